@@ -1,0 +1,6 @@
+"""`python -m bisect_asgi` is the `bisect-asgi` command."""
+
+from bisect_asgi.cli.main import main
+
+if __name__ == "__main__":
+    main()

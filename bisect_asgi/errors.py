@@ -1,0 +1,54 @@
+"""What can go wrong that somebody can put right, and the exit code that each thing has.
+
+Only the door (`cli/`) ends the process. Everything below raises one of these, once, with a message
+that is shown as it is.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The command's exit codes; README shows the same table."""
+
+    FOUND = 0
+    BUG = 1
+    USAGE = 2
+    NOT_REPRODUCED = 3
+    GOOD_END_FAILS = 4
+    INCONCLUSIVE = 5
+    UNAVAILABLE = 6
+    INTERRUPTED = 130
+
+
+class BisectError(Exception):
+    """Something the user or the outside world can put right; the message is shown as it is."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint  # has a default: a required keyword would break unpickling in a pool
+
+
+class UsageError(BisectError):
+    """What the user asked for cannot be done as asked: an option, a file, a version, an interpreter."""
+
+    exit_code = ExitCode.USAGE
+
+
+class Unavailable(BisectError):
+    """The outside world did not answer (index, network, disk, uv); nothing was learnt about any release."""
+
+
+class Unresolvable(Exception):
+    """No set of releases satisfies the requirements. The candidate cannot be tested."""
+
+
+class BuildFailed(Exception):
+    """A distribution has no wheel here and could not be built. The candidate cannot be tested."""
+
+
+class Cancelled(Exception):
+    """The trial was told to stop; it has no result."""

@@ -1,0 +1,60 @@
+"""Numbers and dates as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+_BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 release`, `2 releases`; nouns that end in s, x or y by their own rules."""
+    if count == 1:
+        return f"{count:,} {noun}"
+    if noun.endswith(("s", "x", "ch")):
+        return f"{count:,} {noun}es"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{count:,} {noun[:-1]}ies"
+    return f"{count:,} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """`0.07 s`, `3.2 s`, `48 s`, `1 min 48 s`, `2 h 5 min`."""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def size(count: int) -> str:
+    """Bytes in binary units: `512 B`, `1.4 MiB`, `31 MiB`."""
+    value = float(count)
+    for unit in _BYTE_UNITS:
+        if value < 1024 or unit == _BYTE_UNITS[-1]:
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 9.95 else f"{value:.1f} {unit}"
+
+
+def date(moment: datetime | None) -> str:
+    """The day in UTC as `2021-10-07`; a dash where the index gives none."""
+    return moment.date().isoformat() if moment else "-"
+
+
+def listing(words: Iterable[str], *, most: int = 4) -> str:
+    """`a`, `a and b`, `a, b and c`; of more than `most` the first ones and how many more."""
+    items = list(words)
+    if len(items) > most:
+        return f"{', '.join(items[: most - 1])} and {len(items) - most + 1} more"
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"

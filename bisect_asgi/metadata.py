@@ -1,0 +1,130 @@
+"""A probe's inline metadata: PEP 723, with the options of a bisection in `[tool.bisect-asgi]`.
+
+A script that carries its package, its ends and its requirements is a complete reproduction: whoever has
+the file can run it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+from bisect_asgi import codec
+from bisect_asgi.errors import UsageError
+from bisect_asgi.format import listing
+
+# The reference expression of PEP 723.
+_BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Everything that the command line or a probe's table can say; None or empty: not said.
+
+    The names are those of the command line's options, with underscores; `with_` is `--with`.
+    """
+
+    package: str | None = None
+    command: str | None = None
+    good: str | None = None
+    bad: str | None = None
+    releases: str | None = None
+    pre: bool | None = None
+    yanked: bool | None = None
+    order: Literal["version", "upload"] | None = None
+    with_: tuple[str, ...] = ()
+    with_requirements: tuple[str, ...] = ()
+    deps: str | None = None
+    python: str | None = None
+    include: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    timeout: float | None = None
+    any_failure: bool | None = None
+    match: str | None = None
+    jobs: int | None = None
+    confirm: int | None = None
+    fresh: bool | None = None
+    term_old: str | None = None
+    term_new: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeMetadata:
+    """What a probe says of itself."""
+
+    requires_python: str | None = None
+    dependencies: tuple[str, ...] = ()
+    options: Options = Options()
+
+
+def read(source: str, *, name: str) -> ProbeMetadata:
+    """Read the metadata block of a probe; without one, everything is unsaid.
+
+    Raises:
+        UsageError: there are several blocks, the block is no TOML, or an option in it is unknown or of
+            the wrong type.
+    """
+    blocks = [match for match in _BLOCK.finditer(source) if match["type"] == "script"]
+    if not blocks:
+        return ProbeMetadata()
+    if len(blocks) > 1:
+        raise UsageError(
+            f"`{name}` has {len(blocks)} `# /// script` blocks", hint="keep one of them (PEP 723 allows one)"
+        )
+    content = "".join(
+        line[2:] if line.startswith("# ") else line[1:]
+        for line in blocks[0]["content"].splitlines(keepends=True)
+    )
+    try:
+        document = tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"the metadata of `{name}` is no valid TOML: {error}",
+            hint="the lines between `# /// script` and `# ///` are TOML behind `# `",
+        ) from error
+    return _interpret(document, name)
+
+
+def _interpret(document: dict[str, object], name: str) -> ProbeMetadata:
+    tool = document.get("tool", {})
+    table = tool.get("bisect-asgi", {}) if isinstance(tool, dict) else {}
+    try:
+        stated = {
+            "requires_python": document.get("requires-python"),
+            "dependencies": document.get("dependencies", []),
+        }
+        return replace(codec.convert(stated, ProbeMetadata), options=_options(table, name))
+    except codec.Unreadable as error:
+        raise UsageError(f"the metadata of `{name}` is not as expected: {error}", hint=_FORM) from error
+
+
+_FORM = (
+    "`requires-python` is a string, `dependencies` a list of strings, `[tool.bisect-asgi]` a table of options"
+)
+
+
+def _options(table: dict[str, object], name: str) -> Options:
+    known = {field.name.rstrip("_").replace("_", "-"): field.name for field in fields(Options)}
+    unknown = [key for key in table if key not in known]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        raise UsageError(
+            f"`[tool.bisect-asgi]` in `{name}` has an unknown option: `{unknown[0]}`",
+            hint=f"did you mean `{near[0]}`?" if near else f"it can have {listing(known, most=99)}",
+        )
+    return codec.convert({known[key]: value for key, value in table.items()}, Options)
+
+
+def merge(command_line: Options, table: Options) -> Options:
+    """Join both: what the command line says wins, and lists are joined."""
+    merged: dict[str, object] = {}
+    for field in fields(Options):
+        said, default = getattr(command_line, field.name), getattr(table, field.name)
+        if isinstance(said, tuple):
+            merged[field.name] = default + said
+        else:
+            merged[field.name] = default if said is None else said
+    return codec.convert(merged, Options)

@@ -1,0 +1,271 @@
+"""The words of the project as data: candidates, environments, probes, trials and what they showed.
+
+Values only: nothing here does I/O or decides anything. All of them are frozen, picklable, and made of
+types that msgspec reads back from JSON, because they travel to workers, into the store and into the log.
+Paths are strings for that reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What one run, or one candidate's runs together, showed about the probe's question."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNTESTABLE = "untestable"
+    BROKEN = "broken"
+    """We could not ask: nothing was learnt about the candidate. Never a verdict."""
+
+
+class Verdict(StrEnum):
+    """What the search is told: the candidate answers as the older end does, as the newer, or cannot tell."""
+
+    OLD = "old"
+    NEW = "new"
+    SKIP = "skip"
+
+
+class Phase(StrEnum):
+    """How far a run got before it showed what it showed."""
+
+    RESOLVE = "resolve"
+    INSTALL = "install"
+    IMPORT = "import"
+    STARTUP = "startup"
+    DRIVE = "drive"
+    CHECK = "check"
+
+
+class FailureKind(StrEnum):
+    """Where a signature comes from."""
+
+    EXCEPTION = "exception"
+    EXIT = "exit"
+    SIGNAL = "signal"
+    TIMEOUT = "time-out"
+    ENVIRONMENT = "environment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """Short normal form of a failure, to tell one failure from another."""
+
+    kind: FailureKind
+    phase: Phase
+    text: str
+    """What is compared: the exception's type and message without numbers, addresses and paths."""
+    shown: str
+    """What a person reads: the same before it was normalised."""
+
+    def is_same_failure(self, other: Signature) -> bool:
+        """Tell whether both are one failure; what is shown of it may differ in numbers and paths."""
+        return (self.kind, self.phase, self.text) == (other.kind, other.phase, other.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseFile:
+    """One file of a release, as the index lists it."""
+
+    filename: str
+    uploaded: datetime | None
+    requires_python: str | None
+    yanked: str | None
+    """The reason ("" when none is given); None when the file is not yanked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One version of a project with its files; `uploaded` is when its first file appeared (UTC)."""
+
+    project: str
+    version: str
+    uploaded: datetime | None
+    files: tuple[ReleaseFile, ...]
+
+    @property
+    def yanked(self) -> str | None:
+        """The reason why the release was yanked; None while any of its files is not (PEP 592)."""
+        reasons = [file.yanked for file in self.files]
+        return None if None in reasons or not reasons else reasons[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A release that is no candidate, and why."""
+
+    version: str
+    uploaded: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """A Python on this machine: the base interpreter, never a virtual environment's."""
+
+    path: str
+    version: str
+    implementation: str = "CPython"
+
+    @property
+    def minor(self) -> tuple[int, int]:
+        """Major and minor version, such as (3, 8)."""
+        major, minor = self.version.split(".")[:2]
+        return int(major), int(minor)
+
+    @property
+    def short(self) -> str:
+        """Major and minor version as people write it, such as `3.8`."""
+        return "{}.{}".format(*self.minor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """One installed distribution: its normalised name (PEP 503) and version."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exemption:
+    """A project whose files may be newer than the spec's limit: up to `not_after`, or any when None."""
+
+    name: str
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSpec:
+    """The recipe of an environment. An axis varies one field of it."""
+
+    interpreter: Interpreter
+    requirements: tuple[str, ...]
+    """PEP 508 strings: the candidate's own and those that the user holds."""
+    constraints: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    not_after: datetime | None = None
+    """Resolve as if nothing had been uploaded after this moment; None: no limit."""
+    exempt: tuple[Exemption, ...] = ()
+    """Projects outside that limit: what is under test, and what the user pins."""
+    held: tuple[str, ...] = ()
+    """Those of `requirements` that are held; what they need may be newer when nothing else resolves."""
+    held_not_after: datetime | None = None
+    """The limit of what held requirements need, in that case."""
+    proves: Distribution | None = None
+    """What must be installed at exactly this version, or the environment is not what it says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One position on an axis; its key is its place in the ordered tuple of candidates."""
+
+    label: str
+    spec: EnvironmentSpec
+    uploaded: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeFile:
+    """A file that each run finds in its working directory."""
+
+    name: str
+    """Relative, with forward slashes."""
+    content: bytes
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """The reproduction: bytes, not paths, so that a trial can run on another machine."""
+
+    name: str
+    """The script's file name, or the command line."""
+    script: str | None
+    """The file among `files` that the environment's Python runs; None when `command` is run."""
+    command: str | None
+    files: tuple[ProbeFile, ...]
+    environ: tuple[tuple[str, str], ...] = ()
+    timeout_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one run showed. Durations in seconds, memory in bytes (None: not measured)."""
+
+    outcome: Outcome
+    phase: Phase
+    signature: Signature | None = None
+    """None when the run passed."""
+    exit_code: int | None = None
+    """Negative: killed by that signal. None: the probe never started."""
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_bytes: int | None = None
+    output_tail: str = ""
+    stacks: str = ""
+    """Stacks of all threads at the moment of a time-out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltEnvironment:
+    """What a trial ran in: the exact set, and which step of the fall-back made it."""
+
+    digest: str
+    distributions: tuple[Distribution, ...]
+    step: str
+    """How the set was resolved, such as `as of the date, wheels only`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRequest:
+    """Everything that a trial needs; made of plain data, so that it can travel."""
+
+    key: int
+    label: str
+    spec: EnvironmentSpec
+    probe: Probe
+    runs: int = 1
+    """How many observations of the probe are wanted in all; recorded ones count."""
+    fresh: bool = False
+    """Ignore what the store remembers of earlier runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One candidate's build and runs: what was asked, built and seen."""
+
+    key: int
+    label: str
+    observations: tuple[Observation, ...]
+    environment: BuiltEnvironment | None = None
+    """None when none could be resolved or built."""
+    remembered: int = 0
+    """How many of the observations came from the store."""
+    build_s: float = 0.0
+    run_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What one candidate is worth to the search, and why."""
+
+    verdict: Verdict
+    outcome: Outcome
+    signature: Signature | None = None
+    different: bool = False
+    """It fails, but not as the bad end does."""
+    passed: int = 0
+    failed: int = 0
+
+    @property
+    def is_flaky(self) -> bool:
+        """The candidate both passed and failed."""
+        return self.passed > 0 and self.failed > 0

@@ -1,0 +1,242 @@
+"""What is to be done, checked: the options of a run turned into values that the rest can rely on."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from typing import NoReturn
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from bisect_asgi.errors import UsageError
+from bisect_asgi.judge import Rules
+from bisect_asgi.metadata import Options, ProbeMetadata
+from bisect_asgi.model import Probe, Release
+
+AS_OF_RELEASE_GRACE = timedelta(hours=24)
+"""Projects that are released together are uploaded one after the other: their day counts, not the second."""
+
+
+class PolicyKind(StrEnum):
+    """How the other packages move while the axis does."""
+
+    AS_OF_RELEASE = "as-of-release"
+    LATEST = "latest"
+    AS_OF = "as-of"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DependencyPolicy:
+    """The dependency policy; `moment` is the end of the day of `as-of`."""
+
+    kind: PolicyKind = PolicyKind.AS_OF_RELEASE
+    moment: datetime | None = None
+
+    def not_after(self, release: Release) -> datetime | None:
+        """The limit of the dependencies' upload times for a candidate; None: no limit."""
+        match self.kind:
+            case PolicyKind.AS_OF_RELEASE:
+                return release.uploaded + AS_OF_RELEASE_GRACE if release.uploaded else None
+            case PolicyKind.AS_OF:
+                return self.moment
+            case PolicyKind.LATEST:
+                return None
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.moment.date()}" if self.moment else str(self.kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that a run needs to know before it looks at the world."""
+
+    project: str
+    """Normalised (PEP 503)."""
+    extras: tuple[str, ...]
+    probe: Probe
+    good: Version | None = None
+    bad: Version | None = None
+    releases: SpecifierSet = SpecifierSet()
+    pre: bool = False
+    yanked: bool = False
+    by_upload: bool = False
+    held: tuple[str, ...] = ()
+    policy: DependencyPolicy = DependencyPolicy()
+    python: str | None = None
+    """The user's choice: a version or a path."""
+    requires_python: SpecifierSet = SpecifierSet()
+    """The probe's own wish; the user's choice wins over it."""
+    rules: Rules = Rules()
+    jobs: int = 1
+    confirm: int = 1
+    fresh: bool = False
+    term_old: str = "good"
+    term_new: str = "bad"
+
+    def requirement(self, version: str) -> str:
+        """The candidate as a requirement: `fastapi[all]==0.69.0`."""
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        return f"{self.project}{extras}=={version}"
+
+
+def make_plan(options: Options, probe: Probe, metadata: ProbeMetadata) -> Plan:
+    """Check every option and return the plan; `options` has the probe's table merged in.
+
+    Raises:
+        UsageError: an option is missing, malformed or out of range; the message has its value.
+    """
+    if not options.package:
+        raise UsageError(
+            "no package is named",
+            hint="`bisect-asgi PACKAGE --probe FILE`, or `package = …` in the probe's table",
+        )
+    package = parse_package(options.package)
+    if package.specifier:
+        raise UsageError(
+            f"`{options.package}` names releases, and a bisection looks for one",
+            hint=f"limit the range by `--releases '{package.specifier}'`; for one release: `bisect-asgi check`",
+        )
+    plan = Plan(
+        project=canonicalize_name(package.name),
+        extras=tuple(sorted(package.extras)),
+        probe=probe,
+        good=_version(options.good, "--good"),
+        bad=_version(options.bad, "--bad"),
+        releases=_specifiers(options.releases, "--releases"),
+        pre=bool(options.pre),
+        yanked=bool(options.yanked),
+        by_upload=options.order == "upload",
+        held=_held(options.with_, metadata.dependencies, moving=canonicalize_name(package.name)),
+        policy=parse_policy(options.deps or PolicyKind.AS_OF_RELEASE),
+        python=options.python,
+        requires_python=_specifiers(metadata.requires_python, "requires-python"),
+        rules=Rules(any_failure=bool(options.any_failure), match=_pattern(options.match)),
+        jobs=_at_least(1, options.jobs, os.cpu_count() or 1, "--jobs"),
+        confirm=_at_least(0, options.confirm, 1, "--confirm"),
+        fresh=bool(options.fresh),
+        term_old=options.term_old or "good",
+        term_new=options.term_new or "bad",
+    )
+    _check_together(plan, options)
+    return plan
+
+
+def _check_together(plan: Plan, options: Options) -> None:
+    if plan.good is not None and plan.good == plan.bad:
+        raise UsageError(
+            f"`--good` and `--bad` are the same release: `{options.good}`", hint="name two, one or none"
+        )
+    if plan.term_old == plan.term_new:
+        raise UsageError(
+            f"`--term-old` and `--term-new` are the same word: `{plan.term_old}`", hint="choose two words"
+        )
+
+
+def parse_package(text: str) -> Requirement:
+    """Read `name`, `name[extra]` or `name==1.0`.
+
+    Raises:
+        UsageError: it is no requirement, or one with a marker or an address.
+    """
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        _malformed("package", text, "a name as on the index, such as `fastapi` or `fastapi[all]`", error)
+    if requirement.url or requirement.marker:
+        _malformed("package", text, "a name as on the index, without address or marker")
+    return requirement
+
+
+def parse_policy(text: str) -> DependencyPolicy:
+    """Read `as-of-release`, `latest` or `as-of 2022-01-10`.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    words = text.split()
+    try:
+        match words:
+            case [PolicyKind.AS_OF_RELEASE | PolicyKind.LATEST as kind]:
+                return DependencyPolicy(kind=PolicyKind(kind))
+            case [PolicyKind.AS_OF, day]:
+                moment = datetime.fromisoformat(day)
+                end_of_day = datetime.combine(moment, time.min, tzinfo=UTC) + timedelta(days=1)
+                return DependencyPolicy(kind=PolicyKind.AS_OF, moment=end_of_day - timedelta(seconds=1))
+    except ValueError as error:
+        _malformed("--deps", text, _POLICY_FORM, error)
+    _malformed("--deps", text, _POLICY_FORM)
+
+
+_POLICY_FORM = "`as-of-release`, `latest` or `as-of 2022-01-10`"
+
+
+def pinned_version(requirement: str) -> tuple[str, Version] | None:
+    """The normalised name and version of a requirement with one exact `==`; None: it leaves a choice."""
+    parsed = Requirement(requirement)
+    pins = [spec for spec in parsed.specifier if spec.operator in ("==", "===") and "*" not in spec.version]
+    try:
+        return (canonicalize_name(parsed.name), Version(pins[0].version)) if pins else None
+    except InvalidVersion:
+        return None
+
+
+def _held(said: tuple[str, ...], of_probe: tuple[str, ...], *, moving: str) -> tuple[str, ...]:
+    """The held requirements: the command line's, and those of the probe that it does not replace.
+
+    A script that also runs by itself requires the package under test; that one moves, and is left to the axis.
+    """
+    stated = [_requirement(text, "--with") for text in said]
+    if any(canonicalize_name(requirement.name) == moving for requirement in stated):
+        raise UsageError(
+            f"`{moving}` is what moves; it cannot be held as well",
+            hint="drop it from `--with`; `--releases` limits its range",
+        )
+    replaced = {moving, *(canonicalize_name(requirement.name) for requirement in stated)}
+    own = [_requirement(text, "the probe's dependencies") for text in of_probe]
+    kept = [requirement for requirement in own if canonicalize_name(requirement.name) not in replaced]
+    return tuple(str(requirement) for requirement in kept + stated)
+
+
+def _requirement(text: str, option: str) -> Requirement:
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        _malformed(option, text, "a requirement (PEP 508), such as `uvicorn==0.17.6`", error)
+
+
+def _version(text: str | None, option: str) -> Version | None:
+    try:
+        return Version(text) if text is not None else None
+    except InvalidVersion:
+        _malformed(option, text, "a version (PEP 440), such as `0.69.0`")
+
+
+def _specifiers(text: str | None, option: str) -> SpecifierSet:
+    try:
+        return SpecifierSet(text or "")
+    except InvalidSpecifier:
+        _malformed(option, text, "version specifiers (PEP 440), such as `>=0.60,<0.110`")
+
+
+def _pattern(text: str | None) -> str | None:
+    try:
+        re.compile(text or "")
+    except re.error as error:
+        _malformed("--match", text, "a regular expression of Python's `re`", error)
+    return text
+
+
+def _at_least(least: int, value: int | None, default: int, option: str) -> int:
+    if value is not None and value < least:
+        raise UsageError(f"`{option} {value}` is out of range", hint=f"it is {least} or more")
+    return default if value is None else value
+
+
+def _malformed(option: str, text: str | None, form: str, error: Exception | None = None) -> NoReturn:
+    raise UsageError(f"`{text}` cannot be read ({option})", hint=f"it is {form}") from error

@@ -1,0 +1,155 @@
+"""Which releases of a project are candidates, in which order, and why the others are not.
+
+Nothing here asks an index: it is given what the index said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from bisect_asgi.errors import UsageError
+from bisect_asgi.format import listing
+from bisect_asgi.model import Interpreter, LeftOut, Release, ReleaseFile
+
+SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usable:
+    """What an interpreter can install: its version against `Requires-Python`, its tags against wheels'."""
+
+    interpreter: Interpreter
+    tags: frozenset[Tag]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The candidates' releases, oldest first, and the others with reasons."""
+
+    kept: tuple[Release, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def position(self, version: str, *, option: str) -> int:
+        """The place of the named release.
+
+        Raises:
+            UsageError: there is no such release among the kept ones; the message says why, or what is near.
+        """
+        wanted = Version(version)
+        for position, release in enumerate(self.kept):
+            if Version(release.version) == wanted:
+                return position
+        for out in self.left_out:
+            if _same_version(out.version, wanted):
+                raise UsageError(
+                    f"`{option} {version}` cannot be tested: {out.reason}",
+                    hint=f"the nearest that can: {self._nearest(wanted)}",
+                )
+        raise UsageError(
+            f"there is no release `{version}` (`{option}`)", hint=f"the nearest ones: {self._nearest(wanted)}"
+        )
+
+    def _nearest(self, wanted: Version) -> str:
+        versions = [Version(release.version) for release in self.kept]
+        below = max((v for v in versions if v < wanted), default=None)
+        above = min((v for v in versions if v > wanted), default=None)
+        return listing(f"`{v}`" for v in (below, above) if v is not None) or "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which releases the user wants to see; those in `named` come in whatever the switches say."""
+
+    within: SpecifierSet = SpecifierSet()
+    pre: bool = False
+    yanked: bool = False
+    by_upload: bool = False
+    named: tuple[Version, ...] = ()
+
+
+def select(releases: Sequence[Release], wanted: Wanted, usable: Usable | None) -> Selection:
+    """Split `releases` into candidates and left out ones; without `usable`, any Python will do."""
+    kept: list[Release] = []
+    left_out: list[LeftOut] = []
+    for release in releases:
+        reason = _unwanted(release, wanted) or (unusable(release, usable) if usable else None)
+        if reason is None:
+            kept.append(release)
+        else:
+            left_out.append(LeftOut(version=release.version, uploaded=release.uploaded, reason=reason))
+    kept.sort(key=lambda release: Version(release.version))
+    if wanted.by_upload:
+        kept.sort(key=lambda release: release.uploaded or _LONG_AGO)
+    return Selection(kept=tuple(kept), left_out=tuple(left_out))
+
+
+def unusable(release: Release, usable: Usable) -> str | None:
+    """Say why no file of `release` can be installed by this interpreter; None: one can."""
+    installable = [file for file in release.files if _is_wheel(file) or _is_sdist(file)]
+    if not installable:
+        kinds = sorted({"." + file.filename.rpartition(".")[2] for file in release.files})
+        return f"no wheel and no sdist (only {listing(kinds)})" if kinds else "no files"
+    version = usable.interpreter.version
+    admitted = [file for file in installable if _admits(file.requires_python, version)]
+    if not admitted:
+        requirement = listing(sorted({file.requires_python or "" for file in installable}))
+        return f"requires Python {requirement}, not {usable.interpreter.short}"
+    if any(_is_sdist(file) or _fits(file, usable.tags) for file in admitted):
+        return None
+    return f"no wheel for Python {usable.interpreter.short} on this platform, and no sdist"
+
+
+def _unwanted(release: Release, wanted: Wanted) -> str | None:
+    try:
+        version = Version(release.version)
+    except InvalidVersion:
+        return "its version is not PEP 440"
+    if version in wanted.named:
+        return None
+    if not wanted.within.contains(version, prereleases=True):
+        return f"not in `--releases {wanted.within}`"
+    if version.is_prerelease and not wanted.pre:
+        return "pre-release (`--pre` brings it in)"
+    if release.yanked is not None and not wanted.yanked:
+        return f"yanked{f': {release.yanked}' if release.yanked else ''} (`--yanked` brings it in)"
+    return None
+
+
+def _is_wheel(file: ReleaseFile) -> bool:
+    return file.filename.endswith(".whl")
+
+
+def _is_sdist(file: ReleaseFile) -> bool:
+    return file.filename.endswith(SDIST_SUFFIXES)
+
+
+def _fits(file: ReleaseFile, tags: frozenset[Tag]) -> bool:
+    try:
+        return not tags.isdisjoint(parse_wheel_filename(file.filename)[3])
+    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        return False
+
+
+def _admits(requires_python: str | None, version: str) -> bool:
+    """Tell whether `Requires-Python` admits the version; one that cannot be read admits all, as for pip."""
+    if not requires_python:
+        return True
+    try:
+        return SpecifierSet(requires_python).contains(version, prereleases=True)
+    except InvalidSpecifier:
+        return True
+
+
+def _same_version(text: str, wanted: Version) -> bool:
+    try:
+        return Version(text) == wanted
+    except InvalidVersion:
+        return False

@@ -1,0 +1,79 @@
+"""Which interpreter suits a whole range of releases best.
+
+One interpreter runs all candidates, or their differences would be the interpreter's. A release that cannot
+be installed on it is lost to the search. One that can be, but is older than the interpreter, may install
+and then fail to import, since it was never tried there; it counts half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bisect_asgi.format import plural
+from bisect_asgi.model import Interpreter, Release
+from bisect_asgi.releases import Usable, unusable
+
+# First releases of CPython 3.6 to 3.8; from 3.9 on there is one each October (PEP 602).
+_FIRST_RELEASED = {(3, 6): (2016, 12, 23), (3, 7): (2018, 6, 27), (3, 8): (2019, 10, 14)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The interpreter that was chosen, and the reason in a few words."""
+
+    usable: Usable
+    reason: str
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """The chosen one."""
+        return self.usable.interpreter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Score:
+    worth: float
+    installable: int
+    older: int
+
+
+def choose(
+    interpreters: Sequence[Usable], releases: Sequence[Release], *, required: Sequence[Release] = ()
+) -> Choice | None:
+    """Return the interpreter that suits most of `releases`; None when none installs all of `required`.
+
+    On a tie the older interpreter is taken, then the newer patch release.
+    """
+    able = [u for u in interpreters if all(unusable(release, u) is None for release in required)]
+    if not able:
+        return None
+    scores = {usable.interpreter.path: _score(usable, releases) for usable in able}
+    best = max(able, key=lambda u: (scores[u.interpreter.path].worth, *_preference(u.interpreter)))
+    return Choice(usable=best, reason=_reason(scores[best.interpreter.path], len(releases)))
+
+
+def first_released(minor: tuple[int, int]) -> datetime:
+    """When this minor version of CPython came out."""
+    year, month, day = _FIRST_RELEASED.get(minor, (2011 + minor[1], 10, 5))
+    return datetime(year, month, day, tzinfo=UTC)
+
+
+def _score(usable: Usable, releases: Sequence[Release]) -> _Score:
+    installable = [release for release in releases if unusable(release, usable) is None]
+    born = first_released(usable.interpreter.minor)
+    older = sum(1 for release in installable if release.uploaded and release.uploaded < born)
+    return _Score(worth=len(installable) - older / 2, installable=len(installable), older=older)
+
+
+def _preference(interpreter: Interpreter) -> tuple[int, ...]:
+    major, minor = interpreter.minor
+    patch = interpreter.version.split(".")[2:3]
+    digits = "".join(filter(str.isdigit, patch[0])) if patch else ""
+    return -major, -minor, int(digits or 0)
+
+
+def _reason(score: _Score, total: int) -> str:
+    text = f"it installs {score.installable} of {plural(total, 'release')}"
+    return f"{text}, {score.older} of them older than it" if score.older else text

@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
-from typing import NoReturn
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -100,7 +99,7 @@ def make_plan(options: Options, probe: Probe, metadata: ProbeMetadata) -> Plan:
     if package.specifier:
         raise UsageError(
             f"`{options.package}` names releases, and a bisection looks for one",
-            hint=f"limit the range by `--releases '{package.specifier}'`; for one release: `bisect-asgi check`",
+            hint=f"limit the range by `--releases '{package.specifier}'`; one release: `bisect-asgi check`",
         )
     plan = Plan(
         project=canonicalize_name(package.name),
@@ -147,9 +146,11 @@ def parse_package(text: str) -> Requirement:
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        _malformed("package", text, "a name as on the index, such as `fastapi` or `fastapi[all]`", error)
+        raise _malformed(
+            "package", text, "a name as on the index, such as `fastapi` or `fastapi[all]`"
+        ) from error
     if requirement.url or requirement.marker:
-        _malformed("package", text, "a name as on the index, without address or marker")
+        raise _malformed("package", text, "a name as on the index, without address or marker")
     return requirement
 
 
@@ -169,8 +170,8 @@ def parse_policy(text: str) -> DependencyPolicy:
                 end_of_day = datetime.combine(moment, time.min, tzinfo=UTC) + timedelta(days=1)
                 return DependencyPolicy(kind=PolicyKind.AS_OF, moment=end_of_day - timedelta(seconds=1))
     except ValueError as error:
-        _malformed("--deps", text, _POLICY_FORM, error)
-    _malformed("--deps", text, _POLICY_FORM)
+        raise _malformed("--deps", text, _POLICY_FORM) from error
+    raise _malformed("--deps", text, _POLICY_FORM)
 
 
 _POLICY_FORM = "`as-of-release`, `latest` or `as-of 2022-01-10`"
@@ -189,7 +190,7 @@ def pinned_version(requirement: str) -> tuple[str, Version] | None:
 def _held(said: tuple[str, ...], of_probe: tuple[str, ...], *, moving: str) -> tuple[str, ...]:
     """The held requirements: the command line's, and those of the probe that it does not replace.
 
-    A script that also runs by itself requires the package under test; that one moves, and is left to the axis.
+    A script that also runs by itself requires the package under test; that one moves and is not held.
     """
     stated = [_requirement(text, "--with") for text in said]
     if any(canonicalize_name(requirement.name) == moving for requirement in stated):
@@ -207,28 +208,28 @@ def _requirement(text: str, option: str) -> Requirement:
     try:
         return Requirement(text)
     except InvalidRequirement as error:
-        _malformed(option, text, "a requirement (PEP 508), such as `uvicorn==0.17.6`", error)
+        raise _malformed(option, text, "a requirement (PEP 508), such as `uvicorn==0.17.6`") from error
 
 
 def _version(text: str | None, option: str) -> Version | None:
     try:
         return Version(text) if text is not None else None
     except InvalidVersion:
-        _malformed(option, text, "a version (PEP 440), such as `0.69.0`")
+        raise _malformed(option, text, "a version (PEP 440), such as `0.69.0`")
 
 
 def _specifiers(text: str | None, option: str) -> SpecifierSet:
     try:
         return SpecifierSet(text or "")
     except InvalidSpecifier:
-        _malformed(option, text, "version specifiers (PEP 440), such as `>=0.60,<0.110`")
+        raise _malformed(option, text, "version specifiers (PEP 440), such as `>=0.60,<0.110`")
 
 
 def _pattern(text: str | None) -> str | None:
     try:
         re.compile(text or "")
     except re.error as error:
-        _malformed("--match", text, "a regular expression of Python's `re`", error)
+        raise _malformed("--match", text, "a regular expression of Python's `re`") from error
     return text
 
 
@@ -238,5 +239,5 @@ def _at_least(least: int, value: int | None, default: int, option: str) -> int:
     return default if value is None else value
 
 
-def _malformed(option: str, text: str | None, form: str, error: Exception | None = None) -> NoReturn:
-    raise UsageError(f"`{text}` cannot be read ({option})", hint=f"it is {form}") from error
+def _malformed(option: str, text: str | None, form: str) -> UsageError:
+    return UsageError(f"`{text}` cannot be read ({option})", hint=f"it is {form}")

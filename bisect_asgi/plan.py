@@ -214,15 +214,16 @@ def _requirement(text: str, option: str) -> Requirement:
 def _version(text: str | None, option: str) -> Version | None:
     try:
         return Version(text) if text is not None else None
-    except InvalidVersion:
-        raise _malformed(option, text, "a version (PEP 440), such as `0.69.0`")
+    except InvalidVersion as error:
+        raise _malformed(option, text, "a version (PEP 440), such as `0.69.0`") from error
 
 
 def _specifiers(text: str | None, option: str) -> SpecifierSet:
     try:
         return SpecifierSet(text or "")
-    except InvalidSpecifier:
-        raise _malformed(option, text, "version specifiers (PEP 440), such as `>=0.60,<0.110`")
+    except InvalidSpecifier as error:
+        form = "version specifiers (PEP 440), such as `>=0.60,<0.110`"
+        raise _malformed(option, text, form) from error
 
 
 def _pattern(text: str | None) -> str | None:

@@ -29,7 +29,11 @@ class RunStarted:
     tool_version: str
     started: datetime
     project: str
+    requirement: str
+    """What is installed of it, with `{version}` in the version's place."""
     probe: str
+    """The script's path as the user gave it; empty for a command alone."""
+    command: str | None
     order: str
     dependencies: str
     """The dependency policy: `as-of-release`, `latest` or `as-of 2022-01-10`."""
@@ -40,8 +44,6 @@ class RunStarted:
     jobs: int
     term_old: str = "good"
     term_new: str = "bad"
-    reproduce_options: tuple[str, ...] = ()
-    """Options that a `check` of one release needs to see the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +131,13 @@ class AnswerKind(StrEnum):
     INCONCLUSIVE = "inconclusive"
     UNAVAILABLE = "unavailable"
     INTERRUPTED = "interrupted"
+    NOT_ASKED = "not-asked"
+    """The question could not be asked as it was put."""
 
     @property
     def exit_code(self) -> ExitCode:
         """The command's exit code for this answer."""
-        return ExitCode[self.name]
+        return ExitCode.USAGE if self is AnswerKind.NOT_ASKED else ExitCode[self.name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

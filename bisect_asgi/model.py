@@ -210,6 +210,8 @@ class Observation:
     cpu_s: float = 0.0
     peak_bytes: int | None = None
     output_tail: str = ""
+    frames: tuple[tuple[str, int, str], ...] = ()
+    """The traceback of an exception that nobody caught: file, line and function, outermost first."""
     stacks: str = ""
     """Stacks of all threads at the moment of a time-out."""
 
@@ -232,8 +234,10 @@ class TrialRequest:
     label: str
     spec: EnvironmentSpec
     probe: Probe
+    already: int = 0
+    """How many observations the asker has; they are not asked for again."""
     runs: int = 1
-    """How many observations of the probe are wanted in all; recorded ones count."""
+    """How many more are wanted; recorded ones count."""
     fresh: bool = False
     """Ignore what the store remembers of earlier runs."""
 

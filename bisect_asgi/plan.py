@@ -59,6 +59,8 @@ class Plan:
     """Normalised (PEP 503)."""
     extras: tuple[str, ...]
     probe: Probe
+    probe_path: str = ""
+    """As the user gave it; empty for a command alone."""
     good: Version | None = None
     bad: Version | None = None
     releases: SpecifierSet = SpecifierSet()
@@ -84,7 +86,7 @@ class Plan:
         return f"{self.project}{extras}=={version}"
 
 
-def make_plan(options: Options, probe: Probe, metadata: ProbeMetadata) -> Plan:
+def make_plan(options: Options, probe: Probe, metadata: ProbeMetadata, *, probe_path: str = "") -> Plan:
     """Check every option and return the plan; `options` has the probe's table merged in.
 
     Raises:
@@ -105,16 +107,17 @@ def make_plan(options: Options, probe: Probe, metadata: ProbeMetadata) -> Plan:
         project=canonicalize_name(package.name),
         extras=tuple(sorted(package.extras)),
         probe=probe,
+        probe_path=probe_path,
         good=_version(options.good, "--good"),
         bad=_version(options.bad, "--bad"),
-        releases=_specifiers(options.releases, "--releases"),
+        releases=parse_specifiers(options.releases, "--releases"),
         pre=bool(options.pre),
         yanked=bool(options.yanked),
         by_upload=options.order == "upload",
         held=_held(options.with_, metadata.dependencies, moving=canonicalize_name(package.name)),
         policy=parse_policy(options.deps or PolicyKind.AS_OF_RELEASE),
         python=options.python,
-        requires_python=_specifiers(metadata.requires_python, "requires-python"),
+        requires_python=parse_specifiers(metadata.requires_python, "requires-python"),
         rules=Rules(any_failure=bool(options.any_failure), match=_pattern(options.match)),
         jobs=_at_least(1, options.jobs, os.cpu_count() or 1, "--jobs"),
         confirm=_at_least(0, options.confirm, 1, "--confirm"),
@@ -218,7 +221,12 @@ def _version(text: str | None, option: str) -> Version | None:
         raise _malformed(option, text, "a version (PEP 440), such as `0.69.0`") from error
 
 
-def _specifiers(text: str | None, option: str) -> SpecifierSet:
+def parse_specifiers(text: str | None, option: str) -> SpecifierSet:
+    """Read version specifiers; none stand for all versions.
+
+    Raises:
+        UsageError: they are malformed.
+    """
     try:
         return SpecifierSet(text or "")
     except InvalidSpecifier as error:

@@ -1,0 +1,1 @@
+"""Axes: each turns a question into an ordered list of candidates, of which one field varies."""

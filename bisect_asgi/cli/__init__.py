@@ -1,0 +1,1 @@
+"""The door: parse, call, print, exit code. It computes nothing."""

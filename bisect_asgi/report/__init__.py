@@ -1,0 +1,1 @@
+"""Reports: documents computed from a run's events, and nothing else."""

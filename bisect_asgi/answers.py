@@ -1,0 +1,192 @@
+"""What the end of a search means to the person who asked: the answer, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from bisect_asgi.errors import BisectError, ExitCode
+from bisect_asgi.events import AnswerKind, RunFinished
+from bisect_asgi.format import listing, plural
+from bisect_asgi.judge import Expectation, Judgement
+from bisect_asgi.model import Outcome, Ruling
+from bisect_asgi.search import Found, Searching, State, Stopped, StopReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a run ends: with a boundary, or with a message and a hint."""
+
+    kind: AnswerKind
+    message: str = ""
+    hint: str | None = None
+    found: Found | None = None
+
+    def event(self, *, elapsed_s: float) -> RunFinished:
+        """The answer as the log's last event."""
+        found = self.found
+        return RunFinished(
+            kind=self.kind,
+            elapsed_s=elapsed_s,
+            low=found.low if found else None,
+            high=found.high if found else None,
+            skipped=found.skipped if found else (),
+            contradictions=found.contradictions if found else (),
+            message=self.message,
+            hint=self.hint,
+        )
+
+
+INTERRUPTED = Answer(
+    kind=AnswerKind.INTERRUPTED,
+    message="interrupted",
+    hint="every run that had ended is kept; the same command goes on from there",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What a message needs to know of the run."""
+
+    project: str
+    probe: str
+    labels: tuple[str, ...]
+    expectation: Expectation
+    broken: Mapping[int, str] = field(default_factory=dict)
+    """Candidates that could not be asked, and why."""
+
+    def name(self, key: int) -> str:
+        """The project and the candidate's version."""
+        return f"{self.project} {self.labels[key]}"
+
+
+def kind_of(error: BisectError) -> AnswerKind:
+    """The kind of answer that an error which ends a run stands for."""
+    if error.exit_code is ExitCode.USAGE:
+        return AnswerKind.NOT_ASKED
+    return AnswerKind.UNAVAILABLE
+
+
+def contradicts(judgement: Judgement, expectation: Expectation) -> bool:
+    """Tell whether an end that the user named is not what they say, so that there is no need to go on."""
+    good, bad = (
+        judgement.rulings.get(key) if key is not None else None for key in (expectation.good, expectation.bad)
+    )
+    return (good is not None and good.outcome is not Outcome.PASSED) or (
+        bad is not None and bad.outcome is not Outcome.FAILED
+    )
+
+
+def answer(case: Case, state: State, judgement: Judgement) -> Answer:
+    """Say what the search's last state means."""
+    if ends := _ends(case, judgement):
+        return ends
+    if flaky := _flaky(case, judgement):
+        return flaky
+    match state:
+        case Found():
+            return _found(case, state)
+        case Stopped():
+            return _stopped(case, state, judgement)
+        case Searching():
+            return _stuck(case)
+        case _ as never:
+            assert_never(never)
+
+
+def _ends(case: Case, judgement: Judgement) -> Answer | None:
+    """The answer when a named end is not what the user says of it."""
+    good, bad = case.expectation.good, case.expectation.bad
+    if good is not None and (ruling := judgement.rulings.get(good)):
+        if ruling.outcome is Outcome.FAILED:
+            return Answer(
+                kind=AnswerKind.GOOD_END_FAILS,
+                message=f"the good end fails: {_ran(case, good, ruling)}",
+                hint="name another release with `--good`, or none: older ones are then tried until one passes",
+            )
+        if ruling.outcome is Outcome.UNTESTABLE:
+            return _untestable_end(case, good, ruling, "good")
+    if bad is not None and (ruling := judgement.rulings.get(bad)):
+        if ruling.outcome is Outcome.PASSED:
+            return Answer(
+                kind=AnswerKind.NOT_REPRODUCED,
+                message=f"the bad end passes: {_ran(case, bad, ruling)}",
+                hint="the change may be later, or need another Python or other dependencies: "
+                "try another `--bad`, `--python` or `--deps`",
+            )
+        if ruling.outcome is Outcome.UNTESTABLE:
+            return _untestable_end(case, bad, ruling, "bad")
+    return None
+
+
+def _untestable_end(case: Case, key: int, ruling: Ruling, end: str) -> Answer:
+    why = ruling.signature.shown if ruling.signature else "the probe cannot tell"
+    return Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message=f"the {end} end cannot be tested: {case.name(key)}: {why}",
+        hint=f"name another release with `--{end}`, another `--python`, or another `--deps`",
+    )
+
+
+def _ran(case: Case, key: int, ruling: Ruling) -> str:
+    runs = ruling.passed + ruling.failed
+    if ruling.outcome is Outcome.PASSED:
+        return f"`{case.probe}` succeeded on {case.name(key)} ({ruling.passed} of {plural(runs, 'run')})"
+    how = f": {ruling.signature.shown}" if ruling.signature else ""
+    return f"`{case.probe}` failed on {case.name(key)} ({ruling.failed} of {plural(runs, 'run')}){how}"
+
+
+def _flaky(case: Case, judgement: Judgement) -> Answer | None:
+    for key, ruling in judgement.rulings.items():
+        if ruling.is_flaky:
+            runs = ruling.passed + ruling.failed
+            return Answer(
+                kind=AnswerKind.INCONCLUSIVE,
+                message=f"the probe is flaky: on {case.name(key)} it failed {ruling.failed} of {plural(runs, 'run')}",
+                hint="have the probe repeat what it checks until it is sure; "
+                "an answer from single runs of it would be a guess",
+            )
+    return None
+
+
+def _found(case: Case, found: Found) -> Answer:
+    if not found.skipped:
+        return Answer(kind=AnswerKind.FOUND, found=found)
+    among = listing((case.labels[key] for key in (*found.skipped, found.high)), most=6)
+    return Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message=f"the change is in one of {among}: "
+        f"{plural(len(found.skipped), 'release')} between the two sides cannot be tested",
+        hint="the table says why; another `--python` or `--deps` may make them testable, "
+        "and `--any-failure` counts different failures",
+        found=found,
+    )
+
+
+def _stopped(case: Case, stopped: Stopped, judgement: Judgement) -> Answer:
+    if stopped.reason is StopReason.UNTESTABLE:
+        reasons = [r.signature.shown for r in judgement.rulings.values() if r.signature]
+        return Answer(
+            kind=AnswerKind.INCONCLUSIVE,
+            message=f"no release of {case.project} could be tested: {reasons[-1] if reasons else 'no reason'}",
+            hint="try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
+        )
+    tested = {r.outcome for r in judgement.rulings.values() if r.verdict != "skip"}
+    what = "fails" if tested == {Outcome.FAILED} else "passes"
+    between = f"{case.labels[0]} to {case.labels[-1]}"
+    return Answer(
+        kind=AnswerKind.NOT_REPRODUCED,
+        message=f"`{case.probe}` {what} on every release of {case.project} that was tested, from {between}",
+        hint="the answer does not change there with this Python and these dependencies; "
+        "check the probe with `bisect-asgi check`, or widen the range",
+    )
+
+
+def _stuck(case: Case) -> Answer:
+    key, reason = next(iter(case.broken.items()))
+    return Answer(
+        kind=AnswerKind.UNAVAILABLE,
+        message=f"nothing was learnt about {case.name(key)}: {reason}",
+        hint="the answer depends on it; `bisect-asgi cache --clear` and the same command build it anew",
+    )

@@ -1,0 +1,72 @@
+"""The options that several commands share, with their help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Probe = Annotated[
+    Path | None, typer.Option("--probe", metavar="FILE", help="The reproduction: a Python script.")
+]
+Command = Annotated[
+    str | None,
+    typer.Option(
+        "--command",
+        metavar="CMD",
+        help="Run this in a shell instead, the environment first on PATH: 'pytest -x test_x.py'.",
+    ),
+]
+With = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="REQ", help="Hold a requirement: uvicorn==0.17.6. Repeatable."),
+]
+WithRequirements = Annotated[
+    list[str] | None,
+    typer.Option("--with-requirements", metavar="FILE", help="Hold all requirements of a file. Repeatable."),
+]
+Deps = Annotated[
+    str | None,
+    typer.Option(
+        "--deps",
+        metavar="POLICY",
+        help="The other packages: as-of-release (default), latest, or 'as-of 2022-01-10'.",
+    ),
+]
+Python = Annotated[
+    str | None,
+    typer.Option(
+        "--python", metavar="VERSION", help="The interpreter: 3.8 or a path (default: what suits best)."
+    ),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option("--include", metavar="PATH", help="A file or folder that each run finds beside the probe."),
+]
+Env = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--env", metavar="NAME", help="Let a variable of this shell through to the probe. Repeatable."
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", help="Time limit of one run (default: 120)."),
+]
+Match = Annotated[
+    str | None,
+    typer.Option(
+        "--match", metavar="REGEX", help="A run is bad if this is found in the last 64 KiB of its output."
+    ),
+]
+Fresh = Annotated[bool | None, typer.Option("--fresh", help="Ignore what earlier commands found out.")]
+Json = Annotated[bool, typer.Option("--json", help="Write the report as one JSON document.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show the answer alone.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what the probe writes.")]
+Pre = Annotated[bool | None, typer.Option("--pre", help="Bring pre-releases in.")]
+Yanked = Annotated[bool | None, typer.Option("--yanked", help="Bring yanked releases in.")]
+Releases = Annotated[
+    str | None,
+    typer.Option("--releases", metavar="SPEC", help="Look at these releases only: '>=0.60,<0.110'."),
+]

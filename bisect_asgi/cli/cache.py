@@ -1,0 +1,50 @@
+"""`bisect-asgi cache`: what is kept, and how to let go of it."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Annotated
+
+import typer
+
+from bisect_asgi.cli.app import app
+
+
+@app.command()
+def cache(
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Remove environments, observations, pages and logs.")
+    ] = False,
+) -> None:
+    """Show what is kept and how large it is."""
+    from contextlib import closing
+
+    from bisect_asgi.cli.places import Places, limit_bytes, open_workshop
+    from bisect_asgi.errors import Unavailable
+    from bisect_asgi.format import plural, size
+    from bisect_asgi.store import Store
+
+    places = Places.configured()
+    with open_workshop(places) as workshop:
+        environments = workshop.environments
+        if clear:
+            busy = [digest for digest, _ in environments.sizes() if not environments.remove(digest)]
+            if busy:
+                raise Unavailable(
+                    f"{plural(len(busy), 'environment')} are in use", hint="let the other command end first"
+                )
+        sizes = environments.sizes()
+    if clear:
+        shutil.rmtree(places.root)
+        typer.echo(f"cleared {places.root}")
+        return
+    with closing(Store(places.store)) as store:
+        observations = store.count()
+    total = sum(count for _, count in sizes)
+    typer.echo(f"folder        {places.root}")
+    typer.echo(
+        f"environments  {len(sizes)}, {size(total)} of at most {size(limit_bytes())} "
+        "(files shared with uv's cache count in full)"
+    )
+    typer.echo(f"store         {plural(observations, 'observation')}, {size(places.store.stat().st_size)}")
+    typer.echo(f"logs          {len(list(places.logs.glob('*.jsonl')))}")

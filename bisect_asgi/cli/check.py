@@ -1,0 +1,107 @@
+"""`bisect-asgi check PACKAGE==VERSION --probe FILE`: one release, with the rules of a bisection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bisect_asgi.cli import arguments
+from bisect_asgi.cli.app import app
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+    from bisect_asgi.model import Trial
+    from bisect_asgi.plan import Plan
+    from bisect_asgi.suitability import Choice
+
+
+@app.command()
+def check(
+    package: Annotated[str, typer.Argument(metavar="PACKAGE==VERSION", help="The release: fastapi==0.69.0.")],
+    probe: arguments.Probe = None,
+    command: arguments.Command = None,
+    with_: arguments.With = None,
+    with_requirements: arguments.WithRequirements = None,
+    deps: arguments.Deps = None,
+    python: arguments.Python = None,
+    include: arguments.Include = None,
+    env: arguments.Env = None,
+    timeout: arguments.Timeout = None,
+    match: arguments.Match = None,
+    fresh: arguments.Fresh = None,
+    verbose: arguments.Verbose = False,
+) -> None:
+    """Run the probe on one release; exit 0 when it passes, 1 when it fails, 125 when it cannot tell."""
+    from bisect_asgi.cli.inputs import read_plan
+    from bisect_asgi.errors import UsageError
+    from bisect_asgi.metadata import Options
+    from bisect_asgi.plan import parse_package, pinned_version
+
+    requirement = parse_package(package)
+    pin = pinned_version(package)
+    if pin is None:
+        raise UsageError(f"`{package}` names no single release", hint="write it as `fastapi==0.69.0`")
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    said = Options(
+        package=requirement.name + extras,
+        command=command,
+        with_=tuple(with_ or ()),
+        with_requirements=tuple(with_requirements or ()),
+        deps=deps,
+        python=python,
+        include=tuple(include or ()),
+        env=tuple(env or ()),
+        timeout=timeout,
+        match=match,
+        fresh=fresh,
+        jobs=1,
+    )
+    raise typer.Exit(_check(read_plan(said, probe), pin[1], verbose=verbose))
+
+
+def _check(plan: Plan, version: Version, *, verbose: bool) -> int:
+    from bisect_asgi import session
+    from bisect_asgi.cli.places import Places, open_workshop, open_world
+    from bisect_asgi.executors import open_executor
+    from bisect_asgi.sinks.plain import PlainSink
+
+    emit = PlainSink(lambda line: typer.echo(line, err=True), verbose=verbose)
+    places = Places.configured()
+    with (
+        open_workshop(places) as workshop,
+        open_executor(1) as executor,
+        open_world(places, workshop, executor, emit, show_output=verbose) as world,
+    ):
+        choice, trial = session.check(plan, version, world)
+    return _show(plan, choice, trial)
+
+
+def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
+    """Print what the one run showed, and return git bisect's exit code for it."""
+    from bisect_asgi.errors import Unavailable
+    from bisect_asgi.format import duration, size
+    from bisect_asgi.model import Outcome
+    from bisect_asgi.session import rule_on
+
+    ruling, run = rule_on(plan, trial), trial.observations[-1]
+    seen = f"{run.signature.phase}: {run.signature.shown}" if run.signature else ""
+    if ruling is None:
+        raise Unavailable(
+            f"nothing was learnt about {plan.project} {trial.label}: {seen}",
+            hint="`bisect-asgi cache --clear` and the same command build it anew",
+        )
+    words = {Outcome.PASSED: (plan.term_old, 0), Outcome.FAILED: (plan.term_new, 1)}
+    word, exit_code = words.get(ruling.outcome, ("skip", 125))
+    typer.echo(f"{plan.project} {trial.label} on Python {choice.interpreter.version}: {word}")
+    if seen:
+        typer.echo(f"  {seen}")
+    if run.exit_code is not None or run.wall_s:
+        memory = f", peak memory {size(run.peak_bytes)}" if run.peak_bytes else ""
+        typer.echo(f"  run in {duration(run.wall_s)}, {duration(run.cpu_s)} of CPU time{memory}")
+    for title, text in (("stacks", run.stacks), ("output", run.output_tail)):
+        if text and ruling.outcome is not Outcome.PASSED:
+            typer.echo(f"  {title}:")
+            typer.echo("\n".join(f"    {line}" for line in text.splitlines()[-30:]))
+    return exit_code

@@ -1,0 +1,22 @@
+"""The command `bisect-asgi`, and how errors reach the user."""
+
+from __future__ import annotations
+
+import sys
+
+from bisect_asgi.cli import cache, check, releases, report, run  # noqa: F401 (each adds its command)
+from bisect_asgi.cli.app import app
+from bisect_asgi.cli.output import show_error
+from bisect_asgi.errors import BisectError, ExitCode
+
+
+def main() -> None:
+    """Run the command and end the process with its exit code."""
+    try:
+        app()
+    except BisectError as error:
+        show_error(str(error), error.hint)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        show_error("interrupted", "the same command goes on where this one stopped")
+        sys.exit(ExitCode.INTERRUPTED)

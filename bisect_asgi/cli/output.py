@@ -1,0 +1,85 @@
+"""Data to the standard output, talk to the standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bisect_asgi.errors import ExitCode
+
+if TYPE_CHECKING:
+    from bisect_asgi.events import Event
+    from bisect_asgi.report.fold import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """How much is shown, and in which form."""
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[Event], None]]:
+        """The sink that shows progress: live on a terminal, plain lines elsewhere, nothing when quiet."""
+        if self.quiet:
+            yield lambda _: None
+        elif sys.stderr.isatty():
+            from rich.console import Console
+
+            from bisect_asgi.sinks.terminal import TerminalSink
+
+            with TerminalSink(Console(stderr=True), verbose=self.verbose) as sink:
+                yield sink
+        else:
+            from bisect_asgi.sinks.plain import PlainSink
+
+            yield PlainSink(_say, verbose=self.verbose)
+
+    def show(self, events: Sequence[Event], log: Path) -> ExitCode:
+        """Show the report of a run that has ended, and return its exit code."""
+        from bisect_asgi.report.fold import fold
+
+        report = fold(events)
+        self.show_report(report)
+        if not self.quiet:
+            _say(f"log: {log}")
+        return report.exit_code
+
+    def show_report(self, report: Report) -> None:
+        """Show a report; where there is no answer, why not goes to the standard error."""
+        if self.json:
+            from bisect_asgi.report import json
+
+            print(json.render(report))
+        else:
+            self._show_text(report)
+        if report.exit_code is not ExitCode.FOUND:
+            show_error(report.headline, report.hint)
+
+    def _show_text(self, report: Report) -> None:
+        if self.quiet:
+            if report.exit_code is ExitCode.FOUND:
+                print(report.headline)
+        elif report.rows:
+            from rich.console import Console
+
+            from bisect_asgi.report import text
+
+            text.render(report, Console())
+
+
+def show_error(message: str, hint: str | None) -> None:
+    """Print an error: what happened, a blank line, what to do."""
+    _say(f"error: {message}")
+    if hint:
+        _say(f"\nhint: {hint}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

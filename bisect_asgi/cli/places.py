@@ -1,0 +1,154 @@
+"""Where things are kept, and the parts of the tool put together for one command."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import platformdirs
+
+from bisect_asgi import interpreters
+from bisect_asgi.environments.cache import EnvironmentCache
+from bisect_asgi.environments.resolution import Resolver
+from bisect_asgi.environments.uv import Uv, configured_indexes
+from bisect_asgi.errors import Unavailable, UsageError
+from bisect_asgi.events import Event, OutputSeen, TrialProgressed
+from bisect_asgi.index import IndexClient
+from bisect_asgi.model import Trial, TrialRequest
+from bisect_asgi.process import Lifeline
+from bisect_asgi.session import World
+from bisect_asgi.store import Store
+from bisect_asgi.trial import Workshop, clean_up, run_trial
+
+DEFAULT_LIMIT = "20 GiB"
+_UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders and files below the cache folder."""
+
+    root: Path
+
+    @classmethod
+    def configured(cls) -> Places:
+        """The user's cache folder, or `BISECT_ASGI_CACHE_DIR`.
+
+        Raises:
+            Unavailable: it cannot be written.
+        """
+        named = os.environ.get("BISECT_ASGI_CACHE_DIR")
+        root = Path(named).absolute() if named else platformdirs.user_cache_path("bisect-asgi")
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            (root / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
+        except OSError as error:
+            raise Unavailable(
+                f"the cache folder cannot be written: `{root}` ({error.strerror})",
+                hint="free some room, make it writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
+            ) from error
+        return cls(root)
+
+    @property
+    def store(self) -> Path:
+        """The store's file."""
+        return self.root / "store.db"
+
+    @property
+    def environments(self) -> Path:
+        """The environments' folder."""
+        return self.root / "environments"
+
+    @property
+    def logs(self) -> Path:
+        """The event logs' folder."""
+        return self.root / "logs"
+
+    def new_log(self, project: str) -> Path:
+        """The path of a new event log; names sort by time."""
+        return self.logs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{project}.jsonl"
+
+    def newest_log(self) -> Path:
+        """The path of the newest event log.
+
+        Raises:
+            UsageError: there is none.
+        """
+        logs = sorted(self.logs.glob("*.jsonl"))
+        if not logs:
+            raise UsageError(
+                "there is no event log yet", hint="`bisect-asgi PACKAGE --probe FILE` writes one"
+            )
+        return logs[-1]
+
+
+def limit_bytes() -> int:
+    """How much room environments may take: `BISECT_ASGI_CACHE_LIMIT`, such as `20 GiB`.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    text = os.environ.get("BISECT_ASGI_CACHE_LIMIT", DEFAULT_LIMIT)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT]iB)", text.strip(), re.IGNORECASE)
+    if not match:
+        raise UsageError(
+            f"`{text}` cannot be read (`BISECT_ASGI_CACHE_LIMIT`)",
+            hint="it is a size such as `500 MiB` or `20 GiB`",
+        )
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+@contextmanager
+def open_workshop(places: Places) -> Iterator[Workshop]:
+    """Put together what trials need on this machine."""
+    with closing(Store(places.store)) as store:
+        uv = Uv(places.root / "uv", configured_indexes())
+        resolver = Resolver(uv, recall_failure=store.failure, record_failure=store.keep_failure)
+        runs = places.root / "runs"
+        clean_up(runs)
+        yield Workshop(
+            store=store,
+            resolver=resolver,
+            environments=EnvironmentCache(
+                places.environments, uv=uv, resolver=resolver, limit_bytes=limit_bytes()
+            ),
+            runs=runs,
+            locks=places.root / "locks",
+        )
+
+
+@contextmanager
+def open_world(
+    places: Places,
+    workshop: Workshop,
+    executor: Executor,
+    emit: Callable[[Event], None],
+    *,
+    show_output: bool,
+) -> Iterator[World]:
+    """Put together what a session needs of the outside."""
+
+    def trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        return run_trial(
+            request,
+            workshop,
+            lifeline=lifeline,
+            progress=lambda activity: emit(TrialProgressed(key=request.key, activity=activity)),
+            output=(lambda text: emit(OutputSeen(key=request.key, text=text))) if show_output else None,
+        )
+
+    pythons = places.root / "interpreters"
+    with closing(IndexClient(configured_indexes(), places.root / "index")) as index:
+        yield World(
+            releases_of=index.releases,
+            interpreters=lambda: interpreters.find_all(pythons),
+            interpreter=lambda wish: interpreters.find(wish, pythons),
+            run_trial=trial,
+            executor=executor,
+        )

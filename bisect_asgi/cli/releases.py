@@ -1,0 +1,42 @@
+"""`bisect-asgi releases PACKAGE`: what there is to look at."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bisect_asgi.cli import arguments
+from bisect_asgi.cli.app import app
+
+
+@app.command()
+def releases(
+    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="Its name on the index.")],
+    releases: arguments.Releases = None,
+    pre: arguments.Pre = None,
+    yanked: arguments.Yanked = None,
+    python: arguments.Python = None,
+) -> None:
+    """List the releases of PACKAGE with their dates, and why some are left out."""
+    from contextlib import closing
+
+    from packaging.utils import canonicalize_name
+
+    from bisect_asgi import interpreters, plan
+    from bisect_asgi.cli.places import Places
+    from bisect_asgi.environments.uv import configured_indexes
+    from bisect_asgi.format import date
+    from bisect_asgi.index import IndexClient
+    from bisect_asgi.releases import Wanted, select
+
+    places = Places.configured()
+    project = canonicalize_name(plan.parse_package(package).name)
+    wanted = Wanted(within=plan.parse_specifiers(releases, "--releases"), pre=bool(pre), yanked=bool(yanked))
+    usable = interpreters.find(python, places.root / "interpreters") if python else None
+    with closing(IndexClient(configured_indexes(), places.root / "index")) as index:
+        found = select(index.releases(project), wanted, usable)
+    for release in found.kept:
+        typer.echo(f"{release.version:<16} {date(release.uploaded)}")
+    for out in found.left_out:
+        typer.echo(f"{out.version:<16} {date(out.uploaded):<10}  left out: {out.reason}")

@@ -1,0 +1,31 @@
+"""`bisect-asgi report`: a run's report again, from its event log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bisect_asgi.cli import arguments
+from bisect_asgi.cli.app import app
+
+
+@app.command()
+def report(
+    log: Annotated[
+        Path | None, typer.Argument(metavar="[LOG]", help="An event log (default: the newest).")
+    ] = None,
+    json: arguments.Json = False,
+    quiet: arguments.Quiet = False,
+) -> None:
+    """Show the report of an earlier run again."""
+    from bisect_asgi import log as event_log
+    from bisect_asgi.cli.output import Talk
+    from bisect_asgi.cli.places import Places
+    from bisect_asgi.report.fold import fold
+
+    path = log or Places.configured().newest_log()
+    document = fold(event_log.read(path))
+    Talk(json=json, quiet=quiet).show_report(document)
+    raise typer.Exit(document.exit_code)

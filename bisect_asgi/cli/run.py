@@ -1,0 +1,129 @@
+"""`bisect-asgi PACKAGE --probe FILE`: the main job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bisect_asgi.cli import arguments
+from bisect_asgi.cli.app import app
+from bisect_asgi.errors import BisectError, ExitCode
+
+if TYPE_CHECKING:
+    from bisect_asgi.cli.output import Talk
+    from bisect_asgi.plan import Plan
+
+
+@app.command()
+def run(
+    package: Annotated[
+        str | None, typer.Argument(metavar="PACKAGE", help="Its name on the index: fastapi, fastapi[all].")
+    ] = None,
+    probe: arguments.Probe = None,
+    command: arguments.Command = None,
+    good: Annotated[
+        str | None,
+        typer.Option("--good", metavar="VERSION", help="A release known to pass, older or newer than --bad."),
+    ] = None,
+    bad: Annotated[
+        str | None,
+        typer.Option(
+            "--bad",
+            metavar="VERSION",
+            help="A release known to fail. Without both ends, older and older releases are tried.",
+        ),
+    ] = None,
+    releases: arguments.Releases = None,
+    pre: arguments.Pre = None,
+    yanked: arguments.Yanked = None,
+    order: Annotated[
+        Literal["version", "upload"] | None,
+        typer.Option("--order", help="What makes a release older: its version (default) or its upload."),
+    ] = None,
+    with_: arguments.With = None,
+    with_requirements: arguments.WithRequirements = None,
+    deps: arguments.Deps = None,
+    python: arguments.Python = None,
+    include: arguments.Include = None,
+    env: arguments.Env = None,
+    timeout: arguments.Timeout = None,
+    any_failure: Annotated[
+        bool | None, typer.Option("--any-failure", help="Every failure is bad, whatever the bad end's is.")
+    ] = None,
+    match: arguments.Match = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", metavar="N", help="Trials side by side (default: the cores)."),
+    ] = None,
+    confirm: Annotated[
+        int | None,
+        typer.Option(
+            "--confirm", metavar="N", help="Run both sides of the boundary N more times (default: 1)."
+        ),
+    ] = None,
+    fresh: arguments.Fresh = None,
+    term_old: Annotated[
+        str | None, typer.Option("--term-old", metavar="WORD", help="The word for passing (default: good).")
+    ] = None,
+    term_new: Annotated[
+        str | None, typer.Option("--term-new", metavar="WORD", help="The word for failing (default: bad).")
+    ] = None,
+    json: arguments.Json = False,
+    quiet: arguments.Quiet = False,
+    verbose: arguments.Verbose = False,
+) -> None:
+    """Find the first bad, or the first fixed, release of PACKAGE."""
+    from bisect_asgi.cli.inputs import read_plan
+    from bisect_asgi.cli.output import Talk
+    from bisect_asgi.metadata import Options
+
+    said = Options(
+        package=package,
+        command=command,
+        good=good,
+        bad=bad,
+        releases=releases,
+        pre=pre,
+        yanked=yanked,
+        order=order,
+        with_=tuple(with_ or ()),
+        with_requirements=tuple(with_requirements or ()),
+        deps=deps,
+        python=python,
+        include=tuple(include or ()),
+        env=tuple(env or ()),
+        timeout=timeout,
+        any_failure=any_failure,
+        match=match,
+        jobs=jobs,
+        confirm=confirm,
+        fresh=fresh,
+        term_old=term_old,
+        term_new=term_new,
+    )
+    talk = Talk(json=json, quiet=quiet, verbose=verbose)
+    raise typer.Exit(_bisect(read_plan(said, probe), talk))
+
+
+def _bisect(plan: Plan, talk: Talk) -> ExitCode:
+    """Run the session with its sinks, and show the report however it ended."""
+    from bisect_asgi import session
+    from bisect_asgi.cli.places import Places, open_workshop, open_world
+    from bisect_asgi.executors import open_executor
+    from bisect_asgi.log import EventLog
+    from bisect_asgi.sinks.broadcast import Broadcast
+    from bisect_asgi.sinks.memory import Memory
+
+    places = Places.configured()
+    memory = Memory()
+    log_path = places.new_log(plan.project)
+    with talk.progress() as shown, EventLog(log_path) as log:
+        emit = Broadcast([memory, log, shown])
+        with open_workshop(places) as workshop, open_executor(plan.jobs) as executor:
+            try:
+                with open_world(places, workshop, executor, emit, show_output=talk.verbose) as world:
+                    session.bisect(plan, world, emit)
+            except (BisectError, KeyboardInterrupt):
+                pass  # told as the last event, and shown from there
+    return talk.show(memory.events, log_path)

@@ -1,0 +1,159 @@
+"""Join the search, the trials and the judge; say everything that happens.
+
+The engine keeps nothing but observations. After each one the judge rules on all of them afresh and a
+search is told all rulings afresh, so a ruling that changes with what is seen later needs no bookkeeping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+
+from bisect_asgi import events
+from bisect_asgi.judge import Expectation, Judgement, Rules, judge
+from bisect_asgi.model import Candidate, Observation, Outcome, Probe, Trial, TrialRequest
+from bisect_asgi.process import Lifeline
+from bisect_asgi.search import Bisection, Found, Searching, State
+
+Emit = Callable[[events.Event], None]
+RunTrial = Callable[[TrialRequest, Lifeline], Trial]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is to be found out, of which candidates."""
+
+    candidates: tuple[Candidate, ...]
+    probe: Probe
+    expectation: Expectation
+    rules: Rules
+    gallop: bool = False
+    fresh: bool = False
+
+
+class Engine:
+    """Runs trials until the search has its answer.
+
+    Args:
+        question: what to find out.
+        run_trial: does one trial; called in the executor's workers.
+        executor: where trials run; `jobs` of them at a time.
+        emit: told every event; called from the thread of the caller.
+    """
+
+    def __init__(
+        self, question: Question, *, run_trial: RunTrial, executor: Executor, jobs: int, emit: Emit
+    ) -> None:
+        self._question = question
+        self._run_trial = run_trial
+        self._executor = executor
+        self._jobs = jobs
+        self._emit = emit
+        self._flights: dict[Future[Trial], tuple[int, Lifeline]] = {}
+        self.observed: dict[int, tuple[Observation, ...]] = {}
+        self.broken: dict[int, Observation] = {}
+        """Candidates that could not be asked; they stay unknown, and the search goes round them."""
+
+    def judgement(self) -> Judgement:
+        """What the observations say so far."""
+        question = self._question
+        return judge(
+            self.observed,
+            size=len(question.candidates),
+            expectation=question.expectation,
+            rules=question.rules,
+        )
+
+    def search(self, *, is_over: Callable[[Judgement], bool]) -> State:
+        """Run trials until the search stops, `is_over` says so, or nothing that is left can be asked."""
+        try:
+            while True:
+                judgement = self.judgement()
+                search = self._told(judgement)
+                state = search.state
+                self._say(judgement, state)
+                if not isinstance(state, Searching) or is_over(judgement):
+                    return state
+                self._cancel(key for key, _ in self._flights.values() if not search.is_relevant(key))
+                waiting = self.observed.keys() - judgement.rulings.keys()
+                pending = {key for key, _ in self._flights.values()} | waiting | self.broken.keys()
+                self._submit(search.ask(self._jobs - len(self._flights), pending), runs=1)
+                if not self._flights:
+                    return state
+                self._collect()
+        finally:
+            self._cancel([key for key, _ in self._flights.values()])
+
+    def repeat(self, keys: Collection[int], runs: int) -> None:
+        """Run the probe `runs` more times on each of `keys`."""
+        try:
+            self._submit(keys, runs=runs)
+            while self._flights:
+                self._collect()
+        finally:
+            self._cancel([key for key, _ in self._flights.values()])
+
+    def _told(self, judgement: Judgement) -> Bisection:
+        question = self._question
+        return Bisection.replay(len(question.candidates), judgement.verdicts, gallop=question.gallop)
+
+    def _submit(self, keys: Iterable[int], *, runs: int) -> None:
+        for key in keys:
+            candidate = self._question.candidates[key]
+            request = TrialRequest(
+                key=key,
+                label=candidate.label,
+                spec=candidate.spec,
+                probe=self._question.probe,
+                already=len(self.observed.get(key, ())),
+                runs=runs,
+                fresh=self._question.fresh,
+            )
+            lifeline = Lifeline()
+            self._emit(events.TrialStarted(key=key))
+            self._flights[self._executor.submit(self._run_trial, request, lifeline)] = (key, lifeline)
+
+    def _collect(self) -> None:
+        """Wait until at least one trial is back, and take in all that are."""
+        done, _ = wait(self._flights, return_when=FIRST_COMPLETED)
+        for future in done:
+            key, _ = self._flights.pop(future)
+            trial = future.result()
+            self._emit(events.TrialFinished(trial=trial))
+            if any(run.outcome is Outcome.BROKEN for run in trial.observations):
+                self.broken[key] = trial.observations[-1]
+            else:
+                self.observed[key] = self.observed.get(key, ()) + trial.observations
+
+    def _cancel(self, keys: Iterable[int]) -> None:
+        """Stop trials whose results do not matter any more; they answer nothing."""
+        unwanted = set(keys)
+        for future, (key, lifeline) in list(self._flights.items()):
+            if key in unwanted:
+                del self._flights[future]
+                future.cancel()
+                lifeline.cancel()
+                self._emit(events.TrialCancelled(key=key))
+
+    def _say(self, judgement: Judgement, state: State) -> None:
+        low, high, left = None, None, 0
+        if isinstance(state, (Searching, Found)):
+            low, high = state.low, state.high
+        if isinstance(state, Searching):
+            known = judgement.rulings.keys()
+            floor, ceiling = (
+                -1 if low is None else low,
+                len(self._question.candidates) if high is None else high,
+            )
+            left = sum(1 for key in range(floor + 1, ceiling) if key not in known)
+        self._emit(
+            events.Judged(
+                rulings=tuple(sorted(judgement.rulings.items(), key=lambda item: item[0])),
+                new_is=judgement.new_is,
+                reference=judgement.reference,
+                low=low,
+                high=high,
+                left=left,
+            )
+        )

@@ -1,0 +1,266 @@
+"""From an environment's recipe to the exact list of what is in it.
+
+A limit of date ("as of the release") has a trap: it also limits the tools that build source
+distributions, and tools of that time may not know how to be asked today (PEP 517 came in 2018), while
+today's may no longer build what was written then. So there are steps, from the truest to the last resort,
+and the one that served is recorded:
+
+1. as of the date, wheels only
+2. as of the date, wheels only, what held requirements need may be newer
+3. as of the date, building source distributions
+4. the same, what held requirements need may be newer
+5. without the date, wheels only
+6. without the date, building source distributions
+
+A source distribution is built with the tools of the date; where that fails, *beside* the resolution, with
+those of 1, 2, 3, 5 and 8 years later and of today. uv keeps what was built by the file's hash, whatever the
+limit was, and the resolution as of the date then finds it there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from bisect_asgi import codec
+from bisect_asgi.environments.uv import SdistBuildFailed, Uv
+from bisect_asgi.errors import BuildFailed, Unresolvable
+from bisect_asgi.model import Distribution, EnvironmentSpec, Exemption, Interpreter
+from bisect_asgi.process import Lifeline
+
+_YEAR = timedelta(days=365.25)
+_LATER_TOOLS_YEARS = (1, 2, 3, 5, 8)
+_MOST_BUILDS = 50
+_FRESH_FOR = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """The exact set: a lock file (PEP 751) with addresses and hashes, and how it came about."""
+
+    digest: str
+    """Of the files' hashes and the interpreter: equal digest, equal environment."""
+    lock: str
+    distributions: tuple[Distribution, ...]
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    name: str
+    spec: EnvironmentSpec
+    wheels_only: bool
+
+
+class Resolver:
+    """Resolves specs with uv.
+
+    Args:
+        uv: the uv to ask.
+        recall_failure: the reason why building `name==version` with tools up to a limit failed before.
+        record_failure: keeps such a reason.
+    """
+
+    def __init__(
+        self,
+        uv: Uv,
+        *,
+        recall_failure: Callable[[str], str | None],
+        record_failure: Callable[[str, str], None],
+    ) -> None:
+        self._uv = uv
+        self._recall_failure = recall_failure
+        self._record_failure = record_failure
+
+    def resolve(self, spec: EnvironmentSpec, lifeline: Lifeline) -> Resolution:
+        """Return the set that the first step which serves gives.
+
+        Raises:
+            Unresolvable, BuildFailed: no step does; the reason is the first step's that said something
+                else than that there are no wheels.
+            Unavailable: the index did not answer.
+            Cancelled: the lifeline was cancelled.
+        """
+        failures: list[Exception] = []
+        for step in self._steps(spec, lifeline):
+            try:
+                return self._take(step, lifeline)
+            except (Unresolvable, BuildFailed) as error:
+                failures.append(error)
+        told = [error for error in failures if "no usable wheels" not in str(error)]
+        raise (told or failures)[0]
+
+    def built(self, action: Callable[[], str], spec: EnvironmentSpec, lifeline: Lifeline) -> tuple[str, str]:
+        """Do what may need source distributions built; return its result and what had to be built how.
+
+        Raises:
+            BuildFailed: one of them cannot be built with the tools of any time that was tried.
+        """
+        built: dict[str, str] = {}
+        for _ in range(_MOST_BUILDS):
+            try:
+                return action(), "; ".join(
+                    f"{name} built with tools of {when}" for name, when in built.items()
+                )
+            except SdistBuildFailed as error:
+                pin = f"{error.name}=={error.version}"
+                if pin in built:
+                    raise
+                built[pin] = self._build(pin, spec, str(error), lifeline)
+        raise BuildFailed(f"more than {_MOST_BUILDS} distributions need building")
+
+    def _steps(self, spec: EnvironmentSpec, lifeline: Lifeline) -> Iterator[_Step]:
+        wheels, builds = "wheels only", "building source distributions"
+        if spec.not_after is None:
+            yield _Step(name=f"latest, {wheels}", spec=spec, wheels_only=True)
+            yield _Step(name=f"latest, {builds}", spec=spec, wheels_only=False)
+            return
+        eased = self._eased(spec, lifeline)
+        for how, only in ((wheels, True), (builds, False)):
+            yield _Step(name=f"as of the date, {how}", spec=spec, wheels_only=only)
+            if eased != spec:
+                name = f"as of the date, {how}, what held requirements need may be newer"
+                yield _Step(name=name, spec=eased, wheels_only=only)
+        free = replace(spec, not_after=None)
+        yield _Step(name=f"without the date, {wheels}", spec=free, wheels_only=True)
+        yield _Step(name=f"without the date, {builds}", spec=free, wheels_only=False)
+
+    def _eased(self, spec: EnvironmentSpec, lifeline: Lifeline) -> EnvironmentSpec:
+        """The spec with all that the held requirements need let off the date, up to their own."""
+        if not spec.held or spec.held_not_after is None:
+            return spec
+        own = replace(
+            spec, requirements=spec.held, exempt=(), not_after=spec.held_not_after, proves=None, held=()
+        )
+        try:
+            needed = self._take(_Step(name="", spec=own, wheels_only=False), lifeline).distributions
+        except (Unresolvable, BuildFailed):
+            return spec
+        known = {exemption.name for exemption in spec.exempt}
+        more = (
+            Exemption(name=found.name, not_after=spec.held_not_after)
+            for found in needed
+            if found.name not in known
+        )
+        return replace(spec, exempt=(*spec.exempt, *more))
+
+    def _take(self, step: _Step, lifeline: Lifeline) -> Resolution:
+        def compile_() -> str:
+            return self._compile(step.spec, step.wheels_only, lifeline)
+
+        lock, how = self.built(compile_, step.spec, lifeline)
+        return read_lock(lock, step.spec.interpreter, f"{step.name} ({how})" if how else step.name)
+
+    def _compile(self, spec: EnvironmentSpec, wheels_only: bool, lifeline: Lifeline) -> str:
+        arguments = [
+            "compile",
+            "-",
+            "--format",
+            "pylock.toml",
+            "--no-header",
+            "--python",
+            spec.interpreter.path,
+        ]
+        arguments += date_arguments(spec.not_after, spec.exempt)
+        if wheels_only:
+            arguments += ["--only-binary", ":all:"]
+        stdin = "\n".join(spec.requirements)
+        with tempfile.TemporaryDirectory(prefix="bisect-asgi-") as folder:
+            for option, lines in (("--constraints", spec.constraints), ("--overrides", spec.overrides)):
+                if lines:
+                    path = Path(folder, option.strip("-") + ".txt")
+                    path.write_text("\n".join(lines))
+                    arguments += [option, str(path)]
+            try:
+                return self._uv.run(*arguments, lifeline=lifeline, stdin=stdin)
+            except Unresolvable:
+                if not _may_be_stale(spec):
+                    raise
+                # A page that uv keeps may be older than the release that was asked for.
+                return self._uv.run(*arguments, "--refresh", lifeline=lifeline, stdin=stdin)
+
+    def _build(self, pin: str, spec: EnvironmentSpec, reason: str, lifeline: Lifeline) -> str:
+        """Build one source distribution with tools of other times; return which served."""
+        for limit in _tool_limits(spec.not_after):
+            when = limit.date().isoformat() if limit else "today"
+            key = codec.digest("build", pin, spec.interpreter, limit)
+            known = self._recall_failure(key)
+            if known is None:
+                try:
+                    self._build_with(pin, spec, limit, lifeline)
+                    return when
+                except (Unresolvable, BuildFailed) as error:
+                    known = str(error)
+                    self._record_failure(key, known)
+            reason = known
+        raise BuildFailed(f"`{pin}` has no wheel for this Python and cannot be built: {reason}")
+
+    def _build_with(
+        self, pin: str, spec: EnvironmentSpec, limit: datetime | None, lifeline: Lifeline
+    ) -> None:
+        target = tempfile.mkdtemp(prefix="bisect-asgi-")
+        name = canonicalize_name(Requirement(pin).name)
+        try:
+            self._uv.run(
+                *("install", "--no-deps", "--target", target, "--python", spec.interpreter.path, pin),
+                *date_arguments(limit, (Exemption(name=name),)),
+                lifeline=lifeline,
+            )
+        finally:
+            shutil.rmtree(target, ignore_errors=True)
+
+
+def read_lock(lock: str, interpreter: Interpreter, step: str) -> Resolution:
+    """Read a `pylock.toml` into a resolution."""
+    packages = tomllib.loads(lock).get("packages", [])
+    found = tuple(
+        Distribution(name=canonicalize_name(package["name"]), version=str(package.get("version", "")))
+        for package in packages
+    )
+    hashes = sorted(
+        str(sorted(file.get("hashes", {}).items()) or file.get("url"))
+        for package in packages
+        for file in (*package.get("wheels", ()), *filter(None, [package.get("sdist")]))
+    )
+    return Resolution(
+        digest=codec.digest(interpreter, hashes),
+        lock=lock,
+        distributions=tuple(sorted(found, key=lambda distribution: distribution.name)),
+        step=step,
+    )
+
+
+def date_arguments(limit: datetime | None, exempt: tuple[Exemption, ...]) -> list[str]:
+    """uv's arguments for a limit of date and the projects outside it; none without a limit."""
+    if limit is None:
+        return []
+    arguments = ["--exclude-newer", _stamp(limit)]
+    for exemption in exempt:
+        until = exemption.not_after or datetime.now(UTC) + timedelta(days=1)
+        arguments += ["--exclude-newer-package", f"{exemption.name}={_stamp(until)}"]
+    return arguments
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _tool_limits(not_after: datetime | None) -> list[datetime | None]:
+    """The limits of date for build tools, in the order in which they are tried; None is today."""
+    if not_after is None:
+        return [None]
+    now = datetime.now(UTC)
+    later = [not_after + years * _YEAR for years in _LATER_TOOLS_YEARS]
+    return [*(moment for moment in later if moment < now), None]
+
+
+def _may_be_stale(spec: EnvironmentSpec) -> bool:
+    return spec.not_after is None or spec.not_after > datetime.now(UTC) - _FRESH_FOR

@@ -1,0 +1,208 @@
+"""uv as a dependency of ours: found in our own installation, asked with a configuration of our own.
+
+Two settings make it fast on every index: pages are asked for again only after ten minutes, also where the
+index sends no cache headers, and files never. A candidate uploaded since is handled by asking again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable
+from bisect_asgi.process import Completed, Lifeline, run_helper
+
+# What reaches the network or the caches as the user's own uv would; everything else of the shell stays out.
+_KEPT = re.compile(
+    r"(?i)^(PATH|HOME|LANG|LC_.*|TMPDIR|NETRC|SSL_CERT_(FILE|DIR)|(HTTPS?|ALL|NO)_PROXY|XDG_.*_HOME"
+    r"|UV_(CACHE_DIR|INDEX_.+_(USERNAME|PASSWORD)|KEYRING_PROVIDER|SYSTEM_CERTS|NATIVE_TLS|HTTP_TIMEOUT"
+    r"|INSECURE_HOST|CONCURRENT_.*|LINK_MODE)|CC|CXX|CFLAGS|LDFLAGS)$"
+)
+_NETWORK = re.compile(
+    r"error sending request|Failed to fetch|tcp connect|dns error|timed out|HTTP status", re.I
+)
+_REFUSED = re.compile(r"authentication credentials|\b(?:401|403) (?:Unauthorized|Forbidden)", re.I)
+_NO_ROOM = re.compile(r"No space left on device|os error 28|Disk quota exceeded", re.I)
+_NO_BUILD = re.compile(r"Failed to (?:download and )?build `(?P<name>[^`=]+)==(?P<version>[^`]+)`")
+_CAUSE = re.compile(r"^\s*(?:error|cause|×|├─▶|╰─▶):?\s*(?P<text>.*)$")
+_RETRIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indexes:
+    """Where the user's uv looks: the first has the highest priority, the last is the default."""
+
+    urls: tuple[str, ...]
+    find_links: tuple[str, ...] = ()
+
+
+class SdistBuildFailed(BuildFailed):
+    """One distribution could not be built; `name` and `version` say which."""
+
+    def __init__(self, message: str, *, name: str, version: str) -> None:
+        super().__init__(message)
+        self.name = name
+        self.version = version
+
+
+def binary() -> str:
+    """The uv that was installed with us.
+
+    Raises:
+        Unavailable: the installation is damaged.
+    """
+    import uv
+
+    try:
+        return uv.find_uv_bin()
+    except FileNotFoundError as error:
+        raise Unavailable(
+            f"uv's program is missing: {error}", hint="install bisect-asgi again; uv comes with it"
+        ) from error
+
+
+def configured_indexes() -> Indexes:
+    """Ask uv which indexes the user's configuration gives, here and now (files, variables, defaults).
+
+    Raises:
+        Unavailable: uv could not read its configuration.
+    """
+    asked = subprocess.run(
+        [binary(), "pip", "compile", "-", "--quiet", "--no-header", "--emit-index-url", "--emit-find-links"],
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode != 0:
+        raise Unavailable(
+            f"uv cannot read its configuration: {first_cause(asked.stderr)}",
+            hint="`uv pip compile - --emit-index-url < /dev/null` shows it",
+        )
+    said: dict[str, list[str]] = {"--index-url": [], "--extra-index-url": [], "--find-links": []}
+    for line in asked.stdout.splitlines():
+        option, _, value = line.strip().partition(" ")
+        if option in said:
+            said[option].append(value)
+    urls = said["--extra-index-url"] + said["--index-url"]
+    return Indexes(urls=tuple(urls), find_links=tuple(said["--find-links"]))
+
+
+class Uv:
+    """Runs uv with our configuration, and tells its failures apart.
+
+    Args:
+        folder: where the configuration is written.
+        indexes: what `configured_indexes` said.
+    """
+
+    def __init__(self, folder: Path, indexes: Indexes) -> None:
+        self.indexes = indexes
+        self._binary = binary()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._config = folder / "uv.toml"
+        _write(self._config, _configuration(indexes))
+        kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
+        # One quick retry of a single request is uv's; a whole failed call is ours to repeat.
+        self._environ = {"UV_HTTP_RETRIES": "1"} | kept
+
+    def run(self, *arguments: str, lifeline: Lifeline, stdin: str = "", cwd: Path | None = None) -> str:
+        """Return what `uv pip …` wrote to its standard output; network failures are tried again.
+
+        Raises:
+            Unresolvable: the requirements cannot be satisfied.
+            SdistBuildFailed: a distribution could not be built.
+            Unavailable: the index did not answer after the retries, or the disk is full.
+            Cancelled: the lifeline was cancelled.
+        """
+        argv = [self._binary, "pip", *arguments, "--config-file", str(self._config), "--color", "never"]
+        for attempt in Retrying(
+            retry=retry_if_exception_type(_NetworkFault),
+            stop=stop_after_attempt(_RETRIES),
+            wait=wait_exponential_jitter(initial=0.5, max=5),
+            reraise=True,
+        ):
+            with attempt:
+                completed = run_helper(
+                    [*argv, "--quiet"], environ=self._environ, lifeline=lifeline, stdin=stdin, cwd=cwd
+                )
+                if completed.exit_code != 0:
+                    raise _failure(completed)
+        return completed.stdout
+
+
+class _NetworkFault(Unavailable):
+    """The network or the index failed; it may answer the next time."""
+
+
+def _failure(completed: Completed) -> Exception:
+    """What uv's failure means. Exit code 1: not possible as asked; 2: it could not do its work."""
+    text = completed.stderr
+    cause = first_cause(text)
+    if _NO_ROOM.search(text):
+        return Unavailable(f"there is no room left on the disk: {cause}", hint=_ROOM_HINT)
+    if _NETWORK.search(text):
+        return _NetworkFault(
+            f"the package index did not answer after {_RETRIES} attempts: {cause}",
+            hint="nothing was learnt about any release that needs it; run the same command again later",
+        )
+    if _REFUSED.search(text):
+        return Unavailable(
+            f"the package index refused an answer: {cause}",
+            hint="check its credentials in uv's configuration",
+        )
+    if build := _NO_BUILD.search(text):
+        return SdistBuildFailed(cause, name=build["name"], version=build["version"])
+    if completed.exit_code == 1:
+        return Unresolvable(cause)
+    return Unavailable(f"uv failed: {cause}", hint="`--verbose` shows more; uv's own message is above")
+
+
+_ROOM_HINT = "free some, or clear what is kept: `bisect-asgi cache --clear`"
+
+
+def first_cause(stderr: str) -> str:
+    """The telling part of uv's message: its last `cause`, else its first line, on one line."""
+    lines = _joined(stderr.partition("\nhint:")[0].splitlines())
+    causes = [match["text"].strip() for line in lines if (match := _CAUSE.match(line)) and match["text"]]
+    told = [line for line in causes if not line.startswith("No solution found")]
+    return (told or causes or [stderr.strip().partition("\n")[0] or "it gave no reason"])[-1]
+
+
+def _joined(lines: Sequence[str]) -> list[str]:
+    """Put uv's indented continuation lines back behind the line that they continue."""
+    joined: list[str] = []
+    for line in lines:
+        if joined and line.startswith("      ") and line.strip():
+            joined[-1] += " " + line.strip()
+        else:
+            joined.append(line)
+    return joined
+
+
+def _configuration(indexes: Indexes) -> str:
+    """uv's configuration; a JSON string is a TOML string."""
+    tables = []
+    for place, url in enumerate(indexes.urls):
+        tables.append(
+            f'[[index]]\nname = "index-{place}"\nurl = {json.dumps(url)}\n'
+            f"default = {'true' if place == len(indexes.urls) - 1 else 'false'}\n"
+            'cache-control = { api = "max-age=600", files = "max-age=365000000, immutable" }\n'
+        )
+    return f"find-links = {json.dumps(list(indexes.find_links))}\n\n" + "\n".join(tables)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that other processes may be reading."""
+    if path.exists() and path.read_text() == text:
+        return
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside.write_text(text)
+    aside.rename(path)

@@ -1,0 +1,102 @@
+"""The Python interpreters of this machine, found as virtualenv finds them, those of pyenv included."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from packaging import tags
+
+from bisect_asgi.errors import UsageError
+from bisect_asgi.format import listing
+from bisect_asgi.model import Interpreter
+from bisect_asgi.releases import Usable
+
+OLDEST = (3, 6)
+
+
+def find_all(cache: Path) -> tuple[Usable, ...]:
+    """Return every CPython from 3.6 on, one for each version; milliseconds once `cache` knows them."""
+    from python_discovery import DiskCache, iter_interpreters
+
+    logging.getLogger("python_discovery").setLevel(logging.CRITICAL)  # it warns of each broken one
+    found: dict[str, Interpreter] = {}
+    for info in iter_interpreters(cache=DiskCache(cache), env=_search_environment(os.environ)):
+        interpreter = _interpreter(info)
+        if interpreter.implementation == "CPython" and interpreter.minor >= OLDEST:
+            found.setdefault(interpreter.version, interpreter)
+    return tuple(usable(interpreter) for interpreter in found.values())
+
+
+def find(wish: str, cache: Path) -> Usable:
+    """Return the interpreter that the user names by version or path.
+
+    Raises:
+        UsageError: there is none, or it is older than 3.6.
+    """
+    from python_discovery import DiskCache, get_interpreter
+
+    logging.getLogger("python_discovery").setLevel(logging.CRITICAL)
+    info = get_interpreter(wish, cache=DiskCache(cache), env=_search_environment(os.environ))
+    if info is None:
+        have = listing(sorted({u.interpreter.short for u in find_all(cache)}, key=_by_number), most=99)
+        raise UsageError(
+            f"there is no Python `{wish}` on this machine (`--python`)",
+            hint=f"there are {have}{_download_offer(wish)}",
+        )
+    interpreter = _interpreter(info)
+    if interpreter.minor < OLDEST:
+        raise UsageError(
+            f"Python {interpreter.version} is too old", hint="probes run on Python 3.6 and newer"
+        )
+    return usable(interpreter)
+
+
+def usable(interpreter: Interpreter) -> Usable:
+    """Say what the interpreter can install on this machine."""
+    minor = interpreter.minor
+    short = f"cp{minor[0]}{minor[1]}"
+    abi = f"{short}m" if minor < (3, 8) else short  # m: with pymalloc, in the name until 3.7
+    platforms = list(tags.platform_tags())
+    return Usable(
+        interpreter=interpreter,
+        tags=frozenset(
+            (
+                *tags.cpython_tags(minor, abis=[abi], platforms=platforms),
+                *tags.compatible_tags(minor, interpreter=short, platforms=platforms),
+            )
+        ),
+    )
+
+
+def _interpreter(info: object) -> Interpreter:
+    version = info.version_info  # type: ignore[attr-defined]
+    return Interpreter(
+        path=str(info.system_executable),  # type: ignore[attr-defined]
+        version=f"{version.major}.{version.minor}.{version.micro}",
+        implementation=str(info.implementation),  # type: ignore[attr-defined]
+    )
+
+
+def _search_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The user's variables, with pyenv's real interpreters on the path in place of its shims.
+
+    A shim runs whichever version the current folder asks for, and fails for all others.
+    """
+    root = Path(environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    path = [
+        entry for entry in environ.get("PATH", os.defpath).split(os.pathsep) if entry != str(root / "shims")
+    ]
+    path += [str(folder) for folder in sorted(root.glob("versions/*/bin"))]
+    return {**environ, "PATH": os.pathsep.join(path)}
+
+
+def _download_offer(wish: str) -> str:
+    """The command that gets it, where uv could have it."""
+    return f"; `uv python install {wish}` may download it" if wish[:1].isdigit() else ""
+
+
+def _by_number(short: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in short.split("."))

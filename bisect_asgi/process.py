@@ -1,0 +1,245 @@
+"""Run other programs: helpers such as uv, and probes under a supervisor that leaves nothing behind.
+
+See `supervisor.py` for how a probe's processes are contained. This side drains the output, samples the
+memory of the tree, and holds the lifeline.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from bisect_asgi.errors import Cancelled
+
+TAIL_BYTES = 64 * 1024
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+_FIRST_SAMPLE_S, _LONGEST_SAMPLE_S = 0.05, 0.5
+
+
+class Lifeline:
+    """A trial's hold on the programs that it runs: cancelling it ends them, from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._stops: list[Callable[[], None]] = []
+
+    def cancel(self) -> None:
+        """End what runs, and let nothing more start."""
+        with self._lock:
+            self._cancelled = True
+            stops = list(self._stops)
+        for stop in stops:
+            stop()
+
+    def check(self) -> None:
+        """Go on if nobody cancelled.
+
+        Raises:
+            Cancelled: somebody did.
+        """
+        if self._cancelled:
+            raise Cancelled
+
+    @contextmanager
+    def holding(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Call `stop` if the lifeline is cancelled meanwhile, or was already."""
+        with self._lock:
+            self._stops.append(stop)
+            cancelled = self._cancelled
+        if cancelled:
+            stop()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._stops.remove(stop)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """What a helper program said, and its exit code."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def run_helper(
+    argv: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    lifeline: Lifeline,
+    stdin: str = "",
+    cwd: Path | None = None,
+) -> Completed:
+    """Run a short-lived program of ours to its end.
+
+    Raises:
+        Cancelled: the lifeline was cancelled.
+        OSError: the program could not be started.
+    """
+    process = subprocess.Popen(
+        argv,
+        env=dict(environ),
+        cwd=cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # Ctrl-C is for us: we end it
+    )
+    try:
+        with lifeline.holding(process.kill):
+            stdout, stderr = process.communicate(stdin)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    lifeline.check()
+    return Completed(exit_code=process.returncode, stdout=stdout, stderr=stderr)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How a supervised command ended. Durations in seconds, memory in bytes."""
+
+    pid: int
+    exit_code: int | None
+    """Negative: killed by that signal; None: it was killed when its time was over."""
+    timed_out: bool
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+    output_tail: str
+
+
+@dataclass(slots=True)
+class _Tail:
+    """The last of a stream, whatever its length."""
+
+    data: bytearray = field(default_factory=bytearray)
+
+    def add(self, chunk: bytes) -> None:
+        self.data += chunk
+        if len(self.data) > 2 * TAIL_BYTES:
+            del self.data[:-TAIL_BYTES]
+
+    def text(self) -> str:
+        return bytes(self.data[-TAIL_BYTES:]).decode("utf-8", errors="replace")
+
+
+def run_supervised(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    report: Path,
+    environ: Mapping[str, str],
+    timeout_s: float,
+    lifeline: Lifeline,
+    on_output: Callable[[str], None] | None = None,
+) -> Run:
+    """Run a command until it ends or its time is over; nothing of it runs when this returns.
+
+    `report` is the folder in which its Python processes leave their reports.
+
+    Raises:
+        Cancelled: the lifeline was cancelled.
+        OSError: the command could not be started.
+    """
+    request = {"argv": list(argv), "cwd": str(cwd), "report": str(report), "timeout_s": timeout_s}
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(_SUPERVISOR), json.dumps(request), str(writer)],
+        env=dict(environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[writer],
+        start_new_session=True,
+    )
+    os.close(writer)
+    with process, open(reader, encoding="utf-8") as results, lifeline.holding(lambda: _let_go(process)):
+        tail, sampled = _attend(process, on_output)
+        text = results.read()
+    lifeline.check()
+    result = json.loads(text or '{"error": "its supervisor was killed"}')
+    if "error" in result:
+        raise OSError(result["error"])
+    return Run(
+        pid=result["pid"],
+        exit_code=result["exit_code"],
+        timed_out=result["end"] == "time-out",
+        wall_s=result["wall_s"],
+        cpu_s=result["cpu_s"],
+        peak_bytes=max(sampled, result["peak_bytes"]),
+        output_tail=tail.text(),
+    )
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    """Close the lifeline; the supervisor kills its tree and ends."""
+    if process.stdin and not process.stdin.closed:
+        process.stdin.close()
+
+
+def _attend(process: subprocess.Popen[bytes], on_output: Callable[[str], None] | None) -> tuple[_Tail, int]:
+    """Drain the output to its end; return its tail and the largest memory of the tree that was sampled."""
+    tail, peak = _Tail(), 0
+    pause = _FIRST_SAMPLE_S
+    next_sample = time.monotonic() + pause
+    assert process.stdout is not None  # noqa: S101 (it is a pipe)
+    descriptor = process.stdout.fileno()
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        while True:
+            if selector.select(max(0.0, next_sample - time.monotonic())):
+                chunk = os.read(descriptor, 1 << 16)
+                if not chunk:
+                    return tail, peak
+                tail.add(chunk)
+                if on_output:
+                    on_output(chunk.decode("utf-8", errors="replace"))
+            if time.monotonic() >= next_sample:
+                peak = max(peak, tree_memory(process.pid))
+                pause = min(pause * 1.5, _LONGEST_SAMPLE_S)
+                next_sample = time.monotonic() + pause
+
+
+def tree_memory(supervisor: int) -> int:
+    """The memory of all processes below the supervisor, in bytes; what they share counts once.
+
+    One process: its resident set. Several: the sum of their proportional sets (PSS), where the system has it.
+    """
+    try:
+        processes = psutil.Process(supervisor).children(recursive=True)
+    except psutil.Error:
+        return 0
+    return sum(_memory(process, alone=len(processes) == 1) for process in processes)
+
+
+def _memory(process: psutil.Process, *, alone: bool) -> int:
+    try:
+        if alone:
+            return int(process.memory_info().rss)
+        full = process.memory_full_info()
+        return int(getattr(full, "pss", full.rss))
+    except psutil.Error:
+        return 0
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether there is a process of that number."""
+    return bool(psutil.pid_exists(pid))

@@ -1,0 +1,172 @@
+"""The report for a terminal, or for whoever pastes it into an issue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bisect_asgi.errors import ExitCode
+from bisect_asgi.format import date, duration, listing, plural
+from bisect_asgi.report.fold import How, Report, Row
+
+_MOST_LEFT_OUT = 8
+
+
+def render(report: Report, console: Console) -> None:
+    """Print the report."""
+    console.print(document(report), highlight=False)
+
+
+def document(report: Report) -> RenderableType:
+    """The whole report: the answer, what it rests on, the table, the commands."""
+    parts: list[RenderableType] = [Text(report.headline, style="bold"), Text(), _facts(report)]
+    if any(row.how is How.RUN for row in report.rows):
+        parts += [Text(), _table(report)]
+    if report.contradictions:
+        parts += [Text(), Text(_contradictions(report), style="yellow")]
+    if report.left_out:
+        parts += [Text(), Text("Left out", style="bold"), *_left_out(report)]
+    commands = [(version, command) for version, command in report.reproduce if command]
+    if commands:
+        parts += [Text(), Text("Reproduce", style="bold")]
+        parts += [_command(report, version, command) for version, command in commands]
+    return Group(*parts)
+
+
+def _facts(report: Report) -> Table:
+    table = Table.grid(padding=(0, 3))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, fact in _fact_lines(report):
+        table.add_row(name, Text(fact))
+    return table
+
+
+def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
+    last, first = report.row(report.last), report.row(report.first)
+    if last and first:
+        yield "Boundary", f"{report.plan.project} {_side(last)} → {_side(first)}"
+        yield "Evidence", f"{_evidence(last)}; {_evidence(first)}"
+    if report.interpreter:
+        yield "Python", f"{report.interpreter.version}: {report.interpreter_reason}"
+    yield "Others", "; ".join(_others(report))
+    if report.rows:
+        yield "Trials", _trials(report)
+
+
+def _side(row: Row) -> str:
+    return f"{row.version} ({row.verdict}, {date(row.uploaded)})"
+
+
+def _evidence(row: Row) -> str:
+    runs = row.passed + row.failed
+    if row.failed:
+        how = f": {row.signature.shown}" if row.signature else ""
+        return f"{row.version} failed {row.failed} of {plural(runs, 'run')}{how}"
+    return f"{row.version} passed {row.passed} of {plural(runs, 'run')}"
+
+
+def _others(report: Report) -> Iterator[str]:
+    policies = {
+        "as-of-release": "dependencies as of each release's upload",
+        "latest": "latest dependencies",
+    }
+    policy = report.plan.dependencies
+    yield policies.get(policy, f"dependencies {policy.replace('-', ' ')}")
+    if report.plan.held:
+        yield f"held: {listing(report.plan.held, most=8)}"
+    elsewhere = sorted({row.step for row in report.rows if row.step} - {"as of the date, wheels only"})
+    for step in elsewhere:
+        if step != "latest, wheels only":
+            served = [row.version for row in report.rows if row.step == step]
+            yield f"{listing(served)}: {step}"
+
+
+def _trials(report: Report) -> str:
+    run = [row for row in report.rows if row.how is How.RUN]
+    runs = sum(row.passed + row.failed for row in run)
+    remembered = sum(row.remembered for row in run)
+    skipped = sum(1 for row in run if row.verdict == "skip")
+    parts = [f"{len(run)} of {plural(len(report.rows), 'release')}", plural(runs, "run")]
+    if remembered:
+        parts[-1] += f" ({remembered} remembered)"
+    if skipped:
+        parts.append(f"{skipped} untestable")
+    return ", ".join([*parts, duration(report.elapsed_s)])
+
+
+def _table(report: Report) -> Table:
+    """Every release that was run, and stretches of those that were not."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("Release", "Uploaded", "Verdict", "Runs"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("Time", justify="right", no_wrap=True)
+    table.add_column("What was seen", overflow="fold")
+    for is_run, rows in groupby(report.rows, key=lambda row: (row.how is How.RUN, row.how, row.verdict)):
+        stretch = list(rows)
+        if is_run[0]:
+            for row in stretch:
+                table.add_row(*_cells(row), style=_style(row, report))
+        else:
+            table.add_row(*_stretch(stretch), style="dim")
+    return table
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    seen = row.signature.shown if row.signature else ""
+    if row.different:
+        seen = f"{seen} (a different failure)"
+    runs = row.passed + row.failed
+    time = sum(run.wall_s for run in row.observations)
+    return (
+        row.version,
+        date(row.uploaded),
+        row.verdict,
+        f"{runs}" if runs else "-",
+        duration(time) if runs else "",
+        seen,
+    )
+
+
+def _stretch(rows: list[Row]) -> tuple[str, ...]:
+    versions = rows[0].version if len(rows) == 1 else f"{rows[0].version} … {rows[-1].version}"
+    dates = date(rows[0].uploaded) if len(rows) == 1 else ""
+    how = "inferred" if rows[0].how is How.INFERRED else "not looked at"
+    return versions, dates, rows[0].verdict or "?", "", "", f"{plural(len(rows), 'release')}, {how}"
+
+
+def _style(row: Row, report: Report) -> str:
+    return {report.plan.term_old: "green", report.plan.term_new: "red"}.get(row.verdict, "yellow")
+
+
+def _contradictions(report: Report) -> str:
+    return (
+        f"warning: the history changes more than once: {listing(report.contradictions)} answer as the newer "
+        "releases do; the boundary is the newest of the changes that were seen"
+    )
+
+
+def _left_out(report: Report) -> Iterator[RenderableType]:
+    reasons: dict[str, list[str]] = {}
+    for out in report.left_out:
+        reasons.setdefault(out.reason, []).append(out.version)
+    for reason, versions in list(reasons.items())[:_MOST_LEFT_OUT]:
+        yield Padding(
+            Text(f"{plural(len(versions), 'release')}: {reason} ({listing(versions)})"), (0, 0, 0, 2)
+        )
+    if len(reasons) > _MOST_LEFT_OUT:
+        more = sum(len(versions) for versions in list(reasons.values())[_MOST_LEFT_OUT:])
+        yield Padding(Text(f"{plural(more, 'release')} for other reasons"), (0, 0, 0, 2))
+
+
+def _command(report: Report, version: str, command: str) -> RenderableType:
+    row = report.row(version)
+    return Group(
+        Padding(Text(f"# {version} ({row.verdict if row else ''})", style="dim"), (0, 0, 0, 2)),
+        Padding(Text(command, overflow="fold", no_wrap=False), (0, 0, 0, 2)),
+    )

@@ -1,0 +1,298 @@
+"""One bisection from the plan to the answer: interpreter, candidates, ends, boundary, confirmation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from packaging.version import Version
+
+from bisect_asgi import __version__, answers, events
+from bisect_asgi.answers import Answer
+from bisect_asgi.axes import releases as release_axis
+from bisect_asgi.engine import Emit, Engine, Question, RunTrial
+from bisect_asgi.errors import BisectError, UsageError
+from bisect_asgi.events import AnswerKind
+from bisect_asgi.judge import Expectation, Judgement, judge
+from bisect_asgi.model import Candidate, Release, Ruling, Trial, TrialRequest
+from bisect_asgi.plan import Plan, PolicyKind
+from bisect_asgi.process import Lifeline
+from bisect_asgi.releases import Selection, Usable, Wanted, select
+from bisect_asgi.search import Found, State
+from bisect_asgi.suitability import Choice, choose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a session needs of the outside; each is replaced by a fake in offline tests."""
+
+    releases_of: Callable[[str], Sequence[Release]]
+    """Asks the index for a project's releases."""
+    interpreters: Callable[[], Sequence[Usable]]
+    """Finds the interpreters of this machine."""
+    interpreter: Callable[[str], Usable]
+    """Finds the interpreter that the user names."""
+    run_trial: RunTrial
+    executor: Executor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What was found out before the first trial."""
+
+    choice: Choice
+    selection: Selection
+    candidates: tuple[Candidate, ...]
+    expectation: Expectation
+    gallop: bool
+
+
+def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
+    """Find the boundary, telling everything that happens to `emit`; the last event is the answer.
+
+    Raises:
+        BisectError: the question cannot be asked, or the outside world failed; told as the last event, too.
+        KeyboardInterrupt: likewise.
+    """
+    started = time.monotonic()
+
+    def finish(answer: Answer) -> AnswerKind:
+        emit(answer.event(elapsed_s=time.monotonic() - started))
+        return answer.kind
+
+    emit(_run_started(plan))
+    try:
+        setting = prepare(plan, world)
+        emit(events.InterpreterChosen(interpreter=setting.choice.interpreter, reason=setting.choice.reason))
+        emit(_candidates_listed(setting))
+        return finish(_find(plan, setting, world, emit))
+    except BisectError as error:
+        finish(Answer(kind=answers.kind_of(error), message=str(error), hint=error.hint))
+        raise
+    except KeyboardInterrupt:
+        finish(answers.INTERRUPTED)
+        raise
+
+
+def prepare(plan: Plan, world: World) -> Setting:
+    """Choose the interpreter and the candidates.
+
+    Raises:
+        UsageError: a named release cannot be a candidate, none is left, or no interpreter fits.
+        Unavailable: the index did not answer.
+    """
+    every = world.releases_of(plan.project)
+    pinned = release_axis.pinned_releases(plan, world.releases_of)
+    wanted = Wanted(
+        within=plan.releases,
+        pre=plan.pre,
+        yanked=plan.yanked,
+        by_upload=plan.by_upload,
+        named=tuple(version for version in (plan.good, plan.bad) if version is not None),
+    )
+    anywhere = _between(plan, select(every, wanted, None))
+    newest = anywhere[-1:] if plan.bad is None else ()
+    choice = choose_interpreter(plan, world, anywhere, pinned=pinned, newest=newest)
+    selection = select(every, wanted, choice.usable)
+    kept, expectation = _cut(plan, selection)
+    _check_dates(plan, kept)
+    return Setting(
+        choice=choice,
+        selection=selection,
+        candidates=release_axis.candidates(plan, kept, choice.interpreter, pinned),
+        expectation=expectation,
+        gallop=plan.good is None,
+    )
+
+
+def check(plan: Plan, version: Version, world: World) -> tuple[Choice, Trial]:
+    """Run the probe on one release.
+
+    Raises:
+        UsageError: there is no such release, or no interpreter that installs it.
+        Unavailable: nothing was learnt.
+    """
+    every = world.releases_of(plan.project)
+    pinned = release_axis.pinned_releases(plan, world.releases_of)
+    alone = replace(plan, good=version, bad=None)
+    wanted = Wanted(named=(version,))
+    anywhere = select(every, wanted, None)
+    release = anywhere.kept[anywhere.position(str(version), option=plan.project)]
+    choice = choose_interpreter(alone, world, (release,), pinned=pinned, newest=())
+    selection = select(every, wanted, choice.usable)
+    release = selection.kept[selection.position(str(version), option=plan.project)]
+    _check_dates(plan, (release,))
+    candidate = release_axis.candidate(plan, release, choice.interpreter, pinned)
+    request = TrialRequest(
+        key=0, label=candidate.label, spec=candidate.spec, probe=plan.probe, fresh=plan.fresh
+    )
+    lifeline = Lifeline()
+    future = world.executor.submit(world.run_trial, request, lifeline)
+    try:
+        return choice, future.result()
+    except KeyboardInterrupt:
+        lifeline.cancel()
+        raise
+
+
+def rule_on(plan: Plan, trial: Trial) -> Ruling | None:
+    """Rule on one release by itself, where any failure is the failure; None: nothing was learnt."""
+    judged = judge({0: trial.observations}, size=1, expectation=Expectation(), rules=plan.rules)
+    return judged.rulings.get(0)
+
+
+def choose_interpreter(
+    plan: Plan,
+    world: World,
+    kept: Sequence[Release],
+    *,
+    pinned: Sequence[Release],
+    newest: Sequence[Release],
+) -> Choice:
+    """The user's choice, else the probe's wish, else the one that suits `kept` best.
+
+    It has to install the named ends; if possible also what is pinned, and `newest`.
+
+    Raises:
+        UsageError: there is none that can install the named ends.
+    """
+    if plan.python is not None:
+        return Choice(usable=world.interpreter(plan.python), reason=f"`--python {plan.python}`")
+    found = [u for u in world.interpreters() if plan.requires_python.contains(u.interpreter.version)]
+    if not found:
+        raise UsageError(
+            f"no Python on this machine satisfies the probe's `requires-python`: `{plan.requires_python}`",
+            hint="install one (`uv python install`), or name another with `--python`",
+        )
+    ends = [release for release in kept if Version(release.version) in (plan.good, plan.bad)]
+    for required in ([*ends, *newest, *pinned], [*ends, *pinned], ends):
+        if choice := choose(found, kept, required=required):
+            if not plan.requires_python:
+                return choice
+            return replace(choice, reason=f"the probe requires {plan.requires_python}; {choice.reason}")
+    names = " and ".join(f"{plan.project} {release.version}" for release in ends)
+    raise UsageError(
+        f"no Python on this machine can install {names}",
+        hint="`bisect-asgi releases` shows what they require; `uv python install` may get it",
+    )
+
+
+def _between(plan: Plan, selection: Selection) -> tuple[Release, ...]:
+    """The releases between the named ends, before it is known which of them can be installed."""
+    if not selection.kept:
+        return ()
+    places = [
+        selection.position(str(version), option=option)
+        for version, option in ((plan.good, "--good"), (plan.bad, "--bad"))
+        if version is not None
+    ]
+    if len(places) == 2:
+        return selection.kept[min(places) : max(places) + 1]
+    if plan.good is not None:
+        return selection.kept[places[0] :]
+    return selection.kept[: places[0] + 1] if places else selection.kept
+
+
+def _cut(plan: Plan, selection: Selection) -> tuple[tuple[Release, ...], Expectation]:
+    """The candidates' releases, and which of them the user named."""
+    kept = _between(plan, selection)
+    if len(kept) < 2:
+        raise UsageError(*_too_few(plan, selection, kept))
+    last = len(kept) - 1
+    named = {Version(kept[0].version): 0, Version(kept[last].version): last}
+    good = named[plan.good] if plan.good is not None else None
+    bad = named[plan.bad] if plan.bad is not None else None
+    return kept, Expectation(good=good, bad=bad)
+
+
+def _too_few(plan: Plan, selection: Selection, kept: tuple[Release, ...]) -> tuple[str]:
+    reasons = sorted({out.reason for out in selection.left_out})
+    told = f"; left out: {'; '.join(reasons[:3])}" if reasons else ""
+    count = "only one release" if kept else "no release"
+    return (f"there is {count} of `{plan.project}` to look at{told}",)
+
+
+def _check_dates(plan: Plan, kept: Sequence[Release]) -> None:
+    """A policy by date needs dates: without them it would silently be another policy."""
+    undated = [release.version for release in kept if release.uploaded is None]
+    if undated and plan.policy.kind is not PolicyKind.LATEST:
+        raise UsageError(
+            f"the index gives no upload time for {plan.project} {undated[0]}, "
+            f"and `--deps {plan.policy}` needs one",
+            hint="use `--deps latest`, or an index that gives them (JSON pages, PEP 700)",
+        )
+
+
+def _find(plan: Plan, setting: Setting, world: World, emit: Emit) -> Answer:
+    """Search, confirm both sides of what was found, and say what it means."""
+    question = Question(
+        candidates=setting.candidates,
+        probe=plan.probe,
+        expectation=setting.expectation,
+        rules=plan.rules,
+        gallop=setting.gallop,
+        fresh=plan.fresh,
+    )
+    engine = Engine(question, run_trial=world.run_trial, executor=world.executor, jobs=plan.jobs, emit=emit)
+    state = _search_and_confirm(engine, plan, setting)
+    labels = tuple(candidate.label for candidate in setting.candidates)
+    case = answers.Case(
+        project=plan.project,
+        probe=plan.probe.name,
+        labels=labels,
+        expectation=setting.expectation,
+        broken={key: str(run.signature.shown) for key, run in engine.broken.items() if run.signature},
+    )
+    return answers.answer(case, state, engine.judgement())
+
+
+def _search_and_confirm(engine: Engine, plan: Plan, setting: Setting) -> State:
+    """Search until the boundary has been run once more on both sides, and both agree with themselves."""
+
+    def is_over(judgement: Judgement) -> bool:
+        return answers.contradicts(judgement, setting.expectation)
+
+    while True:
+        state = engine.search(is_over=is_over)
+        if not isinstance(state, Found):
+            return state
+        wanted = 1 + plan.confirm
+        unconfirmed = [key for key in (state.low, state.high) if len(engine.observed[key]) < wanted]
+        if not unconfirmed or any(ruling.is_flaky for ruling in engine.judgement().rulings.values()):
+            return state
+        engine.repeat(unconfirmed, plan.confirm)
+
+
+def _run_started(plan: Plan) -> events.RunStarted:
+    return events.RunStarted(
+        tool_version=__version__,
+        started=datetime.now(UTC),
+        project=plan.project,
+        requirement=plan.requirement("{version}"),
+        probe=plan.probe_path,
+        command=plan.probe.command,
+        order="upload" if plan.by_upload else "version",
+        dependencies=str(plan.policy),
+        held=plan.held,
+        good=str(plan.good) if plan.good else None,
+        bad=str(plan.bad) if plan.bad else None,
+        releases=str(plan.releases) or None,
+        jobs=plan.jobs,
+        term_old=plan.term_old,
+        term_new=plan.term_new,
+    )
+
+
+def _candidates_listed(setting: Setting) -> events.CandidatesListed:
+    return events.CandidatesListed(
+        candidates=tuple(
+            events.CandidateListed(
+                version=candidate.label, uploaded=candidate.uploaded, not_after=candidate.spec.not_after
+            )
+            for candidate in setting.candidates
+        ),
+        left_out=setting.selection.left_out,
+    )

@@ -1,0 +1,17 @@
+"""The run's events in memory, for the report at its end."""
+
+from __future__ import annotations
+
+from bisect_asgi.events import Event, OutputSeen
+
+
+class Memory:
+    """Keeps all events but the probes' output, which the observations have the tail of."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        """Keep one event."""
+        if not isinstance(event, OutputSeen):
+            self.events.append(event)

@@ -1,0 +1,103 @@
+"""Numbers, dates and lists as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from bisect_asgi import format as formats
+from bisect_asgi.model import Distribution
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "text"),
+    [
+        pytest.param(0, "release", "0 releases", id="none"),
+        pytest.param(1, "release", "1 release", id="one"),
+        pytest.param(2, "release", "2 releases", id="several"),
+        pytest.param(12345, "run", "12,345 runs", id="thousands"),
+        pytest.param(1, "process", "1 process", id="one-ending-in-s"),
+        pytest.param(2, "process", "2 processes", id="ending-in-s"),
+        pytest.param(2, "index", "2 indexes", id="ending-in-x"),
+        pytest.param(2, "branch", "2 branches", id="ending-in-ch"),
+        pytest.param(3, "dependency", "3 dependencies", id="ending-in-y"),
+        pytest.param(3, "day", "3 days", id="ending-in-y-after-a-vowel"),
+    ],
+)
+def test_a_noun_agrees_with_its_count(count: int, noun: str, text: str) -> None:
+    assert formats.plural(count, noun) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        pytest.param(0.0, "0.00 s", id="nothing"),
+        pytest.param(0.07, "0.07 s", id="hundredths"),
+        pytest.param(1.0, "1.0 s", id="one-second"),
+        pytest.param(3.2, "3.2 s", id="tenths"),
+        pytest.param(9.94, "9.9 s", id="below-ten"),
+        pytest.param(9.96, "10 s", id="rounded-to-ten"),
+        pytest.param(48.3, "48 s", id="seconds"),
+        pytest.param(59.7, "1 min", id="rounded-to-a-minute"),
+        pytest.param(108, "1 min 48 s", id="minutes"),
+        pytest.param(3599.7, "1 h", id="rounded-to-an-hour"),
+        pytest.param(7500, "2 h 5 min", id="hours"),
+    ],
+)
+def test_a_duration_has_the_digits_that_matter(seconds: float, text: str) -> None:
+    assert formats.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        pytest.param(0, "0 B", id="nothing"),
+        pytest.param(5, "5 B", id="few-bytes"),
+        pytest.param(1023, "1023 B", id="bytes"),
+        pytest.param(1024, "1.0 KiB", id="one-unit"),
+        pytest.param(1_468_006, "1.4 MiB", id="tenths"),
+        pytest.param(31 * 2**20, "31 MiB", id="whole"),
+        pytest.param(3 * 2**30, "3.0 GiB", id="larger"),
+        pytest.param(5000 * 2**40, "5000 TiB", id="beyond-the-last-unit"),
+    ],
+)
+def test_a_size_has_the_unit_that_fits(count: int, text: str) -> None:
+    assert formats.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        pytest.param(datetime(2021, 10, 7, 23, 59, tzinfo=UTC), "2021-10-07", id="utc"),
+        pytest.param(
+            datetime(2021, 10, 8, 1, 30, tzinfo=timezone(timedelta(hours=2))), "2021-10-07", id="other-zone"
+        ),
+        pytest.param(None, "-", id="unknown"),
+    ],
+)
+def test_a_date_is_the_day_in_utc(moment: datetime | None, text: str) -> None:
+    assert formats.date(moment) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        pytest.param("", "", id="nothing"),
+        pytest.param("a", "a", id="one"),
+        pytest.param("ab", "a and b", id="two"),
+        pytest.param("abcd", "a, b, c and d", id="all-that-fit"),
+        pytest.param("abcde", "a, b, c and 2 more", id="more"),
+    ],
+)
+def test_a_listing_ends_in_and(words: str, text: str) -> None:
+    assert formats.listing(iter(words)) == text
+
+
+def test_a_listing_is_as_long_as_it_may_be() -> None:
+    assert formats.listing("abcde", most=5) == "a, b, c, d and e"
+    assert formats.listing("abcde", most=2) == "a and 4 more"
+
+
+def test_a_distribution_is_written_as_a_requirement() -> None:
+    assert str(Distribution(name="h11", version="0.9")) == "h11==0.9"

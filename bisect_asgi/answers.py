@@ -103,7 +103,7 @@ def _ends(case: Case, judgement: Judgement) -> Answer | None:
             return Answer(
                 kind=AnswerKind.GOOD_END_FAILS,
                 message=f"the good end fails: {_ran(case, good, ruling)}",
-                hint="name another release with `--good`, or none: older ones are then tried until one passes",
+                hint="name another release with `--good`, or none: older ones are then tried",
             )
         if ruling.outcome is Outcome.UNTESTABLE:
             return _untestable_end(case, good, ruling, "good")
@@ -140,10 +140,10 @@ def _ran(case: Case, key: int, ruling: Ruling) -> str:
 def _flaky(case: Case, judgement: Judgement) -> Answer | None:
     for key, ruling in judgement.rulings.items():
         if ruling.is_flaky:
-            runs = ruling.passed + ruling.failed
+            runs = plural(ruling.passed + ruling.failed, "run")
             return Answer(
                 kind=AnswerKind.INCONCLUSIVE,
-                message=f"the probe is flaky: on {case.name(key)} it failed {ruling.failed} of {plural(runs, 'run')}",
+                message=f"the probe is flaky: on {case.name(key)} it failed {ruling.failed} of {runs}",
                 hint="have the probe repeat what it checks until it is sure; "
                 "an answer from single runs of it would be a guess",
             )
@@ -166,10 +166,10 @@ def _found(case: Case, found: Found) -> Answer:
 
 def _stopped(case: Case, stopped: Stopped, judgement: Judgement) -> Answer:
     if stopped.reason is StopReason.UNTESTABLE:
-        reasons = [r.signature.shown for r in judgement.rulings.values() if r.signature]
+        reasons = [r.signature.shown for r in judgement.rulings.values() if r.signature] or ["no reason"]
         return Answer(
             kind=AnswerKind.INCONCLUSIVE,
-            message=f"no release of {case.project} could be tested: {reasons[-1] if reasons else 'no reason'}",
+            message=f"no release of {case.project} could be tested: {reasons[-1]}",
             hint="try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
         )
     tested = {r.outcome for r in judgement.rulings.values() if r.verdict != "skip"}

@@ -65,6 +65,12 @@ class Engine:
             rules=question.rules,
         )
 
+    def recall(self, remember: Callable[[TrialRequest], Trial | None]) -> None:
+        """Take in what earlier commands observed, so that a command that is given again goes on at once."""
+        for key in range(len(self._question.candidates)):
+            if trial := remember(self._request(key, runs=1)):
+                self._take(trial)
+
     def search(self, *, is_over: Callable[[Judgement], bool]) -> State:
         """Run trials until the search stops, `is_over` says so, or nothing that is left can be asked."""
         try:
@@ -100,31 +106,36 @@ class Engine:
 
     def _submit(self, keys: Iterable[int], *, runs: int) -> None:
         for key in keys:
-            candidate = self._question.candidates[key]
-            request = TrialRequest(
-                key=key,
-                label=candidate.label,
-                spec=candidate.spec,
-                probe=self._question.probe,
-                already=len(self.observed.get(key, ())),
-                runs=runs,
-                fresh=self._question.fresh,
-            )
             lifeline = Lifeline()
             self._emit(events.TrialStarted(key=key))
-            self._flights[self._executor.submit(self._run_trial, request, lifeline)] = (key, lifeline)
+            future = self._executor.submit(self._run_trial, self._request(key, runs=runs), lifeline)
+            self._flights[future] = (key, lifeline)
+
+    def _request(self, key: int, *, runs: int) -> TrialRequest:
+        candidate = self._question.candidates[key]
+        return TrialRequest(
+            key=key,
+            label=candidate.label,
+            spec=candidate.spec,
+            probe=self._question.probe,
+            already=len(self.observed.get(key, ())),
+            runs=runs,
+            fresh=self._question.fresh,
+        )
 
     def _collect(self) -> None:
         """Wait until at least one trial is back, and take in all that are."""
         done, _ = wait(self._flights, return_when=FIRST_COMPLETED)
         for future in done:
-            key, _ = self._flights.pop(future)
-            trial = future.result()
-            self._emit(events.TrialFinished(trial=trial))
-            if any(run.outcome is Outcome.BROKEN for run in trial.observations):
-                self.broken[key] = trial.observations[-1]
-            else:
-                self.observed[key] = self.observed.get(key, ()) + trial.observations
+            del self._flights[future]
+            self._take(future.result())
+
+    def _take(self, trial: Trial) -> None:
+        self._emit(events.TrialFinished(trial=trial))
+        if any(run.outcome is Outcome.BROKEN for run in trial.observations):
+            self.broken[trial.key] = trial.observations[-1]
+        else:
+            self.observed[trial.key] = self.observed.get(trial.key, ()) + trial.observations
 
     def _cancel(self, keys: Iterable[int]) -> None:
         """Stop trials whose results do not matter any more; they answer nothing."""

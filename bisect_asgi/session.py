@@ -36,6 +36,8 @@ class World:
     interpreter: Callable[[str], Usable]
     """Finds the interpreter that the user names."""
     run_trial: RunTrial
+    recall: Callable[[TrialRequest], Trial | None]
+    """Asks the store what is known of a candidate."""
     executor: Executor
 
 
@@ -237,6 +239,8 @@ def _find(plan: Plan, setting: Setting, world: World, emit: Emit) -> Answer:
         fresh=plan.fresh,
     )
     engine = Engine(question, run_trial=world.run_trial, executor=world.executor, jobs=plan.jobs, emit=emit)
+    if not plan.fresh:
+        engine.recall(world.recall)
     state = _search_and_confirm(engine, plan, setting)
     labels = tuple(candidate.label for candidate in setting.candidates)
     case = answers.Case(

@@ -13,9 +13,10 @@ import signal as signals
 from bisect_asgi.model import FailureKind, Phase, Signature
 
 _SHOWN_WIDTH = 160
+_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?…?[\\/][^\s'\"():,]+")
 _REPLACEMENTS = (
     (re.compile(r"\b0x[0-9a-fA-F]+\b"), "0x…"),
-    (re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[\\/][^\s'\"():,]+"), "<path>"),
+    (_PATH, "<path>"),
     (re.compile(r"\d+(?:\.\d+)*"), "N"),
     (re.compile(r"\s+"), " "),
 )
@@ -34,13 +35,19 @@ def normalise(message: str) -> str:
 def of_exception(type_name: str, message: str, *, importing: bool) -> Signature:
     """The signature of an exception that nobody caught; `importing`: it came out of an import."""
     first_line = next((line for line in message.splitlines() if line.strip()), "")
-    shown = f"{type_name}: {first_line}" if first_line else type_name
+    shown = f"{type_name}: {_PATH.sub(_shortened, first_line)}" if first_line else type_name
     return Signature(
         kind=FailureKind.EXCEPTION,
         phase=Phase.IMPORT if importing else Phase.CHECK,
         text=normalise(shown),
         shown=shown if len(shown) <= _SHOWN_WIDTH else shown[: _SHOWN_WIDTH - 1] + "…",
     )
+
+
+def _shortened(path: re.Match[str]) -> str:
+    """`/home/me/.cache/…/site-packages/jinja2/__init__.py` as `…/jinja2/__init__.py`."""
+    parts = re.split(r"[\\/]", path[0])
+    return path[0] if len(parts) <= 4 else "…/" + "/".join(parts[-2:])
 
 
 def of_exit(exit_code: int) -> Signature:

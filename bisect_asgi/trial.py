@@ -104,6 +104,17 @@ def run_trial(
     return _finished(request, resolution, known, tuple(made), started, built=built)
 
 
+def recall(request: TrialRequest, store: Store) -> Trial | None:
+    """Return what earlier commands observed of the candidate, all of it; None: nothing."""
+    key = codec.digest("resolve", request.spec)
+    if resolution := _known_resolution(request.spec, key, store):
+        known = store.observations(observation_key(request.probe, resolution))
+        return _finished(request, resolution, known, (), 0.0, built=0.0) if known else None
+    if reason := _known_failure(request.spec, key, store):
+        return _without_runs(request, Outcome.UNTESTABLE, Phase.RESOLVE, reason, 0.0)
+    return None
+
+
 def observation_key(probe: Probe, resolution: Resolution) -> str:
     """Name everything that can change what a run shows: the probe, the exact environment, the platform."""
     return codec.digest("run", probe, resolution.digest, sys.platform, os.uname().machine)
@@ -113,14 +124,11 @@ def _resolve(request: TrialRequest, workshop: Workshop, lifeline: Lifeline) -> R
     """The resolution from the store, or a new one; a past date's does not change any more."""
     store, spec = workshop.store, request.spec
     key = codec.digest("resolve", spec)
-    if not (request.fresh and not request.already) and (known := store.resolution(key)):
-        resolution, made = known
-        if _is_past(spec, made) or made > datetime.now(UTC) - _KEPT_FOR:
-            return resolution
-    # A failure is remembered only where nothing that is uploaded later can change it.
-    lasting = _is_past(spec, datetime.now(UTC))
-    if lasting and not request.fresh and (reason := store.failure(key)):
-        raise Unresolvable(reason)
+    if request.already or not request.fresh:
+        if known := _known_resolution(spec, key, store):
+            return known
+        if reason := _known_failure(spec, key, store):
+            raise Unresolvable(reason)
     try:
         resolution = workshop.resolver.resolve(spec, lifeline)
     except (Unresolvable, BuildFailed) as error:
@@ -128,6 +136,19 @@ def _resolve(request: TrialRequest, workshop: Workshop, lifeline: Lifeline) -> R
         raise
     store.keep_resolution(key, resolution)
     return resolution
+
+
+def _known_resolution(spec: EnvironmentSpec, key: str, store: Store) -> Resolution | None:
+    """A resolution of the store that still holds: a past date's for ever, another for ten minutes."""
+    if not (known := store.resolution(key)):
+        return None
+    resolution, made = known
+    return resolution if _is_past(spec, made) or made > datetime.now(UTC) - _KEPT_FOR else None
+
+
+def _known_failure(spec: EnvironmentSpec, key: str, store: Store) -> str | None:
+    """A remembered failure, where nothing that is uploaded later can change it."""
+    return store.failure(key) if _is_past(spec, datetime.now(UTC)) else None
 
 
 def _is_past(spec: EnvironmentSpec, made: datetime) -> bool:
@@ -260,7 +281,7 @@ def _without_runs(
         key=request.key,
         label=request.label,
         observations=(Observation(outcome=outcome, phase=phase, signature=sign),),
-        build_s=monotonic() - started,
+        build_s=monotonic() - started if started else 0.0,
     )
 
 

@@ -24,7 +24,7 @@ from bisect_asgi.model import Trial, TrialRequest
 from bisect_asgi.process import Lifeline
 from bisect_asgi.session import World
 from bisect_asgi.store import Store
-from bisect_asgi.trial import Workshop, clean_up, run_trial
+from bisect_asgi.trial import Workshop, clean_up, recall, run_trial
 
 DEFAULT_LIMIT = "20 GiB"
 _UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -150,5 +150,6 @@ def open_world(
             interpreters=lambda: interpreters.find_all(pythons),
             interpreter=lambda wish: interpreters.find(wish, pythons),
             run_trial=trial,
+            recall=lambda request: recall(request, workshop.store),
             executor=executor,
         )

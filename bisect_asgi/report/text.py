@@ -10,7 +10,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bisect_asgi.errors import ExitCode
 from bisect_asgi.format import date, duration, listing, plural
 from bisect_asgi.report.fold import How, Report, Row
 

@@ -119,12 +119,11 @@ def _new_is(outcomes: Mapping[int, Outcome], size: int, expectation: Expectation
 
 
 def _newest_outcome(outcomes: Mapping[int, Outcome], size: int) -> Outcome | None:
-    """The outcome of the newest candidate that can be tested; None while a newer one is not run yet."""
-    for key in range(size - 1, -1, -1):
-        outcome = outcomes.get(key)
-        if outcome is not Outcome.UNTESTABLE:
-            return outcome
-    return None
+    """The outcome of the newest candidate that can be tested; None while the newest of all is not run yet."""
+    if size - 1 not in outcomes:
+        return None
+    tested = [key for key, outcome in outcomes.items() if outcome is not Outcome.UNTESTABLE]
+    return outcomes[max(tested)] if tested else None
 
 
 def _reference(

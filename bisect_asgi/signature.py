@@ -40,8 +40,12 @@ def of_exception(type_name: str, message: str, *, importing: bool) -> Signature:
         kind=FailureKind.EXCEPTION,
         phase=Phase.IMPORT if importing else Phase.CHECK,
         text=normalise(shown),
-        shown=shown if len(shown) <= _SHOWN_WIDTH else shown[: _SHOWN_WIDTH - 1] + "…",
+        shown=_cut(shown),
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_WIDTH else text[: _SHOWN_WIDTH - 1] + "…"
 
 
 def _shortened(path: re.Match[str]) -> str:
@@ -71,7 +75,7 @@ def of_timeout(timeout_s: float) -> Signature:
 
 def of_environment(phase: Phase, reason: str) -> Signature:
     """Why no environment could be had."""
-    return Signature(kind=FailureKind.ENVIRONMENT, phase=phase, text=normalise(reason), shown=reason)
+    return Signature(kind=FailureKind.ENVIRONMENT, phase=phase, text=normalise(reason), shown=_cut(reason))
 
 
 def from_output(output: str) -> Signature | None:

@@ -78,8 +78,7 @@ def run_trial(
     try:
         resolution = _resolve(request, workshop, lifeline)
     except (Unresolvable, BuildFailed) as error:
-        phase = Phase.RESOLVE if isinstance(error, Unresolvable) else Phase.INSTALL
-        return _without_runs(request, Outcome.UNTESTABLE, phase, str(error), started)
+        return _untestable(request, workshop.store, error, started)
     key = observation_key(request.probe, resolution)
     if request.fresh and not request.already:
         workshop.store.forget_observations(key)
@@ -98,7 +97,7 @@ def run_trial(
                     made.append(_run(request.probe, environment, workshop.runs, lifeline, output))
                     workshop.store.add_observation(key, made[-1])
         except BuildFailed as error:
-            return _without_runs(request, Outcome.UNTESTABLE, Phase.INSTALL, str(error), started)
+            return _untestable(request, workshop.store, error, started)
         except NotProved as error:
             return _without_runs(request, Outcome.BROKEN, Phase.INSTALL, str(error), started)
     return _finished(request, resolution, known, tuple(made), started, built=built)
@@ -106,12 +105,11 @@ def run_trial(
 
 def recall(request: TrialRequest, store: Store) -> Trial | None:
     """Return what earlier commands observed of the candidate, all of it; None: nothing."""
-    key = codec.digest("resolve", request.spec)
-    if resolution := _known_resolution(request.spec, key, store):
+    if known_failure := _known_failure(request.spec, store):
+        return _untestable(request, store, known_failure, 0.0)
+    if resolution := _known_resolution(request.spec, store):
         known = store.observations(observation_key(request.probe, resolution))
         return _finished(request, resolution, known, (), 0.0, built=0.0) if known else None
-    if reason := _known_failure(request.spec, key, store):
-        return _without_runs(request, Outcome.UNTESTABLE, Phase.RESOLVE, reason, 0.0)
     return None
 
 
@@ -123,32 +121,40 @@ def observation_key(probe: Probe, resolution: Resolution) -> str:
 def _resolve(request: TrialRequest, workshop: Workshop, lifeline: Lifeline) -> Resolution:
     """The resolution from the store, or a new one; a past date's does not change any more."""
     store, spec = workshop.store, request.spec
-    key = codec.digest("resolve", spec)
     if request.already or not request.fresh:
-        if known := _known_resolution(spec, key, store):
+        if failure := _known_failure(spec, store):
+            raise failure
+        if known := _known_resolution(spec, store):
             return known
-        if reason := _known_failure(spec, key, store):
-            raise Unresolvable(reason)
-    try:
-        resolution = workshop.resolver.resolve(spec, lifeline)
-    except (Unresolvable, BuildFailed) as error:
-        store.keep_failure(key, str(error))
-        raise
-    store.keep_resolution(key, resolution)
+    resolution = workshop.resolver.resolve(spec, lifeline)
+    store.keep_resolution(_resolution_key(spec), resolution)
     return resolution
 
 
-def _known_resolution(spec: EnvironmentSpec, key: str, store: Store) -> Resolution | None:
+def _resolution_key(spec: EnvironmentSpec) -> str:
+    return codec.digest("resolve", spec)
+
+
+def _known_resolution(spec: EnvironmentSpec, store: Store) -> Resolution | None:
     """A resolution of the store that still holds: a past date's for ever, another for ten minutes."""
-    if not (known := store.resolution(key)):
+    if not (known := store.resolution(_resolution_key(spec))):
         return None
     resolution, made = known
     return resolution if _is_past(spec, made) or made > datetime.now(UTC) - _KEPT_FOR else None
 
 
-def _known_failure(spec: EnvironmentSpec, key: str, store: Store) -> str | None:
+def _known_failure(spec: EnvironmentSpec, store: Store) -> Unresolvable | BuildFailed | None:
     """A remembered failure, where nothing that is uploaded later can change it."""
-    return store.failure(key) if _is_past(spec, datetime.now(UTC)) else None
+    if not _is_past(spec, datetime.now(UTC)):
+        return None
+    for kind in (Unresolvable, BuildFailed):
+        if reason := store.failure(_failure_key(spec, kind)):
+            return kind(reason)
+    return None
+
+
+def _failure_key(spec: EnvironmentSpec, kind: type[Exception]) -> str:
+    return codec.digest("failure", Unresolvable.__name__ if issubclass(kind, Unresolvable) else "", spec)
 
 
 def _is_past(spec: EnvironmentSpec, made: datetime) -> bool:
@@ -271,6 +277,13 @@ def _signature(probe: Probe, run: Run, exception: _ReportedException | None) -> 
     exit_code = run.exit_code if run.exit_code is not None else -9
     printed = signature.from_output(run.output_tail) if exit_code == 1 else None
     return printed or signature.of_exit(exit_code)
+
+
+def _untestable(request: TrialRequest, store: Store, error: Exception, started: float) -> Trial:
+    """The trial of a candidate that has no environment; the reason is kept."""
+    store.keep_failure(_failure_key(request.spec, type(error)), str(error))
+    phase = Phase.RESOLVE if isinstance(error, Unresolvable) else Phase.INSTALL
+    return _without_runs(request, Outcome.UNTESTABLE, phase, str(error), started)
 
 
 def _without_runs(

@@ -120,7 +120,7 @@ class EnvironmentCache:
     def _build(self, home: Path, resolution: Resolution, spec: EnvironmentSpec, lifeline: Lifeline) -> None:
         with self._slot(spec.interpreter) as slot:
             _make_skeleton(slot, spec.interpreter)
-            self._install(slot, resolution, spec, lifeline)
+            self._install(slot, resolution, spec.interpreter, lifeline)
             distributions = _installed(slot, lifeline)
             _prove(distributions, spec.proves)
             _place_hook(slot)
@@ -146,21 +146,24 @@ class EnvironmentCache:
                     return
         raise Unavailable("every place to build environments in is taken", hint="remove the cache folder")
 
-    def _install(self, slot: Path, resolution: Resolution, spec: EnvironmentSpec, lifeline: Lifeline) -> None:
-        lock = slot / "pylock.toml"
-        lock.write_text(resolution.lock)
-        arguments = ["sync", str(lock), "--python", str(slot / "bin" / "python")]
+    def _install(
+        self, slot: Path, resolution: Resolution, interpreter: Interpreter, lifeline: Lifeline
+    ) -> None:
+        pins = slot / "requirements.txt"
+        pins.write_text("\n".join(resolution.pins))
+
+        def install() -> str:
+            return self._uv.run(
+                *("install", "--no-deps", "--require-hashes", "--requirements", str(pins)),
+                *("--python", str(slot / "bin" / "python")),
+                *date_arguments(resolution.not_after, resolution.exempt),
+                lifeline=lifeline,
+            )
+
         try:
-            # The list is exact: what uv has is what is wanted, and it need not ask whether it still is.
-            self._uv.run(*arguments, "--offline", lifeline=lifeline)
-        except (Unresolvable, BuildFailed, Unavailable):
-            dates = date_arguments(spec.not_after, spec.exempt)
-            try:
-                self._resolver.built(
-                    lambda: self._uv.run(*arguments, *dates, lifeline=lifeline), spec, lifeline
-                )
-            except Unresolvable as error:
-                raise BuildFailed(str(error)) from error
+            self._resolver.built(install, interpreter, resolution.not_after, lifeline)
+        except Unresolvable as error:
+            raise BuildFailed(str(error)) from error
 
     def _evict(self, *, spare: str) -> None:
         sizes = self.sizes()

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -44,11 +45,15 @@ _FRESH_FOR = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """The exact set: a lock file (PEP 751) with addresses and hashes, and how it came about."""
+    """The exact set with hashes, and how it came about."""
 
     digest: str
     """Of the files' hashes and the interpreter: equal digest, equal environment."""
-    lock: str
+    pins: tuple[str, ...]
+    """Requirements with the hashes of all files that may serve."""
+    not_after: datetime | None
+    """The limits of date that served: tools that build source distributions have them, too."""
+    exempt: tuple[Exemption, ...]
     distributions: tuple[Distribution, ...]
     step: str
 
@@ -98,7 +103,13 @@ class Resolver:
         told = [error for error in failures if "no usable wheels" not in str(error)]
         raise (told or failures)[0]
 
-    def built(self, action: Callable[[], str], spec: EnvironmentSpec, lifeline: Lifeline) -> tuple[str, str]:
+    def built(
+        self,
+        action: Callable[[], str],
+        interpreter: Interpreter,
+        not_after: datetime | None,
+        lifeline: Lifeline,
+    ) -> tuple[str, str]:
         """Do what may need source distributions built; return its result and what had to be built how.
 
         Raises:
@@ -114,7 +125,7 @@ class Resolver:
                 pin = f"{error.name}=={error.version}"
                 if pin in built:
                     raise
-                built[pin] = self._build(pin, spec, str(error), lifeline)
+                built[pin] = self._build(pin, interpreter, not_after, lifeline)
         raise BuildFailed(f"more than {_MOST_BUILDS} distributions need building")
 
     def _steps(self, spec: EnvironmentSpec, lifeline: Lifeline) -> Iterator[_Step]:
@@ -156,8 +167,9 @@ class Resolver:
         def compile_() -> str:
             return self._compile(step.spec, step.wheels_only, lifeline)
 
-        lock, how = self.built(compile_, step.spec, lifeline)
-        return read_lock(lock, step.spec.interpreter, f"{step.name} ({how})" if how else step.name)
+        spec = step.spec
+        lock, how = self.built(compile_, spec.interpreter, spec.not_after, lifeline)
+        return read_lock(lock, spec, f"{step.name} ({how})" if how else step.name)
 
     def _compile(self, spec: EnvironmentSpec, wheels_only: bool, lifeline: Lifeline) -> str:
         arguments = [
@@ -187,30 +199,32 @@ class Resolver:
                 # A page that uv keeps may be older than the release that was asked for.
                 return self._uv.run(*arguments, "--refresh", lifeline=lifeline, stdin=stdin)
 
-    def _build(self, pin: str, spec: EnvironmentSpec, reason: str, lifeline: Lifeline) -> str:
+    def _build(
+        self, pin: str, interpreter: Interpreter, not_after: datetime | None, lifeline: Lifeline
+    ) -> str:
         """Build one source distribution with tools of other times; return which served."""
-        for limit in _tool_limits(spec.not_after):
-            when = limit.date().isoformat() if limit else "today"
-            key = codec.digest("build", pin, spec.interpreter, limit)
-            known = self._recall_failure(key)
-            if known is None:
-                try:
-                    self._build_with(pin, spec, limit, lifeline)
-                    return when
-                except (Unresolvable, BuildFailed) as error:
-                    known = str(error)
-                    self._record_failure(key, known)
-            reason = known
+        reason = ""
+        for limit in _tool_limits(not_after):
+            key = codec.digest("build", pin, interpreter, limit)
+            if known := self._recall_failure(key):
+                reason = known
+                continue
+            try:
+                self._build_with(pin, interpreter, limit, lifeline)
+                return limit.date().isoformat() if limit else "today"
+            except (Unresolvable, BuildFailed) as error:
+                reason = str(error)
+                self._record_failure(key, reason)
         raise BuildFailed(f"`{pin}` has no wheel for this Python and cannot be built: {reason}")
 
     def _build_with(
-        self, pin: str, spec: EnvironmentSpec, limit: datetime | None, lifeline: Lifeline
+        self, pin: str, interpreter: Interpreter, limit: datetime | None, lifeline: Lifeline
     ) -> None:
         target = tempfile.mkdtemp(prefix="bisect-asgi-")
         name = canonicalize_name(Requirement(pin).name)
         try:
             self._uv.run(
-                *("install", "--no-deps", "--target", target, "--python", spec.interpreter.path, pin),
+                *("install", "--no-deps", "--target", target, "--python", interpreter.path, pin),
                 *date_arguments(limit, (Exemption(name=name),)),
                 lifeline=lifeline,
             )
@@ -218,24 +232,30 @@ class Resolver:
             shutil.rmtree(target, ignore_errors=True)
 
 
-def read_lock(lock: str, interpreter: Interpreter, step: str) -> Resolution:
-    """Read a `pylock.toml` into a resolution."""
+def read_lock(lock: str, spec: EnvironmentSpec, step: str) -> Resolution:
+    """Read a lock file (PEP 751) into a resolution."""
     packages = tomllib.loads(lock).get("packages", [])
-    found = tuple(
-        Distribution(name=canonicalize_name(package["name"]), version=str(package.get("version", "")))
+    found = sorted(
+        (canonicalize_name(package["name"]), str(package.get("version", "")), _hashes(package))
         for package in packages
     )
-    hashes = sorted(
-        str(sorted(file.get("hashes", {}).items()) or file.get("url"))
-        for package in packages
-        for file in (*package.get("wheels", ()), *filter(None, [package.get("sdist")]))
+    pins = tuple(
+        f"{name}=={version}{''.join(f' --hash={h}' for h in hashes)}" for name, version, hashes in found
     )
     return Resolution(
-        digest=codec.digest(interpreter, hashes),
-        lock=lock,
-        distributions=tuple(sorted(found, key=lambda distribution: distribution.name)),
+        digest=codec.digest(spec.interpreter, pins),
+        pins=pins,
+        not_after=spec.not_after,
+        exempt=spec.exempt,
+        distributions=tuple(Distribution(name=name, version=version) for name, version, _ in found),
         step=step,
     )
+
+
+def _hashes(package: dict[str, Any]) -> tuple[str, ...]:
+    """The hashes of a package's files, as requirements files write them."""
+    files = (*package.get("wheels", ()), *filter(None, [package.get("sdist")]))
+    return tuple(sorted(f"{kind}:{value}" for file in files for kind, value in file["hashes"].items()))
 
 
 def date_arguments(limit: datetime | None, exempt: tuple[Exemption, ...]) -> list[str]:

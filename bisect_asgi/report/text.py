@@ -100,43 +100,48 @@ def _trials(report: Report) -> str:
 
 
 def _table(report: Report) -> Table:
-    """Every release that was run, and stretches of those that were not."""
+    """Every release that was run; neighbours that were not, or cannot be tested for one reason, together."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("Release", "Uploaded", "Verdict", "Runs"):
         table.add_column(name, no_wrap=True)
     table.add_column("Time", justify="right", no_wrap=True)
     table.add_column("What was seen", overflow="fold")
-    for is_run, rows in groupby(report.rows, key=lambda row: (row.how is How.RUN, row.how, row.verdict)):
-        stretch = list(rows)
-        if is_run[0]:
-            for row in stretch:
-                table.add_row(*_cells(row), style=_style(row, report))
-        else:
-            table.add_row(*_stretch(stretch), style="dim")
+    for _, group in groupby(report.rows, key=_kind):
+        rows = list(group)
+        how = "dim" if rows[0].how is not How.RUN else _style(rows[0], report)
+        table.add_row(*(_cells(rows[0]) if len(rows) == 1 else _stretch(rows)), style=how)
     return table
 
 
+def _kind(row: Row) -> tuple[str, ...]:
+    """What neighbours have in common that are shown as one line."""
+    if row.how is not How.RUN:
+        return row.how, row.verdict
+    if row.verdict == "skip" and row.signature and not row.different:
+        return row.how, row.verdict, row.signature.text
+    return row.how, row.version
+
+
 def _cells(row: Row) -> tuple[str, ...]:
-    seen = row.signature.shown if row.signature else ""
-    if row.different:
-        seen = f"{seen} (a different failure)"
     runs = row.passed + row.failed
-    time = sum(run.wall_s for run in row.observations)
-    return (
-        row.version,
-        date(row.uploaded),
-        row.verdict,
-        f"{runs}" if runs else "-",
-        duration(time) if runs else "",
-        seen,
-    )
+    time = duration(sum(run.wall_s for run in row.observations)) if runs else ""
+    return row.version, date(row.uploaded), row.verdict or "?", f"{runs or ''}", time, _seen(row)
 
 
 def _stretch(rows: list[Row]) -> tuple[str, ...]:
-    versions = rows[0].version if len(rows) == 1 else f"{rows[0].version} … {rows[-1].version}"
-    dates = date(rows[0].uploaded) if len(rows) == 1 else ""
-    how = "inferred" if rows[0].how is How.INFERRED else "not looked at"
-    return versions, dates, rows[0].verdict or "?", "", "", f"{plural(len(rows), 'release')}, {how}"
+    seen = f"{plural(len(rows), 'release')}: {_seen(rows[0])}"
+    return f"{rows[0].version} … {rows[-1].version}", "", rows[0].verdict or "?", "", "", seen
+
+
+def _seen(row: Row) -> str:
+    match row.how:
+        case How.INFERRED:
+            return "inferred"
+        case How.UNKNOWN:
+            return "not looked at"
+        case How.RUN:
+            seen = row.signature.shown if row.signature else ""
+            return f"{seen} (a different failure)" if row.different else seen
 
 
 def _style(row: Row, report: Report) -> str:

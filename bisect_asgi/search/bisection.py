@@ -7,11 +7,15 @@ How it works
 A *bracket* is an OLD candidate below a NEW one. While there is none, the search looks for its two ends;
 once there is one, it narrows it until nothing but SKIPs is left inside.
 
-*Ends.* The newest candidate is wanted as NEW and the oldest as OLD. Where an end cannot be tested, the
-next one inward is tried at growing distance (1, 3, 7, …), because untestable releases come in long runs
-(an interpreter they cannot use, a dependency that no longer builds). With `gallop`, nobody said where
-the old end is: it is looked for backwards from the newest at distances 1, 4, 16, … Growing by 4 costs
-fewer runs than by 2 where the change is recent, and reaches the oldest of 370 candidates in five.
+*Ends.* The newest candidate is wanted as NEW and the oldest as OLD. With `gallop`, nobody said where the old
+end is: it is looked for backwards from the newest at distances 1, 4, 16, … Growing by 4 costs fewer runs than
+by 2 where the change is recent, and reaches the oldest of 370 candidates in five.
+
+*Untestable ends.* Untestable releases come in long runs (an interpreter they cannot use, a dependency that no
+longer builds). From an untestable newest one the way goes inward at growing distance (1, 3, 7, …), because
+the end should be as new as possible; from an untestable oldest one by halving what lies between it and the
+other side. Where that leaves no OLD, stretches that were stepped over are looked into while they are longer
+than a sixteenth of the whole.
 
 *Narrowing.* Candidates in flight count as edges. Free places are dealt one by one to the gap with the
 most unknown candidates per place, and inside a gap evenly, so that one place halves it and two cut
@@ -37,6 +41,7 @@ from itertools import pairwise, zip_longest
 from bisect_asgi.model import Verdict
 
 GALLOP_FACTOR = 4
+FINEST_STRETCH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,24 +201,27 @@ class Bisection:
             steps = range(math.ceil(math.log(self.size, GALLOP_FACTOR)) + 1)
             keys = (newest - GALLOP_FACTOR**step for step in steps)
             yield from (key for key in keys if 0 <= key < ceiling and key not in self._told)
-        yield from self._inward(range(ceiling))
+        if ceiling and 0 not in self._told:
+            yield 0
+        yield from self._halved(range(ceiling))
 
     def _inward(self, line: Sequence[int]) -> Iterator[int]:
-        """From the start of `line` inward over SKIPs by growing steps to the first untold one.
-
-        Where the end of the line, or a candidate that was told otherwise, comes first, it is whatever was
-        stepped over.
-        """
+        """The next untold candidate from the start of `line` at growing distance, then the stepped-over ones."""
         position, stride = 0, 1
-        while position < len(line):
-            told = self._told.get(line[position])
-            if told is None:
-                yield line[position]
-                return
-            if told is not Verdict.SKIP:
-                break
+        while position < len(line) and line[position] in self._told:
             position, stride = position + stride, stride * 2
-        yield from (key for key in line[:position] if key not in self._told)
+        if position < len(line):
+            yield line[position]
+        yield from self._halved(line)
+
+    def _halved(self, line: Sequence[int]) -> Iterator[int]:
+        """The middle of what lies beyond the last SKIP of `line`; where nothing does, of its long gaps."""
+        told = [place for place, key in enumerate(line) if key in self._told]
+        if told and told[-1] + 1 < len(line):
+            yield line[(told[-1] + 1 + len(line)) // 2]
+        for start, end in pairwise([-1, *told]):
+            if told[-1] + 1 == len(line) and end - start - 1 > self.size // FINEST_STRETCH:
+                yield line[(start + end) // 2]
 
     def _narrow(self, low: int, high: int, limit: int, pending: frozenset[int]) -> tuple[int, ...]:
         """Deal up to `limit` places to the gaps between `low`, what is in flight, and `high`."""

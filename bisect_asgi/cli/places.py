@@ -22,9 +22,10 @@ from bisect_asgi.events import Event, OutputSeen, TrialProgressed
 from bisect_asgi.index import IndexClient
 from bisect_asgi.model import Trial, TrialRequest
 from bisect_asgi.process import Lifeline
+from bisect_asgi.runs import clean_up
 from bisect_asgi.session import World
 from bisect_asgi.store import Store
-from bisect_asgi.trial import Workshop, clean_up, recall, run_trial
+from bisect_asgi.trial import Workshop, recall, run_trial
 
 DEFAULT_LIMIT = "20 GiB"
 _UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}

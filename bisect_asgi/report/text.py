@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bisect_asgi.errors import ExitCode
 from bisect_asgi.format import date, duration, listing, plural
 from bisect_asgi.report.fold import How, Report, Row
 
@@ -23,7 +24,9 @@ def render(report: Report, console: Console) -> None:
 
 def document(report: Report) -> RenderableType:
     """The whole report: the answer, what it rests on, the table, the commands."""
-    parts: list[RenderableType] = [Text(report.headline, style="bold"), Text(), _facts(report)]
+    parts: list[RenderableType] = [_facts(report)]
+    if report.exit_code is ExitCode.FOUND:  # else the door says why there is no answer, as an error
+        parts = [Text(report.headline, style="bold"), Text(), *parts]
     if any(row.how is How.RUN for row in report.rows):
         parts += [Text(), _table(report)]
     if report.contradictions:

@@ -206,7 +206,7 @@ class Bisection:
         yield from self._halved(range(ceiling))
 
     def _inward(self, line: Sequence[int]) -> Iterator[int]:
-        """The next untold candidate from the start of `line` at growing distance, then the stepped-over ones."""
+        """The next untold candidate from the start of `line` at growing distance; then those stepped over."""
         position, stride = 0, 1
         while position < len(line) and line[position] in self._told:
             position, stride = position + stride, stride * 2

@@ -132,8 +132,9 @@ class Engine:
 
     def _take(self, trial: Trial) -> None:
         self._emit(events.TrialFinished(trial=trial))
-        if any(run.outcome is Outcome.BROKEN for run in trial.observations):
-            self.broken[trial.key] = trial.observations[-1]
+        broken = [run for run in trial.observations if run.outcome is Outcome.BROKEN]
+        if broken:
+            self.broken[trial.key] = broken[0]
         else:
             self.observed[trial.key] = self.observed.get(trial.key, ()) + trial.observations
 

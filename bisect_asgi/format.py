@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -37,17 +37,16 @@ def duration(seconds: float) -> str:
 
 def size(count: int) -> str:
     """Bytes in binary units: `512 B`, `1.4 MiB`, `31 MiB`."""
-    value = float(count)
-    for unit in _BYTE_UNITS:
-        if value < 1024 or unit == _BYTE_UNITS[-1]:
-            break
-        value /= 1024
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 9.95 else f"{value:.1f} {unit}"
+    unit = 0
+    while count >= 1023.5 * 1024**unit and unit < len(_BYTE_UNITS) - 1:
+        unit += 1
+    value = count / 1024**unit
+    return f"{value:.1f} {_BYTE_UNITS[unit]}" if unit and value < 9.95 else f"{value:.0f} {_BYTE_UNITS[unit]}"
 
 
 def date(moment: datetime | None) -> str:
     """The day in UTC as `2021-10-07`; a dash where the index gives none."""
-    return moment.date().isoformat() if moment else "-"
+    return moment.astimezone(UTC).date().isoformat() if moment else "-"
 
 
 def listing(words: Iterable[str], *, most: int = 4) -> str:

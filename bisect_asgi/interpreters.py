@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from packaging import tags
+from packaging.version import Version
 
+from bisect_asgi.environments import uv
 from bisect_asgi.errors import UsageError
 from bisect_asgi.format import listing
 from bisect_asgi.model import Interpreter
@@ -93,9 +97,28 @@ def _search_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, "PATH": os.pathsep.join(path)}
 
 
+def downloadable() -> tuple[Usable, ...]:
+    """Return every CPython, from 3.6 on, that uv could download; they have no path yet."""
+    asked = subprocess.run(
+        [uv.binary(), "python", "list", "--only-downloads", "--output-format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    offered = json.loads(asked.stdout or "[]")
+    versions = {
+        entry["version"]
+        for entry in offered
+        if entry["implementation"] == "cpython" and entry["variant"] == "default"
+    }
+    final = (version for version in versions if not Version(version).is_prerelease)
+    return tuple(usable(Interpreter(path=f"cpython-{version}", version=version)) for version in final)
+
+
 def _download_offer(wish: str) -> str:
-    """The command that gets it, where uv could have it."""
-    return f"; `uv python install {wish}` may download it" if wish[:1].isdigit() else ""
+    """The command that gets it, where uv could."""
+    offered = {name for u in downloadable() for name in (u.interpreter.version, u.interpreter.short)}
+    return f"; uv can get it: `uv python install {wish}`" if wish in offered else ""
 
 
 def _by_number(short: str) -> tuple[int, ...]:

@@ -142,16 +142,22 @@ def _reference(
     elif new_is is Outcome.FAILED:
         key = failing[-1]
     else:
-        key = max(failing, key=lambda k: (max(map(plainness, _signatures(observed[k]))), k))
-    return _signatures(observed[key]) if key in observed else ()
+        key = max(failing, key=lambda k: (_plainest(observed[k]), k))
+    return _failures(observed.get(key, ()))
 
 
-def _signatures(runs: Sequence[Observation]) -> tuple[Signature, ...]:
+def _plainest(runs: Sequence[Observation]) -> int:
+    return max(map(plainness, _failures(runs)), default=0)
+
+
+def _failures(runs: Sequence[Observation]) -> tuple[Signature, ...]:
     """The different failures among `runs`, in the order in which they were seen."""
     distinct: list[Signature] = []
     for run in runs:
         signature = run.signature
-        if signature and not any(signature.is_same_failure(other) for other in distinct):
+        if run.outcome is not Outcome.FAILED or signature is None:
+            continue
+        if not any(signature.is_same_failure(other) for other in distinct):
             distinct.append(signature)
     return tuple(distinct)
 
@@ -165,7 +171,7 @@ def _rule(
 ) -> Ruling:
     if outcome is Outcome.UNTESTABLE:
         return _skip(runs, outcome)
-    signature = next(iter(_signatures(runs)), None)
+    signature = next(iter(_failures(runs)), None)
     passed = sum(_run_outcome(run, rules) is Outcome.PASSED for run in runs)
     failed = sum(_run_outcome(run, rules) is Outcome.FAILED for run in runs)
     different = outcome is Outcome.FAILED and _is_different(runs, reference, rules)
@@ -186,8 +192,9 @@ def _is_different(runs: Sequence[Observation], reference: tuple[Signature, ...],
         return not any(_matches(run, rules.match) for run in runs)
     if not reference:
         return False
-    return not any(sign.is_same_failure(known) for sign in _signatures(runs) for known in reference)
+    return not any(sign.is_same_failure(known) for sign in _failures(runs) for known in reference)
 
 
 def _skip(runs: Sequence[Observation], outcome: Outcome) -> Ruling:
-    return Ruling(verdict=Verdict.SKIP, outcome=outcome, signature=next(iter(_signatures(runs)), None))
+    signature = next((run.signature for run in runs if run.signature), None)
+    return Ruling(verdict=Verdict.SKIP, outcome=outcome, signature=signature)

@@ -67,7 +67,8 @@ def read(source: str, *, name: str) -> ProbeMetadata:
         UsageError: there are several blocks, the block is no TOML, or an option in it is unknown or of
             the wrong type.
     """
-    blocks = [match for match in _BLOCK.finditer(source) if match["type"] == "script"]
+    text = source.replace("\r\n", "\n")
+    blocks = [match for match in _BLOCK.finditer(text) if match["type"] == "script"]
     if not blocks:
         return ProbeMetadata()
     if len(blocks) > 1:
@@ -89,16 +90,17 @@ def read(source: str, *, name: str) -> ProbeMetadata:
 
 
 def _interpret(document: dict[str, object], name: str) -> ProbeMetadata:
-    tool = document.get("tool", {})
-    table = tool.get("bisect-asgi", {}) if isinstance(tool, dict) else {}
     try:
+        tool = codec.convert(document.get("tool", {}), dict[str, object])
+        table = codec.convert(tool.get("bisect-asgi", {}), dict[str, object])
         stated = {
             "requires_python": document.get("requires-python"),
             "dependencies": document.get("dependencies", []),
         }
         return replace(codec.convert(stated, ProbeMetadata), options=_options(table, name))
     except codec.Unreadable as error:
-        raise UsageError(f"the metadata of `{name}` is not as expected: {error}", hint=_FORM) from error
+        reason = str(error).replace("$.", "").replace("with_", "with").replace("_", "-")
+        raise UsageError(f"the metadata of `{name}` is not as expected: {reason}", hint=_FORM) from error
 
 
 _FORM = (

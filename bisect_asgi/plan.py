@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+from typing import assert_never
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -46,6 +47,8 @@ class DependencyPolicy:
                 return self.moment
             case PolicyKind.LATEST:
                 return None
+            case _ as never:
+                assert_never(never)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.moment.date()}" if self.moment else str(self.kind)
@@ -134,10 +137,23 @@ def _check_together(plan: Plan, options: Options) -> None:
         raise UsageError(
             f"`--good` and `--bad` are the same release: `{options.good}`", hint="name two, one or none"
         )
+    if plan.rules.match is not None and plan.rules.any_failure:
+        raise UsageError(
+            "`--match` and `--any-failure` say two things about which runs are bad", hint="choose one of them"
+        )
     if plan.term_old == plan.term_new:
         raise UsageError(
             f"`--term-old` and `--term-new` are the same word: `{plan.term_old}`", hint="choose two words"
         )
+
+
+def parse_project(text: str) -> str:
+    """Read a package's name in any spelling; extras and versions are passed over.
+
+    Raises:
+        UsageError: it is no name.
+    """
+    return canonicalize_name(parse_package(text).name)
 
 
 def parse_package(text: str) -> Requirement:
@@ -169,9 +185,8 @@ def parse_policy(text: str) -> DependencyPolicy:
             case [PolicyKind.AS_OF_RELEASE | PolicyKind.LATEST as kind]:
                 return DependencyPolicy(kind=PolicyKind(kind))
             case [PolicyKind.AS_OF, day]:
-                moment = datetime.fromisoformat(day)
-                end_of_day = datetime.combine(moment, time.min, tzinfo=UTC) + timedelta(days=1)
-                return DependencyPolicy(kind=PolicyKind.AS_OF, moment=end_of_day - timedelta(seconds=1))
+                end = datetime.combine(datetime.fromisoformat(day), time(23, 59, 59), tzinfo=UTC)
+                return DependencyPolicy(kind=PolicyKind.AS_OF, moment=end)
     except ValueError as error:
         raise _malformed("--deps", text, _POLICY_FORM) from error
     raise _malformed("--deps", text, _POLICY_FORM)

@@ -58,7 +58,7 @@ def load(path: Path | None, options: Options) -> Probe:
         script=None if options.command else path.name if path else None,
         command=options.command,
         files=tuple(files),
-        environ=tuple((name, os.environ[name]) for name in options.env if name in os.environ),
+        environ=tuple((name, _variable(name)) for name in options.env),
         timeout_s=timeout_s,
     )
 
@@ -82,6 +82,14 @@ def read_requirements(paths: Sequence[str]) -> tuple[str, ...]:
             if words and not words.startswith("#"):
                 found.append(words)
     return tuple(found)
+
+
+def _variable(name: str) -> str:
+    if name not in os.environ:
+        raise UsageError(
+            f"there is no variable `{name}` in this shell (`--env`)", hint="set it, or drop the option"
+        )
+    return os.environ[name]
 
 
 def _included(names: Sequence[str]) -> Iterator[ProbeFile]:

@@ -31,6 +31,20 @@ class Usable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """The releases between the ends that the user named, and the ends' places among them."""
+
+    releases: tuple[Release, ...]
+    good: int | None = None
+    bad: int | None = None
+
+    @property
+    def ends(self) -> tuple[Release, ...]:
+        """The releases that the user named."""
+        return tuple(self.releases[place] for place in (self.good, self.bad) if place is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """The candidates' releases, oldest first, and the others with reasons."""
 
@@ -57,6 +71,29 @@ class Selection:
             f"there is no release `{version}` (`{option}`)", hint=f"the nearest ones: {self._nearest(wanted)}"
         )
 
+    def between(self, good: Version | None, bad: Version | None) -> Range:
+        """Cut to the named ends: from the good one on, up to the bad one, or between both in either order.
+
+        Raises:
+            UsageError: a named release is not among the kept ones.
+        """
+        good_place = None if good is None else self.position(str(good), option="--good")
+        bad_place = None if bad is None else self.position(str(bad), option="--bad")
+        match good_place, bad_place:
+            case int(), int():
+                start, end = min(good_place, bad_place), max(good_place, bad_place)
+            case int(), None:
+                start, end = good_place, len(self.kept) - 1
+            case None, int():
+                start, end = 0, bad_place
+            case _:
+                start, end = 0, len(self.kept) - 1
+        return Range(
+            releases=self.kept[start : end + 1],
+            good=None if good_place is None else good_place - start,
+            bad=None if bad_place is None else bad_place - start,
+        )
+
     def _nearest(self, wanted: Version) -> str:
         versions = [Version(release.version) for release in self.kept]
         below = max((v for v in versions if v < wanted), default=None)
@@ -72,7 +109,7 @@ class Wanted:
     pre: bool = False
     yanked: bool = False
     by_upload: bool = False
-    named: tuple[Version, ...] = ()
+    named: tuple[str, ...] = ()
 
 
 def select(releases: Sequence[Release], wanted: Wanted, usable: Usable | None) -> Selection:
@@ -112,7 +149,7 @@ def _unwanted(release: Release, wanted: Wanted) -> str | None:
         version = Version(release.version)
     except InvalidVersion:
         return "its version is not PEP 440"
-    if version in wanted.named:
+    if any(_same_version(text, version) for text in wanted.named):
         return None
     if not wanted.within.contains(version, prereleases=True):
         return f"not in `--releases {wanted.within}`"
@@ -143,7 +180,8 @@ def _admits(requires_python: str | None, version: str) -> bool:
     if not requires_python:
         return True
     try:
-        return SpecifierSet(requires_python).contains(version, prereleases=True)
+        # A release candidate of Python counts as the release, as for pip.
+        return SpecifierSet(requires_python).contains(Version(version).base_version)
     except InvalidSpecifier:
         return True
 

@@ -8,8 +8,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from packaging.version import Version
-
 from bisect_asgi import __version__, answers, events
 from bisect_asgi.answers import Answer
 from bisect_asgi.axes import releases as release_axis
@@ -20,7 +18,7 @@ from bisect_asgi.judge import Expectation, Judgement, judge
 from bisect_asgi.model import Candidate, Release, Ruling, Trial, TrialRequest
 from bisect_asgi.plan import Plan, PolicyKind
 from bisect_asgi.process import Lifeline
-from bisect_asgi.releases import Selection, Usable, Wanted, select
+from bisect_asgi.releases import Range, Selection, Usable, Wanted, select
 from bisect_asgi.search import Found, State
 from bisect_asgi.suitability import Choice, choose
 
@@ -35,6 +33,8 @@ class World:
     """Finds the interpreters of this machine."""
     interpreter: Callable[[str], Usable]
     """Finds the interpreter that the user names."""
+    downloadable: Callable[[], Sequence[Usable]]
+    """Lists the interpreters that uv could download."""
     run_trial: RunTrial
     recall: Callable[[TrialRequest], Trial | None]
     """Asks the store what is known of a candidate."""
@@ -93,24 +93,26 @@ def prepare(plan: Plan, world: World) -> Setting:
         pre=plan.pre,
         yanked=plan.yanked,
         by_upload=plan.by_upload,
-        named=tuple(version for version in (plan.good, plan.bad) if version is not None),
+        named=tuple(str(version) for version in (plan.good, plan.bad) if version is not None),
     )
-    anywhere = _between(plan, select(every, wanted, None))
-    newest = anywhere[-1:] if plan.bad is None else ()
+    anywhere = select(every, wanted, None).between(plan.good, plan.bad)
+    newest = anywhere.releases[-1:] if plan.bad is None else ()
     choice = choose_interpreter(plan, world, anywhere, pinned=pinned, newest=newest)
     selection = select(every, wanted, choice.usable)
-    kept, expectation = _cut(plan, selection)
-    _check_dates(plan, kept)
+    span = selection.between(plan.good, plan.bad)
+    if len(span.releases) < 2:
+        raise _too_few(plan, selection, span)
+    _check_dates(plan, span.releases)
     return Setting(
         choice=choice,
         selection=selection,
-        candidates=release_axis.candidates(plan, kept, choice.interpreter, pinned),
-        expectation=expectation,
+        candidates=release_axis.candidates(plan, span.releases, choice.interpreter, pinned),
+        expectation=Expectation(good=span.good, bad=span.bad),
         gallop=plan.good is None,
     )
 
 
-def check(plan: Plan, version: Version, world: World) -> tuple[Choice, Trial]:
+def check(plan: Plan, version: str, world: World) -> tuple[Choice, Trial]:
     """Run the probe on one release.
 
     Raises:
@@ -119,13 +121,10 @@ def check(plan: Plan, version: Version, world: World) -> tuple[Choice, Trial]:
     """
     every = world.releases_of(plan.project)
     pinned = release_axis.pinned_releases(plan, world.releases_of)
-    alone = replace(plan, good=version, bad=None)
     wanted = Wanted(named=(version,))
-    anywhere = select(every, wanted, None)
-    release = anywhere.kept[anywhere.position(str(version), option=plan.project)]
-    choice = choose_interpreter(alone, world, (release,), pinned=pinned, newest=())
-    selection = select(every, wanted, choice.usable)
-    release = selection.kept[selection.position(str(version), option=plan.project)]
+    alone = _alone(select(every, wanted, None), version, plan)
+    choice = choose_interpreter(plan, world, alone, pinned=pinned, newest=())
+    (release,) = _alone(select(every, wanted, choice.usable), version, plan).releases
     _check_dates(plan, (release,))
     candidate = release_axis.candidate(plan, release, choice.interpreter, pinned)
     request = TrialRequest(
@@ -140,6 +139,12 @@ def check(plan: Plan, version: Version, world: World) -> tuple[Choice, Trial]:
         raise
 
 
+def _alone(selection: Selection, version: str, plan: Plan) -> Range:
+    """The range of one named release."""
+    place = selection.position(version, option=plan.project)
+    return Range(releases=selection.kept[place : place + 1], good=0)
+
+
 def rule_on(plan: Plan, trial: Trial) -> Ruling | None:
     """Rule on one release by itself, where any failure is the failure; None: nothing was learnt."""
     judged = judge({0: trial.observations}, size=1, expectation=Expectation(), rules=plan.rules)
@@ -149,12 +154,12 @@ def rule_on(plan: Plan, trial: Trial) -> Ruling | None:
 def choose_interpreter(
     plan: Plan,
     world: World,
-    kept: Sequence[Release],
+    span: Range,
     *,
     pinned: Sequence[Release],
     newest: Sequence[Release],
 ) -> Choice:
-    """The user's choice, else the probe's wish, else the one that suits `kept` best.
+    """The user's choice, else the probe's wish, else the one that suits the range best.
 
     It has to install the named ends; if possible also what is pinned, and `newest`.
 
@@ -167,54 +172,33 @@ def choose_interpreter(
     if not found:
         raise UsageError(
             f"no Python on this machine satisfies the probe's `requires-python`: `{plan.requires_python}`",
-            hint="install one (`uv python install`), or name another with `--python`",
+            hint=_offer(plan, world, Range(releases=span.releases)),
         )
-    ends = [release for release in kept if Version(release.version) in (plan.good, plan.bad)]
-    for required in ([*ends, *newest, *pinned], [*ends, *pinned], ends):
-        if choice := choose(found, kept, required=required):
+    for required in ([*span.ends, *newest, *pinned], [*span.ends, *pinned], span.ends):
+        if choice := choose(found, span.releases, required=required):
             if not plan.requires_python:
                 return choice
             return replace(choice, reason=f"the probe requires {plan.requires_python}; {choice.reason}")
-    names = " and ".join(f"{plan.project} {release.version}" for release in ends)
-    raise UsageError(
-        f"no Python on this machine can install {names}",
-        hint="`bisect-asgi releases` shows what they require; `uv python install` may get it",
-    )
+    names = " and ".join(f"{plan.project} {release.version}" for release in span.ends)
+    raise UsageError(f"no Python on this machine can install {names}", hint=_offer(plan, world, span))
 
 
-def _between(plan: Plan, selection: Selection) -> tuple[Release, ...]:
-    """The releases between the named ends, before it is known which of them can be installed."""
-    if not selection.kept:
-        return ()
-    places = [
-        selection.position(str(version), option=option)
-        for version, option in ((plan.good, "--good"), (plan.bad, "--bad"))
-        if version is not None
-    ]
-    if len(places) == 2:
-        return selection.kept[min(places) : max(places) + 1]
-    if plan.good is not None:
-        return selection.kept[places[0] :]
-    return selection.kept[: places[0] + 1] if places else selection.kept
+def _offer(plan: Plan, world: World, span: Range) -> str:
+    """Which interpreter to get, if uv has one that would do."""
+    offered = [u for u in world.downloadable() if plan.requires_python.contains(u.interpreter.version)]
+    if best := choose(offered, span.releases, required=span.ends):
+        return f"uv can get one that does: `uv python install {best.interpreter.short}`"
+    return "`bisect-asgi releases` shows which Python each release requires"
 
 
-def _cut(plan: Plan, selection: Selection) -> tuple[tuple[Release, ...], Expectation]:
-    """The candidates' releases, and which of them the user named."""
-    kept = _between(plan, selection)
-    if len(kept) < 2:
-        raise UsageError(*_too_few(plan, selection, kept))
-    last = len(kept) - 1
-    named = {Version(kept[0].version): 0, Version(kept[last].version): last}
-    good = named[plan.good] if plan.good is not None else None
-    bad = named[plan.bad] if plan.bad is not None else None
-    return kept, Expectation(good=good, bad=bad)
-
-
-def _too_few(plan: Plan, selection: Selection, kept: tuple[Release, ...]) -> tuple[str]:
+def _too_few(plan: Plan, selection: Selection, span: Range) -> UsageError:
     reasons = sorted({out.reason for out in selection.left_out})
     told = f"; left out: {'; '.join(reasons[:3])}" if reasons else ""
-    count = "only one release" if kept else "no release"
-    return (f"there is {count} of `{plan.project}` to look at{told}",)
+    count = "only one release" if span.releases else "no release"
+    return UsageError(
+        f"there is {count} of `{plan.project}` to look at{told}",
+        hint=f"`bisect-asgi releases {plan.project}` lists them all; widen `--releases` or the ends",
+    )
 
 
 def _check_dates(plan: Plan, kept: Sequence[Release]) -> None:

@@ -15,7 +15,7 @@ from bisect_asgi.model import FailureKind, Phase, Signature
 _SHOWN_WIDTH = 160
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?…?[\\/][^\s'\"():,]+")
 _REPLACEMENTS = (
-    (re.compile(r"\b0x[0-9a-fA-F]+\b"), "0x…"),
+    (re.compile(r"\b0x[0-9a-fA-F]+\b"), "<address>"),
     (_PATH, "<path>"),
     (re.compile(r"\d+(?:\.\d+)*"), "N"),
     (re.compile(r"\s+"), " "),

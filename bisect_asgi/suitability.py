@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from packaging.version import Version
+
 from bisect_asgi.format import plural
 from bisect_asgi.model import Interpreter, Release
 from bisect_asgi.releases import Usable, unusable
@@ -44,13 +46,13 @@ def choose(
 ) -> Choice | None:
     """Return the interpreter that suits most of `releases`; None when none installs all of `required`.
 
-    On a tie the older interpreter is taken, then the newer patch release.
+    On a tie the newer interpreter is taken: more wheels are made for it.
     """
     able = [u for u in interpreters if all(unusable(release, u) is None for release in required)]
     if not able:
         return None
     scores = {usable.interpreter.path: _score(usable, releases) for usable in able}
-    best = max(able, key=lambda u: (scores[u.interpreter.path].worth, *_preference(u.interpreter)))
+    best = max(able, key=lambda u: (scores[u.interpreter.path].worth, Version(u.interpreter.version)))
     return Choice(usable=best, reason=_reason(scores[best.interpreter.path], len(releases)))
 
 
@@ -65,13 +67,6 @@ def _score(usable: Usable, releases: Sequence[Release]) -> _Score:
     born = first_released(usable.interpreter.minor)
     older = sum(1 for release in installable if release.uploaded and release.uploaded < born)
     return _Score(worth=len(installable) - older / 2, installable=len(installable), older=older)
-
-
-def _preference(interpreter: Interpreter) -> tuple[int, ...]:
-    major, minor = interpreter.minor
-    patch = interpreter.version.split(".")[2:3]
-    digits = "".join(filter(str.isdigit, patch[0])) if patch else ""
-    return -major, -minor, int(digits or 0)
 
 
 def _reason(score: _Score, total: int) -> str:

@@ -26,7 +26,7 @@ FLOORS = (
     },
     {
         *("index", "axes", "environments", "process", "supervisor", "trial", "store", "log", "locks"),
-        *("inside", "asgi", "probes", "interpreters"),
+        *("inside", "asgi", "probes", "interpreters", "runs"),
     },
     {"engine", "session", "executors"},
     {"sinks", "report"},

@@ -62,6 +62,13 @@ def judged(
             id="newest-untestable-so-the-next",
         ),
         pytest.param(
+            Expectation(),
+            {0: [failed()], **{key: [untestable()] for key in range(1, 10)}},
+            Outcome.FAILED,
+            {0: NEW, **dict.fromkeys(range(1, 10), SKIP)},
+            id="only-the-oldest-testable",
+        ),
+        pytest.param(
             Expectation(good=2, bad=7),
             {2: [passed()], 7: [failed()]},
             Outcome.FAILED,
@@ -407,19 +414,18 @@ def test_a_good_end_that_fails_like_the_bad_end_counts_as_new() -> None:
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("newest_untestable", [0, 1, 2, 5])
-@pytest.mark.parametrize("gallop", [pytest.param(False, id="both-ends"), pytest.param(True, id="gallop")])
 def test_a_search_that_is_led_by_the_judge_finds_the_change_below_untestable_releases(
-    gallop: bool, newest_untestable: int, workers: int
+    newest_untestable: int, workers: int
 ) -> None:
     truth = [passed()] * 10 + [failed()] * 10 + [untestable()] * newest_untestable
     observed: dict[int, list[Observation]] = {}
-    search = Bisection(len(truth), gallop=gallop)
+    search = Bisection(len(truth), gallop=True)
 
     while isinstance(search.state, Searching):
         waiting = observed.keys() - judged(observed, size=len(truth)).rulings.keys()
         keys = search.ask(workers, waiting)
         assert keys, "what was seen has no verdict, and nothing else is asked"
         observed |= {key: [truth[key]] for key in keys}
-        search = Bisection.replay(len(truth), judged(observed, size=len(truth)).verdicts, gallop=gallop)
+        search = Bisection.replay(len(truth), judged(observed, size=len(truth)).verdicts, gallop=True)
 
     assert search.state == Found(low=9, high=10)

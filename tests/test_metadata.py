@@ -172,27 +172,27 @@ def test_an_unknown_option_is_refused_with_the_nearest_one(line: str, message: s
     [
         pytest.param(
             ["requires-python = 3.8"],
-            "Expected `str | null`, got `float` - at `$.requires_python`",
+            "Expected `str | null`, got `float` - at `requires-python`",
             id="requires-python",
         ),
         pytest.param(
-            ["dependencies = 'h11'"], "Expected `array`, got `str` - at `$.dependencies`", id="dependencies"
+            ["dependencies = 'h11'"], "Expected `array`, got `str` - at `dependencies`", id="dependencies"
         ),
         pytest.param(
             ["dependencies = ['h11', 9]"],
-            "Expected `str`, got `int` - at `$.dependencies[1]`",
+            "Expected `str`, got `int` - at `dependencies[1]`",
             id="a-dependency",
         ),
         pytest.param(
-            ["[tool.bisect-asgi]", "pre = 1"], "Expected `bool | null`, got `int` - at `$.pre`", id="flag"
+            ["[tool.bisect-asgi]", "pre = 1"], "Expected `bool | null`, got `int` - at `pre`", id="flag"
         ),
         pytest.param(
             ["[tool.bisect-asgi]", "jobs = '4'"],
-            "Expected `int | null`, got `str` - at `$.jobs`",
+            "Expected `int | null`, got `str` - at `jobs`",
             id="number",
         ),
         pytest.param(
-            ["[tool.bisect-asgi]", "order = 'date'"], "Invalid enum value 'date' - at `$.order`", id="choice"
+            ["[tool.bisect-asgi]", "order = 'date'"], "Invalid enum value 'date' - at `order`", id="choice"
         ),
     ],
 )
@@ -208,8 +208,11 @@ def test_a_table_of_options_that_is_no_table_is_refused(value: str) -> None:
     assert hint == FORM
 
 
-def test_a_tool_table_that_is_none_says_nothing() -> None:
-    assert read(script("tool = 5"), name="leak.py") == ProbeMetadata()
+def test_a_tool_that_is_no_table_is_refused() -> None:
+    assert refusal(script("tool = 5")) == (
+        "the metadata of `leak.py` is not as expected: Expected `object`, got `int`",
+        FORM,
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from builders import LINUX_38, day, file, release, sdist, usable, wheel
 from packaging.specifiers import SpecifierSet
-from packaging.version import Version
 
 from bisect_asgi.errors import UsageError
 from bisect_asgi.model import LeftOut, Release, ReleaseFile
@@ -123,7 +122,7 @@ def test_these_releases_are_candidates(candidate: Release, wanted: Wanted) -> No
     ],
 )
 def test_what_the_user_names_comes_in_whatever_the_switches_say(named: Release) -> None:
-    wanted = Wanted(within=SpecifierSet(">=0.60,<0.99"), named=(Version(named.version),))
+    wanted = Wanted(within=SpecifierSet(">=0.60,<0.99"), named=(named.version,))
 
     selection = select([named, release("0.61")], wanted, PYTHON_38)
 
@@ -133,7 +132,7 @@ def test_what_the_user_names_comes_in_whatever_the_switches_say(named: Release) 
 def test_what_the_user_names_is_still_left_out_where_it_cannot_be_installed() -> None:
     named = release("1.0rc1", wheel(requires_python=">=3.9"))
 
-    selection = select([named], Wanted(named=(Version("1.0rc1"),)), PYTHON_38)
+    selection = select([named], Wanted(named=("1.0rc1",)), PYTHON_38)
 
     assert [out.reason for out in selection.left_out] == ["requires Python >=3.9, not 3.8"]
 
@@ -185,6 +184,10 @@ def test_a_patch_release_of_python_can_be_required() -> None:
 
     assert unusable(release("1.0", needs_patch), usable("3.8.4")) == "requires Python >=3.8.5, not 3.8"
     assert unusable(release("1.0", needs_patch), usable("3.8.5")) is None
+
+
+def test_a_pre_release_of_python_is_admitted_where_its_predecessor_is() -> None:
+    assert unusable(release("1.0", wheel(requires_python=">=3.13")), usable("3.14.0rc2")) is None
 
 
 def test_a_pre_release_of_python_counts_as_its_release_as_for_pip() -> None:

@@ -68,6 +68,21 @@ def test_the_first_line_that_says_something_stands_for_the_message(message: str,
     assert signature.of_exception("ValueError", message, importing=False).shown == shown
 
 
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        pytest.param(
+            "no 'x' (/home/me/.cache/env/site-packages/jinja2/__init__.py)",
+            "ImportError: no 'x' (…/jinja2/__init__.py)",
+            id="long",
+        ),
+        pytest.param("no 'x' (/opt/probe/leak.py)", "ImportError: no 'x' (/opt/probe/leak.py)", id="short"),
+    ],
+)
+def test_of_a_long_path_the_end_is_shown(message: str, shown: str) -> None:
+    assert signature.of_exception("ImportError", message, importing=True).shown == shown
+
+
 def test_what_is_shown_is_cut_and_what_is_compared_is_not() -> None:
     fits = signature.of_exception("ValueError", "x" * 148, importing=False)
     cut = signature.of_exception("ValueError", "x" * 149, importing=False)
@@ -83,6 +98,7 @@ def test_what_is_shown_is_cut_and_what_is_compared_is_not() -> None:
     ("exit_code", "kind", "text"),
     [
         pytest.param(3, FailureKind.EXIT, "exit code 3", id="exit-code"),
+        pytest.param(-1, FailureKind.SIGNAL, "killed by SIGHUP", id="lowest-signal"),
         pytest.param(-9, FailureKind.SIGNAL, "killed by SIGKILL", id="known-signal"),
         pytest.param(-11, FailureKind.SIGNAL, "killed by SIGSEGV", id="segfault"),
         pytest.param(-200, FailureKind.SIGNAL, "killed by signal 200", id="unknown-signal"),

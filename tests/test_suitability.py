@@ -24,7 +24,7 @@ BOTH = [release("0.9", uploaded="2022-01-01")]
             "it installs 4 of 7 releases",
             id="the-one-that-installs-most",
         ),
-        pytest.param(["3.9.20", "3.8.20"], BOTH, "3.8.20", "it installs 1 of 1 release", id="tie-older"),
+        pytest.param(["3.9.20", "3.8.20"], BOTH, "3.9.20", "it installs 1 of 1 release", id="tie-newer"),
         pytest.param(
             ["3.8.9", "3.8.20", "3.8.10"], BOTH, "3.8.20", "it installs 1 of 1 release", id="tie-newer-patch"
         ),
@@ -36,7 +36,6 @@ BOTH = [release("0.9", uploaded="2022-01-01")]
             id="tie-release-over-its-pre-release",
         ),
         pytest.param(["3.8", "3.8.1"], BOTH, "3.8.1", "it installs 1 of 1 release", id="tie-no-patch-named"),
-        pytest.param(["3.8.x"], BOTH, "3.8.x", "it installs 1 of 1 release", id="patch-without-digits"),
         pytest.param(
             ["3.11.4", "3.8.20"],
             [*OLD_ONLY, release("2.0", wheel(requires_python=">=3.10"), uploaded="2023-01-01")],
@@ -56,16 +55,23 @@ def test_the_interpreter_that_suits_most_releases_is_chosen(
     assert (choice.interpreter.version, choice.reason) == (chosen, reason)
 
 
-def test_releases_older_than_the_interpreter_count_half() -> None:
-    ancient = [release(f"0.{i}", sdist(), uploaded="2019-01-01") for i in range(4)]
-    recent = [release(f"1.{i}", wheel(requires_python=">=3.8"), uploaded="2022-01-01") for i in range(1)]
-    python_37, python_38 = usable("3.7.17"), usable("3.8.20")
+@pytest.mark.parametrize(
+    ("recent", "chosen"),
+    [
+        pytest.param(2, "3.7.17", id="six-against-five"),
+        pytest.param(3, "3.8.20", id="six-against-six-so-the-newer"),
+        pytest.param(4, "3.8.20", id="six-against-seven"),
+    ],
+)
+def test_releases_older_than_the_interpreter_count_half(recent: int, chosen: str) -> None:
+    # Python 3.7 installs the six early ones; 3.8 came after them and installs all.
+    early = [release(f"0.{i}", sdist(), uploaded="2019-01-01") for i in range(6)]
+    late = [release(f"1.{i}", wheel(requires_python=">=3.8"), uploaded="2022-01-01") for i in range(recent)]
 
-    # 3.7: four that it is not younger than. 3.8: four at half, and one.
-    choice = choose([python_38, python_37], ancient + recent)
+    choice = choose([usable("3.8.20"), usable("3.7.17")], early + late)
 
     assert choice is not None
-    assert choice.usable == python_37
+    assert choice.interpreter.version == chosen
 
 
 def test_the_reason_says_how_many_releases_are_older_than_the_interpreter() -> None:

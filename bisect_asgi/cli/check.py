@@ -10,8 +10,6 @@ from bisect_asgi.cli import arguments
 from bisect_asgi.cli.app import app
 
 if TYPE_CHECKING:
-    from packaging.version import Version
-
     from bisect_asgi.model import Trial
     from bisect_asgi.plan import Plan
     from bisect_asgi.suitability import Choice
@@ -58,10 +56,10 @@ def check(
         fresh=fresh,
         jobs=1,
     )
-    raise typer.Exit(_check(read_plan(said, probe), pin[1], verbose=verbose))
+    raise typer.Exit(_check(read_plan(said, probe), str(pin[1]), verbose=verbose))
 
 
-def _check(plan: Plan, version: Version, *, verbose: bool) -> int:
+def _check(plan: Plan, version: str, *, verbose: bool) -> int:
     from bisect_asgi import session
     from bisect_asgi.cli.places import Places, open_workshop, open_world
     from bisect_asgi.executors import open_executor

@@ -30,11 +30,9 @@ class Talk:
         if self.quiet:
             yield lambda _: None
         elif sys.stderr.isatty():
-            from rich.console import Console
+            from bisect_asgi.sinks.terminal import TerminalSink, standard_error
 
-            from bisect_asgi.sinks.terminal import TerminalSink
-
-            with TerminalSink(Console(stderr=True), verbose=self.verbose) as sink:
+            with TerminalSink(standard_error(), verbose=self.verbose) as sink:
                 yield sink
         else:
             from bisect_asgi.sinks.plain import PlainSink
@@ -47,7 +45,7 @@ class Talk:
 
         report = fold(events)
         self.show_report(report)
-        if not self.quiet:
+        if report.rows and not self.quiet:
             _say(f"log: {log}")
         return report.exit_code
 
@@ -67,11 +65,9 @@ class Talk:
             if report.exit_code is ExitCode.FOUND:
                 print(report.headline)
         elif report.rows:
-            from rich.console import Console
-
             from bisect_asgi.report import text
 
-            text.render(report, Console())
+            text.render(report)
 
 
 def show_error(message: str, hint: str | None) -> None:

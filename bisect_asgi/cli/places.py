@@ -150,6 +150,7 @@ def open_world(
             releases_of=index.releases,
             interpreters=lambda: interpreters.find_all(pythons),
             interpreter=lambda wish: interpreters.find(wish, pythons),
+            downloadable=interpreters.downloadable,
             run_trial=trial,
             recall=lambda request: recall(request, workshop.store),
             executor=executor,

@@ -21,8 +21,6 @@ def releases(
     """List the releases of PACKAGE with their dates, and why some are left out."""
     from contextlib import closing
 
-    from packaging.utils import canonicalize_name
-
     from bisect_asgi import interpreters, plan
     from bisect_asgi.cli.places import Places
     from bisect_asgi.environments.uv import configured_indexes
@@ -31,7 +29,7 @@ def releases(
     from bisect_asgi.releases import Wanted, select
 
     places = Places.configured()
-    project = canonicalize_name(plan.parse_package(package).name)
+    project = plan.parse_project(package)
     wanted = Wanted(within=plan.parse_specifiers(releases, "--releases"), pre=bool(pre), yanked=bool(yanked))
     usable = interpreters.find(python, places.root / "interpreters") if python else None
     with closing(IndexClient(configured_indexes(), places.root / "index")) as index:

@@ -199,6 +199,8 @@ def _make_skeleton(folder: Path, interpreter: Interpreter) -> None:
         ).run()
     with (folder / "pyvenv.cfg").open("a") as configuration:
         configuration.write("relocatable = true\n")
+    for patch in folder.glob("lib/python*/site-packages/_virtualenv.*"):
+        patch.unlink()  # guards installing from inside, which nobody does here; does not compile before 3.8
 
 
 def _installed(folder: Path, lifeline: Lifeline) -> tuple[Distribution, ...]:

@@ -17,9 +17,9 @@ from bisect_asgi.report.fold import How, Report, Row
 _MOST_LEFT_OUT = 8
 
 
-def render(report: Report, console: Console) -> None:
-    """Print the report."""
-    console.print(document(report), highlight=False)
+def render(report: Report, console: Console | None = None) -> None:
+    """Print the report, to the standard output unless a console is given."""
+    (console or Console()).print(document(report), highlight=False)
 
 
 def document(report: Report) -> RenderableType:

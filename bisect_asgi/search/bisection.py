@@ -9,11 +9,12 @@ once there is one, it narrows it until nothing but SKIPs is left inside.
 
 *Ends.* The newest candidate is wanted as NEW and the oldest as OLD. With `gallop`, nobody said where the old
 end is: it is looked for backwards from the newest at distances 1, 4, 16, … Growing by 4 costs fewer runs than
-by 2 where the change is recent, and reaches the oldest of 370 candidates in five.
+by 2 where the change is recent, and reaches the oldest of 370 candidates in six.
 
 *Untestable ends.* Untestable releases come in long runs (an interpreter they cannot use, a dependency that no
 longer builds). From an untestable newest one the way goes inward at growing distance (1, 3, 7, …), because
-the end should be as new as possible; from an untestable oldest one by halving what lies between it and the
+the end should be as new as possible, and with `gallop` nothing older is looked at before that end is known,
+because it says which side is which; from an untestable oldest one by halving what lies between it and the
 other side. Where that leaves no OLD, stretches that were stepped over are looked into while they are longer
 than a sixteenth of the whole.
 
@@ -36,7 +37,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise, zip_longest
+from itertools import islice, pairwise, zip_longest
 
 from bisect_asgi.model import Verdict
 
@@ -185,6 +186,9 @@ class Bisection:
         The two sides take turns, so that two workers look at both ends together.
         """
         highest_old, lowest_new = self._sides()
+        if self.gallop and highest_old is None and lowest_new is None:
+            yield from self._newest_end()
+            return
         floor = -1 if highest_old is None else highest_old
         ceiling = self.size if lowest_new is None else lowest_new
         wants_new = lowest_new is None or highest_old is not None
@@ -193,6 +197,13 @@ class Bisection:
         older = self._towards_old(ceiling) if wants_old else iter(())
         both = (key for pair in zip_longest(newer, older) for key in pair if key is not None)
         yield from dict.fromkeys(both)
+
+    def _newest_end(self) -> Iterator[int]:
+        """The next candidate that may be the newest end; see "Untestable ends"."""
+        yield from islice(self._inward(range(self.size - 1, -1, -1)), 1)
+        # The next one inward is also the gallop's first: a second worker loses nothing with it.
+        if self.size > 1 and not self._told:
+            yield self.size - 2
 
     def _towards_old(self, ceiling: int) -> Iterator[int]:
         """Untold candidates below `ceiling` that may be OLD."""

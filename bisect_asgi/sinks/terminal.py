@@ -120,6 +120,11 @@ class TerminalSink:
         )
 
 
+def standard_error() -> Console:
+    """The console that progress is shown on."""
+    return Console(stderr=True)
+
+
 _MARKS = {
     Outcome.PASSED: ("✓", "green"),
     Outcome.FAILED: ("✗", "red"),

@@ -19,6 +19,7 @@ from bisect_asgi.format import listing
 from bisect_asgi.model import Interpreter, LeftOut, Release, ReleaseFile
 
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
+OUTSIDE = "not in `--releases"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -152,7 +153,7 @@ def _unwanted(release: Release, wanted: Wanted) -> str | None:
     if any(_same_version(text, version) for text in wanted.named):
         return None
     if not wanted.within.contains(version, prereleases=True):
-        return f"not in `--releases {wanted.within}`"
+        return f"{OUTSIDE} {wanted.within}`"
     if version.is_prerelease and not wanted.pre:
         return "pre-release (`--pre` brings it in)"
     if release.yanked is not None and not wanted.yanked:

@@ -240,6 +240,7 @@ def reproduce(report: Report, row: Row) -> str:
         return ""
     pins = [f"--with {shlex.quote(str(distribution))}" for distribution in row.distributions]
     plan = report.plan
-    target = f"sh -c {shlex.quote(plan.command)}" if plan.command else shlex.quote(plan.probe)
+    # `python FILE`, not `FILE`: uv would add what the script's own metadata asks for today.
+    target = f"sh -c {shlex.quote(plan.command)}" if plan.command else f"python {shlex.quote(plan.probe)}"
     python = f"--python {report.interpreter.short}"
     return f"uv run --isolated --no-project {python} {' '.join(pins)} {target}"

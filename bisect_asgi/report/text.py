@@ -5,39 +5,57 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from bisect_asgi.errors import ExitCode
 from bisect_asgi.format import date, duration, listing, plural
+from bisect_asgi.releases import OUTSIDE
 from bisect_asgi.report.fold import How, Report, Row
 
 _MOST_LEFT_OUT = 8
+_WIDTH_OF_FILES = 120
 
 
 def render(report: Report, console: Console | None = None) -> None:
     """Print the report, to the standard output unless a console is given."""
-    (console or Console()).print(document(report), highlight=False)
+    out = console or Console()
+    if console is None and not out.is_terminal:
+        out = Console(width=_WIDTH_OF_FILES)
+    for part in _parts(report):
+        # What is to be pasted must not be broken into lines.
+        out.print(part, highlight=False, soft_wrap=isinstance(part, _Pasted))
 
 
-def document(report: Report) -> RenderableType:
+class _Pasted(Text):
+    """A line that somebody will paste."""
+
+
+def _parts(report: Report) -> Iterator[RenderableType]:
     """The whole report: the answer, what it rests on, the table, the commands."""
-    parts: list[RenderableType] = [_facts(report)]
     if report.exit_code is ExitCode.FOUND:  # else the door says why there is no answer, as an error
-        parts = [Text(report.headline, style="bold"), Text(), *parts]
+        yield Text(report.headline, style="bold")
+        yield ""
+    yield _facts(report)
     if any(row.how is How.RUN for row in report.rows):
-        parts += [Text(), _table(report)]
+        yield ""
+        yield _table(report)
     if report.contradictions:
-        parts += [Text(), Text(_contradictions(report), style="yellow")]
-    if report.left_out:
-        parts += [Text(), Text("Left out", style="bold"), *_left_out(report)]
-    commands = [(version, command) for version, command in report.reproduce if command]
-    if commands:
-        parts += [Text(), Text("Reproduce", style="bold")]
-        parts += [_command(report, version, command) for version, command in commands]
-    return Group(*parts)
+        yield ""
+        yield Text(_contradictions(report), style="yellow")
+    if left_out := list(_left_out(report)):
+        yield ""
+        yield Text("Left out", style="bold")
+        yield from left_out
+    if any(command for _, command in report.reproduce):
+        yield ""
+        yield Text("Reproduce", style="bold")
+        for version, command in report.reproduce:
+            row = report.row(version)
+            yield Text(f"  # {version} ({row.verdict if row else ''})", style="dim")
+            yield _Pasted(f"  {command}")
 
 
 def _facts(report: Report) -> Table:
@@ -161,6 +179,8 @@ def _contradictions(report: Report) -> str:
 def _left_out(report: Report) -> Iterator[RenderableType]:
     reasons: dict[str, list[str]] = {}
     for out in report.left_out:
+        if out.reason.startswith(OUTSIDE):  # the user knows
+            continue
         reasons.setdefault(out.reason, []).append(out.version)
     for reason, versions in list(reasons.items())[:_MOST_LEFT_OUT]:
         yield Padding(
@@ -169,11 +189,3 @@ def _left_out(report: Report) -> Iterator[RenderableType]:
     if len(reasons) > _MOST_LEFT_OUT:
         more = sum(len(versions) for versions in list(reasons.values())[_MOST_LEFT_OUT:])
         yield Padding(Text(f"{plural(more, 'release')} for other reasons"), (0, 0, 0, 2))
-
-
-def _command(report: Report, version: str, command: str) -> RenderableType:
-    row = report.row(version)
-    return Group(
-        Padding(Text(f"# {version} ({row.verdict if row else ''})", style="dim"), (0, 0, 0, 2)),
-        Padding(Text(command, overflow="fold", no_wrap=False), (0, 0, 0, 2)),
-    )

@@ -1,0 +1,310 @@
+"""The answers: what the end of a search means to the person who asked, with every message shown whole."""
+
+from __future__ import annotations
+
+import pytest
+from builders import ASSERTION, CONFLICT, IMPORT_ERROR
+
+from bisect_asgi.answers import INTERRUPTED, Answer, Case, answer, contradicts, kind_of
+from bisect_asgi.errors import BisectError, ExitCode, Unavailable, UsageError
+from bisect_asgi.events import AnswerKind, RunFinished
+from bisect_asgi.judge import Expectation, Judgement
+from bisect_asgi.model import Outcome, Ruling, Verdict
+from bisect_asgi.search import Found, Searching, State, Stopped, StopReason
+
+LABELS = ("0.1", "0.2", "0.3", "0.4", "0.5")
+
+PASSES = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=1)
+FAILS = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION, failed=1)
+UNTESTABLE = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=CONFLICT)
+
+
+def a_case(
+    *, good: int | None = None, bad: int | None = None, broken: dict[int, str] | None = None
+) -> Case:
+    """Five releases of starlette."""
+    return Case(
+        project="starlette",
+        probe="leak.py",
+        labels=LABELS,
+        expectation=Expectation(good=good, bad=bad),
+        broken=broken or {},
+    )
+
+
+def judged(**rulings: Ruling) -> Judgement:
+    """A judgement of a regression; `k3=FAILS` rules on candidate 3."""
+    return Judgement(
+        rulings={int(name[1:]): ruling for name, ruling in rulings.items()}, new_is=Outcome.FAILED
+    )
+
+
+def test_a_boundary_between_neighbours_is_the_answer_and_needs_no_words() -> None:
+    found = Found(low=1, high=2)
+
+    said = answer(a_case(), found, judged(k1=PASSES, k2=FAILS))
+
+    assert said == Answer(kind=AnswerKind.FOUND, found=found)
+
+
+def test_a_gap_is_told_with_all_releases_that_the_change_may_be_in() -> None:
+    found = Found(low=0, high=3, skipped=(1, 2))
+
+    said = answer(a_case(), found, judged(k0=PASSES, k1=UNTESTABLE, k2=UNTESTABLE, k3=FAILS))
+
+    assert said == Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message="the change is in one of 0.2, 0.3 and 0.4: "
+        "2 releases between the two sides cannot be tested",
+        hint="the table says why; another `--python` or `--deps` may make them testable, "
+        "and `--any-failure` counts different failures",
+        found=found,
+    )
+
+
+def test_a_gap_of_one_release_is_told_in_the_singular() -> None:
+    found = Found(low=0, high=2, skipped=(1,))
+
+    said = answer(a_case(), found, judged(k0=PASSES, k1=UNTESTABLE, k2=FAILS))
+
+    assert said.message == (
+        "the change is in one of 0.2 and 0.3: 1 release between the two sides cannot be tested"
+    )
+
+
+NOWHERE_ELSE_HINT = (
+    "the answer does not change there with this Python and these dependencies; "
+    "check the probe with `bisect-asgi check`, or widen the range"
+)
+
+
+@pytest.mark.parametrize(
+    ("reason", "judgement", "message"),
+    [
+        pytest.param(
+            StopReason.ALL_NEW,
+            judged(k0=FAILS, k4=FAILS),
+            "`leak.py` fails on every release of starlette that was tested, from 0.1 to 0.5",
+            id="fails-everywhere",
+        ),
+        pytest.param(
+            StopReason.ALL_NEW,
+            Judgement(
+                rulings={
+                    key: Ruling(verdict=Verdict.NEW, outcome=Outcome.PASSED, passed=1) for key in (0, 4)
+                },
+                new_is=Outcome.PASSED,
+            ),
+            "`leak.py` passes on every release of starlette that was tested, from 0.1 to 0.5",
+            id="passes-everywhere",
+        ),
+        pytest.param(
+            StopReason.ALL_NEW,
+            judged(k0=UNTESTABLE, k1=FAILS, k4=FAILS),
+            "`leak.py` fails on every release of starlette that was tested, from 0.1 to 0.5",
+            id="fails-where-it-could-be-tested",
+        ),
+    ],
+)
+def test_ends_that_agree_are_not_reproduced(reason: StopReason, judgement: Judgement, message: str) -> None:
+    said = answer(a_case(), Stopped(reason=reason), judgement)
+
+    assert said == Answer(kind=AnswerKind.NOT_REPRODUCED, message=message, hint=NOWHERE_ELSE_HINT)
+
+
+def test_when_nothing_can_be_tested_the_last_reason_is_told() -> None:
+    said = answer(a_case(), Stopped(reason=StopReason.UNTESTABLE), judged(k4=UNTESTABLE, k0=UNTESTABLE))
+
+    assert said == Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message="no release of starlette could be tested: the requirements conflict",
+        hint="try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
+    )
+
+
+def test_a_good_end_that_fails_is_told_with_its_failure() -> None:
+    said = answer(a_case(good=0), Searching(low=None, high=4), judged(k0=FAILS, k4=FAILS))
+
+    assert said == Answer(
+        kind=AnswerKind.GOOD_END_FAILS,
+        message="the good end fails: `leak.py` failed on starlette 0.1 (1 of 1 run): "
+        "AssertionError: expected 200, got 500",
+        hint="name another release with `--good`, or none: older ones are then tried",
+    )
+
+
+def test_a_good_end_that_fails_wins_over_a_boundary_that_was_found() -> None:
+    said = answer(a_case(good=0), Found(low=1, high=2), judged(k0=FAILS, k1=PASSES, k2=FAILS))
+
+    assert said.kind is AnswerKind.GOOD_END_FAILS
+
+
+def test_a_bad_end_that_passes_is_told_with_its_runs() -> None:
+    passes_thrice = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=3)
+
+    said = answer(a_case(bad=4), Searching(low=4, high=None), judged(k4=passes_thrice))
+
+    assert said == Answer(
+        kind=AnswerKind.NOT_REPRODUCED,
+        message="the bad end passes: `leak.py` succeeded on starlette 0.5 (3 of 3 runs)",
+        hint="the change may be later, or need another Python or other dependencies: "
+        "try another `--bad`, `--python` or `--deps`",
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "ruled", "message", "hint"),
+    [
+        pytest.param(
+            a_case(good=0),
+            judged(k0=UNTESTABLE),
+            "the good end cannot be tested: starlette 0.1: the requirements conflict",
+            "name another release with `--good`, another `--python`, or another `--deps`",
+            id="good",
+        ),
+        pytest.param(
+            a_case(bad=4),
+            judged(k4=UNTESTABLE),
+            "the bad end cannot be tested: starlette 0.5: the requirements conflict",
+            "name another release with `--bad`, another `--python`, or another `--deps`",
+            id="bad",
+        ),
+        pytest.param(
+            a_case(bad=4),
+            judged(k4=Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE)),
+            "the bad end cannot be tested: starlette 0.5: the probe cannot tell",
+            "name another release with `--bad`, another `--python`, or another `--deps`",
+            id="no-signature",
+        ),
+    ],
+)
+def test_a_named_end_that_cannot_be_tested_is_inconclusive(
+    case: Case, ruled: Judgement, message: str, hint: str
+) -> None:
+    said = answer(case, Searching(low=None, high=None), ruled)
+
+    assert said == Answer(kind=AnswerKind.INCONCLUSIVE, message=message, hint=hint)
+
+
+def test_a_flaky_candidate_makes_a_boundary_a_guess_and_it_is_not_told_as_one() -> None:
+    flaky = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION, passed=2, failed=1)
+
+    said = answer(a_case(), Found(low=1, high=2), judged(k1=PASSES, k2=flaky))
+
+    assert said == Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message="the probe is flaky: on starlette 0.3 it failed 1 of 3 runs",
+        hint="have the probe repeat what it checks until it is sure; "
+        "an answer from single runs of it would be a guess",
+    )
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param(Searching(low=1, high=3), id="between-both-sides"),
+        pytest.param(Searching(low=None, high=None), id="before-any-end"),
+    ],
+)
+def test_a_search_that_cannot_go_on_names_the_release_that_could_not_be_asked(state: State) -> None:
+    said = answer(a_case(broken={2: "no space left on device"}), state, judged())
+
+    assert said == Answer(
+        kind=AnswerKind.UNAVAILABLE,
+        message="nothing was learnt about starlette 0.3: no space left on device",
+        hint="the answer depends on it; `bisect-asgi cache --clear` and the same command build it anew",
+    )
+
+
+def test_broken_candidates_outside_the_boundary_do_not_spoil_it() -> None:
+    found = Found(low=1, high=2)
+
+    said = answer(a_case(broken={4: "no space left on device"}), found, judged(k1=PASSES, k2=FAILS))
+
+    assert said == Answer(kind=AnswerKind.FOUND, found=found)
+
+
+@pytest.mark.parametrize(
+    ("expectation", "ruled", "over"),
+    [
+        pytest.param(Expectation(good=0, bad=4), judged(k0=PASSES, k4=FAILS), False, id="as-the-user-says"),
+        pytest.param(Expectation(good=0, bad=4), judged(), False, id="nothing-known-yet"),
+        pytest.param(Expectation(), judged(k0=FAILS, k4=PASSES), False, id="nothing-named"),
+        pytest.param(Expectation(good=0), judged(k0=FAILS), True, id="good-end-fails"),
+        pytest.param(Expectation(good=0), judged(k0=UNTESTABLE), True, id="good-end-untestable"),
+        pytest.param(Expectation(bad=4), judged(k4=PASSES), True, id="bad-end-passes"),
+        pytest.param(Expectation(bad=4), judged(k4=UNTESTABLE), True, id="bad-end-untestable"),
+        pytest.param(Expectation(good=0), judged(k4=PASSES), False, id="another-candidate"),
+    ],
+)
+def test_the_search_is_over_when_a_named_end_is_not_what_the_user_says(
+    expectation: Expectation, ruled: Judgement, over: bool
+) -> None:
+    assert contradicts(ruled, expectation) is over
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        pytest.param(UsageError("no such file"), AnswerKind.NOT_ASKED, id="usage"),
+        pytest.param(Unavailable("index down"), AnswerKind.UNAVAILABLE, id="unavailable"),
+        pytest.param(BisectError("something"), AnswerKind.UNAVAILABLE, id="any-other"),
+    ],
+)
+def test_an_error_that_ends_a_run_is_an_answer_too(error: BisectError, kind: AnswerKind) -> None:
+    assert kind_of(error) is kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        pytest.param(AnswerKind.FOUND, 0, id="found"),
+        pytest.param(AnswerKind.NOT_ASKED, 2, id="usage"),
+        pytest.param(AnswerKind.NOT_REPRODUCED, 3, id="not-reproduced"),
+        pytest.param(AnswerKind.GOOD_END_FAILS, 4, id="good-end-fails"),
+        pytest.param(AnswerKind.INCONCLUSIVE, 5, id="inconclusive"),
+        pytest.param(AnswerKind.UNAVAILABLE, 6, id="unavailable"),
+        pytest.param(AnswerKind.INTERRUPTED, 130, id="interrupted"),
+    ],
+)
+def test_every_answer_has_the_exit_code_of_the_table_in_the_readme(kind: AnswerKind, code: int) -> None:
+    assert kind.exit_code == code
+    assert isinstance(kind.exit_code, ExitCode)
+
+
+def test_the_last_event_has_the_boundary_and_what_lies_in_it() -> None:
+    found = Found(low=1, high=4, skipped=(2, 3), contradictions=(0,))
+
+    event = Answer(kind=AnswerKind.INCONCLUSIVE, message="why", hint="what to do", found=found).event(
+        elapsed_s=2.5
+    )
+
+    assert event == RunFinished(
+        kind=AnswerKind.INCONCLUSIVE,
+        elapsed_s=2.5,
+        low=1,
+        high=4,
+        skipped=(2, 3),
+        contradictions=(0,),
+        message="why",
+        hint="what to do",
+    )
+
+
+def test_an_interrupted_run_has_no_boundary_and_says_that_nothing_is_lost() -> None:
+    assert INTERRUPTED.event(elapsed_s=1.0) == RunFinished(
+        kind=AnswerKind.INTERRUPTED,
+        elapsed_s=1.0,
+        message="interrupted",
+        hint="every run that had ended is kept; the same command goes on from there",
+    )
+
+
+def test_releases_that_fail_differently_do_not_make_a_pass_a_failure() -> None:
+    different = Ruling(
+        verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=IMPORT_ERROR, different=True, failed=1
+    )
+
+    said = answer(a_case(), Stopped(reason=StopReason.ALL_NEW), judged(k0=different, k3=FAILS, k4=FAILS))
+
+    assert said.message == "`leak.py` fails on every release of starlette that was tested, from 0.1 to 0.5"

@@ -10,7 +10,7 @@ from bisect_asgi.errors import BisectError, ExitCode
 from bisect_asgi.events import AnswerKind, RunFinished
 from bisect_asgi.format import listing, plural
 from bisect_asgi.judge import Expectation, Judgement
-from bisect_asgi.model import Outcome, Ruling
+from bisect_asgi.model import Outcome, Ruling, Verdict
 from bisect_asgi.search import Found, Searching, State, Stopped, StopReason
 
 
@@ -85,8 +85,10 @@ def answer(case: Case, state: State, judgement: Judgement) -> Answer:
     if flaky := _flaky(case, judgement):
         return flaky
     match state:
+        case Found(low=low, high=high) if case.broken.keys() & {low, high}:
+            return _stuck(case)  # it was not confirmed
         case Found():
-            return _found(case, state)
+            return _found(case, state, judgement)
         case Stopped():
             return _stopped(case, state, judgement)
         case Searching():
@@ -150,18 +152,30 @@ def _flaky(case: Case, judgement: Judgement) -> Answer | None:
     return None
 
 
-def _found(case: Case, found: Found) -> Answer:
+def _found(case: Case, found: Found, judgement: Judgement) -> Answer:
     if not found.skipped:
         return Answer(kind=AnswerKind.FOUND, found=found)
+    different = all(judgement.rulings[key].different for key in found.skipped)
     among = listing((case.labels[key] for key in (*found.skipped, found.high)), most=6)
     return Answer(
         kind=AnswerKind.INCONCLUSIVE,
         message=f"the change is in one of {among}: "
         f"{plural(len(found.skipped), 'release')} between the two sides cannot be tested",
-        hint="the table says why; another `--python` or `--deps` may make them testable, "
-        "and `--any-failure` counts different failures",
+        hint=_DIFFERENT_HINT if different else _UNTESTABLE_HINT,
         found=found,
     )
+
+
+_NO_CHANGE_HINT = (
+    "the answer does not change there with this Python and these dependencies; "
+    "check the probe with `bisect-asgi check`, or widen the range"
+)
+_OLDER_HINT = "; an older `--python` may make older releases testable"
+_DIFFERENT_HINT = (
+    "they fail otherwise than the bad end does: `--any-failure` counts that as bad, "
+    "`--match REGEX` says which output is"
+)
+_UNTESTABLE_HINT = "the table says why; another `--python` or `--deps` may make them testable"
 
 
 def _stopped(case: Case, stopped: Stopped, judgement: Judgement) -> Answer:
@@ -172,14 +186,16 @@ def _stopped(case: Case, stopped: Stopped, judgement: Judgement) -> Answer:
             message=f"no release of {case.project} could be tested: {reasons[-1]}",
             hint="try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
         )
-    tested = {r.outcome for r in judgement.rulings.values() if r.verdict != "skip"}
-    what = "fails" if tested == {Outcome.FAILED} else "passes"
-    between = f"{case.labels[0]} to {case.labels[-1]}"
+    tested = {key: r.outcome for key, r in judgement.rulings.items() if r.verdict is not Verdict.SKIP}
+    what = "fails" if set(tested.values()) == {Outcome.FAILED} else "passes"
+    between = f"{case.labels[min(tested)]} to {case.labels[max(tested)]}"
+    untestable = sum(1 for ruling in judgement.rulings.values() if ruling.verdict is Verdict.SKIP)
+    others = f"; {plural(untestable, 'other')} could not be tested" if untestable else ""
     return Answer(
         kind=AnswerKind.NOT_REPRODUCED,
-        message=f"`{case.probe}` {what} on every release of {case.project} that was tested, from {between}",
-        hint="the answer does not change there with this Python and these dependencies; "
-        "check the probe with `bisect-asgi check`, or widen the range",
+        message=f"`{case.probe}` {what} on every release of {case.project} that was tested, "
+        f"from {between}{others}",
+        hint=_NO_CHANGE_HINT + (_OLDER_HINT if untestable else ""),
     )
 
 

@@ -145,6 +145,15 @@ def unusable(release: Release, usable: Usable) -> str | None:
     return f"no wheel for Python {usable.interpreter.short} on this platform, and no sdist"
 
 
+def has_wheel(release: Release, usable: Usable | None = None) -> bool:
+    """Tell whether the release has a wheel for this interpreter; without one, whether it has any wheel."""
+    wheels = [file for file in release.files if _is_wheel(file)]
+    if usable is None:
+        return bool(wheels)
+    version = usable.interpreter.version
+    return any(_admits(file.requires_python, version) and _fits(file, usable.tags) for file in wheels)
+
+
 def _unwanted(release: Release, wanted: Wanted) -> str | None:
     try:
         version = Version(release.version)

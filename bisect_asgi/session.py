@@ -174,8 +174,8 @@ def choose_interpreter(
             f"no Python on this machine satisfies the probe's `requires-python`: `{plan.requires_python}`",
             hint=_offer(plan, world, Range(releases=span.releases)),
         )
-    for required in ([*span.ends, *newest, *pinned], [*span.ends, *pinned], span.ends):
-        if choice := choose(found, span.releases, required=required):
+    for required in ([*span.ends, *pinned], span.ends):
+        if choice := choose(found, span.releases, required=required, wished=newest):
             if not plan.requires_python:
                 return choice
             return replace(choice, reason=f"the probe requires {plan.requires_python}; {choice.reason}")
@@ -249,7 +249,9 @@ def _search_and_confirm(engine: Engine, plan: Plan, setting: Setting) -> State:
             return state
         wanted = 1 + plan.confirm
         unconfirmed = [key for key in (state.low, state.high) if len(engine.observed[key]) < wanted]
-        if not unconfirmed or any(ruling.is_flaky for ruling in engine.judgement().rulings.values()):
+        if not unconfirmed or engine.broken.keys() & set(unconfirmed):
+            return state
+        if any(ruling.is_flaky for ruling in engine.judgement().rulings.values()):
             return state
         engine.repeat(unconfirmed, plan.confirm)
 

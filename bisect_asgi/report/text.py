@@ -97,7 +97,7 @@ def _others(report: Report) -> Iterator[str]:
         "latest": "latest dependencies",
     }
     policy = report.plan.dependencies
-    yield policies.get(policy, f"dependencies {policy.replace('-', ' ')}")
+    yield policies.get(policy, policy.replace("as-of", "dependencies as of"))
     if report.plan.held:
         yield f"held: {listing(report.plan.held, most=8)}"
     elsewhere = sorted({row.step for row in report.rows if row.step} - {"as of the date, wheels only"})
@@ -130,7 +130,8 @@ def _table(report: Report) -> Table:
     for _, group in groupby(report.rows, key=_kind):
         rows = list(group)
         how = "dim" if rows[0].how is not How.RUN else _style(rows[0], report)
-        table.add_row(*(_cells(rows[0]) if len(rows) == 1 else _stretch(rows)), style=how)
+        cells = _cells(rows[0]) if len(rows) == 1 else _stretch(rows)
+        table.add_row(*map(Text, cells), style=how)  # as text: what a probe says is no markup
     return table
 
 

@@ -42,6 +42,10 @@ class RunStarted:
     bad: str | None
     releases: str | None
     jobs: int
+    served: bool = False
+    """The probe drives an app that is served."""
+    check_options: tuple[str, ...] = ()
+    """The options with which `bisect-asgi check` runs the probe the same way."""
     term_old: str = "good"
     term_new: str = "bad"
 

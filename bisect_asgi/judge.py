@@ -22,12 +22,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from bisect_asgi.model import Observation, Outcome, Ruling, Signature, Verdict
+from bisect_asgi.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature, Verdict
 from bisect_asgi.signature import plainness
 
 Observed = Mapping[int, Sequence[Observation]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A passing run is bad when the metric lies beyond one of these."""
+
+    metric: str
+    above: float | None = None
+    below: float | None = None
+
+    def is_crossed(self, value: float) -> bool:
+        """Tell whether the value is on the bad side; the limit itself is on the good one."""
+        return (self.above is not None and value > self.above) or (
+            self.below is not None and value < self.below
+        )
+
+    def signature(self, value: float) -> Signature:
+        """The failure of crossing it."""
+        bound = f"above {self.above:g}" if self.above is not None else f"below {self.below:g}"
+        return Signature(
+            kind=FailureKind.METRIC,
+            phase=Phase.CHECK,
+            text=f"{self.metric} {bound}",
+            shown=f"{self.metric} = {value:g}, {bound}",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +62,8 @@ class Rules:
     any_failure: bool = False
     match: str | None = None
     """A regular expression; a run whose output it is found in is bad, another failure is a different one."""
+    limit: Limit | None = None
+    """What a measured run must not cross."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +99,8 @@ def judge(observed: Observed, *, size: int, expectation: Expectation, rules: Rul
     Raises:
         re.error: `rules.match` is no regular expression.
     """
-    outcomes = {key: _outcome(runs, rules) for key, runs in observed.items() if runs}
+    observed = {key: [_measured(run, rules.limit) for run in runs] for key, runs in observed.items() if runs}
+    outcomes = {key: _outcome(runs, rules) for key, runs in observed.items()}
     outcomes = {key: outcome for key, outcome in outcomes.items() if outcome is not Outcome.BROKEN}
     new_is = _new_is(outcomes, size, expectation)
     if new_is is None:
@@ -83,6 +111,21 @@ def judge(observed: Observed, *, size: int, expectation: Expectation, rules: Rul
         key: _rule(observed[key], outcome, new_is, reference, rules) for key, outcome in outcomes.items()
     }
     return Judgement(rulings=rulings, new_is=new_is, reference=reference)
+
+
+def _measured(run: Observation, limit: Limit | None) -> Observation:
+    """The run as the limit sees it: beyond it a passing one failed, without the metric it says nothing."""
+    if limit is None or run.outcome is not Outcome.PASSED:
+        return run
+    value = run.metrics.get(limit.metric)
+    if value is None:
+        missing = Signature(
+            kind=FailureKind.METRIC, phase=Phase.CHECK, text="no metric", shown=f"no metric `{limit.metric}`"
+        )
+        return replace(run, outcome=Outcome.UNTESTABLE, signature=missing)
+    if not limit.is_crossed(value):
+        return run
+    return replace(run, outcome=Outcome.FAILED, signature=limit.signature(value))
 
 
 def _outcome(runs: Sequence[Observation], rules: Rules) -> Outcome:

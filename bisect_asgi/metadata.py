@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from bisect_asgi import codec
@@ -29,6 +29,15 @@ class Options:
 
     package: str | None = None
     command: str | None = None
+    app: str | None = None
+    load: str | None = None
+    requests: int | None = None
+    concurrency: int | None = None
+    keep_alive: bool | None = None
+    uvicorn: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    metric: str | None = None
+    bad_above: float | None = None
+    bad_below: float | None = None
     good: str | None = None
     bad: str | None = None
     releases: str | None = None
@@ -109,7 +118,7 @@ _FORM = (
 
 
 def _options(table: dict[str, object], name: str) -> Options:
-    known = {field.name.rstrip("_").replace("_", "-"): field.name for field in fields(Options)}
+    known = {option.name.rstrip("_").replace("_", "-"): option.name for option in fields(Options)}
     unknown = [key for key in table if key not in known]
     if unknown:
         near = difflib.get_close_matches(unknown[0], known, n=1)
@@ -121,12 +130,14 @@ def _options(table: dict[str, object], name: str) -> Options:
 
 
 def merge(command_line: Options, table: Options) -> Options:
-    """Join both: what the command line says wins, and lists are joined."""
+    """Join both: what the command line says wins, and lists and tables are joined."""
     merged: dict[str, object] = {}
-    for field in fields(Options):
-        said, default = getattr(command_line, field.name), getattr(table, field.name)
+    for option in fields(Options):
+        said, default = getattr(command_line, option.name), getattr(table, option.name)
         if isinstance(said, tuple):
-            merged[field.name] = default + said
+            merged[option.name] = default + said
+        elif isinstance(said, dict):
+            merged[option.name] = default | said
         else:
-            merged[field.name] = default if said is None else said
+            merged[option.name] = default if said is None else said
     return codec.convert(merged, Options)

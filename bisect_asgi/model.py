@@ -7,7 +7,7 @@ Paths are strings for that reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -48,6 +48,7 @@ class FailureKind(StrEnum):
     EXIT = "exit"
     SIGNAL = "signal"
     TIMEOUT = "time-out"
+    METRIC = "metric"
     ENVIRONMENT = "environment"
 
 
@@ -183,6 +184,30 @@ class ProbeFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyMadeLoad:
+    """The drive of an app file that has no probe of its own."""
+
+    request: str = "GET /"
+    requests: int = 1000
+    concurrency: int = 1
+    keep_alive: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """An app that the environment's uvicorn serves while the probe drives it from outside."""
+
+    file: str
+    """Among the probe's files."""
+    name: str = "app"
+    load: ReadyMadeLoad | None = None
+    """What drives it; None: the `probe(server)` of the probe's script."""
+    options: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    """Of uvicorn's Config."""
+    startup_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """The reproduction: bytes, not paths, so that a trial can run on another machine."""
 
@@ -192,6 +217,8 @@ class Probe:
     """The file among `files` that the environment's Python runs; None when `command` is run."""
     command: str | None
     files: tuple[ProbeFile, ...]
+    served: Served | None = None
+    """How its app is served; None: a script or command that runs wholly inside."""
     environ: tuple[tuple[str, str], ...] = ()
     timeout_s: float = 120.0
 
@@ -210,6 +237,8 @@ class Observation:
     cpu_s: float = 0.0
     peak_bytes: int | None = None
     output_tail: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """What the probe measured."""
     frames: tuple[tuple[str, int, str], ...] = ()
     """The traceback of an exception that nobody caught: file, line and function, outermost first."""
     stacks: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
@@ -15,12 +16,16 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.errors import UsageError
-from bisect_asgi.judge import Rules
+from bisect_asgi.judge import Limit, Rules
 from bisect_asgi.metadata import Options, ProbeMetadata
 from bisect_asgi.model import Probe, Release
 
 AS_OF_RELEASE_GRACE = timedelta(hours=24)
 """Projects that are released together are uploaded one after the other: their day counts, not the second."""
+
+
+SERVER = "uvicorn"
+"""What serves apps; held unless it is what moves."""
 
 
 class PolicyKind(StrEnum):
@@ -88,6 +93,18 @@ class Plan:
         extras = f"[{','.join(self.extras)}]" if self.extras else ""
         return f"{self.project}{extras}=={version}"
 
+    def check_options(self) -> tuple[str, ...]:
+        """The options with which `check` runs this probe the same way; those of its own table it has."""
+        options = ["--probe", self.probe_path] if self.probe_path else ["--app", self.probe.name]
+        options += [f"--with={requirement}" for requirement in self.held]
+        if self.policy.kind is not PolicyKind.AS_OF_RELEASE:
+            options.append(f"--deps={self.policy}")
+        load = self.probe.served.load if self.probe.served else None
+        if load is not None:
+            options += [f"--load={load.request}", f"--requests={load.requests}"]
+            options += [f"--concurrency={load.concurrency}"]
+        return tuple(shlex.quote(option) for option in options)
+
 
 def make_plan(options: Options, probe: Probe, metadata: ProbeMetadata, *, probe_path: str = "") -> Plan:
     """Check every option and return the plan; `options` has the probe's table merged in.
@@ -117,11 +134,13 @@ def make_plan(options: Options, probe: Probe, metadata: ProbeMetadata, *, probe_
         pre=bool(options.pre),
         yanked=bool(options.yanked),
         by_upload=options.order == "upload",
-        held=_held(options.with_, metadata.dependencies, moving=canonicalize_name(package.name)),
+        held=_held(options.with_, metadata.dependencies, probe, moving=canonicalize_name(package.name)),
         policy=parse_policy(options.deps or PolicyKind.AS_OF_RELEASE),
         python=options.python,
         requires_python=parse_specifiers(metadata.requires_python, "requires-python"),
-        rules=Rules(any_failure=bool(options.any_failure), match=_pattern(options.match)),
+        rules=Rules(
+            any_failure=bool(options.any_failure), match=_pattern(options.match), limit=_limit(options)
+        ),
         jobs=_at_least(1, options.jobs, os.cpu_count() or 1, "--jobs"),
         confirm=_at_least(0, options.confirm, 1, "--confirm"),
         fresh=bool(options.fresh),
@@ -205,10 +224,11 @@ def pinned_version(requirement: str) -> tuple[str, Version] | None:
         return None
 
 
-def _held(said: tuple[str, ...], of_probe: tuple[str, ...], *, moving: str) -> tuple[str, ...]:
+def _held(said: tuple[str, ...], of_probe: tuple[str, ...], probe: Probe, *, moving: str) -> tuple[str, ...]:
     """The held requirements: the command line's, and those of the probe that it does not replace.
 
-    A script that also runs by itself requires the package under test; that one moves and is not held.
+    A served app needs a server. A script that also runs by itself requires the package under test; that one
+    moves and is not held.
     """
     stated = [_requirement(text, "--with") for text in said]
     if any(canonicalize_name(requirement.name) == moving for requirement in stated):
@@ -219,7 +239,9 @@ def _held(said: tuple[str, ...], of_probe: tuple[str, ...], *, moving: str) -> t
     replaced = {moving, *(canonicalize_name(requirement.name) for requirement in stated)}
     own = [_requirement(text, "the probe's dependencies") for text in of_probe]
     kept = [requirement for requirement in own if canonicalize_name(requirement.name) not in replaced]
-    return tuple(str(requirement) for requirement in kept + stated)
+    names = {moving, *(canonicalize_name(requirement.name) for requirement in kept + stated)}
+    served = [Requirement(SERVER)] if probe.served and SERVER not in names else []
+    return tuple(str(requirement) for requirement in kept + stated + served)
 
 
 def _requirement(text: str, option: str) -> Requirement:
@@ -247,6 +269,18 @@ def parse_specifiers(text: str | None, option: str) -> SpecifierSet:
     except InvalidSpecifier as error:
         form = "version specifiers (PEP 440), such as `>=0.60,<0.110`"
         raise _malformed(option, text, form) from error
+
+
+def _limit(options: Options) -> Limit | None:
+    above, below = options.bad_above, options.bad_below
+    if options.metric is None and above is None and below is None:
+        return None
+    if (above is None) == (below is None):
+        raise UsageError(
+            "a metric needs one limit: `--bad-above X` or `--bad-below X`",
+            hint="name what is measured, too: `--metric growth --bad-above 8e6`",
+        )
+    return Limit(metric=options.metric or "value", above=above, below=below)
 
 
 def _pattern(text: str | None) -> str | None:

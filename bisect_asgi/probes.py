@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from bisect_asgi import metadata
 from bisect_asgi.errors import UsageError
 from bisect_asgi.format import listing
 from bisect_asgi.metadata import Options, ProbeMetadata
-from bisect_asgi.model import Probe, ProbeFile
+from bisect_asgi.model import Probe, ProbeFile, ReadyMadeLoad, Served
 
 DEFAULT_TIMEOUT_S = 120.0
 _LARGEST_BYTES = 100 * 1024 * 1024
@@ -42,22 +43,29 @@ def load(path: Path | None, options: Options) -> Probe:
     Raises:
         UsageError: there is neither a script nor a command, or a file cannot be read.
     """
-    if path is None and options.command is None:
+    if path is None and options.command is None and (options.app is None or options.load is None):
         raise UsageError(
             "there is no probe",
-            hint="name a script, `--probe FILE`, or a command, `--command 'pytest -x test_x.py'`",
+            hint="name a script, `--probe FILE`, a command, `--command 'pytest -x test_x.py'`, "
+            "or an app with a load, `--app app.py --load 'GET /'`",
         )
     files = list(_included(options.include))
+    script = path.name if path and not options.command else None
     if path is not None:
         files.append(ProbeFile(name=path.name, content=_read(path, "--probe")))
+    served = _served(path, options)
+    if options.app is not None:
+        file = Path(options.app.rpartition(":")[0] or options.app)
+        files.append(ProbeFile(name=file.name, content=_read(file, "--app")))
     timeout_s = DEFAULT_TIMEOUT_S if options.timeout is None else options.timeout
     if timeout_s <= 0:
         raise UsageError(f"`--timeout {timeout_s:g}` is out of range", hint="it is in seconds, above 0")
     return Probe(
-        name=options.command or (path.name if path else ""),
-        script=None if options.command else path.name if path else None,
+        name=options.command or (path.name if path else options.app or ""),
+        script=script,
         command=options.command,
-        files=tuple(files),
+        files=tuple(dict.fromkeys(files)),
+        served=served,
         environ=tuple((name, _variable(name)) for name in options.env),
         timeout_s=timeout_s,
     )
@@ -82,6 +90,55 @@ def read_requirements(paths: Sequence[str]) -> tuple[str, ...]:
             if words and not words.startswith("#"):
                 found.append(words)
     return tuple(found)
+
+
+def _served(path: Path | None, options: Options) -> Served | None:
+    """How the app is served: the one of `--app`, or of a probe file that has both `app` and `probe`."""
+    load = None
+    if options.load is not None:
+        load = ReadyMadeLoad(
+            request=options.load,
+            requests=_positive(options.requests, 1000, "--requests"),
+            concurrency=_positive(options.concurrency, 1, "--concurrency"),
+            keep_alive=options.keep_alive is not False,
+        )
+    if options.app is not None:
+        file, _, name = options.app.rpartition(":")
+        return Served(
+            file=Path(file or name).name, name=name if file else "app", load=load, options=options.uvicorn
+        )
+    if path is None or options.command is not None:
+        return None
+    names = defined_names(_read(path, "--probe").decode("utf-8", errors="replace"))
+    if "probe" in names and "app" in names:
+        return Served(file=path.name, load=load, options=options.uvicorn)
+    return None
+
+
+def defined_names(source: str) -> frozenset[str]:
+    """The names that a script defines at its top level; none where it is no Python."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return frozenset()
+    found: set[str] = set()
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.Assign(targets=targets):
+                found |= {target.id for target in targets if isinstance(target, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+            case _:
+                pass
+    return frozenset(found)
+
+
+def _positive(value: int | None, default: int, option: str) -> int:
+    if value is not None and value < 1:
+        raise UsageError(f"`{option} {value}` is out of range", hint="it is 1 or more")
+    return default if value is None else value
 
 
 def _variable(name: str) -> str:

@@ -230,6 +230,15 @@ def tree_memory(supervisor: int) -> int:
     return sum(_memory(process, alone=len(processes) == 1) for process in processes)
 
 
+def memory_of(pid: int) -> int:
+    """The memory of a process and all below it, in bytes, counted as `tree_memory` does."""
+    try:
+        processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return 0
+    return sum(_memory(process, alone=len(processes) == 1) for process in processes)
+
+
 def _memory(process: psutil.Process, *, alone: bool) -> int:
     try:
         if alone:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from bisect_asgi import codec, signature
+from bisect_asgi.asgi.request import RESULT, Driven, DriveRequest
 from bisect_asgi.environments.cache import Environment
-from bisect_asgi.errors import Unavailable
-from bisect_asgi.model import Observation, Outcome, Phase, Probe, Signature
+from bisect_asgi.errors import Unavailable, UsageError
+from bisect_asgi.model import Observation, Outcome, Phase, Probe, Served, Signature
 from bisect_asgi.process import Lifeline, Run, is_alive, run_supervised
 
 UNTESTABLE_EXIT = 125
@@ -35,16 +37,17 @@ def run_probe(
     folder = runs / f"{os.getpid()}-{next(_numbers)}"
     try:
         work, report = _lay_out(folder, probe)
+        environ = _environ(probe, environment, folder)
         run = run_supervised(
-            _argv(probe, environment),
+            _argv(probe, environment) if probe.served is None else _drive(probe, environment, work, environ),
             cwd=work,
             report=report,
-            environ=_environ(probe, environment, folder),
+            environ=environ,
             timeout_s=probe.timeout_s,
             lifeline=lifeline,
             on_output=output,
         )
-        return _observe(probe, run, report)
+        return _observe(probe, run, report) if probe.served is None else _observe_driven(probe, run, report)
     except OSError as error:
         raise Unavailable(
             f"the probe could not be run: {error}",
@@ -86,6 +89,57 @@ def _environ(probe: Probe, environment: Environment, folder: Path) -> dict[str, 
         "BISECT_ASGI_REPORT": str(folder / "report"),
         **dict(probe.environ),
     }
+
+
+def _drive(probe: Probe, environment: Environment, work: Path, environ: dict[str, str]) -> list[str]:
+    """The driver's command line; its request lies beside the working directory."""
+    served = probe.served or Served(file="")
+    request = DriveRequest(
+        python=str(environment.bin / "python"),
+        environ=environ,
+        app_file=str(work / served.file),
+        app_name=served.name,
+        probe_file=str(work / probe.script) if probe.script else None,
+        load=served.load,
+        options=served.options,
+        startup_s=served.startup_s,
+        report=environ["BISECT_ASGI_REPORT"],
+    )
+    path = work.with_name("request.json")
+    path.write_bytes(codec.to_json(request))
+    # -P: a file beside the probe must not stand in for a module of the driver's.
+    return [sys.executable, "-P", "-m", "bisect_asgi.asgi.drive", str(path)]
+
+
+def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
+    """What a served probe showed; without a result, it was stopped or the driver itself failed."""
+    base = _observe(probe, run, report)
+    try:
+        driven = codec.from_json((report / RESULT).read_bytes(), Driven)
+    except (OSError, codec.Unreadable):
+        if run.exit_code == 0 or run.timed_out:
+            return base
+        return replace(base, outcome=Outcome.BROKEN)
+    if driven.outcome is Outcome.BROKEN:
+        raise UsageError(
+            f"the driver half of `{probe.script}` does not load: {driven.type}: {driven.message}",
+            hint="it is imported without the package under test: import what the app needs inside the "
+            "function that makes it",
+        )
+    sign = None
+    if driven.outcome is Outcome.FAILED:
+        sign = signature.of_exception(driven.type, driven.message, phase=driven.phase)
+    elif driven.outcome is Outcome.UNTESTABLE:
+        sign = signature.of_environment(driven.phase, driven.message)
+    return replace(
+        base,
+        outcome=driven.outcome,
+        phase=driven.phase,
+        signature=sign,
+        metrics=driven.metrics,
+        frames=driven.frames,
+        stacks=driven.stacks or base.stacks,
+    )
 
 
 def _observe(probe: Probe, run: Run, report: Path) -> Observation:
@@ -140,7 +194,9 @@ def _signature(probe: Probe, run: Run, exception: _ReportedException | None) -> 
     if run.timed_out:
         return signature.of_timeout(probe.timeout_s)
     if exception:
-        return signature.of_exception(exception.type, exception.message, importing=exception.importing)
+        return signature.of_exception(
+            exception.type, exception.message, phase=Phase.IMPORT if exception.importing else Phase.CHECK
+        )
     exit_code = run.exit_code if run.exit_code is not None else -9
     printed = signature.from_output(run.output_tail) if exit_code == 1 else None
     return printed or signature.of_exit(exit_code)

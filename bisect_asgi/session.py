@@ -271,6 +271,8 @@ def _run_started(plan: Plan) -> events.RunStarted:
         bad=str(plan.bad) if plan.bad else None,
         releases=str(plan.releases) or None,
         jobs=plan.jobs,
+        served=plan.probe.served is not None,
+        check_options=plan.check_options(),
         term_old=plan.term_old,
         term_new=plan.term_new,
     )

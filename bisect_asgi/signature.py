@@ -32,13 +32,13 @@ def normalise(message: str) -> str:
     return message.strip()
 
 
-def of_exception(type_name: str, message: str, *, importing: bool) -> Signature:
-    """The signature of an exception that nobody caught; `importing`: it came out of an import."""
+def of_exception(type_name: str, message: str, *, phase: Phase) -> Signature:
+    """The signature of an exception that nobody caught, and how far the run had got."""
     first_line = next((line for line in message.splitlines() if line.strip()), "")
     shown = f"{type_name}: {_PATH.sub(_shortened, first_line)}" if first_line else type_name
     return Signature(
         kind=FailureKind.EXCEPTION,
-        phase=Phase.IMPORT if importing else Phase.CHECK,
+        phase=phase,
         text=normalise(shown),
         shown=_cut(shown),
     )
@@ -90,8 +90,12 @@ def from_output(output: str) -> Signature | None:
         match = _EXCEPTION_LINE.match(line)
         if match:
             type_name = match["type"].rpartition(".")[2]
-            return of_exception(type_name, match["message"] or "", importing=type_name in _IMPORT_ERRORS)
+            return of_exception(type_name, match["message"] or "", phase=_phase_of(type_name))
     return None
+
+
+def _phase_of(type_name: str) -> Phase:
+    return Phase.IMPORT if type_name in _IMPORT_ERRORS else Phase.CHECK
 
 
 def plainness(signature: Signature) -> int:
@@ -102,10 +106,10 @@ def plainness(signature: Signature) -> int:
     """
     if signature.phase is Phase.IMPORT:
         return 0
-    is_assertion = signature.text.split(":")[0] == "AssertionError"
-    if is_assertion or signature.kind in (FailureKind.EXIT, FailureKind.TIMEOUT):
+    if signature.kind in (FailureKind.EXIT, FailureKind.TIMEOUT, FailureKind.METRIC):
         return 2
-    return 1
+    type_name = signature.text.split(":")[0]
+    return 2 if type_name == "AssertionError" or "Timeout" in type_name else 1
 
 
 def _signal_name(number: int) -> str:

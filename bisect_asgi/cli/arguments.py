@@ -18,6 +18,40 @@ Command = Annotated[
         help="Run this in a shell instead, the environment first on PATH: 'pytest -x test_x.py'.",
     ),
 ]
+App = Annotated[
+    str | None,
+    typer.Option("--app", metavar="FILE[:NAME]", help="Serve this ASGI app with uvicorn (name: app)."),
+]
+Load = Annotated[
+    str | None,
+    typer.Option("--load", metavar="REQUEST", help="Drive the served app with this: 'GET /'."),
+]
+Requests = Annotated[
+    int | None, typer.Option("--requests", metavar="N", help="How many requests of --load (default: 1000).")
+]
+Concurrency = Annotated[
+    int | None, typer.Option("--concurrency", metavar="N", help="How many at a time (default: 1).")
+]
+KeepAlive = Annotated[
+    bool | None,
+    typer.Option("--keep-alive/--no-keep-alive", help="Keep connections between requests (default), or not."),
+]
+Uvicorn = Annotated[
+    list[str] | None,
+    typer.Option("--uvicorn", metavar="KEY=VALUE", help="An option of uvicorn's Config: http=h11."),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric", metavar="NAME", help="What decides: growth, p50, p95, p99, rate, or the probe's own."
+    ),
+]
+BadAbove = Annotated[
+    float | None, typer.Option("--bad-above", metavar="X", help="A run whose metric is above X is bad.")
+]
+BadBelow = Annotated[
+    float | None, typer.Option("--bad-below", metavar="X", help="A run whose metric is below X is bad.")
+]
 With = Annotated[
     list[str] | None,
     typer.Option("--with", metavar="REQ", help="Hold a requirement: uvicorn==0.17.6. Repeatable."),

@@ -20,6 +20,15 @@ def check(
     package: Annotated[str, typer.Argument(metavar="PACKAGE==VERSION", help="The release: fastapi==0.69.0.")],
     probe: arguments.Probe = None,
     command: arguments.Command = None,
+    app_file: arguments.App = None,
+    load: arguments.Load = None,
+    requests: arguments.Requests = None,
+    concurrency: arguments.Concurrency = None,
+    keep_alive: arguments.KeepAlive = None,
+    uvicorn: arguments.Uvicorn = None,
+    metric: arguments.Metric = None,
+    bad_above: arguments.BadAbove = None,
+    bad_below: arguments.BadBelow = None,
     with_: arguments.With = None,
     with_requirements: arguments.WithRequirements = None,
     deps: arguments.Deps = None,
@@ -32,7 +41,7 @@ def check(
     verbose: arguments.Verbose = False,
 ) -> None:
     """Run the probe on one release; exit 0 when it passes, 1 when it fails, 125 when it cannot tell."""
-    from bisect_asgi.cli.inputs import read_plan
+    from bisect_asgi.cli.inputs import read_plan, read_settings
     from bisect_asgi.errors import UsageError
     from bisect_asgi.metadata import Options
     from bisect_asgi.plan import parse_package, pinned_version
@@ -45,6 +54,15 @@ def check(
     said = Options(
         package=requirement.name + extras,
         command=command,
+        app=app_file,
+        load=load,
+        requests=requests,
+        concurrency=concurrency,
+        keep_alive=keep_alive,
+        uvicorn=read_settings(uvicorn or ()),
+        metric=metric,
+        bad_above=bad_above,
+        bad_below=bad_below,
         with_=tuple(with_ or ()),
         with_requirements=tuple(with_requirements or ()),
         deps=deps,

@@ -22,6 +22,15 @@ def run(
     ] = None,
     probe: arguments.Probe = None,
     command: arguments.Command = None,
+    app_file: arguments.App = None,
+    load: arguments.Load = None,
+    requests: arguments.Requests = None,
+    concurrency: arguments.Concurrency = None,
+    keep_alive: arguments.KeepAlive = None,
+    uvicorn: arguments.Uvicorn = None,
+    metric: arguments.Metric = None,
+    bad_above: arguments.BadAbove = None,
+    bad_below: arguments.BadBelow = None,
     good: Annotated[
         str | None,
         typer.Option("--good", metavar="VERSION", help="A release known to pass, older or newer than --bad."),
@@ -74,13 +83,22 @@ def run(
     verbose: arguments.Verbose = False,
 ) -> None:
     """Find the first bad, or the first fixed, release of PACKAGE."""
-    from bisect_asgi.cli.inputs import read_plan
+    from bisect_asgi.cli.inputs import read_plan, read_settings
     from bisect_asgi.cli.output import Talk
     from bisect_asgi.metadata import Options
 
     said = Options(
         package=package,
         command=command,
+        app=app_file,
+        load=load,
+        requests=requests,
+        concurrency=concurrency,
+        keep_alive=keep_alive,
+        uvicorn=read_settings(uvicorn or ()),
+        metric=metric,
+        bad_above=bad_above,
+        bad_below=bad_below,
         good=good,
         bad=bad,
         releases=releases,

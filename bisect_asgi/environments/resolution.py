@@ -197,7 +197,7 @@ class Resolver:
                 if not _may_be_stale(spec):
                     raise
                 # A page that uv keeps may be older than the release that was asked for.
-                return self._uv.run(*arguments, "--refresh", lifeline=lifeline, stdin=stdin)
+                return self._uv.run(*arguments, lifeline=lifeline, stdin=stdin, ask_again=True)
 
     def _build(
         self, pin: str, interpreter: Interpreter, not_after: datetime | None, lifeline: Lifeline

@@ -29,10 +29,14 @@ _NETWORK = re.compile(
     r"error sending request|Failed to fetch|tcp connect|dns error|timed out|HTTP status", re.I
 )
 _REFUSED = re.compile(r"authentication credentials|\b(?:401|403) (?:Unauthorized|Forbidden)", re.I)
+_UNSOUND = re.compile(
+    r"does not match filename|invalid zip|is invalid|was invalid|failed to extract|hash mismatch", re.I
+)
 _NO_ROOM = re.compile(r"No space left on device|os error 28|Disk quota exceeded", re.I)
 _NO_BUILD = re.compile(r"Failed to (?:download and )?build `(?P<name>[^`=]+)==(?P<version>[^`]+)`")
 _CAUSE = re.compile(r"^\s*(?:error|cause|×|├─▶|╰─▶):?\s*(?P<text>.*)$")
 _RETRIES = 3
+_KEEP = 'cache-control = { api = "max-age=600", files = "max-age=365000000, immutable" }\n'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +112,18 @@ class Uv:
         self._binary = binary()
         folder.mkdir(parents=True, exist_ok=True)
         self._config = folder / "uv.toml"
-        _write(self._config, _configuration(indexes))
+        self._asking = folder / "uv-refresh.toml"
+        _write(self._config, _configuration(indexes, _KEEP))
+        # uv's own `--refresh` does nothing to an index that has a cache-control.
+        _write(self._asking, _configuration(indexes, ""))
         kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
         # One quick retry of a single request is uv's; a whole failed call is ours to repeat.
         self._environ = {"UV_HTTP_RETRIES": "1"} | kept
 
-    def run(self, *arguments: str, lifeline: Lifeline, stdin: str = "", cwd: Path | None = None) -> str:
+    def run(self, *arguments: str, lifeline: Lifeline, stdin: str = "", ask_again: bool = False) -> str:
         """Return what `uv pip …` wrote to its standard output; network failures are tried again.
+
+        `ask_again`: have it ask the index anew, whatever it has kept.
 
         Raises:
             Unresolvable: the requirements cannot be satisfied.
@@ -122,7 +131,12 @@ class Uv:
             Unavailable: the index did not answer after the retries, or the disk is full.
             Cancelled: the lifeline was cancelled.
         """
-        argv = [self._binary, "pip", *arguments, "--config-file", str(self._config), "--color", "never"]
+        config = (
+            ["--config-file", str(self._asking), "--refresh"]
+            if ask_again
+            else ["--config-file", str(self._config)]
+        )
+        argv = [self._binary, "pip", *arguments, *config, "--color", "never", "--quiet"]
         for attempt in Retrying(
             retry=retry_if_exception_type(_NetworkFault),
             stop=stop_after_attempt(_RETRIES),
@@ -130,9 +144,7 @@ class Uv:
             reraise=True,
         ):
             with attempt:
-                completed = run_helper(
-                    [*argv, "--quiet"], environ=self._environ, lifeline=lifeline, stdin=stdin, cwd=cwd
-                )
+                completed = run_helper(argv, environ=self._environ, lifeline=lifeline, stdin=stdin)
                 if completed.exit_code != 0:
                     raise _failure(completed)
         return completed.stdout
@@ -144,8 +156,8 @@ class _NetworkFault(Unavailable):
 
 def _failure(completed: Completed) -> Exception:
     """What uv's failure means. Exit code 1: not possible as asked; 2: it could not do its work."""
-    text = completed.stderr
-    cause = first_cause(text)
+    text = completed.stderr.partition("[stderr]")[0]  # what a build says is not what uv says
+    cause = first_cause(completed.stderr)
     if _NO_ROOM.search(text):
         return Unavailable(f"there is no room left on the disk: {cause}", hint=_ROOM_HINT)
     if _NETWORK.search(text):
@@ -160,20 +172,31 @@ def _failure(completed: Completed) -> Exception:
         )
     if build := _NO_BUILD.search(text):
         return SdistBuildFailed(cause, name=build["name"], version=build["version"])
+    if _UNSOUND.search(text):
+        return BuildFailed(cause)
     if completed.exit_code == 1:
         return Unresolvable(cause)
-    return Unavailable(f"uv failed: {cause}", hint="`--verbose` shows more; uv's own message is above")
+    return Unavailable(
+        f"uv failed: {cause}",
+        hint="nothing was learnt; `bisect-asgi cache --clear` may help if its cache is damaged",
+    )
 
 
 _ROOM_HINT = "free some, or clear what is kept: `bisect-asgi cache --clear`"
 
 
 def first_cause(stderr: str) -> str:
-    """The telling part of uv's message: its last `cause`, else its first line, on one line."""
-    lines = _joined(stderr.partition("\nhint:")[0].splitlines())
+    """The telling part of uv's message: its last `cause`, else its first line, on one line.
+
+    Where a build failed, what the build itself said last is told, too.
+    """
+    message, _, built = stderr.partition("\nhint:")[0].partition("[stderr]")
+    lines = _joined(message.splitlines())
     causes = [match["text"].strip() for line in lines if (match := _CAUSE.match(line)) and match["text"]]
     told = [line for line in causes if not line.startswith("No solution found")]
-    return (told or causes or [stderr.strip().partition("\n")[0] or "it gave no reason"])[-1]
+    last = (told or causes or [stderr.strip().partition("\n")[0] or "it gave no reason"])[-1]
+    said = [line.strip() for line in built.splitlines() if line.strip()]
+    return f"{said[-1]} ({last})" if said else last
 
 
 def _joined(lines: Sequence[str]) -> list[str]:
@@ -187,14 +210,14 @@ def _joined(lines: Sequence[str]) -> list[str]:
     return joined
 
 
-def _configuration(indexes: Indexes) -> str:
+def _configuration(indexes: Indexes, keep: str) -> str:
     """uv's configuration; a JSON string is a TOML string."""
     tables = []
     for place, url in enumerate(indexes.urls):
         tables.append(
             f'[[index]]\nname = "index-{place}"\nurl = {json.dumps(url)}\n'
             f"default = {'true' if place == len(indexes.urls) - 1 else 'false'}\n"
-            'cache-control = { api = "max-age=600", files = "max-age=365000000, immutable" }\n'
+            f"{keep}"
         )
     return f"find-links = {json.dumps(list(indexes.find_links))}\n\n" + "\n".join(tables)
 

@@ -235,11 +235,18 @@ def word(plan: events.RunStarted, outcome: Outcome) -> str:
 
 
 def reproduce(report: Report, row: Row) -> str:
-    """The command that runs the probe on one release with uv alone, with exactly what was installed."""
+    """The command that runs the probe on one release by hand.
+
+    With uv alone and exactly what was installed; a served probe needs `bisect-asgi check`.
+    """
     if not row.distributions or report.interpreter is None:
         return ""
-    pins = [f"--with {shlex.quote(str(distribution))}" for distribution in row.distributions]
     plan = report.plan
+    if plan.served:  # needs the driver: uv alone cannot
+        options = " ".join(plan.check_options)
+        release = shlex.quote(plan.requirement.format(version=row.version))
+        return f"bisect-asgi check {release} --python {report.interpreter.short} {options}".rstrip()
+    pins = [f"--with {shlex.quote(str(distribution))}" for distribution in row.distributions]
     # `python FILE`, not `FILE`: uv would add what the script's own metadata asks for today.
     target = f"sh -c {shlex.quote(plan.command)}" if plan.command else f"python {shlex.quote(plan.probe)}"
     python = f"--python {report.interpreter.short}"

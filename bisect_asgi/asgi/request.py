@@ -1,0 +1,42 @@
+"""What the tool and the driver of a served probe say to each other: one request, one result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bisect_asgi.model import Outcome, Phase, ReadyMadeLoad
+
+RESULT = "served.json"
+"""The result's file in the run's report folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveRequest:
+    """What one run of a served probe needs."""
+
+    python: str
+    """The environment's interpreter."""
+    environ: dict[str, str]
+    """The server's variables."""
+    app_file: str
+    app_name: str
+    probe_file: str | None
+    """The file with `probe(server)`; None: the ready-made load."""
+    load: ReadyMadeLoad | None
+    options: dict[str, str | int | float | bool | None]
+    """Of uvicorn's Config."""
+    startup_s: float
+    report: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driven:
+    """What one run of a served probe showed."""
+
+    outcome: Outcome
+    phase: Phase
+    type: str = ""
+    message: str = ""
+    frames: tuple[tuple[str, int, str], ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+    stacks: str = ""

@@ -1,0 +1,114 @@
+"""Serve an app with the environment's own uvicorn: standard-library code for Python 3.6 and later.
+
+    python bisect_asgi_serve.py REQUEST_JSON
+
+REQUEST has `file` and `name` (of the app), `listener` and `control` (descriptors of a bound socket and of a
+socket to the driver) and `options` (of uvicorn's Config). What happens goes over the control socket, a
+JSON object a line: {"phase": "import"}, {"phase": "startup"}, {"phase": "ready"}, or {"failed": …} with the exception.
+After that the driver may ask: {"ask": "objects"}, {"ask": "stacks"}.
+"""
+
+import asyncio
+import gc
+import importlib.util
+import inspect
+import json
+import os
+import socket
+import sys
+import threading
+import traceback
+from collections import Counter
+
+
+class Control:
+    """The line to the driver."""
+
+    def __init__(self, descriptor):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=descriptor)
+        self.lock = threading.Lock()
+        self.loop = None
+
+    def tell(self, **fact):
+        with self.lock:
+            self.socket.sendall(json.dumps(fact).encode() + b"\n")
+
+    def tell_failure(self, error):
+        frames = [[f.filename, f.lineno, f.name] for f in traceback.extract_tb(error.__traceback__)]
+        self.tell(failed={"type": type(error).__name__, "message": str(error), "frames": frames})
+
+    def answer(self):
+        """Answer the driver's questions until it hangs up."""
+        with self.socket.makefile("r", encoding="utf-8") as lines:
+            for line in lines:
+                question = json.loads(line)["ask"]
+                self.tell(answer=count_objects() if question == "objects" else show_stacks(self.loop))
+
+
+def count_objects():
+    """Live objects by type, after a collection."""
+    gc.collect()
+    types = Counter(type(found) for found in gc.get_objects())
+    return {"%s.%s" % (kind.__module__, kind.__qualname__): count for kind, count in types.items()}
+
+
+def show_stacks(loop):
+    """The stacks of all threads and of all tasks of the loop."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    parts = []
+    for ident, frame in sys._current_frames().items():
+        parts.append("Thread %s:\n%s" % (names.get(ident, ident), "".join(traceback.format_stack(frame))))
+    every = getattr(asyncio, "all_tasks", None) or asyncio.Task.all_tasks
+    for task in every(loop) if loop else ():
+        stack = [line for frame in task.get_stack() for line in traceback.format_stack(frame, 1)]
+        parts.append("Task %r:\n%s" % (task, "".join(stack)))
+    return "\n".join(parts)
+
+
+def load_app(path, name):
+    """Import the file and return its app; a function without parameters makes it."""
+    sys.path.insert(0, os.path.dirname(path))
+    spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(path))[0], path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    app = getattr(module, name)
+    if inspect.isfunction(app) and not inspect.signature(app).parameters:
+        app = app()
+    return app
+
+
+def telling(server_class, control):
+    """uvicorn's Server, saying when it is ready."""
+
+    class TellingServer(server_class):
+        async def startup(self, *args, **kwargs):
+            control.loop = asyncio.get_event_loop()
+            await super().startup(*args, **kwargs)
+            if getattr(self, "started", True) and not getattr(self, "should_exit", False):
+                control.tell(phase="ready")
+
+    return TellingServer
+
+
+def main():
+    request = json.loads(sys.argv[1])
+    control = Control(request["control"])
+    try:
+        control.tell(phase="import")
+        from uvicorn.config import Config
+        from uvicorn.main import Server
+
+        app = load_app(request["file"], request["name"])
+        control.tell(phase="startup")
+        server = telling(Server, control)(Config(app, **request["options"]))
+        threading.Thread(target=control.answer, daemon=True).start()
+        server.run(sockets=[socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=request["listener"])])
+    except Exception as error:
+        traceback.print_exc()
+        control.tell_failure(error)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

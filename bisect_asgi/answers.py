@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from bisect_asgi.errors import BisectError, ExitCode
-from bisect_asgi.events import AnswerKind, RunFinished
+from bisect_asgi.events import AnswerKind, Change, RunFinished
 from bisect_asgi.format import listing, plural
 from bisect_asgi.judge import Expectation, Judgement
 from bisect_asgi.model import Outcome, Ruling, Verdict
-from bisect_asgi.search import Found, Searching, State, Stopped, StopReason
+from bisect_asgi.search import Found, Mapped, Searching, State, Stopped, StopReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +22,12 @@ class Answer:
     message: str = ""
     hint: str | None = None
     found: Found | None = None
+    mapped: Mapped | None = None
 
     def event(self, *, elapsed_s: float) -> RunFinished:
         """The answer as the log's last event."""
-        found = self.found
+        found, mapped = self.found, self.mapped
+        changes = mapped.changes if mapped else ()
         return RunFinished(
             kind=self.kind,
             elapsed_s=elapsed_s,
@@ -33,6 +35,8 @@ class Answer:
             high=found.high if found else None,
             skipped=found.skipped if found else (),
             contradictions=found.contradictions if found else (),
+            changes=tuple(Change(low=c.low, high=c.high, skipped=c.skipped) for c in changes),
+            shortest=mapped.shortest if mapped else None,
             message=self.message,
             hint=self.hint,
         )
@@ -89,6 +93,8 @@ def answer(case: Case, state: State, judgement: Judgement) -> Answer:
             return _stuck(case)  # it was not confirmed
         case Found():
             return _found(case, state, judgement)
+        case Mapped():
+            return _mapped(case, state, judgement)
         case Stopped():
             return _stopped(case, state, judgement)
         case Searching():
@@ -176,6 +182,14 @@ _DIFFERENT_HINT = (
     "`--match REGEX` says which output is"
 )
 _UNTESTABLE_HINT = "the table says why; another `--python` or `--deps` may make them testable"
+
+
+def _mapped(case: Case, mapped: Mapped, judgement: Judgement) -> Answer:
+    """All changes; the newest of them is the boundary."""
+    if mapped.changes:
+        return Answer(kind=AnswerKind.FOUND, found=mapped.changes[-1], mapped=mapped)
+    reason = StopReason.ALL_NEW if judgement.new_is else StopReason.UNTESTABLE
+    return _stopped(case, Stopped(reason=reason), judgement)
 
 
 def _stopped(case: Case, stopped: Stopped, judgement: Judgement) -> Answer:

@@ -6,17 +6,18 @@ search is told all rulings afresh, so a ruling that changes with what is seen la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 
 from bisect_asgi import events
 from bisect_asgi.judge import Expectation, Judgement, Rules, judge
-from bisect_asgi.model import Candidate, Observation, Outcome, Probe, Trial, TrialRequest
+from bisect_asgi.model import Candidate, Observation, Outcome, Probe, Trial, TrialRequest, Verdict
 from bisect_asgi.process import Lifeline
-from bisect_asgi.search import Bisection, Found, Searching, State
+from bisect_asgi.search import Found, Search, Searching, State
 
 Emit = Callable[[events.Event], None]
+MakeSearch = Callable[[Mapping[int, Verdict]], Search]
 RunTrial = Callable[[TrialRequest, Lifeline], Trial]
 
 
@@ -28,7 +29,6 @@ class Question:
     probe: Probe
     expectation: Expectation
     rules: Rules
-    gallop: bool = False
     fresh: bool = False
 
 
@@ -71,12 +71,15 @@ class Engine:
             if trial := remember(self._request(key, runs=1)):
                 self._take(trial)
 
-    def search(self, *, is_over: Callable[[Judgement], bool]) -> State:
-        """Run trials until the search stops, `is_over` says so, or nothing that is left can be asked."""
+    def search(self, told: MakeSearch, *, is_over: Callable[[Judgement], bool]) -> State:
+        """Run trials until the search stops, `is_over` says so, or nothing that is left can be asked.
+
+        `told` makes the search that was told all verdicts so far.
+        """
         try:
             while True:
                 judgement = self.judgement()
-                search = self._told(judgement)
+                search = told(judgement.verdicts)
                 state = search.state
                 self._say(judgement, state)
                 if not isinstance(state, Searching) or is_over(judgement):
@@ -99,10 +102,6 @@ class Engine:
                 self._collect()
         finally:
             self._cancel([key for key, _ in self._flights.values()])
-
-    def _told(self, judgement: Judgement) -> Bisection:
-        question = self._question
-        return Bisection.replay(len(question.candidates), judgement.verdicts, gallop=question.gallop)
 
     def _submit(self, keys: Iterable[int], *, runs: int) -> None:
         for key in keys:

@@ -145,6 +145,15 @@ class AnswerKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Neighbouring tested candidates that answer differently, and the untestable ones between them."""
+
+    low: int
+    high: int
+    skipped: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
     """The answer; the last event of every log that was not cut off."""
 
@@ -155,6 +164,10 @@ class RunFinished:
     high: int | None = None
     skipped: tuple[int, ...] = ()
     contradictions: tuple[int, ...] = ()
+    changes: tuple[Change, ...] = ()
+    """Every change that was found, oldest first, where all were looked for."""
+    shortest: int | None = None
+    """Any state that lasted for at least so many releases was seen; None: one change was looked for."""
     message: str = ""
     """Why there is no boundary; empty where there is one."""
     hint: str | None = None

@@ -7,6 +7,7 @@ was uploaded a minute ago is seen; an index that sends validators then answers i
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -50,6 +51,7 @@ class IndexClient:
     ) -> None:
         self._urls = indexes.urls
         cache.mkdir(parents=True, exist_ok=True)
+        logging.getLogger("hishel").setLevel(logging.CRITICAL)  # a page that cannot be kept is no trouble
         self._client = hishel.httpx.CacheClient(
             storage=hishel.SqliteStorage(database_path=cache / "pages.db"),
             transport=transport,

@@ -75,6 +75,11 @@ class Expectation:
     bad: int | None = None
     """The candidate that the user says fails."""
 
+    @property
+    def named(self) -> tuple[int, ...]:
+        """The candidates that the user named."""
+        return tuple(key for key in (self.good, self.bad) if key is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:

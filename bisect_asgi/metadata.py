@@ -55,6 +55,9 @@ class Options:
     match: str | None = None
     jobs: int | None = None
     confirm: int | None = None
+    spot_checks: int | None = None
+    all: bool | None = None
+    shortest: int | None = None
     fresh: bool | None = None
     term_old: str | None = None
     term_new: str | None = None

@@ -84,6 +84,11 @@ class Plan:
     rules: Rules = Rules()
     jobs: int = 1
     confirm: int = 1
+    spot_checks: int = 4
+    """How many releases are run beside a boundary that was found, to see whether it is the only change."""
+    all_changes: bool = False
+    shortest: int = 1
+    """With `all_changes`, the shortest state that must not be missed, in releases."""
     fresh: bool = False
     term_old: str = "good"
     term_new: str = "bad"
@@ -143,6 +148,9 @@ def make_plan(options: Options, probe: Probe, metadata: ProbeMetadata, *, probe_
         ),
         jobs=_at_least(1, options.jobs, os.cpu_count() or 1, "--jobs"),
         confirm=_at_least(0, options.confirm, 1, "--confirm"),
+        spot_checks=_at_least(0, options.spot_checks, 4, "--spot-checks"),
+        all_changes=bool(options.all),
+        shortest=_at_least(1, options.shortest, 1, "--shortest"),
         fresh=bool(options.fresh),
         term_old=options.term_old or "good",
         term_new=options.term_new or "bad",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,15 +12,16 @@ from datetime import UTC, datetime
 from bisect_asgi import __version__, answers, events
 from bisect_asgi.answers import Answer
 from bisect_asgi.axes import releases as release_axis
-from bisect_asgi.engine import Emit, Engine, Question, RunTrial
+from bisect_asgi.engine import Emit, Engine, MakeSearch, Question, RunTrial
 from bisect_asgi.errors import BisectError, UsageError
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.judge import Expectation, Judgement, judge
-from bisect_asgi.model import Candidate, Release, Ruling, Trial, TrialRequest
+from bisect_asgi.model import Candidate, Release, Ruling, Trial, TrialRequest, Verdict
 from bisect_asgi.plan import Plan, PolicyKind
 from bisect_asgi.process import Lifeline
 from bisect_asgi.releases import Range, Selection, Usable, Wanted, select
-from bisect_asgi.search import Found, State
+from bisect_asgi.search import AllChanges, Bisection, Found, State, is_monotonic
+from bisect_asgi.spots import spots
 from bisect_asgi.suitability import Choice, choose
 
 
@@ -219,13 +221,12 @@ def _find(plan: Plan, setting: Setting, world: World, emit: Emit) -> Answer:
         probe=plan.probe,
         expectation=setting.expectation,
         rules=plan.rules,
-        gallop=setting.gallop,
         fresh=plan.fresh,
     )
     engine = Engine(question, run_trial=world.run_trial, executor=world.executor, jobs=plan.jobs, emit=emit)
     if not plan.fresh:
         engine.recall(world.recall)
-    state = _search_and_confirm(engine, plan, setting)
+    state = _search(engine, plan, setting)
     labels = tuple(candidate.label for candidate in setting.candidates)
     case = answers.Case(
         project=plan.project,
@@ -237,21 +238,54 @@ def _find(plan: Plan, setting: Setting, world: World, emit: Emit) -> Answer:
     return answers.answer(case, state, engine.judgement())
 
 
+COARSE = 32
+"""A history that turns out to change more than once is looked through in pieces of a 32nd of it."""
+
+
+def _search(engine: Engine, plan: Plan, setting: Setting) -> State:
+    """Find the boundary and look whether it is the only change; or find all changes."""
+    size = len(setting.candidates)
+    if plan.all_changes:
+        return engine.search(_mapping(size, plan.shortest), is_over=lambda _: False)
+    state = _search_and_confirm(engine, plan, setting)
+    if not isinstance(state, Found) or state.skipped or _is_flaky(engine) or engine.broken:
+        return state
+    labels = [candidate.label for candidate in setting.candidates]
+    chosen = spots(labels, state.low, state.high, known=engine.observed, most=plan.spot_checks)
+    if chosen:
+        engine.repeat(chosen, 1)
+    if is_monotonic(engine.judgement().verdicts):
+        return _search_and_confirm(engine, plan, setting)
+    return engine.search(_mapping(size, math.ceil(size / COARSE)), is_over=lambda _: False)
+
+
+def _mapping(size: int, shortest: int) -> MakeSearch:
+    # The newest end first: it says which side is which.
+    return lambda told: AllChanges.replay(size, told, shortest=shortest, first=(size - 1, 0))
+
+
+def _is_flaky(engine: Engine) -> bool:
+    return any(ruling.is_flaky for ruling in engine.judgement().rulings.values())
+
+
 def _search_and_confirm(engine: Engine, plan: Plan, setting: Setting) -> State:
     """Search until the boundary has been run once more on both sides, and both agree with themselves."""
 
     def is_over(judgement: Judgement) -> bool:
         return answers.contradicts(judgement, setting.expectation)
 
+    def told(verdicts: Mapping[int, Verdict]) -> Bisection:
+        return Bisection.replay(
+            len(setting.candidates), verdicts, gallop=setting.gallop, verify=setting.expectation.named
+        )
+
     while True:
-        state = engine.search(is_over=is_over)
+        state = engine.search(told, is_over=is_over)
         if not isinstance(state, Found):
             return state
         wanted = 1 + plan.confirm
         unconfirmed = [key for key in (state.low, state.high) if len(engine.observed[key]) < wanted]
-        if not unconfirmed or engine.broken.keys() & set(unconfirmed):
-            return state
-        if any(ruling.is_flaky for ruling in engine.judgement().rulings.values()):
+        if not unconfirmed or engine.broken.keys() & set(unconfirmed) or _is_flaky(engine):
             return state
         engine.repeat(unconfirmed, plan.confirm)
 

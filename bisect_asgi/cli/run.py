@@ -71,6 +71,15 @@ def run(
             "--confirm", metavar="N", help="Run both sides of the boundary N more times (default: 1)."
         ),
     ] = None,
+    spot_checks: Annotated[
+        int | None,
+        typer.Option("--spot-checks", metavar="N", help="Runs that look for other changes (default: 4)."),
+    ] = None,
+    all_: Annotated[bool | None, typer.Option("--all", help="Find every change in the range.")] = None,
+    shortest: Annotated[
+        int | None,
+        typer.Option("--shortest", metavar="N", help="With --all: do not miss what lasted N releases (1)."),
+    ] = None,
     fresh: arguments.Fresh = None,
     term_old: Annotated[
         str | None, typer.Option("--term-old", metavar="WORD", help="The word for passing (default: good).")
@@ -116,6 +125,9 @@ def run(
         match=match,
         jobs=jobs,
         confirm=confirm,
+        spot_checks=spot_checks,
+        all=all_,
+        shortest=shortest,
         fresh=fresh,
         term_old=term_old,
         term_new=term_new,

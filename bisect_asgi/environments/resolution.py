@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -40,6 +41,7 @@ from bisect_asgi.process import Lifeline
 _YEAR = timedelta(days=365.25)
 _LATER_TOOLS_YEARS = (1, 2, 3, 5, 8)
 _MOST_BUILDS = 50
+_BUILD_BUDGET_S = 45.0
 _FRESH_FOR = timedelta(minutes=10)
 
 
@@ -204,7 +206,10 @@ class Resolver:
     ) -> str:
         """Build one source distribution with tools of other times; return which served."""
         reason = ""
+        started = monotonic()
         for limit in _tool_limits(not_after):
+            if monotonic() - started > _BUILD_BUDGET_S:
+                break  # what takes so long to fail is a compiler, and other tools bring the same one
             key = codec.digest("build", pin, interpreter, limit)
             if known := self._recall_failure(key):
                 reason = known

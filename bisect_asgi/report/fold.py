@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from bisect_asgi import events
+from bisect_asgi.affected import specifiers
 from bisect_asgi.errors import ExitCode, UsageError
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.model import (
@@ -66,6 +68,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedChange:
+    """The last release before a change, the first after it, and the latter's verdict."""
+
+    last: str
+    first: str
+    verdict: str
+    gap: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A run as a document; the fields of the JSON report."""
 
@@ -86,6 +98,12 @@ class Report:
     """Untestable releases between the two."""
     contradictions: tuple[str, ...] = ()
     """Older releases that answer as the newer ones do: the history changes more than once."""
+    changes: tuple[ReportedChange, ...] = ()
+    """Every change that is known of, oldest first."""
+    shortest: int | None = None
+    """Any state that lasted for at least so many releases has been seen; null: only one was looked for."""
+    affected: tuple[str, ...] = ()
+    """The bad releases as version specifiers, as far as they are known."""
     elapsed_s: float = 0.0
     rows: tuple[Row, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -143,7 +161,8 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
     finished = state.finished or events.RunFinished(
         kind=AnswerKind.INTERRUPTED, elapsed_s=0.0, message="the log ends before the run does"
     )
-    rows = tuple(_row(key, state, finished, plan) for key in range(len(state.listed.candidates)))
+    outcomes = _outcomes(state, finished)
+    rows = tuple(_row(key, state, outcomes, plan) for key in range(len(state.listed.candidates)))
     versions = [row.version for row in rows]
     last = versions[finished.low] if finished.low is not None else None
     first = versions[finished.high] if finished.high is not None else None
@@ -160,6 +179,8 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
         first=first,
         gap=tuple(versions[key] for key in finished.skipped),
         contradictions=tuple(versions[key] for key in finished.contradictions),
+        changes=_changes(finished, rows),
+        shortest=finished.shortest,
         elapsed_s=finished.elapsed_s,
         rows=rows,
         left_out=state.listed.left_out,
@@ -168,22 +189,78 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
 
 
 def _completed(report: Report, message: str) -> Report:
-    from dataclasses import replace
-
+    """Add what follows from the rows: the sentence, the commands, the affected releases."""
     first = report.row(report.first)
     headline = message
     if report.kind is AnswerKind.FOUND and first:
         headline = f"{report.plan.project} {first.version} is the first {first.verdict} release"
+        if len(report.changes) > 1:
+            headline += f", and the newest of {len(report.changes)} changes"
     sides = [row for row in (report.row(report.last), first) if row]
     commands = tuple((row.version, reproduce(report, row)) for row in sides)
-    return replace(report, headline=headline, reproduce=commands)
+    return replace(report, headline=headline, reproduce=commands, affected=_affected(report))
 
 
-def _row(key: int, state: _State, finished: events.RunFinished, plan: events.RunStarted) -> Row:
+def _affected(report: Report) -> tuple[str, ...]:
+    """The bad releases as specifiers; untestable ones between bad ones count as bad."""
+    if report.first is None or report.plan.order != "version":
+        return ()
+    sides = ["" if row.verdict == "skip" else row.verdict for row in report.rows]
+    before = _last_known(sides)
+    after = _last_known(sides[::-1])[::-1]
+    bad = report.plan.term_new
+    flags = [
+        side == bad or (not side and older == newer == bad)
+        for side, older, newer in zip(sides, before, after, strict=True)
+    ]
+    return specifiers([row.version for row in report.rows], flags)
+
+
+def _last_known(words: Sequence[str]) -> list[str]:
+    """For each place the last word up to it that is not empty."""
+    known, found = "", []
+    for word_ in words:
+        known = word_ or known
+        found.append(known)
+    return found
+
+
+def _changes(finished: events.RunFinished, rows: tuple[Row, ...]) -> tuple[ReportedChange, ...]:
+    changes = finished.changes
+    if not changes and finished.low is not None and finished.high is not None:
+        changes = (events.Change(low=finished.low, high=finished.high, skipped=finished.skipped),)
+    return tuple(
+        ReportedChange(
+            last=rows[change.low].version,
+            first=rows[change.high].version,
+            verdict=rows[change.high].verdict,
+            gap=tuple(rows[key].version for key in change.skipped),
+        )
+        for change in changes
+    )
+
+
+def _outcomes(state: _State, finished: events.RunFinished) -> dict[int, Outcome]:
+    """What every candidate does, as far as it was run or, with a boundary, follows from its neighbours."""
+    rulings = dict(state.judged.rulings) if state.judged else {}
+    tested = {key: r.outcome for key, r in rulings.items() if r.verdict is not Verdict.SKIP}
+    if finished.low is None or not tested:
+        return tested
+    keys = sorted(tested)
+    known = dict(tested)
+    for key in set(range(len(state.listed.candidates))) - rulings.keys():
+        place = bisect_left(keys, key)
+        around = {tested[near] for near in keys[max(0, place - 1) : place + 1]}
+        if len(around) == 1:
+            known[key] = around.pop()
+    return known
+
+
+def _row(key: int, state: _State, outcomes: dict[int, Outcome], plan: events.RunStarted) -> Row:
     candidate = state.listed.candidates[key]
     trials = state.trials.get(key, [])
     ruling = dict(state.judged.rulings).get(key) if state.judged else None
-    how, verdict = _verdict(key, ruling, bool(trials), state, finished, plan)
+    how, verdict = _verdict(ruling, outcomes.get(key), bool(trials), plan)
     environment = next((t.environment for t in reversed(trials) if t.environment), None)
     observations = tuple(run for trial in trials for run in trial.observations)
     shown = ruling.signature if ruling else next((run.signature for run in observations), None)
@@ -207,25 +284,14 @@ def _row(key: int, state: _State, finished: events.RunFinished, plan: events.Run
 
 
 def _verdict(
-    key: int,
-    ruling: Ruling | None,
-    was_run: bool,
-    state: _State,
-    finished: events.RunFinished,
-    plan: events.RunStarted,
+    ruling: Ruling | None, outcome: Outcome | None, was_run: bool, plan: events.RunStarted
 ) -> tuple[How, str]:
     """How the candidate's verdict is known, and the word for it."""
-    new_is = state.judged.new_is if state.judged else None
     if ruling:
-        if ruling.verdict is Verdict.SKIP:
-            return How.RUN, "skip"
-        return How.RUN, word(plan, ruling.outcome)
-    if was_run or finished.low is None or finished.high is None or new_is is None:
+        return How.RUN, "skip" if ruling.verdict is Verdict.SKIP else word(plan, ruling.outcome)
+    if was_run or outcome is None:
         return How.UNKNOWN, ""
-    old_is = Outcome.PASSED if new_is is Outcome.FAILED else Outcome.FAILED
-    if key < finished.low:
-        return How.INFERRED, word(plan, old_is)
-    return (How.INFERRED, word(plan, new_is)) if key > finished.high else (How.UNKNOWN, "")
+    return How.INFERRED, word(plan, outcome)
 
 
 def word(plan: events.RunStarted, outcome: Outcome) -> str:

@@ -24,9 +24,13 @@ def render(report: Report, console: Console | None = None) -> None:
     out = console or Console()
     if console is None and not out.is_terminal:
         out = Console(width=_WIDTH_OF_FILES)
-    for part in _parts(report):
-        # What is to be pasted must not be broken into lines.
-        out.print(part, highlight=False, soft_wrap=isinstance(part, _Pasted))
+    with out.capture() as capture:
+        for part in _parts(report):
+            # What is to be pasted must not be broken into lines.
+            out.print(part, highlight=False, soft_wrap=isinstance(part, _Pasted))
+    for line in capture.get().splitlines():
+        out.file.write(f"{line.rstrip()}\n")
+    out.file.flush()
 
 
 class _Pasted(Text):
@@ -42,9 +46,9 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     if any(row.how is How.RUN for row in report.rows):
         yield ""
         yield _table(report)
-    if report.contradictions:
+    if len(report.changes) > 1:
         yield ""
-        yield Text(_contradictions(report), style="yellow")
+        yield Text(_not_monotonic(report), style="yellow")
     if left_out := list(_left_out(report)):
         yield ""
         yield Text("Left out", style="bold")
@@ -72,6 +76,11 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
     if last and first:
         yield "Boundary", f"{report.plan.project} {_side(last)} → {_side(first)}"
         yield "Evidence", f"{_evidence(last)}; {_evidence(first)}"
+    for change in report.changes if len(report.changes) > 1 else ():
+        among = f" ({plural(len(change.gap), 'release')} between cannot be tested)" if change.gap else ""
+        yield "Change", f"{change.last} → {change.first} is {change.verdict}{among}"
+    if report.affected:
+        yield "Affected", " or ".join(report.affected)
     if report.interpreter:
         yield "Python", f"{report.interpreter.version}: {report.interpreter_reason}"
     yield "Others", "; ".join(_others(report))
@@ -170,11 +179,14 @@ def _style(row: Row, report: Report) -> str:
     return {report.plan.term_old: "green", report.plan.term_new: "red"}.get(row.verdict, "yellow")
 
 
-def _contradictions(report: Report) -> str:
-    return (
-        f"warning: the history changes more than once: {listing(report.contradictions)} answer as the newer "
-        "releases do; the boundary is the newest of the changes that were seen"
-    )
+def _not_monotonic(report: Report) -> str:
+    text = "the history is not monotonic: it changes more than once"
+    if report.shortest is None:
+        return f"warning: {text}"
+    if report.shortest == 1:
+        return f"{text}; every release was looked at"
+    lasted = plural(report.shortest, "release")
+    return f"{text}; any state that lasted for at least {lasted} has been seen (`--all` finds all)"
 
 
 def _left_out(report: Report) -> Iterator[RenderableType]:

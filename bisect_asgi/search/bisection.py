@@ -83,31 +83,33 @@ class Stopped:
     reason: StopReason
 
 
-State = Searching | Found | Stopped
-
-
 class Bisection:
     """Find two neighbouring candidates of which the older is OLD and the newer NEW.
 
     Args:
         size: number of candidates, at least 1.
         gallop: look for the old end backwards from the newest instead of at the oldest.
+        verify: candidates that have to be told before anything else, whatever is known of others: the
+            ends that somebody named.
 
     Raises:
         ValueError: `size` is below 1.
     """
 
-    def __init__(self, size: int, *, gallop: bool = False) -> None:
+    def __init__(self, size: int, *, gallop: bool = False, verify: Sequence[int] = ()) -> None:
         if size < 1:
             raise ValueError(f"a search needs at least one candidate, not {size}")
         self.size = size
         self.gallop = gallop
+        self._verify = tuple(verify)
         self._told: dict[int, Verdict] = {}
 
     @classmethod
-    def replay(cls, size: int, told: Mapping[int, Verdict], *, gallop: bool = False) -> Bisection:
+    def replay(
+        cls, size: int, told: Mapping[int, Verdict], *, gallop: bool = False, verify: Sequence[int] = ()
+    ) -> Bisection:
         """Return the search that was told all of `told`; the order does not matter."""
-        search = cls(size, gallop=gallop)
+        search = cls(size, gallop=gallop, verify=verify)
         for key, verdict in told.items():
             search.tell(key, verdict)
         return search
@@ -123,11 +125,11 @@ class Bisection:
         self._told[key] = verdict
 
     @property
-    def state(self) -> State:
+    def state(self) -> Searching | Found | Stopped:
         """Where the search stands, computed from what it was told."""
         if bracket := self._bracket():
             low, high = bracket
-            if self._unknown(low, high):
+            if self._unknown(low, high) or self._unverified():
                 return Searching(low=low, high=high)
             lower = tuple(key for key in self._told_as(Verdict.NEW) if key < low)
             return Found(low=low, high=high, skipped=tuple(range(low + 1, high)), contradictions=lower)
@@ -151,6 +153,8 @@ class Bisection:
         """
         if limit < 1:
             return ()
+        if unverified := self._unverified():
+            return tuple(key for key in unverified if key not in pending)[:limit]
         if bracket := self._bracket():
             return self._narrow(*bracket, limit, frozenset(pending))
         return tuple(key for key in self._wanted_ends() if key not in pending)[:limit]
@@ -158,8 +162,11 @@ class Bisection:
     def is_relevant(self, key: int) -> bool:
         """Tell whether a result for `key` can still change the answer."""
         if bracket := self._bracket():
-            return bracket[0] < key < bracket[1]
+            return bracket[0] < key < bracket[1] or key in self._verify
         return True
+
+    def _unverified(self) -> list[int]:
+        return [key for key in self._verify if key not in self._told]
 
     def _told_as(self, verdict: Verdict) -> list[int]:
         return sorted(key for key, told in self._told.items() if told is verdict)

@@ -58,6 +58,9 @@ class Options:
     spot_checks: int | None = None
     all: bool | None = None
     shortest: int | None = None
+    fixed_in: str | None = None
+    broken_in: str | None = None
+    source: str | None = None
     fresh: bool | None = None
     term_old: str | None = None
     term_new: str | None = None

@@ -15,6 +15,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from bisect_asgi.claims import Claim
 from bisect_asgi.errors import UsageError
 from bisect_asgi.judge import Limit, Rules
 from bisect_asgi.metadata import Options, ProbeMetadata
@@ -89,6 +90,8 @@ class Plan:
     all_changes: bool = False
     shortest: int = 1
     """With `all_changes`, the shortest state that must not be missed, in releases."""
+    claim: Claim | None = None
+    """What `verify` holds against the releases."""
     fresh: bool = False
     term_old: str = "good"
     term_new: str = "bad"
@@ -151,6 +154,7 @@ def make_plan(options: Options, probe: Probe, metadata: ProbeMetadata, *, probe_
         spot_checks=_at_least(0, options.spot_checks, 4, "--spot-checks"),
         all_changes=bool(options.all),
         shortest=_at_least(1, options.shortest, 1, "--shortest"),
+        claim=_claim(options),
         fresh=bool(options.fresh),
         term_old=options.term_old or "good",
         term_new=options.term_new or "bad",
@@ -277,6 +281,18 @@ def parse_specifiers(text: str | None, option: str) -> SpecifierSet:
     except InvalidSpecifier as error:
         form = "version specifiers (PEP 440), such as `>=0.60,<0.110`"
         raise _malformed(option, text, form) from error
+
+
+def _claim(options: Options) -> Claim | None:
+    if options.fixed_in is not None and options.broken_in is not None:
+        raise UsageError(
+            "a claim is `--fixed-in` or `--broken-in`, not both", hint="verify them one after the other"
+        )
+    if fixed := _version(options.fixed_in, "--fixed-in"):
+        return Claim(version=str(fixed), fixed=True, source=options.source or "")
+    if broken := _version(options.broken_in, "--broken-in"):
+        return Claim(version=str(broken), fixed=False, source=options.source or "")
+    return None
 
 
 def _limit(options: Options) -> Limit | None:

@@ -9,9 +9,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from bisect_asgi import __version__, answers, events
+from bisect_asgi import __version__, answers, claims, events
 from bisect_asgi.answers import Answer
 from bisect_asgi.axes import releases as release_axis
+from bisect_asgi.claims import Claim, Finding
 from bisect_asgi.engine import Emit, Engine, MakeSearch, Question, RunTrial
 from bisect_asgi.errors import BisectError, UsageError
 from bisect_asgi.events import AnswerKind
@@ -81,8 +82,8 @@ def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
         raise
 
 
-def prepare(plan: Plan, world: World) -> Setting:
-    """Choose the interpreter and the candidates.
+def prepare(plan: Plan, world: World, *, named: tuple[str, ...] = ()) -> Setting:
+    """Choose the interpreter and the candidates; `named` ones come in whatever the switches say.
 
     Raises:
         UsageError: a named release cannot be a candidate, none is left, or no interpreter fits.
@@ -95,7 +96,7 @@ def prepare(plan: Plan, world: World) -> Setting:
         pre=plan.pre,
         yanked=plan.yanked,
         by_upload=plan.by_upload,
-        named=tuple(str(version) for version in (plan.good, plan.bad) if version is not None),
+        named=(*named, *(str(version) for version in (plan.good, plan.bad) if version is not None)),
     )
     anywhere = select(every, wanted, None).between(plan.good, plan.bad)
     newest = anywhere.releases[-1:] if plan.bad is None else ()
@@ -112,6 +113,41 @@ def prepare(plan: Plan, world: World) -> Setting:
         expectation=Expectation(good=span.good, bad=span.bad),
         gallop=plan.good is None,
     )
+
+
+def verify(plan: Plan, claim: Claim, world: World, emit: Emit) -> Finding:
+    """Hold a claim against the releases: its own two, and enough around them to see other changes.
+
+    Raises:
+        UsageError: the claimed release cannot be a candidate, or is the oldest one.
+        Unavailable: nothing was learnt.
+    """
+    emit(_run_started(plan))
+    started = time.monotonic()
+    setting = prepare(replace(plan, good=None, bad=None), world, named=(claim.version,))
+    emit(events.InterpreterChosen(interpreter=setting.choice.interpreter, reason=setting.choice.reason))
+    emit(_candidates_listed(setting))
+    labels = tuple(candidate.label for candidate in setting.candidates)
+    place = setting.selection.position(claim.version, option=claim.option)
+    if place == 0:
+        raise UsageError(
+            f"`{claim.option} {claim.version}` is the oldest release that can be looked at",
+            hint="there is nothing before it to compare it with; widen `--releases`",
+        )
+    engine = _engine(plan, setting, world, emit)
+    size = len(labels)
+    first = (place, place - 1, size - 1, 0)
+
+    def told(verdicts: Mapping[int, Verdict]) -> AllChanges:
+        return AllChanges.replay(size, verdicts, shortest=math.ceil(size / COARSE), first=first)
+
+    state = engine.search(told, is_over=lambda _: False)
+    engine.repeat([key for key in (place - 1, place) if key in engine.observed], plan.confirm)
+    state = engine.search(told, is_over=lambda _: False)
+    judgement = engine.judgement()
+    case = _case(plan, setting, engine)
+    emit(answers.answer(case, state, judgement).event(elapsed_s=time.monotonic() - started))
+    return claims.judge_claim(claim, place, labels, judgement, state)
 
 
 def check(plan: Plan, version: str, world: World) -> tuple[Choice, Trial]:
@@ -216,6 +252,13 @@ def _check_dates(plan: Plan, kept: Sequence[Release]) -> None:
 
 def _find(plan: Plan, setting: Setting, world: World, emit: Emit) -> Answer:
     """Search, confirm both sides of what was found, and say what it means."""
+    engine = _engine(plan, setting, world, emit)
+    state = _search(engine, plan, setting)
+    return answers.answer(_case(plan, setting, engine), state, engine.judgement())
+
+
+def _engine(plan: Plan, setting: Setting, world: World, emit: Emit) -> Engine:
+    """The engine for the setting's candidates, with what is known of them taken in."""
     question = Question(
         candidates=setting.candidates,
         probe=plan.probe,
@@ -226,16 +269,17 @@ def _find(plan: Plan, setting: Setting, world: World, emit: Emit) -> Answer:
     engine = Engine(question, run_trial=world.run_trial, executor=world.executor, jobs=plan.jobs, emit=emit)
     if not plan.fresh:
         engine.recall(world.recall)
-    state = _search(engine, plan, setting)
-    labels = tuple(candidate.label for candidate in setting.candidates)
-    case = answers.Case(
+    return engine
+
+
+def _case(plan: Plan, setting: Setting, engine: Engine) -> answers.Case:
+    return answers.Case(
         project=plan.project,
         probe=plan.probe.name,
-        labels=labels,
+        labels=tuple(candidate.label for candidate in setting.candidates),
         expectation=setting.expectation,
         broken={key: str(run.signature.shown) for key, run in engine.broken.items() if run.signature},
     )
-    return answers.answer(case, state, engine.judgement())
 
 
 COARSE = 32

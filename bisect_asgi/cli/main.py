@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bisect_asgi.cli import cache, check, releases, report, run  # noqa: F401 (each adds its command)
+from bisect_asgi.cli import cache, check, new, releases, report, run, verify  # noqa: F401 (each adds its command)
 from bisect_asgi.cli.app import app
 from bisect_asgi.cli.output import show_error
 from bisect_asgi.errors import BisectError, ExitCode

@@ -46,7 +46,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     if any(row.how is How.RUN for row in report.rows):
         yield ""
         yield _table(report)
-    if len(report.changes) > 1:
+    if len(report.changes) > 1 or report.contradictions:
         yield ""
         yield Text(_not_monotonic(report), style="yellow")
     if left_out := list(_left_out(report)):
@@ -182,7 +182,8 @@ def _style(row: Row, report: Report) -> str:
 def _not_monotonic(report: Report) -> str:
     text = "the history is not monotonic: it changes more than once"
     if report.shortest is None:
-        return f"warning: {text}"
+        seen = listing(report.contradictions)
+        return f"warning: {text}; {seen} answer as the newer releases do (`--all` finds all changes)"
     if report.shortest == 1:
         return f"{text}; every release was looked at"
     lasted = plural(report.shortest, "release")

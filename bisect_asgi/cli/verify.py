@@ -1,0 +1,88 @@
+"""`bisect-asgi verify`: hold claims about fixes against the releases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bisect_asgi.cli import arguments
+from bisect_asgi.cli.app import app
+
+if TYPE_CHECKING:
+    from bisect_asgi.claims import Finding
+    from bisect_asgi.cli.output import Talk
+    from bisect_asgi.plan import Plan
+
+
+@app.command()
+def verify(
+    package: Annotated[
+        str | None,
+        typer.Argument(metavar="PACKAGE|FOLDER", help="The package; or a folder of probes with claims."),
+    ] = None,
+    probe: arguments.Probe = None,
+    fixed_in: Annotated[
+        str | None, typer.Option("--fixed-in", metavar="VERSION", help="Said to be the first fixed release.")
+    ] = None,
+    broken_in: Annotated[
+        str | None,
+        typer.Option("--broken-in", metavar="VERSION", help="Said to be the first broken release."),
+    ] = None,
+    releases: arguments.Releases = None,
+    deps: arguments.Deps = None,
+    python: arguments.Python = None,
+    fresh: arguments.Fresh = None,
+    quiet: arguments.Quiet = False,
+) -> None:
+    """Tell whether a claim about a release is confirmed, incomplete or refuted, or cannot be told."""
+    from dataclasses import replace
+
+    from bisect_asgi.cli.inputs import read_plan
+    from bisect_asgi.cli.output import Talk
+    from bisect_asgi.errors import ExitCode, UsageError
+    from bisect_asgi.metadata import Options
+
+    said = Options(
+        releases=releases, deps=deps, python=python, fresh=fresh, fixed_in=fixed_in, broken_in=broken_in
+    )
+    folder = Path(package) if package and probe is None and Path(package).is_dir() else None
+    if folder is not None:
+        plans = [read_plan(said, path) for path in sorted(folder.glob("*.py"))]
+        plans = [plan for plan in plans if plan.claim is not None]
+    else:
+        plans = [read_plan(replace(said, package=package), probe)]
+    if not plans or any(plan.claim is None for plan in plans):
+        raise UsageError(
+            "there is no claim to verify",
+            hint="say `--fixed-in VERSION` or `--broken-in VERSION`, or put it into the probe's table",
+        )
+    talk = Talk(quiet=quiet)
+    findings = [(plan, _verify(plan, talk)) for plan in plans]
+    for plan, finding in findings:
+        name = Path(plan.probe_path or plan.probe.name).name
+        typer.echo(f"{finding.verdict:<12} {plan.project} {finding.claim} ({name}): {finding.truth}")
+        if finding.claim.source:
+            typer.echo(f"{'':<12} claimed by {finding.claim.source}")
+    raise typer.Exit(max((f.verdict.exit_code for _, f in findings), default=ExitCode.FOUND))
+
+
+def _verify(plan: Plan, talk: Talk) -> Finding:
+    from bisect_asgi import session
+    from bisect_asgi.claims import Claim
+    from bisect_asgi.cli.places import Places, open_workshop, open_world
+    from bisect_asgi.executors import open_executor
+    from bisect_asgi.log import EventLog
+    from bisect_asgi.sinks.broadcast import Broadcast
+
+    places = Places.configured()
+    claim = plan.claim or Claim(version="", fixed=True)
+    with talk.progress() as shown, EventLog(places.new_log(plan.project)) as log:
+        emit = Broadcast([log, shown])
+        with (
+            open_workshop(places) as workshop,
+            open_executor(plan.jobs) as executor,
+            open_world(places, workshop, executor, emit, show_output=False) as world,
+        ):
+            return session.verify(plan, claim, world, emit)

@@ -1,8 +1,9 @@
 """Hold what somebody claims of a release ("fixed in 0.15.0") against what the releases do.
 
-A claim is *confirmed* when the change is there, in that direction, and nothing else was seen that it leaves
-out; *incomplete* when it is there and the bug also came or went elsewhere; *refuted* when it is not there, with what is true instead;
-and *cannot tell* when the release or the one before it could not be tested, or the bug showed nowhere.
+A claim is *confirmed* when the change is there, in that direction, and nothing was seen that it leaves out;
+*incomplete* when it is there and the bug also came or went elsewhere; *refuted* when it is not there, with
+what is true instead; and *cannot tell* when the release or the one before it could not be tested, or the
+bug showed nowhere.
 """
 
 from __future__ import annotations

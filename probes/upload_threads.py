@@ -3,6 +3,8 @@
 #
 # [tool.bisect-asgi]
 # package = "starlette"
+# fixed-in = "0.13.5"
+# source = "starlette issue 819"
 # ///
 """Small uploaded files are handled in the event loop's own thread.
 

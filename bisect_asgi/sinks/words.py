@@ -31,8 +31,8 @@ class Words:
                 pass
 
     def label(self, key: int) -> str:
-        """The candidate's version."""
-        return self.candidates[key].version
+        """The candidate's version; `probe` where there is one run and no list of candidates."""
+        return self.candidates[key].version if self.candidates else "probe"
 
     def verdict(self, outcome: Outcome) -> str:
         """The user's word for an outcome."""

@@ -8,6 +8,7 @@ was uploaded a minute ago is seen; an index that sends validators then answers i
 from __future__ import annotations
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ from bisect_asgi.releases import SDIST_SUFFIXES
 
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 5
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class IndexClient:
@@ -72,33 +74,34 @@ class IndexClient:
             Unavailable: an index did not answer, or not as an index does.
         """
         for url in self._urls:
-            page = self._page(url, project)
-            if page is not None:
-                return group(project, (_read_file(file) for file in page["files"]))
+            files = self._page(url, project)
+            if files is not None:
+                return group(project, files)
         raise UsageError(
             f"there is no package `{project}` on the index",
             hint="check the spelling; uv's configuration says which index is asked",
         )
 
-    def _page(self, index: str, project: str) -> Any:
+    def _page(self, index: str, project: str) -> list[ReleaseFile] | None:
         url = simple.create_project_url(index, project)
         response = self._get(url)
         if response.status_code == httpx.codes.NOT_FOUND:
             return None
         if response.is_error:
+            status = f"{response.status_code} {response.reason_phrase}"
             raise Unavailable(
-                f"the package index answered `{response.status_code} {response.reason_phrase}`: `{url}`",
+                f"the package index answered `{status}`: `{shown(url)}`",
                 hint="nothing was learnt about any release; check the index in uv's configuration",
             )
         try:
-            content_type = response.headers.get("content-type", "text/html")
+            content_type = _media_type(response)
             page = simple.parse_project_details(response.text, content_type, project)
-        except (simple.UnsupportedMIMEType, simple.UnsupportedAPIVersion, ValueError, KeyError) as error:
+            return [_read_file(file) for file in page["files"]]
+        except (simple.UnsupportedMIMEType, simple.UnsupportedAPIVersion, *_MALFORMED) as error:
             raise Unavailable(
-                f"this is no page of a package index: `{url}` ({error or content_type})",
+                f"this is no page of a package index: `{shown(url)}` ({error or content_type})",
                 hint="check the index in uv's configuration",
             ) from error
-        return page
 
     def _get(self, url: str) -> httpx.Response:
         attempts = Retrying(
@@ -109,15 +112,16 @@ class IndexClient:
         )
         try:
             return attempts(self._get_once, url)
-        except (httpx.TransportError, httpx.HTTPStatusError) as error:
-            raise Unavailable(
-                f"the package index did not answer after {_ATTEMPTS} attempts: `{url}` ({_reason(error)})",
-                hint="nothing was learnt about any release; run the same command again when it is back",
-            ) from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise Unavailable(
-                f"the index's address cannot be used: `{url}` ({error})",
+                f"the index's address cannot be used: `{shown(url)}` ({error})",
                 hint="an index with an `http` or `https` address is needed in uv's configuration",
+            ) from error
+        except (httpx.TransportError, httpx.HTTPStatusError) as error:
+            what = f"`{shown(url)}` ({_reason(error)})"
+            raise Unavailable(
+                f"the package index did not answer after {_ATTEMPTS} attempts: {what}",
+                hint="nothing was learnt about any release; run the same command again when it is back",
             ) from error
 
     def _get_once(self, url: str) -> httpx.Response:
@@ -125,6 +129,17 @@ class IndexClient:
         if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             response.raise_for_status()
         return response
+
+
+def shown(url: str) -> str:
+    """An address without the credentials in it."""
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
+def _media_type(response: httpx.Response) -> str:
+    """The media type without its parameters."""
+    text: str = response.headers.get("content-type", "text/html")
+    return text.partition(";")[0].strip().lower()
 
 
 def _is_passing(error: BaseException) -> bool:

@@ -43,7 +43,10 @@ def find(wish: str, cache: Path) -> Usable:
     from python_discovery import DiskCache, get_interpreter
 
     logging.getLogger("python_discovery").setLevel(logging.CRITICAL)
-    info = get_interpreter(wish, cache=DiskCache(cache), env=_search_environment(os.environ))
+    try:
+        info = get_interpreter(wish, cache=DiskCache(cache), env=_search_environment(os.environ))
+    except RuntimeError:  # it is there, and no Python that can be asked
+        info = None
     if info is None:
         have = listing(sorted({u.interpreter.short for u in find_all(cache)}, key=_by_number), most=99)
         raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ def read_metadata(path: Path) -> ProbeMetadata:
         stated,
         options=replace(
             options,
+            app=None if options.app is None else str(here / options.app),
             include=tuple(str(here / name) for name in options.include),
             with_requirements=tuple(str(here / name) for name in options.with_requirements),
         ),
@@ -81,13 +83,13 @@ def read_requirements(paths: Sequence[str]) -> tuple[str, ...]:
     for path in paths:
         text = _read(Path(path), "--with-requirements").decode("utf-8", errors="replace")
         for line in text.replace("\\\n", " ").splitlines():
-            words = line.split(" #")[0].split(" --hash")[0].strip()
+            words = re.split(r"(?:^|\s)#|\s--hash", line)[0].strip()
             if words.startswith("-"):
                 raise UsageError(
                     f"`{path}` has a line that is no requirement: `{words}`",
                     hint="options have no place in it; write requirements alone, one each line",
                 )
-            if words and not words.startswith("#"):
+            if words:
                 found.append(words)
     return tuple(found)
 
@@ -152,7 +154,7 @@ def _variable(name: str) -> str:
 def _included(names: Sequence[str]) -> Iterator[ProbeFile]:
     """The files that `--include` names, and those below the folders that it names."""
     for name in names:
-        path = Path(name)
+        path = Path(name).resolve()
         if not path.is_dir():
             yield _file(path, path.name)
             continue

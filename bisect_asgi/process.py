@@ -6,9 +6,12 @@ memory of the tree, and holds the lifeline.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -102,14 +105,20 @@ def run_helper(
         start_new_session=True,  # Ctrl-C is for us: we end it
     )
     try:
-        with lifeline.holding(process.kill):
+        with lifeline.holding(lambda: _kill_group(process)):
             stdout, stderr = process.communicate(stdin)
     finally:
         if process.poll() is None:
-            process.kill()
+            _kill_group(process)
             process.wait()
     lifeline.check()
     return Completed(exit_code=process.returncode, stdout=stdout, stderr=stderr)
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    """Kill a helper with what it has started: uv runs builds."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +168,13 @@ def run_supervised(
         Cancelled: the lifeline was cancelled.
         OSError: the command could not be started.
     """
-    request = {"argv": list(argv), "cwd": str(cwd), "report": str(report), "timeout_s": timeout_s}
+    request = {
+        "argv": list(argv),
+        "environ": dict(environ),
+        "cwd": str(cwd),
+        "report": str(report),
+        "timeout_s": timeout_s,
+    }
     reader, writer = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(_SUPERVISOR), json.dumps(request), str(writer)],
@@ -198,6 +213,7 @@ def _let_go(process: subprocess.Popen[bytes]) -> None:
 def _attend(process: subprocess.Popen[bytes], on_output: Callable[[str], None] | None) -> tuple[_Tail, int]:
     """Drain the output to its end; return its tail and the largest memory of the tree that was sampled."""
     tail, peak = _Tail(), 0
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     pause = _FIRST_SAMPLE_S
     next_sample = time.monotonic() + pause
     assert process.stdout is not None  # noqa: S101 (it is a pipe)
@@ -211,7 +227,7 @@ def _attend(process: subprocess.Popen[bytes], on_output: Callable[[str], None] |
                     return tail, peak
                 tail.add(chunk)
                 if on_output:
-                    on_output(chunk.decode("utf-8", errors="replace"))
+                    on_output(decoder.decode(chunk))
             if time.monotonic() >= next_sample:
                 peak = max(peak, tree_memory(process.pid))
                 pause = min(pause * 1.5, _LONGEST_SAMPLE_S)

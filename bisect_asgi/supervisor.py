@@ -38,7 +38,7 @@ def main() -> None:
     os.chdir(request["cwd"])
     started = time.monotonic()
     try:
-        child = start(request["argv"], result_fd)
+        child = start(request["argv"], request["environ"], result_fd)
     except OSError as error:
         reply(result_fd, {"error": f"{error.strerror}: {request['argv'][0]}"})
         return
@@ -78,13 +78,16 @@ def wake_on_child_exit() -> tuple[int, int]:
     return reader, writer
 
 
-def start(argv: list[str], result_fd: int) -> int:
+def start(argv: list[str], environ: dict[str, str], result_fd: int) -> int:
     """Start the command in a session of its own, with nothing to read and no descriptor of ours."""
     actions = [
         (os.POSIX_SPAWN_OPEN, LIFELINE, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_CLOSE, result_fd),
     ]
-    return os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions, setsid=True)
+    # Python ignores SIGPIPE and may set LC_CTYPE; the command gets neither.
+    return os.posix_spawnp(
+        argv[0], argv, environ, file_actions=actions, setsid=True, setsigdef=[signal.SIGPIPE]
+    )
 
 
 def wait(child: int, wakeup: int, deadline: float) -> tuple[int | None, str]:

@@ -12,9 +12,9 @@
 # ///
 """With BaseHTTPMiddleware, a request is answered while a background task of the one before it still runs.
 
-What breaks: the second request on a connection waits until the first one's background task is done, so tasks run one
-after the other and clients time out. For whom: services with background tasks behind such a middleware, and
-clients that keep their connections. Source: starlette issue 2093, pull request 2194.
+What breaks: the second request on a connection waits until the first one's background task is done, so
+tasks run one after the other and clients time out. For whom: services with background tasks behind such a
+middleware, and clients that keep their connections. Source: starlette issue 2093, pull request 2194.
 
 How it is told apart: the task waits at a gate that the driver opens from another connection; the second
 request is sent while the gate is closed. No sleep decides.

@@ -12,16 +12,17 @@
 # ///
 """A second request on a connection is answered while the first one's `receive()` is still awaited.
 
-What breaks: all requests of a connection shared one event, so an app that went on waiting for the disconnect of the
-first request took away the wake-up that the second one's `receive()` waited for, and that hung for ever. For
-whom: apps that watch for disconnects in a task of their own, behind clients that keep their connections. Source:
-uvicorn issue 748, pull request 848; the app is the issue's, with shorter sleeps.
+What breaks: all requests of a connection shared one event, so an app that went on waiting for the
+disconnect of the first request took away the wake-up that the second one's `receive()` waited for, and that
+hung for ever. For whom: apps that watch for disconnects in a task of their own, behind clients that keep
+their connections. Source: uvicorn issue 748, pull request 848; the app is the issue's, with shorter sleeps.
 
-How it is told apart: the second request on the connection is answered, or it is not within 2.5 s (while other
-connections are answered at once).
+How it is told apart: the second request on the connection is answered, or it is not within 2.5 s (while
+other connections are answered at once).
 
-What was measured on CPython 3.8, httptools of the day: good 0.05 to 0.1 s, bad never. h11 had the same fault. History:
-one change, 0.12.3; every earlier release back to 0.2.21 that starts is bad. The claim is confirmed.
+What was measured on CPython 3.8, httptools of the day: good 0.05 to 0.1 s, bad never. h11 had the same
+fault. History: one change, 0.12.3; every earlier release back to 0.2.21 that starts is bad. The claim is
+confirmed.
 """
 
 

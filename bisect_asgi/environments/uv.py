@@ -10,6 +10,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,10 @@ def configured_indexes() -> Indexes:
         Unavailable: uv could not read its configuration.
     """
     asked = subprocess.run(
-        [binary(), "pip", "compile", "-", "--quiet", "--no-header", "--emit-index-url", "--emit-find-links"],
+        [
+            *(binary(), "pip", "compile", "-", "--quiet", "--no-header", "--python", sys.executable),
+            *("--emit-index-url", "--emit-find-links"),
+        ],
         input="",
         capture_output=True,
         text=True,
@@ -94,7 +98,7 @@ def configured_indexes() -> Indexes:
     for line in asked.stdout.splitlines():
         option, _, value = line.strip().partition(" ")
         if option in said:
-            said[option].append(value)
+            said[option].append(value if "://" in value else str(Path(value).absolute()))
     urls = said["--extra-index-url"] + said["--index-url"]
     return Indexes(urls=tuple(urls), find_links=tuple(said["--find-links"]))
 
@@ -227,5 +231,6 @@ def _write(path: Path, text: str) -> None:
     if path.exists() and path.read_text() == text:
         return
     aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside.touch(mode=0o600)  # addresses may have credentials in them
     aside.write_text(text)
     aside.rename(path)

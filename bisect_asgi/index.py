@@ -1,37 +1,28 @@
 """Ask the package index which releases of a project there are.
 
 Pages come as JSON (PEP 691, 700) or HTML (PEP 503, 592, 658), as the index gives them; mousebender reads
-both. They are kept by hishel as RFC 9111 says, and asked for again on every run, so that a release that
-was uploaded a minute ago is seen; an index that sends validators then answers in a few bytes.
+both. What is kept of them, see `pages`.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import hishel
-import hishel.httpx
 import httpx
 from mousebender import simple
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from bisect_asgi.environments.uv import Indexes
 from bisect_asgi.errors import Unavailable, UsageError
 from bisect_asgi.model import Release, ReleaseFile
+from bisect_asgi.pages import Page, PageCache
 from bisect_asgi.releases import SDIST_SUFFIXES
 
 _TIMEOUT_S = 30.0
@@ -52,18 +43,16 @@ class IndexClient:
         self, indexes: Indexes, cache: Path, *, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._urls = indexes.urls
-        cache.mkdir(parents=True, exist_ok=True)
-        logging.getLogger("hishel").setLevel(logging.CRITICAL)  # a page that cannot be kept is no trouble
-        self._client = hishel.httpx.CacheClient(
-            storage=hishel.SqliteStorage(database_path=cache / "pages.db"),
+        self._pages = PageCache(cache)
+        self._client = httpx.Client(
             transport=transport,
             timeout=_TIMEOUT_S,
             follow_redirects=True,
-            headers={"Accept": simple.ACCEPT_SUPPORTED, "Cache-Control": "max-age=0"},
+            headers={"Accept": simple.ACCEPT_SUPPORTED, "Cache-Control": "no-cache"},
         )
 
     def close(self) -> None:
-        """Let go of connections and of the cache."""
+        """Let go of connections."""
         self._client.close()
 
     def releases(self, project: str) -> tuple[Release, ...]:
@@ -73,8 +62,9 @@ class IndexClient:
             UsageError: no index has such a project.
             Unavailable: an index did not answer, or not as an index does.
         """
+        project = canonicalize_name(project)
         for url in self._urls:
-            files = self._page(url, project)
+            files = self._files(url, project)
             if files is not None:
                 return group(project, files)
         raise UsageError(
@@ -82,9 +72,30 @@ class IndexClient:
             hint="check the spelling; uv's configuration says which index is asked",
         )
 
-    def _page(self, index: str, project: str) -> list[ReleaseFile] | None:
+    def _files(self, index: str, project: str) -> list[ReleaseFile] | None:
+        """The files on the project's page; None where this index has no such project."""
         url = simple.create_project_url(index, project)
-        response = self._get(url)
+        page = self._page(url)
+        if page is None:
+            return None
+        try:
+            details: Any = simple.parse_project_details(page.text, page.media_type, project)
+            files = [_read_file(file) for file in details["files"]]
+            if not files and page.media_type == "text/html":
+                raise ValueError("it links to no files")
+        except (simple.UnsupportedMIMEType, simple.UnsupportedAPIVersion, *_MALFORMED) as error:
+            raise Unavailable(
+                f"this is no page of a package index: `{shown(url)}` ({error or page.media_type})",
+                hint="check the index in uv's configuration",
+            ) from error
+        return files
+
+    def _page(self, url: str) -> Page | None:
+        """The page as it is now; None where there is none."""
+        kept = self._pages.get(url)
+        response = self._get(url, kept.conditions if kept else {})
+        if response.status_code == httpx.codes.NOT_MODIFIED and kept:
+            return kept
         if response.status_code == httpx.codes.NOT_FOUND:
             return None
         if response.is_error:
@@ -93,25 +104,24 @@ class IndexClient:
                 f"the package index answered `{status}`: `{shown(url)}`",
                 hint="nothing was learnt about any release; check the index in uv's configuration",
             )
-        try:
-            content_type = _media_type(response)
-            page = simple.parse_project_details(response.text, content_type, project)
-            return [_read_file(file) for file in page["files"]]
-        except (simple.UnsupportedMIMEType, simple.UnsupportedAPIVersion, *_MALFORMED) as error:
-            raise Unavailable(
-                f"this is no page of a package index: `{shown(url)}` ({error or content_type})",
-                hint="check the index in uv's configuration",
-            ) from error
+        page = Page(
+            text=response.text,
+            media_type=_media_type(response),
+            etag=response.headers.get("etag"),
+            last_modified=response.headers.get("last-modified"),
+        )
+        self._pages.put(url, page)
+        return page
 
-    def _get(self, url: str) -> httpx.Response:
+    def _get(self, url: str, conditions: dict[str, str]) -> httpx.Response:
         attempts = Retrying(
             retry=retry_if_exception(_is_passing),
             stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_exponential_jitter(initial=0.2, max=5),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
             reraise=True,
         )
         try:
-            return attempts(self._get_once, url)
+            return attempts(self._get_once, url, conditions)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise Unavailable(
                 f"the index's address cannot be used: `{shown(url)}` ({error})",
@@ -124,8 +134,8 @@ class IndexClient:
                 hint="nothing was learnt about any release; run the same command again when it is back",
             ) from error
 
-    def _get_once(self, url: str) -> httpx.Response:
-        response = self._client.get(url)
+    def _get_once(self, url: str, conditions: dict[str, str]) -> httpx.Response:
+        response = self._client.get(url, headers=conditions)
         if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             response.raise_for_status()
         return response
@@ -178,35 +188,27 @@ def group(project: str, files: Iterable[ReleaseFile]) -> tuple[Release, ...]:
 
 def version_of(project: str, filename: str) -> Version | None:
     """The version that a file of `project` belongs to; None when its name does not say."""
-    readers: tuple[Callable[[str], Version], ...] = (
-        lambda name: parse_wheel_filename(name)[1],
-        lambda name: parse_sdist_filename(name)[1],
-        lambda name: Version(_after_name(project, name)),
-    )
-    for read in readers:
+    if filename.endswith(".whl"):
         try:
-            return read(filename)
-        except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+            return parse_wheel_filename(filename)[1]
+        except (InvalidWheelFilename, InvalidVersion):
+            return None
+    suffix = next((suffix for suffix in SDIST_SUFFIXES if filename.endswith(suffix)), "")
+    rest = _after_name(project, filename.removesuffix(suffix))
+    # Old kinds name the Python and the platform behind the version: `demo-1.0.win32-py2.7.exe`.
+    parts = rest.split("-")[0].split(".")
+    for text in [*([rest] if suffix else []), *(".".join(parts[:end]) for end in range(len(parts), 0, -1))]:
+        try:
+            return Version(text)
+        except InvalidVersion:
             continue
     return None
 
 
-def _after_name(project: str, filename: str) -> str:
-    """What follows the project's name in a file of an old kind, such as `demo-1.0.win32.exe`."""
-    stem = next((filename.removesuffix(s) for s in SDIST_SUFFIXES if filename.endswith(s)), filename)
-    for end in range(len(stem), 0, -1):
-        if stem[end - 1 : end] == "-" and canonicalize_name(stem[: end - 1]) == project:
-            rest = stem[end:].split("-")[0]
-            return _without_platform(rest)
-    return ""
-
-
-def _without_platform(text: str) -> str:
-    """`1.0.win32` and `1.0.egg` are of version 1.0."""
-    numbers = text.split(".")
-    while numbers and not numbers[-1][:1].isdigit():
-        numbers.pop()
-    return ".".join(numbers)
+def _after_name(project: str, stem: str) -> str:
+    """What follows the project's name, which may have dashes in it as the version may."""
+    ends = (end for end, letter in enumerate(stem) if letter == "-")
+    return next((stem[end + 1 :] for end in ends if canonicalize_name(stem[:end]) == project), "")
 
 
 def _read_file(file: Any) -> ReleaseFile:

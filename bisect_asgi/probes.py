@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -45,7 +46,7 @@ def load(path: Path | None, options: Options) -> Probe:
     Raises:
         UsageError: there is neither a script nor a command, or a file cannot be read.
     """
-    if path is None and options.command is None and (options.app is None or options.load is None):
+    if path is None and not options.command and (options.app is None or options.load is None):
         raise UsageError(
             "there is no probe",
             hint="name a script, `--probe FILE`, a command, `--command 'pytest -x test_x.py'`, "
@@ -60,7 +61,7 @@ def load(path: Path | None, options: Options) -> Probe:
         file = Path(options.app.rpartition(":")[0] or options.app)
         files.append(ProbeFile(name=file.name, content=_read(file, "--app")))
     timeout_s = DEFAULT_TIMEOUT_S if options.timeout is None else options.timeout
-    if timeout_s <= 0:
+    if not 0 < timeout_s < math.inf:
         raise UsageError(f"`--timeout {timeout_s:g}` is out of range", hint="it is in seconds, above 0")
     return Probe(
         name=options.command or (path.name if path else options.app or ""),
@@ -154,13 +155,15 @@ def _variable(name: str) -> str:
 def _included(names: Sequence[str]) -> Iterator[ProbeFile]:
     """The files that `--include` names, and those below the folders that it names."""
     for name in names:
-        path = Path(name).resolve()
+        path = Path(name)
         if not path.is_dir():
-            yield _file(path, path.name)
+            yield _file(path, path.resolve().name)
             continue
+        inner = path.name == ""  # `.` stands for what is in the folder
+        path = path.resolve()
         for found in sorted(path.rglob("*")):
             if found.is_file() and "__pycache__" not in found.parts:
-                yield _file(found, found.relative_to(path.parent).as_posix())
+                yield _file(found, found.relative_to(path if inner else path.parent).as_posix())
 
 
 def _file(path: Path, name: str) -> ProbeFile:

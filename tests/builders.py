@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from packaging.tags import Tag
 
 from bisect_asgi import signature
+from bisect_asgi.environments import cache
+from bisect_asgi.environments.cache import Environment
 from bisect_asgi.model import (
     Interpreter,
     Observation,
@@ -23,9 +27,9 @@ from bisect_asgi.releases import Usable
 PURE = Tag("py3", "none", "any")
 LINUX_38 = Tag("cp38", "cp38", "manylinux_2_17_x86_64")
 
-ASSERTION = signature.of_exception("AssertionError", "expected 200, got 500", importing=False)
-TYPE_ERROR = signature.of_exception("TypeError", "unexpected keyword argument 'lifespan'", importing=False)
-IMPORT_ERROR = signature.of_exception("ImportError", "cannot import name 'Lifespan'", importing=True)
+ASSERTION = signature.of_exception("AssertionError", "expected 200, got 500", phase=Phase.CHECK)
+TYPE_ERROR = signature.of_exception("TypeError", "unexpected keyword argument 'lifespan'", phase=Phase.CHECK)
+IMPORT_ERROR = signature.of_exception("ImportError", "cannot import name 'Lifespan'", phase=Phase.IMPORT)
 CONFLICT = signature.of_environment(Phase.RESOLVE, "the requirements conflict")
 LOST_WORKER = signature.of_environment(Phase.INSTALL, "no space left on device")
 
@@ -93,3 +97,10 @@ def probe() -> Probe:
     return Probe(
         name="leak.py", script="leak.py", command=None, files=(ProbeFile(name="leak.py", content=b"pass\n"),)
     )
+
+
+def environment(folder: Path, python: str = sys.executable) -> Environment:
+    """A real environment with nothing installed but the hook, for the Python at that path."""
+    cache._make_skeleton(folder, Interpreter(path=python, version="3.11.7"))
+    cache._place_hook(folder)
+    return Environment(folder=folder, distributions=())

@@ -19,9 +19,7 @@ FAILS = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION,
 UNTESTABLE = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=CONFLICT)
 
 
-def a_case(
-    *, good: int | None = None, bad: int | None = None, broken: dict[int, str] | None = None
-) -> Case:
+def a_case(*, good: int | None = None, bad: int | None = None, broken: dict[int, str] | None = None) -> Case:
     """Five releases of starlette."""
     return Case(
         project="starlette",
@@ -47,17 +45,36 @@ def test_a_boundary_between_neighbours_is_the_answer_and_needs_no_words() -> Non
     assert said == Answer(kind=AnswerKind.FOUND, found=found)
 
 
-def test_a_gap_is_told_with_all_releases_that_the_change_may_be_in() -> None:
+DIFFERENT = Ruling(
+    verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=IMPORT_ERROR, different=True, failed=1
+)
+
+
+@pytest.mark.parametrize(
+    ("between", "hint"),
+    [
+        pytest.param(
+            UNTESTABLE,
+            "the table says why; another `--python` or `--deps` may make them testable",
+            id="untestable",
+        ),
+        pytest.param(
+            DIFFERENT,
+            "they fail otherwise than the bad end does: `--any-failure` counts that as bad, "
+            "`--match REGEX` says which output is",
+            id="different-failures",
+        ),
+    ],
+)
+def test_a_gap_is_told_with_all_releases_that_the_change_may_be_in(between: Ruling, hint: str) -> None:
     found = Found(low=0, high=3, skipped=(1, 2))
 
-    said = answer(a_case(), found, judged(k0=PASSES, k1=UNTESTABLE, k2=UNTESTABLE, k3=FAILS))
+    said = answer(a_case(), found, judged(k0=PASSES, k1=between, k2=between, k3=FAILS))
 
     assert said == Answer(
         kind=AnswerKind.INCONCLUSIVE,
-        message="the change is in one of 0.2, 0.3 and 0.4: "
-        "2 releases between the two sides cannot be tested",
-        hint="the table says why; another `--python` or `--deps` may make them testable, "
-        "and `--any-failure` counts different failures",
+        message="the change is in one of 0.2, 0.3 and 0.4: 2 releases between the two sides cannot be tested",
+        hint=hint,
         found=found,
     )
 
@@ -98,18 +115,32 @@ NOWHERE_ELSE_HINT = (
             "`leak.py` passes on every release of starlette that was tested, from 0.1 to 0.5",
             id="passes-everywhere",
         ),
-        pytest.param(
-            StopReason.ALL_NEW,
-            judged(k0=UNTESTABLE, k1=FAILS, k4=FAILS),
-            "`leak.py` fails on every release of starlette that was tested, from 0.1 to 0.5",
-            id="fails-where-it-could-be-tested",
-        ),
     ],
 )
 def test_ends_that_agree_are_not_reproduced(reason: StopReason, judgement: Judgement, message: str) -> None:
     said = answer(a_case(), Stopped(reason=reason), judgement)
 
-    assert said == Answer(kind=AnswerKind.NOT_REPRODUCED, message=message, hint=NOWHERE_ELSE_HINT)
+    older = "; an older `--python` may make older releases testable" if "could not" in message else ""
+    assert said == Answer(kind=AnswerKind.NOT_REPRODUCED, message=message, hint=NOWHERE_ELSE_HINT + older)
+
+
+@pytest.mark.parametrize(
+    ("ruled", "others"),
+    [
+        pytest.param(judged(k0=UNTESTABLE, k1=FAILS, k4=FAILS), "1 other", id="one-untestable"),
+        pytest.param(judged(k0=DIFFERENT, k1=FAILS, k4=FAILS), "1 other", id="one-different"),
+        pytest.param(judged(k0=DIFFERENT, k1=FAILS, k2=UNTESTABLE, k4=FAILS), "2 others", id="both"),
+    ],
+)
+def test_releases_that_could_not_be_tested_are_no_part_of_what_was(ruled: Judgement, others: str) -> None:
+    said = answer(a_case(), Stopped(reason=StopReason.ALL_NEW), ruled)
+
+    assert said == Answer(
+        kind=AnswerKind.NOT_REPRODUCED,
+        message="`leak.py` fails on every release of starlette that was tested, "
+        f"from 0.2 to 0.5; {others} could not be tested",
+        hint=f"{NOWHERE_ELSE_HINT}; an older `--python` may make older releases testable",
+    )
 
 
 def test_when_nothing_can_be_tested_the_last_reason_is_told() -> None:
@@ -224,6 +255,15 @@ def test_broken_candidates_outside_the_boundary_do_not_spoil_it() -> None:
     assert said == Answer(kind=AnswerKind.FOUND, found=found)
 
 
+def test_a_boundary_whose_confirmation_broke_is_not_named() -> None:
+    case = a_case(broken={2: "no space left on device"})
+
+    said = answer(case, Found(low=1, high=2), judged(k1=PASSES, k2=FAILS))
+
+    assert said.kind is AnswerKind.UNAVAILABLE
+    assert said.message == "nothing was learnt about starlette 0.3: no space left on device"
+
+
 @pytest.mark.parametrize(
     ("expectation", "ruled", "over"),
     [
@@ -298,13 +338,3 @@ def test_an_interrupted_run_has_no_boundary_and_says_that_nothing_is_lost() -> N
         message="interrupted",
         hint="every run that had ended is kept; the same command goes on from there",
     )
-
-
-def test_releases_that_fail_differently_do_not_make_a_pass_a_failure() -> None:
-    different = Ruling(
-        verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=IMPORT_ERROR, different=True, failed=1
-    )
-
-    said = answer(a_case(), Stopped(reason=StopReason.ALL_NEW), judged(k0=different, k3=FAILS, k4=FAILS))
-
-    assert said.message == "`leak.py` fails on every release of starlette that was tested, from 0.1 to 0.5"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pytest
@@ -13,13 +13,14 @@ from bisect_asgi import events
 from bisect_asgi.engine import Engine, Question, RunTrial
 from bisect_asgi.errors import Cancelled, Unavailable
 from bisect_asgi.judge import Expectation, Judgement, Rules
-from bisect_asgi.model import Candidate, EnvironmentSpec, Observation, Outcome, Trial, TrialRequest
+from bisect_asgi.model import Candidate, EnvironmentSpec, Observation, Outcome, Trial, TrialRequest, Verdict
 from bisect_asgi.process import Lifeline
-from bisect_asgi.search import Found, Searching, State, Stopped, StopReason
+from bisect_asgi.search import Bisection, Found, Searching, State, Stopped, StopReason
 
 History = Callable[[int], Observation]
 
 PATIENCE_S = 20.0
+NOTHING_NAMED = Expectation()
 
 
 class InlineExecutor(Executor):
@@ -44,12 +45,12 @@ class Lab:
         *,
         executor: Executor | None = None,
         jobs: int = 1,
-        expectation: Expectation = Expectation(),
+        expectation: Expectation = NOTHING_NAMED,
         rules: Rules = Rules(),
         run_trial: RunTrial | None = None,
-        gallop: bool = False,
         fresh: bool = False,
     ) -> None:
+        self.size = size
         self.history = history
         self.requests: list[TrialRequest] = []
         self.events: list[events.Event] = []
@@ -59,7 +60,6 @@ class Lab:
             probe=probe(),
             expectation=expectation,
             rules=rules,
-            gallop=gallop,
             fresh=fresh,
         )
         self.engine = Engine(
@@ -75,7 +75,10 @@ class Lab:
         return trial(request, self.history(request.key))
 
     def search(self) -> State:
-        return self.engine.search(is_over=never)
+        return self.engine.search(self.told, is_over=never)
+
+    def told(self, verdicts: Mapping[int, Verdict]) -> Bisection:
+        return Bisection.replay(self.size, verdicts)
 
     @property
     def asked(self) -> list[int]:
@@ -232,7 +235,7 @@ def test_a_broken_newest_release_is_no_verdict_about_which_end_is_good() -> None
 def test_the_search_ends_as_soon_as_the_caller_says_that_it_is_over() -> None:
     lab = Lab(100, lambda _: failed(), expectation=Expectation(good=0, bad=99), jobs=1)
 
-    lab.engine.search(is_over=lambda judgement: 0 in judgement.rulings)
+    lab.engine.search(lab.told, is_over=lambda judgement: 0 in judgement.rulings)
 
     assert set(lab.asked) <= {0, 99}
 

@@ -20,7 +20,7 @@ from builders import (
 
 from bisect_asgi import signature
 from bisect_asgi.judge import Expectation, Judgement, Rules, judge
-from bisect_asgi.model import Observation, Outcome, Ruling, Signature, Verdict
+from bisect_asgi.model import Observation, Outcome, Phase, Ruling, Signature, Verdict
 from bisect_asgi.search import Bisection, Found, Searching
 
 OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP
@@ -222,7 +222,7 @@ def test_a_failure_that_differs_from_the_bad_ends_is_a_skip_and_says_so() -> Non
 
 
 def test_a_failure_that_differs_only_in_its_numbers_is_the_same() -> None:
-    other = signature.of_exception("AssertionError", "expected 204, got 501", importing=False)
+    other = signature.of_exception("AssertionError", "expected 204, got 501", phase=Phase.CHECK)
 
     judgement = judged({9: [failed(ASSERTION)], 5: [failed(other)]})
 

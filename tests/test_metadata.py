@@ -156,9 +156,10 @@ def test_a_block_that_is_no_toml_is_refused() -> None:
         pytest.param(
             "zzzz = 1",
             "`[tool.bisect-asgi]` in `leak.py` has an unknown option: `zzzz`",
-            "it can have package, command, good, bad, releases, pre, yanked, order, with, with-requirements, "
-            "deps, python, include, env, timeout, any-failure, match, jobs, confirm, fresh, term-old and "
-            "term-new",
+            "it can have package, command, app, load, requests, concurrency, keep-alive, uvicorn, metric, "
+            "bad-above, bad-below, good, bad, releases, pre, yanked, order, with, with-requirements, "
+            "deps, python, include, env, timeout, any-failure, match, jobs, confirm, spot-checks, all, "
+            "shortest, fixed-in, broken-in, source, fresh, term-old and term-new",
             id="like-nothing",
         ),
     ],

@@ -40,7 +40,7 @@ def test_different_words_stay_different() -> None:
 
 
 def test_an_exception_is_known_by_its_type_and_message() -> None:
-    assert signature.of_exception("ValueError", "bad port 8000", importing=False) == Signature(
+    assert signature.of_exception("ValueError", "bad port 8000", phase=Phase.CHECK) == Signature(
         kind=FailureKind.EXCEPTION,
         phase=Phase.CHECK,
         text="ValueError: bad port N",
@@ -49,10 +49,10 @@ def test_an_exception_is_known_by_its_type_and_message() -> None:
 
 
 def test_an_exception_that_comes_out_of_an_import_is_of_the_import_phase() -> None:
-    at_import = signature.of_exception("TypeError", "no", importing=True)
+    at_import = signature.of_exception("TypeError", "no", phase=Phase.IMPORT)
 
     assert at_import.phase is Phase.IMPORT
-    assert not at_import.is_same_failure(signature.of_exception("TypeError", "no", importing=False))
+    assert not at_import.is_same_failure(signature.of_exception("TypeError", "no", phase=Phase.CHECK))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_an_exception_that_comes_out_of_an_import_is_of_the_import_phase() -> No
     ],
 )
 def test_the_first_line_that_says_something_stands_for_the_message(message: str, shown: str) -> None:
-    assert signature.of_exception("ValueError", message, importing=False).shown == shown
+    assert signature.of_exception("ValueError", message, phase=Phase.CHECK).shown == shown
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_the_first_line_that_says_something_stands_for_the_message(message: str,
     ],
 )
 def test_of_a_long_path_the_end_is_shown(message: str, shown: str) -> None:
-    assert signature.of_exception("ImportError", message, importing=True).shown == shown
+    assert signature.of_exception("ImportError", message, phase=Phase.IMPORT).shown == shown
 
 
 def test_what_is_shown_is_cut_and_what_is_compared_is_not() -> None:
-    fits = signature.of_exception("ValueError", "x" * 148, importing=False)
-    cut = signature.of_exception("ValueError", "x" * 149, importing=False)
-    other = signature.of_exception("ValueError", "x" * 149 + "y", importing=False)
+    fits = signature.of_exception("ValueError", "x" * 148, phase=Phase.CHECK)
+    cut = signature.of_exception("ValueError", "x" * 149, phase=Phase.CHECK)
+    other = signature.of_exception("ValueError", "x" * 149 + "y", phase=Phase.CHECK)
 
     assert fits.shown == "ValueError: " + "x" * 148
     assert cut.shown == "ValueError: " + "x" * 147 + "…"
@@ -200,14 +200,14 @@ def test_an_output_without_a_whole_traceback_has_no_signature(output: str) -> No
 @pytest.mark.parametrize(
     ("failure", "plainness"),
     [
-        pytest.param(signature.of_exception("AssertionError", "no", importing=False), 2, id="assertion"),
-        pytest.param(signature.of_exception("AssertionError", "", importing=False), 2, id="bare-assertion"),
+        pytest.param(signature.of_exception("AssertionError", "no", phase=Phase.CHECK), 2, id="assertion"),
+        pytest.param(signature.of_exception("AssertionError", "", phase=Phase.CHECK), 2, id="bare-assertion"),
         pytest.param(signature.of_exit(3), 2, id="exit-code"),
         pytest.param(signature.of_timeout(3), 2, id="hang"),
-        pytest.param(signature.of_exception("TypeError", "no", importing=False), 1, id="exception"),
+        pytest.param(signature.of_exception("TypeError", "no", phase=Phase.CHECK), 1, id="exception"),
         pytest.param(signature.of_exit(-11), 1, id="crash"),
-        pytest.param(signature.of_exception("ImportError", "no", importing=True), 0, id="import-error"),
-        pytest.param(signature.of_exception("AssertionError", "no", importing=True), 0, id="while-importing"),
+        pytest.param(signature.of_exception("ImportError", "no", phase=Phase.IMPORT), 0, id="import-error"),
+        pytest.param(signature.of_exception("AssertionError", "no", phase=Phase.IMPORT), 0, id="while-importing"),
     ],
 )
 def test_some_failures_speak_more_plainly_than_others(failure: Signature, plainness: int) -> None:

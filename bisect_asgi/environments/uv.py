@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.process import Completed, Lifeline, run_helper
@@ -144,7 +144,7 @@ class Uv:
         for attempt in Retrying(
             retry=retry_if_exception_type(_NetworkFault),
             stop=stop_after_attempt(_RETRIES),
-            wait=wait_exponential_jitter(initial=0.5, max=5),
+            wait=wait_random_exponential(multiplier=0.5, max=5),
             reraise=True,
         ):
             with attempt:

@@ -169,7 +169,8 @@ def _seen(row: Row) -> str:
         case How.INFERRED:
             return "inferred"
         case How.UNKNOWN:
-            return "not looked at"
+            broken = [run.signature.shown for run in row.observations if run.signature]
+            return f"nothing was learnt: {broken[-1]}" if broken else "not looked at"
         case How.RUN:
             seen = row.signature.shown if row.signature else ""
             return f"{seen} (a different failure)" if row.different else seen

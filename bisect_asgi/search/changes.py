@@ -45,7 +45,7 @@ class AllChanges:
             raise ValueError(f"size {size} and shortest {shortest} are at least 1")
         self.size = size
         self.shortest = shortest
-        self._first = tuple(first)
+        self._first = tuple(dict.fromkeys(first))
         self._told: dict[int, Verdict] = {}
 
     @classmethod

@@ -1,0 +1,490 @@
+"""One run of a probe: fresh folders, a clean environment, and an observation of whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from builders import environment as make_environment
+
+from bisect_asgi import signature
+from bisect_asgi.environments.cache import Environment
+from bisect_asgi.errors import Cancelled, Unavailable
+from bisect_asgi.model import FailureKind, Observation, Outcome, Phase, Probe, ProbeFile, Signature
+from bisect_asgi.process import Lifeline
+from bisect_asgi.runs import Output, clean_up, run_probe
+
+MIB = 1024 * 1024
+
+FAILS = """\
+def check():
+    assert 1 == 2, "expected 200, got 500"
+
+check()
+"""
+ASSERTION = signature.of_exception("AssertionError", "expected 200, got 500", phase=Phase.CHECK)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return make_environment(tmp_path_factory.mktemp("environments") / "one")
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+def script(
+    code: str, *files: ProbeFile, environ: dict[str, str] | None = None, timeout_s: float = 30
+) -> Probe:
+    """A probe that is the script `leak.py`."""
+    return Probe(
+        name="leak.py",
+        script="leak.py",
+        command=None,
+        files=(*files, ProbeFile(name="leak.py", content=code.encode())),
+        environ=tuple((environ or {}).items()),
+        timeout_s=timeout_s,
+    )
+
+
+def command(line: str, *files: ProbeFile) -> Probe:
+    """A probe that is a command."""
+    return Probe(name=line, script=None, command=line, files=files, timeout_s=30)
+
+
+def source(name: str, code: str) -> ProbeFile:
+    return ProbeFile(name=name, content=code.encode())
+
+
+def observe(probe: Probe, environment: Environment, runs: Path, output: Output | None = None) -> Observation:
+    return run_probe(probe, environment, runs, Lifeline(), output)
+
+
+def told(observation: Observation) -> object:
+    """What the probe printed as JSON."""
+    assert observation.outcome is Outcome.PASSED, observation.output_tail
+    return json.loads(observation.output_tail)
+
+
+# --- Where a probe runs
+
+
+def test_the_working_directory_holds_the_probe_and_its_files_and_nothing_else(
+    environment: Environment, runs: Path
+) -> None:
+    code = """
+import json, os
+found = []
+for folder, _, names in os.walk("."):
+    for name in names:
+        path = os.path.join(folder, name)
+        with open(path, "rb") as stream:
+            found.append([path, os.stat(path).st_mode & 0o111, len(stream.read())])
+print(json.dumps(sorted(found)))
+"""
+    data = ProbeFile(name="data/deep/blob.bin", content=b"\x00\xff\r\n")
+    tool = ProbeFile(name="bin/tool", content=b"#!/bin/sh\n", executable=True)
+
+    found = told(observe(script(code, data, tool), environment, runs))
+
+    assert found == [
+        ["./bin/tool", 0o111, 10],
+        ["./data/deep/blob.bin", 0, 4],
+        ["./leak.py", 0, len(code)],
+    ]
+
+
+def test_each_run_begins_in_a_fresh_folder(environment: Environment, runs: Path) -> None:
+    code = "import json, os; print(json.dumps([os.getcwd(), os.listdir()])); open('left', 'w').close()"
+
+    first = told(observe(script(code), environment, runs))
+    second = told(observe(script(code), environment, runs))
+
+    assert isinstance(first, list)
+    assert isinstance(second, list)
+    assert first[0] != second[0]
+    assert first[1] == second[1] == ["leak.py"]
+
+
+def test_home_and_temporary_files_are_inside_the_runs_folder(environment: Environment, runs: Path) -> None:
+    code = """
+import json, os, tempfile
+work = os.getcwd()
+with tempfile.NamedTemporaryFile() as file:
+    print(json.dumps([os.path.relpath(path, os.path.dirname(work)) for path in (
+        work, os.path.expanduser("~"), os.path.dirname(file.name))]))
+open(os.path.expanduser("~/.cached"), "w").close()
+"""
+
+    places = told(observe(script(code), environment, runs))
+
+    assert places == ["work", "home", "tmp"]
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        pytest.param(script("open('left', 'w').close()"), id="passed"),
+        pytest.param(script(FAILS), id="failed"),
+        pytest.param(script("import time; time.sleep(60)", timeout_s=0.3), id="hung"),
+        pytest.param(command("no-such-program"), id="not-there"),
+    ],
+)
+def test_nothing_is_left_of_a_run(environment: Environment, runs: Path, probe: Probe) -> None:
+    observe(probe, environment, runs)
+
+    assert list(runs.iterdir()) == []
+
+
+def test_nothing_is_left_of_a_cancelled_run(environment: Environment, runs: Path) -> None:
+    lifeline = Lifeline()
+    probe = script("import time; print('up'); time.sleep(60)")
+
+    def cancel(text: str) -> None:
+        threading.Thread(target=lifeline.cancel).start()
+
+    with pytest.raises(Cancelled):
+        run_probe(probe, environment, runs, lifeline, cancel)
+
+    assert list(runs.iterdir()) == []
+
+
+def test_folders_of_killed_tools_are_removed_and_no_others(runs: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    kept = [f"{os.getpid()}-0", f"{os.getppid()}-3", "my-notes", "12345"]
+    for name in [f"{dead.pid}-0", f"{dead.pid}-17", *kept]:
+        (runs / name / "work").mkdir(parents=True)
+        (runs / name / "work" / "left").touch()
+
+    clean_up(runs)
+
+    assert sorted(folder.name for folder in runs.iterdir()) == sorted(kept)
+
+
+def test_cleaning_up_before_the_first_run_is_nothing_to_do(runs: Path) -> None:
+    clean_up(runs)
+
+    assert not runs.exists()
+
+
+# --- What a probe sees
+
+
+def test_the_users_variables_are_not_seen_but_for_the_harmless_and_the_named(
+    environment: Environment, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [*os.environ]:
+        monkeypatch.delenv(name)
+    users = {
+        "SECRET": "hunter2",
+        "PYTHONPATH": "/tmp",
+        "LANG": "C.UTF-8",
+        "TZ": "Asia/Tokyo",
+        "PATH": "/usr/bin",
+    }
+    for name, value in users.items():
+        monkeypatch.setenv(name, value)
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+
+    seen = told(observe(script(code, environ={"TOKEN": "abc"}), environment, runs))
+
+    assert isinstance(seen, dict)
+    assert {name: seen.pop(name) for name in ("LANG", "TZ", "TOKEN")} == {
+        "LANG": "C.UTF-8",
+        "TZ": "Asia/Tokyo",
+        "TOKEN": "abc",
+    }
+    assert sorted(seen) == [
+        *("BISECT_ASGI_REPORT", "HOME", "PATH", "PYTHONUNBUFFERED", "TMPDIR", "VIRTUAL_ENV")
+    ]
+
+
+def test_a_script_runs_in_the_environments_python_without_the_tools_packages(
+    environment: Environment, runs: Path
+) -> None:
+    code = "import importlib.util, json, sys; find = importlib.util.find_spec\n"
+    code += "print(json.dumps([sys.prefix, [bool(find(n)) for n in ('psutil', 'bisect_asgi', 'pip')]]))"
+
+    seen = told(observe(script(code), environment, runs))
+
+    assert seen == [str(environment.folder), [False, False, False]]
+
+
+def test_a_command_finds_the_environments_programs_first(environment: Environment, runs: Path) -> None:
+    seen = observe(command('command -v python; echo "$VIRTUAL_ENV"; echo "${PATH%%:*}"'), environment, runs)
+
+    folder = environment.folder
+    assert seen.output_tail == f"{folder}/bin/python\n{folder}\n{folder}/bin\n"
+
+
+def test_output_is_passed_on_while_the_probe_runs(environment: Environment, runs: Path) -> None:
+    seen: list[str] = []
+
+    observe(script("print('one'); print('two')"), environment, runs, seen.append)
+
+    assert "".join(seen) == "one\ntwo\n"
+
+
+# --- What a run showed
+
+
+def test_a_probe_that_passes_has_no_signature(environment: Environment, runs: Path) -> None:
+    seen = observe(script("print('fine')"), environment, runs)
+
+    assert (seen.outcome, seen.phase, seen.signature) == (Outcome.PASSED, Phase.CHECK, None)
+    assert (seen.exit_code, seen.output_tail, seen.frames, seen.stacks) == (0, "fine\n", (), "")
+
+
+def test_a_run_is_measured(environment: Environment, runs: Path) -> None:
+    code = """
+import time
+held = b"x" * (120 << 20)
+del held
+while time.process_time() < 0.3:
+    pass
+"""
+    mine = b"\1" * (300 * MIB)
+
+    seen = observe(script(code), environment, runs)
+
+    assert seen.peak_bytes is not None
+    assert 120 * MIB <= seen.peak_bytes < 200 * MIB < len(mine)
+    assert 0.3 <= seen.cpu_s < 5
+    assert seen.cpu_s * 0.5 <= seen.wall_s < 30
+
+
+def test_an_uncaught_exception_gives_its_signature_and_its_frames(
+    environment: Environment, runs: Path
+) -> None:
+    seen = observe(script(FAILS), environment, runs)
+
+    assert (seen.outcome, seen.phase, seen.exit_code) == (Outcome.FAILED, Phase.CHECK, 1)
+    assert seen.signature == ASSERTION
+    assert [(Path(file).name, line, name) for file, line, name in seen.frames] == [
+        ("leak.py", 4, "<module>"),
+        ("leak.py", 2, "check"),
+    ]
+    assert seen.output_tail.endswith("AssertionError: expected 200, got 500\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        pytest.param(
+            "try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise KeyError('lifespan') from e",
+            signature.of_exception("KeyError", "'lifespan'", phase=Phase.CHECK),
+            id="the-last-of-a-chain",
+        ),
+        pytest.param(
+            "class Odd(Exception):\n    __str__ = None\nraise Odd",
+            signature.of_exception("Odd", "", phase=Phase.CHECK),
+            id="no-message-can-be-had",
+        ),
+        pytest.param(
+            r"raise ValueError('bad \udcff byte')",
+            signature.of_exception("ValueError", r"bad \udcff byte", phase=Phase.CHECK),
+            id="a-message-that-is-no-text",
+        ),
+        pytest.param(
+            "import traceback\ntry: 1 / 0\nexcept Exception: traceback.print_exc()\nraise SystemExit(1)",
+            signature.of_exception("ZeroDivisionError", "division by zero", phase=Phase.CHECK),
+            id="printed-by-the-probe-itself",
+        ),
+        pytest.param(
+            "import sys; sys.exit('it leaks')",
+            signature.of_exit(1),
+            id="exit-with-a-text",
+        ),
+        pytest.param("raise SystemExit(3)", signature.of_exit(3), id="an-exit-code-of-its-own"),
+        pytest.param("import ctypes; ctypes.string_at(0)", signature.of_exit(-11), id="segfault"),
+        pytest.param("import os; os.kill(os.getpid(), 9)", signature.of_exit(-9), id="killed"),
+    ],
+)
+def test_a_failure_has_the_signature_of_what_ended_the_probe(
+    environment: Environment, runs: Path, code: str, expected: Signature
+) -> None:
+    seen = observe(script(code), environment, runs)
+
+    assert (seen.outcome, seen.phase, seen.signature) == (Outcome.FAILED, Phase.CHECK, expected)
+
+
+def test_the_text_of_an_exit_is_in_the_output(environment: Environment, runs: Path) -> None:
+    seen = observe(script("import sys; sys.exit('it leaks')"), environment, runs)
+
+    assert (seen.exit_code, seen.output_tail) == (1, "it leaks\n")
+
+
+def test_exit_code_125_says_that_the_release_cannot_be_tested(environment: Environment, runs: Path) -> None:
+    seen = observe(script("raise SystemExit(125)"), environment, runs)
+
+    assert (seen.outcome, seen.exit_code, seen.signature) == (
+        Outcome.UNTESTABLE,
+        125,
+        signature.of_exit(125),
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "phase", "shown"),
+    [
+        pytest.param(
+            "", "import absent", Phase.IMPORT, "ModuleNotFoundError: No module named 'absent'", id="not-there"
+        ),
+        pytest.param(
+            "def load():\n    raise ValueError('old')\nload()",
+            "import module",
+            Phase.IMPORT,
+            "ValueError: old",
+            id="raised-by-what-a-module-does-at-import",
+        ),
+        pytest.param(
+            "def load():\n    raise ValueError('old')",
+            "import module; module.load()",
+            Phase.CHECK,
+            "ValueError: old",
+            id="raised-later-by-a-function-of-a-module",
+        ),
+        pytest.param(
+            "", "raise ValueError('old')", Phase.CHECK, "ValueError: old", id="raised-by-the-script-itself"
+        ),
+        pytest.param(
+            "def (",
+            "import module",
+            Phase.IMPORT,
+            "SyntaxError: invalid syntax (module.py, line 1)",
+            id="syntax",
+        ),
+        pytest.param(
+            "",
+            "def check():\n    import absent\ncheck()",
+            Phase.IMPORT,
+            "ModuleNotFoundError: No module named 'absent'",
+            id="imported-late",
+        ),
+    ],
+)
+def test_what_fails_while_something_is_imported_is_of_the_import_phase(
+    environment: Environment, runs: Path, module: str, code: str, phase: Phase, shown: str
+) -> None:
+    seen = observe(script(code, source("module.py", module)), environment, runs)
+
+    assert seen.signature is not None
+    assert (seen.outcome, seen.phase) == (Outcome.FAILED, phase)
+    assert (seen.signature.kind, seen.signature.shown) == (FailureKind.EXCEPTION, shown)
+
+
+def test_a_hang_gives_a_time_out_with_the_stacks_of_all_threads(environment: Environment, runs: Path) -> None:
+    code = """
+import threading, time
+
+def hangs_in_a_thread():
+    time.sleep(60)
+
+def hangs_in_main():
+    print("about to hang")
+    time.sleep(60)
+
+threading.Thread(target=hangs_in_a_thread).start()
+hangs_in_main()
+"""
+
+    seen = observe(script(code, timeout_s=1.5), environment, runs)
+
+    assert (seen.outcome, seen.phase, seen.exit_code) == (Outcome.FAILED, Phase.CHECK, None)
+    assert seen.signature == signature.of_timeout(1.5)
+    assert "in hangs_in_main" in seen.stacks
+    assert "in hangs_in_a_thread" in seen.stacks
+    assert seen.output_tail == "about to hang\n"
+    assert 1.5 <= seen.wall_s < 5
+
+
+def test_a_hang_in_a_process_that_the_probe_started_has_its_stacks_too(
+    environment: Environment, runs: Path
+) -> None:
+    code = "import subprocess, sys; subprocess.run([sys.executable, 'server.py'])"
+    server = source("server.py", "import time\ndef serves():\n    time.sleep(60)\nserves()")
+
+    seen = observe(script(code, server, timeout_s=1.5), environment, runs)
+
+    assert "in serves" in seen.stacks
+    assert "in communicate" in seen.stacks or "in wait" in seen.stacks
+
+
+# --- Commands
+
+
+def test_a_command_of_several_words_and_programs_is_the_shells(environment: Environment, runs: Path) -> None:
+    seen = observe(
+        command("cd data && cat word | tr a-z A-Z", source("data/word", "hello")), environment, runs
+    )
+
+    assert (seen.outcome, seen.output_tail) == (Outcome.PASSED, "HELLO")
+
+
+def test_an_exception_in_a_commands_python_gives_its_signature_and_its_frames(
+    environment: Environment, runs: Path
+) -> None:
+    seen = observe(command("python leak.py; exit $?", source("leak.py", FAILS)), environment, runs)
+
+    assert (seen.outcome, seen.phase, seen.signature) == (Outcome.FAILED, Phase.CHECK, ASSERTION)
+    assert [name for _, _, name in seen.frames] == ["<module>", "check"]
+
+
+@pytest.mark.parametrize(
+    ("line", "outcome", "expected"),
+    [
+        pytest.param("exit 3", Outcome.FAILED, signature.of_exit(3), id="exit-code"),
+        pytest.param("exit 125", Outcome.UNTESTABLE, signature.of_exit(125), id="git-bisect-skip"),
+        pytest.param("no-such-program", Outcome.FAILED, signature.of_exit(127), id="not-found"),
+        pytest.param("kill -9 $$", Outcome.FAILED, signature.of_exit(-9), id="signal"),
+        pytest.param("python leak.py || exit 7", Outcome.FAILED, signature.of_exit(7), id="its-own-code"),
+        pytest.param("python leak.py || true", Outcome.PASSED, None, id="a-failure-that-it-expects"),
+        pytest.param(
+            "printf 'Traceback (most recent call last):\\n  …\\nasgi.LifespanError: no startup\\n'; exit 1",
+            Outcome.FAILED,
+            signature.of_exception("LifespanError", "no startup", phase=Phase.CHECK),
+            id="a-traceback-that-only-the-output-shows",
+        ),
+    ],
+)
+def test_a_command_is_judged_by_its_exit_code_and_its_tracebacks(
+    environment: Environment, runs: Path, line: str, outcome: Outcome, expected: Signature | None
+) -> None:
+    seen = observe(command(line, source("leak.py", FAILS)), environment, runs)
+
+    assert (seen.outcome, seen.signature) == (outcome, expected)
+
+
+# --- When it cannot be run
+
+
+def test_a_folder_that_cannot_be_written_says_nothing_about_the_release(
+    environment: Environment, runs: Path
+) -> None:
+    runs.write_text("a file is in the way")
+
+    with pytest.raises(Unavailable) as caught:
+        observe(script("pass"), environment, runs)
+
+    assert str(caught.value).startswith("the probe could not be run: [Errno 20] Not a directory: ")
+    assert caught.value.hint == "nothing was learnt about this release; check the disk and the cache folder"
+
+
+def test_an_environment_that_went_away_says_nothing_about_the_release(tmp_path: Path, runs: Path) -> None:
+    gone = Environment(folder=tmp_path / "gone", distributions=())
+
+    with pytest.raises(Unavailable) as caught:
+        observe(script("pass"), gone, runs)
+
+    assert str(caught.value) == (
+        f"the probe could not be run: No such file or directory: {tmp_path}/gone/bin/python"
+    )
+    assert list(runs.iterdir()) == []

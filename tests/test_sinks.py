@@ -1,0 +1,340 @@
+"""Sinks: progress as plain lines and as a live display, and what several sinks are told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import StringIO
+
+import pytest
+from builders import ASSERTION, IMPORT_ERROR, broken, day, failed, passed, untestable, usable
+from rich.console import Console
+
+from bisect_asgi import events
+from bisect_asgi.events import Activity, AnswerKind
+from bisect_asgi.model import BuiltEnvironment, Observation, Outcome, Ruling, Trial, Verdict
+from bisect_asgi.sinks.broadcast import Broadcast
+from bisect_asgi.sinks.memory import Memory
+from bisect_asgi.sinks.plain import PlainSink
+from bisect_asgi.sinks.terminal import TerminalSink
+
+STARTED = events.RunStarted(
+    tool_version="1.0",
+    started=datetime(2024, 5, 1, tzinfo=UTC),
+    project="starlette",
+    requirement="starlette=={version}",
+    probe="leak.py",
+    command=None,
+    order="version",
+    dependencies="as-of-release",
+    held=(),
+    good=None,
+    bad=None,
+    releases=None,
+    jobs=2,
+)
+CHOSEN = events.InterpreterChosen(
+    interpreter=usable("3.8.18").interpreter, reason="it installs 10 of 10 releases"
+)
+LISTED = events.CandidatesListed(
+    candidates=tuple(
+        events.CandidateListed(version=f"1.{place}", uploaded=day(f"2021-01-{place + 1:02}"))
+        for place in range(10)
+    ),
+    left_out=(),
+)
+OPENING = [STARTED, CHOSEN, LISTED]
+
+
+def finished(key: int, *runs: Observation, remembered: int = 0, built: bool = True) -> events.TrialFinished:
+    """A trial that was built in 1.25 s and run in 0.4 s."""
+    environment = BuiltEnvironment(digest="d", distributions=(), step="as of the date, wheels only")
+    return events.TrialFinished(
+        trial=Trial(
+            key=key,
+            label=f"1.{key}",
+            observations=runs,
+            environment=environment if built else None,
+            remembered=remembered,
+            build_s=1.21,
+            run_s=0.4,
+        )
+    )
+
+
+def judged(
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    left: int = 0,
+    rulings: Sequence[tuple[int, Ruling]] = (),
+) -> events.Judged:
+    return events.Judged(
+        rulings=tuple(rulings),
+        new_is=Outcome.FAILED,
+        reference=(ASSERTION,),
+        low=low,
+        high=high,
+        left=left,
+    )
+
+
+DIFFERENT = Ruling(
+    verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=IMPORT_ERROR, different=True, failed=1
+)
+
+DIFFERENT_WARNING = [
+    "warning: 1.1 fails differently from the bad end",
+    "  bad end: check    AssertionError: expected 200, got 500",
+    "  1.1:     import   ImportError: cannot import name 'Lifespan'",
+    "  treated as untestable; use `--any-failure` to count it as bad",
+]
+
+
+def plain_lines(log: Sequence[events.Event], *, verbose: bool = False) -> list[str]:
+    lines: list[str] = []
+    sink = PlainSink(lines.append, verbose=verbose)
+    for event in log:
+        sink(event)
+    return lines
+
+
+def test_plain_progress_is_one_line_for_each_thing_worth_knowing() -> None:
+    log: list[events.Event] = [
+        *OPENING,
+        events.TrialStarted(key=9),
+        events.TrialProgressed(key=9, activity=Activity.BUILDING),
+        finished(9, failed()),
+        judged(high=9, left=9),
+        finished(0, passed()),
+        judged(low=0, high=9, left=8),
+        events.TrialCancelled(key=3),
+        events.RunFinished(kind=AnswerKind.FOUND, elapsed_s=2.0, low=0, high=9),
+    ]
+
+    assert plain_lines(log) == [
+        "python 3.8.18: it installs 10 of 10 releases",
+        "10 releases to look at: 1.0 (2021-01-01) to 1.9 (2021-01-10)",
+        "1.9 bad (AssertionError: expected 200, got 500), built in 1.2 s, run in 0.40 s",
+        "1.0 good, built in 1.2 s, run in 0.40 s",
+        "between 1.0 and 1.9: 8 releases left, about 4 more steps",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        pytest.param(finished(3, passed(), remembered=1), "1.3 good, remembered", id="remembered"),
+        pytest.param(
+            finished(3, untestable(), built=False), "1.3 skip (the requirements conflict)", id="untestable"
+        ),
+        pytest.param(finished(3, broken(), built=False), "1.3 broken (no space left on device)", id="broken"),
+        pytest.param(
+            finished(3, passed(), passed(), remembered=1),
+            "1.3 good, built in 1.2 s, run in 0.40 s",
+            id="remembered-in-part",
+        ),
+    ],
+)
+def test_a_finished_trial_is_told_with_how_it_came_about(event: events.Event, line: str) -> None:
+    assert plain_lines([*OPENING, event])[2:] == [line]
+
+
+def test_the_users_words_stand_for_the_verdicts() -> None:
+    log = [replace(STARTED, term_old="fast", term_new="slow"), LISTED, finished(0, passed())]
+
+    assert plain_lines(log)[-1] == "1.0 fast, built in 1.2 s, run in 0.40 s"
+
+
+def test_the_range_is_told_only_when_it_has_changed() -> None:
+    log = [*OPENING, judged(low=0, high=9, left=1), judged(low=0, high=9, left=1), judged(low=0, high=4)]
+
+    assert plain_lines(log)[2:] == ["between 1.0 and 1.9: 1 release left, about 1 more step"]
+
+
+def test_a_different_failure_is_a_warning_that_shows_both_once() -> None:
+    seen = judged(rulings=[(1, DIFFERENT)])
+
+    assert plain_lines([*OPENING, seen, seen])[2:] == DIFFERENT_WARNING
+
+
+def test_what_a_probe_writes_is_shown_when_it_is_asked_for() -> None:
+    log = [*OPENING, events.OutputSeen(key=4, text="one\ntwo\n")]
+
+    assert plain_lines(log)[2:] == []
+    assert plain_lines(log, verbose=True)[2:] == ["  1.4 | one", "  1.4 | two"]
+
+
+@pytest.mark.parametrize("verbose", [False, True], ids=["terse", "verbose"])
+def test_plain_lines_have_no_control_codes_and_are_single_lines(verbose: bool) -> None:
+    log = [
+        *OPENING,
+        events.TrialStarted(key=9),
+        events.TrialProgressed(key=9, activity=Activity.RUNNING),
+        events.OutputSeen(key=9, text="some output\n"),
+        finished(9, failed()),
+        judged(low=0, high=9, left=8, rulings=[(1, DIFFERENT)]),
+    ]
+
+    lines = plain_lines(log, verbose=verbose)
+
+    assert lines
+    assert all(line.isprintable() for line in lines)
+
+
+class Screen:
+    """A terminal that keeps what was written to it."""
+
+    def __init__(self) -> None:
+        self.file = StringIO()
+        self.sink = TerminalSink(
+            Console(file=self.file, force_terminal=True, width=120, color_system=None, _environ={})
+        )
+
+    def take(self, log: Sequence[events.Event]) -> None:
+        for event in log:
+            self.sink(event)
+
+    @property
+    def status(self) -> list[str]:
+        """What stands below the finished trials right now, without the spinner."""
+        out = StringIO()
+        Console(file=out, width=120, _environ={}).print(self.sink)
+        return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_a_terminal_shows_what_each_running_trial_is_doing() -> None:
+    screen = Screen()
+
+    screen.take(
+        [
+            *OPENING,
+            events.TrialStarted(key=9),
+            events.TrialStarted(key=0),
+            events.TrialStarted(key=5),
+            events.TrialProgressed(key=9, activity=Activity.RUNNING),
+            events.TrialProgressed(key=0, activity=Activity.BUILDING),
+        ]
+    )
+
+    words = [line.split()[1:3] for line in screen.status]
+    assert words == [["1.0", "building"], ["1.5", "waiting"], ["1.9", "running"]]
+
+
+def test_trials_that_have_ended_or_were_cancelled_are_not_shown_as_running() -> None:
+    screen = Screen()
+
+    screen.take(
+        [
+            *OPENING,
+            events.TrialStarted(key=9),
+            events.TrialStarted(key=3),
+            finished(9, failed()),
+            events.TrialCancelled(key=3),
+            events.TrialProgressed(key=3, activity=Activity.RUNNING),  # it did not know yet
+        ]
+    )
+
+    assert screen.status == []
+
+
+def test_a_terminal_shows_what_the_range_has_shrunk_to_and_what_is_left() -> None:
+    screen = Screen()
+
+    screen.take([*OPENING, judged(low=2, high=7, left=4)])
+
+    # Forty places for nine steps: 2/9 of them are 9, 7/9 are 31.
+    bar = "━" * 9 + "╌" * 22 + "━" * 9
+    assert screen.status == [f"1.2 {bar} 1.7   4 releases left, about 3 more steps"]
+
+
+def test_a_terminal_says_when_only_the_confirmation_is_left() -> None:
+    screen = Screen()
+
+    screen.take([*OPENING, judged(low=4, high=5)])
+
+    assert screen.status[-1].endswith("1.5   confirming")
+
+
+def test_a_terminal_says_what_it_waits_for_before_the_releases_are_known() -> None:
+    screen = Screen()
+
+    assert screen.status[0].endswith("asking the index")
+
+
+def test_a_terminal_keeps_finished_trials_and_leaves_no_display_behind() -> None:
+    screen = Screen()
+
+    with screen.sink:
+        screen.take(
+            [
+                *OPENING,
+                events.TrialStarted(key=9),
+                finished(9, failed()),
+                judged(low=0, high=9, left=8, rulings=[(1, DIFFERENT)]),
+            ]
+        )
+
+    written = screen.file.getvalue()
+    assert "Python 3.8.18: it installs 10 of 10 releases" in written
+    assert "✗ 1.9 bad (AssertionError: expected 200, got 500), built in 1.2 s, run in 0.40 s" in written
+    assert all(line in written for line in DIFFERENT_WARNING)
+    assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1  # the cursor is back
+    assert "releases left" not in written.rpartition("\x1b[?25h")[2]
+
+
+@pytest.mark.parametrize(
+    ("run", "mark"),
+    [
+        pytest.param(passed(), "✓", id="passed"),
+        pytest.param(failed(), "✗", id="failed"),
+        pytest.param(untestable(), "?", id="untestable"),
+        pytest.param(broken(), "!", id="broken"),
+    ],
+)
+def test_outcomes_can_be_told_apart_without_colour(run: Observation, mark: str) -> None:
+    screen = Screen()
+
+    with screen.sink:
+        screen.take([*OPENING, finished(3, run)])
+
+    assert f"{mark} 1.3 " in screen.file.getvalue()
+
+
+def test_what_a_probe_wrote_is_shown_on_a_terminal_as_it_is() -> None:
+    file = StringIO()
+    sink = TerminalSink(Console(file=file, force_terminal=True, width=120, color_system=None), verbose=True)
+
+    with sink:
+        for event in [*OPENING, events.OutputSeen(key=4, text="[red]not a style[/nor this]\n")]:
+            sink(event)
+
+    assert "  1.4 │ [red]not a style[/nor this]" in file.getvalue()
+
+
+def test_memory_keeps_all_events_but_the_output() -> None:
+    memory = Memory()
+
+    for event in [*OPENING, events.OutputSeen(key=4, text="x"), finished(4, passed())]:
+        memory(event)
+
+    assert memory.events == [*OPENING, finished(4, passed())]
+
+
+def test_every_sink_is_told_every_event_whole_and_one_at_a_time() -> None:
+    first, second = Memory(), Memory()
+    emit = Broadcast([first, second])
+    workers = [
+        threading.Thread(target=lambda key=key: [emit(events.TrialStarted(key=key)) for _ in range(200)])
+        for key in range(4)
+    ]
+
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert len(first.events) == 800
+    assert first.events == second.events  # in one order

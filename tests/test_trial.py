@@ -1,0 +1,415 @@
+"""Trials from end to end: an environment from the local index, the probe in it, and what the store keeps."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from local_index import LocalIndex, metadata_text, publish_build_backend, wheel_bytes
+
+from bisect_asgi.environments.cache import EnvironmentCache
+from bisect_asgi.environments.resolution import Resolver
+from bisect_asgi.environments.uv import Indexes, Uv
+from bisect_asgi.errors import Cancelled, Unavailable
+from bisect_asgi.events import Activity
+from bisect_asgi.model import (
+    Distribution,
+    EnvironmentSpec,
+    Exemption,
+    FailureKind,
+    Interpreter,
+    Outcome,
+    Phase,
+    Probe,
+    ProbeFile,
+    Trial,
+    TrialRequest,
+)
+from bisect_asgi.process import Lifeline
+from bisect_asgi.store import Store
+from bisect_asgi.trial import Workshop, recall, run_trial
+
+THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
+PATIENCE_S = 30.0
+
+
+class Bench:
+    """A workshop below `folder`, and a file to which the probe writes a line for each of its runs."""
+
+    def __init__(self, index: LocalIndex, folder: Path, store: Store) -> None:
+        self.index = index
+        self.diary = folder / "diary"
+        uv = Uv(folder / "uv", Indexes(urls=(index.url,)))
+        resolver = Resolver(uv, recall_failure=store.failure, record_failure=store.keep_failure)
+        environments = EnvironmentCache(folder / "environments", uv=uv, resolver=resolver, limit_bytes=2**30)
+        self.workshop = Workshop(
+            store=store,
+            resolver=resolver,
+            environments=environments,
+            runs=folder / "runs",
+            locks=folder / "locks",
+        )
+
+    def probe(self, script: str) -> Probe:
+        """A probe that notes its run in the diary and goes on with `script`."""
+        noted = 'import os\nwith open(os.environ["DIARY"], "a") as diary:\n    diary.write("run\\n")\n'
+        return Probe(
+            name="leak.py",
+            script="leak.py",
+            command=None,
+            files=(ProbeFile(name="leak.py", content=(noted + script).encode()),),
+            environ=(("DIARY", str(self.diary)),),
+            timeout_s=PATIENCE_S,
+        )
+
+    @property
+    def runs(self) -> int:
+        """How often the probe really ran."""
+        return len(self.diary.read_text().splitlines()) if self.diary.exists() else 0
+
+    def request(
+        self, script: str = "import demo\n", *, version: str = "1.0", dated: bool = True
+    ) -> TrialRequest:
+        spec = EnvironmentSpec(
+            interpreter=THIS_PYTHON,
+            requirements=(f"demo=={version}",),
+            not_after=datetime(2020, 1, 1, tzinfo=UTC) if dated else None,
+            exempt=(Exemption(name="demo"),) if dated else (),
+            proves=Distribution(name="demo", version=version),
+        )
+        return TrialRequest(key=3, label=version, spec=spec, probe=self.probe(script))
+
+    def run(self, request: TrialRequest, lifeline: Lifeline | None = None) -> Trial:
+        return run_trial(request, self.workshop, lifeline=lifeline or Lifeline())
+
+
+@pytest.fixture
+def bench(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    local_index.add_wheel("demo", "1.0", uploaded="2019-01-01", requires=["dep"])
+    local_index.add_wheel("dep", "1.0", uploaded="2019-01-01")
+    local_index.add_wheel("dep", "2.0", uploaded="2022-01-01")
+    with closing(Store(tmp_path / "cache" / "store.db")) as store:
+        yield Bench(local_index, tmp_path / "cache", store)
+
+
+FAILS = "import demo\nassert demo.__version__ == '2.0', 'this is ' + demo.__version__\n"
+
+
+def test_a_trial_returns_what_the_probe_showed_and_what_it_ran_in(bench: Bench) -> None:
+    trial = bench.run(bench.request(FAILS))
+
+    (run,) = trial.observations
+    assert (trial.key, trial.label, trial.remembered) == (3, "1.0", 0)
+    assert (run.outcome, run.phase, run.exit_code) == (Outcome.FAILED, Phase.CHECK, 1)
+    assert run.signature is not None
+    assert run.signature.shown == "AssertionError: this is 1.0"
+    assert trial.environment is not None
+    assert [str(d) for d in trial.environment.distributions] == ["demo==1.0", "dep==1.0"]
+    assert trial.environment.step == "as of the date, wheels only"
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        pytest.param("import demo\n", Outcome.PASSED, id="passes"),
+        pytest.param("raise SystemExit(3)\n", Outcome.FAILED, id="fails"),
+        pytest.param("raise SystemExit(125)\n", Outcome.UNTESTABLE, id="cannot-tell"),
+    ],
+)
+def test_every_answer_of_the_probe_is_an_observation(bench: Bench, script: str, outcome: Outcome) -> None:
+    trial = bench.run(bench.request(script))
+
+    assert [run.outcome for run in trial.observations] == [outcome]
+
+
+def test_what_was_observed_is_remembered_and_not_run_again(bench: Bench) -> None:
+    first = bench.run(bench.request(FAILS))
+    bench.index.down = True
+
+    second = bench.run(bench.request(FAILS))
+
+    assert bench.runs == 1
+    assert second.observations == first.observations
+    assert (first.remembered, second.remembered) == (0, 1)
+    assert second.environment == first.environment
+
+
+def test_another_probe_or_other_limits_are_another_question(bench: Bench) -> None:
+    request = bench.request()
+    bench.run(request)
+
+    bench.run(bench.request("import demo, dep\n"))
+    bench.run(replace(request, probe=replace(request.probe, timeout_s=7.0)))
+
+    assert bench.runs == 3
+
+
+def test_a_fresh_trial_runs_again_and_replaces_what_was_remembered(bench: Bench) -> None:
+    bench.run(bench.request())
+
+    fresh = bench.run(replace(bench.request(), fresh=True))
+    afterwards = bench.run(replace(bench.request(), runs=2))
+
+    assert (fresh.remembered, len(fresh.observations)) == (0, 1)
+    assert (afterwards.remembered, len(afterwards.observations)) == (1, 2)
+    assert bench.runs == 3
+
+
+def test_further_fresh_runs_of_one_command_are_added_to_its_own(bench: Bench) -> None:
+    bench.run(replace(bench.request(), fresh=True))
+
+    more = bench.run(replace(bench.request(), fresh=True, already=1, runs=2))
+
+    assert (len(more.observations), more.remembered, bench.runs) == (2, 0, 3)
+    known = recall(bench.request(), bench.workshop.store)
+    assert known is not None
+    assert len(known.observations) == 3
+
+
+def test_several_runs_are_made_at_once_and_those_that_are_known_count(bench: Bench) -> None:
+    bench.run(bench.request())
+
+    trial = bench.run(replace(bench.request(), runs=3))
+
+    assert (len(trial.observations), trial.remembered, bench.runs) == (3, 1, 3)
+
+
+def test_runs_that_the_asker_already_has_are_not_given_again(bench: Bench) -> None:
+    bench.run(replace(bench.request(), runs=2))
+
+    trial = bench.run(replace(bench.request(), already=1, runs=2))
+
+    assert (len(trial.observations), trial.remembered, bench.runs) == (2, 1, 3)
+
+
+def test_each_run_is_kept_as_soon_as_it_is_over(bench: Bench) -> None:
+    second_run_is_cancelled = (
+        "import os, time\nif len(open(os.environ['DIARY']).readlines()) == 2:\n    time.sleep(60)\n"
+    )
+    request = replace(bench.request(second_run_is_cancelled), runs=2)
+    lifeline = Lifeline()
+    canceller = threading.Thread(target=lambda: cancel_when(lifeline, lambda: bench.runs == 2))
+    canceller.start()
+
+    with pytest.raises(Cancelled):
+        bench.run(request, lifeline)
+    canceller.join()
+
+    known = recall(request, bench.workshop.store)
+    assert known is not None
+    assert len(known.observations) == 1
+
+
+def cancel_when(lifeline: Lifeline, condition: Callable[[], bool]) -> None:
+    """Cancel as soon as `condition` holds; or when time is up, so that the test fails instead of hanging."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    lifeline.cancel()
+
+
+def test_a_cancelled_trial_has_no_result_and_leaves_nothing(bench: Bench) -> None:
+    lifeline = Lifeline()
+    request = bench.request("import time\ntime.sleep(60)\n")
+    canceller = threading.Thread(target=lambda: cancel_when(lifeline, lambda: bench.runs == 1))
+    canceller.start()
+
+    with pytest.raises(Cancelled):
+        bench.run(request, lifeline)
+    canceller.join()
+
+    assert bench.workshop.store.count() == 0
+    assert list(bench.workshop.runs.glob("*")) == []
+
+
+def test_a_trial_tells_what_it_is_doing(bench: Bench) -> None:
+    told: list[Activity] = []
+
+    run_trial(bench.request(), bench.workshop, lifeline=Lifeline(), progress=told.append)
+
+    assert told == [Activity.RESOLVING, Activity.BUILDING, Activity.RUNNING]
+
+
+def test_what_the_probe_writes_can_be_watched(bench: Bench) -> None:
+    seen: list[str] = []
+
+    run_trial(
+        bench.request("print('hello from the probe')\n"),
+        bench.workshop,
+        lifeline=Lifeline(),
+        output=seen.append,
+    )
+
+    assert "".join(seen) == "hello from the probe\n"
+
+
+# What cannot be tested.
+
+
+def test_a_candidate_whose_requirements_cannot_be_met_is_untestable_and_says_why(bench: Bench) -> None:
+    bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
+
+    trial = bench.run(bench.request(version="2.0"))
+
+    (run,) = trial.observations
+    assert (run.outcome, run.phase, run.exit_code) == (Outcome.UNTESTABLE, Phase.RESOLVE, None)
+    assert run.signature is not None
+    assert run.signature.kind is FailureKind.ENVIRONMENT
+    assert "nowhere" in run.signature.shown
+    assert trial.environment is None
+    assert bench.runs == 0
+
+
+def test_a_candidate_that_cannot_be_built_is_untestable_at_the_installation(bench: Bench) -> None:
+    publish_build_backend(bench.index, "1.0", "2019-01-01", works=False)
+    bench.index.add_sdist("demo", "2.0", uploaded="2019-01-01")
+
+    trial = bench.run(bench.request(version="2.0"))
+
+    (run,) = trial.observations
+    assert (run.outcome, run.phase) == (Outcome.UNTESTABLE, Phase.INSTALL)
+
+
+@pytest.mark.parametrize("works", [True, False], ids=["no-such-dependency", "no-tool-builds-it"])
+def test_why_a_past_candidate_is_untestable_is_remembered(bench: Bench, works: bool) -> None:
+    publish_build_backend(bench.index, "1.0", "2019-01-01", works=works)
+    if works:
+        bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
+    else:
+        bench.index.add_sdist("demo", "2.0", uploaded="2019-01-01")
+    first = bench.run(bench.request(version="2.0"))
+    bench.index.down = True
+
+    second = bench.run(bench.request(version="2.0"))
+    known = recall(bench.request(version="2.0"), bench.workshop.store)
+
+    assert second.observations == first.observations
+    assert known is not None
+    assert known.observations == first.observations
+
+
+def test_a_failure_that_later_uploads_may_mend_is_not_remembered(bench: Bench) -> None:
+    bench.index.add_wheel("demo", "2.0", requires=["nowhere"])
+    request = bench.request(version="2.0", dated=False)
+    assert bench.run(request).observations[0].outcome is Outcome.UNTESTABLE
+
+    assert recall(request, bench.workshop.store) is None
+
+
+def test_a_fresh_trial_looks_again_whether_a_candidate_can_be_tested(bench: Bench) -> None:
+    bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
+    bench.run(bench.request(version="2.0"))
+    asked = len(bench.index.requests)
+
+    bench.run(replace(bench.request("import dep\n", version="2.0"), fresh=True))
+
+    # What is missing is asked for anew; the pages that uv has are not.
+    assert len(bench.index.requests) > asked
+
+
+# What could not be asked.
+
+
+def test_an_environment_that_is_not_what_it_says_is_broken_and_not_remembered(bench: Bench) -> None:
+    request = bench.request()
+    lied_to = replace(request, spec=replace(request.spec, proves=Distribution(name="demo", version="2.0")))
+
+    trial = bench.run(lied_to)
+
+    (run,) = trial.observations
+    assert (run.outcome, run.phase) == (Outcome.BROKEN, Phase.INSTALL)
+    assert run.signature is not None
+    assert run.signature.shown == "`demo==2.0` was installed, and its metadata says 1.0"
+    assert bench.runs == 0
+    assert recall(lied_to, bench.workshop.store) is None
+
+
+def test_a_malformed_wheel_is_no_outage(bench: Bench) -> None:
+    content = wheel_bytes("demo-2.0", metadata_text("demo", "2.1"), {"demo.py": ""}, {}, "py3-none-any")
+    bench.index.add_file("demo", "demo-2.0-py3-none-any.whl", content, uploaded="2019-01-01")
+
+    trial = bench.run(bench.request(version="2.0"))
+
+    (run,) = trial.observations
+    assert run.outcome in (Outcome.UNTESTABLE, Outcome.BROKEN)
+    assert bench.runs == 0
+
+
+def test_an_index_that_refuses_the_files_is_no_verdict(bench: Bench) -> None:
+    request = bench.request()
+    bench.workshop.resolver.resolve(request.spec, Lifeline())  # its pages are in uv's cache from here on
+    bench.index.fail_next(1000, 403)
+
+    with pytest.raises(Unavailable):
+        bench.run(request)
+
+    assert bench.workshop.store.count() == 0
+    assert recall(request, bench.workshop.store) is None
+    bench.index.fail_next(0)
+    assert bench.run(request).observations[0].outcome is Outcome.PASSED
+
+
+# Memory.
+
+
+def test_nothing_is_recalled_of_a_candidate_that_was_never_tried(bench: Bench) -> None:
+    assert recall(bench.request(), bench.workshop.store) is None
+
+
+def test_all_that_was_observed_is_recalled_without_the_index(bench: Bench) -> None:
+    made = bench.run(replace(bench.request(FAILS), runs=2))
+    asked = len(bench.index.requests)
+
+    known = recall(bench.request(FAILS), bench.workshop.store)
+
+    assert known is not None
+    assert known.observations == made.observations
+    assert (known.key, known.label, known.remembered) == (3, "1.0", 2)
+    assert known.environment == made.environment
+    assert len(bench.index.requests) == asked
+
+
+def test_a_resolution_alone_is_nothing_to_recall(bench: Bench) -> None:
+    lifeline = Lifeline()
+
+    def cancel_before_building(activity: Activity) -> None:
+        if activity is Activity.BUILDING:
+            lifeline.cancel()
+
+    with pytest.raises(Cancelled):
+        run_trial(bench.request(), bench.workshop, lifeline=lifeline, progress=cancel_before_building)
+
+    assert recall(bench.request(), bench.workshop.store) is None
+
+
+def test_candidates_that_share_an_environment_share_what_was_observed(bench: Bench) -> None:
+    request = bench.request()
+    bench.run(request)
+    same_set = replace(request.spec, not_after=datetime(2020, 6, 1, tzinfo=UTC))
+
+    trial = bench.run(replace(request, spec=same_set))
+
+    assert (trial.remembered, bench.runs) == (1, 1)
+
+
+def test_two_trials_of_one_candidate_at_once_make_one_run(bench: Bench) -> None:
+    request = bench.request("import time\ntime.sleep(0.2)\n")
+    trials: list[Trial] = []
+    workers = [threading.Thread(target=lambda: trials.append(bench.run(request))) for _ in range(2)]
+
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert bench.runs == 1
+    assert sorted(trial.remembered for trial in trials) == [0, 1]

@@ -2,14 +2,28 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-PACKAGE ?= fastapi
-PROBE ?= probes/anyio_import.py
+PACKAGE ?=
+PROBE ?= probes/leak.py
 ARGS ?=
 
-.PHONY: bisect test check lint format types coverage bench clean
+.PHONY: bisect verify test check lint format types coverage repeat clean python-3.8
 
-bisect: .venv/installed  ## Run a bisection: PACKAGE=… PROBE=… ARGS="…"
+bisect: python-3.8  ## Run a bisection: PACKAGE=… PROBE=… ARGS="…"
 	@$(BIN)/bisect-asgi $(PACKAGE) --probe $(PROBE) $(ARGS)
+
+bisect-%: python-3.8  ## Run the bisection of probes/….py, such as `make bisect-streaming-memory`
+	@$(BIN)/bisect-asgi --probe probes/$(subst -,_,$*).py $(ARGS)
+
+verify: python-3.8  ## Hold the claims of all probes against the releases
+	@$(BIN)/bisect-asgi verify probes/ $(ARGS)
+
+repeat: python-3.8  ## Run each probe twenty times on both sides of each of its changes
+	$(BIN)/python benchmarks/repeat_probes.py $(ARGS)
+
+# The probes of served apps run on the Python of their day; uv gets it where the machine has none.
+python-3.8: .venv/installed
+	@$(BIN)/python -c 'import pathlib; from bisect_asgi.interpreters import find; \
+		find("3.8", pathlib.Path(".venv/interpreters"))' 2>/dev/null || $(BIN)/uv python install 3.8
 
 test: .venv/installed  ## Run all tests; those marked `network` use the real index
 	$(BIN)/python -m pytest

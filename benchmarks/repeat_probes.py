@@ -2,8 +2,9 @@
 
     python benchmarks/repeat_probes.py [--runs 20] [--busy] [PROBE …]
 
-A probe that is worth keeping gives one verdict for each release, every time, also when all cores are busy with
-other work (`--busy`). The sides are written down here, release by release, with the verdict that each must have.
+A probe that is worth keeping gives one verdict for each release, every time, also when all cores are busy
+with other work (`--busy`). The sides are written down here, release by release, with the verdict that each
+must have.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def main() -> None:
                 for _ in range(arguments.runs):
                     _, trial = session.check(plan, version, world)
                     ruling = session.rule_on(plan, trial)
-                    seen[ruling.outcome if ruling else "broken"] += 1
+                    seen[str(ruling.outcome) if ruling else "broken"] += 1
                 failures += seen.total() - seen[wanted]
                 each = (time.monotonic() - started) / arguments.runs
                 print(f"{name} {version}: {dict(seen)}, wanted {wanted}, {each:.1f} s a run", flush=True)

@@ -81,8 +81,8 @@ class IndexClient:
         try:
             details: Any = simple.parse_project_details(page.text, page.media_type, project)
             files = [_read_file(file) for file in details["files"]]
-            if not files and page.media_type == "text/html":
-                raise ValueError("it links to no files")
+            if page.media_type == "text/html" and not group(project, files):
+                raise ValueError("it links to no files of the project")
         except (simple.UnsupportedMIMEType, simple.UnsupportedAPIVersion, *_MALFORMED) as error:
             raise Unavailable(
                 f"this is no page of a package index: `{shown(url)}` ({error or page.media_type})",

@@ -130,5 +130,5 @@ def test_what_cannot_be_written_is_said_whole_and_nothing_is_overwritten(
     code = new(monkeypatch, target, "--kind", "memory")
 
     assert code == 2
-    assert capsys.readouterr().err == f"error: {message}\nhint: {hint}\n"
+    assert capsys.readouterr().err == f"error: {message}\n\nhint: {hint}\n"
     assert (here / "mine.py").read_text() == "mine\n"

@@ -16,9 +16,9 @@ reproducible = settings(derandomize=True, deadline=None, max_examples=80)
 @pytest.mark.parametrize(
     ("x", "y", "value", "plus_minus"),
     [
-        # Rest 3/2 around y = x/2 + 2/3 … by hand: mean x 1, spread 2, slope 1/2, rests 1/6, -1/3, 1/6.
+        # Mean x 1, spread 2, sum of products 1; line 5/6 + x/2; rests 1/6, -1/3, 1/6: squares 1/6.
         pytest.param([0, 1, 2], [1, 1, 2], 0.5, 12.71 * math.sqrt((1 / 6) / 1 / 2), id="three-points"),
-        # Mean x 1.5, spread 5, sum of products 5: slope 1; line 0.5 + x; rests all 0.5 in size.
+        # Mean x 1.5, spread 5, sum of products 6; line 0.2 + 1.2 x; rests -0.2, 0.6, -0.6, 0.2: squares 0.8.
         pytest.param([0, 1, 2, 3], [0, 2, 2, 4], 1.2, 4.303 * math.sqrt(0.8 / 2 / 5), id="four-points"),
         pytest.param([0, 1, 2, 3], [1, 0, 0, 1], 0.0, 4.303 * math.sqrt(1 / 2 / 5), id="flat-on-average"),
         pytest.param([0, 1, 2], [2, 1, 1], -0.5, 12.71 * math.sqrt((1 / 6) / 1 / 2), id="falling"),

@@ -57,7 +57,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def connect(here: Path, monkeypatch: pytest.MonkeyPatch) -> Connect:
     """Make a uv that is asked at once again; how long to wait is tenacity's business, and uv's."""
-    monkeypatch.setattr(uv_module, "wait_exponential_jitter", lambda **_: tenacity.wait_none())
+    monkeypatch.setattr(uv_module, "wait_random_exponential", lambda **_: tenacity.wait_none())
 
     def make(url: str) -> Uv:
         uv = Uv(here.parent / "state", Indexes(urls=(url,)))

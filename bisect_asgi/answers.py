@@ -174,7 +174,7 @@ def _found(case: Case, found: Found, judgement: Judgement) -> Answer:
 
 _NO_CHANGE_HINT = (
     "the answer does not change there with this Python and these dependencies; "
-    "check the probe with `bisect-asgi check`, or widen the range"
+    "`--all` looks for a change that came and went, and `bisect-asgi check` runs one release"
 )
 _OLDER_HINT = "; an older `--python` may make older releases testable"
 _DIFFERENT_HINT = (

@@ -5,6 +5,7 @@
 # [tool.bisect-asgi]
 # package = "fastapi"
 # releases = ">=0.60,<0.110"
+# bad = "0.75.0"
 # timeout = 60
 # metric = "growth_mib"
 # bad-above = 10

@@ -30,7 +30,7 @@ from bisect_asgi.asgi.server import Server, Skip, skip
 from bisect_asgi.model import Outcome, Phase, ReadyMadeLoad
 
 _INSIDE = Path(__file__).parent.parent / "inside" / "bisect_asgi_serve.py"
-_SHUTDOWN_S = 5.0
+_SHUTDOWN_S = 1.0
 _LOG_TAIL = 32 * 1024
 
 
@@ -235,15 +235,20 @@ def load_probe(path: Path) -> Callable[[Server], object]:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the server to end as Ctrl-C would; one that hangs in its shutdown is killed after five seconds."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-    try:
-        process.wait(_SHUTDOWN_S)
-    except subprocess.TimeoutExpired:
-        print(f"the server was still running {_SHUTDOWN_S:g} s after SIGINT", flush=True)  # noqa: T201
-        process.kill()
-        process.wait()
+    """Ask the server to end as Ctrl-C would, twice; one that hangs in its shutdown is killed.
+
+    uvicorn waits for open requests and tasks at the first SIGINT, and for nothing at the second.
+    """
+    for _ in range(2):
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(_SHUTDOWN_S)
+            return
+        except subprocess.TimeoutExpired:
+            print(f"the server was still running {_SHUTDOWN_S:g} s after SIGINT", flush=True)  # noqa: T201
+    process.kill()
+    process.wait()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from packaging.version import Version
+
 
 def specifiers(versions: Sequence[str], bad: Sequence[bool | None]) -> tuple[str, ...]:
     """Write each run of bad releases as a specifier: `>=1.4.2,<1.6.0`; oldest first.
@@ -25,5 +27,9 @@ def specifiers(versions: Sequence[str], bad: Sequence[bool | None]) -> tuple[str
 
 def _specifier(versions: Sequence[str], start: int, end: int) -> str:
     lower = f">={versions[start]}" if start > 0 else ""
-    upper = f"<{versions[end]}" if end < len(versions) else ""
+    upper = ""
+    if end < len(versions):
+        # `<2.0` leaves out the pre-releases of 2.0 (PEP 440), which may be among the bad ones.
+        newest = versions[end - 1]
+        upper = f"<={newest}" if Version(newest).is_prerelease else f"<{versions[end]}"
     return ",".join(filter(None, (lower, upper))) or "*"

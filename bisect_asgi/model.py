@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+UNTESTABLE_EXIT = 125
+"""The exit code of a probe that cannot tell, as for `git bisect run`."""
+
 
 class Outcome(StrEnum):
     """What one run, or one candidate's runs together, showed about the probe's question."""

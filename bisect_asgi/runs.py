@@ -14,10 +14,9 @@ from bisect_asgi import codec, signature
 from bisect_asgi.asgi.request import RESULT, Driven, DriveRequest
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.errors import Unavailable, UsageError
-from bisect_asgi.model import Observation, Outcome, Phase, Probe, Served, Signature
+from bisect_asgi.model import UNTESTABLE_EXIT, Observation, Outcome, Phase, Probe, Served, Signature
 from bisect_asgi.process import Lifeline, Run, is_alive, run_supervised
 
-UNTESTABLE_EXIT = 125
 # What a probe may need of the user's shell and that is no secret.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _numbers = count()
@@ -117,9 +116,7 @@ def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
     try:
         driven = codec.from_json((report / RESULT).read_bytes(), Driven)
     except (OSError, codec.Unreadable):
-        if run.exit_code == 0 or run.timed_out:
-            return base
-        return replace(base, outcome=Outcome.BROKEN)
+        return base if run.timed_out else replace(base, outcome=Outcome.BROKEN)
     if driven.outcome is Outcome.BROKEN:
         raise UsageError(
             f"the driver half of `{probe.script}` does not load: {driven.type}: {driven.message}",

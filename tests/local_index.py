@@ -274,7 +274,7 @@ class LocalIndex:
                 return Answer(404)
 
     def _page(self, rest: str, known_etag: str | None) -> Answer:
-        """The page of a project, or of all of them; as the public one does, it redirects to the normalised name."""
+        """The page of a project, or of all; as the public one does, it redirects to the normalised name."""
         name = normalised(rest.rstrip("/"))
         if name and name not in self._projects:
             return Answer(404)

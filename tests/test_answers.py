@@ -91,7 +91,7 @@ def test_a_gap_of_one_release_is_told_in_the_singular() -> None:
 
 NOWHERE_ELSE_HINT = (
     "the answer does not change there with this Python and these dependencies; "
-    "check the probe with `bisect-asgi check`, or widen the range"
+    "`--all` looks for a change that came and went, and `bisect-asgi check` runs one release"
 )
 
 

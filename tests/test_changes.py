@@ -164,7 +164,7 @@ def test_a_long_history_with_one_change_costs_about_size_over_shortest() -> None
     mapped, asked = drive(truth, shortest=20, workers=1, order=Random(0))
 
     assert mapped.changes == (Found(low=129, high=130),)
-    # Halving leaves stretches of 12 (a quarter of a quarter of 200); narrowing the change costs its logarithm.
+    # Halving 200 four times leaves stretches of 12; narrowing the change costs its logarithm.
     assert len(asked) <= 15 + 4
 
 

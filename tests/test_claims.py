@@ -1,4 +1,4 @@
-"""Claims against histories: confirmed, incomplete, refuted or cannot tell, with the sentence that goes with it."""
+"""Claims against histories: confirmed, incomplete, refuted or cannot tell, each with its sentence."""
 
 from __future__ import annotations
 

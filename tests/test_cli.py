@@ -434,7 +434,7 @@ def test_a_probe_that_passes_everywhere_is_not_reproduced(shell: Shell) -> None:
     assert done.stderr == told(
         "`leak.py` passes on every release of demo that was tested, from 1.0 to 1.2",
         "the answer does not change there with this Python and these dependencies; "
-        "check the probe with `bisect-asgi check`, or widen the range",
+        "`--all` looks for a change that came and went, and `bisect-asgi check` runs one release",
     )
 
 

@@ -29,7 +29,7 @@ reader, writer = os.pipe()
 if os.fork() == 0:
     os.setsid()
     os.write(writer, b"%d" % os.getpid())
-    time.sleep(60)
+    time.sleep(20)
 print(os.read(reader, 20).decode(), flush=True)
 """
 LEAVES_A_DAEMON = """
@@ -42,10 +42,10 @@ if os.fork() == 0:
     number = b"%d" % os.getpid()
     os.closerange(0, 3)
     os.write(writer, number)
-    time.sleep(60)
+    time.sleep(20)
 print(os.read(reader, 20).decode(), flush=True)
 """
-HANG = "time.sleep(60)"
+HANG = "time.sleep(20)"
 
 
 def python(code: str) -> list[str]:
@@ -199,6 +199,22 @@ def test_the_environment_is_exactly_what_was_given(
     assert sorted(run.output_tail.split("\0")[:-1]) == sorted(f"{k}={v}" for k, v in environ.items())
 
 
+def test_variables_are_on_no_command_line_where_everybody_could_read_them(tmp_path: Path) -> None:
+    code = "import os; print(os.environ['TOKEN'] in open('/proc/%d/cmdline' % os.getppid()).read())"
+
+    run = supervise(tmp_path, python(code), environ={"LC_ALL": "C.UTF-8", "TOKEN": "hunter2"})
+
+    assert run.output_tail == "False\n"
+
+
+def test_variables_may_be_as_many_and_as_long_as_the_system_lets_them(tmp_path: Path) -> None:
+    environ = {"LC_ALL": "C.UTF-8", "ONE": "x" * 100_000, "TWO": "y" * 100_000}
+
+    run = supervise(tmp_path, python("import os; print(sum(map(len, os.environ.values())))"), environ=environ)
+
+    assert run.output_tail == "200007\n"
+
+
 def test_standard_input_is_empty(tmp_path: Path) -> None:
     run = supervise(tmp_path, python("import sys; print(repr(sys.stdin.read()))"))
 
@@ -287,7 +303,7 @@ for _ in range(2):
     child = os.fork()
     if child == 0:
         held = b"x" * (60 << 20)
-        time.sleep(1.0)
+        time.sleep(0.8)
         os._exit(0)
     children.append(child)
 for child in children:
@@ -388,7 +404,7 @@ def test_what_the_command_left_running_is_gone_when_it_ended(tmp_path: Path, lea
 
 @leaves
 def test_what_the_command_left_running_is_gone_after_a_time_out(tmp_path: Path, leaves: str) -> None:
-    run = supervise(tmp_path, python(leaves + HANG), timeout_s=1.0)
+    run = supervise(tmp_path, python(leaves + HANG), timeout_s=0.7)
 
     assert run.timed_out
     assert not psutil.pid_exists(run.pid)
@@ -475,8 +491,7 @@ def test_what_was_cancelled_before_it_began_has_no_result(tmp_path: Path) -> Non
 
 
 def test_one_lifeline_holds_everything_that_runs(tmp_path: Path) -> None:
-    lifeline = Lifeline()
-    ready = threading.Barrier(3)
+    lifeline, started = Lifeline(), threading.Semaphore(0)
     cancelled: list[str] = []
 
     def run(name: str) -> None:
@@ -485,7 +500,7 @@ def test_one_lifeline_holds_everything_that_runs(tmp_path: Path) -> None:
                 tmp_path,
                 python("import time; print('up', flush=True); time.sleep(60)"),
                 lifeline=lifeline,
-                on_output=lambda _: ready.wait() and None,
+                on_output=lambda _: started.release(),
             )
         except Cancelled:
             cancelled.append(name)
@@ -493,11 +508,12 @@ def test_one_lifeline_holds_everything_that_runs(tmp_path: Path) -> None:
     threads = [threading.Thread(target=run, args=(name,)) for name in ("one", "two")]
     for thread in threads:
         thread.start()
-    ready.wait(timeout=20)
+    have_started = [started.acquire(timeout=10) for _ in threads]
     lifeline.cancel()
     for thread in threads:
         thread.join(timeout=10)
 
+    assert have_started == [True, True]
     assert sorted(cancelled) == ["one", "two"]
 
 

@@ -396,14 +396,14 @@ threading.Thread(target=hangs_in_a_thread).start()
 hangs_in_main()
 """
 
-    seen = observe(script(code, timeout_s=1.5), environment, runs)
+    seen = observe(script(code, timeout_s=1.0), environment, runs)
 
     assert (seen.outcome, seen.phase, seen.exit_code) == (Outcome.FAILED, Phase.CHECK, None)
-    assert seen.signature == signature.of_timeout(1.5)
+    assert seen.signature == signature.of_timeout(1.0)
     assert "in hangs_in_main" in seen.stacks
     assert "in hangs_in_a_thread" in seen.stacks
     assert seen.output_tail == "about to hang\n"
-    assert 1.5 <= seen.wall_s < 5
+    assert 1.0 <= seen.wall_s < 5
 
 
 def test_a_hang_in_a_process_that_the_probe_started_has_its_stacks_too(
@@ -412,7 +412,7 @@ def test_a_hang_in_a_process_that_the_probe_started_has_its_stacks_too(
     code = "import subprocess, sys; subprocess.run([sys.executable, 'server.py'])"
     server = source("server.py", "import time\ndef serves():\n    time.sleep(60)\nserves()")
 
-    seen = observe(script(code, server, timeout_s=1.5), environment, runs)
+    seen = observe(script(code, server, timeout_s=1.0), environment, runs)
 
     assert "in serves" in seen.stacks
     assert "in communicate" in seen.stacks or "in wait" in seen.stacks

@@ -1,4 +1,4 @@
-"""Served probes: which are recognised, and real ones under a real uvicorn, in every way in which they can end.
+"""Served probes: which are recognised, and real ones under a real uvicorn in every way in which they can end.
 
 What needs a server is marked `network`: its environments are installed from the package index.
 """
@@ -75,7 +75,8 @@ async def app(scope, receive, send):
         raise ValueError("no such thing")
     answer = await body_of(receive) or path.encode()
     headers = [(b"content-length", str(len(answer)).encode()), (b"x-version", b"1")]
-    await send({"type": "http.response.start", "status": 404 if path == "/absent" else 200, "headers": headers})
+    status = 404 if path == "/absent" else 200
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": answer})
 """
 
@@ -180,6 +181,16 @@ def test_an_app_file_can_be_driven_by_a_probe_file(here: Path) -> None:
     assert sorted(file.name for file in probe.files) == ["drive.py", "web.py"]
 
 
+def test_several_workers_are_refused(here: Path) -> None:
+    (here / "leak.py").write_text(HELLO + PASSES)
+
+    with pytest.raises(UsageError) as caught:
+        load(Path("leak.py"), Options(uvicorn={"workers": 2}))
+
+    assert str(caught.value) == "`workers = 2` is not possible (`--uvicorn`)"
+    assert caught.value.hint == "the app is served in one process, whose memory and stacks are looked at"
+
+
 # --- Running them
 
 
@@ -269,7 +280,7 @@ def test_a_probe_that_asserts_nothing_wrong_passes(served_by: Environment, runs:
     assert (seen.exit_code, seen.metrics, seen.frames, seen.stacks) == (0, {}, (), "")
     assert seen.peak_bytes is not None
     assert seen.peak_bytes > 10 * MIB
-    assert "Uvicorn running" in seen.output_tail
+    assert "Application startup complete." in seen.output_tail
 
 
 @network
@@ -350,6 +361,9 @@ def test_a_metric_that_is_no_number_is_never_a_pass_without_metrics(
     [
         pytest.param("raise SystemExit(1)", Outcome.FAILED, id="one-is-a-failure"),
         pytest.param("raise SystemExit(125)", Outcome.UNTESTABLE, id="125-cannot-tell"),
+        pytest.param("raise SystemExit(0)", Outcome.PASSED, id="zero-passes"),
+        pytest.param("raise SystemExit", Outcome.PASSED, id="none-passes"),
+        pytest.param("raise SystemExit('it leaks')", Outcome.FAILED, id="a-text-is-a-failure"),
     ],
 )
 def test_exit_codes_mean_what_they_mean_in_scripts(
@@ -413,7 +427,7 @@ def test_an_app_file_is_measured_by_a_ready_made_load(
 def test_a_ready_made_load_without_answers_fails(served_by: Environment, runs: Path, tmp_path: Path) -> None:
     path = tmp_path / "web.py"
     path.write_text("import os\nasync def app(scope, receive, send):\n    os._exit(3)\n")
-    probe = load(None, Options(app=str(path), load="/", requests=10))
+    probe = load(None, Options(app=str(path), load="/", requests=10, uvicorn={"lifespan": "off"}))
 
     seen = observe(probe, served_by, runs)
 
@@ -506,6 +520,9 @@ async def opens_the_database():
     await asyncio.Event().wait()
 
 async def app(scope, receive, send):
+    await startup()
+
+async def startup():
     await opens_the_database()
 """
     seen = observe(served(code + PASSES, options={"lifespan": "on"}, startup_s=1.5), served_by, runs)
@@ -515,7 +532,7 @@ async def app(scope, receive, send):
         Phase.STARTUP,
         "TimeoutError: the app was not ready within 1.5 s",
     )
-    assert "opens_the_database" in seen.stacks
+    assert "in opens_the_database" in seen.stacks
     assert left_behind(runs) == []
 
 
@@ -568,15 +585,43 @@ def probe(server):
         connection.send_request("GET", "/")
         connection.response()
 """
-    seen = observe(served(HANGS + code), served_by, runs)
+    seen = observe(served(HANGS + code, options={"lifespan": "off"}), served_by, runs)
 
     assert shown(seen) == (
         Outcome.FAILED,
         Phase.DRIVE,
         "TimeoutError: no response: nothing came within 0.5 s",
     )
-    assert "waits_for_ever" in seen.stacks
+    assert "in waits_for_ever" in seen.stacks
     assert left_behind(runs) == []
+
+
+@network
+def test_the_stacks_of_a_task_reach_down_to_what_it_awaits(served_by: Environment, runs: Path) -> None:
+    code = """
+import asyncio, time
+
+async def app(scope, receive, send):
+    await outer()
+
+async def outer():
+    await waits_for_ever()
+
+async def waits_for_ever():
+    await asyncio.Event().wait()
+
+def probe(server):
+    connection = server.connection(timeout_s=5)
+    connection.send_request("GET", "/")
+    deadline = time.monotonic() + 5
+    while "run_asgi" not in server.stacks():
+        assert time.monotonic() < deadline
+    assert "in waits_for_ever" in server.stacks(), server.stacks()
+    connection.reset()
+"""
+    seen = observe(served(code, options={"lifespan": "off"}), served_by, runs)
+
+    assert seen.outcome is Outcome.PASSED, seen.output_tail
 
 
 @network
@@ -694,8 +739,25 @@ async def app(scope, receive, send):
     seen = observe(served(code + PASSES, options={"lifespan": "off"}), served_by, runs)
 
     assert seen.outcome is Outcome.PASSED
-    assert "the server was still running 5 s after SIGINT\n" in seen.output_tail
-    assert 5 <= seen.wall_s < 30
+    assert "the server was still running 1 s after SIGINT\n" in seen.output_tail
+    assert 2 <= seen.wall_s < 30
+    assert left_behind(runs) == []
+
+
+@network
+def test_a_server_that_waits_for_an_open_request_ends_at_the_second_interrupt(
+    served_by: Environment, runs: Path
+) -> None:
+    code = """
+def probe(server):
+    server.connection().send_request("GET", "/")
+    while "run_asgi" not in server.stacks():
+        pass
+"""
+    seen = observe(served(HANGS + code, options={"lifespan": "off"}), served_by, runs)
+
+    assert seen.outcome is Outcome.PASSED, seen.output_tail
+    assert seen.output_tail.count("the server was still running 1 s after SIGINT\n") == 1
     assert left_behind(runs) == []
 
 

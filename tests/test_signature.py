@@ -207,7 +207,9 @@ def test_an_output_without_a_whole_traceback_has_no_signature(output: str) -> No
         pytest.param(signature.of_exception("TypeError", "no", phase=Phase.CHECK), 1, id="exception"),
         pytest.param(signature.of_exit(-11), 1, id="crash"),
         pytest.param(signature.of_exception("ImportError", "no", phase=Phase.IMPORT), 0, id="import-error"),
-        pytest.param(signature.of_exception("AssertionError", "no", phase=Phase.IMPORT), 0, id="while-importing"),
+        pytest.param(
+            signature.of_exception("AssertionError", "no", phase=Phase.IMPORT), 0, id="while-importing"
+        ),
     ],
 )
 def test_some_failures_speak_more_plainly_than_others(failure: Signature, plainness: int) -> None:

@@ -1,4 +1,4 @@
-"""Where a hidden change is looked for: beside the boundary, and at ends of series in long unknown stretches."""
+"""Where a hidden change is looked for: beside the boundary, and at ends of series in long stretches."""
 
 from __future__ import annotations
 

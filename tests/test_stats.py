@@ -96,5 +96,5 @@ def test_units_and_levels_only_scale_the_answer(y: list[int], shift: int, factor
     ],
 )
 def test_a_slope_of_too_little_is_refused(x: list[float], y: list[float]) -> None:
-    with pytest.raises(ValueError, match="^a slope needs at least two points at different x$"):
+    with pytest.raises(ValueError, match=r"^a slope needs at least two points at different x$"):
         slope(x, y)

@@ -499,11 +499,11 @@ def build_wheel(*args):
         builders.append(psutil.Process(int(fifo.read_text())))
         lifeline.cancel()
 
-    thread = threading.Thread(target=cancel_once_it_builds)
+    thread = threading.Thread(target=cancel_once_it_builds, daemon=True)  # without a build it waits for ever
     thread.start()
     with pytest.raises(Cancelled):
         resolve(uv, "demo", lifeline=lifeline)
-    thread.join()
+    thread.join(timeout=10)
     has_ended = ends(builders[0])
     if not has_ended:
         builders[0].kill()

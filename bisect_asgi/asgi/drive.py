@@ -13,6 +13,7 @@ import asyncio
 import importlib.util
 import inspect
 import json
+import math
 import signal
 import socket
 import subprocess
@@ -27,7 +28,7 @@ from types import ModuleType
 from bisect_asgi import codec
 from bisect_asgi.asgi.request import RESULT, Driven, DriveRequest
 from bisect_asgi.asgi.server import Server, Skip, skip
-from bisect_asgi.model import Outcome, Phase, ReadyMadeLoad
+from bisect_asgi.model import UNTESTABLE_EXIT, Outcome, Phase, ReadyMadeLoad
 
 _INSIDE = Path(__file__).parent.parent / "inside" / "bisect_asgi_serve.py"
 _SHUTDOWN_S = 1.0
@@ -111,7 +112,7 @@ def wait_until_ready(server: Server, process: subprocess.Popen[bytes], limit_s: 
         try:
             fact = server.next_fact(deadline - time.monotonic())
         except TimeoutError:
-            stacks = server.stacks() if phase is Phase.STARTUP else ""
+            stacks = ask_for_stacks(server) if phase is Phase.STARTUP else ""
             message = f"the app was not ready within {limit_s:g} s"
             raise StartFailed(failed(phase, "TimeoutError", message, stacks=stacks)) from None
         if fact is None:
@@ -140,7 +141,12 @@ def failed(
 ) -> Driven:
     """The result of a failure."""
     return Driven(
-        outcome=Outcome.FAILED, phase=phase, type=kind, message=message, frames=frames, stacks=stacks
+        outcome=Outcome.FAILED,
+        phase=phase,
+        type=kind,
+        message=message.encode("utf-8", "replace").decode(),  # lone surrogates are no text
+        frames=frames,
+        stacks=stacks,
     )
 
 
@@ -151,6 +157,8 @@ def drive(server: Server, probe: Callable[[Server], object]) -> Driven:
         return Driven(outcome=Outcome.PASSED, phase=Phase.CHECK, metrics=metrics_of(returned))
     except Skip as error:
         return Driven(outcome=Outcome.UNTESTABLE, phase=Phase.DRIVE, type="skip", message=str(error))
+    except SystemExit as error:
+        return exited(error.code)
     except Exception as error:
         traceback.print_exc(file=sys.stdout)
         frames = tuple(
@@ -161,10 +169,23 @@ def drive(server: Server, probe: Callable[[Server], object]) -> Driven:
         return failed(phase, type(error).__name__, str(error), frames=frames, stacks=stacks_of(server, error))
 
 
+def exited(code: object) -> Driven:
+    """What `sys.exit` in a probe means: as for scripts, git bisect's exit codes."""
+    if code in (None, 0):
+        return Driven(outcome=Outcome.PASSED, phase=Phase.CHECK)
+    if code == UNTESTABLE_EXIT:
+        return Driven(outcome=Outcome.UNTESTABLE, phase=Phase.CHECK, type="skip", message="exit code 125")
+    return failed(Phase.CHECK, "SystemExit", str(code))
+
+
 def stacks_of(server: Server, error: Exception) -> str:
     """The server's stacks when the probe waited in vain."""
-    if not isinstance(error, TimeoutError) and "Timeout" not in type(error).__name__:
-        return ""
+    waited = isinstance(error, TimeoutError) or "Timeout" in type(error).__name__
+    return ask_for_stacks(server) if waited else ""
+
+
+def ask_for_stacks(server: Server) -> str:
+    """The server's stacks, if it can still answer: what holds the interpreter's lock lets nobody."""
     try:
         return server.stacks()
     except (OSError, ValueError):
@@ -188,15 +209,22 @@ def metrics_of(returned: object) -> dict[str, float]:
 
     Raises:
         TypeError: it is something else.
+        ValueError: a number is infinite, or none.
     """
     match returned:
         case None:
             return {}
         case bool() | int() | float():
-            return {"value": float(returned)}
+            metrics = {"value": float(returned)}
         case dict():
-            return {str(name): float(value) for name, value in returned.items()}
-    raise TypeError(f"a probe returns nothing, a number or a dict of numbers, not {type(returned).__name__}")
+            metrics = {str(name): float(value) for name, value in returned.items()}
+        case _:
+            kind = type(returned).__name__
+            raise TypeError(f"a probe returns nothing, a number or a dict of numbers, not {kind}")
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise ValueError(f"the metric `{name}` is {value}")
+    return metrics
 
 
 def ready_made(load: ReadyMadeLoad) -> Callable[[Server], object]:
@@ -246,7 +274,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
             process.wait(_SHUTDOWN_S)
             return
         except subprocess.TimeoutExpired:
-            print(f"the server was still running {_SHUTDOWN_S:g} s after SIGINT", flush=True)  # noqa: T201
+            continue
+    print(f"the server was still running {2 * _SHUTDOWN_S:g} s after SIGINT", flush=True)  # noqa: T201
     process.kill()
     process.wait()
 

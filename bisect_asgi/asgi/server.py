@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -51,6 +52,7 @@ class Server:
         self.pid = pid
         self._control = control
         self._received = b""
+        self._asked = 0
         self._log = log
 
     @cached_property
@@ -85,17 +87,18 @@ class Server:
     ) -> loads.Load:
         """Send many requests; with `duration_s` as many as fit into it."""
         what = loads.Request.parse(request) if isinstance(request, str) else request
-        return asyncio.run(
-            loads.run(
-                self.address,
-                what,
-                requests=requests,
-                concurrency=concurrency,
-                keep_alive=keep_alive,
-                timeout_s=timeout_s,
-                duration_s=duration_s,
-            )
+        sending = loads.run(
+            self.address,
+            what,
+            requests=requests,
+            concurrency=concurrency,
+            keep_alive=keep_alive,
+            timeout_s=timeout_s,
+            duration_s=duration_s,
         )
+        # In a thread: `async def probe` has a loop of its own here.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, sending).result()
 
     def memory(self) -> int:
         """The memory of the server's process tree in bytes, read from outside."""
@@ -163,8 +166,11 @@ class Server:
         return codec.from_json(line, dict[str, object])
 
     def _ask(self, question: str) -> object:
-        self._control.sendall(json.dumps({"ask": question}).encode() + b"\n")
-        fact = self.next_fact(_ANSWER_TIMEOUT_S)
-        if fact is None:
-            raise ConnectionError("the server has ended")
-        return fact.get("answer")
+        self._asked += 1
+        self._control.sendall(json.dumps({"ask": question, "number": self._asked}).encode() + b"\n")
+        while True:  # past the late answer to a question that was given up
+            fact = self.next_fact(_ANSWER_TIMEOUT_S)
+            if fact is None:
+                raise ConnectionError("the server has ended")
+            if fact.get("number") == self._asked:
+                return fact["answer"]

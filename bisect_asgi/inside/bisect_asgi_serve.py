@@ -5,7 +5,7 @@
 REQUEST has `file` and `name` (of the app), `listener` and `control` (descriptors of a bound socket and of a
 socket to the driver) and `options` (of uvicorn's Config). What happens goes over the control socket, a
 JSON object a line: {"phase": "import"}, {"phase": "startup"}, {"phase": "ready"}, or {"failed": …} with the exception.
-After that the driver may ask: {"ask": "objects"}, {"ask": "stacks"}.
+After that the driver may ask: {"ask": "objects", "number": 1}, {"ask": "stacks", "number": 2}.
 """
 
 import asyncio
@@ -41,8 +41,9 @@ class Control:
         """Answer the driver's questions until it hangs up."""
         with self.socket.makefile("r", encoding="utf-8") as lines:
             for line in lines:
-                question = json.loads(line)["ask"]
-                self.tell(answer=count_objects() if question == "objects" else show_stacks(self.loop))
+                asked = json.loads(line)
+                answer = count_objects() if asked["ask"] == "objects" else show_stacks(self.loop)
+                self.tell(answer=answer, number=asked["number"])
 
 
 def count_objects():
@@ -60,9 +61,20 @@ def show_stacks(loop):
         parts.append("Thread %s:\n%s" % (names.get(ident, ident), "".join(traceback.format_stack(frame))))
     every = getattr(asyncio, "all_tasks", None) or asyncio.Task.all_tasks
     for task in every(loop) if loop else ():
-        stack = [line for frame in task.get_stack() for line in traceback.format_stack(frame, 1)]
-        parts.append("Task %r:\n%s" % (task, "".join(stack)))
+        parts.append("Task %r:\n%s" % (task, "".join(awaiting(task))))
     return "\n".join(parts)
+
+
+def awaiting(task):
+    """The lines of a task's stack, outermost first; get_stack() ends at the first coroutine."""
+    waiting = getattr(task, "_coro", None)
+    while waiting is not None:
+        kind = next((kind for kind in ("cr", "gi", "ag") if hasattr(waiting, kind + "_frame")), None)
+        frame = getattr(waiting, "%s_frame" % kind, None) if kind else None
+        if frame is not None:
+            for line in traceback.format_stack(frame, 1):
+                yield line
+        waiting = getattr(waiting, "gi_yieldfrom" if kind == "gi" else "%s_await" % kind, None)
 
 
 def load_app(path, name):

@@ -177,7 +177,7 @@ def run_supervised(
     }
     reader, writer = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(_SUPERVISOR), json.dumps(request), str(writer)],
+        [sys.executable, "-I", "-S", str(_SUPERVISOR), str(writer)],
         env=dict(environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -187,6 +187,7 @@ def run_supervised(
     )
     os.close(writer)
     with process, open(reader, encoding="utf-8") as results, lifeline.holding(lambda: _let_go(process)):
+        _hand_over(process, request)
         tail, sampled = _attend(process, on_output)
         text = results.read()
     lifeline.check()
@@ -202,6 +203,14 @@ def run_supervised(
         peak_bytes=max(sampled, result["peak_bytes"]),
         output_tail=tail.text(),
     )
+
+
+def _hand_over(process: subprocess.Popen[bytes], request: dict[str, object]) -> None:
+    """Send the request; not on the command line, which everybody can read."""
+    with contextlib.suppress(BrokenPipeError, ValueError):  # cancelled already
+        if process.stdin:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
 
 
 def _let_go(process: subprocess.Popen[bytes]) -> None:

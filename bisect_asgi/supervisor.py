@@ -1,12 +1,13 @@
 """Run one command, and leave nothing of it behind: a program of its own, of standard-library code alone.
 
-    python -I -S supervisor.py REQUEST_JSON RESULT_FD
+    python -I -S supervisor.py RESULT_FD
 
 The tool starts one supervisor for each run. As a *child subreaper* (prctl(2)) it inherits every orphan
 of the command, also those that called setsid, so that it can kill and count all of them: the processor
 time is the whole tree's, and its own peak is small enough not to colour the children's. Its standard
-input is the tool's *lifeline*: when it closes, because the run was cancelled or the tool was killed, the
-tree is killed. The command's output goes where the supervisor's goes; the result goes to RESULT_FD.
+input brings the request, one line of JSON, and is the tool's *lifeline* after that: when it closes,
+because the run was cancelled or the tool was killed, the tree is killed. The command's output goes where
+the supervisor's goes; the result goes to RESULT_FD.
 
 It imports nothing of the package: it starts in milliseconds and runs with `-S`.
 """
@@ -21,7 +22,11 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # without importing typing, which takes longer than all the rest
+    from collections.abc import Iterator
+    from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
 STACKS_SIGNAL = signal.SIGUSR2
@@ -31,8 +36,8 @@ LIFELINE = 0
 
 def main() -> None:
     """Run the request, write the result, end."""
-    request = json.loads(sys.argv[1])
-    result_fd = int(sys.argv[2])
+    result_fd = int(sys.argv[1])
+    request = read_request()
     become_subreaper()
     wakeup, _ = wake_on_child_exit()
     os.chdir(request["cwd"])
@@ -60,6 +65,18 @@ def main() -> None:
             "peak_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         },
     )
+
+
+def read_request() -> dict[str, Any]:
+    """Read the line up to its end and no further: what comes after it is the lifeline's."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        chunk = os.read(LIFELINE, 65536)
+        if not chunk:
+            sys.exit()
+        line += chunk
+    request: dict[str, Any] = json.loads(line)
+    return request
 
 
 def become_subreaper() -> None:

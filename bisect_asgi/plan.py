@@ -107,10 +107,17 @@ class Plan:
         options += [f"--with={requirement}" for requirement in self.held]
         if self.policy.kind is not PolicyKind.AS_OF_RELEASE:
             options.append(f"--deps={self.policy}")
-        load = self.probe.served.load if self.probe.served else None
-        if load is not None:
-            options += [f"--load={load.request}", f"--requests={load.requests}"]
-            options += [f"--concurrency={load.concurrency}"]
+        if limit := self.rules.limit:
+            bound = (
+                f"--bad-above={limit.above:g}" if limit.above is not None else f"--bad-below={limit.below:g}"
+            )
+            options += [f"--metric={limit.metric}", bound]
+        if served := self.probe.served:
+            options += [f"--uvicorn={key}={value}" for key, value in served.options.items()]
+            if load := served.load:
+                options += [f"--load={load.request}", f"--requests={load.requests}"]
+                options += [f"--concurrency={load.concurrency}"]
+                options += [] if load.keep_alive else ["--no-keep-alive"]
         return tuple(shlex.quote(option) for option in options)
 
 

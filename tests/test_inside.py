@@ -286,6 +286,21 @@ os.waitpid(pid, 0)
     ), measured
 
 
+def test_a_forked_child_leaves_no_peak_in_the_name_of_its_parent(pythons: Pythons) -> None:
+    code = """
+import os, sys
+pid = os.fork()
+if pid == 0:
+    sys.exit()
+os.waitpid(pid, 0)
+os._exit(0)
+"""
+
+    pythons.each(lambda python: python.watched("-c", code))
+
+    assert pythons.each(lambda python: list(python.report.glob("peak-*.txt"))) == pythons.agree([])
+
+
 def test_a_report_folder_that_is_gone_does_not_stop_the_program(pythons: Pythons, tmp_path: Path) -> None:
     done = pythons.each(lambda python: python.watched("-c", "print('fine')", report=tmp_path / "gone"))
 

@@ -77,7 +77,7 @@ def test_those_of_pyenv_are_found_without_running_its_shims(
     others = [usable.interpreter for usable in find_all(cache) if usable.interpreter.version != MINE]
     root = tmp_path / "pyenv"
     ran = tmp_path / "ran"
-    program(root / "shims" / "python3", f"touch {ran}; exit 1")
+    program(root / "shims" / "python3", f": > {ran}; exit 1")
     monkeypatch.setenv("PYENV_ROOT", str(root))
     monkeypatch.setenv("PATH", str(root / "shims"))
     before = {usable.interpreter.version for usable in find_all(tmp_path / "cache")}

@@ -21,6 +21,7 @@ from bisect_asgi.plan import (
     make_plan,
     parse_package,
     parse_policy,
+    parse_project,
     pinned_version,
 )
 
@@ -408,3 +409,8 @@ def test_the_policy_limits_how_new_dependencies_may_be(
 )
 def test_only_an_exact_requirement_pins(requirement: str, pinned: tuple[str, Version] | None) -> None:
     assert pinned_version(requirement) == pinned
+
+
+@pytest.mark.parametrize("text", ["Flask_SQLAlchemy", "flask.sqlalchemy", "flask-sqlalchemy[async]==3.1"])
+def test_a_project_is_named_in_any_spelling(text: str) -> None:
+    assert parse_project(text) == "flask-sqlalchemy"

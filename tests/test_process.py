@@ -30,6 +30,7 @@ if os.fork() == 0:
     os.setsid()
     os.write(writer, b"%d" % os.getpid())
     time.sleep(20)
+    os._exit(0)
 print(os.read(reader, 20).decode(), flush=True)
 """
 LEAVES_A_DAEMON = """
@@ -43,6 +44,7 @@ if os.fork() == 0:
     os.closerange(0, 3)
     os.write(writer, number)
     time.sleep(20)
+    os._exit(0)
 print(os.read(reader, 20).decode(), flush=True)
 """
 HANG = "time.sleep(20)"
@@ -266,7 +268,7 @@ if child == 0:
     while time.process_time() < 0.3:
         pass
     os.write(writer, b"!")
-    time.sleep({0 if end else 60})
+    time.sleep({0 if end else 20})
     os._exit(0)
 os.read(reader, 1)
 {end}
@@ -354,6 +356,12 @@ os.write(1, b"the end")
     assert len(run.output_tail) == TAIL_BYTES
     assert run.output_tail.endswith("eeeethe end")
     assert sum(len(text) for text in seen) == 500 * 20_000 + len("the end")
+
+
+def test_the_tail_is_the_end_of_what_was_written_to_the_byte(tmp_path: Path) -> None:
+    run = supervise(tmp_path, python(f"import os; os.write(1, b'a' * 1_000 + b'b' * {TAIL_BYTES})"))
+
+    assert run.output_tail == "b" * TAIL_BYTES
 
 
 def test_both_streams_are_one_text_in_the_order_of_writing(tmp_path: Path) -> None:
@@ -567,7 +575,8 @@ def test_a_helper_that_is_not_there_is_an_os_error() -> None:
     [
         pytest.param("import os; number = os.getpid()", id="alone"),
         pytest.param(
-            "import os, time\nnumber = os.fork()\nif not number:\n    time.sleep(60)", id="with-a-child"
+            "import os, time\nnumber = os.fork()\nif not number:\n    time.sleep(20); os._exit(0)",
+            id="with-a-child",
         ),
     ],
 )

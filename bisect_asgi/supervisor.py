@@ -101,9 +101,9 @@ def start(argv: list[str], environ: dict[str, str], result_fd: int) -> int:
         (os.POSIX_SPAWN_OPEN, LIFELINE, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_CLOSE, result_fd),
     ]
-    # Python ignores SIGPIPE and may set LC_CTYPE; the command gets neither.
+    # Python ignores two signals and may set LC_CTYPE; the command gets neither.
     return os.posix_spawnp(
-        argv[0], argv, environ, file_actions=actions, setsid=True, setsigdef=[signal.SIGPIPE]
+        argv[0], argv, environ, file_actions=actions, setsid=True, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ]
     )
 
 

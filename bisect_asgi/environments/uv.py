@@ -51,7 +51,7 @@ class Indexes:
 class SdistBuildFailed(BuildFailed):
     """One distribution could not be built; `name` and `version` say which."""
 
-    def __init__(self, message: str, *, name: str, version: str) -> None:
+    def __init__(self, message: str, *, name: str = "", version: str = "") -> None:
         super().__init__(message)
         self.name = name
         self.version = version
@@ -223,7 +223,8 @@ def _configuration(indexes: Indexes, keep: str) -> str:
             f"default = {'true' if place == len(indexes.urls) - 1 else 'false'}\n"
             f"{keep}"
         )
-    return f"find-links = {json.dumps(list(indexes.find_links))}\n\n" + "\n".join(tables)
+    links = f"find-links = {json.dumps(list(indexes.find_links))}\n"
+    return links + ("\n".join(tables) if tables else "no-index = true\n")
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,6 +14,9 @@ small uploads. Source: starlette issue 819, fixed by pull request 933.
 
 How it is told apart: the temporary file that starlette puts the upload into records the threads that write
 to it and read from it.
+
+What was measured on CPython 3.11 and 3.8: good, the main thread alone; bad, a thread of the pool. History:
+bad from 0.7.2 at the latest to 0.13.4, good since 0.13.5. The claim is confirmed.
 """
 
 import asyncio

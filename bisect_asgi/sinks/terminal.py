@@ -104,6 +104,8 @@ class TerminalSink:
         judged = self._words.judged
         if judged is not None and judged.low is not None and judged.high is not None:
             yield self._range(judged, judged.low, judged.high)
+        elif judged is not None and (settled := self._words.settled(judged)):
+            yield Text(settled)
 
     def _range(self, judged: events.Judged, low: int, high: int) -> Text:
         """`0.60.0 ━━━━━━━━╸      ╺━━━━ 0.110.0   12 releases left, about 4 more steps`."""

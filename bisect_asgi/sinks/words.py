@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from bisect_asgi import events
-from bisect_asgi.format import duration, plural
-from bisect_asgi.model import Outcome, Ruling, Signature, Trial
+from bisect_asgi.format import duration, listing, plural
+from bisect_asgi.model import Outcome, Ruling, Signature, Trial, Verdict
 from bisect_asgi.report.fold import word
 
 
@@ -16,6 +18,7 @@ class Words:
         self.candidates: tuple[events.CandidateListed, ...] = ()
         self.judged: events.Judged | None = None
         self._told_different: set[int] = set()
+        self._told_changes = ""
         self._told_range: tuple[int | None, int | None, int] | None = None
 
     def take(self, event: events.Event) -> None:
@@ -64,13 +67,36 @@ class Words:
     def narrowed(self) -> list[str]:
         """Where the range stands, when it has changed."""
         judged = self.judged
-        if judged is None or judged.low is None or judged.high is None or not judged.left:
+        if judged is None or not judged.left:
             return []
+        if judged.low is None or judged.high is None:
+            told = self.settled(judged)
+            changes = told.partition(";")[2]
+            if changes == self._told_changes:
+                return []
+            self._told_changes = changes
+            return [told]
         state = (judged.low, judged.high, judged.left)
         if state == self._told_range:
             return []
         self._told_range = state
         return [f"between {self.label(judged.low)} and {self.label(judged.high)}: {left(judged.left)}"]
+
+    def settled(self, judged: events.Judged) -> str:
+        """What is known so far where all changes are looked for; empty while that is nothing."""
+        tested = [(key, ruling) for key, ruling in judged.rulings if _is_tested(ruling)]
+        spans = [
+            f"{self.label(low)} → {self.label(high)}"
+            for (low, before), (high, after) in pairwise(tested)
+            if before.verdict is not after.verdict
+        ]
+        if len(tested) < 2:
+            return ""
+        return f"{plural(judged.left, 'release')} unknown; changes so far: {listing(spans, most=9) or 'none'}"
+
+
+def _is_tested(ruling: Ruling) -> bool:
+    return ruling.verdict is not Verdict.SKIP
 
 
 def left(count: int) -> str:

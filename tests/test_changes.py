@@ -312,7 +312,7 @@ def test_replaying_in_any_order_is_resuming() -> None:
     ],
 )
 def test_a_search_that_cannot_be_is_refused(size: int, shortest: int) -> None:
-    with pytest.raises(ValueError, match=f"^size {size} and shortest {shortest} are at least 1$"):
+    with pytest.raises(ValueError, match="at least one candidate"):
         AllChanges(size, shortest=shortest)
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import platformdirs
@@ -16,7 +17,7 @@ import platformdirs
 from bisect_asgi import interpreters
 from bisect_asgi.environments.cache import EnvironmentCache
 from bisect_asgi.environments.resolution import Resolver
-from bisect_asgi.environments.uv import Uv, configured_indexes
+from bisect_asgi.environments.uv import Indexes, Uv, configured_indexes
 from bisect_asgi.errors import Unavailable, UsageError
 from bisect_asgi.events import Event, OutputSeen, TrialProgressed
 from bisect_asgi.index import IndexClient
@@ -105,11 +106,17 @@ def limit_bytes() -> int:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
+@cache
+def indexes() -> Indexes:
+    """The user's indexes, asked of uv once for a command."""
+    return configured_indexes()
+
+
 @contextmanager
 def open_workshop(places: Places) -> Iterator[Workshop]:
     """Put together what trials need on this machine."""
     with closing(Store(places.store)) as store:
-        uv = Uv(places.root / "uv", configured_indexes())
+        uv = Uv(places.root / "uv", indexes())
         resolver = Resolver(uv, recall_failure=store.failure, record_failure=store.keep_failure)
         runs = places.root / "runs"
         clean_up(runs)
@@ -145,7 +152,7 @@ def open_world(
         )
 
     pythons = places.root / "interpreters"
-    with closing(IndexClient(configured_indexes(), places.root / "index")) as index:
+    with closing(IndexClient(indexes(), places.root / "index")) as index:
         yield World(
             releases_of=index.releases,
             interpreters=lambda: interpreters.find_all(pythons),

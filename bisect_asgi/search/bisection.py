@@ -40,6 +40,7 @@ from enum import StrEnum
 from itertools import islice, pairwise, zip_longest
 
 from bisect_asgi.model import Verdict
+from bisect_asgi.search.told import Told
 
 GALLOP_FACTOR = 4
 FINEST_STRETCH = 16
@@ -83,7 +84,7 @@ class Stopped:
     reason: StopReason
 
 
-class Bisection:
+class Bisection(Told):
     """Find two neighbouring candidates of which the older is OLD and the newer NEW.
 
     Args:
@@ -97,32 +98,16 @@ class Bisection:
     """
 
     def __init__(self, size: int, *, gallop: bool = False, verify: Sequence[int] = ()) -> None:
-        if size < 1:
-            raise ValueError(f"a search needs at least one candidate, not {size}")
-        self.size = size
+        super().__init__(size)
         self.gallop = gallop
         self._verify = tuple(verify)
-        self._told: dict[int, Verdict] = {}
 
     @classmethod
     def replay(
         cls, size: int, told: Mapping[int, Verdict], *, gallop: bool = False, verify: Sequence[int] = ()
     ) -> Bisection:
         """Return the search that was told all of `told`; the order does not matter."""
-        search = cls(size, gallop=gallop, verify=verify)
-        for key, verdict in told.items():
-            search.tell(key, verdict)
-        return search
-
-    def tell(self, key: int, verdict: Verdict) -> None:
-        """Take in what candidate `key` showed; a second verdict replaces the first.
-
-        Raises:
-            IndexError: `key` is no candidate.
-        """
-        if not 0 <= key < self.size:
-            raise IndexError(f"candidate {key} of {self.size}")
-        self._told[key] = verdict
+        return cls(size, gallop=gallop, verify=verify).after(told)
 
     @property
     def state(self) -> Searching | Found | Stopped:

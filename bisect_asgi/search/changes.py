@@ -17,6 +17,7 @@ from itertools import pairwise
 
 from bisect_asgi.model import Verdict
 from bisect_asgi.search.bisection import Found, Searching
+from bisect_asgi.search.told import Told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Mapped:
     """Any state that lasted for at least so many testable candidates has been seen."""
 
 
-class AllChanges:
+class AllChanges(Told):
     """Look for every change among candidates 0 … size - 1, oldest first.
 
     Args:
@@ -41,32 +42,18 @@ class AllChanges:
     """
 
     def __init__(self, size: int, *, shortest: int = 1, first: Sequence[int] = ()) -> None:
-        if size < 1 or shortest < 1:
-            raise ValueError(f"size {size} and shortest {shortest} are at least 1")
-        self.size = size
+        super().__init__(size)
+        if shortest < 1:
+            raise ValueError(f"the shortest state is at least one candidate long, not {shortest}")
         self.shortest = shortest
         self._first = tuple(dict.fromkeys(first))
-        self._told: dict[int, Verdict] = {}
 
     @classmethod
     def replay(
         cls, size: int, told: Mapping[int, Verdict], *, shortest: int = 1, first: Sequence[int] = ()
     ) -> AllChanges:
         """Return the search that was told all of `told`."""
-        search = cls(size, shortest=shortest, first=first)
-        for key, verdict in told.items():
-            search.tell(key, verdict)
-        return search
-
-    def tell(self, key: int, verdict: Verdict) -> None:
-        """Take in what candidate `key` showed; a second verdict replaces the first.
-
-        Raises:
-            IndexError: `key` is no candidate.
-        """
-        if not 0 <= key < self.size:
-            raise IndexError(f"candidate {key} of {self.size}")
-        self._told[key] = verdict
+        return cls(size, shortest=shortest, first=first).after(told)
 
     @property
     def state(self) -> Searching | Mapped:

@@ -303,16 +303,16 @@ def test_replaying_in_any_order_is_resuming() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "shortest"),
+    ("size", "shortest", "message"),
     [
-        pytest.param(0, 1, id="nothing"),
-        pytest.param(-3, 1, id="less-than-nothing"),
-        pytest.param(1, 0, id="no-length"),
-        pytest.param(0, 0, id="both"),
+        pytest.param(0, 1, "a search needs at least one candidate, not 0", id="nothing"),
+        pytest.param(-3, 1, "a search needs at least one candidate, not -3", id="less-than-nothing"),
+        pytest.param(1, 0, "the shortest state is at least one candidate long, not 0", id="no-length"),
+        pytest.param(0, 0, "a search needs at least one candidate, not 0", id="both"),
     ],
 )
-def test_a_search_that_cannot_be_is_refused(size: int, shortest: int) -> None:
-    with pytest.raises(ValueError, match="at least one candidate"):
+def test_a_search_that_cannot_be_is_refused(size: int, shortest: int, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
         AllChanges(size, shortest=shortest)
 
 

@@ -97,11 +97,9 @@ def read_requirements(paths: Sequence[str]) -> tuple[str, ...]:
 
 def _served(path: Path | None, options: Options) -> Served | None:
     """How the app is served: the one of `--app`, or of a probe file that has both `app` and `probe`."""
-    if options.uvicorn.get("workers", 1) not in (None, 1):
-        raise UsageError(
-            f"`workers = {options.uvicorn['workers']}` is not possible (`--uvicorn`)",
-            hint="the app is served in one process, whose memory and stacks are looked at",
-        )
+    workers = options.uvicorn.get("workers") or 1
+    if not isinstance(workers, int) or workers < 1:
+        raise UsageError(f"`workers = {workers}` is out of range (`--uvicorn`)", hint="it is 1 or more")
     load = None
     if options.load is not None:
         load = ReadyMadeLoad(

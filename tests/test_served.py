@@ -181,14 +181,15 @@ def test_an_app_file_can_be_driven_by_a_probe_file(here: Path) -> None:
     assert sorted(file.name for file in probe.files) == ["drive.py", "web.py"]
 
 
-def test_several_workers_are_refused(here: Path) -> None:
+@pytest.mark.parametrize("workers", [-1, "two", 1.5])
+def test_workers_are_counted(here: Path, workers: str | float) -> None:
     (here / "leak.py").write_text(HELLO + PASSES)
 
     with pytest.raises(UsageError) as caught:
-        load(Path("leak.py"), Options(uvicorn={"workers": 2}))
+        load(Path("leak.py"), Options(uvicorn={"workers": workers}))
 
-    assert str(caught.value) == "`workers = 2` is not possible (`--uvicorn`)"
-    assert caught.value.hint == "the app is served in one process, whose memory and stacks are looked at"
+    assert str(caught.value) == f"`workers = {workers}` is out of range (`--uvicorn`)"
+    assert caught.value.hint == "it is 1 or more"
 
 
 # --- Running them
@@ -980,3 +981,48 @@ def probe(server):
 
         assert shown(seen) == (Outcome.PASSED, Phase.CHECK, None), (version, seen.output_tail)
         assert left_behind(runs) == []
+
+
+@network
+def test_several_workers_serve_one_socket_and_end_together(served_by: Environment, runs: Path) -> None:
+    code = """
+import os
+
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"%d" % os.getpid()})
+
+def probe(server):
+    import httpx
+
+    workers = {httpx.get(server.url).text for _ in range(60)}
+    assert server.objects()
+    return {"workers": len(workers), "parent": server.pid}
+"""
+    seen = observe(served(code, options={"lifespan": "off", "workers": 2}), served_by, runs)
+
+    assert seen.outcome is Outcome.PASSED, seen.output_tail
+    assert seen.metrics["workers"] == 2
+    assert not psutil.pid_exists(int(seen.metrics["parent"]))
+    assert left_behind(runs) == []
+
+
+@network
+def test_a_websocket_is_spoken_to(tmp_path: Path, runs: Path) -> None:
+    environment = make_environment(tmp_path / "environment")
+    install(environment, "uvicorn==0.17.6", "websockets==10.4")
+    code = """
+async def app(scope, receive, send):
+    assert (await receive())["type"] == "websocket.connect"
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": (await receive())["text"].upper()})
+
+def probe(server):
+    with server.websocket("/talk") as socket:
+        socket.send("hello")
+        assert socket.recv() == "HELLO"
+"""
+
+    seen = observe(served(code, options={"lifespan": "off"}), environment, runs)
+
+    assert seen.outcome is Outcome.PASSED, seen.output_tail

@@ -92,12 +92,18 @@ def serving(request: DriveRequest, log: Path) -> Iterator[Server]:
     theirs.close()
     server = Server(address, pid=process.pid, control=ours, log=log)
     try:
-        wait_until_ready(server, process, request.startup_s)
+        for _ in range(workers_of(request)):
+            wait_until_ready(server, process, request.startup_s)
         yield server
     finally:
         server.close()
         end(process)
         ours.close()
+
+
+def workers_of(request: DriveRequest) -> int:
+    """How many processes will say that they are ready."""
+    return int(request.options.get("workers") or 1)
 
 
 def wait_until_ready(server: Server, process: subprocess.Popen[bytes], limit_s: float) -> None:

@@ -14,6 +14,7 @@ import importlib.util
 import inspect
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -103,6 +104,25 @@ def telling(server_class, control):
     return TellingServer
 
 
+def is_first_of(workers):
+    """Become `workers` processes on one socket; tell in each of them whether it is the first.
+
+    The parent stays, passes SIGINT on and ends with the last of them. uvicorn starts its own workers by
+    importing the app anew in each; the app of a probe may be made by a function, so it is forked before.
+    """
+    if workers == 1:
+        return True
+    children = []
+    for number in range(workers):
+        child = os.fork()
+        if child == 0:
+            return number == 0
+        children.append(child)
+    signal.signal(signal.SIGINT, lambda *_: [os.kill(child, signal.SIGINT) for child in children])
+    codes = [os.waitpid(child, 0)[1] for child in children]
+    os._exit(1 if any(codes) else 0)
+
+
 def main():
     request = json.loads(sys.argv[1])
     control = Control(request["control"])
@@ -111,9 +131,12 @@ def main():
         from uvicorn.config import Config
         from uvicorn.main import Server
 
+        options = dict(request["options"])
+        if not is_first_of(options.pop("workers", None) or 1):
+            control.answer = lambda: None  # one of the workers answers for all
         app = load_app(request["file"], request["name"])
         control.tell(phase="startup")
-        server = telling(Server, control)(Config(app, **request["options"]))
+        server = telling(Server, control)(Config(app, **options))
         threading.Thread(target=control.answer, daemon=True).start()
         server.run(sockets=[socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=request["listener"])])
     except Exception as error:

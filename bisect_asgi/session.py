@@ -295,9 +295,10 @@ def _search(engine: Engine, plan: Plan, setting: Setting) -> State:
     if not isinstance(state, Found) or state.skipped or _is_flaky(engine) or engine.broken:
         return state
     labels = [candidate.label for candidate in setting.candidates]
-    chosen = spots(labels, state.low, state.high, known=engine.observed, most=plan.spot_checks)
-    if chosen:
-        engine.repeat(chosen, 1)
+    # Chosen whatever is known, so that the same command chooses the same ones and finds them in the store.
+    chosen = spots(labels, state.low, state.high, known=(), most=plan.spot_checks)
+    if unknown := [key for key in chosen if key not in engine.observed]:
+        engine.repeat(unknown, 1)
     if is_monotonic(engine.judgement().verdicts):
         return _search_and_confirm(engine, plan, setting)
     return engine.search(_mapping(size, math.ceil(size / COARSE)), is_over=lambda _: False)

@@ -259,7 +259,7 @@ def test_without_ends_a_recent_change_is_found_without_looking_at_old_releases()
 
 
 def test_a_history_that_is_not_monotonic_beside_the_boundary_is_mapped() -> None:
-    # Broken in 0.3, mended in 0.5, broken again from 0.8 on; the middle of what is inferred good is looked at.
+    # Broken in 0.3, mended in 0.5, broken again from 0.8 on; the middle of the inferred stretch is looked at.
     bad = {Version(f"0.{minor}") for minor in (3, 4, 8, 9, 10, 11, 12)}
     fake = FakeWorld(lambda version, _: failed() if version in bad else passed())
 

@@ -71,7 +71,7 @@ class Engine:
             if trial := remember(self._request(key, runs=1)):
                 self._take(trial)
 
-    def search(self, told: MakeSearch, *, is_over: Callable[[Judgement], bool]) -> State:
+    def search(self, told: MakeSearch, *, is_over: Callable[[Judgement], bool] = lambda _: False) -> State:
         """Run trials until the search stops, `is_over` says so, or nothing that is left can be asked.
 
         `told` makes the search that was told all verdicts so far.
@@ -84,15 +84,15 @@ class Engine:
                 self._say(judgement, state)
                 if not isinstance(state, Searching) or is_over(judgement):
                     return state
-                self._cancel(key for key, _ in self._flights.values() if not search.is_relevant(key))
+                self._cancel(key for key in self._in_flight() if not search.is_relevant(key))
                 waiting = self.observed.keys() - judgement.rulings.keys()
-                pending = {key for key, _ in self._flights.values()} | waiting | self.broken.keys()
+                pending = self._in_flight() | waiting | self.broken.keys()
                 self._submit(search.ask(self._jobs - len(self._flights), pending), runs=1)
                 if not self._flights:
                     return state
                 self._collect()
         finally:
-            self._cancel([key for key, _ in self._flights.values()])
+            self._cancel(self._in_flight())
 
     def repeat(self, keys: Collection[int], runs: int) -> None:
         """Run the probe `runs` more times on each of `keys`."""
@@ -101,7 +101,10 @@ class Engine:
             while self._flights:
                 self._collect()
         finally:
-            self._cancel([key for key, _ in self._flights.values()])
+            self._cancel(self._in_flight())
+
+    def _in_flight(self) -> set[int]:
+        return {key for key, _ in self._flights.values()}
 
     def _submit(self, keys: Iterable[int], *, runs: int) -> None:
         for key in keys:

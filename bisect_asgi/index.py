@@ -64,31 +64,31 @@ class IndexClient:
         """
         project = canonicalize_name(project)
         for url in self._urls:
-            files = self._files(url, project)
-            if files is not None:
-                return group(project, files)
+            releases = self._releases(url, project)
+            if releases is not None:
+                return releases
         raise UsageError(
             f"there is no package `{project}` on the index",
             hint="check the spelling; uv's configuration says which index is asked",
         )
 
-    def _files(self, index: str, project: str) -> list[ReleaseFile] | None:
-        """The files on the project's page; None where this index has no such project."""
+    def _releases(self, index: str, project: str) -> tuple[Release, ...] | None:
+        """The releases on the project's page; None where this index has no such project."""
         url = simple.create_project_url(index, project)
         page = self._page(url)
         if page is None:
             return None
         try:
             details: Any = simple.parse_project_details(page.text, page.media_type, project)
-            files = [_read_file(file) for file in details["files"]]
-            if page.media_type == "text/html" and not group(project, files):
+            releases = group(project, [_read_file(file) for file in details["files"]])
+            if page.media_type == "text/html" and not releases:
                 raise ValueError("it links to no files of the project")
         except (simple.UnsupportedMIMEType, simple.UnsupportedAPIVersion, *_MALFORMED) as error:
             raise Unavailable(
                 f"this is no page of a package index: `{shown(url)}` ({error or page.media_type})",
                 hint="check the index in uv's configuration",
             ) from error
-        return files
+        return releases
 
     def _page(self, url: str) -> Page | None:
         """The page as it is now; None where there is none."""

@@ -37,8 +37,9 @@ def run_probe(
     try:
         work, report = _lay_out(folder, probe)
         environ = _environ(probe, environment, folder)
+        served = probe.served
         run = run_supervised(
-            _argv(probe, environment) if probe.served is None else _drive(probe, environment, work, environ),
+            _drive(probe, served, environment, work, environ) if served else _argv(probe, environment),
             cwd=work,
             report=report,
             environ=environ,
@@ -46,7 +47,7 @@ def run_probe(
             lifeline=lifeline,
             on_output=output,
         )
-        return _observe(probe, run, report) if probe.served is None else _observe_driven(probe, run, report)
+        return _observe_driven(probe, run, report) if served else _observe(probe, run, report)
     except OSError as error:
         raise Unavailable(
             f"the probe could not be run: {error}",
@@ -90,9 +91,10 @@ def _environ(probe: Probe, environment: Environment, folder: Path) -> dict[str, 
     }
 
 
-def _drive(probe: Probe, environment: Environment, work: Path, environ: dict[str, str]) -> list[str]:
+def _drive(
+    probe: Probe, served: Served, environment: Environment, work: Path, environ: dict[str, str]
+) -> list[str]:
     """The driver's command line; its request lies beside the working directory."""
-    served = probe.served or Served(file="")
     request = DriveRequest(
         python=str(environment.bin / "python"),
         environ=environ,

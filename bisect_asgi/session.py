@@ -71,8 +71,7 @@ def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
     emit(_run_started(plan))
     try:
         setting = prepare(plan, world)
-        emit(events.InterpreterChosen(interpreter=setting.choice.interpreter, reason=setting.choice.reason))
-        emit(_candidates_listed(setting))
+        _announce(setting, emit)
         return finish(_find(plan, setting, world, emit))
     except BisectError as error:
         finish(Answer(kind=answers.kind_of(error), message=str(error), hint=error.hint))
@@ -125,8 +124,7 @@ def verify(plan: Plan, claim: Claim, world: World, emit: Emit) -> Finding:
     emit(_run_started(plan))
     started = time.monotonic()
     setting = prepare(replace(plan, good=None, bad=None), world, named=(claim.version,))
-    emit(events.InterpreterChosen(interpreter=setting.choice.interpreter, reason=setting.choice.reason))
-    emit(_candidates_listed(setting))
+    _announce(setting, emit)
     labels = tuple(candidate.label for candidate in setting.candidates)
     place = setting.selection.position(claim.version, option=claim.option)
     if place == 0:
@@ -135,15 +133,10 @@ def verify(plan: Plan, claim: Claim, world: World, emit: Emit) -> Finding:
             hint="there is nothing before it to compare it with; widen `--releases`",
         )
     engine = _engine(plan, setting, world, emit)
-    size = len(labels)
-    first = (place, place - 1, size - 1, 0)
-
-    def told(verdicts: Mapping[int, Verdict]) -> AllChanges:
-        return AllChanges.replay(size, verdicts, shortest=math.ceil(size / COARSE), first=first)
-
-    state = engine.search(told, is_over=lambda _: False)
+    told = _mapping(len(labels), first=(place, place - 1))
+    engine.search(told)
     engine.repeat([key for key in (place - 1, place) if key in engine.observed], plan.confirm)
-    state = engine.search(told, is_over=lambda _: False)
+    state = engine.search(told)
     judgement = engine.judgement()
     case = _case(plan, setting, engine)
     emit(answers.answer(case, state, judgement).event(elapsed_s=time.monotonic() - started))
@@ -290,7 +283,7 @@ def _search(engine: Engine, plan: Plan, setting: Setting) -> State:
     """Find the boundary and look whether it is the only change; or find all changes."""
     size = len(setting.candidates)
     if plan.all_changes:
-        return engine.search(_mapping(size, plan.shortest), is_over=lambda _: False)
+        return engine.search(_mapping(size, plan.shortest))
     state = _search_and_confirm(engine, plan, setting)
     if not isinstance(state, Found) or state.skipped or _is_flaky(engine) or engine.broken:
         return state
@@ -301,12 +294,14 @@ def _search(engine: Engine, plan: Plan, setting: Setting) -> State:
         engine.repeat(unknown, 1)
     if is_monotonic(engine.judgement().verdicts):
         return _search_and_confirm(engine, plan, setting)
-    return engine.search(_mapping(size, math.ceil(size / COARSE)), is_over=lambda _: False)
+    return engine.search(_mapping(size))
 
 
-def _mapping(size: int, shortest: int) -> MakeSearch:
-    # The newest end first: it says which side is which.
-    return lambda told: AllChanges.replay(size, told, shortest=shortest, first=(size - 1, 0))
+def _mapping(size: int, shortest: int | None = None, *, first: Sequence[int] = ()) -> MakeSearch:
+    """The search for all changes, coarse unless `shortest` says otherwise."""
+    finest = math.ceil(size / COARSE) if shortest is None else shortest
+    # The newest end early: it says which side is which.
+    return lambda told: AllChanges.replay(size, told, shortest=finest, first=(*first, size - 1, 0))
 
 
 def _is_flaky(engine: Engine) -> bool:
@@ -357,13 +352,13 @@ def _run_started(plan: Plan) -> events.RunStarted:
     )
 
 
-def _candidates_listed(setting: Setting) -> events.CandidatesListed:
-    return events.CandidatesListed(
-        candidates=tuple(
-            events.CandidateListed(
-                version=candidate.label, uploaded=candidate.uploaded, not_after=candidate.spec.not_after
-            )
-            for candidate in setting.candidates
-        ),
-        left_out=setting.selection.left_out,
+def _announce(setting: Setting, emit: Emit) -> None:
+    """Tell what was found out before the first trial."""
+    emit(events.InterpreterChosen(interpreter=setting.choice.interpreter, reason=setting.choice.reason))
+    listed = tuple(
+        events.CandidateListed(
+            version=candidate.label, uploaded=candidate.uploaded, not_after=candidate.spec.not_after
+        )
+        for candidate in setting.candidates
     )
+    emit(events.CandidatesListed(candidates=listed, left_out=setting.selection.left_out))

@@ -71,7 +71,7 @@ def run_trial(
     try:
         resolution = _resolve(request, workshop, lifeline)
     except (Unresolvable, BuildFailed) as error:
-        return _untestable(request, workshop.store, error, started)
+        return _untestable(request, error, build_s=monotonic() - started)
     key = observation_key(request.probe, resolution)
     if request.fresh and not request.already:
         workshop.store.forget_observations(key)
@@ -79,7 +79,7 @@ def run_trial(
     with locked(workshop.locks / f"run-{key}.lock", waiting=lifeline.check):
         known = workshop.store.observations(key)[request.already : request.already + request.runs]
         if len(known) == request.runs:
-            return _finished(request, resolution, known, (), started, built=started)
+            return _finished(request, resolution, known, (), build_s=monotonic() - started)
         try:
             progress(Activity.BUILDING)
             with workshop.environments.holding(resolution, request.spec, lifeline) as environment:
@@ -90,19 +90,23 @@ def run_trial(
                     made.append(run_probe(request.probe, environment, workshop.runs, lifeline, output))
                     workshop.store.add_observation(key, made[-1])
         except BuildFailed as error:
-            return _untestable(request, workshop.store, error, started)
+            _keep_failure(request.spec, error, workshop.store)
+            return _untestable(request, error, build_s=monotonic() - started)
         except NotProved as error:
-            return _without_runs(request, Outcome.BROKEN, Phase.INSTALL, str(error), started)
-    return _finished(request, resolution, known, tuple(made), started, built=built)
+            build_s = monotonic() - started
+            return _without_runs(request, Outcome.BROKEN, Phase.INSTALL, str(error), build_s=build_s)
+    return _finished(
+        request, resolution, known, tuple(made), build_s=built - started, run_s=monotonic() - built
+    )
 
 
 def recall(request: TrialRequest, store: Store) -> Trial | None:
     """Return what earlier commands observed of the candidate, all of it; None: nothing."""
     if known_failure := _known_failure(request.spec, store):
-        return _untestable(request, store, known_failure, 0.0)
+        return _untestable(request, known_failure)
     if resolution := _known_resolution(request.spec, store):
         known = store.observations(observation_key(request.probe, resolution))
-        return _finished(request, resolution, known, (), 0.0, built=0.0) if known else None
+        return _finished(request, resolution, known, ()) if known else None
     return None
 
 
@@ -119,7 +123,11 @@ def _resolve(request: TrialRequest, workshop: Workshop, lifeline: Lifeline) -> R
             raise failure
         if known := _known_resolution(spec, store):
             return known
-    resolution = workshop.resolver.resolve(spec, lifeline)
+    try:
+        resolution = workshop.resolver.resolve(spec, lifeline)
+    except (Unresolvable, BuildFailed) as error:
+        _keep_failure(spec, error, store)
+        raise
     store.keep_resolution(_resolution_key(spec), resolution)
     return resolution
 
@@ -146,6 +154,10 @@ def _known_failure(spec: EnvironmentSpec, store: Store) -> Unresolvable | BuildF
     return None
 
 
+def _keep_failure(spec: EnvironmentSpec, error: Exception, store: Store) -> None:
+    store.keep_failure(_failure_key(spec, type(error)), str(error))
+
+
 def _failure_key(spec: EnvironmentSpec, kind: type[Exception]) -> str:
     return codec.digest("failure", Unresolvable.__name__ if issubclass(kind, Unresolvable) else "", spec)
 
@@ -154,22 +166,21 @@ def _is_past(spec: EnvironmentSpec, made: datetime) -> bool:
     return spec.not_after is not None and spec.not_after < made - _RECENT
 
 
-def _untestable(request: TrialRequest, store: Store, error: Exception, started: float) -> Trial:
-    """The trial of a candidate that has no environment; the reason is kept."""
-    store.keep_failure(_failure_key(request.spec, type(error)), str(error))
+def _untestable(request: TrialRequest, error: Exception, *, build_s: float = 0.0) -> Trial:
+    """The trial of a candidate that has no environment."""
     phase = Phase.RESOLVE if isinstance(error, Unresolvable) else Phase.INSTALL
-    return _without_runs(request, Outcome.UNTESTABLE, phase, str(error), started)
+    return _without_runs(request, Outcome.UNTESTABLE, phase, str(error), build_s=build_s)
 
 
 def _without_runs(
-    request: TrialRequest, outcome: Outcome, phase: Phase, reason: str, started: float
+    request: TrialRequest, outcome: Outcome, phase: Phase, reason: str, *, build_s: float
 ) -> Trial:
     sign = signature.of_environment(phase, reason)
     return Trial(
         key=request.key,
         label=request.label,
         observations=(Observation(outcome=outcome, phase=phase, signature=sign),),
-        build_s=monotonic() - started if started else 0.0,
+        build_s=build_s,
     )
 
 
@@ -178,9 +189,9 @@ def _finished(
     resolution: Resolution,
     known: tuple[Observation, ...],
     made: tuple[Observation, ...],
-    started: float,
     *,
-    built: float,
+    build_s: float = 0.0,
+    run_s: float = 0.0,
 ) -> Trial:
     return Trial(
         key=request.key,
@@ -190,6 +201,6 @@ def _finished(
             digest=resolution.digest, distributions=resolution.distributions, step=resolution.step
         ),
         remembered=len(known),
-        build_s=built - started,
-        run_s=monotonic() - built,
+        build_s=build_s,
+        run_s=run_s,
     )

@@ -175,6 +175,15 @@ def test_further_fresh_runs_of_one_command_are_added_to_its_own(bench: Bench) ->
     assert len(known.observations) == 3
 
 
+def test_what_is_recalled_took_no_time(bench: Bench) -> None:
+    bench.run(bench.request())
+
+    known = recall(bench.request(), bench.workshop.store)
+
+    assert known is not None
+    assert (known.build_s, known.run_s) == (0.0, 0.0)
+
+
 def test_several_runs_are_made_at_once_and_those_that_are_known_count(bench: Bench) -> None:
     bench.run(bench.request())
 

@@ -17,12 +17,9 @@ def cache(
     ] = False,
 ) -> None:
     """Show what is kept and how large it is."""
-    from contextlib import closing
-
     from bisect_asgi.cli.places import Places, limit_bytes, open_workshop
     from bisect_asgi.errors import Unavailable
     from bisect_asgi.format import plural, size
-    from bisect_asgi.store import Store
 
     places = Places.configured()
     with open_workshop(places) as workshop:
@@ -34,12 +31,11 @@ def cache(
                     f"{plural(len(busy), 'environment')} are in use", hint="let the other command end first"
                 )
         sizes = environments.sizes()
+        observations = workshop.store.count()
     if clear:
         shutil.rmtree(places.root)
         typer.echo(f"cleared {places.root}")
         return
-    with closing(Store(places.store)) as store:
-        observations = store.count()
     total = sum(count for _, count in sizes)
     typer.echo(f"folder        {places.root}")
     typer.echo(

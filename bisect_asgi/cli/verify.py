@@ -59,13 +59,15 @@ def verify(
             hint="say `--fixed-in VERSION` or `--broken-in VERSION`, or put it into the probe's table",
         )
     talk = Talk(quiet=quiet)
-    findings = [(plan, _verify(plan, talk)) for plan in plans]
-    for plan, finding in findings:
+    exit_code = ExitCode.FOUND
+    for plan in plans:
+        finding = _verify(plan, talk)
+        exit_code = max(exit_code, finding.verdict.exit_code)
         name = Path(plan.probe_path or plan.probe.name).name
         typer.echo(f"{finding.verdict:<12} {plan.project} {finding.claim} ({name}): {finding.truth}")
         if finding.claim.source:
             typer.echo(f"{'':<12} claimed by {finding.claim.source}")
-    raise typer.Exit(max((f.verdict.exit_code for _, f in findings), default=ExitCode.FOUND))
+    raise typer.Exit(exit_code)
 
 
 def _verify(plan: Plan, talk: Talk) -> Finding:

@@ -161,8 +161,12 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
     finished = state.finished or events.RunFinished(
         kind=AnswerKind.INTERRUPTED, elapsed_s=0.0, message="the log ends before the run does"
     )
-    outcomes = _outcomes(state, finished)
-    rows = tuple(_row(key, state, outcomes, plan) for key in range(len(state.listed.candidates)))
+    rulings = dict(state.judged.rulings) if state.judged else {}
+    outcomes = _outcomes(rulings, finished, size=len(state.listed.candidates))
+    rows = tuple(
+        _row(candidate, state.trials.get(key, []), rulings.get(key), outcomes.get(key), plan)
+        for key, candidate in enumerate(state.listed.candidates)
+    )
     versions = [row.version for row in rows]
     last = versions[finished.low] if finished.low is not None else None
     first = versions[finished.high] if finished.high is not None else None
@@ -240,15 +244,14 @@ def _changes(finished: events.RunFinished, rows: tuple[Row, ...]) -> tuple[Repor
     )
 
 
-def _outcomes(state: _State, finished: events.RunFinished) -> dict[int, Outcome]:
+def _outcomes(rulings: dict[int, Ruling], finished: events.RunFinished, *, size: int) -> dict[int, Outcome]:
     """What every candidate does, as far as it was run or, with a boundary, follows from its neighbours."""
-    rulings = dict(state.judged.rulings) if state.judged else {}
     tested = {key: r.outcome for key, r in rulings.items() if r.verdict is not Verdict.SKIP}
     if finished.low is None or not tested:
         return tested
     keys = sorted(tested)
     known = dict(tested)
-    for key in set(range(len(state.listed.candidates))) - rulings.keys():
+    for key in set(range(size)) - rulings.keys():
         place = bisect_left(keys, key)
         around = {tested[near] for near in keys[max(0, place - 1) : place + 1]}
         if len(around) == 1:
@@ -256,11 +259,14 @@ def _outcomes(state: _State, finished: events.RunFinished) -> dict[int, Outcome]
     return known
 
 
-def _row(key: int, state: _State, outcomes: dict[int, Outcome], plan: events.RunStarted) -> Row:
-    candidate = state.listed.candidates[key]
-    trials = state.trials.get(key, [])
-    ruling = dict(state.judged.rulings).get(key) if state.judged else None
-    how, verdict = _verdict(ruling, outcomes.get(key), bool(trials), plan)
+def _row(
+    candidate: events.CandidateListed,
+    trials: list[Trial],
+    ruling: Ruling | None,
+    outcome: Outcome | None,
+    plan: events.RunStarted,
+) -> Row:
+    how, verdict = _verdict(ruling, outcome, bool(trials), plan)
     environment = next((t.environment for t in reversed(trials) if t.environment), None)
     observations = tuple(run for trial in trials for run in trial.observations)
     shown = ruling.signature if ruling else next((run.signature for run in observations), None)

@@ -30,7 +30,6 @@ class TerminalSink:
     """
 
     def __init__(self, console: Console, *, verbose: bool = False) -> None:
-        self._console = console
         self._verbose = verbose
         self._words = Words()
         self._running: dict[int, tuple[events.Activity | None, float]] = {}

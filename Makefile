@@ -10,8 +10,9 @@ ARGS ?=
 empty :=
 comma := ,
 PURE := $(subst $(empty) ,$(comma),$(addprefix bisect_asgi/,model.py events.py errors.py format.py codec.py search/* \
-	judge.py signature.py answers.py claims.py spots.py affected.py stats.py plan.py metadata.py releases.py \
-	suitability.py))
+	judge.py signature.py answers.py claims.py spots.py affected.py stats.py plan.py planning.py metadata.py releases.py \
+	suitability.py culprit.py bonds.py mixes.py reasons.py tags.py whatchanged.py requirement_changes.py \
+	differences.py changelog.py links.py lockfiles/*))
 
 .PHONY: bisect verify test check lint format types coverage repeat clean python-3.8
 

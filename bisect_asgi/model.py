@@ -55,6 +55,21 @@ class FailureKind(StrEnum):
     ENVIRONMENT = "environment"
 
 
+class CulpritKind(StrEnum):
+    """What carries a change."""
+
+    PACKAGE = "package"
+    """The package itself, whatever its dependencies."""
+    DEPENDENCY = "dependency"
+    """One other distribution, whatever the package."""
+    TOGETHER = "together"
+    """Several, and none of them can be left out."""
+    EITHER = "either"
+    """Several, each of them alone."""
+    UNCLEAR = "unclear"
+    """Those that remain cannot be told apart: mixes of them cannot be tested."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """Short normal form of a failure, to tell one failure from another."""
@@ -80,6 +95,8 @@ class ReleaseFile:
     requires_python: str | None
     yanked: str | None
     """The reason ("" when none is given); None when the file is not yanked."""
+    url: str = ""
+    """Where it is; empty: the index does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +156,36 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A distribution that differs between two environments; None: it is not in that one."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+    def __str__(self) -> str:
+        if self.old is None:
+            return f"{self.name} {self.new} (added)"
+        if self.new is None:
+            return f"{self.name} {self.old} (removed)"
+        return f"{self.name} {self.old} → {self.new}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """A commit of a repository, from which a project is built and installed."""
+
+    repository: str
+    """A folder's path or an address, as git takes them."""
+    sha: str
+    project: str
+    """Normalised name (PEP 503) of what is built."""
+    subject: str
+    committed: datetime
+    """In UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exemption:
     """A project whose files may be newer than the spec's limit: up to `not_after`, or any when None."""
 
@@ -163,6 +210,8 @@ class EnvironmentSpec:
     """Those of `requirements` that are held; what they need may be newer when nothing else resolves."""
     held_not_after: datetime | None = None
     """The limit of what held requirements need, in that case."""
+    commit: Commit | None = None
+    """What is built from a repository, and replaces the releases of its project."""
     proves: Distribution | None = None
     """What must be installed at exactly this version, or the environment is not what it says."""
 
@@ -272,6 +321,8 @@ class TrialRequest:
     """How many more are wanted; recorded ones count."""
     fresh: bool = False
     """Ignore what the store remembers of earlier runs."""
+    stage: int = 0
+    """Which search of the run it is for; 0: the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

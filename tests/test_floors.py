@@ -19,10 +19,11 @@ PACKAGE = "bisect_asgi"
 ROOT = Path(bisect_asgi.__file__).parent
 
 FLOORS = (
-    {"model", "events", "errors", "format", "codec"},
+    {"model", "differences", "events", "errors", "format", "codec"},
     {
         *("search", "judge", "signature", "releases", "suitability", "metadata", "plan", "answers"),
-        *("stats", "culprit", "spots", "affected", "claims"),
+        *("planning", "stats", "culprit", "bonds", "spots", "affected", "claims", "tags"),
+        *("whatchanged", "requirement_changes", "changelog", "links", "lockfiles", "mixes", "reasons"),
     },
     {
         *(
@@ -37,9 +38,20 @@ FLOORS = (
             "log",
             "locks",
         ),
-        *("inside", "asgi", "probes", "interpreters", "runs"),
+        *(
+            "inside",
+            "asgi",
+            "probes",
+            "interpreters",
+            "runs",
+            "git",
+            "repository",
+            "contents",
+            "sdists",
+            "kept",
+        ),
     },
-    {"engine", "session", "executors"},
+    {"engine", "session", "executors", "hunt", "mixing", "explain", "comparing", "drill", "stages", "merges"},
     {"sinks", "report"},
     {"cli", "__main__"},
 )
@@ -54,7 +66,7 @@ HOMES = {
     "uv": ("environments",),
     "python_discovery": ("interpreters",),
     "psutil": ("process",),
-    "rich": ("sinks", "report.text"),
+    "rich": ("sinks", "report.text", "report.tables", "report.why", "report.changes"),
     "typer": ("cli",),
     "packaging": tuple(sorted(FLOORS[0] | FLOORS[1] | FLOORS[2])),
     "h11": ("asgi",),
@@ -213,7 +225,8 @@ def test_what_runs_in_a_candidates_python_needs_nothing_but_python_3_6(path: Pat
         pytest.param(
             "from rich.table import Table",
             "report.textual",
-            "report.textual imports rich, whose home is ('sinks', 'report.text')",
+            "report.textual imports rich, "
+            "whose home is ('sinks', 'report.text', 'report.tables', 'report.why', 'report.changes')",
             id="a-library-next-door",
         ),
         pytest.param(

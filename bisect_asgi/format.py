@@ -57,3 +57,8 @@ def listing(words: Iterable[str], *, most: int = 4) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def printable(text: str) -> str:
+    """One line of somebody else's text without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() else " " if c == "\t" else "�" for c in text)

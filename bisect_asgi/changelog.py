@@ -1,0 +1,186 @@
+"""The part of a changelog that tells of the releases after one version, up to another.
+
+Changelogs have no format in common. What they have is headings with a version in them, in Markdown (`## 1.2`,
+or underlined), in reStructuredText (underlined, overlined, or `.. rubric:: 1.2`), in AsciiDoc (`== 1.2`) and
+plain (`v1.2 / 2020-01-01` on a line alone). A heading is of a version if nothing but words such as "Release"
+or the project's name stands before the version, and nothing but a date, a name in quotes or a remark after
+punctuation behind it: "Support for 3.6" and "3.6 is no longer supported" are none. On a plain line only a
+date may stand behind it, or else sentences would count.
+
+Each version's section reaches to the next heading of any version, or to a heading of a higher level. The
+excerpt is all sections of the wanted versions in the order in which they stand. So it does not matter whether
+the newest is first or last, or whether releases of an older series stand between them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from packaging.version import InvalidVersion, Version
+
+# As PEP 440 has it, without epochs, and with two numbers at least.
+_VERSION = (
+    r"[0-9]+(?:\.[0-9]+)+(?:[-_.]?(?:alpha|beta|preview|pre|rc|a|b|c)[-_.]?[0-9]*)?"
+    r"(?:[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?(?:[-_.]?dev[-_.]?[0-9]*)?(?:\+[a-z0-9]+(?:[-_.][a-z0-9]+)*)?"
+)
+_BEFORE = (
+    r"(?:(?:the|version|ver|release[sd]?|changes|changelog|new|what['’]?s new|notes|in|for|of|{name})\b"
+    r"[\s:.–—-]*)*"
+)
+_MONTH = r"(?:on )?\w*\.?,? ?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_AFTER = rf"(?:\.?$|[^\w\s.]|\s+(?:[^\w\s]|\d|(?:un)?released?|final|yanked|{_MONTH}))"
+# A plain line may go on with a date only, or with the word that it has none.
+_PLAIN_AFTER = r"(?:\W*$|\W+(?:(?:un)?released?\b|(?:[a-z]+\W+){0,2}\d).{0,30}$)"
+_ATX = re.compile(r"^(?P<marks>#{1,6}|={1,6})\s+(?P<text>\S.*)$")
+_RUBRIC = re.compile(r"^\.\. rubric::\s*(?P<text>\S.*)$")
+# Three backticks are Markdown's fence of code; more of them underline, in reStructuredText.
+_UNDERLINE = re.compile(r"^(?:([-=~^\"'#*+])\1{2,}|`{4,})\s*$")
+_FENCE = re.compile(r"^```(?!`)")
+_BULLET = re.compile(r"^[-*+]\s")
+_LINK = re.compile(r"\]\([^)]*\)|\]\[[^\]]*\]")
+_DECORATION = re.compile(r"^[^\w.<>=!~$]+|(?<=\w)[\]*_`]+")
+# What belongs to the next heading (targets of links), or parts it from this section.
+_TRAILING = re.compile(r"^(?:\.\. _.*:|<a (?:name|id)=.*|\s*|[-=*_~]{3,}\s*)$")
+# The patterns take quadratic time where brackets are not closed; headings with links stay far below this.
+_LONGEST_HEADING = 400
+_RUBRIC_LEVEL, _PLAIN_LEVEL = 98, 99
+
+_NAMES = re.compile(
+    r"^(?:change[-_]?logs?|changes|history|news|release[-_]?(?:notes|history)|releases?|what[-_]?s[-_]?new)"
+    r"(?:[-_.][\w.-]*)?$",
+    re.I,
+)
+_SUFFIXES = frozenset({"", ".md", ".markdown", ".rst", ".txt", ".adoc", ".asciidoc"})
+_DOCUMENTATION = frozenset({"doc", "docs"})
+_DEEPEST = 2
+
+
+def excerpt(text: str, old: str, new: str, *, name: str) -> str | None:
+    """The sections of a changelog for versions after `old`, up to `new`, as they stand there.
+
+    None where `new` has no section, or where one of both is not PEP 440. `old` need not have a section.
+    `name` is the project's, which may stand in headings. None, too, where `old` is the newer one: what was
+    taken back is no news.
+    """
+    try:
+        after, last = Version(old), Version(new)
+    except InvalidVersion:
+        return None
+    if last <= after:
+        return None
+    lines = text.replace("\r\n", "\n").split("\n")
+    sections = list(_sections(lines, name))
+    if all(section.version != last for section in sections):
+        return None
+    wanted = (s for s in sections if after < s.version <= last)
+    return "\n\n".join(_trimmed(lines[section.start : section.end]) for section in wanted)
+
+
+def find(files: Iterable[str]) -> str | None:
+    """The path, among those of a release or a repository, of its changelog; of several, the shallowest."""
+    return next(iter(candidates(files)), None)
+
+
+def candidates(files: Iterable[str]) -> tuple[str, ...]:
+    """All paths that may be a changelog's, the likeliest first: some only say where another one is."""
+    found = (path for path in files if _is_changelog(PurePosixPath(path)))
+    return tuple(sorted(found, key=lambda path: (path.count("/"), _rank(PurePosixPath(path)), path)))
+
+
+def _is_changelog(path: PurePosixPath) -> bool:
+    is_near = len(path.parts) <= _DEEPEST or path.parts[0].lower() in _DOCUMENTATION
+    suffix = path.suffix.lower() if not re.search(r"\d$", path.suffix) else ""  # `CHANGES-2.0` has no suffix
+    return is_near and suffix in _SUFFIXES and _NAMES.match(path.name) is not None
+
+
+def _rank(path: PurePosixPath) -> int:
+    """Names by how surely they are a changelog's."""
+    stems = ("change", "history", "release", "what", "news")
+    return next(place for place, stem in enumerate(stems) if path.name.lower().startswith(stem))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heading:
+    start: int
+    level: int
+    version: Version | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Section:
+    version: Version
+    start: int
+    end: int
+
+
+def _sections(lines: Sequence[str], name: str) -> Iterator[_Section]:
+    headings = list(_headings(lines, name))
+    for place, heading in enumerate(headings):
+        if heading.version is not None:
+            later = headings[place + 1 :]
+            ends = (h.start for h in later if h.version is not None or h.level < heading.level)
+            yield _Section(version=heading.version, start=heading.start, end=next(ends, len(lines)))
+
+
+def _headings(lines: Sequence[str], name: str) -> Iterator[_Heading]:
+    pattern, plain = _heading_pattern(name, _AFTER), _heading_pattern(name, _PLAIN_AFTER)
+    styles: list[str] = []  # of underlines: the first that is used is the highest, as in reStructuredText
+    is_fenced = False
+    for place, line in enumerate(lines):
+        is_fenced ^= _FENCE.match(line) is not None
+        above = lines[place - 1] if place else ""
+        below = lines[place + 1] if place + 1 < len(lines) else ""
+        style = _style(above, below)
+        line = line.strip() if len(style) == 2 else line  # between two lines a title may be indented
+        if is_fenced or not _may_be_heading(line):
+            continue
+        if style:
+            styles += [] if style in styles else [style]
+            start = place - (len(style) - 1)
+            yield _Heading(start=start, level=styles.index(style) + 1, version=_version(line, pattern))
+        elif marked := _marked(line):
+            yield _Heading(start=place, level=marked[0], version=_version(marked[1], pattern))
+        elif not above.strip() and not _BULLET.match(line) and (version := _version(line, plain)):
+            yield _Heading(start=place, level=_PLAIN_LEVEL, version=version)
+
+
+def _may_be_heading(line: str) -> bool:
+    is_text = line.strip() != "" and line[0] not in " \t"
+    return is_text and len(line) <= _LONGEST_HEADING and not _UNDERLINE.match(line)
+
+
+def _style(above: str, below: str) -> str:
+    """The mark of the line below, twice where the line above is the same; empty: it is no underline."""
+    if not _UNDERLINE.match(below):
+        return ""
+    return below[0] * (2 if above.rstrip() == below.rstrip() else 1)
+
+
+def _marked(line: str) -> tuple[int, str] | None:
+    """Level and text of a heading that says itself that it is one."""
+    if match := _ATX.match(line):
+        return len(match["marks"]), match["text"]
+    if match := _RUBRIC.match(line):
+        return _RUBRIC_LEVEL, match["text"]
+    return None
+
+
+def _heading_pattern(name: str, after: str) -> re.Pattern[str]:
+    spelt = "[-_. ]?".join(re.escape(part) for part in re.split(r"[-_.]+", name) if part) or "version"
+    return re.compile(rf"{_BEFORE.replace('{name}', spelt)}v?(?P<version>{_VERSION}){after}", re.I)
+
+
+def _version(text: str, pattern: re.Pattern[str]) -> Version | None:
+    """The version that a heading is of; None: it is of something else."""
+    match = pattern.match(_DECORATION.sub("", _LINK.sub("]", text)))
+    return Version(match["version"]) if match else None
+
+
+def _trimmed(lines: Sequence[str]) -> str:
+    end = len(lines)
+    while end > 1 and _TRAILING.match(lines[end - 1]):
+        end -= 1
+    return "\n".join(lines[:end])

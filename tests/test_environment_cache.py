@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from local_index import LocalIndex, metadata_text, publish_build_backend, wheel_bytes
+from packaging.requirements import Requirement
 
 import bisect_asgi
 from bisect_asgi import codec, interpreters
@@ -458,3 +459,23 @@ def test_an_environment_is_removed_when_it_is_free(bench: Bench) -> None:
         assert bench.kept == {digest}
     assert bench.cache.remove(digest) is True
     assert bench.kept == set()
+
+
+# --- What is required of one another
+
+
+def test_what_each_distribution_requires_is_read_from_the_environment(bench: Bench) -> None:
+    bench.index.add_wheel("My_Engine", "2.0")
+    bench.index.add_wheel("demo", "1.0", requires=["my.engine>=1.5,<3", "nothing ; python_version < '3'"])
+
+    required = bench.cache.requirements(bench.build())
+
+    assert required["my-engine"] == ()
+    assert [Requirement(text) for text in required["demo"]] == [
+        Requirement("my.engine>=1.5,<3"),
+        Requirement("nothing ; python_version < '3'"),
+    ]
+
+
+def test_nothing_is_known_of_an_environment_that_is_not_kept(bench: Bench) -> None:
+    assert bench.cache.requirements("0" * 64) == {}

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -113,6 +114,15 @@ class EnvironmentCache:
             if marker := _read_marker(home):
                 found.append(((home / _MARKER).stat().st_mtime, home.name, marker.size_bytes))
         return [(name, size) for _, name, size in sorted(found)]
+
+    def requirements(self, digest: str) -> dict[str, tuple[str, ...]]:
+        """What each distribution of an environment requires, by name; empty where it is not kept."""
+        found: dict[str, tuple[str, ...]] = {}
+        for site in (self._folder / digest).glob("lib/python*/site-packages"):
+            for distribution in metadata.distributions(path=[str(site)]):
+                name = canonicalize_name(distribution.metadata["Name"] or "")
+                found[name] = tuple(distribution.requires or ())
+        return found
 
     def _lock(self, digest: str) -> Path:
         return self._folder.with_name("locks") / f"{digest}.lock"

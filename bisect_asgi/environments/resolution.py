@@ -26,22 +26,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import monotonic
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from bisect_asgi import codec
+from bisect_asgi.environments.tools import Tools, later, stamp, when
 from bisect_asgi.environments.uv import SdistBuildFailed, Uv
+from bisect_asgi.environments.wheels import WheelBuilder, built_with
 from bisect_asgi.errors import BuildFailed, Unresolvable
-from bisect_asgi.model import Distribution, EnvironmentSpec, Exemption, Interpreter
+from bisect_asgi.model import Commit, Distribution, EnvironmentSpec, Exemption, Interpreter
 from bisect_asgi.process import Lifeline
 
-_YEAR = timedelta(days=365.25)
-_LATER_TOOLS_YEARS = (1, 2, 3, 5, 8)
 _MOST_BUILDS = 50
-_BUILD_BUDGET_S = 45.0
 _FRESH_FOR = timedelta(minutes=10)
 
 
@@ -74,6 +73,7 @@ class Resolver:
         uv: the uv to ask.
         recall_failure: the reason why building `name==version` with tools up to a limit failed before.
         record_failure: keeps such a reason.
+        wheels: builds what specs with a commit are about; without it they cannot be resolved.
     """
 
     def __init__(
@@ -82,10 +82,11 @@ class Resolver:
         *,
         recall_failure: Callable[[str], str | None],
         record_failure: Callable[[str, str], None],
+        wheels: WheelBuilder | None = None,
     ) -> None:
         self._uv = uv
-        self._recall_failure = recall_failure
-        self._record_failure = record_failure
+        self._tools = Tools(recall_failure=recall_failure, record_failure=record_failure)
+        self._wheels = wheels
 
     def resolve(self, spec: EnvironmentSpec, lifeline: Lifeline) -> Resolution:
         """Return the set that the first step which serves gives.
@@ -93,9 +94,27 @@ class Resolver:
         Raises:
             Unresolvable, BuildFailed: no step does; the reason is the first step's that said something
                 else than that there are no wheels.
+            UsageError: there is no such commit or repository.
             Unavailable: the index did not answer.
             Cancelled: the lifeline was cancelled.
         """
+        if spec.commit:
+            return self._resolve_commit(spec, spec.commit, lifeline)
+        return self._first(spec, lifeline)
+
+    def _resolve_commit(self, spec: EnvironmentSpec, commit: Commit, lifeline: Lifeline) -> Resolution:
+        """Build the commit's wheel, and resolve with it in the place of its project."""
+        if self._wheels is None:
+            raise ValueError(f"commit {commit.sha} needs a builder of wheels")
+        wheel = self._wheels.wheel(commit, spec.interpreter, lifeline)
+        resolution = self._first(with_wheel(spec, commit.project, wheel), lifeline)
+        if tools := built_with(wheel):
+            how = f"{commit.project} {commit.sha[:12]} built with tools of {tools}"
+            return replace(resolution, step=f"{resolution.step} ({how})")
+        return resolution
+
+    def _first(self, spec: EnvironmentSpec, lifeline: Lifeline) -> Resolution:
+        """What the first step that serves gives."""
         failures: list[Exception] = []
         for step in self._steps(spec, lifeline):
             try:
@@ -205,22 +224,14 @@ class Resolver:
         self, pin: str, interpreter: Interpreter, not_after: datetime | None, lifeline: Lifeline
     ) -> str:
         """Build one source distribution with tools of other times; return which served."""
-        reason = ""
-        started = monotonic()
-        for limit in _tool_limits(not_after):
-            if monotonic() - started > _BUILD_BUDGET_S:
-                break  # what takes so long to fail is a compiler, and other tools bring the same one
-            key = codec.digest("build", pin, interpreter, limit)
-            if known := self._recall_failure(key):
-                reason = known
-                continue
-            try:
-                self._build_with(pin, interpreter, limit, lifeline)
-                return limit.date().isoformat() if limit else "today"
-            except (Unresolvable, BuildFailed) as error:
-                reason = str(error)
-                self._record_failure(key, reason)
-        raise BuildFailed(f"`{pin}` has no wheel for this Python and cannot be built: {reason}")
+
+        def build(limit: datetime | None) -> None:
+            self._build_with(pin, interpreter, limit, lifeline)
+
+        try:
+            return when(self._tools.build(pin, interpreter, later(not_after), build))
+        except BuildFailed as error:
+            raise BuildFailed(f"`{pin}` has no wheel for this Python and cannot be built: {error}") from error
 
     def _build_with(
         self, pin: str, interpreter: Interpreter, limit: datetime | None, lifeline: Lifeline
@@ -237,54 +248,85 @@ class Resolver:
             shutil.rmtree(target, ignore_errors=True)
 
 
+def with_wheel(spec: EnvironmentSpec, project: str, wheel: Path) -> EnvironmentSpec:
+    """The spec with a wheel in the place of a project, whatever anything requires of that project."""
+    extras: set[str] = set()
+    for line in spec.requirements:
+        if _is_of(line, project):
+            extras |= Requirement(line).extras
+    suffix = f"[{','.join(sorted(extras))}]" if extras else ""
+    own = f"{project}{suffix} @ {wheel.absolute().as_uri()}"
+    return replace(
+        spec,
+        requirements=(*_without(spec.requirements, project), own),
+        constraints=_without(spec.constraints, project),
+        overrides=(*_without(spec.overrides, project), own),
+    )
+
+
+def _without(lines: tuple[str, ...], project: str) -> tuple[str, ...]:
+    return tuple(line for line in lines if not _is_of(line, project))
+
+
+def _is_of(line: str, project: str) -> bool:
+    return canonicalize_name(Requirement(line).name) == project
+
+
 def read_lock(lock: str, spec: EnvironmentSpec, step: str) -> Resolution:
     """Read a lock file (PEP 751) into a resolution."""
     packages = tomllib.loads(lock).get("packages", [])
-    found = sorted(
-        (canonicalize_name(package["name"]), str(package.get("version", "")), _hashes(package))
-        for package in packages
-    )
-    pins = tuple(
-        f"{name}=={version}{''.join(f' --hash={h}' for h in hashes)}" for name, version, hashes in found
-    )
+    found = sorted(map(_read_package, packages), key=lambda package: str(package.distribution))
     return Resolution(
-        digest=codec.digest(spec.interpreter, pins),
-        pins=pins,
+        # Not of addresses: it does not matter where a wheel with these hashes lies.
+        digest=codec.digest(spec.interpreter, [f"{p.distribution}{p.hashes}" for p in found]),
+        pins=tuple(f"{package.where}{package.hashes}" for package in found),
         not_after=spec.not_after,
         exempt=spec.exempt,
-        distributions=tuple(Distribution(name=name, version=version) for name, version, _ in found),
+        distributions=tuple(package.distribution for package in found),
         step=step,
     )
 
 
-def _hashes(package: dict[str, Any]) -> tuple[str, ...]:
-    """The hashes of a package's files, as requirements files write them."""
-    files = (*package.get("wheels", ()), *filter(None, [package.get("sdist")]))
-    return tuple(sorted(f"{kind}:{value}" for file in files for kind, value in file["hashes"].items()))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Package:
+    distribution: Distribution
+    where: str
+    """What is required, without the hashes."""
+    hashes: str
+    """As requirements files write them."""
+
+
+def _read_package(package: dict[str, Any]) -> _Package:
+    name = canonicalize_name(package["name"])
+    archive = package.get("archive")
+    address = _address(archive) if archive else ""
+    version = _version_of(address) if archive else str(package.get("version", ""))
+    distribution = Distribution(name=name, version=version)
+    files = (*package.get("wheels", ()), *filter(None, [package.get("sdist"), archive]))
+    hashes = sorted(f" --hash={kind}:{value}" for file in files for kind, value in file["hashes"].items())
+    where = f"{name} @ {address}" if archive else str(distribution)
+    return _Package(distribution=distribution, where=where, hashes="".join(hashes))
+
+
+def _address(archive: dict[str, Any]) -> str:
+    """Where a file that was required by its place is."""
+    return str(archive.get("url") or Path(archive["path"]).absolute().as_uri())
+
+
+def _version_of(address: str) -> str:
+    """The version in the name of a wheel."""
+    return str(parse_wheel_filename(Path(unquote(urlsplit(address).path)).name)[1])
 
 
 def date_arguments(limit: datetime | None, exempt: tuple[Exemption, ...]) -> list[str]:
     """uv's arguments for a limit of date and the projects outside it; none without a limit."""
     if limit is None:
         return []
-    arguments = ["--exclude-newer", _stamp(limit)]
+    arguments = ["--exclude-newer", stamp(limit)]
     for exemption in exempt:
         until = exemption.not_after or datetime.now(UTC) + timedelta(days=1)
-        arguments += ["--exclude-newer-package", f"{exemption.name}={_stamp(until)}"]
+        arguments += ["--exclude-newer-package", f"{exemption.name}={stamp(until)}"]
     return arguments
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _tool_limits(not_after: datetime | None) -> list[datetime | None]:
-    """The limits of date for build tools, in the order in which they are tried; None is today."""
-    if not_after is None:
-        return [None]
-    now = datetime.now(UTC)
-    later = [not_after + years * _YEAR for years in _LATER_TOOLS_YEARS]
-    return [*(moment for moment in later if moment < now), None]
 
 
 def _may_be_stale(spec: EnvironmentSpec) -> bool:

@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +35,12 @@ _UNSOUND = re.compile(
 )
 _NO_ROOM = re.compile(r"No space left on device|os error 28|Disk quota exceeded", re.I)
 _NO_BUILD = re.compile(r"Failed to (?:download and )?build `(?P<name>[^`=]+)==(?P<version>[^`]+)`")
+_NO_WHEEL = re.compile(r"Failed to build `")
+_OURS = re.compile(r"os error \d+|No interpreter found|Python interpreter", re.I)
 _CAUSE = re.compile(r"^\s*(?:error|cause|×|├─▶|╰─▶):?\s*(?P<text>.*)$")
 _RETRIES = 3
+# Files in wheels are dated alike, so that equal files are equal bytes; and what a build says last comes last.
+_BUILDING = {"SOURCE_DATE_EPOCH": "1577836800", "PYTHONUNBUFFERED": "1"}
 _KEEP = 'cache-control = { api = "max-age=600", files = "max-age=365000000, immutable" }\n'
 
 
@@ -135,12 +139,29 @@ class Uv:
             Unavailable: the index did not answer after the retries, or the disk is full.
             Cancelled: the lifeline was cancelled.
         """
-        config = (
-            ["--config-file", str(self._asking), "--refresh"]
-            if ask_again
-            else ["--config-file", str(self._config)]
-        )
-        argv = [self._binary, "pip", *arguments, *config, "--color", "never", "--quiet"]
+        config = [str(self._asking), "--refresh"] if ask_again else [str(self._config)]
+        argv = ["pip", *arguments, "--quiet", "--config-file", *config]
+        return self._ask(argv, self._environ, lifeline, stdin)
+
+    def build(self, project: Path, *arguments: str, lifeline: Lifeline) -> None:
+        """Build the wheel of the project in a folder; network failures are tried again.
+
+        It is built as an installer would: with what its `[build-system]` says, whatever `[tool.uv]` does.
+
+        Raises:
+            BuildFailed: it could not be built; what its build said last is told.
+            Unavailable: the index did not answer after the retries, or the disk is full.
+            Cancelled: the lifeline was cancelled.
+        """
+        # Not quiet: that keeps back what the build says.
+        how = ("--wheel", "--no-sources", "--force-pep517", "--no-create-gitignore", "--no-progress")
+        argv = ["build", str(project), *how, *arguments, "--config-file", str(self._config)]
+        self._ask(argv, self._environ | _BUILDING, lifeline)
+
+    def _ask(
+        self, arguments: Sequence[str], environ: Mapping[str, str], lifeline: Lifeline, stdin: str = ""
+    ) -> str:
+        argv = [self._binary, *arguments, "--color", "never"]
         for attempt in Retrying(
             retry=retry_if_exception_type(_NetworkFault),
             stop=stop_after_attempt(_RETRIES),
@@ -148,7 +169,7 @@ class Uv:
             reraise=True,
         ):
             with attempt:
-                completed = run_helper(argv, environ=self._environ, lifeline=lifeline, stdin=stdin)
+                completed = run_helper(argv, environ=environ, lifeline=lifeline, stdin=stdin)
                 if completed.exit_code != 0:
                     raise _failure(completed)
         return completed.stdout
@@ -160,8 +181,9 @@ class _NetworkFault(Unavailable):
 
 def _failure(completed: Completed) -> Exception:
     """What uv's failure means. Exit code 1: not possible as asked; 2: it could not do its work."""
-    text = completed.stderr.partition("[stderr]")[0]  # what a build says is not what uv says
-    cause = first_cause(completed.stderr)
+    stderr = _logs_last(completed.stderr)
+    text = stderr.partition("[stderr]")[0]  # what a build says is not what uv says
+    cause = first_cause(stderr)
     if _NO_ROOM.search(text):
         return Unavailable(f"there is no room left on the disk: {cause}", hint=_ROOM_HINT)
     if _NETWORK.search(text):
@@ -176,7 +198,7 @@ def _failure(completed: Completed) -> Exception:
         )
     if build := _NO_BUILD.search(text):
         return SdistBuildFailed(cause, name=build["name"], version=build["version"])
-    if _UNSOUND.search(text):
+    if _UNSOUND.search(text) or _is_its_own_fault(text):
         return BuildFailed(cause)
     if completed.exit_code == 1:
         return Unresolvable(cause)
@@ -187,6 +209,20 @@ def _failure(completed: Completed) -> Exception:
 
 
 _ROOM_HINT = "free some, or clear what is kept: `bisect-asgi cache --clear`"
+
+
+def _is_its_own_fault(text: str) -> bool:
+    """Tell whether a project did not build, and not because of something on this machine."""
+    return bool(_NO_WHEEL.search(text)) and not _OURS.search(text)
+
+
+def _logs_last(stderr: str) -> str:
+    """Put what a project's build said behind uv's message, where the message of a dependency's has it."""
+    log, found, message = stderr.rpartition("\nerror: Failed to build ")
+    said = log.removeprefix("Building wheel...").strip()
+    if not found or not said or "[stderr]" in message:
+        return stderr.removeprefix("Building wheel...\n")
+    return f"{found.strip()} {message.partition(f'{chr(10)}hint:')[0]}\n[stderr]\n{said}"
 
 
 def first_cause(stderr: str) -> str:

@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.errors import UsageError
 from bisect_asgi.format import listing
-from bisect_asgi.model import Interpreter, LeftOut, Release, ReleaseFile
+from bisect_asgi.model import Interpreter, LeftOut, Move, Release, ReleaseFile
 
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
 OUTSIDE = "not in `--releases"
@@ -80,15 +80,7 @@ class Selection:
         """
         good_place = None if good is None else self.position(str(good), option="--good")
         bad_place = None if bad is None else self.position(str(bad), option="--bad")
-        match good_place, bad_place:
-            case int(), int():
-                start, end = min(good_place, bad_place), max(good_place, bad_place)
-            case int(), None:
-                start, end = good_place, len(self.kept) - 1
-            case None, int():
-                start, end = 0, bad_place
-            case _:
-                start, end = 0, len(self.kept) - 1
+        start, end = outermost(good_place, bad_place, len(self.kept))
         return Range(
             releases=self.kept[start : end + 1],
             good=None if good_place is None else good_place - start,
@@ -111,6 +103,57 @@ class Wanted:
     yanked: bool = False
     by_upload: bool = False
     named: tuple[str, ...] = ()
+
+
+def upgrades(
+    move: Move, releases: Sequence[Release], usable: Usable, *, pre: bool = False, yanked: bool = False
+) -> Selection:
+    """The releases from a distribution's old version up to its new one, both included.
+
+    None where it was added, removed or went back to an older version, or one of the two is not among
+    `releases`: built by somebody else, say.
+    """
+    none = Selection(kept=(), left_out=())
+    if move.old is None or move.new is None:
+        return none
+    try:
+        old, new = Version(move.old), Version(move.new)
+    except InvalidVersion:
+        return none
+    inside = [release for release in releases if _is_inside(release.version, old, new)]
+    found = select(inside, Wanted(named=(move.old, move.new), pre=pre, yanked=yanked), usable)
+    has_ends = found.kept and Version(found.kept[0].version) == old and Version(found.kept[-1].version) == new
+    return found if has_ends and old < new else none
+
+
+def _is_inside(text: str, old: Version, new: Version) -> bool:
+    try:
+        return old <= Version(text) <= new
+    except InvalidVersion:
+        return False
+
+
+def between(left_out: Sequence[LeftOut], low: str, high: str) -> tuple[str, ...]:
+    """Which releases that were left out lie between two others, by version; pre-releases do not count."""
+    try:
+        start, end = sorted((Version(low), Version(high)))
+    except InvalidVersion:  # a search over something else than releases
+        return ()
+    return tuple(out.version for out in left_out if _lies_between(out.version, start, end))
+
+
+def _lies_between(text: str, start: Version, end: Version) -> bool:
+    try:
+        return start < Version(text) < end and not Version(text).is_prerelease
+    except InvalidVersion:
+        return False
+
+
+def outermost(good: int | None, bad: int | None, count: int) -> tuple[int, int]:
+    """The first and the last of `count` places: from the good one on, up to the bad one, or between both."""
+    if good is not None and bad is not None:
+        return min(good, bad), max(good, bad)
+    return good or 0, count - 1 if bad is None else bad
 
 
 def select(releases: Sequence[Release], wanted: Wanted, usable: Usable | None) -> Selection:
@@ -143,6 +186,18 @@ def unusable(release: Release, usable: Usable) -> str | None:
     if any(_is_sdist(file) or _fits(file, usable.tags) for file in admitted):
         return None
     return f"no wheel for Python {usable.interpreter.short} on this platform, and no sdist"
+
+
+def available_since(release: Release, usable: Usable) -> datetime | None:
+    """When the first file appeared that this interpreter installs: a wheel where it has one that fits.
+
+    None where there is no such file, or the index does not say.
+    """
+    version = usable.interpreter.version
+    admitted = [file for file in release.files if _admits(file.requires_python, version)]
+    wheels = [file for file in admitted if _is_wheel(file) and _fits(file, usable.tags)]
+    files = wheels or [file for file in admitted if _is_sdist(file)]
+    return min((file.uploaded for file in files if file.uploaded), default=None)
 
 
 def has_wheel(release: Release, usable: Usable | None = None) -> bool:

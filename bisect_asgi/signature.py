@@ -29,7 +29,7 @@ def normalise(message: str) -> str:
     """Return `message` without what may differ between two sights of one failure."""
     for pattern, replacement in _REPLACEMENTS:
         message = pattern.sub(replacement, message)
-    return message.strip()
+    return message.strip().rstrip(".!:;, ")
 
 
 def of_exception(type_name: str, message: str, *, phase: Phase) -> Signature:

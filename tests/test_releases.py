@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from builders import LINUX_38, day, file, release, sdist, usable, wheel
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from bisect_asgi.errors import UsageError
-from bisect_asgi.model import LeftOut, Release, ReleaseFile
-from bisect_asgi.releases import Selection, Wanted, select, unusable
+from bisect_asgi.model import LeftOut, Move, Release, ReleaseFile
+from bisect_asgi.releases import (
+    Range,
+    Selection,
+    Wanted,
+    available_since,
+    between,
+    has_wheel,
+    outermost,
+    select,
+    unusable,
+    upgrades,
+)
 
 PYTHON_38 = usable("3.8.20", LINUX_38)
 
@@ -243,3 +260,203 @@ def test_a_named_release_that_is_no_candidate_is_refused_with_its_neighbours(
         selection.position(version, option="--bad")
 
     assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+places = st.none() | st.integers(0, 9)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "ends"),
+    [
+        pytest.param(None, None, (0, 9), id="none"),
+        pytest.param(3, None, (3, 9), id="good"),
+        pytest.param(0, None, (0, 9), id="good-is-the-first"),
+        pytest.param(None, 3, (0, 3), id="bad"),
+        pytest.param(None, 0, (0, 0), id="bad-is-the-first"),
+        pytest.param(3, 7, (3, 7), id="a-regression"),
+        pytest.param(7, 3, (3, 7), id="a-fix"),
+        pytest.param(0, 0, (0, 0), id="one-place"),
+    ],
+)
+def test_a_range_is_from_the_good_end_up_to_the_bad_one(
+    good: int | None, bad: int | None, ends: tuple[int, int]
+) -> None:
+    assert outermost(good, bad, 10) == ends
+
+
+@settings(derandomize=True, deadline=None)
+@given(places, places)
+def test_a_range_has_the_named_ends_and_no_more_than_there_is(good: int | None, bad: int | None) -> None:
+    start, end = outermost(good, bad, 10)
+
+    assert 0 <= start <= end <= 9
+    assert {good, bad} - {None} <= {start, end}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "cut"),
+    [
+        pytest.param(None, None, Range(releases=KEPT), id="no-end"),
+        pytest.param("0.59", "0.62.0", Range(releases=KEPT[1:3], good=0, bad=1), id="both"),
+        pytest.param("0.62", "0.59", Range(releases=KEPT[1:3], good=1, bad=0), id="the-other-way-round"),
+        pytest.param("0.59", None, Range(releases=KEPT[1:], good=0), id="good"),
+        pytest.param(None, "0.62", Range(releases=KEPT[:3], bad=2), id="bad"),
+    ],
+)
+def test_a_selection_is_cut_to_the_ends_that_the_user_named(
+    good: str | None, bad: str | None, cut: Range
+) -> None:
+    found = Selection(kept=KEPT, left_out=()).between(
+        Version(good) if good else None, Version(bad) if bad else None
+    )
+
+    assert found == cut
+    assert [Version(end.version) for end in found.ends] == [Version(end) for end in (good, bad) if end]
+
+
+def outs(*left_out: str) -> list[LeftOut]:
+    return [LeftOut(version=version, uploaded=None, reason="yanked") for version in left_out]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "lying"),
+    [
+        pytest.param("0.59", "0.62", ("0.60", "0.61.post1"), id="final-releases-alone"),
+        pytest.param("0.62", "0.59", ("0.60", "0.61.post1"), id="in-either-order"),
+        pytest.param("0.60", "0.61", (), id="the-two-themselves-do-not-count"),
+        pytest.param("0.9", "0.63", ("0.60", "0.61.post1", "0.62"), id="by-version-and-not-as-text"),
+        pytest.param("2022-01-10T12:00", "0.62", (), id="no-release"),
+    ],
+)
+def test_of_what_was_left_out_some_lies_between_two_releases(
+    low: str, high: str, lying: tuple[str, ...]
+) -> None:
+    left_out = outs("2004-final", "0.60", "0.61rc1", "0.61.dev2", "0.61.post1", "0.62")
+
+    assert between(left_out, low, high) == lying
+
+
+STEPS = [
+    release(version, project="beta")
+    for version in ("2004-final", "0.9", "1.0", "1.1", "1.2rc1", "1.2", "2.0", "2.1")
+]
+
+
+@pytest.mark.parametrize(
+    ("move", "kept"),
+    [
+        pytest.param(
+            Move(name="beta", old="1.0", new="2.0"), ["1.0", "1.1", "1.2", "2.0"], id="both-ends-are-in"
+        ),
+        pytest.param(Move(name="beta", old="1.2rc1", new="2.0"), ["1.2rc1", "1.2", "2.0"], id="pre-release"),
+        pytest.param(Move(name="beta", old="1.0.0", new="1.1.0"), ["1.0", "1.1"], id="another-spelling"),
+        pytest.param(Move(name="beta", old="2.0", new="1.0"), [], id="it-went-back"),
+        pytest.param(Move(name="beta", old="1.0", new="1.0.0"), [], id="it-stayed"),
+        pytest.param(Move(name="beta", old=None, new="2.0"), [], id="added"),
+        pytest.param(Move(name="beta", old="1.0", new=None), [], id="removed"),
+        pytest.param(Move(name="beta", old="2004-final", new="2.0"), [], id="no-version"),
+        pytest.param(Move(name="beta", old="1.1", new="2-final"), [], id="no-new-version"),
+    ],
+)
+def test_the_releases_that_a_distribution_moved_over_are_those_from_its_old_to_its_new_one(
+    move: Move, kept: list[str]
+) -> None:
+    assert versions(upgrades(move, STEPS, PYTHON_38)) == kept
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("1.0.5", "2.0", id="old"),
+        pytest.param("1.0", "2.0.5", id="new"),
+        pytest.param("1.1+local1", "2.0", id="old-at-a-local-version"),
+        pytest.param("1.0", "1.2+local1", id="new-at-a-local-version"),
+    ],
+)
+def test_a_distribution_whose_own_release_is_not_listed_moved_over_none_that_is(old: str, new: str) -> None:
+    """What was seen of the two sides is later taken for what the first and the last release showed."""
+    assert versions(upgrades(Move(name="beta", old=old, new=new), STEPS, PYTHON_38)) == []
+
+
+def test_pre_releases_and_yanked_ones_between_come_in_when_they_are_wanted() -> None:
+    move, gone = Move(name="beta", old="1.0", new="2.0"), yanked("1.3", "broken")
+
+    found = upgrades(move, [*STEPS, gone], PYTHON_38, pre=True, yanked=True)
+
+    assert versions(found) == ["1.0", "1.1", "1.2rc1", "1.2", "1.3", "2.0"]
+    assert found.left_out == ()
+
+
+def test_a_pinned_release_is_one_of_those_moved_over_although_it_was_yanked() -> None:
+    gone = yanked("1.0", "broken")
+
+    found = upgrades(Move(name="beta", old="1.0", new="2.0"), [gone, release("2.0")], PYTHON_38)
+
+    assert versions(found) == ["1.0", "2.0"]
+
+
+def test_of_what_was_left_out_only_what_lies_between_is_told() -> None:
+    gone, foreign = yanked("1.1.1", ""), release("1.1.2", wheel(requires_python=">=3.9"))
+
+    found = upgrades(Move(name="beta", old="1.0", new="1.2"), [*STEPS, gone, foreign], PYTHON_38)
+
+    assert {out.version: out.reason for out in found.left_out} == {
+        "1.2rc1": "pre-release (`--pre` brings it in)",
+        "1.1.1": "yanked (`--yanked` brings it in)",
+        "1.1.2": "requires Python >=3.9, not 3.8",
+    }
+
+
+def uploaded(each: ReleaseFile, hours: int | None) -> ReleaseFile:
+    """A file that came so many hours after midnight; None: nobody knows when."""
+    moment = None if hours is None else day("2021-10-07") + timedelta(hours=hours)
+    return replace(each, uploaded=moment)
+
+
+@pytest.mark.parametrize(
+    ("files", "hours"),
+    [
+        pytest.param([uploaded(wheel(), 3)], 3, id="a-wheel"),
+        pytest.param([uploaded(sdist(), 1), uploaded(wheel(), 3)], 3, id="a-wheel-and-not-the-earlier-sdist"),
+        pytest.param([uploaded(sdist(), 1)], 1, id="an-sdist-alone"),
+        pytest.param(
+            [uploaded(wheel(tag="cp39-cp39-win32"), 1), uploaded(sdist(), 2)], 2, id="another-platforms-wheel"
+        ),
+        pytest.param(
+            [uploaded(wheel(requires_python=">=3.9"), 1), uploaded(sdist(), 2)], 2, id="another-pythons-wheel"
+        ),
+        pytest.param(
+            [uploaded(wheel(), 5), uploaded(wheel(tag="cp38-cp38-manylinux_2_17_x86_64"), 4)],
+            4,
+            id="the-first-of-two-that-fit",
+        ),
+        pytest.param([uploaded(wheel(), None), uploaded(wheel(), 4)], 4, id="one-without-a-date"),
+        pytest.param([uploaded(wheel(), None), uploaded(sdist(), 4)], None, id="the-wheel-has-no-date"),
+        pytest.param([uploaded(wheel(requires_python=">=3.9"), 1)], None, id="nothing-that-fits"),
+        pytest.param([uploaded(file("fastapi-1.0.egg"), 1)], None, id="no-kind-that-can-be-installed"),
+        pytest.param([], None, id="no-files"),
+    ],
+)
+def test_a_release_is_there_since_the_first_file_that_would_be_installed(
+    files: list[ReleaseFile], hours: int | None
+) -> None:
+    listed = Release(project="fastapi", version="1.0", uploaded=None, files=tuple(files))
+
+    expected = None if hours is None else day("2021-10-07") + timedelta(hours=hours)
+    assert available_since(listed, PYTHON_38) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "has_any", "has_own"),
+    [
+        pytest.param([wheel()], True, True, id="pure"),
+        pytest.param([sdist()], False, False, id="sdist"),
+        pytest.param([wheel(tag="cp39-cp39-win32"), sdist()], True, False, id="another-platforms"),
+        pytest.param([wheel(requires_python=">=3.9")], True, False, id="another-pythons"),
+    ],
+)
+def test_a_release_has_a_wheel_for_this_python_or_for_any(
+    files: list[ReleaseFile], has_any: bool, has_own: bool
+) -> None:
+    assert has_wheel(release("1.0", *files)) is has_any
+    assert has_wheel(release("1.0", *files), PYTHON_38) is has_own

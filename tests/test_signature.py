@@ -21,6 +21,15 @@ from bisect_asgi.model import FailureKind, Phase, Signature
         pytest.param("text/html or starlette.routing", "text/html or starlette.routing", id="no-path"),
         pytest.param("  too \t many\n blanks ", "too many blanks", id="blanks"),
         pytest.param("", "", id="empty"),
+        pytest.param("the limit is reached.", "the limit is reached", id="full-stop"),
+        pytest.param("no space left!", "no space left", id="exclamation"),
+        pytest.param("ValueError: ", "ValueError", id="nothing-behind-the-type"),
+        pytest.param("one of a, b, …: ; .", "one of a, b, …", id="several-marks"),
+        pytest.param("why?", "why?", id="a-question-stays"),
+        pytest.param(
+            "f() takes no arguments (1 given)", "f() takes no arguments (N given)", id="brackets-stay"
+        ),
+        pytest.param("...", "", id="marks-alone"),
     ],
 )
 def test_what_may_differ_between_two_sights_is_taken_out(message: str, normal: str) -> None:
@@ -33,6 +42,14 @@ def test_addresses_are_taken_out() -> None:
 
     assert one == other
     assert "7f3a" not in one
+
+
+def test_a_message_that_only_gained_a_full_stop_is_the_same_failure() -> None:
+    one = signature.of_exception("ValueError", "the pool is closed", phase=Phase.CHECK)
+    other = signature.of_exception("ValueError", "the pool is closed.", phase=Phase.CHECK)
+
+    assert one.is_same_failure(other)
+    assert (one.shown, other.shown) == ("ValueError: the pool is closed", "ValueError: the pool is closed.")
 
 
 def test_different_words_stay_different() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from bisect_asgi.errors import BisectError, ExitCode
@@ -23,6 +23,8 @@ class Answer:
     hint: str | None = None
     found: Found | None = None
     mapped: Mapped | None = None
+    left_between: tuple[str, ...] = ()
+    """Releases between the two sides that were left out of the search."""
 
     def event(self, *, elapsed_s: float) -> RunFinished:
         """The answer as the log's last event."""
@@ -37,6 +39,7 @@ class Answer:
             contradictions=found.contradictions if found else (),
             changes=tuple(Change(low=c.low, high=c.high, skipped=c.skipped) for c in changes),
             shortest=mapped.shortest if mapped else None,
+            left_between=self.left_between,
             message=self.message,
             hint=self.hint,
         )
@@ -53,16 +56,24 @@ INTERRUPTED = Answer(
 class Case:
     """What a message needs to know of the run."""
 
-    project: str
+    subject: str
+    """What candidates are of; empty where their labels say it all."""
     probe: str
     labels: tuple[str, ...]
     expectation: Expectation
     broken: Mapping[int, str] = field(default_factory=dict)
     """Candidates that could not be asked, and why."""
+    noun: str = "release"
+    """What a candidate is called."""
 
     def name(self, key: int) -> str:
-        """The project and the candidate's version."""
-        return f"{self.project} {self.labels[key]}"
+        """The candidate with what it is of: `fastapi 0.69.0`."""
+        return f"{self.subject} {self.labels[key]}".strip()
+
+    @property
+    def each(self) -> str:
+        """Any candidate: `release of fastapi`."""
+        return f"{self.noun} of {self.subject}" if self.subject else self.noun
 
 
 def kind_of(error: BisectError) -> AnswerKind:
@@ -111,7 +122,9 @@ def _ends(case: Case, judgement: Judgement) -> Answer | None:
             return Answer(
                 kind=AnswerKind.GOOD_END_FAILS,
                 message=f"the good end fails: {_ran(case, good, ruling)}",
-                hint="name another release with `--good`, or none: older ones are then tried",
+                hint=_LOCKS_HINT
+                if case.noun == "lock"
+                else "name another release with `--good`, or none: older ones are then tried",
             )
         if ruling.outcome is Outcome.UNTESTABLE:
             return _untestable_end(case, good, ruling, "good")
@@ -120,7 +133,9 @@ def _ends(case: Case, judgement: Judgement) -> Answer | None:
             return Answer(
                 kind=AnswerKind.NOT_REPRODUCED,
                 message=f"the bad end passes: {_ran(case, bad, ruling)}",
-                hint="the change may be later, or need another Python or other dependencies: "
+                hint=_LOCKS_HINT
+                if case.noun == "lock"
+                else "the change may be later, or need another Python or other dependencies: "
                 "try another `--bad`, `--python` or `--deps`",
             )
         if ruling.outcome is Outcome.UNTESTABLE:
@@ -133,7 +148,9 @@ def _untestable_end(case: Case, key: int, ruling: Ruling, end: str) -> Answer:
     return Answer(
         kind=AnswerKind.INCONCLUSIVE,
         message=f"the {end} end cannot be tested: {case.name(key)}: {why}",
-        hint=f"name another release with `--{end}`, another `--python`, or another `--deps`",
+        hint="another `--python` may help; what the locks lack, `--with` adds"
+        if case.noun == "lock"
+        else f"name another release with `--{end}`, another `--python`, or another `--deps`",
     )
 
 
@@ -166,12 +183,15 @@ def _found(case: Case, found: Found, judgement: Judgement) -> Answer:
     return Answer(
         kind=AnswerKind.INCONCLUSIVE,
         message=f"the change is in one of {among}: "
-        f"{plural(len(found.skipped), 'release')} between the two sides cannot be tested",
+        f"{plural(len(found.skipped), case.noun)} between the two sides cannot be tested",
         hint=_DIFFERENT_HINT if different else _UNTESTABLE_HINT,
         found=found,
     )
 
 
+_LOCKS_HINT = (
+    "the first lock has to be the one that works; are the two swapped, or is another `--python` meant?"
+)
 _NO_CHANGE_HINT = (
     "the answer does not change there with this Python and these dependencies; "
     "`--all` looks for a change that came and went, and `bisect-asgi check` runs one release"
@@ -187,7 +207,7 @@ _UNTESTABLE_HINT = "the table says why; another `--python` or `--deps` may make 
 def _mapped(case: Case, mapped: Mapped, judgement: Judgement) -> Answer:
     """All changes; the newest of them is the boundary."""
     if mapped.changes:
-        return Answer(kind=AnswerKind.FOUND, found=mapped.changes[-1], mapped=mapped)
+        return replace(_found(case, mapped.changes[-1], judgement), mapped=mapped)
     reason = StopReason.ALL_NEW if judgement.new_is else StopReason.UNTESTABLE
     return _stopped(case, Stopped(reason=reason), judgement)
 
@@ -197,7 +217,7 @@ def _stopped(case: Case, stopped: Stopped, judgement: Judgement) -> Answer:
         reasons = [r.signature.shown for r in judgement.rulings.values() if r.signature] or ["no reason"]
         return Answer(
             kind=AnswerKind.INCONCLUSIVE,
-            message=f"no release of {case.project} could be tested: {reasons[-1]}",
+            message=f"no {case.each} could be tested: {reasons[-1]}",
             hint="try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
         )
     tested = {key: r.outcome for key, r in judgement.rulings.items() if r.verdict is not Verdict.SKIP}
@@ -207,8 +227,7 @@ def _stopped(case: Case, stopped: Stopped, judgement: Judgement) -> Answer:
     others = f"; {plural(untestable, 'other')} could not be tested" if untestable else ""
     return Answer(
         kind=AnswerKind.NOT_REPRODUCED,
-        message=f"`{case.probe}` {what} on every release of {case.project} that was tested, "
-        f"from {between}{others}",
+        message=f"`{case.probe}` {what} on every {case.each} that was tested, from {between}{others}",
         hint=_NO_CHANGE_HINT + (_OLDER_HINT if untestable else ""),
     )
 

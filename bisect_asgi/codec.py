@@ -1,6 +1,7 @@
 """Values to JSON and back: the one home of msgspec.
 
-Events carry their class name under `event`, so that a line of a log says what it is.
+Events carry their class name under `event`, so that a line of a log says what it is; those of a stage are
+written as they are, with its number beside.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from typing import TypeVar, get_args
 
 import msgspec
 
-from bisect_asgi.events import Event
+from bisect_asgi.events import Event, Staged, unstaged
 
 T = TypeVar("T")
 
-_EVENTS = {kind.__name__: kind for kind in get_args(Event)}
+_EVENTS = {kind.__name__: kind for kind in get_args(Event) if kind is not Staged}
 
 
 class Unreadable(ValueError):
@@ -52,7 +53,9 @@ def convert(value: object, kind: type[T]) -> T:
 
 def event_to_json(event: Event) -> bytes:
     """Write an event as one line of JSON (without the line's end)."""
-    return msgspec.json.encode({"event": type(event).__name__, **msgspec.to_builtins(event)})
+    stage = {"stage": event.stage} if isinstance(event, Staged) else {}
+    inner = unstaged(event)
+    return msgspec.json.encode({"event": type(inner).__name__, **stage, **msgspec.to_builtins(inner)})
 
 
 def event_from_json(line: bytes | str) -> Event:
@@ -65,8 +68,9 @@ def event_from_json(line: bytes | str) -> Event:
     kind = _EVENTS.get(str(fields.pop("event", None)))
     if kind is None:
         raise Unreadable("unknown event")
+    stage = fields.pop("stage", None)
     event: Event = convert(fields, kind)
-    return event
+    return event if stage is None else Staged(stage=convert(stage, int), event=event)
 
 
 def digest(*parts: object) -> str:

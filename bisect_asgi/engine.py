@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bisect_asgi import events
 from bisect_asgi.judge import Expectation, Judgement, Rules, judge
-from bisect_asgi.model import Candidate, Observation, Outcome, Probe, Trial, TrialRequest, Verdict
+from bisect_asgi.model import (
+    BuiltEnvironment,
+    Candidate,
+    Observation,
+    Outcome,
+    Probe,
+    Trial,
+    TrialRequest,
+    Verdict,
+)
 from bisect_asgi.process import Lifeline
 from bisect_asgi.search import Found, Search, Searching, State
 
@@ -30,6 +39,7 @@ class Question:
     expectation: Expectation
     rules: Rules
     fresh: bool = False
+    stage: int = 0
 
 
 class Engine:
@@ -46,6 +56,7 @@ class Engine:
         self, question: Question, *, run_trial: RunTrial, executor: Executor, jobs: int, emit: Emit
     ) -> None:
         self._question = question
+        self._candidates = list(question.candidates)
         self._run_trial = run_trial
         self._executor = executor
         self._jobs = jobs
@@ -54,20 +65,44 @@ class Engine:
         self.observed: dict[int, tuple[Observation, ...]] = {}
         self.broken: dict[int, Observation] = {}
         """Candidates that could not be asked; they stay unknown, and the search goes round them."""
+        self.environments: dict[int, BuiltEnvironment] = {}
+        """What the candidates' runs ran in."""
 
     def judgement(self) -> Judgement:
         """What the observations say so far."""
         question = self._question
         return judge(
             self.observed,
-            size=len(question.candidates),
+            size=len(self._candidates),
             expectation=question.expectation,
             rules=question.rules,
         )
 
+    def add(self, candidate: Candidate) -> int:
+        """Take in one more candidate, behind the others, and return its key."""
+        self._candidates.append(candidate)
+        return len(self._candidates) - 1
+
+    def known(self, key: int) -> Trial:
+        """What is known of a candidate that was observed, as one trial that was made before."""
+        observations = self.observed[key]
+        return Trial(
+            key=key,
+            label=self._candidates[key].label,
+            observations=observations,
+            environment=self.environments.get(key),
+            remembered=len(observations),
+        )
+
+    def seed(self, key: int, trial: Trial) -> None:
+        """Take in what another engine knows of the same environment."""
+        self._take(replace(trial, key=key, label=self._candidates[key].label))
+
     def recall(self, remember: Callable[[TrialRequest], Trial | None]) -> None:
         """Take in what earlier commands observed, so that a command that is given again goes on at once."""
-        for key in range(len(self._question.candidates)):
+        for key in range(len(self._candidates)):
+            if key in self.observed:
+                continue
             if trial := remember(self._request(key, runs=1)):
                 self._take(trial)
 
@@ -98,10 +133,16 @@ class Engine:
         """Run the probe `runs` more times on each of `keys`."""
         try:
             self._submit(keys, runs=runs)
+            self.tell()
             while self._flights:
                 self._collect()
+                self.tell()
         finally:
             self._cancel(self._in_flight())
+
+    def tell(self) -> None:
+        """Say what everything that was observed means so far."""
+        self._say(self.judgement())
 
     def _in_flight(self) -> set[int]:
         return {key for key, _ in self._flights.values()}
@@ -114,7 +155,7 @@ class Engine:
             self._flights[future] = (key, lifeline)
 
     def _request(self, key: int, *, runs: int) -> TrialRequest:
-        candidate = self._question.candidates[key]
+        candidate = self._candidates[key]
         return TrialRequest(
             key=key,
             label=candidate.label,
@@ -123,6 +164,7 @@ class Engine:
             already=len(self.observed.get(key, ())),
             runs=runs,
             fresh=self._question.fresh,
+            stage=self._question.stage,
         )
 
     def _collect(self) -> None:
@@ -134,6 +176,8 @@ class Engine:
 
     def _take(self, trial: Trial) -> None:
         self._emit(events.TrialFinished(trial=trial))
+        if trial.environment:
+            self.environments[trial.key] = trial.environment
         broken = [run for run in trial.observations if run.outcome is Outcome.BROKEN]
         if broken:
             self.broken[trial.key] = broken[0]
@@ -150,7 +194,7 @@ class Engine:
                 lifeline.cancel()
                 self._emit(events.TrialCancelled(key=key))
 
-    def _say(self, judgement: Judgement, state: State) -> None:
+    def _say(self, judgement: Judgement, state: State | None = None) -> None:
         low, high, left = None, None, 0
         if isinstance(state, (Searching, Found)):
             low, high = state.low, state.high
@@ -158,7 +202,7 @@ class Engine:
             known = judgement.rulings.keys()
             floor, ceiling = (
                 -1 if low is None else low,
-                len(self._question.candidates) if high is None else high,
+                len(self._candidates) if high is None else high,
             )
             left = sum(1 for key in range(floor + 1, ceiling) if key not in known)
         self._emit(

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bisect_asgi.differences import Link, WhatChanged
 from bisect_asgi.errors import ExitCode
-from bisect_asgi.model import Interpreter, LeftOut, Outcome, Ruling, Signature, Trial
+from bisect_asgi.model import CulpritKind, Interpreter, LeftOut, Move, Outcome, Ruling, Signature, Trial
+
+MIXES = "mixes"
+"""The axis of a stage that tries mixes of a boundary's two sides."""
 
 
 class Activity(StrEnum):
@@ -42,6 +46,14 @@ class RunStarted:
     bad: str | None
     releases: str | None
     jobs: int
+    over: str = "releases"
+    """The axis: what moves."""
+    subject: str = ""
+    """What candidates are of, before their label; empty where the label says it all."""
+    noun: str = "release"
+    """What a candidate is called."""
+    context: str = ""
+    """What is held while candidates move: `with fastapi==0.68.2`."""
     served: bool = False
     """The probe drives an app that is served."""
     check_options: tuple[str, ...] = ()
@@ -66,6 +78,12 @@ class CandidateListed:
     uploaded: datetime | None
     not_after: datetime | None = None
     """The limit of its dependencies' dates."""
+    python: str | None = None
+    """Its interpreter's version."""
+    source: str | None = None
+    """The requirement that stands for what was built from a commit."""
+    is_exact: bool = False
+    """Requirements were set aside: only its exact set can be installed again, without looking at them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +92,8 @@ class CandidatesListed:
 
     candidates: tuple[CandidateListed, ...]
     left_out: tuple[LeftOut, ...]
+    grows: bool = False
+    """The candidates that were listed before are the first of these; else what was seen of them is void."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +146,89 @@ class Judged:
     """Candidates between `low` and `high` that nothing is known of."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """Something that the user should know of how the answer came about."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSet:
+    """Distributions that are shown to carry a change by themselves."""
+
+    moved: tuple[Move, ...]
+    along: tuple[Move, ...] = ()
+    """What they do not run without, and what does not carry the change by itself."""
+    doubtful: tuple[str, ...] = ()
+    """Names of those among `moved` of which it could not be shown that they matter."""
+    is_cut_short: bool = False
+    """There were more mixes to try than are tried: it may not be the smallest set."""
+    required: str = ""
+    """What the package's newer release requires of it, where that does not admit what was there before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """What carries the change across a boundary, as far as it can be told."""
+
+    package: str | None
+    """What moved on purpose; None where everything moved at once."""
+    old: str
+    new: str
+    """Labels of the boundary's two sides."""
+    moves: tuple[Move, ...]
+    """Everything that differs between them."""
+    kind: CulpritKind
+    sets: tuple[ShownSet, ...]
+    is_all: bool = True
+    """With every set taken back the change is gone; False: that could not be tested."""
+    tried_in: int | None = None
+    """The stage in which it was tried; None: there was nothing to try."""
+    decisive: tuple[int, ...] = ()
+    """The mixes of that stage that the answer rests on, by their keys."""
+    stages_before: int = 0
+    """How many stages had begun when this was told."""
+    is_further: bool = False
+    """It is what is left once what was found before is taken back: another failure."""
+    problem: str = ""
+    """Why it cannot be told, where nothing was found out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What changed in a distribution that carries the change, between the two releases that differ."""
+
+    name: str
+    old: str
+    new: str
+    changed: WhatChanged | None = None
+    """Requirements and files; None where the releases could not be had."""
+    links: tuple[Link, ...] = ()
+    """The project's own, the changelog first."""
+    repository: str | None = None
+    """The address of its repository, where it links to one on a known forge."""
+    comparison: str | None = None
+    """Where the forge shows what is between the tags of the two releases."""
+    changelog: str | None = None
+    """What the changelog says of the releases after the old one."""
+    drill: str = ""
+    """The command that goes on into the commits."""
+    problem: str = ""
+    """Why nothing could be compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """An event of a search inside the run: for what carries the change, or into its commits.
+
+    A stage's own events are those of a run of its own, from `RunStarted` to `RunFinished`.
+    """
+
+    stage: int
+    event: Event
+
+
 class AnswerKind(StrEnum):
     """How a run ended."""
 
@@ -168,9 +271,16 @@ class RunFinished:
     """Every change that was found, oldest first, where all were looked for."""
     shortest: int | None = None
     """Any state that lasted for at least so many releases was seen; None: one change was looked for."""
+    left_between: tuple[str, ...] = ()
+    """Releases between `low` and `high` that were left out: the change may be in one of them."""
     message: str = ""
     """Why there is no boundary; empty where there is one."""
     hint: str | None = None
+
+
+def unstaged(event: Event) -> Event:
+    """The event itself, whichever stage it is of."""
+    return event.event if isinstance(event, Staged) else event
 
 
 Event = (
@@ -183,5 +293,9 @@ Event = (
     | TrialFinished
     | TrialCancelled
     | Judged
+    | Noted
+    | Staged
+    | Explained
+    | Compared
     | RunFinished
 )

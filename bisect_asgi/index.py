@@ -10,8 +10,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 from mousebender import simple
@@ -72,6 +74,30 @@ class IndexClient:
             hint="check the spelling; uv's configuration says which index is asked",
         )
 
+    def download(self, file: ReleaseFile, *, at_most: int) -> bytes | None:
+        """Return a file's content; None where it has no address, or is larger than `at_most` bytes.
+
+        Raises:
+            Unavailable: the index did not answer.
+        """
+        if not file.url:
+            return None
+        content = bytearray()
+        try:
+            with self._client.stream("GET", file.url) as response:
+                if not response.is_success:
+                    return None
+                for piece in response.iter_bytes():
+                    content += piece
+                    if len(content) > at_most:
+                        return None
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise Unavailable(
+                f"the package index did not answer: `{shown(file.url)}` ({_reason(error)})",
+                hint="run the same command again when it is back",
+            ) from error
+        return bytes(content)
+
     def _releases(self, index: str, project: str) -> tuple[Release, ...] | None:
         """The releases on the project's page; None where this index has no such project."""
         url = simple.create_project_url(index, project)
@@ -80,7 +106,9 @@ class IndexClient:
             return None
         try:
             details: Any = simple.parse_project_details(page.text, page.media_type, project)
-            releases = group(project, [_read_file(file) for file in details["files"]])
+            times = upload_times(page.text) if page.media_type != simple.ACCEPT_JSON_V1 else {}
+            dated = ({"upload-time": times.get(file["filename"]), **file} for file in details["files"])
+            releases = group(project, (_read_file(file, page_url=url) for file in dated))
             if page.media_type == "text/html" and not releases:
                 raise ValueError("it links to no files of the project")
         except (simple.UnsupportedMIMEType, simple.UnsupportedAPIVersion, *_MALFORMED) as error:
@@ -139,6 +167,34 @@ class IndexClient:
         if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             response.raise_for_status()
         return response
+
+
+def upload_times(page: str) -> dict[str, str]:
+    """The upload times in an HTML page, by file name.
+
+    No PEP has them there; indexes give them as `data-upload-time`, which uv reads, too.
+    """
+    links = _Links()
+    links.feed(page)
+    return links.times
+
+
+class _Links(HTMLParser):
+    """Takes in the upload times of links; what a link is called is the file's name (PEP 503)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: dict[str, str] = {}
+        self._time: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self._time = dict(attrs).get("data-upload-time")
+
+    def handle_data(self, data: str) -> None:
+        if self._time and data.strip():
+            self.times[data.strip()] = self._time
+            self._time = None
 
 
 def shown(url: str) -> str:
@@ -211,13 +267,14 @@ def _after_name(project: str, stem: str) -> str:
     return next((stem[end + 1 :] for end in ends if canonicalize_name(stem[:end]) == project), "")
 
 
-def _read_file(file: Any) -> ReleaseFile:
+def _read_file(file: Any, *, page_url: str) -> ReleaseFile:
     yanked = file.get("yanked", False)
     return ReleaseFile(
         filename=file["filename"],
         uploaded=_moment(file.get("upload-time")),
         requires_python=file.get("requires-python"),
         yanked=None if yanked is False else "" if yanked is True else str(yanked),
+        url=urljoin(page_url, file.get("url", "")).partition("#")[0],
     )
 
 

@@ -9,9 +9,10 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from packaging import tags
+from packaging import markers, tags
 from packaging.version import Version
 
+from bisect_asgi import lockfiles
 from bisect_asgi.environments import uv
 from bisect_asgi.errors import UsageError
 from bisect_asgi.format import listing
@@ -75,6 +76,14 @@ def usable(interpreter: Interpreter) -> Usable:
                 *tags.compatible_tags(minor, interpreter=short, platforms=platforms),
             )
         ),
+    )
+
+
+def marker_environment(interpreter: Interpreter) -> dict[str, str]:
+    """The values of markers (PEP 508) for an interpreter of this machine."""
+    own = {name: str(value) for name, value in markers.default_environment().items()}
+    return lockfiles.marker_environment(
+        interpreter.version, implementation=interpreter.implementation, platform=own
     )
 
 

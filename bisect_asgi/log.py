@@ -9,7 +9,7 @@ from types import TracebackType
 
 from bisect_asgi import codec
 from bisect_asgi.errors import Unavailable, UsageError
-from bisect_asgi.events import Event, OutputSeen, TrialProgressed
+from bisect_asgi.events import Event, OutputSeen, TrialProgressed, unstaged
 
 
 class EventLog:
@@ -29,7 +29,7 @@ class EventLog:
 
     def __call__(self, event: Event) -> None:
         """Write one event; what is only for watching is left out."""
-        if isinstance(event, (OutputSeen, TrialProgressed)):
+        if isinstance(unstaged(event), (OutputSeen, TrialProgressed)):
             return
         try:
             self._stream.write(codec.event_to_json(event) + b"\n")

@@ -38,6 +38,9 @@ class Options:
     metric: str | None = None
     bad_above: float | None = None
     bad_below: float | None = None
+    over: str | None = None
+    repo: str | None = None
+    first_parent: bool | None = None
     good: str | None = None
     bad: str | None = None
     releases: str | None = None
@@ -46,6 +49,7 @@ class Options:
     order: Literal["version", "upload"] | None = None
     with_: tuple[str, ...] = ()
     with_requirements: tuple[str, ...] = ()
+    override: tuple[str, ...] = ()
     deps: str | None = None
     python: str | None = None
     include: tuple[str, ...] = ()
@@ -58,6 +62,8 @@ class Options:
     spot_checks: int | None = None
     all: bool | None = None
     shortest: int | None = None
+    culprit: bool | None = None
+    drill: bool | None = None
     fixed_in: str | None = None
     broken_in: str | None = None
     source: str | None = None

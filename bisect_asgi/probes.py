@@ -15,8 +15,8 @@ from bisect_asgi.errors import UsageError
 from bisect_asgi.format import listing
 from bisect_asgi.metadata import Options, ProbeMetadata
 from bisect_asgi.model import Probe, ProbeFile, ReadyMadeLoad, Served
+from bisect_asgi.plan import DEFAULT_TIMEOUT_S
 
-DEFAULT_TIMEOUT_S = 120.0
 _LARGEST_BYTES = 100 * 1024 * 1024
 
 
@@ -26,7 +26,7 @@ def read_metadata(path: Path) -> ProbeMetadata:
     Raises:
         UsageError: there is no such file, it cannot be read, or its metadata is malformed.
     """
-    stated = metadata.read(_read(path, "--probe").decode("utf-8", errors="replace"), name=path.name)
+    stated = metadata.read(read_bytes(path, "--probe").decode("utf-8", errors="replace"), name=path.name)
     options = stated.options
     here = path.parent
     return replace(
@@ -55,11 +55,11 @@ def load(path: Path | None, options: Options) -> Probe:
     files = list(_included(options.include))
     script = path.name if path and not options.command else None
     if path is not None:
-        files.append(ProbeFile(name=path.name, content=_read(path, "--probe")))
+        files.append(ProbeFile(name=path.name, content=read_bytes(path, "--probe")))
     served = _served(path, options)
     if options.app is not None:
         file = Path(options.app.rpartition(":")[0] or options.app)
-        files.append(ProbeFile(name=file.name, content=_read(file, "--app")))
+        files.append(ProbeFile(name=file.name, content=read_bytes(file, "--app")))
     timeout_s = DEFAULT_TIMEOUT_S if options.timeout is None else options.timeout
     if not 0 < timeout_s < math.inf:
         raise UsageError(f"`--timeout {timeout_s:g}` is out of range", hint="it is in seconds, above 0")
@@ -82,7 +82,7 @@ def read_requirements(paths: Sequence[str]) -> tuple[str, ...]:
     """
     found: list[str] = []
     for path in paths:
-        text = _read(Path(path), "--with-requirements").decode("utf-8", errors="replace")
+        text = read_bytes(Path(path), "--with-requirements").decode("utf-8", errors="replace")
         for line in text.replace("\\\n", " ").splitlines():
             words = re.split(r"(?:^|\s)#|\s--hash", line)[0].strip()
             if words.startswith("-"):
@@ -115,7 +115,7 @@ def _served(path: Path | None, options: Options) -> Served | None:
         )
     if path is None or options.command is not None:
         return None
-    names = defined_names(_read(path, "--probe").decode("utf-8", errors="replace"))
+    names = defined_names(read_bytes(path, "--probe").decode("utf-8", errors="replace"))
     if "probe" in names and "app" in names:
         return Served(file=path.name, load=load, options=options.uvicorn)
     return None
@@ -170,10 +170,15 @@ def _included(names: Sequence[str]) -> Iterator[ProbeFile]:
 
 
 def _file(path: Path, name: str) -> ProbeFile:
-    return ProbeFile(name=name, content=_read(path, "--include"), executable=os.access(path, os.X_OK))
+    return ProbeFile(name=name, content=read_bytes(path, "--include"), executable=os.access(path, os.X_OK))
 
 
-def _read(path: Path, option: str) -> bytes:
+def read_bytes(path: Path, option: str) -> bytes:
+    """Read a file that the user named by `option`.
+
+    Raises:
+        UsageError: it is not there, cannot be read, or is larger than 100 MiB.
+    """
     try:
         if path.stat().st_size > _LARGEST_BYTES:
             raise UsageError(f"`{path}` is larger than 100 MiB (`{option}`)", hint="have the probe make it")

@@ -160,7 +160,8 @@ class Repository:
             UsageError: one of them does not exist.
         """
         ends = self.resolve(older), self.resolve(newer)
-        return self._git("merge-base", "--all", *ends).split() == [ends[0]]
+        asked = self._run(self._folder, "merge-base", "--is-ancestor", *ends)
+        return asked.exit_code != 1 and said(asked, self.where) == ""  # 1 says no; others are failures
 
     def files(self, ref: str) -> tuple[str, ...]:
         """Return the paths of all files at a commit.

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -50,6 +51,16 @@ class Workshop:
     environments: EnvironmentCache
     runs: Path
     locks: Path
+    renewed: set[str] = field(default_factory=set)
+    """Keys of observations that this command has let go of: once is enough where candidates share one."""
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def renew(self, key: str) -> None:
+        """Forget what earlier commands observed under `key`."""
+        with self._guard:
+            if key not in self.renewed:
+                self.renewed.add(key)
+                self.store.forget_observations(key)
 
 
 def run_trial(
@@ -69,12 +80,13 @@ def run_trial(
     started = monotonic()
     progress(Activity.RESOLVING)
     try:
-        resolution = _resolve(request, workshop, lifeline)
+        anew = request.fresh and not request.already
+        resolution = resolve(request.spec, workshop, lifeline, anew=anew)
     except (Unresolvable, BuildFailed) as error:
         return _untestable(request, error, build_s=monotonic() - started)
     key = observation_key(request.probe, resolution)
-    if request.fresh and not request.already:
-        workshop.store.forget_observations(key)
+    if request.fresh:
+        workshop.renew(key)
     # Two processes that want the same observation: the second waits, and finds it in the store.
     with locked(workshop.locks / f"run-{key}.lock", waiting=lifeline.check):
         known = workshop.store.observations(key)[request.already : request.already + request.runs]
@@ -112,13 +124,23 @@ def recall(request: TrialRequest, store: Store) -> Trial | None:
 
 def observation_key(probe: Probe, resolution: Resolution) -> str:
     """Name everything that can change what a run shows: the probe, the exact environment, the platform."""
-    return codec.digest("run", probe, resolution.digest, sys.platform, os.uname().machine)
+    return codec.digest("run 2", probe, resolution.digest, sys.platform, os.uname().machine)
 
 
-def _resolve(request: TrialRequest, workshop: Workshop, lifeline: Lifeline) -> Resolution:
-    """The resolution from the store, or a new one; a past date's does not change any more."""
-    store, spec = workshop.store, request.spec
-    if request.already or not request.fresh:
+def resolve(
+    spec: EnvironmentSpec, workshop: Workshop, lifeline: Lifeline, *, anew: bool = False
+) -> Resolution:
+    """Return the resolution from the store, or a new one; a past date's does not change any more.
+
+    `anew`: ask whatever the store has.
+
+    Raises:
+        Unresolvable, BuildFailed: there is no set that satisfies `spec`.
+        Unavailable: the index did not answer.
+        Cancelled: the lifeline was cancelled.
+    """
+    store = workshop.store
+    if not anew:
         if failure := _known_failure(spec, store):
             raise failure
         if known := _known_resolution(spec, store):

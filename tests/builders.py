@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from packaging.requirements import Requirement
 from packaging.tags import Tag
+from packaging.version import Version
 
 from bisect_asgi import signature
 from bisect_asgi.environments import cache
 from bisect_asgi.environments.cache import Environment
+from bisect_asgi.errors import Unresolvable, UsageError
+from bisect_asgi.hunt import World
 from bisect_asgi.model import (
+    Distribution,
+    EnvironmentSpec,
     Interpreter,
     Observation,
     Outcome,
@@ -22,6 +33,7 @@ from bisect_asgi.model import (
     ReleaseFile,
     Signature,
 )
+from bisect_asgi.plan import DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.releases import Usable
 
 PURE = Tag("py3", "none", "any")
@@ -76,13 +88,16 @@ def sdist(*, requires_python: str | None = None) -> ReleaseFile:
     return file("fastapi-1.0.tar.gz", requires_python=requires_python)
 
 
-def release(version: str, *files: ReleaseFile, uploaded: str | None = None) -> Release:
-    """A release, with one pure wheel where no files are named."""
+def release(
+    version: str, *files: ReleaseFile, uploaded: str | None = None, project: str = "fastapi"
+) -> Release:
+    """A release, with one pure wheel of the same moment where no files are named."""
+    moment = day(uploaded) if uploaded else None
     return Release(
-        project="fastapi",
+        project=project,
         version=version,
-        uploaded=day(uploaded) if uploaded else None,
-        files=files or (wheel(),),
+        uploaded=moment,
+        files=files or (replace(wheel(), uploaded=moment),),
     )
 
 
@@ -90,6 +105,126 @@ def usable(version: str = "3.8.20", *tags: Tag, path: str | None = None) -> Usab
     """An interpreter that installs pure wheels and what else `tags` say."""
     interpreter = Interpreter(path=path or f"/opt/python-{version}/bin/python", version=version)
     return Usable(interpreter=interpreter, tags=frozenset({PURE, *tags}))
+
+
+class InlineExecutor(Executor):
+    """Run each call at once, in the caller: no threads, so no order to think about."""
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        future: Future[object] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+def index(releases: Iterable[Release]) -> Callable[[str], Sequence[Release]]:
+    """An index that knows these releases and no other project."""
+    known: dict[str, list[Release]] = {}
+    for each in releases:
+        known.setdefault(each.project, []).append(each)
+
+    def releases_of(project: str) -> Sequence[Release]:
+        if project not in known:
+            raise UsageError(f"there is no package `{project}` on the index", hint="look at its spelling")
+        return known[project]
+
+    return releases_of
+
+
+def _never(what: str) -> Callable[..., Any]:
+    """Something of the world that a test is sure not to need."""
+
+    def asked(*arguments: object) -> Any:
+        raise AssertionError(f"{what} was asked for {arguments}")
+
+    return asked
+
+
+def _no_contents(*_: object) -> Any:
+    raise Unresolvable("no files are made up for this release")
+
+
+def world(**fakes: Any) -> World:
+    """A world with one Python, an empty store and inline trials; what else may be asked, `fakes` say."""
+    usual = {
+        "interpreters": lambda: (usable(),),
+        "usable": lambda interpreter: replace(usable(), interpreter=interpreter),
+        "downloadable": lambda: (),
+        "recall": lambda _: None,
+        "requirements": lambda _: {},
+        "contents": _no_contents,
+        "changelogs": lambda _: (),
+        "tags": lambda _: (),
+        "executor": InlineExecutor(),
+    }
+    not_needed = {field.name: _never(field.name) for field in fields(World)}
+    return World(**{**not_needed, **usual, **fakes})
+
+
+Installed = Mapping[str, str]
+"""The version of each distribution of an environment, by name."""
+
+
+_read = lru_cache(maxsize=None)(Requirement)  # tests of properties read the same ones thousands of times
+
+
+class MadeUpIndex:
+    """Releases with what they require, and environments that are computed from specs.
+
+    The newest release that the specifiers, overrides and the limit of date admit is installed, as uv does.
+
+    Args:
+        requires: for each release, `name==version`, what it requires, such as `engine>=2 pump`.
+        days: when releases were uploaded; the others were long ago.
+    """
+
+    def __init__(self, requires: Mapping[str, str], days: Mapping[str, str] | None = None) -> None:
+        self.requires = {pin: tuple(text.split()) for pin, text in requires.items()}
+        on = dict.fromkeys(requires, "2020-02-01") | dict(days or {})
+        pins = (pin.split("==") for pin in requires)
+        self.releases = [
+            release(version, uploaded=on[f"{name}=={version}"], project=name) for name, version in pins
+        ]
+        self.releases_of = index(self.releases)
+
+    def resolve(self, spec: EnvironmentSpec) -> tuple[Distribution, ...]:
+        """What is installed, ordered by name.
+
+        Raises:
+            Unresolvable: there is no release that suits all requirements.
+        """
+        chosen: dict[str, str] = {}
+        for _ in self.requires:
+            rules = self._rules(spec, chosen)
+            names = sorted({rule.name for rule in rules})
+            if (found := {name: self._newest(name, rules, spec) for name in names}) == chosen:
+                break
+            chosen = found
+        return tuple(Distribution(name=name, version=version) for name, version in chosen.items())
+
+    def _rules(self, spec: EnvironmentSpec, chosen: Installed) -> list[Requirement]:
+        """The requirements of the spec and of what is chosen; overrides stand in for what they name."""
+        own = [text for pin in chosen.items() for text in self.requires["==".join(pin)]]
+        asked = list(map(_read, (*spec.requirements, *own)))
+        overrides = list(map(_read, spec.overrides))
+        replaced, names = {rule.name for rule in overrides}, {rule.name for rule in asked}
+        rules = [rule for rule in asked if rule.name not in replaced]
+        rules += [rule for rule in overrides if rule.name in names]
+        return [rule for rule in rules if not rule.marker or rule.marker.evaluate()]
+
+    def _newest(self, name: str, rules: Sequence[Requirement], spec: EnvironmentSpec) -> str:
+        is_free = spec.not_after is None or name in {exempt.name for exempt in spec.exempt}
+        fitting = [
+            Version(each.version)
+            for each in self.releases_of(name)
+            if all(rule.specifier.contains(each.version) for rule in rules if rule.name == name)
+            and (is_free or (each.uploaded and spec.not_after and each.uploaded < spec.not_after))
+        ]
+        if not fitting:
+            raise Unresolvable(f"no release of {name} suits all")
+        return str(max(fitting))
 
 
 def probe() -> Probe:
@@ -104,3 +239,16 @@ def environment(folder: Path, python: str = sys.executable) -> Environment:
     cache._make_skeleton(folder, Interpreter(path=python, version="3.11.7"))
     cache._place_hook(folder)
     return Environment(folder=folder, distributions=())
+
+
+def a_plan(**fields: Any) -> Plan:
+    """A plan for `app` with the newest dependencies, one job, and no looking at other releases."""
+    usual: dict[str, Any] = {
+        "project": "app",
+        "extras": (),
+        "probe": probe(),
+        "probe_path": "leak.py",
+        "policy": DependencyPolicy(kind=PolicyKind.LATEST),
+        "spot_checks": 0,
+    }
+    return Plan(**{**usual, **fields})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders import ASSERTION, CONFLICT, IMPORT_ERROR
 
@@ -22,7 +24,7 @@ UNTESTABLE = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=
 def a_case(*, good: int | None = None, bad: int | None = None, broken: dict[int, str] | None = None) -> Case:
     """Five releases of starlette."""
     return Case(
-        project="starlette",
+        subject="starlette",
         probe="leak.py",
         labels=LABELS,
         expectation=Expectation(good=good, bad=bad),
@@ -338,3 +340,61 @@ def test_an_interrupted_run_has_no_boundary_and_says_that_nothing_is_lost() -> N
         message="interrupted",
         hint="every run that had ended is kept; the same command goes on from there",
     )
+
+
+@pytest.mark.parametrize(
+    ("subject", "noun", "name", "each"),
+    [
+        pytest.param("starlette", "release", "starlette 0.2", "release of starlette", id="of-a-package"),
+        pytest.param("starlette", "commit", "starlette 0.2", "commit of starlette", id="commits"),
+        pytest.param("", "upload", "0.2", "upload", id="the-label-says-it-all"),
+    ],
+)
+def test_a_candidate_is_named_with_what_it_is_of(subject: str, noun: str, name: str, each: str) -> None:
+    case = replace(a_case(), subject=subject, noun=noun)
+
+    assert (case.name(1), case.each) == (name, each)
+
+
+def test_what_candidates_are_called_is_in_the_message_about_a_gap() -> None:
+    said = answer(
+        replace(a_case(), subject="", noun="upload"),
+        Found(low=0, high=3, skipped=(1, 2)),
+        judged(k0=PASSES, k1=UNTESTABLE, k2=UNTESTABLE, k3=FAILS),
+    )
+
+    assert said.message == (
+        "the change is in one of 0.2, 0.3 and 0.4: 2 uploads between the two sides cannot be tested"
+    )
+
+
+def test_what_candidates_are_called_is_in_the_message_about_ends_that_agree() -> None:
+    said = answer(
+        replace(a_case(), subject="", noun="Python"),
+        Stopped(reason=StopReason.ALL_NEW),
+        judged(k0=FAILS, k4=FAILS),
+    )
+
+    assert said.message == "`leak.py` fails on every Python that was tested, from 0.1 to 0.5"
+
+
+def test_what_candidates_are_called_is_in_the_message_when_nothing_can_be_tested() -> None:
+    said = answer(
+        replace(a_case(), noun="commit"), Stopped(reason=StopReason.UNTESTABLE), judged(k0=UNTESTABLE)
+    )
+
+    assert said.message == "no commit of starlette could be tested: the requirements conflict"
+
+
+def test_the_last_event_names_what_was_left_out_between_the_two_sides() -> None:
+    said = Answer(kind=AnswerKind.FOUND, found=Found(low=1, high=2), left_between=("0.2.1",))
+
+    assert said.event(elapsed_s=1.0).left_between == ("0.2.1",)
+
+
+def test_ends_that_are_as_the_user_says_leave_the_boundary_as_the_answer() -> None:
+    found = Found(low=1, high=2)
+
+    said = answer(a_case(good=0, bad=4), found, judged(k0=PASSES, k1=PASSES, k2=FAILS, k4=FAILS))
+
+    assert said == Answer(kind=AnswerKind.FOUND, found=found)

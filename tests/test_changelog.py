@@ -105,14 +105,27 @@ def test_an_excerpt_stands_as_it_is_in_the_changelog() -> None:
         pytest.param("1.0", "1.1.0", ["1.1", "1.1rc1"], id="equal-as-versions"),
         pytest.param("1.0.5", "1.1", ["1.1", "1.1rc1"], id="old-is-not-there"),
         pytest.param("0.1", "1.0.0", ["1.0"], id="nothing-older-is-there"),
-        pytest.param("2.0", "1.1", ["1.1"], id="old-is-newer"),
-        pytest.param("1.1", "1.1", ["1.1"], id="the-same-twice"),
     ],
 )
 def test_versions_are_compared_as_versions(old: str, new: str, versions: list[str]) -> None:
     text = changelog("setext", "1.1", "1.1rc1", "1.0")
 
     assert told(excerpt(text, old, new, name="demo")) == versions
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("1.1", "1.0", id="a-downgrade"),
+        pytest.param("1.1", "1.1rc1", id="back-to-a-pre-release"),
+        pytest.param("2.0", "1.1", id="old-is-not-there"),
+        pytest.param("1.1", "1.1.0", id="the-same-in-another-spelling"),
+    ],
+)
+def test_what_was_taken_back_is_no_news(old: str, new: str) -> None:
+    text = changelog("setext", "1.1", "1.1rc1", "1.0")
+
+    assert excerpt(text, old, new, name="demo") is None
 
 
 @pytest.mark.parametrize(

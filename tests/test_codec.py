@@ -7,36 +7,46 @@ from typing import get_args
 import pytest
 from builders import ASSERTION, CONFLICT, broken, day, failed, passed, probe, untestable, usable
 
-from bisect_asgi import codec
+from bisect_asgi import codec, differences
 from bisect_asgi.errors import ExitCode
 from bisect_asgi.events import (
     Activity,
     AnswerKind,
     CandidateListed,
     CandidatesListed,
+    Compared,
     Event,
+    Explained,
     InterpreterChosen,
     Judged,
+    Noted,
     OutputSeen,
     RunFinished,
     RunStarted,
+    ShownSet,
+    Staged,
     TrialCancelled,
     TrialFinished,
     TrialProgressed,
     TrialStarted,
+    unstaged,
 )
 from bisect_asgi.model import (
     BuiltEnvironment,
+    CulpritKind,
     Distribution,
     EnvironmentSpec,
     Exemption,
     LeftOut,
+    Move,
     Outcome,
     Ruling,
     Trial,
     TrialRequest,
     Verdict,
 )
+
+MOVED = Move(name="starlette", old="0.14.2", new="0.15.0")
 
 EVENTS = [
     RunStarted(
@@ -86,8 +96,58 @@ EVENTS = [
         high=None,
         left=7,
     ),
-    RunFinished(kind=AnswerKind.FOUND, elapsed_s=108.0, low=3, high=5, skipped=(4,), contradictions=(1,)),
+    Noted(text="fastapi 0.69.1 was yanked"),
+    Explained(
+        package="fastapi",
+        old="fastapi 0.68.2",
+        new="fastapi 0.69.0",
+        moves=(MOVED, Move(name="anyio", old=None, new="3.3.0")),
+        kind=CulpritKind.DEPENDENCY,
+        sets=(ShownSet(moved=(MOVED,), along=(MOVED,), doubtful=("starlette",), required=">=0.15,<0.16"),),
+        is_all=False,
+        tried_in=1,
+        decisive=(0, 2),
+        stages_before=2,
+    ),
+    Compared(
+        name="starlette",
+        old="0.14.2",
+        new="0.15.0",
+        changed=differences.WhatChanged(
+            name="starlette",
+            old="0.14.2",
+            new="0.15.0",
+            requirements=(differences.RequirementChange(project="anyio", old=None, new="<4,>=3"),),
+            old_python=">=3.6",
+            new_python=None,
+            files=(
+                differences.FileChange(
+                    path="starlette/routing.py",
+                    change=differences.Change.CHANGED,
+                    kind=differences.Kind.TEXT,
+                    diff="-old\n+new\n",
+                    lines=(3,),
+                ),
+            ),
+        ),
+        links=(
+            differences.Link(
+                label="Notes", address="https://example.org/notes", kind=differences.LinkKind.CHANGELOG
+            ),
+        ),
+    ),
+    RunFinished(
+        kind=AnswerKind.FOUND,
+        elapsed_s=108.0,
+        low=3,
+        high=5,
+        skipped=(4,),
+        contradictions=(1,),
+        left_between=("0.68.3",),
+    ),
 ]
+
+STAGED = [Staged(stage=number, event=event) for number, event in enumerate(EVENTS, start=1)]
 
 
 @pytest.mark.parametrize("event", [pytest.param(event, id=type(event).__name__) for event in EVENTS])
@@ -99,8 +159,25 @@ def test_an_event_is_one_line_that_says_what_it_is_and_reads_back(event: Event) 
     assert codec.event_from_json(line) == event
 
 
+@pytest.mark.parametrize("event", [pytest.param(event, id=type(event.event).__name__) for event in STAGED])
+def test_an_event_of_a_stage_is_written_as_it_is_with_the_stages_number(event: Staged) -> None:
+    line = codec.event_to_json(event)
+
+    start = b'{"event":"%s","stage":%d,' % (type(event.event).__name__.encode(), event.stage)
+    assert line.startswith(start)
+    assert line.replace(b'"stage":%d,' % event.stage, b"", 1) == codec.event_to_json(event.event)
+    assert codec.event_from_json(line) == event
+
+
+def test_an_event_is_the_same_whichever_stage_it_is_of() -> None:
+    event = TrialStarted(key=3)
+
+    assert unstaged(Staged(stage=2, event=event)) is event
+    assert unstaged(event) is event
+
+
 def test_every_kind_of_event_is_among_the_examples_above() -> None:
-    assert {type(event) for event in EVENTS} == {*get_args(Event)}
+    assert {type(event) for event in [*EVENTS, *STAGED]} == {*get_args(Event)}
 
 
 @pytest.mark.parametrize(
@@ -116,6 +193,17 @@ def test_every_kind_of_event_is_among_the_examples_above() -> None:
             b'{"event":"TrialStarted","key":"3"}',
             "Expected `int`, got `str` - at `$.key`",
             id="a-field-of-another-type",
+        ),
+        pytest.param(b'{"event":"Staged","stage":1,"key":3}', "unknown event", id="a-stage-is-no-event"),
+        pytest.param(
+            b'{"event":"TrialStarted","stage":"1","key":3}',
+            "Expected `int`, got `str`",
+            id="a-stage-that-is-no-number",
+        ),
+        pytest.param(
+            b'{"event":"TrialStarted","stage":1}',
+            "Object missing required field `key`",
+            id="a-field-is-missing-in-a-stage",
         ),
         pytest.param(b"[3]", "Expected `object`, got `array`", id="no-object"),
     ],

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
-from builders import ASSERTION, IMPORT_ERROR, broken, failed, passed, probe, untestable, usable
+from builders import (
+    ASSERTION,
+    IMPORT_ERROR,
+    InlineExecutor,
+    broken,
+    failed,
+    passed,
+    probe,
+    untestable,
+    usable,
+)
 
 from bisect_asgi import events
 from bisect_asgi.engine import Engine, Question, RunTrial
 from bisect_asgi.errors import Cancelled, Unavailable
 from bisect_asgi.judge import Expectation, Judgement, Rules
-from bisect_asgi.model import Candidate, EnvironmentSpec, Observation, Outcome, Trial, TrialRequest, Verdict
+from bisect_asgi.model import (
+    BuiltEnvironment,
+    Candidate,
+    EnvironmentSpec,
+    Observation,
+    Outcome,
+    Trial,
+    TrialRequest,
+    Verdict,
+)
 from bisect_asgi.process import Lifeline
 from bisect_asgi.search import Bisection, Found, Searching, State, Stopped, StopReason
 
@@ -21,18 +41,6 @@ History = Callable[[int], Observation]
 
 PATIENCE_S = 20.0
 NOTHING_NAMED = Expectation()
-
-
-class InlineExecutor(Executor):
-    """Run each call at once, in the caller: no threads, so no order to think about."""
-
-    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
-        future: Future[object] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
 
 
 class Lab:
@@ -49,6 +57,7 @@ class Lab:
         rules: Rules = Rules(),
         run_trial: RunTrial | None = None,
         fresh: bool = False,
+        stage: int = 0,
     ) -> None:
         self.size = size
         self.history = history
@@ -61,6 +70,7 @@ class Lab:
             expectation=expectation,
             rules=rules,
             fresh=fresh,
+            stage=stage,
         )
         self.engine = Engine(
             question,
@@ -396,3 +406,55 @@ def test_no_more_trials_are_in_flight_than_there_are_jobs() -> None:
         ended = isinstance(event, (events.TrialFinished, events.TrialCancelled))
         in_flight.append(in_flight[-1] + started - ended)
     assert max(in_flight) == 3
+
+
+# --- More candidates, and what is known from elsewhere
+
+
+def test_a_candidate_that_is_added_is_run_behind_the_others() -> None:
+    lab = Lab(2, lambda key: failed() if key in (1, 2) else passed())
+    lab.search()
+
+    key = lab.engine.add(Candidate(label="a mix", spec=lab.requests[0].spec))
+    lab.engine.repeat([key], 2)
+
+    assert key == 2
+    assert [(r.label, r.runs) for r in lab.requests if r.key == key] == [("a mix", 2)]
+    assert lab.engine.judgement().rulings[key].failed == 2
+
+
+def test_what_another_engine_knows_is_taken_in_and_not_run() -> None:
+    first = Lab(4, broke_at(2))
+    first.search()
+    first.engine.repeat([1], 1)
+    second = Lab(4, broke_at(2))
+
+    for place, key in enumerate((1, 2)):
+        second.engine.seed(place + 1, first.engine.known(key))
+    second.search()
+
+    assert {1, 2} & set(second.asked) == set()
+    assert len(second.engine.observed[1]) == 2
+    (seeded,) = (e.trial for e in second.events if isinstance(e, events.TrialFinished) and e.trial.key == 1)
+    assert (seeded.label, seeded.remembered) == ("1.1", 2)
+
+
+def test_what_is_known_of_a_candidate_has_its_environment() -> None:
+    built = BuiltEnvironment(digest="d", distributions=(), step="made up")
+
+    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        return replace(trial(request, passed()), environment=built)
+
+    lab = Lab(2, broke_at(1), run_trial=run_trial)
+    lab.engine.repeat([0], 1)
+
+    assert lab.engine.known(0).environment == built
+    assert lab.engine.environments == {0: built}
+
+
+def test_requests_say_which_search_of_the_run_they_are_for() -> None:
+    lab = Lab(3, broke_at(1), stage=4)
+
+    lab.search()
+
+    assert {request.stage for request in lab.requests} == {4}

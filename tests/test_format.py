@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from bisect_asgi import format as formats
-from bisect_asgi.model import Distribution
+from bisect_asgi.model import Distribution, Move
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,32 @@ def test_a_listing_is_as_long_as_it_may_be() -> None:
 
 def test_a_distribution_is_written_as_a_requirement() -> None:
     assert str(Distribution(name="h11", version="0.9")) == "h11==0.9"
+
+
+@pytest.mark.parametrize(
+    ("move", "text"),
+    [
+        pytest.param(Move(name="anyio", old="3.7.1", new="4.0.0"), "anyio 3.7.1 → 4.0.0", id="moved"),
+        pytest.param(Move(name="anyio", old=None, new="3.0.0"), "anyio 3.0.0 (added)", id="added"),
+        pytest.param(Move(name="anyio", old="3.0.0", new=None), "anyio 3.0.0 (removed)", id="removed"),
+    ],
+)
+def test_a_move_says_where_from_and_where_to(move: Move, text: str) -> None:
+    assert str(move) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("plain text", "plain text", id="plain"),
+        pytest.param("naïve ☃ 日本", "naïve ☃ 日本", id="letters-of-any-script"),
+        pytest.param("a\tb", "a b", id="a-tab-is-a-blank"),
+        pytest.param("\x1b[31mred", "�[31mred", id="a-sequence-that-colours"),
+        pytest.param("one\rtwo\x07\x00", "one�two��", id="what-moves-the-cursor-or-rings"),
+        pytest.param("\u202etxt.exe", "�txt.exe", id="what-turns-the-direction"),
+        pytest.param("\x9b2J", "�2J", id="a-control-character-of-eight-bits"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_text_of_others_has_nothing_that_a_terminal_obeys(text: str, shown: str) -> None:
+    assert formats.printable(text) == shown

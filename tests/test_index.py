@@ -78,7 +78,77 @@ def versions(releases: tuple[Release, ...]) -> list[str]:
     return [release.version for release in releases]
 
 
+def site(index: LocalIndex) -> str:
+    """What comes before the paths of its pages and files."""
+    return index.url.removesuffix("/simple")
+
+
 # --- What is read
+
+
+PAGE_WITH_TIMES = """<!DOCTYPE html><html><body>
+<a href="../../packages/demo-1.0.tar.gz#sha256=0a" data-upload-time="2021-03-02T10:00:00Z">
+  demo-1.0.tar.gz</a>
+<a href="https://files.index.test/demo-2.0.tar.gz">demo-2.0.tar.gz</a>
+<a data-upload-time="2021-04-01T00:00:00Z" data-requires-python="&gt;=3.6" href="/demo-3.0.tar.gz"
+  >demo-3.0.tar.gz</a>
+</body></html>"""
+
+
+def test_an_html_page_may_have_upload_times_which_are_each_files_own(connect: Connect) -> None:
+    client = connect("https://index.test/simple", transport=answering(200, HTML_TYPE, PAGE_WITH_TIMES))
+
+    found = {release.version: release for release in client.releases("demo")}
+
+    assert {version: release.uploaded for version, release in found.items()} == {
+        "1.0": day("2021-03-02").replace(hour=10),
+        "2.0": None,
+        "3.0": day("2021-04-01"),
+    }
+    assert found["3.0"].files[0].requires_python == ">=3.6"
+
+
+def test_addresses_of_files_are_whole_and_without_their_hashes(connect: Connect) -> None:
+    client = connect("https://index.test/simple", transport=answering(200, HTML_TYPE, PAGE_WITH_TIMES))
+
+    assert [release.files[0].url for release in client.releases("demo")] == [
+        "https://index.test/packages/demo-1.0.tar.gz",
+        "https://files.index.test/demo-2.0.tar.gz",
+        "https://index.test/demo-3.0.tar.gz",
+    ]
+
+
+@pytest.mark.parametrize("style", ["json", "html"])
+def test_a_file_is_downloaded_from_where_the_page_says(
+    local_index: LocalIndex, client: IndexClient, style: Literal["json", "html"]
+) -> None:
+    local_index.style = style
+    published = local_index.add_wheel("demo", "1.0")
+    (release,) = client.releases("demo")
+
+    assert client.download(release.files[0], at_most=len(published.content)) == published.content
+    assert client.download(release.files[0], at_most=len(published.content) - 1) is None
+
+
+def test_a_file_that_is_not_there_or_has_no_address_has_no_content(
+    local_index: LocalIndex, client: IndexClient
+) -> None:
+    nowhere = listed("demo-1.0.tar.gz")
+    gone = replace(nowhere, url=f"{site(local_index)}/files/demo-1.0.tar.gz")
+
+    assert client.download(nowhere, at_most=1000) is None
+    assert client.download(gone, at_most=1000) is None
+
+
+def test_an_index_that_is_down_says_nothing_about_a_files_content(
+    local_index: LocalIndex, client: IndexClient
+) -> None:
+    local_index.down = True
+
+    with pytest.raises(Unavailable):
+        client.download(
+            replace(listed("demo-1.0.tar.gz"), url=f"{site(local_index)}/files/demo-1.0.tar.gz"), at_most=1000
+        )
 
 
 def test_json_and_html_pages_give_the_same_releases(local_index: LocalIndex, connect: Connect) -> None:
@@ -114,12 +184,14 @@ def test_a_release_has_all_that_the_page_says_of_its_files(
                 uploaded=day("2021-03-02").replace(hour=10),
                 requires_python=">=3.6",
                 yanked=None,
+                url=f"{site(local_index)}/files/demo-1.0.tar.gz",
             ),
             ReleaseFile(
                 filename="demo-1.0-py3-none-any.whl",
                 uploaded=day("2021-03-01"),
                 requires_python=None,
                 yanked="loses data",
+                url=f"{site(local_index)}/files/demo-1.0-py3-none-any.whl",
             ),
         ),
     )

@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from packaging import tags
+from packaging import markers, tags
+from packaging.markers import Marker
 from packaging.tags import parse_tag
 
 from bisect_asgi import interpreters
 from bisect_asgi.errors import UsageError
-from bisect_asgi.interpreters import find, find_all, usable
+from bisect_asgi.interpreters import find, find_all, marker_environment, usable
 from bisect_asgi.model import Interpreter
 
 MINE = ".".join(str(part) for part in sys.version_info[:3])
@@ -221,3 +222,23 @@ def test_what_uv_could_download_is_final_and_not_older_than_3_6() -> None:
     assert {interpreter.short for interpreter in offered} >= {"3.8", "3.12"}
     assert all(interpreter.minor >= (3, 6) for interpreter in offered)
     assert len({interpreter.version for interpreter in offered}) == len(offered)
+
+
+# --- What markers are to hold on
+
+
+def test_markers_hold_on_the_candidates_interpreter_and_on_this_machine() -> None:
+    environment = marker_environment(Interpreter(path="/opt/python", version="3.8.20"))
+
+    def holds(marker: str) -> bool:
+        return Marker(marker).evaluate(environment)
+
+    assert holds("python_version == '3.8' and python_full_version == '3.8.20'")
+    assert holds(f"sys_platform == '{sys.platform}' and platform_machine == '{platform.machine()}'")
+    assert not holds("extra == 'test'")
+
+
+def test_markers_hold_here_as_pip_would_have_it_on_the_running_interpreter() -> None:
+    mine = marker_environment(Interpreter(path=sys.executable, version=platform.python_version()))
+
+    assert mine == {**markers.default_environment(), "extra": ""}

@@ -429,3 +429,16 @@ def test_a_search_that_is_led_by_the_judge_finds_the_change_below_untestable_rel
         search = Bisection.replay(len(truth), judged(observed, size=len(truth)).verdicts, gallop=True)
 
     assert search.state == Found(low=9, high=10)
+
+
+@pytest.mark.parametrize(
+    ("expectation", "named"),
+    [
+        pytest.param(Expectation(), (), id="none"),
+        pytest.param(Expectation(good=0), (0,), id="good-and-it-is-the-first"),
+        pytest.param(Expectation(bad=9), (9,), id="bad"),
+        pytest.param(Expectation(good=9, bad=0), (9, 0), id="both"),
+    ],
+)
+def test_the_ends_that_the_user_named_are_known(expectation: Expectation, named: tuple[int, ...]) -> None:
+    assert expectation.named == named

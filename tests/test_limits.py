@@ -14,7 +14,8 @@ from bisect_asgi.events import AnswerKind, Change
 from bisect_asgi.judge import Expectation, Judgement, Limit, Rules, judge
 from bisect_asgi.metadata import Options, ProbeMetadata
 from bisect_asgi.model import Observation, Outcome, ReadyMadeLoad, Ruling, Served, Verdict
-from bisect_asgi.plan import DependencyPolicy, Plan, PolicyKind, make_plan
+from bisect_asgi.plan import DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.planning import make_plan
 from bisect_asgi.search import Found, Mapped
 
 GROWTH = Rules(limit=Limit(metric="growth", above=10.0))
@@ -168,7 +169,8 @@ def test_a_check_needs_the_options_that_the_search_had() -> None:
     plan = Plan(
         project="fastapi",
         extras=(),
-        probe=replace(probe(), name="app.py:api", served=served),
+        probe=replace(probe(), name="app.py", served=served),
+        app="app.py:api",
         held=("uvicorn==0.17.6",),
         policy=DependencyPolicy(kind=PolicyKind.AS_OF, moment=day("2022-01-10")),
         rules=Rules(limit=Limit(metric="p95", below=0.5)),
@@ -201,7 +203,7 @@ def test_a_probe_file_is_named_as_the_user_named_it() -> None:
     assert plan.check_options() == ("--probe", "probes/leak.py", "--metric=growth", "--bad-above=10")
 
 
-CASE = Case(project="starlette", probe="leak.py", labels=("0.1", "0.2", "0.3"), expectation=Expectation())
+CASE = Case(subject="starlette", probe="leak.py", labels=("0.1", "0.2", "0.3"), expectation=Expectation())
 
 
 def test_the_newest_of_all_changes_is_the_boundary() -> None:

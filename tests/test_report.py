@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
+from itertools import pairwise
 
 import pytest
 from builders import ASSERTION, IMPORT_ERROR, broken, day, failed, passed, untestable, usable
@@ -16,8 +18,10 @@ from bisect_asgi.errors import ExitCode, UsageError
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.model import (
     BuiltEnvironment,
+    CulpritKind,
     Distribution,
     LeftOut,
+    Move,
     Observation,
     Outcome,
     Phase,
@@ -29,6 +33,7 @@ from bisect_asgi.model import (
 from bisect_asgi.report import json as json_report
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.fold import How, Report, fold
+from bisect_asgi.report.reproduce import reproduce
 
 WHEELS = "as of the date, wheels only"
 
@@ -46,6 +51,7 @@ STARTED = events.RunStarted(
     bad=None,
     releases=None,
     jobs=2,
+    subject="starlette",
 )
 CHOSEN = events.InterpreterChosen(
     interpreter=usable("3.8.18").interpreter, reason="it installs 5 of 5 releases"
@@ -53,7 +59,7 @@ CHOSEN = events.InterpreterChosen(
 VERSIONS = ("0.10.0", "0.11.0", "0.12.0", "0.12.1", "0.13.0")
 LISTED = events.CandidatesListed(
     candidates=tuple(
-        events.CandidateListed(version=version, uploaded=day(f"2019-0{month}-05"))
+        events.CandidateListed(version=version, uploaded=day(f"2019-0{month}-05"), python="3.8.18")
         for month, version in enumerate(VERSIONS, start=1)
     ),
     left_out=(
@@ -327,6 +333,214 @@ def test_the_command_to_reproduce_can_be_pasted_into_a_shell(plan: events.RunSta
     _, command = report.reproduce[0]
 
     assert command.endswith(f" --with uvicorn==0.17.6 {end}")
+
+
+PINS = tuple(Distribution(name=name, version="1") for name in ("app", "engine", "pump"))
+SERVED = replace(
+    STARTED,
+    project="app",
+    requirement="app[all]=={version}",
+    served=True,
+    check_options=("--probe", "leak.py", "'--load=GET /'"),
+)
+
+
+def test_a_set_that_requirements_forbid_is_installed_without_looking_at_them() -> None:
+    make, install, run = reproduce(STARTED, PINS, python="3.8", exact=True).split(" && ")
+
+    assert shlex.split(make)[:2] == ["uv", "venv"]
+    assert "--no-deps" in install
+    assert {str(pin) for pin in PINS} <= set(shlex.split(install))
+    assert run.endswith("bin/python probes/leak.py")
+
+
+def test_what_was_built_from_a_commit_is_built_again_from_it() -> None:
+    source = "app @ git+https://example.org/app.git@0123abc"
+
+    words = shlex.split(reproduce(STARTED, PINS, python="3.8", source=source))
+
+    installed = [word for option, word in pairwise(words) if option == "--with"]
+    assert installed == [source, "engine==1", "pump==1"]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_command_is_run_with_the_environments_programs(exact: bool) -> None:
+    plan = replace(STARTED, probe="", command="pytest -x 'test it.py'")
+
+    words = shlex.split(reproduce(plan, PINS, python="3.8", exact=exact))
+
+    assert words[-3:] == ["sh", "-c", "pytest -x 'test it.py'"]
+
+
+@pytest.mark.parametrize("exact", [False, True], ids=["free", "exact"])
+def test_a_served_probe_is_run_by_this_tool_because_uv_alone_cannot(exact: bool) -> None:
+    words = shlex.split(reproduce(SERVED, PINS, python="3.8", exact=exact))
+
+    assert words[:5] == ["bisect-asgi", "check", "app[all]==1", "--python", "3.8"]
+    assert words[5:8] == ["--probe", "leak.py", "--load=GET /"]
+    # The whole set is asked for, and what its own requirements say of it is set aside.
+    whole = {f"{option}={pin}" for pin in PINS if pin.name != "app" for option in ("--with", "--override")}
+    assert {word for word in words[8:] if "app" not in word} == (whole if exact else set())
+
+
+def test_each_side_is_reproduced_on_its_own_interpreter() -> None:
+    plan = replace(STARTED, over="python", subject="Python", noun="interpreter", context="with starlette==1")
+    pythons = (*("3.8.18",) * 3, *("3.12.1",) * 2)
+    listed = replace(
+        LISTED,
+        candidates=tuple(replace(c, python=p) for c, p in zip(LISTED.candidates, pythons, strict=True)),
+    )
+
+    report = fold([plan, listed, *REGRESSION[3:]])
+
+    assert [command.partition("--python ")[2].split()[0] for _, command in report.reproduce] == [
+        "3.8.18",
+        "3.12.1",
+    ]
+    assert (report.interpreter, report.affected) == (None, ())
+    assert report.headline == "Python 0.12.1 is the first bad interpreter with starlette==1"
+
+
+# --- What carries the change
+
+
+MOVED = Move(name="engine", old="2", new="7")
+EXPLAINED = events.Explained(
+    package="starlette",
+    old="starlette 0.12.0",
+    new="starlette 0.12.1",
+    moves=(MOVED, Move(name="starlette", old="0.12.0", new="0.12.1")),
+    kind=CulpritKind.DEPENDENCY,
+    sets=(events.ShownSet(moved=(MOVED,)),),
+    tried_in=1,
+    stages_before=1,
+)
+BELOW = replace(
+    EXPLAINED,
+    package="engine",
+    old="engine 4",
+    new="engine 5",
+    moves=(replace(MOVED, old="4", new="5"),),
+    kind=CulpritKind.PACKAGE,
+    sets=(events.ShownSet(moved=(replace(MOVED, old="4", new="5"),)),),
+    tried_in=None,
+    stages_before=2,
+)
+
+
+def stage(number: int, over: str, noun: str, subject: str, *versions: str) -> list[events.Event]:
+    """A search inside the run, the last two candidates of which are its boundary."""
+    low = len(versions) - 2
+    listed = tuple(events.CandidateListed(version=version, uploaded=None) for version in versions)
+    environment = BuiltEnvironment(digest=over, distributions=(), step=WHEELS)
+    trials = [
+        Trial(key=key, label=versions[key], observations=(run,), environment=environment)
+        for key, run in ((low, passed()), (low + 1, failed()))
+    ]
+    inner: list[events.Event] = [
+        replace(STARTED, over=over, noun=noun, subject=subject, context="of a stage"),
+        events.CandidatesListed(candidates=listed, left_out=()),
+        *(events.TrialFinished(trial=trial) for trial in trials),
+        judged({low: good(), low + 1: bad()}),
+        answered(low=low, high=low + 1),
+    ]
+    return [events.Staged(stage=number, event=event) for event in inner]
+
+
+WITH_REASONS: list[events.Event] = [
+    *REGRESSION[:-1],
+    *stage(1, events.MIXES, "mix", "", "starlette 0.12.0 with engine 6", "starlette 0.12.0 with engine 7"),
+    EXPLAINED,
+    *stage(2, "engine", "release", "engine", "3", "4", "5"),
+    BELOW,
+    answered(),
+]
+
+
+def test_the_answer_goes_down_to_what_carries_the_change() -> None:
+    assert fold(WITH_REASONS).headline == (
+        "starlette 0.12.1 is the first bad release, because it brings engine 7; "
+        "engine 5 is the first bad release of engine"
+    )
+
+
+def test_the_answer_ends_with_the_commit_that_a_drill_found() -> None:
+    into = stage(3, "commits", "commit", "engine", "aaaaaaa one", "bbbbbbb two", "ccccccc three")
+
+    assert fold([*WITH_REASONS[:-1], *into, answered()]).headline == (
+        "starlette 0.12.1 is the first bad release, because it brings engine 7; "
+        "engine 5 is the first bad release of engine; the first bad commit of engine is ccccccc three"
+    )
+
+
+def test_searches_inside_the_run_are_reports_of_their_own() -> None:
+    report = fold(WITH_REASONS)
+
+    assert [(each.stage, each.plan.over) for each in report.stages] == [(1, events.MIXES), (2, "engine")]
+    assert [(each.last, each.first) for each in report.stages][1] == ("4", "5")
+    assert report.why == (EXPLAINED, BELOW)
+    # They leave the run's own rows as they were.
+    assert report.rows == fold(REGRESSION).rows
+
+
+def test_reasons_are_shown_in_the_order_in_which_one_led_to_the_next() -> None:
+    text = shown(fold(WITH_REASONS))
+
+    places = [
+        text.index("starlette 0.12.0 is bad with engine 7"),
+        text.rindex("engine 5 is the first bad release of a stage"),
+        text.index("nothing else differs between engine 4 and engine 5"),
+    ]
+    assert places == sorted(places)
+    assert text.index("Why") < places[0] < text.index("Reproduce")
+
+
+@pytest.mark.parametrize(
+    ("explained", "end"),
+    [
+        pytest.param(replace(EXPLAINED, problem="a mix both passed and failed"), "", id="a-problem"),
+        pytest.param(
+            replace(EXPLAINED, sets=(events.ShownSet(moved=(MOVED,), required="<8,>=6"),)),
+            ", because it requires engine <8,>=6, which brings 7",
+            id="required",
+        ),
+        pytest.param(
+            replace(EXPLAINED, sets=(events.ShownSet(moved=(MOVED,), required="==7"),)),
+            ", because it requires engine 7",
+            id="required-by-a-pin",
+        ),
+        pytest.param(
+            replace(
+                EXPLAINED,
+                kind=CulpritKind.PACKAGE,
+                moves=EXPLAINED.moves[1:],
+                sets=(events.ShownSet(moved=EXPLAINED.moves[1:]),),
+            ),
+            ", by itself",
+            id="nothing-else-differs",
+        ),
+        pytest.param(
+            replace(EXPLAINED, kind=CulpritKind.PACKAGE, sets=(events.ShownSet(moved=EXPLAINED.moves[1:]),)),
+            ", by itself",
+            id="the-package",
+        ),
+        pytest.param(
+            replace(EXPLAINED, kind=CulpritKind.TOGETHER, sets=(events.ShownSet(moved=EXPLAINED.moves),)),
+            ", because of engine 7 and starlette 0.12.1 together",
+            id="together",
+        ),
+    ],
+)
+def test_the_sentence_ends_with_what_was_shown(explained: events.Explained, end: str) -> None:
+    log = [*REGRESSION[:-1], explained, answered()]
+
+    assert fold(log).headline == f"starlette 0.12.1 is the first bad release{end}"
+
+
+def test_notes_are_kept_for_the_report() -> None:
+    log = [STARTED, events.Noted(text="2 entries passed over"), *REGRESSION[1:]]
+
+    assert fold(log).notes == ("2 entries passed over",)
 
 
 WHOLE = f"""\

@@ -289,7 +289,7 @@ def test_what_git_says_of_signatures_is_no_part_of_a_commit(
 ) -> None:
     gpg = tmp_path / "gpg"
     gpg.write_text(
-        "#!/bin/sh\necho '-----BEGIN PGP SIGNATURE-----'\n"
+        "#!/bin/sh\ncat >/dev/null\necho '-----BEGIN PGP SIGNATURE-----'\n"
         "echo 'gpg: good' >&2\necho '[GNUPG:] SIG_CREATED ' >&2\n"
     )
     gpg.chmod(0o755)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bisect_asgi.model import Verdict
-from bisect_asgi.search import Bisection, Found, Searching, State, Stopped, StopReason
+from bisect_asgi.search import Bisection, Found, Searching, State, Stopped, StopReason, is_monotonic
 
 OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP
 
@@ -445,3 +445,38 @@ def test_a_verdict_on_no_candidate_is_refused(key: int) -> None:
 
     with pytest.raises(IndexError, match=f"^candidate {key} of 5$"):
         search.tell(key, OLD)
+
+
+def test_named_ends_are_looked_at_before_anything_else_whatever_is_known() -> None:
+    search = Bisection.replay(9, {4: OLD, 5: NEW}, verify=(2, 7))
+
+    assert isinstance(search.state, Searching)
+    assert search.ask(1) == (2,)
+    assert search.ask(5) == (2, 7)
+    assert search.ask(5, pending={2}) == (7,)
+    assert search.is_relevant(7)
+
+
+def test_named_ends_that_were_looked_at_leave_the_boundary_that_was_known() -> None:
+    search = Bisection.replay(9, {4: OLD, 5: NEW, 2: OLD, 7: NEW}, verify=(2, 7))
+
+    assert search.state == Found(low=4, high=5)
+    assert search.ask(5) == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "is_one_change"),
+    [
+        pytest.param({}, True, id="nothing"),
+        pytest.param({3: OLD}, True, id="old-only"),
+        pytest.param({3: NEW}, True, id="new-only"),
+        pytest.param({0: OLD, 1: OLD, 3: NEW}, True, id="one-change"),
+        pytest.param({0: OLD, 1: SKIP, 2: NEW, 9: SKIP}, True, id="what-cannot-be-tested-says-nothing"),
+        pytest.param({0: OLD, 2: NEW, 3: OLD, 4: NEW}, False, id="it-came-and-went"),
+        pytest.param({0: NEW, 3: OLD}, False, id="inverted"),
+    ],
+)
+def test_a_history_with_no_old_above_a_new_has_one_change(
+    told: dict[int, Verdict], is_one_change: bool
+) -> None:
+    assert is_monotonic(told) is is_one_change

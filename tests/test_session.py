@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,18 +20,21 @@ from builders import (
     untestable,
     usable,
     wheel,
+    world,
 )
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from bisect_asgi import events, session
-from bisect_asgi.errors import Unavailable, UsageError
+from bisect_asgi.axes import releases as release_axis
+from bisect_asgi.claims import Claim, ClaimVerdict
+from bisect_asgi.errors import Cancelled, Unavailable, UsageError
 from bisect_asgi.events import AnswerKind
+from bisect_asgi.hunt import World
 from bisect_asgi.model import Observation, Outcome, Release, Trial, TrialRequest
 from bisect_asgi.plan import DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.process import Lifeline
 from bisect_asgi.releases import Usable
-from bisect_asgi.session import World
 
 Behaviour = Callable[[Version, int], Observation]
 """What the probe shows on a release, in its first, second, … run."""
@@ -41,18 +43,6 @@ AS_OF_RELEASE = DependencyPolicy()
 LATEST = DependencyPolicy(kind=PolicyKind.LATEST)
 # Younger releases than Python 3.8, so that it suits them all.
 TWELVE = tuple(release(f"0.{minor}", uploaded=f"2021-{minor:02}-01") for minor in range(1, 13))
-
-
-class InlineExecutor(Executor):
-    """Run each call at once, in the caller: no threads, so no order to think about."""
-
-    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
-        future: Future[object] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
 
 
 class FakeWorld:
@@ -92,14 +82,13 @@ class FakeWorld:
         return next(u for u in self.interpreters if u.interpreter.short == wish)
 
     def world(self) -> World:
-        return World(
+        return world(
             releases_of=lambda project: self.releases if project == "fastapi" else (),
             interpreters=lambda: self.interpreters,
             interpreter=self.named,
             downloadable=lambda: self.downloadable,
             run_trial=self.run_trial,
             recall=self.recall,
-            executor=InlineExecutor(),
         )
 
     def bisect(self, plan: Plan) -> events.RunFinished:
@@ -163,8 +152,8 @@ def a_plan(
         extras=(),
         probe=probe(),
         probe_path="probes/leak.py",
-        good=Version(good) if good else None,
-        bad=Version(bad) if bad else None,
+        good=good,
+        bad=bad,
         policy=policy,
         held=held,
         python=python,
@@ -244,7 +233,7 @@ def test_a_fix_is_found(plan: Plan) -> None:
 def test_the_range_lies_between_what_the_user_named(plan: Plan, listed: list[str]) -> None:
     fake = FakeWorld(broke_in("0.7"))
 
-    setting = session.prepare(plan, fake.world())
+    setting = release_axis.prepare(plan, fake.world())
 
     labels = [candidate.label for candidate in setting.candidates]
     assert [labels[0], labels[-1]] == listed
@@ -407,14 +396,13 @@ class TooManyTrials(Exception):
 
 def test_a_confirmation_that_cannot_be_made_ends_the_run_as_unavailable() -> None:
     fake = FakeWorld(lambda version, run: broken() if run else broke_in("0.7")(version, run))
-    world = fake.world()
 
     def at_most_fifty(request: TrialRequest, lifeline: Lifeline) -> Trial:
         if len(fake.requests) > 50:
             raise TooManyTrials
         return fake.run_trial(request, lifeline)
 
-    kind = session.bisect(a_plan(), replace(world, run_trial=at_most_fifty), fake.events.append)
+    kind = session.bisect(a_plan(), replace(fake.world(), run_trial=at_most_fifty), fake.events.append)
 
     assert kind is AnswerKind.UNAVAILABLE
     assert "no space left on device" in fake.finished.message
@@ -691,7 +679,7 @@ def test_the_dependency_policy_sets_the_limit_of_every_candidate(
 ) -> None:
     fake = FakeWorld(broke_in("0.2"), TWELVE[:2])
 
-    setting = session.prepare(a_plan(policy=policy), fake.world())
+    setting = release_axis.prepare(a_plan(policy=policy), fake.world())
 
     assert [candidate.spec.not_after for candidate in setting.candidates] == limits
 
@@ -816,3 +804,72 @@ def test_the_release_to_check_has_to_exist() -> None:
         session.check(a_plan(), "9", FakeWorld(always(passed())).world())
 
     assert caught.value.hint == "the nearest ones: `0.12`"
+
+
+# A claim.
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "claim", "verdict"),
+    [
+        pytest.param(broke_in("0.7"), Claim(version="0.7", fixed=False), ClaimVerdict.CONFIRMED, id="true"),
+        pytest.param(fixed_in("0.7"), Claim(version="0.7.0", fixed=True), ClaimVerdict.CONFIRMED, id="a-fix"),
+        pytest.param(broke_in("0.9"), Claim(version="0.7", fixed=False), ClaimVerdict.REFUTED, id="untrue"),
+        pytest.param(
+            always(passed()), Claim(version="0.7", fixed=False), ClaimVerdict.CANNOT_TELL, id="shows-nowhere"
+        ),
+        pytest.param(
+            lambda version, run: untestable() if version == Version("0.6") else broke_in("0.7")(version, run),
+            Claim(version="0.7", fixed=False),
+            ClaimVerdict.CANNOT_TELL,
+            id="the-one-before-is-untestable",
+        ),
+    ],
+)
+def test_a_claim_is_held_against_the_releases(
+    behaviour: Behaviour, claim: Claim, verdict: ClaimVerdict
+) -> None:
+    fake = FakeWorld(behaviour)
+
+    finding = session.verify(a_plan(good="0.2", bad="0.3"), claim, fake.world(), fake.events.append)
+
+    assert finding.verdict is verdict
+    assert finding.claim == claim
+    # Its own two are run once more, and the ends of the plan do not limit where it is looked.
+    assert fake.runs["0.6"] == fake.runs["0.7"] == 2
+    assert {"0.1", "0.12"} <= set(fake.runs)
+    assert fake.finished is fake.events[-1]
+
+
+def test_a_claim_of_a_yanked_release_brings_it_in() -> None:
+    fake = FakeWorld(broke_in("0.2"), SPECIAL)
+
+    finding = session.verify(a_plan(), Claim(version="0.2", fixed=False), fake.world(), fake.events.append)
+
+    assert finding.verdict is ClaimVerdict.CONFIRMED
+    assert fake.listed == ["0.1", "0.2", "0.4"]
+
+
+def test_a_claim_of_the_oldest_release_cannot_be_held_against_anything() -> None:
+    fake = FakeWorld(broke_in("0.7"))
+
+    with pytest.raises(UsageError) as caught:
+        session.verify(a_plan(), Claim(version="0.1", fixed=False), fake.world(), fake.events.append)
+
+    assert "`--broken-in 0.1`" in str(caught.value)
+    assert caught.value.hint
+    assert fake.finished.kind is AnswerKind.NOT_ASKED
+
+
+def test_an_interrupted_check_stops_its_trial() -> None:
+    lifelines: list[Lifeline] = []
+
+    def interrupted(_: TrialRequest, lifeline: Lifeline) -> Trial:
+        lifelines.append(lifeline)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        session.check(a_plan(), "0.5", replace(FakeWorld(always(passed())).world(), run_trial=interrupted))
+
+    with pytest.raises(Cancelled):
+        lifelines[0].check()

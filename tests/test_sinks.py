@@ -9,12 +9,21 @@ from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
-from builders import ASSERTION, IMPORT_ERROR, broken, day, failed, passed, untestable, usable
+from builders import ASSERTION, CONFLICT, IMPORT_ERROR, broken, day, failed, passed, untestable, usable
 from rich.console import Console
 
 from bisect_asgi import events
 from bisect_asgi.events import Activity, AnswerKind
-from bisect_asgi.model import BuiltEnvironment, Observation, Outcome, Ruling, Trial, Verdict
+from bisect_asgi.model import (
+    BuiltEnvironment,
+    CulpritKind,
+    Move,
+    Observation,
+    Outcome,
+    Ruling,
+    Trial,
+    Verdict,
+)
 from bisect_asgi.sinks.broadcast import Broadcast
 from bisect_asgi.sinks.memory import Memory
 from bisect_asgi.sinks.plain import PlainSink
@@ -81,6 +90,9 @@ def judged(
     )
 
 
+GOOD = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=1)
+BAD = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION, failed=1)
+SKIPPED = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=CONFLICT)
 DIFFERENT = Ruling(
     verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=IMPORT_ERROR, different=True, failed=1
 )
@@ -107,9 +119,9 @@ def test_plain_progress_is_one_line_for_each_thing_worth_knowing() -> None:
         events.TrialStarted(key=9),
         events.TrialProgressed(key=9, activity=Activity.BUILDING),
         finished(9, failed()),
-        judged(high=9, left=9),
+        judged(high=9, left=9, rulings=[(9, BAD)]),
         finished(0, passed()),
-        judged(low=0, high=9, left=8),
+        judged(low=0, high=9, left=8, rulings=[(0, GOOD), (9, BAD)]),
         events.TrialCancelled(key=3),
         events.RunFinished(kind=AnswerKind.FOUND, elapsed_s=2.0, low=0, high=9),
     ]
@@ -124,26 +136,62 @@ def test_plain_progress_is_one_line_for_each_thing_worth_knowing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "line"),
+    ("event", "ruling", "line"),
     [
-        pytest.param(finished(3, passed(), remembered=1), "1.3 good, remembered", id="remembered"),
+        pytest.param(finished(3, passed(), remembered=1), GOOD, "1.3 good, remembered", id="remembered"),
         pytest.param(
-            finished(3, untestable(), built=False), "1.3 skip (the requirements conflict)", id="untestable"
+            finished(3, untestable(), built=False),
+            SKIPPED,
+            "1.3 skip (the requirements conflict)",
+            id="untestable",
         ),
-        pytest.param(finished(3, broken(), built=False), "1.3 broken (no space left on device)", id="broken"),
+        pytest.param(
+            finished(3, broken(), built=False), None, "1.3 broken (no space left on device)", id="broken"
+        ),
         pytest.param(
             finished(3, passed(), passed(), remembered=1),
+            GOOD,
             "1.3 good, built in 1.2 s, run in 0.40 s",
             id="remembered-in-part",
         ),
+        pytest.param(
+            finished(3, passed(), remembered=1),
+            BAD,
+            "1.3 bad (AssertionError: expected 200, got 500), remembered",
+            id="ruled-otherwise-than-it-was-seen",
+        ),
+        pytest.param(
+            finished(3, failed(IMPORT_ERROR), remembered=1),
+            DIFFERENT,
+            "1.3 skip (ImportError: cannot import name 'Lifespan'), remembered",
+            id="a-different-failure",
+        ),
     ],
 )
-def test_a_finished_trial_is_told_with_how_it_came_about(event: events.Event, line: str) -> None:
-    assert plain_lines([*OPENING, event])[2:] == [line]
+def test_a_trial_is_told_as_it_was_ruled_on_and_how_it_came_about(
+    event: events.Event, ruling: Ruling | None, line: str
+) -> None:
+    rulings = [(3, ruling)] if ruling else []
+
+    assert plain_lines([*OPENING, event])[2:] == []  # nobody has ruled yet
+    assert plain_lines([*OPENING, event, judged(rulings=rulings)])[2] == line
+
+
+def test_each_trial_is_told_once() -> None:
+    seen = judged(rulings=[(3, GOOD)])
+
+    assert plain_lines([*OPENING, finished(3, passed(), remembered=1), seen, seen])[2:] == [
+        "1.3 good, remembered"
+    ]
 
 
 def test_the_users_words_stand_for_the_verdicts() -> None:
-    log = [replace(STARTED, term_old="fast", term_new="slow"), LISTED, finished(0, passed())]
+    log = [
+        replace(STARTED, term_old="fast", term_new="slow"),
+        LISTED,
+        finished(0, passed()),
+        judged(rulings=[(0, GOOD)]),
+    ]
 
     assert plain_lines(log)[-1] == "1.0 fast, built in 1.2 s, run in 0.40 s"
 
@@ -182,6 +230,96 @@ def test_plain_lines_have_no_control_codes_and_are_single_lines(verbose: bool) -
 
     assert lines
     assert all(line.isprintable() for line in lines)
+
+
+# --- Searches inside the run
+
+
+MIXED = events.CandidatesListed(
+    candidates=tuple(
+        events.CandidateListed(version=version, uploaded=None)
+        for version in ("demo 1.4", "demo 1.5", "demo 1.5 with the dependencies of demo 1.4")
+    ),
+    left_out=(),
+)
+EXPLAINED = events.Explained(
+    package="demo",
+    old="demo 1.4",
+    new="demo 1.5",
+    moves=(Move(name="demo", old="1.4", new="1.5"), Move(name="engine", old="2", new="3")),
+    kind=CulpritKind.DEPENDENCY,
+    sets=(events.ShownSet(moved=(Move(name="engine", old="2", new="3"),)),),
+)
+
+
+def staged(*inner: events.Event) -> list[events.Event]:
+    return [events.Staged(stage=1, event=event) for event in inner]
+
+
+def inside() -> list[events.Event]:
+    """A run that found 1.5, and a stage in which one mix was tried that fails otherwise."""
+    mixing = replace(STARTED, over=events.MIXES, noun="mix", context="of demo 1.4 and demo 1.5")
+    first_two = replace(MIXED, candidates=MIXED.candidates[:2])
+    trial = replace(finished(2, failed(IMPORT_ERROR), remembered=1).trial, label=MIXED.candidates[2].version)
+    return [
+        *OPENING,
+        judged(rulings=[(4, GOOD), (5, BAD)]),
+        *staged(mixing, first_two, MIXED, events.TrialStarted(key=2), events.TrialFinished(trial=trial)),
+        *staged(judged(rulings=[(0, GOOD), (1, BAD), (2, DIFFERENT)])),
+    ]
+
+
+def test_what_happens_in_a_stage_is_shown_further_in_and_once() -> None:
+    lines = plain_lines(inside())[2:]
+
+    assert lines == [
+        "  mixes of demo 1.4 and demo 1.5:",
+        f"  {MIXED.candidates[2].version} skip (ImportError: cannot import name 'Lifespan'), remembered",
+    ]  # and no warning: mixes do fail otherwise
+
+
+def test_a_stages_keys_are_its_own() -> None:
+    log = [*inside(), finished(2, passed(), remembered=1), judged(rulings=[(2, GOOD)])]
+
+    assert plain_lines(log)[-1] == "1.2 good, remembered"
+
+
+@pytest.mark.parametrize(
+    ("new_is", "words"), [(Outcome.FAILED, "demo 1.4 is bad with"), (Outcome.PASSED, "demo 1.4 is good with")]
+)
+def test_what_carries_the_change_is_told_in_the_word_of_the_newer_side(new_is: Outcome, words: str) -> None:
+    (line,) = plain_lines([*OPENING, replace(judged(), new_is=new_is), EXPLAINED])[2:]
+
+    assert line.startswith(f"{words} engine 3")
+
+
+def test_what_there_is_to_know_beforehand_is_noted() -> None:
+    assert plain_lines([STARTED, events.Noted(text="2 entries passed over")]) == [
+        "note: 2 entries passed over"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plan", "line"),
+    [
+        pytest.param(
+            replace(STARTED, noun="upload", context="with demo==1.0"),
+            "10 uploads to look at with demo==1.0: ",
+            id="uploads",
+        ),
+        pytest.param(replace(STARTED, noun="commit"), "10 commits to look at: ", id="commits"),
+    ],
+)
+def test_candidates_are_called_what_they_are(plan: events.RunStarted, line: str) -> None:
+    assert plain_lines([plan, LISTED])[0].startswith(line)
+
+
+def test_a_day_that_a_label_has_is_not_said_twice() -> None:
+    dated = events.CandidateListed(version="2021-01-05 00:00:01 demo 1", uploaded=day("2021-01-05"))
+
+    (line,) = plain_lines([STARTED, replace(LISTED, candidates=(dated, dated))])
+
+    assert line.count("2021-01-05") == 2  # once for either end
 
 
 class Screen:
@@ -273,7 +411,7 @@ def test_a_terminal_keeps_finished_trials_and_leaves_no_display_behind() -> None
                 *OPENING,
                 events.TrialStarted(key=9),
                 finished(9, failed()),
-                judged(low=0, high=9, left=8, rulings=[(1, DIFFERENT)]),
+                judged(low=0, high=9, left=8, rulings=[(1, DIFFERENT), (9, BAD)]),
             ]
         )
 
@@ -286,21 +424,46 @@ def test_a_terminal_keeps_finished_trials_and_leaves_no_display_behind() -> None
 
 
 @pytest.mark.parametrize(
-    ("run", "mark"),
+    ("run", "rulings", "mark"),
     [
-        pytest.param(passed(), "✓", id="passed"),
-        pytest.param(failed(), "✗", id="failed"),
-        pytest.param(untestable(), "?", id="untestable"),
-        pytest.param(broken(), "!", id="broken"),
+        pytest.param(passed(), [(3, GOOD)], "✓", id="passed"),
+        pytest.param(failed(), [(3, BAD)], "✗", id="failed"),
+        pytest.param(untestable(), [(3, SKIPPED)], "?", id="untestable"),
+        pytest.param(failed(IMPORT_ERROR), [(3, DIFFERENT)], "?", id="failed-otherwise"),
+        pytest.param(broken(), [], "!", id="broken"),
     ],
 )
-def test_outcomes_can_be_told_apart_without_colour(run: Observation, mark: str) -> None:
+def test_outcomes_can_be_told_apart_without_colour(
+    run: Observation, rulings: list[tuple[int, Ruling]], mark: str
+) -> None:
     screen = Screen()
 
     with screen.sink:
-        screen.take([*OPENING, finished(3, run)])
+        screen.take([*OPENING, finished(3, run), judged(rulings=rulings)])
 
     assert f"{mark} 1.3 " in screen.file.getvalue()
+
+
+def test_a_terminal_shows_stages_further_in_and_what_carries_the_change() -> None:
+    screen = Screen()
+
+    with screen.sink:
+        screen.take([*inside(), EXPLAINED, events.Noted(text="a note")])
+
+    written = screen.file.getvalue()
+    assert f"  ? {MIXED.candidates[2].version} skip" in written
+    assert "demo 1.4 is bad with engine 3" in written
+    assert "note: a note" in written
+    assert "fails differently" not in written
+
+
+def test_a_terminal_shows_what_runs_in_a_stage_by_its_label_there() -> None:
+    screen = Screen()
+
+    screen.take([*inside(), *staged(events.TrialStarted(key=1))])
+
+    (line,) = (line for line in screen.status if "waiting" in line)
+    assert "demo 1.5 waiting" in line
 
 
 def test_what_a_probe_wrote_is_shown_on_a_terminal_as_it_is() -> None:
@@ -317,10 +480,12 @@ def test_what_a_probe_wrote_is_shown_on_a_terminal_as_it_is() -> None:
 def test_memory_keeps_all_events_but_the_output() -> None:
     memory = Memory()
 
-    for event in [*OPENING, events.OutputSeen(key=4, text="x"), finished(4, passed())]:
+    output = events.OutputSeen(key=4, text="x")
+
+    for event in [*OPENING, output, finished(4, passed()), *staged(output, finished(4, passed()))]:
         memory(event)
 
-    assert memory.events == [*OPENING, finished(4, passed())]
+    assert memory.events == [*OPENING, finished(4, passed()), *staged(finished(4, passed()))]
 
 
 def test_every_sink_is_told_every_event_whole_and_one_at_a_time() -> None:

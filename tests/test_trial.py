@@ -175,6 +175,66 @@ def test_further_fresh_runs_of_one_command_are_added_to_its_own(bench: Bench) ->
     assert len(known.observations) == 3
 
 
+def test_a_fresh_command_forgets_an_environment_once_also_where_candidates_share_it(bench: Bench) -> None:
+    bench.run(bench.request())
+    one = replace(bench.request(), fresh=True)
+    other = replace(one, key=4, spec=replace(one.spec, not_after=datetime(2020, 6, 1, tzinfo=UTC)))
+
+    first, second = bench.run(one), bench.run(other)
+
+    assert (first.remembered, bench.runs) == (0, 2)
+    assert second.observations == first.observations
+
+
+def test_the_next_fresh_command_forgets_what_the_one_before_it_observed(bench: Bench) -> None:
+    request = replace(bench.request(), fresh=True)
+    bench.run(request)
+    bench.workshop = replace(bench.workshop, renewed=set())
+
+    trial = bench.run(request)
+
+    assert (trial.remembered, bench.runs) == (0, 2)
+    known = recall(request, bench.workshop.store)
+    assert known is not None
+    assert known.observations == trial.observations
+
+
+def test_a_fresh_command_leaves_what_it_does_not_ask_again(bench: Bench) -> None:
+    another = bench.request("import demo, dep\n")
+    kept = bench.run(another)
+
+    bench.run(replace(bench.request(), fresh=True))
+
+    known = recall(another, bench.workshop.store)
+    assert known is not None
+    assert known.observations == kept.observations
+
+
+def test_fresh_trials_of_one_environment_at_once_make_one_run(bench: Bench) -> None:
+    script = "import time\ntime.sleep(0.2)\n"
+    bench.run(bench.request(script))
+    request = replace(bench.request(script), fresh=True)
+
+    trials = at_once(bench, request)
+
+    assert bench.runs == 2
+    assert trials[0].observations == trials[1].observations
+    known = recall(request, bench.workshop.store)
+    assert known is not None
+    assert known.observations == trials[0].observations
+
+
+def at_once(bench: Bench, request: TrialRequest) -> list[Trial]:
+    """The same trial twice, side by side."""
+    trials: list[Trial] = []
+    workers = [threading.Thread(target=lambda: trials.append(bench.run(request))) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return trials
+
+
 def test_what_is_recalled_took_no_time(bench: Bench) -> None:
     bench.run(bench.request())
 
@@ -412,13 +472,8 @@ def test_candidates_that_share_an_environment_share_what_was_observed(bench: Ben
 
 def test_two_trials_of_one_candidate_at_once_make_one_run(bench: Bench) -> None:
     request = bench.request("import time\ntime.sleep(0.2)\n")
-    trials: list[Trial] = []
-    workers = [threading.Thread(target=lambda: trials.append(bench.run(request))) for _ in range(2)]
 
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    trials = at_once(bench, request)
 
     assert bench.runs == 1
     assert sorted(trial.remembered for trial in trials) == [0, 1]

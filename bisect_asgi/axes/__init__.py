@@ -1,1 +1,1 @@
-"""Axes: each turns a question into an ordered list of candidates, of which one field varies."""
+"""Axes: each turns a question into an ordered list of candidates, of which one thing varies."""

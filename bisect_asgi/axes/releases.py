@@ -2,22 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from packaging.version import Version
 
-from bisect_asgi.model import Candidate, Distribution, EnvironmentSpec, Exemption, Interpreter, Release
-from bisect_asgi.plan import AS_OF_RELEASE_GRACE, Plan, pinned_version
+from bisect_asgi.axes.base import Setting, Sources, check_dates, exemptions, newest_upload, pinned_releases
+from bisect_asgi.axes.interpreter import choose_interpreter
+from bisect_asgi.errors import UsageError
+from bisect_asgi.judge import Expectation
+from bisect_asgi.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
+from bisect_asgi.plan import Plan
+from bisect_asgi.releases import Range, Selection, Wanted, select
+from bisect_asgi.suitability import Choice
 
-PINNED_RELEASES = Callable[[str], Sequence[Release]]
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def candidates(
-    plan: Plan, releases: Iterable[Release], interpreter: Interpreter, pinned: Sequence[Release]
-) -> tuple[Candidate, ...]:
-    """Return a candidate for each release; `pinned` are the releases that held requirements pin."""
-    return tuple(candidate(plan, release, interpreter, pinned) for release in releases)
+def prepare(plan: Plan, sources: Sources, *, named: Mapping[str, str] = _NONE) -> Setting:
+    """Choose the interpreter and the candidates; `named` ones, by option, come in whatever the switches say.
+
+    Raises:
+        UsageError: a named release cannot be a candidate, none is left, or no interpreter fits.
+        Unavailable: the index did not answer.
+    """
+    pinned = pinned_releases(plan.held, sources.releases_of)
+    chosen = choose_releases(plan, plan.project, sources, pinned=pinned, named=tuple(named.values()))
+    for option, version in named.items():
+        chosen.selection.position(version, option=option)
+    interpreter = chosen.choice.interpreter
+    check_dates(plan, chosen.span.releases)
+    return chosen.setting(
+        tuple(candidate(plan, release, interpreter, pinned) for release in chosen.span.releases), plan
+    )
+
+
+class Chosen:
+    """The releases of one project that are looked at, on the interpreter that suits them."""
+
+    def __init__(self, choice: Choice, selection: Selection, span: Range) -> None:
+        self.choice = choice
+        self.selection = selection
+        self.span = span
+
+    def setting(self, candidates: tuple[Candidate, ...], plan: Plan) -> Setting:
+        """The setting with these candidates, one for each release of the span."""
+        return Setting(
+            choice=self.choice,
+            candidates=candidates,
+            expectation=Expectation(good=self.span.good, bad=self.span.bad),
+            left_out=self.selection.left_out,
+            gallop=plan.good is None,
+        )
+
+
+def choose_releases(
+    plan: Plan, project: str, sources: Sources, *, pinned: Sequence[Release], named: tuple[str, ...] = ()
+) -> Chosen:
+    """Choose which releases of `project` are looked at, and on which interpreter.
+
+    Raises:
+        UsageError: a named release cannot be looked at, fewer than two are left, or no interpreter fits.
+    """
+    every = sources.releases_of(project)
+    good, bad = (Version(end) if end is not None else None for end in (plan.good, plan.bad))
+    wanted = Wanted(
+        within=plan.releases,
+        pre=plan.pre,
+        yanked=plan.yanked,
+        by_upload=plan.by_upload,
+        named=(*named, *(end for end in (plan.good, plan.bad) if end is not None)),
+    )
+    anywhere = select(every, wanted, None).between(good, bad)
+    newest = anywhere.releases[-1:] if bad is None else ()
+    choice = choose_interpreter(plan, sources, anywhere, pinned=pinned, newest=newest)
+    selection = select(every, wanted, choice.usable)
+    span = selection.between(good, bad)
+    if len(span.releases) < 2:
+        raise _too_few(project, selection, span)
+    return Chosen(choice, selection, span)
+
+
+def prepare_one(plan: Plan, version: str, sources: Sources) -> tuple[Setting, Choice]:
+    """Return the setting of one release alone, and its interpreter.
+
+    Raises:
+        UsageError: there is no such release, or no interpreter that installs it.
+        Unavailable: the index did not answer.
+    """
+    every = sources.releases_of(plan.project)
+    pinned = pinned_releases(plan.held, sources.releases_of)
+    wanted = Wanted(named=(version,))
+    alone = _alone(select(every, wanted, None), version, plan)
+    choice = choose_interpreter(plan, sources, alone, pinned=pinned)
+    (release,) = _alone(select(every, wanted, choice.usable), version, plan).releases
+    check_dates(plan, (release,))
+    alone_there = candidate(plan, release, choice.interpreter, pinned)
+    return Setting(choice=choice, candidates=(alone_there,)), choice
+
+
+def place_of(setting: Setting, version: str) -> int:
+    """The place of a release that was named when the setting was made."""
+    return next(place for place, label in enumerate(setting.labels) if Version(label) == Version(version))
 
 
 def candidate(plan: Plan, release: Release, interpreter: Interpreter, pinned: Sequence[Release]) -> Candidate:
@@ -26,30 +112,30 @@ def candidate(plan: Plan, release: Release, interpreter: Interpreter, pinned: Se
     Its own files are outside the limit of date (wheels for a newer Python come later), and so are the
     projects that the user pins to one version.
     """
-    exempt = (Exemption(name=plan.project), *(Exemption(name=held.project) for held in pinned))
     spec = EnvironmentSpec(
         interpreter=interpreter,
         requirements=(plan.requirement(release.version), *plan.held),
+        overrides=plan.overrides,
         not_after=plan.policy.not_after(release),
-        exempt=exempt,
+        exempt=exemptions((release,), pinned),
         held=plan.held,
-        held_not_after=_held_limit(pinned),
+        held_not_after=newest_upload(pinned),
         proves=Distribution(name=plan.project, version=release.version),
     )
     return Candidate(label=release.version, spec=spec, uploaded=release.uploaded)
 
 
-def pinned_releases(plan: Plan, releases_of: PINNED_RELEASES) -> tuple[Release, ...]:
-    """Look up the releases that held requirements pin with `==`; one that does not exist is passed over."""
-    found = []
-    for requirement in plan.held:
-        if pin := pinned_version(requirement):
-            project, version = pin
-            found += [r for r in releases_of(project) if Version(r.version) == version]
-    return tuple(found)
+def _alone(selection: Selection, version: str, plan: Plan) -> Range:
+    """The range of one named release."""
+    place = selection.position(version, option=plan.project)
+    return Range(releases=selection.kept[place : place + 1], good=0)
 
 
-def _held_limit(pinned: Sequence[Release]) -> datetime | None:
-    """When the newest of the pinned releases could be installed with what it needs."""
-    moments = [release.uploaded for release in pinned if release.uploaded]
-    return max(moments) + AS_OF_RELEASE_GRACE if moments else None
+def _too_few(project: str, selection: Selection, span: Range) -> UsageError:
+    reasons = sorted({out.reason for out in selection.left_out})
+    told = f"; left out: {'; '.join(reasons[:3])}" if reasons else ""
+    count = "only one release" if span.releases else "no release"
+    return UsageError(
+        f"there is {count} of `{project}` to look at{told}",
+        hint=f"`bisect-asgi releases {project}` lists them all; widen `--releases` or the ends",
+    )

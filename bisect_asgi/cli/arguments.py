@@ -60,6 +60,14 @@ WithRequirements = Annotated[
     list[str] | None,
     typer.Option("--with-requirements", metavar="FILE", help="Hold all requirements of a file. Repeatable."),
 ]
+Override = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override",
+        metavar="REQ",
+        help="Have this, whatever others require of the project: starlette==0.15.0. Repeatable.",
+    ),
+]
 Deps = Annotated[
     str | None,
     typer.Option(
@@ -93,6 +101,16 @@ Match = Annotated[
     typer.Option(
         "--match", metavar="REGEX", help="A run is bad if this is found in the last 64 KiB of its output."
     ),
+]
+AnyFailure = Annotated[
+    bool | None, typer.Option("--any-failure", help="Every failure is bad, whatever the bad end's is.")
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", metavar="N", help="Trials side by side (default: the cores).")
+]
+Confirm = Annotated[
+    int | None,
+    typer.Option("--confirm", metavar="N", help="Run both sides of the boundary N more times (default: 1)."),
 ]
 Fresh = Annotated[bool | None, typer.Option("--fresh", help="Ignore what earlier commands found out.")]
 Json = Annotated[bool, typer.Option("--json", help="Write the report as one JSON document.")]

@@ -31,6 +31,7 @@ def check(
     bad_below: arguments.BadBelow = None,
     with_: arguments.With = None,
     with_requirements: arguments.WithRequirements = None,
+    override: arguments.Override = None,
     deps: arguments.Deps = None,
     python: arguments.Python = None,
     include: arguments.Include = None,
@@ -41,40 +42,19 @@ def check(
     verbose: arguments.Verbose = False,
 ) -> None:
     """Run the probe on one release; exit 0 when it passes, 1 when it fails, 125 when it cannot tell."""
-    from bisect_asgi.cli.inputs import read_plan, read_settings
+    said = dict(locals())
+    from bisect_asgi.cli.inputs import gather, read_plan
     from bisect_asgi.errors import UsageError
-    from bisect_asgi.metadata import Options
-    from bisect_asgi.plan import parse_package, pinned_version
+    from bisect_asgi.plan import pinned_version
+    from bisect_asgi.planning import parse_package
 
     requirement = parse_package(package)
     pin = pinned_version(package)
     if pin is None:
         raise UsageError(f"`{package}` names no single release", hint="write it as `fastapi==0.69.0`")
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    said = Options(
-        package=requirement.name + extras,
-        command=command,
-        app=app_file,
-        load=load,
-        requests=requests,
-        concurrency=concurrency,
-        keep_alive=keep_alive,
-        uvicorn=read_settings(uvicorn or ()),
-        metric=metric,
-        bad_above=bad_above,
-        bad_below=bad_below,
-        with_=tuple(with_ or ()),
-        with_requirements=tuple(with_requirements or ()),
-        deps=deps,
-        python=python,
-        include=tuple(include or ()),
-        env=tuple(env or ()),
-        timeout=timeout,
-        match=match,
-        fresh=fresh,
-        jobs=1,
-    )
-    raise typer.Exit(_check(read_plan(said, probe), str(pin[1]), verbose=verbose))
+    options = gather(said, package=requirement.name + extras, jobs=1)
+    raise typer.Exit(_check(read_plan(options, probe), str(pin[1]), verbose=verbose))
 
 
 def _check(plan: Plan, version: str, *, verbose: bool) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
-from bisect_asgi import metadata, probes
+from bisect_asgi import codec, lockfiles, metadata, probes
 from bisect_asgi.errors import UsageError
 from bisect_asgi.metadata import Options, ProbeMetadata
-from bisect_asgi.plan import Plan, make_plan
+from bisect_asgi.plan import LockText, Plan
+from bisect_asgi.planning import make_plan
 
 Setting = str | int | float | bool | None
 
@@ -32,6 +33,26 @@ def read_settings(settings: Sequence[str]) -> dict[str, Setting]:
     return found
 
 
+_NAMED_OTHERWISE = {"app": "app_file", "all": "all_"}
+"""Arguments of commands whose option's name means something else in Python."""
+
+
+def gather(arguments: Mapping[str, object], **more: object) -> Options:
+    """Take the options out of a command's arguments, which have the names of `Options`; `more` wins.
+
+    Raises:
+        UsageError: a setting of uvicorn's cannot be read.
+    """
+    found: dict[str, object] = {}
+    for option in fields(Options):
+        value = arguments.get(_NAMED_OTHERWISE.get(option.name, option.name))
+        if isinstance(value, list):
+            value = read_settings(value) if option.name == "uvicorn" else tuple(value)
+        if value is not None:
+            found[option.name] = value
+    return codec.convert(found | more, Options)
+
+
 def _number_or_text(value: str) -> Setting:
     for kind in (int, float):
         try:
@@ -41,7 +62,17 @@ def _number_or_text(value: str) -> Setting:
     return value
 
 
-def read_plan(said: Options, probe: Path | None) -> Plan:
+def read_lock_text(path: Path) -> LockText:
+    """Read a lock file.
+
+    Raises:
+        UsageError: it cannot be read, or is no text.
+    """
+    content = probes.read_bytes(path, "locks")
+    return LockText(name=str(path), text=lockfiles.decode(content, name=path.name))
+
+
+def read_plan(said: Options, probe: Path | None, *, locks: tuple[LockText, ...] = ()) -> Plan:
     """Join the command line with the probe's own table and check everything.
 
     Raises:
@@ -51,4 +82,4 @@ def read_plan(said: Options, probe: Path | None) -> Plan:
     options = metadata.merge(said, stated.options)
     options = replace(options, with_=(*options.with_, *probes.read_requirements(options.with_requirements)))
     loaded = probes.load(probe, options)
-    return make_plan(options, loaded, stated, probe_path=str(probe) if probe else "")
+    return make_plan(options, loaded, stated, probe_path=str(probe) if probe else "", locks=locks)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
-from bisect_asgi.cli import cache, check, new, releases, report, run, verify  # noqa: F401 (each adds its command)
+from bisect_asgi.cli import cache, check, locks, new, releases, report, run, verify  # noqa: F401 (each adds its command)
 from bisect_asgi.cli.app import app
 from bisect_asgi.cli.output import show_error
 from bisect_asgi.errors import BisectError, ExitCode
@@ -17,6 +19,9 @@ def main() -> None:
     except BisectError as error:
         show_error(str(error), error.hint)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
         show_error("interrupted", "the same command goes on where this one stopped")
         sys.exit(ExitCode.INTERRUPTED)

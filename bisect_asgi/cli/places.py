@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 import platformdirs
 
-from bisect_asgi import interpreters
+from bisect_asgi import changelog, codec, interpreters, sdists
+from bisect_asgi.contents import ContentsCache
 from bisect_asgi.environments.cache import EnvironmentCache
 from bisect_asgi.environments.resolution import Resolver
 from bisect_asgi.environments.uv import Indexes, Uv, configured_indexes
-from bisect_asgi.errors import Unavailable, UsageError
-from bisect_asgi.events import Event, OutputSeen, TrialProgressed
+from bisect_asgi.environments.wheels import WheelBuilder
+from bisect_asgi.errors import Cancelled, Unavailable, UsageError
+from bisect_asgi.events import Event, OutputSeen, Staged, TrialProgressed
+from bisect_asgi.hunt import World
 from bisect_asgi.index import IndexClient
-from bisect_asgi.model import Trial, TrialRequest
+from bisect_asgi.kept import kept
+from bisect_asgi.model import Distribution, Trial, TrialRequest
 from bisect_asgi.process import Lifeline
+from bisect_asgi.releases import SDIST_SUFFIXES
+from bisect_asgi.repository import Repository, remote_tags
 from bisect_asgi.runs import clean_up
-from bisect_asgi.session import World
 from bisect_asgi.store import Store
-from bisect_asgi.trial import Workshop, recall, run_trial
+from bisect_asgi.trial import Workshop, recall, resolve, run_trial
 
 DEFAULT_LIMIT = "20 GiB"
 _UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -71,6 +77,15 @@ class Places:
     def logs(self) -> Path:
         """The event logs' folder."""
         return self.root / "logs"
+
+    @property
+    def repositories(self) -> Path:
+        """The folder of copies of repositories."""
+        return self.root / "repositories"
+
+    def answers(self, kind: str, about: object) -> Path:
+        """The file in which an answer of the outside is kept."""
+        return self.root / "answers" / f"{kind}-{codec.digest(about)}.json"
 
     def new_log(self, project: str) -> Path:
         """The path of a new event log; names sort by time."""
@@ -117,7 +132,16 @@ def open_workshop(places: Places) -> Iterator[Workshop]:
     """Put together what trials need on this machine."""
     with closing(Store(places.store)) as store:
         uv = Uv(places.root / "uv", indexes())
-        resolver = Resolver(uv, recall_failure=store.failure, record_failure=store.keep_failure)
+        wheels = WheelBuilder(
+            uv,
+            folder=places.root / "wheels",
+            repositories=places.repositories,
+            recall_failure=store.failure,
+            record_failure=store.keep_failure,
+        )
+        resolver = Resolver(
+            uv, recall_failure=store.failure, record_failure=store.keep_failure, wheels=wheels
+        )
         runs = places.root / "runs"
         clean_up(runs)
         yield Workshop(
@@ -143,22 +167,71 @@ def open_world(
     """Put together what a session needs of the outside."""
 
     def trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        def tell(event: Event) -> None:
+            emit(Staged(stage=request.stage, event=event) if request.stage else event)
+
         return run_trial(
             request,
             workshop,
             lifeline=lifeline,
-            progress=lambda activity: emit(TrialProgressed(key=request.key, activity=activity)),
-            output=(lambda text: emit(OutputSeen(key=request.key, text=text))) if show_output else None,
+            progress=lambda activity: tell(TrialProgressed(key=request.key, activity=activity)),
+            output=(lambda text: tell(OutputSeen(key=request.key, text=text))) if show_output else None,
         )
 
     pythons = places.root / "interpreters"
+    contents = ContentsCache(places.root / "contents", Uv(places.root / "uv", indexes()))
+    lifeline = Lifeline()
     with closing(IndexClient(indexes(), places.root / "index")) as index:
         yield World(
             releases_of=index.releases,
             interpreters=lambda: interpreters.find_all(pythons),
             interpreter=lambda wish: interpreters.find(wish, pythons),
+            usable=interpreters.usable,
             downloadable=interpreters.downloadable,
+            resolve=lambda spec: resolve(spec, workshop, lifeline).distributions,
+            repository=lambda where: Repository.open(where, places.repositories, lifeline),
+            requirements=lambda built: workshop.environments.requirements(built.digest),
+            tags=lambda where: kept(
+                places.answers("tags", where), lambda: _asked_tags(where), at_most=_TAGS_KEPT
+            ),
+            changelogs=lambda distribution: kept(
+                places.answers("changelogs", distribution), lambda: _changelogs(index, distribution)
+            ),
+            contents=lambda distribution, python: contents.contents(distribution, python, lifeline),
             run_trial=trial,
             recall=lambda request: recall(request, workshop.store),
             executor=executor,
         )
+
+
+_TAGS_TIMEOUT_S = 5.0
+_TAGS_KEPT = timedelta(days=1)
+
+
+def _asked_tags(where: str) -> tuple[str, ...]:
+    """The tags at an address, if it answers soon: they are only for a link.
+
+    Raises:
+        UsageError: there is no repository.
+        Unavailable: it does not answer, or not soon.
+    """
+    lifeline = Lifeline()
+    timer = threading.Timer(_TAGS_TIMEOUT_S, lifeline.cancel)
+    timer.start()
+    try:
+        return remote_tags(where, lifeline)
+    except Cancelled as error:
+        raise Unavailable(f"`{where}` does not answer", hint="its tags are for a link alone") from error
+    finally:
+        timer.cancel()
+
+
+def _changelogs(index: IndexClient, distribution: Distribution) -> tuple[str, ...]:
+    """What may be changelogs in the source distribution of a release."""
+    for release in index.releases(distribution.name):
+        if release.version == distribution.version:
+            for file in release.files:
+                if file.filename.endswith(SDIST_SUFFIXES):
+                    content = index.download(file, at_most=sdists.LARGEST_BYTES)
+                    return sdists.texts(content, changelog.candidates) if content else ()
+    return ()

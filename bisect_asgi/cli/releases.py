@@ -21,7 +21,7 @@ def releases(
     """List the releases of PACKAGE with their dates, and why some are left out."""
     from contextlib import closing
 
-    from bisect_asgi import interpreters, plan
+    from bisect_asgi import interpreters, planning
     from bisect_asgi.cli.places import Places
     from bisect_asgi.environments.uv import configured_indexes
     from bisect_asgi.format import date
@@ -29,8 +29,10 @@ def releases(
     from bisect_asgi.releases import Wanted, select
 
     places = Places.configured()
-    project = plan.parse_project(package)
-    wanted = Wanted(within=plan.parse_specifiers(releases, "--releases"), pre=bool(pre), yanked=bool(yanked))
+    project = planning.parse_project(package)
+    wanted = Wanted(
+        within=planning.parse_specifiers(releases, "--releases"), pre=bool(pre), yanked=bool(yanked)
+    )
     usable = interpreters.find(python, places.root / "interpreters") if python else None
     with closing(IndexClient(configured_indexes(), places.root / "index")) as index:
         found = select(index.releases(project), wanted, usable)

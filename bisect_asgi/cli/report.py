@@ -16,6 +16,9 @@ def report(
     log: Annotated[
         Path | None, typer.Argument(metavar="[LOG]", help="An event log (default: the newest).")
     ] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show what changed in what carries the change, whole, instead.")
+    ] = False,
     json: arguments.Json = False,
     quiet: arguments.Quiet = False,
 ) -> None:
@@ -27,5 +30,10 @@ def report(
 
     path = log or Places.configured().newest_log()
     document = fold(event_log.read(path))
+    if diff:
+        from bisect_asgi.report.changes import diffs
+
+        typer.echo("\n".join(line for compared in document.compared for line in diffs(compared)))
+        raise typer.Exit
     Talk(json=json, quiet=quiet).show_report(document)
     raise typer.Exit(document.exit_code)

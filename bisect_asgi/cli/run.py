@@ -31,9 +31,31 @@ def run(
     metric: arguments.Metric = None,
     bad_above: arguments.BadAbove = None,
     bad_below: arguments.BadBelow = None,
+    over: Annotated[
+        str | None,
+        typer.Option(
+            "--over",
+            metavar="AXIS",
+            help="What moves instead of the package: a dependency's NAME, date, python or commits.",
+        ),
+    ] = None,
+    repo: Annotated[
+        str | None,
+        typer.Option("--repo", metavar="PATH|URL", help="The repository of --over commits or --drill."),
+    ] = None,
+    first_parent: Annotated[
+        bool | None,
+        typer.Option(
+            "--first-parent/--every-commit", help="Take a merge as one commit (default), or go into it."
+        ),
+    ] = None,
     good: Annotated[
         str | None,
-        typer.Option("--good", metavar="VERSION", help="A release known to pass, older or newer than --bad."),
+        typer.Option(
+            "--good",
+            metavar="VERSION",
+            help="A release (or day, or commit) known to pass; older or newer than --bad.",
+        ),
     ] = None,
     bad: Annotated[
         str | None,
@@ -52,25 +74,16 @@ def run(
     ] = None,
     with_: arguments.With = None,
     with_requirements: arguments.WithRequirements = None,
+    override: arguments.Override = None,
     deps: arguments.Deps = None,
     python: arguments.Python = None,
     include: arguments.Include = None,
     env: arguments.Env = None,
     timeout: arguments.Timeout = None,
-    any_failure: Annotated[
-        bool | None, typer.Option("--any-failure", help="Every failure is bad, whatever the bad end's is.")
-    ] = None,
+    any_failure: arguments.AnyFailure = None,
     match: arguments.Match = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", metavar="N", help="Trials side by side (default: the cores)."),
-    ] = None,
-    confirm: Annotated[
-        int | None,
-        typer.Option(
-            "--confirm", metavar="N", help="Run both sides of the boundary N more times (default: 1)."
-        ),
-    ] = None,
+    jobs: arguments.Jobs = None,
+    confirm: arguments.Confirm = None,
     spot_checks: Annotated[
         int | None,
         typer.Option("--spot-checks", metavar="N", help="Runs that look for other changes (default: 4)."),
@@ -79,6 +92,14 @@ def run(
     shortest: Annotated[
         int | None,
         typer.Option("--shortest", metavar="N", help="With --all: do not miss what lasted N releases (1)."),
+    ] = None,
+    culprit: Annotated[
+        bool | None,
+        typer.Option("--culprit/--no-culprit", help="Find out what carries the change (default), or not."),
+    ] = None,
+    drill: Annotated[
+        bool | None,
+        typer.Option("--drill", help="Go on into the commits of what carries the change."),
     ] = None,
     fresh: arguments.Fresh = None,
     term_old: Annotated[
@@ -92,51 +113,15 @@ def run(
     verbose: arguments.Verbose = False,
 ) -> None:
     """Find the first bad, or the first fixed, release of PACKAGE."""
-    from bisect_asgi.cli.inputs import read_plan, read_settings
+    said = dict(locals())
+    from bisect_asgi.cli.inputs import gather, read_plan
     from bisect_asgi.cli.output import Talk
-    from bisect_asgi.metadata import Options
 
-    said = Options(
-        package=package,
-        command=command,
-        app=app_file,
-        load=load,
-        requests=requests,
-        concurrency=concurrency,
-        keep_alive=keep_alive,
-        uvicorn=read_settings(uvicorn or ()),
-        metric=metric,
-        bad_above=bad_above,
-        bad_below=bad_below,
-        good=good,
-        bad=bad,
-        releases=releases,
-        pre=pre,
-        yanked=yanked,
-        order=order,
-        with_=tuple(with_ or ()),
-        with_requirements=tuple(with_requirements or ()),
-        deps=deps,
-        python=python,
-        include=tuple(include or ()),
-        env=tuple(env or ()),
-        timeout=timeout,
-        any_failure=any_failure,
-        match=match,
-        jobs=jobs,
-        confirm=confirm,
-        spot_checks=spot_checks,
-        all=all_,
-        shortest=shortest,
-        fresh=fresh,
-        term_old=term_old,
-        term_new=term_new,
-    )
     talk = Talk(json=json, quiet=quiet, verbose=verbose)
-    raise typer.Exit(_bisect(read_plan(said, probe), talk))
+    raise typer.Exit(bisect(read_plan(gather(said), probe), talk))
 
 
-def _bisect(plan: Plan, talk: Talk) -> ExitCode:
+def bisect(plan: Plan, talk: Talk) -> ExitCode:
     """Run the session with its sinks, and show the report however it ended."""
     from bisect_asgi import session
     from bisect_asgi.cli.places import Places, open_workshop, open_world
@@ -147,7 +132,7 @@ def _bisect(plan: Plan, talk: Talk) -> ExitCode:
 
     places = Places.configured()
     memory = Memory()
-    log_path = places.new_log(plan.project)
+    log_path = places.new_log(plan.project or plan.over)
     with talk.progress() as shown, EventLog(log_path) as log:
         emit = Broadcast([memory, log, shown])
         with open_workshop(places) as workshop, open_executor(plan.jobs) as executor:

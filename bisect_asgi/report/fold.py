@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from bisect_asgi import events
+from bisect_asgi import events, reasons
 from bisect_asgi.affected import specifiers
 from bisect_asgi.errors import ExitCode, UsageError
 from bisect_asgi.events import AnswerKind
+from bisect_asgi.format import listing
 from bisect_asgi.model import (
     Distribution,
     Interpreter,
@@ -24,6 +24,7 @@ from bisect_asgi.model import (
     Trial,
     Verdict,
 )
+from bisect_asgi.report.reproduce import reproduce
 
 SCHEMA = "bisect-asgi.report/1"
 
@@ -57,6 +58,12 @@ class Row:
     """Which step of the fall-back resolved its environment."""
     distributions: tuple[Distribution, ...] = ()
     not_after: datetime | None = None
+    python: str | None = None
+    """The version of its interpreter."""
+    source: str | None = None
+    """The requirement that stands for what was built from a commit."""
+    is_exact: bool = False
+    """Requirements were set aside for it: only its exact set can be installed again."""
     build_s: float = 0.0
     run_s: float = 0.0
     observations: tuple[Observation, ...] = ()
@@ -89,13 +96,18 @@ class Report:
     hint: str | None
     plan: events.RunStarted
     interpreter: Interpreter | None
+    """The one Python of all candidates; null where that is what moves."""
     interpreter_reason: str
+    notes: tuple[str, ...] = ()
+    """What there is to know of how the candidates came about."""
     last: str | None = None
     """The last release that answers as the older ones do."""
     first: str | None = None
     """The first one that does not."""
     gap: tuple[str, ...] = ()
     """Untestable releases between the two."""
+    left_between: tuple[str, ...] = ()
+    """Releases between the two that were left out; `left_out` says why."""
     contradictions: tuple[str, ...] = ()
     """Older releases that answer as the newer ones do: the history changes more than once."""
     changes: tuple[ReportedChange, ...] = ()
@@ -104,6 +116,14 @@ class Report:
     """Any state that lasted for at least so many releases has been seen; null: only one was looked for."""
     affected: tuple[str, ...] = ()
     """The bad releases as version specifiers, as far as they are known."""
+    why: tuple[events.Explained, ...] = ()
+    """What carries the change: first across this boundary, then across those below it."""
+    compared: tuple[events.Compared, ...] = ()
+    """What changed in each distribution that carries the change."""
+    stages: tuple[Report, ...] = ()
+    """The searches inside this one: mixes of the boundary's two sides, a dependency's releases, commits."""
+    stage: int = 0
+    """Its number among them; 0 is the run itself."""
     elapsed_s: float = 0.0
     rows: tuple[Row, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -124,9 +144,46 @@ class _State:
     listed: events.CandidatesListed = field(
         default_factory=lambda: events.CandidatesListed(candidates=(), left_out=())
     )
+    notes: list[str] = field(default_factory=list)
+    stages: dict[int, list[events.Event]] = field(default_factory=dict)
+    why: list[events.Explained] = field(default_factory=list)
+    compared: list[events.Compared] = field(default_factory=list)
     trials: dict[int, list[Trial]] = field(default_factory=dict)
     judged: events.Judged | None = None
     finished: events.RunFinished | None = None
+
+    def take(self, event: events.Event) -> None:
+        """Take in one event; what is not mentioned says nothing that lasts."""
+        match event:
+            case events.RunStarted():
+                self.plan = event
+            case events.InterpreterChosen():
+                self.interpreter = event
+            case events.CandidatesListed():
+                self.listed = event
+                if not event.grows:
+                    self.trials, self.judged = {}, None
+            case events.TrialFinished(trial=trial):
+                self.trials.setdefault(trial.key, []).append(trial)
+            case events.Judged():
+                self.judged = event
+            case events.RunFinished():
+                self.finished = event
+            case _:
+                self._take_reason(event)
+
+    def _take_reason(self, event: events.Event) -> None:
+        match event:
+            case events.Noted(text=text):
+                self.notes.append(text)
+            case events.Staged(stage=stage, event=inner):
+                self.stages.setdefault(stage, []).append(inner)
+            case events.Explained():
+                self.why.append(event)
+            case events.Compared():
+                self.compared.append(event)
+            case _:
+                pass
 
 
 def fold(log: Iterable[events.Event]) -> Report:
@@ -137,21 +194,7 @@ def fold(log: Iterable[events.Event]) -> Report:
     """
     state = _State()
     for event in log:
-        match event:
-            case events.RunStarted():
-                state.plan = event
-            case events.InterpreterChosen():
-                state.interpreter = event
-            case events.CandidatesListed():
-                state.listed = event
-            case events.TrialFinished(trial=trial):
-                state.trials.setdefault(trial.key, []).append(trial)
-            case events.Judged():
-                state.judged = event
-            case events.RunFinished():
-                state.finished = event
-            case _:
-                pass
+        state.take(event)
     if state.plan is None:
         raise UsageError("this is no event log of a run", hint="logs begin with the event `RunStarted`")
     return _report(state, state.plan)
@@ -182,9 +225,14 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
         last=last,
         first=first,
         gap=tuple(versions[key] for key in finished.skipped),
+        left_between=finished.left_between,
         contradictions=tuple(versions[key] for key in finished.contradictions),
         changes=_changes(finished, rows),
         shortest=finished.shortest,
+        notes=tuple(state.notes),
+        why=tuple(state.why),
+        compared=tuple(state.compared),
+        stages=tuple(replace(fold(inner), stage=stage) for stage, inner in state.stages.items()),
         elapsed_s=finished.elapsed_s,
         rows=rows,
         left_out=state.listed.left_out,
@@ -197,17 +245,58 @@ def _completed(report: Report, message: str) -> Report:
     first = report.row(report.first)
     headline = message
     if report.kind is AnswerKind.FOUND and first:
-        headline = f"{report.plan.project} {first.version} is the first {first.verdict} release"
-        if len(report.changes) > 1:
-            headline += f", and the newest of {len(report.changes)} changes"
+        headline = _sentence(report, first)
     sides = [row for row in (report.row(report.last), first) if row]
-    commands = tuple((row.version, reproduce(report, row)) for row in sides)
+    commands = tuple((row.version, _reproduce(report.plan, row)) for row in sides)
     return replace(report, headline=headline, reproduce=commands, affected=_affected(report))
+
+
+def _reproduce(plan: events.RunStarted, row: Row) -> str:
+    if not row.distributions or row.python is None:
+        return ""
+    python = row.python if plan.over == "python" else ".".join(row.python.split(".")[:2])
+    return reproduce(plan, row.distributions, python=python, exact=row.is_exact, source=row.source)
+
+
+def _sentence(report: Report, first: Row) -> str:
+    """The answer in one sentence: what is the first, of what, and because of what."""
+    plan = report.plan
+    name = f"{plan.subject} {first.version}".strip()
+    text = f"{name} is the first {first.verdict} {plan.noun} {plan.context}".rstrip() + _left_between(report)
+    if plan.over == "locks":  # there is no other one that it could be the first of
+        text = f"{name} is {first.verdict}"
+    if len(report.changes) > 1:
+        text += f", and the newest of {len(report.changes)} changes"
+    below = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
+    is_said = plan.over == "date" and report.why and reasons.is_named(report.why[0], first.version)
+    return "; ".join([text if is_said else text + reasons.because(report.why), *below])
+
+
+def _is_found(stage: Report) -> bool:
+    is_found = stage.kind is AnswerKind.FOUND and stage.first is not None and not stage.gap
+    return is_found and stage.plan.noun in ("release", "commit")
+
+
+def _of_stage(stage: Report) -> str:
+    """`starlette 0.15.0 is the first bad release of starlette`, or its first bad commit."""
+    verdict = next(row.verdict for row in stage.rows if row.version == stage.first)
+    plan = stage.plan
+    if plan.noun == "commit":
+        return f"the first {verdict} commit of {plan.subject} is {stage.first}"
+    return (
+        f"{plan.subject} {stage.first} is the first {verdict} release of {plan.subject}{_left_between(stage)}"
+    )
+
+
+def _left_between(report: Report) -> str:
+    """A remark where the change may be in a release that was left out."""
+    between = report.left_between
+    return f" ({listing(between)} before it left out)" if between else ""
 
 
 def _affected(report: Report) -> tuple[str, ...]:
     """The bad releases as specifiers; untestable ones between bad ones count as bad."""
-    if report.first is None or report.plan.order != "version":
+    if report.first is None or report.plan.order != "version" or report.plan.noun != "release":
         return ()
     sides = ["" if row.verdict == "skip" else row.verdict for row in report.rows]
     before = _last_known(sides)
@@ -283,6 +372,9 @@ def _row(
         step=environment.step if environment else "",
         distributions=environment.distributions if environment else (),
         not_after=candidate.not_after,
+        python=candidate.python,
+        is_exact=candidate.is_exact,
+        source=candidate.source,
         build_s=sum(trial.build_s for trial in trials),
         run_s=sum(trial.run_s for trial in trials),
         observations=observations,
@@ -304,22 +396,3 @@ def word(plan: events.RunStarted, outcome: Outcome) -> str:
     """The user's word for an outcome: the one place that translates."""
     words = {Outcome.PASSED: plan.term_old, Outcome.FAILED: plan.term_new}
     return words.get(outcome, "skip")
-
-
-def reproduce(report: Report, row: Row) -> str:
-    """The command that runs the probe on one release by hand.
-
-    With uv alone and exactly what was installed; a served probe needs `bisect-asgi check`.
-    """
-    if not row.distributions or report.interpreter is None:
-        return ""
-    plan = report.plan
-    if plan.served:  # needs the driver: uv alone cannot
-        options = " ".join(plan.check_options)
-        release = shlex.quote(plan.requirement.format(version=row.version))
-        return f"bisect-asgi check {release} --python {report.interpreter.short} {options}".rstrip()
-    pins = [f"--with {shlex.quote(str(distribution))}" for distribution in row.distributions]
-    # `python FILE`, not `FILE`: uv would add what the script's own metadata asks for today.
-    target = f"sh -c {shlex.quote(plan.command)}" if plan.command else f"python {shlex.quote(plan.probe)}"
-    python = f"--python {report.interpreter.short}"
-    return f"uv run --isolated --no-project {python} {' '.join(pins)} {target}"

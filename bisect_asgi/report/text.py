@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -11,9 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bisect_asgi.errors import ExitCode
+from bisect_asgi.events import MIXES
 from bisect_asgi.format import date, duration, listing, plural
 from bisect_asgi.releases import OUTSIDE
+from bisect_asgi.report import changes, why
 from bisect_asgi.report.fold import How, Report, Row
+from bisect_asgi.report.tables import Pasted, table
 
 _MOST_LEFT_OUT = 8
 _WIDTH_OF_FILES = 120
@@ -27,14 +29,10 @@ def render(report: Report, console: Console | None = None) -> None:
     with out.capture() as capture:
         for part in _parts(report):
             # What is to be pasted must not be broken into lines.
-            out.print(part, highlight=False, soft_wrap=isinstance(part, _Pasted))
+            out.print(part, highlight=False, soft_wrap=isinstance(part, Pasted))
     for line in capture.get().splitlines():
         out.file.write(f"{line.rstrip()}\n")
     out.file.flush()
-
-
-class _Pasted(Text):
-    """A line that somebody will paste."""
 
 
 def _parts(report: Report) -> Iterator[RenderableType]:
@@ -45,10 +43,17 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield _facts(report)
     if any(row.how is How.RUN for row in report.rows):
         yield ""
-        yield _table(report)
+        yield table(report)
     if len(report.changes) > 1 or report.contradictions:
         yield ""
         yield Text(_not_monotonic(report), style="yellow")
+    if report.why:
+        yield ""
+        yield Text("Why", style="bold")
+        yield from why.parts(report)
+    for compared in filter(changes.is_telling, report.compared):
+        yield ""
+        yield from changes.parts(compared)
     if left_out := list(_left_out(report)):
         yield ""
         yield Text("Left out", style="bold")
@@ -59,7 +64,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         for version, command in report.reproduce:
             row = report.row(version)
             yield Text(f"  # {version} ({row.verdict if row else ''})", style="dim")
-            yield _Pasted(f"  {command}")
+            yield Pasted(f"  {command}")
 
 
 def _facts(report: Report) -> Table:
@@ -74,7 +79,7 @@ def _facts(report: Report) -> Table:
 def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
     last, first = report.row(report.last), report.row(report.first)
     if last and first:
-        yield "Boundary", f"{report.plan.project} {_side(last)} → {_side(first)}"
+        yield "Boundary", f"{report.plan.subject} {_side(last)} → {_side(first)}".strip()
         yield "Evidence", f"{_evidence(last)}; {_evidence(first)}"
     for change in report.changes if len(report.changes) > 1 else ():
         among = f" ({plural(len(change.gap), 'release')} between cannot be tested)" if change.gap else ""
@@ -83,13 +88,16 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
         yield "Affected", " or ".join(report.affected)
     if report.interpreter:
         yield "Python", f"{report.interpreter.version}: {report.interpreter_reason}"
-    yield "Others", "; ".join(_others(report))
+    if others := "; ".join(_others(report)):
+        yield "Others", others
     if report.rows:
         yield "Trials", _trials(report)
 
 
 def _side(row: Row) -> str:
-    return f"{row.version} ({row.verdict}, {date(row.uploaded)})"
+    day = date(row.uploaded)
+    is_told = row.uploaded is None or day in row.version
+    return f"{row.version} ({row.verdict})" if is_told else f"{row.version} ({row.verdict}, {day})"
 
 
 def _evidence(row: Row) -> str:
@@ -101,13 +109,14 @@ def _evidence(row: Row) -> str:
 
 
 def _others(report: Report) -> Iterator[str]:
-    policies = {
-        "as-of-release": "dependencies as of each release's upload",
-        "latest": "latest dependencies",
-    }
-    policy = report.plan.dependencies
-    yield policies.get(policy, policy.replace("as-of", "dependencies as of"))
-    if report.plan.held:
+    uploads = {"python": "the package's upload", "commits": "each commit"}
+    as_of = uploads.get(report.plan.over, "each release's upload")
+    policies = {"as-of-release": f"dependencies as of {as_of}", "latest": "latest dependencies"}
+    is_limited = any(row.not_after for row in report.rows)
+    policy = report.plan.dependencies if is_limited or report.plan.over != "python" else "latest"
+    if report.plan.over not in ("date", "locks"):
+        yield policies.get(policy, policy.replace("as-of", "dependencies as of"))
+    if report.plan.held and report.plan.over != "locks":
         yield f"held: {listing(report.plan.held, most=8)}"
     elsewhere = sorted({row.step for row in report.rows if row.step} - {"as of the date, wheels only"})
     for step in elsewhere:
@@ -121,63 +130,20 @@ def _trials(report: Report) -> str:
     runs = sum(row.passed + row.failed for row in run)
     remembered = sum(row.remembered for row in run)
     skipped = sum(1 for row in run if row.verdict == "skip")
-    parts = [f"{len(run)} of {plural(len(report.rows), 'release')}", plural(runs, "run")]
+    parts = [f"{len(run)} of {plural(len(report.rows), report.plan.noun)}", plural(runs, "run")]
     if remembered:
         parts[-1] += f" ({remembered} remembered)"
     if skipped:
         parts.append(f"{skipped} untestable")
+    if behind := sum(trials for stage in report.stages for trials in _own_runs(stage)):
+        parts.append(f"{plural(behind, 'run')} for the reason")
     return ", ".join([*parts, duration(report.elapsed_s)])
 
 
-def _table(report: Report) -> Table:
-    """Every release that was run; neighbours that were not, or cannot be tested for one reason, together."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("Release", "Uploaded", "Verdict", "Runs"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("Time", justify="right", no_wrap=True)
-    table.add_column("What was seen", overflow="fold")
-    for _, group in groupby(report.rows, key=_kind):
-        rows = list(group)
-        how = "dim" if rows[0].how is not How.RUN else _style(rows[0], report)
-        cells = _cells(rows[0]) if len(rows) == 1 else _stretch(rows)
-        table.add_row(*map(Text, cells), style=how)  # as text: what a probe says is no markup
-    return table
-
-
-def _kind(row: Row) -> tuple[str, ...]:
-    """What neighbours have in common that are shown as one line."""
-    if row.how is not How.RUN:
-        return row.how, row.verdict
-    if row.verdict == "skip" and row.signature and not row.different:
-        return row.how, row.verdict, row.signature.text
-    return row.how, row.version
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    runs = row.passed + row.failed
-    time = duration(sum(run.wall_s for run in row.observations)) if runs else ""
-    return row.version, date(row.uploaded), row.verdict or "?", f"{runs or ''}", time, _seen(row)
-
-
-def _stretch(rows: list[Row]) -> tuple[str, ...]:
-    seen = f"{plural(len(rows), 'release')}: {_seen(rows[0])}"
-    return f"{rows[0].version} … {rows[-1].version}", "", rows[0].verdict or "?", "", "", seen
-
-
-def _seen(row: Row) -> str:
-    match row.how:
-        case How.INFERRED:
-            return "inferred"
-        case How.UNKNOWN:
-            broken = [run.signature.shown for run in row.observations if run.signature]
-            return f"nothing was learnt: {broken[-1]}" if broken else "not looked at"
-        case How.RUN:
-            seen = row.signature.shown if row.signature else ""
-            return f"{seen} (a different failure)" if row.different else seen
-
-
-def _style(row: Row, report: Report) -> str:
-    return {report.plan.term_old: "green", report.plan.term_new: "red"}.get(row.verdict, "yellow")
+def _own_runs(stage: Report) -> Iterator[int]:
+    """The runs of a stage's own; the sides that it begins with were run before."""
+    ends = (0, 1) if stage.plan.over == MIXES else (0, len(stage.rows) - 1)
+    yield from (row.passed + row.failed for key, row in enumerate(stage.rows) if key not in ends)
 
 
 def _not_monotonic(report: Report) -> str:

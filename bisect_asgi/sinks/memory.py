@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect_asgi.events import Event, OutputSeen
+from bisect_asgi.events import Event, OutputSeen, unstaged
 
 
 class Memory:
@@ -13,5 +13,5 @@ class Memory:
 
     def __call__(self, event: Event) -> None:
         """Keep one event."""
-        if not isinstance(event, OutputSeen):
+        if not isinstance(unstaged(event), OutputSeen):
             self.events.append(event)

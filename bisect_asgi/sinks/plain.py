@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bisect_asgi import events
-from bisect_asgi.format import date, plural
 from bisect_asgi.sinks.words import Words
 
 
@@ -21,26 +20,36 @@ class PlainSink:
         self._write = write
         self._verbose = verbose
         self._words = Words()
+        self._stages: dict[int, PlainSink] = {}
 
     def __call__(self, event: events.Event) -> None:
-        """Show one event."""
+        """Show one event; those of a stage are shown further in."""
+        if isinstance(event, events.Staged):
+            self._stage(event.stage)(event.event)
+            return
         self._words.take(event)
         for line in self._lines(event):
             self._write(line)
+
+    def _stage(self, stage: int) -> PlainSink:
+        if stage not in self._stages:
+            self._stages[stage] = PlainSink(lambda line: self._write(f"  {line}"), verbose=self._verbose)
+        return self._stages[stage]
 
     def _lines(self, event: events.Event) -> list[str]:
         words = self._words
         match event:
             case events.InterpreterChosen(interpreter=interpreter, reason=reason):
                 return [f"python {interpreter.version}: {reason}"]
-            case events.CandidatesListed(candidates=listed):
-                first, last = listed[0], listed[-1]
-                span = f"{first.version} ({date(first.uploaded)}) to {last.version} ({date(last.uploaded)})"
-                return [f"{plural(len(listed), 'release')} to look at: {span}"]
-            case events.TrialFinished(trial=trial):
-                return [words.finished(trial)]
+            case events.CandidatesListed():
+                return words.listed()
+            case events.Noted(text=text):
+                return [f"note: {text}"]
+            case events.Explained():
+                return list(words.explained(event))
             case events.Judged():
-                return words.different_failures() + words.narrowed()
+                told = [line for _, line in words.finished()]
+                return told + words.different_failures() + words.narrowed()
             case events.OutputSeen(key=key, text=text) if self._verbose:
                 return [f"  {words.label(key)} | {line}" for line in text.splitlines()]
             case _:

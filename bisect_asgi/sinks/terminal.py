@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bisect_asgi import events
-from bisect_asgi.format import duration, plural
+from bisect_asgi.format import duration
 from bisect_asgi.model import Outcome
 from bisect_asgi.sinks.words import Words, left
 
@@ -31,8 +31,9 @@ class TerminalSink:
 
     def __init__(self, console: Console, *, verbose: bool = False) -> None:
         self._verbose = verbose
-        self._words = Words()
-        self._running: dict[int, tuple[events.Activity | None, float]] = {}
+        self._stages: dict[int, Words] = {0: Words()}
+        self._stage = 0
+        self._running: dict[tuple[int, int], tuple[events.Activity | None, float]] = {}
         self._spinner = Spinner("dots")
         self._live = Live(
             self, console=console, refresh_per_second=_REFRESHES_PER_S, transient=True, redirect_stdout=False
@@ -52,40 +53,48 @@ class TerminalSink:
 
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
-        self._words.take(event)
+        stage = event.stage if isinstance(event, events.Staged) else 0
+        event = events.unstaged(event)
+        words = self._stages.setdefault(stage, Words())
+        words.take(event)
+        self._follow(stage, event)
+        for line in self._lines(words, event):
+            self._live.console.print(Text.assemble("  " if stage else "", line), highlight=False)
+
+    def _follow(self, stage: int, event: events.Event) -> None:
+        """Keep up with what is running."""
         match event:
             case events.TrialStarted(key=key):
-                self._running[key] = (None, time.monotonic())
+                self._stage = stage
+                self._running[stage, key] = (None, time.monotonic())
             case events.TrialProgressed(key=key, activity=activity):
-                if key in self._running:  # a cancelled trial may still say something
-                    self._running[key] = (activity, time.monotonic())
+                if (stage, key) in self._running:  # a cancelled trial may still say something
+                    self._running[stage, key] = (activity, time.monotonic())
             case events.TrialCancelled(key=key):
-                self._running.pop(key, None)
+                self._running.pop((stage, key), None)
             case events.TrialFinished(trial=trial):
-                self._running.pop(trial.key, None)
+                self._running.pop((stage, trial.key), None)
             case _:
                 pass
-        for line in self._lines(event):
-            self._live.console.print(line, highlight=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Group(*self._status())
 
-    def _lines(self, event: events.Event) -> Iterator[Text]:
-        words = self._words
+    def _lines(self, words: Words, event: events.Event) -> Iterator[Text]:
         match event:
             case events.InterpreterChosen(interpreter=interpreter, reason=reason):
                 yield Text.assemble(("Python ", "cyan"), f"{interpreter.version}: {reason}")
-            case events.CandidatesListed(candidates=listed):
-                span = f"{listed[0].version} to {listed[-1].version}"
-                yield Text.assemble(("Range  ", "cyan"), f"{span}, {plural(len(listed), 'release')}")
-            case events.TrialFinished(trial=trial):
-                outcome = trial.observations[-1].outcome
-                mark, style = _MARKS[outcome]
-                yield Text.assemble((f"{mark} ", style), words.finished(trial))
+            case events.CandidatesListed():
+                yield from (Text.assemble(("Range  ", "cyan"), line) for line in words.listed())
+            case events.Noted(text=text):
+                yield Text(f"note: {text}", style="yellow")
+            case events.Explained():
+                yield from (Text(line, style="bold") for line in words.explained(event))
             case events.Judged():
-                for line in words.different_failures():
-                    yield Text(line, style="yellow")
+                for outcome, line in words.finished():
+                    mark, style = _MARKS[outcome]
+                    yield Text.assemble((f"{mark} ", style), line)
+                yield from (Text(line, style="yellow") for line in words.different_failures())
             case events.OutputSeen(key=key, text=text) if self._verbose:
                 for line in text.splitlines():
                     yield Text(f"  {words.label(key)} │ {line}", style="dim")
@@ -94,31 +103,18 @@ class TerminalSink:
 
     def _status(self) -> Iterator[RenderableType]:
         """What goes on, redrawn eight times a second."""
-        if self._words.plan is None or not self._words.candidates:
+        words = self._stages[self._stage]
+        if words.plan is None or not words.candidates:
             yield Group(_beside(self._spinner, Text("asking the index")))
             return
-        for key, (activity, since) in sorted(self._running.items()):
-            what = f"{self._words.label(key)} {activity or 'waiting'} {duration(time.monotonic() - since)}"
-            yield _beside(self._spinner, Text(what))
-        judged = self._words.judged
+        for (stage, key), (activity, since) in sorted(self._running.items()):
+            what = f"{self._stages[stage].label(key)} {activity or 'waiting'}"
+            yield _beside(self._spinner, Text(f"{what} {duration(time.monotonic() - since)}"))
+        judged = words.judged
         if judged is not None and judged.low is not None and judged.high is not None:
-            yield self._range(judged, judged.low, judged.high)
-        elif judged is not None and (settled := self._words.settled(judged)):
+            yield _range(words, judged, judged.low, judged.high)
+        elif judged is not None and judged.left and (settled := words.settled(judged)):
             yield Text(settled)
-
-    def _range(self, judged: events.Judged, low: int, high: int) -> Text:
-        """`0.60.0 ━━━━━━━━╸      ╺━━━━ 0.110.0   12 releases left, about 4 more steps`."""
-        size = max(1, len(self._words.candidates) - 1)
-        start, end = round(_BAR_WIDTH * low / size), round(_BAR_WIDTH * high / size)
-        new_is = judged.new_is or Outcome.FAILED
-        old_is = Outcome.PASSED if new_is is Outcome.FAILED else Outcome.FAILED
-        return Text.assemble(
-            f"{self._words.label(low)} ",
-            ("━" * max(1, start), _MARKS[old_is][1]),
-            ("╌" * (end - start), "dim"),
-            ("━" * max(1, _BAR_WIDTH - end), _MARKS[new_is][1]),
-            f" {self._words.label(high)}   {left(judged.left) if judged.left else 'confirming'}",
-        )
 
 
 def standard_error() -> Console:
@@ -132,6 +128,21 @@ _MARKS = {
     Outcome.UNTESTABLE: ("?", "yellow"),
     Outcome.BROKEN: ("!", "magenta"),
 }
+
+
+def _range(words: Words, judged: events.Judged, low: int, high: int) -> Text:
+    """`0.60.0 ━━━━━━━━╸      ╺━━━━ 0.110.0   12 releases left, about 4 more steps`."""
+    size = max(1, len(words.candidates) - 1)
+    start, end = round(_BAR_WIDTH * low / size), round(_BAR_WIDTH * high / size)
+    new_is = judged.new_is or Outcome.FAILED
+    old_is = Outcome.PASSED if new_is is Outcome.FAILED else Outcome.FAILED
+    return Text.assemble(
+        f"{words.label(low)} ",
+        ("━" * max(1, start), _MARKS[old_is][1]),
+        ("╌" * (end - start), "dim"),
+        ("━" * max(1, _BAR_WIDTH - end), _MARKS[new_is][1]),
+        f" {words.label(high)}   {left(judged.left, words.noun) if judged.left else 'confirming'}",
+    )
 
 
 def _beside(mark: RenderableType, text: Text) -> Table:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 from bisect_asgi import events
-from bisect_asgi.format import duration, listing, plural
+from bisect_asgi.events import MIXES
+from bisect_asgi.format import date, duration, listing, plural
 from bisect_asgi.model import Outcome, Ruling, Signature, Trial, Verdict
+from bisect_asgi.reasons import sentences
 from bisect_asgi.report.fold import word
 
 
@@ -17,6 +19,7 @@ class Words:
         self.plan: events.RunStarted | None = None
         self.candidates: tuple[events.CandidateListed, ...] = ()
         self.judged: events.Judged | None = None
+        self._waiting: list[Trial] = []
         self._told_different: set[int] = set()
         self._told_changes = ""
         self._told_range: tuple[int | None, int | None, int] | None = None
@@ -26,26 +29,65 @@ class Words:
         match event:
             case events.RunStarted():
                 self.plan = event
-            case events.CandidatesListed(candidates=candidates):
+            case events.CandidatesListed(candidates=candidates, grows=grows):
                 self.candidates = candidates
+                if not grows:
+                    self.judged, self._told_range = None, None
+                    self._told_different.clear()
+            case events.TrialFinished(trial=trial):
+                self._waiting.append(trial)
             case events.Judged():
                 self.judged = event
             case _:
                 pass
 
+    def listed(self) -> list[str]:
+        """What the search looks at; a stage also says what it is for."""
+        if self.plan is None or not self.candidates:
+            return []
+        plan, first, last = self.plan, self.candidates[0], self.candidates[-1]
+        if plan.over == MIXES:
+            return [] if len(self.candidates) > 2 else [f"mixes {plan.context}:"]
+        span = f"{plural(len(self.candidates), plan.noun)} to look at {plan.context}".rstrip()
+        return [f"{span}: {_dated(first)} to {_dated(last)}"]
+
+    def explained(self, event: events.Explained) -> tuple[str, ...]:
+        """What carries the change."""
+        if self.plan is None or self.judged is None:
+            return ()
+        return sentences(event, word=self.verdict(self.judged.new_is or Outcome.FAILED))
+
     def label(self, key: int) -> str:
         """The candidate's version; `probe` where there is one run and no list of candidates."""
         return self.candidates[key].version if self.candidates else "probe"
+
+    @property
+    def noun(self) -> str:
+        """What a candidate is called."""
+        return self.plan.noun if self.plan else "release"
 
     def verdict(self, outcome: Outcome) -> str:
         """The user's word for an outcome."""
         return word(self.plan, outcome) if self.plan else str(outcome)
 
-    def finished(self, trial: Trial) -> str:
-        """`0.69.0 bad (AssertionError: …), built in 1.2 s, run in 0.4 s`."""
+    def finished(self) -> list[tuple[Outcome, str]]:
+        """The trials that came back since this was asked last, each as it was ruled on."""
+        rulings = dict(self.judged.rulings) if self.judged else {}
+        told = [self._finished(trial, rulings.get(trial.key)) for trial in self._waiting]
+        self._waiting.clear()
+        return told
+
+    def _finished(self, trial: Trial, ruling: Ruling | None) -> tuple[Outcome, str]:
         run = trial.observations[-1]
-        outcome = "broken" if run.outcome is Outcome.BROKEN else self.verdict(run.outcome)
-        seen = f" ({run.signature.shown})" if run.signature else ""
+        if run.outcome is Outcome.BROKEN or ruling is None:
+            return run.outcome, self._line(trial, run.outcome, run.signature)
+        outcome = Outcome.UNTESTABLE if ruling.verdict is Verdict.SKIP else ruling.outcome
+        return outcome, self._line(trial, outcome, ruling.signature)
+
+    def _line(self, trial: Trial, ruled: Outcome, signature: Signature | None) -> str:
+        """`0.69.0 bad (AssertionError: …), built in 1.2 s, run in 0.4 s`."""
+        outcome = "broken" if ruled is Outcome.BROKEN else self.verdict(ruled)
+        seen = f" ({signature.shown})" if signature else ""
         if trial.environment is None:
             return f"{trial.label} {outcome}{seen}"
         if trial.remembered == len(trial.observations):
@@ -55,7 +97,7 @@ class Words:
 
     def different_failures(self) -> list[str]:
         """A warning for each candidate that newly turned out to fail otherwise than the bad end."""
-        if self.judged is None:
+        if self.judged is None or (self.plan and self.plan.over == MIXES):  # that is what mixes do
             return []
         lines: list[str] = []
         for key, ruling in self.judged.rulings:
@@ -80,7 +122,9 @@ class Words:
         if state == self._told_range:
             return []
         self._told_range = state
-        return [f"between {self.label(judged.low)} and {self.label(judged.high)}: {left(judged.left)}"]
+        return [
+            f"between {self.label(judged.low)} and {self.label(judged.high)}: {left(judged.left, self.noun)}"
+        ]
 
     def settled(self, judged: events.Judged) -> str:
         """What is known so far where all changes are looked for; empty while that is nothing."""
@@ -92,17 +136,23 @@ class Words:
         ]
         if len(tested) < 2:
             return ""
-        return f"{plural(judged.left, 'release')} unknown; changes so far: {listing(spans, most=9) or 'none'}"
+        return f"{plural(judged.left, self.noun)} unknown; changes so far: {listing(spans, most=9) or 'none'}"
+
+
+def _dated(candidate: events.CandidateListed) -> str:
+    day = date(candidate.uploaded)
+    is_told = candidate.uploaded is None or day in candidate.version
+    return candidate.version if is_told else f"{candidate.version} ({day})"
 
 
 def _is_tested(ruling: Ruling) -> bool:
     return ruling.verdict is not Verdict.SKIP
 
 
-def left(count: int) -> str:
+def left(count: int, noun: str) -> str:
     """`12 releases left, about 4 more steps`."""
     steps = count.bit_length()
-    return f"{plural(count, 'release')} left, about {steps} more {'step' if steps == 1 else 'steps'}"
+    return f"{plural(count, noun)} left, about {steps} more {'step' if steps == 1 else 'steps'}"
 
 
 def _different(label: str, ruling: Ruling, reference: tuple[Signature, ...]) -> list[str]:

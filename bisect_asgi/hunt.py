@@ -1,0 +1,186 @@
+"""One search with everything that makes its answer sure: ends, boundary, confirmation, other changes.
+
+The first search of a run, the search along a dependency's releases, and the one into commits are the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+from bisect_asgi import answers, events
+from bisect_asgi.answers import Answer
+from bisect_asgi.axes.base import Setting, Sources
+from bisect_asgi.axes.registry import axis_of
+from bisect_asgi.differences import Contents
+from bisect_asgi.engine import Emit, Engine, MakeSearch, Question, RunTrial
+from bisect_asgi.judge import Judgement
+from bisect_asgi.model import (
+    BuiltEnvironment,
+    Candidate,
+    Commit,
+    Distribution,
+    Interpreter,
+    Trial,
+    TrialRequest,
+    Verdict,
+)
+from bisect_asgi.plan import Plan
+from bisect_asgi.releases import between
+from bisect_asgi.search import AllChanges, Bisection, Found, State, is_monotonic
+from bisect_asgi.spots import spots
+
+COARSE = 32
+"""A history that turns out to change more than once is looked through in pieces of a 32nd of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World(Sources):
+    """What a session needs of the outside; each is replaced by a fake in offline tests."""
+
+    run_trial: RunTrial
+    recall: Callable[[TrialRequest], Trial | None]
+    """Asks the store what is known of a candidate."""
+    requirements: Callable[[BuiltEnvironment], Mapping[str, tuple[str, ...]]]
+    """What each distribution of an environment requires, by name; empty where it is not at hand."""
+    contents: Callable[[Distribution, Interpreter], Contents]
+    """Gets what is in a release; raises Unresolvable, BuildFailed or Unavailable."""
+    changelogs: Callable[[Distribution], Sequence[str]]
+    """Reads what may be changelogs in a release's source distribution."""
+    tags: Callable[[str], Sequence[str]]
+    """Asks a repository's address for its tags; raises UsageError or Unavailable."""
+    executor: Executor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hunt:
+    """A search that has ended, and what it is known from."""
+
+    engine: Engine
+    setting: Setting
+    answer: Answer
+
+
+def open_engine(plan: Plan, setting: Setting, world: World, emit: Emit, *, stage: int = 0) -> Engine:
+    """Return the engine for the setting's candidates."""
+    question = Question(
+        candidates=setting.candidates,
+        probe=plan.probe,
+        expectation=setting.expectation,
+        rules=plan.rules,
+        fresh=plan.fresh,
+        stage=stage,
+    )
+    return Engine(question, run_trial=world.run_trial, executor=world.executor, jobs=plan.jobs, emit=emit)
+
+
+def find(plan: Plan, setting: Setting, engine: Engine, world: World) -> Hunt:
+    """Take in what is known, search, confirm both sides of what was found, and say what it means."""
+    recall(plan, engine, world)
+    state = _search(engine, plan, setting)
+    answer = answers.answer(case_of(plan, setting, engine), state, engine.judgement())
+    if found := answer.found:
+        sides = setting.labels[found.low], setting.labels[found.high]
+        answer = replace(answer, left_between=between(setting.left_out, *sides))
+    return Hunt(engine=engine, setting=setting, answer=answer)
+
+
+def recall(plan: Plan, engine: Engine, world: World) -> None:
+    """Take in what earlier commands observed, unless the user wants none of it."""
+    if not plan.fresh:
+        engine.recall(world.recall)
+
+
+def case_of(plan: Plan, setting: Setting, engine: Engine) -> answers.Case:
+    """What messages need to know of the search."""
+    axis = axis_of(plan)
+    return answers.Case(
+        subject=axis.subject(plan),
+        noun=axis.noun,
+        probe=plan.probe.name,
+        labels=setting.labels,
+        expectation=setting.expectation,
+        broken={key: str(run.signature.shown) for key, run in engine.broken.items() if run.signature},
+    )
+
+
+def announce(setting: Setting, emit: Emit) -> None:
+    """Tell what was found out before the first trial."""
+    if setting.choice:
+        emit(events.InterpreterChosen(interpreter=setting.choice.interpreter, reason=setting.choice.reason))
+    for note in setting.notes:
+        emit(events.Noted(text=note))
+    every = tuple(map(listed, setting.candidates))
+    emit(events.CandidatesListed(candidates=every, left_out=setting.left_out))
+
+
+def listed(candidate: Candidate) -> events.CandidateListed:
+    """The candidate as reports know it."""
+    spec = candidate.spec
+    return events.CandidateListed(
+        version=candidate.label,
+        uploaded=candidate.uploaded,
+        not_after=spec.not_after,
+        python=spec.interpreter.version,
+        source=_source(spec.commit) if spec.commit else None,
+        is_exact=bool(spec.overrides),
+    )
+
+
+def _source(commit: Commit) -> str:
+    """The requirement (PEP 508) that has the commit built again."""
+    address = commit.repository if "://" in commit.repository else f"file://{commit.repository}"
+    return f"{commit.project} @ git+{address}@{commit.sha}"
+
+
+def mapping(size: int, shortest: int | None = None, *, first: Sequence[int] = ()) -> MakeSearch:
+    """The search for all changes, coarse unless `shortest` says otherwise."""
+    finest = math.ceil(size / COARSE) if shortest is None else shortest
+    # The newest end early: it says which side is which.
+    return lambda told: AllChanges.replay(size, told, shortest=finest, first=(*first, size - 1, 0))
+
+
+def _search(engine: Engine, plan: Plan, setting: Setting) -> State:
+    """Find the boundary and look whether it is the only change; or find all changes."""
+    size = len(setting.candidates)
+    if plan.all_changes:
+        return engine.search(mapping(size, plan.shortest))
+    state = search_and_confirm(engine, plan, setting)
+    if not isinstance(state, Found) or state.skipped or is_flaky(engine) or engine.broken:
+        return state
+    # Chosen whatever is known, so that the same command chooses the same ones and finds them in the store.
+    chosen = spots(setting.labels, state.low, state.high, known=(), most=plan.spot_checks)
+    if unknown := [key for key in chosen if key not in engine.observed]:
+        engine.repeat(unknown, 1)
+    if is_monotonic(engine.judgement().verdicts):
+        return search_and_confirm(engine, plan, setting)
+    return engine.search(mapping(size))
+
+
+def is_flaky(engine: Engine) -> bool:
+    """Tell whether a candidate both passed and failed."""
+    return any(ruling.is_flaky for ruling in engine.judgement().rulings.values())
+
+
+def search_and_confirm(engine: Engine, plan: Plan, setting: Setting) -> State:
+    """Search until the boundary has been run once more on both sides, and both agree with themselves."""
+
+    def is_over(judgement: Judgement) -> bool:
+        return answers.contradicts(judgement, setting.expectation)
+
+    def told(verdicts: Mapping[int, Verdict]) -> Bisection:
+        return Bisection.replay(
+            len(setting.candidates), verdicts, gallop=setting.gallop, verify=setting.expectation.named
+        )
+
+    while True:
+        state = engine.search(told, is_over=is_over)
+        if not isinstance(state, Found):
+            return state
+        wanted = 1 + plan.confirm
+        unconfirmed = [key for key in (state.low, state.high) if len(engine.observed[key]) < wanted]
+        if not unconfirmed or engine.broken.keys() & set(unconfirmed) or is_flaky(engine):
+            return state
+        engine.repeat(unconfirmed, plan.confirm)

@@ -15,6 +15,7 @@ from typing import Any
 from bisect_asgi import codec
 from bisect_asgi.environments.resolution import Resolution
 from bisect_asgi.errors import Unavailable
+from bisect_asgi.locks import locked
 from bisect_asgi.model import Observation
 
 _SCHEMA = """
@@ -46,9 +47,10 @@ class Store:
             self._connection = sqlite3.connect(
                 path, timeout=30, isolation_level=None, check_same_thread=False
             )
-            self._connection.execute("pragma journal_mode=wal")
-            self._connection.execute("pragma synchronous=normal")
-            self._connection.executescript(_SCHEMA)
+            with locked(path.with_suffix(".lock"), waiting=_patiently):
+                self._connection.execute("pragma journal_mode=wal")
+                self._connection.execute("pragma synchronous=normal")
+                self._connection.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise self._failed(error) from error
 
@@ -114,3 +116,7 @@ class Store:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
+
+
+def _patiently() -> None:
+    """Wait while another command opens the store: SQLite itself does not while WAL is being turned on."""

@@ -124,7 +124,7 @@ def _ends(case: Case, judgement: Judgement) -> Answer | None:
                 message=f"the good end fails: {_ran(case, good, ruling)}",
                 hint=_LOCKS_HINT
                 if case.noun == "lock"
-                else "name another release with `--good`, or none: older ones are then tried",
+                else f"name another {case.noun} with `--good`, or none: older ones are then tried",
             )
         if ruling.outcome is Outcome.UNTESTABLE:
             return _untestable_end(case, good, ruling, "good")
@@ -150,7 +150,7 @@ def _untestable_end(case: Case, key: int, ruling: Ruling, end: str) -> Answer:
         message=f"the {end} end cannot be tested: {case.name(key)}: {why}",
         hint="another `--python` may help; what the locks lack, `--with` adds"
         if case.noun == "lock"
-        else f"name another release with `--{end}`, another `--python`, or another `--deps`",
+        else f"name another {case.noun} with `--{end}`, another `--python`, or another `--deps`",
     )
 
 

@@ -43,15 +43,15 @@ def prepare(plan: Plan, sources: Sources, *, also: frozenset[str] = frozenset())
     `also`: further projects whose uploads are looked at.
 
     Raises:
-        UsageError: the ends are the wrong way round or in the future, the package has no release that fits,
-        or
-            nothing was uploaded between the ends.
+        UsageError: an end is in the future, the package has no release that fits or cannot be installed,
+            or nothing was uploaded between the ends.
         Unavailable: the index did not answer.
     """
     held = (plan.base, *plan.held)
     pinned = pinned_releases(held, sources.releases_of)
+    choice = _choose(plan, sources)
     spec = EnvironmentSpec(
-        interpreter=(choice := _choose(plan, sources)).interpreter,
+        interpreter=choice.interpreter,
         requirements=held,
         overrides=plan.overrides,
         exempt=exemptions(pinned),
@@ -59,34 +59,40 @@ def prepare(plan: Plan, sources: Sources, *, also: frozenset[str] = frozenset())
         held_not_after=newest_upload(pinned),
     )
     start, end, expectation = _ends(plan, pinned)
-    names = (also | _projects(spec, start, end, sources)) - {release.project for release in pinned}
+    found = also | _projects(spec, start, end, sources)
+    names = found - {release.project for release in pinned}
     uploads = _together(_uploads(names, plan, choice.usable, start, end, sources))
-    if not names:
-        raise UsageError(
-            f"`{plan.base}` could not be installed at any moment that was looked at between "
-            f"{start:%Y-%m-%d} and {end:%Y-%m-%d}",
-            hint=f"`bisect-asgi check {plan.base} …` says why; another `--python` may help",
-        )
     if not uploads:
-        raise UsageError(
-            f"nothing that `{plan.base}` needs was uploaded between {start:%Y-%m-%d} and {end:%Y-%m-%d}",
-            hint=f"{listing(sorted(names), most=12)} were looked at; widen `--good` and `--bad`",
-        )
-    candidates = (
-        _candidate(spec, start, f"{start:%Y-%m-%d}"),
-        *(_candidate(spec, moment, f"{moment:%Y-%m-%d %H:%M:%S} {what}") for moment, what in uploads),
-    )
-    if expectation.bad == 0:
-        expectation = Expectation(good=len(uploads), bad=0)
-    elif expectation.bad is not None:
-        expectation = replace(expectation, bad=len(uploads))
+        raise _nothing(plan, found, f"between {start:%Y-%m-%d} and {end:%Y-%m-%d}")
     return Setting(
         choice=choice,
-        candidates=candidates,
-        expectation=expectation,
-        gallop=expectation.good is None,
-        projects=names | {release.project for release in pinned},
+        candidates=(
+            _candidate(spec, start, f"{start:%Y-%m-%d}"),
+            *(_candidate(spec, moment, f"{moment:%Y-%m-%d %H:%M:%S} {what}") for moment, what in uploads),
+        ),
+        expectation=_placed(expectation, len(uploads)),
+        gallop=expectation.good is None and expectation.bad != 0,
+        projects=found | {release.project for release in pinned},
     )
+
+
+def _nothing(plan: Plan, found: frozenset[str], when: str) -> UsageError:
+    if not found:
+        return UsageError(
+            f"`{plan.base}` could not be installed at any moment that was looked at {when}",
+            hint=f"`bisect-asgi check {plan.base} …` says why; another `--python` may help",
+        )
+    return UsageError(
+        f"nothing that `{plan.base}` needs was uploaded {when}",
+        hint=f"{listing(sorted(found), most=12)} were looked at; widen `--good` and `--bad`",
+    )
+
+
+def _placed(expectation: Expectation, last: int) -> Expectation:
+    """The named ends at their places: the newer one is the last upload."""
+    if expectation.bad == 0:  # named the other way round: a fix is looked for
+        return Expectation(good=last, bad=0)
+    return replace(expectation, bad=None if expectation.bad is None else last)
 
 
 def _choose(plan: Plan, sources: Sources) -> Choice:

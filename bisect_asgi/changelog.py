@@ -79,11 +79,6 @@ def excerpt(text: str, old: str, new: str, *, name: str) -> str | None:
     return "\n\n".join(_trimmed(lines[section.start : section.end]) for section in wanted)
 
 
-def find(files: Iterable[str]) -> str | None:
-    """The path, among those of a release or a repository, of its changelog; of several, the shallowest."""
-    return next(iter(candidates(files)), None)
-
-
 def candidates(files: Iterable[str]) -> tuple[str, ...]:
     """All paths that may be a changelog's, the likeliest first: some only say where another one is."""
     found = (path for path in files if _is_changelog(PurePosixPath(path)))

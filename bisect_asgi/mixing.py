@@ -178,10 +178,7 @@ class Mixing:
         rested = [
             mix for shown in culprit.sets for mix in (shown.mix, *(shown.mix - {name} for name in shown.mix))
         ]
-        return [mix for mix in dict.fromkeys(rested) if mix not in sides and not self._is_run(mix)]
-
-    def _is_run(self, mix: Mix) -> bool:
-        return (mix, False) in self._keys
+        return [mix for mix in dict.fromkeys(rested) if mix not in sides and (mix, False) not in self._keys]
 
     def _unconfirmed(self, keys: Sequence[int]) -> list[int]:
         """Those that are to be run once more; one without an environment would say the same again."""

@@ -102,6 +102,8 @@ class Wanted:
     pre: bool = False
     yanked: bool = False
     by_upload: bool = False
+    dated: bool = False
+    """Leave out those of which the index does not say when they were uploaded."""
     named: tuple[str, ...] = ()
 
 
@@ -220,6 +222,8 @@ def _unwanted(release: Release, wanted: Wanted) -> str | None:
         return f"{OUTSIDE} {wanted.within}`"
     if version.is_prerelease and not wanted.pre:
         return "pre-release (`--pre` brings it in)"
+    if wanted.dated and release.uploaded is None:
+        return "the index gives no upload time for it (`--deps latest` brings it in)"
     if release.yanked is not None and not wanted.yanked:
         return f"yanked{f': {release.yanked}' if release.yanked else ''} (`--yanked` brings it in)"
     return None

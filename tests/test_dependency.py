@@ -154,14 +154,14 @@ def test_what_cannot_be_asked_is_told_with_a_way_out(plan: Plan, message: str) -
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("undated", ["app==5", "engine==2"])
+@pytest.mark.parametrize("undated", ["app", "engine"])
 def test_a_policy_by_date_needs_the_dates_of_both(undated: str) -> None:
     releases = [
-        release(version, uploaded=None if f"{name}=={version}" == undated else "2021-01-01", project=name)
+        release(version, uploaded=None if name == undated else "2021-01-01", project=name)
         for name, version in (("app", "5"), ("engine", "1"), ("engine", "2"))
     ]
 
-    with pytest.raises(UsageError, match="no upload time for " + undated.replace("==", " ")) as caught:
+    with pytest.raises(UsageError, match=f"no upload time for {undated} ") as caught:
         prepare(over_engine(policy=DependencyPolicy()), releases_of=index(releases))
 
     assert caught.value.hint

@@ -460,3 +460,14 @@ def test_a_release_has_a_wheel_for_this_python_or_for_any(
 ) -> None:
     assert has_wheel(release("1.0", *files)) is has_any
     assert has_wheel(release("1.0", *files), PYTHON_38) is has_own
+
+
+def test_a_release_without_an_upload_time_is_left_out_where_dates_are_needed() -> None:
+    listed = [release("1.0", uploaded="2021-01-01"), release("1.1")]
+
+    selection = select(listed, Wanted(dated=True), None)
+
+    assert [kept.version for kept in selection.kept] == ["1.0"]
+    assert [(out.version, "no upload time" in out.reason) for out in selection.left_out] == [("1.1", True)]
+    assert len(select(listed, Wanted(), None).kept) == 2
+    assert len(select(listed, Wanted(dated=True, named=("1.1",)), None).kept) == 2

@@ -12,7 +12,7 @@ from bisect_asgi.axes.interpreter import choose_interpreter
 from bisect_asgi.errors import UsageError
 from bisect_asgi.judge import Expectation
 from bisect_asgi.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
-from bisect_asgi.plan import Plan
+from bisect_asgi.plan import Plan, PolicyKind
 from bisect_asgi.releases import Range, Selection, Wanted, select
 from bisect_asgi.suitability import Choice
 
@@ -71,6 +71,8 @@ def choose_releases(
         pre=plan.pre,
         yanked=plan.yanked,
         by_upload=plan.by_upload,
+        # A release of a minute ago may have none yet; where none has, that is an error of its own.
+        dated=plan.policy.kind is not PolicyKind.LATEST and any(release.uploaded for release in every),
         named=(*named, *(end for end in (plan.good, plan.bad) if end is not None)),
     )
     anywhere = select(every, wanted, None).between(good, bad)

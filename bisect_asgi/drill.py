@@ -112,7 +112,7 @@ def drill_plan(plan: Plan, carrier: Carrier, repository: str) -> Plan:
 def command(plan: Plan, carrier: Carrier, repository: str | None) -> str:
     """The command that does the same by itself."""
     drilled = drill_plan(plan, carrier, repository or "PATH|URL")
-    words = ["bisect-asgi", drilled.named, "--over", "commits", "--repo", repository or "PATH|URL"]
+    words = ["bisect-asgi", drilled.named, "--over", COMMITS, "--repo", repository or "PATH|URL"]
     words += ["--good", drilled.good or "", "--bad", drilled.bad or "", "--python", carrier.interpreter.short]
     words += ["--any-failure"] if plan.rules.any_failure else []
     words += [] if plan.first_parent else ["--every-commit"]

@@ -36,13 +36,12 @@ class Side:
     @property
     def versions(self) -> dict[str, str]:
         """The version of each distribution, by name."""
-        return {distribution.name: distribution.version for distribution in self.distributions}
+        return _versions(self.distributions)
 
 
 def moves(old: Iterable[Distribution], new: Iterable[Distribution]) -> tuple[Move, ...]:
     """Return what differs between two installed sets, by name."""
-    before = {distribution.name: distribution.version for distribution in old}
-    after = {distribution.name: distribution.version for distribution in new}
+    before, after = _versions(old), _versions(new)
     return tuple(
         Move(name=name, old=before.get(name), new=after.get(name))
         for name in sorted(before.keys() | after.keys())
@@ -78,6 +77,10 @@ def drawn(old: Side, new: Side, taken: Mix, found: Iterable[Distribution]) -> Mi
     """Return the names that came into a mix although they were not taken: something there requires them."""
     wanted = _chosen(old, new, taken)
     return frozenset(distribution.name for distribution in found if distribution.name not in wanted)
+
+
+def _versions(distributions: Iterable[Distribution]) -> dict[str, str]:
+    return {distribution.name: distribution.version for distribution in distributions}
 
 
 def _chosen(old: Side, new: Side, taken: Mix) -> dict[str, str]:

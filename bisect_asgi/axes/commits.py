@@ -42,7 +42,8 @@ def prepare(plan: Plan, sources: Sources) -> Setting:
 
     Raises:
         UsageError: no repository or older end is named, an end is not there, or there is nothing between
-        them. Unavailable: the repository or the index did not answer.
+            them.
+        Unavailable: the repository or the index did not answer.
     """
     if plan.repository is None or plan.good is None:
         missing = "`--repo PATH|URL`" if plan.repository is None else "`--good`"
@@ -112,9 +113,9 @@ def between(
     """
     refs = [_ref(repository, end, project, option) for end, option in zip((one, other), options, strict=True)]
     ends = [repository.commit(ref, project=project) for ref in refs]
-    is_reversed = ends[1].committed < ends[0].committed
-    if repository.is_ancestor(*refs) or repository.is_ancestor(*reversed(refs)):
-        is_reversed = repository.is_ancestor(*reversed(refs))  # clocks may have been wrong
+    leads_on, leads_back = repository.is_ancestor(*refs), repository.is_ancestor(*reversed(refs))
+    # Their clocks tell only where their histories do not.
+    is_reversed = leads_back if leads_on or leads_back else ends[1].committed < ends[0].committed
     low, high = reversed(refs) if is_reversed else refs
     history = repository.commits(low, high, project=project, first_parent=True)
     if len(history.commits) < 2:

@@ -16,6 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from bisect_asgi import changelog, codec, interpreters, sdists
+from bisect_asgi.axes.base import ReleasesOf
 from bisect_asgi.contents import ContentsCache
 from bisect_asgi.environments.cache import EnvironmentCache
 from bisect_asgi.environments.resolution import Resolver
@@ -182,20 +183,22 @@ def open_world(
     contents = ContentsCache(places.root / "contents", Uv(places.root / "uv", indexes()))
     lifeline = Lifeline()
     with closing(IndexClient(indexes(), places.root / "index")) as index:
+        releases_of = cache(index.releases)  # a page is asked for once in a command
         yield World(
-            releases_of=index.releases,
+            releases_of=releases_of,
             interpreters=lambda: interpreters.find_all(pythons),
             interpreter=lambda wish: interpreters.find(wish, pythons),
             usable=interpreters.usable,
             downloadable=interpreters.downloadable,
             resolve=lambda spec: resolve(spec, workshop, lifeline).distributions,
-            repository=lambda where: Repository.open(where, places.repositories, lifeline),
+            repository=cache(lambda where: Repository.open(where, places.repositories, lifeline)),
             requirements=lambda built: workshop.environments.requirements(built.digest),
             tags=lambda where: kept(
                 places.answers("tags", where), lambda: _asked_tags(where), at_most=_TAGS_KEPT
             ),
             changelogs=lambda distribution: kept(
-                places.answers("changelogs", distribution), lambda: _changelogs(index, distribution)
+                places.answers("changelogs", distribution),
+                lambda: _changelogs(index, releases_of, distribution),
             ),
             contents=lambda distribution, python: contents.contents(distribution, python, lifeline),
             run_trial=trial,
@@ -226,9 +229,9 @@ def _asked_tags(where: str) -> tuple[str, ...]:
         timer.cancel()
 
 
-def _changelogs(index: IndexClient, distribution: Distribution) -> tuple[str, ...]:
+def _changelogs(index: IndexClient, releases_of: ReleasesOf, distribution: Distribution) -> tuple[str, ...]:
     """What may be changelogs in the source distribution of a release."""
-    for release in index.releases(distribution.name):
+    for release in releases_of(distribution.name):
         if release.version == distribution.version:
             for file in release.files:
                 if file.filename.endswith(SDIST_SUFFIXES):

@@ -24,6 +24,7 @@ from bisect_asgi.model import (
     Trial,
     Verdict,
 )
+from bisect_asgi.plan import DATE, LOCKS, PYTHON
 from bisect_asgi.report.reproduce import reproduce
 
 SCHEMA = "bisect-asgi.report/1"
@@ -254,7 +255,7 @@ def _completed(report: Report, message: str) -> Report:
 def _reproduce(plan: events.RunStarted, row: Row) -> str:
     if not row.distributions or row.python is None:
         return ""
-    python = row.python if plan.over == "python" else ".".join(row.python.split(".")[:2])
+    python = row.python if plan.over == PYTHON else ".".join(row.python.split(".")[:2])
     return reproduce(plan, row.distributions, python=python, exact=row.is_exact, source=row.source)
 
 
@@ -263,12 +264,12 @@ def _sentence(report: Report, first: Row) -> str:
     plan = report.plan
     name = f"{plan.subject} {first.version}".strip()
     text = f"{name} is the first {first.verdict} {plan.noun} {plan.context}".rstrip() + _left_between(report)
-    if plan.over == "locks":  # there is no other one that it could be the first of
+    if plan.over == LOCKS:  # there is no other one that it could be the first of
         text = f"{name} is {first.verdict}"
     if len(report.changes) > 1:
         text += f", and the newest of {len(report.changes)} changes"
     below = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
-    is_said = plan.over == "date" and report.why and reasons.is_named(report.why[0], first.version)
+    is_said = plan.over == DATE and report.why and reasons.is_named(report.why[0], first.version)
     return "; ".join([text if is_said else text + reasons.because(report.why), *below])
 
 

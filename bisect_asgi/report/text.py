@@ -12,6 +12,7 @@ from rich.text import Text
 from bisect_asgi.errors import ExitCode
 from bisect_asgi.events import MIXES
 from bisect_asgi.format import date, duration, listing, plural
+from bisect_asgi.plan import COMMITS, DATE, LOCKS, PYTHON
 from bisect_asgi.releases import OUTSIDE
 from bisect_asgi.report import changes, why
 from bisect_asgi.report.fold import How, Report, Row
@@ -109,14 +110,14 @@ def _evidence(row: Row) -> str:
 
 
 def _others(report: Report) -> Iterator[str]:
-    uploads = {"python": "the package's upload", "commits": "each commit"}
+    uploads = {PYTHON: "the package's upload", COMMITS: "each commit"}
     as_of = uploads.get(report.plan.over, "each release's upload")
     policies = {"as-of-release": f"dependencies as of {as_of}", "latest": "latest dependencies"}
     is_limited = any(row.not_after for row in report.rows)
-    policy = report.plan.dependencies if is_limited or report.plan.over != "python" else "latest"
-    if report.plan.over not in ("date", "locks"):
+    policy = report.plan.dependencies if is_limited or report.plan.over != PYTHON else "latest"
+    if report.plan.over not in (DATE, LOCKS):
         yield policies.get(policy, policy.replace("as-of", "dependencies as of"))
-    if report.plan.held and report.plan.over != "locks":
+    if report.plan.held and report.plan.over != LOCKS:
         yield f"held: {listing(report.plan.held, most=8)}"
     elsewhere = sorted({row.step for row in report.rows if row.step} - {"as of the date, wheels only"})
     for step in elsewhere:

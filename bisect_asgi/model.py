@@ -80,10 +80,25 @@ class Signature:
     """What is compared: the exception's type and message without numbers, addresses and paths."""
     shown: str
     """What a person reads: the same before it was normalised."""
+    frame: str = ""
+    """The last frame outside the standard library: `./leak.py in check` of the probe's own files,
+    `jinja2/filters.py in <module>` of others; empty: there is none, or none was seen."""
 
     def is_same_failure(self, other: Signature) -> bool:
-        """Tell whether both are one failure; what is shown of it may differ in numbers and paths."""
-        return (self.kind, self.phase, self.text) == (other.kind, other.phase, other.text)
+        """Tell whether both are one failure; what is shown of it may differ in numbers and paths.
+
+        A frame that was not seen makes no difference.
+        """
+        if (self.kind, self.phase, self.text) != (other.kind, other.phase, other.text):
+            return False
+        return self.place == other.place or not (self.place and other.place)
+
+    @property
+    def place(self) -> str:
+        """What is compared of the frame: all of the probe's own, and of any other the importable name."""
+        if self.frame.startswith("./"):
+            return self.frame
+        return self.frame.partition(" in ")[0].partition("/")[0].partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,11 +305,19 @@ class Observation:
     peak_bytes: int | None = None
     output_tail: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
-    """What the probe measured."""
+    """What the probe reported, in base units."""
     frames: tuple[tuple[str, int, str], ...] = ()
     """The traceback of an exception that nobody caught: file, line and function, outermost first."""
     stacks: str = ""
     """Stacks of all threads at the moment of a time-out."""
+    units: dict[str, str] = field(default_factory=dict)
+    """The base units of `metrics`, where they are known: `s`, `B`, `1/s`, `%` (the metric is a share)."""
+    busy: float | None = None
+    """How many processor cores other programs kept busy meanwhile; None: not measured."""
+    is_warm_up: bool = False
+    """It was made to warm caches and is no sample."""
+    beside: dict[str, float] = field(default_factory=dict)
+    """Metrics of the reference's run that was made next to this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +328,16 @@ class BuiltEnvironment:
     distributions: tuple[Distribution, ...]
     step: str
     """How the set was resolved, such as `as of the date, wheels only`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measuring:
+    """How the runs of a measured probe are made: one at a time on each machine, next to a reference's."""
+
+    needs_warm_up: bool = True
+    """The first run in an environment finds cold caches and no byte-code: it is no sample."""
+    reference: EnvironmentSpec | None = None
+    """What each sample has a run of beside it; None: samples stand for themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +356,8 @@ class TrialRequest:
     """Ignore what the store remembers of earlier runs."""
     stage: int = 0
     """Which search of the run it is for; 0: the first."""
+    measuring: Measuring | None = None
+    """How samples are taken; None: the probe passes or fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

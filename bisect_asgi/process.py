@@ -24,6 +24,7 @@ from pathlib import Path
 import psutil
 
 from bisect_asgi.errors import Cancelled
+from bisect_asgi.metrics import MarkedLines
 
 TAIL_BYTES = 64 * 1024
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -133,6 +134,10 @@ class Run:
     cpu_s: float
     peak_bytes: int
     output_tail: str
+    metric_lines: tuple[str, ...] = ()
+    """Printed lines that report metrics, of each name the last."""
+    busy: float | None = None
+    """How many processor cores other programs kept busy meanwhile; None: the system does not say."""
 
 
 @dataclass(slots=True)
@@ -159,10 +164,12 @@ def run_supervised(
     timeout_s: float,
     lifeline: Lifeline,
     on_output: Callable[[str], None] | None = None,
+    is_driver: bool = False,
 ) -> Run:
     """Run a command until it ends or its time is over; nothing of it runs when this returns.
 
-    `report` is the folder in which its Python processes leave their reports.
+    `report` is the folder in which its Python processes leave their reports. A driver only starts what is
+    to be measured: its own memory does not count.
 
     Raises:
         Cancelled: the lifeline was cancelled.
@@ -176,6 +183,7 @@ def run_supervised(
         "timeout_s": timeout_s,
     }
     reader, writer = os.pipe()
+    others = _Others()
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(_SUPERVISOR), str(writer)],
         env=dict(environ),
@@ -188,7 +196,7 @@ def run_supervised(
     os.close(writer)
     with process, open(reader, encoding="utf-8") as results, lifeline.holding(lambda: _let_go(process)):
         _hand_over(process, request)
-        tail, sampled = _attend(process, on_output)
+        seen = _attend(process, on_output, is_driver=is_driver)
         text = results.read()
     lifeline.check()
     result = json.loads(text or '{"error": "its supervisor was killed"}')
@@ -200,9 +208,41 @@ def run_supervised(
         timed_out=result["end"] == "time-out",
         wall_s=result["wall_s"],
         cpu_s=result["cpu_s"],
-        peak_bytes=max(sampled, result["peak_bytes"]),
-        output_tail=tail.text(),
+        peak_bytes=seen.peak_bytes if is_driver else max(seen.peak_bytes, result["peak_bytes"]),
+        output_tail=seen.tail.text(),
+        metric_lines=seen.marked.end(),
+        busy=others.busy(result["cpu_s"] + result["own_cpu_s"]),
     )
+
+
+class _Others:
+    """What other programs take of the processors, from its making on."""
+
+    def __init__(self) -> None:
+        self._busy_s, self._all_s = _processor_seconds()
+        self._since, self._own_s = time.monotonic(), time.thread_time()
+
+    def busy(self, run_s: float) -> float | None:
+        """How many cores they kept busy, with `run_s` seconds of processor time being the run's.
+
+        The kernel counts in ticks of ten milliseconds: a run of less than half a second tells little.
+        None: it does not count.
+        """
+        elapsed = time.monotonic() - self._since
+        own_s = time.thread_time() - self._own_s
+        busy_s, all_s = _processor_seconds()
+        if all_s <= self._all_s or elapsed <= 0:
+            return None
+        return max(0.0, busy_s - self._busy_s - run_s - own_s) / elapsed
+
+
+def _processor_seconds() -> tuple[float, float]:
+    """How long this machine's cores were busy since it started, and busy or idle."""
+    times = psutil.cpu_times()._asdict()
+    idle_s = times["idle"] + times.get("iowait", 0.0)
+    # A guest's time is in the user's, too.
+    all_s = sum(times.values()) - times.get("guest", 0.0) - times.get("guest_nice", 0.0)
+    return all_s - idle_s, all_s
 
 
 def _hand_over(process: subprocess.Popen[bytes], request: dict[str, object]) -> None:
@@ -219,9 +259,21 @@ def _let_go(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
-def _attend(process: subprocess.Popen[bytes], on_output: Callable[[str], None] | None) -> tuple[_Tail, int]:
-    """Drain the output to its end; return its tail and the largest memory of the tree that was sampled."""
-    tail, peak = _Tail(), 0
+@dataclass(slots=True)
+class _Seen:
+    """What was seen of a run from outside while it went on."""
+
+    tail: _Tail = field(default_factory=_Tail)
+    marked: MarkedLines = field(default_factory=MarkedLines)
+    peak_bytes: int = 0
+    """The largest memory of the tree that was sampled."""
+
+
+def _attend(
+    process: subprocess.Popen[bytes], on_output: Callable[[str], None] | None, *, is_driver: bool
+) -> _Seen:
+    """Drain the output to its end, and sample the memory of the tree."""
+    seen = _Seen()
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     pause = _FIRST_SAMPLE_S
     next_sample = time.monotonic() + pause
@@ -233,23 +285,28 @@ def _attend(process: subprocess.Popen[bytes], on_output: Callable[[str], None] |
             if selector.select(max(0.0, next_sample - time.monotonic())):
                 chunk = os.read(descriptor, 1 << 16)
                 if not chunk:
-                    return tail, peak
-                tail.add(chunk)
+                    return seen
+                seen.tail.add(chunk)
+                seen.marked.add(chunk)
                 if on_output:
                     on_output(decoder.decode(chunk))
             if time.monotonic() >= next_sample:
-                peak = max(peak, tree_memory(process.pid))
+                seen.peak_bytes = max(seen.peak_bytes, tree_memory(process.pid, is_driver=is_driver))
                 pause = min(pause * 1.5, _LONGEST_SAMPLE_S)
                 next_sample = time.monotonic() + pause
 
 
-def tree_memory(supervisor: int) -> int:
+def tree_memory(supervisor: int, *, is_driver: bool = False) -> int:
     """The memory of all processes below the supervisor, in bytes; what they share counts once.
 
     One process: its resident set. Several: the sum of their proportional sets (PSS), where the system has it.
+    What is directly below it does not count if it is a driver.
     """
     try:
-        processes = psutil.Process(supervisor).children(recursive=True)
+        drivers = psutil.Process(supervisor).children() if is_driver else []
+        processes = [
+            found for found in psutil.Process(supervisor).children(recursive=True) if found not in drivers
+        ]
     except psutil.Error:
         return 0
     return sum(_memory(process, alone=len(processes) == 1) for process in processes)

@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from bisect_asgi import codec, signature
-from bisect_asgi.asgi.request import RESULT, Driven, DriveRequest
+from bisect_asgi import codec, metrics, signature
+from bisect_asgi.asgi.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.errors import Unavailable, UsageError
+from bisect_asgi.metrics import Reported
 from bisect_asgi.model import UNTESTABLE_EXIT, Observation, Outcome, Phase, Probe, Served, Signature
 from bisect_asgi.process import Lifeline, Run, is_alive, run_supervised
 
 # What a probe may need of the user's shell and that is no secret.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_METRICS = "metrics.json"
 _numbers = count()
 
 Output = Callable[[str], None]
@@ -46,8 +48,10 @@ def run_probe(
             timeout_s=probe.timeout_s,
             lifeline=lifeline,
             on_output=output,
+            is_driver=served is not None,
         )
-        return _observe_driven(probe, run, report) if served else _observe(probe, run, report)
+        seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
+        return _with_reported(seen, _reported(run, report))
     except OSError as error:
         raise Unavailable(
             f"the probe could not be run: {error}",
@@ -87,6 +91,7 @@ def _environ(probe: Probe, environment: Environment, folder: Path) -> dict[str, 
         "TMPDIR": str(folder / "tmp"),
         "PYTHONUNBUFFERED": "1",  # what a probe wrote before it was killed is evidence
         "BISECT_ASGI_REPORT": str(folder / "report"),
+        "BISECT_ASGI_METRICS": str(folder / "report" / _METRICS),
         **dict(probe.environ),
     }
 
@@ -127,18 +132,28 @@ def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
         )
     sign = None
     if driven.outcome is Outcome.FAILED:
-        sign = signature.of_exception(driven.type, driven.message, phase=driven.phase)
+        sign = signature.of_exception(
+            driven.type, driven.message, phase=driven.phase, frames=driven.frames, own=_own(probe)
+        )
     elif driven.outcome is Outcome.UNTESTABLE:
-        sign = signature.of_environment(driven.phase, driven.message)
+        sign = _why_untestable(driven)
     return replace(
         base,
         outcome=driven.outcome,
         phase=driven.phase,
         signature=sign,
+        cpu_s=max(0.0, base.cpu_s - driven.own_cpu_s),
         metrics=driven.metrics,
+        units=driven.units,
         frames=driven.frames,
         stacks=driven.stacks or base.stacks,
     )
+
+
+def _why_untestable(driven: Driven) -> Signature:
+    if driven.type == UNREADABLE_METRIC:
+        return metrics.complaint(driven.message)
+    return signature.of_environment(driven.phase, driven.message)
 
 
 def _observe(probe: Probe, run: Run, report: Path) -> Observation:
@@ -155,11 +170,35 @@ def _observe(probe: Probe, run: Run, report: Path) -> Observation:
         exit_code=run.exit_code,
         wall_s=run.wall_s,
         cpu_s=run.cpu_s,
-        peak_bytes=max([run.peak_bytes, *(int(p.read_text() or 0) for p in report.glob("peak-*.txt"))]),
+        peak_bytes=max([run.peak_bytes, *(int(p.read_text() or 0) for p in report.glob("peak-*.txt"))])
+        or None,
         output_tail=run.output_tail,
+        busy=run.busy,
         frames=exception.frames if exception else (),
         stacks="\n".join(p.read_text(errors="replace") for p in sorted(report.glob("stacks-*.txt"))).strip(),
     )
+
+
+def _reported(run: Run, report: Path) -> Reported:
+    """The metrics that the probe printed or wrote into its file; what is in the file goes before."""
+    printed = metrics.of_lines(run.metric_lines)
+    path = report / _METRICS
+    if not path.exists():
+        return printed
+    if not path.is_file():
+        return printed.then(Reported(problem="the file of metrics is no file"))
+    with path.open("rb") as stream:
+        return printed.then(metrics.of_json(stream.read(metrics.FILE_BYTES + 1)))
+
+
+def _with_reported(seen: Observation, reported: Reported) -> Observation:
+    """Add what else was reported to what the run returned; what passed but cannot be read tells nothing."""
+    units = {name: unit for name, unit in reported.units.items() if name not in seen.metrics}
+    seen = replace(seen, metrics={**reported.values, **seen.metrics}, units={**units, **seen.units})
+    if not reported.problem or seen.outcome is not Outcome.PASSED:
+        return seen
+    complaint = metrics.complaint(reported.problem)
+    return replace(seen, outcome=Outcome.UNTESTABLE, phase=Phase.CHECK, signature=complaint)
 
 
 def _outcome(run: Run) -> Outcome:
@@ -194,11 +233,20 @@ def _signature(probe: Probe, run: Run, exception: _ReportedException | None) -> 
         return signature.of_timeout(probe.timeout_s)
     if exception:
         return signature.of_exception(
-            exception.type, exception.message, phase=Phase.IMPORT if exception.importing else Phase.CHECK
+            exception.type,
+            exception.message,
+            phase=Phase.IMPORT if exception.importing else Phase.CHECK,
+            frames=exception.frames,
+            own=_own(probe),
         )
     exit_code = run.exit_code if run.exit_code is not None else -9
-    printed = signature.from_output(run.output_tail) if exit_code == 1 else None
+    printed = signature.from_output(run.output_tail, own=_own(probe)) if exit_code == 1 else None
     return printed or signature.of_exit(exit_code)
+
+
+def _own(probe: Probe) -> tuple[str, ...]:
+    """The names of the probe's files."""
+    return tuple(file.name for file in probe.files)
 
 
 def clean_up(runs: Path) -> None:

@@ -1,47 +1,110 @@
 """The short normal form of a failure: what two failures have in common when they are the same.
 
-A message changes from release to release in its numbers, addresses, paths and versions while the
-failure stays what it is; those are taken out before two failures are compared. The exception's type and
-the phase stay.
+Compared are the phase, the exception's type, its message without what differs from run to run (`messages`),
+and the last frame outside the standard library. Of that frame,
+
+*in the probe's own files*, file and function: they are the same bytes at every release, so nothing moves.
+An assertion without a message says nothing but where it stands; its line is compared, too.
+
+*elsewhere*, the importable name alone: `jinja2`, not `jinja2/filters.py in <module>`. Between releases code
+moves while a failure stays what it is: the import of `soft_unicode` that jinja2 2.7 fails at is in
+`jinja2/utils.py` and from 2.11 on in `jinja2/filters.py`, that of `url_quote` in `flask/helpers.py` and, from
+2.2 on, in `flask/app.py`; a module becomes a package. With the whole frame each such move is a false
+"different failure", which leaves a gap in the answer. What the name alone confuses, the same type with the
+same message from two places of one package, is rare beside it.
+
+Frames that are in nobody's file (`<string>`), the tool's own, and those of an attribute's look-up, which
+stands for whoever asked, are passed over; compiled modules have none, so their caller stands for them.
 """
 
 from __future__ import annotations
 
 import re
 import signal as signals
+from collections.abc import Collection, Sequence
 
+from bisect_asgi.messages import normalise
 from bisect_asgi.model import FailureKind, Phase, Signature
 
+Frames = Sequence[tuple[str, int, str]]
+"""A traceback, outermost first: file, line and function."""
+
 _SHOWN_WIDTH = 160
+_COMPARED_WIDTH = 2000
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?…?[\\/][^\s'\"():,]+")
-_REPLACEMENTS = (
-    (re.compile(r"\b0x[0-9a-fA-F]+\b"), "<address>"),
-    (_PATH, "<path>"),
-    (re.compile(r"\d+(?:\.\d+)*"), "N"),
-    (re.compile(r"\s+"), " "),
-)
 _TRACEBACK = re.compile(r"^Traceback \(most recent call last\):$", re.MULTILINE)
+_FRAME_LINE = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$')
 _EXCEPTION_LINE = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError"})
+_STANDARD_LIBRARY = re.compile(
+    r"/(?:lib(?:64)?/(?:python|pypy)|lib-python/)\d[\d.]*t?/(?!(?:site|dist)-packages/)|\bpython\d+\.zip/"
+)
+_INSTALLED = re.compile(r".*/(?:site|dist)-packages/")
+_TOOL = re.compile(r"(?:^|/)bisect_asgi/(?:asgi|inside)/[^/]+$")
+# From Python 3.12 on the first three are no frames of their own (PEP 709).
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+_LOOK_UPS = frozenset({"__getattr__", "__getattribute__"})
 
 
-def normalise(message: str) -> str:
-    """Return `message` without what may differ between two sights of one failure."""
-    for pattern, replacement in _REPLACEMENTS:
-        message = pattern.sub(replacement, message)
-    return message.strip().rstrip(".!:;, ")
+def of_exception(
+    type_name: str, message: str, *, phase: Phase, frames: Frames = (), own: Collection[str] = ()
+) -> Signature:
+    """The signature of an exception that nobody caught, and how far the run had got.
 
-
-def of_exception(type_name: str, message: str, *, phase: Phase) -> Signature:
-    """The signature of an exception that nobody caught, and how far the run had got."""
-    first_line = next((line for line in message.splitlines() if line.strip()), "")
+    `own` are the names of the probe's files, relative to where it ran.
+    """
+    first_line = next((line for line in message.splitlines() if line.strip()), "")[:_COMPARED_WIDTH]
     shown = f"{type_name}: {_PATH.sub(_shortened, first_line)}" if first_line else type_name
     return Signature(
         kind=FailureKind.EXCEPTION,
         phase=phase,
-        text=normalise(shown),
+        text=normalise(f"{type_name}: {_in_full(type_name, first_line, frames)}"),
         shown=_cut(shown),
+        frame=_last_frame(frames, own, type_name=type_name, is_bare=not first_line),
     )
+
+
+def _in_full(type_name: str, message: str, frames: Frames) -> str:
+    """The message; a module's own look-up (PEP 562) that raises a bare name is put in Python's words.
+
+    click 8.1 has no `__getattr__` and 8.2 has one: to ask either for what is gone is one failure.
+    """
+    package, _, file = _name(frames[-1][0], ()).rpartition("/") if frames else ("", "", "")
+    is_look_up = type_name == "AttributeError" and file == "__init__.py" and frames[-1][2] == "__getattr__"
+    if not is_look_up or not message.isidentifier():
+        return message
+    return f"module '{package.replace('/', '.')}' has no attribute '{message}'"
+
+
+def _last_frame(frames: Frames, own: Collection[str], *, type_name: str, is_bare: bool) -> str:
+    """The last of `frames` that says where it failed; empty: none does."""
+    for file, line, function in reversed(frames):
+        name = _name(file, own)
+        is_look_up = type_name == "AttributeError" and function in _LOOK_UPS
+        if not name or is_look_up or function in _COMPREHENSIONS:
+            continue
+        is_told_by_line = is_bare and type_name == "AssertionError" and name.startswith("./")
+        return f"{name}:{line} in {function}" if is_told_by_line else f"{name} in {function}"
+    return ""
+
+
+def _name(file: str, own: Collection[str]) -> str:
+    """A frame's file: `./leak.py` of the probe's own, `jinja2/utils.py` of others; empty: it is neither."""
+    file = file.replace("\\", "/").removeprefix("./")
+    if installed := _INSTALLED.match(file):
+        file = file[installed.end() :]
+    elif mine := max((name for name in own if _is_at(file, name)), key=len, default=""):
+        return f"./{mine}"
+    elif _STANDARD_LIBRARY.search(file):
+        return ""
+    if file.startswith("<") or _TOOL.search(file):
+        return ""
+    # What is neither installed nor the probe's may lie in another folder at each run.
+    return file.rpartition("/")[2] if file.startswith("/") else file
+
+
+def _is_at(file: str, name: str) -> bool:
+    return file == name or (file.startswith("/") and file.endswith(f"/{name}"))
 
 
 def _cut(text: str) -> str:
@@ -75,22 +138,28 @@ def of_timeout(timeout_s: float) -> Signature:
 
 def of_environment(phase: Phase, reason: str) -> Signature:
     """Why no environment could be had."""
-    return Signature(kind=FailureKind.ENVIRONMENT, phase=phase, text=normalise(reason), shown=_cut(reason))
+    text = normalise(reason[:_COMPARED_WIDTH])
+    return Signature(kind=FailureKind.ENVIRONMENT, phase=phase, text=text, shown=_cut(reason))
 
 
-def from_output(output: str) -> Signature | None:
+def from_output(output: str, *, own: Collection[str] = ()) -> Signature | None:
     """The signature of the last traceback that a program printed; None where it printed none.
 
-    For programs whose exceptions cannot be seen from inside: commands, and what they start.
+    For programs whose exceptions cannot be seen from inside: commands, and what they start. `own` as for
+    `of_exception`.
     """
     starts = list(_TRACEBACK.finditer(output))
     if not starts:
         return None
+    frames = []
     for line in output[starts[-1].end() :].splitlines():
-        match = _EXCEPTION_LINE.match(line)
-        if match:
+        if frame := _FRAME_LINE.match(line):
+            frames.append((frame["file"], int(frame["line"]), frame["function"]))
+        if match := _EXCEPTION_LINE.match(line):
             type_name = match["type"].rpartition(".")[2]
-            return of_exception(type_name, match["message"] or "", phase=_phase_of(type_name))
+            return of_exception(
+                type_name, match["message"] or "", phase=_phase_of(type_name), frames=frames, own=own
+            )
     return None
 
 

@@ -54,6 +54,7 @@ def main() -> None:
         ask_for_stacks(request["report"])
     kill_everything(child, wakeup)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = resource.getrusage(resource.RUSAGE_SELF)
     reply(
         result_fd,
         {
@@ -62,6 +63,7 @@ def main() -> None:
             "pid": child,
             "wall_s": wall_s,
             "cpu_s": usage.ru_utime + usage.ru_stime,
+            "own_cpu_s": own.ru_utime + own.ru_stime,
             "peak_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         },
     )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bisect_asgi import process
 from bisect_asgi.errors import Cancelled
 from bisect_asgi.process import TAIL_BYTES, Lifeline, Run, is_alive, run_helper, run_supervised
 
@@ -63,6 +65,7 @@ def supervise(
     timeout_s: float = 30.0,
     lifeline: Lifeline | None = None,
     on_output: Callable[[str], None] | None = None,
+    is_driver: bool = False,
 ) -> Run:
     """Run a command with what the tests do not care for filled in."""
     return run_supervised(
@@ -73,6 +76,7 @@ def supervise(
         timeout_s=timeout_s,
         lifeline=lifeline or Lifeline(),
         on_output=on_output,
+        is_driver=is_driver,
     )
 
 
@@ -337,7 +341,99 @@ for child in children:
     assert 100 * MIB <= run.peak_bytes < 160 * MIB
 
 
+def test_a_drivers_own_memory_does_not_count(tmp_path: Path) -> None:
+    drives = """
+import subprocess, sys
+held = b"x" * (200 << 20)
+subprocess.run([sys.executable, "-I", "-S", "-c", "import time; held = b'x' * (60 << 20); time.sleep(0.8)"])
+"""
+
+    run = supervise(tmp_path, python(drives), is_driver=True)
+
+    assert 60 * MIB <= run.peak_bytes < 120 * MIB
+
+
+class MadeUpProcessors:
+    """A clock and two cores' counters that stand still until they are moved."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, counts: bool = True) -> None:
+        self.now, self.user, self.idle, self.counts = 100.0, 50.0, 150.0, counts
+        monkeypatch.setattr(process.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(process.time, "thread_time", lambda: 0.0)
+        monkeypatch.setattr(process.psutil, "cpu_times", self.times)
+
+    def times(self) -> object:
+        """As psutil gives them: a guest's time is in the user's, too, and who waits for a disk is idle."""
+        kind = namedtuple("kind", ["user", "system", "idle", "iowait", "guest"])
+        return (
+            kind(self.user, 7.0, self.idle, self.user, 2 * self.user) if self.counts else kind(0, 0, 0, 0, 0)
+        )
+
+    def go_on(self, seconds: float, *, busy: float) -> None:
+        """Let time pass in which `busy` cores are at work."""
+        self.now += seconds
+        self.user += seconds * busy
+        self.idle += seconds * (2 - busy)
+
+
+@pytest.mark.parametrize(
+    ("busy", "run_s", "expected"),
+    [
+        pytest.param(0.0, 0.0, 0.0, id="idle"),
+        pytest.param(1.0, 4.0, 0.0, id="only-the-run"),
+        pytest.param(1.5, 4.0, 0.5, id="the-run-and-another"),
+        pytest.param(2.0, 0.0, 2.0, id="only-others"),
+        pytest.param(0.9, 4.0, 0.0, id="ticks-less-exact-than-the-runs-own-time"),
+    ],
+)
+def test_what_keeps_the_processors_busy_beside_the_run_is_others(
+    monkeypatch: pytest.MonkeyPatch, busy: float, run_s: float, expected: float
+) -> None:
+    machine = MadeUpProcessors(monkeypatch)
+    others = process._Others()
+    machine.go_on(4.0, busy=busy)
+
+    assert others.busy(run_s) == pytest.approx(expected)
+
+
+def test_a_system_that_does_not_count_says_nothing_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = MadeUpProcessors(monkeypatch, counts=False)
+    others = process._Others()
+    machine.go_on(4.0, busy=1.0)
+
+    assert others.busy(0.0) is None
+
+
+def test_a_program_beside_the_run_is_seen(tmp_path: Path) -> None:
+    busily = "import time\nwhile time.process_time() < 60:\n    pass"
+    with subprocess.Popen(python(busily)) as other:
+        try:
+            run = supervise(tmp_path, python("import time; time.sleep(1)"))
+            other_s = psutil.Process(other.pid).cpu_times().user
+        finally:
+            other.kill()
+
+    assert run.busy is not None
+    assert run.busy > 0.25 * min(1.0, other_s)
+
+
 # --- What the command says
+
+
+def test_lines_of_metrics_are_kept_from_both_streams_however_long_the_output(tmp_path: Path) -> None:
+    code = """
+import os
+os.write(1, b"@metric startup 0.25 s\\n@met")
+os.write(1, b"ric size 3 B\\n")
+for _ in range(100):
+    os.write(2, b"e" * 10_000)
+os.write(2, b"\\n@metric end 1")
+"""
+
+    run = supervise(tmp_path, python(code))
+
+    assert run.metric_lines == ("@metric startup 0.25 s", "@metric size 3 B", "@metric end 1")
+    assert len(run.output_tail) == TAIL_BYTES
 
 
 def test_ten_megabytes_on_two_streams_do_not_hang_and_only_the_tail_is_kept(tmp_path: Path) -> None:

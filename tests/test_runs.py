@@ -27,7 +27,15 @@ def check():
 
 check()
 """
-ASSERTION = signature.of_exception("AssertionError", "expected 200, got 500", phase=Phase.CHECK)
+
+
+def raised(error: str, message: str, *, by: str = "<module>") -> Signature:
+    """The signature of an exception that a function of `leak.py` raised."""
+    frames = [("leak.py", 1, by)]
+    return signature.of_exception(error, message, phase=Phase.CHECK, frames=frames, own=["leak.py"])
+
+
+ASSERTION = raised("AssertionError", "expected 200, got 500", by="check")
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +211,8 @@ def test_the_users_variables_are_not_seen_but_for_the_harmless_and_the_named(
         "TOKEN": "abc",
     }
     assert sorted(seen) == [
-        *("BISECT_ASGI_REPORT", "HOME", "PATH", "PYTHONUNBUFFERED", "TMPDIR", "VIRTUAL_ENV")
+        *("BISECT_ASGI_METRICS", "BISECT_ASGI_REPORT", "HOME", "PATH", "PYTHONUNBUFFERED", "TMPDIR"),
+        "VIRTUAL_ENV",
     ]
 
 
@@ -280,23 +289,33 @@ def test_an_uncaught_exception_gives_its_signature_and_its_frames(
     [
         pytest.param(
             "try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise KeyError('lifespan') from e",
-            signature.of_exception("KeyError", "'lifespan'", phase=Phase.CHECK),
+            raised("KeyError", "'lifespan'"),
             id="the-last-of-a-chain",
         ),
         pytest.param(
             "class Odd(Exception):\n    __str__ = None\nraise Odd",
-            signature.of_exception("Odd", "", phase=Phase.CHECK),
+            raised("Odd", ""),
             id="no-message-can-be-had",
         ),
         pytest.param(
             r"raise ValueError('bad \udcff byte')",
-            signature.of_exception("ValueError", r"bad \udcff byte", phase=Phase.CHECK),
+            raised("ValueError", r"bad \udcff byte"),
             id="a-message-that-is-no-text",
         ),
         pytest.param(
             "import traceback\ntry: 1 / 0\nexcept Exception: traceback.print_exc()\nraise SystemExit(1)",
-            signature.of_exception("ZeroDivisionError", "division by zero", phase=Phase.CHECK),
+            raised("ZeroDivisionError", "division by zero"),
             id="printed-by-the-probe-itself",
+        ),
+        pytest.param(
+            "def check():\n    raise ExceptionGroup('task', [ExceptionGroup('', [KeyError('a')])])\ncheck()",
+            raised("KeyError", "'a'", by="check"),
+            id="the-one-exception-of-a-group",
+        ),
+        pytest.param(
+            "raise ExceptionGroup('in tasks', [ValueError('b'), KeyError('a'), ValueError('b')])",
+            raised("ExceptionGroup", "in tasks (3 sub-exceptions): KeyError: 'a'; ValueError: b"),
+            id="a-group-of-several",
         ),
         pytest.param(
             "import sys; sys.exit('it leaks')",
@@ -356,6 +375,13 @@ def test_exit_code_125_says_that_the_release_cannot_be_tested(environment: Envir
             "", "raise ValueError('old')", Phase.CHECK, "ValueError: old", id="raised-by-the-script-itself"
         ),
         pytest.param(
+            "",
+            "exec(compile('1 / 0', '<template>', 'exec'))",
+            Phase.CHECK,
+            "ZeroDivisionError: division by zero",
+            id="generated-code-is-no-module",
+        ),
+        pytest.param(
             "def (",
             "import module",
             Phase.IMPORT,
@@ -379,6 +405,21 @@ def test_what_fails_while_something_is_imported_is_of_the_import_phase(
     assert seen.signature is not None
     assert (seen.outcome, seen.phase) == (Outcome.FAILED, phase)
     assert (seen.signature.kind, seen.signature.shown) == (FailureKind.EXCEPTION, shown)
+
+
+def test_a_failure_in_another_function_of_the_probe_is_another(environment: Environment, runs: Path) -> None:
+    code = "import json, sys\ndef {0}():\n    json.loads('no JSON')\n{0}()"
+
+    one, other, again = (
+        observe(script(code.format(name)), environment, runs).signature for name in ("ask", "check", "ask")
+    )
+
+    assert one is not None
+    assert other is not None
+    assert one.text == other.text
+    assert not one.is_same_failure(other)
+    assert again == one
+    assert one.frame == "./leak.py in ask"
 
 
 def test_a_hang_gives_a_time_out_with_the_stacks_of_all_threads(environment: Environment, runs: Path) -> None:
@@ -418,6 +459,149 @@ def test_a_hang_in_a_process_that_the_probe_started_has_its_stacks_too(
     assert "in communicate" in seen.stacks or "in wait" in seen.stacks
 
 
+# --- What a probe reports
+
+WRITES = "import json, os\nwith open(os.environ['BISECT_ASGI_METRICS'], 'w') as file:\n    file.write(TEXT)\n"
+
+
+def writes(text: str) -> str:
+    """A script that writes its file of metrics."""
+    return WRITES.replace("TEXT", repr(text))
+
+
+def complaint_of(observation: Observation) -> str:
+    """What is wrong with a metric of a run that passed otherwise."""
+    assert (observation.outcome, observation.phase) == (Outcome.UNTESTABLE, Phase.CHECK)
+    assert observation.exit_code == 0
+    assert observation.signature is not None
+    assert (observation.signature.kind, observation.signature.phase) == (FailureKind.METRIC, Phase.CHECK)
+    return observation.signature.shown
+
+
+def test_a_probe_that_reports_nothing_has_no_metrics(environment: Environment, runs: Path) -> None:
+    seen = observe(
+        script("import os; print(os.path.exists(os.environ['BISECT_ASGI_METRICS']))"), environment, runs
+    )
+
+    assert (seen.outcome, seen.output_tail) == (Outcome.PASSED, "False\n")
+    assert (seen.metrics, seen.units) == ({}, {})
+
+
+def test_metrics_are_written_into_a_file_or_printed_and_the_file_goes_before(
+    environment: Environment, runs: Path
+) -> None:
+    code = writes('{"p50": "3 ms", "n": 7, "both": 2}')
+    code += "import sys\nprint('@metric startup 0.25 s')\nprint('@metric both 1 s', file=sys.stderr)"
+
+    seen = observe(script(code), environment, runs)
+
+    assert (seen.outcome, seen.signature) == (Outcome.PASSED, None)
+    assert seen.metrics == {"startup": 0.25, "both": 2.0, "p50": 0.003, "n": 7.0}
+    assert seen.units == {"startup": "s", "p50": "s"}
+
+
+def test_a_commands_metrics_are_reported_likewise(environment: Environment, runs: Path) -> None:
+    line = """printf '{"n": "3 KiB"}' > "$BISECT_ASGI_METRICS"; printf '@metric t 3 ms'"""
+
+    seen = observe(command(line), environment, runs)
+
+    assert (seen.outcome, seen.metrics, seen.units) == (
+        Outcome.PASSED,
+        {"t": 0.003, "n": 3072.0},
+        {"t": "s", "n": "B"},
+    )
+
+
+def test_a_printed_metric_is_not_lost_in_a_long_output(environment: Environment, runs: Path) -> None:
+    code = "print('@metric startup 0.25 s')\nprint('x' * 300_000)\nprint('.\\n' * 300_000)"
+
+    seen = observe(script(code), environment, runs)
+
+    assert "@metric" not in seen.output_tail
+    assert seen.metrics == {"startup": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        pytest.param(
+            writes('{"ok": true}'), "the metric `ok` cannot be read: `true` is no number", id="in-the-file"
+        ),
+        pytest.param(
+            "print('@metric startup nan s')",
+            "the metric `startup` cannot be read: `nan s` is no number, with or without a unit",
+            id="printed",
+        ),
+        pytest.param(
+            "import os; os.mkdir(os.environ['BISECT_ASGI_METRICS'])",
+            "the file of metrics is no file",
+            id="a-folder",
+        ),
+        pytest.param(
+            "import os; os.mkfifo(os.environ['BISECT_ASGI_METRICS'])",
+            "the file of metrics is no file",
+            id="a-pipe",
+        ),
+    ],
+)
+def test_a_metric_that_cannot_be_read_is_told_and_the_others_are_kept(
+    environment: Environment, runs: Path, code: str, problem: str
+) -> None:
+    seen = observe(script(f"print('@metric before 1')\n{code}"), environment, runs)
+
+    assert complaint_of(seen) == problem
+    assert seen.metrics == {"before": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("end", "timeout_s", "outcome"),
+    [
+        pytest.param("raise SystemExit(3)", 30, Outcome.FAILED, id="failed"),
+        pytest.param("raise SystemExit(125)", 30, Outcome.UNTESTABLE, id="untestable"),
+        pytest.param("import time; time.sleep(60)", 3, Outcome.FAILED, id="hung"),
+    ],
+)
+def test_a_run_that_did_not_pass_keeps_its_metrics_and_its_reason(
+    environment: Environment, runs: Path, end: str, timeout_s: float, outcome: Outcome
+) -> None:
+    told = writes('{"p50": 3}') + "print('@metric t 1 s')\nprint('@metric t2 nan')\n"
+
+    seen = observe(script(told + end, timeout_s=timeout_s), environment, runs)
+
+    assert (seen.outcome, seen.metrics, seen.units) == (outcome, {"p50": 3.0, "t": 1.0}, {"t": "s"})
+    assert seen.signature is not None
+    assert seen.signature.kind is not FailureKind.METRIC
+    assert seen.wall_s > 0
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        pytest.param(script("held = b'x' * (200 << 20)"), id="script"),
+        pytest.param(
+            command("python leak.py | cat", source("leak.py", "held = b'x' * (200 << 20)")),
+            id="a-child-of-a-command",
+        ),
+    ],
+)
+def test_peak_memory_is_the_probes_and_the_same_each_time(
+    environment: Environment, runs: Path, probe: Probe
+) -> None:
+    mine = b"\1" * (400 * MIB)
+
+    peaks = [observe(probe, environment, runs).peak_bytes or 0 for _ in range(4)]
+
+    assert 200 * MIB <= min(peaks) < 240 * MIB < len(mine)
+    assert max(peaks) <= min(peaks) * 1.02
+
+
+def test_what_other_programs_take_of_the_processors_is_observed(environment: Environment, runs: Path) -> None:
+    seen = observe(script("import time; time.sleep(0.3)"), environment, runs)
+
+    assert seen.busy is not None
+    assert 0 <= seen.busy <= (os.cpu_count() or 1) * 1.5
+
+
 # --- Commands
 
 
@@ -436,6 +620,16 @@ def test_an_exception_in_a_commands_python_gives_its_signature_and_its_frames(
 
     assert (seen.outcome, seen.phase, seen.signature) == (Outcome.FAILED, Phase.CHECK, ASSERTION)
     assert [name for _, _, name in seen.frames] == ["<module>", "check"]
+
+
+def test_a_traceback_that_a_command_prints_tells_where(environment: Environment, runs: Path) -> None:
+    code = "import traceback\ntry: import app\nexcept KeyError:\n    traceback.print_exc()\n    exit(1)"
+    files = (source("leak.py", code), source("app.py", "def make():\n    {}['DSN']\nmake()"))
+
+    seen = observe(command("python leak.py", *files), environment, runs)
+
+    assert seen.signature is not None
+    assert (seen.signature.shown, seen.signature.frame) == ("KeyError: 'DSN'", "./app.py in make")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ import pytest
 from builders import environment as make_environment
 
 from bisect_asgi import interpreters, signature
+from bisect_asgi.asgi import drive
+from bisect_asgi.asgi.request import UNREADABLE_METRIC, Driven
 from bisect_asgi.environments import uv
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.errors import Cancelled, UsageError
@@ -309,11 +311,20 @@ def test_a_probe_that_asserts_nothing_wrong_passes(served_by: Environment, runs:
         pytest.param(
             "return 'slow'",
             (
-                Outcome.FAILED,
-                Phase.DRIVE,
-                "TypeError: a probe returns nothing, a number or a dict of numbers, not str",
+                Outcome.UNTESTABLE,
+                Phase.CHECK,
+                "the metric `value` cannot be read: `slow` is no number, with or without a unit",
             ),
-            id="a-text-is-no-metric",
+            id="a-word-is-no-metric",
+        ),
+        pytest.param(
+            "return [1, 2]",
+            (
+                Outcome.UNTESTABLE,
+                Phase.CHECK,
+                "a probe returns nothing, a number or a dict of numbers, not list",
+            ),
+            id="a-list-is-no-metric",
         ),
     ],
 )
@@ -355,6 +366,132 @@ def test_a_metric_that_is_no_number_is_never_a_pass_without_metrics(
     )
 
     assert seen.outcome is not Outcome.PASSED
+
+
+@network
+def test_metrics_may_have_units_and_may_be_printed_by_the_app_and_by_the_probe(
+    served_by: Environment, runs: Path
+) -> None:
+    code = HELLO.replace("def app():", "def app():\n    print('@metric startup 0.25 s', flush=True)")
+    code += """
+def probe(server):
+    for _ in range(400):
+        server.client.get("/" + "x" * 200)  # until the server's log is longer than what is kept of it
+    print("@metric p50 9 s")
+    print("@metric warm-up 3")
+    return {"p50": "3 ms", "growth": "8 KiB", "n": 7}
+"""
+
+    seen = observe(served(code), served_by, runs)
+
+    assert seen.outcome is Outcome.PASSED, seen.output_tail
+    assert seen.metrics == {"startup": 0.25, "warm-up": 3.0, "p50": 0.003, "growth": 8192.0, "n": 7.0}
+    assert seen.units == {"startup": "s", "p50": "s", "growth": "B"}
+
+
+@network
+def test_memory_and_processor_time_are_the_servers_and_not_the_drivers(
+    served_by: Environment, runs: Path
+) -> None:
+    code = (
+        HELLO
+        + """
+def probe(server):
+    import time
+    held = b"x" * (200 << 20)
+    end = time.process_time() + 2
+    while time.process_time() < end:
+        server.client.get("/")
+        time.sleep(0)
+        sum(range(100_000))
+    assert server.client.get("/").text == "hello"
+"""
+    )
+
+    seen = observe(served(code), served_by, runs)
+
+    assert seen.outcome is Outcome.PASSED, seen.output_tail
+    assert seen.peak_bytes is not None
+    assert 10 * MIB < seen.peak_bytes < 100 * MIB
+    assert 0 < seen.cpu_s < 2
+
+
+@network
+def test_a_probe_that_fails_keeps_what_it_printed(served_by: Environment, runs: Path) -> None:
+    seen = observe(
+        served(f"{HELLO}\ndef probe(server):\n    print('@metric p50 3 ms')\n    assert False, 'late'\n"),
+        served_by,
+        runs,
+    )
+
+    assert shown(seen) == (Outcome.FAILED, Phase.CHECK, "AssertionError: late")
+    assert (seen.metrics, seen.units) == ({"p50": 0.003}, {"p50": "s"})
+
+
+# What the driver makes of what a probe returned, without a server.
+
+
+class Decimals:
+    """A library's own kind of number."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __float__(self) -> float:
+        return self.value  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("returned", "values", "units"),
+    [
+        pytest.param(None, {}, {}, id="nothing"),
+        pytest.param(7, {"value": 7.0}, {}, id="a-whole-number"),
+        pytest.param("3 ms", {"value": 0.003}, {"value": "s"}, id="a-text-with-a-unit"),
+        pytest.param({"p50": "3 ms", "n": 7}, {"p50": 0.003, "n": 7.0}, {"p50": "s"}, id="several"),
+        pytest.param({"n": Decimals(0.5), "ok": True}, {"n": 0.5, "ok": 1.0}, {}, id="as-good-as-numbers"),
+        pytest.param(Decimals(0.5), {"value": 0.5}, {}, id="as-good-as-a-number"),
+    ],
+)
+def test_what_is_returned_is_read_in_base_units(
+    returned: object, values: dict[str, float], units: dict[str, str]
+) -> None:
+    driven = drive.passed(drive.reported(returned))
+
+    assert driven == Driven(outcome=Outcome.PASSED, phase=Phase.CHECK, metrics=values, units=units)
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        pytest.param({"p50": float("nan"), "n": 7}, "the metric `p50` cannot be read: ", id="nan"),
+        pytest.param({"p50": 10**400, "n": 7}, "the metric `p50` cannot be read: ", id="a-large-integer"),
+        pytest.param({"p50": Decimals("x"), "n": 7}, "the metric `p50` cannot be read: ", id="no-float"),
+        pytest.param(
+            {"p 50": 3, "n": 7}, "the metric `p 50` cannot be read: a name has no spaces", id="name"
+        ),
+        pytest.param({"\ud800": 3, "n": 7}, "the metric `?` cannot be read: ", id="a-name-that-is-no-text"),
+    ],
+)
+def test_what_is_returned_and_cannot_be_read_is_told(returned: object, message: str) -> None:
+    driven = drive.passed(drive.reported(returned))
+
+    assert (driven.outcome, driven.phase, driven.type) == (Outcome.UNTESTABLE, Phase.CHECK, UNREADABLE_METRIC)
+    assert driven.message.startswith(message)
+    assert driven.metrics == {"n": 7.0}
+
+
+@pytest.mark.parametrize("length", [0, 100, 40_000, 200_000])
+def test_metrics_in_the_part_of_a_log_that_is_not_shown_are_shown(
+    capsys: pytest.CaptureFixture[str], length: int
+) -> None:
+    log = b"@metric a 1\n" + b"log\n" * (length // 4) + b"@metric b 12345 s\n" + b"end\n" * 8188
+
+    drive.show(log)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("@")] == ["@metric a 1", "@metric b 12345 s"]
+    assert set(lines) <= {"@metric a 1", "@metric b 12345 s", "log", "end"}
+    assert len(lines) < 8500
 
 
 @network
@@ -421,6 +558,7 @@ def test_an_app_file_is_measured_by_a_ready_made_load(
 
     assert seen.outcome is Outcome.PASSED, seen.output_tail
     assert set(seen.metrics) == {"growth", "p50", "p95", "p99", "rate"}
+    assert seen.units == {"growth": "B", "p50": "s", "p95": "s", "p99": "s", "rate": "1/s"}
     assert 0 < seen.metrics["p50"] <= seen.metrics["p95"] <= seen.metrics["p99"] < 5
     assert seen.metrics["rate"] > 1
 
@@ -451,7 +589,9 @@ def test_an_app_that_raises_while_it_is_imported_fails_in_the_import(
 
     seen = observe(served(code), served_by, runs)
 
-    assert seen.signature == signature.of_exception("KeyError", "'DSN'", phase=Phase.IMPORT)
+    assert seen.signature == signature.of_exception(
+        "KeyError", "'DSN'", phase=Phase.IMPORT, frames=[("leak.py", 5, "load_settings")], own=["leak.py"]
+    )
     assert (seen.outcome, seen.phase) == (Outcome.FAILED, Phase.IMPORT)
     assert [(Path(file).name, line, name) for file, line, name in seen.frames][-2:] == [
         ("leak.py", 2, "app"),

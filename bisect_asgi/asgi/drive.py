@@ -13,7 +13,6 @@ import asyncio
 import importlib.util
 import inspect
 import json
-import math
 import signal
 import socket
 import subprocess
@@ -22,13 +21,17 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import SupportsFloat
 
-from bisect_asgi import codec
-from bisect_asgi.asgi.request import RESULT, Driven, DriveRequest
+from bisect_asgi import codec, metrics
+from bisect_asgi.asgi.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
 from bisect_asgi.asgi.server import Server, Skip, skip
+from bisect_asgi.metrics import Reported
 from bisect_asgi.model import UNTESTABLE_EXIT, Outcome, Phase, ReadyMadeLoad
+from bisect_asgi.quantities import Number
 
 _INSIDE = Path(__file__).parent.parent / "inside" / "bisect_asgi_serve.py"
 _SHUTDOWN_S = 1.0
@@ -46,7 +49,7 @@ class StartFailed(Exception):
 def main() -> None:
     """Run the request of the command line."""
     request = codec.from_json(Path(sys.argv[1]).read_bytes(), DriveRequest)
-    driven = run(request)
+    driven = replace(run(request), own_cpu_s=time.process_time())
     Path(request.report, RESULT).write_bytes(codec.to_json(driven))
 
 
@@ -65,7 +68,17 @@ def run(request: DriveRequest) -> Driven:
     except StartFailed as error:
         return error.driven
     finally:
-        sys.stdout.write(log.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:])
+        show(log.read_bytes())
+
+
+def show(log: bytes) -> None:
+    """Print the end of the server's log, and before it the metrics that are further up."""
+    start = log.rfind(b"\n", 0, max(0, len(log) - _LOG_TAIL)) + 1
+    marked = metrics.MarkedLines()
+    marked.add(log[:start])
+    for line in marked.end():
+        print(line)  # noqa: T201
+    sys.stdout.write(log[start:].decode("utf-8", errors="replace"))
 
 
 @contextmanager
@@ -159,8 +172,7 @@ def failed(
 def drive(server: Server, probe: Callable[[Server], object]) -> Driven:
     """Call the probe; its exceptions are what it found."""
     try:
-        returned = call(probe, server)
-        return Driven(outcome=Outcome.PASSED, phase=Phase.CHECK, metrics=metrics_of(returned))
+        return passed(reported(call(probe, server)))
     except Skip as error:
         return Driven(outcome=Outcome.UNTESTABLE, phase=Phase.DRIVE, type="skip", message=str(error))
     except SystemExit as error:
@@ -173,6 +185,18 @@ def drive(server: Server, probe: Callable[[Server], object]) -> Driven:
         )
         phase = Phase.CHECK if isinstance(error, AssertionError) else Phase.DRIVE
         return failed(phase, type(error).__name__, str(error), frames=frames, stacks=stacks_of(server, error))
+
+
+def passed(measured: Reported) -> Driven:
+    """The result of a probe that came to its end, unless something of what it returned cannot be read."""
+    return Driven(
+        outcome=Outcome.UNTESTABLE if measured.problem else Outcome.PASSED,
+        phase=Phase.CHECK,
+        type=UNREADABLE_METRIC if measured.problem else "",
+        message=measured.problem.encode("utf-8", "replace").decode(),
+        metrics=measured.values,
+        units=measured.units,
+    )
 
 
 def exited(code: object) -> Driven:
@@ -210,33 +234,34 @@ def call(probe: Callable[[Server], object], server: Server) -> object:
     return probe(server)
 
 
-def metrics_of(returned: object) -> dict[str, float]:
-    """What a probe returned, as metrics: a number is called `value`.
-
-    Raises:
-        TypeError: it is something else.
-        ValueError: a number is infinite, or none.
-    """
+def reported(returned: object) -> Reported:
+    """What a probe returned, as metrics: a value alone is called `value`."""
     match returned:
         case None:
-            return {}
-        case bool() | int() | float():
-            metrics = {"value": float(returned)}
+            return Reported()
         case dict():
-            metrics = {str(name): float(value) for name, value in returned.items()}
+            return metrics.of_values({name: _number(value) for name, value in returned.items()})
+        case str() | SupportsFloat():
+            return metrics.of_values({"value": _number(returned)})
         case _:
             kind = type(returned).__name__
-            raise TypeError(f"a probe returns nothing, a number or a dict of numbers, not {kind}")
-    for name, value in metrics.items():
-        if not math.isfinite(value):
-            raise ValueError(f"the metric `{name}` is {value}")
-    return metrics
+            return Reported(problem=f"a probe returns nothing, a number or a dict of numbers, not {kind}")
+
+
+def _number(value: object) -> object:
+    """What is as good as a number, such as a library's own kind of it, as one."""
+    if isinstance(value, Number):
+        return value
+    try:
+        return float(value) if isinstance(value, SupportsFloat) else value
+    except (OverflowError, TypeError, ValueError):
+        return value
 
 
 def ready_made(load: ReadyMadeLoad) -> Callable[[Server], object]:
     """The drive of `--load`: send the requests, measure memory and latency."""
 
-    def probe(server: Server) -> dict[str, float]:
+    def probe(server: Server) -> dict[str, Number]:
         warm_up = max(1, load.requests // 10)
         server.load(load.request, requests=warm_up, concurrency=load.concurrency, keep_alive=load.keep_alive)
         before = server.memory()
@@ -246,7 +271,8 @@ def ready_made(load: ReadyMadeLoad) -> Callable[[Server], object]:
         assert not done.timeouts, f"{done.timeouts} of {done.requests} requests had no answer in time"  # noqa: S101
         assert not done.errors, f"{done.errors} of {done.requests} requests had no response"  # noqa: S101
         growth = server.memory() - before
-        return {"growth": growth, "p50": done.p50, "p95": done.p95, "p99": done.p99, "rate": done.rate}
+        latencies = {"p50": done.p50, "p95": done.p95, "p99": done.p99}
+        return {"growth": Number(growth, "B"), **latencies, "rate": done.rate}
 
     return probe
 

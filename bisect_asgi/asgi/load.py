@@ -7,11 +7,14 @@ latencies are the server's.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import h11
+
+from bisect_asgi.quantities import Number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,27 +50,28 @@ class Load:
         return len(self.latencies_s) + self.errors + self.timeouts
 
     @property
-    def rate(self) -> float:
+    def rate(self) -> Number:
         """Answered requests a second."""
-        return len(self.latencies_s) / self.duration_s if self.duration_s else 0.0
+        return Number(len(self.latencies_s) / self.duration_s if self.duration_s else 0.0, "1/s")
 
-    def percentile(self, share: float) -> float:
+    def percentile(self, share: float) -> Number:
         """The latency that `share` (0 to 1) of the answered requests did not exceed; nan without any."""
         ordered = sorted(self.latencies_s)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+        place = min(len(ordered) - 1, int(share * len(ordered)))
+        return Number(ordered[place] if ordered else math.nan, "s")
 
     @property
-    def p50(self) -> float:
+    def p50(self) -> Number:
         """The median latency."""
         return self.percentile(0.50)
 
     @property
-    def p95(self) -> float:
+    def p95(self) -> Number:
         """The latency of 95 in 100."""
         return self.percentile(0.95)
 
     @property
-    def p99(self) -> float:
+    def p99(self) -> Number:
         """The latency of 99 in 100."""
         return self.percentile(0.99)
 

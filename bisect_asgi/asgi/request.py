@@ -9,6 +9,9 @@ from bisect_asgi.model import Outcome, Phase, ReadyMadeLoad
 RESULT = "served.json"
 """The result's file in the run's report folder."""
 
+UNREADABLE_METRIC = "metric"
+"""The type of a result that is untestable because the message's metric cannot be read."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriveRequest:
@@ -39,4 +42,9 @@ class Driven:
     message: str = ""
     frames: tuple[tuple[str, int, str], ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
+    """In base units."""
+    units: dict[str, str] = field(default_factory=dict)
+    """The base units of metrics that have one."""
+    own_cpu_s: float = 0.0
+    """The driver's own processor time, which is not the app's."""
     stacks: str = ""

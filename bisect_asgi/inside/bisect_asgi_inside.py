@@ -37,17 +37,38 @@ def report_exception(kind, error, trace):
 
 
 def write_exception(kind, error, trace):
-    frames = [[frame.filename, frame.lineno, frame.name] for frame in traceback.extract_tb(trace)]
-    # Module code below the script's own runs while something is imported.
+    frames = traceback.extract_tb(trace)
+    message = message_of(error)
+    found = leaves(error)
+    told = sorted({"%s: %s" % (type(leaf).__name__, message_of(leaf)) for leaf in found})
+    is_group = all(leaf is not error for leaf in found)
+    if is_group and len(told) == 1:  # the group says nothing that its one exception does not
+        kind, message = type(found[0]), message_of(found[0])
+        frames += traceback.extract_tb(found[0].__traceback__)
+    elif is_group:
+        message += ": " + "; ".join(told)
+    # A module's code below the script's own runs while something is imported; code in no file is no module.
     importing = issubclass(kind, (ImportError, SyntaxError)) or any(
-        name == "<module>" for _, _, name in frames[1:]
+        frame.name == "<module>" and not frame.filename.startswith("<") for frame in frames[1:]
     )
     path = os.path.join(REPORT, "exception-%d.json" % os.getpid())
     with open(path, "w", encoding="utf-8") as stream:
         json.dump(
-            {"type": kind.__name__, "message": message_of(error), "importing": importing, "frames": frames},
+            {
+                "type": kind.__name__,
+                "message": message,
+                "importing": importing,
+                "frames": [[frame.filename, frame.lineno, frame.name] for frame in frames],
+            },
             stream,
         )
+
+
+def leaves(error):
+    """The exceptions in a group (PEP 654, or its backport), and in the groups in it; any other is its own."""
+    if not any(base.__name__ == "BaseExceptionGroup" for base in type(error).__mro__):
+        return [error]
+    return [leaf for inner in error.exceptions for leaf in leaves(inner)]
 
 
 def message_of(error):

@@ -1,14 +1,29 @@
-"""A slope against values that were computed by hand."""
+"""Statistics against values computed by hand, and against counting all that could have been."""
 
 from __future__ import annotations
 
 import math
+from itertools import combinations, permutations
+from random import Random
+from statistics import NormalDist, fmean, median
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.stats import Slope, slope
+from bisect_asgi import stats
+from bisect_asgi.stats import (
+    Slope,
+    deviations,
+    mad,
+    mann_kendall,
+    rank_sum,
+    relative,
+    slope,
+    theil_sen,
+    trend,
+    wilson,
+)
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=80)
 
@@ -98,3 +113,204 @@ def test_units_and_levels_only_scale_the_answer(y: list[int], shift: int, factor
 def test_a_slope_of_too_little_is_refused(x: list[float], y: list[float]) -> None:
     with pytest.raises(ValueError, match=r"^a slope needs at least two points at different x$"):
         slope(x, y)
+
+
+def _by_dealing(a: list[int], b: list[int]) -> float:
+    """The p value by dealing the values out in every way, as ranks that are sums of comparisons."""
+    both = [*a, *b]
+
+    def above(chosen: tuple[int, ...]) -> int:
+        """Twice Mann and Whitney's U."""
+        rest = [place for place in range(len(both)) if place not in chosen]
+        return sum(1 + (both[i] > both[j]) - (both[i] < both[j]) for i in chosen for j in rest)
+
+    seen = above(tuple(range(len(a))))
+    every = [above(chosen) for chosen in combinations(range(len(both)), len(a))]
+    low, high = sum(u <= seen for u in every), sum(u >= seen for u in every)
+    return min(1.0, 2 * min(low, high) / len(every))
+
+
+@reproducible
+@given(
+    a=st.lists(st.integers(0, 6), min_size=1, max_size=5),
+    b=st.lists(st.integers(0, 6), min_size=1, max_size=5),
+)
+def test_the_rank_test_of_few_counts_every_way_to_deal_the_values_out(a: list[int], b: list[int]) -> None:
+    assert rank_sum(a, b) == pytest.approx(_by_dealing(a, b))
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 8, 12, 30])
+@pytest.mark.parametrize("is_tied", [True, False])
+def test_samples_without_an_overlap_are_two_of_all_ways_to_deal(size: int, is_tied: bool) -> None:
+    low = [0 if is_tied else place for place in range(size)]
+
+    p = rank_sum(low, [1000 + value for value in low])
+
+    assert p == pytest.approx(2 / math.comb(2 * size, size))
+
+
+@reproducible
+@given(
+    a=st.lists(st.integers(0, 400), min_size=26, max_size=30, unique=True),
+    b=st.lists(st.integers(0, 400), min_size=26, max_size=30, unique=True),
+)
+def test_the_normal_approximation_of_the_rank_test_goes_on_from_the_exact_one(
+    a: list[int], b: list[int]
+) -> None:
+    exact = rank_sum(a, b)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stats, "MOST_EXACT", 0)
+        approximate = rank_sum(a, b)
+
+    assert approximate == pytest.approx(exact, abs=0.012)
+
+
+def test_the_rank_test_of_many_is_the_one_computed_by_hand() -> None:
+    a, b = [float(value) for value in range(31)], [value + 10.5 for value in range(31)]
+    u = sum(x > y for x in a for y in b)
+    z = (31 * 31 / 2 - u - 0.5) / math.sqrt(31 * 31 * 63 / 12)
+
+    assert rank_sum(a, b) == pytest.approx(2 * NormalDist().cdf(-z))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        pytest.param([], [1], id="nothing-against-something"),
+        pytest.param([1], [], id="something-against-nothing"),
+        pytest.param([3] * 5, [3] * 5, id="few-equal"),
+        pytest.param([3] * 50, [3] * 50, id="many-equal"),
+        pytest.param(range(0, 80, 2), range(1, 81, 2), id="many-that-interleave"),
+    ],
+)
+def test_the_rank_test_finds_nothing_where_there_is_nothing(a: list[int], b: list[int]) -> None:
+    assert rank_sum(a, b) > 0.5
+
+
+@reproducible
+@given(
+    a=st.lists(st.integers(-9, 9), min_size=1, max_size=40),
+    b=st.lists(st.integers(-9, 9), min_size=1, max_size=40),
+)
+def test_the_rank_test_sees_neither_units_nor_which_sample_is_first(a: list[int], b: list[int]) -> None:
+    p = rank_sum(a, b)
+
+    assert 0 < p <= 1
+    assert rank_sum(b, a) == pytest.approx(p)
+    assert rank_sum([7 * x + 3 for x in a], [7 * x + 3 for x in b]) == p
+    assert rank_sum([-x for x in a], [-x for x in b]) == pytest.approx(p)
+
+
+@pytest.mark.parametrize("runs", [1, 2, 5, 12, 100])
+def test_wilsons_bounds_are_the_rates_that_the_normal_test_just_does_not_reject(runs: int) -> None:
+    for failed in range(runs + 1):
+        low, high = wilson(failed, runs)
+
+        assert 0 <= low <= failed / runs <= high <= 1
+        for rate in {low, high} - {0.0, 1.0}:
+            assert abs(failed / runs - rate) / math.sqrt(rate * (1 - rate) / runs) == pytest.approx(1.959964)
+
+
+def test_wilsons_bounds_are_exact_at_the_ends_and_turn_with_the_outcome() -> None:
+    assert wilson(0, 0) == (0.0, 1.0)
+    for runs in range(1, 60):
+        assert wilson(0, runs)[0] == 0.0
+        assert wilson(runs, runs)[1] == 1.0
+        for failed in range(runs + 1):
+            low, high = wilson(failed, runs)
+            assert wilson(runs - failed, runs) == pytest.approx((1 - high, 1 - low))
+
+
+@pytest.mark.parametrize(("failed", "runs"), [(-1, 5), (6, 5), (1, 0)])
+def test_a_rate_of_impossible_counts_is_refused(failed: int, runs: int) -> None:
+    with pytest.raises(ValueError, match=r"^failures are between none and all of the runs$"):
+        wilson(failed, runs)
+
+
+def test_the_median_deviation_is_not_moved_by_an_outlier() -> None:
+    assert mad([1, 2, 3, 4, 1000]) == 1.4826
+    assert mad([5]) == 0.0
+    with pytest.raises(ValueError, match=r"^a spread needs at least one value$"):
+        mad([])
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5, 8, 9, 20])
+def test_deviations_pooled_of_small_samples_give_the_standard_deviation(size: int) -> None:
+    random = Random(size)
+    pooled = [
+        rest for _ in range(12_000 // size) for rest in deviations([random.gauss(7, 3) for _ in range(size)])
+    ]
+
+    assert 1.4826 * median(pooled) == pytest.approx(3.15, rel=0.09)
+
+
+def test_one_value_deviates_by_nothing_that_could_be_known() -> None:
+    assert deviations([]) == deviations([4]) == []
+    assert deviations([1, 3]) == [math.sqrt(2)]
+    assert deviations([1, 3, 9]) == [2, 6]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fraction"),
+    [
+        pytest.param(2, 3, 0.5, id="above"),
+        pytest.param(3, 2, 0.5, id="below"),
+        pytest.param(-2, -3, 0.5, id="negative"),
+        pytest.param(-1, 1, 2.0, id="through-nothing"),
+        pytest.param(0, 1e-9, math.inf, id="from-nothing"),
+        pytest.param(0, 0, 0.0, id="nothing"),
+        pytest.param(4, 4, 0.0, id="equal"),
+    ],
+)
+def test_a_relative_difference_is_the_same_from_both_sides(old: float, new: float, fraction: float) -> None:
+    assert relative(old, new) == fraction
+    assert relative(new, old) == fraction
+
+
+@pytest.mark.parametrize(
+    "values", [(1, 2, 3, 4, 5), (1, 1, 2, 3, 3), (1, 1, 1, 2), (7, 7, 7), (1, 2), (3,), ()], ids=str
+)
+def test_the_variance_of_the_trends_score_is_that_over_all_orders(values: tuple[int, ...]) -> None:
+    scores = [mann_kendall(order)[0] for order in permutations(values)]
+
+    assert fmean(scores) == pytest.approx(0)
+    assert mann_kendall(values)[1] == pytest.approx(fmean(score**2 for score in scores))
+
+
+@pytest.mark.parametrize(
+    ("series", "score", "below"),
+    [
+        pytest.param([range(10)], 45, 1e-4, id="rising"),
+        pytest.param([range(10, 0, -1)], -45, 1e-4, id="falling"),
+        pytest.param([[1, 2, 3]] * 8, 24, 1e-4, id="a-little-in-each-of-many"),
+    ],
+)
+def test_a_trend_has_a_direction_and_is_rare_by_chance(
+    series: list[list[int]], score: int, below: float
+) -> None:
+    found, p = trend(series)
+
+    assert found == score
+    assert 0 < p < below
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        pytest.param([], id="none"),
+        pytest.param([[]], id="empty"),
+        pytest.param([[1]], id="one-value"),
+        pytest.param([[5] * 20], id="constant"),
+        pytest.param([[1, 2, 3], [3, 2, 1]], id="opposite"),
+        pytest.param([[1, 2]], id="two-values"),
+    ],
+)
+def test_no_trend_is_certain_to_be_chance(series: list[list[int]]) -> None:
+    assert trend(series)[1] == 1.0
+
+
+def test_the_median_slope_is_not_moved_by_an_outlier() -> None:
+    assert theil_sen([0, 2, 4, 600, 8, 10, 12]) == 2.0
+    assert theil_sen([3, 1]) == -2.0
+    assert theil_sen([3]) == theil_sen([]) == 0.0

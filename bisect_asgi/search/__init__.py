@@ -6,8 +6,12 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from bisect_asgi.model import Verdict
+from bisect_asgi.search.beliefs import Belief
 from bisect_asgi.search.bisection import Bisection, Found, Searching, Stopped, StopReason
 from bisect_asgi.search.changes import AllChanges, Mapped
+from bisect_asgi.search.luck import wanted_runs
+from bisect_asgi.search.noisy import NoisySearch
+from bisect_asgi.tally import Rate, Tally
 
 State = Searching | Found | Stopped | Mapped
 
@@ -38,13 +42,18 @@ def is_monotonic(told: Mapping[int, Verdict]) -> bool:
 
 __all__ = [
     "AllChanges",
+    "Belief",
     "Bisection",
     "Found",
     "Mapped",
+    "NoisySearch",
+    "Rate",
     "Search",
     "Searching",
     "State",
     "StopReason",
     "Stopped",
+    "Tally",
     "is_monotonic",
+    "wanted_runs",
 ]

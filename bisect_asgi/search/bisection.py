@@ -75,6 +75,8 @@ class StopReason(StrEnum):
     """Every OLD is above every NEW: the ends are the wrong way round."""
     UNTESTABLE = "untestable"
     """No candidate could be tested."""
+    SAME = "same"
+    """It fails equally often everywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

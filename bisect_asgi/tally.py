@@ -1,0 +1,68 @@
+"""What the runs of one candidate came to, and what that says of its failure rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+# The 97.5 % quantile of the normal distribution.
+_Z = 1.959964
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many runs of a candidate passed, and how many failed."""
+
+    passed: int = 0
+    failed: int = 0
+
+    @property
+    def runs(self) -> int:
+        """All runs that answered."""
+        return self.passed + self.failed
+
+    @property
+    def contradicts_itself(self) -> bool:
+        """Whether it both passed and failed."""
+        return self.passed > 0 and self.failed > 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(passed=self.passed + other.passed, failed=self.failed + other.failed)
+
+    def __sub__(self, other: Tally) -> Tally:
+        return Tally(passed=self.passed - other.passed, failed=self.failed - other.failed)
+
+    @property
+    def rate(self) -> Rate:
+        """The failure rate with its 95 % interval."""
+        low, high = wilson_interval(self.failed, self.runs)
+        return Rate(failed=self.failed, runs=self.runs, low=low, high=high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A failure rate, `failed` of `runs`, which is between `low` and `high` with 95 % confidence (Wilson)."""
+
+    failed: int
+    runs: int
+    low: float
+    high: float
+
+
+def wilson_interval(failed: int, runs: int) -> tuple[float, float]:
+    """Bound the failure rate behind `failed` failures in `runs` runs with 95 % confidence.
+
+    Both bounds are rates from 0 to 1. With no runs the answer is (0, 1): nothing is known.
+    Wilson (1927), eq. 2; unlike the normal interval it never leaves [0, 1] at 0 or `runs` failures.
+
+    Raises:
+        ValueError: `failed` is negative or greater than `runs`.
+    """
+    if not 0 <= failed <= runs:
+        raise ValueError(f"{failed} failures in {runs} runs")
+    if runs == 0:
+        return 0.0, 1.0
+    share, square = failed / runs, _Z * _Z / runs
+    centre = (share + square / 2) / (1 + square)
+    reach = math.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
+    return max(0.0, centre - reach), min(1.0, centre + reach)

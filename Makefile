@@ -12,9 +12,10 @@ comma := ,
 PURE := $(subst $(empty) ,$(comma),$(addprefix bisect_asgi/,model.py events.py errors.py format.py codec.py search/* \
 	judge.py signature.py answers.py claims.py spots.py affected.py stats.py plan.py planning.py metadata.py releases.py \
 	suitability.py culprit.py bonds.py mixes.py reasons.py tags.py whatchanged.py requirement_changes.py \
-	differences.py changelog.py links.py lockfiles/*))
+	differences.py changelog.py links.py lockfiles/* levels.py sampling.py findings.py metrics.py quantities.py messages.py \
+	tally.py noise.py rules.py measures.py))
 
-.PHONY: bisect verify test check lint format types coverage repeat clean python-3.8
+.PHONY: bisect verify test check lint format types coverage repeat calibrate noisy clean python-3.8
 
 bisect: python-3.8  ## Run a bisection: PACKAGE=… PROBE=… ARGS="…"
 	@$(BIN)/bisect-asgi $(PACKAGE) --probe $(PROBE) $(ARGS)
@@ -27,6 +28,12 @@ verify: python-3.8  ## Hold the claims of all probes against the releases
 
 repeat: python-3.8  ## Run each probe twenty times on both sides of each of its changes
 	$(BIN)/python benchmarks/repeat_probes.py $(ARGS)
+
+calibrate: .venv/installed  ## Simulate searches with flaky probes, beside other ways; ten minutes on two cores
+	$(BIN)/python benchmarks/calibrate.py $(ARGS)
+
+noisy: python-3.8  ## Find boundaries of noisy probes on real releases, with all cores busy; half an hour
+	$(BIN)/python benchmarks/noisy_cases.py $(ARGS)
 
 # The probes of served apps run on the Python of their day; uv gets it where the machine has none.
 python-3.8: .venv/installed

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from bisect_asgi.errors import BisectError, ExitCode
-from bisect_asgi.events import AnswerKind, Change, RunFinished
+from bisect_asgi.events import AnswerKind, Believed, Change, RunFinished
 from bisect_asgi.format import listing, plural
 from bisect_asgi.judge import Expectation, Judgement
 from bisect_asgi.model import Outcome, Ruling, Verdict
@@ -65,6 +65,12 @@ class Case:
     """Candidates that could not be asked, and why."""
     noun: str = "release"
     """What a candidate is called."""
+    believed: Believed | None = None
+    """Where the change most probably is, where runs contradict each other."""
+    is_settled: bool = False
+    """Contradictions are reckoned with: it is known on which side each candidate is."""
+    budget: str = ""
+    """What was to be spent on that."""
 
     def name(self, key: int) -> str:
         """The candidate with what it is of: `fastapi 0.69.0`."""
@@ -88,16 +94,18 @@ def contradicts(judgement: Judgement, expectation: Expectation) -> bool:
     good, bad = (
         judgement.rulings.get(key) if key is not None else None for key in (expectation.good, expectation.bad)
     )
-    return (good is not None and good.outcome is not Outcome.PASSED) or (
-        bad is not None and bad.outcome is not Outcome.FAILED
+    return (good is not None and not good.is_flaky and good.outcome is not Outcome.PASSED) or (
+        bad is not None and not bad.is_flaky and bad.outcome is not Outcome.FAILED
     )
 
 
 def answer(case: Case, state: State, judgement: Judgement) -> Answer:
     """Say what the search's last state means."""
+    if case.believed is not None and not isinstance(state, Found):
+        return _unsettled(case, case.believed, state)
     if ends := _ends(case, judgement):
         return ends
-    if flaky := _flaky(case, judgement):
+    if not case.is_settled and (flaky := _flaky(case, judgement)):
         return flaky
     match state:
         case Found(low=low, high=high) if case.broken.keys() & {low, high}:
@@ -105,7 +113,7 @@ def answer(case: Case, state: State, judgement: Judgement) -> Answer:
         case Found():
             return _found(case, state, judgement)
         case Mapped():
-            return _mapped(case, state, judgement)
+            return mapped(case, state, judgement)
         case Stopped():
             return _stopped(case, state, judgement)
         case Searching():
@@ -169,10 +177,41 @@ def _flaky(case: Case, judgement: Judgement) -> Answer | None:
             return Answer(
                 kind=AnswerKind.INCONCLUSIVE,
                 message=f"the probe is flaky: on {case.name(key)} it failed {ruling.failed} of {runs}",
-                hint="have the probe repeat what it checks until it is sure; "
-                "an answer from single runs of it would be a guess",
+                hint="all changes of such a probe cannot be told apart; one can, without `--all`",
             )
     return None
+
+
+def _unsettled(case: Case, believed: Believed, state: State) -> Answer:
+    """The probe contradicts itself, and no boundary came out of it."""
+    old, new = believed.old, believed.new
+    runs, failed = old.runs + new.runs, old.failed + new.failed
+    if isinstance(state, Stopped):
+        return Answer(
+            kind=AnswerKind.NOT_REPRODUCED,
+            message=f"`{case.probe}` fails as often everywhere: {failed} of {plural(runs, 'run')}, "
+            f"from {case.labels[0]} to {case.labels[-1]}",
+            hint="the bug may be as old as the oldest one, or the probe may fail for a reason of its own",
+        )
+    if believed.no_change >= believed.probability:
+        return Answer(
+            kind=AnswerKind.INCONCLUSIVE,
+            message=f"the probe is flaky, and {case.budget} did not show that anything changes: it failed "
+            f"{failed} of {runs}; that it fails as often everywhere has a probability of "
+            f"{believed.no_change:.2f}, the likeliest change, in {case.labels[believed.high]}, "
+            f"{believed.probability:.2f}",
+            hint="`--budget` allows for more, the same command goes on from there; "
+            "the bug may be as old as the oldest release, or the probe may fail for a reason of its own",
+        )
+    among = f"{case.labels[believed.first]} to {case.labels[believed.last]}"
+    return Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message=f"the probe is flaky, and {case.budget} did not tell where it changes: most probably in "
+        f"{case.labels[believed.high]} (probability {believed.probability:.2f}), "
+        f"with {believed.confidence:g} in one of {among}",
+        hint="`--budget` allows for more, the same command goes on from there; "
+        "a probe that fails oftener where it is bad needs less",
+    )
 
 
 def _found(case: Case, found: Found, judgement: Judgement) -> Answer:
@@ -204,10 +243,10 @@ _DIFFERENT_HINT = (
 _UNTESTABLE_HINT = "the table says why; another `--python` or `--deps` may make them testable"
 
 
-def _mapped(case: Case, mapped: Mapped, judgement: Judgement) -> Answer:
+def mapped(case: Case, state: Mapped, judgement: Judgement) -> Answer:
     """All changes; the newest of them is the boundary."""
-    if mapped.changes:
-        return replace(_found(case, mapped.changes[-1], judgement), mapped=mapped)
+    if state.changes:
+        return replace(_found(case, state.changes[-1], judgement), mapped=state)
     reason = StopReason.ALL_NEW if judgement.new_is else StopReason.UNTESTABLE
     return _stopped(case, Stopped(reason=reason), judgement)
 

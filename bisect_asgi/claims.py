@@ -61,20 +61,29 @@ class Finding:
 
 
 def judge_claim(
-    claim: Claim, place: int, labels: Sequence[str], judgement: Judgement, state: State
+    claim: Claim,
+    place: int,
+    labels: Sequence[str],
+    judgement: Judgement,
+    state: State,
+    *,
+    is_settled: bool = False,
 ) -> Finding:
-    """Judge a claim about candidate `place` by all changes that were found."""
+    """Judge a claim about candidate `place` by all changes that were found.
+
+    `is_settled`: a search that reckons with contradictions has said on which side each candidate is.
+    """
     at, before = judgement.rulings.get(place), judgement.rulings.get(place - 1)
     for key, ruling in ((place, at), (place - 1, before)):
         if ruling is None or ruling.verdict == "skip":
-            return _cannot_tell(claim, f"{labels[key]} cannot be tested{_why(ruling)}")
-        if ruling.is_flaky:
-            return _cannot_tell(claim, f"{labels[key]} both passed and failed")
+            return untold(claim, f"{labels[key]} cannot be tested{_why(ruling)}")
+        if ruling.is_flaky and not is_settled:
+            return untold(claim, f"{labels[key]} both passed and failed")
     if not isinstance(state, Mapped):
-        return _cannot_tell(claim, "the search was stopped")
+        return untold(claim, "the search was stopped")
     told = [_change(change, labels, judgement) for change in state.changes]
     if not told:
-        return _cannot_tell(claim, f"every tested release {_does(at)}")
+        return untold(claim, f"every tested release {_does(at)}")
     wanted = Outcome.PASSED if claim.fixed else Outcome.FAILED
     is_there = at is not None and before is not None and at.outcome is wanted is not before.outcome
     truth = listing(told, most=99)
@@ -90,7 +99,8 @@ def _is_whole(claim: Claim, place: int, changes: Sequence[Found]) -> bool:
     return not others or (len(others) == 1 and (others[0] < place) is claim.fixed)
 
 
-def _cannot_tell(claim: Claim, truth: str) -> Finding:
+def untold(claim: Claim, truth: str) -> Finding:
+    """The finding that nothing can be told, and why."""
     return Finding(claim=claim, verdict=ClaimVerdict.CANNOT_TELL, truth=truth)
 
 

@@ -11,10 +11,11 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
 
 from bisect_asgi import events
-from bisect_asgi.judge import Expectation, Judgement, Rules, judge
+from bisect_asgi.judge import Expectation, Judgement, judge
 from bisect_asgi.model import (
     BuiltEnvironment,
     Candidate,
+    Measuring,
     Observation,
     Outcome,
     Probe,
@@ -22,7 +23,9 @@ from bisect_asgi.model import (
     TrialRequest,
     Verdict,
 )
+from bisect_asgi.noise import Noise
 from bisect_asgi.process import Lifeline
+from bisect_asgi.rules import Rules
 from bisect_asgi.search import Found, Search, Searching, State
 
 Emit = Callable[[events.Event], None]
@@ -38,6 +41,7 @@ class Question:
     probe: Probe
     expectation: Expectation
     rules: Rules
+    measuring: Measuring | None = None
     fresh: bool = False
     stage: int = 0
 
@@ -55,28 +59,51 @@ class Engine:
     def __init__(
         self, question: Question, *, run_trial: RunTrial, executor: Executor, jobs: int, emit: Emit
     ) -> None:
-        self._question = question
+        self.question = question
+        """What is to be found out; a limit that is found while samples are taken changes it."""
+        self.noise: Noise | None = None
+        """What a search has found out of a probe that does not always answer the same."""
         self._candidates = list(question.candidates)
         self._run_trial = run_trial
         self._executor = executor
         self._jobs = jobs
-        self._emit = emit
+        self.emit = emit
         self._flights: dict[Future[Trial], tuple[int, Lifeline]] = {}
         self.observed: dict[int, tuple[Observation, ...]] = {}
         self.broken: dict[int, Observation] = {}
         """Candidates that could not be asked; they stay unknown, and the search goes round them."""
         self.environments: dict[int, BuiltEnvironment] = {}
         """What the candidates' runs ran in."""
+        self.made = 0
+        """How many runs were made that no earlier command had made."""
+        self.taken: list[Observation] = []
+        """Those runs, in the order in which they came back."""
+        self._times: dict[int, tuple[float, float]] = {}
 
     def judgement(self) -> Judgement:
         """What the observations say so far."""
-        question = self._question
+        question = self.question
         return judge(
             self.observed,
             size=len(self._candidates),
             expectation=question.expectation,
             rules=question.rules,
+            noise=self.noise,
         )
+
+    def ask_anew(self, question: Question) -> None:
+        """Go on with the same candidates, observed otherwise: what was seen so far does not count for it."""
+        self.question = question
+        self.observed.clear()
+        self.broken.clear()
+        self.emit(events.AskedAnew())
+
+    def seconds(self, key: int) -> float:
+        """How long one more run of a candidate takes, by what others took, its build included."""
+        builds = [build for build, _ in self._times.values()]
+        runs = [run for _, run in self._times.values()]
+        build = sum(builds) / len(builds) if builds and key not in self._times else 0.0
+        return max(0.01, build + (sum(runs) / len(runs) if runs else 1.0))
 
     def add(self, candidate: Candidate) -> int:
         """Take in one more candidate, behind the others, and return its key."""
@@ -131,8 +158,13 @@ class Engine:
 
     def repeat(self, keys: Collection[int], runs: int) -> None:
         """Run the probe `runs` more times on each of `keys`."""
+        self.repeat_each(dict.fromkeys(keys, runs))
+
+    def repeat_each(self, wanted: Mapping[int, int]) -> None:
+        """Run the probe so many more times on each of these."""
         try:
-            self._submit(keys, runs=runs)
+            for key, runs in wanted.items():
+                self._submit([key], runs=runs)
             self.tell()
             while self._flights:
                 self._collect()
@@ -150,7 +182,7 @@ class Engine:
     def _submit(self, keys: Iterable[int], *, runs: int) -> None:
         for key in keys:
             lifeline = Lifeline()
-            self._emit(events.TrialStarted(key=key))
+            self.emit(events.TrialStarted(key=key))
             future = self._executor.submit(self._run_trial, self._request(key, runs=runs), lifeline)
             self._flights[future] = (key, lifeline)
 
@@ -160,11 +192,12 @@ class Engine:
             key=key,
             label=candidate.label,
             spec=candidate.spec,
-            probe=self._question.probe,
+            probe=self.question.probe,
             already=len(self.observed.get(key, ())),
             runs=runs,
-            fresh=self._question.fresh,
-            stage=self._question.stage,
+            fresh=self.question.fresh,
+            stage=self.question.stage,
+            measuring=self.question.measuring,
         )
 
     def _collect(self) -> None:
@@ -175,9 +208,13 @@ class Engine:
             self._take(future.result())
 
     def _take(self, trial: Trial) -> None:
-        self._emit(events.TrialFinished(trial=trial))
+        self.emit(events.TrialFinished(trial=trial))
         if trial.environment:
             self.environments[trial.key] = trial.environment
+        if made := len(trial.observations) - trial.remembered:
+            self.made += made
+            self.taken += trial.observations[trial.remembered :]
+            self._times.setdefault(trial.key, (trial.build_s, trial.run_s / made))
         broken = [run for run in trial.observations if run.outcome is Outcome.BROKEN]
         if broken:
             self.broken[trial.key] = broken[0]
@@ -192,7 +229,7 @@ class Engine:
                 del self._flights[future]
                 future.cancel()
                 lifeline.cancel()
-                self._emit(events.TrialCancelled(key=key))
+                self.emit(events.TrialCancelled(key=key))
 
     def _say(self, judgement: Judgement, state: State | None = None) -> None:
         low, high, left = None, None, 0
@@ -205,7 +242,7 @@ class Engine:
                 len(self._candidates) if high is None else high,
             )
             left = sum(1 for key in range(floor + 1, ceiling) if key not in known)
-        self._emit(
+        self.emit(
             events.Judged(
                 rulings=tuple(sorted(judgement.rulings.items(), key=lambda item: item[0])),
                 new_is=judgement.new_is,

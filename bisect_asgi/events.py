@@ -12,7 +12,17 @@ from enum import StrEnum
 
 from bisect_asgi.differences import Link, WhatChanged
 from bisect_asgi.errors import ExitCode
-from bisect_asgi.model import CulpritKind, Interpreter, LeftOut, Move, Outcome, Ruling, Signature, Trial
+from bisect_asgi.model import (
+    CulpritKind,
+    Interpreter,
+    LeftOut,
+    Move,
+    Outcome,
+    Ruling,
+    Signature,
+    Trial,
+)
+from bisect_asgi.tally import Rate
 
 MIXES = "mixes"
 """The axis of a stage that tries mixes of a boundary's two sides."""
@@ -54,6 +64,10 @@ class RunStarted:
     """What a candidate is called."""
     context: str = ""
     """What is held while candidates move: `with fastapi==0.68.2`."""
+    metric: str | None = None
+    """What is measured and decides; None: passing and failing do."""
+    limit: str = ""
+    """What is bad of it, such as `above 8.0 MiB`; empty where that has to be found."""
     served: bool = False
     """The probe drives an app that is served."""
     check_options: tuple[str, ...] = ()
@@ -94,6 +108,11 @@ class CandidatesListed:
     left_out: tuple[LeftOut, ...]
     grows: bool = False
     """The candidates that were listed before are the first of these; else what was seen of them is void."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedAnew:
+    """The candidates are observed otherwise from here on: what was seen of them so far does not count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +163,84 @@ class Judged:
     high: int | None
     left: int
     """Candidates between `low` and `high` that nothing is known of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Believed:
+    """Where the change most probably is, of a probe whose runs contradict each other; the last one counts."""
+
+    low: int
+    high: int
+    """The most probable boundary: the last old and the first new candidate that can be tested."""
+    probability: float
+    """That the change is exactly there."""
+    old: Rate
+    new: Rate
+    """How often both sides of it fail."""
+    first: int
+    last: int
+    """The first new candidate is one of these with a probability of `confidence`."""
+    confidence: float
+    no_change: float = 0.0
+    """Probability that nothing changes at all: both sides fail equally often."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """A boundary that all runs agree with."""
+
+    low: int
+    high: int
+    runs: int
+    """How many they are."""
+    luck: float
+    """Bounds how often a search would end with as much agreement and be wrong, whatever the failure rates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndsSampled:
+    """What samples of both ends say of a metric, and the limit that follows from it."""
+
+    metric: str
+    unit: str
+    """Of the values: `s`, `B`, `1/s`, empty for plain numbers, `×` for ratios to the reference's."""
+    low: int
+    high: int
+    """The older and the newer end."""
+    reference: int | None
+    """What each sample has a run of next to it; None: samples stand for themselves."""
+    old: tuple[float, ...]
+    new: tuple[float, ...]
+    """Their samples in the order in which they were taken."""
+    p: float
+    """Of a rank test that both are the same (Mann and Whitney 1947)."""
+    above: float | None = None
+    """The limit: what lies above it is bad."""
+    below: float | None = None
+    """What lies below it is bad; neither: the ends cannot be told apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricLevel:
+    """Neighbouring candidates with one level of a metric."""
+
+    first: int
+    last: int
+    value: float
+    """The median."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelsFound:
+    """All levels of a metric, oldest first; or that it creeps."""
+
+    metric: str
+    unit: str
+    levels: tuple[MetricLevel, ...]
+    penalty: float
+    """What another level has to explain, in units of the noise's variance."""
+    creep: float | None = None
+    """How much it changes from the first to the last candidate without steps, as a share; None: it steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,12 +384,17 @@ Event = (
     RunStarted
     | InterpreterChosen
     | CandidatesListed
+    | AskedAnew
     | TrialStarted
     | TrialProgressed
     | OutputSeen
     | TrialFinished
     | TrialCancelled
     | Judged
+    | Believed
+    | Confirmed
+    | EndsSampled
+    | LevelsFound
     | Noted
     | Staged
     | Explained

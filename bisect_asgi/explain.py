@@ -20,21 +20,23 @@ from bisect_asgi.errors import BisectError, UsageError
 from bisect_asgi.events import AnswerKind, Explained, ShownSet
 from bisect_asgi.hunt import Hunt, World
 from bisect_asgi.interpreters import marker_environment
-from bisect_asgi.judge import Expectation
+from bisect_asgi.judge import Expectation, Judgement
 from bisect_asgi.mixes import Side, label, varied
 from bisect_asgi.mixing import Boundary, Mixing
-from bisect_asgi.model import Candidate, CulpritKind, Distribution, Move, Outcome
+from bisect_asgi.model import Candidate, CulpritKind, Distribution, Move, Outcome, Verdict
 from bisect_asgi.plan import COMMITS, DATE, LOCKS, PYTHON, Plan, asked_for
 from bisect_asgi.releases import Selection, upgrades
 from bisect_asgi.search.deltas import Mix
 from bisect_asgi.stages import Stages, ending, started
+from bisect_asgi.tally import Tally
 
 _DEEPEST = 6
 """So many boundaries below each other are explained."""
 
 
-def explain(plan: Plan, hunt: Hunt, world: World, stages: Stages) -> tuple[Carrier, ...]:
+def explain(hunt: Hunt, world: World, stages: Stages) -> tuple[Carrier, ...]:
     """Find out what carries the change that was found, tell it, and return what changed in the end."""
+    plan = hunt.plan
     boundary = boundary_of(plan, hunt)
     is_wanted = plan.culprit or plan.drill
     if boundary is None or not is_wanted or plan.over in (PYTHON, COMMITS):
@@ -59,12 +61,22 @@ def boundary_of(plan: Plan, hunt: Hunt) -> Boundary | None:
     old, new = sides
     if old is None or new is None:
         return None
+    judgement = engine.judgement()
     return Boundary(
         package=None if plan.over in (DATE, LOCKS) else subject,
         old=old,
         new=new,
         known=(engine.known(found.low), engine.known(found.high)),
-        new_is=engine.judgement().rulings[found.high].outcome,
+        new_is=judgement.rulings[found.high].outcome,
+        seen=(_seen(judgement, Verdict.OLD), _seen(judgement, Verdict.NEW)),
+    )
+
+
+def _seen(judgement: Judgement, side: Verdict) -> Tally:
+    """How often all candidates of a side passed and failed."""
+    rulings = [ruling for ruling in judgement.rulings.values() if ruling.verdict is side]
+    return Tally(
+        passed=sum(ruling.passed for ruling in rulings), failed=sum(ruling.failed for ruling in rulings)
     )
 
 

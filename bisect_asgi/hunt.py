@@ -15,8 +15,10 @@ from bisect_asgi.answers import Answer
 from bisect_asgi.axes.base import Setting, Sources
 from bisect_asgi.axes.registry import axis_of
 from bisect_asgi.differences import Contents
+from bisect_asgi.ends import EndSampler
 from bisect_asgi.engine import Emit, Engine, MakeSearch, Question, RunTrial
-from bisect_asgi.judge import Judgement
+from bisect_asgi.judge import Expectation
+from bisect_asgi.levelling import Levelling
 from bisect_asgi.model import (
     BuiltEnvironment,
     Candidate,
@@ -25,12 +27,14 @@ from bisect_asgi.model import (
     Interpreter,
     Trial,
     TrialRequest,
-    Verdict,
 )
 from bisect_asgi.plan import Plan
+from bisect_asgi.quality import tell_quality
 from bisect_asgi.releases import between
-from bisect_asgi.search import AllChanges, Bisection, Found, State, is_monotonic
+from bisect_asgi.rules import Aim
+from bisect_asgi.search import AllChanges, Found, State, is_monotonic
 from bisect_asgi.spots import spots
+from bisect_asgi.trust import confirm_changes, search_and_confirm, search_noisy, tell_sure
 
 COARSE = 32
 """A history that turns out to change more than once is looked through in pieces of a 32nd of it."""
@@ -61,6 +65,8 @@ class Hunt:
     engine: Engine
     setting: Setting
     answer: Answer
+    plan: Plan
+    """As it was asked, with the limit that was found."""
 
 
 def open_engine(plan: Plan, setting: Setting, world: World, emit: Emit, *, stage: int = 0) -> Engine:
@@ -70,6 +76,7 @@ def open_engine(plan: Plan, setting: Setting, world: World, emit: Emit, *, stage
         probe=plan.probe,
         expectation=setting.expectation,
         rules=plan.rules,
+        measuring=plan.measuring,
         fresh=plan.fresh,
         stage=stage,
     )
@@ -79,12 +86,40 @@ def open_engine(plan: Plan, setting: Setting, world: World, emit: Emit, *, stage
 def find(plan: Plan, setting: Setting, engine: Engine, world: World) -> Hunt:
     """Take in what is known, search, confirm both sides of what was found, and say what it means."""
     recall(plan, engine, world)
-    state = _search(engine, plan, setting)
-    answer = answers.answer(case_of(plan, setting, engine), state, engine.judgement())
+    if plan.rules.aim and not plan.rules.limit:
+        expectation = find_limit(plan, setting, engine, world, plan.rules.aim)
+        plan = replace(plan, rules=engine.question.rules, measuring=engine.question.measuring)
+        if isinstance(expectation, Answer):
+            tell_quality(engine, setting.labels)
+            return Hunt(engine=engine, setting=setting, answer=expectation, plan=plan)
+        setting = replace(setting, expectation=expectation, gallop=False)
+    if plan.all_changes and plan.shortest == 1 and plan.rules.limit:
+        _levelling(plan, setting, engine, world).place()
+    state, believed = _search(engine, plan, setting)
+    tell_quality(engine, setting.labels)
+    case = replace(case_of(plan, setting, engine), believed=believed)
+    answer = answers.answer(case, state, engine.judgement())
     if found := answer.found:
         sides = setting.labels[found.low], setting.labels[found.high]
         answer = replace(answer, left_between=between(setting.left_out, *sides))
-    return Hunt(engine=engine, setting=setting, answer=answer)
+    return Hunt(engine=engine, setting=setting, answer=answer, plan=plan)
+
+
+def find_limit(plan: Plan, setting: Setting, engine: Engine, world: World, aim: Aim) -> Answer | Expectation:
+    """Set the limit by samples of both ends; or answer by samples of all, or that there is none."""
+    if plan.all_changes and aim.above is None and aim.below is None:
+        return _levelling(plan, setting, engine, world).find()
+    return _sampler(plan, setting, engine, world, aim).find_limit()
+
+
+def _sampler(plan: Plan, setting: Setting, engine: Engine, world: World, aim: Aim) -> EndSampler:
+    return EndSampler(engine, plan, setting, aim, recall=lambda: recall(plan, engine, world))
+
+
+def _levelling(plan: Plan, setting: Setting, engine: Engine, world: World) -> Levelling:
+    aim = plan.rules.aim or Aim(metric=plan.rules.metric or "")
+    sampler = _sampler(plan, setting, engine, world, aim)
+    return Levelling(engine, plan, aim, sampler=sampler, case=case_of(plan, setting, engine))
 
 
 def recall(plan: Plan, engine: Engine, world: World) -> None:
@@ -103,6 +138,8 @@ def case_of(plan: Plan, setting: Setting, engine: Engine) -> answers.Case:
         labels=setting.labels,
         expectation=setting.expectation,
         broken={key: str(run.signature.shown) for key, run in engine.broken.items() if run.signature},
+        budget=str(plan.budget),
+        is_settled=engine.noise is not None,
     )
 
 
@@ -142,13 +179,23 @@ def mapping(size: int, shortest: int | None = None, *, first: Sequence[int] = ()
     return lambda told: AllChanges.replay(size, told, shortest=finest, first=(*first, size - 1, 0))
 
 
-def _search(engine: Engine, plan: Plan, setting: Setting) -> State:
+def _search(engine: Engine, plan: Plan, setting: Setting) -> tuple[State, events.Believed | None]:
+    """Search, taking the probe at its word until it contradicts itself."""
+    state = _search_plainly(engine, plan, setting)
+    if engine.judgement().is_flaky and not plan.all_changes:
+        return search_noisy(engine, plan, setting)
+    tell_sure(engine, state, setting)
+    return state, None
+
+
+def _search_plainly(engine: Engine, plan: Plan, setting: Setting) -> State:
     """Find the boundary and look whether it is the only change; or find all changes."""
     size = len(setting.candidates)
     if plan.all_changes:
-        return engine.search(mapping(size, plan.shortest))
+        return search_changes(engine, plan, mapping(size, plan.shortest))
     state = search_and_confirm(engine, plan, setting)
-    if not isinstance(state, Found) or state.skipped or is_flaky(engine) or engine.broken:
+    is_sure = isinstance(state, Found) and not engine.judgement().is_flaky
+    if not isinstance(state, Found) or not is_sure or state.skipped or engine.broken:
         return state
     # Chosen whatever is known, so that the same command chooses the same ones and finds them in the store.
     chosen = spots(setting.labels, state.low, state.high, known=(), most=plan.spot_checks)
@@ -156,31 +203,14 @@ def _search(engine: Engine, plan: Plan, setting: Setting) -> State:
         engine.repeat(unknown, 1)
     if is_monotonic(engine.judgement().verdicts):
         return search_and_confirm(engine, plan, setting)
-    return engine.search(mapping(size))
+    # An order that cannot be, if there is one change: is it a run that went wrong, or a history?
+    confirm_changes(engine, plan)
+    return state if engine.judgement().is_flaky else search_changes(engine, plan, mapping(size))
 
 
-def is_flaky(engine: Engine) -> bool:
-    """Tell whether a candidate both passed and failed."""
-    return any(ruling.is_flaky for ruling in engine.judgement().rulings.values())
-
-
-def search_and_confirm(engine: Engine, plan: Plan, setting: Setting) -> State:
-    """Search until the boundary has been run once more on both sides, and both agree with themselves."""
-
-    def is_over(judgement: Judgement) -> bool:
-        return answers.contradicts(judgement, setting.expectation)
-
-    def told(verdicts: Mapping[int, Verdict]) -> Bisection:
-        return Bisection.replay(
-            len(setting.candidates), verdicts, gallop=setting.gallop, verify=setting.expectation.named
-        )
-
+def search_changes(engine: Engine, plan: Plan, told: MakeSearch) -> State:
+    """Find all changes, and run both sides of each until they are no accident."""
     while True:
-        state = engine.search(told, is_over=is_over)
-        if not isinstance(state, Found):
+        state = engine.search(told)
+        if not confirm_changes(engine, plan):
             return state
-        wanted = 1 + plan.confirm
-        unconfirmed = [key for key in (state.low, state.high) if len(engine.observed[key]) < wanted]
-        if not unconfirmed or engine.broken.keys() & set(unconfirmed) or is_flaky(engine):
-            return state
-        engine.repeat(unconfirmed, plan.confirm)

@@ -24,46 +24,22 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bisect_asgi.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature, Verdict
+from bisect_asgi import metrics
+from bisect_asgi.model import (
+    FailureKind,
+    Observation,
+    Outcome,
+    Phase,
+    Ruling,
+    Signature,
+    Verdict,
+)
+from bisect_asgi.noise import Noise
+from bisect_asgi.rules import RATIO, Limit, Rules
 from bisect_asgi.signature import plainness
+from bisect_asgi.tally import Tally
 
 Observed = Mapping[int, Sequence[Observation]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """A passing run is bad when the metric lies beyond one of these."""
-
-    metric: str
-    above: float | None = None
-    below: float | None = None
-
-    def is_crossed(self, value: float) -> bool:
-        """Tell whether the value is on the bad side; the limit itself is on the good one."""
-        return (self.above is not None and value > self.above) or (
-            self.below is not None and value < self.below
-        )
-
-    def signature(self, value: float) -> Signature:
-        """The failure of crossing it."""
-        bound = f"above {self.above:g}" if self.above is not None else f"below {self.below:g}"
-        return Signature(
-            kind=FailureKind.METRIC,
-            phase=Phase.CHECK,
-            text=f"{self.metric} {bound}",
-            shown=f"{self.metric} = {value:g}, {bound}",
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What the user said about which failures count."""
-
-    any_failure: bool = False
-    match: str | None = None
-    """A regular expression; a run whose output it is found in is bad, another failure is a different one."""
-    limit: Limit | None = None
-    """What a measured run must not cross."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,46 +67,102 @@ class Judgement:
     """What the newer end does: FAILED (a regression) or PASSED (a fix); None: not known yet."""
     reference: tuple[Signature, ...] = ()
     """The failures that count as the bug."""
+    learnt_from: int | None = None
+    """The candidate whose failures those are; None: nothing is compared."""
 
     @property
     def verdicts(self) -> dict[int, Verdict]:
         """What the search is told."""
         return {key: ruling.verdict for key, ruling in self.rulings.items()}
 
+    @property
+    def tallies(self) -> dict[int, Tally]:
+        """How often each candidate passed and failed; those that cannot be tested have no tally."""
+        return {
+            key: Tally(passed=ruling.passed, failed=ruling.failed)
+            for key, ruling in self.rulings.items()
+            if ruling.verdict is not Verdict.SKIP
+        }
 
-def judge(observed: Observed, *, size: int, expectation: Expectation, rules: Rules) -> Judgement:
+    @property
+    def is_flaky(self) -> bool:
+        """A candidate both passed and failed."""
+        return any(ruling.is_flaky for ruling in self.rulings.values())
+
+
+def judge(
+    observed: Observed,
+    *,
+    size: int,
+    expectation: Expectation,
+    rules: Rules,
+    noise: Noise | None = None,
+) -> Judgement:
     """Rule on every candidate of `size` that was observed.
+
+    Args:
+        noise: what is known of a probe that does not always answer the same; a candidate that both passed
+            and failed is then on the side where the search has placed it, or where its runs belong.
 
     Raises:
         re.error: `rules.match` is no regular expression.
     """
-    observed = {key: [_measured(run, rules.limit) for run in runs] for key, runs in observed.items() if runs}
+    samples = {key: [run for run in runs if not run.is_warm_up] for key, runs in observed.items()}
+    observed = {key: [_measured(run, rules) for run in runs] for key, runs in samples.items() if runs}
     outcomes = {key: _outcome(runs, rules) for key, runs in observed.items()}
     outcomes = {key: outcome for key, outcome in outcomes.items() if outcome is not Outcome.BROKEN}
-    new_is = _new_is(outcomes, size, expectation)
+    new_is = noise.new_is if noise else _new_is(outcomes, size, expectation)
     if new_is is None:
         skips = {k: _skip(observed[k], o) for k, o in outcomes.items() if o is Outcome.UNTESTABLE}
         return Judgement(rulings=skips)
-    reference = _reference(observed, outcomes, new_is, expectation, rules)
+    learnt_from = _failing_end(observed, outcomes, new_is, expectation, rules)
+    reference = () if learnt_from is None else _failures(observed.get(learnt_from, ()))
     rulings = {
         key: _rule(observed[key], outcome, new_is, reference, rules) for key, outcome in outcomes.items()
     }
-    return Judgement(rulings=rulings, new_is=new_is, reference=reference)
+    if noise:
+        placed = {key: _placed(key, ruling, noise) for key, ruling in rulings.items()}
+        rulings = {key: ruling for key, ruling in placed.items() if ruling is not None}
+    return Judgement(rulings=rulings, new_is=new_is, reference=reference, learnt_from=learnt_from)
 
 
-def _measured(run: Observation, limit: Limit | None) -> Observation:
+def _placed(key: int, ruling: Ruling, noise: Noise) -> Ruling | None:
+    """The ruling on the side where the candidate belongs; None: its runs do not tell yet."""
+    if ruling.verdict is Verdict.SKIP:
+        return ruling
+    verdict = noise.side(key, Tally(passed=ruling.passed, failed=ruling.failed))
+    if verdict is None:
+        return None
+    is_new = verdict is Verdict.NEW
+    return replace(ruling, verdict=verdict, outcome=noise.new_is if is_new else noise.old_is)
+
+
+def _measured(run: Observation, rules: Rules) -> Observation:
     """The run as the limit sees it: beyond it a passing one failed, without the metric it says nothing."""
-    if limit is None or run.outcome is not Outcome.PASSED:
+    limit = rules.limit
+    if rules.metric is None or run.outcome is not Outcome.PASSED:
         return run
-    value = run.metrics.get(limit.metric)
-    if value is None:
-        missing = Signature(
-            kind=FailureKind.METRIC, phase=Phase.CHECK, text="no metric", shown=f"no metric `{limit.metric}`"
-        )
-        return replace(run, outcome=Outcome.UNTESTABLE, signature=missing)
-    if not limit.is_crossed(value):
+    value = limit.value(run) if limit else metrics.measured(run, rules.metric)
+    if problem := _problem(run, value, rules.metric, limit):
+        sign = Signature(kind=FailureKind.METRIC, phase=Phase.CHECK, text=problem, shown=problem)
+        return replace(run, outcome=Outcome.UNTESTABLE, signature=sign)
+    if limit is None or value is None or not limit.is_crossed(value):
         return run
     return replace(run, outcome=Outcome.FAILED, signature=limit.signature(value))
+
+
+def _problem(run: Observation, value: float | None, metric: str, limit: Limit | None) -> str:
+    """Why a sample tells nothing; empty: it does."""
+    if metrics.measured(run, metric) is None:
+        return f"no metric `{metric}`"
+    if value is None:
+        return f"the reference's run has no `{metric}` to compare with"
+    units = {metrics.unit_of(run, metric), limit.unit if limit else ""} - {"", RATIO}
+    if len(units) > 1:
+        return (
+            f"`{metric}` is in {metrics.unit_of(run, metric)}, and its limit in {limit.unit if limit else ''}"
+        )
+    return ""
 
 
 def _outcome(runs: Sequence[Observation], rules: Rules) -> Outcome:
@@ -174,24 +206,22 @@ def _newest_outcome(outcomes: Mapping[int, Outcome], size: int) -> Outcome | Non
     return outcomes[max(tested)] if tested else None
 
 
-def _reference(
+def _failing_end(
     observed: Observed,
     outcomes: Mapping[int, Outcome],
     new_is: Outcome,
     expectation: Expectation,
     rules: Rules,
-) -> tuple[Signature, ...]:
-    """The signatures that count as the bug: the bad end's, or the plainest when nobody named that end."""
+) -> int | None:
+    """The candidate whose failures count as the bug: the bad end, or the plainest when nobody named that."""
     failing = sorted(key for key, outcome in outcomes.items() if outcome is Outcome.FAILED)
     if not failing or rules.any_failure or rules.match is not None:
-        return ()
+        return None
     if expectation.bad is not None:
-        key = expectation.bad
-    elif new_is is Outcome.FAILED:
-        key = failing[-1]
-    else:
-        key = max(failing, key=lambda k: (_plainest(observed[k]), k))
-    return _failures(observed.get(key, ()))
+        return expectation.bad
+    if new_is is Outcome.FAILED:
+        return failing[-1]
+    return max(failing, key=lambda k: (_plainest(observed[k]), k))
 
 
 def _plainest(runs: Sequence[Observation]) -> int:
@@ -219,28 +249,32 @@ def _rule(
 ) -> Ruling:
     if outcome is Outcome.UNTESTABLE:
         return _skip(runs, outcome)
-    signature = next(iter(_failures(runs)), None)
     passed = sum(_run_outcome(run, rules) is Outcome.PASSED for run in runs)
-    failed = sum(_run_outcome(run, rules) is Outcome.FAILED for run in runs)
-    different = outcome is Outcome.FAILED and _is_different(runs, reference, rules)
+    failing = [run for run in runs if _run_outcome(run, rules) is Outcome.FAILED]
+    counted = [run for run in failing if _is_the_bug(run, reference, rules)]
+    # Runs that fail otherwise say nothing: beside others they do not count, alone they are a skip.
+    different = bool(failing) and not counted and not passed
+    if not different:
+        outcome = Outcome.FAILED if counted else Outcome.PASSED
     side = Verdict.NEW if outcome is new_is else Verdict.OLD
     return Ruling(
         verdict=Verdict.SKIP if different else side,
         outcome=outcome,
-        signature=signature,
+        signature=next(iter(_failures(counted or failing)), None),
         different=different,
         passed=passed,
-        failed=failed,
+        failed=len(failing if different else counted),
     )
 
 
-def _is_different(runs: Sequence[Observation], reference: tuple[Signature, ...], rules: Rules) -> bool:
-    """Tell whether none of the failures is the one that is looked for."""
+def _is_the_bug(run: Observation, reference: tuple[Signature, ...], rules: Rules) -> bool:
+    """Tell whether a failing run fails as what is looked for."""
     if rules.match is not None:
-        return not any(_matches(run, rules.match) for run in runs)
-    if not reference:
-        return False
-    return not any(sign.is_same_failure(known) for sign in _failures(runs) for known in reference)
+        return _matches(run, rules.match)
+    signature = run.signature
+    return not reference or (
+        signature is not None and any(signature.is_same_failure(known) for known in reference)
+    )
 
 
 def _skip(runs: Sequence[Observation], outcome: Outcome) -> Ruling:

@@ -36,8 +36,9 @@ class Options:
     keep_alive: bool | None = None
     uvicorn: dict[str, str | int | float | bool | None] = field(default_factory=dict)
     metric: str | None = None
-    bad_above: float | None = None
-    bad_below: float | None = None
+    bad_above: float | str | None = None
+    bad_below: float | str | None = None
+    effect: float | str | None = None
     over: str | None = None
     repo: str | None = None
     first_parent: bool | None = None
@@ -59,6 +60,8 @@ class Options:
     match: str | None = None
     jobs: int | None = None
     confirm: int | None = None
+    confidence: float | None = None
+    budget: int | str | None = None
     spot_checks: int | None = None
     all: bool | None = None
     shortest: int | None = None

@@ -27,7 +27,7 @@ FILE_BYTES = 1024 * 1024
 MOST_LINES, LINE_BYTES = 1000, 500
 """How many names, and how long a line, printed metrics may have."""
 
-_BUILT_IN_UNITS = {"wall": "s", "cpu": "s", "peak-memory": "B"}
+BUILT_IN_UNITS = {"wall": "s", "cpu": "s", "peak-memory": "B"}
 _MARKED = re.compile(rb"^@metric(?!\S)[^\n]*", re.MULTILINE)
 _LONGEST_NAME = 80
 _LONGEST_SHOWN = 60
@@ -56,7 +56,7 @@ def unit_of(observations: Observation | Iterable[Observation], name: str) -> str
     """The base unit of a metric: `s`, `B`, `1/s`, `%`, or empty where no report of it said one."""
     runs = [observations] if isinstance(observations, Observation) else list(observations)
     reports = [run.units.get(name, "") for run in runs if name in run.metrics]
-    return next(filter(None, reports), "") if reports else _BUILT_IN_UNITS.get(name, "")
+    return next(filter(None, reports), "") if reports else BUILT_IN_UNITS.get(name, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,17 +26,21 @@ from bisect_asgi.culprit import (
 )
 from bisect_asgi.engine import Emit
 from bisect_asgi.errors import Unavailable
-from bisect_asgi.format import listing
-from bisect_asgi.hunt import World, is_flaky, listed, open_engine
+from bisect_asgi.format import listing, plural
+from bisect_asgi.hunt import World, listed, open_engine
 from bisect_asgi.interpreters import marker_environment
 from bisect_asgi.judge import Expectation
 from bisect_asgi.mixes import Side, drawn, label, mixed, moves
-from bisect_asgi.model import Candidate, Move, Outcome, Trial, Verdict
+from bisect_asgi.model import Candidate, Move, Observation, Outcome, Trial, Verdict
+from bisect_asgi.noise import Noise
 from bisect_asgi.plan import Plan
 from bisect_asgi.search.deltas import Mix, Wanted
+from bisect_asgi.tally import Tally
 
 _FEW = 3
 """Of so few distributions none have to be moved together first."""
+_MOST_RUNS = 40
+"""So often a mix is run at most to find out on which side it is, where runs contradict each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,8 @@ class Boundary:
     new: Side
     known: tuple[Trial, Trial]
     new_is: Outcome
+    seen: tuple[Tally, Tally] = (Tally(), Tally())
+    """How often everything on either side of it passed and failed."""
 
     @property
     def moves(self) -> tuple[Move, ...]:
@@ -85,12 +91,16 @@ class Mixing:
         self._list()
         for key, trial in enumerate(boundary.known):
             self.engine.seed(key, trial)
+        self._seeded = self.engine.judgement().tallies
         self.engine.tell()
 
     @property
     def problem(self) -> str:
         """Why nothing certain can be said; empty where nothing is in the way."""
-        return "a mix of the two both passed and failed" if is_flaky(self.engine) else ""
+        if not (unclear := self._unclear()):
+            return ""
+        label = self._candidates[unclear[0]].label
+        return f"{plural(_MOST_RUNS, 'run')} did not tell whether {label} is good or bad"
 
     def find(self) -> Culprit:
         """Run mixes until the culprit is known and what it rests on was run once more.
@@ -110,8 +120,8 @@ class Mixing:
                 self._run([(mix, True) for mix in step.mixes])
             elif unrun := self._unrun(step):
                 self._run([(mix, False) for mix in unrun])
-            elif (unconfirmed := self._unconfirmed(self.decisive(step))) and not is_flaky(self.engine):
-                self._repeat(unconfirmed, self._plan.confirm)
+            elif unconfirmed := self._unconfirmed(self.decisive(step)):
+                self._repeat(unconfirmed, self._plan.repeats)
                 continue
             else:
                 self._list()
@@ -128,7 +138,7 @@ class Mixing:
         if key is None or ruling is None or not ruling.different:
             return None
         if unconfirmed := self._unconfirmed([key]):
-            self._repeat(unconfirmed, self._plan.confirm)
+            self._repeat(unconfirmed, self._plan.repeats)
         candidate, trial = self._candidates[key], self.engine.known(key)
         found = trial.environment.distributions if trial.environment else ()
         new = Side(label=candidate.label, spec=candidate.spec, distributions=found)
@@ -183,7 +193,8 @@ class Mixing:
     def _unconfirmed(self, keys: Sequence[int]) -> list[int]:
         """Those that are to be run once more; one without an environment would say the same again."""
         known, observed = self.engine.environments, self.engine.observed
-        return [key for key in keys if key in known and len(observed[key]) <= self._plan.confirm]
+        wanted = 1 + self._plan.repeats
+        return [key for key in keys if key in known and samples(observed[key]) < wanted]
 
     def _drawn(self, mix: Mix) -> Mix:
         environment = self.engine.environments.get(self._keys.get((mix, False), -1))
@@ -211,6 +222,41 @@ class Mixing:
     def _repeat(self, keys: Sequence[int], runs: int) -> None:
         """Run mixes; nothing may be concluded from one of which nothing was learnt."""
         self.engine.repeat(keys, runs)
+        self._check_broken()
+        if self.engine.judgement().is_flaky:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Run mixes that contradict themselves until it is clear on which side they are."""
+        self._reckon()
+        while unclear := [key for key in self._unclear() if samples(self.engine.observed[key]) < _MOST_RUNS]:
+            # With both sides: how often they fail is what a mix is held against.
+            self.engine.repeat([0, 1, *unclear], self._plan.repeats or 1)
+            self._check_broken()
+            self._reckon()
+        self.engine.tell()
+
+    def _reckon(self) -> None:
+        """Rule on mixes by how often both sides fail, as far as that is known by now."""
+        self.engine.noise = None
+        seen = self.engine.judgement().rulings
+        old, new = (
+            before + Tally(passed=seen[key].passed, failed=seen[key].failed) - self._seeded[key]
+            for key, before in enumerate(self._boundary.seen)
+        )
+        self.engine.noise = Noise(
+            new_is=self._boundary.new_is,
+            old=old,
+            new=new,
+            placed={0: Verdict.OLD, 1: Verdict.NEW},
+            confidence=self._plan.confidence,
+        )
+
+    def _unclear(self) -> list[int]:
+        """Mixes whose runs do not tell on which side they are."""
+        return sorted(self.engine.observed.keys() - self.engine.judgement().rulings.keys())
+
+    def _check_broken(self) -> None:
         for key, run in self.engine.broken.items():
             why = run.signature.shown if run.signature else "no reason"
             raise Unavailable(
@@ -246,6 +292,11 @@ class Mixing:
         if strict is not None and verdicts.get(strict, Verdict.SKIP) is not Verdict.SKIP:
             return strict
         return self._keys.get((mix, False))
+
+
+def samples(runs: Sequence[Observation]) -> int:
+    """How many of them count: all but warm-ups."""
+    return sum(not run.is_warm_up for run in runs)
 
 
 def _with(label: str, along: Sequence[str]) -> str:

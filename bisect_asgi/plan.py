@@ -15,8 +15,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.claims import Claim
-from bisect_asgi.judge import Rules
-from bisect_asgi.model import Probe, Release
+from bisect_asgi.format import duration, plural
+from bisect_asgi.model import Measuring, Probe, Release
+from bisect_asgi.rules import Rules
 
 DEFAULT_TIMEOUT_S = 120.0
 AS_OF_RELEASE_GRACE = timedelta(hours=24)
@@ -60,6 +61,23 @@ class DependencyPolicy:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.moment.date()}" if self.moment else str(self.kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What one search may spend on noise, before it says that it cannot tell."""
+
+    runs: int | None = 400
+    seconds: float | None = None
+
+    def is_spent(self, runs: int, seconds: float) -> bool:
+        """Tell whether there is nothing left."""
+        return (self.runs is not None and runs >= self.runs) or (
+            self.seconds is not None and seconds >= self.seconds
+        )
+
+    def __str__(self) -> str:
+        return plural(self.runs, "run") if self.runs is not None else duration(self.seconds or 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +129,13 @@ class Plan:
     include: tuple[str, ...] = ()
     """Paths of what each run finds beside the probe, as the user gave them."""
     jobs: int = 1
-    confirm: int = 1
+    confirm: int | None = None
+    """How often both sides of a boundary are run once more; None: as often as the claim needs."""
+    confidence: float = 0.99
+    """How probable the answer of a probe that is not always the same has to be."""
+    budget: Budget = Budget()
+    measuring: Measuring | None = None
+    """How samples are taken; None: the probe passes or fails."""
     spot_checks: int = 4
     """How many releases are run beside a boundary that was found, to see whether it is the only change."""
     all_changes: bool = False
@@ -126,6 +150,11 @@ class Plan:
     fresh: bool = False
     term_old: str = "good"
     term_new: str = "bad"
+
+    @property
+    def repeats(self) -> int:
+        """How often runs that an answer rests on are made once more."""
+        return 2 if self.confirm is None else self.confirm
 
     def requirement(self, version: str) -> str:
         """The candidate as a requirement: `fastapi[all]==0.69.0`."""
@@ -158,13 +187,7 @@ class Plan:
         options += [f"--override={requirement}" for requirement in self.overrides]
         if self.policy.kind is not PolicyKind.AS_OF_RELEASE:
             options.append(f"--deps={self.policy}")
-        if limit := self.rules.limit:
-            bound = (
-                f"--bad-above={limit.above:.12g}"
-                if limit.above is not None
-                else f"--bad-below={limit.below:.12g}"
-            )
-            options += [f"--metric={limit.metric}", bound]
+        options += self._metric_options()
         if served := self.probe.served:
             options += [f"--uvicorn={key}={value}" for key, value in served.options.items()]
             if load := served.load:
@@ -172,6 +195,17 @@ class Plan:
                 options += [f"--concurrency={load.concurrency}"]
                 options += [] if load.keep_alive else ["--no-keep-alive"]
         return tuple(shlex.quote(option) for option in options)
+
+    def _metric_options(self) -> list[str]:
+        """What `check` needs of the metric; a limit that was found has no meaning for one release."""
+        limit, aim = self.rules.limit, self.rules.aim
+        if aim:
+            return [f"--metric={aim.metric}"]
+        if not limit:
+            return []
+        named = ("--bad-above", limit.above) if limit.above is not None else ("--bad-below", limit.below)
+        unit = f" {limit.unit}" if limit.unit else ""
+        return [f"--metric={limit.metric}", f"{named[0]}={named[1]:.12g}{unit}"]
 
 
 def pinned_version(requirement: str) -> tuple[str, Version] | None:

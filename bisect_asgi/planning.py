@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, time
@@ -15,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.claims import Claim
 from bisect_asgi.errors import UsageError
-from bisect_asgi.judge import Limit, Rules
+from bisect_asgi.measures import malformed, measuring_of, read_budget, read_confidence, read_rules
 from bisect_asgi.metadata import Options, ProbeMetadata
 from bisect_asgi.model import Probe
 from bisect_asgi.plan import (
@@ -90,6 +89,7 @@ def _plan(
     options: Options, probe: Probe, metadata: ProbeMetadata, probe_path: str, *, moving: Collection[str]
 ) -> Plan:
     """What every plan has; `moving` are the projects that cannot be held."""
+    rules = read_rules(options)
     return Plan(
         project="",
         extras=(),
@@ -103,13 +103,14 @@ def _plan(
         policy=parse_policy(options.deps or PolicyKind.AS_OF_RELEASE),
         python=options.python,
         requires_python=parse_specifiers(metadata.requires_python, "requires-python"),
-        rules=Rules(
-            any_failure=bool(options.any_failure), match=_pattern(options.match), limit=_limit(options)
-        ),
+        rules=rules,
+        measuring=measuring_of(rules),
         app=options.app,
         include=options.include,
         jobs=_at_least(1, options.jobs, os.cpu_count() or 1, "--jobs"),
-        confirm=_at_least(0, options.confirm, 1, "--confirm"),
+        confirm=None if options.confirm is None else _at_least(0, options.confirm, 0, "--confirm"),
+        confidence=read_confidence(options.confidence),
+        budget=read_budget(options.budget),
         spot_checks=_at_least(0, options.spot_checks, 4, "--spot-checks"),
         shortest=_at_least(1, options.shortest, 1, "--shortest"),
         culprit=options.culprit is not False,
@@ -161,11 +162,11 @@ def parse_package(text: str) -> Requirement:
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise _malformed(
+        raise malformed(
             "package", text, "a name as on the index, such as `fastapi` or `fastapi[all]`"
         ) from error
     if requirement.url or requirement.marker:
-        raise _malformed("package", text, "a name as on the index, without address or marker")
+        raise malformed("package", text, "a name as on the index, without address or marker")
     return requirement
 
 
@@ -184,8 +185,8 @@ def parse_policy(text: str) -> DependencyPolicy:
                 end = datetime.combine(datetime.fromisoformat(day), _END_OF_DAY, tzinfo=UTC)
                 return DependencyPolicy(kind=PolicyKind.AS_OF, moment=end)
     except ValueError as error:
-        raise _malformed("--deps", text, _POLICY_FORM) from error
-    raise _malformed("--deps", text, _POLICY_FORM)
+        raise malformed("--deps", text, _POLICY_FORM) from error
+    raise malformed("--deps", text, _POLICY_FORM)
 
 
 _END_OF_DAY = time(23, 59, 59)
@@ -250,7 +251,7 @@ def parse_moment(text: str, option: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise _malformed(option, text, "a day, `2022-01-10`, or a moment, `2022-01-10T12:00`") from error
+        raise malformed(option, text, "a day, `2022-01-10`, or a moment, `2022-01-10T12:00`") from error
     if len(text) <= len("2022-01-10"):
         moment = datetime.combine(moment, _END_OF_DAY)
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -298,14 +299,14 @@ def _requirement(text: str, option: str) -> Requirement:
                 Version(specifier.version)  # `===` takes any text, and uv does not
         return requirement
     except (InvalidRequirement, InvalidVersion) as error:
-        raise _malformed(option, text, "a requirement (PEP 508), such as `uvicorn==0.17.6`") from error
+        raise malformed(option, text, "a requirement (PEP 508), such as `uvicorn==0.17.6`") from error
 
 
 def _version(text: str | None, option: str) -> Version | None:
     try:
         return Version(text) if text is not None else None
     except InvalidVersion as error:
-        raise _malformed(option, text, "a version (PEP 440), such as `0.69.0`") from error
+        raise malformed(option, text, "a version (PEP 440), such as `0.69.0`") from error
 
 
 def parse_specifiers(text: str | None, option: str) -> SpecifierSet:
@@ -318,7 +319,7 @@ def parse_specifiers(text: str | None, option: str) -> SpecifierSet:
         return SpecifierSet(text or "")
     except InvalidSpecifier as error:
         form = "version specifiers (PEP 440), such as `>=0.60,<0.110`"
-        raise _malformed(option, text, form) from error
+        raise malformed(option, text, form) from error
 
 
 def _claim(options: Options) -> Claim | None:
@@ -333,31 +334,7 @@ def _claim(options: Options) -> Claim | None:
     return None
 
 
-def _limit(options: Options) -> Limit | None:
-    above, below = options.bad_above, options.bad_below
-    if options.metric is None and above is None and below is None:
-        return None
-    if (above is None) == (below is None):
-        raise UsageError(
-            "a metric needs one limit: `--bad-above X` or `--bad-below X`",
-            hint="name what is measured, too: `--metric growth --bad-above 8e6`",
-        )
-    return Limit(metric=options.metric or "value", above=above, below=below)
-
-
-def _pattern(text: str | None) -> str | None:
-    try:
-        re.compile(text or "")
-    except re.error as error:
-        raise _malformed("--match", text, "a regular expression of Python's `re`") from error
-    return text
-
-
 def _at_least(least: int, value: int | None, default: int, option: str) -> int:
     if value is not None and value < least:
         raise UsageError(f"`{option} {value}` is out of range", hint=f"it is {least} or more")
     return default if value is None else value
-
-
-def _malformed(option: str, text: str | None, form: str) -> UsageError:
-    return UsageError(f"`{text}` cannot be read ({option})", hint=f"it is {form}")

@@ -18,14 +18,27 @@ from bisect_asgi.errors import BisectError, UsageError
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.explain import explain
 from bisect_asgi.format import listing
-from bisect_asgi.hunt import Hunt, World, announce, case_of, find, mapping, open_engine, recall
+from bisect_asgi.hunt import (
+    Hunt,
+    World,
+    announce,
+    case_of,
+    find,
+    find_limit,
+    mapping,
+    open_engine,
+    recall,
+    search_changes,
+)
 from bisect_asgi.judge import Expectation, judge
 from bisect_asgi.merges import go_into_merges
 from bisect_asgi.model import Ruling, Trial, TrialRequest
 from bisect_asgi.plan import COMMITS, Plan
 from bisect_asgi.process import Lifeline
+from bisect_asgi.search import Found, Mapped
 from bisect_asgi.stages import Stages, ending, started
 from bisect_asgi.suitability import Choice
+from bisect_asgi.trust import search_noisy
 
 
 def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
@@ -53,7 +66,7 @@ def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
 
 def _look_behind(plan: Plan, hunt: Hunt, world: World, stages: Stages) -> None:
     """Find out what carries the change that was found, what changed in it, and in which commits."""
-    for carrier in explain(plan, hunt, world, stages):
+    for carrier in explain(hunt, world, stages):
         with _standing(stages):
             go_into(carrier, plan, world, stages)
     if plan.over == COMMITS and not plan.first_parent:
@@ -115,13 +128,25 @@ def _verify(plan: Plan, claim: Claim, world: World, emit: Emit, end: Callable[[A
         )
     engine = open_engine(plan, setting, world, emit)
     recall(plan, engine, world)
+    if plan.rules.aim:
+        expectation = find_limit(plan, setting, engine, world, plan.rules.aim)
+        if isinstance(expectation, Answer):
+            end(expectation)
+            return claims.untold(claim, expectation.message)
     told = mapping(len(setting.labels), first=(place, place - 1))
     engine.search(told)
-    engine.repeat([key for key in (place - 1, place) if key in engine.observed], plan.confirm)
-    state = engine.search(told)
+    engine.repeat([key for key in (place - 1, place) if key in engine.observed], plan.repeats)
+    state = search_changes(engine, plan, told)
+    believed = None
+    if engine.judgement().is_flaky:
+        state, believed = search_noisy(engine, plan, setting)
     judgement = engine.judgement()
-    end(answers.answer(case_of(plan, setting, engine), state, judgement))
-    return claims.judge_claim(claim, place, setting.labels, judgement, state)
+    end(answers.answer(replace(case_of(plan, setting, engine), believed=believed), state, judgement))
+    if isinstance(state, Found):  # of a probe that contradicts itself: one change is all that it can show
+        state = Mapped(changes=(state,), shortest=len(setting.labels))
+    return claims.judge_claim(
+        claim, place, setting.labels, judgement, state, is_settled=engine.noise is not None
+    )
 
 
 def check(plan: Plan, version: str, world: World) -> tuple[Choice, Trial]:

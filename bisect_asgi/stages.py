@@ -86,6 +86,8 @@ def started(
         subject="" if noun else axis.subject(plan),
         noun=noun or axis.noun,
         context=axis.context(plan) if context is None else context,
+        metric=plan.rules.metric,
+        limit=plan.rules.limit.bound if plan.rules.limit else "",
         served=plan.probe.served is not None,
         check_options=plan.check_options(),
         term_old=plan.term_old,

@@ -87,26 +87,6 @@ def relative(old: float, new: float) -> float:
     return abs(new - old) / base if base else math.inf
 
 
-def wilson(failed: int, runs: int) -> tuple[float, float]:
-    """Bound the failure rate behind `failed` failures in `runs` runs, at 95 %.
-
-    Both bounds are rates from 0 to 1; with no runs they are 0 and 1. Wilson (1927), Probable inference, the
-    law of succession, and statistical inference; unlike the normal interval it never leaves [0, 1].
-
-    Raises:
-        ValueError: `failed` is negative or greater than `runs`.
-    """
-    if not 0 <= failed <= runs:
-        raise ValueError("failures are between none and all of the runs")
-    if not runs:
-        return 0.0, 1.0
-    rate, weight = failed / runs, _Z**2 / runs
-    middle = (rate + weight / 2) / (1 + weight)
-    half = math.sqrt(weight * (rate * (1 - rate) + weight / 4)) / (1 + weight)
-    # At no failures and at all of them the bound is exact; rounding would miss it.
-    return max(0.0, middle - half) if failed else 0.0, min(1.0, middle + half) if failed < runs else 1.0
-
-
 def rank_sum(a: Sequence[float], b: Sequence[float]) -> float:
     """The two-sided p value of the rank test: how rarely chance alone sets two samples this far apart.
 

@@ -65,4 +65,5 @@ def wilson_interval(failed: int, runs: int) -> tuple[float, float]:
     share, square = failed / runs, _Z * _Z / runs
     centre = (share + square / 2) / (1 + square)
     reach = math.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
-    return max(0.0, centre - reach), min(1.0, centre + reach)
+    # At the ends it is exact, whatever rounding says.
+    return (centre - reach if failed else 0.0), (centre + reach if failed < runs else 1.0)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
 from bisect_asgi import codec, signature
-from bisect_asgi.environments.cache import EnvironmentCache, NotProved
+from bisect_asgi.environments.cache import Environment, EnvironmentCache, NotProved
 from bisect_asgi.environments.resolution import Resolution, Resolver
 from bisect_asgi.errors import BuildFailed, Unresolvable
 from bisect_asgi.events import Activity
@@ -34,6 +35,7 @@ from bisect_asgi.model import (
 )
 from bisect_asgi.process import Lifeline
 from bisect_asgi.runs import Output, run_probe
+from bisect_asgi.samples import Lane, take_sample, warm_up
 from bisect_asgi.store import Store
 
 _RECENT = timedelta(days=1)
@@ -51,6 +53,7 @@ class Workshop:
     environments: EnvironmentCache
     runs: Path
     locks: Path
+    lane: Lane
     renewed: set[str] = field(default_factory=set)
     """Keys of observations that this command has let go of: once is enough where candidates share one."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -84,31 +87,42 @@ def run_trial(
         resolution = resolve(request.spec, workshop, lifeline, anew=anew)
     except (Unresolvable, BuildFailed) as error:
         return _untestable(request, error, build_s=monotonic() - started)
-    key = observation_key(request.probe, resolution)
+    try:
+        against = _resolve_reference(request, workshop, lifeline)
+    except NotProved as error:
+        return _broken(request, error, build_s=monotonic() - started)
+    key = observation_key(request.probe, resolution, against)
     if request.fresh:
         workshop.renew(key)
     # Two processes that want the same observation: the second waits, and finds it in the store.
     with locked(workshop.locks / f"run-{key}.lock", waiting=lifeline.check):
-        known = workshop.store.observations(key)[request.already : request.already + request.runs]
-        if len(known) == request.runs:
+        known = _asked_for(workshop.store.observations(key)[request.already :], request.runs)
+        wanted = request.runs - _count(known)
+        if wanted == 0:
             return _finished(request, resolution, known, (), build_s=monotonic() - started)
         try:
             progress(Activity.BUILDING)
-            with workshop.environments.holding(resolution, request.spec, lifeline) as environment:
+            with ExitStack() as held:
+                hold = workshop.environments.holding
+                environment = held.enter_context(hold(resolution, request.spec, lifeline))
+                reference = _hold_reference(held, request, workshop, against, lifeline)
                 built = monotonic()
+                if request.measuring:
+                    held.enter_context(workshop.lane.taken(lifeline))
+                begun = monotonic()
                 progress(Activity.RUNNING)
                 made = []
-                for _ in range(request.runs - len(known)):
-                    made.append(run_probe(request.probe, environment, workshop.runs, lifeline, output))
-                    workshop.store.add_observation(key, made[-1])
+                for seen in _runs(request, workshop, environment, reference, wanted, lifeline, output):
+                    made.append(seen)
+                    workshop.store.add_observation(key, seen)
         except BuildFailed as error:
             _keep_failure(request.spec, error, workshop.store)
             return _untestable(request, error, build_s=monotonic() - started)
         except NotProved as error:
-            build_s = monotonic() - started
-            return _without_runs(request, Outcome.BROKEN, Phase.INSTALL, str(error), build_s=build_s)
+            return _broken(request, error, build_s=monotonic() - started)
+    # To wait for the machine to be free is neither building nor running.
     return _finished(
-        request, resolution, known, tuple(made), build_s=built - started, run_s=monotonic() - built
+        request, resolution, known, tuple(made), build_s=built - started, run_s=monotonic() - begun
     )
 
 
@@ -116,15 +130,104 @@ def recall(request: TrialRequest, store: Store) -> Trial | None:
     """Return what earlier commands observed of the candidate, all of it; None: nothing."""
     if known_failure := _known_failure(request.spec, store):
         return _untestable(request, known_failure)
+    beside = _reference(request)
+    against = _known_resolution(beside, store) if beside else None
+    if beside and not against:
+        return None
     if resolution := _known_resolution(request.spec, store):
-        known = store.observations(observation_key(request.probe, resolution))
-        return _finished(request, resolution, known, ()) if known else None
+        known = store.observations(observation_key(request.probe, resolution, against))
+        return _finished(request, resolution, known, ()) if _count(known) else None
     return None
 
 
-def observation_key(probe: Probe, resolution: Resolution) -> str:
-    """Name everything that can change what a run shows: the probe, the exact environment, the platform."""
-    return codec.digest("run 2", probe, resolution.digest, sys.platform, os.uname().machine)
+def _reference(request: TrialRequest) -> EnvironmentSpec | None:
+    return request.measuring.reference if request.measuring else None
+
+
+def _resolve_reference(request: TrialRequest, workshop: Workshop, lifeline: Lifeline) -> Resolution | None:
+    """The reference's resolution; None: there is none to be run beside.
+
+    Raises:
+        NotProved: it cannot be had, which says nothing of the candidate.
+        Unavailable, Cancelled: as `resolve`.
+    """
+    beside = _reference(request)
+    try:
+        return resolve(beside, workshop, lifeline) if beside else None
+    except (Unresolvable, BuildFailed) as error:
+        raise NotProved(f"the reference cannot be run: {error}") from error
+
+
+def _hold_reference(
+    held: ExitStack,
+    request: TrialRequest,
+    workshop: Workshop,
+    against: Resolution | None,
+    lifeline: Lifeline,
+) -> Environment | None:
+    """Hold the reference's environment as long as `held` is open; None: there is none.
+
+    Raises:
+        NotProved: it cannot be had, which says nothing of the candidate.
+        Unavailable, Cancelled: as `EnvironmentCache.holding`.
+    """
+    beside = _reference(request)
+    if not against or not beside:
+        return None
+    try:
+        return held.enter_context(workshop.environments.holding(against, beside, lifeline))
+    except (BuildFailed, NotProved) as error:
+        raise NotProved(f"the reference cannot be run: {error}") from error
+
+
+def _asked_for(known: Sequence[Observation], runs: int) -> tuple[Observation, ...]:
+    """As many of those that were recorded as it takes to have `runs`; warm-ups do not count."""
+    found: list[Observation] = []
+    for observation in known:
+        if _count(found) == runs:
+            break
+        found.append(observation)
+    return tuple(found)
+
+
+def _count(observations: Sequence[Observation]) -> int:
+    return sum(not observation.is_warm_up for observation in observations)
+
+
+def _runs(
+    request: TrialRequest,
+    workshop: Workshop,
+    environment: Environment,
+    reference: Environment | None,
+    wanted: int,
+    lifeline: Lifeline,
+    output: Output | None,
+) -> Iterator[Observation]:
+    """Run the probe `wanted` times; a measured one warm, and next to the reference."""
+
+    def run(where: Environment) -> Observation:
+        return run_probe(request.probe, where, workshop.runs, lifeline, output)
+
+    measuring = request.measuring
+    if measuring is None:
+        for _ in range(wanted):
+            yield run(environment)
+        return
+    if measuring.needs_warm_up:
+        for seen in warm_up(run, workshop.lane, environment, reference, probe=codec.digest(request.probe)):
+            yield seen
+            wanted -= not seen.is_warm_up
+    for place in range(request.already, request.already + wanted):
+        yield take_sample(run, environment, reference, place=place)
+
+
+def observation_key(probe: Probe, resolution: Resolution, against: Resolution | None = None) -> str:
+    """Name everything that can change what a run shows: the probe, the exact environment, the platform.
+
+    Samples that have a reference's beside them are kept apart from those that have none, or another's.
+    """
+    beside = against.digest if against else ""
+    return codec.digest("run 3", probe, resolution.digest, beside, sys.platform, os.uname().machine)
 
 
 def resolve(
@@ -192,6 +295,11 @@ def _untestable(request: TrialRequest, error: Exception, *, build_s: float = 0.0
     """The trial of a candidate that has no environment."""
     phase = Phase.RESOLVE if isinstance(error, Unresolvable) else Phase.INSTALL
     return _without_runs(request, Outcome.UNTESTABLE, phase, str(error), build_s=build_s)
+
+
+def _broken(request: TrialRequest, error: Exception, *, build_s: float) -> Trial:
+    """The trial of a candidate of which nothing can be learnt."""
+    return _without_runs(request, Outcome.BROKEN, Phase.INSTALL, str(error), build_s=build_s)
 
 
 def _without_runs(

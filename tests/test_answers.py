@@ -9,10 +9,11 @@ from builders import ASSERTION, CONFLICT, IMPORT_ERROR
 
 from bisect_asgi.answers import INTERRUPTED, Answer, Case, answer, contradicts, kind_of
 from bisect_asgi.errors import BisectError, ExitCode, Unavailable, UsageError
-from bisect_asgi.events import AnswerKind, RunFinished
+from bisect_asgi.events import AnswerKind, Believed, RunFinished
 from bisect_asgi.judge import Expectation, Judgement
 from bisect_asgi.model import Outcome, Ruling, Verdict
-from bisect_asgi.search import Found, Searching, State, Stopped, StopReason
+from bisect_asgi.search import Found, Mapped, Searching, State, Stopped, StopReason
+from bisect_asgi.tally import Tally
 
 LABELS = ("0.1", "0.2", "0.3", "0.4", "0.5")
 
@@ -227,9 +228,99 @@ def test_a_flaky_candidate_makes_a_boundary_a_guess_and_it_is_not_told_as_one() 
     assert said == Answer(
         kind=AnswerKind.INCONCLUSIVE,
         message="the probe is flaky: on starlette 0.3 it failed 1 of 3 runs",
-        hint="have the probe repeat what it checks until it is sure; "
-        "an answer from single runs of it would be a guess",
+        hint="all changes of such a probe cannot be told apart; one can, without `--all`",
     )
+
+
+FLAKY = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION, passed=2, failed=1)
+
+
+@pytest.mark.parametrize("state", [Found(low=1, high=2), Mapped(changes=(Found(low=1, high=2),), shortest=1)])
+def test_contradictions_that_are_reckoned_with_are_no_reason_against_an_answer(state: State) -> None:
+    case = replace(a_case(), is_settled=True)
+
+    said = answer(case, state, judged(k1=replace(FLAKY, verdict=Verdict.OLD), k2=FLAKY))
+
+    assert (said.kind, said.found) == (AnswerKind.FOUND, Found(low=1, high=2))
+
+
+BELIEVED = Believed(
+    low=1,
+    high=2,
+    probability=0.612,
+    old=Tally(passed=9, failed=1).rate,
+    new=Tally(passed=3, failed=7).rate,
+    first=2,
+    last=4,
+    confidence=0.95,
+)
+
+
+def test_a_noisy_search_that_ran_out_of_its_budget_says_where_the_change_probably_is() -> None:
+    case = replace(a_case(good=0), believed=BELIEVED, budget="400 runs")
+
+    # That the good end failed once is no reason to say that it fails: the probe is flaky.
+    said = answer(case, Searching(low=1, high=3), judged(k0=FLAKY, k2=FLAKY))
+
+    assert said == Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message="the probe is flaky, and 400 runs did not tell where it changes: most probably in 0.3 "
+        "(probability 0.61), with 0.95 in one of 0.3 to 0.5",
+        hint="`--budget` allows for more, the same command goes on from there; "
+        "a probe that fails oftener where it is bad needs less",
+    )
+
+
+@pytest.mark.parametrize("no_change", [0.612, 0.7], ids=["as-probable", "more-probable"])
+def test_a_budget_after_which_no_change_is_as_probable_is_told_as_such(no_change: float) -> None:
+    case = replace(a_case(), believed=replace(BELIEVED, no_change=no_change), budget="400 runs")
+
+    said = answer(case, Searching(low=1, high=3), judged(k0=FLAKY, k2=FLAKY))
+
+    assert said == Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message="the probe is flaky, and 400 runs did not show that anything changes: it failed 8 of 20; "
+        f"that it fails as often everywhere has a probability of {no_change:.2f}, the likeliest change, "
+        "in 0.3, 0.61",
+        hint="`--budget` allows for more, the same command goes on from there; "
+        "the bug may be as old as the oldest release, or the probe may fail for a reason of its own",
+    )
+
+
+def test_a_noisy_search_that_found_no_change_says_how_often_the_probe_fails() -> None:
+    case = replace(a_case(), believed=BELIEVED, budget="400 runs")
+
+    said = answer(case, Stopped(reason=StopReason.ALL_NEW), judged(k0=FLAKY, k4=FLAKY))
+
+    assert said == Answer(
+        kind=AnswerKind.NOT_REPRODUCED,
+        message="`leak.py` fails as often everywhere: 8 of 20 runs, from 0.1 to 0.5",
+        hint="the bug may be as old as the oldest one, or the probe may fail for a reason of its own",
+    )
+
+
+def test_a_boundary_that_a_noisy_search_found_is_the_answer() -> None:
+    case = replace(a_case(good=0, bad=4), believed=BELIEVED, is_settled=True)
+    found = Found(low=1, high=2)
+
+    said = answer(
+        case,
+        found,
+        judged(k0=replace(FLAKY, verdict=Verdict.OLD, outcome=Outcome.PASSED), k2=FLAKY, k4=FLAKY),
+    )
+
+    assert said == Answer(kind=AnswerKind.FOUND, found=found)
+
+
+@pytest.mark.parametrize(
+    ("case", "ruled"),
+    [
+        pytest.param(a_case(good=0), judged(k0=FLAKY), id="a-good-end"),
+        pytest.param(a_case(bad=4), judged(k4=replace(FLAKY, outcome=Outcome.PASSED)), id="a-bad-end"),
+    ],
+)
+def test_an_end_that_contradicts_itself_does_not_contradict_the_user(case: Case, ruled: Judgement) -> None:
+    assert not contradicts(ruled, case.expectation)
 
 
 @pytest.mark.parametrize(

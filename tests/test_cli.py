@@ -54,6 +54,8 @@ class Shell:
         self.environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
+            # Whoever else measures on this machine has another lane.
+            "TMPDIR": str(folder),
             "PYENV_ROOT": os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv")),
             "BISECT_ASGI_CACHE_DIR": str(self.cache),
             "UV_CACHE_DIR": str(folder / "uv-cache"),
@@ -165,9 +167,18 @@ def test_a_regression_is_found_and_shown_with_its_evidence(shell: Shell) -> None
     lines = [line.rstrip() for line in done.stdout.splitlines()]
     assert lines[0] == "demo 1.5 is the first bad release, by itself"
     assert "Boundary   demo 1.4 (good, 2021-05-01) → 1.5 (bad, 2021-06-01)" in lines
-    assert (
-        "Evidence   1.4 passed 2 of 2 runs; 1.5 failed 2 of 2 runs: AssertionError: it does not work" in lines
+    (evidence,) = (line for line in lines if line.startswith("Evidence"))
+    both = re.fullmatch(
+        r"Evidence   1\.4 passed (\d) of \1 runs; 1\.5 failed (\d) of \2 runs: (AssertionError.*)", evidence
     )
+    assert both
+    # Each was run in the search, and as often again as luck needs where no end is named.
+    assert min(int(both[1]), int(both[2])) >= 4
+    assert both[3] == "AssertionError: it does not work"
+    (sure,) = (line for line in lines if line.startswith("Sure"))
+    luck = re.search(r"at most (0\.\d+) %", sure)
+    assert luck
+    assert float(luck[1]) <= 1
     assert any(line.startswith("Python") and line.endswith(f"`--python {PYTHON}`") for line in lines)
     assert "Others     dependencies as of each release's upload" in lines
     short = "{}.{}".format(*sys.version_info[:2])
@@ -290,6 +301,51 @@ def test_the_dependencies_are_as_of_each_release_unless_the_user_says_otherwise(
     assert latest.returncode == 3
 
 
+# What is measured.
+
+SIZES = """\
+import demo
+print("@metric size", 1 if demo.works else 2, "KiB")
+"""
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        pytest.param(["--bad-above", "1500 B"], id="a-limit"),
+        pytest.param(["--bad-above", "15%"], id="so-much-more-than-the-good-end"),
+        pytest.param([], id="none"),
+    ],
+)
+def test_a_metric_finds_its_boundary_and_is_drawn_when_asked(shell: Shell, limit: list[str]) -> None:
+    publish(shell.index, "++--")
+    shell.write("leak.py", SIZES)
+
+    done = shell.bisect("--metric", "size", *limit, "--plot")
+    again = shell.run("report", "--plot")
+    plain = shell.run("report")
+
+    assert (done.returncode, again.returncode) == (0, 0)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "demo 1.2 is the first bad release, by itself"
+    drawn = [line.split() for line in lines if line.endswith((" good", " bad")) and "KiB" in line]
+    tested = {line[0]: (line[-1], " ".join(line[-3:-1])) for line in drawn}
+    assert tested["1.1"] == ("good", "1.0 KiB")
+    assert tested["1.2"] == ("bad", "2.0 KiB")
+    assert again.stdout == done.stdout
+    assert set(plain.stdout.splitlines()) < set(lines)
+    assert not any(line.endswith("KiB good") for line in plain.stdout.splitlines())
+
+
+def test_a_probe_that_measures_nothing_has_nothing_to_draw(shell: Shell) -> None:
+    publish(shell.index, "+-")
+
+    done = shell.bisect("--plot")
+    plain = shell.run("report")
+
+    assert (done.returncode, done.stdout) == (0, plain.stdout)
+
+
 # Data.
 
 
@@ -374,25 +430,25 @@ def is_running(pid: int) -> bool:
 
 def test_after_a_kill_in_the_middle_no_finished_run_is_repeated(shell: Shell) -> None:
     publish(shell.index, "+++++---")
-    process, probe = third_run_hangs(shell)
+    process, probe = third_run_hangs(shell, "--confirm", "1")
 
     process.kill()
     process.communicate(timeout=PATIENCE_S)
     finished = shell.noted("end")
     eventually(lambda: not is_running(probe))
-    done = shell.bisect("--quiet")
+    done = shell.bisect("--quiet", "--confirm", "1")
 
     assert done.stdout == "demo 1.5 is the first bad release, by itself\n"
     assert finished.total() == 2
     ended = shell.noted("end")
-    # Both sides of the boundary are run twice by any one command.
+    # Both sides of the boundary are run twice by any one command with `--confirm 1`.
     assert {version: runs for version, runs in ended.items() if runs > 1} == {"1.4": 2, "1.5": 2}
     assert shell.noted("start").total() == ended.total() + 1  # the one that was killed
 
 
 def test_an_interrupt_exits_130_and_leaves_no_process_behind(shell: Shell) -> None:
     publish(shell.index, "+++++---")
-    process, probe = third_run_hangs(shell)
+    process, probe = third_run_hangs(shell, "--confirm", "1")
     below = psutil.Process(process.pid).children(recursive=True)
     assert probe in {child.pid for child in below}
 
@@ -407,14 +463,15 @@ def test_an_interrupt_exits_130_and_leaves_no_process_behind(shell: Shell) -> No
     )
     assert "Traceback" not in stderr
     assert [child.pid for child in below if is_running(child.pid)] == []
-    assert shell.bisect("--quiet").stdout == "demo 1.5 is the first bad release, by itself\n"
+    again = shell.bisect("--quiet", "--confirm", "1")
+    assert again.stdout == "demo 1.5 is the first bad release, by itself\n"
     assert max(shell.noted("end").values()) == 2
 
 
 def test_two_commands_at_once_share_what_they_observe(shell: Shell, tmp_path: Path) -> None:
     publish(shell.index, "+++++---")
 
-    both = [shell.start(*BISECT, "--quiet") for _ in range(2)]
+    both = [shell.start(*BISECT, "--quiet", "--confirm", "1") for _ in range(2)]
     said = [process.communicate(timeout=PATIENCE_S) for process in both]
 
     assert said == [("demo 1.5 is the first bad release, by itself\n", "")] * 2
@@ -450,7 +507,7 @@ def test_a_bad_end_that_passes_is_not_reproduced(shell: Shell) -> None:
 
     assert done.returncode == 3
     assert done.stderr == told(
-        "the bad end passes: `leak.py` succeeded on demo 1.2 (1 of 1 run)",
+        "the bad end passes: `leak.py` succeeded on demo 1.2 (6 of 6 runs)",
         "the change may be later, or need another Python or other dependencies: "
         "try another `--bad`, `--python` or `--deps`",
     )
@@ -463,7 +520,7 @@ def test_a_good_end_that_fails_has_an_exit_code_of_its_own(shell: Shell) -> None
 
     assert done.returncode == 4
     assert done.stderr == told(
-        "the good end fails: `leak.py` failed on demo 1.0 (1 of 1 run): AssertionError: it does not work",
+        "the good end fails: `leak.py` failed on demo 1.0 (6 of 6 runs): AssertionError: it does not work",
         "name another release with `--good`, or none: older ones are then tried",
     )
 
@@ -601,6 +658,48 @@ def test_an_index_without_upload_times_cannot_serve_a_policy_by_date(shell: Shel
             "`--confirm -1` is out of range",
             "it is 0 or more",
             id="confirm-out-of-range",
+        ),
+        pytest.param(
+            [*BISECT, "--metric", "wall", "--bad-above", "15 bananas"],
+            "`15 bananas` cannot be read (--bad-above)",
+            "it is a number, with or without a unit: `8 MiB`, `250 ms`, `15%`",
+            id="no-such-unit",
+        ),
+        pytest.param(
+            [*BISECT, "--metric", "wall", "--bad-above", "0%"],
+            "`--bad-above 0 %` is out of range",
+            "it is a share above 0 %",
+            id="no-more-than-the-good-end",
+        ),
+        pytest.param(
+            [*BISECT, "--metric", "wall", "--bad-above", "15%", "--bad-below", "3 s"],
+            "`--bad-above 15%` and `--bad-below 3 s` are two limits",
+            "name one of them; the other side is good",
+            id="two-limits",
+        ),
+        pytest.param(
+            [*BISECT, "--effect", "5%"],
+            "`--effect 5%` has no use here",
+            "name what is measured: `--metric wall`",
+            id="an-effect-on-nothing",
+        ),
+        pytest.param(
+            [*BISECT, "--metric", "wall", "--effect", "3 ms"],
+            "`--effect 3 ms` is out of range",
+            "it is a share of the metric: `5%`",
+            id="an-effect-that-is-no-share",
+        ),
+        pytest.param(
+            [*BISECT, "--confidence", "99"],
+            "`--confidence 99` is out of range",
+            "it is from 0.5 to 0.9999",
+            id="a-confidence-in-per-cent",
+        ),
+        pytest.param(
+            [*BISECT, "--budget", "all day"],
+            "`all day` cannot be read (--budget)",
+            "it is a number of runs, `200`, or a time, `30 min`",
+            id="no-budget",
         ),
         pytest.param(
             [*BISECT, "--deps", "yesterday"],
@@ -773,7 +872,7 @@ def test_releases_are_listed_with_dates_and_with_reasons_for_those_left_out(shel
 
 def test_the_cache_is_shown_and_cleared(shell: Shell) -> None:
     publish(shell.index, "+-")
-    shell.bisect()
+    shell.bisect("--confirm", "1")
 
     before = shell.run("cache").stdout.splitlines()
     cleared = shell.run("cache", "--clear")

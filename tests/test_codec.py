@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -12,13 +13,19 @@ from bisect_asgi.errors import ExitCode
 from bisect_asgi.events import (
     Activity,
     AnswerKind,
+    AskedAnew,
+    Believed,
     CandidateListed,
     CandidatesListed,
     Compared,
+    Confirmed,
+    EndsSampled,
     Event,
     Explained,
     InterpreterChosen,
     Judged,
+    LevelsFound,
+    MetricLevel,
     Noted,
     OutputSeen,
     RunFinished,
@@ -38,6 +45,7 @@ from bisect_asgi.model import (
     EnvironmentSpec,
     Exemption,
     LeftOut,
+    Measuring,
     Move,
     Outcome,
     Ruling,
@@ -45,8 +53,18 @@ from bisect_asgi.model import (
     TrialRequest,
     Verdict,
 )
+from bisect_asgi.tally import Tally
 
 MOVED = Move(name="starlette", old="0.14.2", new="0.15.0")
+WARM_UP = replace(passed(), wall_s=1.5, is_warm_up=True)
+SAMPLE = replace(
+    passed(),
+    wall_s=1.25,
+    metrics={"p95": 0.25},
+    units={"p95": "s"},
+    busy=0.5,
+    beside={"wall": 1.2, "p95": 0.2},
+)
 
 EVENTS = [
     RunStarted(
@@ -79,7 +97,7 @@ EVENTS = [
         trial=Trial(
             key=3,
             label="fastapi 0.69.0",
-            observations=(passed("ok\n"), failed(), untestable(), broken()),
+            observations=(passed("ok\n"), failed(), untestable(), broken(), WARM_UP, SAMPLE),
             environment=BuiltEnvironment(
                 digest="ab12", distributions=(Distribution(name="h11", version="0.9"),), step="latest"
             ),
@@ -95,6 +113,36 @@ EVENTS = [
         low=0,
         high=None,
         left=7,
+    ),
+    AskedAnew(),
+    Believed(
+        low=11,
+        high=12,
+        probability=0.997,
+        old=Tally(passed=12).rate,
+        new=Tally(passed=3, failed=9).rate,
+        first=12,
+        last=13,
+        confidence=0.99,
+    ),
+    Confirmed(low=11, high=12, runs=12, luck=0.004),
+    EndsSampled(
+        metric="wall",
+        unit="×",
+        low=0,
+        high=114,
+        reference=0,
+        old=(1.0, 1.02, 0.99),
+        new=(1.31, 1.29, 1.4),
+        p=0.0121,
+        above=1.15,
+    ),
+    LevelsFound(
+        metric="peak-memory",
+        unit="B",
+        levels=(MetricLevel(first=0, last=7, value=2.5e7), MetricLevel(first=8, last=9, value=3e7)),
+        penalty=6.9,
+        creep=-0.02,
     ),
     Noted(text="fastapi 0.69.1 was yanked"),
     Explained(
@@ -154,7 +202,7 @@ STAGED = [Staged(stage=number, event=event) for number, event in enumerate(EVENT
 def test_an_event_is_one_line_that_says_what_it_is_and_reads_back(event: Event) -> None:
     line = codec.event_to_json(event)
 
-    assert line.startswith(b'{"event":"%s",' % type(event).__name__.encode())
+    assert line.startswith(b'{"event":"%s"' % type(event).__name__.encode())
     assert b"\n" not in line
     assert codec.event_from_json(line) == event
 
@@ -163,9 +211,9 @@ def test_an_event_is_one_line_that_says_what_it_is_and_reads_back(event: Event) 
 def test_an_event_of_a_stage_is_written_as_it_is_with_the_stages_number(event: Staged) -> None:
     line = codec.event_to_json(event)
 
-    start = b'{"event":"%s","stage":%d,' % (type(event.event).__name__.encode(), event.stage)
+    start = b'{"event":"%s","stage":%d' % (type(event.event).__name__.encode(), event.stage)
     assert line.startswith(start)
-    assert line.replace(b'"stage":%d,' % event.stage, b"", 1) == codec.event_to_json(event.event)
+    assert line.replace(b',"stage":%d' % event.stage, b"", 1) == codec.event_to_json(event.event)
     assert codec.event_from_json(line) == event
 
 
@@ -229,17 +277,15 @@ def test_text_that_is_not_the_wanted_value_is_unreadable(text: bytes | str) -> N
 
 
 def test_a_trial_request_travels_as_json() -> None:
+    spec = EnvironmentSpec(
+        interpreter=usable().interpreter,
+        requirements=("fastapi==0.69.0",),
+        not_after=day("2021-10-08"),
+        exempt=(Exemption(name="fastapi"),),
+        proves=Distribution(name="fastapi", version="0.69.0"),
+    )
     request = TrialRequest(
-        key=3,
-        label="fastapi 0.69.0",
-        spec=EnvironmentSpec(
-            interpreter=usable().interpreter,
-            requirements=("fastapi==0.69.0",),
-            not_after=day("2021-10-08"),
-            exempt=(Exemption(name="fastapi"),),
-            proves=Distribution(name="fastapi", version="0.69.0"),
-        ),
-        probe=probe(),
+        key=3, label="fastapi 0.69.0", spec=spec, probe=probe(), measuring=Measuring(reference=spec)
     )
 
     assert codec.from_json(codec.to_json(request), TrialRequest) == request

@@ -21,7 +21,6 @@ from bisect_asgi.differences import Contents, Metadata
 from bisect_asgi.drill import Carrier, command, drill_plan, go_into
 from bisect_asgi.errors import ExitCode, Unavailable, UsageError
 from bisect_asgi.events import AnswerKind, Compared
-from bisect_asgi.judge import Limit, Rules
 from bisect_asgi.model import (
     BuiltEnvironment,
     Distribution,
@@ -36,6 +35,7 @@ from bisect_asgi.plan import COMMITS, DATE, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.process import Lifeline
 from bisect_asgi.report.fold import Report, fold
 from bisect_asgi.repository import Repository
+from bisect_asgi.rules import Limit, Rules
 from bisect_asgi.stages import Stages, started
 
 PYTHON = usable("3.8.18").interpreter

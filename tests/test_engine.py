@@ -23,11 +23,12 @@ from builders import (
 from bisect_asgi import events
 from bisect_asgi.engine import Engine, Question, RunTrial
 from bisect_asgi.errors import Cancelled, Unavailable
-from bisect_asgi.judge import Expectation, Judgement, Rules
+from bisect_asgi.judge import Expectation, Judgement
 from bisect_asgi.model import (
     BuiltEnvironment,
     Candidate,
     EnvironmentSpec,
+    Measuring,
     Observation,
     Outcome,
     Trial,
@@ -35,6 +36,7 @@ from bisect_asgi.model import (
     Verdict,
 )
 from bisect_asgi.process import Lifeline
+from bisect_asgi.rules import Rules
 from bisect_asgi.search import Bisection, Found, Searching, State, Stopped, StopReason
 
 History = Callable[[int], Observation]
@@ -458,3 +460,81 @@ def test_requests_say_which_search_of_the_run_they_are_for() -> None:
     lab.search()
 
     assert {request.stage for request in lab.requests} == {4}
+
+
+def test_each_candidate_is_run_as_often_as_it_is_wanted() -> None:
+    lab = Lab(4, broke_at(2))
+
+    lab.engine.repeat_each({0: 1, 3: 4})
+    lab.engine.repeat_each({0: 2})
+    lab.engine.repeat_each({})
+
+    assert {key: len(runs) for key, runs in lab.engine.observed.items()} == {0: 3, 3: 4}
+    asked = [(request.key, request.already, request.runs) for request in lab.requests]
+    assert asked == [(0, 0, 1), (3, 0, 4), (0, 1, 2)]
+
+
+def test_runs_that_were_made_are_counted_and_kept_in_their_order() -> None:
+    shown = {0: passed("a"), 1: passed("b")}
+    lab = Lab(2, lambda key: shown[key])
+    remembered = replace(trial(request_for(lab, 1), passed("old")), remembered=1)
+    lab.engine.recall(lambda request: remembered if request.key == 1 else None)
+
+    lab.engine.repeat_each({1: 1})
+    lab.engine.repeat_each({0: 2})
+
+    assert [run.output_tail for run in lab.engine.observed[1]] == ["old", "b"]
+    assert lab.engine.made == 3
+    assert [run.output_tail for run in lab.engine.taken] == ["b", "a", "a"]
+
+
+def request_for(lab: Lab, key: int) -> TrialRequest:
+    candidate = lab.engine.question.candidates[key]
+    return TrialRequest(key=key, label=candidate.label, spec=candidate.spec, probe=probe())
+
+
+def test_the_cost_of_a_run_is_what_others_took_and_a_build_where_none_was_made() -> None:
+    def timed(request: TrialRequest, _: Lifeline) -> Trial:
+        seen = tuple(passed() for _ in range(request.runs))
+        seconds = {0: 2.0, 1: 4.0}[request.key]
+        return Trial(
+            key=request.key,
+            label=request.label,
+            observations=seen,
+            build_s=10.0 * seconds,
+            run_s=seconds * request.runs,
+        )
+
+    lab = Lab(3, broke_at(2), run_trial=timed)
+    assert lab.engine.seconds(2) == 1.0  # nothing is known yet
+
+    lab.engine.repeat_each({0: 1, 1: 5})
+
+    assert lab.engine.seconds(0) == lab.engine.seconds(1) == pytest.approx(3.0)
+    assert lab.engine.seconds(2) == pytest.approx(3.0 + 30.0)
+
+
+def test_a_question_that_is_asked_anew_forgets_what_was_seen_and_says_so() -> None:
+    lab = Lab(4, broke_at(2))
+    lab.engine.repeat_each({0: 1, 3: 1})
+    measuring = Measuring(reference=lab.engine.question.candidates[0].spec)
+
+    lab.engine.ask_anew(replace(lab.engine.question, measuring=measuring))
+    lab.engine.repeat_each({0: 2})
+
+    assert lab.engine.observed.keys() == {0}
+    assert len(lab.engine.observed[0]) == 2
+    last = lab.requests[-1]
+    assert (last.already, last.measuring) == (0, measuring)
+    (place,) = (n for n, event in enumerate(lab.events) if isinstance(event, events.AskedAnew))
+    assert not next(event for event in lab.events[place:] if isinstance(event, events.Judged)).rulings
+    # What runs took was learnt all the same.
+    assert lab.engine.made == 4
+
+
+def test_warm_ups_alone_say_nothing() -> None:
+    lab = Lab(2, lambda _: replace(failed(), is_warm_up=True))
+
+    lab.engine.repeat_each({0: 1, 1: 1})
+
+    assert lab.engine.judgement() == Judgement()

@@ -149,6 +149,6 @@ def test_warnings_have_the_numbers_and_say_what_to_do() -> None:
         ),
         (
             "other programs kept 1.5 of 2 cores busy in half of the runs or more: times are longer and vary "
-            "more than else; close them, or measure cpu instead of wall"
+            "more than else; close them, or have the probe measure more at once"
         ),
     ]

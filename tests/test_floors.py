@@ -19,11 +19,12 @@ PACKAGE = "bisect_asgi"
 ROOT = Path(bisect_asgi.__file__).parent
 
 FLOORS = (
-    {"model", "differences", "events", "errors", "format", "codec"},
+    {"model", "differences", "events", "errors", "format", "codec", "quantities", "tally"},
     {
         *("search", "judge", "signature", "releases", "suitability", "metadata", "plan", "answers"),
-        *("planning", "stats", "culprit", "bonds", "spots", "affected", "claims", "tags"),
+        *("planning", "stats", "culprit", "bonds", "spots", "affected", "claims", "tags", "messages"),
         *("whatchanged", "requirement_changes", "changelog", "links", "lockfiles", "mixes", "reasons"),
+        *("metrics", "levels", "sampling", "findings", "noise", "rules", "measures"),
     },
     {
         *(
@@ -49,9 +50,13 @@ FLOORS = (
             "contents",
             "sdists",
             "kept",
+            "samples",
         ),
     },
-    {"engine", "session", "executors", "hunt", "mixing", "explain", "comparing", "drill", "stages", "merges"},
+    {
+        *("engine", "session", "executors", "hunt", "mixing", "explain", "comparing", "drill", "stages"),
+        *("merges", "trust", "ends", "levelling", "quality"),
+    },
     {"sinks", "report"},
     {"cli", "__main__"},
 )
@@ -66,7 +71,15 @@ HOMES = {
     "uv": ("environments",),
     "python_discovery": ("interpreters",),
     "psutil": ("process",),
-    "rich": ("sinks", "report.text", "report.tables", "report.why", "report.changes"),
+    "rich": (
+        "sinks",
+        "report.text",
+        "report.tables",
+        "report.why",
+        "report.changes",
+        "report.plot",
+        "report.measured",
+    ),
     "typer": ("cli",),
     "packaging": tuple(sorted(FLOORS[0] | FLOORS[1] | FLOORS[2])),
     "h11": ("asgi",),
@@ -225,8 +238,7 @@ def test_what_runs_in_a_candidates_python_needs_nothing_but_python_3_6(path: Pat
         pytest.param(
             "from rich.table import Table",
             "report.textual",
-            "report.textual imports rich, "
-            "whose home is ('sinks', 'report.text', 'report.tables', 'report.why', 'report.changes')",
+            f"report.textual imports rich, whose home is {HOMES['rich']}",
             id="a-library-next-door",
         ),
         pytest.param(

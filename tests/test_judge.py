@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from builders import (
@@ -19,9 +20,12 @@ from builders import (
 )
 
 from bisect_asgi import signature
-from bisect_asgi.judge import Expectation, Judgement, Rules, judge
-from bisect_asgi.model import Observation, Outcome, Phase, Ruling, Signature, Verdict
+from bisect_asgi.judge import Expectation, Judgement, judge
+from bisect_asgi.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature, Verdict
+from bisect_asgi.noise import Noise
+from bisect_asgi.rules import RATIO, Aim, Limit, Rules
 from bisect_asgi.search import Bisection, Found, Searching
+from bisect_asgi.tally import Tally
 
 OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP
 
@@ -31,10 +35,15 @@ NOTHING_NAMED = Expectation()
 
 
 def judged(
-    observed: Runs, *, size: int = 10, expectation: Expectation = NOTHING_NAMED, rules: Rules = Rules()
+    observed: Runs,
+    *,
+    size: int = 10,
+    expectation: Expectation = NOTHING_NAMED,
+    rules: Rules = Rules(),
+    noise: Noise | None = None,
 ) -> Judgement:
     """Judge ten candidates of which the user said nothing."""
-    return judge(observed, size=size, expectation=expectation, rules=rules)
+    return judge(observed, size=size, expectation=expectation, rules=rules, noise=noise)
 
 
 @pytest.mark.parametrize(
@@ -238,10 +247,273 @@ def test_every_failure_that_the_bad_end_showed_is_the_bug() -> None:
     assert judgement.verdicts[5] is NEW
 
 
+@pytest.mark.parametrize(
+    ("frame", "verdict"),
+    [
+        pytest.param("jinja2/filters.py in do_unique", NEW, id="seen-in-the-second-run"),
+        pytest.param("jinja2/utils.py in unique", NEW, id="elsewhere-in-that-package"),
+        pytest.param("./leak.py in check", NEW, id="seen-in-the-first-run"),
+        pytest.param("./leak.py in set_up", SKIP, id="elsewhere-in-the-probe"),
+        pytest.param("markupsafe/__init__.py in escape", SKIP, id="another-package"),
+        pytest.param("", NEW, id="not-seen"),
+    ],
+)
+def test_the_same_words_from_another_place_are_another_failure(frame: str, verdict: Verdict) -> None:
+    places = ["./leak.py in check", "jinja2/filters.py in do_unique", "./leak.py in check"]
+
+    judgement = judged(
+        {
+            9: [failed(replace(TYPE_ERROR, frame=place)) for place in places],
+            5: [failed(replace(TYPE_ERROR, frame=frame))],
+        }
+    )
+
+    assert [sign.frame for sign in judgement.reference] == places[:2]
+    assert judgement.verdicts[5] is verdict
+
+
 def test_one_run_with_the_bug_is_enough_among_other_failures() -> None:
     judgement = judged({9: [failed(ASSERTION)], 5: [failed(TYPE_ERROR), failed(ASSERTION)]})
 
-    assert judgement.rulings[5] == Ruling(verdict=NEW, outcome=Outcome.FAILED, signature=TYPE_ERROR, failed=2)
+    assert judgement.rulings[5] == Ruling(verdict=NEW, outcome=Outcome.FAILED, signature=ASSERTION, failed=1)
+
+
+def test_a_run_that_fails_otherwise_does_not_count_beside_one_that_passes() -> None:
+    judgement = judged({9: [failed(ASSERTION)], 5: [failed(TYPE_ERROR), passed(), passed()]})
+
+    assert judgement.rulings[5] == Ruling(
+        verdict=OLD, outcome=Outcome.PASSED, signature=TYPE_ERROR, passed=2, failed=0
+    )
+    assert not judgement.rulings[5].different
+    assert not judgement.is_flaky
+
+
+def test_of_passes_failures_and_other_failures_the_first_two_count() -> None:
+    judgement = judged({9: [failed(ASSERTION)], 5: [failed(TYPE_ERROR), passed(), failed(ASSERTION)]})
+
+    assert judgement.rulings[5] == Ruling(
+        verdict=NEW, outcome=Outcome.FAILED, signature=ASSERTION, passed=1, failed=1
+    )
+    assert judgement.is_flaky
+
+
+def test_a_candidate_that_only_fails_otherwise_is_a_skip_with_all_of_its_failures() -> None:
+    judgement = judged({9: [failed(ASSERTION)], 5: [failed(TYPE_ERROR), failed(IMPORT_ERROR)]})
+
+    assert judgement.rulings[5] == Ruling(
+        verdict=SKIP, outcome=Outcome.FAILED, signature=TYPE_ERROR, different=True, failed=2
+    )
+
+
+def test_tallies_are_of_the_runs_that_count_and_of_candidates_that_can_be_tested() -> None:
+    judgement = judged(
+        {
+            9: [failed(ASSERTION), failed(ASSERTION), passed()],
+            5: [failed(TYPE_ERROR)],
+            4: [untestable()],
+            3: [broken()],
+            2: [passed(), failed(TYPE_ERROR), broken()],
+            0: [],
+        }
+    )
+
+    assert judgement.tallies == {9: Tally(passed=1, failed=2), 2: Tally(passed=1)}
+
+
+@pytest.mark.parametrize(
+    ("observed", "expectation", "rules", "learnt_from"),
+    [
+        pytest.param({9: [failed()], 5: [failed()]}, NOTHING_NAMED, Rules(), 9, id="the-newest-that-fails"),
+        pytest.param({9: [failed()], 5: [failed()]}, Expectation(bad=5), Rules(), 5, id="the-named-end"),
+        pytest.param({9: [passed()], 5: [failed()], 3: [failed()]}, NOTHING_NAMED, Rules(), 5, id="a-fix"),
+        pytest.param({9: [passed()], 5: [passed()]}, NOTHING_NAMED, Rules(), None, id="nothing-fails"),
+        pytest.param({9: [failed()]}, NOTHING_NAMED, Rules(any_failure=True), None, id="any-failure"),
+        pytest.param({9: [failed()]}, NOTHING_NAMED, Rules(match="x"), None, id="a-pattern"),
+        pytest.param({5: [failed()]}, NOTHING_NAMED, Rules(), None, id="no-direction-yet"),
+    ],
+)
+def test_it_is_known_whose_failures_are_the_bug(
+    observed: Runs, expectation: Expectation, rules: Rules, learnt_from: int | None
+) -> None:
+    judgement = judged(observed, expectation=expectation, rules=rules)
+
+    assert judgement.learnt_from == learnt_from
+
+
+# Probes that do not always answer the same.
+
+NOISE = Noise(
+    new_is=Outcome.FAILED, old=Tally(passed=12), new=Tally(passed=3, failed=9), low=3, high=6, placed={4: NEW}
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "runs", "ruling"),
+    [
+        pytest.param(
+            2,
+            [failed(), passed()],
+            Ruling(verdict=OLD, outcome=Outcome.PASSED, signature=ASSERTION, passed=1, failed=1),
+            id="placed-below-whatever-it-shows",
+        ),
+        pytest.param(7, [passed()], Ruling(verdict=NEW, outcome=Outcome.FAILED, passed=1), id="placed-above"),
+        pytest.param(
+            4, [passed()], Ruling(verdict=NEW, outcome=Outcome.FAILED, passed=1), id="known-otherwise"
+        ),
+        pytest.param(
+            5,
+            [passed()] * 20,
+            Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=20),
+            id="between-and-its-runs-tell",
+        ),
+        pytest.param(5, [passed()], None, id="between-and-its-runs-do-not-tell"),
+        pytest.param(
+            2,
+            [untestable()],
+            Ruling(verdict=SKIP, outcome=Outcome.UNTESTABLE, signature=CONFLICT),
+            id="untestable-wherever-it-is",
+        ),
+        pytest.param(
+            2,
+            [failed(TYPE_ERROR)],
+            Ruling(verdict=SKIP, outcome=Outcome.FAILED, signature=TYPE_ERROR, different=True, failed=1),
+            id="another-failure-wherever-it-is",
+        ),
+    ],
+)
+def test_a_candidate_is_on_the_side_where_a_noisy_search_has_put_it(
+    key: int, runs: list[Observation], ruling: Ruling | None
+) -> None:
+    judgement = judged({9: [failed()], key: runs}, noise=NOISE)
+
+    assert judgement.rulings.get(key) == ruling
+
+
+def test_noise_knows_which_end_is_good_before_the_newest_is_run_and_whatever_it_shows() -> None:
+    fix = replace(NOISE, new_is=Outcome.PASSED)
+
+    judgement = judged({0: [failed()], 8: [failed(), passed()]}, noise=fix)
+
+    assert judgement.new_is is Outcome.PASSED
+    assert judgement.rulings[0] == Ruling(verdict=OLD, outcome=Outcome.FAILED, signature=ASSERTION, failed=1)
+    assert judgement.rulings[8] == Ruling(
+        verdict=NEW, outcome=Outcome.PASSED, signature=ASSERTION, passed=1, failed=1
+    )
+
+
+# What is measured.
+
+
+def sample(wall_s: float, *, beside_s: float | None = None, is_warm_up: bool = False) -> Observation:
+    """A run that passed, of so many seconds, and of so many of the reference's."""
+    beside = {} if beside_s is None else {"wall": beside_s}
+    return replace(passed(), wall_s=wall_s, beside=beside, is_warm_up=is_warm_up)
+
+
+SECOND = Rules(limit=Limit(metric="wall", above=1.0, unit="s"))
+HALF_MORE = Rules(limit=Limit(metric="wall", above=1.5, unit=RATIO))
+
+
+def untold(why: str) -> Ruling:
+    """A sample that tells nothing."""
+    signature = Signature(kind=FailureKind.METRIC, phase=Phase.CHECK, text=why, shown=why)
+    return Ruling(verdict=SKIP, outcome=Outcome.UNTESTABLE, signature=signature)
+
+
+NO_WALL = untold("no metric `wall`")
+NOTHING_BESIDE = untold("the reference's run has no `wall` to compare with")
+
+
+@pytest.mark.parametrize("warm_up", [sample(99.0, is_warm_up=True), sample(0.1, is_warm_up=True)])
+def test_a_warm_up_tells_nothing(warm_up: Observation) -> None:
+    ends = {9: [sample(2.0)], 0: [sample(0.5)]}
+
+    judgement = judged({**ends, 5: [warm_up], 4: [warm_up, sample(0.7), sample(0.8)]}, rules=SECOND)
+
+    assert 5 not in judgement.rulings
+    assert judgement.rulings[4] == Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=2)
+
+
+def test_a_warm_up_alone_at_the_newest_end_leaves_it_unknown_which_end_is_good() -> None:
+    judgement = judged({9: [sample(2.0, is_warm_up=True)], 0: [sample(0.5)]}, rules=SECOND)
+
+    assert judgement == Judgement()
+
+
+@pytest.mark.parametrize(
+    ("run", "ruling"),
+    [
+        pytest.param(
+            sample(30.0, beside_s=25.0),
+            Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=1),
+            id="as-slow-as-it",
+        ),
+        pytest.param(
+            sample(30.0, beside_s=20.0),
+            Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=1),
+            id="at-the-limit",
+        ),
+        pytest.param(
+            sample(0.4, beside_s=0.2),
+            Ruling(
+                verdict=NEW,
+                outcome=Outcome.FAILED,
+                signature=HALF_MORE.limit.signature(2.0) if HALF_MORE.limit else None,
+                failed=1,
+            ),
+            id="slower-than-it",
+        ),
+        pytest.param(
+            sample(0.4),
+            NOTHING_BESIDE,
+            id="nothing-beside",
+        ),
+        pytest.param(
+            sample(0.4, beside_s=0.0),
+            NOTHING_BESIDE,
+            id="nought-beside",
+        ),
+        pytest.param(
+            replace(failed(), wall_s=30.0),
+            Ruling(verdict=SKIP, outcome=Outcome.FAILED, signature=ASSERTION, different=True, failed=1),
+            id="a-failure-of-another-kind",
+        ),
+    ],
+)
+def test_a_ratio_is_judged_by_the_references_run_beside_it(run: Observation, ruling: Ruling) -> None:
+    judgement = judged({9: [sample(2.0, beside_s=1.0)], 5: [run]}, rules=HALF_MORE)
+
+    assert judgement.rulings[5] == ruling
+
+
+@pytest.mark.parametrize(
+    ("unit", "limit_unit", "ruling"),
+    [
+        pytest.param("B", "B", Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=1), id="the-same"),
+        pytest.param("", "B", Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=1), id="none-of-the-sample"),
+        pytest.param("B", "", Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=1), id="none-of-the-limit"),
+        pytest.param("B", "s", untold("`size` is in B, and its limit in s"), id="another"),
+    ],
+)
+def test_a_sample_in_another_unit_than_its_limits_tells_nothing(
+    unit: str, limit_unit: str, ruling: Ruling
+) -> None:
+    rules = Rules(limit=Limit(metric="size", above=9.0, unit=limit_unit))
+    run = replace(passed(), metrics={"size": 5.0}, units={"size": unit} if unit else {})
+
+    assert judged({9: [failed()], 5: [run]}, rules=rules).rulings[5] == ruling
+
+
+def test_until_there_is_a_limit_every_run_with_the_metric_passes() -> None:
+    rules = Rules(aim=Aim(metric="wall"))
+
+    judgement = judged({9: [sample(2.0)], 5: [passed()], 0: [sample(0.5)]}, rules=rules)
+
+    assert judgement.rulings[5] == NO_WALL
+    assert {key: ruling.outcome for key, ruling in judgement.rulings.items() if key != 5} == {
+        9: Outcome.PASSED,
+        0: Outcome.PASSED,
+    }
 
 
 def test_any_failure_counts_where_the_user_says_so() -> None:

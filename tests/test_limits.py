@@ -11,11 +11,12 @@ from bisect_asgi.answers import Answer, Case, answer
 from bisect_asgi.claims import Claim
 from bisect_asgi.errors import UsageError
 from bisect_asgi.events import AnswerKind, Change
-from bisect_asgi.judge import Expectation, Judgement, Limit, Rules, judge
+from bisect_asgi.judge import Expectation, Judgement, judge
 from bisect_asgi.metadata import Options, ProbeMetadata
 from bisect_asgi.model import Observation, Outcome, ReadyMadeLoad, Ruling, Served, Verdict
 from bisect_asgi.plan import DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.planning import make_plan
+from bisect_asgi.rules import Aim, Limit, Rules
 from bisect_asgi.search import Found, Mapped
 
 GROWTH = Rules(limit=Limit(metric="growth", above=10.0))
@@ -96,17 +97,16 @@ def test_options_give_the_limit(options: Options, limit: Limit | None) -> None:
     assert planned(replace(options, package="fastapi")).rules.limit == limit
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        pytest.param(Options(package="fastapi", metric="growth"), id="no-limit"),
-        pytest.param(Options(package="fastapi", bad_above=1.0, bad_below=0.5), id="two-limits"),
-    ],
-)
-def test_a_metric_needs_one_limit(options: Options) -> None:
-    assert refusal(options) == (
-        "a metric needs one limit: `--bad-above X` or `--bad-below X`",
-        "name what is measured, too: `--metric growth --bad-above 8e6`",
+def test_a_metric_without_a_limit_has_an_aim() -> None:
+    rules = planned(Options(package="fastapi", metric="growth")).rules
+
+    assert rules == Rules(aim=Aim(metric="growth"))
+
+
+def test_two_limits_are_refused() -> None:
+    assert refusal(Options(package="fastapi", bad_above=1.0, bad_below=0.5)) == (
+        "`--bad-above 1.0` and `--bad-below 0.5` are two limits",
+        "name one of them; the other side is good",
     )
 
 

@@ -99,6 +99,28 @@ def test_a_probe_can_carry_a_whole_bisection() -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "options"),
+    [
+        pytest.param(
+            ["metric = 'p95'", "bad-above = '250 ms'", "confidence = 0.95", "budget = '30 min'"],
+            Options(metric="p95", bad_above="250 ms", confidence=0.95, budget="30 min"),
+            id="with-units",
+        ),
+        pytest.param(
+            ["bad-above = 8", "effect = 0.05", "budget = 200", "confidence = 1"],
+            Options(bad_above=8.0, effect=0.05, budget=200, confidence=1.0),
+            id="numbers",
+        ),
+        pytest.param(
+            ["bad-below = 0.5", "effect = '5%'"], Options(bad_below=0.5, effect="5%"), id="from-below"
+        ),
+    ],
+)
+def test_what_is_measured_is_a_number_or_one_with_a_unit(lines: list[str], options: Options) -> None:
+    assert read(script("[tool.bisect-asgi]", *lines), name="leak.py").options == options
+
+
+@pytest.mark.parametrize(
     "source",
     [
         pytest.param("", id="empty"),
@@ -169,10 +191,10 @@ def test_a_block_that_is_no_toml_is_refused() -> None:
             "zzzz = 1",
             "`[tool.bisect-asgi]` in `leak.py` has an unknown option: `zzzz`",
             "it can have package, command, app, load, requests, concurrency, keep-alive, uvicorn, metric, "
-            "bad-above, bad-below, over, repo, first-parent, good, bad, releases, pre, yanked, order, with, "
-            "with-requirements, override, deps, python, include, env, timeout, any-failure, match, jobs, "
-            "confirm, spot-checks, all, shortest, culprit, drill, fixed-in, broken-in, source, fresh, "
-            "term-old and term-new",
+            "bad-above, bad-below, effect, over, repo, first-parent, good, bad, releases, pre, yanked, "
+            "order, with, with-requirements, override, deps, python, include, env, timeout, any-failure, "
+            "match, jobs, confirm, confidence, budget, spot-checks, all, shortest, culprit, drill, "
+            "fixed-in, broken-in, source, fresh, term-old and term-new",
             id="like-nothing",
         ),
     ],
@@ -208,6 +230,16 @@ def test_an_unknown_option_is_refused_with_the_nearest_one(line: str, message: s
         pytest.param(
             ["[tool.bisect-asgi]", "order = 'date'"], "Invalid enum value 'date' - at `order`", id="choice"
         ),
+        pytest.param(
+            ["[tool.bisect-asgi]", "bad-above = true"],
+            "Expected `float | str | null`, got `bool` - at `bad-above`",
+            id="quantity",
+        ),
+        pytest.param(
+            ["[tool.bisect-asgi]", "budget = 1.5"],
+            "Expected `int | str | null`, got `float` - at `budget`",
+            id="budget",
+        ),
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused(lines: list[str], place: str) -> None:
@@ -238,6 +270,12 @@ def test_a_tool_that_is_no_table_is_refused() -> None:
         pytest.param(Options(good="2"), Options(good="1"), Options(good="2"), id="command-line-wins"),
         pytest.param(Options(pre=False), Options(pre=True), Options(pre=False), id="a-no-wins-too"),
         pytest.param(Options(confirm=0), Options(confirm=2), Options(confirm=0), id="a-zero-wins-too"),
+        pytest.param(
+            Options(bad_above="10%", budget="1 h"),
+            Options(bad_above=8.0, budget=200, effect="5%"),
+            Options(bad_above="10%", budget="1 h", effect="5%"),
+            id="quantities-whether-with-units-or-not",
+        ),
         pytest.param(
             Options(culprit=True, drill=False),
             Options(culprit=False, drill=True, first_parent=False),

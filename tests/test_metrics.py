@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -27,7 +28,7 @@ from bisect_asgi.metrics import (
     unit_of,
 )
 from bisect_asgi.model import FailureKind, Phase
-from bisect_asgi.quantities import Quantity
+from bisect_asgi.quantities import Number, Quantity
 
 RUN = replace(
     passed(),
@@ -163,6 +164,16 @@ def test_a_quantity_is_taken_as_it_is() -> None:
     quantity = Quantity(value=3.0, unit="B")
 
     assert of_values({"growth": quantity}).found == {"growth": quantity}
+
+
+def test_a_number_that_knows_its_unit_keeps_it() -> None:
+    read = of_values({"growth": Number(3.0, "B")})
+
+    assert (read.problem, read.found) == ("", {"growth": Quantity(value=3.0, unit="B")})
+
+
+def test_a_number_that_knows_its_unit_and_is_not_finite_is_complained_of() -> None:
+    assert of_values({"growth": Number(math.nan, "B")}).problem.endswith("`nan` is no finite number")
 
 
 # --- Printed lines

@@ -37,6 +37,7 @@ from bisect_asgi.model import (
     TrialRequest,
 )
 from bisect_asgi.process import Lifeline
+from bisect_asgi.tally import Tally
 
 Shows = Callable[[Installed, int], Observation]
 
@@ -62,7 +63,8 @@ class Bench:
         shows: Shows,
         *,
         package: str | None = None,
-        confirm: int = 1,
+        confirm: int | None = 1,
+        seen: tuple[Tally, Tally] = (Tally(), Tally()),
         **fields: Any,
     ) -> None:
         self.made_up = made_up
@@ -81,6 +83,7 @@ class Bench:
             new=sides[1],
             known=(known[0], known[1]),
             new_is=known[1].observations[0].outcome,
+            seen=seen,
         )
         self.mixing = Mixing(
             self.boundary, a_plan(confirm=confirm, **fields), self.world(), self.events.append, stage=3
@@ -293,18 +296,77 @@ def test_what_earlier_commands_saw_is_asked_for_before_a_mix_runs() -> None:
     assert fresh.recalled == []
 
 
-def test_a_mix_that_both_passes_and_fails_is_a_problem_that_ends_it() -> None:
+@pytest.mark.parametrize("lies_on", [{"beta"}, {"alpha", "gamma", "delta", "epsilon", "zeta"}])
+def test_a_mix_that_both_passes_and_fails_is_run_until_its_side_is_clear(lies_on: set[str]) -> None:
     def shows(installed: Installed, run: int) -> Observation:
-        if newer(installed) == {"beta"} and run > 0:
-            return passed()
+        is_failing = ("beta" in newer(installed)) != (newer(installed) == lies_on and run == 0)
+        return failed() if is_failing else passed()
+
+    tried = bench(shows, seen=(Tally(passed=20), Tally(failed=20)))
+
+    culprit = tried.mixing.find()
+
+    assert [shown.mix for shown in culprit.sets] == [{"beta"}]
+    assert tried.mixing.problem == ""
+    assert 2 < tried.runs[frozenset(lies_on)] < 40
+    others = {mix: runs for mix, runs in tried.runs.items() if mix != lies_on}
+    # How often both sides fail is what the mix is held against: they are run along with it.
+    sides = [others.pop(frozenset()), others.pop(frozenset(NAMES))]
+    assert max(others.values()) <= 2 <= min(sides)
+    assert max(sides) <= tried.runs[frozenset(lies_on)]
+
+
+def test_what_the_answer_rests_on_is_run_three_times_unless_somebody_says_how_often() -> None:
+    for confirm, least in ((None, 3), (0, 1), (1, 2), (4, 5)):
+        tried = bench(fails_with({"beta"}), confirm=confirm)
+
+        culprit = tried.mixing.find()
+
+        keys = tried.mixing.decisive(culprit)
+        assert min(len(tried.mixing.engine.observed[key]) for key in keys) == least
+
+
+def test_runs_of_both_sides_along_with_a_mix_tell_what_it_is_held_against() -> None:
+    # Nothing is known beforehand of how often the sides fail, and the mix passes in one run of four.
+    def shows(installed: Installed, run: int) -> Observation:
+        if newer(installed) == {"beta"}:
+            return passed() if run % 4 == 0 else failed()
         return fails_with({"beta"})(installed, run)
 
     tried = bench(shows)
 
+    culprit = tried.mixing.find()
+
+    assert [shown.mix for shown in culprit.sets] == [{"beta"}]
+    assert tried.mixing.problem == ""
+
+
+def test_a_mix_that_is_on_neither_side_is_a_problem_that_names_it() -> None:
+    def shows(installed: Installed, run: int) -> Observation:
+        if newer(installed) == {"beta"}:
+            return failed() if run % 2 else passed()
+        return fails_with({"beta"})(installed, run)
+
+    tried = bench(shows, seen=(Tally(passed=20), Tally(failed=20)))
+
     tried.mixing.find()
 
-    assert tried.mixing.problem
-    assert tried.runs[frozenset({"beta"})] == 2
+    assert tried.mixing.problem == "40 runs did not tell whether alpha 1 with beta 2 is good or bad"
+    assert tried.runs[frozenset({"beta"})] == 40
+
+
+def test_how_often_each_side_fails_says_on_which_one_a_mix_is() -> None:
+    # The older side fails now and then itself: a mix that failed once in four is on that side.
+    def shows(installed: Installed, run: int) -> Observation:
+        is_failing = "beta" in newer(installed) or run % 4 == 1
+        return failed() if is_failing else passed()
+
+    tried = bench(shows, seen=(Tally(passed=30, failed=10), Tally(failed=40)))
+
+    culprit = tried.mixing.find()
+
+    assert tried.mixing.problem == ""
+    assert [shown.mix for shown in culprit.sets] == [{"beta"}]
 
 
 def test_mixes_that_agree_with_themselves_are_no_problem() -> None:

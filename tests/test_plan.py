@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 from builders import a_plan, day, probe, release
 from packaging.version import Version
 
-from bisect_asgi.judge import Limit, Rules
+from bisect_asgi.measures import read_rules
+from bisect_asgi.metadata import Options
 from bisect_asgi.model import ReadyMadeLoad, Release, Served
-from bisect_asgi.plan import DependencyPolicy, PolicyKind, asked_for, pinned_version
+from bisect_asgi.plan import Budget, DependencyPolicy, PolicyKind, asked_for, pinned_version
+from bisect_asgi.rules import Aim, Limit, Rules
 
 END_OF_DAY = datetime(2022, 1, 10, 23, 59, 59, tzinfo=UTC)
 
@@ -136,6 +139,26 @@ AS_OF_RELEASE = DependencyPolicy()
             id="a-lower-limit",
         ),
         pytest.param(
+            {"rules": Rules(limit=Limit(metric="p95", above=0.25, unit="s"))},
+            "--probe leak.py --deps=latest --metric=p95 '--bad-above=0.25 s'",
+            id="a-limit-with-a-unit",
+        ),
+        pytest.param(
+            {"rules": Rules(limit=Limit(metric="rate", below=0.0, unit="1/s"))},
+            "--probe leak.py --deps=latest --metric=rate '--bad-below=0 1/s'",
+            id="nought-is-a-limit",
+        ),
+        pytest.param(
+            {"rules": Rules(aim=Aim(metric="wall"))},
+            "--probe leak.py --deps=latest --metric=wall",
+            id="no-limit-yet",
+        ),
+        pytest.param(
+            {"rules": Rules(aim=Aim(metric="wall", above=0.15, effect=0.05))},
+            "--probe leak.py --deps=latest --metric=wall",
+            id="a-share-has-no-meaning-for-one-release",
+        ),
+        pytest.param(
             {"include": ("data.json", "my files"), "held": ("h11==0.9",), "overrides": ("anyio<4",)},
             "--probe leak.py --include=data.json '--include=my files' --with=h11==0.9 '--override=anyio<4' "
             "--deps=latest",
@@ -150,6 +173,62 @@ AS_OF_RELEASE = DependencyPolicy()
 )
 def test_a_check_has_the_options_of_the_plan(fields: dict[str, Any], options: str) -> None:
     assert " ".join(a_plan(**fields).check_options()) == options
+
+
+@pytest.mark.parametrize("said", ["250 ms", "8 MiB", "1200/s", "-3", "1e-7", "123456789012 B", "2 h"])
+@pytest.mark.parametrize("option", ["bad_above", "bad_below"])
+def test_a_check_reads_the_limit_as_the_search_did(said: str, option: str) -> None:
+    rules = read_rules(Options(metric="growth", **{option: said}))  # type: ignore[arg-type]
+
+    (shown,) = [
+        text for text in map(shlex.split, a_plan(rules=rules).check_options()) if text[0].startswith("--bad")
+    ]
+
+    name, _, value = shown[0].partition("=")
+    again = read_rules(Options(metric="growth", **{name[2:].replace("-", "_"): value}))  # type: ignore[arg-type]
+    assert again == rules
+
+
+@pytest.mark.parametrize(
+    ("budget", "runs", "seconds", "is_spent"),
+    [
+        pytest.param(Budget(), 399, 1e9, False, id="one-run-is-left-and-time-does-not-count"),
+        pytest.param(Budget(), 400, 0.0, True, id="no-run-is-left"),
+        pytest.param(Budget(runs=None, seconds=60.0), 10**6, 59.9, False, id="time-is-left"),
+        pytest.param(Budget(runs=None, seconds=60.0), 0, 60.0, True, id="time-is-up"),
+        pytest.param(Budget(runs=10, seconds=60.0), 10, 1.0, True, id="the-first-of-both"),
+        pytest.param(Budget(runs=10, seconds=60.0), 1, 61.0, True, id="the-second-of-both"),
+    ],
+)
+def test_a_budget_is_spent_when_its_runs_or_its_time_are(
+    budget: Budget, runs: int, seconds: float, is_spent: bool
+) -> None:
+    assert budget.is_spent(runs, seconds) is is_spent
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        pytest.param(Budget(), "400 runs", id="default"),
+        pytest.param(Budget(runs=1), "1 run", id="one"),
+        pytest.param(Budget(runs=None, seconds=1800.0), "30 min", id="time"),
+        pytest.param(Budget(runs=None), "0.00 s", id="nothing"),
+    ],
+)
+def test_a_budget_is_told_in_words(budget: Budget, words: str) -> None:
+    assert str(budget) == words
+
+
+@pytest.mark.parametrize(
+    ("confirm", "repeats"),
+    [
+        pytest.param(None, 2, id="as-often-as-needed"),
+        pytest.param(0, 0, id="never"),
+        pytest.param(3, 3, id="three"),
+    ],
+)
+def test_what_an_answer_rests_on_is_repeated(confirm: int | None, repeats: int) -> None:
+    assert a_plan(confirm=confirm).repeats == repeats
 
 
 @pytest.mark.parametrize(

@@ -14,21 +14,22 @@ from packaging.specifiers import SpecifierSet
 
 from bisect_asgi.claims import Claim
 from bisect_asgi.errors import UsageError
-from bisect_asgi.judge import Limit, Rules
 from bisect_asgi.metadata import Options, ProbeMetadata
-from bisect_asgi.model import Served
+from bisect_asgi.model import Measuring, Served
 from bisect_asgi.plan import (
     COMMITS,
     DATE,
     LOCKS,
     PYTHON,
     RELEASES,
+    Budget,
     DependencyPolicy,
     LockText,
     Plan,
     PolicyKind,
 )
 from bisect_asgi.planning import make_plan, parse_moment, parse_package, parse_policy, parse_project
+from bisect_asgi.rules import Aim, Limit, Rules
 
 
 def test_what_the_user_does_not_say_has_a_default() -> None:
@@ -51,7 +52,10 @@ def test_what_the_user_does_not_say_has_a_default() -> None:
         requires_python=SpecifierSet(),
         rules=Rules(any_failure=False, match=None),
         jobs=os.cpu_count() or 1,
-        confirm=1,
+        confirm=None,
+        confidence=0.99,
+        budget=Budget(runs=400, seconds=None),
+        measuring=None,
         fresh=False,
         term_old="good",
         term_new="bad",
@@ -73,6 +77,8 @@ def test_everything_that_the_user_says_is_in_the_plan() -> None:
         match="exhausted",
         jobs=1,
         confirm=0,
+        confidence=0.95,
+        budget="1 h",
         fresh=True,
         term_old="fast",
         term_new="slow",
@@ -98,10 +104,19 @@ def test_everything_that_the_user_says_is_in_the_plan() -> None:
         rules=Rules(match="exhausted"),
         jobs=1,
         confirm=0,
+        confidence=0.95,
+        budget=Budget(runs=None, seconds=3600.0),
         fresh=True,
         term_old="fast",
         term_new="slow",
     )
+
+
+def test_what_is_measured_says_how_runs_are_made() -> None:
+    plan = make_plan(Options(package="fastapi", metric="wall", bad_above="15%"), probe(), ProbeMetadata())
+
+    assert plan.rules == Rules(aim=Aim(metric="wall", above=0.15))
+    assert plan.measuring == Measuring(needs_warm_up=True)
 
 
 def test_an_order_by_version_is_not_one_by_upload() -> None:
@@ -289,11 +304,18 @@ POLICY_FORM = "it is `as-of-release`, `latest` or `as-of 2022-01-10`"
             id="a-pattern-and-any-failure",
         ),
         pytest.param(
-            Options(package="fastapi", metric="p95"),
+            Options(package="fastapi", bad_above="2 s", bad_below=1.0),
             ProbeMetadata(),
-            "a metric needs one limit: `--bad-above X` or `--bad-below X`",
-            "name what is measured, too: `--metric growth --bad-above 8e6`",
-            id="a-metric-without-a-limit",
+            "`--bad-above 2 s` and `--bad-below 1.0` are two limits",
+            "name one of them; the other side is good",
+            id="two-limits",
+        ),
+        pytest.param(
+            Options(package="fastapi", confirm=-1),
+            ProbeMetadata(),
+            "`--confirm -1` is out of range",
+            "it is 0 or more",
+            id="fewer-than-no-confirmations",
         ),
         pytest.param(
             Options(package="fastapi", fixed_in="0.70", broken_in="0.69"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bisect_asgi.quantities import parse, show
+from bisect_asgi.quantities import Number, parse, show
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 UNITS = ("", "s", "B", "%", "1/s")
@@ -188,3 +188,12 @@ def test_any_text_is_a_finite_quantity_or_an_error_that_names_it(text: str) -> N
     else:
         assert abs(found.value) < float("inf")
         assert found.unit in UNITS
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(UNITS))
+def test_a_number_that_knows_its_unit_is_still_a_number(value: float, unit: str) -> None:
+    number = Number(value, unit)
+
+    assert number == value
+    assert number.unit == unit
+    assert type(number + 1) is float

@@ -32,8 +32,9 @@ from bisect_asgi.model import (
 )
 from bisect_asgi.report import json as json_report
 from bisect_asgi.report import text as text_report
-from bisect_asgi.report.fold import How, Report, fold
+from bisect_asgi.report.fold import Report, fold
 from bisect_asgi.report.reproduce import reproduce
+from bisect_asgi.report.rows import How
 
 WHEELS = "as of the date, wheels only"
 

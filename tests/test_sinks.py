@@ -28,6 +28,7 @@ from bisect_asgi.sinks.broadcast import Broadcast
 from bisect_asgi.sinks.memory import Memory
 from bisect_asgi.sinks.plain import PlainSink
 from bisect_asgi.sinks.terminal import TerminalSink
+from bisect_asgi.tally import Tally
 
 STARTED = events.RunStarted(
     tool_version="1.0",
@@ -200,6 +201,142 @@ def test_the_range_is_told_only_when_it_has_changed() -> None:
     log = [*OPENING, judged(low=0, high=9, left=1), judged(low=0, high=9, left=1), judged(low=0, high=4)]
 
     assert plain_lines(log)[2:] == ["between 1.0 and 1.9: 1 release left, about 1 more step"]
+
+
+BELIEVED = events.Believed(
+    low=3,
+    high=4,
+    probability=0.62,
+    old=Tally(passed=5).rate,
+    new=Tally(passed=1, failed=4).rate,
+    first=2,
+    last=6,
+    confidence=0.99,
+)
+LIKELIEST = "runs contradict each other: most probably 1.3 → 1.4 (0.62)"
+
+
+SAMPLE = replace(passed(), metrics={"size": 2.0 * 1024**2}, units={"size": "B"})
+LIMIT = events.EndsSampled(
+    metric="size",
+    unit="B",
+    low=0,
+    high=9,
+    reference=None,
+    old=(2.0 * 1024**2,),
+    new=(9.0 * 1024**2,),
+    p=0.001,
+    above=5.0 * 1024**2,
+)
+
+
+def test_a_sample_is_told_with_its_value_and_is_good_only_once_there_is_a_limit() -> None:
+    more = replace(SAMPLE, metrics={"size": 4.0 * 1024**2})
+    beside = replace(SAMPLE, beside={"size": 1024**2})
+    trials = [finished(3, SAMPLE, more, SAMPLE), finished(3, beside), finished(3, SAMPLE, remembered=1)]
+    ruled = judged(rulings=[(3, GOOD)])
+    opening = [replace(STARTED, metric="size"), LISTED]
+
+    before = plain_lines([*opening, *(event for trial in trials for event in (trial, ruled))])
+    after = plain_lines([*opening, LIMIT, *(event for trial in trials for event in (trial, ruled))])
+
+    assert before[1:] == [
+        "1.3 (size = 2.0 MiB), built in 1.2 s, run in 0.40 s",
+        "1.3 (size = 2 × the reference's), built in 1.2 s, run in 0.40 s",
+        "1.3 (size = 2.0 MiB), remembered",
+    ]
+    assert after[1] == "size is 2.0 MiB in 1.0 and 9.0 MiB in 1.9; above 5.0 MiB is bad"
+    assert after[2:] == [line.replace("1.3 (", "1.3 good (") for line in before[1:]]
+
+
+def test_a_run_without_the_metric_is_told_without_a_value() -> None:
+    log = [replace(STARTED, metric="size", limit="above 5.0 MiB"), LISTED, finished(3, passed())]
+
+    assert plain_lines([*log, judged(rulings=[(3, GOOD)])])[1:] == ["1.3 good, built in 1.2 s, run in 0.40 s"]
+
+
+def test_where_runs_contradict_each_other_the_likeliest_place_is_told_instead_of_a_range() -> None:
+    seen = judged(low=1, high=6, left=4)
+
+    assert plain_lines([*OPENING, BELIEVED, seen, seen])[2:] == [LIKELIEST]
+
+
+@pytest.mark.parametrize(
+    ("later", "is_told"),
+    [
+        pytest.param(replace(BELIEVED, probability=0.64), False, id="hardly-more-probable"),
+        pytest.param(replace(BELIEVED, probability=0.81), True, id="more-probable"),
+        pytest.param(replace(BELIEVED, low=4, high=5), True, id="elsewhere"),
+    ],
+)
+def test_the_likeliest_place_is_told_again_only_when_it_has_changed(
+    later: events.Believed, is_told: bool
+) -> None:
+    seen = judged(low=1, high=6, left=4)
+
+    told = plain_lines([*OPENING, BELIEVED, seen, later, seen])[2:]
+
+    assert len(told) == 1 + is_told
+    assert told[0] == LIKELIEST
+
+
+SAMPLED = events.EndsSampled(
+    metric="took",
+    unit="s",
+    low=0,
+    high=9,
+    reference=None,
+    old=(1.0, 1.2, 1.4),
+    new=(2.0, 2.4),
+    p=0.008,
+    above=1.7,
+)
+
+
+@pytest.mark.parametrize(
+    ("sampled", "line"),
+    [
+        pytest.param(SAMPLED, "took is 1.2 s in 1.0 and 2.2 s in 1.9; above 1.7 s is bad", id="above"),
+        pytest.param(
+            replace(SAMPLED, above=None, below=1.7),
+            "took is 1.2 s in 1.0 and 2.2 s in 1.9; below 1.7 s is bad",
+            id="below",
+        ),
+        pytest.param(replace(SAMPLED, above=None), "took is 1.2 s in 1.0 and 2.2 s in 1.9", id="no-limit"),
+        pytest.param(
+            replace(SAMPLED, unit="×", reference=0),
+            "took is 1.2 × the reference's in 1.0 and 2.2 × the reference's in 1.9; "
+            "above 1.7 × the reference's is bad",
+            id="ratios",
+        ),
+        pytest.param(replace(SAMPLED, above=None, new=()), "took is 1.2 s in 1.0", id="an-end-without"),
+    ],
+)
+def test_what_both_ends_showed_is_told_with_the_limit(sampled: events.EndsSampled, line: str) -> None:
+    assert plain_lines([*OPENING, sampled])[2:] == [line]
+    screen = Screen()
+    screen.take([*OPENING, sampled])
+    assert any(line in text for text in screen.file.getvalue().splitlines())
+
+
+@pytest.mark.parametrize("void", [events.AskedAnew(), LISTED], ids=["asked-anew", "other-candidates"])
+def test_what_does_not_count_any_more_is_not_told_later(void: events.Event) -> None:
+    before = [finished(3, passed()), judged(low=1, high=6, left=4), BELIEVED]
+
+    told = plain_lines([*OPENING, *before, void, judged(low=1, high=6, left=4)])
+
+    assert told[-1] == "between 1.1 and 1.6: 4 releases left, about 3 more steps"
+
+
+def test_a_terminal_shows_the_likeliest_place_while_it_searches() -> None:
+    screen = Screen()
+
+    screen.take([*OPENING, judged(low=2, high=7, left=4), BELIEVED])
+    assert screen.status == [LIKELIEST]
+
+    screen.take([events.AskedAnew(), judged(low=2, high=7, left=4)])
+    assert "1.2" in screen.status[-1]
+    assert LIKELIEST not in screen.status
 
 
 def test_a_different_failure_is_a_warning_that_shows_both_once() -> None:

@@ -22,7 +22,6 @@ from bisect_asgi.stats import (
     slope,
     theil_sen,
     trend,
-    wilson,
 )
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=80)
@@ -200,32 +199,6 @@ def test_the_rank_test_sees_neither_units_nor_which_sample_is_first(a: list[int]
     assert rank_sum(b, a) == pytest.approx(p)
     assert rank_sum([7 * x + 3 for x in a], [7 * x + 3 for x in b]) == p
     assert rank_sum([-x for x in a], [-x for x in b]) == pytest.approx(p)
-
-
-@pytest.mark.parametrize("runs", [1, 2, 5, 12, 100])
-def test_wilsons_bounds_are_the_rates_that_the_normal_test_just_does_not_reject(runs: int) -> None:
-    for failed in range(runs + 1):
-        low, high = wilson(failed, runs)
-
-        assert 0 <= low <= failed / runs <= high <= 1
-        for rate in {low, high} - {0.0, 1.0}:
-            assert abs(failed / runs - rate) / math.sqrt(rate * (1 - rate) / runs) == pytest.approx(1.959964)
-
-
-def test_wilsons_bounds_are_exact_at_the_ends_and_turn_with_the_outcome() -> None:
-    assert wilson(0, 0) == (0.0, 1.0)
-    for runs in range(1, 60):
-        assert wilson(0, runs)[0] == 0.0
-        assert wilson(runs, runs)[1] == 1.0
-        for failed in range(runs + 1):
-            low, high = wilson(failed, runs)
-            assert wilson(runs - failed, runs) == pytest.approx((1 - high, 1 - low))
-
-
-@pytest.mark.parametrize(("failed", "runs"), [(-1, 5), (6, 5), (1, 0)])
-def test_a_rate_of_impossible_counts_is_refused(failed: int, runs: int) -> None:
-    with pytest.raises(ValueError, match=r"^failures are between none and all of the runs$"):
-        wilson(failed, runs)
 
 
 def test_the_median_deviation_is_not_moved_by_an_outlier() -> None:

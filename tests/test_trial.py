@@ -7,10 +7,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from local_index import LocalIndex, metadata_text, publish_build_backend, wheel_bytes
@@ -20,12 +21,14 @@ from bisect_asgi.environments.resolution import Resolver
 from bisect_asgi.environments.uv import Indexes, Uv
 from bisect_asgi.errors import Cancelled, Unavailable
 from bisect_asgi.events import Activity
+from bisect_asgi.locks import locked_if_free
 from bisect_asgi.model import (
     Distribution,
     EnvironmentSpec,
     Exemption,
     FailureKind,
     Interpreter,
+    Measuring,
     Outcome,
     Phase,
     Probe,
@@ -34,6 +37,7 @@ from bisect_asgi.model import (
     TrialRequest,
 )
 from bisect_asgi.process import Lifeline
+from bisect_asgi.samples import Lane
 from bisect_asgi.store import Store
 from bisect_asgi.trial import Workshop, recall, run_trial
 
@@ -56,6 +60,7 @@ class Bench:
             environments=environments,
             runs=folder / "runs",
             locks=folder / "locks",
+            lane=Lane(path=folder / "measuring.lock"),
         )
 
     def probe(self, script: str) -> Probe:
@@ -477,3 +482,256 @@ def test_two_trials_of_one_candidate_at_once_make_one_run(bench: Bench) -> None:
 
     assert bench.runs == 1
     assert sorted(trial.remembered for trial in trials) == [0, 1]
+
+
+# What is measured.
+
+NOTES = """
+import demo, os
+with open(os.environ["DIARY"] + ".order", "a") as order:
+    order.write(demo.__version__ + " ")
+print("@metric size", demo.__version__, "KiB")
+"""
+
+
+@pytest.fixture
+def measured(bench: Bench) -> Bench:
+    """A bench with two releases, of which each run notes its version and reports it as a size."""
+    bench.index.add_wheel("demo", "2.0", uploaded="2019-02-01", requires=["dep"])
+    return bench
+
+
+def measuring(
+    bench: Bench, reference: str | None = "2.0", *, warm: bool = True, **fields: Any
+) -> TrialRequest:
+    """A request for samples of demo 1.0, next to another release's."""
+    spec = bench.request(version=reference).spec if reference else None
+    how = Measuring(needs_warm_up=warm, reference=spec)
+    request = bench.request(fields.pop("script", NOTES))
+    return replace(request, measuring=how, **fields)
+
+
+def order(bench: Bench) -> list[str]:
+    """Which releases were run, in order."""
+    path = bench.diary.with_name(bench.diary.name + ".order")
+    return path.read_text().split() if path.exists() else []
+
+
+def another_command(bench: Bench) -> None:
+    """A command that comes to environments which are there, and has run nothing yet."""
+    bench.workshop = replace(bench.workshop, lane=Lane(path=bench.workshop.lane.path))
+
+
+def test_each_sample_has_a_reference_beside_it_after_both_were_warmed_up(measured: Bench) -> None:
+    trial = measured.run(measuring(measured, runs=3))
+
+    warm_up, *samples = trial.observations
+    assert order(measured) == ["2.0", "1.0", *("2.0", "1.0"), *("1.0", "2.0"), *("2.0", "1.0")]
+    assert (warm_up.is_warm_up, warm_up.beside) == (True, {})
+    assert len(samples) == 3
+    for sample in samples:
+        assert not sample.is_warm_up
+        assert sample.metrics == {"size": 1024.0}
+        assert sample.beside["size"] == 2048.0
+        assert sample.beside["wall"] > 0
+        assert sample.beside["peak-memory"] > 2**20
+    assert len({sample.beside["wall"] for sample in samples}) == 3
+
+
+def test_more_samples_go_on_with_the_turns_and_are_warm_already(measured: Bench) -> None:
+    first = measured.run(measuring(measured, runs=1))
+    before = order(measured)
+
+    more = measured.run(measuring(measured, already=len(first.observations), runs=1))
+    yet_more = measured.run(measuring(measured, already=3, runs=1))
+
+    assert order(measured)[len(before) :] == ["2.0", "1.0", "1.0", "2.0"]
+    assert [len(trial.observations) for trial in (more, yet_more)] == [1, 1]
+
+
+def test_recorded_samples_are_recalled_and_not_made_again(measured: Bench) -> None:
+    first = measured.run(measuring(measured, runs=2))
+    made = order(measured)
+    another_command(measured)
+    measured.index.down = True
+
+    again = measured.run(measuring(measured, runs=2))
+    known = recall(measuring(measured), measured.workshop.store)
+
+    assert order(measured) == made
+    assert again.observations == first.observations
+    assert again.remembered == len(first.observations) == 3
+    assert known is not None
+    assert known.observations == first.observations
+
+
+def test_as_many_samples_as_are_wanted_are_made_whatever_warm_ups_there_are(measured: Bench) -> None:
+    measured.run(measuring(measured, runs=1))
+    another_command(measured)
+
+    trial = measured.run(measuring(measured, runs=3))
+
+    assert [run.is_warm_up for run in trial.observations] == [True, False, True, False, False]
+    assert trial.remembered == 2
+
+
+def test_no_more_of_what_is_recorded_is_given_than_is_wanted(measured: Bench) -> None:
+    measured.run(measuring(measured, runs=2))
+    another_command(measured)
+
+    one = measured.run(measuring(measured, runs=1))
+    other = measured.run(measuring(measured, already=len(one.observations), runs=1))
+
+    assert [run.is_warm_up for run in one.observations] == [True, False]
+    assert [run.is_warm_up for run in other.observations] == [False]
+    assert (one.remembered, other.remembered) == (2, 1)
+
+
+def test_samples_with_and_without_a_reference_or_with_another_are_kept_apart(measured: Bench) -> None:
+    requests = [measuring(measured, reference, warm=False) for reference in (None, "1.0", "2.0")]
+
+    trials = [measured.run(request) for request in requests]
+    again = [measured.run(request) for request in requests]
+
+    assert [trial.remembered for trial in trials] == [0, 0, 0]
+    assert [trial.remembered for trial in again] == [1, 1, 1]
+    assert [trial.observations for trial in again] == [trial.observations for trial in trials]
+    assert [trial.observations[0].beside.get("size") for trial in trials] == [None, 1024.0, 2048.0]
+
+
+def test_nothing_is_recalled_of_samples_whose_reference_is_not_known(measured: Bench) -> None:
+    measured.run(measuring(measured, None))
+
+    assert recall(measuring(measured, "2.0"), measured.workshop.store) is None
+    assert recall(measuring(measured, None), measured.workshop.store) is not None
+
+
+def test_a_warm_up_alone_is_nothing_to_recall(measured: Bench) -> None:
+    request = measuring(measured, None)
+    lifeline = Lifeline()
+    hangs = "import os, time\nif len(open(os.environ['DIARY']).readlines()) == 2:\n    time.sleep(60)\n"
+    request = replace(request, probe=measured.probe(hangs))
+    canceller = threading.Thread(target=lambda: cancel_when(lifeline, lambda: measured.runs == 2))
+    canceller.start()
+
+    with pytest.raises(Cancelled):
+        measured.run(request, lifeline)
+    canceller.join()
+
+    assert measured.workshop.store.count() == 1
+    assert recall(request, measured.workshop.store) is None
+
+
+def test_a_candidate_that_fails_cold_has_been_run_once(measured: Bench) -> None:
+    trial = measured.run(measuring(measured, script=NOTES + FAILS, runs=1))
+
+    (run,) = trial.observations
+    assert (run.outcome, run.is_warm_up) == (Outcome.FAILED, False)
+    assert order(measured) == ["2.0", "1.0"]
+
+
+def test_the_runs_after_a_cold_failure_are_samples(measured: Bench) -> None:
+    trial = measured.run(measuring(measured, script=NOTES + FAILS, runs=2))
+
+    assert [run.outcome for run in trial.observations] == [Outcome.FAILED] * 2
+    assert [bool(run.beside) for run in trial.observations] == [False, True]
+
+
+def test_a_reference_that_fails_leaves_samples_with_nothing_beside_them(measured: Bench) -> None:
+    fails = NOTES + "assert demo.__version__ == '1.0'\n"
+
+    trial = measured.run(measuring(measured, script=fails, runs=1))
+
+    assert [(run.outcome, run.is_warm_up, run.beside) for run in trial.observations] == [
+        (Outcome.PASSED, True, {}),
+        (Outcome.PASSED, False, {}),
+    ]
+
+
+def test_what_needs_no_warm_up_has_none(measured: Bench) -> None:
+    trial = measured.run(measuring(measured, warm=False, runs=2))
+
+    assert [run.is_warm_up for run in trial.observations] == [False, False]
+    assert order(measured) == ["2.0", "1.0", "1.0", "2.0"]
+
+
+def test_a_reference_has_samples_of_itself_beside_its_own(measured: Bench) -> None:
+    trial = measured.run(measuring(measured, "1.0", runs=1))
+
+    (sample,) = trial.observations
+    assert sample.beside["size"] == sample.metrics["size"] == 1024.0
+    assert order(measured) == ["1.0"] * 3
+
+
+def test_environments_are_built_beside_the_lane_and_only_runs_need_it(measured: Bench) -> None:
+    is_free: dict[Activity, bool] = {}
+
+    def look(activity: Activity) -> None:
+        with locked_if_free(measured.workshop.lane.path) as free:
+            is_free[activity] = free
+
+    run_trial(measuring(measured), measured.workshop, lifeline=Lifeline(), progress=look)
+
+    assert is_free == {Activity.RESOLVING: True, Activity.BUILDING: True, Activity.RUNNING: False}
+    look(Activity.RESOLVING)
+    assert is_free[Activity.RESOLVING]
+
+
+def test_a_probe_that_passes_or_fails_does_not_wait_for_the_lane(measured: Bench) -> None:
+    with measured.workshop.lane.taken(Lifeline()):
+        trial = measured.run(measured.request())
+
+    assert [run.outcome for run in trial.observations] == [Outcome.PASSED]
+
+
+def test_who_waits_for_the_lane_can_be_cancelled(measured: Bench) -> None:
+    lifeline = Lifeline()
+    is_built = lambda: len(measured.workshop.environments.sizes()) == 2  # noqa: E731
+    canceller = threading.Thread(target=lambda: cancel_when(lifeline, is_built))
+
+    with measured.workshop.lane.taken(Lifeline()):
+        canceller.start()
+        with pytest.raises(Cancelled):
+            measured.run(measuring(measured), lifeline)
+    canceller.join()
+
+    assert measured.runs == 0
+
+
+def test_to_wait_for_the_lane_is_neither_building_nor_running(
+    measured: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited_s = 0.0
+
+    class Busy(Lane):
+        @contextmanager
+        def taken(self, lifeline: Lifeline) -> Iterator[None]:
+            nonlocal waited_s
+            waited_s += 10_000
+            yield
+
+    monkeypatch.setattr("bisect_asgi.trial.monotonic", lambda: time.monotonic() + waited_s)
+    measured.workshop = replace(measured.workshop, lane=Busy(path=measured.workshop.lane.path))
+
+    trial = measured.run(measuring(measured))
+
+    assert 0 < trial.build_s < 1000
+    assert 0 < trial.run_s < 1000
+
+
+@pytest.mark.parametrize("reason", ["no-such-dependency", "malformed"])
+def test_what_is_wrong_with_the_reference_is_not_said_of_the_candidate(bench: Bench, reason: str) -> None:
+    if reason == "malformed":
+        content = wheel_bytes("demo-2.0", metadata_text("demo", "2.1"), {"demo.py": ""}, {}, "py3-none-any")
+        bench.index.add_file("demo", "demo-2.0-py3-none-any.whl", content, uploaded="2019-01-01")
+    else:
+        bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
+
+    trial = bench.run(measuring(bench))
+
+    (run,) = trial.observations
+    assert (run.outcome, bench.runs) == (Outcome.BROKEN, 0)
+    assert run.signature is not None
+    assert run.signature.shown.startswith("the reference ")
+    assert recall(bench.request(NOTES), bench.workshop.store) is None
+    assert bench.run(bench.request(NOTES)).observations[0].outcome is Outcome.PASSED

@@ -43,14 +43,39 @@ Uvicorn = Annotated[
 Metric = Annotated[
     str | None,
     typer.Option(
-        "--metric", metavar="NAME", help="What decides: growth, p50, p95, p99, rate, or the probe's own."
+        "--metric",
+        metavar="NAME",
+        help="What decides: wall, cpu, peak-memory, or what the probe reports (growth, p50, rate of --load).",
     ),
 ]
 BadAbove = Annotated[
-    float | None, typer.Option("--bad-above", metavar="X", help="A run whose metric is above X is bad.")
+    str | None,
+    typer.Option(
+        "--bad-above",
+        metavar="X",
+        help="Bad is a metric above X: 8 MiB, '250 ms', or 15% more than the good end's.",
+    ),
 ]
 BadBelow = Annotated[
-    float | None, typer.Option("--bad-below", metavar="X", help="A run whose metric is below X is bad.")
+    str | None, typer.Option("--bad-below", metavar="X", help="Bad is a metric below X, likewise.")
+]
+Effect = Annotated[
+    str | None,
+    typer.Option(
+        "--effect", metavar="X%", help="Without a limit: the smallest difference that counts (default: 1%)."
+    ),
+]
+Confidence = Annotated[
+    float | None,
+    typer.Option(
+        "--confidence", metavar="P", help="How probable an answer has to be if runs differ (default: 0.99)."
+    ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget", metavar="N|TIME", help="So many runs, or so long, if runs differ (default: 400 runs)."
+    ),
 ]
 With = Annotated[
     list[str] | None,
@@ -110,12 +135,17 @@ Jobs = Annotated[
 ]
 Confirm = Annotated[
     int | None,
-    typer.Option("--confirm", metavar="N", help="Run both sides of the boundary N more times (default: 1)."),
+    typer.Option(
+        "--confirm",
+        metavar="N",
+        help="Run both sides of the boundary N more times (default: as often as --confidence needs).",
+    ),
 ]
 Fresh = Annotated[bool | None, typer.Option("--fresh", help="Ignore what earlier commands found out.")]
 Json = Annotated[bool, typer.Option("--json", help="Write the report as one JSON document.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show the answer alone.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what the probe writes.")]
+Plot = Annotated[bool, typer.Option("--plot", help="Draw the metric against the releases.")]
 Pre = Annotated[bool | None, typer.Option("--pre", help="Bring pre-releases in.")]
 Yanked = Annotated[bool | None, typer.Option("--yanked", help="Bring yanked releases in.")]
 Releases = Annotated[

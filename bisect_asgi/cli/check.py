@@ -79,10 +79,12 @@ def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
     from bisect_asgi.errors import Unavailable
     from bisect_asgi.format import duration, size
     from bisect_asgi.model import Outcome
+    from bisect_asgi.quantities import show
     from bisect_asgi.session import rule_on
 
     ruling, run = rule_on(plan, trial), trial.observations[-1]
-    seen = f"{run.signature.phase}: {run.signature.shown}" if run.signature else ""
+    sign = (ruling.signature if ruling else None) or run.signature
+    seen = f"{sign.phase}: {sign.shown}" if sign else ""
     if ruling is None:
         raise Unavailable(
             f"nothing was learnt about {plan.project} {trial.label}: {seen}",
@@ -96,6 +98,8 @@ def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
     if run.exit_code is not None or run.wall_s:
         memory = f", peak memory {size(run.peak_bytes)}" if run.peak_bytes else ""
         typer.echo(f"  run in {duration(run.wall_s)}, {duration(run.cpu_s)} of CPU time{memory}")
+    for name, value in run.metrics.items():
+        typer.echo(f"  {name} = {show(value, run.units.get(name, ''))}")
     for title, text in (("stacks", run.stacks), ("output", run.output_tail)):
         if text and ruling.outcome is not Outcome.PASSED:
             typer.echo(f"  {title}:")

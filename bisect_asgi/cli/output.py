@@ -23,6 +23,8 @@ class Talk:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    plot: bool = False
+    """Draw the metric against the releases."""
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[Event], None]]:
@@ -67,7 +69,7 @@ class Talk:
         elif report.rows:
             from bisect_asgi.report import text
 
-            text.render(report)
+            text.render(report, plot=self.plot)
 
 
 def show_error(message: str, hint: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -32,6 +33,7 @@ from bisect_asgi.process import Lifeline
 from bisect_asgi.releases import SDIST_SUFFIXES
 from bisect_asgi.repository import Repository, remote_tags
 from bisect_asgi.runs import clean_up
+from bisect_asgi.samples import Lane
 from bisect_asgi.store import Store
 from bisect_asgi.trial import Workshop, recall, resolve, run_trial
 
@@ -153,6 +155,8 @@ def open_workshop(places: Places) -> Iterator[Workshop]:
             ),
             runs=runs,
             locks=places.root / "locks",
+            # Of the machine, not of the cache: two commands with two caches share the processors.
+            lane=Lane(path=Path(tempfile.gettempdir()) / f"bisect-asgi-{os.getuid()}-measuring.lock"),
         )
 
 

@@ -20,6 +20,7 @@ def report(
         bool, typer.Option("--diff", help="Show what changed in what carries the change, whole, instead.")
     ] = False,
     json: arguments.Json = False,
+    plot: arguments.Plot = False,
     quiet: arguments.Quiet = False,
 ) -> None:
     """Show the report of an earlier run again."""
@@ -35,5 +36,5 @@ def report(
 
         typer.echo("\n".join(line for compared in document.compared for line in diffs(compared)))
         raise typer.Exit
-    Talk(json=json, quiet=quiet).show_report(document)
+    Talk(json=json, quiet=quiet, plot=plot).show_report(document)
     raise typer.Exit(document.exit_code)

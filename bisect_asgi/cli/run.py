@@ -31,6 +31,7 @@ def run(
     metric: arguments.Metric = None,
     bad_above: arguments.BadAbove = None,
     bad_below: arguments.BadBelow = None,
+    effect: arguments.Effect = None,
     over: Annotated[
         str | None,
         typer.Option(
@@ -84,6 +85,8 @@ def run(
     match: arguments.Match = None,
     jobs: arguments.Jobs = None,
     confirm: arguments.Confirm = None,
+    confidence: arguments.Confidence = None,
+    budget: arguments.Budget = None,
     spot_checks: Annotated[
         int | None,
         typer.Option("--spot-checks", metavar="N", help="Runs that look for other changes (default: 4)."),
@@ -109,6 +112,7 @@ def run(
         str | None, typer.Option("--term-new", metavar="WORD", help="The word for failing (default: bad).")
     ] = None,
     json: arguments.Json = False,
+    plot: arguments.Plot = False,
     quiet: arguments.Quiet = False,
     verbose: arguments.Verbose = False,
 ) -> None:
@@ -117,7 +121,7 @@ def run(
     from bisect_asgi.cli.inputs import gather, read_plan
     from bisect_asgi.cli.output import Talk
 
-    talk = Talk(json=json, quiet=quiet, verbose=verbose)
+    talk = Talk(json=json, quiet=quiet, verbose=verbose, plot=plot)
     raise typer.Exit(bisect(read_plan(gather(said), probe), talk))
 
 

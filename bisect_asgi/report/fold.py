@@ -2,77 +2,30 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from enum import StrEnum
 
 from bisect_asgi import events, reasons
 from bisect_asgi.affected import specifiers
 from bisect_asgi.errors import ExitCode, UsageError
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.format import listing
-from bisect_asgi.model import (
-    Distribution,
-    Interpreter,
-    LeftOut,
-    Observation,
-    Outcome,
-    Ruling,
-    Signature,
-    Trial,
-    Verdict,
-)
+from bisect_asgi.model import Interpreter, LeftOut, Trial
 from bisect_asgi.plan import DATE, LOCKS, PYTHON
+from bisect_asgi.report.evidence import (
+    Boundary,
+    Ends,
+    Level,
+    boundary_of,
+    ends_of,
+    levels_of,
+    limit_of,
+    unit_of_rows,
+)
 from bisect_asgi.report.reproduce import reproduce
+from bisect_asgi.report.rows import Row, outcomes_of, row_of
 
 SCHEMA = "bisect-asgi.report/1"
-
-
-class How(StrEnum):
-    """How a candidate's verdict is known."""
-
-    RUN = "run"
-    INFERRED = "inferred"
-    """It lies beyond a release that was run, on the side where nothing changes."""
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One candidate."""
-
-    version: str
-    uploaded: datetime | None
-    verdict: str
-    """`good`, `bad` (or the user's words for them), `skip`; empty: not known."""
-    how: How
-    passed: int = 0
-    failed: int = 0
-    remembered: int = 0
-    """Runs that an earlier command had made."""
-    signature: Signature | None = None
-    different: bool = False
-    """It fails otherwise than the bad end does."""
-    step: str = ""
-    """Which step of the fall-back resolved its environment."""
-    distributions: tuple[Distribution, ...] = ()
-    not_after: datetime | None = None
-    python: str | None = None
-    """The version of its interpreter."""
-    source: str | None = None
-    """The requirement that stands for what was built from a commit."""
-    is_exact: bool = False
-    """Requirements were set aside for it: only its exact set can be installed again."""
-    build_s: float = 0.0
-    run_s: float = 0.0
-    observations: tuple[Observation, ...] = ()
-
-    @property
-    def runs(self) -> int:
-        """How many runs there were."""
-        return len(self.observations) if self.how is How.RUN else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +68,18 @@ class Report:
     """Every change that is known of, oldest first."""
     shortest: int | None = None
     """Any state that lasted for at least so many releases has been seen; null: only one was looked for."""
+    boundary: Boundary | None = None
+    """How sure the boundary is, where that is known; the most probable one where none was found."""
+    luck: float | None = None
+    """Where all runs agree: how often, at most, a search would end so by luck and be wrong."""
+    ends: Ends | None = None
+    """The samples of both ends of a metric, and the limit that was set between them."""
+    levels: tuple[Level, ...] = ()
+    """All levels of a metric, oldest first, where they were looked for."""
+    creep: float | None = None
+    """The metric creeps: by how much in all, as a share of where it began."""
+    unit: str = ""
+    """Of the metric's samples."""
     affected: tuple[str, ...] = ()
     """The bad releases as version specifiers, as far as they are known."""
     why: tuple[events.Explained, ...] = ()
@@ -151,6 +116,10 @@ class _State:
     compared: list[events.Compared] = field(default_factory=list)
     trials: dict[int, list[Trial]] = field(default_factory=dict)
     judged: events.Judged | None = None
+    believed: events.Believed | None = None
+    confirmed: events.Confirmed | None = None
+    ends: events.EndsSampled | None = None
+    levels: events.LevelsFound | None = None
     finished: events.RunFinished | None = None
 
     def take(self, event: events.Event) -> None:
@@ -163,7 +132,9 @@ class _State:
             case events.CandidatesListed():
                 self.listed = event
                 if not event.grows:
-                    self.trials, self.judged = {}, None
+                    self._forget()
+            case events.AskedAnew():
+                self._forget()
             case events.TrialFinished(trial=trial):
                 self.trials.setdefault(trial.key, []).append(trial)
             case events.Judged():
@@ -173,8 +144,21 @@ class _State:
             case _:
                 self._take_reason(event)
 
+    def _forget(self) -> None:
+        """Let go of what was seen of candidates: the keys mean others now, or it does not count any more."""
+        self.trials, self.judged = {}, None
+        self.believed, self.confirmed, self.ends, self.levels = None, None, None, None
+
     def _take_reason(self, event: events.Event) -> None:
         match event:
+            case events.Believed():
+                self.believed = event
+            case events.Confirmed():
+                self.confirmed = event
+            case events.EndsSampled():
+                self.ends = event
+            case events.LevelsFound():
+                self.levels = event
             case events.Noted(text=text):
                 self.notes.append(text)
             case events.Staged(stage=stage, event=inner):
@@ -206,15 +190,17 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
         kind=AnswerKind.INTERRUPTED, elapsed_s=0.0, message="the log ends before the run does"
     )
     rulings = dict(state.judged.rulings) if state.judged else {}
-    outcomes = _outcomes(rulings, finished, size=len(state.listed.candidates))
+    plan = replace(plan, limit=plan.limit or limit_of(state.ends))
+    outcomes = outcomes_of(rulings, finished, size=len(state.listed.candidates))
     rows = tuple(
-        _row(candidate, state.trials.get(key, []), rulings.get(key), outcomes.get(key), plan)
+        row_of(candidate, state.trials.get(key, []), rulings.get(key), outcomes.get(key), plan)
         for key, candidate in enumerate(state.listed.candidates)
     )
     versions = [row.version for row in rows]
     last = versions[finished.low] if finished.low is not None else None
     first = versions[finished.high] if finished.high is not None else None
     chosen = state.interpreter
+    labels = tuple(versions)
     report = Report(
         exit_code=finished.kind.exit_code,
         kind=finished.kind,
@@ -230,6 +216,12 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
         contradictions=tuple(versions[key] for key in finished.contradictions),
         changes=_changes(finished, rows),
         shortest=finished.shortest,
+        boundary=boundary_of(state.believed, labels) if state.believed else None,
+        luck=_luck(state.confirmed, finished),
+        ends=ends_of(state.ends, labels) if state.ends else None,
+        levels=levels_of(state.levels, labels) if state.levels else (),
+        creep=state.levels.creep if state.levels else None,
+        unit=unit_of_rows(rows, plan.metric),
         notes=tuple(state.notes),
         why=tuple(state.why),
         compared=tuple(state.compared),
@@ -239,6 +231,13 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
         left_out=state.listed.left_out,
     )
     return _completed(report, finished.message)
+
+
+def _luck(confirmed: events.Confirmed | None, finished: events.RunFinished) -> float | None:
+    """That of the boundary which was found in the end."""
+    if confirmed is None or (confirmed.low, confirmed.high) != (finished.low, finished.high):
+        return None
+    return confirmed.luck
 
 
 def _completed(report: Report, message: str) -> Report:
@@ -332,68 +331,3 @@ def _changes(finished: events.RunFinished, rows: tuple[Row, ...]) -> tuple[Repor
         )
         for change in changes
     )
-
-
-def _outcomes(rulings: dict[int, Ruling], finished: events.RunFinished, *, size: int) -> dict[int, Outcome]:
-    """What every candidate does, as far as it was run or, with a boundary, follows from its neighbours."""
-    tested = {key: r.outcome for key, r in rulings.items() if r.verdict is not Verdict.SKIP}
-    if finished.low is None or not tested:
-        return tested
-    keys = sorted(tested)
-    known = dict(tested)
-    for key in set(range(size)) - rulings.keys():
-        place = bisect_left(keys, key)
-        around = {tested[near] for near in keys[max(0, place - 1) : place + 1]}
-        if len(around) == 1:
-            known[key] = around.pop()
-    return known
-
-
-def _row(
-    candidate: events.CandidateListed,
-    trials: list[Trial],
-    ruling: Ruling | None,
-    outcome: Outcome | None,
-    plan: events.RunStarted,
-) -> Row:
-    how, verdict = _verdict(ruling, outcome, bool(trials), plan)
-    environment = next((t.environment for t in reversed(trials) if t.environment), None)
-    observations = tuple(run for trial in trials for run in trial.observations)
-    shown = ruling.signature if ruling else next((run.signature for run in observations), None)
-    return Row(
-        version=candidate.version,
-        uploaded=candidate.uploaded,
-        verdict=verdict,
-        how=how,
-        passed=ruling.passed if ruling else 0,
-        failed=ruling.failed if ruling else 0,
-        remembered=sum(trial.remembered for trial in trials),
-        signature=shown,
-        different=ruling.different if ruling else False,
-        step=environment.step if environment else "",
-        distributions=environment.distributions if environment else (),
-        not_after=candidate.not_after,
-        python=candidate.python,
-        is_exact=candidate.is_exact,
-        source=candidate.source,
-        build_s=sum(trial.build_s for trial in trials),
-        run_s=sum(trial.run_s for trial in trials),
-        observations=observations,
-    )
-
-
-def _verdict(
-    ruling: Ruling | None, outcome: Outcome | None, was_run: bool, plan: events.RunStarted
-) -> tuple[How, str]:
-    """How the candidate's verdict is known, and the word for it."""
-    if ruling:
-        return How.RUN, "skip" if ruling.verdict is Verdict.SKIP else word(plan, ruling.outcome)
-    if was_run or outcome is None:
-        return How.UNKNOWN, ""
-    return How.INFERRED, word(plan, outcome)
-
-
-def word(plan: events.RunStarted, outcome: Outcome) -> str:
-    """The user's word for an outcome: the one place that translates."""
-    words = {Outcome.PASSED: plan.term_old, Outcome.FAILED: plan.term_new}
-    return words.get(outcome, "skip")

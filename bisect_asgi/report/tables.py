@@ -9,7 +9,9 @@ from rich.text import Text
 
 from bisect_asgi.events import MIXES
 from bisect_asgi.format import date, duration, plural
-from bisect_asgi.report.fold import How, Report, Row
+from bisect_asgi.report import measured
+from bisect_asgi.report.fold import Report
+from bisect_asgi.report.rows import How, Row
 
 
 class Pasted(Text):
@@ -34,7 +36,7 @@ def table(report: Report) -> Table:
     for _, group in groupby(report.rows, key=key):
         rows = list(group)
         how = "dim" if rows[0].how is not How.RUN else _style(rows[0], report)
-        cells = _cells(rows[0]) if len(rows) == 1 else _stretch(rows, report.plan.noun)
+        cells = _cells(rows[0], report) if len(rows) == 1 else _stretch(rows, report)
         if not is_dated:
             cells = (cells[0], *cells[2:])
         found.add_row(*map(Text, cells), style=how)  # as text: what a probe says is no markup
@@ -54,18 +56,19 @@ def _label(row: Row) -> tuple[str, ...]:
     return (row.version,)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: Row, report: Report) -> tuple[str, ...]:
     runs = row.passed + row.failed
     time = duration(sum(run.wall_s for run in row.observations)) if runs else ""
-    return row.version, date(row.uploaded), row.verdict or "?", f"{runs or ''}", time, _seen(row)
+    verdict = row.verdict or ("" if row.samples else "?")
+    return row.version, date(row.uploaded), verdict, f"{runs or ''}", time, _seen(row, report)
 
 
-def _stretch(rows: list[Row], noun: str) -> tuple[str, ...]:
-    seen = f"{plural(len(rows), noun)}: {_seen(rows[0])}"
+def _stretch(rows: list[Row], report: Report) -> tuple[str, ...]:
+    seen = f"{plural(len(rows), report.plan.noun)}: {_seen(rows[0], report)}"
     return f"{rows[0].version} … {rows[-1].version}", "", rows[0].verdict or "?", "", "", seen
 
 
-def _seen(row: Row) -> str:
+def _seen(row: Row, report: Report) -> str:
     match row.how:
         case How.INFERRED:
             return "inferred"
@@ -73,7 +76,11 @@ def _seen(row: Row) -> str:
             broken = [run.signature.shown for run in row.observations if run.signature]
             return f"nothing was learnt: {broken[-1]}" if broken else "not looked at"
         case How.RUN:
+            if row.samples:
+                return measured.seen(row, report)
             seen = row.signature.shown if row.signature else ""
+            if row.passed and row.failed:
+                return f"failed {row.failed} of {row.passed + row.failed}: {seen}"
             return f"{seen} (a different failure)" if row.different else seen
 
 

@@ -14,21 +14,22 @@ from bisect_asgi.events import MIXES
 from bisect_asgi.format import date, duration, listing, plural
 from bisect_asgi.plan import COMMITS, DATE, LOCKS, PYTHON
 from bisect_asgi.releases import OUTSIDE
-from bisect_asgi.report import changes, why
-from bisect_asgi.report.fold import How, Report, Row
+from bisect_asgi.report import changes, measured, why
+from bisect_asgi.report.fold import Report
+from bisect_asgi.report.rows import How, Row
 from bisect_asgi.report.tables import Pasted, table
 
 _MOST_LEFT_OUT = 8
 _WIDTH_OF_FILES = 120
 
 
-def render(report: Report, console: Console | None = None) -> None:
-    """Print the report, to the standard output unless a console is given."""
+def render(report: Report, console: Console | None = None, *, plot: bool = False) -> None:
+    """Print the report, to the standard output unless a console is given; with the plot of its metric."""
     out = console or Console()
     if console is None and not out.is_terminal:
         out = Console(width=_WIDTH_OF_FILES)
     with out.capture() as capture:
-        for part in _parts(report):
+        for part in _parts(report, plot_width=min(out.width, _WIDTH_OF_FILES) if plot else 0):
             # What is to be pasted must not be broken into lines.
             out.print(part, highlight=False, soft_wrap=isinstance(part, Pasted))
     for line in capture.get().splitlines():
@@ -36,7 +37,7 @@ def render(report: Report, console: Console | None = None) -> None:
     out.file.flush()
 
 
-def _parts(report: Report) -> Iterator[RenderableType]:
+def _parts(report: Report, *, plot_width: int) -> Iterator[RenderableType]:
     """The whole report: the answer, what it rests on, the table, the commands."""
     if report.exit_code is ExitCode.FOUND:  # else the door says why there is no answer, as an error
         yield Text(report.headline, style="bold")
@@ -45,16 +46,14 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     if any(row.how is How.RUN for row in report.rows):
         yield ""
         yield table(report)
-    if len(report.changes) > 1 or report.contradictions:
+    if plot_width and (drawn := measured.parts(report, plot_width)):
+        yield ""
+        yield from drawn
+    is_told = bool(report.levels)
+    if (len(report.changes) > 1 and not is_told) or report.contradictions:
         yield ""
         yield Text(_not_monotonic(report), style="yellow")
-    if report.why:
-        yield ""
-        yield Text("Why", style="bold")
-        yield from why.parts(report)
-    for compared in filter(changes.is_telling, report.compared):
-        yield ""
-        yield from changes.parts(compared)
+    yield from _why(report)
     if left_out := list(_left_out(report)):
         yield ""
         yield Text("Left out", style="bold")
@@ -66,6 +65,17 @@ def _parts(report: Report) -> Iterator[RenderableType]:
             row = report.row(version)
             yield Text(f"  # {version} ({row.verdict if row else ''})", style="dim")
             yield Pasted(f"  {command}")
+
+
+def _why(report: Report) -> Iterator[RenderableType]:
+    """What carries the change, and what changed in it."""
+    if report.why:
+        yield ""
+        yield Text("Why", style="bold")
+        yield from why.parts(report)
+    for compared in filter(changes.is_telling, report.compared):
+        yield ""
+        yield from changes.parts(compared)
 
 
 def _facts(report: Report) -> Table:
@@ -81,8 +91,9 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
     last, first = report.row(report.last), report.row(report.first)
     if last and first:
         yield "Boundary", f"{report.plan.subject} {_side(last)} → {_side(first)}".strip()
-        yield "Evidence", f"{_evidence(last)}; {_evidence(first)}"
-    for change in report.changes if len(report.changes) > 1 else ():
+        yield "Evidence", f"{_evidence(last, report)}; {_evidence(first, report)}"
+    yield from measured.facts(report)
+    for change in report.changes if len(report.changes) > 1 and not report.levels else ():
         among = f" ({plural(len(change.gap), 'release')} between cannot be tested)" if change.gap else ""
         yield "Change", f"{change.last} → {change.first} is {change.verdict}{among}"
     if report.affected:
@@ -93,6 +104,7 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
         yield "Others", others
     if report.rows:
         yield "Trials", _trials(report)
+    yield from (("Note", note) for note in report.notes)
 
 
 def _side(row: Row) -> str:
@@ -101,8 +113,10 @@ def _side(row: Row) -> str:
     return f"{row.version} ({row.verdict})" if is_told else f"{row.version} ({row.verdict}, {day})"
 
 
-def _evidence(row: Row) -> str:
+def _evidence(row: Row, report: Report) -> str:
     runs = row.passed + row.failed
+    if row.samples:
+        return f"{row.version}: {measured.seen(row, report)}, {plural(len(row.samples), 'sample')}"
     if row.failed:
         how = f": {row.signature.shown}" if row.signature else ""
         return f"{row.version} failed {row.failed} of {plural(runs, 'run')}{how}"

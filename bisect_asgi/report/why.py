@@ -13,7 +13,8 @@ from rich.text import Text
 from bisect_asgi.events import MIXES, Explained
 from bisect_asgi.format import listing, plural
 from bisect_asgi.reasons import sentences
-from bisect_asgi.report.fold import Report, Row
+from bisect_asgi.report.fold import Report
+from bisect_asgi.report.rows import Row
 from bisect_asgi.report.tables import table
 
 

@@ -45,6 +45,8 @@ class PlainSink:
                 return words.listed()
             case events.Noted(text=text):
                 return [f"note: {text}"]
+            case events.EndsSampled():
+                return words.sampled(event)
             case events.Explained():
                 return list(words.explained(event))
             case events.Judged():

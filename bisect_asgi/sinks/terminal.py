@@ -81,11 +81,9 @@ class TerminalSink:
         yield Group(*self._status())
 
     def _lines(self, words: Words, event: events.Event) -> Iterator[Text]:
+        for name, line in _facts(words, event):
+            yield Text.assemble((f"{name:<7}", "cyan"), line)
         match event:
-            case events.InterpreterChosen(interpreter=interpreter, reason=reason):
-                yield Text.assemble(("Python ", "cyan"), f"{interpreter.version}: {reason}")
-            case events.CandidatesListed():
-                yield from (Text.assemble(("Range  ", "cyan"), line) for line in words.listed())
             case events.Noted(text=text):
                 yield Text(f"note: {text}", style="yellow")
             case events.Explained():
@@ -111,10 +109,25 @@ class TerminalSink:
             what = f"{self._stages[stage].label(key)} {activity or 'waiting'}"
             yield _beside(self._spinner, Text(f"{what} {duration(time.monotonic() - since)}"))
         judged = words.judged
-        if judged is not None and judged.low is not None and judged.high is not None:
+        if words.believed is not None:
+            yield Text(words.likeliest(words.believed))
+        elif judged is not None and judged.low is not None and judged.high is not None:
             yield _range(words, judged, judged.low, judged.high)
         elif judged is not None and judged.left and (settled := words.settled(judged)):
             yield Text(settled)
+
+
+def _facts(words: Words, event: events.Event) -> Iterator[tuple[str, str]]:
+    """What was found out before, and between, the trials."""
+    match event:
+        case events.InterpreterChosen(interpreter=interpreter, reason=reason):
+            yield "Python", f"{interpreter.version}: {reason}"
+        case events.CandidatesListed():
+            yield from (("Range", line) for line in words.listed())
+        case events.EndsSampled():
+            yield from (("Limit", line) for line in words.sampled(event))
+        case _:
+            pass
 
 
 def standard_error() -> Console:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
+from statistics import median
 
 from bisect_asgi import events
 from bisect_asgi.events import MIXES
 from bisect_asgi.format import date, duration, listing, plural
+from bisect_asgi.metrics import unit_of
 from bisect_asgi.model import Outcome, Ruling, Signature, Trial, Verdict
 from bisect_asgi.reasons import sentences
-from bisect_asgi.report.fold import word
+from bisect_asgi.report.evidence import limit_of
+from bisect_asgi.report.rows import word
+from bisect_asgi.rules import RATIO, Limit, samples
 
 
 class Words:
@@ -19,10 +24,11 @@ class Words:
         self.plan: events.RunStarted | None = None
         self.candidates: tuple[events.CandidateListed, ...] = ()
         self.judged: events.Judged | None = None
+        self.believed: events.Believed | None = None
         self._waiting: list[Trial] = []
         self._told_different: set[int] = set()
         self._told_changes = ""
-        self._told_range: tuple[int | None, int | None, int] | None = None
+        self._told_range: tuple[int | None, int | None, float] | None = None
 
     def take(self, event: events.Event) -> None:
         """Remember what later sentences need."""
@@ -32,8 +38,14 @@ class Words:
             case events.CandidatesListed(candidates=candidates, grows=grows):
                 self.candidates = candidates
                 if not grows:
-                    self.judged, self._told_range = None, None
+                    self.judged, self.believed, self._told_range = None, None, None
                     self._told_different.clear()
+            case events.AskedAnew():
+                self.judged, self.believed, self._told_range = None, None, None
+            case events.EndsSampled() if self.plan:
+                self.plan = replace(self.plan, limit=limit_of(event))
+            case events.Believed():
+                self.believed = event
             case events.TrialFinished(trial=trial):
                 self._waiting.append(trial)
             case events.Judged():
@@ -87,13 +99,23 @@ class Words:
     def _line(self, trial: Trial, ruled: Outcome, signature: Signature | None) -> str:
         """`0.69.0 bad (AssertionError: …), built in 1.2 s, run in 0.4 s`."""
         outcome = "broken" if ruled is Outcome.BROKEN else self.verdict(ruled)
-        seen = f" ({signature.shown})" if signature else ""
+        seen = f" ({signature.shown})" if signature else self._measured(trial)
+        told = f"{trial.label} {outcome}".rstrip() + seen
         if trial.environment is None:
-            return f"{trial.label} {outcome}{seen}"
+            return told
         if trial.remembered == len(trial.observations):
-            return f"{trial.label} {outcome}{seen}, remembered"
+            return f"{told}, remembered"
         times = f"built in {duration(trial.build_s)}, run in {duration(trial.run_s)}"
-        return f"{trial.label} {outcome}{seen}, {times}"
+        return f"{told}, {times}"
+
+    def _measured(self, trial: Trial) -> str:
+        """` (wall = 251 ms)`: the median of the trial's samples; empty where nothing is measured."""
+        metric = self.plan.metric if self.plan else None
+        if metric is None or not (own := samples(trial.observations, metric)):
+            return ""
+        is_ratio = any(run.beside for run in trial.observations)
+        limit = Limit(metric=metric, unit=RATIO if is_ratio else unit_of(trial.observations, metric))
+        return f" ({metric} = {limit.show(median(own))})"
 
     def different_failures(self) -> list[str]:
         """A warning for each candidate that newly turned out to fail otherwise than the bad end."""
@@ -109,6 +131,8 @@ class Words:
     def narrowed(self) -> list[str]:
         """Where the range stands, when it has changed."""
         judged = self.judged
+        if self.believed:
+            return self._likeliest(self.believed)
         if judged is None or not judged.left:
             return []
         if judged.low is None or judged.high is None:
@@ -125,6 +149,30 @@ class Words:
         return [
             f"between {self.label(judged.low)} and {self.label(judged.high)}: {left(judged.left, self.noun)}"
         ]
+
+    def _likeliest(self, believed: events.Believed) -> list[str]:
+        """The most probable boundary, when it is another or clearly more probable than before."""
+        state = (believed.low, believed.high, round(believed.probability, 1))
+        if state == self._told_range:
+            return []
+        self._told_range = state
+        return [self.likeliest(believed)]
+
+    def likeliest(self, believed: events.Believed) -> str:
+        """`most probably 0.12.2 → 0.12.3 (0.63)`."""
+        sides = f"{self.label(believed.low)} → {self.label(believed.high)}"
+        return f"runs contradict each other: most probably {sides} ({believed.probability:.2f})"
+
+    def sampled(self, event: events.EndsSampled) -> list[str]:
+        """What both ends showed, and the limit between them."""
+        limit = Limit(metric=event.metric, unit=event.unit)
+        sides = " and ".join(
+            f"{limit.show(median(own))} in {self.label(key)}"
+            for key, own in ((event.low, event.old), (event.high, event.new))
+            if own
+        )
+        bound = limit_of(event)
+        return [f"{event.metric} is {sides}" + (f"; {bound} is bad" if bound else "")]
 
     def settled(self, judged: events.Judged) -> str:
         """What is known so far where all changes are looked for; empty while that is nothing."""

@@ -1,0 +1,40 @@
+"""Tell what is wrong with the samples of a search, as `findings` says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from bisect_asgi import events
+from bisect_asgi.engine import Engine
+from bisect_asgi.findings import Drift, findings, sentence
+from bisect_asgi.metrics import unit_of
+from bisect_asgi.model import Observation
+from bisect_asgi.rules import RATIO, TIMES, Limit, values
+
+
+def tell_quality(engine: Engine, labels: Sequence[str]) -> None:
+    """Say what makes the samples doubtful: outliers, drift, growth from run to run, a busy machine."""
+    rules = engine.question.rules
+    if rules.metric is None:
+        return
+    samples = {labels[key]: values(runs, rules) for key, runs in sorted(engine.observed.items())}
+    runs = [run for run in engine.taken if not run.is_warm_up]
+    limit = rules.limit or Limit(metric=rules.metric)
+    unit = unit_of(runs, rules.metric) if limit.unit == RATIO else limit.unit
+    found = findings(
+        {label: own for label, own in samples.items() if own},
+        reference=_reference(runs, rules.metric),
+        busy=[run.busy for run in runs if run.busy is not None and unit in TIMES],
+        cores=os.cpu_count() or 1,
+    )
+    of_itself = Limit(metric=rules.metric, unit=unit)
+    for finding in found:
+        shown = of_itself if isinstance(finding, Drift) else limit
+        engine.emit(events.Noted(text=sentence(finding, show=shown.show)))
+
+
+def _reference(runs: Sequence[Observation], metric: str) -> list[float]:
+    """What the reference's runs measured, in the order in which they were made; none without a reference."""
+    beside = (run.beside.get(metric) for run in runs)
+    return [value for value in beside if value is not None]

@@ -1,0 +1,114 @@
+"""What the text report says of samples, rates and levels, and the plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from bisect_asgi.format import listing
+from bisect_asgi.quantities import show
+from bisect_asgi.report.evidence import Ends, Level
+from bisect_asgi.report.fold import Report
+from bisect_asgi.report.plot import plot
+from bisect_asgi.report.rows import How, Row
+from bisect_asgi.rules import RATIO, Limit
+from bisect_asgi.tally import Rate
+
+
+def facts(report: Report) -> Iterator[tuple[str, str]]:
+    """How sure the answer is, and where the limit comes from."""
+    if report.boundary:
+        yield "Sure", _sure(report)
+    elif report.luck is not None:
+        most = f"at most {show(max(report.luck, 1e-4), '%')}"
+        yield "Sure", f"all runs agree; by luck {most} of searches would end so and be wrong"
+    if report.ends:
+        yield "Limit", _limit(report.ends)
+    if len(report.levels) > 1:
+        for before, after in zip(report.levels, report.levels[1:], strict=False):
+            yield "Level", f"{before.last} → {after.first}: {step(before, after, report.unit)}"
+
+
+def step(before: Level, after: Level, unit: str) -> str:
+    """`12.1 MiB → 18.3 MiB (+51 %)`."""
+    share = f" ({(after.value - before.value) / abs(before.value) * 100:+.3g} %)" if before.value else ""
+    return f"{short(before.value, unit)} → {short(after.value, unit)}{share}"
+
+
+def short(value: float, unit: str) -> str:
+    """A value for a table: ratios without the words that say of what."""
+    return f"{value:.3g} ×" if unit == RATIO else Limit(metric="", unit=unit).show(value)
+
+
+def seen(row: Row, report: Report) -> str:
+    """What was measured on a release: `wall 1.02 × (0.98 × to 1.05 ×)`."""
+    if not row.samples:
+        return ""
+    middle = short(median(row.samples), report.unit)
+    if len(row.samples) == 1:
+        return f"{report.plan.metric} {middle}"
+    span = f"{short(min(row.samples), report.unit)} to {short(max(row.samples), report.unit)}"
+    return f"{report.plan.metric} {middle} ({span})"
+
+
+def parts(report: Report, width: int) -> list[RenderableType]:
+    """The plot of the metric against the releases; nothing where nothing was measured."""
+    limit = None
+    if report.ends:
+        limit = report.ends.above if report.ends.above is not None else report.ends.below
+    lines = plot(
+        [row.version for row in report.rows],
+        [row.samples for row in report.rows],
+        marks=[row.verdict if row.how is How.RUN else "" for row in report.rows],
+        show=lambda value: short(value, report.unit),
+        limit=limit,
+        width=width,
+        noun=report.plan.noun,
+        styles={report.plan.term_old: "green", report.plan.term_new: "red", "skip": "yellow"},
+    )
+    return [Text(f"{report.plan.metric}{_of_what(report)}", style="bold"), *lines] if lines else []
+
+
+def _of_what(report: Report) -> str:
+    if report.unit != RATIO:
+        return ""
+    return ", as a ratio to the reference's" + (f", {report.ends.reference}" if report.ends else "")
+
+
+def _sure(report: Report) -> str:
+    """The probability, and the rates on both sides."""
+    boundary = report.boundary
+    if boundary is None:
+        return ""
+    what = "samples beyond the limit" if report.plan.metric else "runs failed"
+    old, new = boundary.old, boundary.new
+    sides = f"{_rate(old, what)} up to {boundary.last}, {_rate(new, '')} from {boundary.first} on"
+    return f"probability {_probability(boundary.probability)}: {sides}"
+
+
+def _probability(value: float) -> str:
+    """Three digits, and never a certainty that nobody has."""
+    return "above 0.9999" if value > 0.9999 else f"{value:.4g}"
+
+
+def _rate(rate: Rate, what: str) -> str:
+    """`9 of 12 runs failed (47 % to 91 %)`."""
+    counted = f"{rate.failed} of {rate.runs} {what}".rstrip()
+    return f"{counted} ({rate.low * 100:.0f} % to {rate.high * 100:.0f} %)"
+
+
+def _limit(ends: Ends) -> str:
+    """The limit with the samples that it lies between."""
+    limit = Limit(metric=ends.metric, unit=ends.unit, above=ends.above, below=ends.below)
+    sampled = [(ends.old, ends.old_samples), (ends.new, ends.new_samples)]
+    medians = " and ".join(f"{short(median(own), ends.unit)} in {version}" for version, own in sampled if own)
+    counts = listing(dict.fromkeys(str(len(own)) for _, own in sampled))
+    samples = f"{medians} (medians of {counts}; rank test p = {ends.p:.2g})"
+    if ends.above is None and ends.below is None:
+        return f"none: {ends.metric} is {samples}"
+    ratio = f"the ratio of {ends.metric} to {ends.reference}'s" if ends.unit == RATIO else ends.metric
+    bound = limit.bound.replace(" × the reference's", " ×")
+    return f"{ratio} {bound} is bad: {samples}"

@@ -1,0 +1,139 @@
+"""What is known of each candidate, as the rows of a report."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bisect_asgi import events
+from bisect_asgi.model import Distribution, Observation, Outcome, Ruling, Signature, Trial, Verdict
+from bisect_asgi.rules import samples
+
+
+class How(StrEnum):
+    """How a candidate's verdict is known."""
+
+    RUN = "run"
+    INFERRED = "inferred"
+    """It lies beyond a release that was run, on the side where nothing changes."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One candidate."""
+
+    version: str
+    uploaded: datetime | None
+    verdict: str
+    """`good`, `bad` (or the user's words for them), `skip`; empty: not known."""
+    how: How
+    passed: int = 0
+    failed: int = 0
+    remembered: int = 0
+    """Runs that an earlier command had made."""
+    signature: Signature | None = None
+    different: bool = False
+    """It fails otherwise than the bad end does."""
+    step: str = ""
+    """Which step of the fall-back resolved its environment."""
+    distributions: tuple[Distribution, ...] = ()
+    not_after: datetime | None = None
+    python: str | None = None
+    """The version of its interpreter."""
+    source: str | None = None
+    """The requirement that stands for what was built from a commit."""
+    is_exact: bool = False
+    """Requirements were set aside for it: only its exact set can be installed again."""
+    build_s: float = 0.0
+    run_s: float = 0.0
+    observations: tuple[Observation, ...] = ()
+    samples: tuple[float, ...] = ()
+    """Of the metric that decides, as they are compared: ratios where each has a reference's beside it."""
+
+    @property
+    def runs(self) -> int:
+        """How many runs there were."""
+        return len(self.observations) if self.how is How.RUN else 0
+
+
+def outcomes_of(rulings: dict[int, Ruling], finished: events.RunFinished, *, size: int) -> dict[int, Outcome]:
+    """What every candidate does, as far as it was run or, with a boundary, follows from its neighbours."""
+    tested = {key: r.outcome for key, r in rulings.items() if r.verdict is not Verdict.SKIP}
+    if finished.low is None or not tested:
+        return tested
+    keys = sorted(tested)
+    known = dict(tested)
+    for key in set(range(size)) - rulings.keys():
+        place = bisect_left(keys, key)
+        around = {tested[near] for near in keys[max(0, place - 1) : place + 1]}
+        if len(around) == 1:
+            known[key] = around.pop()
+    return known
+
+
+def row_of(
+    candidate: events.CandidateListed,
+    trials: list[Trial],
+    ruling: Ruling | None,
+    outcome: Outcome | None,
+    plan: events.RunStarted,
+) -> Row:
+    observations = tuple(run for trial in trials for run in trial.observations)
+    how, verdict = _verdict(ruling, outcome, observations, plan)
+    passed, failed = (ruling.passed, ruling.failed) if ruling else _counted(observations)
+    environment = next((t.environment for t in reversed(trials) if t.environment), None)
+    shown = ruling.signature if ruling else next((run.signature for run in observations), None)
+    return Row(
+        version=candidate.version,
+        uploaded=candidate.uploaded,
+        verdict=verdict,
+        how=how,
+        passed=passed,
+        failed=failed,
+        remembered=sum(
+            not run.is_warm_up for trial in trials for run in trial.observations[: trial.remembered]
+        ),
+        signature=shown,
+        different=ruling.different if ruling else False,
+        step=environment.step if environment else "",
+        distributions=environment.distributions if environment else (),
+        not_after=candidate.not_after,
+        python=candidate.python,
+        is_exact=candidate.is_exact,
+        source=candidate.source,
+        build_s=sum(trial.build_s for trial in trials),
+        run_s=sum(trial.run_s for trial in trials),
+        observations=observations,
+        samples=samples(observations, plan.metric) if plan.metric else (),
+    )
+
+
+def _verdict(
+    ruling: Ruling | None, outcome: Outcome | None, runs: Sequence[Observation], plan: events.RunStarted
+) -> tuple[How, str]:
+    """How the candidate's verdict is known, and the word for it; runs alone may not tell which it is."""
+    if ruling:
+        return How.RUN, "skip" if ruling.verdict is Verdict.SKIP else word(plan, ruling.outcome)
+    if any(_counted(runs)):
+        return How.RUN, ""
+    if runs or outcome is None:
+        return How.UNKNOWN, ""
+    return How.INFERRED, word(plan, outcome)
+
+
+def _counted(runs: Sequence[Observation]) -> tuple[int, int]:
+    """How many of them passed, and how many failed, where nobody ruled on them."""
+    outcomes = [run.outcome for run in runs if not run.is_warm_up]
+    return outcomes.count(Outcome.PASSED), outcomes.count(Outcome.FAILED)
+
+
+def word(plan: events.RunStarted, outcome: Outcome) -> str:
+    """The user's word for an outcome: the one place that translates."""
+    if plan.metric and not plan.limit and outcome is Outcome.PASSED:
+        return ""  # of what is measured nothing is good or bad before there is a limit
+    words = {Outcome.PASSED: plan.term_old, Outcome.FAILED: plan.term_new}
+    return words.get(outcome, "skip")

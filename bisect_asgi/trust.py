@@ -1,0 +1,223 @@
+"""Make an answer sure: by as many runs as it needs, and by reckoning with runs that contradict each other.
+
+A search starts as a plain bisection with one run of each candidate, which is all that it takes where the
+probe always answers the same. What it finds is confirmed on both sides, until luck can no longer explain
+that everything agreed (`search/luck`); an end that is not what it should be is run again before it is said
+to be wrong. At the first contradiction everything that was seen is handed to `NoisySearch`, which runs on
+until one boundary is as probable as it has to be, or the budget is spent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+
+from bisect_asgi import answers, events
+from bisect_asgi.axes.base import Setting
+from bisect_asgi.engine import Engine
+from bisect_asgi.format import listing
+from bisect_asgi.judge import Judgement
+from bisect_asgi.model import Outcome, Verdict
+from bisect_asgi.noise import Noise
+from bisect_asgi.plan import Plan
+from bisect_asgi.search import Bisection, Found, State, Stopped
+from bisect_asgi.search.luck import chance, wanted_runs
+from bisect_asgi.search.noisy import NoisySearch
+from bisect_asgi.tally import Tally
+
+_FEWEST_END_RUNS, _MOST_END_RUNS, _END_S = 3, 6, 30.0
+"""How often an end is run before it is said to be wrong: as often as fits into half a minute."""
+_MISFIT = 0.9999
+"""How clear it has to be that a candidate is not on the side where one change puts it."""
+_FIRST_RUNS = 3
+"""Runs that tell a change of its own from a run that went wrong."""
+
+
+def search_and_confirm(engine: Engine, plan: Plan, setting: Setting) -> State:
+    """Search until what was found is sure, or until the probe contradicts itself."""
+
+    def is_over(judgement: Judgement) -> bool:
+        return judgement.is_flaky or answers.contradicts(judgement, setting.expectation)
+
+    def told(verdicts: Mapping[int, Verdict]) -> Bisection:
+        return Bisection.replay(
+            len(setting.candidates), verdicts, gallop=setting.gallop, verify=setting.expectation.named
+        )
+
+    while True:
+        state = engine.search(told, is_over=is_over)
+        judgement = engine.judgement()
+        wanted = {} if judgement.is_flaky else _unsure(engine, plan, setting, state, judgement)
+        if not wanted or engine.broken.keys() & wanted.keys():
+            return state
+        engine.repeat_each(wanted)
+
+
+def tell_sure(engine: Engine, state: State, setting: Setting) -> None:
+    """Say how sure a boundary is that nothing contradicts."""
+    tallies = engine.judgement().tallies
+    if isinstance(state, Found) and not engine.broken:
+        orders = 1 if setting.expectation.named else 2
+        luck = min(1.0, orders * chance(tallies, state.low, state.high))
+        runs = sum(tally.runs for tally in tallies.values())
+        engine.emit(events.Confirmed(low=state.low, high=state.high, runs=runs, luck=luck))
+
+
+def _unsure(
+    engine: Engine, plan: Plan, setting: Setting, state: State, judgement: Judgement
+) -> dict[int, int]:
+    """How many more runs of which candidates the claim needs that `state` makes."""
+    if unlearnt := _unlearnt(judgement):
+        return unlearnt
+    match state:
+        case _ if answers.contradicts(judgement, setting.expectation):
+            wrong = [key for key in setting.expectation.named if _is_wrong(key, judgement, setting)]
+            return _end_runs(engine, plan, wrong, judgement)
+        case Found(low=low, high=high):
+            # Where nobody says which side is which, a run of luck may also have turned them round.
+            orders = 1 if setting.expectation.named else 2
+            return confirmations(plan, judgement.tallies, low, high, orders=orders)
+        case Stopped():
+            tested = judgement.tallies
+            return _end_runs(engine, plan, [min(tested), max(tested)] if tested else [], judgement)
+        case _:
+            return {}
+
+
+def _unlearnt(judgement: Judgement) -> dict[int, int]:
+    """Runs of the bad end, before others are said to fail otherwise: it may fail in more than one way."""
+    key = judgement.learnt_from
+    is_needed = any(ruling.different for ruling in judgement.rulings.values())
+    if key is None or not is_needed or key not in judgement.tallies:
+        return {}
+    more = _FEWEST_END_RUNS - judgement.tallies[key].runs
+    return {key: more} if more > 0 else {}
+
+
+def _is_wrong(key: int, judgement: Judgement, setting: Setting) -> bool:
+    ruling = judgement.rulings.get(key)
+    wanted = Outcome.PASSED if key == setting.expectation.good else Outcome.FAILED
+    return ruling is not None and ruling.verdict is not Verdict.SKIP and ruling.outcome is not wanted
+
+
+def _end_runs(engine: Engine, plan: Plan, keys: list[int], judgement: Judgement) -> dict[int, int]:
+    """What is missing before it may be said of ends that they are not as they should be."""
+    if plan.confirm is not None:
+        runs = dict.fromkeys(keys, 1 + plan.confirm)
+    else:
+        fitting = {key: int(_END_S / engine.seconds(key)) for key in keys}
+        runs = {key: min(max(fitting[key], _FEWEST_END_RUNS), _MOST_END_RUNS) for key in keys}
+    missing = {key: wanted - judgement.tallies[key].runs for key, wanted in runs.items()}
+    return {key: more for key, more in missing.items() if more > 0}
+
+
+def confirmations(
+    plan: Plan, tallies: Mapping[int, Tally], low: int, high: int, *, orders: int = 1
+) -> dict[int, int]:
+    """How many more runs both sides of a boundary need, of which everything agrees so far."""
+    if plan.confirm is None:
+        more = wanted_runs(tallies, low, high, confidence=1 - (1 - plan.confidence) / orders)
+    else:
+        wanted = 1 + plan.confirm
+        more = (wanted - tallies[low].runs, wanted - tallies[high].runs)
+    return {key: count for key, count in zip((low, high), more, strict=True) if count > 0}
+
+
+def search_noisy(engine: Engine, plan: Plan, setting: Setting) -> tuple[State, events.Believed]:
+    """Search on with a probe that contradicts itself, and rule on all candidates by what is found."""
+    size, begun = len(setting.candidates), time.monotonic()
+
+    def search() -> NoisySearch:
+        judgement = engine.judgement()
+        skips = {key for key, ruling in judgement.rulings.items() if ruling.verdict is Verdict.SKIP}
+        return NoisySearch(
+            size,
+            judgement.tallies,
+            skips=skips | engine.broken.keys(),
+            confidence=plan.confidence,
+            seconds=engine.seconds,
+        )
+
+    def told(_: Mapping[int, Verdict]) -> NoisySearch:
+        found = search()
+        engine.emit(_believed(found, plan))
+        return found
+
+    state = engine.search(told, is_over=lambda _: plan.budget.is_spent(engine.made, time.monotonic() - begun))
+    last = search()  # before candidates between the likely places lose their rulings, and their tallies
+    if not isinstance(state, Stopped):
+        engine.noise = _noise(last, state, plan)
+        engine.tell()
+        _tell_misfits(engine, engine.noise, setting)
+    return state, _believed(last, plan)
+
+
+def _tell_misfits(engine: Engine, noise: Noise, setting: Setting) -> None:
+    """Warn of candidates that answer as the other side does: one change may not be all that there is."""
+    anywhere = replace(noise, low=None, high=None, confidence=_MISFIT)
+    judgement = engine.judgement()
+    misfits = [
+        setting.labels[key]
+        for key, tally in sorted(judgement.tallies.items())
+        if anywhere.side(key, tally) not in (None, judgement.rulings[key].verdict)
+    ]
+    if misfits:
+        told = f"{listing(misfits)} {'answers' if len(misfits) == 1 else 'answer'} as the other side does"
+        engine.emit(events.Noted(text=f"{told}: the history may change more than once"))
+
+
+def _believed(search: NoisySearch, plan: Plan) -> events.Believed:
+    belief = search.belief
+    return events.Believed(
+        low=belief.low,
+        high=belief.high,
+        probability=belief.probability,
+        old=belief.old,
+        new=belief.new,
+        first=belief.likely[0],
+        last=belief.likely[1],
+        confidence=plan.confidence,
+        no_change=belief.no_change,
+    )
+
+
+def _noise(search: NoisySearch, state: State, plan: Plan) -> Noise:
+    """What is known of both sides; between what is likely, a candidate's own runs tell."""
+    belief = search.belief
+    old, new = (Tally(passed=r.runs - r.failed, failed=r.failed) for r in (belief.old, belief.new))
+    is_worse = new.failed * old.runs >= old.failed * new.runs
+    is_found = isinstance(state, Found)
+    return Noise(
+        new_is=Outcome.FAILED if is_worse else Outcome.PASSED,
+        old=old,
+        new=new,
+        low=belief.low if is_found else belief.likely[0] - 1,
+        high=belief.high if is_found else belief.likely[1],
+        confidence=plan.confidence,
+    )
+
+
+def confirm_changes(engine: Engine, plan: Plan) -> bool:
+    """Run what lies beside each change again: it may be a run that went wrong, and no change.
+
+    Returns whether anything was run.
+    """
+    has_run = False
+    while True:
+        judgement = engine.judgement()
+        tested = sorted(judgement.tallies)
+        beside = {
+            key
+            for low, high in pairwise(tested)
+            if judgement.rulings[low].verdict is not judgement.rulings[high].verdict
+            for key in (low, high)
+        }
+        wanted = 1 + plan.confirm if plan.confirm is not None else _FIRST_RUNS
+        more = {key: wanted - judgement.tallies[key].runs for key in sorted(beside)}
+        more = {key: count for key, count in more.items() if count > 0}
+        if not more or judgement.is_flaky or engine.broken.keys() & more.keys():
+            return has_run
+        engine.repeat_each(more)
+        has_run = True

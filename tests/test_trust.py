@@ -1,0 +1,495 @@
+"""Probes that do not always answer the same: what is found, how often it is right, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+import pytest
+from builders import ASSERTION, IMPORT_ERROR, TYPE_ERROR, broken, failed, passed, untestable
+from noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, steps
+
+from bisect_asgi import events
+from bisect_asgi.claims import Claim, ClaimVerdict
+from bisect_asgi.events import AnswerKind
+from bisect_asgi.model import Observation, Outcome
+from bisect_asgi.plan import Budget
+from bisect_asgi.search.luck import chance
+from bisect_asgi.tally import Tally
+
+SEEDS = range(20)
+
+# Rates of failing below and above the change, and how many of twenty answers have to be right. Of answers
+# given at 0.99 one in five searches of twenty has a wrong one, and one in sixty has two; a rate that shows in
+# three runs of ten also has searches that see nothing, or that the budget does not suffice for.
+RATES = [
+    pytest.param(0.0, 0.7, 18, id="never-and-seven-in-ten"),
+    pytest.param(0.05, 0.9, 18, id="one-in-twenty-and-nine-in-ten"),
+    pytest.param(0.0, 0.3, 17, id="never-and-three-in-ten"),
+]
+
+
+def worlds(shows: Callable[[int], Shows], size: int) -> list[tuple[NoisyWorld, int]]:
+    """A world for each seed, with a change at a random release."""
+    firsts = [Random(f"{seed} {size}").randrange(2, size + 1) for seed in SEEDS]
+    pairs = zip(SEEDS, firsts, strict=True)
+    return [(NoisyWorld(size=size, seed=seed, shows=shows(first)), first) for seed, first in pairs]
+
+
+def right(tried: list[tuple[NoisyWorld, int]], **fields: object) -> int:
+    """In how many of the worlds the boundary that is found is the true one."""
+    for made_up, _ in tried:
+        made_up.bisect(**fields)
+    return sum(made_up.boundary == (first - 1, first) for made_up, first in tried)
+
+
+def at(first: int, shows: Shows, size: int = 40) -> list[tuple[NoisyWorld, int]]:
+    """A world for each seed, all with their change at one release."""
+    return [(NoisyWorld(size=size, seed=seed, shows=shows), first) for seed in SEEDS]
+
+
+# The boundary is right.
+
+
+@pytest.mark.parametrize("size", [12, 30, 100])
+@pytest.mark.parametrize(("good", "bad", "least"), RATES)
+def test_a_flaky_probes_boundary_is_found(good: float, bad: float, least: int, size: int) -> None:
+    tried = worlds(lambda first: flaky(first, good, bad), size)
+
+    assert right(tried) >= least
+    wrong = [made_up for made_up, first in tried if made_up.boundary not in (None, (first - 1, first))]
+    assert len(wrong) <= 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"good": "1", "bad": "40"}, id="both-ends-named"),
+        pytest.param({"good": "3"}, id="good-end-named"),
+        pytest.param({"bad": "38"}, id="bad-end-named"),
+        pytest.param({"jobs": 3}, id="three-at-once"),
+        pytest.param({"good": "1", "bad": "40", "confidence": 0.9999}, id="very-sure"),
+    ],
+)
+def test_it_is_found_however_it_is_asked_for(fields: dict[str, object]) -> None:
+    assert right(at(18, flaky(18, 0.0, 0.5)), **fields) >= 19
+
+
+@pytest.mark.parametrize("fields", [{}, {"good": "40", "bad": "1"}], ids=["unnamed", "named"])
+def test_a_fix_of_a_flaky_bug_is_found(fields: dict[str, object]) -> None:
+    tried = at(18, flaky(18, 0.7, 0.0))
+
+    assert right(tried, **fields) >= 19
+    for made_up, _ in tried:
+        rulings = [event for event in made_up.events if isinstance(event, events.Judged)][-1]
+        assert rulings.new_is is Outcome.PASSED
+
+
+def test_untestable_releases_are_gone_round() -> None:
+    tried = at(18, flaky(18, 0.0, 0.7, skips=(3, 4, 11, 16, 25, 26, 39)))
+
+    assert right(tried) >= 19
+    assert all(
+        made_up.made[str(number)] <= 1 for made_up, _ in tried for number in (3, 4, 11, 16, 25, 26, 39)
+    )
+
+
+def test_untestable_releases_beside_the_change_leave_it_open_between_them() -> None:
+    tried = at(18, flaky(18, 0.0, 0.7, skips=(16, 17)))
+
+    right(tried)
+
+    found = [made_up for made_up, _ in tried if made_up.boundary == (15, 18)]
+    assert len(found) >= 18
+    for made_up in found:
+        assert made_up.finished.kind is AnswerKind.INCONCLUSIVE
+        assert [made_up.listed[key] for key in made_up.finished.skipped] == ["16", "17"]
+        assert made_up.finished.message.startswith("the change is in one of 16, 17 and 18:")
+
+
+def test_failures_for_another_reason_do_not_count() -> None:
+    def shows(number: int, random: Random) -> Observation:
+        chance = random.random()
+        if chance < 0.1:
+            return failed(IMPORT_ERROR)
+        return failed(ASSERTION) if number >= 25 and chance < 0.8 else passed()
+
+    assert right(at(25, shows), good="1", bad="40") >= 18
+
+
+def test_old_releases_that_fail_otherwise_are_no_part_of_it() -> None:
+    def shows(number: int, random: Random) -> Observation:
+        if number < 10:
+            return failed(IMPORT_ERROR)
+        return failed(ASSERTION) if number >= 25 and random.random() < 0.7 else passed()
+
+    assert right(at(25, shows), bad="40") >= 19
+
+
+def test_a_bug_that_shows_in_two_ways_is_one_bug() -> None:
+    def shows(number: int, random: Random) -> Observation:
+        is_failing = number >= 25 and random.random() < 0.7
+        return failed(random.choice((ASSERTION, TYPE_ERROR))) if is_failing else passed()
+
+    tried = at(25, shows)
+
+    right(tried, good="1", bad="40")
+
+    # A way in which the bad end did not fail yet may leave a release beside the change untestable.
+    holding = [b for made_up, _ in tried if (b := made_up.boundary) and b[0] < 25 <= b[1]]
+    assert len(holding) >= 18
+
+
+def test_what_is_found_is_told_with_its_probability_and_the_rates_of_both_sides() -> None:
+    made_up = NoisyWorld(size=30, shows=flaky(12, 0.0, 0.7), seed=1)
+
+    made_up.bisect()
+
+    last = [event for event in made_up.events if isinstance(event, events.Believed)][-1]
+    assert (made_up.listed[last.low], made_up.listed[last.high]) == ("11", "12")
+    assert last.probability >= last.confidence == 0.99
+    seen = {int(label): runs for (label, _), runs in made_up.store.items()}
+    below = [run for number, runs in seen.items() if number < 12 for run in runs]
+    above = [run for number, runs in seen.items() if number >= 12 for run in runs]
+    assert (last.old.failed, last.old.runs) == (0, len(below))
+    assert last.new.runs == len(above)
+    assert last.new.failed == sum(run.outcome is Outcome.FAILED for run in above)
+
+
+@pytest.mark.parametrize(("good", "bad", "least"), RATES)
+def test_the_true_rate_lies_in_the_interval_that_is_told(good: float, bad: float, least: int) -> None:
+    # The intervals are of 95 %: of twenty, three miss in one of forty.
+    held = told = 0
+    for made_up, _ in at(12, flaky(12, good, bad), size=30):
+        made_up.bisect()
+        believed = [event for event in made_up.events if isinstance(event, events.Believed)]
+        if believed and made_up.boundary == (11, 12):
+            told += 1
+            held += believed[-1].new.low < bad < believed[-1].new.high
+
+    assert told >= 10
+    assert held >= told - 3
+
+
+# Ends that are not as they should be.
+
+
+def test_a_flaky_bad_end_that_passes_at_first_is_run_again() -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return flaky(18, 0.0, 0.7)(number, random)
+
+    tried = [pair for pair in at(18, shows) if _passes_at_first(pair[0], 40)]
+    assert len(tried) >= 4
+
+    assert right(tried, good="1", bad="40") == len(tried)
+
+
+def _passes_at_first(made_up: NoisyWorld, number: int) -> bool:
+    return made_up._shown(str(number), "0").outcome is Outcome.PASSED
+
+
+def test_a_bad_end_that_does_not_fail_once_in_six_runs_is_said_to_pass() -> None:
+    made_up = NoisyWorld(size=40, shows=flaky(41, 0.0, 0.7))
+
+    finished = made_up.bisect(good="1", bad="40")
+
+    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    assert finished.message == "the bad end passes: `leak.py` succeeded on app 40 (6 of 6 runs)"
+    assert made_up.made["40"] == 6
+
+
+@pytest.mark.parametrize(
+    ("seconds", "runs"),
+    [
+        pytest.param(1.0, 6, id="quick"),
+        pytest.param(6.5, 4, id="as-often-as-fits-in-half-a-minute"),
+        pytest.param(60.0, 3, id="slow"),
+    ],
+)
+def test_a_slow_probes_end_is_run_less_often(seconds: float, runs: int) -> None:
+    class Slow(NoisyWorld):
+        def run_trial(self, request, lifeline):  # type: ignore[no-untyped-def]
+            trial = super().run_trial(request, lifeline)
+            return replace(trial, run_s=seconds * len(trial.observations))
+
+    made_up = Slow(size=40, shows=flaky(41, 0.0, 0.7))
+
+    made_up.bisect(good="1", bad="40")
+
+    assert made_up.made["40"] == runs
+
+
+def test_a_good_end_that_fails_as_often_as_the_bad_one_is_no_answer() -> None:
+    made_up = NoisyWorld(size=12, shows=lambda *_: failed())
+
+    finished = made_up.bisect(good="1", bad="12")
+
+    assert finished.kind is AnswerKind.GOOD_END_FAILS
+
+
+def test_a_probe_that_passes_everywhere_is_not_reproduced() -> None:
+    made_up = NoisyWorld(size=40, shows=lambda *_: passed())
+
+    assert made_up.bisect().kind is AnswerKind.NOT_REPRODUCED
+    # Both ends are run again before it is said.
+    assert made_up.made["1"] == made_up.made["40"] == 6
+
+
+def test_a_probe_that_fails_as_often_everywhere_has_no_change() -> None:
+    tried = at(0, flaky(41, 0.3, 0.3), size=12)
+
+    right(tried, budget=Budget(runs=100))
+
+    kinds = [made_up.finished.kind for made_up, _ in tried]
+    assert kinds.count(AnswerKind.FOUND) <= 2
+
+
+def test_no_change_is_told_where_it_is_the_probable_answer() -> None:
+    made_up = NoisyWorld(size=3, shows=flaky(4, 0.5, 0.5), seed=3)
+
+    finished = made_up.bisect(confidence=0.8)
+
+    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    seen = [run.outcome for runs in made_up.store.values() for run in runs]
+    failures = seen.count(Outcome.FAILED)
+    assert finished.message == (
+        f"`leak.py` fails as often everywhere: {failures} of {len(seen)} runs, from 1 to 3"
+    )
+
+
+# What it costs.
+
+
+@pytest.mark.parametrize("fields", [{}, {"jobs": 3}], ids=["one-job", "three-jobs"])
+def test_the_budget_ends_the_search_with_the_range_that_is_left(fields: dict[str, object]) -> None:
+    made_up = NoisyWorld(size=40, shows=flaky(18, 0.05, 0.4), seed=3)
+
+    finished = made_up.bisect(budget=Budget(runs=40), **fields)
+
+    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert (finished.low, finished.high) == (None, None)
+    assert made_up.runs < 40 + 3
+    last = [event for event in made_up.events if isinstance(event, events.Believed)][-1]
+    among = f"{made_up.listed[last.first]} to {made_up.listed[last.last]}"
+    most = made_up.listed[last.high]
+    assert last.first <= 17 <= last.last
+    assert finished.message == (
+        f"the probe is flaky, and 40 runs did not tell where it changes: most probably in {most} "
+        f"(probability {last.probability:.2f}), with 0.99 in one of {among}"
+    )
+
+
+def test_a_budget_of_time_ends_the_search() -> None:
+    made_up = NoisyWorld(size=40, shows=flaky(18, 0.05, 0.4), seed=3)
+
+    budget = Budget(runs=None, seconds=0.0)
+
+    finished = made_up.bisect(budget=budget)
+
+    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.message.startswith(f"the probe is flaky, and {budget} did not ")
+    assert made_up.runs < 40
+
+
+def test_the_same_command_goes_on_from_what_an_earlier_one_ran() -> None:
+    made_up = NoisyWorld(size=40, shows=flaky(18, 0.0, 0.5), seed=3)
+    made_up.bisect(budget=Budget(runs=20))
+    assert made_up.finished.kind is AnswerKind.INCONCLUSIVE
+    before = made_up.runs
+
+    made_up.bisect()
+    after = made_up.runs
+    made_up.bisect()
+
+    assert made_up.boundary == (17, 18)
+    assert before < after == made_up.runs
+    # Runs are counted up: none was made a second time.
+    assert made_up.requests == []
+
+
+@pytest.mark.parametrize("fields", [{}, {"good": "1"}, {"jobs": 3}], ids=["unnamed", "named", "three-jobs"])
+@pytest.mark.parametrize("size", [2, 12, 100, 370])
+def test_nothing_flaky_costs_no_more_than_a_bisection_and_what_confirms_it(
+    size: int, fields: dict[str, object]
+) -> None:
+    for first in {2, 3, size // 2 + 1, size - 1, size} & set(range(2, size + 1)):
+        made_up = NoisyWorld(size=size, shows=flaky(first, 0.0, 1.0))
+
+        made_up.bisect(**fields)
+
+        assert made_up.boundary == (first - 1, first)
+        confirmations, spot_checks = 6, 4
+        gallop = 0 if "good" in fields else math.ceil(math.log(size, 4)) + 1
+        jobs = 3 if fields.get("jobs") else 1
+        steps = math.ceil(math.log2(size))
+        assert made_up.runs <= (2 + steps) * jobs + gallop + confirmations + spot_checks
+
+
+def test_confirmations_are_as_many_as_luck_needs() -> None:
+    made_up = NoisyWorld(size=40, shows=flaky(18, 0.0, 1.0))
+
+    made_up.bisect(spot_checks=0)
+
+    again = {label: runs for label, runs in made_up.made.items() if runs > 1}
+    assert set(again) == {"17", "18"}
+    assert sum(runs - 1 for runs in again.values()) == 6
+
+
+def test_where_no_end_is_named_luck_has_two_ways_to_mislead() -> None:
+    told = {}
+    for named in ({}, {"good": "1", "bad": "40"}):
+        made_up = NoisyWorld(size=40, shows=flaky(18, 0.0, 1.0))
+        made_up.bisect(spot_checks=0, **named)
+        sure = [event for event in made_up.events if isinstance(event, events.Confirmed)][-1]
+        tallies = {int(label) - 1: _tally(runs) for (label, _), runs in made_up.store.items()}
+        once = chance(tallies, 16, 17)
+        assert sure.luck == pytest.approx(once if named else 2 * once)
+        assert sure.luck <= 0.01
+        told[bool(named)] = made_up.made["17"] + made_up.made["18"]
+
+    assert told[False] >= told[True]
+
+
+def _tally(runs: list[Observation]) -> Tally:
+    failures = sum(run.outcome is Outcome.FAILED for run in runs)
+    return Tally(passed=len(runs) - failures, failed=failures)
+
+
+def test_who_wants_to_be_surer_confirms_oftener() -> None:
+    runs = []
+    for confidence in (0.9, 0.99, 0.9999):
+        made_up = NoisyWorld(size=40, shows=flaky(18, 0.0, 1.0))
+        made_up.bisect(spot_checks=0, confidence=confidence)
+        runs.append(made_up.made["17"] + made_up.made["18"])
+
+    assert runs == sorted(set(runs))
+
+
+# Histories that change more than once, and runs that go wrong.
+
+
+@pytest.mark.parametrize("fields", [{}, {"good": "1", "bad": "40"}, {"all_changes": True}])
+def test_a_history_that_comes_and_goes_is_told_as_such(fields: dict[str, object]) -> None:
+    def shows(number: int, _: Random) -> Observation:
+        return failed() if 10 <= number < 20 or number >= 31 else passed()
+
+    made_up = NoisyWorld(size=40, shows=shows)
+
+    finished = made_up.bisect(**fields)
+
+    assert finished.kind is AnswerKind.FOUND
+    assert made_up.changes == [(9, 10), (19, 20), (30, 31)]
+    # What contradicts one change was run again before it was believed.
+    for number in (9, 10, 19, 20, 30, 31):
+        assert made_up.made[str(number)] >= 3
+    assert not any(isinstance(event, events.Believed) for event in made_up.events)
+
+
+@pytest.mark.parametrize("fields", [{}, {"good": "1", "bad": "200"}], ids=["unnamed", "named"])
+@pytest.mark.parametrize("wrong", [1, 2, 57, 88, 102, 103, 104, 120, 150, 199, 200])
+@pytest.mark.parametrize("place", [0, 1])
+def test_one_run_that_went_wrong_makes_no_wrong_answer(
+    fields: dict[str, object], wrong: int, place: int
+) -> None:
+    class Unlucky(NoisyWorld):
+        def _shown(self, label: str, place_: str) -> Observation:
+            run = super()._shown(label, place_)
+            if (label, place_) != (str(wrong), str(place)):
+                return run
+            return passed() if run.outcome is Outcome.FAILED else failed()
+
+    made_up = Unlucky(size=200, shows=flaky(103, 0.0, 1.0))
+
+    made_up.bisect(**fields)
+
+    assert made_up.boundary == (102, 103)
+
+
+# Claims.
+
+BROKEN, FIXED = Claim(version="18", fixed=False), Claim(version="18", fixed=True)
+
+
+def verdicts(claim: Claim, shows: Shows, **fields: object) -> list[ClaimVerdict]:
+    """What becomes of the claim in ten worlds."""
+    return [NoisyWorld(size=40, seed=seed, shows=shows).verify(claim, **fields) for seed in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("claim", "shows", "fields"),
+    [
+        pytest.param(BROKEN, flaky(18, 0.05, 0.7), {}, id="flaky"),
+        pytest.param(FIXED, flaky(18, 0.7, 0.05), {}, id="flaky-fix"),
+        pytest.param(BROKEN, steps({1: 1e8, 18: 1.3e8}, noise=0.05), by_metric(), id="memory"),
+        pytest.param(FIXED, steps({1: 1.3e8, 18: 1e8}, noise=0.05), by_metric(), id="memory-fix"),
+        pytest.param(
+            BROKEN, steps({1: 1e8, 18: 1.2e8}, noise=0.05), by_limit(above=1.1e8, unit="B"), id="limit"
+        ),
+        pytest.param(
+            BROKEN,
+            steps({1: 1.0, 18: 1.5}, noise=0.05, unit="s", name="took"),
+            by_metric("took"),
+            id="time",
+        ),
+    ],
+)
+def test_a_true_claim_is_confirmed_although_runs_differ(
+    claim: Claim, shows: Shows, fields: dict[str, object]
+) -> None:
+    found = verdicts(claim, shows, **fields)
+
+    assert found.count(ClaimVerdict.CONFIRMED) >= 9
+    assert ClaimVerdict.REFUTED not in found
+
+
+@pytest.mark.parametrize(
+    "claim", [FIXED, Claim(version="10", fixed=False), Claim(version="19", fixed=False)], ids=str
+)
+@pytest.mark.parametrize(
+    ("shows", "fields"),
+    [
+        pytest.param(flaky(18, 0.05, 0.7), {}, id="flaky"),
+        pytest.param(steps({1: 1e8, 18: 1.3e8}, noise=0.05), by_metric(), id="memory"),
+    ],
+)
+def test_a_false_claim_is_not_confirmed_where_runs_differ(
+    claim: Claim, shows: Shows, fields: dict[str, object]
+) -> None:
+    found = verdicts(claim, shows, **fields)
+
+    assert found.count(ClaimVerdict.REFUTED) >= 9
+    assert ClaimVerdict.CONFIRMED not in found
+
+
+def test_all_changes_of_a_flaky_probe_cannot_be_told() -> None:
+    made_up = NoisyWorld(size=12, shows=flaky(6, 0.0, 0.6), seed=1)
+
+    finished = made_up.bisect(all_changes=True)
+
+    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.message.startswith("the probe is flaky: on app ")
+    assert finished.hint == "all changes of such a probe cannot be told apart; one can, without `--all`"
+
+
+# What cannot be asked.
+
+
+@pytest.mark.parametrize("number", [17, 18])
+def test_a_release_beside_the_change_that_cannot_be_asked_leaves_it_open(number: int) -> None:
+    def shows(at: int, random: Random) -> Observation:
+        return broken() if at == number else flaky(18, 0.0, 0.7)(at, random)
+
+    made_up = NoisyWorld(size=40, shows=shows, seed=2)
+
+    finished = made_up.bisect(good="1", bad="40")
+
+    assert finished.kind in (AnswerKind.UNAVAILABLE, AnswerKind.INCONCLUSIVE)
+    assert finished.message
+
+
+def test_a_world_in_which_nothing_can_be_tested_is_told() -> None:
+    made_up = NoisyWorld(size=5, shows=lambda *_: untestable())
+
+    assert made_up.bisect().kind is AnswerKind.INCONCLUSIVE

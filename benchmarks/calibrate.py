@@ -290,8 +290,8 @@ def tables(grid: Mapping[Cell, Mapping[str, Score]]) -> Iterator[str]:
         rows = {cell: by for cell, by in grid.items() if (cell.size, cell.skipped) == (size, skipped)}
         first = next(iter(rows.values()))
         shown = [name for name in names if name in first]
-        rows = len(first[OURS].runs)
-        yield f"\n#### {size} candidates, {skipped:.0%} untestable ({rows} histories a row)\n"
+        histories = len(first[OURS].runs)
+        yield f"\n#### {size} candidates, {skipped:.0%} untestable ({histories} histories a row)\n"
         yield f"| P(fail) good, bad | {' | '.join(shown)} | runs, of {RIVAL_99} |"
         yield "|---" * (len(shown) + 2) + "|"
         for cell, by in rows.items():

@@ -67,6 +67,8 @@ class Case:
     """What a candidate is called."""
     believed: Believed | None = None
     """Where the change most probably is, where runs contradict each other."""
+    metric: str | None = None
+    """What is measured and decides; None: passing and failing do."""
     is_settled: bool = False
     """Contradictions are reckoned with: it is known on which side each candidate is."""
     budget: str = ""
@@ -164,6 +166,12 @@ def _untestable_end(case: Case, key: int, ruling: Ruling, end: str) -> Answer:
 
 def _ran(case: Case, key: int, ruling: Ruling) -> str:
     runs = ruling.passed + ruling.failed
+    if case.metric:
+        shown = f": {ruling.signature.shown}" if ruling.failed and ruling.signature else ""
+        samples = plural(runs, "sample")
+        return (
+            f"`{case.metric}` of {case.name(key)} is beyond its limit in {ruling.failed} of {samples}{shown}"
+        )
     if ruling.outcome is Outcome.PASSED:
         return f"`{case.probe}` succeeded on {case.name(key)} ({ruling.passed} of {plural(runs, 'run')})"
     how = f": {ruling.signature.shown}" if ruling.signature else ""
@@ -193,11 +201,13 @@ def _unsettled(case: Case, believed: Believed, state: State) -> Answer:
             f"from {case.labels[0]} to {case.labels[-1]}",
             hint="the bug may be as old as the oldest one, or the probe may fail for a reason of its own",
         )
+    noisy = f"the samples of `{case.metric}` are noisy" if case.metric else "the probe is flaky"
+    bad = "were beyond the limit" if case.metric else "failed"
     if believed.no_change >= believed.probability:
         return Answer(
             kind=AnswerKind.INCONCLUSIVE,
-            message=f"the probe is flaky, and {case.budget} did not show that anything changes: it failed "
-            f"{failed} of {runs}; that it fails as often everywhere has a probability of "
+            message=f"{noisy}, and {case.budget} did not show that anything changes: "
+            f"{failed} of {plural(runs, 'run')} {bad}; that this is as often everywhere has a probability of "
             f"{believed.no_change:.2f}, the likeliest change, in {case.labels[believed.high]}, "
             f"{believed.probability:.2f}",
             hint="`--budget` allows for more, the same command goes on from there; "
@@ -206,18 +216,25 @@ def _unsettled(case: Case, believed: Believed, state: State) -> Answer:
     among = f"{case.labels[believed.first]} to {case.labels[believed.last]}"
     return Answer(
         kind=AnswerKind.INCONCLUSIVE,
-        message=f"the probe is flaky, and {case.budget} did not tell where it changes: most probably in "
+        message=f"{noisy}, and {case.budget} did not tell where it changes: most probably in "
         f"{case.labels[believed.high]} (probability {believed.probability:.2f}), "
         f"with {believed.confidence:g} in one of {among}",
         hint="`--budget` allows for more, the same command goes on from there; "
-        "a probe that fails oftener where it is bad needs less",
+        + (
+            "a probe that measures more at once needs less"
+            if case.metric
+            else "a probe that fails more often where it is bad needs less"
+        ),
     )
 
 
 def _found(case: Case, found: Found, judgement: Judgement) -> Answer:
     if not found.skipped:
         return Answer(kind=AnswerKind.FOUND, found=found)
-    different = all(judgement.rulings[key].different for key in found.skipped)
+    if case.broken.keys() & set(found.skipped):
+        return _stuck(case)
+    rulings = (judgement.rulings.get(key) for key in found.skipped)
+    different = all(ruling is not None and ruling.different for ruling in rulings)
     among = listing((case.labels[key] for key in (*found.skipped, found.high)), most=6)
     return Answer(
         kind=AnswerKind.INCONCLUSIVE,
@@ -257,21 +274,34 @@ def _stopped(case: Case, stopped: Stopped, judgement: Judgement) -> Answer:
         return Answer(
             kind=AnswerKind.INCONCLUSIVE,
             message=f"no {case.each} could be tested: {reasons[-1]}",
-            hint="try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
+            hint="name what the probe reports with `--metric`, or another one; every run has "
+            "`wall`, `cpu` and `peak-memory`"
+            if case.metric
+            else "try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
         )
     tested = {key: r.outcome for key, r in judgement.rulings.items() if r.verdict is not Verdict.SKIP}
-    what = "fails" if set(tested.values()) == {Outcome.FAILED} else "passes"
+    is_bad = set(tested.values()) == {Outcome.FAILED}
+    what = f"`{case.probe}` {'fails' if is_bad else 'passes'}"
+    if case.metric:
+        what = f"`{case.metric}` is {'beyond' if is_bad else 'within'} its limit"
     between = f"{case.labels[min(tested)]} to {case.labels[max(tested)]}"
     untestable = sum(1 for ruling in judgement.rulings.values() if ruling.verdict is Verdict.SKIP)
     others = f"; {plural(untestable, 'other')} could not be tested" if untestable else ""
     return Answer(
         kind=AnswerKind.NOT_REPRODUCED,
-        message=f"`{case.probe}` {what} on every {case.each} that was tested, from {between}{others}",
+        message=f"{what} on every {case.each} that was tested, from {between}{others}",
         hint=_NO_CHANGE_HINT + (_OLDER_HINT if untestable else ""),
     )
 
 
 def _stuck(case: Case) -> Answer:
+    """The search cannot go on: what it needs could not be asked, or does not answer."""
+    if not case.broken:
+        return Answer(
+            kind=AnswerKind.INCONCLUSIVE,
+            message=f"some {plural(2, case.noun)[2:]} did not answer, and the change may be in one of them",
+            hint=_UNTESTABLE_HINT,
+        )
     key, reason = next(iter(case.broken.items()))
     return Answer(
         kind=AnswerKind.UNAVAILABLE,

@@ -8,6 +8,7 @@ end's, of which each sample has a run next to it.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from bisect_asgi.plan import Budget, Plan
 from bisect_asgi.quantities import show
 from bisect_asgi.rules import RATIO, TIMES, Aim, Limit, values
 from bisect_asgi.sampling import LOOKS, Comparison
+from bisect_asgi.stats import rank_sum
 
 _TRIES = 3
 """So often runs are made for samples that are missing: a run may fail by chance."""
@@ -66,10 +68,12 @@ class EndSampler:
         ends = self.find_ends()
         if isinstance(ends, Answer):
             return ends
+        if mixed := self._mixed_units(ends):
+            return mixed
         self.choose_unit(ends)
         compared = self._compare(ends)
         limit, good = self._limit(ends, compared)
-        self._tell(ends, compared, limit)
+        self._tell(ends, limit)
         if limit is None:
             return self._cannot_tell(ends, compared)
         question = self._engine.question
@@ -109,7 +113,8 @@ class EndSampler:
         engine = self._engine
         runs = [run for key in (ends.low, ends.high) for run in engine.observed[key]]
         self._unit = unit_of(runs, self._aim.metric)
-        if self._unit in TIMES:
+        is_positive = all(value > 0 for key in (ends.low, ends.high) for value in self.samples(key))
+        if self._unit in TIMES and is_positive:
             self._unit = RATIO
             self.reference = ends.low if ends.good is None else ends.good
             spec = self._setting.candidates[self.reference].spec
@@ -141,7 +146,11 @@ class EndSampler:
             self.sample(keys, count)
             old, new = map(self.samples, keys)
             compared = sampling.apart(old, new, effect=self._aim.effect) if old and new else _NOTHING
-            is_enough = compared.is_apart or self._aim.above is not None or self._aim.below is not None
+            # A difference that is there and is far below what counts will not grow by more samples.
+            is_small = compared.is_shown and compared.relative < self._aim.effect / 2 and count > LOOKS[3]
+            is_enough = (
+                compared.is_apart or is_small or self._aim.above is not None or self._aim.below is not None
+            )
             if is_enough or min(len(old), len(new)) < count or self._is_spent(budget, begun):
                 break
         return compared
@@ -155,6 +164,8 @@ class EndSampler:
         aim, empty = self._aim, Limit(metric=self._aim.metric, unit=self._unit)
         good = ends.low if ends.good is None else ends.good
         level = median(self.samples(good)) if self.samples(good) else 0.0
+        if level == 0 and (aim.above is not None or aim.below is not None):
+            return None, good  # a share of nothing
         if aim.above is not None:
             return replace(empty, above=level + abs(level) * aim.above), good
         if aim.below is not None:
@@ -162,7 +173,8 @@ class EndSampler:
         if not compared.is_apart:
             return None, good
         old, new = self.samples(ends.low), self.samples(ends.high)
-        between = sampling.limit_between(old, new, are_ratios=self._unit == RATIO)
+        are_ratios = self._unit == RATIO and min(median(old), median(new)) > 0
+        between = sampling.limit_between(old, new, are_ratios=are_ratios)
         if ends.good is None:  # more is worse, unless somebody says otherwise
             good = ends.low if between.is_new_above else ends.high
         is_worse_above = between.is_new_above == (good == ends.low)
@@ -170,7 +182,7 @@ class EndSampler:
             return replace(empty, above=between.value), good
         return replace(empty, below=between.value), good
 
-    def _tell(self, ends: Ends, compared: Comparison, limit: Limit | None) -> None:
+    def _tell(self, ends: Ends, limit: Limit | None) -> None:
         self._engine.emit(
             events.EndsSampled(
                 metric=self._aim.metric,
@@ -180,7 +192,7 @@ class EndSampler:
                 reference=self.reference,
                 old=self.samples(ends.low),
                 new=self.samples(ends.high),
-                p=compared.p,
+                p=rank_sum(self.samples(ends.low), self.samples(ends.high)),
                 above=limit.above if limit else None,
                 below=limit.below if limit else None,
             )
@@ -202,6 +214,15 @@ class EndSampler:
     def _cannot_tell(self, ends: Ends, compared: Comparison) -> Answer:
         """Both samples, in words: nothing can be said of what lies between two ends that look alike."""
         limit = Limit(metric=self._aim.metric, unit=self._unit)
+        if empty := [key for key in (ends.low, ends.high) if not self.samples(key)]:
+            return self._unmeasured(empty[0])
+        if self._aim.above is not None or self._aim.below is not None:
+            return Answer(
+                kind=AnswerKind.NOT_ASKED,
+                message=f"`{self._aim.metric}` is {limit.show(0.0)} at the good end: "
+                "a share of that is no limit",
+                hint="give one in units of the metric, or none",
+            )
         sides = (
             f"{limit.show(median(samples))} in {self._setting.labels[key]} "
             f"(median of {plural(len(samples), 'sample')}, "
@@ -209,13 +230,32 @@ class EndSampler:
             for key in (ends.low, ends.high)
             if (samples := self.samples(key))
         )
+        is_finite = compared.relative < math.inf
+        difference = show(compared.relative, "%") if is_finite else limit.show(abs(compared.difference))
+        told = (
+            "these ends differ by less than counts" if compared.is_shown else "cannot tell these ends apart"
+        )
+        more = "" if compared.is_shown else "more samples may tell (`--budget`), "
         return Answer(
             kind=AnswerKind.INCONCLUSIVE,
-            message=f"cannot tell these ends apart: `{self._aim.metric}` is {' and '.join(sides)}; "
-            f"rank test p = {compared.p:.2g}, difference {show(compared.relative, '%')}, "
-            f"smallest that counts {show(self._aim.effect, '%')}",
-            hint="more samples may tell (`--budget`), a smaller `--effect` may count; "
+            message=f"{told}: `{self._aim.metric}` is {' and '.join(sides)}; "
+            f"rank test p = {rank_sum(*map(self.samples, (ends.low, ends.high))):.2g}, "
+            f"difference {difference}, smallest that counts {show(self._aim.effect, '%')}",
+            hint=f"{more}a smaller `--effect` may count; "
             "other ends may differ (`--good`, `--bad`); `--all` looks at every release between them",
+        )
+
+    def _mixed_units(self, ends: Ends) -> Answer | None:
+        """Numbers of which only some say their unit cannot be compared."""
+        metric, observed = self._aim.metric, self._engine.observed
+        units = {unit_of(observed[key], metric) for key in (ends.low, ends.high)}
+        if len(units) == 1:
+            return None
+        told = " and ".join(f"in {unit}" if unit else "without a unit" for unit in sorted(units))
+        return Answer(
+            kind=AnswerKind.NOT_ASKED,
+            message=f"the ends report `{metric}` {told}",
+            hint="have the probe report it with one unit on every release",
         )
 
     def _passes(self, key: int) -> bool:
@@ -244,4 +284,6 @@ class EndSampler:
         )
 
 
-_NOTHING = Comparison(is_apart=False, p=1.0, samples=0, old=0.0, new=0.0, difference=0.0, relative=0.0)
+_NOTHING = Comparison(
+    is_apart=False, is_shown=False, p=1.0, samples=0, old=0.0, new=0.0, difference=0.0, relative=0.0
+)

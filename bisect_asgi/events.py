@@ -240,7 +240,7 @@ class LevelsFound:
     penalty: float
     """What another level has to explain, in units of the noise's variance."""
     creep: float | None = None
-    """How much it changes from the first to the last candidate without steps, as a share; None: it steps."""
+    """How much it changes from the first to the last candidate without steps; None: it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from bisect_asgi.model import (
     TrialRequest,
 )
 from bisect_asgi.plan import Plan
-from bisect_asgi.quality import tell_quality
+from bisect_asgi.quality import tell_quality, tell_share
 from bisect_asgi.releases import between
 from bisect_asgi.rules import Aim
 from bisect_asgi.search import AllChanges, Found, State, is_monotonic
@@ -97,6 +97,8 @@ def find(plan: Plan, setting: Setting, engine: Engine, world: World) -> Hunt:
         _levelling(plan, setting, engine, world).place()
     state, believed = _search(engine, plan, setting)
     tell_quality(engine, setting.labels)
+    if isinstance(state, Found) and plan.rules.aim:
+        tell_share(engine, state, setting.expectation, setting.labels)
     case = replace(case_of(plan, setting, engine), believed=believed)
     answer = answers.answer(case, state, engine.judgement())
     if found := answer.found:
@@ -139,6 +141,7 @@ def case_of(plan: Plan, setting: Setting, engine: Engine) -> answers.Case:
         expectation=setting.expectation,
         broken={key: str(run.signature.shown) for key, run in engine.broken.items() if run.signature},
         budget=str(plan.budget),
+        metric=plan.rules.metric,
         is_settled=engine.noise is not None,
     )
 

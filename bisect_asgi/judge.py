@@ -140,29 +140,32 @@ def _placed(key: int, ruling: Ruling, noise: Noise) -> Ruling | None:
 def _measured(run: Observation, rules: Rules) -> Observation:
     """The run as the limit sees it: beyond it a passing one failed, without the metric it says nothing."""
     limit = rules.limit
-    if rules.metric is None or run.outcome is not Outcome.PASSED:
+    if rules.metric is None:
+        return run
+    if run.outcome is Outcome.FAILED and not rules.any_failure:
+        return replace(run, outcome=Outcome.UNTESTABLE)  # it says nothing about the metric
+    if run.outcome is not Outcome.PASSED:
         return run
     value = limit.value(run) if limit else metrics.measured(run, rules.metric)
     if problem := _problem(run, value, rules.metric, limit):
         sign = Signature(kind=FailureKind.METRIC, phase=Phase.CHECK, text=problem, shown=problem)
         return replace(run, outcome=Outcome.UNTESTABLE, signature=sign)
     if limit is None or value is None or not limit.is_crossed(value):
-        return run
-    return replace(run, outcome=Outcome.FAILED, signature=limit.signature(value))
+        return replace(run, signature=None)  # of another metric that cannot be read
+    shown = replace(limit, unit=limit.unit or metrics.unit_of(run, limit.metric))
+    return replace(run, outcome=Outcome.FAILED, signature=shown.signature(value))
 
 
 def _problem(run: Observation, value: float | None, metric: str, limit: Limit | None) -> str:
     """Why a sample tells nothing; empty: it does."""
     if metrics.measured(run, metric) is None:
-        return f"no metric `{metric}`"
+        return run.signature.shown if run.signature else f"no metric `{metric}`"
     if value is None:
         return f"the reference's run has no `{metric}` to compare with"
-    units = {metrics.unit_of(run, metric), limit.unit if limit else ""} - {"", RATIO}
-    if len(units) > 1:
-        return (
-            f"`{metric}` is in {metrics.unit_of(run, metric)}, and its limit in {limit.unit if limit else ''}"
-        )
-    return ""
+    unit, wanted = metrics.unit_of(run, metric), limit.unit if limit else ""
+    if wanted in ("", RATIO, unit):  # a plain limit counts in the metric's base unit
+        return ""
+    return f"`{metric}` is {f'in {unit}' if unit else 'without a unit'}, and its limit is in {wanted}"
 
 
 def _outcome(runs: Sequence[Observation], rules: Rules) -> Outcome:

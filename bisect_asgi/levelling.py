@@ -8,7 +8,6 @@ newest, so that the reason for it can be looked for, and releases are called goo
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +20,7 @@ from bisect_asgi.engine import Engine
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.format import plural
 from bisect_asgi.judge import Expectation
-from bisect_asgi.levels import Change, Creep, Levels, find_levels
+from bisect_asgi.levels import Change, Levels, find_levels
 from bisect_asgi.model import Outcome, Verdict
 from bisect_asgi.noise import Noise
 from bisect_asgi.plan import Plan
@@ -105,7 +104,7 @@ class Levelling:
                 unit=self._limit.unit,
                 levels=levels,
                 penalty=found.penalty,
-                creep=_share(found.creep) if found.creep else None,
+                creep=found.creep.total if found.creep else None,
             )
         )
 
@@ -116,7 +115,8 @@ class Levelling:
     def _judge_by(self, change: Change, samples: Mapping[int, Sequence[float]], good: int | None) -> None:
         """Call releases good and bad by the newest step: more is worse, unless an end says otherwise."""
         old, new = samples[change.low], samples[change.high]
-        between = limit_between([change.old], [change.new], are_ratios=self._limit.unit == RATIO)
+        are_ratios = self._limit.unit == RATIO and min(change.old, change.new) > 0
+        between = limit_between([change.old], [change.new], are_ratios=are_ratios)
         is_worse = between.is_new_above if good is None else good <= change.low
         is_bad_above = between.is_new_above == is_worse
         value = between.value
@@ -165,12 +165,11 @@ class Levelling:
         if creep is None:
             return self._is_level(found)
         first, last = min(samples), max(samples)
-        share = _share(creep)
-        each = share / max(1, last - first)
+        total, each = limit.show(creep.total), limit.show(creep.per_candidate)
         return Answer(
             kind=AnswerKind.INCONCLUSIVE,
-            message=f"`{limit.metric}` creeps: {share * 100:+.3g} % from {self._case.labels[first]} to "
-            f"{self._case.labels[last]}, about {each * 100:+.2g} % a {self._case.noun}, "
+            message=f"`{limit.metric}` creeps by {total} from {self._case.labels[first]} to "
+            f"{self._case.labels[last]}, about {each} a {self._case.noun}, "
             "and no step stands out of it",
             hint="there is no first bad one; `--plot` shows it, "
             "`--bad-above` finds where it crosses a limit of your own",
@@ -185,8 +184,3 @@ class Levelling:
             f"{show(self._aim.effect, '%')} or more stands out of the noise",
             hint="`--plot` shows the samples; a smaller `--effect` lets smaller steps count",
         )
-
-
-def _share(creep: Creep) -> float:
-    """How much it creeps in all, as a share of the smaller end; negative where it falls."""
-    return math.copysign(creep.relative, creep.total)

@@ -39,6 +39,8 @@ from bisect_asgi.tally import Tally
 
 _FEW = 3
 """Of so few distributions none have to be moved together first."""
+_MIXES = 5
+"""An answer rests on about so many mixes, which share the doubt."""
 _MOST_RUNS = 40
 """So often a mix is run at most to find out on which side it is, where runs contradict each other."""
 
@@ -223,7 +225,8 @@ class Mixing:
         """Run mixes; nothing may be concluded from one of which nothing was learnt."""
         self.engine.repeat(keys, runs)
         self._check_broken()
-        if self.engine.judgement().is_flaky:
+        is_flaky = any(tally.contradicts_itself for tally in self._boundary.seen)
+        if is_flaky or self.engine.judgement().is_flaky:
             self._settle()
 
     def _settle(self) -> None:
@@ -239,9 +242,9 @@ class Mixing:
     def _reckon(self) -> None:
         """Rule on mixes by how often both sides fail, as far as that is known by now."""
         self.engine.noise = None
-        seen = self.engine.judgement().rulings
+        seen = self.engine.judgement().tallies
         old, new = (
-            before + Tally(passed=seen[key].passed, failed=seen[key].failed) - self._seeded[key]
+            before + seen.get(key, Tally()) - self._seeded.get(key, Tally())
             for key, before in enumerate(self._boundary.seen)
         )
         self.engine.noise = Noise(
@@ -249,7 +252,7 @@ class Mixing:
             old=old,
             new=new,
             placed={0: Verdict.OLD, 1: Verdict.NEW},
-            confidence=self._plan.confidence,
+            confidence=1 - (1 - self._plan.confidence) / _MIXES,
         )
 
     def _unclear(self) -> list[int]:

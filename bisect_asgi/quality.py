@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from statistics import median
 
 from bisect_asgi import events
 from bisect_asgi.engine import Engine
 from bisect_asgi.findings import Drift, findings, sentence
+from bisect_asgi.judge import Expectation
 from bisect_asgi.metrics import unit_of
 from bisect_asgi.model import Observation
 from bisect_asgi.rules import RATIO, TIMES, Limit, values
+from bisect_asgi.search import Found
 
 
 def tell_quality(engine: Engine, labels: Sequence[str]) -> None:
@@ -32,6 +35,24 @@ def tell_quality(engine: Engine, labels: Sequence[str]) -> None:
     for finding in found:
         shown = of_itself if isinstance(finding, Drift) else limit
         engine.emit(events.Noted(text=sentence(finding, show=shown.show)))
+
+
+def tell_share(engine: Engine, found: Found, ends: Expectation, labels: Sequence[str]) -> None:
+    """Say so where the step at a boundary is less than half of what the ends differ by: there are others."""
+    rules = engine.question.rules
+    if ends.good is None or ends.bad is None or rules.limit is None:
+        return
+    samples = [values(engine.observed[key], rules) for key in (found.low, found.high, ends.good, ends.bad)]
+    if not all(samples):
+        return
+    low, high, good, bad = map(median, samples)
+    step, whole = abs(high - low), abs(bad - good)
+    if step < whole / 2:
+        show = rules.limit.show
+        told = f"`{rules.metric}` crosses the limit at {labels[found.high]}, but by {show(step)} of the "
+        engine.emit(
+            events.Noted(text=f"{told}{show(whole)} that the ends differ by; `--all` tells every step")
+        )
 
 
 def _reference(runs: Sequence[Observation], metric: str) -> list[float]:

@@ -35,6 +35,8 @@ class Comparison:
     """Two ends' samples at the look that told them apart, or else at the last there were samples for."""
 
     is_apart: bool
+    is_shown: bool
+    """The rank test has told them apart, whatever the size of the difference."""
     p: float
     """Of the rank test; 1 before the first look."""
     samples: int
@@ -70,7 +72,8 @@ def apart(old: Sequence[float], new: Sequence[float], *, effect: float) -> Compa
         # Five against five without an overlap is at the threshold, and rounding must not matter.
         has_shown = p <= threshold * (1 + 1e-9)
     return Comparison(
-        is_apart=has_shown and fraction >= effect,
+        is_apart=has_shown and fraction >= effect and low != high,
+        is_shown=has_shown,
         p=p,
         samples=samples,
         old=low,

@@ -38,7 +38,7 @@ from bisect_asgi.process import Lifeline
 from bisect_asgi.search import Found, Mapped
 from bisect_asgi.stages import Stages, ending, started
 from bisect_asgi.suitability import Choice
-from bisect_asgi.trust import search_noisy
+from bisect_asgi.trust import confirm_claim, search_noisy
 
 
 def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
@@ -137,11 +137,15 @@ def _verify(plan: Plan, claim: Claim, world: World, emit: Emit, end: Callable[[A
     engine.search(told)
     engine.repeat([key for key in (place - 1, place) if key in engine.observed], plan.repeats)
     state = search_changes(engine, plan, told)
+    confirm_claim(engine, plan, place)
     believed = None
     if engine.judgement().is_flaky:
         state, believed = search_noisy(engine, plan, setting)
     judgement = engine.judgement()
-    end(answers.answer(replace(case_of(plan, setting, engine), believed=believed), state, judgement))
+    answer = answers.answer(replace(case_of(plan, setting, engine), believed=believed), state, judgement)
+    end(answer)
+    if believed is not None and not isinstance(state, Found):
+        return claims.untold(claim, answer.message)
     if isinstance(state, Found):  # of a probe that contradicts itself: one change is all that it can show
         state = Mapped(changes=(state,), shortest=len(setting.labels))
     return claims.judge_claim(

@@ -114,7 +114,7 @@ def run_trial(
                 made = []
                 for seen in _runs(request, workshop, environment, reference, wanted, lifeline, output):
                     made.append(seen)
-                    workshop.store.add_observation(key, seen)
+                    _keep(seen, key, workshop.store)
         except BuildFailed as error:
             _keep_failure(request.spec, error, workshop.store)
             return _untestable(request, error, build_s=monotonic() - started)
@@ -138,6 +138,12 @@ def recall(request: TrialRequest, store: Store) -> Trial | None:
         known = store.observations(observation_key(request.probe, resolution, against))
         return _finished(request, resolution, known, ()) if _count(known) else None
     return None
+
+
+def _keep(seen: Observation, key: str, store: Store) -> None:
+    """Remember what a run showed; of one that could not be asked there is nothing."""
+    if seen.outcome is not Outcome.BROKEN:
+        store.add_observation(key, seen)
 
 
 def _reference(request: TrialRequest) -> EnvironmentSpec | None:

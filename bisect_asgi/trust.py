@@ -50,9 +50,8 @@ def search_and_confirm(engine: Engine, plan: Plan, setting: Setting) -> State:
         state = engine.search(told, is_over=is_over)
         judgement = engine.judgement()
         wanted = {} if judgement.is_flaky else _unsure(engine, plan, setting, state, judgement)
-        if not wanted or engine.broken.keys() & wanted.keys():
+        if not wanted or engine.broken.keys() & wanted.keys() or not _run_again(engine, wanted):
             return state
-        engine.repeat_each(wanted)
 
 
 def tell_sure(engine: Engine, state: State, setting: Setting) -> None:
@@ -65,12 +64,26 @@ def tell_sure(engine: Engine, state: State, setting: Setting) -> None:
         engine.emit(events.Confirmed(low=state.low, high=state.high, runs=runs, luck=luck))
 
 
+def _run_again(engine: Engine, wanted: Mapping[int, int]) -> bool:
+    """Run these once more; tell whether any of it told anything: else it never will."""
+    before = engine.judgement()
+    engine.repeat_each(wanted)
+    after = engine.judgement()
+    return any(_answers(after, key) > _answers(before, key) for key in wanted)
+
+
+def _answers(judgement: Judgement, key: int) -> int:
+    """How often a candidate has answered, in whichever way."""
+    ruling = judgement.rulings.get(key)
+    return ruling.passed + ruling.failed if ruling else 0
+
+
 def _unsure(
     engine: Engine, plan: Plan, setting: Setting, state: State, judgement: Judgement
 ) -> dict[int, int]:
     """How many more runs of which candidates the claim needs that `state` makes."""
-    if unlearnt := _unlearnt(judgement):
-        return unlearnt
+    if more := _unlearnt(judgement) or _hasty(judgement, state):
+        return more
     match state:
         case _ if answers.contradicts(judgement, setting.expectation):
             wrong = [key for key in setting.expectation.named if _is_wrong(key, judgement, setting)]
@@ -94,6 +107,14 @@ def _unlearnt(judgement: Judgement) -> dict[int, int]:
         return {}
     more = _FEWEST_END_RUNS - judgement.tallies[key].runs
     return {key: more} if more > 0 else {}
+
+
+def _hasty(judgement: Judgement, state: State) -> dict[int, int]:
+    """Runs of candidates that failed otherwise, once, and stand in the way: it may have been an accident."""
+    keys = state.skipped if isinstance(state, Found) else tuple(judgement.rulings)
+    rulings = {key: judgement.rulings[key] for key in keys if key in judgement.rulings}
+    more = {key: _FEWEST_END_RUNS - ruling.failed for key, ruling in rulings.items() if ruling.different}
+    return {key: count for key, count in more.items() if count > 0}
 
 
 def _is_wrong(key: int, judgement: Judgement, setting: Setting) -> bool:
@@ -123,6 +144,21 @@ def confirmations(
         wanted = 1 + plan.confirm
         more = (wanted - tallies[low].runs, wanted - tallies[high].runs)
     return {key: count for key, count in zip((low, high), more, strict=True) if count > 0}
+
+
+def confirm_claim(engine: Engine, plan: Plan, place: int) -> None:
+    """Run what a claim is about until luck cannot explain it: a change there, or none."""
+    tallies = engine.judgement().tallies
+    both = (place - 1, place)
+    if engine.judgement().is_flaky or not all(key in tallies for key in both):
+        return
+    verdicts = engine.judgement().verdicts
+    if verdicts[place - 1] is not verdicts[place]:
+        wanted = confirmations(plan, tallies, *both)
+    else:
+        runs = _MOST_END_RUNS if plan.confirm is None else 1 + plan.confirm
+        wanted = {key: more for key in both if (more := runs - tallies[key].runs) > 0}
+    engine.repeat_each(wanted)
 
 
 def search_noisy(engine: Engine, plan: Plan, setting: Setting) -> tuple[State, events.Believed]:
@@ -189,12 +225,14 @@ def _noise(search: NoisySearch, state: State, plan: Plan) -> Noise:
     old, new = (Tally(passed=r.runs - r.failed, failed=r.failed) for r in (belief.old, belief.new))
     is_worse = new.failed * old.runs >= old.failed * new.runs
     is_found = isinstance(state, Found)
+    # Where no change may well be all there is, no range holds it with the confidence that is asked for.
+    is_likely = belief.no_change <= 1 - plan.confidence
     return Noise(
         new_is=Outcome.FAILED if is_worse else Outcome.PASSED,
         old=old,
         new=new,
-        low=belief.low if is_found else belief.likely[0] - 1,
-        high=belief.high if is_found else belief.likely[1],
+        low=belief.low if is_found else belief.likely[0] - 1 if is_likely else None,
+        high=belief.high if is_found else belief.likely[1] if is_likely else None,
         confidence=plan.confidence,
     )
 
@@ -219,5 +257,6 @@ def confirm_changes(engine: Engine, plan: Plan) -> bool:
         more = {key: count for key, count in more.items() if count > 0}
         if not more or judgement.is_flaky or engine.broken.keys() & more.keys():
             return has_run
-        engine.repeat_each(more)
+        if not _run_again(engine, more):
+            return has_run
         has_run = True

@@ -267,7 +267,7 @@ def test_a_noisy_search_that_ran_out_of_its_budget_says_where_the_change_probabl
         message="the probe is flaky, and 400 runs did not tell where it changes: most probably in 0.3 "
         "(probability 0.61), with 0.95 in one of 0.3 to 0.5",
         hint="`--budget` allows for more, the same command goes on from there; "
-        "a probe that fails oftener where it is bad needs less",
+        "a probe that fails more often where it is bad needs less",
     )
 
 
@@ -279,8 +279,8 @@ def test_a_budget_after_which_no_change_is_as_probable_is_told_as_such(no_change
 
     assert said == Answer(
         kind=AnswerKind.INCONCLUSIVE,
-        message="the probe is flaky, and 400 runs did not show that anything changes: it failed 8 of 20; "
-        f"that it fails as often everywhere has a probability of {no_change:.2f}, the likeliest change, "
+        message="the probe is flaky, and 400 runs did not show that anything changes: 8 of 20 runs failed; "
+        f"that this is as often everywhere has a probability of {no_change:.2f}, the likeliest change, "
         "in 0.3, 0.61",
         hint="`--budget` allows for more, the same command goes on from there; "
         "the bug may be as old as the oldest release, or the probe may fail for a reason of its own",

@@ -475,8 +475,8 @@ def test_a_warm_up_alone_at_the_newest_end_leaves_it_unknown_which_end_is_good()
         ),
         pytest.param(
             replace(failed(), wall_s=30.0),
-            Ruling(verdict=SKIP, outcome=Outcome.FAILED, signature=ASSERTION, different=True, failed=1),
-            id="a-failure-of-another-kind",
+            Ruling(verdict=SKIP, outcome=Outcome.UNTESTABLE, signature=ASSERTION),
+            id="a-failure-says-nothing-of-the-metric",
         ),
     ],
 )
@@ -490,18 +490,54 @@ def test_a_ratio_is_judged_by_the_references_run_beside_it(run: Observation, rul
     ("unit", "limit_unit", "ruling"),
     [
         pytest.param("B", "B", Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=1), id="the-same"),
-        pytest.param("", "B", Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=1), id="none-of-the-sample"),
         pytest.param("B", "", Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=1), id="none-of-the-limit"),
-        pytest.param("B", "s", untold("`size` is in B, and its limit in s"), id="another"),
+        pytest.param(
+            "", "B", untold("`size` is without a unit, and its limit is in B"), id="none-of-the-sample"
+        ),
+        pytest.param("B", "s", untold("`size` is in B, and its limit is in s"), id="another"),
     ],
 )
 def test_a_sample_in_another_unit_than_its_limits_tells_nothing(
     unit: str, limit_unit: str, ruling: Ruling
 ) -> None:
     rules = Rules(limit=Limit(metric="size", above=9.0, unit=limit_unit))
-    run = replace(passed(), metrics={"size": 5.0}, units={"size": unit} if unit else {})
+    units = {"size": unit} if unit else {}
+    run = replace(passed(), metrics={"size": 5.0}, units=units)
+    beyond = replace(passed(), metrics={"size": 10.0}, units={"size": limit_unit} if limit_unit else {})
 
-    assert judged({9: [failed()], 5: [run]}, rules=rules).rulings[5] == ruling
+    assert judged({9: [beyond], 5: [run]}, rules=rules).rulings[5] == ruling
+
+
+def test_a_plain_limit_is_shown_beside_values_in_the_metrics_unit() -> None:
+    rules = Rules(limit=Limit(metric="size", above=9.0))
+    run = replace(passed(), metrics={"size": 2048.0}, units={"size": "B"})
+
+    signature = judged({9: [run]}, rules=rules).rulings[9].signature
+
+    assert signature is not None
+    assert signature.shown == "size = 2.0 KiB, above 9 B"
+
+
+@pytest.mark.parametrize("any_failure", [False, True])
+def test_a_failure_of_a_measured_probe_counts_only_if_every_failure_does(any_failure: bool) -> None:
+    rules = Rules(limit=Limit(metric="size", above=9.0), any_failure=any_failure)
+
+    ruling = judged({9: [failed()]}, rules=rules).rulings[9]
+
+    assert ruling.outcome is (Outcome.FAILED if any_failure else Outcome.UNTESTABLE)
+
+
+def test_a_metric_that_cannot_be_read_matters_only_where_it_decides() -> None:
+    complaint = signature.of_exception("Unreadable", "the metric `size` cannot be read", phase=Phase.CHECK)
+    run = replace(passed(), signature=complaint, metrics={"other": 1.0})
+
+    deciding = judged({9: [run]}, rules=Rules(limit=Limit(metric="size", above=9.0))).rulings[9]
+    beside = judged({9: [run]}, rules=Rules(limit=Limit(metric="other", above=9.0))).rulings[9]
+
+    assert (deciding.outcome, beside.outcome) == (Outcome.UNTESTABLE, Outcome.PASSED)
+    assert deciding.signature is not None
+    assert deciding.signature.shown == complaint.shown
+    assert beside.signature is None
 
 
 def test_until_there_is_a_limit_every_run_with_the_metric_passes() -> None:

@@ -133,3 +133,29 @@ def test_what_was_remembered_says_nothing_of_the_machine_now() -> None:
     made_up.bisect(**by_metric("took"))
 
     assert made_up.notes == []
+
+
+def test_a_boundary_with_a_small_part_of_the_whole_difference_is_told_with_its_step() -> None:
+    """Two large steps and a small one between them, where the middle is crossed."""
+    sizes = {1: 100.0, 5: 140.0, 8: 152.0, 12: 200.0}
+    made_up = NoisyWorld(
+        size=20, shows=lambda number, _: measured(sizes[max(first for first in sizes if first <= number)])
+    )
+
+    made_up.bisect(**by_metric())
+
+    assert made_up.boundary == (7, 8)
+    (note,) = made_up.notes
+    assert note == (
+        "`size` crosses the limit at 8, but by 12 B of the 100 B that the ends differ by; "
+        "`--all` tells every step"
+    )
+
+
+def test_a_boundary_that_is_all_of_the_difference_needs_no_note() -> None:
+    made_up = NoisyWorld(size=20, shows=lambda number, _: measured(100.0 if number < 8 else 200.0))
+
+    made_up.bisect(**by_metric())
+
+    assert made_up.boundary == (7, 8)
+    assert made_up.notes == []

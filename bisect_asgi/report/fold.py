@@ -77,7 +77,7 @@ class Report:
     levels: tuple[Level, ...] = ()
     """All levels of a metric, oldest first, where they were looked for."""
     creep: float | None = None
-    """The metric creeps: by how much in all, as a share of where it began."""
+    """The metric creeps: by how much in all, without steps."""
     unit: str = ""
     """Of the metric's samples."""
     affected: tuple[str, ...] = ()

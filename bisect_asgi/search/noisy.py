@@ -7,6 +7,10 @@ No clock, no I/O, no randomness: the whole state is the tallies. What is believe
 averaged over the results of the first `FORESEEN` in flight, so that workers do not all ask the same; of any
 more than that only the likelier result is looked at.
 
+*A margin.* The prior spreads over all pairs of rates alike; for pairs that it finds unlikely, such as 0.3
+and 0.7, answers at a stated 0.99 were right in 98.0 % of simulated searches. So the doubt that is left when
+a search ends is at most `MARGIN` of what is allowed, which costs three runs of a hundred there.
+
 *Cost.* What a run may tell is divided by the seconds that it is expected to take. Where all cost the same,
 only the best place of each stretch has to be looked at; otherwise every candidate, up to `FINE` of them.
 """
@@ -20,6 +24,7 @@ from bisect_asgi.search.bisection import Found, Searching, Stopped, StopReason
 from bisect_asgi.search.outlook import Outlook
 from bisect_asgi.tally import Tally
 
+MARGIN = 0.7
 FORESEEN = 3
 FINE = 512
 
@@ -35,8 +40,8 @@ class NoisySearch:
     Args:
         size: number of candidates, at least 1. tallies: what was seen of each candidate. skips: candidates
         that cannot be tested; they are never asked, and what was seen of them does not count. confidence:
-        the search is over when an answer has this probability. seconds: how long one run of a candidate is
-        expected to take, building its environment included; above 0.
+        the search is over when an answer has this probability, and a margin more. seconds: how long one run
+        of a candidate is expected to take, building its environment included; above 0.
 
     Raises:
         ValueError: `size` is below 1.
@@ -74,7 +79,7 @@ class NoisySearch:
         belief = self._belief
         if not self._testable:
             return Stopped(reason=StopReason.UNTESTABLE)
-        if belief.probability >= self.confidence:
+        if 1 - belief.probability <= MARGIN * (1 - self.confidence):
             return Found(low=belief.low, high=belief.high, skipped=belief.skipped)
         if belief.no_change >= self.confidence:
             return Stopped(reason=StopReason.SAME)

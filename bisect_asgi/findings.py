@@ -121,8 +121,8 @@ def sentence(finding: Finding, *, show: Callable[[float], str]) -> str:
         case Busy(used=used, cores=cores):
             return (
                 f"other programs kept {used:.1f} of {plural(cores, 'core')} busy in half of the runs or "
-                "more: times are longer and vary more than else; close them, or have the probe measure "
-                "more at once"
+                "more: times are longer and noisier than on a machine at rest; close them, or have the probe "
+                "measure more at once"
             )
         case _ as never:
             assert_never(never)

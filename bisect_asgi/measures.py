@@ -29,6 +29,10 @@ def read_rules(options: Options) -> Rules:
         )
     if not named:
         return rules
+    if rules.match is not None:
+        raise UsageError(
+            "`--metric` and `--match` say two things about which runs are bad", hint="choose one of them"
+        )
     metric = options.metric or "value"
     above = _quantity(options.bad_above, "--bad-above")
     below = _quantity(options.bad_below, "--bad-below")
@@ -100,10 +104,18 @@ def measuring_of(rules: Rules) -> Measuring | None:
     return Measuring(needs_warm_up=is_cold)
 
 
-def read_confidence(said: float | None) -> float:
-    if said is not None and not 0.5 <= said <= 0.9999:
-        raise UsageError(f"`--confidence {said:g}` is out of range", hint="it is from 0.5 to 0.9999")
-    return 0.99 if said is None else said
+def read_confidence(said: float | str | None) -> float:
+    """How probable an answer has to be: `0.99` or `99%`.
+
+    Raises:
+        UsageError: it is out of range, or no number.
+    """
+    if said is None:
+        return 0.99
+    quantity = _quantity(said, "--confidence")
+    if quantity is None or quantity.unit not in ("", "%") or not 0.5 <= quantity.value <= 0.9999:
+        raise UsageError(f"`--confidence {said}` is out of range", hint="it is from 0.5 to 0.9999")
+    return quantity.value
 
 
 def read_budget(said: int | str | None) -> Budget:

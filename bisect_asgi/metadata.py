@@ -60,7 +60,7 @@ class Options:
     match: str | None = None
     jobs: int | None = None
     confirm: int | None = None
-    confidence: float | None = None
+    confidence: float | str | None = None
     budget: int | str | None = None
     spot_checks: int | None = None
     all: bool | None = None

@@ -108,16 +108,21 @@ def _served(path: Path | None, options: Options) -> Served | None:
             concurrency=_positive(options.concurrency, 1, "--concurrency"),
             keep_alive=options.keep_alive is not False,
         )
+    script = path if options.command is None else None
+    names = defined_names(read_bytes(script, "--probe").decode("utf-8", "replace")) if script else frozenset()
+    is_served = {"app", "probe"} <= names
+    if options.load is not None and options.app is None and not is_served:
+        raise UsageError(
+            f"`--load '{options.load}'` has no app to drive",
+            hint=f"name it: `--app {path or 'FILE'}`, or `--app FILE:NAME`",
+        )
     if options.app is not None:
         file, _, name = options.app.rpartition(":")
         return Served(
             file=Path(file or name).name, name=name if file else "app", load=load, options=options.uvicorn
         )
-    if path is None or options.command is not None:
-        return None
-    names = defined_names(read_bytes(path, "--probe").decode("utf-8", errors="replace"))
-    if "probe" in names and "app" in names:
-        return Served(file=path.name, load=load, options=options.uvicorn)
+    if script is not None and is_served:
+        return Served(file=script.name, load=load, options=options.uvicorn)
     return None
 
 

@@ -341,9 +341,31 @@ def test_a_probe_that_measures_nothing_has_nothing_to_draw(shell: Shell) -> None
     publish(shell.index, "+-")
 
     done = shell.bisect("--plot")
-    plain = shell.run("report")
 
-    assert (done.returncode, done.stdout) == (0, plain.stdout)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == told("`--plot` has nothing to draw", "name what is measured: `--metric wall`")
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "word"),
+    [
+        pytest.param([], 125, "cannot tell", id="no-limit"),
+        pytest.param(["--bad-above", "15%"], 125, "cannot tell", id="a-share"),
+        pytest.param(["--bad-above", "1500 B"], 1, "bad", id="beyond-it"),
+        pytest.param(["--bad-above", "3 KiB"], 0, "good", id="within-it"),
+    ],
+)
+def test_one_release_is_judged_by_a_limit_only(shell: Shell, limit: list[str], code: int, word: str) -> None:
+    publish(shell.index, "+-")
+    shell.write("leak.py", SIZES)
+
+    done = shell.run(
+        "check", "demo==1.1", "--probe", "leak.py", "--python", PYTHON, "--metric", "size", *limit
+    )
+
+    assert done.returncode == code
+    assert done.stdout.splitlines()[0].endswith(f": {word}")
+    assert "  size = 2.0 KiB" in done.stdout
 
 
 # Data.

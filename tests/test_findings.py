@@ -148,7 +148,7 @@ def test_warnings_have_the_numbers_and_say_what_to_do() -> None:
             "to run and grows, such as a cache; have the probe clear it before it measures"
         ),
         (
-            "other programs kept 1.5 of 2 cores busy in half of the runs or more: times are longer and vary "
-            "more than else; close them, or have the probe measure more at once"
+            "other programs kept 1.5 of 2 cores busy in half of the runs or more: times are longer and "
+            "noisier than on a machine at rest; close them, or have the probe measure more at once"
         ),
     ]

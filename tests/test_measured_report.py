@@ -249,7 +249,7 @@ def test_rows_have_the_samples_that_count() -> None:
     # The warm-up was remembered, and is no run.
     assert row.remembered == 2
     assert report.unit == "B"
-    assert "1.3: size 3.0 MiB (2.0 MiB to 4.0 MiB), 2 samples" in line(report, "Evidence")
+    assert "1.3: size 3.0 MiB (2.0 to 4.0 MiB), 2 samples" in line(report, "Evidence")
     document = json.loads(json_report.render(report))
     assert document["rows"][3]["samples"] == [2.0 * MIB, 4.0 * MIB]
 

@@ -93,11 +93,6 @@ BUDGET_FORM = "it is a number of runs, `200`, or a time, `30 min`"
             Rules(aim=Aim(metric="wall", effect=2.5)),
             id="a-large-effect",
         ),
-        pytest.param(
-            Options(metric="wall", match="lost", any_failure=False),
-            Rules(match="lost", aim=Aim(metric="wall")),
-            id="a-pattern-beside-a-metric",
-        ),
     ],
 )
 def test_options_say_what_is_bad(options: Options, rules: Rules) -> None:
@@ -275,12 +270,13 @@ def test_a_confidence_is_a_probability_that_can_be_had(said: float | None, confi
     ("said", "shown"),
     [
         pytest.param(0.49, "0.49", id="less-than-a-coin"),
-        pytest.param(1.0, "1", id="certainty"),
-        pytest.param(99.0, "99", id="per-cents"),
-        pytest.param(float("nan"), "nan", id="no-number"),
+        pytest.param(1.0, "1.0", id="certainty"),
+        pytest.param("99", "99", id="per-cents-without-their-sign"),
+        pytest.param("100%", "100%", id="all-of-it"),
+        pytest.param("5 s", "5 s", id="a-time"),
     ],
 )
-def test_another_confidence_is_refused(said: float, shown: str) -> None:
+def test_another_confidence_is_refused(said: float | str, shown: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_confidence(said)
 
@@ -323,3 +319,17 @@ def test_another_budget_is_refused(said: int | str, message: str) -> None:
         read_budget(said)
 
     assert (str(caught.value), caught.value.hint) == (message, BUDGET_FORM)
+
+
+def test_a_confidence_may_be_written_in_per_cents() -> None:
+    assert read_confidence("95%") == pytest.approx(0.95)
+
+
+def test_a_confidence_that_is_no_number_is_refused() -> None:
+    with pytest.raises(UsageError, match="`sure` cannot be read"):
+        read_confidence("sure")
+
+
+def test_a_metric_and_a_pattern_are_two_ways_to_say_what_is_bad() -> None:
+    with pytest.raises(UsageError, match="say two things"):
+        read_rules(Options(metric="wall", match="lost"))

@@ -414,3 +414,24 @@ def test_a_requirements_file_that_is_not_there(here: Path) -> None:
 
     assert str(caught.value) == "there is no file `requirements.txt` (`--with-requirements`)"
     assert caught.value.hint == "`.` has `requirements-dev.txt`"
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        pytest.param(Options(load="GET /"), "name it: `--app leak.py`, or `--app FILE:NAME`", id="a-script"),
+        pytest.param(
+            Options(load="GET /", command="true"),
+            "name it: `--app leak.py`, or `--app FILE:NAME`",
+            id="a-command",
+        ),
+    ],
+)
+def test_a_load_needs_an_app(here: Path, options: Options, hint: str) -> None:
+    (here / "leak.py").write_text("def app():\n    pass\n")
+
+    with pytest.raises(UsageError) as caught:
+        load(Path("leak.py"), options)
+
+    assert str(caught.value) == "`--load 'GET /'` has no app to drive"
+    assert caught.value.hint == hint

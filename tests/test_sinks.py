@@ -640,3 +640,34 @@ def test_every_sink_is_told_every_event_whole_and_one_at_a_time() -> None:
 
     assert len(first.events) == 800
     assert first.events == second.events  # in one order
+
+
+def test_a_run_that_contradicts_others_is_told_as_it_went() -> None:
+    both = replace(BAD, passed=1, failed=1)
+    log = [*OPENING, finished(3, failed()), judged(rulings=[(3, BAD)])]
+    log += [
+        finished(3, passed()),
+        judged(rulings=[(3, both)]),
+        finished(3, failed()),
+        judged(rulings=[(3, both)]),
+    ]
+
+    told = plain_lines(log)[-3:]
+
+    assert [line.split(", built")[0] for line in told] == [
+        "1.3 bad (AssertionError: expected 200, got 500)",
+        "1.3 passed",
+        "1.3 failed (AssertionError: expected 200, got 500)",
+    ]
+
+
+def test_a_sample_on_the_wrong_side_of_the_limit_is_told_with_its_own_value() -> None:
+    both = replace(BAD, passed=1, failed=1)
+    other = replace(SAMPLE, metrics={"size": 8.0 * 1024**2})
+    log = [replace(STARTED, metric="size", limit="above 5.0 MiB"), LISTED]
+    log += [finished(3, SAMPLE), judged(rulings=[(3, GOOD)]), finished(3, other), judged(rulings=[(3, both)])]
+
+    assert [line.split(", built")[0] for line in plain_lines(log)[1:3]] == [
+        "1.3 good (size = 2.0 MiB)",
+        "1.3 (size = 8.0 MiB)",
+    ]

@@ -66,7 +66,7 @@ Effect = Annotated[
     ),
 ]
 Confidence = Annotated[
-    float | None,
+    str | None,
     typer.Option(
         "--confidence", metavar="P", help="How probable an answer has to be if runs differ (default: 0.99)."
     ),

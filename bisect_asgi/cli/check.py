@@ -92,6 +92,10 @@ def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
         )
     words = {Outcome.PASSED: (plan.term_old, 0), Outcome.FAILED: (plan.term_new, 1)}
     word, exit_code = words.get(ruling.outcome, ("skip", 125))
+    is_limited = plan.rules.metric is None or plan.rules.limit is not None
+    if ruling.outcome is Outcome.PASSED and not is_limited:
+        word, exit_code = "cannot tell", 125
+        seen = "a share, or no limit at all, says something between releases only: name one, `--bad-above X`"
     typer.echo(f"{plan.project} {trial.label} on Python {choice.interpreter.version}: {word}")
     if seen:
         typer.echo(f"  {seen}")

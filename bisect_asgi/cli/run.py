@@ -8,7 +8,7 @@ import typer
 
 from bisect_asgi.cli import arguments
 from bisect_asgi.cli.app import app
-from bisect_asgi.errors import BisectError, ExitCode
+from bisect_asgi.errors import BisectError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bisect_asgi.cli.output import Talk
@@ -122,7 +122,10 @@ def run(
     from bisect_asgi.cli.output import Talk
 
     talk = Talk(json=json, quiet=quiet, verbose=verbose, plot=plot)
-    raise typer.Exit(bisect(read_plan(gather(said), probe), talk))
+    made = read_plan(gather(said), probe)
+    if plot and made.rules.metric is None:
+        raise UsageError("`--plot` has nothing to draw", hint="name what is measured: `--metric wall`")
+    raise typer.Exit(bisect(made, talk))
 
 
 def bisect(plan: Plan, talk: Talk) -> ExitCode:

@@ -8,6 +8,7 @@ from statistics import median
 from rich.console import RenderableType
 from rich.text import Text
 
+from bisect_asgi.errors import ExitCode
 from bisect_asgi.format import listing
 from bisect_asgi.quantities import show
 from bisect_asgi.report.evidence import Ends, Level
@@ -21,7 +22,7 @@ from bisect_asgi.tally import Rate
 def facts(report: Report) -> Iterator[tuple[str, str]]:
     """How sure the answer is, and where the limit comes from."""
     if report.boundary:
-        yield "Sure", _sure(report)
+        yield "Sure" if report.exit_code is ExitCode.FOUND else "Likely", _sure(report)
     elif report.luck is not None:
         most = f"at most {show(max(report.luck, 1e-4), '%')}"
         yield "Sure", f"all runs agree; by luck {most} of searches would end so and be wrong"
@@ -50,8 +51,11 @@ def seen(row: Row, report: Report) -> str:
     middle = short(median(row.samples), report.unit)
     if len(row.samples) == 1:
         return f"{report.plan.metric} {middle}"
-    span = f"{short(min(row.samples), report.unit)} to {short(max(row.samples), report.unit)}"
-    return f"{report.plan.metric} {middle} ({span})"
+    least, most = (short(edge(row.samples), report.unit) for edge in (min, max))
+    if least == most:
+        return f"{report.plan.metric} {middle}"
+    unit = middle.partition(" ")[2]  # once is enough
+    return f"{report.plan.metric} {middle} ({least.removesuffix(f' {unit}')} to {most})"
 
 
 def parts(report: Report, width: int) -> list[RenderableType]:

@@ -79,8 +79,9 @@ def _seen(row: Row, report: Report) -> str:
             if row.samples:
                 return measured.seen(row, report)
             seen = row.signature.shown if row.signature else ""
-            if row.passed and row.failed:
-                return f"failed {row.failed} of {row.passed + row.failed}: {seen}"
+            if report.boundary and row.verdict != "skip":  # each run counts there
+                told = f"failed {row.failed} of {row.passed + row.failed}"
+                return f"{told}: {seen}" if row.failed and seen else told
             return f"{seen} (a different failure)" if row.different else seen
 
 

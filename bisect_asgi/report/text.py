@@ -142,7 +142,7 @@ def _others(report: Report) -> Iterator[str]:
 
 def _trials(report: Report) -> str:
     run = [row for row in report.rows if row.how is How.RUN]
-    runs = sum(row.passed + row.failed for row in run)
+    runs = sum(max(row.passed + row.failed, len(row.samples)) for row in run)
     remembered = sum(row.remembered for row in run)
     skipped = sum(1 for row in run if row.verdict == "skip")
     parts = [f"{len(run)} of {plural(len(report.rows), report.plan.noun)}", plural(runs, "run")]

@@ -93,13 +93,22 @@ class Words:
         run = trial.observations[-1]
         if run.outcome is Outcome.BROKEN or ruling is None:
             return run.outcome, self._line(trial, run.outcome, run.signature)
-        outcome = Outcome.UNTESTABLE if ruling.verdict is Verdict.SKIP else ruling.outcome
-        return outcome, self._line(trial, outcome, ruling.signature)
+        if ruling.verdict is Verdict.SKIP:
+            return Outcome.UNTESTABLE, self._line(trial, Outcome.UNTESTABLE, ruling.signature)
+        if measured := self._measured(trial):
+            word = "" if ruling.is_flaky else self.verdict(ruling.outcome)
+            return ruling.outcome, self._told(trial, word, measured)
+        if ruling.is_flaky:
+            seen = f" ({run.signature.shown})" if run.signature else ""
+            return run.outcome, self._told(trial, str(run.outcome), seen)
+        return ruling.outcome, self._line(trial, ruling.outcome, ruling.signature)
 
     def _line(self, trial: Trial, ruled: Outcome, signature: Signature | None) -> str:
         """`0.69.0 bad (AssertionError: …), built in 1.2 s, run in 0.4 s`."""
         outcome = "broken" if ruled is Outcome.BROKEN else self.verdict(ruled)
-        seen = f" ({signature.shown})" if signature else self._measured(trial)
+        return self._told(trial, outcome, f" ({signature.shown})" if signature else "")
+
+    def _told(self, trial: Trial, outcome: str, seen: str) -> str:
         told = f"{trial.label} {outcome}".rstrip() + seen
         if trial.environment is None:
             return told

@@ -145,7 +145,11 @@ def _options(table: dict[str, object], name: str) -> Options:
 
 
 def merge(command_line: Options, table: Options) -> Options:
-    """Join both: what the command line says wins, and lists and tables are joined."""
+    """Join both: what the command line says wins, and lists and tables are joined.
+
+    A claim of the command line is there instead of the table's, whichever of the two kinds each of them is.
+    """
+    table = _without_other_claim(command_line, table)
     merged: dict[str, object] = {}
     for option in fields(Options):
         said, default = getattr(command_line, option.name), getattr(table, option.name)
@@ -156,3 +160,12 @@ def merge(command_line: Options, table: Options) -> Options:
         else:
             merged[option.name] = default if said is None else said
     return codec.convert(merged, Options)
+
+
+def _without_other_claim(command_line: Options, table: Options) -> Options:
+    """The table, less a claim of the other kind than the command line's, and who made that one."""
+    if command_line.fixed_in is not None and table.broken_in is not None:
+        return replace(table, broken_in=None, source=None)
+    if command_line.broken_in is not None and table.fixed_in is not None:
+        return replace(table, fixed_in=None, source=None)
+    return table

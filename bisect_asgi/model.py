@@ -297,7 +297,7 @@ class Observation:
     outcome: Outcome
     phase: Phase
     signature: Signature | None = None
-    """None when the run passed."""
+    """None when the run passed; or then what is wrong with a metric of it that cannot be read."""
     exit_code: int | None = None
     """Negative: killed by that signal. None: the probe never started."""
     wall_s: float = 0.0

@@ -135,11 +135,13 @@ def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
         sign = signature.of_exception(
             driven.type, driven.message, phase=driven.phase, frames=driven.frames, own=_own(probe)
         )
+    elif driven.type == UNREADABLE_METRIC:
+        sign = metrics.complaint(driven.message)
     elif driven.outcome is Outcome.UNTESTABLE:
-        sign = _why_untestable(driven)
+        sign = signature.of_environment(driven.phase, driven.message)
     return replace(
         base,
-        outcome=driven.outcome,
+        outcome=Outcome.PASSED if driven.type == UNREADABLE_METRIC else driven.outcome,
         phase=driven.phase,
         signature=sign,
         cpu_s=max(0.0, base.cpu_s - driven.own_cpu_s),
@@ -148,12 +150,6 @@ def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
         frames=driven.frames,
         stacks=driven.stacks or base.stacks,
     )
-
-
-def _why_untestable(driven: Driven) -> Signature:
-    if driven.type == UNREADABLE_METRIC:
-        return metrics.complaint(driven.message)
-    return signature.of_environment(driven.phase, driven.message)
 
 
 def _observe(probe: Probe, run: Run, report: Path) -> Observation:
@@ -192,13 +188,16 @@ def _reported(run: Run, report: Path) -> Reported:
 
 
 def _with_reported(seen: Observation, reported: Reported) -> Observation:
-    """Add what else was reported to what the run returned; what passed but cannot be read tells nothing."""
+    """Add what else was reported to what the run returned.
+
+    A run that passed stays so whatever cannot be read of its metrics, because which one decides is not known
+    here; it carries the complaint, and where the metric that decides is missing, the judge tells why.
+    """
     units = {name: unit for name, unit in reported.units.items() if name not in seen.metrics}
     seen = replace(seen, metrics={**reported.values, **seen.metrics}, units={**units, **seen.units})
-    if not reported.problem or seen.outcome is not Outcome.PASSED:
+    if not reported.problem or seen.outcome is not Outcome.PASSED or seen.signature is not None:
         return seen
-    complaint = metrics.complaint(reported.problem)
-    return replace(seen, outcome=Outcome.UNTESTABLE, phase=Phase.CHECK, signature=complaint)
+    return replace(seen, signature=metrics.complaint(reported.problem))
 
 
 def _outcome(run: Run) -> Outcome:

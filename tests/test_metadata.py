@@ -236,6 +236,11 @@ def test_an_unknown_option_is_refused_with_the_nearest_one(line: str, message: s
             id="quantity",
         ),
         pytest.param(
+            ["[tool.bisect-asgi]", "confidence = true"],
+            "Expected `float | str | null`, got `bool` - at `confidence`",
+            id="confidence",
+        ),
+        pytest.param(
             ["[tool.bisect-asgi]", "budget = 1.5"],
             "Expected `int | str | null`, got `float` - at `budget`",
             id="budget",
@@ -281,6 +286,30 @@ def test_a_tool_that_is_no_table_is_refused() -> None:
             Options(culprit=False, drill=True, first_parent=False),
             Options(culprit=True, drill=False, first_parent=False),
             id="each-switch-by-itself",
+        ),
+        pytest.param(
+            Options(fixed_in="2"),
+            Options(broken_in="1", source="notes", jobs=2),
+            Options(fixed_in="2", jobs=2),
+            id="a-fix-stands-for-the-tables-break",
+        ),
+        pytest.param(
+            Options(broken_in="2"),
+            Options(fixed_in="1", source="notes"),
+            Options(broken_in="2"),
+            id="a-break-stands-for-the-tables-fix",
+        ),
+        pytest.param(
+            Options(fixed_in="2"),
+            Options(fixed_in="1", source="notes"),
+            Options(fixed_in="2", source="notes"),
+            id="a-claim-of-the-same-kind-wins",
+        ),
+        pytest.param(
+            Options(confidence="95%"),
+            Options(confidence=0.9),
+            Options(confidence="95%"),
+            id="a-probability-however-it-is-written",
         ),
         pytest.param(
             Options(override=("h11<1",)),

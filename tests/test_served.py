@@ -311,7 +311,7 @@ def test_a_probe_that_asserts_nothing_wrong_passes(served_by: Environment, runs:
         pytest.param(
             "return 'slow'",
             (
-                Outcome.UNTESTABLE,
+                Outcome.PASSED,
                 Phase.CHECK,
                 "the metric `value` cannot be read: `slow` is no number, with or without a unit",
             ),
@@ -320,7 +320,7 @@ def test_a_probe_that_asserts_nothing_wrong_passes(served_by: Environment, runs:
         pytest.param(
             "return [1, 2]",
             (
-                Outcome.UNTESTABLE,
+                Outcome.PASSED,
                 Phase.CHECK,
                 "a probe returns nothing, a number or a dict of numbers, not list",
             ),
@@ -358,14 +358,16 @@ def test_returned_numbers_are_metrics(
 
 @network
 @pytest.mark.parametrize("number", ["nan", "inf"])
-def test_a_metric_that_is_no_number_is_never_a_pass_without_metrics(
+def test_a_metric_that_is_no_number_is_missing_and_complained_about(
     served_by: Environment, runs: Path, number: str
 ) -> None:
     seen = observe(
         served(f"{HELLO}\ndef probe(server):\n    return {{'p95': float('{number}')}}\n"), served_by, runs
     )
 
-    assert seen.outcome is not Outcome.PASSED
+    assert (seen.outcome, seen.metrics) == (Outcome.PASSED, {})
+    assert seen.signature is not None
+    assert seen.signature.shown.startswith("the metric `p95` cannot be read: ")
 
 
 @network

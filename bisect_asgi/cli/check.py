@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from bisect_asgi.suitability import Choice
 
 
+_NO_LIMIT = (
+    "no limit: a share, or none, means something between releases only; "
+    "--bad-above '250 ms' is a limit for one"
+)
+
+
 @app.command()
 def check(
     package: Annotated[str, typer.Argument(metavar="PACKAGE==VERSION", help="The release: fastapi==0.69.0.")],
@@ -95,7 +101,7 @@ def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
     is_limited = plan.rules.metric is None or plan.rules.limit is not None
     if ruling.outcome is Outcome.PASSED and not is_limited:
         word, exit_code = "cannot tell", 125
-        seen = "a share, or no limit at all, says something between releases only: name one, `--bad-above X`"
+        seen = _NO_LIMIT
     typer.echo(f"{plan.project} {trial.label} on Python {choice.interpreter.version}: {word}")
     if seen:
         typer.echo(f"  {seen}")

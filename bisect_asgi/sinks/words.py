@@ -10,7 +10,7 @@ from bisect_asgi import events
 from bisect_asgi.events import MIXES
 from bisect_asgi.format import date, duration, listing, plural
 from bisect_asgi.metrics import unit_of
-from bisect_asgi.model import Outcome, Ruling, Signature, Trial, Verdict
+from bisect_asgi.model import Observation, Outcome, Ruling, Signature, Trial, Verdict
 from bisect_asgi.reasons import sentences
 from bisect_asgi.report.evidence import limit_of
 from bisect_asgi.report.rows import word
@@ -99,8 +99,7 @@ class Words:
             word = "" if ruling.is_flaky else self.verdict(ruling.outcome)
             return ruling.outcome, self._told(trial, word, measured)
         if ruling.is_flaky:
-            seen = f" ({run.signature.shown})" if run.signature else ""
-            return run.outcome, self._told(trial, str(run.outcome), seen)
+            return run.outcome, self._told(trial, str(run.outcome), _why_failed(run))
         return ruling.outcome, self._line(trial, ruling.outcome, ruling.signature)
 
     def _line(self, trial: Trial, ruled: Outcome, signature: Signature | None) -> str:
@@ -200,6 +199,10 @@ def _dated(candidate: events.CandidateListed) -> str:
     day = date(candidate.uploaded)
     is_told = candidate.uploaded is None or day in candidate.version
     return candidate.version if is_told else f"{candidate.version} ({day})"
+
+
+def _why_failed(run: Observation) -> str:
+    return f" ({run.signature.shown})" if run.outcome is Outcome.FAILED and run.signature else ""
 
 
 def _is_tested(ruling: Ruling) -> bool:

@@ -112,8 +112,12 @@ def read_confidence(said: float | str | None) -> float:
     """
     if said is None:
         return 0.99
-    quantity = _quantity(said, "--confidence")
-    if quantity is None or quantity.unit not in ("", "%") or not 0.5 <= quantity.value <= 0.9999:
+    try:
+        quantity = parse(str(said))
+    except ValueError as error:
+        form = "a probability from 0.5 to 0.9999: `0.99` or `99%`"
+        raise malformed("--confidence", str(said), form) from error
+    if quantity.unit not in ("", "%") or not 0.5 <= quantity.value <= 0.9999:
         raise UsageError(f"`--confidence {said}` is out of range", hint="it is from 0.5 to 0.9999")
     return quantity.value
 

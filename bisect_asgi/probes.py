@@ -46,7 +46,7 @@ def load(path: Path | None, options: Options) -> Probe:
     Raises:
         UsageError: there is neither a script nor a command, or a file cannot be read.
     """
-    if path is None and not options.command and (options.app is None or options.load is None):
+    if path is None and not options.command and options.load is None:
         raise UsageError(
             "there is no probe",
             hint="name a script, `--probe FILE`, a command, `--command 'pytest -x test_x.py'`, "
@@ -100,21 +100,14 @@ def _served(path: Path | None, options: Options) -> Served | None:
     workers = options.uvicorn.get("workers") or 1
     if not isinstance(workers, int) or workers < 1:
         raise UsageError(f"`workers = {workers}` is out of range (`--uvicorn`)", hint="it is 1 or more")
-    load = None
-    if options.load is not None:
-        load = ReadyMadeLoad(
-            request=options.load,
-            requests=_positive(options.requests, 1000, "--requests"),
-            concurrency=_positive(options.concurrency, 1, "--concurrency"),
-            keep_alive=options.keep_alive is not False,
-        )
+    load = _ready_made(options)
     script = path if options.command is None else None
     names = defined_names(read_bytes(script, "--probe").decode("utf-8", "replace")) if script else frozenset()
     is_served = {"app", "probe"} <= names
-    if options.load is not None and options.app is None and not is_served:
+    if load is not None and options.app is None and not is_served:
         raise UsageError(
-            f"`--load '{options.load}'` has no app to drive",
-            hint=f"name it: `--app {path or 'FILE'}`, or `--app FILE:NAME`",
+            f"`--load '{load.request}'` has no app to drive",
+            hint=f"name it: `--app {script if 'app' in names else 'FILE[:NAME]'}`",
         )
     if options.app is not None:
         file, _, name = options.app.rpartition(":")
@@ -124,6 +117,17 @@ def _served(path: Path | None, options: Options) -> Served | None:
     if script is not None and is_served:
         return Served(file=script.name, load=load, options=options.uvicorn)
     return None
+
+
+def _ready_made(options: Options) -> ReadyMadeLoad | None:
+    if options.load is None:
+        return None
+    return ReadyMadeLoad(
+        request=options.load,
+        requests=_positive(options.requests, 1000, "--requests"),
+        concurrency=_positive(options.concurrency, 1, "--concurrency"),
+        keep_alive=options.keep_alive is not False,
+    )
 
 
 def defined_names(source: str) -> frozenset[str]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 
 import pytest
-from builders import untestable
+from builders import failed, untestable
 from noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured, steps
 
-from bisect_asgi import events
+from bisect_asgi import codec, events
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.levelling import SAMPLES
 from bisect_asgi.model import Observation
 from bisect_asgi.plan import Budget
-from bisect_asgi.rules import RATIO
+from bisect_asgi.rules import RATIO, Rules
 
 SEEDS = range(10)
 BASE = 1e8
@@ -242,3 +243,120 @@ def test_with_a_limit_nothing_that_can_be_measured_is_told_too() -> None:
     finished = made_up.bisect(all_changes=True, **by_limit(above=1.0, unit="B"))
 
     assert finished.kind is AnswerKind.INCONCLUSIVE
+
+
+# Releases that crash, while all of them are held against a limit.
+
+
+def stepping(number: int, random: Random) -> Observation:
+    """Ten times as much from the sixth release on."""
+    return measured((10.0 if number >= 6 else 1.0) + random.random() / 100)
+
+
+CRASHES = [
+    pytest.param({12}, (5, 6), id="the-newest"),
+    pytest.param({1}, (5, 6), id="the-oldest"),
+    pytest.param({1, 12}, (5, 6), id="both-ends"),
+    pytest.param({4}, (5, 6), id="one-below"),
+    pytest.param({6}, (5, 7), id="the-first-bad"),
+    pytest.param({5}, (4, 6), id="the-last-good"),
+    pytest.param({4, 5, 6, 9, 12}, (3, 7), id="many"),
+]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [pytest.param(by_limit(above=5.0, unit="B"), id="limit"), pytest.param(by_metric(), id="no-limit")],
+)
+@pytest.mark.parametrize(("crashing", "boundary"), CRASHES)
+def test_releases_that_crash_say_nothing_of_the_metric(
+    crashing: set[int], boundary: tuple[int, int], fields: dict[str, object]
+) -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return failed() if number in crashing else stepping(number, random)
+
+    made_up = NoisyWorld(size=12, shows=shows)
+
+    finished = made_up.bisect(all_changes=True, shortest=1, **fields)
+
+    assert made_up.changes == [boundary]
+    gap = {str(number) for number in crashing if boundary[0] < number < boundary[1]}
+    assert finished.kind is (AnswerKind.INCONCLUSIVE if gap else AnswerKind.FOUND)
+    assert {made_up.listed[key] for key in finished.skipped} == gap
+    verdicts = {int(row.version): row.verdict for row in made_up.report.rows}
+    assert {verdicts[number] for number in crashing} == {"skip"}
+    assert {verdicts[number] for number in range(1, 6) if number not in crashing} == {"good"}
+    assert {verdicts[number] for number in range(6, 13) if number not in crashing} == {"bad"}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_crashes_now_and_then_are_no_change(seed: int) -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return failed() if random.random() < 0.2 else stepping(number, random)
+
+    made_up = NoisyWorld(size=12, shows=shows, seed=seed)
+
+    made_up.bisect(all_changes=True, shortest=1, **by_limit(above=5.0, unit="B"))
+
+    # One that crashes in its first run has no samples, and leaves a gap.
+    crashed = {int(row.version) for row in made_up.report.rows if not row.samples}
+    below, above = ({*range(1, 6)} - crashed, {*range(6, 13)} - crashed)
+    assert made_up.changes == [(max(below), min(above))]
+    verdicts = {int(row.version): row.verdict for row in made_up.report.rows}
+    assert {number for number, verdict in verdicts.items() if verdict == "skip"} == crashed
+    assert {number for number, verdict in verdicts.items() if verdict == "bad"} == above
+
+
+def test_a_crash_where_all_others_are_within_the_limit_is_no_crossing() -> None:
+    made_up = NoisyWorld(size=12, shows=lambda number, _: failed() if number == 4 else measured(1.0))
+
+    finished = made_up.bisect(all_changes=True, shortest=1, **by_limit(above=5.0, unit="B"))
+
+    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    assert "`size` is within its limit on every release of app that was tested" in finished.message
+    assert finished.message.endswith("; 1 other could not be tested")
+
+
+@pytest.mark.parametrize("is_any", [False, True])
+def test_whoever_wants_any_failure_counted_has_a_crash_counted(is_any: bool) -> None:
+    def shows(number: int, _: Random) -> Observation:
+        return failed() if number >= 9 else measured(1.0)
+
+    made_up = NoisyWorld(size=12, shows=shows)
+    fields = by_limit(above=5.0, unit="B")
+    rules = fields["rules"]
+    assert isinstance(rules, Rules)
+
+    made_up.bisect(**{**fields, "rules": replace(rules, any_failure=is_any)})
+
+    assert made_up.boundary == ((8, 9) if is_any else None)
+
+
+# How much a creep comes to.
+
+
+@pytest.mark.parametrize(
+    ("begins", "each", "unit", "shown"),
+    [
+        pytest.param(0.0, 1.0, "", "19", id="from-0"),
+        pytest.param(-19.0, 1.0, "", "19", id="to-0"),
+        pytest.param(0.0, -1.0, "", "-19", id="below-0"),
+        pytest.param(-9.0, 1.0, "", "19", id="through-0"),
+        pytest.param(0.0, 1.0, "B", "19 B", id="bytes"),
+    ],
+)
+def test_a_creep_is_told_in_the_metrics_units_also_from_nothing(
+    begins: float, each: float, unit: str, shown: str
+) -> None:
+    def shows(number: int, _: Random) -> Observation:
+        return measured(begins + (number - 1) * each, unit=unit)
+
+    made_up = NoisyWorld(size=20, shows=shows)
+
+    finished = made_up.bisect(all_changes=True, shortest=1, **by_metric())
+
+    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.message.startswith(f"`size` creeps by {shown} from 1 to 20, ")
+    assert levels_of(made_up).creep == pytest.approx(19 * each)
+    assert made_up.report.creep == levels_of(made_up).creep
+    assert [codec.event_from_json(codec.event_to_json(e)) for e in made_up.events] == made_up.events

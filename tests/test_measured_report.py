@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from statistics import median
 
 import pytest
-from builders import failed, passed
+from builders import failed, passed, untestable
 from noisy_world import NoisyWorld, by_limit, by_metric, flaky, measured, shown, steps
 
 from bisect_asgi import codec, events
@@ -249,7 +249,7 @@ def test_rows_have_the_samples_that_count() -> None:
     # The warm-up was remembered, and is no run.
     assert row.remembered == 2
     assert report.unit == "B"
-    assert "1.3: size 3.0 MiB (2.0 to 4.0 MiB), 2 samples" in line(report, "Evidence")
+    assert "1.3: size 3.0 MiB (2.0 to 4.0), 2 samples" in line(report, "Evidence")
     document = json.loads(json_report.render(report))
     assert document["rows"][3]["samples"] == [2.0 * MIB, 4.0 * MIB]
 
@@ -520,3 +520,82 @@ def test_a_boundary_that_all_runs_agree_with_says_how_often_luck_would_do_that(
 def test_luck_is_told_of_the_boundary_that_was_found_and_of_no_other() -> None:
     assert unanimous(low=1, high=2).luck is None
     assert "Sure" not in shown(unanimous(low=1, high=2))
+
+
+# How it reads.
+
+
+def on_samples(*values: float, unit: str = "B") -> Report:
+    """A report with these samples of 1.3."""
+    runs = [measured(value, unit=unit) for value in values]
+    return fold([MEASURED, LISTED, tried(3, *runs), judged(GOOD, BAD, BAD), FOUND])
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "words"),
+    [
+        pytest.param((10.6 * MIB, 10.7 * MIB, 10.8 * MIB), "B", "10.7 MiB (10.6 to 10.8)", id="once"),
+        pytest.param((0.9, 0.98, 1.1), "s", "980 ms (900 ms to 1.1 s)", id="units-that-differ"),
+        pytest.param((1200, 1210, 1230), "1/s", "1210/s (1200 to 1230)", id="a-rate"),
+        pytest.param((1, 2, 4), "", "2 (1 to 4)", id="no-unit"),
+        pytest.param((-4, -2, 1), "", "-2 (-4 to 1)", id="below-nothing"),
+        pytest.param((8 * MIB, 8 * MIB + 1, 8 * MIB + 2), "B", "8.0 MiB", id="all-read-the-same"),
+        pytest.param((8 * MIB,), "B", "8.0 MiB", id="one"),
+    ],
+)
+def test_a_range_has_its_unit_once_and_is_left_out_where_it_says_nothing(
+    values: tuple[float, ...], unit: str, words: str
+) -> None:
+    told = line(on_samples(*values, unit=unit), "Evidence")
+
+    samples = "1 sample" if len(values) == 1 else f"{len(values)} samples"
+    assert told.endswith(f"; 1.3: size {words}, {samples}")
+
+
+def test_ratios_are_told_with_the_median_in_the_metrics_own_unit() -> None:
+    runs = [replace(measured(own, unit="s"), beside={"size": 0.2}) for own in (0.16, 0.18, 0.24)]
+    warm_up = replace(runs[0], metrics={"size": 9.0}, is_warm_up=True)
+    report = fold([MEASURED, LISTED, tried(3, warm_up, *runs), judged(GOOD, BAD, BAD), FOUND])
+
+    assert line(report, "Evidence").endswith("1.3: size 0.9 × (0.8 to 1.2), 180 ms, 3 samples")
+
+
+def test_how_sure_a_boundary_is_that_was_not_found_is_how_likely_it_is() -> None:
+    log = [replace(FOUND, kind=AnswerKind.INCONCLUSIVE) if event is FOUND else event for event in FLAKY]
+
+    assert line(fold(log), "Likely").startswith("probability 0.9973: ")
+    assert "Sure" not in shown(fold(log))
+
+
+def test_where_runs_contradict_each_other_every_row_has_its_counts() -> None:
+    exits = replace(BAD, passed=0, failed=1, signature=None)
+    log = [*FLAKY[:4], tried(4, replace(failed(), signature=None)), judged(GOOD, BAD, exits), BELIEVED, FOUND]
+
+    rows = {text.split()[0]: text for text in shown(fold(log)).splitlines() if text.startswith("1.")}
+
+    assert rows["1.2"].endswith("failed 0 of 12")
+    assert rows["1.3"].endswith("failed 9 of 12: AssertionError: expected 200, got 500")
+    assert rows["1.4"].endswith("failed 1 of 1")
+
+
+COMMANDS = (("1.2", "python leak.py"), ("1.3", "python leak.py"))
+
+
+def test_commands_of_flaky_sides_say_how_often_they_fail() -> None:
+    text = shown(replace(fold(FLAKY), reproduce=COMMANDS))
+
+    for words in ("# 1.2 (good)", "# 1.3 (bad: failed 9 of 12 runs)"):
+        assert words in text
+
+
+def test_commands_of_samples_on_both_sides_of_a_limit_say_how_many() -> None:
+    report = replace(fold([MEASURED, *FLAKY[1:]]), reproduce=COMMANDS)
+
+    assert "# 1.3 (bad: 9 of 12 samples beyond the limit)" in shown(report)
+
+
+def test_runs_are_counted_whatever_they_are_ruled_to_be_and_without_warm_ups() -> None:
+    runs = (replace(measured(1.0), is_warm_up=True), *[measured(1.0)] * 3)
+    report = fold([MEASURED, LISTED, tried(3, *runs, remembered=4), tried(4, untestable(), remembered=1)])
+
+    assert "1 of 5 releases, 3 runs (3 remembered)" in line(report, "Trials")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from bisect_asgi.report.plot import plot
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=80)
 number = "{:g}".format
+MIB = 1024.0**2
 
 
 def drawn(samples: list[list[float]], *, limit: float | None = None, width: int = 60) -> list[str]:
@@ -93,6 +96,36 @@ def test_ticks_are_round_in_the_units_of_the_metric() -> None:
     lines = plot(["1"], [[41.3 * 2**20, 57.1 * 2**20]], marks=["good"], show=lambda v: size(int(v)))
 
     assert lines[-1].plain.split() == ["45", "MiB", "50", "MiB", "55", "MiB"]
+
+
+def three_digits(value: float) -> str:
+    """As metrics are shown: in MiB, and never more than three digits."""
+    return f"{value / MIB:.3g} MiB"
+
+
+@reproducible
+@given(low=st.floats(0.1, 300.0), span=st.floats(0.02, 20.0))
+def test_labels_at_equal_distances_read_so(low: float, span: float) -> None:
+    values = [low * MIB, low * (1 + span) * MIB]
+
+    *_, axis, ticks = plot(["1"], [values], marks=["good"], show=three_digits, width=100)
+
+    places = [place for place, cell in enumerate(axis.plain) if cell in "┬┼"]
+    read = [float(word) for word in ticks.plain.split() if word != "MiB"]
+    cells = len(axis.plain) - len("1  ") - 1
+    for word in read:
+        place = len("1  ") + (word / low - 1) / span * cells
+        assert min(abs(place - tick) for tick in places) <= 1
+
+
+def test_labels_that_three_digits_cannot_tell_apart_have_one_more() -> None:
+    values = [1000.1 * MIB, 1000.8 * MIB]
+
+    *_, ticks = plot(["1"], [values], marks=["good"], show=three_digits, width=100)
+
+    read = [float(word) for word in ticks.plain.split() if word != "MiB"]
+    assert len(read) >= 3
+    assert len({round(after - before, 9) for before, after in pairwise(read)}) == 1
 
 
 @pytest.mark.parametrize(

@@ -417,21 +417,19 @@ def test_a_requirements_file_that_is_not_there(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "hint"),
+    ("path", "options", "hint"),
     [
-        pytest.param(Options(load="GET /"), "name it: `--app leak.py`, or `--app FILE:NAME`", id="a-script"),
-        pytest.param(
-            Options(load="GET /", command="true"),
-            "name it: `--app leak.py`, or `--app FILE:NAME`",
-            id="a-command",
-        ),
+        pytest.param("leak.py", Options(), "name it: `--app FILE[:NAME]`", id="a-script"),
+        pytest.param("app.py", Options(), "name it: `--app app.py`", id="an-app-without-a-probe"),
+        pytest.param("app.py", Options(command="true"), "name it: `--app FILE[:NAME]`", id="a-command"),
+        pytest.param(None, Options(), "name it: `--app FILE[:NAME]`", id="nothing-else"),
     ],
 )
-def test_a_load_needs_an_app(here: Path, options: Options, hint: str) -> None:
-    (here / "leak.py").write_text("def app():\n    pass\n")
+def test_a_load_needs_an_app(here: Path, path: str | None, options: Options, hint: str) -> None:
+    (here / "app.py").write_text("def app():\n    pass\n")
 
     with pytest.raises(UsageError) as caught:
-        load(Path("leak.py"), options)
+        load(Path(path) if path else None, replace(options, load="GET /"))
 
     assert str(caught.value) == "`--load 'GET /'` has no app to drive"
     assert caught.value.hint == hint

@@ -148,3 +148,39 @@ def test_the_limit_of_ratios_turns_with_them() -> None:
 def test_a_limit_that_cannot_be_is_refused(old: list[float], new: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
         limit_between(old, new, are_ratios=True)
+
+
+def test_equal_medians_are_not_apart_whatever_counts() -> None:
+    # Ranks tell them apart, and a limit between the medians there is none.
+    old, new = [1.0, 0.0] * 20 + [1.0], [1.0, 2.0] * 20 + [1.0]
+
+    found = apart(old, new, effect=0.0)
+
+    assert (found.is_shown, found.is_apart) == (True, False)
+    assert (found.difference, found.relative) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("new", "effect", "is_shown", "is_apart"),
+    [
+        pytest.param([102.0] * 5, 0.01, True, True, id="counts"),
+        pytest.param([102.0] * 5, 0.05, True, False, id="too-small"),
+        pytest.param([100.0] * 5, 0.0, False, False, id="the-same"),
+        pytest.param([100.0, 102.0, 100.0, 102.0, 102.0], 0.01, False, False, id="not-clear"),
+    ],
+)
+def test_what_is_shown_may_still_be_too_small_to_count(
+    new: list[float], effect: float, is_shown: bool, is_apart: bool
+) -> None:
+    found = apart([100.0] * 5, new, effect=effect)
+
+    assert (found.is_shown, found.is_apart) == (is_shown, is_apart)
+
+
+@pytest.mark.parametrize(("old", "new"), [(0.0, 1.0), (1.0, 0.0), (0.0, -1.0)])
+def test_beside_nothing_every_difference_counts(old: float, new: float) -> None:
+    found = apart([old] * 5, [new] * 5, effect=1000.0)
+
+    assert found.is_apart
+    assert found.relative == math.inf
+    assert found.difference == new - old

@@ -35,6 +35,8 @@ from bisect_asgi.model import Observation, Outcome, Release, Trial, TrialRequest
 from bisect_asgi.plan import DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.process import Lifeline
 from bisect_asgi.releases import Usable
+from bisect_asgi.search.luck import wanted_runs
+from bisect_asgi.tally import Tally
 
 Behaviour = Callable[[Version, int], Observation]
 """What the probe shows on a release, in its first, second, … run."""
@@ -880,3 +882,73 @@ def test_an_interrupted_check_stops_its_trial() -> None:
 
     with pytest.raises(Cancelled):
         lifelines[0].check()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "version", "verdict"),
+    [
+        pytest.param(broke_in("0.7"), "0.7", ClaimVerdict.CONFIRMED, id="true"),
+        pytest.param(broke_in("0.12"), "0.12", ClaimVerdict.CONFIRMED, id="of-the-newest"),
+        pytest.param(broke_in("0.9"), "0.7", ClaimVerdict.REFUTED, id="untrue"),
+    ],
+)
+def test_a_claim_is_confirmed_as_surely_as_a_boundary_is(
+    behaviour: Behaviour, version: str, verdict: ClaimVerdict
+) -> None:
+    fake = FakeWorld(behaviour)
+
+    finding = session.verify(
+        a_plan(confirm=None), Claim(version=version, fixed=False), fake.world(), fake.events.append
+    )
+
+    assert finding.verdict is verdict
+    place = fake.listed.index(version)
+    tallies = {
+        key: Tally(passed=runs)
+        if behaviour(Version(label), 0).outcome is Outcome.PASSED
+        else Tally(failed=runs)
+        for key, label in enumerate(fake.listed)
+        if (runs := fake.runs[label])
+    }
+    if verdict is ClaimVerdict.CONFIRMED:
+        assert wanted_runs(tallies, place - 1, place) == (0, 0)
+    else:
+        assert fake.runs[fake.listed[place]] == fake.runs[fake.listed[place - 1]] == 6
+
+
+def test_how_sure_it_is_is_told_once_and_behind_every_run() -> None:
+    fake = FakeWorld(broke_in("0.7"))
+
+    fake.bisect(a_plan(confirm=None))
+
+    told = [n for n, event in enumerate(fake.events) if isinstance(event, events.Confirmed)]
+    ran = [n for n, event in enumerate(fake.events) if isinstance(event, events.TrialFinished)]
+    assert len(told) == 1
+    assert ran[-1] < told[0] < len(fake.events) - 1
+
+
+def test_a_history_that_changes_more_than_once_is_not_told_to_be_sure() -> None:
+    fake = FakeWorld(
+        lambda version, _: (
+            failed() if version in SpecifierSet(">=0.9") or version == Version("0.6") else passed()
+        )
+    )
+
+    finished = fake.bisect(a_plan(confirm=None, spot_checks=12))
+
+    assert len(finished.changes) == 3
+    assert not any(isinstance(event, events.Confirmed) for event in fake.events)
+
+
+def test_a_claim_of_a_release_that_could_not_be_asked_cannot_be_told() -> None:
+    fake = FakeWorld(
+        lambda version, run: broken() if version == Version("0.7") else broke_in("0.7")(version, run)
+    )
+
+    finding = session.verify(
+        a_plan(confirm=None), Claim(version="0.7", fixed=False), fake.world(), fake.events.append
+    )
+
+    assert finding.verdict is ClaimVerdict.CANNOT_TELL
+    assert fake.finished.kind is AnswerKind.UNAVAILABLE
+    assert fake.finished.message.startswith("nothing was learnt about fastapi 0.7: ")

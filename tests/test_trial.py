@@ -29,6 +29,7 @@ from bisect_asgi.model import (
     FailureKind,
     Interpreter,
     Measuring,
+    Observation,
     Outcome,
     Phase,
     Probe,
@@ -37,6 +38,7 @@ from bisect_asgi.model import (
     TrialRequest,
 )
 from bisect_asgi.process import Lifeline
+from bisect_asgi.runs import run_probe
 from bisect_asgi.samples import Lane
 from bisect_asgi.store import Store
 from bisect_asgi.trial import Workshop, recall, run_trial
@@ -735,3 +737,39 @@ def test_what_is_wrong_with_the_reference_is_not_said_of_the_candidate(bench: Be
     assert run.signature.shown.startswith("the reference ")
     assert recall(bench.request(NOTES), bench.workshop.store) is None
     assert bench.run(bench.request(NOTES)).observations[0].outcome is Outcome.PASSED
+
+
+def test_a_run_that_could_not_be_asked_is_told_and_not_stored(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = [Outcome.PASSED, Outcome.BROKEN, Outcome.PASSED]
+
+    def sometimes(*arguments: Any) -> Observation:
+        return replace(run_probe(*arguments), outcome=outcomes.pop(0))
+
+    monkeypatch.setattr("bisect_asgi.trial.run_probe", sometimes)
+    request = bench.request()
+
+    trial = bench.run(replace(request, runs=2))
+    known = recall(request, bench.workshop.store)
+
+    assert [run.outcome for run in trial.observations] == [Outcome.PASSED, Outcome.BROKEN]
+    assert known is not None
+    assert known.observations == trial.observations[:1]
+    # What is missing is asked again.
+    again = bench.run(replace(request, runs=2))
+    assert [run.outcome for run in again.observations] == [Outcome.PASSED, Outcome.PASSED]
+    assert (again.remembered, bench.runs) == (1, 3)
+
+
+def test_of_a_candidate_that_could_never_be_asked_nothing_is_known(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "bisect_asgi.trial.run_probe", lambda *a: replace(run_probe(*a), outcome=Outcome.BROKEN)
+    )
+
+    trial = bench.run(bench.request())
+
+    assert [run.outcome for run in trial.observations] == [Outcome.BROKEN]
+    assert recall(bench.request(), bench.workshop.store) is None

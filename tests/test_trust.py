@@ -8,15 +8,17 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from builders import ASSERTION, IMPORT_ERROR, TYPE_ERROR, broken, failed, passed, untestable
+from builders import ASSERTION, IMPORT_ERROR, TYPE_ERROR, a_plan, broken, failed, passed, untestable
 from noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, steps
 
-from bisect_asgi import events
+from bisect_asgi import answers, events, session
 from bisect_asgi.claims import Claim, ClaimVerdict
 from bisect_asgi.events import AnswerKind
+from bisect_asgi.judge import Expectation, Judgement
 from bisect_asgi.model import Observation, Outcome
 from bisect_asgi.plan import Budget
-from bisect_asgi.search.luck import chance
+from bisect_asgi.search import Searching
+from bisect_asgi.search.luck import chance, wanted_runs
 from bisect_asgi.tally import Tally
 
 SEEDS = range(20)
@@ -493,3 +495,322 @@ def test_a_world_in_which_nothing_can_be_tested_is_told() -> None:
     made_up = NoisyWorld(size=5, shows=lambda *_: untestable())
 
     assert made_up.bisect().kind is AnswerKind.INCONCLUSIVE
+
+
+# Runs that tell nothing, or something else, after the first one.
+
+
+class Fading(NoisyWorld):
+    """A machine on which each release shows what it shows once, and from then on something else."""
+
+    then: Observation = passed()
+
+    def _shown(self, label: str, place: str) -> Observation:
+        return super()._shown(label, place) if place == "0" else self.then
+
+
+FADED = [
+    pytest.param(untestable(), id="exits-125"),
+    pytest.param(failed(TYPE_ERROR), id="fails-otherwise"),
+]
+
+
+@pytest.mark.parametrize("fields", [{}, {"all_changes": True, "shortest": 1}], ids=["one", "all"])
+@pytest.mark.parametrize("named", [{}, {"good": "1", "bad": "12"}], ids=["unnamed", "named"])
+@pytest.mark.parametrize("then", FADED)
+def test_candidates_that_answer_once_only_are_not_run_for_ever(
+    then: Observation, named: dict[str, object], fields: dict[str, object]
+) -> None:
+    made_up = Fading(size=12, shows=flaky(6, 0.0, 1.0), most=80)
+    made_up.then = then
+
+    made_up.bisect(**fields, **named)
+
+    assert made_up.boundary == (5, 6)
+
+
+@pytest.mark.parametrize("fields", [{}, {"all_changes": True, "shortest": 1}], ids=["one", "all"])
+@pytest.mark.parametrize("then", [*FADED, pytest.param(passed(), id="lacks-the-metric")])
+def test_candidates_that_are_measured_once_only_are_not_run_for_ever(
+    then: Observation, fields: dict[str, object]
+) -> None:
+    made_up = Fading(size=12, shows=steps({1: 1.0, 6: 10.0}, noise=0.01), most=400)
+    made_up.then = then
+
+    made_up.bisect(**fields, **by_limit(above=5.0, unit="B"))
+
+    assert made_up.boundary == (5, 6)
+
+
+@pytest.mark.parametrize("then", FADED)
+def test_one_side_that_answers_once_only_does_not_keep_the_other_from_being_sure(then: Observation) -> None:
+    class HalfFading(Fading):
+        def _shown(self, label: str, place: str) -> Observation:
+            return super()._shown(label, place if label == "5" else "0")
+
+    made_up = HalfFading(size=12, shows=flaky(6, 0.0, 1.0), most=80)
+    made_up.then = then
+
+    made_up.bisect()
+
+    assert made_up.boundary == (5, 6)
+    assert made_up.made["6"] > 1
+
+
+# What could not be asked, beside a change of a flaky probe.
+
+
+@pytest.mark.parametrize("number", [5, 6])
+def test_a_flaky_probe_says_that_nothing_was_learnt_of_a_release_beside_the_change(number: int) -> None:
+    def shows(at: int, random: Random) -> Observation:
+        return broken() if at == number else flaky(6, 0.0, 0.6)(at, random)
+
+    for seed in SEEDS:
+        made_up = NoisyWorld(size=12, shows=shows, seed=seed)
+
+        finished = made_up.bisect()
+
+        if finished.kind is AnswerKind.INCONCLUSIVE:
+            # The budget was not spent on it, and no boundary is told.
+            assert (finished.low, finished.high) == (None, None)
+            continue
+        assert finished.kind is AnswerKind.UNAVAILABLE
+        assert finished.message == f"nothing was learnt about app {number}: no space left on device"
+        assert finished.hint
+
+
+def test_a_search_that_cannot_go_on_for_no_reason_that_is_known_is_no_crash() -> None:
+    case = answers.Case(subject="app", probe="leak.py", labels=("1", "2"), expectation=Expectation())
+
+    answer = answers.answer(case, Searching(low=None, high=None), Judgement())
+
+    assert answer.kind is AnswerKind.INCONCLUSIVE
+    assert answer.message == "some releases did not answer, and the change may be in one of them"
+    assert answer.hint
+
+
+@pytest.mark.parametrize("number", [5, 6])
+@pytest.mark.parametrize("named", [{}, {"good": "1", "bad": "12"}], ids=["unnamed", "named"])
+def test_a_boundary_that_cannot_be_made_sure_is_not_told(number: int, named: dict[str, object]) -> None:
+    class Breaking(NoisyWorld):
+        def _shown(self, label: str, place: str) -> Observation:
+            return broken() if label == str(number) and place != "0" else super()._shown(label, place)
+
+    made_up = Breaking(size=12, shows=flaky(6, 0.0, 1.0), most=80)
+
+    finished = made_up.bisect(**named)
+
+    assert finished.kind is AnswerKind.UNAVAILABLE
+    assert finished.message == f"nothing was learnt about app {number}: no space left on device"
+    assert (finished.low, finished.high) == (None, None)
+    assert made_up.report.luck is None
+
+
+# Failures of another kind: accidents, and releases that always fail so.
+
+
+def by_place(first_bad: int, other: dict[int, int]) -> Callable[[str, str], Observation]:
+    """What a release shows in each run: so many runs of `other` fail for another reason at first."""
+
+    def shown(label: str, place: str) -> Observation:
+        if int(place) < other.get(int(label), 0):
+            return failed(IMPORT_ERROR)
+        return failed(ASSERTION) if int(label) >= first_bad else passed()
+
+    return shown
+
+
+def accidental(first_bad: int, other: dict[int, int]) -> NoisyWorld:
+    """A world in which runs of `other` go wrong in the beginning, and all is clear otherwise."""
+
+    class Accidental(NoisyWorld):
+        def _shown(self, label: str, place: str) -> Observation:
+            return by_place(first_bad, other)(label, place)
+
+    return Accidental(size=12, shows=flaky(first_bad, 0.0, 1.0), most=100)
+
+
+NAMED = [
+    pytest.param({}, id="unnamed"),
+    pytest.param({"good": "1", "bad": "12"}, id="both-ends-named"),
+    pytest.param({"bad": "12"}, id="bad-end-named"),
+]
+
+
+@pytest.mark.parametrize("fields", NAMED)
+@pytest.mark.parametrize("other", [{5: 1}, {6: 1}, {5: 1, 6: 1}, {4: 1, 5: 1, 6: 1, 7: 1}, {5: 2}], ids=str)
+def test_an_accident_beside_the_boundary_leaves_no_gap(
+    other: dict[int, int], fields: dict[str, object]
+) -> None:
+    made_up = accidental(6, other)
+
+    finished = made_up.bisect(**fields)
+
+    assert made_up.boundary == (5, 6)
+    assert finished.kind is AnswerKind.FOUND
+    assert finished.skipped == ()
+
+
+@pytest.mark.parametrize("fields", NAMED)
+def test_a_release_that_always_fails_otherwise_is_a_gap(fields: dict[str, object]) -> None:
+    made_up = accidental(6, {5: 100})
+
+    finished = made_up.bisect(**fields)
+
+    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert made_up.boundary == (4, 6)
+    assert [made_up.listed[key] for key in finished.skipped] == ["5"]
+    # Thrice the same is no accident any more.
+    assert made_up.made["5"] == 3
+
+
+def test_an_accident_of_the_only_release_that_is_not_like_all_others_is_run_again() -> None:
+    made_up = accidental(2, {1: 1})
+
+    finished = made_up.bisect()
+
+    assert finished.kind is AnswerKind.FOUND
+    assert made_up.boundary == (1, 2)
+
+
+# Verdicts where nothing was found.
+
+
+def test_where_no_change_is_likely_enough_no_release_is_called_by_its_place() -> None:
+    told = 0
+    for seed in SEEDS:
+        made_up = NoisyWorld(size=12, shows=flaky(13, 0.5, 0.5), seed=seed)
+        finished = made_up.bisect(budget=Budget(runs=20))
+        believed = [event for event in made_up.events if isinstance(event, events.Believed)][-1:]
+        if finished.kind is not AnswerKind.INCONCLUSIVE or not believed or believed[0].no_change <= 0.01:
+            continue
+        told += 1
+        assert {row.verdict for row in made_up.report.rows} == {""}
+    assert told >= 10
+
+
+# How sure a claim is.
+
+
+def places(made_up: NoisyWorld) -> dict[int, Tally]:
+    """What was seen of each release, by its place."""
+    return {int(label) - 1: _tally(runs) for (label, _), runs in made_up.store.items()}
+
+
+@pytest.mark.parametrize(
+    ("claim", "shows"),
+    [
+        pytest.param(Claim(version="6", fixed=False), flaky(6, 0.0, 1.0), id="broken"),
+        pytest.param(Claim(version="6", fixed=True), flaky(6, 1.0, 0.0), id="fixed"),
+        pytest.param(Claim(version="6", fixed=True), flaky(6, 0.0, 1.0), id="the-wrong-way-round"),
+        pytest.param(Claim(version="2", fixed=False), flaky(2, 0.0, 1.0), id="the-second"),
+        pytest.param(Claim(version="12", fixed=False), flaky(12, 0.0, 1.0), id="the-last"),
+    ],
+)
+@pytest.mark.parametrize("confidence", [0.9, 0.99, 0.9999])
+def test_a_change_that_is_claimed_is_run_until_luck_cannot_explain_it(
+    claim: Claim, shows: Shows, confidence: float
+) -> None:
+    made_up = NoisyWorld(size=12, shows=shows)
+    place = int(claim.version) - 1
+
+    verdict = made_up.verify(claim, confidence=confidence)
+
+    is_fix = shows(1, Random(0)).outcome is Outcome.FAILED
+    assert verdict is (ClaimVerdict.CONFIRMED if is_fix is claim.fixed else ClaimVerdict.REFUTED)
+    tallies = places(made_up)
+    assert wanted_runs(tallies, place - 1, place, confidence=confidence) == (0, 0)
+    assert chance(tallies, place - 1, place) <= 1 - confidence
+
+
+@pytest.mark.parametrize("version", ["4", "9"])
+def test_a_claim_of_no_change_is_not_refuted_by_one_run(version: str) -> None:
+    made_up = NoisyWorld(size=12, shows=flaky(6, 0.0, 1.0))
+
+    assert made_up.verify(Claim(version=version, fixed=False)) is ClaimVerdict.REFUTED
+
+    assert made_up.made[version] == made_up.made[str(int(version) - 1)] == 6
+
+
+@pytest.mark.parametrize("confirm", [0, 1, 4])
+def test_a_claim_is_run_as_often_as_the_user_says(confirm: int) -> None:
+    for version in ("6", "9"):
+        made_up = NoisyWorld(size=12, shows=flaky(6, 0.0, 1.0))
+
+        made_up.verify(Claim(version=version, fixed=False), confirm=confirm)
+
+        at, before = made_up.made[version], made_up.made[str(int(version) - 1)]
+        # What lies beside a change is run as often as any other change is.
+        assert at == before == 1 + confirm
+
+
+def test_true_claims_of_a_flaky_probe_are_hardly_ever_refuted() -> None:
+    # At 0.99 two or more of sixty would be wrong in one of eight such sets at the very worst.
+    claim = Claim(version="6", fixed=False)
+    found = [
+        NoisyWorld(size=12, shows=flaky(6, 0.0, 0.5), seed=seed).verify(claim) for seed in range(200, 260)
+    ]
+
+    assert found.count(ClaimVerdict.REFUTED) <= 1
+    assert found.count(ClaimVerdict.CONFIRMED) >= 55
+
+
+def test_a_flaky_claim_whose_budget_is_spent_cannot_be_told() -> None:
+    told = 0
+    for seed in range(8):
+        made_up = NoisyWorld(size=12, shows=flaky(6, 0.2, 0.5), seed=seed)
+        claim = Claim(version="6", fixed=False)
+
+        finding = session.verify(
+            a_plan(budget=Budget(runs=14)), claim, made_up._begin(), made_up.events.append
+        )
+
+        if finding.verdict is ClaimVerdict.CANNOT_TELL:
+            told += 1
+            assert finding.truth == made_up.finished.message
+            assert finding.truth.startswith("the probe is flaky, and 14 runs did not ")
+            assert (made_up.finished.low, made_up.finished.high) == (None, None)
+    assert told >= 6
+
+
+# How sure a boundary is, is told once.
+
+
+@pytest.mark.parametrize("fields", [{}, {"good": "1", "bad": "40"}, {"jobs": 3}], ids=str)
+def test_how_sure_a_boundary_is_is_told_once_when_all_has_been_run(fields: dict[str, object]) -> None:
+    made_up = NoisyWorld(size=40, shows=flaky(18, 0.0, 1.0))
+
+    made_up.bisect(**fields)
+
+    (place,) = (n for n, event in enumerate(made_up.events) if isinstance(event, events.Confirmed))
+    assert not any(isinstance(event, events.TrialFinished) for event in made_up.events[place:])
+    sure = made_up.events[place]
+    assert isinstance(sure, events.Confirmed)
+    assert sure.runs == made_up.runs
+    assert (sure.low, sure.high) == (16, 17)
+    assert made_up.report.luck == sure.luck
+    assert 0 < sure.luck <= 0.01
+
+
+@pytest.mark.parametrize("fields", [{}, {"good": "1", "bad": "40"}, {"all_changes": True, "shortest": 1}])
+def test_where_several_changes_are_found_nothing_is_said_of_luck(fields: dict[str, object]) -> None:
+    def shows(number: int, _: Random) -> Observation:
+        return failed() if number >= 30 or 10 <= number <= 16 else passed()
+
+    made_up = NoisyWorld(size=40, shows=shows)
+
+    made_up.bisect(**fields)
+
+    assert made_up.changes == [(9, 10), (16, 17), (29, 30)]
+    assert made_up.report.luck is None
+    assert not any(isinstance(event, events.Confirmed) for event in made_up.events)
+
+
+def test_where_runs_contradict_each_other_nothing_is_said_of_luck() -> None:
+    contradicted = 0
+    for made_up, _ in at(20, flaky(20, 0.0, 0.8)):
+        made_up.bisect()
+        if any(row.passed and row.failed for row in made_up.report.rows):
+            contradicted += 1
+            assert made_up.report.luck is None
+    assert contradicted >= 15

@@ -82,13 +82,17 @@ def _check(plan: Plan, version: str, *, verbose: bool) -> int:
 
 def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
     """Print what the one run showed, and return git bisect's exit code for it."""
+    from dataclasses import replace
+
     from bisect_asgi.errors import Unavailable
     from bisect_asgi.format import duration, size
     from bisect_asgi.model import Outcome
     from bisect_asgi.quantities import show
     from bisect_asgi.session import rule_on
 
-    ruling, run = rule_on(plan, trial), trial.observations[-1]
+    # Nothing is compared here: a probe that fails is bad, although it says nothing about a metric.
+    rules = replace(plan.rules, any_failure=plan.rules.any_failure or plan.rules.metric is not None)
+    ruling, run = rule_on(replace(plan, rules=rules), trial), trial.observations[-1]
     sign = (ruling.signature if ruling else None) or run.signature
     seen = f"{sign.phase}: {sign.shown}" if sign else ""
     if ruling is None:

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from bisect_asgi.errors import ExitCode
-from bisect_asgi.format import listing
+from bisect_asgi.format import listing, plural
+from bisect_asgi.metrics import measured, unit_of
+from bisect_asgi.model import Observation
 from bisect_asgi.quantities import show
 from bisect_asgi.report.evidence import Ends, Level
 from bisect_asgi.report.fold import Report
 from bisect_asgi.report.plot import plot
 from bisect_asgi.report.rows import How, Row
-from bisect_asgi.rules import RATIO, Limit
+from bisect_asgi.rules import RATIO, Limit, samples
 from bisect_asgi.tally import Rate
+
+_NUMBER = re.compile(r"\S*\d")
 
 
 def facts(report: Report) -> Iterator[tuple[str, str]]:
     """How sure the answer is, and where the limit comes from."""
+    title = "Sure" if report.exit_code is ExitCode.FOUND else "Likely"
     if report.boundary:
-        yield "Sure" if report.exit_code is ExitCode.FOUND else "Likely", _sure(report)
+        yield title, _sure(report)
     elif report.luck is not None:
         most = f"at most {show(max(report.luck, 1e-4), '%')}"
-        yield "Sure", f"all runs agree; by luck {most} of searches would end so and be wrong"
+        yield title, f"all runs agree; by luck {most} of searches would end so and be wrong"
     if report.ends:
         yield "Limit", _limit(report.ends)
     if len(report.levels) > 1:
@@ -45,17 +51,37 @@ def short(value: float, unit: str) -> str:
 
 
 def seen(row: Row, report: Report) -> str:
-    """What was measured on a release: `wall 1.02 × (0.98 × to 1.05 ×)`."""
+    """What was measured on a release: `wall 1.02 × (0.98 to 1.05)`."""
     if not row.samples:
         return ""
-    middle = short(median(row.samples), report.unit)
-    if len(row.samples) == 1:
-        return f"{report.plan.metric} {middle}"
-    least, most = (short(edge(row.samples), report.unit) for edge in (min, max))
+    least, middle, most = (short(of(row.samples), report.unit) for of in (min, median, max))
     if least == most:
         return f"{report.plan.metric} {middle}"
-    unit = middle.partition(" ")[2]  # once is enough
-    return f"{report.plan.metric} {middle} ({least.removesuffix(f' {unit}')} to {most})"
+    (low, unit), (high, other) = (_split(text) for text in (least, most))
+    span = f"{low} to {high}" if unit == other else f"{least} to {most}"  # once is enough
+    return f"{report.plan.metric} {middle} ({span})"
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The number and the unit behind it."""
+    number = _NUMBER.match(text)
+    end = number.end() if number else 0
+    return text[:end], text[end:]
+
+
+def evidence(row: Row, report: Report) -> str:
+    """The same with the number of samples, and for ratios what they are in the metric's own unit."""
+    parts = [seen(row, report)]
+    if report.unit == RATIO and report.plan.metric:
+        parts.append(_in_units(row.observations, report.plan.metric))
+    return ", ".join([*parts, plural(len(row.samples), "sample")])
+
+
+def _in_units(runs: Sequence[Observation], metric: str) -> str:
+    """The median of a metric itself, where its samples are ratios: `160 ms`."""
+    sampled = [run for run in runs if samples([run], metric)]
+    own = [value for run in sampled if (value := measured(run, metric)) is not None]
+    return show(median(own), unit_of(sampled, metric))
 
 
 def parts(report: Report, width: int) -> list[RenderableType]:

@@ -27,6 +27,8 @@ _MOST_LABEL = 24
 _LEAST_STRIP = 24
 _LOG = "log scale"
 _UNITS = (1.0, 60.0, 3600.0, 1024.0, 1024.0**2, 1024.0**3)
+_SHOWN_IN = (*_UNITS, 1024.0**4, 0.01, 1e-3, 1e-6, 1e-9)
+_NUMBER = re.compile(r"-?[\d.,]+(?:e[+-]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +166,7 @@ def _strip(samples: Sequence[float], axis: _Axis, at: int | None) -> str:
 
 
 def _scale(axis: _Axis, show: Callable[[float], str], *, left: int, at: int | None) -> Iterator[Text]:
-    ticks = {axis.cell(tick): show(tick) for tick in _ticks(axis, show)}
+    ticks = {axis.cell(tick): _label(tick, show)[0] for tick in _ticks(axis, show)}
     line = "".join(
         ("┼" if cell == at else "┬") if cell in ticks else "┴" if cell == at else "─"
         for cell in range(axis.cells)
@@ -184,15 +186,36 @@ def _placed(words: Mapping[int, str], left: int, cells: int) -> str:
 
 
 def _ticks(axis: _Axis, show: Callable[[float], str]) -> list[float]:
-    """Round values on the axis: those that `show` writes with the fewest digits, so in its own units."""
+    """Round values on the axis: those that are written with the fewest digits, so in `show`'s own units.
 
-    def roughness(ticks: list[float]) -> tuple[int, bool, float, int]:
-        words, count = [show(tick) for tick in ticks], len(ticks)
+    What would be rounded in writing is a last resort: equal distances would read unequal.
+    """
+
+    def roughness(ticks: list[float]) -> tuple[int, bool, bool, bool, float, int]:
+        labels, count = [_label(tick, show) for tick in ticks], len(ticks)
+        words, is_rounded = [word for word, _ in labels], not all(is_exact for _, is_exact in labels)
         digits = sum(len(number.strip("0.,")) for number in re.findall(r"[\d.,]+", " ".join(words)))
-        return count - len(set(words)), not 3 <= count <= 5, digits / count, abs(4 - count)
+        doubles = count - len(set(words))
+        return doubles, count < 2, is_rounded, not 3 <= count <= 5, digits / count, abs(4 - count)
 
     grids = _log_grids(axis) if axis.is_log else _grids(axis)
     return min((grid for grid in grids if grid), key=roughness)
+
+
+def _label(tick: float, show: Callable[[float], str]) -> tuple[str, bool]:
+    """How `show` writes a tick, with a digit more where it rounds; and whether that is the tick's value."""
+    word = show(tick)
+    match = _NUMBER.search(word)
+    number = float(match[0].replace(",", "")) if match else 0.0
+    unit = next((unit for unit in _SHOWN_IN if number and abs(tick / number / unit - 1) < 0.02), None)
+    if match is None or unit is None:
+        return word, tick == 0
+    if math.isclose(number * unit, tick, rel_tol=1e-9):
+        return word, True
+    decimals = len(match[0].partition(".")[2]) + 1
+    finer = round(tick / unit, decimals)
+    is_exact = math.isclose(finer * unit, tick, rel_tol=1e-9)
+    return word.replace(match[0], f"{finer:.12g}", 1) if is_exact else word, is_exact
 
 
 def _grids(axis: _Axis) -> Iterator[list[float]]:

@@ -56,8 +56,13 @@ class Row:
 
     @property
     def runs(self) -> int:
-        """How many runs there were."""
-        return len(self.observations) if self.how is How.RUN else 0
+        """How many runs there were, without warm-ups."""
+        return sum(map(_is_run, self.observations)) if self.how is How.RUN else 0
+
+    @property
+    def is_flaky(self) -> bool:
+        """It both passed and failed."""
+        return self.passed > 0 and self.failed > 0
 
 
 def outcomes_of(rulings: dict[int, Ruling], finished: events.RunFinished, *, size: int) -> dict[int, Outcome]:
@@ -94,9 +99,7 @@ def row_of(
         how=how,
         passed=passed,
         failed=failed,
-        remembered=sum(
-            not run.is_warm_up for trial in trials for run in trial.observations[: trial.remembered]
-        ),
+        remembered=sum(_is_run(run) for trial in trials for run in trial.observations[: trial.remembered]),
         signature=shown,
         different=ruling.different if ruling else False,
         step=environment.step if environment else "",
@@ -123,6 +126,12 @@ def _verdict(
     if runs or outcome is None:
         return How.UNKNOWN, ""
     return How.INFERRED, word(plan, outcome)
+
+
+def _is_run(run: Observation) -> bool:
+    """Whether it is to be counted: a candidate without an environment was not run."""
+    was_started = run.exit_code is not None or run.wall_s > 0
+    return was_started and not run.is_warm_up and run.outcome is not Outcome.BROKEN
 
 
 def _counted(runs: Sequence[Observation]) -> tuple[int, int]:

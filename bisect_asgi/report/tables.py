@@ -57,10 +57,9 @@ def _label(row: Row) -> tuple[str, ...]:
 
 
 def _cells(row: Row, report: Report) -> tuple[str, ...]:
-    runs = row.passed + row.failed
-    time = duration(sum(run.wall_s for run in row.observations)) if runs else ""
+    time = duration(sum(run.wall_s for run in row.observations)) if row.runs else ""
     verdict = row.verdict or ("" if row.samples else "?")
-    return row.version, date(row.uploaded), verdict, f"{runs or ''}", time, _seen(row, report)
+    return row.version, date(row.uploaded), verdict, f"{row.runs or ''}", time, _seen(row, report)
 
 
 def _stretch(rows: list[Row], report: Report) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def _parts(report: Report, *, plot_width: int) -> Iterator[RenderableType]:
         yield Text("Reproduce", style="bold")
         for version, command in report.reproduce:
             row = report.row(version)
-            yield Text(f"  # {version} ({row.verdict if row else ''})", style="dim")
+            yield Text(f"  # {version} ({_state(row, report) if row else ''})", style="dim")
             yield Pasted(f"  {command}")
 
 
@@ -113,10 +113,20 @@ def _side(row: Row) -> str:
     return f"{row.version} ({row.verdict})" if is_told else f"{row.version} ({row.verdict}, {day})"
 
 
+def _state(row: Row, report: Report) -> str:
+    """The verdict; of what does not always answer the same, with how often: no single run shows it."""
+    if not row.is_flaky:
+        return row.verdict
+    runs = plural(row.passed + row.failed, "sample" if report.plan.metric else "run")
+    what = " beyond the limit" if report.plan.metric else ""
+    counted = f"{row.failed} of {runs}{what}"
+    return f"{row.verdict}: {counted if report.plan.metric else f'failed {counted}'}"
+
+
 def _evidence(row: Row, report: Report) -> str:
     runs = row.passed + row.failed
     if row.samples:
-        return f"{row.version}: {measured.seen(row, report)}, {plural(len(row.samples), 'sample')}"
+        return f"{row.version}: {measured.evidence(row, report)}"
     if row.failed:
         how = f": {row.signature.shown}" if row.signature else ""
         return f"{row.version} failed {row.failed} of {plural(runs, 'run')}{how}"
@@ -142,7 +152,7 @@ def _others(report: Report) -> Iterator[str]:
 
 def _trials(report: Report) -> str:
     run = [row for row in report.rows if row.how is How.RUN]
-    runs = sum(max(row.passed + row.failed, len(row.samples)) for row in run)
+    runs = sum(row.runs for row in run)
     remembered = sum(row.remembered for row in run)
     skipped = sum(1 for row in run if row.verdict == "skip")
     parts = [f"{len(run)} of {plural(len(report.rows), report.plan.noun)}", plural(runs, "run")]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import median
@@ -30,7 +31,7 @@ from bisect_asgi.sampling import LOOKS, Comparison
 from bisect_asgi.stats import rank_sum
 
 _TRIES = 3
-"""So often runs are made for samples that are missing: a run may fail by chance."""
+"""So often a candidate is run in vain before it is given up: a run may fail by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class EndSampler:
         self._aim = aim
         self._recall = recall
         self._unit = ""
+        self._vain: Counter[int] = Counter()
         self.reference: int | None = None
         """What each sample has a run of next to it."""
 
@@ -125,17 +127,15 @@ class EndSampler:
 
     def sample(self, keys: tuple[int, ...], count: int) -> None:
         """Have at least `count` samples of each; a run that fails, or its reference's, is none."""
-        for _ in range(_TRIES):
-            missing = self._missing(keys, count)
-            if not missing:
-                break
+        while missing := self._missing(keys, count):
+            before = {key: len(self.samples(key)) for key in missing}
             self._engine.repeat_each(missing)
+            self._vain.update(key for key, known in before.items() if len(self.samples(key)) == known)
 
     def _missing(self, keys: tuple[int, ...], count: int) -> dict[int, int]:
-        """How many samples are missing of each; one that was run and has none will have none."""
-        observed = self._engine.observed
-        known = {key: len(self.samples(key)) for key in keys if key not in self._engine.broken}
-        missing = {key: count - found for key, found in known.items() if found or key not in observed}
+        """How many samples are missing of each; what was run in vain again and again is given up."""
+        asked = (key for key in keys if key not in self._engine.broken and self._vain[key] < _TRIES)
+        missing = {key: count - len(self.samples(key)) for key in asked}
         return {key: more for key, more in missing.items() if more > 0}
 
     def _compare(self, ends: Ends) -> Comparison:
@@ -147,7 +147,7 @@ class EndSampler:
             old, new = map(self.samples, keys)
             compared = sampling.apart(old, new, effect=self._aim.effect) if old and new else _NOTHING
             # A difference that is there and is far below what counts will not grow by more samples.
-            is_small = compared.is_shown and compared.relative < self._aim.effect / 2 and count > LOOKS[3]
+            is_small = compared.is_shown and compared.relative <= self._aim.effect / 2 and count > LOOKS[3]
             is_enough = (
                 compared.is_apart or is_small or self._aim.above is not None or self._aim.below is not None
             )

@@ -184,7 +184,8 @@ def _run_outcome(run: Observation, rules: Rules) -> Outcome:
 
 
 def _matches(run: Observation, pattern: str) -> bool:
-    shown = run.signature.shown if run.signature else ""
+    # That of a run which passed is about a metric that cannot be read.
+    shown = run.signature.shown if run.signature and run.outcome is Outcome.FAILED else ""
     return re.search(pattern, run.output_tail + "\n" + shown, re.MULTILINE) is not None
 
 

@@ -66,16 +66,10 @@ def tell_sure(engine: Engine, state: State, setting: Setting) -> None:
 
 def _run_again(engine: Engine, wanted: Mapping[int, int]) -> bool:
     """Run these once more; tell whether any of it told anything: else it never will."""
-    before = engine.judgement()
+    before = engine.judgement().rulings
     engine.repeat_each(wanted)
-    after = engine.judgement()
-    return any(_answers(after, key) > _answers(before, key) for key in wanted)
-
-
-def _answers(judgement: Judgement, key: int) -> int:
-    """How often a candidate has answered, in whichever way."""
-    ruling = judgement.rulings.get(key)
-    return ruling.passed + ruling.failed if ruling else 0
+    after = engine.judgement().rulings
+    return any(after.get(key) != before.get(key) for key in wanted)
 
 
 def _unsure(

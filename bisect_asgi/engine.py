@@ -69,6 +69,7 @@ class Engine:
         self._jobs = jobs
         self.emit = emit
         self._flights: dict[Future[Trial], tuple[int, Lifeline]] = {}
+        self._launching: Lifeline | None = None
         self.observed: dict[int, tuple[Observation, ...]] = {}
         self.broken: dict[int, Observation] = {}
         """Candidates that could not be asked; they stay unknown, and the search goes round them."""
@@ -154,7 +155,7 @@ class Engine:
                     return state
                 self._collect()
         finally:
-            self._cancel(self._in_flight())
+            self._abandon()
 
     def repeat(self, keys: Collection[int], runs: int) -> None:
         """Run the probe `runs` more times on each of `keys`."""
@@ -170,7 +171,7 @@ class Engine:
                 self._collect()
                 self.tell()
         finally:
-            self._cancel(self._in_flight())
+            self._abandon()
 
     def tell(self) -> None:
         """Say what everything that was observed means so far."""
@@ -183,8 +184,10 @@ class Engine:
         for key in keys:
             lifeline = Lifeline()
             self.emit(events.TrialStarted(key=key))
+            self._launching = lifeline
             future = self._executor.submit(self._run_trial, self._request(key, runs=runs), lifeline)
             self._flights[future] = (key, lifeline)
+            self._launching = None
 
     def _request(self, key: int, *, runs: int) -> TrialRequest:
         candidate = self._candidates[key]
@@ -220,6 +223,12 @@ class Engine:
             self.broken[trial.key] = broken[0]
         else:
             self.observed[trial.key] = self.observed.get(trial.key, ()) + trial.observations
+
+    def _abandon(self) -> None:
+        """Stop everything, also what an interrupt has kept from being written down as in flight."""
+        self._cancel(self._in_flight())
+        if self._launching is not None:
+            self._launching.cancel()
 
     def _cancel(self, keys: Iterable[int]) -> None:
         """Stop trials whose results do not matter any more; they answer nothing."""

@@ -538,3 +538,21 @@ def test_warm_ups_alone_say_nothing() -> None:
     lab.engine.repeat_each({0: 1, 1: 1})
 
     assert lab.engine.judgement() == Judgement()
+
+
+def test_an_interrupt_while_a_trial_is_being_given_away_stops_it() -> None:
+    """It runs already, and is not yet known to be in flight."""
+    given: list[Lifeline] = []
+
+    class Interrupted(Executor):
+        def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+            given.append(args[1])
+            raise KeyboardInterrupt
+
+    lab = Lab(3, broke_at(2), executor=Interrupted())
+
+    with pytest.raises(KeyboardInterrupt):
+        lab.engine.repeat([0], 1)
+
+    with pytest.raises(Cancelled):
+        given[0].check()

@@ -489,3 +489,40 @@ def test_ends_that_are_as_the_user_says_leave_the_boundary_as_the_answer() -> No
     said = answer(a_case(good=0, bad=4), found, judged(k0=PASSES, k1=PASSES, k2=FAILS, k4=FAILS))
 
     assert said == Answer(kind=AnswerKind.FOUND, found=found)
+
+
+@pytest.mark.parametrize(
+    ("ruling", "said"),
+    [
+        pytest.param(PASSES, "`size` of starlette 0.5 is beyond its limit in 0 of 1 sample", id="within"),
+        pytest.param(
+            replace(FAILS, passed=1),
+            f"`size` of starlette 0.1 is beyond its limit in 1 of 2 samples: {ASSERTION.shown}",
+            id="beyond",
+        ),
+    ],
+)
+def test_an_end_that_is_measured_is_told_by_its_samples(ruling: Ruling, said: str) -> None:
+    is_good = ruling is not PASSES
+    case = replace(a_case(good=0, bad=4), metric="size", is_settled=True)
+
+    answered = answer(case, Searching(low=None, high=None), judged(**{"k0" if is_good else "k4": ruling}))
+
+    assert answered.message == f"the {'good end fails' if is_good else 'bad end passes'}: {said}"
+
+
+def test_a_metric_that_is_on_one_side_of_its_limit_everywhere_is_told_as_that() -> None:
+    case = replace(a_case(), metric="size")
+
+    within = answer(case, Stopped(reason=StopReason.ALL_OLD), judged(k0=PASSES, k4=PASSES))
+    beyond = answer(case, Stopped(reason=StopReason.ALL_NEW), judged(k0=FAILS, k4=FAILS))
+
+    assert within.message.startswith("`size` is within its limit on every release of starlette")
+    assert beyond.message.startswith("`size` is beyond its limit on every release of starlette")
+
+
+def test_a_search_that_waits_for_releases_that_do_not_answer_says_so() -> None:
+    stuck = answer(a_case(), Searching(low=1, high=3), judged(k1=PASSES, k3=FAILS))
+
+    assert stuck.kind is AnswerKind.INCONCLUSIVE
+    assert stuck.message == "some releases did not answer, and the change may be in one of them"

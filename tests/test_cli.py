@@ -73,9 +73,11 @@ class Shell:
         return path
 
     def start(self, *arguments: str, file_limit: int | None = None) -> subprocess.Popen[str]:
-        def limit() -> None:
-            assert file_limit is not None
-            resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+        def prepare() -> None:
+            # What a shell starts in the background, this test's run among it, ignores interrupts.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if file_limit is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
         return subprocess.Popen(
             [sys.executable, "-m", "bisect_asgi", *arguments],
@@ -85,7 +87,7 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=limit if file_limit is not None else None,
+            preexec_fn=prepare,
         )
 
     def run(self, *arguments: str, file_limit: int | None = None) -> subprocess.CompletedProcess[str]:

@@ -43,7 +43,7 @@ python-3.8: .venv/installed
 test: .venv/installed  ## Run all tests; those marked `network` use the real index
 	$(BIN)/python -m pytest
 
-check: lint types coverage  ## What CI runs
+check: lint types coverage  ## What CI runs; its properties are tried on the same examples each time, `make test` looks for new ones
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -58,7 +58,7 @@ types: .venv/installed
 
 coverage: .venv/installed
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest --hypothesis-profile=ci
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include="$(PURE)" --fail-under=100

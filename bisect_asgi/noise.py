@@ -26,6 +26,8 @@ _ANGLES = tuple((step + 0.5) / _STEPS * pi / 2 for step in range(_STEPS))
 _RATES = tuple((2 * log(sin(angle)), 2 * log(cos(angle))) for angle in _ANGLES)
 """The grid: logarithms of the rates of failing and of passing; Jeffreys' prior is even in the angle."""
 _NOTHING = 1e-250
+_ROUNDING = 1e-9
+"""What sums over the grid may be off by, in logarithms of odds: a tie must not have a winner by rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ class Noise:
             odds = _log_odds(seen, often=self.new, rare=self.old)
         else:
             odds = -_log_odds(seen, often=self.old, rare=self.new)
-        if abs(odds) <= clear:
+        if abs(odds) <= clear + _ROUNDING:
             return None
         return Verdict.NEW if odds > 0 else Verdict.OLD
 

@@ -120,6 +120,13 @@ def test_failures_are_treated_as_passes_are(noise: Noise, seen: Tally) -> None:
     assert mirrored.side(0, runs(seen.failed, seen.passed)) is noise.side(0, seen)
 
 
+@pytest.mark.parametrize("new_is", [Outcome.FAILED, Outcome.PASSED])
+def test_a_tie_has_no_winner_by_rounding(new_is: Outcome) -> None:
+    noise = Noise(new_is=new_is, old=runs(0, 0), new=runs(0, 0), confidence=0.5)
+
+    assert noise.side(0, runs(1, 1)) is None
+
+
 @given(NOISES, TALLIES, CONFIDENCES)
 def test_a_lower_confidence_is_content_with_no_more(noise: Noise, seen: Tally, confidence: float) -> None:
     low, high = sorted([noise.confidence, confidence])

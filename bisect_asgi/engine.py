@@ -6,11 +6,13 @@ search is told all rulings afresh, so a ruling that changes with what is seen la
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
 
-from bisect_asgi import events
+from bisect_asgi import events, signature
+from bisect_asgi.errors import Lost
 from bisect_asgi.judge import Expectation, Judgement, judge
 from bisect_asgi.model import (
     BuiltEnvironment,
@@ -18,6 +20,7 @@ from bisect_asgi.model import (
     Measuring,
     Observation,
     Outcome,
+    Phase,
     Probe,
     Trial,
     TrialRequest,
@@ -54,10 +57,18 @@ class Engine:
         run_trial: does one trial; called in the executor's workers.
         executor: where trials run; `jobs` of them at a time.
         emit: told every event; called from the thread of the caller.
+        clock: what events are dated by, in seconds.
     """
 
     def __init__(
-        self, question: Question, *, run_trial: RunTrial, executor: Executor, jobs: int, emit: Emit
+        self,
+        question: Question,
+        *,
+        run_trial: RunTrial,
+        executor: Executor,
+        jobs: int,
+        emit: Emit,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.question = question
         """What is to be found out; a limit that is found while samples are taken changes it."""
@@ -68,6 +79,7 @@ class Engine:
         self._executor = executor
         self._jobs = jobs
         self.emit = emit
+        self._clock = clock
         self._flights: dict[Future[Trial], tuple[int, Lifeline]] = {}
         self._launching: Lifeline | None = None
         self.observed: dict[int, tuple[Observation, ...]] = {}
@@ -183,7 +195,7 @@ class Engine:
     def _submit(self, keys: Iterable[int], *, runs: int) -> None:
         for key in keys:
             lifeline = Lifeline()
-            self.emit(events.TrialStarted(key=key))
+            self.emit(events.TrialStarted(key=key, at_s=self._clock()))
             self._launching = lifeline
             future = self._executor.submit(self._run_trial, self._request(key, runs=runs), lifeline)
             self._flights[future] = (key, lifeline)
@@ -207,11 +219,15 @@ class Engine:
         """Wait until at least one trial is back, and take in all that are."""
         done, _ = wait(self._flights, return_when=FIRST_COMPLETED)
         for future in done:
-            del self._flights[future]
-            self._take(future.result())
+            key, _ = self._flights.pop(future)
+            try:
+                trial = future.result()
+            except Lost as error:
+                trial = _lost(key, self._candidates[key].label, error)
+            self._take(trial)
 
     def _take(self, trial: Trial) -> None:
-        self.emit(events.TrialFinished(trial=trial))
+        self.emit(events.TrialFinished(trial=trial, at_s=self._clock()))
         if trial.environment:
             self.environments[trial.key] = trial.environment
         if made := len(trial.observations) - trial.remembered:
@@ -238,7 +254,7 @@ class Engine:
                 del self._flights[future]
                 future.cancel()
                 lifeline.cancel()
-                self.emit(events.TrialCancelled(key=key))
+                self.emit(events.TrialCancelled(key=key, at_s=self._clock()))
 
     def _say(self, judgement: Judgement, state: State | None = None) -> None:
         low, high, left = None, None, 0
@@ -261,3 +277,10 @@ class Engine:
                 left=left,
             )
         )
+
+
+def _lost(key: int, label: str, error: Lost) -> Trial:
+    """The trial of a candidate whose workers died: nothing was learnt about it."""
+    sign = signature.of_environment(Phase.INSTALL, str(error))
+    run = Observation(outcome=Outcome.BROKEN, phase=Phase.INSTALL, signature=sign)
+    return Trial(key=key, label=label, observations=(run,))

@@ -50,5 +50,9 @@ class BuildFailed(Exception):
     """A distribution has no wheel here and could not be built. The candidate cannot be tested."""
 
 
+class Lost(Exception):
+    """The worker that ran a trial died, as often as it was tried; nothing was learnt about the candidate."""
+
+
 class Cancelled(Exception):
     """The trial was told to stop; it has no result."""

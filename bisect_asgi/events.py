@@ -20,6 +20,7 @@ from bisect_asgi.model import (
     Outcome,
     Ruling,
     Signature,
+    Step,
     Trial,
 )
 from bisect_asgi.tally import Rate
@@ -74,6 +75,8 @@ class RunStarted:
     """The options with which `bisect-asgi check` runs the probe the same way."""
     term_old: str = "good"
     term_new: str = "bad"
+    at_s: float | None = None
+    """What the run's clock showed; it counts seconds from anywhere, and stages have the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +123,8 @@ class TrialStarted:
     """A candidate was given to a worker."""
 
     key: int
+    at_s: float | None = None
+    """When, on the run's clock; None: not recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +148,7 @@ class TrialFinished:
     """A candidate's trial came back."""
 
     trial: Trial
+    at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +156,26 @@ class TrialCancelled:
     """A trial was stopped because its result could no longer change the answer."""
 
     key: int
+    at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparationStarted:
+    """An environment that may be wanted next is being built ahead."""
+
+    key: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparationEnded:
+    """It was built, or is not wanted any more."""
+
+    key: int
+    at_s: float
+    steps: dict[Step, float]
+    """Seconds that each took; empty where it was there already."""
+    is_cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,6 +416,8 @@ Event = (
     | OutputSeen
     | TrialFinished
     | TrialCancelled
+    | PreparationStarted
+    | PreparationEnded
     | Judged
     | Believed
     | Confirmed

@@ -44,6 +44,25 @@ class Phase(StrEnum):
     CHECK = "check"
 
 
+class Step(StrEnum):
+    """What a trial's time goes to, in the order in which it does."""
+
+    RESOLVE = "resolve"
+    """Which files make the environment."""
+    DOWNLOAD = "download"
+    """Getting and unpacking those that are not kept yet."""
+    BUILD = "build"
+    """Building source distributions."""
+    LINK = "link"
+    """Putting the environment together from what is kept, and proving it."""
+    WAIT = "wait"
+    """For another trial's environment, or for the measuring lane."""
+    START = "start"
+    """Of the processes, up to the probe's own."""
+    RUN = "run"
+    """The probe's."""
+
+
 class FailureKind(StrEnum):
     """Where a signature comes from."""
 
@@ -373,6 +392,10 @@ class Trial:
     """How many of the observations came from the store."""
     build_s: float = 0.0
     run_s: float = 0.0
+    steps: dict[Step, float] = field(default_factory=dict)
+    """Seconds that each took; what was there already took none."""
+    host: str = ""
+    """The machine that ran it; empty: this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

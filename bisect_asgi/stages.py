@@ -92,6 +92,7 @@ def started(
         check_options=plan.check_options(),
         term_old=plan.term_old,
         term_new=plan.term_new,
+        at_s=time.monotonic(),
     )
 
 

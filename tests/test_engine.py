@@ -22,7 +22,7 @@ from builders import (
 
 from bisect_asgi import events
 from bisect_asgi.engine import Engine, Question, RunTrial
-from bisect_asgi.errors import Cancelled, Unavailable
+from bisect_asgi.errors import Cancelled, Lost, Unavailable
 from bisect_asgi.judge import Expectation, Judgement
 from bisect_asgi.model import (
     BuiltEnvironment,
@@ -60,6 +60,7 @@ class Lab:
         run_trial: RunTrial | None = None,
         fresh: bool = False,
         stage: int = 0,
+        clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.size = size
         self.history = history
@@ -80,6 +81,7 @@ class Lab:
             executor=executor or InlineExecutor(),
             jobs=jobs,
             emit=self.events.append,
+            clock=clock,
         )
 
     def run_trial(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
@@ -376,7 +378,7 @@ def test_an_error_ends_everything_that_is_in_flight(error: BaseException) -> Non
             lab.search()
 
     assert hanging.cancelled == {9}
-    assert events.TrialCancelled(key=9) in lab.events
+    assert [event.key for event in lab.events if isinstance(event, events.TrialCancelled)] == [9]
 
 
 def test_an_error_while_repeating_ends_everything_that_is_in_flight() -> None:
@@ -556,3 +558,29 @@ def test_an_interrupt_while_a_trial_is_being_given_away_stops_it() -> None:
 
     with pytest.raises(Cancelled):
         given[0].check()
+
+
+def test_a_trial_whose_workers_died_tells_nothing_and_ends_nothing() -> None:
+    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        if request.key == 4:
+            raise Lost("four workers died while they ran it")
+        return trial(request, broke_at(7)(request.key))
+
+    lab = Lab(9, broke_at(7), run_trial=run_trial, expectation=Expectation(good=0, bad=8))
+
+    assert lab.search() == Found(low=6, high=7)
+    assert 4 not in lab.engine.observed
+    sign = lab.engine.broken[4].signature
+    assert sign is not None
+    assert "four workers died" in sign.shown
+
+
+def test_events_of_trials_are_dated_by_the_clock() -> None:
+    lab = Lab(2, broke_at(1), clock=iter(range(100)).__next__)
+
+    lab.search()
+
+    dated = [
+        event.at_s for event in lab.events if isinstance(event, (events.TrialStarted, events.TrialFinished))
+    ]
+    assert dated == [0, 1, 2, 3]

@@ -34,7 +34,9 @@ def test_every_kind_of_event_is_read_back_in_order_but_what_is_only_for_watching
 def test_each_event_is_one_line(path: Path) -> None:
     write(path, TrialStarted(key=3), TrialStarted(key=4))
 
-    assert path.read_bytes() == b'{"event":"TrialStarted","key":3}\n{"event":"TrialStarted","key":4}\n'
+    assert path.read_bytes() == (
+        b'{"event":"TrialStarted","key":3,"at_s":null}\n{"event":"TrialStarted","key":4,"at_s":null}\n'
+    )
 
 
 @pytest.mark.parametrize(

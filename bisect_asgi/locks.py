@@ -27,10 +27,10 @@ def locked(path: Path, *, waiting: Callable[[], None], shared: bool = False) -> 
 
 
 @contextmanager
-def locked_if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock `path` alone if nobody else holds it; tell whether that is so."""
+def locked_if_free(path: Path, *, shared: bool = False) -> Iterator[bool]:
+    """Hold the lock `path`, alone or with others that share it, if nobody is in the way; tell whether so."""
     with _opened(path) as descriptor:
-        yield _try(descriptor, fcntl.LOCK_EX)
+        yield _try(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
 
 def _try(descriptor: int, kind: int) -> bool:

@@ -87,8 +87,11 @@ def run_helper(
     lifeline: Lifeline,
     stdin: str = "",
     cwd: Path | None = None,
+    on_stderr: Callable[[str], None] | None = None,
 ) -> Completed:
     """Run a short-lived program of ours to its end.
+
+    `on_stderr` is told each line of its standard error at once, from another thread.
 
     Raises:
         Cancelled: the lifeline was cancelled.
@@ -105,15 +108,42 @@ def run_helper(
         errors="replace",
         start_new_session=True,  # Ctrl-C is for us: we end it
     )
-    try:
-        with lifeline.holding(lambda: _kill_group(process)):
-            stdout, stderr = process.communicate(stdin)
-    finally:
-        if process.poll() is None:
-            _kill_group(process)
-            process.wait()
+    with _followed(process, on_stderr) as lines:
+        try:
+            with lifeline.holding(lambda: _kill_group(process)):
+                stdout, stderr = process.communicate(stdin)
+        finally:
+            if process.poll() is None:
+                _kill_group(process)
+                process.wait()
     lifeline.check()
-    return Completed(exit_code=process.returncode, stdout=stdout, stderr=stderr)
+    return Completed(exit_code=process.returncode, stdout=stdout, stderr=stderr or "".join(lines))
+
+
+@contextmanager
+def _followed(
+    process: subprocess.Popen[str], on_stderr: Callable[[str], None] | None
+) -> Iterator[Sequence[str]]:
+    """Read the standard error line by line in here, and give what was read; nobody who asks: leave it."""
+    lines: list[str] = []
+    stream = process.stderr
+    if on_stderr is None or stream is None:
+        yield lines
+        return
+
+    def follow() -> None:
+        for line in stream:
+            lines.append(line)
+            on_stderr(line.rstrip("\n"))
+
+    process.stderr = None  # not for `communicate`
+    thread = threading.Thread(target=follow, name="standard error", daemon=True)
+    thread.start()
+    try:
+        yield lines
+    finally:
+        thread.join()
+        stream.close()
 
 
 def _kill_group(process: subprocess.Popen[str]) -> None:

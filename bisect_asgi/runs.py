@@ -15,8 +15,9 @@ from bisect_asgi.asgi.request import RESULT, UNREADABLE_METRIC, Driven, DriveReq
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.errors import Unavailable, UsageError
 from bisect_asgi.metrics import Reported
-from bisect_asgi.model import UNTESTABLE_EXIT, Observation, Outcome, Phase, Probe, Served, Signature
+from bisect_asgi.model import UNTESTABLE_EXIT, Observation, Outcome, Phase, Probe, Served, Signature, Step
 from bisect_asgi.process import Lifeline, Run, is_alive, run_supervised
+from bisect_asgi.stopwatch import move, spending
 
 # What a probe may need of the user's shell and that is no secret.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -40,16 +41,18 @@ def run_probe(
         work, report = _lay_out(folder, probe)
         environ = _environ(probe, environment, folder)
         served = probe.served
-        run = run_supervised(
-            _drive(probe, served, environment, work, environ) if served else _argv(probe, environment),
-            cwd=work,
-            report=report,
-            environ=environ,
-            timeout_s=probe.timeout_s,
-            lifeline=lifeline,
-            on_output=output,
-            is_driver=served is not None,
-        )
+        with spending(Step.START):
+            run = run_supervised(
+                _drive(probe, served, environment, work, environ) if served else _argv(probe, environment),
+                cwd=work,
+                report=report,
+                environ=environ,
+                timeout_s=probe.timeout_s,
+                lifeline=lifeline,
+                on_output=output,
+                is_driver=served is not None,
+            )
+            move(run.wall_s, to=Step.RUN)
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
         return _with_reported(seen, _reported(run, report))
     except OSError as error:

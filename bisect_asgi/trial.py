@@ -11,15 +11,16 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
 from bisect_asgi import codec, signature
-from bisect_asgi.environments.cache import Environment, EnvironmentCache, NotProved
+from bisect_asgi.environments.cache import Environment, EnvironmentCache
 from bisect_asgi.environments.resolution import Resolution, Resolver
+from bisect_asgi.environments.skeletons import NotProved
 from bisect_asgi.errors import BuildFailed, Unresolvable
 from bisect_asgi.events import Activity
 from bisect_asgi.locks import locked
@@ -30,12 +31,14 @@ from bisect_asgi.model import (
     Outcome,
     Phase,
     Probe,
+    Step,
     Trial,
     TrialRequest,
 )
 from bisect_asgi.process import Lifeline
 from bisect_asgi.runs import Output, run_probe
 from bisect_asgi.samples import Lane, take_sample, warm_up
+from bisect_asgi.stopwatch import recording, spending
 from bisect_asgi.store import Store
 
 _RECENT = timedelta(days=1)
@@ -80,22 +83,51 @@ def run_trial(
         Unavailable: the index, the disk or uv failed; nothing was learnt.
         Cancelled: the lifeline was cancelled.
     """
+    with recording() as steps:
+        trial = _run_trial(request, workshop, lifeline, progress, output)
+    return replace(trial, steps=steps)
+
+
+def prepare(request: TrialRequest, workshop: Workshop, *, lifeline: Lifeline) -> dict[Step, float]:
+    """Build a candidate's environment ahead; return the seconds of each step.
+
+    What cannot be built says nothing here: the trial will tell, if there is one.
+
+    Raises:
+        Unavailable: the index, the disk or uv failed.
+        Cancelled: the lifeline was cancelled.
+    """
+    with recording() as steps, suppress(Unresolvable, BuildFailed, NotProved):
+        with spending(Step.RESOLVE):
+            resolution = resolve(request.spec, workshop, lifeline)
+        with workshop.environments.holding(resolution, request.spec, lifeline):
+            pass
+    return steps
+
+
+def _run_trial(
+    request: TrialRequest, workshop: Workshop, lifeline: Lifeline, progress: Progress, output: Output | None
+) -> Trial:
     started = monotonic()
     progress(Activity.RESOLVING)
     try:
         anew = request.fresh and not request.already
-        resolution = resolve(request.spec, workshop, lifeline, anew=anew)
+        with spending(Step.RESOLVE):
+            resolution = resolve(request.spec, workshop, lifeline, anew=anew)
     except (Unresolvable, BuildFailed) as error:
         return _untestable(request, error, build_s=monotonic() - started)
     try:
-        against = _resolve_reference(request, workshop, lifeline)
+        with spending(Step.RESOLVE):
+            against = _resolve_reference(request, workshop, lifeline)
     except NotProved as error:
         return _broken(request, error, build_s=monotonic() - started)
     key = observation_key(request.probe, resolution, against)
     if request.fresh:
         workshop.renew(key)
     # Two processes that want the same observation: the second waits, and finds it in the store.
-    with locked(workshop.locks / f"run-{key}.lock", waiting=lifeline.check):
+    with ExitStack() as alone:
+        with spending(Step.WAIT):
+            alone.enter_context(locked(workshop.locks / f"run-{key}.lock", waiting=lifeline.check))
         known = _asked_for(workshop.store.observations(key)[request.already :], request.runs)
         wanted = request.runs - _count(known)
         if wanted == 0:
@@ -108,13 +140,15 @@ def run_trial(
                 reference = _hold_reference(held, request, workshop, against, lifeline)
                 built = monotonic()
                 if request.measuring:
-                    held.enter_context(workshop.lane.taken(lifeline))
+                    with spending(Step.WAIT):
+                        held.enter_context(workshop.lane.taken(lifeline))
                 begun = monotonic()
                 progress(Activity.RUNNING)
                 made = []
                 for seen in _runs(request, workshop, environment, reference, wanted, lifeline, output):
                     made.append(seen)
                     _keep(seen, key, workshop.store)
+                workshop.environments.note_use(resolution, request.spec.interpreter)
         except BuildFailed as error:
             _keep_failure(request.spec, error, workshop.store)
             return _untestable(request, error, build_s=monotonic() - started)

@@ -16,7 +16,7 @@ from packaging.tags import Tag
 from packaging.version import Version
 
 from bisect_asgi import signature
-from bisect_asgi.environments import cache
+from bisect_asgi.environments import cache, skeletons
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.errors import Unresolvable, UsageError
 from bisect_asgi.hunt import World
@@ -236,7 +236,7 @@ def probe() -> Probe:
 
 def environment(folder: Path, python: str = sys.executable) -> Environment:
     """A real environment with nothing installed but the hook, for the Python at that path."""
-    cache._make_skeleton(folder, Interpreter(path=python, version="3.11.7"))
+    skeletons.make_skeleton(folder, Interpreter(path=python, version="3.11.7"))
     cache._place_hook(folder)
     return Environment(folder=folder, distributions=())
 

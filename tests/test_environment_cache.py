@@ -21,8 +21,9 @@ from packaging.requirements import Requirement
 
 import bisect_asgi
 from bisect_asgi import codec, interpreters
-from bisect_asgi.environments.cache import Environment, EnvironmentCache, NotProved
+from bisect_asgi.environments.cache import Environment, EnvironmentCache
 from bisect_asgi.environments.resolution import Resolution, Resolver
+from bisect_asgi.environments.skeletons import NotProved
 from bisect_asgi.environments.uv import Indexes, Uv
 from bisect_asgi.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
 from bisect_asgi.locks import locked

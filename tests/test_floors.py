@@ -51,6 +51,7 @@ FLOORS = (
             "sdists",
             "kept",
             "samples",
+            "stopwatch",
         ),
     },
     {

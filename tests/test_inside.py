@@ -116,26 +116,6 @@ def test_every_python_compiles_it(pythons: Pythons) -> None:
     assert done == pythons.agree((0, "", ""))
 
 
-# --- What is installed
-
-
-def test_what_is_installed_is_listed(pythons: Pythons) -> None:
-    def install_and_list(python: Python) -> object:
-        wheel, old = python.site / "demo-1.0.dist-info", python.site / "Old_Style-0.5.egg-info"
-        wheel.mkdir()
-        (wheel / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n\nGrüße!\n", "utf-8"
-        )
-        old.mkdir()
-        (old / "PKG-INFO").write_text("Metadata-Version: 1.0\nName: Old.Style\nVersion: 0.5b1\n")
-        code, stdout, stderr = python.unwatched("-I", INSIDE / "list_installed.py")
-        return code, sorted(json.loads(stdout)), stderr
-
-    listed = pythons.each(install_and_list)
-
-    assert listed == pythons.agree((0, [["Old.Style", "0.5b1"], ["demo", "1.0"]], ""))
-
-
 # --- The hook
 
 

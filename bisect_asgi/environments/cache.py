@@ -8,37 +8,32 @@ as relocatable, and uv then writes scripts that find their interpreter beside th
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from bisect_asgi import codec
+from bisect_asgi.environments.installed import installed, prove
+from bisect_asgi.environments.lending import Lenders
 from bisect_asgi.environments.resolution import Resolution, Resolver, date_arguments
+from bisect_asgi.environments.skeletons import Skeletons, site_packages
 from bisect_asgi.environments.uv import Uv
 from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.locks import locked, locked_if_free
-from bisect_asgi.model import Distribution, EnvironmentSpec, Interpreter
-from bisect_asgi.process import Lifeline, run_helper
+from bisect_asgi.model import Distribution, EnvironmentSpec, Interpreter, Step
+from bisect_asgi.process import Lifeline
+from bisect_asgi.stopwatch import spending
 
 _INSIDE = Path(__file__).parent.parent / "inside"
 _HOOK = "bisect_asgi_inside"
 _MARKER = "bisect-asgi.json"
-# virtualenv configures logging and its app-data for the whole process.
-_VIRTUALENV = threading.Lock()
-
-
-class NotProved(Exception):
-    """The environment was built and is not what it says; nothing can be learnt from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +70,11 @@ class EnvironmentCache:
         self._uv = uv
         self._resolver = resolver
         self._limit_bytes = limit_bytes
+        self._skeletons = Skeletons(folder.with_name("skeletons"))
+        self._lenders = Lenders(
+            folder=folder.with_name("lenders"), environments=folder, locks=folder.with_name("locks")
+        )
+        self._used: set[str] = set()
 
     @contextmanager
     def holding(
@@ -91,18 +91,29 @@ class EnvironmentCache:
         home = self._folder / resolution.digest
         lock = self._lock(resolution.digest)
         while True:
-            with locked(lock, shared=True, waiting=lifeline.check):
+            with ExitStack() as held:
+                with spending(Step.WAIT):
+                    held.enter_context(locked(lock, shared=True, waiting=lifeline.check))
                 if marker := _read_marker(home):
                     os.utime(home / _MARKER)
                     yield Environment(folder=home, distributions=marker.distributions)
                     return
-            with locked(lock, waiting=lifeline.check):
+            with ExitStack() as held:
+                with spending(Step.WAIT):
+                    held.enter_context(locked(lock, waiting=lifeline.check))
                 if _read_marker(home) is None:
                     try:
                         self._build(home, resolution, spec, lifeline)
                     except OSError as error:
                         raise _not_writable(self._folder, error) from error
             self._evict(spare=resolution.digest)
+
+    def note_use(self, resolution: Resolution, interpreter: Interpreter) -> None:
+        """Have an environment that a probe has run in lend what is in it to others."""
+        if resolution.digest not in self._used:
+            self._used.add(resolution.digest)
+            with suppress(OSError):  # then they install it themselves
+                self._lenders.note(resolution.pins, interpreter, resolution.digest)
 
     def sizes(self) -> list[tuple[str, int]]:
         """The digest and the bytes of every environment, least recently used first.
@@ -128,11 +139,13 @@ class EnvironmentCache:
         return self._folder.with_name("locks") / f"{digest}.lock"
 
     def _build(self, home: Path, resolution: Resolution, spec: EnvironmentSpec, lifeline: Lifeline) -> None:
-        with self._slot(spec.interpreter) as slot:
-            _make_skeleton(slot, spec.interpreter)
-            self._install(slot, resolution, spec.interpreter, lifeline)
-            distributions = _installed(slot, lifeline)
-            _prove(distributions, spec.proves)
+        with spending(Step.LINK), self._slot(spec.interpreter) as slot:
+            self._skeletons.copy(spec.interpreter, slot, lifeline)
+            missing = self._lenders.lend(resolution.pins, spec.interpreter, slot)
+            if missing:
+                self._install(slot, missing, resolution, spec.interpreter, lifeline)
+            distributions = installed(slot)
+            prove(distributions, spec.proves)
             _place_hook(slot)
             marker = Marker(distributions=distributions, size_bytes=_protect(slot))
             (slot / _MARKER).write_bytes(codec.to_json(marker))
@@ -157,10 +170,16 @@ class EnvironmentCache:
         raise Unavailable("every place to build environments in is taken", hint="remove the cache folder")
 
     def _install(
-        self, slot: Path, resolution: Resolution, interpreter: Interpreter, lifeline: Lifeline
+        self,
+        slot: Path,
+        missing: Sequence[str],
+        resolution: Resolution,
+        interpreter: Interpreter,
+        lifeline: Lifeline,
     ) -> None:
+        """Have uv install what nobody lends."""
         pins = slot / "requirements.txt"
-        pins.write_text("\n".join(resolution.pins))
+        pins.write_text("\n".join(missing))
 
         def install() -> str:
             return self._uv.run(
@@ -199,51 +218,8 @@ def _read_marker(home: Path) -> Marker | None:
         return None
 
 
-def _make_skeleton(folder: Path, interpreter: Interpreter) -> None:
-    """Make an environment without anything in it: no pip, no setuptools."""
-    with _VIRTUALENV:
-        import virtualenv
-
-        virtualenv.session_via_cli(
-            [str(folder), "--python", interpreter.path, "--no-seed", "--no-vcs-ignore", "--activators", ""]
-        ).run()
-    with (folder / "pyvenv.cfg").open("a") as configuration:
-        configuration.write("relocatable = true\n")
-    for patch in folder.glob("lib/python*/site-packages/_virtualenv.*"):
-        patch.unlink()  # guards installing from inside, which nobody does here; does not compile before 3.8
-
-
-def _installed(folder: Path, lifeline: Lifeline) -> tuple[Distribution, ...]:
-    """Ask the environment's Python what is installed."""
-    asked = run_helper(
-        [str(folder / "bin" / "python"), "-I", str(_INSIDE / "list_installed.py")],
-        environ={"PATH": os.defpath},
-        lifeline=lifeline,
-    )
-    if asked.exit_code != 0:
-        raise NotProved(f"its Python does not run: {asked.stderr.strip().rpartition(chr(10))[2]}")
-    pairs = json.loads(asked.stdout)
-    found = (Distribution(name=canonicalize_name(name), version=version) for name, version in pairs)
-    return tuple(sorted(found, key=lambda distribution: distribution.name))
-
-
-def _prove(distributions: tuple[Distribution, ...], wanted: Distribution | None) -> None:
-    """Hold what is installed against what should be."""
-    if wanted is None:
-        return
-    found = next((d.version for d in distributions if d.name == wanted.name), None)
-    if found is None:
-        raise NotProved(f"`{wanted}` was installed, and its Python does not see it")
-    try:
-        same = Version(found) == Version(wanted.version)
-    except InvalidVersion:
-        same = found == wanted.version
-    if not same:
-        raise NotProved(f"`{wanted}` was installed, and its metadata says {found}")
-
-
 def _place_hook(folder: Path) -> None:
-    site = next(folder.glob("lib/python*/site-packages"))
+    site = site_packages(folder)
     shutil.copy(_INSIDE / f"{_HOOK}.py", site)
     # Sorts first, so that it watches while others are imported; does nothing outside a run.
     line = f'import os; "BISECT_ASGI_REPORT" in os.environ and __import__("{_HOOK}")\n'
@@ -259,7 +235,8 @@ def _protect(folder: Path) -> int:
             status = os.lstat(path)
             if stat.S_ISREG(status.st_mode):
                 total += status.st_size
-                os.chmod(path, status.st_mode & ~0o222)
+                if status.st_mode & 0o222:
+                    os.chmod(path, status.st_mode & ~0o222)
     return total
 
 

@@ -37,8 +37,9 @@ from bisect_asgi.environments.tools import Tools, later, stamp, when
 from bisect_asgi.environments.uv import SdistBuildFailed, Uv
 from bisect_asgi.environments.wheels import WheelBuilder, built_with
 from bisect_asgi.errors import BuildFailed, Unresolvable
-from bisect_asgi.model import Commit, Distribution, EnvironmentSpec, Exemption, Interpreter
+from bisect_asgi.model import Commit, Distribution, EnvironmentSpec, Exemption, Interpreter, Step
 from bisect_asgi.process import Lifeline
+from bisect_asgi.stopwatch import spending
 
 _MOST_BUILDS = 50
 _FRESH_FOR = timedelta(minutes=10)
@@ -106,7 +107,8 @@ class Resolver:
         """Build the commit's wheel, and resolve with it in the place of its project."""
         if self._wheels is None:
             raise ValueError(f"commit {commit.sha} needs a builder of wheels")
-        wheel = self._wheels.wheel(commit, spec.interpreter, lifeline)
+        with spending(Step.BUILD):
+            wheel = self._wheels.wheel(commit, spec.interpreter, lifeline)
         resolution = self._first(with_wheel(spec, commit.project, wheel), lifeline)
         if tools := built_with(wheel):
             how = f"{commit.project} {commit.sha[:12]} built with tools of {tools}"
@@ -229,7 +231,8 @@ class Resolver:
             self._build_with(pin, interpreter, limit, lifeline)
 
         try:
-            return when(self._tools.build(pin, interpreter, later(not_after), build))
+            with spending(Step.BUILD):
+                return when(self._tools.build(pin, interpreter, later(not_after), build))
         except BuildFailed as error:
             raise BuildFailed(f"`{pin}` has no wheel for this Python and cannot be built: {error}") from error
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from bisect_asgi.environments.watching import Watch, is_progress
 from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.process import Completed, Lifeline, run_helper
 
@@ -140,7 +141,7 @@ class Uv:
             Cancelled: the lifeline was cancelled.
         """
         config = [str(self._asking), "--refresh"] if ask_again else [str(self._config)]
-        argv = ["pip", *arguments, "--quiet", "--config-file", *config]
+        argv = ["pip", *arguments, "--no-progress", "--config-file", *config]
         return self._ask(argv, self._environ, lifeline, stdin)
 
     def build(self, project: Path, *arguments: str, lifeline: Lifeline) -> None:
@@ -169,7 +170,13 @@ class Uv:
             reraise=True,
         ):
             with attempt:
-                completed = run_helper(argv, environ=environ, lifeline=lifeline, stdin=stdin)
+                watch = Watch()
+                try:
+                    completed = run_helper(
+                        argv, environ=environ, lifeline=lifeline, stdin=stdin, on_stderr=watch
+                    )
+                finally:
+                    watch.charge()
                 if completed.exit_code != 0:
                     raise _failure(completed)
         return completed.stdout
@@ -181,7 +188,7 @@ class _NetworkFault(Unavailable):
 
 def _failure(completed: Completed) -> Exception:
     """What uv's failure means. Exit code 1: not possible as asked; 2: it could not do its work."""
-    stderr = _logs_last(completed.stderr)
+    stderr = _logs_last(_without_progress(completed.stderr))
     text = stderr.partition("[stderr]")[0]  # what a build says is not what uv says
     cause = first_cause(stderr)
     if _NO_ROOM.search(text):
@@ -206,6 +213,12 @@ def _failure(completed: Completed) -> Exception:
         f"uv failed: {cause}",
         hint="nothing was learnt; `bisect-asgi cache --clear` may help if its cache is damaged",
     )
+
+
+def _without_progress(stderr: str) -> str:
+    """What uv says of a failure alone; what a build wrote may look like anything, and stays."""
+    message, mark, built = stderr.partition("[stderr]")
+    return "".join(line for line in message.splitlines(keepends=True) if not is_progress(line)) + mark + built
 
 
 _ROOM_HINT = "free some, or clear what is kept: `bisect-asgi cache --clear`"

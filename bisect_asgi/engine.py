@@ -7,6 +7,7 @@ search is told all rulings afresh, so a ruling that changes with what is seen la
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
@@ -27,9 +28,15 @@ from bisect_asgi.model import (
     Verdict,
 )
 from bisect_asgi.noise import Noise
+from bisect_asgi.preparing import Preparing, waiting_share
 from bisect_asgi.process import Lifeline
 from bisect_asgi.rules import Rules
 from bisect_asgi.search import Found, Search, Searching, State
+from bisect_asgi.search.ahead import ahead
+
+_RECENT = 8
+"""So many trials tell how much of the next ones will be waiting."""
+_MOSTLY = 0.5
 
 Emit = Callable[[events.Event], None]
 MakeSearch = Callable[[Mapping[int, Verdict]], Search]
@@ -57,6 +64,8 @@ class Engine:
         run_trial: does one trial; called in the executor's workers.
         executor: where trials run; `jobs` of them at a time.
         emit: told every event; called from the thread of the caller.
+        most: so many trials at a time where they mostly wait; None: `jobs`.
+        preparing: builds environments ahead; None: nothing is built ahead.
         clock: what events are dated by, in seconds.
     """
 
@@ -68,6 +77,8 @@ class Engine:
         executor: Executor,
         jobs: int,
         emit: Emit,
+        most: int | None = None,
+        preparing: Preparing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.question = question
@@ -78,6 +89,9 @@ class Engine:
         self._run_trial = run_trial
         self._executor = executor
         self._jobs = jobs
+        self._most = most or jobs
+        self._preparing = preparing
+        self._recent: deque[Trial] = deque(maxlen=_RECENT)
         self.emit = emit
         self._clock = clock
         self._flights: dict[Future[Trial], tuple[int, Lifeline]] = {}
@@ -146,10 +160,17 @@ class Engine:
             if trial := remember(self._request(key, runs=1)):
                 self._take(trial)
 
-    def search(self, told: MakeSearch, *, is_over: Callable[[Judgement], bool] = lambda _: False) -> State:
+    def search(
+        self,
+        told: MakeSearch,
+        *,
+        is_over: Callable[[Judgement], bool] = lambda _: False,
+        looks_ahead: bool = False,
+    ) -> State:
         """Run trials until the search stops, `is_over` says so, or nothing that is left can be asked.
 
-        `told` makes the search that was told all verdicts so far.
+        `told` makes the search that was told all verdicts so far. With `looks_ahead` it is also told what
+        may come, and environments are built for what it would ask then.
         """
         try:
             while True:
@@ -162,9 +183,13 @@ class Engine:
                 self._cancel(key for key in self._in_flight() if not search.is_relevant(key))
                 waiting = self.observed.keys() - judgement.rulings.keys()
                 pending = self._in_flight() | waiting | self.broken.keys()
-                self._submit(search.ask(self._jobs - len(self._flights), pending), runs=1)
+                width = self._width()
+                self._submit(search.ask(width - len(self._flights), pending), runs=1)
                 if not self._flights:
                     return state
+                if looks_ahead and self._preparing:
+                    withheld = waiting | self.broken.keys()
+                    self._prepare(self._preparing, told, search, judgement.verdicts, withheld, width)
                 self._collect()
         finally:
             self._abandon()
@@ -188,6 +213,35 @@ class Engine:
     def tell(self) -> None:
         """Say what everything that was observed means so far."""
         self._say(self.judgement())
+
+    def _width(self) -> int:
+        """How many trials at a time: more than there are processors where those would have nothing to do."""
+        return self._most if self._recent and waiting_share(self._recent) > _MOSTLY else self._jobs
+
+    def _prepare(
+        self,
+        preparing: Preparing,
+        told: MakeSearch,
+        search: Search,
+        verdicts: Mapping[int, Verdict],
+        withheld: Collection[int],
+        width: int,
+    ) -> None:
+        """Build ahead what would be asked next, as far as the trials leave the processors idle."""
+        flying = self._in_flight()
+        preparing.settle(lambda key: key in flying or search.is_relevant(key))
+        idle = round(self._most * waiting_share(self._recent))
+        keys = ahead(
+            told,
+            verdicts,
+            size=len(self._candidates),
+            jobs=width,
+            in_flight=flying,
+            limit=idle - preparing.building,
+            withheld=withheld,
+            prepared=preparing.begun,
+        )
+        preparing.start(self._request(key, runs=1) for key in keys if key not in self.environments)
 
     def _in_flight(self) -> set[int]:
         return {key for key, _ in self._flights.values()}
@@ -234,6 +288,7 @@ class Engine:
             self.made += made
             self.taken += trial.observations[trial.remembered :]
             self._times.setdefault(trial.key, (trial.build_s, trial.run_s / made))
+            self._recent.append(trial)
         broken = [run for run in trial.observations if run.outcome is Outcome.BROKEN]
         if broken:
             self.broken[trial.key] = broken[0]
@@ -243,6 +298,8 @@ class Engine:
     def _abandon(self) -> None:
         """Stop everything, also what an interrupt has kept from being written down as in flight."""
         self._cancel(self._in_flight())
+        if self._preparing:
+            self._preparing.settle(lambda _: False)
         if self._launching is not None:
             self._launching.cancel()
 

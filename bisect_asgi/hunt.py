@@ -6,6 +6,7 @@ The first search of a run, the search along a dependency's releases, and the one
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from bisect_asgi.model import (
     TrialRequest,
 )
 from bisect_asgi.plan import Plan
+from bisect_asgi.preparing import Prepare, Preparing
 from bisect_asgi.quality import tell_quality, tell_share
 from bisect_asgi.releases import between
 from bisect_asgi.rules import Aim
@@ -56,6 +58,10 @@ class World(Sources):
     tags: Callable[[str], Sequence[str]]
     """Asks a repository's address for its tags; raises UsageError or Unavailable."""
     executor: Executor
+    prepare: Prepare | None = None
+    """Builds an environment ahead; None: that is of no use here."""
+    builders: Executor | None = None
+    """Where that is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +86,18 @@ def open_engine(plan: Plan, setting: Setting, world: World, emit: Emit, *, stage
         fresh=plan.fresh,
         stage=stage,
     )
-    return Engine(question, run_trial=world.run_trial, executor=world.executor, jobs=plan.jobs, emit=emit)
+    preparing = None
+    if world.prepare and world.builders:
+        preparing = Preparing(world.prepare, world.builders, emit=emit, clock=time.monotonic)
+    return Engine(
+        question,
+        run_trial=world.run_trial,
+        executor=world.executor,
+        jobs=plan.jobs,
+        most=plan.most_jobs,
+        emit=emit,
+        preparing=preparing,
+    )
 
 
 def find(plan: Plan, setting: Setting, engine: Engine, world: World) -> Hunt:

@@ -129,6 +129,9 @@ class Plan:
     include: tuple[str, ...] = ()
     """Paths of what each run finds beside the probe, as the user gave them."""
     jobs: int = 1
+    """Trials side by side."""
+    most_jobs: int = 1
+    """Trials side by side where they mostly wait: for a network, for a clock."""
     confirm: int | None = None
     """How often both sides of a boundary are run once more; None: as often as the claim needs."""
     confidence: float = 0.99

@@ -107,7 +107,8 @@ def _plan(
         measuring=measuring_of(rules),
         app=options.app,
         include=options.include,
-        jobs=_at_least(1, options.jobs, os.cpu_count() or 1, "--jobs"),
+        jobs=_at_least(1, options.jobs, _cores(), "--jobs"),
+        most_jobs=_at_least(1, options.jobs, 2 * _cores(), "--jobs"),
         confirm=None if options.confirm is None else _at_least(0, options.confirm, 0, "--confirm"),
         confidence=read_confidence(options.confidence),
         budget=read_budget(options.budget),
@@ -119,6 +120,12 @@ def _plan(
         term_old=options.term_old or "good",
         term_new=options.term_new or "bad",
     )
+
+
+def _cores() -> int:
+    """How many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _check_together(plan: Plan, options: Options) -> None:

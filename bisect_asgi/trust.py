@@ -47,7 +47,7 @@ def search_and_confirm(engine: Engine, plan: Plan, setting: Setting) -> State:
         )
 
     while True:
-        state = engine.search(told, is_over=is_over)
+        state = engine.search(told, is_over=is_over, looks_ahead=True)
         judgement = engine.judgement()
         wanted = {} if judgement.is_flaky else _unsure(engine, plan, setting, state, judgement)
         if not wanted or engine.broken.keys() & wanted.keys() or not _run_again(engine, wanted):

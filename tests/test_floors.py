@@ -56,7 +56,7 @@ FLOORS = (
     },
     {
         *("engine", "session", "executors", "hunt", "mixing", "explain", "comparing", "drill", "stages"),
-        *("merges", "trust", "ends", "levelling", "quality"),
+        *("merges", "trust", "ends", "levelling", "quality", "preparing"),
     },
     {"sinks", "report"},
     {"cli", "__main__"},

@@ -51,7 +51,8 @@ def test_what_the_user_does_not_say_has_a_default() -> None:
         python=None,
         requires_python=SpecifierSet(),
         rules=Rules(any_failure=False, match=None),
-        jobs=os.cpu_count() or 1,
+        jobs=len(os.sched_getaffinity(0)),
+        most_jobs=2 * len(os.sched_getaffinity(0)),
         confirm=None,
         confidence=0.99,
         budget=Budget(runs=400, seconds=None),
@@ -797,6 +798,7 @@ def test_two_lock_files_are_compared_whatever_package_the_probe_names() -> None:
         locks=(OLD_LOCK, NEW_LOCK),
         held=("h11",),
         jobs=3,
+        most_jobs=3,
     )
 
 

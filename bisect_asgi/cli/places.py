@@ -7,7 +7,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ from bisect_asgi.repository import Repository, remote_tags
 from bisect_asgi.runs import clean_up
 from bisect_asgi.samples import Lane
 from bisect_asgi.store import Store
-from bisect_asgi.trial import Workshop, recall, resolve, run_trial
+from bisect_asgi.trial import Workshop, prepare, recall, resolve, run_trial
 
 DEFAULT_LIMIT = "20 GiB"
 _UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -186,7 +186,10 @@ def open_world(
     pythons = places.root / "interpreters"
     contents = ContentsCache(places.root / "contents", Uv(places.root / "uv", indexes()))
     lifeline = Lifeline()
-    with closing(IndexClient(indexes(), places.root / "index")) as index:
+    with (
+        closing(IndexClient(indexes(), places.root / "index")) as index,
+        ThreadPoolExecutor(thread_name_prefix="builder") as builders,
+    ):
         releases_of = cache(index.releases)  # a page is asked for once in a command
         yield World(
             releases_of=releases_of,
@@ -208,6 +211,8 @@ def open_world(
             run_trial=trial,
             recall=lambda request: recall(request, workshop.store),
             executor=executor,
+            prepare=lambda request, lifeline: prepare(request, workshop, lifeline=lifeline),
+            builders=builders,
         )
 
 

@@ -142,7 +142,7 @@ def bisect(plan: Plan, talk: Talk) -> ExitCode:
     log_path = places.new_log(plan.project or plan.over)
     with talk.progress() as shown, EventLog(log_path) as log:
         emit = Broadcast([memory, log, shown])
-        with open_workshop(places) as workshop, open_executor(plan.jobs) as executor:
+        with open_workshop(places) as workshop, open_executor(plan.most_jobs) as executor:
             try:
                 with open_world(places, workshop, executor, emit, show_output=talk.verbose) as world:
                     session.bisect(plan, world, emit)

@@ -1,0 +1,102 @@
+"""Environments that may be wanted next, built while trials run.
+
+Whoever prepares competes with the trials for the processors, and most of what is prepared is never run, since
+a result that was expected otherwise goes the other way. So as much is prepared as trials leave idle: a
+probe that computes leaves nothing, one that waits or environments that are downloaded leave a lot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
+
+from bisect_asgi import events
+from bisect_asgi.errors import BisectError, Cancelled
+from bisect_asgi.model import Step, Trial, TrialRequest
+from bisect_asgi.process import Lifeline
+
+Prepare = Callable[[TrialRequest, Lifeline], dict[Step, float]]
+"""Builds the environment of a trial; returns the seconds of each step."""
+
+_COMPUTING = (Step.BUILD, Step.LINK, Step.START)
+"""Steps that keep a processor busy; what a run computes is known from itself."""
+
+
+class Preparing:
+    """Builds environments ahead.
+
+    Args:
+        prepare: builds one; called in the executor's workers.
+        emit: told when each begins and has ended; called from the thread of the caller.
+        clock: what events are dated by, in seconds.
+    """
+
+    def __init__(
+        self,
+        prepare: Prepare,
+        executor: Executor,
+        *,
+        emit: Callable[[events.Event], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._prepare = prepare
+        self._executor = executor
+        self._emit = emit
+        self._clock = clock
+        self._flights: dict[int, tuple[Future[dict[Step, float]], Lifeline, list[float]]] = {}
+        self.begun: set[int] = set()
+        """Candidates whose environments are there, or on their way."""
+
+    @property
+    def building(self) -> int:
+        """How many are being built now."""
+        return len(self._flights)
+
+    def start(self, requests: Iterable[TrialRequest]) -> None:
+        """Build these, too."""
+        for request in requests:
+            self._start(request)
+
+    def _start(self, request: TrialRequest) -> None:
+        lifeline, ended = Lifeline(), list[float]()
+        self._emit(events.PreparationStarted(key=request.key, at_s=self._clock()))
+        future = self._executor.submit(self._prepare, request, lifeline)
+        self._flights[request.key] = (future, lifeline, ended)
+        self.begun.add(request.key)
+        future.add_done_callback(lambda _: ended.append(self._clock()))
+
+    def settle(self, is_wanted: Callable[[int], bool]) -> None:
+        """Take note of those that are there, and stop those that are not wanted any more."""
+        for key, (future, lifeline, ended) in list(self._flights.items()):
+            if future.done():
+                self._end(key, steps=_steps(future), at_s=ended[0] if ended else self._clock())
+            elif not is_wanted(key):
+                future.cancel()
+                lifeline.cancel()
+                self.begun.discard(key)
+                self._end(key, steps={}, at_s=self._clock(), is_cancelled=True)
+
+    def _end(self, key: int, *, steps: dict[Step, float], at_s: float, is_cancelled: bool = False) -> None:
+        del self._flights[key]
+        self._emit(events.PreparationEnded(key=key, at_s=at_s, steps=steps, is_cancelled=is_cancelled))
+
+
+def _steps(future: Future[dict[Step, float]]) -> dict[Step, float]:
+    """What it took; nothing where it failed, which the candidate's own trial will tell of."""
+    try:
+        return future.result()
+    except (BisectError, Cancelled):
+        return {}
+
+
+def waiting_share(trials: Sequence[Trial]) -> float:
+    """How much of the time of trials no processor was needed for, from 0 to 1; without trials, half of it."""
+    all_s = sum(sum(trial.steps.values()) for trial in trials)
+    if not all_s:
+        return 0.5
+    return max(0.0, 1.0 - sum(map(_computed_s, trials)) / all_s)
+
+
+def _computed_s(trial: Trial) -> float:
+    made = trial.observations[trial.remembered :]
+    return sum(run.cpu_s for run in made) + sum(trial.steps.get(step, 0.0) for step in _COMPUTING)

@@ -200,9 +200,10 @@ class Engine:
 
     def repeat_each(self, wanted: Mapping[int, int]) -> None:
         """Run the probe so many more times on each of these."""
+        abreast = max(1, self._width() // max(1, len(wanted)))
         try:
             for key, runs in wanted.items():
-                self._submit([key], runs=runs)
+                self._submit([key], runs=runs, abreast=abreast)
             self.tell()
             while self._flights:
                 self._collect()
@@ -246,12 +247,13 @@ class Engine:
     def _in_flight(self) -> set[int]:
         return {key for key, _ in self._flights.values()}
 
-    def _submit(self, keys: Iterable[int], *, runs: int) -> None:
+    def _submit(self, keys: Iterable[int], *, runs: int, abreast: int = 1) -> None:
         for key in keys:
             lifeline = Lifeline()
             self.emit(events.TrialStarted(key=key, at_s=self._clock()))
             self._launching = lifeline
-            future = self._executor.submit(self._run_trial, self._request(key, runs=runs), lifeline)
+            request = replace(self._request(key, runs=runs), abreast=abreast)
+            future = self._executor.submit(self._run_trial, request, lifeline)
             self._flights[future] = (key, lifeline)
             self._launching = None
 

@@ -371,6 +371,8 @@ class TrialRequest:
     """How many observations the asker has; they are not asked for again."""
     runs: int = 1
     """How many more are wanted; recorded ones count."""
+    abreast: int = 1
+    """So many of them may run side by side; samples are taken one by one."""
     fresh: bool = False
     """Ignore what the store remembers of earlier runs."""
     stage: int = 0

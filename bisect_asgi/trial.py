@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -250,8 +251,7 @@ def _runs(
 
     measuring = request.measuring
     if measuring is None:
-        for _ in range(wanted):
-            yield run(environment)
+        yield from _abreast(lambda: run(environment), wanted, request.abreast, lifeline)
         return
     if measuring.needs_warm_up:
         for seen in warm_up(run, workshop.lane, environment, reference, probe=codec.digest(request.probe)):
@@ -259,6 +259,22 @@ def _runs(
             wanted -= not seen.is_warm_up
     for place in range(request.already, request.already + wanted):
         yield take_sample(run, environment, reference, place=place)
+
+
+def _abreast(
+    run: Callable[[], Observation], wanted: int, abreast: int, lifeline: Lifeline
+) -> Iterator[Observation]:
+    """Run so often, `abreast` at a time; each as soon as it is over."""
+    if min(wanted, abreast) <= 1:
+        for _ in range(wanted):
+            yield run()
+        return
+    with spending(Step.RUN), ThreadPoolExecutor(max_workers=abreast, thread_name_prefix="run") as pool:
+        try:
+            yield from (done.result() for done in as_completed([pool.submit(run) for _ in range(wanted)]))
+        except BaseException:
+            lifeline.cancel()  # the others' results are not waited for
+            raise
 
 
 def observation_key(probe: Probe, resolution: Resolution, against: Resolution | None = None) -> str:

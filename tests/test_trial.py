@@ -259,6 +259,37 @@ def test_several_runs_are_made_at_once_and_those_that_are_known_count(bench: Ben
     assert (len(trial.observations), trial.remembered, bench.runs) == (3, 1, 3)
 
 
+def test_runs_may_go_side_by_side(bench: Bench) -> None:
+    together = (
+        "import os, pathlib, time\n"
+        "mine = pathlib.Path(os.environ['DIARY']).with_name(f'here-{os.getpid()}')\n"
+        "mine.touch()\n"
+        "give_up = time.monotonic() + 30\n"
+        "while len(list(mine.parent.glob('here-*'))) < 3:\n"
+        "    assert time.monotonic() < give_up\n"
+        "    time.sleep(0.01)\n"
+    )
+
+    trial = bench.run(replace(bench.request(together), runs=3, abreast=3))
+
+    assert [run.outcome for run in trial.observations] == [Outcome.PASSED] * 3
+    assert bench.workshop.store.count() == 3
+
+
+def test_where_one_of_several_runs_is_cancelled_all_are(bench: Bench) -> None:
+    request = replace(bench.request("import time\ntime.sleep(60)\n"), runs=4, abreast=2)
+    lifeline = Lifeline()
+    canceller = threading.Thread(target=lambda: cancel_when(lifeline, lambda: bench.runs == 2))
+    canceller.start()
+
+    with pytest.raises(Cancelled):
+        bench.run(request, lifeline)
+    canceller.join()
+
+    assert bench.runs == 2
+    assert list(bench.workshop.runs.glob("*")) == []
+
+
 def test_runs_that_the_asker_already_has_are_not_given_again(bench: Bench) -> None:
     bench.run(replace(bench.request(), runs=2))
 

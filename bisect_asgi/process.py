@@ -13,11 +13,10 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,9 +24,10 @@ import psutil
 
 from bisect_asgi.errors import Cancelled
 from bisect_asgi.metrics import MarkedLines
+from bisect_asgi.supervisor import descendants
+from bisect_asgi.supervisors import Supervisor, start_supervisor
 
 TAIL_BYTES = 64 * 1024
-_SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _FIRST_SAMPLE_S, _LONGEST_SAMPLE_S = 0.05, 0.5
 
 
@@ -212,22 +212,12 @@ def run_supervised(
         "report": str(report),
         "timeout_s": timeout_s,
     }
-    reader, writer = os.pipe()
     others = _Others()
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(_SUPERVISOR), str(writer)],
-        env=dict(environ),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        pass_fds=[writer],
-        start_new_session=True,
-    )
-    os.close(writer)
-    with process, open(reader, encoding="utf-8") as results, lifeline.holding(lambda: _let_go(process)):
-        _hand_over(process, request)
-        seen = _attend(process, on_output, is_driver=is_driver)
-        text = results.read()
+    supervisor = start_supervisor()
+    with closing(supervisor), lifeline.holding(supervisor.let_go):
+        supervisor.send(json.dumps(request).encode() + b"\n")
+        seen = _attend(supervisor, on_output, is_driver=is_driver)
+        text = _read_all(supervisor.results)
     lifeline.check()
     result = json.loads(text or '{"error": "its supervisor was killed"}')
     if "error" in result:
@@ -275,18 +265,11 @@ def _processor_seconds() -> tuple[float, float]:
     return all_s - idle_s, all_s
 
 
-def _hand_over(process: subprocess.Popen[bytes], request: dict[str, object]) -> None:
-    """Send the request; not on the command line, which everybody can read."""
-    with contextlib.suppress(BrokenPipeError, ValueError):  # cancelled already
-        if process.stdin:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            process.stdin.flush()
-
-
-def _let_go(process: subprocess.Popen[bytes]) -> None:
-    """Close the lifeline; the supervisor kills its tree and ends."""
-    if process.stdin and not process.stdin.closed:
-        process.stdin.close()
+def _read_all(descriptor: int) -> str:
+    chunks = []
+    while chunk := os.read(descriptor, 1 << 16):
+        chunks.append(chunk)
+    return b"".join(chunks).decode()
 
 
 @dataclass(slots=True)
@@ -299,16 +282,13 @@ class _Seen:
     """The largest memory of the tree that was sampled."""
 
 
-def _attend(
-    process: subprocess.Popen[bytes], on_output: Callable[[str], None] | None, *, is_driver: bool
-) -> _Seen:
+def _attend(supervisor: Supervisor, on_output: Callable[[str], None] | None, *, is_driver: bool) -> _Seen:
     """Drain the output to its end, and sample the memory of the tree."""
     seen = _Seen()
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     pause = _FIRST_SAMPLE_S
     next_sample = time.monotonic() + pause
-    assert process.stdout is not None  # noqa: S101 (it is a pipe)
-    descriptor = process.stdout.fileno()
+    descriptor = supervisor.output
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
         while True:
@@ -321,7 +301,7 @@ def _attend(
                 if on_output:
                     on_output(decoder.decode(chunk))
             if time.monotonic() >= next_sample:
-                seen.peak_bytes = max(seen.peak_bytes, tree_memory(process.pid, is_driver=is_driver))
+                seen.peak_bytes = max(seen.peak_bytes, tree_memory(supervisor.pid, is_driver=is_driver))
                 pause = min(pause * 1.5, _LONGEST_SAMPLE_S)
                 next_sample = time.monotonic() + pause
 
@@ -332,27 +312,32 @@ def tree_memory(supervisor: int, *, is_driver: bool = False) -> int:
     One process: its resident set. Several: the sum of their proportional sets (PSS), where the system has it.
     What is directly below it does not count if it is a driver.
     """
-    try:
-        drivers = psutil.Process(supervisor).children() if is_driver else []
-        processes = [
-            found for found in psutil.Process(supervisor).children(recursive=True) if found not in drivers
-        ]
-    except psutil.Error:
-        return 0
-    return sum(_memory(process, alone=len(processes) == 1) for process in processes)
+    drivers = _below(supervisor, is_deep=False) if is_driver else []
+    return _memory_of_all([pid for pid in _below(supervisor) if pid not in drivers])
 
 
 def memory_of(pid: int) -> int:
     """The memory of a process and all below it, in bytes, counted as `tree_memory` does."""
+    return _memory_of_all([pid, *_below(pid)])
+
+
+def _below(pid: int, *, is_deep: bool = True) -> list[int]:
+    """The processes below one; where the system lists each one's children, without looking at all others."""
+    if os.path.exists(f"/proc/{pid}/task/{pid}/children"):
+        return descendants(pid, is_deep=is_deep)
     try:
-        processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        return [found.pid for found in psutil.Process(pid).children(recursive=is_deep)]
     except psutil.Error:
-        return 0
-    return sum(_memory(process, alone=len(processes) == 1) for process in processes)
+        return []
 
 
-def _memory(process: psutil.Process, *, alone: bool) -> int:
+def _memory_of_all(pids: Sequence[int]) -> int:
+    return sum(_memory(pid, alone=len(pids) == 1) for pid in pids)
+
+
+def _memory(pid: int, *, alone: bool) -> int:
     try:
+        process = psutil.Process(pid)
         if alone:
             return int(process.memory_info().rss)
         full = process.memory_full_info()

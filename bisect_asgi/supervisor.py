@@ -1,13 +1,15 @@
 """Run one command, and leave nothing of it behind: a program of its own, of standard-library code alone.
 
-    python -I -S supervisor.py RESULT_FD
+    python -I -S supervisor.py CONTROL_FD
 
-The tool starts one supervisor for each run. As a *child subreaper* (prctl(2)) it inherits every orphan
-of the command, also those that called setsid, so that it can kill and count all of them: the processor
+There is one supervisor for each run. It is forked from the first process of this program, which does nothing
+but that whenever CONTROL_FD, a socket, brings three descriptors: the supervisor's standard input, its
+standard output and error, and where the result goes. As a *child subreaper* (prctl(2)) it inherits every
+orphan of the command, also those that called setsid, so that it can kill and count all of them: the processor
 time is the whole tree's, and its own peak is small enough not to colour the children's. Its standard
 input brings the request, one line of JSON, and is the tool's *lifeline* after that: when it closes,
 because the run was cancelled or the tool was killed, the tree is killed. The command's output goes where
-the supervisor's goes; the result goes to RESULT_FD.
+the supervisor's goes.
 
 It imports nothing of the package: it starts in milliseconds and runs with `-S`.
 """
@@ -15,11 +17,13 @@ It imports nothing of the package: it starts in milliseconds and runs with `-S`.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import resource
 import select
 import signal
+import socket
 import sys
 import time
 
@@ -35,8 +39,44 @@ LIFELINE = 0
 
 
 def main() -> None:
-    """Run the request, write the result, end."""
-    result_fd = int(sys.argv[1])
+    """Fork a supervisor whenever one is wanted, until the tool is gone."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a supervisor ended
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 1, 3)
+        if not message:
+            return
+        try:
+            pid = os.fork()
+        except OSError as error:
+            pid = -(error.errno or errno.EAGAIN)
+        if pid == 0:
+            control.close()
+            be_supervisor(*descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        control.send(b"%d" % pid)
+
+
+def be_supervisor(standard_input: int, output: int, result_fd: int) -> None:
+    """Go on as a supervisor, and end as one."""
+    code = 1
+    try:
+        os.setsid()
+        os.dup2(standard_input, LIFELINE)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(standard_input)
+        os.close(output)
+        os.set_inheritable(result_fd, False)
+        supervise(result_fd)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def supervise(result_fd: int) -> None:
+    """Run the request, and write the result."""
     request = read_request()
     become_subreaper()
     wakeup, _ = wake_on_child_exit()
@@ -75,7 +115,7 @@ def read_request() -> dict[str, Any]:
     while not line.endswith(b"\n"):
         chunk = os.read(LIFELINE, 65536)
         if not chunk:
-            sys.exit()
+            os._exit(0)
         line += chunk
     request: dict[str, Any] = json.loads(line)
     return request
@@ -191,14 +231,14 @@ def has_children() -> bool:
     return True
 
 
-def descendants(pid: int) -> list[int]:
-    """All processes below `pid`, parents before their children."""
+def descendants(pid: int, *, is_deep: bool = True) -> list[int]:
+    """All processes below `pid`, parents before their children; or its own children alone."""
     found = []
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{task}/children") as children:
-                for child in children.read().split():
-                    found += [int(child), *descendants(int(child))]
+                for child in map(int, children.read().split()):
+                    found += [child, *descendants(child)] if is_deep else [child]
     except (OSError, ValueError):
         return found
     return found

@@ -34,6 +34,7 @@ FLOORS = (
             "environments",
             "process",
             "supervisor",
+            "supervisors",
             "trial",
             "store",
             "log",

@@ -41,11 +41,12 @@ LIFELINE = 0
 def main() -> None:
     """Fork a supervisor whenever one is wanted, until the tool is gone."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a supervisor ended
+    # Reaped, not ignored: their processor time is then ours, and the tool's.
+    signal.signal(signal.SIGCHLD, lambda *_: has_children())
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 1, 3)
         if not message:
-            return
+            break
         try:
             pid = os.fork()
         except OSError as error:
@@ -56,6 +57,9 @@ def main() -> None:
         for descriptor in descriptors:
             os.close(descriptor)
         control.send(b"%d" % pid)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    while has_children():
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
 
 
 def be_supervisor(standard_input: int, output: int, result_fd: int) -> None:

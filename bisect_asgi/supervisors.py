@@ -8,6 +8,7 @@ when the socket closes, that is with the tool, however that ends; supervisors ha
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import socket
@@ -17,6 +18,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+_LONGEST_END_S = 2.0
 _PROGRAM = Path(__file__).with_name("supervisor.py")
 
 
@@ -79,8 +81,9 @@ class _Nursery:
             raise OSError("the process that starts supervisors does not start")
 
     def _control(self) -> socket.socket:
-        # After a fork of ours the socket is the parent's.
-        if self._socket is None or self._owner != os.getpid():
+        if self._owner != os.getpid():  # after a fork of ours it is the parent's
+            self._socket = self._process = None
+        if self._socket is None:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             with theirs:
                 self._process = subprocess.Popen(
@@ -93,12 +96,18 @@ class _Nursery:
             self._socket, self._owner = ours, os.getpid()
         return self._socket
 
+    def close(self) -> None:
+        """Have it end, and wait for that: its processor time is then counted as the tool's."""
+        if self._owner == os.getpid():
+            self._forget()
+
     def _forget(self) -> None:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-        if self._process is not None and self._owner == os.getpid():
-            self._process.wait()
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LONGEST_END_S)
             self._process = None
 
 
@@ -110,6 +119,7 @@ def _number(answer: bytes) -> int:
 
 
 _nursery = _Nursery()
+atexit.register(lambda: _nursery.close())
 
 
 def start_supervisor() -> Supervisor:

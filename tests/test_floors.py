@@ -80,6 +80,7 @@ HOMES = {
         "report.changes",
         "report.plot",
         "report.measured",
+        "report.timed",
     ),
     "typer": ("cli",),
     "packaging": tuple(sorted(FLOORS[0] | FLOORS[1] | FLOORS[2])),

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -301,6 +302,38 @@ def test_the_dependencies_are_as_of_each_release_unless_the_user_says_otherwise(
 
     assert (as_of_release["last"], as_of_release["first"]) == ("1.1", "1.2")
     assert latest.returncode == 3
+
+
+# Where the time went.
+
+
+def test_where_the_time_went_is_shown_when_asked_also_of_a_stored_log(shell: Shell) -> None:
+    publish(shell.index, "+++++---")
+
+    done = shell.bisect("--timings")
+    again = shell.run("report", "--timings")
+    plain = shell.run("report")
+
+    lines = done.stdout.splitlines()
+    begin = lines.index("Timings")
+    assert lines[begin + 1].endswith(" on 1 worker")
+    (bound,) = (line for line in lines[begin:] if line.strip().startswith("Lower bound"))
+    times = re.search(r"this run took (\d+\.\d\d) times that$", bound)
+    assert times
+    assert float(times[1]) >= 1
+    drawn = [line for line in lines[begin:] if line.startswith("  * 1.") and line.rstrip().endswith("#")]
+    assert {line.split()[1] for line in drawn} >= {"1.4", "1.5"}
+    assert again.stdout == done.stdout
+    assert plain.stdout.splitlines() == lines[: begin - 1]
+
+
+def test_the_json_report_says_where_the_time_went_unasked(shell: Shell) -> None:
+    publish(shell.index, "+-")
+
+    timings: Any = shell.report()["timings"]
+
+    assert 0 < timings["lower_bound"]["seconds"] <= timings["wall_s"]
+    assert {span["label"] for span in timings["spans"] if span["fate"] == "used"} == {"1.0", "1.1"}
 
 
 # What is measured.

@@ -81,6 +81,7 @@ HOMES = {
         "report.changes",
         "report.plot",
         "report.measured",
+        "report.timed",
     ),
     "typer": ("cli",),
     "packaging": tuple(sorted(FLOORS[0] | FLOORS[1] | FLOORS[2])),

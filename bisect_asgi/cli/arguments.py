@@ -146,6 +146,7 @@ Json = Annotated[bool, typer.Option("--json", help="Write the report as one JSON
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show the answer alone.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what the probe writes.")]
 Plot = Annotated[bool, typer.Option("--plot", help="Draw the metric against the releases.")]
+Timings = Annotated[bool, typer.Option("--timings", help="Show where the time went.")]
 Pre = Annotated[bool | None, typer.Option("--pre", help="Bring pre-releases in.")]
 Yanked = Annotated[bool | None, typer.Option("--yanked", help="Bring yanked releases in.")]
 Releases = Annotated[

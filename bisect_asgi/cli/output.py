@@ -25,6 +25,8 @@ class Talk:
     verbose: bool = False
     plot: bool = False
     """Draw the metric against the releases."""
+    timings: bool = False
+    """Show where the time went."""
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[Event], None]]:
@@ -69,7 +71,7 @@ class Talk:
         elif report.rows:
             from bisect_asgi.report import text
 
-            text.render(report, plot=self.plot)
+            text.render(report, plot=self.plot, timings=self.timings)
 
 
 def show_error(message: str, hint: str | None) -> None:

@@ -21,6 +21,7 @@ def report(
     ] = False,
     json: arguments.Json = False,
     plot: arguments.Plot = False,
+    timings: arguments.Timings = False,
     quiet: arguments.Quiet = False,
 ) -> None:
     """Show the report of an earlier run again."""
@@ -36,5 +37,5 @@ def report(
 
         typer.echo("\n".join(line for compared in document.compared for line in diffs(compared)))
         raise typer.Exit
-    Talk(json=json, quiet=quiet, plot=plot).show_report(document)
+    Talk(json=json, quiet=quiet, plot=plot, timings=timings).show_report(document)
     raise typer.Exit(document.exit_code)

@@ -113,6 +113,7 @@ def run(
     ] = None,
     json: arguments.Json = False,
     plot: arguments.Plot = False,
+    timings: arguments.Timings = False,
     quiet: arguments.Quiet = False,
     verbose: arguments.Verbose = False,
 ) -> None:
@@ -121,7 +122,7 @@ def run(
     from bisect_asgi.cli.inputs import gather, read_plan
     from bisect_asgi.cli.output import Talk
 
-    talk = Talk(json=json, quiet=quiet, verbose=verbose, plot=plot)
+    talk = Talk(json=json, quiet=quiet, verbose=verbose, plot=plot, timings=timings)
     made = read_plan(gather(said), probe)
     if plot and made.rules.metric is None:
         raise UsageError("`--plot` has nothing to draw", hint="name what is measured: `--metric wall`")

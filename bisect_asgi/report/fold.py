@@ -24,6 +24,7 @@ from bisect_asgi.report.evidence import (
 )
 from bisect_asgi.report.reproduce import reproduce
 from bisect_asgi.report.rows import Row, outcomes_of, row_of
+from bisect_asgi.report.timings import Timings, measure
 
 SCHEMA = "bisect-asgi.report/1"
 
@@ -91,6 +92,8 @@ class Report:
     stage: int = 0
     """Its number among them; 0 is the run itself."""
     elapsed_s: float = 0.0
+    timings: Timings | None = None
+    """Where the time went, that of the stages included; null in a stage, and where the log has no dates."""
     rows: tuple[Row, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     reproduce: tuple[tuple[str, str], ...] = ()
@@ -177,6 +180,11 @@ def fold(log: Iterable[events.Event]) -> Report:
     Raises:
         UsageError: the log does not begin as a run's does.
     """
+    told = list(log)
+    return replace(_fold(told), timings=measure(told))
+
+
+def _fold(log: Iterable[events.Event]) -> Report:
     state = _State()
     for event in log:
         state.take(event)
@@ -225,7 +233,7 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
         notes=tuple(state.notes),
         why=tuple(state.why),
         compared=tuple(state.compared),
-        stages=tuple(replace(fold(inner), stage=stage) for stage, inner in state.stages.items()),
+        stages=tuple(replace(_fold(inner), stage=stage) for stage, inner in state.stages.items()),
         elapsed_s=finished.elapsed_s,
         rows=rows,
         left_out=state.listed.left_out,

@@ -14,7 +14,7 @@ from bisect_asgi.events import MIXES
 from bisect_asgi.format import date, duration, listing, plural
 from bisect_asgi.plan import COMMITS, DATE, LOCKS, PYTHON
 from bisect_asgi.releases import OUTSIDE
-from bisect_asgi.report import changes, measured, why
+from bisect_asgi.report import changes, measured, timed, why
 from bisect_asgi.report.fold import Report
 from bisect_asgi.report.rows import How, Row
 from bisect_asgi.report.tables import Pasted, table
@@ -23,13 +23,19 @@ _MOST_LEFT_OUT = 8
 _WIDTH_OF_FILES = 120
 
 
-def render(report: Report, console: Console | None = None, *, plot: bool = False) -> None:
-    """Print the report, to the standard output unless a console is given; with the plot of its metric."""
+def render(
+    report: Report, console: Console | None = None, *, plot: bool = False, timings: bool = False
+) -> None:
+    """Print the report, to the standard output unless a console is given.
+
+    `plot`: with the plot of its metric; `timings`: with where the time went.
+    """
     out = console or Console()
     if console is None and not out.is_terminal:
         out = Console(width=_WIDTH_OF_FILES)
     with out.capture() as capture:
-        for part in _parts(report, plot_width=min(out.width, _WIDTH_OF_FILES) if plot else 0):
+        width = min(out.width, _WIDTH_OF_FILES)
+        for part in _parts(report, plot_width=width if plot else 0, timings_width=width if timings else 0):
             # What is to be pasted must not be broken into lines.
             out.print(part, highlight=False, soft_wrap=isinstance(part, Pasted))
     for line in capture.get().splitlines():
@@ -37,8 +43,8 @@ def render(report: Report, console: Console | None = None, *, plot: bool = False
     out.file.flush()
 
 
-def _parts(report: Report, *, plot_width: int) -> Iterator[RenderableType]:
-    """The whole report: the answer, what it rests on, the table, the commands."""
+def _parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[RenderableType]:
+    """The whole report: the answer, what it rests on, the table, the commands; where the time went."""
     if report.exit_code is ExitCode.FOUND:  # else the door says why there is no answer, as an error
         yield Text(report.headline, style="bold")
         yield ""
@@ -65,6 +71,9 @@ def _parts(report: Report, *, plot_width: int) -> Iterator[RenderableType]:
             row = report.row(version)
             yield Text(f"  # {version} ({_state(row, report) if row else ''})", style="dim")
             yield Pasted(f"  {command}")
+    if timings_width:
+        yield ""
+        yield from timed.parts(report.timings, width=timings_width)
 
 
 def _why(report: Report) -> Iterator[RenderableType]:

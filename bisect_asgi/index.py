@@ -21,6 +21,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from bisect_asgi import __version__, codec
 from bisect_asgi.environments.uv import Indexes
 from bisect_asgi.errors import Unavailable, UsageError
 from bisect_asgi.model import Release, ReleaseFile
@@ -104,18 +105,12 @@ class IndexClient:
         page = self._page(url)
         if page is None:
             return None
-        try:
-            details: Any = simple.parse_project_details(page.text, page.media_type, project)
-            times = upload_times(page.text) if page.media_type != simple.ACCEPT_JSON_V1 else {}
-            dated = ({"upload-time": times.get(file["filename"]), **file} for file in details["files"])
-            releases = group(project, (_read_file(file, page_url=url) for file in dated))
-            if page.media_type == "text/html" and not releases:
-                raise ValueError("it links to no files of the project")
-        except (simple.UnsupportedMIMEType, simple.UnsupportedAPIVersion, *_MALFORMED) as error:
-            raise Unavailable(
-                f"this is no page of a package index: `{shown(url)}` ({error or page.media_type})",
-                hint="check the index in uv's configuration",
-            ) from error
+        # To read a large page takes longer than to get it.
+        text = codec.digest(__version__, page.media_type, page.text)
+        if (read := self._pages.get_read(url, text)) is not None:
+            return read
+        releases = _read_page(page, project, url=url)
+        self._pages.put_read(url, text, releases)
         return releases
 
     def _page(self, url: str) -> Page | None:
@@ -167,6 +162,27 @@ class IndexClient:
         if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             response.raise_for_status()
         return response
+
+
+def _read_page(page: Page, project: str, *, url: str) -> tuple[Release, ...]:
+    """The releases on a page.
+
+    Raises:
+        Unavailable: it is no page of an index.
+    """
+    try:
+        details: Any = simple.parse_project_details(page.text, page.media_type, project)
+        times = upload_times(page.text) if page.media_type != simple.ACCEPT_JSON_V1 else {}
+        dated = ({"upload-time": times.get(file["filename"]), **file} for file in details["files"])
+        releases = group(project, (_read_file(file, page_url=url) for file in dated))
+        if page.media_type == "text/html" and not releases:
+            raise ValueError("it links to no files of the project")
+    except (simple.UnsupportedMIMEType, simple.UnsupportedAPIVersion, *_MALFORMED) as error:
+        raise Unavailable(
+            f"this is no page of a package index: `{shown(url)}` ({error or page.media_type})",
+            hint="check the index in uv's configuration",
+        ) from error
+    return releases
 
 
 def upload_times(page: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bisect_asgi import codec
+from bisect_asgi.model import Release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +30,19 @@ class Page:
         return {name: value for name, value in stated.items() if value}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What was read of a page with this text."""
+
+    text: str
+    releases: tuple[Release, ...]
+
+
 class PageCache:
-    """Keeps pages that have validators, one file each; a page that cannot be kept is no trouble."""
+    """Keeps pages that have validators, and what was read of pages, one file each.
+
+    What cannot be kept is no trouble.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -46,14 +58,28 @@ class PageCache:
         """Keep a page, if it can be asked about."""
         if not page.conditions:
             return
-        path = self._path(url)
+        self._put(self._path(url), page)
+
+    def get_read(self, url: str, text: str) -> tuple[Release, ...] | None:
+        """The releases on the page of an address, if they were read of the text that is called `text`."""
+        try:
+            read = codec.from_json(self._path("read", url).read_bytes(), _Read)
+        except (OSError, codec.Unreadable):
+            return None
+        return read.releases if read.text == text else None
+
+    def put_read(self, url: str, text: str, releases: tuple[Release, ...]) -> None:
+        """Keep the releases that were read of a page's text."""
+        self._put(self._path("read", url), _Read(text=text, releases=releases))
+
+    def _put(self, path: Path, value: object) -> None:
         aside = path.with_suffix(f".{os.getpid()}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            aside.write_bytes(codec.to_json(page))
+            aside.write_bytes(codec.to_json(value))
             aside.rename(path)
         except OSError:
             aside.unlink(missing_ok=True)
 
-    def _path(self, url: str) -> Path:
-        return self._folder / f"{codec.digest(url)}.json"
+    def _path(self, *what: str) -> Path:
+        return self._folder / f"{codec.digest(*what)}.json"

@@ -21,6 +21,7 @@ from bisect_asgi.environments.uv import Indexes
 from bisect_asgi.errors import Unavailable, UsageError
 from bisect_asgi.index import IndexClient, group, version_of
 from bisect_asgi.model import Release, ReleaseFile
+from bisect_asgi.pages import Page
 
 Connect = Callable[..., IndexClient]
 
@@ -586,3 +587,26 @@ def test_a_release_was_uploaded_when_the_first_of_its_files_was(
     local_index.add_file("demo", "demo-1.0.win32.exe", b"")
 
     assert [release.uploaded for release in client.releases("demo")] == [day("2021-03-01")]
+
+
+def test_a_page_is_read_once_and_anew_when_it_has_changed(
+    local_index: LocalIndex, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local_index.add_wheel("demo", "1.0", uploaded="2020-01-01")
+    reads: list[str] = []
+    read_page = index._read_page
+
+    def counted(page: Page, project: str, *, url: str) -> tuple[Release, ...]:
+        reads.append(project)
+        return read_page(page, project, url=url)
+
+    monkeypatch.setattr(index, "_read_page", counted)
+
+    def versions() -> list[str]:
+        return [release.version for release in connect(local_index.url).releases("demo")]
+
+    assert [versions(), versions()] == [["1.0"], ["1.0"]]
+    assert reads == ["demo"]
+    local_index.add_wheel("demo", "2.0", uploaded="2021-01-01")
+    assert versions() == ["1.0", "2.0"]
+    assert reads == ["demo", "demo"]

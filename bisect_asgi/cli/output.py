@@ -28,6 +28,11 @@ class Talk:
     timings: bool = False
     """Show where the time went."""
 
+    def begin(self, what: str) -> None:
+        """Say what is going to be done: before anything is imported that takes time."""
+        if not self.quiet:
+            _say(what)
+
     @contextmanager
     def progress(self) -> Iterator[Callable[[Event], None]]:
         """The sink that shows progress: live on a terminal, plain lines elsewhere, nothing when quiet."""

@@ -119,10 +119,14 @@ def run(
 ) -> None:
     """Find the first bad, or the first fixed, release of PACKAGE."""
     said = dict(locals())
-    from bisect_asgi.cli.inputs import gather, read_plan
     from bisect_asgi.cli.output import Talk
 
     talk = Talk(json=json, quiet=quiet, verbose=verbose, plot=plot, timings=timings)
+    talk.begin(
+        f"bisecting {package or 'what the probe is about'}: {probe or app_file or command or 'no probe'}"
+    )
+    from bisect_asgi.cli.inputs import gather, read_plan
+
     made = read_plan(gather(said), probe)
     if plot and made.rules.metric is None:
         raise UsageError("`--plot` has nothing to draw", hint="name what is measured: `--metric wall`")

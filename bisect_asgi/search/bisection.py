@@ -11,6 +11,11 @@ once there is one, it narrows it until nothing but SKIPs is left inside.
 end is: it is looked for backwards from the newest at distances 1, 4, 16, … Growing by 4 costs fewer runs than
 by 2 where the change is recent, and reaches the oldest of 370 candidates in six.
 
+*Named ends* (`verify`) are asked before anything else. Places that would be free meanwhile go between them,
+as if they were as named: the commonest mistake is that they are not, and then only what would have been
+idle was wasted. Nothing of the kind where nobody named both: what the newest one shows says which side is
+which.
+
 *Untestable ends.* Untestable releases come in long runs (an interpreter they cannot use, a dependency that no
 longer builds). From an untestable newest one the way goes inward at growing distance (1, 3, 7, …), because
 the end should be as new as possible, and with `gallop` nothing older is looked at before that end is known,
@@ -18,14 +23,9 @@ because it says which side is which; from an untestable oldest one by halving wh
 other side. Where that leaves no OLD, stretches that were stepped over are looked into while they are longer
 than a sixteenth of the whole.
 
-*Narrowing.* Candidates in flight count as edges. Free places are dealt one by one to the gap with the
-most unknown candidates per place, and inside a gap evenly, so that one place halves it and two cut
-it into three. That loses a few per cent against the best possible placing for up to four workers.
-
-*Skips.* A position near a SKIP is probably untestable too. The gain of asking i is weighed by
-d / (d + 2), d being its distance from the nearest SKIP (Laplace's rule of succession turned around: the
-longer the way to the last failure to test, the better the odds). Without skips that weight is the same
-everywhere and the search is plain bisection: at most 2 + ceil(log2(size - 1)) asks with one worker.
+*Narrowing.* Where between the two, with several in flight, SKIPs, and candidates that take longer than
+others, is argued at the top of `placing.py`. Where all take as long and none is a SKIP it is plain
+bisection: at most 2 + ceil(log2(size - 1)) asks with one worker.
 
 *Contradictions.* Histories may go good-bad-good. The bracket is then the newest one: the highest OLD
 below any NEW, and the lowest NEW above it. NEWs below that OLD are listed in `contradictions`.
@@ -34,12 +34,13 @@ below any NEW, and the lowest NEW above it. NEWs below that OLD are listed in `c
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice, pairwise, zip_longest
 
 from bisect_asgi.model import Verdict
+from bisect_asgi.search.placing import is_patient, place
 from bisect_asgi.search.told import Told
 
 GALLOP_FACTOR = 4
@@ -94,22 +95,38 @@ class Bisection(Told):
         gallop: look for the old end backwards from the newest instead of at the oldest.
         verify: candidates that have to be told before anything else, whatever is known of others: the
             ends that somebody named.
+        seconds: how long looking at a candidate is expected to take, above 0; without it all take as long.
+            It is called once or twice for each candidate that may be asked, so it should only look up.
 
     Raises:
         ValueError: `size` is below 1.
     """
 
-    def __init__(self, size: int, *, gallop: bool = False, verify: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        size: int,
+        *,
+        gallop: bool = False,
+        verify: Sequence[int] = (),
+        seconds: Callable[[int], float] | None = None,
+    ) -> None:
         super().__init__(size)
         self.gallop = gallop
         self._verify = tuple(verify)
+        self._seconds = seconds
 
     @classmethod
     def replay(
-        cls, size: int, told: Mapping[int, Verdict], *, gallop: bool = False, verify: Sequence[int] = ()
+        cls,
+        size: int,
+        told: Mapping[int, Verdict],
+        *,
+        gallop: bool = False,
+        verify: Sequence[int] = (),
+        seconds: Callable[[int], float] | None = None,
     ) -> Bisection:
         """Return the search that was told all of `told`; the order does not matter."""
-        return cls(size, gallop=gallop, verify=verify).after(told)
+        return cls(size, gallop=gallop, verify=verify, seconds=seconds).after(told)
 
     @property
     def state(self) -> Searching | Found | Stopped:
@@ -140,15 +157,17 @@ class Bisection(Told):
         """
         if limit < 1:
             return ()
-        if unverified := self._unverified():
-            return tuple(key for key in unverified if key not in pending)[:limit]
-        if bracket := self._bracket():
-            return self._narrow(*bracket, limit, frozenset(pending))
+        unverified = self._unverified()
+        first = tuple(key for key in unverified if key not in pending)[:limit]
+        if bracket := self._likely_bracket():
+            return first + self._narrow(*bracket, limit - len(first), {*pending, *first})
+        if unverified:
+            return first
         return tuple(key for key in self._wanted_ends() if key not in pending)[:limit]
 
     def is_relevant(self, key: int) -> bool:
         """Tell whether a result for `key` can still change the answer."""
-        if bracket := self._bracket():
+        if bracket := self._likely_bracket():
             return bracket[0] < key < bracket[1] or key in self._verify
         return True
 
@@ -158,8 +177,9 @@ class Bisection(Told):
     def _told_as(self, verdict: Verdict) -> list[int]:
         return sorted(key for key, told in self._told.items() if told is verdict)
 
-    def _unknown(self, low: int, high: int) -> list[int]:
-        return [key for key in range(low + 1, high) if key not in self._told]
+    def _unknown(self, low: int, high: int) -> int:
+        """How many between the two are not told."""
+        return high - low - 1 - sum(1 for key in self._told if low < key < high)
 
     def _sides(self) -> tuple[int | None, int | None]:
         """The highest OLD and the lowest NEW."""
@@ -169,10 +189,13 @@ class Bisection(Told):
         )
 
     def _bracket(self) -> tuple[int, int] | None:
-        """The highest OLD that has a NEW above it, and the lowest NEW above that."""
-        new = self._told_as(Verdict.NEW)
-        old = [key for key in self._told_as(Verdict.OLD) if new and key < new[-1]]
-        return (old[-1], min(key for key in new if key > old[-1])) if old else None
+        return _bracket(self._told)
+
+    def _likely_bracket(self) -> tuple[int, int] | None:
+        """The bracket; before it is known, the one that there is if the two named ends are as was said."""
+        if len(self._verify) < 2:
+            return self._bracket()
+        return _bracket({min(self._verify): Verdict.OLD, max(self._verify): Verdict.NEW} | self._told)
 
     def _wanted_ends(self) -> Iterator[int]:
         """Untold candidates that may complete a bracket, in the order in which they are wanted.
@@ -228,45 +251,29 @@ class Bisection(Told):
             if told[-1] + 1 == len(line) and end - start - 1 > self.size // FINEST_STRETCH:
                 yield line[(start + end) // 2]
 
-    def _narrow(self, low: int, high: int, limit: int, pending: frozenset[int]) -> tuple[int, ...]:
-        """Deal up to `limit` places to the gaps between `low`, what is in flight, and `high`."""
-        edges = sorted({low, high, *(key for key in pending if low < key < high)})
-        gaps = [self._unknown(start, end) for start, end in pairwise(edges)]
-        places = [0] * len(gaps)
-        for _ in range(limit):
-            # The gap whose largest piece would be the largest; the older one on a tie.
-            index = max(range(len(gaps)), key=lambda i: (len(gaps[i]) - places[i]) / (places[i] + 1))
-            if places[index] < len(gaps[index]):
-                places[index] += 1
-        skipped = [key for key in self._told_as(Verdict.SKIP) if low < key < high]
-        chosen = [
-            _spread(gap, count, skipped)
-            for _, gap, count in sorted(zip(map(len, gaps), gaps, places, strict=True), reverse=True)
-        ]
-        return tuple(key for keys in chosen for key in keys)
+    def _narrow(self, low: int, high: int, limit: int, pending: Collection[int]) -> tuple[int, ...]:
+        """Choose up to `limit` places between `low`, what is in flight, and `high`."""
+        if limit < 1:
+            return ()
+        flying = [key for key in pending if low < key < high]
+        gap = self._unknown(low, high) + 1
+        prices = self._seconds is not None and is_patient(
+            self.size, gap, runs=len(self._told) + len(flying), workers=limit + len(flying)
+        )
+        return place(
+            low,
+            high,
+            known=self._told,
+            skipped=self._told_as(Verdict.SKIP),
+            pending=flying,
+            limit=limit,
+            seconds=self._seconds if prices else None,
+        )
 
 
-def _spread(gap: Sequence[int], count: int, skipped: Sequence[int]) -> list[int]:
-    """Choose `count` of `gap` that cut it as evenly as the neighbourhood of SKIPs allows."""
-    chosen: list[int] = []
-    for place in range(1, count + 1):
-        aim = place / (count + 1)
-        gains = {
-            key: _closeness(aim, (index + 1) / (len(gap) + 1)) * _testable(key, skipped)
-            for index, key in enumerate(gap)
-            if key not in chosen
-        }
-        chosen.append(max(gains, key=lambda key: gains[key]))
-    return chosen
-
-
-def _closeness(aim: float, share: float) -> float:
-    """1 where a cut at `share` is as aimed, less by the Kullback-Leibler divergence in bits, at least 0."""
-    divergence = aim * math.log2(aim / share) + (1 - aim) * math.log2((1 - aim) / (1 - share))
-    return max(0.0, 1.0 - divergence)
-
-
-def _testable(key: int, skipped: Sequence[int]) -> float:
-    """The odds that `key` can be tested, by its distance from the nearest SKIP."""
-    distance = min((abs(key - skip) for skip in skipped), default=None)
-    return 1.0 if distance is None else distance / (distance + 2)
+def _bracket(told: Mapping[int, Verdict]) -> tuple[int, int] | None:
+    """The highest OLD that has a NEW above it, and the lowest NEW above that."""
+    new = [key for key, verdict in told.items() if verdict is Verdict.NEW]
+    newest = max(new, default=-1)
+    low = max((key for key, verdict in told.items() if verdict is Verdict.OLD and key < newest), default=None)
+    return None if low is None else (low, min(key for key in new if key > low))

@@ -14,7 +14,9 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -46,6 +48,8 @@ def main() -> None:
     if arguments.render:
         _show(arguments.render, is_whole=not arguments.quick)
         return
+    # The mirror and the contender that runs must not be left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     bench = _bench(arguments.scratch, arguments.work)
     print(f"results: {bench.kept}", flush=True)
     with _opened(bench, arguments) as indexes:
@@ -129,7 +133,7 @@ def _opened(bench: Bench, arguments: argparse.Namespace) -> Iterator[dict[str, I
 
 def _install(bench: Bench, contender: Contender) -> None:
     """Put another tool into an environment of its own."""
-    folder = bench.tools / contender.package.partition("==")[0]
+    folder = bench.tools / contender.folder
     if contender.package and not folder.exists():
         subprocess.run([binary(), "venv", "--quiet", "--python", bench.python, str(folder)], check=True)
         install = [binary(), "pip", "install", "--quiet", "--python", str(folder)]

@@ -190,8 +190,8 @@ def find_first_bad(name: str, place: Place) -> list[str]:
     """A class of it, as its documentation shows."""
     path = place.folder / "first_bad.py"
     path.write_text(FIND_FIRST_BAD)
-    program = Path(place.environ["BENCH_TOOLS"], "bisect-find-first-bad", "bin", "python")
-    return [str(program), str(path), str(trial(place, WORKS[name], UV_TRIAL)), *place.releases]
+    # That of its own environment, which is first on the path.
+    return ["python", str(path), str(trial(place, WORKS[name], UV_TRIAL)), *place.releases]
 
 
 ASKED = """\

@@ -39,6 +39,11 @@ class Contender:
     """The same command once more is worth a row."""
     works: tuple[str, ...] = tuple(WORKS)
 
+    @property
+    def folder(self) -> str:
+        """What the environment of its package is called."""
+        return self.package.replace("==", "-")
+
 
 OURS, LOOP = "ours", "uv loop"
 _FIRST = r"^(?:first new:|first bad option is:) *(\S+)$"

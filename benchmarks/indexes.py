@@ -20,7 +20,7 @@ from pathlib import Path
 
 import httpx
 from packaging.specifiers import SpecifierSet
-from work import Work
+from work import PYTHON, Work
 
 from bisect_asgi.environments.uv import binary, configured_indexes
 from bisect_asgi.index import IndexClient
@@ -152,7 +152,9 @@ def fill(index: Index, works: Mapping[str, tuple[Work, Sequence[str]]], python: 
 
 
 def _runnable(urls: set[str]) -> Iterator[str]:
-    """Of a project's wheels those that this machine could install: others are listed in a lock file, too."""
+    """Of a project's wheels those that may be installed here: the others are listed in a lock file, too."""
+    ours = f"cp{PYTHON.replace('.', '')}-"
     for url in urls:
-        if "-none-any" in url or ("linux" in url and os.uname().machine in url and "musl" not in url):
+        is_for_python = ours in url or "-abi3-" in url
+        if "-none-any" in url or (is_for_python and "linux" in url and os.uname().machine in url):
             yield url

@@ -52,7 +52,9 @@ def measure(bench: Bench, index: Index, name: str, contender: str, state: str, r
     except (ValueError, LookupError):
         said = Said("", "", 0)
     if not said.first:
-        print(f"{contender} found nothing:\n{cost.output[-2000:]}\n{cost.errors[-2000:]}", file=sys.stderr)
+        print(
+            f"{contender} found nothing (exit code {cost.exit_code}):\n{cost.errors[-2000:]}", file=sys.stderr
+        )
     sent = {key: after[key] - before[key] for key in after} if after and before else {}
     return Result(
         index=index.name,
@@ -88,7 +90,7 @@ def _place(bench: Bench, index: Index, name: str, contender: str, state: str, re
         python=bench.python,
         environ=_environ(bench, index, CONTENDERS[contender], folder)
         | {"BENCH_PYTHON": bench.python, "BENCH_PROBE": str(probe), "BENCH_RUNS": str(ran)}
-        | {"BENCH_FOLDER": str(folder), "BENCH_TOOLS": str(bench.tools)},
+        | {"BENCH_FOLDER": str(folder)},
         releases=bench.listed.get(name, ()),
         probe=probe,
     )
@@ -98,7 +100,7 @@ def _probe(folder: Path, name: str, state: str, repetition: int) -> Path:
     """The probe's file; that of a run that is made again is as it was."""
     source = SERVED[name].read_text() if name in SERVED else WORKS[name].probe
     number = 2 * repetition + (state != COLD)
-    path = folder / f"{name}.py"
+    path = folder / f"{name}_probe.py"  # not the name of what it imports
     path.write_text(numbered(source, number))
     return path
 
@@ -108,7 +110,7 @@ def _environ(bench: Bench, index: Index, contender: Contender, folder: Path) -> 
     programs.mkdir(exist_ok=True)
     if not (programs / "uv").exists():
         (programs / "uv").symlink_to(binary())
-    tool = bench.tools / contender.package.partition("==")[0] / "bin"
+    tool = bench.tools / contender.folder / "bin"
     inherited = clean_environment()
     return {
         **inherited,
@@ -135,11 +137,11 @@ def own_costs(bench: Bench, index: Index) -> None:
         said = CONTENDERS[OURS].read(MAIN, place, cost.output)
         uv, counting = counted.spent()
         probes = said.more["probes_cpu_s"]
-        spent[state] = overhead.Overhead(
-            whole=cost.cpu_s, uv=uv, counting=counting, probes=probes, start=0.0, trials=said.runs
+        spent[state] = overhead.Spent(
+            whole=cost.cpu_s, uv=uv, counting=counting, probes=probes, trials=said.runs
         )
         print(f"{state}: {spent[state]}", flush=True)
-    told = {state: (spent[state].own - spent[AGAIN].own) / spent[state].trials for state in (COLD, WARM)}
+    told = {state: overhead.of_a_trial(spent[state], spent[AGAIN]) for state in (COLD, WARM)}
     append(bench.kept, "overhead", told)
     plain = [part for part in CONTENDERS[OURS].command(MAIN, place) if part != "--json"]
     starts = {

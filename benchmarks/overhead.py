@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -36,27 +37,25 @@ os._exit(os.waitstatus_to_exitcode(status) & 255)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overhead:
-    """Processor time in seconds."""
+class Spent:
+    """The processor time of a command, in seconds."""
 
     whole: float
     uv: float
     counting: float
     """Of the program in uv's place."""
     probes: float
-    start: float
-    """Of a command that makes no trial."""
     trials: int
-
-    @property
-    def of_a_trial(self) -> float:
-        """What is the tool's own, for each trial; without what a command without trials takes."""
-        return (self.own - self.start) / self.trials if self.trials else 0.0
 
     @property
     def own(self) -> float:
         """What is neither uv's nor the probes'."""
         return self.whole - self.uv - self.counting - self.probes
+
+
+def of_a_trial(command: Spent, remembering: Spent) -> float:
+    """What is the tool's own in each trial, beside what a command that makes no trial takes."""
+    return (command.own - remembering.own) / command.trials if command.trials else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +74,16 @@ class Counted:
 
 def installation(folder: Path) -> Counted:
     """Install the tool with a uv that is counted."""
-    program, log = folder / "bin" / "bisect-asgi", folder / "uv.log"
-    if not program.exists():
-        root = Path(__file__).parent.parent
-        subprocess.run([binary(), "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-        install = [binary(), "pip", "install", "--quiet", "--python", str(folder)]
-        subprocess.run([*install, "--editable", str(root)], check=True)
-        place, kept = folder / "bin" / "uv", folder / "bin" / "uv-itself"
-        place.rename(kept)
-        python = str(Path(sys.executable).resolve())
-        place.write_text(_COUNTING.format(python=python, uv=str(kept), log=str(log)))
-        place.chmod(0o755)
-    return Counted(program, log)
+    shutil.rmtree(folder, ignore_errors=True)
+    root, python = Path(__file__).parent.parent, str(Path(sys.executable).resolve())
+    subprocess.run([binary(), "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
+    install = [binary(), "pip", "install", "--quiet", "--python", str(folder)]
+    subprocess.run([*install, "--editable", str(root)], check=True)
+    log, place, kept = folder / "uv.log", folder / "bin" / "uv", folder / "bin" / "uv-itself"
+    place.rename(kept)
+    place.write_text(_COUNTING.format(python=python, uv=str(kept), log=str(log)))
+    place.chmod(0o755)
+    return Counted(folder / "bin" / "bisect-asgi", log)
 
 
 def first_line_s(argv: Sequence[str], environ: Mapping[str, str]) -> float:

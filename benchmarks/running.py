@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 # What this shell would tell the contenders beside what the benchmark says.
 _NOT_PASSED_ON = re.compile(r"(PYTHON|UV_|BISECT_ASGI_|VIRTUAL_ENV|GIT_DIR|PIP_(?!CERT$)).*")
@@ -73,19 +77,28 @@ def run(argv: Sequence[str], *, cwd: Path, environ: Mapping[str, str], limit_s: 
     )
 
 
-def _wait(pid: int, until: float) -> tuple[int, object]:
-    """The status and the usage of a child, its own children's included."""
+def _wait(pid: int, until: float) -> tuple[int, resource.struct_rusage]:
+    """The status of a child, and the usage of it and its own; if this is broken off, none of them is left."""
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.setitimer(signal.ITIMER_REAL, max(0.1, until - time.monotonic()))
     try:
         _, status, usage = os.wait4(pid, 0)
-    except TimeoutError:
-        os.killpg(pid, signal.SIGTERM)
-        os.wait4(pid, 0)
+    except BaseException:
+        _end(pid)
         raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     return status, usage
+
+
+def _end(pid: int) -> None:
+    """Kill a process with all below it, whatever groups they are in."""
+    with suppress(psutil.Error, ChildProcessError):
+        process = psutil.Process(pid)
+        for each in (*process.children(recursive=True), process):
+            with suppress(psutil.Error):
+                each.kill()
+        os.wait4(pid, 0)
 
 
 def _out_of_time(*_: object) -> None:

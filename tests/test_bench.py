@@ -16,6 +16,7 @@ from indexes import MIRROR, REAL
 from loop import first_new
 from mirror import Mirror, Source
 from mousebender import simple
+from overhead import Spent, of_a_trial
 from results import COLD, WARM, Result, append, append_result, load, ratio, rotated, rows
 from simple_pages import as_html, as_json, key_of, metadata_of, part, read_page, served
 from tables import goals, size, text
@@ -263,3 +264,11 @@ def test_a_repetition_changes_the_probe_and_not_what_it_does() -> None:
     names: dict[str, int] = {}
     exec(numbered("x = 1\n", 3), names)
     assert names["x"] == 1
+
+
+def test_what_a_trial_costs_is_without_uv_the_probes_and_the_start() -> None:
+    cold = Spent(whole=10.0, uv=3.0, counting=1.0, probes=2.0, trials=10)
+    remembering = Spent(whole=1.5, uv=0.5, counting=0.0, probes=0.0, trials=0)
+
+    assert of_a_trial(cold, remembering) == pytest.approx((10 - 3 - 1 - 2 - (1.5 - 0.5)) / 10)
+    assert of_a_trial(remembering, remembering) == 0

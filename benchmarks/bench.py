@@ -1,0 +1,180 @@
+"""Measure this tool beside what one would use instead, and write the tables into benchmarks/README.md.
+
+    python benchmarks/bench.py [--quick] [--repetitions N] [--work NAME]… [--contender NAME]… [--index NAME]…
+    python benchmarks/bench.py --render RESULTS
+
+One repetition runs every contender once, cold, then warm, in an order that moves on with each repetition.
+What was measured is kept line by line in the scratch folder; the file's path is printed first. Tables are
+written where everything was measured that there is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import tables
+from calibrate import write
+from contenders import CONTENDERS, LOOP, OURS, Contender
+from indexes import MIRROR, REAL, Index, fill, mirror, real, releases
+from measuring import Bench, folder_of, measure, own_costs
+from results import AGAIN, COLD, STATES, Result, append, append_result, load, rotated
+from work import IMPORT, MAIN, PYTHON, SERVED, WORKS
+
+from bisect_asgi import interpreters
+from bisect_asgi.environments.uv import binary
+from bisect_asgi.errors import UsageError
+
+BEGIN, END = "<!-- begin: bench -->", "<!-- end: bench -->"
+DELAY_S = 0.03
+DATED = "ours, dated"
+_WHERE = {MAIN: (MIRROR, REAL), IMPORT: (MIRROR, REAL)} | dict.fromkeys(SERVED, (REAL,))
+
+
+def main() -> None:
+    """Measure, print a line for each run, and write the tables."""
+    arguments = _arguments()
+    if arguments.render:
+        _show(arguments.render, is_whole=not arguments.quick)
+        return
+    # The mirror and the contender that runs must not be left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    bench = _bench(arguments.scratch, arguments.work)
+    print(f"results: {bench.kept}", flush=True)
+    with _opened(bench, arguments) as indexes:
+        for index in indexes.values():
+            for name in arguments.work:
+                if index.name in _WHERE.get(name, (MIRROR,)):
+                    _work(bench, index, name, arguments)
+        if OURS in arguments.contender:
+            own_costs(bench, next(iter(indexes.values())))
+    _show(bench.kept, is_whole=arguments.is_whole)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="the main work once; prints, writes nothing")
+    parser.add_argument("--repetitions", type=int, default=3, help="of what does not take long (default: 3)")
+    parser.add_argument("--work", action="append", choices=[*WORKS, *SERVED])
+    parser.add_argument("--contender", action="append", choices=[*CONTENDERS])
+    parser.add_argument("--index", action="append", choices=[MIRROR, REAL])
+    parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir(), "bisect-asgi-bench"))
+    parser.add_argument("--render", type=Path, metavar="RESULTS", help="only write the tables again")
+    arguments = parser.parse_args()
+    chosen = (arguments.work, arguments.contender, arguments.index)
+    arguments.is_whole = not any(chosen) and not arguments.quick
+    quick = arguments.quick
+    arguments.repetitions = 1 if quick else arguments.repetitions
+    arguments.work = arguments.work or ([MAIN] if quick else [*WORKS, *SERVED])
+    arguments.contender = arguments.contender or ([OURS, LOOP, "git"] if quick else [*CONTENDERS])
+    arguments.index = arguments.index or [MIRROR, REAL]
+    return arguments
+
+
+def _bench(scratch: Path, names: Sequence[str]) -> Bench:
+    """Make room, and find out what the contenders are told."""
+    scratch = scratch.absolute()
+    scratch.mkdir(parents=True, exist_ok=True)
+    kept = scratch / f"results-{time.strftime('%Y%m%dT%H%M%S')}.jsonl"
+    machine = {
+        "cores": os.cpu_count(),
+        "uv": version("uv"),
+        "python": platform.python_version(),
+        "delay_s": DELAY_S,
+    }
+    append(kept, "machine", machine)
+    return Bench(
+        scratch=scratch,
+        kept=kept,
+        python=_python(scratch / "interpreters"),
+        listed={name: releases(WORKS[name], scratch / "index") for name in names if name in WORKS},
+    )
+
+
+def _python(folder: Path) -> str:
+    """The interpreter that all contenders use; uv gets it where the machine has none."""
+    try:
+        return interpreters.find(PYTHON, folder).interpreter.path
+    except UsageError:
+        subprocess.run([binary(), "python", "install", PYTHON], check=True)
+        return interpreters.find(PYTHON, folder).interpreter.path
+
+
+@contextmanager
+def _opened(bench: Bench, arguments: argparse.Namespace) -> Iterator[dict[str, Index]]:
+    """The indexes that were asked for; the mirror has fetched everything before anything is measured."""
+    for name in arguments.contender:
+        _install(bench, CONTENDERS[name])
+    indexes = {}
+    with mirror(bench.scratch / "mirror", DELAY_S) as copy:
+        if MIRROR in arguments.index:
+            print("filling the mirror", flush=True)
+            works = {name: (WORKS[name], listed) for name, listed in bench.listed.items()}
+            fill(copy, works, bench.python, bench.scratch / "filling")
+            for name in (DATED, "ours, culprit"):  # which need other releases, and only they know which
+                if name in arguments.contender and MAIN in arguments.work:
+                    measure(bench, copy, MAIN, name, COLD, 0)
+            indexes[MIRROR] = copy
+        if REAL in arguments.index:
+            indexes[REAL] = real()
+        yield indexes
+
+
+def _install(bench: Bench, contender: Contender) -> None:
+    """Put another tool into an environment of its own."""
+    folder = bench.tools / contender.folder
+    if contender.package and not folder.exists():
+        subprocess.run([binary(), "venv", "--quiet", "--python", bench.python, str(folder)], check=True)
+        install = [binary(), "pip", "install", "--quiet", "--python", str(folder)]
+        subprocess.run([*install, contender.package], check=True)
+
+
+def _work(bench: Bench, index: Index, name: str, arguments: argparse.Namespace) -> None:
+    """All repetitions of one work on one index."""
+    able = [each for each in arguments.contender if name in CONTENDERS[each].works]
+    is_long = name in SERVED or WORKS[name].heavy
+    only_cold = name in SERVED or WORKS[name].only_cold
+    for repetition in range(1, (1 if is_long else arguments.repetitions) + 1):
+        names = [each for each in able if repetition == 1 or not CONTENDERS[each].is_slow]
+        for state in (COLD,) if only_cold else STATES:
+            for each in rotated(names, repetition):
+                if state == AGAIN and not CONTENDERS[each].remembers:
+                    continue
+                result = measure(bench, index, name, each, state, repetition)
+                append_result(bench.kept, result)
+                print(_line(result), flush=True)
+        for each in names:
+            shutil.rmtree(folder_of(bench, each), ignore_errors=True)
+
+
+def _line(result: Result) -> str:
+    right = "" if result.is_right else " (wrong)"
+    return (
+        f"{result.index} {result.work} {result.state} {result.repetition} {result.contender}: "
+        f"{result.last} → {result.first}{right}, {result.runs} runs, {result.wall_s:.2f} s, "
+        f"CPU {result.cpu_s:.2f} s, {tables.size(result.fetched_bytes)}"
+    )
+
+
+def _show(kept: Path, *, is_whole: bool) -> None:
+    """Print the tables, and write them where everything was measured."""
+    results, others = load(kept)
+    text = tables.text(results, others)
+    print(text)
+    if is_whole:
+        write(text, BEGIN, END)
+
+
+if __name__ == "__main__":
+    main()

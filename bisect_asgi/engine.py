@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from bisect_asgi import events, signature
 from bisect_asgi.errors import Lost
@@ -37,6 +38,8 @@ from bisect_asgi.search.ahead import ahead
 _RECENT = 8
 """So many trials tell how much of the next ones will be waiting."""
 _MOSTLY = 0.5
+_BUILD_S = {False: 1.0, True: 20.0}
+"""What building an environment is taken to last before any was built: from wheels, and from source."""
 
 Emit = Callable[[events.Event], None]
 MakeSearch = Callable[[Mapping[int, Verdict]], Search]
@@ -106,6 +109,9 @@ class Engine:
         self.taken: list[Observation] = []
         """Those runs, in the order in which they came back."""
         self._times: dict[int, tuple[float, float]] = {}
+        self._kept: set[int] = set()
+        self._usual = (1.0, _BUILD_S)
+        """Seconds of a run, and of building an environment from wheels and from source."""
 
     def judgement(self) -> Judgement:
         """What the observations say so far."""
@@ -127,10 +133,24 @@ class Engine:
 
     def seconds(self, key: int) -> float:
         """How long one more run of a candidate takes, by what others took, its build included."""
-        builds = [build for build, _ in self._times.values()]
-        runs = [run for _, run in self._times.values()]
-        build = sum(builds) / len(builds) if builds and key not in self._times else 0.0
-        return max(0.01, build + (sum(runs) / len(runs) if runs else 1.0))
+        run_s, build_s = self._usual
+        is_there = key in self._times or key in self._kept
+        if is_there or (self._preparing and key in self._preparing.begun):
+            return max(0.01, run_s)
+        return max(0.01, run_s + build_s[self._candidates[key].needs_build])
+
+    def _learn(self, trial: Trial, runs: int) -> None:
+        """Take in how long things take: environments are held against those that were built alike."""
+        self._times.setdefault(trial.key, (trial.build_s, trial.run_s / runs))
+        self._recent.append(trial)
+        built: dict[bool, list[float]] = {False: [], True: []}
+        for key, (build_s, _) in self._times.items():
+            if key not in self._kept:
+                built[self._candidates[key].needs_build].append(build_s)
+        self._usual = (
+            fmean(run_s for _, run_s in self._times.values()),
+            {kind: fmean(seconds) if seconds else _BUILD_S[kind] for kind, seconds in built.items()},
+        )
 
     def add(self, candidate: Candidate) -> int:
         """Take in one more candidate, behind the others, and return its key."""
@@ -152,13 +172,23 @@ class Engine:
         """Take in what another engine knows of the same environment."""
         self._take(replace(trial, key=key, label=self._candidates[key].label))
 
-    def recall(self, remember: Callable[[TrialRequest], Trial | None]) -> None:
-        """Take in what earlier commands observed, so that a command that is given again goes on at once."""
+    def recall(
+        self,
+        remember: Callable[[TrialRequest], Trial | None],
+        is_built: Callable[[TrialRequest], bool] = lambda _: False,
+    ) -> None:
+        """Take in what earlier commands observed, so that a command that is given again goes on at once.
+
+        `is_built` tells which environments are there, too: those candidates take less time.
+        """
         for key in range(len(self._candidates)):
             if key in self.observed:
                 continue
-            if trial := remember(self._request(key, runs=1)):
+            request = self._request(key, runs=1)
+            if trial := remember(request):
                 self._take(trial)
+            elif is_built(request):
+                self._kept.add(key)
 
     def search(
         self,
@@ -289,8 +319,7 @@ class Engine:
         if made := len(trial.observations) - trial.remembered:
             self.made += made
             self.taken += trial.observations[trial.remembered :]
-            self._times.setdefault(trial.key, (trial.build_s, trial.run_s / made))
-            self._recent.append(trial)
+            self._learn(trial, made)
         broken = [run for run in trial.observations if run.outcome is Outcome.BROKEN]
         if broken:
             self.broken[trial.key] = broken[0]

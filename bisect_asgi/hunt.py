@@ -57,6 +57,8 @@ class World(Sources):
     """Reads what may be changelogs in a release's source distribution."""
     tags: Callable[[str], Sequence[str]]
     """Asks a repository's address for its tags; raises UsageError or Unavailable."""
+    is_built: Callable[[TrialRequest], bool] = lambda _: False
+    """Tells whether a candidate's environment is there."""
     executor: Executor
     prepare: Prepare | None = None
     """Builds an environment ahead; None: that is of no use here."""
@@ -144,7 +146,7 @@ def _levelling(plan: Plan, setting: Setting, engine: Engine, world: World) -> Le
 def recall(plan: Plan, engine: Engine, world: World) -> None:
     """Take in what earlier commands observed, unless the user wants none of it."""
     if not plan.fresh:
-        engine.recall(world.recall)
+        engine.recall(world.recall, world.is_built)
 
 
 def case_of(plan: Plan, setting: Setting, engine: Engine) -> answers.Case:

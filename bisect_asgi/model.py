@@ -257,6 +257,8 @@ class Candidate:
     label: str
     spec: EnvironmentSpec
     uploaded: datetime | None = None
+    needs_build: bool = False
+    """There is no wheel of it for its interpreter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

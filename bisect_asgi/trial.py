@@ -161,6 +161,12 @@ def _run_trial(
     )
 
 
+def is_built(request: TrialRequest, workshop: Workshop) -> bool:
+    """Tell whether the candidate's environment is there, as far as is known without asking anybody."""
+    resolution = _known_resolution(request.spec, workshop.store)
+    return resolution is not None and workshop.environments.is_kept(resolution)
+
+
 def recall(request: TrialRequest, store: Store) -> Trial | None:
     """Return what earlier commands observed of the candidate, all of it; None: nothing."""
     if known_failure := _known_failure(request.spec, store):

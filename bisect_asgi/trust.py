@@ -43,7 +43,11 @@ def search_and_confirm(engine: Engine, plan: Plan, setting: Setting) -> State:
 
     def told(verdicts: Mapping[int, Verdict]) -> Bisection:
         return Bisection.replay(
-            len(setting.candidates), verdicts, gallop=setting.gallop, verify=setting.expectation.named
+            len(setting.candidates),
+            verdicts,
+            gallop=setting.gallop,
+            verify=setting.expectation.named,
+            seconds=engine.seconds,
         )
 
     while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -159,7 +159,7 @@ def world(**fakes: Any) -> World:
         "tags": lambda _: (),
         "executor": InlineExecutor(),
     }
-    not_needed = {field.name: _never(field.name) for field in fields(World)}
+    not_needed = {field.name: _never(field.name) for field in fields(World) if field.default is MISSING}
     return World(**{**not_needed, **usual, **fakes})
 
 

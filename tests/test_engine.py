@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -61,6 +61,7 @@ class Lab:
         fresh: bool = False,
         stage: int = 0,
         clock: Callable[[], float] = lambda: 0.0,
+        needs_build: Collection[int] = (),
     ) -> None:
         self.size = size
         self.history = history
@@ -68,7 +69,10 @@ class Lab:
         self.events: list[events.Event] = []
         spec = EnvironmentSpec(interpreter=usable().interpreter, requirements=("demo",))
         question = Question(
-            candidates=tuple(Candidate(label=f"1.{place}", spec=spec) for place in range(size)),
+            candidates=tuple(
+                Candidate(label=f"1.{place}", spec=spec, needs_build=place in needs_build)
+                for place in range(size)
+            ),
             probe=probe(),
             expectation=expectation,
             rules=rules,
@@ -508,7 +512,7 @@ def test_the_cost_of_a_run_is_what_others_took_and_a_build_where_none_was_made()
         )
 
     lab = Lab(3, broke_at(2), run_trial=timed)
-    assert lab.engine.seconds(2) == 1.0  # nothing is known yet
+    assert lab.engine.seconds(2) == 2.0  # nothing is known yet: a second for each
 
     lab.engine.repeat_each({0: 1, 1: 5})
 
@@ -584,3 +588,53 @@ def test_events_of_trials_are_dated_by_the_clock() -> None:
         event.at_s for event in lab.events if isinstance(event, (events.TrialStarted, events.TrialFinished))
     ]
     assert dated == [0, 1, 2, 3]
+
+
+# --- What a candidate is expected to take
+
+
+def timed(request: TrialRequest, build_s: float, run_s: float) -> Trial:
+    return replace(trial(request, broke_at(7)(request.key)), build_s=build_s, run_s=run_s)
+
+
+def test_before_anything_was_built_sdists_are_taken_to_last_longer_and_what_is_there_nothing() -> None:
+    lab = Lab(9, broke_at(7), needs_build={4})
+    lab.engine.recall(lambda _: None, lambda request: request.key == 5)
+
+    kept, wheels, sdist = (lab.engine.seconds(key) for key in (5, 3, 4))
+
+    assert kept < wheels < sdist
+
+
+def test_candidates_are_expected_to_take_what_others_like_them_took() -> None:
+    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        return timed(request, build_s=30.0 if request.key == 8 else 2.0, run_s=4.0)
+
+    lab = Lab(9, broke_at(7), needs_build={4, 8}, run_trial=run_trial)
+
+    lab.engine.repeat([0, 8], 1)
+
+    assert lab.engine.seconds(3) == pytest.approx(2.0 + 4.0)
+    assert lab.engine.seconds(4) == pytest.approx(30.0 + 4.0)
+    assert lab.engine.seconds(0) == pytest.approx(4.0)
+
+
+def test_what_was_there_says_nothing_of_how_long_building_takes() -> None:
+    lab = Lab(9, broke_at(7), run_trial=lambda request, _: timed(request, build_s=0.0, run_s=4.0))
+    before = lab.engine.seconds(3)
+    lab.engine.recall(lambda _: None, lambda request: request.key == 0)
+
+    lab.engine.repeat([0], 1)
+
+    assert lab.engine.seconds(3) == pytest.approx(before - 1.0 + 4.0)
+
+
+def test_a_search_prefers_what_is_there_where_that_tells_nearly_as_much() -> None:
+    lab = Lab(101, broke_at(90), expectation=Expectation(good=0, bad=100))
+    lab.engine.recall(lambda _: None, lambda request: request.key in (0, 100, 44))
+
+    lab.engine.search(
+        lambda verdicts: Bisection.replay(101, verdicts, verify=(0, 100), seconds=lab.engine.seconds)
+    )
+
+    assert lab.asked[2] == 44

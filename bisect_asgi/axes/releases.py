@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from packaging.version import Version
@@ -13,7 +14,7 @@ from bisect_asgi.errors import UsageError
 from bisect_asgi.judge import Expectation
 from bisect_asgi.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.plan import Plan, PolicyKind
-from bisect_asgi.releases import Range, Selection, Wanted, select
+from bisect_asgi.releases import Range, Selection, Wanted, has_wheel, select
 from bisect_asgi.suitability import Choice
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -49,7 +50,10 @@ class Chosen:
         """The setting with these candidates, one for each release of the span."""
         return Setting(
             choice=self.choice,
-            candidates=candidates,
+            candidates=tuple(
+                replace(candidate, needs_build=not has_wheel(release, self.choice.usable))
+                for candidate, release in zip(candidates, self.span.releases, strict=True)
+            ),
             expectation=Expectation(good=self.span.good, bad=self.span.bad),
             left_out=self.selection.left_out,
             gallop=plan.good is None,

@@ -35,7 +35,7 @@ from bisect_asgi.repository import Repository, remote_tags
 from bisect_asgi.runs import clean_up
 from bisect_asgi.samples import Lane
 from bisect_asgi.store import Store
-from bisect_asgi.trial import Workshop, prepare, recall, resolve, run_trial
+from bisect_asgi.trial import Workshop, is_built, prepare, recall, resolve, run_trial
 
 DEFAULT_LIMIT = "20 GiB"
 _UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -210,6 +210,7 @@ def open_world(
             contents=lambda distribution, python: contents.contents(distribution, python, lifeline),
             run_trial=trial,
             recall=lambda request: recall(request, workshop.store),
+            is_built=lambda request: is_built(request, workshop),
             executor=executor,
             prepare=lambda request, lifeline: prepare(request, workshop, lifeline=lifeline),
             builders=builders,

@@ -108,6 +108,10 @@ class EnvironmentCache:
                         raise _not_writable(self._folder, error) from error
             self._evict(spare=resolution.digest)
 
+    def is_kept(self, resolution: Resolution) -> bool:
+        """Tell whether an environment is there and whole."""
+        return (self._folder / resolution.digest / _MARKER).exists()
+
     def note_use(self, resolution: Resolution, interpreter: Interpreter) -> None:
         """Have an environment that a probe has run in lend what is in it to others."""
         if resolution.digest not in self._used:

@@ -233,6 +233,6 @@ def _search_plainly(engine: Engine, plan: Plan, setting: Setting) -> State:
 def search_changes(engine: Engine, plan: Plan, told: MakeSearch) -> State:
     """Find all changes, and run both sides of each until they are no accident."""
     while True:
-        state = engine.search(told)
+        state = engine.search(told, looks_ahead=True)
         if not confirm_changes(engine, plan):
             return state

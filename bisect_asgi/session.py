@@ -134,7 +134,7 @@ def _verify(plan: Plan, claim: Claim, world: World, emit: Emit, end: Callable[[A
             end(expectation)
             return claims.untold(claim, expectation.message)
     told = mapping(len(setting.labels), first=(place, place - 1))
-    engine.search(told)
+    engine.search(told, looks_ahead=True)
     engine.repeat([key for key in (place - 1, place) if key in engine.observed], plan.repeats)
     state = search_changes(engine, plan, told)
     confirm_claim(engine, plan, place)

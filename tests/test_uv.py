@@ -238,6 +238,24 @@ def test_pages_are_kept_for_a_while_and_asked_for_again_when_told(local_index: L
     assert (first, second, third) == (["demo==1.0"], ["demo==1.0"], ["demo==2.0"])
 
 
+def test_pages_that_were_got_in_a_long_run_are_not_asked_for_again_in_it(
+    local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(uv_module.time, "monotonic", lambda: now)
+    uv = Uv(tmp_path / "uv", Indexes(urls=(local_index.url,)))
+
+    def seconds_kept() -> int:
+        text = uv._config.read_text()
+        return int(text.partition('api = "max-age=')[2].partition('"')[0])
+
+    assert seconds_kept() == 600
+    now += 3599
+    assert seconds_kept() >= 600 + 2999
+    now += 600
+    assert seconds_kept() >= 4199
+
+
 # --- What failures mean
 
 

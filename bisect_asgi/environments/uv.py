@@ -1,7 +1,8 @@
 """uv as a dependency of ours: found in our own installation, asked with a configuration of our own.
 
-Two settings make it fast on every index: pages are asked for again only after ten minutes, also where the
-index sends no cache headers, and files never. A candidate uploaded since is handled by asking again.
+Two settings make it fast on every index: pages that were got in this run are not asked for again, nor those
+of ten minutes before it, also where the index sends no cache headers; and files never. A candidate
+uploaded since is handled by asking again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +44,8 @@ _CAUSE = re.compile(r"^\s*(?:error|cause|×|├─▶|╰─▶):?\s*(?P<text>.*
 _RETRIES = 3
 # Files in wheels are dated alike, so that equal files are equal bytes; and what a build says last comes last.
 _BUILDING = {"SOURCE_DATE_EPOCH": "1577836800", "PYTHONUNBUFFERED": "1"}
-_KEEP = 'cache-control = { api = "max-age=600", files = "max-age=365000000, immutable" }\n'
+_KEEP = 'cache-control = {{ api = "max-age={age_s}", files = "max-age=365000000, immutable" }}\n'
+_KEPT_FOR_S = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +123,26 @@ class Uv:
         self.indexes = indexes
         self._binary = binary()
         folder.mkdir(parents=True, exist_ok=True)
-        self._config = folder / "uv.toml"
+        self._folder = folder
+        self._begun = time.monotonic()
+        self._configs: dict[int, Path] = {}
         self._asking = folder / "uv-refresh.toml"
-        _write(self._config, _configuration(indexes, _KEEP))
         # uv's own `--refresh` does nothing to an index that has a cache-control.
         _write(self._asking, _configuration(indexes, ""))
         kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
         # One quick retry of a single request is uv's; a whole failed call is ours to repeat.
         self._environ = {"UV_HTTP_RETRIES": "1"} | kept
+
+    @property
+    def _config(self) -> Path:
+        """What has uv content with the pages of this run; another for each ten minutes of it."""
+        since = int(time.monotonic() - self._begun) // _KEPT_FOR_S
+        if since not in self._configs:
+            age_s = _KEPT_FOR_S * (since + 1)
+            path = self._folder / f"uv-{age_s}.toml"
+            _write(path, _configuration(self.indexes, _KEEP.format(age_s=age_s)))
+            self._configs[since] = path
+        return self._configs[since]
 
     def run(self, *arguments: str, lifeline: Lifeline, stdin: str = "", ask_again: bool = False) -> str:
         """Return what `uv pip …` wrote to its standard output; network failures are tried again.

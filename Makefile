@@ -15,7 +15,7 @@ PURE := $(subst $(empty) ,$(comma),$(addprefix bisect_asgi/,model.py events.py e
 	differences.py changelog.py links.py lockfiles/* levels.py sampling.py findings.py metrics.py quantities.py messages.py \
 	tally.py noise.py rules.py measures.py report/spans.py report/timings.py))
 
-.PHONY: bisect verify test check lint format types coverage repeat calibrate noisy bench clean python-3.8
+.PHONY: bisect verify test check lint format types coverage repeat calibrate noisy bench simulate clean python-3.8
 
 bisect: python-3.8  ## Run a bisection: PACKAGE=… PROBE=… ARGS="…"
 	@$(BIN)/bisect-asgi $(PACKAGE) --probe $(PROBE) $(ARGS)
@@ -37,6 +37,9 @@ noisy: python-3.8  ## Find boundaries of noisy probes on real releases, with all
 
 bench: python-3.8  ## Measure this tool beside what one would use instead; half an hour on two cores, left alone
 	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+simulate: .venv/installed  ## Simulate searches with many workers; two minutes on two cores
+	$(BIN)/python benchmarks/simulate.py $(ARGS)
 
 # The probes of served apps run on the Python of their day; uv gets it where the machine has none.
 python-3.8: .venv/installed

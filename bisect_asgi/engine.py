@@ -29,7 +29,7 @@ from bisect_asgi.model import (
     Verdict,
 )
 from bisect_asgi.noise import Noise
-from bisect_asgi.preparing import Preparing, waiting_share
+from bisect_asgi.preparing import Preparing, trials_abreast, waiting_share
 from bisect_asgi.process import Lifeline
 from bisect_asgi.rules import Rules
 from bisect_asgi.search import Found, Search, Searching, State
@@ -37,7 +37,6 @@ from bisect_asgi.search.ahead import ahead
 
 _RECENT = 8
 """So many trials tell how much of the next ones will be waiting."""
-_MOSTLY = 0.5
 _BUILD_S = {False: 1.0, True: 20.0}
 """What building an environment is taken to last before any was built: from wheels, and from source."""
 
@@ -247,7 +246,7 @@ class Engine:
 
     def _width(self) -> int:
         """How many trials at a time: more than there are processors where those would have nothing to do."""
-        return self._most if self._recent and waiting_share(self._recent) > _MOSTLY else self._jobs
+        return min(self._most, trials_abreast(self._jobs, self._recent))
 
     def _prepare(
         self,
@@ -261,7 +260,7 @@ class Engine:
         """Build ahead what would be asked next, as far as the trials leave the processors idle."""
         flying = self._in_flight()
         preparing.settle(lambda key: key in flying or search.is_relevant(key))
-        idle = round(self._most * waiting_share(self._recent))
+        idle = round(2 * self._jobs * waiting_share(self._recent))
         keys = ahead(
             told,
             verdicts,

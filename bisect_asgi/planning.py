@@ -108,7 +108,7 @@ def _plan(
         app=options.app,
         include=options.include,
         jobs=_at_least(1, options.jobs, _cores(), "--jobs"),
-        most_jobs=_at_least(1, options.jobs, 2 * _cores(), "--jobs"),
+        most_jobs=_at_least(1, options.jobs, _MOST_PER_CORE * _cores(), "--jobs"),
         confirm=None if options.confirm is None else _at_least(0, options.confirm, 0, "--confirm"),
         confidence=read_confidence(options.confidence),
         budget=read_budget(options.budget),

@@ -14,10 +14,12 @@ from bisect_asgi import events
 from bisect_asgi.errors import BisectError, Cancelled
 from bisect_asgi.model import Step, Trial, TrialRequest
 from bisect_asgi.process import Lifeline
+from bisect_asgi.search.width import MOST, width
 
 Prepare = Callable[[TrialRequest, Lifeline], dict[Step, float]]
 """Builds the environment of a trial; returns the seconds of each step."""
 
+_MOSTLY, _DOMINATES = 0.5, 0.75
 _COMPUTING = (Step.BUILD, Step.LINK, Step.START)
 """Steps that keep a processor busy; what a run computes is known from itself."""
 
@@ -95,6 +97,20 @@ def waiting_share(trials: Sequence[Trial]) -> float:
     if not all_s:
         return 0.5
     return max(0.0, 1.0 - sum(map(_computed_s, trials)) / all_s)
+
+
+def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
+    """How many trials to run side by side, after what the last ones have waited; at least `cores`.
+
+    Where environments are waited for, twice as many as there are cores: each costs the processors something,
+    and what is waited for will be there next time. Where the probe itself waits, as many as keep them busy.
+    """
+    share = waiting_share(trials) if trials else 0.0
+    if share <= _MOSTLY:
+        return cores
+    run_s = sum(trial.steps.get(Step.RUN, 0.0) for trial in trials)
+    is_probe = run_s > _DOMINATES * sum(sum(trial.steps.values()) for trial in trials)
+    return max(cores, min(width(cores, share), MOST * cores if is_probe else 2 * cores))
 
 
 def _computed_s(trial: Trial) -> float:

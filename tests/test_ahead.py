@@ -7,7 +7,7 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bisect_asgi.model import Verdict
@@ -97,6 +97,7 @@ def test_how_probable_an_old_answer_is(told: dict[int, Verdict], key: int, share
     assert share_old(key, told, 9) == pytest.approx(float(share))
 
 
+@settings(deadline=None)
 @given(
     size=st.integers(2, 300),
     jobs=st.integers(1, 8),
@@ -129,6 +130,7 @@ def test_what_is_asked_next_after_one_result_is_among_what_was_prepared(
         flying |= set(asked)
 
 
+@settings(deadline=None)
 @given(
     size=st.integers(3, 100),
     keys=st.data(),

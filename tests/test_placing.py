@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator import cheapest
 
@@ -99,6 +99,7 @@ def test_a_candidate_that_costs_more_is_gone_round_by_a_step() -> None:
     assert abs(key - 32) == 1
 
 
+@settings(deadline=None)
 @given(
     size=st.integers(2, 200),
     workers=st.integers(1, 9),
@@ -116,6 +117,7 @@ def test_whatever_candidates_cost_the_boundary_is_found(
     assert len(set(asked)) == len(asked)
 
 
+@settings(deadline=None)
 @given(size=st.integers(2, 400), seed=st.integers(0, 2**32), spread=st.floats(0.1, 5))
 def test_one_worker_never_takes_more_than_twice_the_runs_of_even_cuts(
     size: int, seed: int, spread: float
@@ -210,6 +212,7 @@ def test_the_odds_of_being_testable_grow_with_the_distance_from_a_skip() -> None
     assert odds(5, [1]) == pytest.approx(4 / 6)
 
 
+@settings(deadline=None)
 @given(
     size=st.integers(3, 300),
     data=st.data(),

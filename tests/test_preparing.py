@@ -16,7 +16,7 @@ from bisect_asgi.engine import Engine, Question
 from bisect_asgi.errors import Cancelled, Unavailable
 from bisect_asgi.judge import Expectation
 from bisect_asgi.model import Candidate, EnvironmentSpec, Observation, Step, Trial, TrialRequest, Verdict
-from bisect_asgi.preparing import Preparing, waiting_share
+from bisect_asgi.preparing import Preparing, trials_abreast, waiting_share
 from bisect_asgi.process import Lifeline
 from bisect_asgi.rules import Rules
 from bisect_asgi.search import Bisection, Found
@@ -129,6 +129,25 @@ def trial(steps: dict[Step, float], *runs: Observation, remembered: int = 0) -> 
 )  # fmt: skip
 def test_how_much_of_trials_is_waiting(trials: list[Trial], share: float) -> None:
     assert waiting_share(trials) == pytest.approx(share)
+
+
+SLEEPS = trial({Step.RUN: 5.0}, replace(passed(), cpu_s=0.1))
+DOWNLOADS = trial({Step.DOWNLOAD: 3.0, Step.RUN: 0.5}, replace(passed(), cpu_s=0.5))
+COMPUTES = trial({Step.RUN: 5.0}, replace(passed(), cpu_s=5.0))
+
+
+@pytest.mark.parametrize(
+    ("trials", "least", "most"),
+    [
+        pytest.param([], 2, 2, id="nothing-is-known"),
+        pytest.param([COMPUTES] * 2, 2, 2, id="computes"),
+        pytest.param([COMPUTES, SLEEPS], 2, 2, id="half-of-it-computes"),
+        pytest.param([DOWNLOADS] * 2, 4, 4, id="downloads"),
+        pytest.param([SLEEPS] * 2, 8, 16, id="sleeps"),
+    ],
+)
+def test_more_trials_than_cores_run_where_they_wait(trials: list[Trial], least: int, most: int) -> None:
+    assert least <= trials_abreast(2, trials) <= most
 
 
 # --- In the engine

@@ -3,7 +3,8 @@
 No clock, no I/O: it plays on. One of the candidates in flight comes back, whichever; it answers OLD or NEW;
 what that makes irrelevant is cancelled; the search is asked for what then comes into the free places. That is
 one *step*, and it is done for every candidate in flight and both answers. Where that leaves places to
-prepare, the next step is played on from each of these, until there are enough or `OUTCOMES` were looked at.
+prepare, the next step is played on from each of these, until there are enough or looking at more outcomes
+is not worth the time.
 
 *How probable an answer is.* The change is as likely at one unknown candidate as at another, between the
 nearest OLD below and the nearest NEW above. While an end is not known it is taken to answer as an end does,
@@ -12,8 +13,9 @@ expected answer is theirs. Any candidate in flight is as likely as another to be
 not foreseen.
 
 *What holds.* Whichever one result comes back next, if it is OLD or NEW and possible in this sense, all that
-the search asks then was prepared before or is returned here, as long as `limit` has room for every outcome
-of one step and these, two for each in flight, are no more than `OUTCOMES`.
+the search asks then was prepared before or is returned here, if `limit` has room for what all outcomes of
+one step ask for, is at least the number in flight, and there are no more outcomes (two for each in flight)
+than `OUTCOMES`. Otherwise only the likelier outcomes are looked at.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Protocol
 
 from bisect_asgi.model import Verdict
 
-OUTCOMES = 64
+OUTCOMES, FEWEST = 64, 16
 
 
 class Asked(Protocol):
@@ -70,7 +72,7 @@ def ahead(
     never = {*told, *in_flight, *withheld, *prepared}
     found: dict[int, None] = {}
     worlds = {_World(frozenset(), frozenset(in_flight)): 1.0}
-    left = OUTCOMES
+    left = min(OUTCOMES, max(FEWEST, 2 * limit))
     while worlds and left > 0 and len(found) < limit:
         outcomes = sorted(_outcomes(worlds, told, size), key=lambda outcome: -outcome[0])[:left]
         left -= len(outcomes)

@@ -65,12 +65,12 @@ class AllChanges(Told):
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
         """Say which candidates to look at next; none when nothing more is wanted for now."""
         chosen = [key for key in self._first if key not in self._told and key not in pending][: max(0, limit)]
-        while len(chosen) < limit:
-            stretches = self._stretches({*pending, *chosen})
-            if not stretches:
-                break
-            longest = max(stretches, key=len)
-            chosen.append(longest[(len(longest) - 1) // 2])
+        stretches = self._stretches({*pending, *chosen})
+        while len(chosen) < limit and stretches:
+            index, longest = max(enumerate(stretches), key=lambda item: len(item[1]))
+            middle = (len(longest) - 1) // 2
+            chosen.append(longest[middle])
+            stretches[index : index + 1] = filter(None, (longest[:middle], longest[middle + 1 :]))
         return tuple(chosen)
 
     def is_relevant(self, key: int) -> bool:

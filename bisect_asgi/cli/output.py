@@ -31,7 +31,7 @@ class Talk:
     def begin(self, what: str) -> None:
         """Say what is going to be done: before anything is imported that takes time."""
         if not self.quiet:
-            _say(what)
+            say(what)
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[Event], None]]:

@@ -57,6 +57,8 @@ class RunStarted:
     bad: str | None
     releases: str | None
     jobs: int
+    most_jobs: int | None = None
+    """Trials side by side where they mostly wait; None: not recorded, or as many."""
     over: str = "releases"
     """The axis: what moves."""
     subject: str = ""

@@ -121,10 +121,17 @@ def _interpret(document: dict[str, object], name: str) -> ProbeMetadata:
             "requires_python": document.get("requires-python"),
             "dependencies": document.get("dependencies", []),
         }
-        return replace(codec.convert(stated, ProbeMetadata), options=_options(table, name))
+        options = options_of(table, where=f"`[tool.bisect-asgi]` in `{name}`")
+        return replace(codec.convert(stated, ProbeMetadata), options=options)
     except codec.Unreadable as error:
-        reason = str(error).replace("$.", "").replace("with_", "with").replace("_", "-")
-        raise UsageError(f"the metadata of `{name}` is not as expected: {reason}", hint=_FORM) from error
+        raise UsageError(
+            f"the metadata of `{name}` is not as expected: {in_toml(error)}", hint=_FORM
+        ) from error
+
+
+def in_toml(error: codec.Unreadable) -> str:
+    """What is wrong with an option, by its name as it is written in a table."""
+    return str(error).replace("$.", "").replace("with_", "with").replace("_", "-")
 
 
 _FORM = (
@@ -132,14 +139,21 @@ _FORM = (
 )
 
 
-def _options(table: dict[str, object], name: str) -> Options:
+def options_of(table: dict[str, object], *, where: str, also: tuple[str, ...] = ()) -> Options:
+    """Read a table of options; `where` it is, and what it may have `also`, are for the messages.
+
+    Raises:
+        UsageError: an option is unknown.
+        Unreadable: one is of the wrong type.
+    """
     known = {option.name.rstrip("_").replace("_", "-"): option.name for option in fields(Options)}
     unknown = [key for key in table if key not in known]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], known, n=1)
+        names = [*also, *known]
+        near = difflib.get_close_matches(unknown[0], names, n=1)
         raise UsageError(
-            f"`[tool.bisect-asgi]` in `{name}` has an unknown option: `{unknown[0]}`",
-            hint=f"did you mean `{near[0]}`?" if near else f"it can have {listing(known, most=99)}",
+            f"{where} has an unknown option: `{unknown[0]}`",
+            hint=f"did you mean `{near[0]}`?" if near else f"it can have {listing(names, most=99)}",
         )
     return codec.convert({known[key]: value for key, value in table.items()}, Options)
 

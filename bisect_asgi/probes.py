@@ -27,16 +27,16 @@ def read_metadata(path: Path) -> ProbeMetadata:
         UsageError: there is no such file, it cannot be read, or its metadata is malformed.
     """
     stated = metadata.read(read_bytes(path, "--probe").decode("utf-8", errors="replace"), name=path.name)
-    options = stated.options
-    here = path.parent
+    return replace(stated, options=beside(stated.options, path.parent))
+
+
+def beside(options: Options, folder: Path) -> Options:
+    """The options of a file, its paths taken from the file's folder."""
     return replace(
-        stated,
-        options=replace(
-            options,
-            app=None if options.app is None else str(here / options.app),
-            include=tuple(str(here / name) for name in options.include),
-            with_requirements=tuple(str(here / name) for name in options.with_requirements),
-        ),
+        options,
+        app=None if options.app is None else str(folder / options.app),
+        include=tuple(str(folder / name) for name in options.include),
+        with_requirements=tuple(str(folder / name) for name in options.with_requirements),
     )
 
 

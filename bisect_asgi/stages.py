@@ -82,6 +82,7 @@ def started(
         bad=plan.bad,
         releases=str(plan.releases) or None,
         jobs=plan.jobs,
+        most_jobs=plan.most_jobs,
         over=over or plan.over,
         subject="" if noun else axis.subject(plan),
         noun=noun or axis.noun,

@@ -24,7 +24,7 @@ FLOORS = (
         *("search", "judge", "signature", "releases", "suitability", "metadata", "plan", "answers"),
         *("planning", "stats", "culprit", "bonds", "spots", "affected", "claims", "tags", "messages"),
         *("whatchanged", "requirement_changes", "changelog", "links", "lockfiles", "mixes", "reasons"),
-        *("metrics", "levels", "sampling", "findings", "noise", "rules", "measures"),
+        *("metrics", "levels", "sampling", "findings", "noise", "rules", "measures", "suites"),
     },
     {
         *(
@@ -57,7 +57,7 @@ FLOORS = (
     },
     {
         *("engine", "session", "executors", "hunt", "mixing", "explain", "comparing", "drill", "stages"),
-        *("merges", "trust", "ends", "levelling", "quality", "preparing"),
+        *("merges", "trust", "ends", "levelling", "quality", "preparing", "batch"),
     },
     {"sinks", "report"},
     {"cli", "__main__"},
@@ -82,6 +82,7 @@ HOMES = {
         "report.plot",
         "report.measured",
         "report.timed",
+        "report.suite_text",
     ),
     "typer": ("cli",),
     "packaging": tuple(sorted(FLOORS[0] | FLOORS[1] | FLOORS[2])),

@@ -30,7 +30,9 @@ BEGAN_S = 1000.0
 VERSIONS = tuple(f"1.{minor}" for minor in range(10))
 
 
-def started(*, jobs: int = 2, over: str = "releases", metric: str | None = None) -> events.RunStarted:
+def started(
+    *, jobs: int = 2, most_jobs: int | None = None, over: str = "releases", metric: str | None = None
+) -> events.RunStarted:
     return events.RunStarted(
         tool_version="1.0",
         started=datetime(2024, 5, 1, tzinfo=UTC),
@@ -45,6 +47,7 @@ def started(*, jobs: int = 2, over: str = "releases", metric: str | None = None)
         bad=None,
         releases=None,
         jobs=jobs,
+        most_jobs=most_jobs,
         over=over,
         metric=metric,
         at_s=BEGAN_S,
@@ -316,6 +319,17 @@ def test_all_of_one_candidate_is_a_chain() -> None:
     assert timings.lower_bound.chain_s == timings.lower_bound.seconds == 6
 
 
+def test_where_more_is_under_way_than_there_are_workers_each_counts_for_its_share() -> None:
+    log = (*(start(key, 0) for key in range(4)), end(0, 4), end(1, 4), end(2, 4), cancel(3, 4))
+
+    told = measure([started(jobs=2, most_jobs=4), listed(), *log])
+
+    assert told is not None
+    assert {span.begun_s for span in told.spans} == {0}
+    assert (told.lower_bound.work_s, told.lower_bound.share_s) == (12, 3)
+    assert told.idle_s == 0
+
+
 def test_to_wait_for_another_trial_is_no_work() -> None:
     timings = timed(start(4, 0), end(4, 4, {Step.WAIT: 3.0, Step.RUN: 1.0}))
 
@@ -343,7 +357,11 @@ def test_measured_runs_of_one_host_are_made_one_after_the_other() -> None:
 def logs(draw: st.DrawFn) -> list[events.Event]:
     """Any order of trials that a search with some workers could have."""
     moments = draw(st.lists(st.integers(0, 8), min_size=1, max_size=24))
-    log: list[events.Event] = [started(jobs=draw(st.integers(1, 4))), listed()]
+    jobs = draw(st.integers(1, 4))
+    log: list[events.Event] = [
+        started(jobs=jobs, most_jobs=draw(st.sampled_from([None, 2 * jobs]))),
+        listed(),
+    ]
     flights: list[int] = []
     now_s = 0.0
     for passes in moments:
@@ -368,7 +386,7 @@ def test_no_bound_exceeds_the_wall_time_and_the_parts_make_the_whole(log: list[e
     path = [span for span in timings.spans if span.is_critical]
     assert all(one.ended_s <= other.begun_s for one, other in pairwise(path))
     assert sum(timings.at_once) == pytest.approx(timings.wall_s)
-    assert len(timings.at_once) <= timings.workers + 1
+    assert len(timings.at_once) <= 2 * timings.workers + 1
     if path:
         whole = timings.head_s + timings.own_s + timings.tail_s + sum(span.took_s for span in path)
         assert whole == pytest.approx(timings.wall_s)
@@ -531,5 +549,5 @@ def test_the_json_report_has_them_and_its_stages_do_not() -> None:
 
     timings = document["timings"]
     assert (timings["wall_s"], timings["workers"]) == (8, 2)
-    assert timings["lower_bound"] == {"seconds": 5, "work_s": 8, "chain_s": 2, "lane_s": 0}
+    assert timings["lower_bound"] == {"seconds": 5, "work_s": 8, "share_s": 4, "chain_s": 2, "lane_s": 0}
     assert [stage["timings"] for stage in document["stages"]] == [None]

@@ -31,7 +31,7 @@ class Talk:
     def begin(self, what: str) -> None:
         """Say what is going to be done: before anything is imported that takes time."""
         if not self.quiet:
-            _say(what)
+            say(what)
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[Event], None]]:
@@ -46,7 +46,7 @@ class Talk:
         else:
             from bisect_asgi.sinks.plain import PlainSink
 
-            yield PlainSink(_say, verbose=self.verbose)
+            yield PlainSink(say, verbose=self.verbose)
 
     def show(self, events: Sequence[Event], log: Path) -> ExitCode:
         """Show the report of a run that has ended, and return its exit code."""
@@ -55,7 +55,7 @@ class Talk:
         report = fold(events)
         self.show_report(report)
         if report.rows and not self.quiet:
-            _say(f"log: {log}")
+            say(f"log: {log}")
         return report.exit_code
 
     def show_report(self, report: Report) -> None:
@@ -81,10 +81,11 @@ class Talk:
 
 def show_error(message: str, hint: str | None) -> None:
     """Print an error: what happened, a blank line, what to do."""
-    _say(f"error: {message}")
+    say(f"error: {message}")
     if hint:
-        _say(f"\nhint: {hint}")
+        say(f"\nhint: {hint}")
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Write a line to the standard error."""
     print(line, file=sys.stderr, flush=True)

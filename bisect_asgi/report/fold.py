@@ -99,6 +99,17 @@ class Report:
     reproduce: tuple[tuple[str, str], ...] = ()
     """A version of either side, and the command that runs the probe on it with uv alone."""
 
+    @property
+    def runs(self) -> int:
+        """How many runs it rests on, those for the reason included."""
+        return sum(row.runs for row in self.rows) + sum(stage.own_runs for stage in self.stages)
+
+    @property
+    def own_runs(self) -> int:
+        """The runs of a stage's own; the sides that it begins with were run before."""
+        ends = (0, 1) if self.plan.over == events.MIXES else (0, len(self.rows) - 1)
+        return sum(row.passed + row.failed for key, row in enumerate(self.rows) if key not in ends)
+
     def row(self, version: str | None) -> Row | None:
         """The row of a version."""
         return next((row for row in self.rows if row.version == version), None)

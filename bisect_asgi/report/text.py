@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from bisect_asgi.errors import ExitCode
-from bisect_asgi.events import MIXES
 from bisect_asgi.format import date, duration, listing, plural
 from bisect_asgi.plan import COMMITS, DATE, LOCKS, PYTHON
 from bisect_asgi.releases import OUTSIDE
@@ -169,15 +168,9 @@ def _trials(report: Report) -> str:
         parts[-1] += f" ({remembered} remembered)"
     if skipped:
         parts.append(f"{skipped} untestable")
-    if behind := sum(trials for stage in report.stages for trials in _own_runs(stage)):
+    if behind := sum(stage.own_runs for stage in report.stages):
         parts.append(f"{plural(behind, 'run')} for the reason")
     return ", ".join([*parts, duration(report.elapsed_s)])
-
-
-def _own_runs(stage: Report) -> Iterator[int]:
-    """The runs of a stage's own; the sides that it begins with were run before."""
-    ends = (0, 1) if stage.plan.over == MIXES else (0, len(stage.rows) - 1)
-    yield from (row.passed + row.failed for key, row in enumerate(stage.rows) if key not in ends)
 
 
 def _not_monotonic(report: Report) -> str:

@@ -17,6 +17,8 @@ from bisect_asgi.report.timings import OTHER, STOPPED, Ahead, Bound, Timings
 _WIDEST = 100
 _MOST_LINES = 60
 _LABEL = 26
+_LEAST_S = 0.005
+"""Less is shown as nothing."""
 _MARKS = {
     Step.RESOLVE: "r",
     Step.DOWNLOAD: "d",
@@ -79,7 +81,7 @@ def _at_once(timings: Timings) -> str:
     spent = [
         f"{count or 'none'} for {duration(seconds)}"
         for count, seconds in enumerate(timings.at_once)
-        if seconds >= 0.005
+        if seconds >= _LEAST_S
     ]
     idle = duration(timings.idle_s)
     return f"{timings.mean_at_once:.2f} on average ({', '.join(spent)}); workers were idle for {idle}"
@@ -97,9 +99,8 @@ def _ahead(ahead: Ahead, what: str) -> str:
 
 
 def _bound(bound: Bound, timings: Timings) -> str:
-    work = f"{duration(bound.work_s)} of work by {plural(timings.workers, 'worker')}"
     reasons = {
-        work: bound.work_s / max(timings.workers, 1),
+        f"{duration(bound.work_s)} of work by {plural(timings.workers, 'worker')}": bound.share_s,
         "the longest chain of one candidate": bound.chain_s,
         "one measured run at a time": bound.lane_s,
     }
@@ -119,6 +120,8 @@ def _steps(timings: Timings) -> Table:
     marks = {str(step): mark for step, mark in _MARKS.items()}
     marks |= {OTHER: _OTHER_MARK, STOPPED: _STOPPED_MARK}
     for name, seconds in timings.steps.items():
+        if seconds < _LEAST_S:
+            continue
         columns = [{name: seconds}, *([timings.steps_of_reason] if has_reason else []), timings.steps_of_path]
         cells = [duration(sums[name]) if name in sums else "" for sums in columns]
         table.add_row(str(name), *cells, marks[name])

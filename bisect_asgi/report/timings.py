@@ -17,10 +17,12 @@ cancelled ones, no detours, no waiting for results. What is left is a matter of 
 candidate are a chain (its environment comes first, its confirmations are made in a row); chains go side by
 side. So nobody is faster than the head, during which nobody knows what there is to run, plus the longest of:
 all useful work by the workers; the longest chain; and, where only one run measures at a time, all measured
-runs of a host. Each of these is work that was done within the rest of the wall time, so the bound never
-exceeds it. What it does not know: the trials would have been faster had nothing else run beside them. It is a
-bound for this search's path; the *oracle's* bound knows the answer as well, and only has to show it: ends,
-both sides and their repetitions, spot checks, and the same for the reason.
+runs of a host. Where more is under way than there are workers (trials that mostly wait, environments built
+ahead), each moment is shared by all of it, and what is useful of it counts for its share. Each of the three
+is work that was done within the rest of the wall time, so the bound never exceeds it. What it does not know:
+the trials would have been faster had nothing else run beside them. It is a bound for this search's path; the
+*oracle's* bound knows the answer as well, and only has to show it: ends, both sides and their repetitions,
+spot checks, and the same for the reason.
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ class Bound:
     seconds: float
     work_s: float
     """Of the trials and environments that count, in worker-seconds."""
+    share_s: float
+    """What the workers took for that, all of them together."""
     chain_s: float
     """The longest chain of one candidate."""
     lane_s: float = 0.0
@@ -112,7 +116,7 @@ def measure(log: Iterable[events.Event]) -> Timings | None:
     told = list(log)
     if not told or not isinstance(started := told[0], events.RunStarted) or started.at_s is None:
         return None
-    spans = read(told, begun_s=started.at_s, workers=started.jobs)
+    spans = read(told, begun_s=started.at_s, workers=started.most_jobs or started.jobs)
     ends = [event.elapsed_s for event in told if isinstance(event, events.RunFinished)]
     last_s = max((span.ended_s for span in spans), default=0.0)
     return _timings(spans, max(last_s, *ends, 0.0), started)
@@ -126,10 +130,10 @@ def _timings(spans: Sequence[Span], wall_s: float, started: events.RunStarted) -
     last_s = max((span.ended_s for span in spans), default=wall_s)
     at_once = _at_once(spans, wall_s)
     busy_s = sum(count * seconds for count, seconds in enumerate(at_once))
-    workers = max(started.jobs, len(at_once) - 1)
     has_lane = started.metric is not None
     useful = [span for span in spans if span.fate is Fate.USED]
-    bound = _bound(useful, workers, head_s, has_lane=has_lane)
+    shares = _shares(spans, started.jobs)
+    bound = _bound(useful, shares, head_s, has_lane=has_lane)
     path_s = sum(span.took_s for span in on_path)
     return Timings(
         wall_s=wall_s,
@@ -142,11 +146,11 @@ def _timings(spans: Sequence[Span], wall_s: float, started: events.RunStarted) -
         steps_of_path=_steps(on_path),
         at_once=at_once,
         busy_s=busy_s,
-        idle_s=max(0.0, workers * wall_s - busy_s),
+        idle_s=sum(max(0, started.jobs - count) * seconds for count, seconds in enumerate(at_once)),
         speculation=_ahead([span for span in spans if not span.is_preparation]),
         preparation=_ahead([span for span in spans if span.is_preparation]),
         lower_bound=bound,
-        oracle=_bound([s for s in useful if s.is_evidence], workers, head_s, has_lane=has_lane),
+        oracle=_bound([s for s in useful if s.is_evidence], shares, head_s, has_lane=has_lane),
         ratio=wall_s / bound.seconds if bound.seconds else 1.0,
         spans=spans,
     )
@@ -183,15 +187,30 @@ def _steps(spans: Iterable[Span]) -> dict[str, float]:
 
 def _at_once(spans: Iterable[Span], wall_s: float) -> tuple[float, ...]:
     """For how long so many pieces of work were under way, by their number."""
-    lasting = [span for span in spans if span.took_s > 0]
-    changes = [(span.begun_s, 1) for span in lasting] + [(span.ended_s, -1) for span in lasting]
     spent: list[float] = [0.0]
     count, then_s = 0, 0.0
-    for now_s, change in [*sorted(changes), (wall_s, 0)]:
+    for now_s, is_end, *_ in _changes(spans):
         spent += [0.0] * (count + 1 - len(spent))
         spent[count] += now_s - then_s
-        count, then_s = count + change, now_s
+        count, then_s = count + (-1 if is_end else 1), now_s
+    spent[0] += wall_s - then_s
     return tuple(spent)
+
+
+_Name = tuple[int, int, bool, float]
+"""A piece of work: its stage, key and kind, and when it was asked for."""
+
+
+def _name(span: Span) -> _Name:
+    return span.stage, span.key, span.is_preparation, span.asked_s
+
+
+def _changes(spans: Iterable[Span]) -> list[tuple[float, bool, _Name, Span]]:
+    """The moments at which work begins and ends, ends first; what took no time has none."""
+    lasting = [span for span in spans if span.took_s > 0]
+    moments = [(span.begun_s, False, _name(span), span) for span in lasting]
+    moments += [(span.ended_s, True, _name(span), span) for span in lasting]
+    return sorted(moments, key=lambda moment: (moment[0], not moment[1], moment[2]))
 
 
 def _ahead(spans: Iterable[Span]) -> Ahead:
@@ -205,13 +224,31 @@ def _ahead(spans: Iterable[Span]) -> Ahead:
     )
 
 
-def _bound(spans: Sequence[Span], workers: int, head_s: float, *, has_lane: bool) -> Bound:
+def _shares(spans: Iterable[Span], workers: int) -> Mapping[_Name, float]:
+    """What all workers together took for each piece of work, by its name."""
+    shares: dict[_Name, float] = defaultdict(float)
+    under_way: dict[_Name, Span] = {}
+    then_s = 0.0
+    for now_s, is_end, name, span in _changes(spans):
+        for other, each in under_way.items():
+            useful = each.work_s / each.took_s
+            shares[other] += (now_s - then_s) * useful / max(workers, len(under_way))
+        then_s = now_s
+        if is_end:
+            del under_way[name]
+        else:
+            under_way[name] = span
+    return shares
+
+
+def _bound(spans: Sequence[Span], shares: Mapping[_Name, float], head_s: float, *, has_lane: bool) -> Bound:
     chains = _by_candidate(spans)
     work_s = sum(chains.values())
     chain_s = max(chains.values(), default=0.0)
     lane_s = max(_measured(spans).values(), default=0.0) if has_lane else 0.0
-    seconds = head_s + max(work_s / workers, chain_s, lane_s)
-    return Bound(seconds=seconds, work_s=work_s, chain_s=chain_s, lane_s=lane_s)
+    share_s = sum(shares.get(_name(span), 0.0) for span in spans)
+    seconds = head_s + max(share_s, chain_s, lane_s)
+    return Bound(seconds=seconds, work_s=work_s, share_s=share_s, chain_s=chain_s, lane_s=lane_s)
 
 
 def _by_candidate(spans: Iterable[Span]) -> Mapping[tuple[int, int], float]:

@@ -1,0 +1,177 @@
+"""`bisect-asgi suite FILE|DIR`: many probes in one run."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bisect_asgi.cli import arguments
+from bisect_asgi.cli.app import app
+from bisect_asgi.errors import BisectError
+
+if TYPE_CHECKING:
+    from bisect_asgi.cli.places import Places
+    from bisect_asgi.hunt import World
+    from bisect_asgi.metadata import Options
+    from bisect_asgi.plan import Plan
+    from bisect_asgi.report.suite import SuiteRow
+
+
+@app.command()
+def suite(
+    probes: Annotated[
+        Path,
+        typer.Argument(metavar="FILE|DIR", help="A suite's file (TOML), or a folder of probes with tables."),
+    ],
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", metavar="N", help="Probes side by side (default: the cores)."),
+    ] = None,
+    culprit: Annotated[
+        bool | None,
+        typer.Option("--culprit/--no-culprit", help="Find out what carries each change (default), or not."),
+    ] = None,
+    fresh: arguments.Fresh = None,
+    json: arguments.Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show the table alone.")] = False,
+) -> None:
+    """Run all probes of a file or a folder, and show one table; exit 0 when each has its answer."""
+    import os
+
+    from bisect_asgi.cli.output import say, show_error
+    from bisect_asgi.errors import ExitCode, UsageError
+    from bisect_asgi.metadata import Options
+    from bisect_asgi.report import suite as suite_report
+
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"`--jobs {jobs}` is out of range", hint="it is 1 or more")
+    started = time.monotonic()
+    jobs = jobs or os.cpu_count() or 1
+    cases = _cases(probes, Options(fresh=fresh, culprit=culprit), jobs=jobs)
+    rows, is_interrupted = _run(cases, jobs=jobs, quiet=quiet)
+    report = suite_report.suite_report(
+        rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted
+    )
+    if json:
+        typer.echo(suite_report.render_json(report))
+    else:
+        from bisect_asgi.report import suite_text
+
+        suite_text.render(report)
+    if report.exit_code is ExitCode.INTERRUPTED:
+        show_error("interrupted", "every run that had ended is kept; the same command goes on from there")
+    if not quiet and (logs := [row.log for row in rows if row.log]):
+        say(f"logs: {Path(logs[0]).parent}")
+    raise typer.Exit(report.exit_code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A probe of the suite: what is to be done, or why it cannot be."""
+
+    name: str
+    plan: Plan | None = None
+    error: BisectError | None = None
+
+    @property
+    def package(self) -> str:
+        """What it is about, as far as that is known."""
+        return self.plan.project if self.plan else ""
+
+
+def _cases(path: Path, said: Options, *, jobs: int) -> list[_Case]:
+    """Read every probe; what is wrong with one is its own affair.
+
+    Raises:
+        UsageError: there is no suite.
+    """
+    from bisect_asgi import metadata
+    from bisect_asgi.cli.inputs import read_suite
+    from bisect_asgi.metadata import Options
+
+    suite = read_suite(path)
+    # Trials of several searches side by side: what is speculative in one takes a core from what is needed in
+    # another. Only where there are more cores than searches has each of them some to spare.
+    share = Options(jobs=max(1, jobs // len(suite.entries)))
+    defaults = metadata.merge(suite.defaults, share)
+    return [_case(entry.probe, metadata.merge(said, entry.options), defaults) for entry in suite.entries]
+
+
+def _case(probe: str | None, said: Options, defaults: Options) -> _Case:
+    from bisect_asgi.cli.inputs import read_plan
+
+    name = probe or said.command or said.app or ""
+    try:
+        plan = read_plan(said, Path(probe) if probe else None, defaults=defaults)
+    except BisectError as error:
+        return _Case(name=name, error=error)
+    return _Case(name=name, plan=plan)
+
+
+def _run(cases: Sequence[_Case], *, jobs: int, quiet: bool) -> tuple[list[SuiteRow], bool]:
+    """Run the sessions side by side with one set of caches and workers; rows in the order of the cases."""
+    from dataclasses import replace
+
+    from bisect_asgi.batch import shared, side_by_side
+    from bisect_asgi.cli.output import say
+    from bisect_asgi.cli.places import Places, open_workshop, open_world
+    from bisect_asgi.executors import open_executor
+    from bisect_asgi.report.suite import row_not_begun
+    from bisect_asgi.sinks.board import Board
+
+    places = Places.configured()
+    board = Board((lambda _: None) if quiet else say, total=len(cases))
+    with (
+        open_workshop(places) as workshop,
+        open_executor(jobs) as executor,  # where `--executor` comes in
+        open_world(places, workshop, executor, lambda _: None, show_output=False) as world,
+    ):
+        common = shared(world)
+
+        def session(numbered: tuple[int, _Case], way: Executor) -> SuiteRow:
+            number, case = numbered
+            board.begun(case.name)
+            return _session(case, number, replace(common, executor=way), places)
+
+        done, is_interrupted = side_by_side(
+            list(enumerate(cases, start=1)),
+            session,
+            shared=executor,
+            at_once=jobs,
+            ended=lambda _, row: board.ended(row),
+        )
+    rows = [done.get(place) or row_not_begun(case.name, case.package) for place, case in enumerate(cases)]
+    return rows, is_interrupted
+
+
+def _session(case: _Case, number: int, world: World, places: Places) -> SuiteRow:
+    """One probe's session, with a log of its own; whatever goes wrong with it is in its row."""
+    from bisect_asgi import session
+    from bisect_asgi.log import EventLog
+    from bisect_asgi.report.fold import fold
+    from bisect_asgi.report.suite import row_of, row_of_bug, row_of_error
+    from bisect_asgi.sinks.broadcast import Broadcast
+    from bisect_asgi.sinks.memory import Memory
+
+    if case.plan is None:
+        return row_of_error(case.name, case.error or BisectError("nothing is known of it"))
+    memory = Memory()
+    # Sessions begin within the same second: the number tells their logs apart.
+    path = places.new_log(f"{number}-{case.package}")
+    try:
+        with EventLog(path) as log, suppress(BisectError, KeyboardInterrupt):  # told as the last event
+            session.bisect(case.plan, world, Broadcast([memory, log]))
+    except BisectError as error:  # there is no room for its log
+        return row_of_error(case.name, error, package=case.package)
+    except Exception as error:  # the others go on; the exit code says that there was a bug
+        traceback.print_exception(error)
+        return row_of_bug(case.name, error, package=case.package)
+    return row_of(case.name, fold(memory.events), case.plan.claim, log=str(path))

@@ -197,8 +197,8 @@ def parse_policy(text: str) -> DependencyPolicy:
 
 
 _END_OF_DAY = time(23, 59, 59)
-
-
+_MOST_PER_CORE = 4
+"""So many trials run side by side on each core where they wait for something else: each has its memory."""
 _POLICY_FORM = "`as-of-release`, `latest` or `as-of 2022-01-10`"
 
 

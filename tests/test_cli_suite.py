@@ -10,13 +10,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 import pytest
+from builders import a_plan, world
 from local_index import LocalIndex
 
 import bisect_asgi
+from bisect_asgi.cli import suite as suite_command
+from bisect_asgi.cli.places import Places
+from bisect_asgi.errors import ExitCode
 
 PYTHON = sys._base_executable  # type: ignore[attr-defined]
 PATIENCE_S = 90.0
@@ -158,7 +162,7 @@ def test_a_file_says_more_than_a_probe_and_a_probe_more_than_the_defaults(suite:
         f'python = "{PYTHON}"\nreleases = ""\n',
     )
 
-    done = suite.run("probes/nightly.toml", "--json", "--quiet")
+    done = suite.run("probes/nightly.toml", "--json", "--quiet", "--jobs", "6")
 
     document = json.loads(done.stdout)
     assert (done.returncode, done.stderr, document["schema"]) == (0, "", "bisect-asgi.suite/1")
@@ -169,6 +173,8 @@ def test_a_file_says_more_than_a_probe_and_a_probe_more_than_the_defaults(suite:
     newest = [row["report"]["rows"][-1]["version"] for row in rows]
     assert list(zip(oldest, newest, strict=True)) == [("1.1", "1.5"), ("1.2", "1.4"), ("1.0", "1.5")]
     assert {row["report"]["stages"] == [] for row in rows} == {True}
+    # With more cores than probes, each probe has its share of them.
+    assert {row["report"]["plan"]["jobs"] for row in rows} == {2}
 
 
 def test_probes_without_an_answer_say_why_and_the_worst_is_the_exit_code(suite: Suite) -> None:
@@ -195,6 +201,31 @@ def test_probes_without_an_answer_say_why_and_the_worst_is_the_exit_code(suite: 
     ) in done.stdout
     assert "probes/passes.py: `passes.py` passes on every release of two that was tested" in done.stdout
     assert lines[-1].startswith("1 of 4 probes have their answer, ")
+
+
+def test_a_bug_in_one_session_is_in_its_row_and_traced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: str) -> NoReturn:
+        raise RuntimeError("nobody thought of this")
+
+    case = suite_command._Case(name="leak.py", plan=a_plan())
+
+    row = suite_command._session(case, 1, world(releases_of=fail), Places(tmp_path))
+
+    assert (row.probe, row.package, row.exit_code) == ("leak.py", "app", ExitCode.BUG)
+    assert row.problem == "a bug of bisect-asgi: RuntimeError: nobody thought of this"
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_session_whose_log_cannot_be_written_says_so_in_its_row(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("no folder")
+    case = suite_command._Case(name="leak.py", plan=a_plan())
+
+    row = suite_command._session(case, 1, world(), Places(tmp_path))
+
+    assert (row.answer, row.exit_code) == ("unavailable", ExitCode.UNAVAILABLE)
+    assert row.problem.startswith("the event log cannot be written: ")
 
 
 # While the flag is there, the second release of `slow` hangs.

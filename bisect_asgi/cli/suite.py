@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-import traceback
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +15,8 @@ from bisect_asgi.cli.app import app
 from bisect_asgi.errors import BisectError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from bisect_asgi.cli.places import Places
     from bisect_asgi.hunt import World
     from bisect_asgi.metadata import Options
@@ -45,6 +44,7 @@ def suite(
 ) -> None:
     """Run all probes of a file or a folder, and show one table; exit 0 when each has its answer."""
     import os
+    import time
 
     from bisect_asgi.cli.output import say, show_error
     from bisect_asgi.errors import ExitCode, UsageError
@@ -154,6 +154,8 @@ def _run(cases: Sequence[_Case], *, jobs: int, quiet: bool) -> tuple[list[SuiteR
 
 def _session(case: _Case, number: int, world: World, places: Places) -> SuiteRow:
     """One probe's session, with a log of its own; whatever goes wrong with it is in its row."""
+    import traceback
+
     from bisect_asgi import session
     from bisect_asgi.log import EventLog
     from bisect_asgi.report.fold import fold

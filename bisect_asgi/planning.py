@@ -107,8 +107,8 @@ def _plan(
         measuring=measuring_of(rules),
         app=options.app,
         include=options.include,
-        jobs=_at_least(1, options.jobs, _cores(), "--jobs"),
-        most_jobs=_at_least(1, options.jobs, _MOST_PER_CORE * _cores(), "--jobs"),
+        jobs=_at_least(1, options.jobs, cores(), "--jobs"),
+        most_jobs=_at_least(1, options.jobs, _MOST_PER_CORE * cores(), "--jobs"),
         confirm=None if options.confirm is None else _at_least(0, options.confirm, 0, "--confirm"),
         confidence=read_confidence(options.confidence),
         budget=read_budget(options.budget),
@@ -122,7 +122,7 @@ def _plan(
     )
 
 
-def _cores() -> int:
+def cores() -> int:
     """How many processors this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
     return len(affinity(0)) if affinity else os.cpu_count() or 1

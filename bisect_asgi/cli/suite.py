@@ -43,18 +43,18 @@ def suite(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show the table alone.")] = False,
 ) -> None:
     """Run all probes of a file or a folder, and show one table; exit 0 when each has its answer."""
-    import os
     import time
 
     from bisect_asgi.cli.output import say, show_error
     from bisect_asgi.errors import ExitCode, UsageError
     from bisect_asgi.metadata import Options
+    from bisect_asgi.planning import cores
     from bisect_asgi.report import suite as suite_report
 
     if jobs is not None and jobs < 1:
         raise UsageError(f"`--jobs {jobs}` is out of range", hint="it is 1 or more")
     started = time.monotonic()
-    jobs = jobs or os.cpu_count() or 1
+    jobs = jobs or cores()
     cases = _cases(probes, Options(fresh=fresh, culprit=culprit), jobs=jobs)
     rows, is_interrupted = _run(cases, jobs=jobs, quiet=quiet)
     report = suite_report.suite_report(

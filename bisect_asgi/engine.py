@@ -29,7 +29,7 @@ from bisect_asgi.model import (
     Verdict,
 )
 from bisect_asgi.noise import Noise
-from bisect_asgi.preparing import Preparing, trials_abreast, waiting_share
+from bisect_asgi.preparing import Preparing, idle_places, trials_abreast
 from bisect_asgi.process import Lifeline
 from bisect_asgi.rules import Rules
 from bisect_asgi.search import Found, Search, Searching, State
@@ -260,7 +260,7 @@ class Engine:
         """Build ahead what would be asked next, as far as the trials leave the processors idle."""
         flying = self._in_flight()
         preparing.settle(lambda key: key in flying or search.is_relevant(key))
-        idle = round(2 * self._jobs * waiting_share(self._recent))
+        idle = idle_places(self._jobs, self._recent)
         keys = ahead(
             told,
             verdicts,
@@ -271,7 +271,8 @@ class Engine:
             withheld=withheld,
             prepared=preparing.begun,
         )
-        preparing.start(self._request(key, runs=1) for key in keys if key not in self.environments)
+        there = self.environments.keys() | self._kept
+        preparing.start(self._request(key, runs=1) for key in keys if key not in there)
 
     def _in_flight(self) -> set[int]:
         return {key for key, _ in self._flights.values()}

@@ -1,4 +1,4 @@
-"""The Python interpreters of this machine, found as virtualenv finds them, those of pyenv included."""
+"""The Python interpreters of this machine, those of pyenv included, as virtualenv finds them."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ Prepare = Callable[[TrialRequest, Lifeline], dict[Step, float]]
 """Builds the environment of a trial; returns the seconds of each step."""
 
 _MOSTLY, _DOMINATES = 0.5, 0.75
-_COMPUTING = (Step.BUILD, Step.LINK, Step.START)
-"""Steps that keep a processor busy; what a run computes is known from itself."""
+_COMPUTING = {Step.RESOLVE: 0.5, Step.DOWNLOAD: 0.5, Step.BUILD: 1.0, Step.LINK: 1.0, Step.START: 1.0}
+"""How much of each step keeps a processor busy, roughly; what a run computes is known from itself."""
 
 
 class Preparing:
@@ -92,10 +92,10 @@ def _steps(future: Future[dict[Step, float]]) -> dict[Step, float]:
 
 
 def waiting_share(trials: Sequence[Trial]) -> float:
-    """How much of the time of trials no processor was needed for, from 0 to 1; without trials, half of it."""
+    """How much of the time of trials no processor was needed for, from 0 to 1; 0 where nothing is known."""
     all_s = sum(sum(trial.steps.values()) for trial in trials)
     if not all_s:
-        return 0.5
+        return 0.0
     return max(0.0, 1.0 - sum(map(_computed_s, trials)) / all_s)
 
 
@@ -105,7 +105,7 @@ def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
     Where environments are waited for, twice as many as there are cores: each costs the processors something,
     and what is waited for will be there next time. Where the probe itself waits, as many as keep them busy.
     """
-    share = waiting_share(trials) if trials else 0.0
+    share = waiting_share(trials)
     if share <= _MOSTLY:
         return cores
     run_s = sum(trial.steps.get(Step.RUN, 0.0) for trial in trials)
@@ -113,6 +113,19 @@ def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
     return max(cores, min(width(cores, share), MOST * cores if is_probe else 2 * cores))
 
 
+def idle_places(cores: int, trials: Sequence[Trial]) -> int:
+    """How many environments may be built ahead at a time, after what the last trials have waited.
+
+    Before anything is known, as many as there are cores: what comes after both ends is nearly certain.
+    """
+    if not trials:
+        return cores
+    share = waiting_share(trials)
+    return round(2 * cores * share) if share > _MOSTLY else 0
+
+
 def _computed_s(trial: Trial) -> float:
     made = trial.observations[trial.remembered :]
-    return sum(run.cpu_s for run in made) + sum(trial.steps.get(step, 0.0) for step in _COMPUTING)
+    return sum(run.cpu_s for run in made) + sum(
+        share * trial.steps.get(step, 0.0) for step, share in _COMPUTING.items()
+    )

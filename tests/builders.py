@@ -18,6 +18,7 @@ from packaging.version import Version
 from bisect_asgi import signature
 from bisect_asgi.environments import cache, skeletons
 from bisect_asgi.environments.cache import Environment
+from bisect_asgi.environments.uv import Indexes, Uv
 from bisect_asgi.errors import Unresolvable, UsageError
 from bisect_asgi.hunt import World
 from bisect_asgi.model import (
@@ -34,6 +35,7 @@ from bisect_asgi.model import (
     Signature,
 )
 from bisect_asgi.plan import DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.process import Lifeline
 from bisect_asgi.releases import Usable
 
 PURE = Tag("py3", "none", "any")
@@ -236,7 +238,8 @@ def probe() -> Probe:
 
 def environment(folder: Path, python: str = sys.executable) -> Environment:
     """A real environment with nothing installed but the hook, for the Python at that path."""
-    skeletons.make_skeleton(folder, Interpreter(path=python, version="3.11.7"))
+    uv = Uv(folder.with_name(f"{folder.name}-uv"), Indexes(urls=()))
+    skeletons.make_skeleton(folder, Interpreter(path=python, version="3.11.7"), uv, Lifeline())
     cache._place_hook(folder)
     return Environment(folder=folder, distributions=())
 

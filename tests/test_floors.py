@@ -69,7 +69,6 @@ HOMES = {
     "httpx": ("index", "asgi"),
     "mousebender": ("index",),
     "tenacity": ("index", "environments"),
-    "virtualenv": ("environments",),
     "uv": ("environments",),
     "python_discovery": ("interpreters",),
     "psutil": ("process",),

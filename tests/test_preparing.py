@@ -16,7 +16,7 @@ from bisect_asgi.engine import Engine, Question
 from bisect_asgi.errors import Cancelled, Unavailable
 from bisect_asgi.judge import Expectation
 from bisect_asgi.model import Candidate, EnvironmentSpec, Observation, Step, Trial, TrialRequest, Verdict
-from bisect_asgi.preparing import Preparing, trials_abreast, waiting_share
+from bisect_asgi.preparing import Preparing, idle_places, trials_abreast, waiting_share
 from bisect_asgi.process import Lifeline
 from bisect_asgi.rules import Rules
 from bisect_asgi.search import Bisection, Found
@@ -113,13 +113,13 @@ def trial(steps: dict[Step, float], *runs: Observation, remembered: int = 0) -> 
 @pytest.mark.parametrize(
     ("trials", "share"),
     [
-        pytest.param([], 0.5, id="nothing-is-known"),
-        pytest.param([trial({})], 0.5, id="all-was-remembered"),
+        pytest.param([], 0.0, id="nothing-is-known"),
+        pytest.param([trial({})], 0.0, id="all-was-remembered"),
         pytest.param([trial({Step.RUN: 5.0}, replace(passed(), cpu_s=0.5))], 0.9, id="sleeps"),
         pytest.param([trial({Step.RUN: 5.0}, replace(passed(), cpu_s=5.0))], 0.0, id="computes"),
         pytest.param([trial({Step.RUN: 5.0}, replace(passed(), cpu_s=9.0))], 0.0, id="in-several-threads"),
-        pytest.param([trial({Step.DOWNLOAD: 3.0, Step.LINK: 1.0})], 0.75, id="downloads"),
-        pytest.param([trial({Step.BUILD: 4.0, Step.RESOLVE: 1.0})], 0.2, id="builds"),
+        pytest.param([trial({Step.DOWNLOAD: 3.0, Step.WAIT: 1.0, Step.LINK: 1.0})], 0.5, id="downloads"),
+        pytest.param([trial({Step.BUILD: 4.0, Step.RESOLVE: 1.0})], 0.1, id="builds"),
         pytest.param(
             [trial({Step.RUN: 1.0}, replace(passed(), cpu_s=9.0), QUICK, remembered=1)],
             0.75,
@@ -132,7 +132,7 @@ def test_how_much_of_trials_is_waiting(trials: list[Trial], share: float) -> Non
 
 
 SLEEPS = trial({Step.RUN: 5.0}, replace(passed(), cpu_s=0.1))
-DOWNLOADS = trial({Step.DOWNLOAD: 3.0, Step.RUN: 0.5}, replace(passed(), cpu_s=0.5))
+WAITS = trial({Step.WAIT: 3.0, Step.RUN: 0.5}, replace(passed(), cpu_s=0.5))
 COMPUTES = trial({Step.RUN: 5.0}, replace(passed(), cpu_s=5.0))
 
 
@@ -142,12 +142,24 @@ COMPUTES = trial({Step.RUN: 5.0}, replace(passed(), cpu_s=5.0))
         pytest.param([], 2, 2, id="nothing-is-known"),
         pytest.param([COMPUTES] * 2, 2, 2, id="computes"),
         pytest.param([COMPUTES, SLEEPS], 2, 2, id="half-of-it-computes"),
-        pytest.param([DOWNLOADS] * 2, 4, 4, id="downloads"),
+        pytest.param([WAITS] * 2, 4, 4, id="environments-are-waited-for"),
         pytest.param([SLEEPS] * 2, 8, 16, id="sleeps"),
     ],
 )
 def test_more_trials_than_cores_run_where_they_wait(trials: list[Trial], least: int, most: int) -> None:
     assert least <= trials_abreast(2, trials) <= most
+
+
+@pytest.mark.parametrize(
+    ("trials", "places"),
+    [
+        pytest.param([], 2, id="nothing-is-known"),
+        pytest.param([COMPUTES] * 2, 0, id="computes"),
+        pytest.param([SLEEPS] * 2, 4, id="sleeps"),
+    ],
+)
+def test_as_much_is_built_ahead_as_trials_leave_idle(trials: list[Trial], places: int) -> None:
+    assert idle_places(2, trials) == places
 
 
 # --- In the engine

@@ -13,6 +13,7 @@ import pytest
 from bisect_asgi.environments import skeletons
 from bisect_asgi.environments.installed import installed, prove
 from bisect_asgi.environments.skeletons import NotProved, Skeletons, site_packages
+from bisect_asgi.environments.uv import Indexes, Uv
 from bisect_asgi.model import Distribution, Interpreter
 from bisect_asgi.process import Lifeline
 
@@ -20,21 +21,26 @@ THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_ver
 
 
 @pytest.fixture
+def uv(tmp_path: Path) -> Uv:
+    return Uv(tmp_path / "uv", Indexes(urls=()))
+
+
+@pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The skeletons that were made with virtualenv."""
+    """The skeletons that were made, and not copied."""
     paths: list[Path] = []
     make = skeletons.make_skeleton
 
-    def counted(folder: Path, interpreter: Interpreter) -> None:
+    def counted(folder: Path, interpreter: Interpreter, uv: Uv, lifeline: Lifeline) -> None:
         paths.append(folder)
-        make(folder, interpreter)
+        make(folder, interpreter, uv, lifeline)
 
     monkeypatch.setattr(skeletons, "make_skeleton", counted)
     return paths
 
 
-def test_copies_are_environments_of_their_own(tmp_path: Path, made: list[Path]) -> None:
-    kept = Skeletons(tmp_path / "skeletons")
+def test_copies_are_environments_of_their_own(tmp_path: Path, uv: Uv, made: list[Path]) -> None:
+    kept = Skeletons(tmp_path / "skeletons", uv)
     for name in ("one", "two"):
         kept.copy(THIS_PYTHON, tmp_path / name, Lifeline())
         code = "import sys; print(sys.prefix)"
@@ -46,11 +52,11 @@ def test_copies_are_environments_of_their_own(tmp_path: Path, made: list[Path]) 
     assert len(made) == 1
 
 
-def test_an_interpreter_that_was_replaced_is_another_one(tmp_path: Path, made: list[Path]) -> None:
+def test_an_interpreter_that_was_replaced_is_another_one(tmp_path: Path, uv: Uv, made: list[Path]) -> None:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec "{THIS_PYTHON.path}" "$@"\n')
     python.chmod(0o755)
-    kept, interpreter = Skeletons(tmp_path / "skeletons"), Interpreter(path=str(python), version="3.11.7")
+    kept, interpreter = Skeletons(tmp_path / "skeletons", uv), Interpreter(path=str(python), version="3.11.7")
     kept.copy(interpreter, tmp_path / "one", Lifeline())
     python.write_text(python.read_text() + "# newer\n")
 
@@ -67,12 +73,12 @@ def test_an_interpreter_that_was_replaced_is_another_one(tmp_path: Path, made: l
     ],
 )
 def test_an_interpreter_that_does_not_work_in_an_environment_is_found_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, complaint: str
+    tmp_path: Path, uv: Uv, monkeypatch: pytest.MonkeyPatch, says: str, complaint: str
 ) -> None:
     make = skeletons.make_skeleton
 
-    def broken(folder: Path, interpreter: Interpreter) -> None:
-        make(folder, interpreter)
+    def broken(folder: Path, interpreter: Interpreter, uv: Uv, lifeline: Lifeline) -> None:
+        make(folder, interpreter, uv, lifeline)
         (folder / "bin" / "python").unlink()
         (folder / "bin" / "python").write_text(f"#!/bin/sh\n{says}\n")
         (folder / "bin" / "python").chmod(0o755)
@@ -80,15 +86,15 @@ def test_an_interpreter_that_does_not_work_in_an_environment_is_found_out(
     monkeypatch.setattr(skeletons, "make_skeleton", broken)
 
     with pytest.raises(NotProved, match=complaint):
-        Skeletons(tmp_path / "skeletons").copy(THIS_PYTHON, tmp_path / "one", Lifeline())
+        Skeletons(tmp_path / "skeletons", uv).copy(THIS_PYTHON, tmp_path / "one", Lifeline())
 
     assert not (tmp_path / "one").exists()
     assert [path.suffix for path in (tmp_path / "skeletons").iterdir()] == [".lock"]
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Path:
-    Skeletons(tmp_path / "skeletons").copy(THIS_PYTHON, tmp_path / "environment", Lifeline())
+def environment(tmp_path: Path, uv: Uv) -> Path:
+    Skeletons(tmp_path / "skeletons", uv).copy(THIS_PYTHON, tmp_path / "environment", Lifeline())
     return tmp_path / "environment"
 
 

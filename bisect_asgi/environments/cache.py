@@ -70,7 +70,7 @@ class EnvironmentCache:
         self._uv = uv
         self._resolver = resolver
         self._limit_bytes = limit_bytes
-        self._skeletons = Skeletons(folder.with_name("skeletons"))
+        self._skeletons = Skeletons(folder.with_name("skeletons"), uv)
         self._lenders = Lenders(
             folder=folder.with_name("lenders"), environments=folder, locks=folder.with_name("locks")
         )

@@ -6,15 +6,15 @@ variable is set in runs only). It changes nothing that a program can see, and le
     stacks-PID.txt      empty until the tool asks for the stacks of a process that hangs
     exception-PID.json  the exception that nobody caught: type, message, frames
     peak-PID.txt        the peak memory of a process that ended in order, in bytes
+
+What takes long to import is imported where it is needed: to start is most of what many a probe does.
 """
 
 import atexit
 import faulthandler
-import json
 import os
-import signal
 import sys
-import traceback
+from _signal import SIGUSR2
 
 REPORT = os.environ["BISECT_ASGI_REPORT"]
 
@@ -23,7 +23,7 @@ def watch():
     """Register everything for this process."""
     pid = os.getpid()
     stacks = open(os.path.join(REPORT, "stacks-%d.txt" % pid), "w")
-    faulthandler.register(signal.SIGUSR2, file=stacks, all_threads=True)
+    faulthandler.register(SIGUSR2, file=stacks, all_threads=True)
     atexit.register(write_peak, pid)
     sys.excepthook = report_exception
 
@@ -37,6 +37,9 @@ def report_exception(kind, error, trace):
 
 
 def write_exception(kind, error, trace):
+    import json
+    import traceback
+
     frames = traceback.extract_tb(trace)
     message = message_of(error)
     found = leaves(error)
@@ -94,4 +97,4 @@ def write_peak(pid):
 try:
     watch()
 except Exception:  # the run must go on as it would without this
-    traceback.print_exc()
+    sys.__excepthook__(*sys.exc_info())

@@ -58,7 +58,7 @@ def main() -> None:
                 if index.name in _WHERE.get(name, (MIRROR,)):
                     _work(bench, index, name, arguments)
         if OURS in arguments.contender:
-            own_costs(bench, next(iter(indexes.values())))
+            own_costs(bench, next(iter(indexes.values())), arguments.repetitions)
     _show(bench.kept, is_whole=arguments.is_whole)
 
 

@@ -131,7 +131,8 @@ CANNOT: Mapping[str, str] = {
     "tox-timemachine": "bisects points in time to within an hour, with all packages moving; it names no "
     "release.",
     "merge-bisect": "only looks at merge commits.",
-    "depbisect, culpip": "start from two sets of pins of a project; the package index has neither.",
+    "depbisect, culpip": "start from two sets of pins of a project; the index as configured here has "
+    "neither.",
     "mozregression, cargo-bisect-rustc, asv find": "bisect builds of Firefox, toolchains of Rust, and "
     "commits of the project that is benchmarked.",
 }

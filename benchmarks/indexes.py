@@ -132,18 +132,25 @@ def fill(index: Index, works: Mapping[str, tuple[Work, Sequence[str]]], python: 
     ]
     base = index.environ["UV_DEFAULT_INDEX"]
 
-    def files(requirements: Sequence[str]) -> set[str]:
+    def resolved(requirements: Sequence[str], *how: str) -> str:
         command = [binary(), "pip", "compile", "-", "--format", "pylock.toml", "--quiet", "--no-header"]
-        done = subprocess.run(
-            [*command, "--python", python, "--only-binary", ":all:"],
+        return subprocess.run(
+            [*command, "--python", python, *how],
             input="\n".join(requirements),
             env=environ | index.environ,
             capture_output=True,
             text=True,
             check=False,
-        )
-        packages = tomllib.loads(done.stdout).get("packages", []) if done.returncode == 0 else []
-        return {wheel["url"] for package in packages for wheel in package.get("wheels", ())}
+        ).stdout
+
+    def files(requirements: Sequence[str]) -> set[str]:
+        # Without wheels a release is built to be resolved, and what that needs is fetched, too.
+        lock = resolved(requirements, "--only-binary", ":all:") or resolved(requirements)
+        return {
+            wheel["url"]
+            for each in tomllib.loads(lock).get("packages", [])
+            for wheel in each.get("wheels", ())
+        }
 
     with ThreadPoolExecutor(8) as pool, httpx.Client(timeout=120, base_url=base) as client:
         urls = set[str]().union(*pool.map(files, asked))

@@ -7,6 +7,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import overhead
 from contenders import CONTENDERS, OURS, Contender, Place, Said
@@ -125,24 +126,16 @@ def _environ(bench: Bench, index: Index, contender: Contender, folder: Path) -> 
     }
 
 
-def own_costs(bench: Bench, index: Index) -> None:
+def own_costs(bench: Bench, index: Index, times: int) -> None:
     """Measure what the tool itself takes, and how soon it shows something."""
     counted = overhead.installation(bench.tools / "counted")
-    spent = {}
-    for state in STATES:
-        place = _place(bench, index, MAIN, OURS, state, 1)
-        command = [str(counted.program), *CONTENDERS[OURS].command(MAIN, place)[1:]]
-        counted.spent()
-        cost = run(command, cwd=place.folder, environ=place.environ)
-        said = CONTENDERS[OURS].read(MAIN, place, cost.output)
-        uv, counting = counted.spent()
-        probes = said.more["probes_cpu_s"]
-        spent[state] = overhead.Spent(
-            whole=cost.cpu_s, uv=uv, counting=counting, probes=probes, trials=said.runs
-        )
-        print(f"{state}: {spent[state]}", flush=True)
-    told = {state: overhead.of_a_trial(spent[state], spent[AGAIN]) for state in (COLD, WARM)}
-    append(bench.kept, "overhead", told)
+    told: dict[str, list[float]] = {COLD: [], WARM: []}
+    for repetition in range(1, times + 1):
+        spent = {state: _spent(bench, index, counted, state, repetition) for state in STATES}
+        for state, values in told.items():
+            values.append(overhead.of_a_trial(spent[state], spent[AGAIN]))
+    append(bench.kept, "overhead", {state: median(values) for state, values in told.items()})
+    place = _place(bench, index, MAIN, OURS, AGAIN, times)
     plain = [part for part in CONTENDERS[OURS].command(MAIN, place) if part != "--json"]
     starts = {
         "first_line": overhead.first_line_s(plain, place.environ),
@@ -150,3 +143,19 @@ def own_costs(bench: Bench, index: Index) -> None:
     }
     append(bench.kept, "start", starts)
     shutil.rmtree(place.folder, ignore_errors=True)
+
+
+def _spent(
+    bench: Bench, index: Index, counted: overhead.Counted, state: str, repetition: int
+) -> overhead.Spent:
+    """Run the main work with the installation in which uv's processor time is written down."""
+    place = _place(bench, index, MAIN, OURS, state, repetition)
+    command = [str(counted.program), *CONTENDERS[OURS].command(MAIN, place)[1:]]
+    counted.spent()  # what was left by a command that was broken off
+    cost = run(command, cwd=place.folder, environ=place.environ)
+    said = CONTENDERS[OURS].read(MAIN, place, cost.output)
+    uv, counting = counted.spent()
+    probes = said.more["probes_cpu_s"]
+    spent = overhead.Spent(whole=cost.cpu_s, uv=uv, counting=counting, probes=probes, trials=said.runs)
+    print(f"processor time, {state}: {spent}", flush=True)
+    return spent

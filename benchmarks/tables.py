@@ -80,17 +80,19 @@ def goals(results: Sequence[Result], others: Mapping[str, Mapping[str, Any]]) ->
 
 
 def most(results: Sequence[Result], index: str, state: str) -> str:
-    """The ratio that a tool without any work of its own would reach, with the same runs of the probe."""
+    """The ratio that would be reached if trials cost nothing but the same runs of the probe."""
     theirs = [each.wall_s for each in results if _is(each, index, MAIN, state, LOOP)]
     mine = [each for each in results if _is(each, index, MAIN, state, OURS)]
+    starts = [each.wall_s for each in results if _is(each, index, MAIN, AGAIN, OURS)]
     cores = max((each.more.get("cores") or 1 for each in mine), default=1)
     probes = median(each.more.get("probes_cpu_s") or 0.0 for each in mine)
     if not theirs or not probes:
         return "how much there is to win is not known"
-    count, reached = median(each.runs for each in mine), median(theirs) / (probes / cores)
+    count, start = median(each.runs for each in mine), median(starts or [0.0])
     return (
-        f"the {count:.0f} runs of the probe alone take {probes:.1f} s of processor time; nothing else, "
-        f"on {cores} cores, would be {reached:.1f} times"
+        f"a command that makes no trial takes {start:.2f} s, and the {count:.0f} runs of the probe alone take "
+        f"{probes:.1f} s of processor time; with nothing else, on {cores} cores, it would be "
+        f"{median(theirs) / (start + probes / cores):.1f} times"
     )
 
 
@@ -99,7 +101,8 @@ def _is(each: Result, index: str, work: str, state: str, contender: str) -> bool
 
 
 def _never_slower(results: Sequence[Result]) -> Iterator[Goal]:
-    """Over all that was measured side by side, cold and warm."""
+    """Over all that was measured side by side, cold and warm, and came to the right answer."""
+    results = [each for each in results if each.is_right]
     compared = {
         (index, work, state, other): times
         for index, work, state, other in {(e.index, e.work, e.state, e.contender) for e in results}

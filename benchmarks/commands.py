@@ -82,18 +82,17 @@ def read_ours(_: str, __: Place, output: str) -> Said:
     """Read the report."""
     report = json.loads(output)
     rows = report["rows"]
-    tried = [seen for row in rows for seen in row["observations"]] if rows else []
-    remembered = sum(row["remembered"] for row in rows)
+    # What is remembered comes first in a row; it may also be of a trial that this command had cancelled.
+    made = [seen for row in rows for seen in row["observations"][row["remembered"] :]]
     timings = report.get("timings") or {}
     return Said(
         last=report["last"] or "",
         first=report["first"] or "",
-        runs=sum(row["passed"] + row["failed"] for row in rows) - remembered,
+        runs=sum(row["passed"] + row["failed"] - row["remembered"] for row in rows),
         more={
             "ratio": timings.get("ratio"),
             "lower_bound_s": (timings.get("lower_bound") or {}).get("seconds"),
-            "probes_cpu_s": sum(seen["cpu_s"] for seen in tried) if not remembered else 0.0,
-            "trials": len(tried) - remembered,
+            "probes_cpu_s": sum(seen["cpu_s"] for seen in made),
         },
     )
 

@@ -90,9 +90,9 @@ def most(results: Sequence[Result], index: str, state: str) -> str:
         return "how much there is to win is not known"
     count, start = median(each.runs for each in mine), median(starts or [0.0])
     return (
-        f"a command that makes no trial takes {start:.2f} s, and the {count:.0f} runs of the probe alone take "
-        f"{probes:.1f} s of processor time; with nothing else, on {cores} cores, it would be "
-        f"{median(theirs) / (start + probes / cores):.1f} times"
+        f"a command that makes no trial takes {start:.2f} s, and the {count:.0f} runs of the probe alone "
+        f"take {probes:.1f} s of processor time; with nothing else, on {cores} cores, it "
+        f"would be {median(theirs) / (start + probes / cores):.1f} times"
     )
 
 

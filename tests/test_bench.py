@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from commands import Place, read_ours
 from contenders import CONTENDERS, LOOP, OURS
 from indexes import MIRROR, REAL
 from loop import first_new
@@ -219,8 +220,8 @@ def test_goals_say_what_is_met_and_what_is_missed() -> None:
 
     assert told["cold"].measured == "1.50 times"
     assert told["cold"].missed == (
-        "missed: 75% of it; a command that makes no trial takes 0.25 s, and the 4 runs of the probe alone take "
-        "1.0 s of processor time; with nothing else, on 2 cores, it would be 2.0 times"
+        "missed: 75% of it; a command that makes no trial takes 0.25 s, and the 4 runs of the probe "
+        "alone take 1.0 s of processor time; with nothing else, on 2 cores, it would be 2.0 times"
     )
     assert not told["warm"].missed
     assert told["never"].measured.startswith("2 of 2 comparisons, the worst 1.50")
@@ -275,3 +276,27 @@ def test_what_a_trial_costs_is_without_uv_the_probes_and_the_start() -> None:
 
     assert of_a_trial(cold, remembering) == pytest.approx((10 - 3 - 1 - 2 - (1.5 - 0.5)) / 10)
     assert of_a_trial(remembering, remembering) == 0
+
+
+def test_what_was_remembered_is_no_run_and_took_no_time(tmp_path: Path) -> None:
+    rows = [
+        {
+            "passed": 3,
+            "failed": 0,
+            "remembered": 1,
+            "observations": [{"cpu_s": 9.0}, {"cpu_s": 1.0}, {"cpu_s": 2.0}],
+        },
+        {"passed": 0, "failed": 0, "remembered": 0, "observations": []},
+    ]
+    report = {
+        "rows": rows,
+        "last": "1.0",
+        "first": "1.1",
+        "timings": {"ratio": 1.2, "lower_bound": {"seconds": 3.0}},
+    }
+    place = Place(folder=tmp_path, python="", environ={}, releases=(), probe=tmp_path)
+
+    said = read_ours(MAIN, place, json.dumps(report))
+
+    assert (said.last, said.first, said.runs) == ("1.0", "1.1", 2)
+    assert said.more == {"ratio": 1.2, "lower_bound_s": 3.0, "probes_cpu_s": 3.0}

@@ -153,6 +153,10 @@ def _spent(
     command = [str(counted.program), *CONTENDERS[OURS].command(MAIN, place)[1:]]
     counted.spent()  # what was left by a command that was broken off
     cost = run(command, cwd=place.folder, environ=place.environ)
+    if cost.exit_code != 0:
+        raise SystemExit(
+            f"error: the tool failed; `--render {bench.kept}` has the rest\n{cost.errors[-2000:]}"
+        )
     said = CONTENDERS[OURS].read(MAIN, place, cost.output)
     uv, counting = counted.spent()
     probes = said.more["probes_cpu_s"]

@@ -86,10 +86,12 @@ def rows(results: Iterable[Result]) -> dict[Key, Row]:
     return {key: _row(group) for key, group in grouped.items()}
 
 
-def _row(group: Sequence[Result]) -> Row:
+def _row(whole: Sequence[Result]) -> Row:
+    """What a run costs that ends with a wrong answer, or none, counts only where there is no other."""
+    group = [each for each in whole if each.is_right] or whole
     return Row(
-        repetitions=len(group),
-        right=sum(each.is_right for each in group),
+        repetitions=len(whole),
+        right=sum(each.is_right for each in whole),
         runs=median(each.runs for each in group),
         wall_s=median(each.wall_s for each in group),
         cpu_s=median(each.cpu_s for each in group),
@@ -101,13 +103,14 @@ def _row(group: Sequence[Result]) -> Row:
 def ratio(
     results: Iterable[Result], index: str, work: str, state: str, other: str, ours: str
 ) -> float | None:
-    """How many times as long another contender takes as ours; None: they were not measured together.
+    """How many times as long another contender takes as ours; None: they did not both find it together.
 
-    The median of the ratios within one repetition each, whose runs saw the machine in the same hour.
+    The median of the ratios within one repetition each, whose runs saw the machine in the same hour. Who comes to
+    a wrong answer soon is not fast.
     """
     walls: dict[str, dict[int, float]] = defaultdict(dict)
     for each in results:
-        if (each.index, each.work, each.state) == (index, work, state):
+        if each.is_right and (each.index, each.work, each.state) == (index, work, state):
             walls[each.contender][each.repetition] = each.wall_s
     both = walls[other].keys() & walls[ours].keys()
     return median(walls[other][number] / walls[ours][number] for number in both) if both else None

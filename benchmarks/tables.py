@@ -97,12 +97,12 @@ def most(results: Sequence[Result], index: str, state: str) -> str:
 
 
 def _is(each: Result, index: str, work: str, state: str, contender: str) -> bool:
-    return (each.index, each.work, each.state, each.contender) == (index, work, state, contender)
+    told = (each.index, each.work, each.state, each.contender)
+    return each.is_right and told == (index, work, state, contender)
 
 
 def _never_slower(results: Sequence[Result]) -> Iterator[Goal]:
     """Over all that was measured side by side, cold and warm, and came to the right answer."""
-    results = [each for each in results if each.is_right]
     compared = {
         (index, work, state, other): times
         for index, work, state, other in {(e.index, e.work, e.state, e.contender) for e in results}

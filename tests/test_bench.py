@@ -181,21 +181,24 @@ def result(contender: str, repetition: int, wall_s: float, **changes: object) ->
     return Result(contender=contender, repetition=repetition, **values)  # type: ignore[arg-type]
 
 
-def test_a_ratio_is_taken_within_one_repetition() -> None:
+def test_a_ratio_is_taken_within_one_repetition_of_right_answers() -> None:
     # The machine was three times as slow in the second: the ratios stay.
     results = [result(OURS, 1, 1.0), result(LOOP, 1, 2.0), result(OURS, 2, 3.0), result(LOOP, 2, 6.0)]
-    results.append(result(LOOP, 3, 60.0))
+    results += [result(LOOP, 3, 60.0), result(OURS, 4, 1.0), result(LOOP, 4, 0.1, is_right=False)]
 
     assert ratio(results, MIRROR, MAIN, COLD, LOOP, OURS) == 2.0
     assert ratio(results, REAL, MAIN, COLD, LOOP, OURS) is None
 
 
-def test_rows_are_medians_and_count_right_answers() -> None:
-    results = [result(OURS, 1, 1.0), result(OURS, 2, 9.0, is_right=False), result(OURS, 3, 2.0)]
+def test_rows_are_medians_of_right_answers_and_count_them() -> None:
+    results = [result(OURS, number, wall_s) for number, wall_s in enumerate((1.0, 2.0, 9.0))]
+    results += [result(OURS, 4, 0.1, is_right=False), result(LOOP, 1, 7.0, is_right=False)]
 
-    row = rows(results)[MIRROR, MAIN, COLD, OURS]
+    told = rows(results)
 
-    assert (row.wall_s, row.right, row.repetitions) == (2.0, 2, 3)
+    ours, loop = told[MIRROR, MAIN, COLD, OURS], told[MIRROR, MAIN, COLD, LOOP]
+    assert (ours.wall_s, ours.right, ours.repetitions) == (2.0, 3, 4)
+    assert (loop.wall_s, loop.right, loop.repetitions) == (7.0, 0, 1)
 
 
 def test_results_are_read_as_they_were_kept(tmp_path: Path) -> None:

@@ -191,9 +191,9 @@ def _served(results: Sequence[Result]) -> Iterator[str]:
     yield "\n#### The served probes of `probes/`: the index as configured here\n"
     yield "| probe | caches | answer | right | runs | time | processor | fetched | disk |"
     yield "|---" * 9 + "|"
-    for (index, name, state, contender), row in sorted(told.items()):
+    for (_, name, state, _), row in sorted(told.items()):
         found = {
-            f"{each.last} → {each.first}" for each in results if _is(each, index, name, state, contender)
+            f"{each.last} → {each.first}" for each in results if (each.work, each.state) == (name, state)
         }
         yield (f"| {name} | {state} | {', '.join(sorted(found))} | {_numbers(row)} |")
 

@@ -147,13 +147,17 @@ def _work(bench: Bench, index: Index, name: str, arguments: argparse.Namespace) 
     only_cold = name in SERVED or WORKS[name].only_cold
     for repetition in range(1, (1 if is_long else arguments.repetitions) + 1):
         names = [each for each in able if repetition == 1 or not CONTENDERS[each].is_slow]
+        failed = set()
         for state in (COLD,) if only_cold else STATES:
             for each in rotated(names, repetition):
-                if state == AGAIN and not CONTENDERS[each].remembers:
+                # Caches are not warm after a run that did not come to its end.
+                if each in failed or (state == AGAIN and not CONTENDERS[each].remembers):
                     continue
                 result = measure(bench, index, name, each, state, repetition)
                 append_result(bench.kept, result)
                 print(_line(result), flush=True)
+                if not result.is_right:
+                    failed.add(each)
         for each in names:
             shutil.rmtree(folder_of(bench, each), ignore_errors=True)
 

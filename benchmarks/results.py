@@ -105,8 +105,8 @@ def ratio(
 ) -> float | None:
     """How many times as long another contender takes as ours; None: they did not both find it together.
 
-    The median of the ratios within one repetition each, whose runs saw the machine in the same hour. Who comes
-    to a wrong answer soon is not fast.
+    The median of the ratios within one repetition each, whose runs saw the machine in the same
+    hour. Who comes to a wrong answer soon is not fast.
     """
     walls: dict[str, dict[int, float]] = defaultdict(dict)
     for each in results:

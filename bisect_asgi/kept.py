@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bisect_asgi import codec
+from bisect_asgi.files import write_whole
 
 
 def kept(
@@ -25,12 +25,5 @@ def kept(
             return codec.from_json(path.read_bytes(), tuple[str, ...])
     answer = ask()
     with suppress(OSError):  # an answer that cannot be kept is an answer
-        _write(path, answer)
+        write_whole(path, codec.to_json(answer))
     return answer
-
-
-def _write(path: Path, answer: tuple[str, ...]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.write_bytes(codec.to_json(answer))
-    aside.rename(path)

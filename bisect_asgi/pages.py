@@ -6,11 +6,12 @@ minute ago has to be seen. An index that sends validators (RFC 9110, 13.1) answe
 
 from __future__ import annotations
 
-import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bisect_asgi import codec
+from bisect_asgi.files import write_whole
 from bisect_asgi.model import Release
 
 
@@ -73,13 +74,8 @@ class PageCache:
         self._put(self._path("read", url), _Read(text=text, releases=releases))
 
     def _put(self, path: Path, value: object) -> None:
-        aside = path.with_suffix(f".{os.getpid()}")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            aside.write_bytes(codec.to_json(value))
-            aside.rename(path)
-        except OSError:
-            aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            write_whole(path, codec.to_json(value))
 
     def _path(self, *what: str) -> Path:
         return self._folder / f"{codec.digest(*what)}.json"

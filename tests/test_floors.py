@@ -53,6 +53,7 @@ FLOORS = (
             "kept",
             "samples",
             "stopwatch",
+            "files",
         ),
     },
     {

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import csv
 import os
-import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -26,6 +25,7 @@ from packaging.utils import canonicalize_name
 
 from bisect_asgi import codec
 from bisect_asgi.environments.skeletons import site_packages
+from bisect_asgi.files import write_whole
 from bisect_asgi.locks import locked_if_free
 from bisect_asgi.model import Interpreter
 
@@ -46,12 +46,8 @@ class Lenders:
 
     def note(self, pins: Iterable[str], interpreter: Interpreter, digest: str) -> None:
         """From now on, the environment `digest`, which was used, lends all these."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         for pin in pins:
-            note = self._note(pin, interpreter)
-            aside = note.with_name(f"{note.name}.{os.getpid()}.{threading.get_ident()}")
-            aside.write_text(digest)
-            aside.rename(note)
+            write_whole(self._note(pin, interpreter), digest.encode())
 
     def lend(self, pins: Sequence[str], interpreter: Interpreter, target: Path) -> tuple[str, ...]:
         """Put into `target` what others have of `pins`, and return those that nobody has."""

@@ -21,6 +21,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from bisect_asgi.environments.watching import Watch, is_progress
 from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable
+from bisect_asgi.files import write_whole
 from bisect_asgi.process import Completed, Lifeline, run_helper
 
 # What reaches the network or the caches as the user's own uv would; everything else of the shell stays out.
@@ -302,10 +303,6 @@ def _configuration(indexes: Indexes, keep: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file that other processes may be reading."""
-    if path.exists() and path.read_text() == text:
-        return
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.touch(mode=0o600)  # addresses may have credentials in them
-    aside.write_text(text)
-    aside.rename(path)
+    """Write a file that other threads and processes may be reading; it may have credentials in it."""
+    if not path.exists() or path.read_text() != text:
+        write_whole(path, text.encode())

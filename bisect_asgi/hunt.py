@@ -10,16 +10,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bisect_asgi import answers, events
 from bisect_asgi.answers import Answer
 from bisect_asgi.axes.base import Setting, Sources
 from bisect_asgi.axes.registry import axis_of
 from bisect_asgi.differences import Contents
-from bisect_asgi.ends import EndSampler
 from bisect_asgi.engine import Emit, Engine, MakeSearch, Question, RunTrial
 from bisect_asgi.judge import Expectation
-from bisect_asgi.levelling import Levelling
 from bisect_asgi.model import (
     BuiltEnvironment,
     Candidate,
@@ -37,6 +36,10 @@ from bisect_asgi.rules import Aim
 from bisect_asgi.search import AllChanges, Found, State, is_monotonic
 from bisect_asgi.spots import spots
 from bisect_asgi.trust import confirm_changes, search_and_confirm, search_noisy, tell_sure
+
+if TYPE_CHECKING:  # of what only some searches need
+    from bisect_asgi.ends import EndSampler
+    from bisect_asgi.levelling import Levelling
 
 COARSE = 32
 """A history that turns out to change more than once is looked through in pieces of a 32nd of it."""
@@ -134,12 +137,16 @@ def find_limit(plan: Plan, setting: Setting, engine: Engine, world: World, aim: 
 
 
 def _sampler(plan: Plan, setting: Setting, engine: Engine, world: World, aim: Aim) -> EndSampler:
+    from bisect_asgi.ends import EndSampler
+
     return EndSampler(engine, plan, setting, aim, recall=lambda: recall(plan, engine, world))
 
 
 def _levelling(plan: Plan, setting: Setting, engine: Engine, world: World) -> Levelling:
     aim = plan.rules.aim or Aim(metric=plan.rules.metric or "")
     sampler = _sampler(plan, setting, engine, world, aim)
+    from bisect_asgi.levelling import Levelling
+
     return Levelling(engine, plan, aim, sampler=sampler, case=case_of(plan, setting, engine))
 
 

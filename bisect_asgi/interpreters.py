@@ -12,7 +12,6 @@ from pathlib import Path
 from packaging import markers, tags
 from packaging.version import Version
 
-from bisect_asgi import lockfiles
 from bisect_asgi.environments import uv
 from bisect_asgi.errors import UsageError
 from bisect_asgi.format import listing
@@ -81,6 +80,8 @@ def usable(interpreter: Interpreter) -> Usable:
 
 def marker_environment(interpreter: Interpreter) -> dict[str, str]:
     """The values of markers (PEP 508) for an interpreter of this machine."""
+    from bisect_asgi import lockfiles
+
     own = {name: str(value) for name, value in markers.default_environment().items()}
     return lockfiles.marker_environment(
         interpreter.version, implementation=interpreter.implementation, platform=own

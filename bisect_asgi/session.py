@@ -1,4 +1,7 @@
-"""One run from the plan to the answer: setting, search, what carries the change."""
+"""One run from the plan to the answer: setting, search, what carries the change.
+
+What comes after a boundary is imported when there is one.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,12 @@ from dataclasses import replace
 
 from bisect_asgi import answers, claims, events
 from bisect_asgi.answers import Answer
-from bisect_asgi.axes import dates
 from bisect_asgi.axes import releases as release_axis
 from bisect_asgi.axes.registry import axis_of
 from bisect_asgi.claims import Claim, Finding
-from bisect_asgi.drill import go_into
 from bisect_asgi.engine import Emit
 from bisect_asgi.errors import BisectError, UsageError
 from bisect_asgi.events import AnswerKind
-from bisect_asgi.explain import explain
 from bisect_asgi.format import listing
 from bisect_asgi.hunt import (
     Hunt,
@@ -31,7 +31,6 @@ from bisect_asgi.hunt import (
     search_changes,
 )
 from bisect_asgi.judge import Expectation, judge
-from bisect_asgi.merges import go_into_merges
 from bisect_asgi.model import Ruling, Trial, TrialRequest
 from bisect_asgi.plan import COMMITS, Plan
 from bisect_asgi.process import Lifeline
@@ -66,6 +65,10 @@ def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
 
 def _look_behind(plan: Plan, hunt: Hunt, world: World, stages: Stages) -> None:
     """Find out what carries the change that was found, what changed in it, and in which commits."""
+    from bisect_asgi.drill import go_into
+    from bisect_asgi.explain import explain
+    from bisect_asgi.merges import go_into_merges
+
     for carrier in explain(hunt, world, stages):
         with _standing(stages):
             go_into(carrier, plan, world, stages)
@@ -93,6 +96,8 @@ def _hunt(plan: Plan, world: World, emit: Emit) -> Hunt:
         if not more or setting.projects is None:
             return hunt
         emit(events.Noted(text=f"the uploads of {listing(sorted(more))} are looked at as well"))
+        from bisect_asgi.axes import dates
+
         setting = dates.prepare(plan, world, also=setting.projects | more)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
@@ -21,8 +22,10 @@ from bisect_asgi.model import (
 )
 from bisect_asgi.plan import AS_OF_RELEASE_GRACE, Plan, PolicyKind, pinned_version
 from bisect_asgi.releases import Usable, Wanted, select
-from bisect_asgi.repository import Repository
 from bisect_asgi.suitability import Choice
+
+if TYPE_CHECKING:  # most runs have nothing to do with one
+    from bisect_asgi.repository import Repository
 
 ReleasesOf = Callable[[str], Sequence[Release]]
 

@@ -1,13 +1,18 @@
-"""The axes by name, and the words in which their candidates are spoken of."""
+"""The axes by name, and the words in which their candidates are spoken of.
+
+An axis is imported when it is used: most runs need one of them, and some bring a lot with them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
-from bisect_asgi.axes import commits, dates, dependency, locks, pythons, releases
 from bisect_asgi.axes.base import Setting, Sources
 from bisect_asgi.plan import COMMITS, DATE, LOCKS, PYTHON, RELEASES, Plan
+
+Prepare = Callable[[Plan, Sources], Setting]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +22,7 @@ class Axis:
     With the candidate's label: `{subject} 0.69.0 is the first bad {noun} {context}`.
     """
 
-    prepare: Callable[[Plan, Sources], Setting]
+    prepare: Prepare
     subject: Callable[[Plan], str]
     noun: str
     holds: bool = True
@@ -28,14 +33,24 @@ class Axis:
         return f"with {plan.base}" if self.holds else ""
 
 
-_DEPENDENCY = Axis(prepare=dependency.prepare, subject=lambda plan: plan.over, noun="release")
+def _of(module: str) -> Prepare:
+    """The `prepare` of one of the modules of this package."""
+
+    def prepare(plan: Plan, sources: Sources) -> Setting:
+        found: Setting = import_module(f"{__package__}.{module}").prepare(plan, sources)
+        return found
+
+    return prepare
+
+
+_DEPENDENCY = Axis(prepare=_of("dependency"), subject=lambda plan: plan.over, noun="release")
 
 AXES = {
-    RELEASES: Axis(prepare=releases.prepare, subject=lambda plan: plan.project, noun="release", holds=False),
-    DATE: Axis(prepare=dates.prepare, subject=lambda _: "", noun="upload"),
-    PYTHON: Axis(prepare=pythons.prepare, subject=lambda _: "Python", noun="interpreter"),
-    LOCKS: Axis(prepare=locks.prepare, subject=lambda _: "", noun="lock", holds=False),
-    COMMITS: Axis(prepare=commits.prepare, subject=lambda plan: plan.project, noun="commit", holds=False),
+    RELEASES: Axis(prepare=_of("releases"), subject=lambda plan: plan.project, noun="release", holds=False),
+    DATE: Axis(prepare=_of("dates"), subject=lambda _: "", noun="upload"),
+    PYTHON: Axis(prepare=_of("pythons"), subject=lambda _: "Python", noun="interpreter"),
+    LOCKS: Axis(prepare=_of("locks"), subject=lambda _: "", noun="lock", holds=False),
+    COMMITS: Axis(prepare=_of("commits"), subject=lambda plan: plan.project, noun="commit", holds=False),
 }
 
 

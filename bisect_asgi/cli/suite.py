@@ -94,7 +94,7 @@ def _cases(path: Path, said: Options, *, jobs: int) -> list[_Case]:
         UsageError: there is no suite.
     """
     from bisect_asgi import metadata
-    from bisect_asgi.cli.inputs import read_suite
+    from bisect_asgi.cli.entries import read_suite
     from bisect_asgi.metadata import Options
 
     suite = read_suite(path)

@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -23,6 +24,7 @@ from bisect_asgi.environments.cache import EnvironmentCache
 from bisect_asgi.environments.resolution import Resolver
 from bisect_asgi.environments.uv import Indexes, Uv, configured_indexes
 from bisect_asgi.environments.wheels import WheelBuilder
+from bisect_asgi.errands import RunTrial, TrialErrand, read_requirements
 from bisect_asgi.errors import Cancelled, Unavailable, UsageError
 from bisect_asgi.events import Event, OutputSeen, Staged, TrialProgressed
 from bisect_asgi.hunt import World
@@ -31,6 +33,7 @@ from bisect_asgi.kept import kept
 from bisect_asgi.model import Distribution, Trial, TrialRequest
 from bisect_asgi.process import Lifeline
 from bisect_asgi.releases import SDIST_SUFFIXES
+from bisect_asgi.remote.calls import Elsewhere
 from bisect_asgi.repository import Repository, remote_tags
 from bisect_asgi.runs import clean_up
 from bisect_asgi.samples import Lane
@@ -131,10 +134,12 @@ def indexes() -> Indexes:
 
 
 @contextmanager
-def open_workshop(places: Places) -> Iterator[Workshop]:
-    """Put together what trials need on this machine."""
+def open_workshop(places: Places, own: Indexes | None = None) -> Iterator[Workshop]:
+    """Put together what trials need on this machine; `own`: indexes other than the user's."""
     with closing(Store(places.store)) as store:
-        uv = Uv(places.root / "uv", indexes())
+        # uv's configuration is a file: commands with other indexes must not write the same.
+        folder = f"uv-{codec.digest(own)}" if own and own != indexes() else "uv"
+        uv = Uv(places.root / folder, own or indexes())
         wheels = WheelBuilder(
             uv,
             folder=places.root / "wheels",
@@ -171,7 +176,7 @@ def open_world(
 ) -> Iterator[World]:
     """Put together what a session needs of the outside."""
 
-    def trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def here(request: TrialRequest, lifeline: Lifeline) -> Trial:
         def tell(event: Event) -> None:
             emit(Staged(stage=request.stage, event=event) if request.stage else event)
 
@@ -183,6 +188,8 @@ def open_world(
             output=(lambda text: tell(OutputSeen(key=request.key, text=text))) if show_output else None,
         )
 
+    required = places.root / "requirements"
+    run = _errand(here, workshop, executor, emit, required, show_output=show_output)
     pythons = places.root / "interpreters"
     contents = ContentsCache(places.root / "contents", Uv(places.root / "uv", indexes()))
     lifeline = Lifeline()
@@ -199,7 +206,9 @@ def open_world(
             downloadable=interpreters.downloadable,
             resolve=lambda spec: resolve(spec, workshop, lifeline).distributions,
             repository=cache(lambda where: Repository.open(where, places.repositories, lifeline)),
-            requirements=lambda built: workshop.environments.requirements(built.digest),
+            requirements=lambda built: (
+                workshop.environments.requirements(built.digest) or read_requirements(required, built)
+            ),
             tags=lambda where: kept(
                 places.answers("tags", where), lambda: _asked_tags(where), at_most=_TAGS_KEPT
             ),
@@ -208,13 +217,51 @@ def open_world(
                 lambda: _changelogs(index, releases_of, distribution),
             ),
             contents=lambda distribution, python: contents.contents(distribution, python, lifeline),
-            run_trial=trial,
-            recall=lambda request: recall(request, workshop.store),
-            is_built=lambda request: is_built(request, workshop),
+            run_trial=run,
+            recall=lambda request: recall(request, workshop.store, host=_measuring_host(request, executor)),
+            is_built=lambda request: not isinstance(executor, Elsewhere) and is_built(request, workshop),
             executor=executor,
-            prepare=lambda request, lifeline: prepare(request, workshop, lifeline=lifeline),
+            # What is built ahead here is of no use to workers with caches of their own.
+            prepare=None
+            if isinstance(executor, Elsewhere)
+            else lambda request, lifeline: prepare(request, workshop, lifeline=lifeline),
             builders=builders,
         )
+
+
+def _errand(
+    here: RunTrial,
+    workshop: Workshop,
+    executor: Executor,
+    emit: Callable[[Event], None],
+    required: Path,
+    *,
+    show_output: bool,
+) -> RunTrial:
+    """What makes a trial wherever the executor runs it."""
+    if not isinstance(executor, Elsewhere):
+        return here
+    from bisect_asgi.cli.afield import Away
+
+    command = f"bisect-asgi-{uuid.uuid4().hex}"
+    executor.listen(command, lambda message: emit(codec.event_from_json(message)))
+    return TrialErrand(
+        here,
+        Away(indexes=indexes(), command=command, show_output=show_output),
+        workshop=workshop,
+        requirements=required,
+        folders_travel=executor.is_here,
+    )
+
+
+def _measuring_host(request: TrialRequest, executor: Executor) -> str | None:
+    """The host whose samples count for a measured probe; None: this one, or it does not matter."""
+    if request.measuring is None or not isinstance(executor, Elsewhere):
+        return None
+    from bisect_asgi.cli.afield import Fits
+
+    interpreter = request.spec.interpreter
+    return executor.one_host(TrialErrand.need(interpreter), Fits(interpreter=interpreter))
 
 
 _TAGS_TIMEOUT_S = 5.0

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bisect_asgi.remote.cluster import Cluster
 
 from bisect_asgi.errors import UsageError
 from bisect_asgi.plan import Plan
@@ -31,7 +35,7 @@ def open_executor(where: str | None, jobs: int, *, most: int | None = None) -> E
     return open_cluster(where, jobs, suitable=True)
 
 
-def open_cluster(where: str, jobs: int, *, suitable: bool) -> Executor:
+def open_cluster(where: str, jobs: int, *, suitable: bool) -> Cluster:
     """Return the executor of a cluster; `suitable`: one without any suitable worker is an error.
 
     Raises:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from bisect_asgi import codec, errands
+from bisect_asgi import codec, doctor, errands
 from bisect_asgi.cli.places import Places, open_workshop
 from bisect_asgi.environments.uv import Indexes
 from bisect_asgi.events import Event, OutputSeen, Staged, TrialProgressed
@@ -61,6 +61,17 @@ class Fits:
             Unsuitable: it has not.
         """
         errands.own_interpreter(self.interpreter, Places.configured().root / "interpreters")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examines:
+    """Looks at the machine of a worker."""
+
+    indexes: Indexes
+
+    def __call__(self) -> doctor.Health:
+        """Look; see `doctor.examine`."""
+        return doctor.examine(Places.folder(), self.indexes)
 
 
 class _Opened:

@@ -57,8 +57,7 @@ class Places:
         Raises:
             Unavailable: it cannot be written.
         """
-        named = os.environ.get("BISECT_ASGI_CACHE_DIR")
-        root = Path(named).absolute() if named else platformdirs.user_cache_path("bisect-asgi")
+        root = cls.folder()
         try:
             root.mkdir(parents=True, exist_ok=True)
             (root / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
@@ -68,6 +67,12 @@ class Places:
                 hint="free some room, make it writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
             ) from error
         return cls(root)
+
+    @staticmethod
+    def folder() -> Path:
+        """Where the cache folder is to be."""
+        named = os.environ.get("BISECT_ASGI_CACHE_DIR")
+        return Path(named).absolute() if named else platformdirs.user_cache_path("bisect-asgi")
 
     @property
     def store(self) -> Path:

@@ -178,8 +178,8 @@ class Cluster(Executor):
         }
         return {address: self._outcome(task) for address, task in tasks.items()}
 
-    def names(self) -> dict[str, str]:
-        """The workers' addresses, and the names of their hosts; empty where one is not known."""
+    def hosts(self) -> dict[str, str]:
+        """The names of the workers' hosts by their addresses; empty where one is not known."""
         with self._guard:
             facts = self._crew.facts
             return {address: facts[address].host if address in facts else "" for address in self._threads}

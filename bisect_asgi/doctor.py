@@ -108,10 +108,11 @@ def _faults(health: Health, ours: Kind) -> Iterator[tuple[str, str]]:
 
 def missing_interpreters(healths: Sequence[Health]) -> dict[str, tuple[str, ...]]:
     """What some of several machines have and one lacks, by its host: it gets no trials with those."""
-    everywhere = {version for health in healths for version in health.interpreters}
+    looked = [health for health in healths if not health.cache_fault]  # else nobody looked
+    everywhere = {version for health in looked for version in health.interpreters}
     return {
         health.host: tuple(sorted(lacks, key=_by_number))
-        for health in healths
+        for health in looked
         if (lacks := everywhere - set(health.interpreters))
     }
 

@@ -36,9 +36,8 @@ def doctor(executor: arguments.Executor = None) -> None:
             faults += 1
             _complain(name, complaint.text, complaint.hint)
     for host, versions in judge.missing_interpreters(healths).items():
-        typer.echo(
-            f"\nnote: {host} has no Python {', '.join(versions)}: it gets no trials with that", err=True
-        )
+        told = f"{host} has no Python {listing(versions, most=9)}: it gets no trials with that"
+        typer.echo(f"\nnote: {told}", err=True)
     raise typer.Exit(ExitCode.UNAVAILABLE if faults else ExitCode.FOUND)
 
 
@@ -65,7 +64,7 @@ def _show(found: Mapping[str, Health | Exception]) -> None:
     from bisect_asgi.format import size
 
     titles = ("machine", "bisect-asgi", "on Python", "platform", "cores", "uv", "git", "free", "index")
-    lines = [(*titles, "interpreters")]
+    lines: list[tuple[str, ...]] = [(*titles, "interpreters")]
     for name, health in found.items():
         if isinstance(health, Exception):
             lines.append((name, *("?" for _ in titles)))

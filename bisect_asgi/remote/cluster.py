@@ -37,7 +37,8 @@ T = TypeVar("T")
 _LOOK_S = 2.0
 _ANSWER_S = 30.0
 _MOST_DEATHS = 3
-_PATIENCE_S = 60.0
+PATIENCE_S = 60.0
+"""How long a cluster may be without workers: one that is scaled as needed starts them first."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -109,7 +110,7 @@ class Cluster(Executor):
         *,
         close: Callable[[], None] = lambda: None,
         is_here: bool,
-        patience_s: float = _PATIENCE_S,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.is_here = is_here
         self._client = client

@@ -10,7 +10,7 @@ import dask
 import distributed
 
 from bisect_asgi.errors import Unavailable
-from bisect_asgi.remote.cluster import Cluster
+from bisect_asgi.remote.cluster import PATIENCE_S, Cluster
 
 _CONNECT_S = 10
 
@@ -46,15 +46,15 @@ def start_here(workers: int) -> Cluster:
     return Cluster(_connect(address), address, close=close, is_here=True)
 
 
-def connect(place: str) -> Cluster:
-    """Connect to the scheduler at `HOST:PORT`.
+def connect(place: str, *, patience_s: float = PATIENCE_S) -> Cluster:
+    """Connect to the scheduler at `HOST:PORT`; `patience_s`: see `Cluster`.
 
     Raises:
         Unavailable: it does not answer.
     """
     _be_quiet()
     address = f"tcp://{place}"
-    return Cluster(_connect(address), address, is_here=False)
+    return Cluster(_connect(address), address, is_here=False, patience_s=patience_s)
 
 
 def _connect(address: str) -> distributed.Client:

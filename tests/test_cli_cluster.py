@@ -25,7 +25,7 @@ from bisect_asgi.remote.calls import Kind
 # What a run's own clock, process numbers and caches make different.
 UNLIKE = {
     *("started", "elapsed_s", "build_s", "run_s", "wall_s", "cpu_s", "peak_bytes", "busy", "hosts"),
-    "at_s",
+    *("at_s", "timings"),
 }
 
 SIZES = """\

@@ -163,7 +163,7 @@ def test_commits_travel_by_their_address(workshop: Workshop, repository: str, tr
     if travels:
         assert errand(workshop).pack(request, Lifeline()).call is never_there
     else:
-        with pytest.raises(UsageError, match="^commits of a folder cannot be built on other machines: "):
+        with pytest.raises(UsageError, match=r"^commits of a folder cannot be built on other machines: "):
             errand(workshop).pack(request, Lifeline())
     assert errand(workshop, folders_travel=True).pack(request, Lifeline()).call is never_there
 

@@ -148,8 +148,10 @@ def bisect(plan: Plan, talk: Talk, where: str | None = None) -> ExitCode:
     log_path = places.new_log(plan.project or plan.over)
     with talk.progress() as shown, EventLog(log_path) as log:
         emit = Broadcast([memory, log, shown])
-        workers = open_executor(where, plan.jobs, most=plan.most_jobs)
-        with open_workshop(places) as workshop, workers as executor:
+        with (
+            open_workshop(places) as workshop,
+            open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
+        ):
             try:
                 with open_world(places, workshop, executor, emit, show_output=talk.verbose) as world:
                     session.bisect(widened(plan, executor), world, emit)

@@ -28,7 +28,7 @@ from bisect_asgi.model import (
     TrialRequest,
 )
 from bisect_asgi.process import Lifeline
-from bisect_asgi.remote.calls import Packed, Unsuitable
+from bisect_asgi.remote.calls import Elsewhere, Packed, Unsuitable
 from bisect_asgi.repository import is_address
 from bisect_asgi.runs import Output
 from bisect_asgi.trial import Learnt, Progress, Workshop, learn, learnt
@@ -132,6 +132,7 @@ class TrialErrand:
         here: makes a trial on this machine.
         there: the same in a worker; picklable.
         workshop: of this machine, whose store remembers what comes back.
+        fits: makes what tells, called in a worker, whether it has an interpreter.
         requirements: the folder in which it is kept what distributions require.
         folders_travel: workers see the folders of this machine.
     """
@@ -142,12 +143,14 @@ class TrialErrand:
         there: Callable[[TrialRequest, Lifeline], Parcel],
         *,
         workshop: Workshop,
+        fits: Callable[[Interpreter], Callable[[], object]],
         requirements: Path,
         folders_travel: bool,
     ) -> None:
         self._here = here
         self._there = there
         self._workshop = workshop
+        self._fits = fits
         self._requirements = requirements
         self._folders_travel = folders_travel
         self._came: dict[str, list[Observation]] = {}
@@ -172,14 +175,18 @@ class TrialErrand:
             )
         return Packed(
             call=self._there,
-            need=self.need(request.spec.interpreter),
-            one_host=request.measuring is not None,
+            need=_named(request.spec.interpreter),
+            fits=self._fits(request.spec.interpreter) if request.measuring else None,
         )
 
-    @staticmethod
-    def need(interpreter: Interpreter) -> str:
-        """What a worker may lack for a trial with this interpreter."""
-        return _named(interpreter)
+    def host(self, request: TrialRequest, cluster: Elsewhere) -> str | None:
+        """The host whose samples count for a request; None: it does not matter.
+
+        Raises:
+            Unavailable: no host can take them.
+        """
+        packed = self.pack(request)
+        return cluster.one_host(packed.need, packed.fits) if packed.fits else None
 
     def unpack(self, result: object, *arguments: object) -> Trial:
         """Keep what a trial showed, and return it as one of this machine's."""

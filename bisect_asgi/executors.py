@@ -26,8 +26,8 @@ def open_executor(where: str | None, jobs: int, *, most: int | None = None) -> E
     mostly wait; None: `jobs`.
 
     Raises:
-        UsageError: `where` cannot be read, the extra is missing, or no worker is suitable.
-        Unavailable: the cluster does not answer, or has no workers.
+        UsageError: `where` cannot be read, or the extra is missing.
+        Unavailable: the cluster does not answer, or has no suitable workers.
     """
     if where is None:
         # Threads, not processes: a trial waits for other programs nearly all of its time.

@@ -98,10 +98,29 @@ def test_what_is_measured_is_measured_on_one_host(shell: Shell, machines: HandMa
     publish(shell.index, "+++---")
     shell.write("leak.py", SIZES)
 
-    report = reported(shell, "--executor", machines.place, "--metric", "size", "--jobs", "2")
+    measuring = ("--executor", machines.place, "--metric", "size", "--jobs", "2")
+    for more in ([], ["--fresh"]):
+        report = reported(shell, *measuring, *more)
 
-    assert (report["last"], report["first"]) == ("1.2", "1.3")
-    assert {host for row in report["rows"] for host in row["hosts"]} == {"alpha"}
+        assert (report["last"], report["first"]) == ("1.2", "1.3")
+        assert {host for row in report["rows"] for host in row["hosts"]} == {"alpha"}
+
+
+def test_a_worker_whose_disk_fails_is_left_out_and_named_where_all_do(shell: Shell, tmp_path: Path) -> None:
+    publish(shell.index, "+-")
+    check = ("check", "demo==1.1", "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY")
+    with HandMade(tmp_path, dict.fromkeys(["alpha", "beta"], __version__)) as machines:
+        machines.cache("alpha").write_text("no folder")
+        one = shell.run(*check, "--executor", machines.place, "--fresh")
+        again = shell.run(*check, "--executor", machines.place, "--fresh")
+        shutil.rmtree(machines.cache("beta"))
+        machines.cache("beta").write_text("no folder")
+        none = shell.run(*check, "--executor", machines.place, "--fresh")
+
+    assert (one.returncode, again.returncode, none.returncode) == (1, 1, 6)
+    for host in ("alpha", "beta"):
+        cause = f"cannot go on: the cache folder cannot be written: `{machines.cache(host)}`"
+        assert re.search(rf"`{host} tcp://\S+` {re.escape(cause)}", none.stderr)
 
 
 def test_output_and_hosts_are_shown(shell: Shell, machines: HandMade) -> None:

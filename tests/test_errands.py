@@ -83,6 +83,7 @@ def errand(workshop: Workshop, *, folders_travel: bool = False) -> TrialErrand:
         never,
         never_there,
         workshop=workshop,
+        fits=lambda interpreter: repr,
         requirements=workshop.runs.with_name("requirements"),
         folders_travel=folders_travel,
     )
@@ -171,7 +172,7 @@ def test_commits_travel_by_their_address(workshop: Workshop, repository: str, tr
 def test_only_what_is_measured_goes_to_one_host(workshop: Workshop) -> None:
     packed = [errand(workshop).pack(request, Lifeline()) for request in (REQUEST, MEASURED)]
 
-    assert [one.one_host for one in packed] == [False, True]
+    assert [one.fits for one in packed] == [None, repr]
     assert {one.need for one in packed} == {"Python 3.8.18"}
 
 

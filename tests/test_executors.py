@@ -185,7 +185,7 @@ class OnOneHost:
         raise AssertionError("it was made here")
 
     def pack(self, *arguments: object) -> Packed:
-        return Packed(call=remote_calls.host, one_host=True)
+        return Packed(call=remote_calls.host, fits=remote_calls.host)
 
     def unpack(self, result: object, *arguments: object) -> str:
         return f"on {result}"
@@ -244,7 +244,7 @@ def test_what_one_worker_declines_another_does(three: cluster.Cluster) -> None:
 def test_where_no_worker_is_suitable_it_says_what_each_lacks(three: cluster.Cluster) -> None:
     future = three.submit(Choosy("alpha", "beta"), Lifeline())
 
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(Unavailable) as caught:
         future.result(PATIENCE_S)
     message = str(caught.value)
     assert message.startswith("no worker of the cluster can do this: ")

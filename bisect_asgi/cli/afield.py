@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from bisect_asgi import codec, doctor, errands
 from bisect_asgi.cli.places import Places, open_workshop
 from bisect_asgi.environments.uv import Indexes
+from bisect_asgi.errors import Unavailable
 from bisect_asgi.events import Event, OutputSeen, Staged, TrialProgressed
 from bisect_asgi.model import Interpreter, TrialRequest
 from bisect_asgi.process import Lifeline
 from bisect_asgi.remote import calls
+from bisect_asgi.remote.calls import Unsuitable
 from bisect_asgi.samples import Lane
 from bisect_asgi.trial import Workshop
 
@@ -31,7 +33,18 @@ class Away:
     show_output: bool
 
     def __call__(self, request: TrialRequest, lifeline: Lifeline) -> errands.Parcel:
-        """Make a trial; raises as `errands.run_there`."""
+        """Make a trial.
+
+        Raises:
+            Unsuitable: this machine cannot, whatever is missing: a disk's room, an index, an interpreter.
+            Cancelled, UsageError: as `run_trial`.
+        """
+        try:
+            return self._run(request, lifeline)
+        except Unavailable as error:  # another machine may be better off
+            raise Unsuitable(f"cannot go on: {error}", hint=error.hint) from error
+
+    def _run(self, request: TrialRequest, lifeline: Lifeline) -> errands.Parcel:
         places = Places.configured()
 
         def tell(event: Event) -> None:

@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -93,6 +93,11 @@ class Places:
     def repositories(self) -> Path:
         """The folder of copies of repositories."""
         return self.root / "repositories"
+
+    @property
+    def requirements(self) -> Path:
+        """The folder in which it is kept what distributions require that other machines have."""
+        return self.root / "requirements"
 
     def answers(self, kind: str, about: object) -> Path:
         """The file in which an answer of the outside is kept."""
@@ -193,15 +198,18 @@ def open_world(
             output=(lambda text: tell(OutputSeen(key=request.key, text=text))) if show_output else None,
         )
 
-    required = places.root / "requirements"
-    run = _errand(here, workshop, executor, emit, required, show_output=show_output)
     pythons = places.root / "interpreters"
     contents = ContentsCache(places.root / "contents", Uv(places.root / "uv", indexes()))
     lifeline = Lifeline()
     with (
         closing(IndexClient(indexes(), places.root / "index")) as index,
         ThreadPoolExecutor(thread_name_prefix="builder") as builders,
+        ExitStack() as afield,
     ):
+        errand = None
+        if isinstance(executor, Elsewhere):
+            opened = _errand(here, places, workshop, executor, emit, show_output=show_output)
+            errand, cluster = afield.enter_context(opened), executor
         releases_of = cache(index.releases)  # a page is asked for once in a command
         yield World(
             releases_of=releases_of,
@@ -212,7 +220,8 @@ def open_world(
             resolve=lambda spec: resolve(spec, workshop, lifeline).distributions,
             repository=cache(lambda where: Repository.open(where, places.repositories, lifeline)),
             requirements=lambda built: (
-                workshop.environments.requirements(built.digest) or read_requirements(required, built)
+                workshop.environments.requirements(built.digest)
+                or read_requirements(places.requirements, built)
             ),
             tags=lambda where: kept(
                 places.answers("tags", where), lambda: _asked_tags(where), at_most=_TAGS_KEPT
@@ -222,51 +231,43 @@ def open_world(
                 lambda: _changelogs(index, releases_of, distribution),
             ),
             contents=lambda distribution, python: contents.contents(distribution, python, lifeline),
-            run_trial=run,
-            recall=lambda request: recall(request, workshop.store, host=_measuring_host(request, executor)),
-            is_built=lambda request: not isinstance(executor, Elsewhere) and is_built(request, workshop),
+            run_trial=errand or here,
+            recall=lambda request: recall(
+                request, workshop.store, host=errand.host(request, cluster) if errand else None
+            ),
+            is_built=lambda request: errand is None and is_built(request, workshop),
             executor=executor,
             # What is built ahead here is of no use to workers with caches of their own.
             prepare=None
-            if isinstance(executor, Elsewhere)
+            if errand
             else lambda request, lifeline: prepare(request, workshop, lifeline=lifeline),
             builders=builders,
         )
 
 
+@contextmanager
 def _errand(
     here: RunTrial,
+    places: Places,
     workshop: Workshop,
-    executor: Executor,
+    cluster: Elsewhere,
     emit: Callable[[Event], None],
-    required: Path,
     *,
     show_output: bool,
-) -> RunTrial:
-    """What makes a trial wherever the executor runs it."""
-    if not isinstance(executor, Elsewhere):
-        return here
-    from bisect_asgi.cli.afield import Away
+) -> Iterator[TrialErrand]:
+    """What makes trials on a cluster, and tells their progress."""
+    from bisect_asgi.cli.afield import Away, Fits
 
     command = f"bisect-asgi-{uuid.uuid4().hex}"
-    executor.listen(command, lambda message: emit(codec.event_from_json(message)))
-    return TrialErrand(
-        here,
-        Away(indexes=indexes(), command=command, show_output=show_output),
-        workshop=workshop,
-        requirements=required,
-        folders_travel=executor.is_here,
-    )
-
-
-def _measuring_host(request: TrialRequest, executor: Executor) -> str | None:
-    """The host whose samples count for a measured probe; None: this one, or it does not matter."""
-    if request.measuring is None or not isinstance(executor, Elsewhere):
-        return None
-    from bisect_asgi.cli.afield import Fits
-
-    interpreter = request.spec.interpreter
-    return executor.one_host(TrialErrand.need(interpreter), Fits(interpreter=interpreter))
+    with cluster.listening(command, lambda message: emit(codec.event_from_json(message))):
+        yield TrialErrand(
+            here,
+            Away(indexes=indexes(), command=command, show_output=show_output),
+            workshop=workshop,
+            fits=lambda interpreter: Fits(interpreter=interpreter),
+            requirements=places.requirements,
+            folders_travel=cluster.is_here,
+        )
 
 
 _TAGS_TIMEOUT_S = 5.0

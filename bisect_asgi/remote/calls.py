@@ -13,7 +13,7 @@ import platform
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -39,8 +39,8 @@ class Packed:
     """What is called there, with the call's own lifeline; it is picklable, and so is what it returns."""
     need: str = ""
     """What a worker may lack, in a word; one that lacks it is not asked for calls with this need again."""
-    one_host: bool = False
-    """All such calls go to one and the same host."""
+    fits: Callable[[], object] | None = None
+    """All such calls go to one and the same host, on which this does not raise `Unsuitable`; None: to any."""
 
 
 @runtime_checkable
@@ -74,7 +74,7 @@ class Elsewhere(Protocol):
         """Choose the host for calls that all go to one."""
         ...
 
-    def listen(self, topic: str, heard: Callable[[bytes], None]) -> None:
+    def listening(self, topic: str, heard: Callable[[bytes], None]) -> AbstractContextManager[None]:
         """Have `heard` called with what calls tell under `topic`."""
         ...
 

@@ -15,10 +15,10 @@ import pickle
 import queue
 import threading
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import CancelledError, Executor, Future
 from concurrent.futures import wait as wait_for
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 import distributed
 
-from bisect_asgi.errors import Cancelled, Lost, Unavailable, UsageError
+from bisect_asgi.errors import Cancelled, Lost, Unavailable
 from bisect_asgi.format import duration, listing
 from bisect_asgi.process import Lifeline
 from bisect_asgi.remote import calls
@@ -78,13 +78,13 @@ class _Crew:
     def on(self, host: str) -> frozenset[str]:
         return frozenset(address for address, facts in self.facts.items() if facts.host == host)
 
-    def complaint(self, need: str, among: Collection[str]) -> UsageError:
+    def complaint(self, need: str, among: Collection[str]) -> Unavailable:
         """Why none of these workers can do it."""
-        lacks = {a: lack for a in sorted(among) if (lack := self.lack(a, need))}
+        lacks = {a: lack for a in sorted(among, key=self._name) if (lack := self.lack(a, need))}
         told = [f"`{self._name(address)}` {lack.reason}" for address, lack in lacks.items()]
         hints = dict.fromkeys(lack.hint for lack in lacks.values() if lack.hint)
         doctor = "`bisect-asgi doctor --executor …` checks all of them"
-        return UsageError(
+        return Unavailable(
             f"no worker of the cluster can do this: {listing(told, most=5)}", hint="; ".join((*hints, doctor))
         )
 
@@ -143,7 +143,7 @@ class Cluster(Executor):
         The future raises what the call raised, or:
             Lost: the workers that ran it died, again and again.
             Unavailable: the scheduler, or all that could run it, are gone.
-            UsageError: no worker is suitable.
+            Unavailable: no worker is suitable; which lacks what is told.
             Cancelled: its lifeline was cancelled.
         """
         future: Future[T] = Future()
@@ -188,8 +188,10 @@ class Cluster(Executor):
     def _outcome(self, task: Any) -> Any:
         try:
             result = pickle.loads(task.result(timeout=self._patience_s))  # noqa: S301 (of our own worker)
-        except Exception as error:
-            return error
+        except (TimeoutError, distributed.TimeoutError):
+            return Unavailable(f"it has not answered in {duration(self._patience_s)}", hint="is it busy?")
+        except (Exception, CancelledError) as error:
+            return Unavailable(f"it cannot be asked: {type(error).__name__}: {error}", hint=calls.SAME_THERE)
         match result:
             case Returned():
                 return result.value
@@ -205,8 +207,7 @@ class Cluster(Executor):
         `fits` is called on the workers, and raises `Unsuitable` on those that cannot do calls with this need.
 
         Raises:
-            UsageError: no worker can.
-            Unavailable: no worker answers.
+            Unavailable: no worker can, or none answers.
         """
         with self._guard:
             if self._host is not None:
@@ -223,14 +224,30 @@ class Cluster(Executor):
                     threads[host] = threads.get(host, 0) + self._threads.get(address, 0)
             if not threads:
                 if self._crew.suitable(need):
-                    raise self._gone()
+                    raise Unavailable(
+                        f"no worker of the cluster has answered in {duration(self._patience_s)}",
+                        hint=_GOES_ON,
+                    )
                 raise self._crew.complaint(need, self._crew.facts)
             self._host = min(threads, key=lambda host: (-threads[host], host))
             return self._host
 
-    def listen(self, topic: str, heard: Callable[[bytes], None]) -> None:
+    @contextmanager
+    def listening(self, topic: str, heard: Callable[[bytes], None]) -> Iterator[None]:
         """Have `heard` called with what calls tell under `topic`; called from a thread of its own."""
-        self._client.subscribe_topic(topic, lambda event: heard(event[1]))
+        is_over = threading.Event()
+
+        def hear(event: tuple[float, bytes]) -> None:
+            if not is_over.is_set():
+                heard(event[1])
+
+        self._client.subscribe_topic(topic, hear)
+        try:
+            yield
+        finally:
+            is_over.set()  # what is on its way comes nevertheless
+            with suppress(Exception):
+                self._client.unsubscribe_topic(topic)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; wait for those under way, or stop them; then let go of the cluster."""
@@ -259,6 +276,8 @@ class Cluster(Executor):
         self, future: Future[T], fn: Callable[..., T], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> _Call:
         packed = fn.pack(*args) if isinstance(fn, Travels) else Packed(call=fn)
+        if packed.fits is not None:
+            self.one_host(packed.need, packed.fits)
         unpack: Callable[[object], object] = lambda result: result  # noqa: E731 (typed)
         if isinstance(fn, Travels):
             unpack = lambda result: fn.unpack(result, *args)  # noqa: E731
@@ -286,7 +305,7 @@ class Cluster(Executor):
                 call.only, call.stranded_since = only, None
                 sent = Sent(call.identity, calls.own_kind(), call.payload)
                 call.task = task = self._submit(sent, only)
-        except (UsageError, Unavailable) as error:
+        except Unavailable as error:
             self._end(call, error)
         else:
             task.add_done_callback(partial(self._arrived, call))
@@ -305,9 +324,9 @@ class Cluster(Executor):
         """The workers that a call is restricted to, empty: none need be left out; None: none is there.
 
         Raises:
-            UsageError: none of those that are there is suitable.
+            Unavailable: none of those that are there is suitable.
         """
-        need, is_bound = call.packed.need, call.packed.one_host and self._host is not None
+        need, is_bound = call.packed.need, call.packed.fits is not None
         there = self._crew.on(self._host) if is_bound and self._host else frozenset(self._threads)
         if not there:
             return None
@@ -397,8 +416,7 @@ class Cluster(Executor):
         """Wait until there is a worker; a suitable one, unless any will do.
 
         Raises:
-            Unavailable: the scheduler does not answer, or nobody comes.
-            UsageError: none of those that are there is suitable.
+            Unavailable: the scheduler does not answer, nobody comes, or nobody who is suitable.
         """
         deadline = monotonic() + self._patience_s
         while True:
@@ -480,7 +498,7 @@ class Cluster(Executor):
                     call.stranded_since = None
 
     def _deserted(self, call: _Call) -> Unavailable:
-        if call.packed.one_host and self._host is not None:
+        if call.packed.fits is not None:
             return Unavailable(
                 f"all workers on `{self._host}`, where everything was measured, are gone",
                 hint=f"values of two hosts are not compared; {_GOES_ON} when they are back, "

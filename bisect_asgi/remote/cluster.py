@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import CancelledError, Executor, Future
 from concurrent.futures import wait as wait_for
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
@@ -27,10 +27,11 @@ from typing import Any, TypeVar
 import distributed
 
 from bisect_asgi.errors import Cancelled, Lost, Unavailable
-from bisect_asgi.format import duration, listing
+from bisect_asgi.format import duration
 from bisect_asgi.process import Lifeline
 from bisect_asgi.remote import calls
 from bisect_asgi.remote.calls import Declined, Facts, Packed, Raised, Returned, Sent, Travels
+from bisect_asgi.remote.crew import GOES_ON, Crew
 
 T = TypeVar("T")
 
@@ -60,39 +61,6 @@ class _Call:
     stranded_since: float | None = None
 
 
-@dataclass(slots=True)
-class _Crew:
-    """Who is there, and what they lack."""
-
-    facts: dict[str, Facts] = field(default_factory=dict)
-    """By worker's address."""
-    lacking: dict[tuple[str, str], Declined] = field(default_factory=dict)
-    """Why a worker cannot do calls with a need; an empty need: any call."""
-
-    def lack(self, address: str, need: str) -> Declined | None:
-        return self.lacking.get((address, "")) or self.lacking.get((address, need))
-
-    def suitable(self, need: str) -> frozenset[str]:
-        return frozenset(address for address in self.facts if not self.lack(address, need))
-
-    def on(self, host: str) -> frozenset[str]:
-        return frozenset(address for address, facts in self.facts.items() if facts.host == host)
-
-    def complaint(self, need: str, among: Collection[str]) -> Unavailable:
-        """Why none of these workers can do it."""
-        lacks = {a: lack for a in sorted(among, key=self._name) if (lack := self.lack(a, need))}
-        told = [f"`{self._name(address)}` {lack.reason}" for address, lack in lacks.items()]
-        hints = dict.fromkeys(lack.hint for lack in lacks.values() if lack.hint)
-        doctor = "`bisect-asgi doctor --executor …` checks all of them"
-        return Unavailable(
-            f"no worker of the cluster can do this: {listing(told, most=5)}", hint="; ".join((*hints, doctor))
-        )
-
-    def _name(self, address: str) -> str:
-        facts = self.facts.get(address)
-        return f"{facts.host} {address}" if facts else address
-
-
 class Cluster(Executor):
     """Runs calls on the workers of a cluster; see the module.
 
@@ -119,8 +87,7 @@ class Cluster(Executor):
         self._patience_s = patience_s
         self._guard = threading.RLock()
         self._calls: dict[str, _Call] = {}
-        self._crew = _Crew()
-        self._threads: dict[str, int] = {}
+        self._crew = Crew()
         self._host: str | None = None
         self._dead = False
         self._is_over = False
@@ -135,7 +102,7 @@ class Cluster(Executor):
     def threads(self) -> int:
         """How many calls can run at a time."""
         with self._guard:
-            return max(1, sum(self._threads[a] for a in self._crew.suitable("") if a in self._threads))
+            return max(1, sum(self._crew.threads[address] for address in self._crew.suitable("")))
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Have a call done; a lifeline among `args` is one there, and ends with the one here.
@@ -170,7 +137,7 @@ class Cluster(Executor):
         """
         payload = calls.pack(fn, args, {})
         with self._guard:
-            kinds = {address: self._crew.facts.get(address) for address in self._threads}
+            kinds = {address: self._crew.facts.get(address) for address in self._crew.threads}
         tasks = {
             address: self._submit(
                 Sent(uuid.uuid4().hex, facts.kind if facts else calls.own_kind(), payload), [address]
@@ -182,8 +149,7 @@ class Cluster(Executor):
     def hosts(self) -> dict[str, str]:
         """The names of the workers' hosts by their addresses; empty where one is not known."""
         with self._guard:
-            facts = self._crew.facts
-            return {address: facts[address].host if address in facts else "" for address in self._threads}
+            return {address: self._crew.host(address) for address in self._crew.threads}
 
     def _outcome(self, task: Any) -> Any:
         try:
@@ -214,22 +180,7 @@ class Cluster(Executor):
                 return self._host
         answers = self.ask_workers(fits)
         with self._guard:
-            threads: dict[str, int] = {}
-            for address, answer in answers.items():
-                if isinstance(answer, calls.Unsuitable):
-                    lack = Declined(worker=address, reason=str(answer), hint=answer.hint, forever=False)
-                    self._crew.lacking[address, need] = lack
-                elif not isinstance(answer, Exception) and address in self._crew.facts:
-                    host = self._crew.facts[address].host
-                    threads[host] = threads.get(host, 0) + self._threads.get(address, 0)
-            if not threads:
-                if self._crew.suitable(need):
-                    raise Unavailable(
-                        f"no worker of the cluster has answered in {duration(self._patience_s)}",
-                        hint=_GOES_ON,
-                    )
-                raise self._crew.complaint(need, self._crew.facts)
-            self._host = min(threads, key=lambda host: (-threads[host], host))
+            self._host = self._crew.choose_host(need, answers)
             return self._host
 
     @contextmanager
@@ -307,6 +258,9 @@ class Cluster(Executor):
                 call.task = task = self._submit(sent, only)
         except Unavailable as error:
             self._end(call, error)
+        except Exception:  # of a client that has given up
+            self._die()
+            self._end(call, self._gone())
         else:
             task.add_done_callback(partial(self._arrived, call))
 
@@ -327,7 +281,7 @@ class Cluster(Executor):
             Unavailable: none of those that are there is suitable.
         """
         need, is_bound = call.packed.need, call.packed.fits is not None
-        there = self._crew.on(self._host) if is_bound and self._host else frozenset(self._threads)
+        there = self._crew.on(self._host if is_bound else None)
         if not there:
             return None
         suitable = there & self._crew.suitable(need)
@@ -423,10 +377,10 @@ class Cluster(Executor):
             if not self._look():
                 raise self._gone()
             with self._guard:
-                if self._crew.suitable("") or (self._threads and not suitable):
+                if self._crew.suitable("") or (self._crew.threads and not suitable):
                     return
-                if self._threads:
-                    raise self._crew.complaint("", self._threads)
+                if self._crew.threads:
+                    raise self._crew.complaint("", self._crew.threads)
             if monotonic() > deadline:
                 raise Unavailable(
                     f"no worker has come to the scheduler `{self._address}` in {duration(self._patience_s)}",
@@ -447,37 +401,22 @@ class Cluster(Executor):
         try:
             scheduler: Any = self._client.scheduler
             threads = self._client.sync(scheduler.ncores, workers=None, callback_timeout=_ANSWER_S)
-            with self._guard:
-                new = [address for address in threads if address not in self._threads]
-            found = self._client.run(calls.describe, workers=new, on_error="return") if new else {}
         except (Exception, CancelledError):
             self._die()
             return False
+        found: Mapping[str, Facts | Exception] = {}
         with self._guard:
-            self._note(dict(threads), found)
+            new = [address for address in threads if address not in self._crew.threads]
+        with suppress(Exception, CancelledError):  # the next look will ask them
+            found = self._client.run(calls.describe, workers=new, on_error="return") if new else {}
+        with self._guard:
+            self._crew.note(threads, found)
         return True
-
-    def _note(self, threads: dict[str, int], found: Mapping[str, Facts | Exception]) -> None:
-        """Write down who is there."""
-        crew, known = self._crew, self._threads.keys() | found.keys()
-        self._threads = {address: count for address, count in threads.items() if address in known}
-        for address, facts in found.items():
-            if isinstance(facts, Exception):
-                reason = f"cannot run bisect-asgi ({type(facts).__name__}: {facts})"
-            else:
-                crew.facts[address] = facts
-                reason = calls.mismatch(facts.kind, calls.own_kind())
-            if reason:
-                crew.lacking[address, ""] = Declined(
-                    worker=address, reason=reason, hint=calls.SAME_THERE, forever=True
-                )
-        for address in crew.facts.keys() - threads.keys():
-            del crew.facts[address]
 
     def _tend(self) -> None:
         """Move calls whose workers are gone, and end those for which nobody comes any more."""
         with self._guard:
-            there = self._threads.keys()
+            there = self._crew.threads.keys()
             alone = [call for call in self._calls.values() if call.task is None]
             moved = [c for c in self._calls.values() if c.task is not None and c.only and not c.only & there]
             if not there:
@@ -501,10 +440,10 @@ class Cluster(Executor):
         if call.packed.fits is not None:
             return Unavailable(
                 f"all workers on `{self._host}`, where everything was measured, are gone",
-                hint=f"values of two hosts are not compared; {_GOES_ON} when they are back, "
+                hint=f"values of two hosts are not compared; {GOES_ON} when they are back, "
                 "and begins anew with another host",
             )
-        return Unavailable("all workers of the cluster are gone", hint=_GOES_ON)
+        return Unavailable("all workers of the cluster are gone", hint=GOES_ON)
 
     def _die(self) -> None:
         """Fail everything: the scheduler is gone."""
@@ -517,7 +456,7 @@ class Cluster(Executor):
             self._end(call, self._gone())
 
     def _gone(self) -> Unavailable:
-        return Unavailable(f"the cluster's scheduler does not answer: `{self._address}`", hint=_GOES_ON)
+        return Unavailable(f"the cluster's scheduler does not answer: `{self._address}`", hint=GOES_ON)
 
     def _tell_stops(self) -> None:
         """Tell all workers which calls to end: nobody knows for sure where a call is just now."""
@@ -531,9 +470,6 @@ class Cluster(Executor):
             if identities and not self._dead:
                 with suppress(Exception, CancelledError):
                     self._client.run(calls.stop, identities, on_error="ignore")
-
-
-_GOES_ON = "nothing that came back is lost: the same command goes on where this one stopped"
 
 
 def _lost() -> Lost:

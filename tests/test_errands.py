@@ -281,3 +281,15 @@ def test_what_distributions_require_is_kept_with_their_environment(
     folder = tmp_path / "requirements"
     assert errands.read_requirements(folder, made.environment) == {"demo": ("other",)}
     assert errands.read_requirements(folder, replace(made.environment, digest="else")) == {}
+
+
+def test_only_the_key_of_what_is_measured_has_a_host_in_it() -> None:
+    resolution, probe = resolved(SPEC, HERE), REQUEST.probe
+
+    hosts = [trial.measured_on(request, "far") for request in (REQUEST, MEASURED)]
+    keys = {trial.observation_key(probe, resolution, host=host) for host in ("", "far", "near")}
+
+    assert hosts == ["", "far"]
+    assert trial.measured_on(MEASURED) == platform.node()
+    assert len(keys) == 3
+    assert trial.observation_key(probe, resolution) == trial.observation_key(probe, resolution, host="")

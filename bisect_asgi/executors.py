@@ -2,12 +2,72 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bisect_asgi.remote.cluster import Cluster
+
+from bisect_asgi.errors import UsageError
+from bisect_asgi.plan import Plan
+from bisect_asgi.remote.calls import Elsewhere
+
+DASK = "dask"
+_SCHEDULER = re.compile(r"dask://(?P<place>(?:\[[^\]]+\]|[^/:@\[\]]+):\d+)/?")
 
 
-def open_executor(jobs: int) -> Executor:
-    """Return an executor that runs `jobs` trials side by side on this machine.
+def open_executor(where: str | None, jobs: int, *, most: int | None = None) -> Executor:
+    """Return an executor that runs trials.
 
-    Threads, not processes: a trial waits for other programs nearly all of its time.
+    `where`: None: on this machine; `dask`: in `jobs` processes of this machine; `dask://HOST:PORT`: on the
+    workers of a cluster, however many they are. `most`: so many threads on this machine, for trials that
+    mostly wait; None: `jobs`.
+
+    Raises:
+        UsageError: `where` cannot be read, or the extra is missing.
+        Unavailable: the cluster does not answer, or has no suitable workers.
     """
-    return ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="trial")
+    if where is None:
+        # Threads, not processes: a trial waits for other programs nearly all of its time.
+        return ThreadPoolExecutor(max_workers=most or jobs, thread_name_prefix="trial")
+    return open_cluster(where, jobs, suitable=True)
+
+
+def open_cluster(where: str, jobs: int, *, suitable: bool) -> Cluster:
+    """Return the executor of a cluster; `suitable`: one without any suitable worker is an error.
+
+    Raises:
+        UsageError, Unavailable: as `open_executor`.
+    """
+    match = _SCHEDULER.fullmatch(where)
+    if where != DASK and not match:
+        raise UsageError(
+            f"`{where}` is no executor (`--executor`)",
+            hint="`dask` starts a cluster here, `dask://HOST:PORT` uses the one of that scheduler",
+        )
+    try:
+        from bisect_asgi.remote import opening
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "bisect_asgi":
+            raise
+        raise UsageError(
+            f"`--executor {where}` needs dask.distributed, which is not installed",
+            hint="pip install 'bisect-asgi[dask]'",
+        ) from error
+    cluster = opening.connect(match["place"]) if match else opening.start_here(jobs)
+    try:
+        cluster.wait_for_workers(suitable=suitable)
+    except BaseException:
+        cluster.shutdown(wait=False)
+        raise
+    return cluster
+
+
+def widened(plan: Plan, executor: Executor) -> Plan:
+    """The plan with as many jobs as a cluster has threads, unless somebody said how many."""
+    is_said = plan.most_jobs == plan.jobs
+    if isinstance(executor, Elsewhere) and not is_said:
+        return replace(plan, jobs=executor.threads, most_jobs=executor.threads)
+    return plan

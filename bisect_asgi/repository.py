@@ -38,6 +38,11 @@ class History:
     """The older end is on a branch of its own; the history starts where that branch left (the merge base)."""
 
 
+def is_address(where: str) -> bool:
+    """Tell whether it is an address as git takes them, and not a folder."""
+    return bool(_ADDRESS.fullmatch(where))
+
+
 class Repository:
     """A git repository on this machine, the user's own or our copy; see `Repository.open`.
 
@@ -72,7 +77,7 @@ class Repository:
             path = path.resolve()
             objects = _common_folder(path, where, lifeline)
             return cls(str(path), path, objects=objects, lock=None, lifeline=lifeline)
-        if not _ADDRESS.fullmatch(where):
+        if not is_address(where):
             raise UsageError(
                 f"there is no repository `{where}`",
                 hint="name the folder of a clone, or an address such as `https://example.org/project.git`",

@@ -8,6 +8,7 @@ is a *broken* observation: nothing was learnt about that candidate.
 from __future__ import annotations
 
 import os
+import platform
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -122,7 +123,7 @@ def _run_trial(
             against = _resolve_reference(request, workshop, lifeline)
     except NotProved as error:
         return _broken(request, error, build_s=monotonic() - started)
-    key = observation_key(request.probe, resolution, against)
+    key = observation_key(request.probe, resolution, against, host=measured_on(request))
     if request.fresh:
         workshop.renew(key)
     # Two processes that want the same observation: the second waits, and finds it in the store.
@@ -167,8 +168,11 @@ def is_built(request: TrialRequest, workshop: Workshop) -> bool:
     return resolution is not None and workshop.environments.is_kept(resolution)
 
 
-def recall(request: TrialRequest, store: Store) -> Trial | None:
-    """Return what earlier commands observed of the candidate, all of it; None: nothing."""
+def recall(request: TrialRequest, store: Store, *, host: str | None = None) -> Trial | None:
+    """Return what earlier commands observed of the candidate, all of it; None: nothing.
+
+    `host`: the machine whose samples count, of a measured probe; None: this one.
+    """
     if known_failure := _known_failure(request.spec, store):
         return _untestable(request, known_failure)
     beside = _reference(request)
@@ -176,7 +180,8 @@ def recall(request: TrialRequest, store: Store) -> Trial | None:
     if beside and not against:
         return None
     if resolution := _known_resolution(request.spec, store):
-        known = store.observations(observation_key(request.probe, resolution, against))
+        on = measured_on(request, host)
+        known = store.observations(observation_key(request.probe, resolution, against, host=on))
         return _finished(request, resolution, known, ()) if _count(known) else None
     return None
 
@@ -283,13 +288,24 @@ def _abreast(
             raise
 
 
-def observation_key(probe: Probe, resolution: Resolution, against: Resolution | None = None) -> str:
+def observation_key(
+    probe: Probe, resolution: Resolution, against: Resolution | None = None, *, host: str = ""
+) -> str:
     """Name everything that can change what a run shows: the probe, the exact environment, the platform.
 
-    Samples that have a reference's beside them are kept apart from those that have none, or another's.
+    Samples that have a reference's beside them are kept apart from those that have none, or another's; and
+    where values are compared, those of one `host` from another's.
     """
     beside = against.digest if against else ""
-    return codec.digest("run 3", probe, resolution.digest, beside, sys.platform, os.uname().machine)
+    machine = (sys.platform, os.uname().machine, *([host] if host else []))
+    return codec.digest("run 3", probe, resolution.digest, beside, *machine)
+
+
+def measured_on(request: TrialRequest, host: str | None = None) -> str:
+    """The host whose values are compared, `host` or this machine; empty: none are."""
+    if request.measuring is None:
+        return ""
+    return platform.node() if host is None else host
 
 
 def resolve(
@@ -351,6 +367,35 @@ def _failure_key(spec: EnvironmentSpec, kind: type[Exception]) -> str:
 
 def _is_past(spec: EnvironmentSpec, made: datetime) -> bool:
     return spec.not_after is not None and spec.not_after < made - _RECENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """What a store has about the environment of a spec."""
+
+    resolution: Resolution | None
+    unresolvable: str | None
+    """Why there is no set of releases; None: there is one, or nobody knows."""
+    unbuildable: str | None
+
+
+def learnt(spec: EnvironmentSpec, store: Store) -> Learnt:
+    """Return what the store has about a spec, for another machine's store."""
+    known = store.resolution(_resolution_key(spec))
+    return Learnt(
+        resolution=known[0] if known else None,
+        unresolvable=store.failure(_failure_key(spec, Unresolvable)),
+        unbuildable=store.failure(_failure_key(spec, BuildFailed)),
+    )
+
+
+def learn(spec: EnvironmentSpec, known: Learnt, store: Store) -> None:
+    """Keep what another machine's store has about a spec."""
+    if known.resolution:
+        store.keep_resolution(_resolution_key(spec), known.resolution)
+    for kind, reason in ((Unresolvable, known.unresolvable), (BuildFailed, known.unbuildable)):
+        if reason is not None:
+            store.keep_failure(_failure_key(spec, kind), reason)
 
 
 def _untestable(request: TrialRequest, error: Exception, *, build_s: float = 0.0) -> Trial:

@@ -59,6 +59,7 @@ FLOORS = (
     {
         *("engine", "session", "executors", "hunt", "mixing", "explain", "comparing", "drill", "stages"),
         *("merges", "trust", "ends", "levelling", "quality", "preparing", "batch"),
+        *("doctor", "errands", "remote"),
     },
     {"sinks", "report"},
     {"cli", "__main__"},
@@ -90,7 +91,8 @@ HOMES = {
     "websockets": ("asgi",),
     "uvicorn": ("inside.bisect_asgi_serve",),
     "platformdirs": ("cli",),
-    "distributed": ("executors",),
+    "distributed": ("remote",),
+    "dask": ("remote",),
 }
 """Which modules, or packages with all that is in them, may import a library."""
 

@@ -133,6 +133,14 @@ AnyFailure = Annotated[
 Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", metavar="N", help="Trials side by side (default: the cores).")
 ]
+Executor = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        metavar="WHERE",
+        help="Where trials run: dask://HOST:PORT, a cluster's scheduler; dask, a cluster started here.",
+    ),
+]
 Confirm = Annotated[
     int | None,
     typer.Option(

@@ -44,6 +44,7 @@ def check(
     env: arguments.Env = None,
     timeout: arguments.Timeout = None,
     match: arguments.Match = None,
+    executor: arguments.Executor = None,
     fresh: arguments.Fresh = None,
     verbose: arguments.Verbose = False,
 ) -> None:
@@ -60,10 +61,10 @@ def check(
         raise UsageError(f"`{package}` names no single release", hint="write it as `fastapi==0.69.0`")
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     options = gather(said, package=requirement.name + extras, jobs=1)
-    raise typer.Exit(_check(read_plan(options, probe), str(pin[1]), verbose=verbose))
+    raise typer.Exit(_check(read_plan(options, probe), str(pin[1]), executor, verbose=verbose))
 
 
-def _check(plan: Plan, version: str, *, verbose: bool) -> int:
+def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int:
     from bisect_asgi import session
     from bisect_asgi.cli.places import Places, open_workshop, open_world
     from bisect_asgi.executors import open_executor
@@ -73,7 +74,7 @@ def _check(plan: Plan, version: str, *, verbose: bool) -> int:
     places = Places.configured()
     with (
         open_workshop(places) as workshop,
-        open_executor(1) as executor,
+        open_executor(where, 1) as executor,
         open_world(places, workshop, executor, emit, show_output=verbose) as world,
     ):
         choice, trial = session.check(plan, version, world)

@@ -42,6 +42,7 @@ def locks(
     any_failure: arguments.AnyFailure = None,
     match: arguments.Match = None,
     jobs: arguments.Jobs = None,
+    executor: arguments.Executor = None,
     confirm: arguments.Confirm = None,
     confidence: arguments.Confidence = None,
     budget: arguments.Budget = None,
@@ -58,4 +59,4 @@ def locks(
 
     files = (read_lock_text(old), read_lock_text(new))
     talk = Talk(json=json, quiet=quiet, verbose=verbose)
-    raise typer.Exit(bisect(read_plan(gather(said), probe, locks=files), talk))
+    raise typer.Exit(bisect(read_plan(gather(said), probe, locks=files), talk, executor))

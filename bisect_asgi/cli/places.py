@@ -6,9 +6,10 @@ import os
 import re
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -23,6 +24,7 @@ from bisect_asgi.environments.cache import EnvironmentCache
 from bisect_asgi.environments.resolution import Resolver
 from bisect_asgi.environments.uv import Indexes, Uv, configured_indexes
 from bisect_asgi.environments.wheels import WheelBuilder
+from bisect_asgi.errands import RunTrial, TrialErrand, read_requirements
 from bisect_asgi.errors import Cancelled, Unavailable, UsageError
 from bisect_asgi.events import Event, OutputSeen, Staged, TrialProgressed
 from bisect_asgi.hunt import World
@@ -31,6 +33,7 @@ from bisect_asgi.kept import kept
 from bisect_asgi.model import Distribution, Trial, TrialRequest
 from bisect_asgi.process import Lifeline
 from bisect_asgi.releases import SDIST_SUFFIXES
+from bisect_asgi.remote.calls import Elsewhere
 from bisect_asgi.repository import Repository, remote_tags
 from bisect_asgi.runs import clean_up
 from bisect_asgi.samples import Lane
@@ -54,8 +57,7 @@ class Places:
         Raises:
             Unavailable: it cannot be written.
         """
-        named = os.environ.get("BISECT_ASGI_CACHE_DIR")
-        root = Path(named).absolute() if named else platformdirs.user_cache_path("bisect-asgi")
+        root = cls.folder()
         try:
             root.mkdir(parents=True, exist_ok=True)
             (root / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
@@ -65,6 +67,12 @@ class Places:
                 hint="free some room, make it writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
             ) from error
         return cls(root)
+
+    @staticmethod
+    def folder() -> Path:
+        """Where the cache folder is to be."""
+        named = os.environ.get("BISECT_ASGI_CACHE_DIR")
+        return Path(named).absolute() if named else platformdirs.user_cache_path("bisect-asgi")
 
     @property
     def store(self) -> Path:
@@ -85,6 +93,11 @@ class Places:
     def repositories(self) -> Path:
         """The folder of copies of repositories."""
         return self.root / "repositories"
+
+    @property
+    def requirements(self) -> Path:
+        """The folder in which it is kept what distributions require that other machines have."""
+        return self.root / "requirements"
 
     def answers(self, kind: str, about: object) -> Path:
         """The file in which an answer of the outside is kept."""
@@ -131,10 +144,12 @@ def indexes() -> Indexes:
 
 
 @contextmanager
-def open_workshop(places: Places) -> Iterator[Workshop]:
-    """Put together what trials need on this machine."""
+def open_workshop(places: Places, own: Indexes | None = None) -> Iterator[Workshop]:
+    """Put together what trials need on this machine; `own`: indexes other than the user's."""
     with closing(Store(places.store)) as store:
-        uv = Uv(places.root / "uv", indexes())
+        # uv's configuration is a file: commands with other indexes must not write the same.
+        folder = f"uv-{codec.digest(own)}" if own and own != indexes() else "uv"
+        uv = Uv(places.root / folder, own or indexes())
         wheels = WheelBuilder(
             uv,
             folder=places.root / "wheels",
@@ -171,7 +186,7 @@ def open_world(
 ) -> Iterator[World]:
     """Put together what a session needs of the outside."""
 
-    def trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def here(request: TrialRequest, lifeline: Lifeline) -> Trial:
         def tell(event: Event) -> None:
             emit(Staged(stage=request.stage, event=event) if request.stage else event)
 
@@ -189,7 +204,12 @@ def open_world(
     with (
         closing(IndexClient(indexes(), places.root / "index")) as index,
         ThreadPoolExecutor(thread_name_prefix="builder") as builders,
+        ExitStack() as afield,
     ):
+        errand = None
+        if isinstance(executor, Elsewhere):
+            opened = _errand(here, places, workshop, executor, emit, show_output=show_output)
+            errand, cluster = afield.enter_context(opened), executor
         releases_of = cache(index.releases)  # a page is asked for once in a command
         yield World(
             releases_of=releases_of,
@@ -199,7 +219,10 @@ def open_world(
             downloadable=interpreters.downloadable,
             resolve=lambda spec: resolve(spec, workshop, lifeline).distributions,
             repository=cache(lambda where: Repository.open(where, places.repositories, lifeline)),
-            requirements=lambda built: workshop.environments.requirements(built.digest),
+            requirements=lambda built: (
+                workshop.environments.requirements(built.digest)
+                or read_requirements(places.requirements, built)
+            ),
             tags=lambda where: kept(
                 places.answers("tags", where), lambda: _asked_tags(where), at_most=_TAGS_KEPT
             ),
@@ -208,12 +231,42 @@ def open_world(
                 lambda: _changelogs(index, releases_of, distribution),
             ),
             contents=lambda distribution, python: contents.contents(distribution, python, lifeline),
-            run_trial=trial,
-            recall=lambda request: recall(request, workshop.store),
-            is_built=lambda request: is_built(request, workshop),
+            run_trial=errand or here,
+            recall=lambda request: recall(
+                request, workshop.store, host=errand.host(request, cluster) if errand else None
+            ),
+            is_built=lambda request: errand is None and is_built(request, workshop),
             executor=executor,
-            prepare=lambda request, lifeline: prepare(request, workshop, lifeline=lifeline),
+            # What is built ahead here is of no use to workers with caches of their own.
+            prepare=None
+            if errand
+            else lambda request, lifeline: prepare(request, workshop, lifeline=lifeline),
             builders=builders,
+        )
+
+
+@contextmanager
+def _errand(
+    here: RunTrial,
+    places: Places,
+    workshop: Workshop,
+    cluster: Elsewhere,
+    emit: Callable[[Event], None],
+    *,
+    show_output: bool,
+) -> Iterator[TrialErrand]:
+    """What makes trials on a cluster, and tells their progress."""
+    from bisect_asgi.cli.afield import Away, Fits
+
+    command = f"bisect-asgi-{uuid.uuid4().hex}"
+    with cluster.listening(command, lambda message: emit(codec.event_from_json(message))):
+        yield TrialErrand(
+            here,
+            Away(indexes=indexes(), command=command, show_output=show_output),
+            workshop=workshop,
+            fits=lambda interpreter: Fits(interpreter=interpreter),
+            requirements=places.requirements,
+            folders_travel=cluster.is_here,
         )
 
 

@@ -84,6 +84,7 @@ def run(
     any_failure: arguments.AnyFailure = None,
     match: arguments.Match = None,
     jobs: arguments.Jobs = None,
+    executor: arguments.Executor = None,
     confirm: arguments.Confirm = None,
     confidence: arguments.Confidence = None,
     budget: arguments.Budget = None,
@@ -130,14 +131,14 @@ def run(
     made = read_plan(gather(said), probe)
     if plot and made.rules.metric is None:
         raise UsageError("`--plot` has nothing to draw", hint="name what is measured: `--metric wall`")
-    raise typer.Exit(bisect(made, talk))
+    raise typer.Exit(bisect(made, talk, executor))
 
 
-def bisect(plan: Plan, talk: Talk) -> ExitCode:
-    """Run the session with its sinks, and show the report however it ended."""
+def bisect(plan: Plan, talk: Talk, where: str | None = None) -> ExitCode:
+    """Run the session with its sinks, on the executor at `where`; show the report however it ended."""
     from bisect_asgi import session
     from bisect_asgi.cli.places import Places, open_workshop, open_world
-    from bisect_asgi.executors import open_executor
+    from bisect_asgi.executors import open_executor, widened
     from bisect_asgi.log import EventLog
     from bisect_asgi.sinks.broadcast import Broadcast
     from bisect_asgi.sinks.memory import Memory
@@ -147,10 +148,13 @@ def bisect(plan: Plan, talk: Talk) -> ExitCode:
     log_path = places.new_log(plan.project or plan.over)
     with talk.progress() as shown, EventLog(log_path) as log:
         emit = Broadcast([memory, log, shown])
-        with open_workshop(places) as workshop, open_executor(plan.most_jobs) as executor:
+        with (
+            open_workshop(places) as workshop,
+            open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
+        ):
             try:
                 with open_world(places, workshop, executor, emit, show_output=talk.verbose) as world:
-                    session.bisect(plan, world, emit)
+                    session.bisect(widened(plan, executor), world, emit)
             except (BisectError, KeyboardInterrupt):
                 pass  # told as the last event, and shown from there
     return talk.show(memory.events, log_path)

@@ -34,6 +34,7 @@ def suite(
         int | None,
         typer.Option("--jobs", "-j", metavar="N", help="Probes side by side (default: the cores)."),
     ] = None,
+    executor: arguments.Executor = None,
     culprit: Annotated[
         bool | None,
         typer.Option("--culprit/--no-culprit", help="Find out what carries each change (default), or not."),
@@ -56,7 +57,7 @@ def suite(
     started = time.monotonic()
     jobs = jobs or cores()
     cases = _cases(probes, Options(fresh=fresh, culprit=culprit), jobs=jobs)
-    rows, is_interrupted = _run(cases, jobs=jobs, quiet=quiet)
+    rows, is_interrupted = _run(cases, executor, jobs=jobs, quiet=quiet)
     report = suite_report.suite_report(
         rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted
     )
@@ -116,7 +117,7 @@ def _case(probe: str | None, said: Options, defaults: Options) -> _Case:
     return _Case(name=name, plan=plan)
 
 
-def _run(cases: Sequence[_Case], *, jobs: int, quiet: bool) -> tuple[list[SuiteRow], bool]:
+def _run(cases: Sequence[_Case], where: str | None, *, jobs: int, quiet: bool) -> tuple[list[SuiteRow], bool]:
     """Run the sessions side by side with one set of caches and workers; rows in the order of the cases."""
     from dataclasses import replace
 
@@ -131,7 +132,7 @@ def _run(cases: Sequence[_Case], *, jobs: int, quiet: bool) -> tuple[list[SuiteR
     board = Board((lambda _: None) if quiet else say, total=len(cases))
     with (
         open_workshop(places) as workshop,
-        open_executor(jobs) as executor,  # where `--executor` comes in
+        open_executor(where, jobs) as executor,
         open_world(places, workshop, executor, lambda _: None, show_output=False) as world,
     ):
         common = shared(world)

@@ -33,6 +33,7 @@ def verify(
     releases: arguments.Releases = None,
     deps: arguments.Deps = None,
     python: arguments.Python = None,
+    executor: arguments.Executor = None,
     fresh: arguments.Fresh = None,
     quiet: arguments.Quiet = False,
 ) -> None:
@@ -61,7 +62,7 @@ def verify(
     talk = Talk(quiet=quiet)
     exit_code = ExitCode.FOUND
     for plan in plans:
-        finding = _verify(plan, talk)
+        finding = _verify(plan, talk, executor)
         exit_code = max(exit_code, finding.verdict.exit_code)
         name = Path(plan.probe_path or plan.probe.name).name
         typer.echo(f"{finding.verdict:<12} {plan.project} {finding.claim} ({name}): {finding.truth}")
@@ -70,11 +71,11 @@ def verify(
     raise typer.Exit(exit_code)
 
 
-def _verify(plan: Plan, talk: Talk) -> Finding:
+def _verify(plan: Plan, talk: Talk, where: str | None) -> Finding:
     from bisect_asgi import session
     from bisect_asgi.claims import Claim
     from bisect_asgi.cli.places import Places, open_workshop, open_world
-    from bisect_asgi.executors import open_executor
+    from bisect_asgi.executors import open_executor, widened
     from bisect_asgi.log import EventLog
     from bisect_asgi.sinks.broadcast import Broadcast
 
@@ -84,7 +85,7 @@ def _verify(plan: Plan, talk: Talk) -> Finding:
         emit = Broadcast([log, shown])
         with (
             open_workshop(places) as workshop,
-            open_executor(plan.jobs) as executor,
+            open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
             open_world(places, workshop, executor, emit, show_output=False) as world,
         ):
-            return session.verify(plan, claim, world, emit)
+            return session.verify(widened(plan, executor), claim, world, emit)

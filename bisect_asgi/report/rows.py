@@ -50,6 +50,8 @@ class Row:
     """Requirements were set aside for it: only its exact set can be installed again."""
     build_s: float = 0.0
     run_s: float = 0.0
+    hosts: tuple[str, ...] = ()
+    """The machines that ran it, where not all of its trials were run on this one; that is the empty name."""
     observations: tuple[Observation, ...] = ()
     samples: tuple[float, ...] = ()
     """Of the metric that decides, as they are compared: ratios where each has a reference's beside it."""
@@ -110,9 +112,16 @@ def row_of(
         source=candidate.source,
         build_s=sum(trial.build_s for trial in trials),
         run_s=sum(trial.run_s for trial in trials),
+        hosts=_hosts(trials),
         observations=observations,
         samples=samples(observations, plan.metric) if plan.metric else (),
     )
+
+
+def _hosts(trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Where trials were run; what an earlier command ran was run nobody knows where."""
+    hosts = {trial.host for trial in trials if len(trial.observations) > trial.remembered}
+    return tuple(sorted(hosts)) if any(hosts) else ()
 
 
 def _verdict(

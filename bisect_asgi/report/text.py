@@ -112,6 +112,8 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
         yield "Others", others
     if report.rows:
         yield "Trials", _trials(report)
+    if hosts := sorted({host for row in report.rows for host in row.hosts}):
+        yield "Hosts", listing([host or "this machine" for host in hosts], most=8)
     yield from (("Note", note) for note in report.notes)
 
 

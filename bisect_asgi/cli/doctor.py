@@ -1,0 +1,85 @@
+"""`bisect-asgi doctor`: can this machine, or each worker of a cluster, make trials?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from bisect_asgi.cli import arguments
+from bisect_asgi.cli.app import app
+from bisect_asgi.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bisect_asgi.doctor import Health
+
+
+@app.command()
+def doctor(executor: arguments.Executor = None) -> None:
+    """Look whether all that trials need is there; exit 0 when it is, 6 when something is missing."""
+    from bisect_asgi import doctor as judge
+    from bisect_asgi.format import listing
+    from bisect_asgi.remote.calls import own_kind
+
+    found = _examine(executor)
+    healths = [health for health in found.values() if not isinstance(health, Exception)]
+    _show(found)
+    faults = 0
+    for name, health in found.items():
+        if isinstance(health, Exception):
+            faults += 1
+            _complain(name, str(health), getattr(health, "hint", None))
+            continue
+        for complaint in judge.complaints(health, own_kind()):
+            faults += 1
+            _complain(name, complaint.text, complaint.hint)
+    for host, versions in judge.missing_interpreters(healths).items():
+        told = f"{host} has no Python {listing(versions, most=9)}: it gets no trials with that"
+        typer.echo(f"\nnote: {told}", err=True)
+    raise typer.Exit(ExitCode.UNAVAILABLE if faults else ExitCode.FOUND)
+
+
+def _examine(where: str | None) -> Mapping[str, Health | Exception]:
+    """What there is, by machine or worker."""
+    import platform
+
+    from bisect_asgi import doctor as judge
+    from bisect_asgi.cli.places import Places, indexes
+    from bisect_asgi.executors import open_cluster
+
+    if where is None:
+        return {platform.node(): judge.examine(Places.folder(), indexes())}
+    from bisect_asgi.cli.afield import Examines
+
+    with open_cluster(where, 1, suitable=False) as cluster:
+        answers = cluster.ask_workers(Examines(indexes=indexes()))
+        hosts = cluster.hosts()
+    return {f"{hosts.get(address, '')} {address}".strip(): health for address, health in answers.items()}
+
+
+def _show(found: Mapping[str, Health | Exception]) -> None:
+    """One table, a line for each machine."""
+    from bisect_asgi.format import size
+
+    titles = ("machine", "bisect-asgi", "on Python", "platform", "cores", "uv", "git", "free", "index")
+    lines: list[tuple[str, ...]] = [(*titles, "interpreters")]
+    for name, health in found.items():
+        if isinstance(health, Exception):
+            lines.append((name, *("?" for _ in titles)))
+            continue
+        own = (health.kind.version, health.python, health.kind.machine, str(health.cores))
+        room = "no" if health.cache_fault else size(health.free_bytes)
+        programs = (health.uv or "no", health.git or "no", room)
+        index = "no answer" if health.index_faults else "answers"
+        lines.append((name, *own, *programs, index, " ".join(health.interpreters) or "none"))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _complain(name: str, text: str, hint: str | None) -> None:
+    typer.echo(f"\nerror: {name}: {text}", err=True)
+    if hint:
+        typer.echo(f"\nhint: {hint}", err=True)

@@ -5,41 +5,45 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from bisect_asgi import changelog, codec, interpreters, sdists
+from bisect_asgi import codec, interpreters
 from bisect_asgi.axes.base import ReleasesOf
-from bisect_asgi.contents import ContentsCache
+from bisect_asgi.cli.early import ask_for_indexes
+from bisect_asgi.engine import RunTrial
 from bisect_asgi.environments.cache import EnvironmentCache
 from bisect_asgi.environments.resolution import Resolver
-from bisect_asgi.environments.uv import Indexes, Uv, configured_indexes
+from bisect_asgi.environments.uv import Indexes, Uv
 from bisect_asgi.environments.wheels import WheelBuilder
-from bisect_asgi.errands import RunTrial, TrialErrand, read_requirements
-from bisect_asgi.errors import Cancelled, Unavailable, UsageError
+from bisect_asgi.errors import Unavailable, UsageError
 from bisect_asgi.events import Event, OutputSeen, Staged, TrialProgressed
 from bisect_asgi.hunt import World
 from bisect_asgi.index import IndexClient
 from bisect_asgi.kept import kept
-from bisect_asgi.model import Distribution, Trial, TrialRequest
+from bisect_asgi.model import BuiltEnvironment, Distribution, Trial, TrialRequest
 from bisect_asgi.process import Lifeline
-from bisect_asgi.releases import SDIST_SUFFIXES
 from bisect_asgi.remote.calls import Elsewhere
-from bisect_asgi.repository import Repository, remote_tags
+from bisect_asgi.repository import Repository
 from bisect_asgi.runs import clean_up
 from bisect_asgi.samples import Lane
 from bisect_asgi.store import Store
 from bisect_asgi.trial import Workshop, is_built, prepare, recall, resolve, run_trial
 
+if TYPE_CHECKING:  # of what only some commands need
+    from bisect_asgi.contents import ContentsCache
+    from bisect_asgi.errands import TrialErrand
+
+_TAGS_KEPT = timedelta(days=1)
 DEFAULT_LIMIT = "20 GiB"
 _UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
@@ -137,10 +141,13 @@ def limit_bytes() -> int:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
-@cache
 def indexes() -> Indexes:
-    """The user's indexes, asked of uv once for a command."""
-    return configured_indexes()
+    """The user's indexes, asked of uv once for a command.
+
+    Raises:
+        Unavailable: uv could not read its configuration.
+    """
+    return ask_for_indexes().result()
 
 
 @contextmanager
@@ -199,7 +206,6 @@ def open_world(
         )
 
     pythons = places.root / "interpreters"
-    contents = ContentsCache(places.root / "contents", Uv(places.root / "uv", indexes()))
     lifeline = Lifeline()
     with (
         closing(IndexClient(indexes(), places.root / "index")) as index,
@@ -219,18 +225,10 @@ def open_world(
             downloadable=interpreters.downloadable,
             resolve=lambda spec: resolve(spec, workshop, lifeline).distributions,
             repository=cache(lambda where: Repository.open(where, places.repositories, lifeline)),
-            requirements=lambda built: (
-                workshop.environments.requirements(built.digest)
-                or read_requirements(places.requirements, built)
-            ),
-            tags=lambda where: kept(
-                places.answers("tags", where), lambda: _asked_tags(where), at_most=_TAGS_KEPT
-            ),
-            changelogs=lambda distribution: kept(
-                places.answers("changelogs", distribution),
-                lambda: _changelogs(index, releases_of, distribution),
-            ),
-            contents=lambda distribution, python: contents.contents(distribution, python, lifeline),
+            requirements=lambda built: _requirements(places, workshop, built),
+            tags=lambda where: _tags(places, where),
+            changelogs=lambda distribution: _changelogs(places, index, releases_of, distribution),
+            contents=lambda distribution, python: _contents(places).contents(distribution, python, lifeline),
             run_trial=errand or here,
             recall=lambda request: recall(
                 request, workshop.store, host=errand.host(request, cluster) if errand else None
@@ -257,6 +255,7 @@ def _errand(
 ) -> Iterator[TrialErrand]:
     """What makes trials on a cluster, and tells their progress."""
     from bisect_asgi.cli.afield import Away, Fits
+    from bisect_asgi.errands import TrialErrand
 
     command = f"bisect-asgi-{uuid.uuid4().hex}"
     with cluster.listening(command, lambda message: emit(codec.event_from_json(message))):
@@ -270,34 +269,34 @@ def _errand(
         )
 
 
-_TAGS_TIMEOUT_S = 5.0
-_TAGS_KEPT = timedelta(days=1)
+def _requirements(
+    places: Places, workshop: Workshop, built: BuiltEnvironment
+) -> Mapping[str, tuple[str, ...]]:
+    """What an environment's distributions require, be it here or on a worker."""
+    if here := workshop.environments.requirements(built.digest):
+        return here
+    from bisect_asgi.errands import read_requirements
+
+    return read_requirements(places.requirements, built)
 
 
-def _asked_tags(where: str) -> tuple[str, ...]:
-    """The tags at an address, if it answers soon: they are only for a link.
+def _tags(places: Places, where: str) -> tuple[str, ...]:
+    from bisect_asgi.cli.behind import asked_tags
 
-    Raises:
-        UsageError: there is no repository.
-        Unavailable: it does not answer, or not soon.
-    """
-    lifeline = Lifeline()
-    timer = threading.Timer(_TAGS_TIMEOUT_S, lifeline.cancel)
-    timer.start()
-    try:
-        return remote_tags(where, lifeline)
-    except Cancelled as error:
-        raise Unavailable(f"`{where}` does not answer", hint="its tags are for a link alone") from error
-    finally:
-        timer.cancel()
+    return kept(places.answers("tags", where), lambda: asked_tags(where), at_most=_TAGS_KEPT)
 
 
-def _changelogs(index: IndexClient, releases_of: ReleasesOf, distribution: Distribution) -> tuple[str, ...]:
-    """What may be changelogs in the source distribution of a release."""
-    for release in releases_of(distribution.name):
-        if release.version == distribution.version:
-            for file in release.files:
-                if file.filename.endswith(SDIST_SUFFIXES):
-                    content = index.download(file, at_most=sdists.LARGEST_BYTES)
-                    return sdists.texts(content, changelog.candidates) if content else ()
-    return ()
+def _changelogs(
+    places: Places, index: IndexClient, releases_of: ReleasesOf, distribution: Distribution
+) -> tuple[str, ...]:
+    from bisect_asgi.cli.behind import changelogs
+
+    path = places.answers("changelogs", distribution)
+    return kept(path, lambda: changelogs(index, releases_of, distribution))
+
+
+@cache
+def _contents(places: Places) -> ContentsCache:
+    from bisect_asgi.contents import ContentsCache
+
+    return ContentsCache(places.root / "contents", Uv(places.root / "uv", indexes()))

@@ -126,6 +126,9 @@ def run(
     talk.begin(
         f"bisecting {package or 'what the probe is about'}: {probe or app_file or command or 'no probe'}"
     )
+    from bisect_asgi.cli.early import ask_for_indexes
+
+    ask_for_indexes()
     from bisect_asgi.cli.inputs import gather, read_plan
 
     made = read_plan(gather(said), probe)
@@ -137,6 +140,7 @@ def run(
 def bisect(plan: Plan, talk: Talk, where: str | None = None) -> ExitCode:
     """Run the session with its sinks, on the executor at `where`; show the report however it ended."""
     from bisect_asgi import session
+    from bisect_asgi.cli.early import ImportReport
     from bisect_asgi.cli.places import Places, open_workshop, open_world
     from bisect_asgi.executors import open_executor, widened
     from bisect_asgi.log import EventLog
@@ -147,7 +151,7 @@ def bisect(plan: Plan, talk: Talk, where: str | None = None) -> ExitCode:
     memory = Memory()
     log_path = places.new_log(plan.project or plan.over)
     with talk.progress() as shown, EventLog(log_path) as log:
-        emit = Broadcast([memory, log, shown])
+        emit = Broadcast([memory, log, shown, ImportReport()])
         with (
             open_workshop(places) as workshop,
             open_executor(where, plan.jobs, most=plan.most_jobs) as executor,

@@ -102,7 +102,7 @@ def typed(text: str, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """The plan that a command line makes when somebody types it."""
     plans: list[Plan] = []
 
-    def take(plan: Plan, talk: object) -> ExitCode:
+    def take(plan: Plan, *_: object) -> ExitCode:
         plans.append(plan)
         return ExitCode.FOUND
 

@@ -29,7 +29,7 @@ class Talk:
     """Show where the time went."""
 
     def begin(self, what: str) -> None:
-        """Say what is going to be done: before anything is imported that takes time."""
+        """Say what is going to be done: before anything else is imported, or asked."""
         if not self.quiet:
             say(what)
 

@@ -727,7 +727,7 @@ def test_an_index_without_upload_times_cannot_serve_a_policy_by_date(shell: Shel
 
 def complaint(stderr: str) -> str:
     """What a command complained of, without the line that says what it was going to do, if it got so far."""
-    return re.sub(r"\Abisecting \\S+: \S+\n", "", stderr)
+    return re.sub(r"\Abisecting \S+: \S+\n", "", stderr)
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,13 @@ class Talk:
     timings: bool = False
     """Show where the time went."""
 
-    def begin(self, what: str) -> None:
-        """Say what is going to be done: before anything else is imported, or asked."""
-        if not self.quiet:
+    def begin(self, what: str, *, early: bool) -> None:
+        """Say what is going to be done, before anything that takes time.
+
+        Somebody at a terminal is told `early`, before it is known that it can be done; what is read by
+        programs, or later, has no such line before a complaint about wrong input.
+        """
+        if not self.quiet and sys.stderr.isatty() is early:
             say(what)
 
     @contextmanager

@@ -123,6 +123,9 @@ def run(
     from bisect_asgi.cli.output import Talk
 
     talk = Talk(json=json, quiet=quiet, verbose=verbose, plot=plot, timings=timings)
+    talk.begin(
+        f"bisecting {package or 'what the probe is about'}: {probe or app_file or command}", early=True
+    )
     from bisect_asgi.cli.early import ask_for_indexes
 
     ask_for_indexes()
@@ -131,7 +134,7 @@ def run(
     made = read_plan(gather(said), probe)
     if plot and made.rules.metric is None:
         raise UsageError("`--plot` has nothing to draw", hint="name what is measured: `--metric wall`")
-    talk.begin(f"bisecting {made.project}: {made.probe_path or made.probe.name}")
+    talk.begin(f"bisecting {made.project}: {made.probe_path or made.probe.name}", early=False)
     raise typer.Exit(bisect(made, talk, executor))
 
 

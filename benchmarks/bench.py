@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+import overhead
 import tables
 from calibrate import write
 from contenders import CONTENDERS, LOOP, OURS, Contender
@@ -114,6 +115,7 @@ def _python(folder: Path) -> str:
 @contextmanager
 def _opened(bench: Bench, arguments: argparse.Namespace) -> Iterator[dict[str, Index]]:
     """The indexes that were asked for; the mirror has fetched everything before anything is measured."""
+    overhead.install(bench.tool.parent.parent)
     for name in arguments.contender:
         _install(bench, CONTENDERS[name])
     indexes = {}

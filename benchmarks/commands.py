@@ -10,7 +10,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +63,7 @@ def ours(*options: str) -> Callable[[str, Place], list[str]]:
     """This tool's command line."""
 
     def command(name: str, place: Place) -> list[str]:
-        program = str(Path(sys.executable).with_name("bisect-asgi"))
+        program = place.environ["BENCH_TOOL"]
         if name in SERVED:
             return [program, "run", "--probe", str(place.probe), *options, "--json"]
         work = WORKS[name]

@@ -35,6 +35,11 @@ class Bench:
         """The environments of the other tools."""
         return self.scratch / "tools"
 
+    @property
+    def tool(self) -> Path:
+        """This tool's program, in an installation like any user's."""
+        return self.tools / "bisect-asgi" / "bin" / "bisect-asgi"
+
 
 def folder_of(bench: Bench, contender: str) -> Path:
     """Where a contender has its caches."""
@@ -90,7 +95,12 @@ def _place(bench: Bench, index: Index, name: str, contender: str, state: str, re
         folder=folder,
         python=bench.python,
         environ=_environ(bench, index, CONTENDERS[contender], folder)
-        | {"BENCH_PYTHON": bench.python, "BENCH_PROBE": str(probe), "BENCH_RUNS": str(ran)}
+        | {
+            "BENCH_TOOL": str(bench.tool),
+            "BENCH_PYTHON": bench.python,
+            "BENCH_PROBE": str(probe),
+            "BENCH_RUNS": str(ran),
+        }
         | {"BENCH_FOLDER": str(folder)},
         releases=bench.listed.get(name, ()),
         probe=probe,

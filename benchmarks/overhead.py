@@ -72,13 +72,18 @@ class Counted:
         return sum(float(uv) for uv, _ in lines), sum(float(own) for _, own in lines)
 
 
+def install(folder: Path) -> None:
+    """Install the tool as it is now into a new environment, as a user does: nothing else is in there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([binary(), "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
+    options = ["--quiet", "--no-cache", "--compile-bytecode", "--python", str(folder)]
+    subprocess.run([binary(), "pip", "install", *options, str(Path(__file__).parent.parent)], check=True)
+
+
 def installation(folder: Path) -> Counted:
     """Install the tool with a uv that is counted."""
-    shutil.rmtree(folder, ignore_errors=True)
-    root, python = Path(__file__).parent.parent, str(Path(sys.executable).resolve())
-    subprocess.run([binary(), "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-    install = [binary(), "pip", "install", "--quiet", "--python", str(folder)]
-    subprocess.run([*install, "--editable", str(root)], check=True)
+    install(folder)
+    python = str(Path(sys.executable).resolve())
     log, place, kept = folder / "uv.log", folder / "bin" / "uv", folder / "bin" / "uv-itself"
     place.rename(kept)
     place.write_text(_COUNTING.format(python=python, uv=str(kept), log=str(log)))

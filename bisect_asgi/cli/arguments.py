@@ -131,7 +131,10 @@ AnyFailure = Annotated[
     bool | None, typer.Option("--any-failure", help="Every failure is bad, whatever the bad end's is.")
 ]
 Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", metavar="N", help="Trials side by side (default: the cores).")
+    int | None,
+    typer.Option(
+        "--jobs", "-j", metavar="N", help="Trials side by side (default: the cores, or more where they wait)."
+    ),
 ]
 Executor = Annotated[
     str | None,

@@ -166,17 +166,20 @@ def test_a_lender_that_is_being_removed_is_not_waited_for(street: Street) -> Non
     assert street.installed[-1] == ["app==2.0", "dep-tools==1.0"]
 
 
-def test_a_file_in_the_way_leaves_nothing_half_lent(street: Street, local_index: LocalIndex) -> None:
-    # `rival` has a file of `dep-tools` in it: whoever comes second is installed, as uv installs it.
-    local_index.add_wheel("rival", "1.0", modules={"dep_tools/inner.py": "x = 2\n"})
-    local_index.add_wheel("app", "4.0", requires=["dep-tools", "rival"])
+@pytest.mark.parametrize("rival", ["rival", "a-rival"])
+def test_a_file_in_the_way_leaves_nothing_half_lent(
+    street: Street, local_index: LocalIndex, rival: str
+) -> None:
+    # It has a file of `dep-tools` in it, before or behind its own metadata: who comes second is installed.
+    local_index.add_wheel(rival, "1.0", modules={"dep_tools/inner.py": "x = 2\n"})
+    local_index.add_wheel("app", "4.0", requires=["dep-tools", rival])
     street.build("4.0", run="import dep_tools")
-    local_index.add_wheel("app", "5.0", requires=["dep-tools", "rival"])
+    local_index.add_wheel("app", "5.0", requires=["dep-tools", rival])
 
     new = street.build("5.0")
 
     names = {str(distribution) for distribution in new.distributions}
-    assert names == {"app==5.0", "dep-tools==1.0", "rival==1.0"}
+    assert names == {"app==5.0", "dep-tools==1.0", f"{rival}==1.0"}
     assert installed(new.folder) == new.distributions
     assert street.run(new, "import dep_tools; print(dep_tools.inner.x)") in ("1", "2")
 

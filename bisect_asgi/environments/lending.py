@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -110,6 +111,8 @@ def _link(source: Path, goal: Path, dist_info: str | None) -> bool:
     except OSError:  # another distribution's file is in the way, or it went meanwhile
         for path in made:
             os.unlink(path)
+        # To uv, an empty folder of that name is the distribution, and there is nothing to install.
+        shutil.rmtree(goal / dist_info, ignore_errors=True)
         return False
     return True
 

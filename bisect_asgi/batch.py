@@ -73,6 +73,7 @@ def _pass_on(inner: Future[T], outer: Future[T]) -> None:
     with suppress(InvalidStateError):
         if inner.cancelled():
             outer.cancel()
+            outer.set_running_or_notify_cancel()  # or who waits for it would not be woken
         elif error := inner.exception():
             outer.set_exception(error)
         else:

@@ -143,8 +143,9 @@ class Engine:
         self._times.setdefault(trial.key, (trial.build_s, trial.run_s / runs))
         self._recent.append(trial)
         built: dict[bool, list[float]] = {False: [], True: []}
+        there = self._kept | (self._preparing.begun if self._preparing else set())
         for key, (build_s, _) in self._times.items():
-            if key not in self._kept:
+            if key not in there:
                 built[self._candidates[key].needs_build].append(build_s)
         self._usual = (
             fmean(run_s for _, run_s in self._times.values()),
@@ -330,7 +331,7 @@ class Engine:
         """Stop everything, also what an interrupt has kept from being written down as in flight."""
         self._cancel(self._in_flight())
         if self._preparing:
-            self._preparing.settle(lambda _: False)
+            self._preparing.abandon()
         if self._launching is not None:
             self._launching.cancel()
 

@@ -7,7 +7,6 @@ had been made here, so that the same command goes on from it, with whichever wor
 
 from __future__ import annotations
 
-import os
 import platform
 import threading
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from bisect_asgi import codec, interpreters, trial
 from bisect_asgi.environments.resolution import Resolution
 from bisect_asgi.errors import UsageError
+from bisect_asgi.files import write_whole
 from bisect_asgi.model import (
     BuiltEnvironment,
     EnvironmentSpec,
@@ -262,10 +262,7 @@ def write_requirements(folder: Path, digest: str, requirements: Mapping[str, tup
     if path.exists():
         return
     with suppress(OSError):  # it is there to explain better
-        folder.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f"{path.name}.{os.getpid()}")
-        aside.write_bytes(codec.to_json(requirements))
-        aside.rename(path)
+        write_whole(path, codec.to_json(requirements))
 
 
 def read_requirements(folder: Path, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:

@@ -92,14 +92,14 @@ def open_engine(plan: Plan, setting: Setting, world: World, emit: Emit, *, stage
         stage=stage,
     )
     preparing = None
-    if world.prepare and world.builders:
+    if world.prepare and world.builders and plan.measuring is None:  # samples have the machine to themselves
         preparing = Preparing(world.prepare, world.builders, emit=emit, clock=time.monotonic)
     return Engine(
         question,
         run_trial=world.run_trial,
         executor=world.executor,
         jobs=plan.jobs,
-        most=plan.most_jobs,
+        most=plan.most_jobs if plan.measuring is None else plan.jobs,
         emit=emit,
         preparing=preparing,
     )

@@ -46,6 +46,7 @@ class Preparing:
         self._emit = emit
         self._clock = clock
         self._flights: dict[int, tuple[Future[dict[Step, float]], Lifeline, list[float]]] = {}
+        self._launching: Lifeline | None = None
         self.begun: set[int] = set()
         """Candidates whose environments are there, or on their way."""
 
@@ -62,8 +63,10 @@ class Preparing:
     def _start(self, request: TrialRequest) -> None:
         lifeline, ended = Lifeline(), list[float]()
         self._emit(events.PreparationStarted(key=request.key, at_s=self._clock()))
+        self._launching = lifeline  # an interrupt may keep it from being written down
         future = self._executor.submit(self._prepare, request, lifeline)
         self._flights[request.key] = (future, lifeline, ended)
+        self._launching = None
         self.begun.add(request.key)
         future.add_done_callback(lambda _: ended.append(self._clock()))
 
@@ -77,6 +80,12 @@ class Preparing:
                 lifeline.cancel()
                 self.begun.discard(key)
                 self._end(key, steps={}, at_s=self._clock(), is_cancelled=True)
+
+    def abandon(self) -> None:
+        """Stop everything."""
+        self.settle(lambda _: False)
+        if self._launching is not None:
+            self._launching.cancel()
 
     def _end(self, key: int, *, steps: dict[Step, float], at_s: float, is_cancelled: bool = False) -> None:
         del self._flights[key]
@@ -93,7 +102,7 @@ def _steps(future: Future[dict[Step, float]]) -> dict[Step, float]:
 
 def waiting_share(trials: Sequence[Trial]) -> float:
     """How much of the time of trials no processor was needed for, from 0 to 1; 0 where nothing is known."""
-    all_s = sum(sum(trial.steps.values()) for trial in trials)
+    all_s = sum(map(_seconds, trials))
     if not all_s:
         return 0.0
     return max(0.0, 1.0 - sum(map(_computed_s, trials)) / all_s)
@@ -109,7 +118,7 @@ def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
     if share <= _MOSTLY:
         return cores
     run_s = sum(trial.steps.get(Step.RUN, 0.0) for trial in trials)
-    is_probe = run_s > _DOMINATES * sum(sum(trial.steps.values()) for trial in trials)
+    is_probe = run_s > _DOMINATES * sum(map(_seconds, trials))
     return max(cores, min(width(cores, share), MOST * cores if is_probe else 2 * cores))
 
 
@@ -122,6 +131,11 @@ def idle_places(cores: int, trials: Sequence[Trial]) -> int:
         return cores
     share = waiting_share(trials)
     return round(2 * cores * share) if share > _MOSTLY else 0
+
+
+def _seconds(trial: Trial) -> float:
+    """What a trial took by itself: to wait for others' says nothing of the processors."""
+    return sum(seconds for step, seconds in trial.steps.items() if step is not Step.WAIT)
 
 
 def _computed_s(trial: Trial) -> float:

@@ -134,7 +134,8 @@ def _followed(
     def follow() -> None:
         for line in stream:
             lines.append(line)
-            on_stderr(line.rstrip("\n"))
+            with contextlib.suppress(Exception):  # who writes waits for ever if nobody reads
+                on_stderr(line.rstrip("\n"))
 
     process.stderr = None  # not for `communicate`
     thread = threading.Thread(target=follow, name="standard error", daemon=True)

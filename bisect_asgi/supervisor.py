@@ -70,11 +70,14 @@ def be_supervisor(standard_input: int, output: int, result_fd: int) -> None:
         os.dup2(standard_input, LIFELINE)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        os.close(standard_input)
-        os.close(output)
+        for descriptor in (standard_input, output):
+            if descriptor > 2:  # where the tool has no standard error, it is given one of these numbers
+                os.close(descriptor)
         os.set_inheritable(result_fd, False)
         supervise(result_fd)
         code = 0
+    except Exception as error:
+        reply(result_fd, {"error": f"its supervisor failed: {error}"})
     finally:
         os._exit(code)
 

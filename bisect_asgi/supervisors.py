@@ -77,6 +77,9 @@ class _Nursery:
                         return _number(answer)
                 except ConnectionError:
                     pass
+                except BaseException:  # its answer would be taken for the next one's
+                    self._socket = None
+                    raise
                 self._forget()
             raise OSError("the process that starts supervisors does not start")
 
@@ -136,7 +139,7 @@ def start_supervisor() -> Supervisor:
             theirs.append(reader if is_theirs_reader else writer)
             ours.append(writer if is_theirs_reader else reader)
         pid = _nursery.fork(theirs)
-    except OSError:
+    except BaseException:
         for descriptor in ours:
             os.close(descriptor)
         raise

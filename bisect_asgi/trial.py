@@ -11,9 +11,9 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -102,8 +102,12 @@ def prepare(request: TrialRequest, workshop: Workshop, *, lifeline: Lifeline) ->
     with recording() as steps, suppress(Unresolvable, BuildFailed, NotProved):
         with spending(Step.RESOLVE):
             resolution = resolve(request.spec, workshop, lifeline)
-        with workshop.environments.holding(resolution, request.spec, lifeline):
-            pass
+        try:
+            with workshop.environments.holding(resolution, request.spec, lifeline):
+                pass
+        except BuildFailed as error:  # it may have taken minutes to find out
+            _keep_failure(request.spec, error, workshop.store)
+            raise
     return steps
 
 
@@ -147,9 +151,11 @@ def _run_trial(
                 begun = monotonic()
                 progress(Activity.RUNNING)
                 made = []
-                for seen in _runs(request, workshop, environment, reference, wanted, lifeline, output):
-                    made.append(seen)
-                    _keep(seen, key, workshop.store)
+                runs = _runs(request, workshop, environment, reference, wanted, lifeline, output)
+                with closing(runs):  # what cannot be kept ends those that run beside it
+                    for seen in runs:
+                        made.append(seen)
+                        _keep(seen, key, workshop.store)
                 workshop.environments.note_use(resolution, request.spec.interpreter)
         except BuildFailed as error:
             _keep_failure(request.spec, error, workshop.store)
@@ -254,7 +260,7 @@ def _runs(
     wanted: int,
     lifeline: Lifeline,
     output: Output | None,
-) -> Iterator[Observation]:
+) -> Generator[Observation]:
     """Run the probe `wanted` times; a measured one warm, and next to the reference."""
 
     def run(where: Environment) -> Observation:

@@ -9,13 +9,24 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from builders import InlineExecutor, failed, passed, probe, usable
+from builders import InlineExecutor, a_plan, failed, passed, probe, usable, world
 
 from bisect_asgi import events
+from bisect_asgi.axes.base import Setting
 from bisect_asgi.engine import Engine, Question
 from bisect_asgi.errors import Cancelled, Unavailable
+from bisect_asgi.hunt import open_engine
 from bisect_asgi.judge import Expectation
-from bisect_asgi.model import Candidate, EnvironmentSpec, Observation, Step, Trial, TrialRequest, Verdict
+from bisect_asgi.model import (
+    Candidate,
+    EnvironmentSpec,
+    Measuring,
+    Observation,
+    Step,
+    Trial,
+    TrialRequest,
+    Verdict,
+)
 from bisect_asgi.preparing import Preparing, idle_places, trials_abreast, waiting_share
 from bisect_asgi.process import Lifeline
 from bisect_asgi.rules import Rules
@@ -118,7 +129,8 @@ def trial(steps: dict[Step, float], *runs: Observation, remembered: int = 0) -> 
         pytest.param([trial({Step.RUN: 5.0}, replace(passed(), cpu_s=0.5))], 0.9, id="sleeps"),
         pytest.param([trial({Step.RUN: 5.0}, replace(passed(), cpu_s=5.0))], 0.0, id="computes"),
         pytest.param([trial({Step.RUN: 5.0}, replace(passed(), cpu_s=9.0))], 0.0, id="in-several-threads"),
-        pytest.param([trial({Step.DOWNLOAD: 3.0, Step.WAIT: 1.0, Step.LINK: 1.0})], 0.5, id="downloads"),
+        pytest.param([trial({Step.DOWNLOAD: 3.0, Step.LINK: 1.0})], 0.375, id="downloads"),
+        pytest.param([trial({Step.WAIT: 9.0, Step.LINK: 1.0})], 0.0, id="waits-for-its-turn"),
         pytest.param([trial({Step.BUILD: 4.0, Step.RESOLVE: 1.0})], 0.1, id="builds"),
         pytest.param(
             [trial({Step.RUN: 1.0}, replace(passed(), cpu_s=9.0), QUICK, remembered=1)],
@@ -132,7 +144,7 @@ def test_how_much_of_trials_is_waiting(trials: list[Trial], share: float) -> Non
 
 
 SLEEPS = trial({Step.RUN: 5.0}, replace(passed(), cpu_s=0.1))
-WAITS = trial({Step.WAIT: 3.0, Step.RUN: 0.5}, replace(passed(), cpu_s=0.5))
+WAITS = trial({Step.RESOLVE: 2.0, Step.RUN: 3.0}, replace(passed(), cpu_s=1.0))
 COMPUTES = trial({Step.RUN: 5.0}, replace(passed(), cpu_s=5.0))
 
 
@@ -142,7 +154,7 @@ COMPUTES = trial({Step.RUN: 5.0}, replace(passed(), cpu_s=5.0))
         pytest.param([], 2, 2, id="nothing-is-known"),
         pytest.param([COMPUTES] * 2, 2, 2, id="computes"),
         pytest.param([COMPUTES, SLEEPS], 2, 2, id="half-of-it-computes"),
-        pytest.param([WAITS] * 2, 4, 4, id="environments-are-waited-for"),
+        pytest.param([WAITS] * 2, 4, 4, id="it-is-not-the-probe-alone"),
         pytest.param([SLEEPS] * 2, 8, 16, id="sleeps"),
     ],
 )
@@ -246,3 +258,29 @@ def test_what_is_known_already_is_not_built_ahead() -> None:
 
     assert lab.prepared().isdisjoint({0, 99})
     assert len([key for what, key in lab.order if what == "prepared"]) == len(lab.prepared())
+
+
+@pytest.mark.parametrize("measuring", [None, Measuring()], ids=["passes-or-fails", "measured"])
+def test_samples_have_the_machine_to_themselves(measuring: Measuring | None) -> None:
+    begun: list[int] = []
+
+    def prepare(request: TrialRequest, lifeline: Lifeline) -> dict[Step, float]:
+        begun.append(request.key)
+        return {}
+
+    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        run = replace(failed() if request.key >= 7 else passed(), cpu_s=0.01)
+        return Trial(key=request.key, label=request.label, observations=(run,), steps={Step.RUN: 5.0})
+
+    plan = replace(a_plan(), measuring=measuring, most_jobs=8)
+    setting = Setting(
+        choice=None,
+        candidates=tuple(Candidate(label=str(key), spec=SPEC) for key in range(9)),
+        expectation=Expectation(good=0, bad=8),
+    )
+    there = world(run_trial=run_trial, prepare=prepare, builders=InlineExecutor())
+    engine = open_engine(plan, setting, there, lambda _: None)
+
+    engine.search(lambda verdicts: Bisection.replay(9, verdicts), looks_ahead=True)
+
+    assert bool(begun) is (measuring is None)

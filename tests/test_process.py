@@ -706,3 +706,17 @@ def test_a_process_is_alive_until_it_was_waited_for() -> None:
     after = is_alive(process.pid)
 
     assert (before, after) == (True, False)
+
+
+def test_who_is_told_lines_may_fail_and_nothing_is_held_up() -> None:
+    told: list[str] = []
+
+    def fail(line: str) -> None:
+        told.append(line)
+        raise ValueError(line)
+
+    code = "import sys; [print('x' * 1000, i, file=sys.stderr) for i in range(200)]"
+    done = run_helper([sys.executable, "-c", code], environ={}, lifeline=Lifeline(), on_stderr=fail)
+
+    assert done.exit_code == 0
+    assert len(done.stderr.splitlines()) == len(told) == 200

@@ -93,7 +93,7 @@ def test_the_tool_reads_the_command_for_a_served_app(
     monkeypatch.chdir(tmp_path)
     taken: list[tuple[Plan, str]] = []
 
-    def take(plan: Plan, version: str, *, verbose: bool) -> int:
+    def take(plan: Plan, version: str, *_: object, **__: object) -> int:
         taken.append((plan, version))
         return 0
 

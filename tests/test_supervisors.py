@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -134,3 +135,28 @@ def test_what_cannot_be_started_is_an_os_error(monkeypatch: pytest.MonkeyPatch) 
         start_supervisor()
 
     assert len(os.listdir("/proc/self/fd")) <= descriptors
+
+
+def test_a_tool_without_a_standard_error_still_has_its_probes_output(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from bisect_asgi.process import Lifeline, run_supervised\n"
+        "argv = ['sh', '-c', 'echo to the error >&2']\n"
+        "run = run_supervised(argv, cwd=Path('.'), report=Path('.'), environ={'PATH': '/usr/bin:/bin'},\n"
+        "                     timeout_s=30, lifeline=Lifeline())\n"
+        "print(run.output_tail)\n"
+    )
+    (tmp_path / "tool.py").write_text(code)
+    argv = ["sh", "-c", f"exec {shlex.quote(sys.executable)} tool.py 2>&-"]
+    done = subprocess.run(argv, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True)
+
+    assert done.stdout.strip() == "to the error"
+
+
+def test_what_a_supervisor_cannot_do_it_says(tmp_path: Path) -> None:
+    supervisor = start_supervisor()
+
+    _, result = run(supervisor, tmp_path / "nowhere", "true")
+
+    assert "nowhere" in str(result["error"])

@@ -254,6 +254,8 @@ def test_pages_that_were_got_in_a_long_run_are_not_asked_for_again_in_it(
     assert seconds_kept() >= 600 + 2999
     now += 600
     assert seconds_kept() >= 4199
+    uv.begin()  # another command, in the same process
+    assert seconds_kept() == 600
 
 
 # --- What failures mean

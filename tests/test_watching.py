@@ -13,7 +13,7 @@ from bisect_asgi.stopwatch import recording, spending
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("9 packages in 842ms", 0.842), ("1 package in 1.25s", 1.25), ("3 packages in 2m 05s", 125.0),
-     ("1 package in 0.50ms", 0.0005), ("1 package in 7µs", 7e-6), ("1 package", 0.0)],
+     ("1 package in 0.50ms", 0.0005), ("1 package in 7µs", 7e-6), ("1 package", 0.0), ("x in 1.2.3s", 0.0)],
 )  # fmt: skip
 def test_durations_are_read(text: str, seconds: float) -> None:
     assert took(text) == pytest.approx(seconds)

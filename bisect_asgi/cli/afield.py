@@ -104,6 +104,7 @@ class _Opened:
                 if base is None:
                     base = self._open.enter_context(open_workshop(places, away.indexes))
                     self._by_indexes[away.indexes] = base
+                base.resolver.begin()
                 own = replace(base, renewed=set(), lane=Lane(path=base.lane.path))
                 self._by_command[away.command] = own
                 if len(self._by_command) > _MOST_COMMANDS:

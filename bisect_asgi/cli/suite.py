@@ -55,9 +55,8 @@ def suite(
     if jobs is not None and jobs < 1:
         raise UsageError(f"`--jobs {jobs}` is out of range", hint="it is 1 or more")
     started = time.monotonic()
-    jobs = jobs or cores()
-    cases = _cases(probes, Options(fresh=fresh, culprit=culprit), jobs=jobs)
-    rows, is_interrupted = _run(cases, executor, jobs=jobs, quiet=quiet)
+    cases = _cases(probes, Options(fresh=fresh, culprit=culprit), jobs=jobs or cores())
+    rows, is_interrupted = _run(cases, executor, jobs=jobs or cores(), is_said=jobs is not None, quiet=quiet)
     report = suite_report.suite_report(
         rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted
     )
@@ -117,14 +116,20 @@ def _case(probe: str | None, said: Options, defaults: Options) -> _Case:
     return _Case(name=name, plan=plan)
 
 
-def _run(cases: Sequence[_Case], where: str | None, *, jobs: int, quiet: bool) -> tuple[list[SuiteRow], bool]:
-    """Run the sessions side by side with one set of caches and workers; rows in the order of the cases."""
+def _run(
+    cases: Sequence[_Case], where: str | None, *, jobs: int, is_said: bool, quiet: bool
+) -> tuple[list[SuiteRow], bool]:
+    """Run the sessions side by side with one set of caches and workers; rows in the order of the cases.
+
+    A cluster has as many jobs as threads, unless somebody said how many.
+    """
     from dataclasses import replace
 
     from bisect_asgi.batch import shared, side_by_side
     from bisect_asgi.cli.output import say
     from bisect_asgi.cli.places import Places, open_workshop, open_world
     from bisect_asgi.executors import open_executor
+    from bisect_asgi.remote.calls import Elsewhere
     from bisect_asgi.report.suite import row_not_begun
     from bisect_asgi.sinks.board import Board
 
@@ -136,6 +141,9 @@ def _run(cases: Sequence[_Case], where: str | None, *, jobs: int, quiet: bool) -
         open_world(places, workshop, executor, lambda _: None, show_output=False) as world,
     ):
         common = shared(world)
+        if isinstance(executor, Elsewhere) and not is_said:
+            jobs = executor.threads
+            cases = [_sharing(case, max(1, jobs // len(cases))) for case in cases]
 
         def session(numbered: tuple[int, _Case], way: Executor) -> SuiteRow:
             number, case = numbered
@@ -151,6 +159,13 @@ def _run(cases: Sequence[_Case], where: str | None, *, jobs: int, quiet: bool) -
         )
     rows = [done.get(place) or row_not_begun(case.name, case.package) for place, case in enumerate(cases)]
     return rows, is_interrupted
+
+
+def _sharing(case: _Case, jobs: int) -> _Case:
+    """The case with so many trials at a time."""
+    from dataclasses import replace
+
+    return replace(case, plan=replace(case.plan, jobs=jobs, most_jobs=jobs)) if case.plan else case
 
 
 def _session(case: _Case, number: int, world: World, places: Places) -> SuiteRow:

@@ -89,6 +89,10 @@ class Resolver:
         self._tools = Tools(recall_failure=recall_failure, record_failure=record_failure)
         self._wheels = wheels
 
+    def begin(self) -> None:
+        """Begin a new command: pages that an earlier one got may be old."""
+        self._uv.begin()
+
     def resolve(self, spec: EnvironmentSpec, lifeline: Lifeline) -> Resolution:
         """Return the set that the first step which serves gives.
 

@@ -134,6 +134,10 @@ class Uv:
         # One quick retry of a single request is uv's; a whole failed call is ours to repeat.
         self._environ = {"UV_HTTP_RETRIES": "1"} | kept
 
+    def begin(self) -> None:
+        """Begin a new command: pages that an earlier one got are as old as those of another process."""
+        self._begun = time.monotonic()
+
     @property
     def _config(self) -> Path:
         """What has uv content with the pages of this run; another for each ten minutes of it."""

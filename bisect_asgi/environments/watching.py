@@ -16,7 +16,7 @@ _SAID = re.compile(
     r"^\s*(?P<word>Resolved|Prepared|Installed|Audited|Uninstalled|Building|Built|Downloading|Downloaded"
     r"|Updating|Updated|Using Python)\s+(?P<rest>\S.*)$|^ [+~-] \S+"
 )
-_TOOK = re.compile(r" in (?:(?P<minutes>\d+)m )?(?P<number>[\d.]+)(?P<unit>ms|µs|us|ns|s)$")
+_TOOK = re.compile(r" in (?:(?P<minutes>\d+)m )?(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|µs|us|ns|s)$")
 _UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 
 

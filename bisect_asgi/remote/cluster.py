@@ -88,7 +88,8 @@ class Cluster(Executor):
         self._guard = threading.RLock()
         self._calls: dict[str, _Call] = {}
         self._crew = Crew()
-        self._host: str | None = None
+        self._hosts: dict[str, str] = {}
+        """Where the calls with each need go that all go to one host."""
         self._dead = False
         self._is_over = False
         self._closing = threading.Event()
@@ -176,12 +177,13 @@ class Cluster(Executor):
             Unavailable: no worker can, or none answers.
         """
         with self._guard:
-            if self._host is not None:
-                return self._host
+            if need in self._hosts:
+                return self._hosts[need]
         answers = self.ask_workers(fits)
         with self._guard:
-            self._host = self._crew.choose_host(need, answers)
-            return self._host
+            if need not in self._hosts:  # another thread may have asked meanwhile
+                self._hosts[need] = self._crew.choose_host(need, answers)
+            return self._hosts[need]
 
     @contextmanager
     def listening(self, topic: str, heard: Callable[[bytes], None]) -> Iterator[None]:
@@ -281,7 +283,7 @@ class Cluster(Executor):
             Unavailable: none of those that are there is suitable.
         """
         need, is_bound = call.packed.need, call.packed.fits is not None
-        there = self._crew.on(self._host if is_bound else None)
+        there = self._crew.on(self._hosts[need] if is_bound else None)
         if not there:
             return None
         suitable = there & self._crew.suitable(need)
@@ -439,7 +441,7 @@ class Cluster(Executor):
     def _deserted(self, call: _Call) -> Unavailable:
         if call.packed.fits is not None:
             return Unavailable(
-                f"all workers on `{self._host}`, where everything was measured, are gone",
+                f"all workers on `{self._hosts[call.packed.need]}`, where everything was measured, are gone",
                 hint=f"values of two hosts are not compared; {GOES_ON} when they are back, "
                 "and begins anew with another host",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -15,7 +16,8 @@ from packaging.requirements import Requirement
 from packaging.tags import Tag
 from packaging.version import Version
 
-from bisect_asgi import signature
+import bisect_asgi
+from bisect_asgi import events, signature
 from bisect_asgi.environments import cache, skeletons
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.environments.uv import Indexes, Uv
@@ -234,6 +236,44 @@ def probe() -> Probe:
     return Probe(
         name="leak.py", script="leak.py", command=None, files=(ProbeFile(name="leak.py", content=b"pass\n"),)
     )
+
+
+def run_started(**said: Any) -> events.RunStarted:
+    """The first event of a run about `demo`, with what is `said` otherwise."""
+    usual: dict[str, Any] = {
+        "tool_version": "1.0",
+        "started": datetime(2024, 5, 1, tzinfo=UTC),
+        "project": "demo",
+        "requirement": "demo=={version}",
+        "probe": "leak.py",
+        "command": None,
+        "order": "version",
+        "dependencies": "latest",
+        "held": (),
+        "good": None,
+        "bad": None,
+        "releases": None,
+        "jobs": 1,
+    }
+    return events.RunStarted(**{**usual, **said})
+
+
+def command_environ(folder: Path, index_url: str) -> dict[str, str]:
+    """The variables of the command: caches below `folder`, one index, nothing of the user's configuration."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        # Whoever else measures on this machine has another lane.
+        "TMPDIR": str(folder),
+        "PYENV_ROOT": os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv")),
+        "BISECT_ASGI_CACHE_DIR": str(folder / "cache"),
+        "UV_CACHE_DIR": str(folder / "uv-cache"),
+        "UV_DEFAULT_INDEX": index_url,
+        "UV_HTTP_RETRIES": "0",
+        "UV_NO_CONFIG": "1",
+        "PYTHONPATH": str(Path(bisect_asgi.__file__).parent.parent),
+        **{name: value for name, value in os.environ.items() if name.startswith("COV")},
+    }
 
 
 def environment(folder: Path, python: str = sys.executable) -> Environment:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import resource
 import shutil
@@ -20,9 +19,9 @@ from typing import Any
 
 import psutil
 import pytest
+from builders import command_environ
 from local_index import LocalIndex, publish_build_backend
 
-import bisect_asgi
 from bisect_asgi import interpreters
 
 PYTHON = sys._base_executable  # type: ignore[attr-defined]
@@ -52,21 +51,7 @@ class Shell:
         self.cache = folder / "cache"
         self.diary = folder / "diary"
         self.write("leak.py", PROBE)
-        self.environ = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            # Whoever else measures on this machine has another lane.
-            "TMPDIR": str(folder),
-            "PYENV_ROOT": os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv")),
-            "BISECT_ASGI_CACHE_DIR": str(self.cache),
-            "UV_CACHE_DIR": str(folder / "uv-cache"),
-            "UV_DEFAULT_INDEX": index.url,
-            "UV_HTTP_RETRIES": "0",
-            "UV_NO_CONFIG": "1",
-            "PYTHONPATH": str(Path(bisect_asgi.__file__).parent.parent),
-            "DIARY": str(self.diary),
-            **{name: value for name, value in os.environ.items() if name.startswith("COV")},
-        }
+        self.environ = command_environ(folder, index.url) | {"DIARY": str(self.diary)}
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name

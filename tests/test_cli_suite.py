@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,10 +13,9 @@ from typing import Any, NoReturn
 
 import psutil
 import pytest
-from builders import a_plan, world
+from builders import a_plan, command_environ, world
 from local_index import LocalIndex
 
-import bisect_asgi
 from bisect_asgi.cli import suite as suite_command
 from bisect_asgi.cli.places import Places
 from bisect_asgi.errors import ExitCode
@@ -35,20 +33,7 @@ class Suite:
         self.index = index
         self.folder = folder
         self.cache = folder / "cache"
-        self.environ = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "TMPDIR": str(folder),
-            "PYENV_ROOT": os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv")),
-            "BISECT_ASGI_CACHE_DIR": str(self.cache),
-            "UV_CACHE_DIR": str(folder / "uv-cache"),
-            "UV_DEFAULT_INDEX": index.url,
-            "UV_HTTP_RETRIES": "0",
-            "UV_NO_CONFIG": "1",
-            "PYTHONPATH": str(Path(bisect_asgi.__file__).parent.parent),
-            "FLAG": str(folder / "flag"),
-            **{name: value for name, value in os.environ.items() if name.startswith("COV")},
-        }
+        self.environ = command_environ(folder, index.url) | {"FLAG": str(folder / "flag")}
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name

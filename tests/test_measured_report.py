@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
 from statistics import median
 
 import pytest
-from builders import failed, passed, untestable
+from builders import failed, passed, run_started, untestable
 from noisy_world import NoisyWorld, by_limit, by_metric, flaky, measured, shown, steps
 
 from bisect_asgi import codec, events
@@ -26,22 +25,7 @@ from bisect_asgi.tally import Rate, Tally
 
 MIB = 1024.0**2
 
-STARTED = events.RunStarted(
-    tool_version="1.0",
-    started=datetime(2024, 5, 1, tzinfo=UTC),
-    project="app",
-    requirement="app=={version}",
-    probe="leak.py",
-    command=None,
-    order="version",
-    dependencies="latest",
-    held=(),
-    good=None,
-    bad=None,
-    releases=None,
-    jobs=1,
-    subject="app",
-)
+STARTED = run_started(project="app", requirement="app=={version}", subject="app")
 MEASURED = replace(STARTED, metric="size")
 LISTED = events.CandidatesListed(
     candidates=tuple(events.CandidateListed(version=f"1.{place}", uploaded=None) for place in range(5)),

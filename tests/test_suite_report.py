@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
+from builders import run_started
 from rich.console import Console
 
 from bisect_asgi import events
@@ -30,21 +30,7 @@ from bisect_asgi.report.suite_text import render
 from bisect_asgi.sinks.board import Board
 from bisect_asgi.suites import Agreement
 
-PLAN = events.RunStarted(
-    tool_version="1.0",
-    started=datetime(2024, 5, 1, tzinfo=UTC),
-    project="demo",
-    requirement="demo=={version}",
-    probe="leak.py",
-    command=None,
-    order="version",
-    dependencies="latest",
-    held=(),
-    good=None,
-    bad=None,
-    releases=None,
-    jobs=1,
-)
+PLAN = run_started()
 MOVE = Move(name="dep", old="1.0", new="2.0")
 BROUGHT = events.Explained(
     package="demo",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from io import StringIO
 from itertools import pairwise
 
 import pytest
-from builders import ASSERTION, passed
+from builders import ASSERTION, passed, run_started
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -33,25 +32,7 @@ VERSIONS = tuple(f"1.{minor}" for minor in range(10))
 def started(
     *, jobs: int = 2, most_jobs: int | None = None, over: str = "releases", metric: str | None = None
 ) -> events.RunStarted:
-    return events.RunStarted(
-        tool_version="1.0",
-        started=datetime(2024, 5, 1, tzinfo=UTC),
-        project="demo",
-        requirement="demo=={version}",
-        probe="leak.py",
-        command=None,
-        order="version",
-        dependencies="latest",
-        held=(),
-        good=None,
-        bad=None,
-        releases=None,
-        jobs=jobs,
-        most_jobs=most_jobs,
-        over=over,
-        metric=metric,
-        at_s=BEGAN_S,
-    )
+    return run_started(jobs=jobs, most_jobs=most_jobs, over=over, metric=metric, at_s=BEGAN_S)
 
 
 def listed(versions: Sequence[str] = VERSIONS) -> events.CandidatesListed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import groupby
 
 from rich.table import Table
@@ -16,6 +17,16 @@ from bisect_asgi.report.rows import How, Row
 
 class Pasted(Text):
     """A line that somebody will paste: it is not broken into several."""
+
+
+def facts(lines: Iterable[tuple[str, str]]) -> Table:
+    """Named lines, one below the other."""
+    found = Table.grid(padding=(0, 3))
+    found.add_column(style="cyan", no_wrap=True)
+    found.add_column(overflow="fold")
+    for name, fact in lines:
+        found.add_row(name, Text(fact))
+    return found
 
 
 def table(report: Report) -> Table:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from bisect_asgi.errors import ExitCode
@@ -16,7 +15,7 @@ from bisect_asgi.releases import OUTSIDE
 from bisect_asgi.report import changes, measured, timed, why
 from bisect_asgi.report.fold import Report
 from bisect_asgi.report.rows import How, Row
-from bisect_asgi.report.tables import Pasted, table
+from bisect_asgi.report.tables import Pasted, facts, table
 
 _MOST_LEFT_OUT = 8
 _WIDTH_OF_FILES = 120
@@ -47,7 +46,7 @@ def _parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[R
     if report.exit_code is ExitCode.FOUND:  # else the door says why there is no answer, as an error
         yield Text(report.headline, style="bold")
         yield ""
-    yield _facts(report)
+    yield facts(_fact_lines(report))
     if any(row.how is How.RUN for row in report.rows):
         yield ""
         yield table(report)
@@ -84,15 +83,6 @@ def _why(report: Report) -> Iterator[RenderableType]:
     for compared in filter(changes.is_telling, report.compared):
         yield ""
         yield from changes.parts(compared)
-
-
-def _facts(report: Report) -> Table:
-    table = Table.grid(padding=(0, 3))
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, fact in _fact_lines(report):
-        table.add_row(name, Text(fact))
-    return table
 
 
 def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:

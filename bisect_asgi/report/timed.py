@@ -12,6 +12,7 @@ from rich.text import Text
 from bisect_asgi.format import duration, plural
 from bisect_asgi.model import Step
 from bisect_asgi.report.spans import Fate, Span
+from bisect_asgi.report.tables import facts
 from bisect_asgi.report.timings import OTHER, STOPPED, Ahead, Bound, Timings
 
 _WIDEST = 100
@@ -39,21 +40,12 @@ def parts(timings: Timings | None, *, width: int) -> Iterator[RenderableType]:
     if timings is None:
         yield Padding(Text(NO_DATES), (0, 0, 0, 2))
         return
-    yield Padding(_facts(timings), (0, 0, 0, 2))
+    yield Padding(facts(_fact_lines(timings)), (0, 0, 0, 2))
     if timings.spans:
         yield ""
         yield Padding(_steps(timings), (0, 0, 0, 2))
         yield ""
         yield from _chart(timings, min(width, _WIDEST))
-
-
-def _facts(timings: Timings) -> Table:
-    table = Table.grid(padding=(0, 3))
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, fact in _fact_lines(timings):
-        table.add_row(name, Text(fact))
-    return table
 
 
 def _fact_lines(timings: Timings) -> Iterator[tuple[str, str]]:

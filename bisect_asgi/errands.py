@@ -153,6 +153,7 @@ class TrialErrand:
         self._fits = fits
         self._requirements = requirements
         self._folders_travel = folders_travel
+        self._count = 0
         self._came: dict[str, list[Observation]] = {}
         self._guard = threading.Lock()
 
@@ -188,11 +189,18 @@ class TrialErrand:
         packed = self.pack(request)
         return cluster.one_host(packed.need, packed.fits) if packed.fits else None
 
+    def came(self) -> int:
+        """How many trials are back."""
+        with self._guard:
+            return self._count
+
     def unpack(self, result: object, *arguments: object) -> Trial:
         """Keep what a trial showed, and return it as one of this machine's."""
         if not isinstance(result, Parcel):
             raise TypeError(f"a worker sent {type(result).__name__}")
         request, made = _request(arguments), result.trial
+        with self._guard:
+            self._count += 1
         known = _as_here(result.learnt, request.spec)
         beside = request.measuring.reference if request.measuring else None
         against = _as_here(result.beside, beside) if result.beside and beside else None

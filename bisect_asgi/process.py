@@ -28,6 +28,7 @@ from bisect_asgi.supervisor import descendants
 from bisect_asgi.supervisors import Supervisor, start_supervisor
 
 TAIL_BYTES = 64 * 1024
+_LONGEST_LINE = 8 * 1024
 _FIRST_SAMPLE_S, _LONGEST_SAMPLE_S = 0.05, 0.5
 
 
@@ -283,10 +284,35 @@ class _Seen:
     """The largest memory of the tree that was sampled."""
 
 
+class _Lines:
+    """Tells output line by line: without a buffer, Python writes each argument of a `print` by itself."""
+
+    def __init__(self, on_output: Callable[[str], None] | None) -> None:
+        self._on_output = on_output
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._rest = ""
+
+    def add(self, chunk: bytes) -> None:
+        """Tell what ends in this piece; all of a piece that is as long as many lines."""
+        if self._on_output is None:
+            return
+        text = self._rest + self._decoder.decode(chunk)
+        whole, newline, self._rest = text.rpartition("\n")
+        if len(self._rest) > _LONGEST_LINE:
+            whole, newline, self._rest = text, "", ""
+        if whole or newline:
+            self._on_output(whole + newline)
+
+    def end(self) -> None:
+        """Tell the last line that has no end."""
+        if self._on_output is not None and (rest := self._rest + self._decoder.decode(b"", final=True)):
+            self._on_output(rest)
+
+
 def _attend(supervisor: Supervisor, on_output: Callable[[str], None] | None, *, is_driver: bool) -> _Seen:
     """Drain the output to its end, and sample the memory of the tree."""
     seen = _Seen()
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    lines = _Lines(on_output)
     pause = _FIRST_SAMPLE_S
     next_sample = time.monotonic() + pause
     descriptor = supervisor.output
@@ -296,11 +322,11 @@ def _attend(supervisor: Supervisor, on_output: Callable[[str], None] | None, *, 
             if selector.select(max(0.0, next_sample - time.monotonic())):
                 chunk = os.read(descriptor, 1 << 16)
                 if not chunk:
+                    lines.end()
                     return seen
                 seen.tail.add(chunk)
                 seen.marked.add(chunk)
-                if on_output:
-                    on_output(decoder.decode(chunk))
+                lines.add(chunk)
             if time.monotonic() >= next_sample:
                 seen.peak_bytes = max(seen.peak_bytes, tree_memory(supervisor.pid, is_driver=is_driver))
                 pause = min(pause * 1.5, _LONGEST_SAMPLE_S)

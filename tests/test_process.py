@@ -475,7 +475,7 @@ def test_bytes_that_are_no_utf_8_are_shown_as_replaced(tmp_path: Path) -> None:
 def test_a_character_written_in_two_halves_is_seen_whole(tmp_path: Path) -> None:
     code = r"""
 import os, time
-os.write(1, b"caf\xc3")
+os.write(1, b"tea\ncaf\xc3")
 while not os.path.exists("seen"):
     time.sleep(0.01)
 os.write(1, b"\xa9")
@@ -488,7 +488,7 @@ os.write(1, b"\xa9")
 
     supervise(tmp_path, python(code), on_output=watch)
 
-    assert "".join(seen) == "café"
+    assert "".join(seen) == "tea\ncafé"
 
 
 # --- Nothing stays behind
@@ -720,3 +720,26 @@ def test_who_is_told_lines_may_fail_and_nothing_is_held_up() -> None:
 
     assert done.exit_code == 0
     assert len(done.stderr.splitlines()) == len(told) == 200
+
+
+def test_output_is_told_in_whole_lines(tmp_path: Path) -> None:
+    told: list[str] = []
+    code = (
+        "import os, time\n"
+        "for piece in (b'it', b' says: \\xc3', b'\\xbc\\nmore\\nand', b' the rest'):\n"
+        "    os.write(1, piece)\n"
+        "    time.sleep(0.05)\n"
+    )
+    run_supervised(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        report=tmp_path,
+        environ={},
+        timeout_s=30.0,
+        lifeline=Lifeline(),
+        on_output=told.append,
+    )
+
+    assert told[0].startswith("it says: ü\n")
+    assert all(piece.endswith("\n") for piece in told[:-1])
+    assert "".join(told) == "it says: ü\nmore\nand the rest"

@@ -51,7 +51,7 @@ class Away:
             staged = Staged(stage=request.stage, event=event) if request.stage else event
             calls.tell(self.command, codec.event_to_json(staged))
 
-        return errands.run_there(
+        parcel = errands.run_there(
             replace(request, abreast=1),  # a thread of a worker is room for one run
             lifeline,
             _OPENED.workshop(places, self),
@@ -59,6 +59,8 @@ class Away:
             progress=lambda activity: tell(TrialProgressed(key=request.key, activity=activity)),
             output=(lambda text: tell(OutputSeen(key=request.key, text=text))) if self.show_output else None,
         )
+        calls.tell(self.command, calls.LAST_WORD)
+        return parcel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

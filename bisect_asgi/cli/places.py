@@ -258,15 +258,16 @@ def _errand(
     from bisect_asgi.errands import TrialErrand
 
     command = f"bisect-asgi-{uuid.uuid4().hex}"
-    with cluster.listening(command, lambda message: emit(codec.event_from_json(message))):
-        yield TrialErrand(
-            here,
-            Away(indexes=indexes(), command=command, show_output=show_output),
-            workshop=workshop,
-            fits=lambda interpreter: Fits(interpreter=interpreter),
-            requirements=places.requirements,
-            folders_travel=cluster.is_here,
-        )
+    errand = TrialErrand(
+        here,
+        Away(indexes=indexes(), command=command, show_output=show_output),
+        workshop=workshop,
+        fits=lambda interpreter: Fits(interpreter=interpreter),
+        requirements=places.requirements,
+        folders_travel=cluster.is_here,
+    )
+    with cluster.listening(command, lambda message: emit(codec.event_from_json(message)), errand.came):
+        yield errand
 
 
 def _requirements(

@@ -74,8 +74,13 @@ class Elsewhere(Protocol):
         """Choose the host for calls that all go to one."""
         ...
 
-    def listening(self, topic: str, heard: Callable[[bytes], None]) -> AbstractContextManager[None]:
-        """Have `heard` called with what calls tell under `topic`."""
+    def listening(
+        self, topic: str, heard: Callable[[bytes], None], came: Callable[[], int]
+    ) -> AbstractContextManager[None]:
+        """Have `heard` called with what calls tell under `topic`.
+
+        `came` says how many calls are back that have told `LAST_WORD`: what they told comes another way.
+        """
         ...
 
 
@@ -188,6 +193,10 @@ def _decline(reason: str, hint: str | None, *, forever: bool) -> bytes:
     from distributed import get_worker
 
     return pickle.dumps(Declined(worker=get_worker().address, reason=reason, hint=hint, forever=forever))
+
+
+LAST_WORD = b""
+"""What a call tells when it has no more to tell."""
 
 
 def tell(topic: str, message: bytes) -> None:

@@ -61,6 +61,9 @@ class _Call:
     stranded_since: float | None = None
 
 
+_LAST_WORDS_S = 2.0
+
+
 class Cluster(Executor):
     """Runs calls on the workers of a cluster; see the module.
 
@@ -186,18 +189,34 @@ class Cluster(Executor):
             return self._hosts[need]
 
     @contextmanager
-    def listening(self, topic: str, heard: Callable[[bytes], None]) -> Iterator[None]:
-        """Have `heard` called with what calls tell under `topic`; called from a thread of its own."""
+    def listening(
+        self, topic: str, heard: Callable[[bytes], None], came: Callable[[], int]
+    ) -> Iterator[None]:
+        """Have `heard` called with what calls tell under `topic`; called from a thread of its own.
+
+        At the end it is waited for, for a moment, until the `came` calls that are back have had their say.
+        """
         is_over = threading.Event()
+        told = threading.Condition()
+        last_words = 0
 
         def hear(event: tuple[float, bytes]) -> None:
-            if not is_over.is_set():
+            nonlocal last_words
+            if is_over.is_set():
+                return
+            if event[1] != calls.LAST_WORD:
                 heard(event[1])
+                return
+            with told:
+                last_words += 1
+                told.notify()
 
         self._client.subscribe_topic(topic, hear)
         try:
             yield
         finally:
+            with told:
+                told.wait_for(lambda: self._dead or last_words >= came(), timeout=_LAST_WORDS_S)
             is_over.set()  # what is on its way comes nevertheless
             with suppress(Exception):
                 self._client.unsubscribe_topic(topic)

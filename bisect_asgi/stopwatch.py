@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -63,6 +63,15 @@ def spending(step: Step) -> Iterator[None]:
     finally:
         record.settle()
         record.going_on.pop()
+
+
+@contextmanager
+def waiting_for(lock: AbstractContextManager[object]) -> Iterator[None]:
+    """Hold a lock in here; the time until it is had is charged as waiting."""
+    with ExitStack() as held:
+        with spending(Step.WAIT):
+            held.enter_context(lock)
+        yield
 
 
 def move(seconds: float, *, to: Step) -> None:

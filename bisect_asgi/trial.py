@@ -40,7 +40,7 @@ from bisect_asgi.model import (
 from bisect_asgi.process import Lifeline
 from bisect_asgi.runs import Output, run_probe
 from bisect_asgi.samples import Lane, take_sample, warm_up
-from bisect_asgi.stopwatch import recording, spending
+from bisect_asgi.stopwatch import recording, spending, waiting_for
 from bisect_asgi.store import Store
 
 _RECENT = timedelta(days=1)
@@ -131,9 +131,7 @@ def _run_trial(
     if request.fresh:
         workshop.renew(key)
     # Two processes that want the same observation: the second waits, and finds it in the store.
-    with ExitStack() as alone:
-        with spending(Step.WAIT):
-            alone.enter_context(locked(workshop.locks / f"run-{key}.lock", waiting=lifeline.check))
+    with waiting_for(locked(workshop.locks / f"run-{key}.lock", waiting=lifeline.check)):
         known = _asked_for(workshop.store.observations(key)[request.already :], request.runs)
         wanted = request.runs - _count(known)
         if wanted == 0:
@@ -146,8 +144,7 @@ def _run_trial(
                 reference = _hold_reference(held, request, workshop, against, lifeline)
                 built = monotonic()
                 if request.measuring:
-                    with spending(Step.WAIT):
-                        held.enter_context(workshop.lane.taken(lifeline))
+                    held.enter_context(waiting_for(workshop.lane.taken(lifeline)))
                 begun = monotonic()
                 progress(Activity.RUNNING)
                 made = []

@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -29,7 +29,7 @@ from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.locks import locked, locked_if_free
 from bisect_asgi.model import Distribution, EnvironmentSpec, Interpreter, Step
 from bisect_asgi.process import Lifeline
-from bisect_asgi.stopwatch import spending
+from bisect_asgi.stopwatch import spending, waiting_for
 
 _INSIDE = Path(__file__).parent.parent / "inside"
 _HOOK = "bisect_asgi_inside"
@@ -91,16 +91,12 @@ class EnvironmentCache:
         home = self._folder / resolution.digest
         lock = self._lock(resolution.digest)
         while True:
-            with ExitStack() as held:
-                with spending(Step.WAIT):
-                    held.enter_context(locked(lock, shared=True, waiting=lifeline.check))
+            with waiting_for(locked(lock, shared=True, waiting=lifeline.check)):
                 if marker := _read_marker(home):
                     os.utime(home / _MARKER)
                     yield Environment(folder=home, distributions=marker.distributions)
                     return
-            with ExitStack() as held:
-                with spending(Step.WAIT):
-                    held.enter_context(locked(lock, waiting=lifeline.check))
+            with waiting_for(locked(lock, waiting=lifeline.check)):
                 if _read_marker(home) is None:
                     try:
                         self._build(home, resolution, spec, lifeline)

@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 _LOOK_S = 2.0
 _ANSWER_S = 30.0
+_LAST_WORDS_S = 2.0
 _MOST_DEATHS = 3
 PATIENCE_S = 60.0
 """How long a cluster may be without workers: one that is scaled as needed starts them first."""
@@ -59,9 +60,6 @@ class _Call:
     """The workers that it was given to; empty: any."""
     deaths: int = 0
     stranded_since: float | None = None
-
-
-_LAST_WORDS_S = 2.0
 
 
 class Cluster(Executor):

@@ -623,7 +623,7 @@ def test_a_build_needs_what_its_build_system_says_whatever_is_said_for_uv(
     ("backend", "requires", "reason"),
     [
         pytest.param(
-            "def build_wheel(*_):\n    print('error: Failed to build `it`')\n"
+            "import sys\ndef build_wheel(*_):\n    print('error: Failed to build `it`', file=sys.stderr)\n"
             "    raise RuntimeError('tcp connect')\n",
             "[]",
             "RuntimeError: tcp connect (Call to `backend.build_wheel` failed (exit status: 1))",

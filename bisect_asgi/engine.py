@@ -229,17 +229,19 @@ class Engine:
         self.repeat_each(dict.fromkeys(keys, runs))
 
     def repeat_each(self, wanted: Mapping[int, int]) -> None:
-        """Run the probe so many more times on each of these."""
+        """Run the probe so many more times on each of these, the first ones first."""
+        left = deque(wanted.items())
         abreast = max(1, self._width() // max(1, len(wanted)))
         try:
-            for key, runs in wanted.items():
-                self._submit([key], runs=runs, abreast=abreast)
-            self.tell()
-            while self._flights:
-                self._collect()
+            while left or self._flights:
+                while left and len(self._flights) < self._width():
+                    key, runs = left.popleft()
+                    self._submit([key], runs=runs, abreast=abreast)
                 self.tell()
+                self._collect()
         finally:
             self._abandon()
+        self.tell()
 
     def tell(self) -> None:
         """Say what everything that was observed means so far."""

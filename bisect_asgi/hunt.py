@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -222,13 +222,19 @@ def _search_plainly(engine: Engine, plan: Plan, setting: Setting) -> State:
     size = len(setting.candidates)
     if plan.all_changes:
         return search_changes(engine, plan, mapping(size, plan.shortest))
-    state = search_and_confirm(engine, plan, setting)
+
+    def elsewhere(found: Found) -> Collection[int]:
+        # Whatever is known: so the same command chooses the same ones and finds them in the store.
+        return spots(setting.labels, found.low, found.high, known=(), most=plan.spot_checks)
+
+    state = search_and_confirm(engine, plan, setting, beside=elsewhere)
     is_sure = isinstance(state, Found) and not engine.judgement().is_flaky
-    if not isinstance(state, Found) or not is_sure or state.skipped or engine.broken:
+    if not isinstance(state, Found) or not is_sure or state.skipped:
         return state
-    # Chosen whatever is known, so that the same command chooses the same ones and finds them in the store.
-    chosen = spots(setting.labels, state.low, state.high, known=(), most=plan.spot_checks)
-    if unknown := [key for key in chosen if key not in engine.observed]:
+    chosen = elsewhere(state)
+    if engine.broken.keys() - set(chosen):
+        return state
+    if unknown := [key for key in chosen if key not in engine.observed.keys() | engine.broken.keys()]:
         engine.repeat(unknown, 1)
     if is_monotonic(engine.judgement().verdicts):
         return search_and_confirm(engine, plan, setting)

@@ -10,7 +10,7 @@ until one boundary is as probable as it has to be, or the budget is spent.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ from bisect_asgi.judge import Judgement
 from bisect_asgi.model import Outcome, Verdict
 from bisect_asgi.noise import Noise
 from bisect_asgi.plan import Plan
-from bisect_asgi.search import Bisection, Found, State, Stopped
+from bisect_asgi.search import Bisection, Found, State, Stopped, is_monotonic
 from bisect_asgi.search.luck import chance, wanted_runs
 from bisect_asgi.search.noisy import NoisySearch
 from bisect_asgi.tally import Tally
@@ -35,8 +35,18 @@ _FIRST_RUNS = 3
 """Runs that tell a change of its own from a run that went wrong."""
 
 
-def search_and_confirm(engine: Engine, plan: Plan, setting: Setting) -> State:
-    """Search until what was found is sure, or until the probe contradicts itself."""
+def search_and_confirm(
+    engine: Engine,
+    plan: Plan,
+    setting: Setting,
+    *,
+    beside: Callable[[Found], Collection[int]] = lambda _: (),
+) -> State:
+    """Search until what was found is sure, or until the probe contradicts itself.
+
+    What `beside` says of a boundary is run once where that leaves places free. If one of these shows that
+    the history changes more than once, the boundary is as it was.
+    """
 
     def is_over(judgement: Judgement) -> bool:
         return judgement.is_flaky or answers.contradicts(judgement, setting.expectation)
@@ -54,7 +64,10 @@ def search_and_confirm(engine: Engine, plan: Plan, setting: Setting) -> State:
         state = engine.search(told, is_over=is_over, looks_ahead=True)
         judgement = engine.judgement()
         wanted = {} if judgement.is_flaky else _unsure(engine, plan, setting, state, judgement)
-        if not wanted or engine.broken.keys() & wanted.keys() or not _run_again(engine, wanted):
+        if not wanted or engine.broken.keys() & wanted.keys():
+            return state
+        others = beside(state) if isinstance(state, Found) and not (state.skipped or engine.broken) else ()
+        if not _run_again(engine, wanted, others) or not is_monotonic(engine.judgement().verdicts):
             return state
 
 
@@ -68,10 +81,14 @@ def tell_sure(engine: Engine, state: State, setting: Setting) -> None:
         engine.emit(events.Confirmed(low=state.low, high=state.high, runs=runs, luck=luck))
 
 
-def _run_again(engine: Engine, wanted: Mapping[int, int]) -> bool:
-    """Run these once more; tell whether any of it told anything: else it never will."""
+def _run_again(engine: Engine, wanted: Mapping[int, int], others: Collection[int] = ()) -> bool:
+    """Run these once more; tell whether any of it told anything: else it never will.
+
+    `others` are run with them, if nothing is known of them.
+    """
     before = engine.judgement().rulings
-    engine.repeat_each(wanted)
+    unknown = [key for key in others if key not in engine.observed and key not in wanted]
+    engine.repeat_each({**wanted, **dict.fromkeys(unknown, 1)})
     after = engine.judgement().rulings
     return any(after.get(key) != before.get(key) for key in wanted)
 

@@ -285,7 +285,10 @@ def environment(folder: Path, python: str = sys.executable) -> Environment:
 
 
 def a_plan(**fields: Any) -> Plan:
-    """A plan for `app` with the newest dependencies, one job, and no looking at other releases."""
+    """A plan for `app` with the newest dependencies, one job, and no looking at other releases.
+
+    With more jobs there are never more than these.
+    """
     usual: dict[str, Any] = {
         "project": "app",
         "extras": (),
@@ -293,5 +296,6 @@ def a_plan(**fields: Any) -> Plan:
         "probe_path": "leak.py",
         "policy": DependencyPolicy(kind=PolicyKind.LATEST),
         "spot_checks": 0,
+        "most_jobs": fields.get("jobs", 1),
     }
     return Plan(**{**usual, **fields})

@@ -480,6 +480,20 @@ def test_each_candidate_is_run_as_often_as_it_is_wanted() -> None:
     assert asked == [(0, 0, 1), (3, 0, 4), (0, 1, 2)]
 
 
+@pytest.mark.parametrize("jobs", [1, 2, 3, 9])
+def test_no_more_candidates_are_run_again_at_a_time_than_there_are_jobs(jobs: int) -> None:
+    lab = Lab(8, broke_at(5), jobs=jobs)
+
+    lab.engine.repeat(range(7), 2)
+
+    going, most = 0, 0
+    for event in lab.events:
+        going += isinstance(event, events.TrialStarted) - isinstance(event, events.TrialFinished)
+        most = max(most, going)
+    assert most == min(jobs, 7)
+    assert [request.key for request in lab.requests] == list(range(7))
+
+
 def test_runs_that_were_made_are_counted_and_kept_in_their_order() -> None:
     shown = {0: passed("a"), 1: passed("b")}
     lab = Lab(2, lambda key: shown[key])

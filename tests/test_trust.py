@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import groupby
 from random import Random
 
 import pytest
@@ -337,6 +338,34 @@ def test_confirmations_are_as_many_as_luck_needs() -> None:
     again = {label: runs for label, runs in made_up.made.items() if runs > 1}
     assert set(again) == {"17", "18"}
     assert sum(runs - 1 for runs in again.values()) == 6
+
+
+def test_other_changes_are_looked_for_while_the_boundary_is_made_sure() -> None:
+    made_up = NoisyWorld(size=40, shows=flaky(18, 0.0, 1.0))
+
+    made_up.bisect(good="1", bad="40", jobs=6)
+
+    asked = [
+        event for event in made_up.events if isinstance(event, events.TrialStarted | events.TrialFinished)
+    ]
+    batches = [
+        {event.key for event in group if isinstance(event, events.TrialStarted)}
+        for is_start, group in groupby(asked, lambda event: isinstance(event, events.TrialStarted))
+        if is_start
+    ]
+    assert batches[-1] > {16, 17}
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 6])
+def test_a_change_that_a_look_elsewhere_shows_is_found_whenever_it_is_looked_for(jobs: int) -> None:
+    def shows(number: int, _: Random) -> Observation:
+        return failed() if number == 19 or number >= 31 else passed()
+
+    made_up = NoisyWorld(size=40, shows=shows)
+
+    made_up.bisect(good="1", bad="40", jobs=jobs, spot_checks=20)
+
+    assert made_up.changes == [(18, 19), (19, 20), (30, 31)]
 
 
 def test_where_no_end_is_named_luck_has_two_ways_to_mislead() -> None:

@@ -229,14 +229,18 @@ class Engine:
         self.repeat_each(dict.fromkeys(keys, runs))
 
     def repeat_each(self, wanted: Mapping[int, int]) -> None:
-        """Run the probe so many more times on each of these, the first ones first."""
-        left = deque(wanted.items())
-        abreast = max(1, self._width() // max(1, len(wanted)))
+        """Run the probe so many more times on each of these, the first ones first.
+
+        Runs of one candidate go side by side where there is room for that, each candidate having its share.
+        """
+        share = self._width() / max(1, sum(wanted.values()))
+        places = {key: min(runs, max(1, int(runs * share))) for key, runs in wanted.items()}
+        left = deque(wanted)
         try:
             while left or self._flights:
-                while left and len(self._flights) < self._width():
-                    key, runs = left.popleft()
-                    self._submit([key], runs=runs, abreast=abreast)
+                while left and sum(places[key] for key in (*self._in_flight(), left[0])) <= self._width():
+                    key = left.popleft()
+                    self._submit([key], runs=wanted[key], abreast=places[key])
                 self.tell()
                 self._collect()
         finally:

@@ -494,6 +494,25 @@ def test_no_more_candidates_are_run_again_at_a_time_than_there_are_jobs(jobs: in
     assert [request.key for request in lab.requests] == list(range(7))
 
 
+@pytest.mark.parametrize(
+    ("most", "abreast"),
+    [
+        pytest.param(2, [1, 1, 1], id="fewer-than-candidates"),
+        pytest.param(4, [1, 2, 1], id="half-as-many-as-there-are-runs"),
+        pytest.param(8, [3, 4, 1], id="as-many-as-there-are-runs"),
+        pytest.param(80, [3, 4, 1], id="more-than-there-are-runs"),
+    ],
+)
+def test_runs_of_a_candidate_go_side_by_side_where_there_is_room_for_all(
+    most: int, abreast: list[int]
+) -> None:
+    lab = Lab(5, broke_at(3), jobs=most)
+
+    lab.engine.repeat_each({2: 3, 3: 4, 0: 1})
+
+    assert [request.abreast for request in lab.requests] == abreast
+
+
 def test_runs_that_were_made_are_counted_and_kept_in_their_order() -> None:
     shown = {0: passed("a"), 1: passed("b")}
     lab = Lab(2, lambda key: shown[key])

@@ -343,7 +343,7 @@ def test_confirmations_are_as_many_as_luck_needs() -> None:
 def test_other_changes_are_looked_for_while_the_boundary_is_made_sure() -> None:
     made_up = NoisyWorld(size=40, shows=flaky(18, 0.0, 1.0))
 
-    made_up.bisect(good="1", bad="40", jobs=6)
+    made_up.bisect(good="1", bad="40", jobs=12)
 
     asked = [
         event for event in made_up.events if isinstance(event, events.TrialStarted | events.TrialFinished)

@@ -58,7 +58,7 @@ def open_cluster(where: str, jobs: int, *, suitable: bool) -> Cluster:
         ) from error
     cluster = opening.connect(match["place"]) if match else opening.start_here(jobs)
     try:
-        cluster.wait_for_workers(suitable=suitable)
+        cluster.workers.wait(suitable=suitable)
     except BaseException:
         cluster.shutdown(wait=False)
         raise

@@ -110,3 +110,25 @@ def test_where_nobody_answers_no_host_is_chosen() -> None:
 
     with pytest.raises(Unavailable, match=r"^no worker of the cluster has answered in time$"):
         made.choose_host("", {"0": Unavailable("it has not answered")})
+
+
+def test_a_call_is_restricted_only_where_somebody_has_to_be_left_out() -> None:
+    made = crew("a", "b")
+
+    assert made.takers("x", is_bound=False) == frozenset()
+    made.lacking["0", "x"] = Declined(worker="0", reason="has none", hint=None, forever=False)
+
+    assert made.takers("x", is_bound=False) == {"1"}
+    assert made.takers("y", is_bound=False) == frozenset()
+
+
+def test_a_call_that_belongs_on_one_host_waits_for_it_and_goes_nowhere_else() -> None:
+    made = crew("a", "b")
+    made.choose_host("x", {"1": None})
+
+    assert made.takers("x", is_bound=True) == {"1"}
+    made.note({"0": 1}, {})
+
+    assert made.takers("x", is_bound=True) is None
+    assert made.takers("x", is_bound=False) == frozenset()
+    assert str(made.deserted("x", is_bound=True)).startswith("all workers on `b`, where everything was")

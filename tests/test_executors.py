@@ -224,8 +224,8 @@ def three(machines: HandMade) -> Iterator[cluster.Cluster]:
 
 def await_hosts(found: cluster.Cluster, count: int) -> None:
     """Wait until so many workers are known."""
-    while len(found.hosts()) < count:
-        found.wait_for_workers(suitable=False)
+    while len(found.workers.hosts()) < count:
+        found.workers.wait(suitable=False)
 
 
 def test_a_worker_with_another_version_gets_no_calls(three: cluster.Cluster) -> None:
@@ -269,9 +269,9 @@ def test_calls_that_belong_on_one_host_are_all_made_there(three: cluster.Cluster
 
 
 def test_every_worker_can_be_asked_those_that_are_not_suitable_too(three: cluster.Cluster) -> None:
-    answers = three.ask_workers(remote_calls.host)
+    answers = three.workers.ask(remote_calls.host)
 
-    hosts = three.hosts()
+    hosts = three.workers.hosts()
     assert {hosts[address]: answer for address, answer in answers.items()} == {
         name: name for name in ("alpha", "beta", "gamma")
     }

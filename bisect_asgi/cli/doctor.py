@@ -54,8 +54,8 @@ def _examine(where: str | None) -> Mapping[str, Health | Exception]:
     from bisect_asgi.cli.afield import Examines
 
     with open_cluster(where, 1, suitable=False) as cluster:
-        answers = cluster.ask_workers(Examines(indexes=indexes()))
-        hosts = cluster.hosts()
+        answers = cluster.workers.ask(Examines(indexes=indexes()))
+        hosts = cluster.workers.hosts()
     return {f"{hosts.get(address, '')} {address}".strip(): health for address, health in answers.items()}
 
 

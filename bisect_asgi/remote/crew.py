@@ -23,6 +23,8 @@ class Crew:
     """Of those that could say who they are."""
     lacking: dict[tuple[str, str], Declined] = field(default_factory=dict)
     """Why a worker cannot do calls with a need; an empty need: any call."""
+    chosen: dict[str, str] = field(default_factory=dict)
+    """The host for the calls with each need of which all go to one."""
 
     def note(self, threads: Mapping[str, int], found: Mapping[str, Facts | Exception]) -> None:
         """Write down who is there, and what those answered who were asked who they are.
@@ -60,8 +62,25 @@ class Crew:
         """Who is on a host; None: on any."""
         return frozenset(address for address in self.threads if host is None or self.host(address) == host)
 
+    def takers(self, need: str, *, is_bound: bool) -> frozenset[str] | None:
+        """The workers that a call is restricted to, empty: none need be left out; None: none is there.
+
+        `is_bound`: it goes to the host that was chosen for this need.
+
+        Raises:
+            Unavailable: none of those that are there is suitable.
+        """
+        there = self.on(self.chosen[need] if is_bound else None)
+        if not there:
+            return None
+        suitable = there & self.suitable(need)
+        if not suitable:
+            raise self.complaint(need, there)
+        # A restricted call cannot move to a worker that comes later, so it is only where it has to be.
+        return suitable if is_bound or suitable != there else frozenset()
+
     def choose_host(self, need: str, answers: Mapping[str, object]) -> str:
-        """The host with the most threads, of those with workers that answered without an exception.
+        """Choose the host with the most threads, of those with workers that answered without an exception.
 
         Raises:
             Unavailable: there is none.
@@ -74,10 +93,21 @@ class Crew:
             elif not isinstance(answer, Exception) and (host := self.host(address)):
                 threads[host] = threads.get(host, 0) + self.threads[address]
         if threads:
-            return min(threads, key=lambda host: (-threads[host], host))
+            self.chosen[need] = min(threads, key=lambda host: (-threads[host], host))
+            return self.chosen[need]
         if self.suitable(need):
             raise Unavailable("no worker of the cluster has answered in time", hint=GOES_ON)
         raise self.complaint(need, self.threads)
+
+    def deserted(self, need: str, *, is_bound: bool) -> Unavailable:
+        """Why a call is given up for which nobody has come any more."""
+        if not is_bound:
+            return Unavailable("all workers of the cluster are gone", hint=GOES_ON)
+        return Unavailable(
+            f"all workers on `{self.chosen[need]}`, where everything was measured, are gone",
+            hint=f"values of two hosts are not compared; {GOES_ON} when they are back, "
+            "and begins anew with another host",
+        )
 
     def complaint(self, need: str, among: Collection[str]) -> Unavailable:
         """Why none of these workers can do calls with this need."""

@@ -11,6 +11,7 @@ import distributed
 
 from bisect_asgi.errors import Unavailable
 from bisect_asgi.remote.cluster import PATIENCE_S, Cluster
+from bisect_asgi.remote.link import Link
 
 _CONNECT_S = 10
 
@@ -43,7 +44,7 @@ def start_here(workers: int) -> Cluster:
     def close() -> None:
         local.close()
 
-    return Cluster(_connect(address), address, close=close, is_here=True)
+    return Cluster(Link(_connect(address), address, close=close), is_here=True)
 
 
 def connect(place: str, *, patience_s: float = PATIENCE_S) -> Cluster:
@@ -54,7 +55,7 @@ def connect(place: str, *, patience_s: float = PATIENCE_S) -> Cluster:
     """
     _be_quiet()
     address = f"tcp://{place}"
-    return Cluster(_connect(address), address, is_here=False, patience_s=patience_s)
+    return Cluster(Link(_connect(address), address), is_here=False, patience_s=patience_s)
 
 
 def _connect(address: str) -> distributed.Client:

@@ -30,8 +30,9 @@ from bisect_asgi.model import (
 from bisect_asgi.process import Lifeline
 from bisect_asgi.remote.calls import Elsewhere, Packed, Unsuitable
 from bisect_asgi.repository import is_address
+from bisect_asgi.resolutions import Learnt, learn, learnt
 from bisect_asgi.runs import Output
-from bisect_asgi.trial import Learnt, Progress, Workshop, learn, learnt
+from bisect_asgi.trial import Progress, Workshop
 
 RunTrial = Callable[[TrialRequest, Lifeline], Trial]
 
@@ -69,7 +70,6 @@ def run_there(
     """
     fitted = fit(request, lambda wanted: own_interpreter(wanted, pythons))
     made = trial.run_trial(fitted, workshop, lifeline=lifeline, progress=progress, output=output)
-    reference = fitted.measuring.reference if fitted.measuring else None
     known, built = learnt(fitted.spec, workshop.store), made.environment
     if known.resolution and (built is None or known.resolution.digest != built.digest):
         known = replace(known, resolution=None)  # another process has resolved it anew meanwhile
@@ -77,7 +77,7 @@ def run_there(
         host=platform.node(),
         trial=made,
         learnt=known,
-        beside=learnt(reference, workshop.store) if reference else None,
+        beside=learnt(fitted.reference, workshop.store) if fitted.reference else None,
         requirements=workshop.environments.requirements(built.digest) if built else {},
     )
 
@@ -202,8 +202,9 @@ class TrialErrand:
         with self._guard:
             self._count += 1
         known = _as_here(result.learnt, request.spec)
-        beside = request.measuring.reference if request.measuring else None
-        against = _as_here(result.beside, beside) if result.beside and beside else None
+        against = None
+        if result.beside and request.reference:
+            against = _as_here(result.beside, request.reference)
         self._keep(request, result, known, against)
         if made.environment and known.resolution:
             built = replace(made.environment, digest=known.resolution.digest)
@@ -215,8 +216,8 @@ class TrialErrand:
         store = self._workshop.store
         if request.spec.commit is None:  # its wheel is a file of the worker's
             learn(request.spec, known, store)
-        if against and request.measuring and request.measuring.reference:
-            learn(request.measuring.reference, against, store)
+        if against and request.reference:
+            learn(request.reference, against, store)
         if known.resolution is None or parcel.trial.environment is None:
             return
         key = trial.observation_key(

@@ -382,6 +382,11 @@ class TrialRequest:
     measuring: Measuring | None = None
     """How samples are taken; None: the probe passes or fails."""
 
+    @property
+    def reference(self) -> EnvironmentSpec | None:
+        """What is run next to each sample; None: nothing is."""
+        return self.measuring.reference if self.measuring else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:

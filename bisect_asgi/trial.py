@@ -13,9 +13,8 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
@@ -38,13 +37,11 @@ from bisect_asgi.model import (
     TrialRequest,
 )
 from bisect_asgi.process import Lifeline
+from bisect_asgi.resolutions import keep_failure, known_failure, known_resolution, resolve
 from bisect_asgi.runs import Output, run_probe
 from bisect_asgi.samples import Lane, take_sample, warm_up
 from bisect_asgi.stopwatch import recording, spending, waiting_for
 from bisect_asgi.store import Store
-
-_RECENT = timedelta(days=1)
-_KEPT_FOR = timedelta(minutes=10)
 
 Progress = Callable[[Activity], None]
 
@@ -86,7 +83,9 @@ def run_trial(
         Cancelled: the lifeline was cancelled.
     """
     with recording() as steps:
-        trial = _run_trial(request, workshop, lifeline, progress, output)
+        trial = _Making(
+            request=request, workshop=workshop, lifeline=lifeline, progress=progress, output=output
+        ).trial()
     return replace(trial, steps=steps)
 
 
@@ -101,73 +100,148 @@ def prepare(request: TrialRequest, workshop: Workshop, *, lifeline: Lifeline) ->
     """
     with recording() as steps, suppress(Unresolvable, BuildFailed, NotProved):
         with spending(Step.RESOLVE):
-            resolution = resolve(request.spec, workshop, lifeline)
-        try:
-            with workshop.environments.holding(resolution, request.spec, lifeline):
-                pass
-        except BuildFailed as error:  # it may have taken minutes to find out
-            _keep_failure(request.spec, error, workshop.store)
-            raise
+            resolution = resolve(request.spec, workshop.store, workshop.resolver, lifeline)
+        with _holding(resolution, request.spec, workshop, lifeline):
+            pass
     return steps
 
 
-def _run_trial(
-    request: TrialRequest, workshop: Workshop, lifeline: Lifeline, progress: Progress, output: Output | None
-) -> Trial:
-    started = monotonic()
-    progress(Activity.RESOLVING)
-    try:
-        anew = request.fresh and not request.already
-        with spending(Step.RESOLVE):
-            resolution = resolve(request.spec, workshop, lifeline, anew=anew)
-    except (Unresolvable, BuildFailed) as error:
-        return _untestable(request, error, build_s=monotonic() - started)
-    try:
-        with spending(Step.RESOLVE):
-            against = _resolve_reference(request, workshop, lifeline)
-    except NotProved as error:
-        return _broken(request, error, build_s=monotonic() - started)
-    key = observation_key(request.probe, resolution, against, host=measured_on(request))
-    if request.fresh:
-        workshop.renew(key)
-    # Two processes that want the same observation: the second waits, and finds it in the store.
-    with waiting_for(locked(workshop.locks / f"run-{key}.lock", waiting=lifeline.check)):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Making:
+    """A trial that is being made; its methods are its steps."""
+
+    request: TrialRequest
+    workshop: Workshop
+    lifeline: Lifeline
+    progress: Progress
+    output: Output | None
+    started: float = field(default_factory=monotonic)
+
+    def trial(self) -> Trial:
+        """Find out what the candidate shows, or why it shows nothing."""
+        request, workshop = self.request, self.workshop
+        self.progress(Activity.RESOLVING)
+        try:
+            with spending(Step.RESOLVE):
+                resolution = self._resolve()
+                against = self._resolve_reference()
+            key = observation_key(request.probe, resolution, against, host=measured_on(request))
+            if request.fresh:
+                workshop.renew(key)
+            # Two processes that want the same observation: the second waits, and finds it in the store.
+            with waiting_for(locked(workshop.locks / f"run-{key}.lock", waiting=self.lifeline.check)):
+                return self._observe(key, resolution, against)
+        except (Unresolvable, BuildFailed) as error:
+            return _untestable(request, error, build_s=monotonic() - self.started)
+        except NotProved as error:
+            return _broken(request, error, build_s=monotonic() - self.started)
+
+    def _resolve(self) -> Resolution:
+        anew = self.request.fresh and not self.request.already
+        store, resolver = self.workshop.store, self.workshop.resolver
+        return resolve(self.request.spec, store, resolver, self.lifeline, anew=anew)
+
+    def _resolve_reference(self) -> Resolution | None:
+        """The reference's resolution; None: there is none to be run beside.
+
+        Raises:
+            NotProved: it cannot be had, which says nothing of the candidate.
+            Unavailable, Cancelled: as `resolve`.
+        """
+        if self.request.reference is None:
+            return None
+        store, resolver = self.workshop.store, self.workshop.resolver
+        try:
+            return resolve(self.request.reference, store, resolver, self.lifeline)
+        except (Unresolvable, BuildFailed) as error:
+            raise NotProved(f"the reference cannot be run: {error}") from error
+
+    def _observe(self, key: str, resolution: Resolution, against: Resolution | None) -> Trial:
+        """Run what is not recorded yet, in environments that are held meanwhile."""
+        request, workshop = self.request, self.workshop
         known = _asked_for(workshop.store.observations(key)[request.already :], request.runs)
         wanted = request.runs - _count(known)
         if wanted == 0:
-            return _finished(request, resolution, known, (), build_s=monotonic() - started)
+            return _finished(request, resolution, known, (), build_s=monotonic() - self.started)
+        self.progress(Activity.BUILDING)
+        with ExitStack() as held:
+            environment = held.enter_context(_holding(resolution, request.spec, workshop, self.lifeline))
+            reference = self._hold_reference(held, against)
+            build_s = monotonic() - self.started
+            # To wait for the machine to be free is neither building nor running.
+            if request.measuring:
+                held.enter_context(waiting_for(workshop.lane.taken(self.lifeline)))
+            begun = monotonic()
+            self.progress(Activity.RUNNING)
+            made = self._run(key, environment, reference, wanted)
+            workshop.environments.note_use(resolution, request.spec.interpreter)
+        return _finished(request, resolution, known, made, build_s=build_s, run_s=monotonic() - begun)
+
+    def _hold_reference(self, held: ExitStack, against: Resolution | None) -> Environment | None:
+        """Hold the reference's environment as long as `held` is open; None: there is none.
+
+        Raises:
+            NotProved: it cannot be had, which says nothing of the candidate.
+            Unavailable, Cancelled: as `EnvironmentCache.holding`.
+        """
+        beside = self.request.reference
+        if not against or not beside:
+            return None
         try:
-            progress(Activity.BUILDING)
-            with ExitStack() as held:
-                hold = workshop.environments.holding
-                environment = held.enter_context(hold(resolution, request.spec, lifeline))
-                reference = _hold_reference(held, request, workshop, against, lifeline)
-                built = monotonic()
-                if request.measuring:
-                    held.enter_context(waiting_for(workshop.lane.taken(lifeline)))
-                begun = monotonic()
-                progress(Activity.RUNNING)
-                made = []
-                runs = _runs(request, workshop, environment, reference, wanted, lifeline, output)
-                with closing(runs):  # what cannot be kept ends those that run beside it
-                    for seen in runs:
-                        made.append(seen)
-                        _keep(seen, key, workshop.store)
-                workshop.environments.note_use(resolution, request.spec.interpreter)
+            return held.enter_context(self.workshop.environments.holding(against, beside, self.lifeline))
+        except (BuildFailed, NotProved) as error:
+            raise NotProved(f"the reference cannot be run: {error}") from error
+
+    def _run(
+        self, key: str, environment: Environment, reference: Environment | None, wanted: int
+    ) -> tuple[Observation, ...]:
+        """Run the probe `wanted` times, and remember what each run showed."""
+        made = []
+        with closing(self._runs(environment, reference, wanted)) as runs:  # what fails ends what runs beside
+            for seen in runs:
+                made.append(seen)
+                if seen.outcome is not Outcome.BROKEN:  # of one that could not be asked there is nothing
+                    self.workshop.store.add_observation(key, seen)
+        return tuple(made)
+
+    def _runs(
+        self, environment: Environment, reference: Environment | None, wanted: int
+    ) -> Generator[Observation]:
+        """Each run as soon as it is over; of a measured probe warm, and next to the reference."""
+        request = self.request
+
+        def run(where: Environment) -> Observation:
+            return run_probe(request.probe, where, self.workshop.runs, self.lifeline, self.output)
+
+        if request.measuring is None:
+            yield from _abreast(lambda: run(environment), wanted, request.abreast, self.lifeline)
+            return
+        if request.measuring.needs_warm_up:
+            probe = codec.digest(request.probe)
+            for seen in warm_up(run, self.workshop.lane, environment, reference, probe=probe):
+                yield seen
+                wanted -= not seen.is_warm_up
+        for place in range(request.already, request.already + wanted):
+            yield take_sample(run, environment, reference, place=place)
+
+
+@contextmanager
+def _holding(
+    resolution: Resolution, spec: EnvironmentSpec, workshop: Workshop, lifeline: Lifeline
+) -> Iterator[Environment]:
+    """Have a candidate's environment; why it cannot be built is kept: it may take minutes to find out."""
+    with ExitStack() as held:
+        try:
+            environment = held.enter_context(workshop.environments.holding(resolution, spec, lifeline))
         except BuildFailed as error:
-            _keep_failure(request.spec, error, workshop.store)
-            return _untestable(request, error, build_s=monotonic() - started)
-        except NotProved as error:
-            return _broken(request, error, build_s=monotonic() - started)
-    # To wait for the machine to be free is neither building nor running.
-    return _finished(
-        request, resolution, known, tuple(made), build_s=built - started, run_s=monotonic() - begun
-    )
+            keep_failure(spec, error, workshop.store)
+            raise
+        yield environment
 
 
 def is_built(request: TrialRequest, workshop: Workshop) -> bool:
     """Tell whether the candidate's environment is there, as far as is known without asking anybody."""
-    resolution = _known_resolution(request.spec, workshop.store)
+    resolution = known_resolution(request.spec, workshop.store)
     return resolution is not None and workshop.environments.is_kept(resolution)
 
 
@@ -176,63 +250,17 @@ def recall(request: TrialRequest, store: Store, *, host: str | None = None) -> T
 
     `host`: the machine whose samples count, of a measured probe; None: this one.
     """
-    if known_failure := _known_failure(request.spec, store):
-        return _untestable(request, known_failure)
-    beside = _reference(request)
-    against = _known_resolution(beside, store) if beside else None
+    if failure := known_failure(request.spec, store):
+        return _untestable(request, failure)
+    beside = request.reference
+    against = known_resolution(beside, store) if beside else None
     if beside and not against:
         return None
-    if resolution := _known_resolution(request.spec, store):
+    if resolution := known_resolution(request.spec, store):
         on = measured_on(request, host)
         known = store.observations(observation_key(request.probe, resolution, against, host=on))
         return _finished(request, resolution, known, ()) if _count(known) else None
     return None
-
-
-def _keep(seen: Observation, key: str, store: Store) -> None:
-    """Remember what a run showed; of one that could not be asked there is nothing."""
-    if seen.outcome is not Outcome.BROKEN:
-        store.add_observation(key, seen)
-
-
-def _reference(request: TrialRequest) -> EnvironmentSpec | None:
-    return request.measuring.reference if request.measuring else None
-
-
-def _resolve_reference(request: TrialRequest, workshop: Workshop, lifeline: Lifeline) -> Resolution | None:
-    """The reference's resolution; None: there is none to be run beside.
-
-    Raises:
-        NotProved: it cannot be had, which says nothing of the candidate.
-        Unavailable, Cancelled: as `resolve`.
-    """
-    beside = _reference(request)
-    try:
-        return resolve(beside, workshop, lifeline) if beside else None
-    except (Unresolvable, BuildFailed) as error:
-        raise NotProved(f"the reference cannot be run: {error}") from error
-
-
-def _hold_reference(
-    held: ExitStack,
-    request: TrialRequest,
-    workshop: Workshop,
-    against: Resolution | None,
-    lifeline: Lifeline,
-) -> Environment | None:
-    """Hold the reference's environment as long as `held` is open; None: there is none.
-
-    Raises:
-        NotProved: it cannot be had, which says nothing of the candidate.
-        Unavailable, Cancelled: as `EnvironmentCache.holding`.
-    """
-    beside = _reference(request)
-    if not against or not beside:
-        return None
-    try:
-        return held.enter_context(workshop.environments.holding(against, beside, lifeline))
-    except (BuildFailed, NotProved) as error:
-        raise NotProved(f"the reference cannot be run: {error}") from error
 
 
 def _asked_for(known: Sequence[Observation], runs: int) -> tuple[Observation, ...]:
@@ -247,32 +275,6 @@ def _asked_for(known: Sequence[Observation], runs: int) -> tuple[Observation, ..
 
 def _count(observations: Sequence[Observation]) -> int:
     return sum(not observation.is_warm_up for observation in observations)
-
-
-def _runs(
-    request: TrialRequest,
-    workshop: Workshop,
-    environment: Environment,
-    reference: Environment | None,
-    wanted: int,
-    lifeline: Lifeline,
-    output: Output | None,
-) -> Generator[Observation]:
-    """Run the probe `wanted` times; a measured one warm, and next to the reference."""
-
-    def run(where: Environment) -> Observation:
-        return run_probe(request.probe, where, workshop.runs, lifeline, output)
-
-    measuring = request.measuring
-    if measuring is None:
-        yield from _abreast(lambda: run(environment), wanted, request.abreast, lifeline)
-        return
-    if measuring.needs_warm_up:
-        for seen in warm_up(run, workshop.lane, environment, reference, probe=codec.digest(request.probe)):
-            yield seen
-            wanted -= not seen.is_warm_up
-    for place in range(request.already, request.already + wanted):
-        yield take_sample(run, environment, reference, place=place)
 
 
 def _abreast(
@@ -309,96 +311,6 @@ def measured_on(request: TrialRequest, host: str | None = None) -> str:
     if request.measuring is None:
         return ""
     return platform.node() if host is None else host
-
-
-def resolve(
-    spec: EnvironmentSpec, workshop: Workshop, lifeline: Lifeline, *, anew: bool = False
-) -> Resolution:
-    """Return the resolution from the store, or a new one; a past date's does not change any more.
-
-    `anew`: ask whatever the store has.
-
-    Raises:
-        Unresolvable, BuildFailed: there is no set that satisfies `spec`.
-        Unavailable: the index did not answer.
-        Cancelled: the lifeline was cancelled.
-    """
-    store = workshop.store
-    if not anew:
-        if failure := _known_failure(spec, store):
-            raise failure
-        if known := _known_resolution(spec, store):
-            return known
-    try:
-        resolution = workshop.resolver.resolve(spec, lifeline)
-    except (Unresolvable, BuildFailed) as error:
-        _keep_failure(spec, error, store)
-        raise
-    store.keep_resolution(_resolution_key(spec), resolution)
-    return resolution
-
-
-def _resolution_key(spec: EnvironmentSpec) -> str:
-    return codec.digest("resolve", spec)
-
-
-def _known_resolution(spec: EnvironmentSpec, store: Store) -> Resolution | None:
-    """A resolution of the store that still holds: a past date's for ever, another for ten minutes."""
-    if not (known := store.resolution(_resolution_key(spec))):
-        return None
-    resolution, made = known
-    return resolution if _is_past(spec, made) or made > datetime.now(UTC) - _KEPT_FOR else None
-
-
-def _known_failure(spec: EnvironmentSpec, store: Store) -> Unresolvable | BuildFailed | None:
-    """A remembered failure, where nothing that is uploaded later can change it."""
-    if not _is_past(spec, datetime.now(UTC)):
-        return None
-    for kind in (Unresolvable, BuildFailed):
-        if reason := store.failure(_failure_key(spec, kind)):
-            return kind(reason)
-    return None
-
-
-def _keep_failure(spec: EnvironmentSpec, error: Exception, store: Store) -> None:
-    store.keep_failure(_failure_key(spec, type(error)), str(error))
-
-
-def _failure_key(spec: EnvironmentSpec, kind: type[Exception]) -> str:
-    return codec.digest("failure", Unresolvable.__name__ if issubclass(kind, Unresolvable) else "", spec)
-
-
-def _is_past(spec: EnvironmentSpec, made: datetime) -> bool:
-    return spec.not_after is not None and spec.not_after < made - _RECENT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learnt:
-    """What a store has about the environment of a spec."""
-
-    resolution: Resolution | None
-    unresolvable: str | None
-    """Why there is no set of releases; None: there is one, or nobody knows."""
-    unbuildable: str | None
-
-
-def learnt(spec: EnvironmentSpec, store: Store) -> Learnt:
-    """Return what the store has about a spec, for another machine's store."""
-    known = store.resolution(_resolution_key(spec))
-    return Learnt(
-        resolution=known[0] if known else None,
-        unresolvable=store.failure(_failure_key(spec, Unresolvable)),
-        unbuildable=store.failure(_failure_key(spec, BuildFailed)),
-    )
-
-
-def learn(spec: EnvironmentSpec, known: Learnt, store: Store) -> None:
-    """Keep what another machine's store has about a spec."""
-    if known.resolution:
-        store.keep_resolution(_resolution_key(spec), known.resolution)
-    for kind, reason in ((Unresolvable, known.unresolvable), (BuildFailed, known.unbuildable)):
-        if reason is not None:
-            store.keep_failure(_failure_key(spec, kind), reason)
 
 
 def _untestable(request: TrialRequest, error: Exception, *, build_s: float = 0.0) -> Trial:

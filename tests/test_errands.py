@@ -33,9 +33,10 @@ from bisect_asgi.model import (
 )
 from bisect_asgi.process import Lifeline
 from bisect_asgi.remote.calls import Unsuitable
+from bisect_asgi.resolutions import Learnt, learnt
 from bisect_asgi.samples import Lane
 from bisect_asgi.store import Store
-from bisect_asgi.trial import Learnt, Workshop, learnt
+from bisect_asgi.trial import Workshop
 
 LONG_AGO = datetime(2021, 1, 1, tzinfo=UTC)
 HERE = Interpreter(path="/usr/bin/python3.8", version="3.8.18")

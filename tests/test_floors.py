@@ -52,6 +52,7 @@ FLOORS = (
             "sdists",
             "kept",
             "samples",
+            "resolutions",
             "stopwatch",
             "files",
         ),

@@ -34,10 +34,11 @@ from bisect_asgi.model import BuiltEnvironment, Distribution, Trial, TrialReques
 from bisect_asgi.process import Lifeline
 from bisect_asgi.remote.calls import Elsewhere
 from bisect_asgi.repository import Repository
+from bisect_asgi.resolutions import resolve
 from bisect_asgi.runs import clean_up
 from bisect_asgi.samples import Lane
 from bisect_asgi.store import Store
-from bisect_asgi.trial import Workshop, is_built, prepare, recall, resolve, run_trial
+from bisect_asgi.trial import Workshop, is_built, prepare, recall, run_trial
 
 if TYPE_CHECKING:  # of what only some commands need
     from bisect_asgi.contents import ContentsCache
@@ -223,7 +224,7 @@ def open_world(
             interpreter=lambda wish: interpreters.find(wish, pythons),
             usable=interpreters.usable,
             downloadable=interpreters.downloadable,
-            resolve=lambda spec: resolve(spec, workshop, lifeline).distributions,
+            resolve=lambda spec: resolve(spec, workshop.store, workshop.resolver, lifeline).distributions,
             repository=cache(lambda where: Repository.open(where, places.repositories, lifeline)),
             requirements=lambda built: _requirements(places, workshop, built),
             tags=lambda where: _tags(places, where),

@@ -47,6 +47,7 @@ class Contender:
 
 OURS, LOOP = "ours", "uv loop"
 _FIRST = r"^(?:first new:|first bad option is:) *(\S+)$"
+_FIRST_COMMIT = r"^([0-9a-f]{40}) is the first bad commit"
 _FIXED = r"^(?:first_affected|fixed_in): *(?!None)(\S+)$"
 
 CONTENDERS: Mapping[str, Contender] = {
@@ -73,7 +74,7 @@ CONTENDERS: Mapping[str, Contender] = {
     "git": Contender(
         title="`git bisect run`",
         command=in_repository(BISECT % "sh {trial}"),
-        read=told(r"^([0-9a-f]{40}) is the first bad commit"),
+        read=told(_FIRST_COMMIT),
         works=(MAIN, IMPORT),
     ),
     "bisecter": Contender(
@@ -87,7 +88,7 @@ CONTENDERS: Mapping[str, Contender] = {
     "bisectlib": Contender(
         title="git_bisectlib, in `git bisect run`",
         command=in_repository(BISECT % "python {recipe}"),
-        read=told(r"^([0-9a-f]{40}) is the first bad commit"),
+        read=told(_FIRST_COMMIT),
         package="git_bisectlib==0.16.2",
         is_slow=True,
         works=(MAIN,),

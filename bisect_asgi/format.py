@@ -37,11 +37,16 @@ def duration(seconds: float) -> str:
 
 def size(count: int) -> str:
     """Bytes in binary units: `512 B`, `1.4 MiB`, `31 MiB`."""
-    unit = 0
-    while count >= 1023.5 * 1024**unit and unit < len(_BYTE_UNITS) - 1:
-        unit += 1
-    value = count / 1024**unit
-    return f"{value:.1f} {_BYTE_UNITS[unit]}" if unit and value < 9.95 else f"{value:.0f} {_BYTE_UNITS[unit]}"
+    value, unit = in_binary_unit(count)
+    return f"{value:.1f} {unit}" if unit != "B" and value < 9.95 else f"{value:.0f} {unit}"
+
+
+def in_binary_unit(count: float) -> tuple[float, str]:
+    """Bytes in the first unit in which they are fewer than 1024 once rounded, and the unit's name."""
+    step = 0
+    while count >= 1023.5 * 1024**step and step < len(_BYTE_UNITS) - 1:
+        step += 1
+    return count / 1024**step, _BYTE_UNITS[step]
 
 
 def date(moment: datetime | None) -> str:

@@ -9,6 +9,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from bisect_asgi.format import in_binary_unit
+
 _UNITS: dict[str, tuple[float, str]] = (
     {"": (1, ""), "%": (0.01, "%"), "/s": (1, "1/s"), "1/s": (1, "1/s")}
     | {"ns": (1e-9, "s"), "µs": (1e-6, "s"), "us": (1e-6, "s"), "ms": (1e-3, "s")}
@@ -26,7 +28,6 @@ _ONE_A_SECOND = re.compile(r"\s1/s$", re.I)
 _GREEK_MU, _MICRO_SIGN = "\u03bc", "\u00b5"
 _LONGEST_SHOWN = 40
 
-_BYTE_STEPS = ("B", "KiB", "MiB", "GiB", "TiB")
 _TIME_STEPS = ((600 * 60, "h"), (600, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs"), (0, "ns"))
 """From how many seconds on which unit is used."""
 
@@ -123,8 +124,5 @@ def _time(seconds: float) -> str:
 
 
 def _bytes(count: float) -> str:
-    step = 0
-    while count >= 1023.5 * 1024**step and step < len(_BYTE_STEPS) - 1:
-        step += 1
-    value = count / 1024**step
-    return _scaled(value, _BYTE_STEPS[step]) if step else f"{_digits(value)} B"
+    value, unit = in_binary_unit(count)
+    return f"{_digits(value)} B" if unit == "B" else _scaled(value, unit)

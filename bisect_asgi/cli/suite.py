@@ -67,7 +67,9 @@ def suite(
 
         suite_text.render(report)
     if report.exit_code is ExitCode.INTERRUPTED:
-        show_error("interrupted", "every run that had ended is kept; the same command goes on from there")
+        from bisect_asgi.answers import INTERRUPTED
+
+        show_error(INTERRUPTED.message, INTERRUPTED.hint)
     if not quiet and (logs := [row.log for row in rows if row.log]):
         say(f"logs: {Path(logs[0]).parent}")
     raise typer.Exit(report.exit_code)

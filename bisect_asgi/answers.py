@@ -127,30 +127,37 @@ def answer(case: Case, state: State, judgement: Judgement) -> Answer:
 def _ends(case: Case, judgement: Judgement) -> Answer | None:
     """The answer when a named end is not what the user says of it."""
     good, bad = case.expectation.good, case.expectation.bad
+    answer = None
     if good is not None and (ruling := judgement.rulings.get(good)):
-        if ruling.outcome is Outcome.FAILED:
-            return Answer(
-                kind=AnswerKind.GOOD_END_FAILS,
-                message=f"the good end fails: {_ran(case, good, ruling)}",
-                hint=_LOCKS_HINT
-                if case.noun == "lock"
-                else f"name another {case.noun} with `--good`, or none: older ones are then tried",
-            )
-        if ruling.outcome is Outcome.UNTESTABLE:
-            return _untestable_end(case, good, ruling, "good")
-    if bad is not None and (ruling := judgement.rulings.get(bad)):
-        if ruling.outcome is Outcome.PASSED:
-            return Answer(
-                kind=AnswerKind.NOT_REPRODUCED,
-                message=f"the bad end passes: {_ran(case, bad, ruling)}",
-                hint=_LOCKS_HINT
-                if case.noun == "lock"
-                else "the change may be later, or need another Python or other dependencies: "
-                "try another `--bad`, `--python` or `--deps`",
-            )
-        if ruling.outcome is Outcome.UNTESTABLE:
-            return _untestable_end(case, bad, ruling, "bad")
-    return None
+        answer = _good_end(case, good, ruling)
+    if answer is None and bad is not None and (ruling := judgement.rulings.get(bad)):
+        answer = _bad_end(case, bad, ruling)
+    return answer
+
+
+def _good_end(case: Case, key: int, ruling: Ruling) -> Answer | None:
+    if ruling.outcome is Outcome.FAILED:
+        return Answer(
+            kind=AnswerKind.GOOD_END_FAILS,
+            message=f"the good end fails: {_ran(case, key, ruling)}",
+            hint=_LOCKS_HINT
+            if case.noun == "lock"
+            else f"name another {case.noun} with `--good`, or none: older ones are then tried",
+        )
+    return _untestable_end(case, key, ruling, "good") if ruling.outcome is Outcome.UNTESTABLE else None
+
+
+def _bad_end(case: Case, key: int, ruling: Ruling) -> Answer | None:
+    if ruling.outcome is Outcome.PASSED:
+        return Answer(
+            kind=AnswerKind.NOT_REPRODUCED,
+            message=f"the bad end passes: {_ran(case, key, ruling)}",
+            hint=_LOCKS_HINT
+            if case.noun == "lock"
+            else "the change may be later, or need another Python or other dependencies: "
+            "try another `--bad`, `--python` or `--deps`",
+        )
+    return _untestable_end(case, key, ruling, "bad") if ruling.outcome is Outcome.UNTESTABLE else None
 
 
 def _untestable_end(case: Case, key: int, ruling: Ruling, end: str) -> Answer:
@@ -192,40 +199,48 @@ def _flaky(case: Case, judgement: Judgement) -> Answer | None:
 
 def _unsettled(case: Case, believed: Believed, state: State) -> Answer:
     """The probe contradicts itself, and no boundary came out of it."""
-    old, new = believed.old, believed.new
-    runs, failed = old.runs + new.runs, old.failed + new.failed
     if isinstance(state, Stopped):
         return Answer(
             kind=AnswerKind.NOT_REPRODUCED,
-            message=f"`{case.probe}` fails as often everywhere: {failed} of {plural(runs, 'run')}, "
+            message=f"`{case.probe}` fails as often everywhere: {_failures(believed)}, "
             f"from {case.labels[0]} to {case.labels[-1]}",
             hint="the bug may be as old as the oldest one, or the probe may fail for a reason of its own",
         )
+    is_unshown = believed.no_change >= believed.probability
+    told, hint = _unshown(case, believed) if is_unshown else _unplaced(case, believed)
     noisy = f"the samples of `{case.metric}` are noisy" if case.metric else "the probe is flaky"
-    bad = "were beyond the limit" if case.metric else "failed"
-    if believed.no_change >= believed.probability:
-        return Answer(
-            kind=AnswerKind.INCONCLUSIVE,
-            message=f"{noisy}, and {case.budget} did not show that anything changes: "
-            f"{failed} of {plural(runs, 'run')} {bad}; that this is as often everywhere has a probability of "
-            f"{believed.no_change:.2f}, the likeliest change, in {case.labels[believed.high]}, "
-            f"{believed.probability:.2f}",
-            hint="`--budget` allows for more, the same command goes on from there; "
-            "the bug may be as old as the oldest release, or the probe may fail for a reason of its own",
-        )
-    among = f"{case.labels[believed.first]} to {case.labels[believed.last]}"
     return Answer(
         kind=AnswerKind.INCONCLUSIVE,
-        message=f"{noisy}, and {case.budget} did not tell where it changes: most probably in "
-        f"{case.labels[believed.high]} (probability {believed.probability:.2f}), "
-        f"with {believed.confidence:g} in one of {among}",
-        hint="`--budget` allows for more, the same command goes on from there; "
-        + (
-            "a probe that measures more at once needs less"
-            if case.metric
-            else "a probe that fails more often where it is bad needs less"
-        ),
+        message=f"{noisy}, and {case.budget} did not {told}",
+        hint=f"`--budget` allows for more, the same command goes on from there; {hint}",
     )
+
+
+def _failures(believed: Believed) -> str:
+    old, new = believed.old, believed.new
+    return f"{old.failed + new.failed} of {plural(old.runs + new.runs, 'run')}"
+
+
+def _unshown(case: Case, believed: Believed) -> tuple[str, str]:
+    """What is not known, and what to do, where nothing may have changed at all."""
+    bad = "were beyond the limit" if case.metric else "failed"
+    told = (
+        f"show that anything changes: {_failures(believed)} {bad}; "
+        f"that this is as often everywhere has a probability of {believed.no_change:.2f}, "
+        f"the likeliest change, in {case.labels[believed.high]}, {believed.probability:.2f}"
+    )
+    return told, "the bug may be as old as the oldest release, or the probe may fail for a reason of its own"
+
+
+def _unplaced(case: Case, believed: Believed) -> tuple[str, str]:
+    """The same where something changes, and it may be in one of several."""
+    among = f"{case.labels[believed.first]} to {case.labels[believed.last]}"
+    told = (
+        f"tell where it changes: most probably in {case.labels[believed.high]} "
+        f"(probability {believed.probability:.2f}), with {believed.confidence:g} in one of {among}"
+    )
+    more = "measures more at once" if case.metric else "fails more often where it is bad"
+    return told, f"a probe that {more} needs less"
 
 
 def _found(case: Case, found: Found, judgement: Judgement) -> Answer:

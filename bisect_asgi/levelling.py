@@ -114,16 +114,14 @@ class Levelling:
 
     def _judge_by(self, change: Change, samples: Mapping[int, Sequence[float]], good: int | None) -> None:
         """Call releases good and bad by the newest step: more is worse, unless an end says otherwise."""
-        old, new = samples[change.low], samples[change.high]
         are_ratios = self._limit.unit == RATIO and min(change.old, change.new) > 0
         between = limit_between([change.old], [change.new], are_ratios=are_ratios)
         is_worse = between.is_new_above if good is None else good <= change.low
         is_bad_above = between.is_new_above == is_worse
-        value = between.value
         limit = replace(
             self._limit,
-            above=value if is_bad_above else None,
-            below=None if is_bad_above else value,
+            above=between.value if is_bad_above else None,
+            below=None if is_bad_above else between.value,
         )
         ends = (change.low, change.high) if is_worse else (change.high, change.low)
         question = self._engine.question
@@ -133,6 +131,11 @@ class Levelling:
             expectation=Expectation(good=ends[0], bad=ends[1]),
         )
         self._engine.noise = self._placed(samples, limit, is_worse)
+        self._tell_step(change, samples, limit)
+        self._engine.tell()
+
+    def _tell_step(self, change: Change, samples: Mapping[int, Sequence[float]], limit: Limit) -> None:
+        old, new = samples[change.low], samples[change.high]
         self._engine.emit(
             events.EndsSampled(
                 metric=limit.metric,
@@ -147,7 +150,6 @@ class Levelling:
                 below=limit.below,
             )
         )
-        self._engine.tell()
 
     def _placed(self, samples: Mapping[int, Sequence[float]], limit: Limit, is_worse: bool) -> Noise:
         """Each release is on the side of the limit where its median is, whatever single samples say."""

@@ -17,17 +17,7 @@ from bisect_asgi.rules import DEFAULT_EFFECT, Aim, Limit, Rules
 def read_rules(options: Options) -> Rules:
     """What decides: passing and failing, or a metric with its limit, or one whose limit has to be found."""
     rules = Rules(any_failure=bool(options.any_failure), match=_pattern(options.match))
-    if options.bad_above is not None and options.bad_below is not None:
-        raise UsageError(
-            f"`--bad-above {options.bad_above}` and `--bad-below {options.bad_below}` are two limits",
-            hint="name one of them; the other side is good",
-        )
-    named = options.metric is not None or options.bad_above is not None or options.bad_below is not None
-    if options.effect is not None and not named:
-        raise UsageError(
-            f"`--effect {options.effect}` has no use here", hint="name what is measured: `--metric wall`"
-        )
-    if not named:
+    if not _is_measured(options):
         return rules
     if rules.match is not None:
         raise UsageError(
@@ -45,6 +35,25 @@ def read_rules(options: Options) -> Rules:
             hint="it is for ends that have to come apart",
         )
     return replace(rules, limit=_limit(metric, bound, is_above=above is not None))
+
+
+def _is_measured(options: Options) -> bool:
+    """Tell whether anything is measured.
+
+    Raises:
+        UsageError: what is said of it does not go together.
+    """
+    if options.bad_above is not None and options.bad_below is not None:
+        raise UsageError(
+            f"`--bad-above {options.bad_above}` and `--bad-below {options.bad_below}` are two limits",
+            hint="name one of them; the other side is good",
+        )
+    named = options.metric is not None or options.bad_above is not None or options.bad_below is not None
+    if options.effect is not None and not named:
+        raise UsageError(
+            f"`--effect {options.effect}` has no use here", hint="name what is measured: `--metric wall`"
+        )
+    return named
 
 
 def _limit(metric: str, bound: Quantity, *, is_above: bool) -> Limit:

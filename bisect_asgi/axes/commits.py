@@ -45,21 +45,9 @@ def prepare(plan: Plan, sources: Sources) -> Setting:
             them.
         Unavailable: the repository or the index did not answer.
     """
-    if plan.repository is None or plan.good is None:
-        missing = "`--repo PATH|URL`" if plan.repository is None else "`--good`"
-        raise UsageError(
-            f"`--over commits` needs {missing}",
-            hint=f"`bisect-asgi {plan.named} --over commits --repo PATH --good VERSION --bad VERSION …`",
-        )
-    repository = sources.repository(plan.repository)
-    bad = plan.bad or "HEAD"
-    stretch = between(
-        repository,
-        plan.good,
-        bad,
-        project=plan.project,
-        options=("--good", "--bad"),
-    )
+    where, start = _named(plan)
+    ends, options = (start, plan.bad or "HEAD"), ("--good", "--bad")
+    stretch = between(sources.repository(where), *ends, project=plan.project, options=options)
     pinned = pinned_releases(plan.held, sources.releases_of)
     choice = _choose(plan, sources)
 
@@ -76,13 +64,28 @@ def prepare(plan: Plan, sources: Sources) -> Setting:
         )
 
     last = len(stretch.commits) - 1
-    good, bad_place = (last, 0) if stretch.is_reversed else (0, last)
+    good, bad = (last, 0) if stretch.is_reversed else (0, last)
     return Setting(
         choice=choice,
         candidates=candidates(stretch.commits, spec),
-        expectation=Expectation(good=good, bad=bad_place if plan.bad else None),
+        expectation=Expectation(good=good, bad=bad if plan.bad else None),
         notes=stretch.notes,
     )
+
+
+def _named(plan: Plan) -> tuple[str, str]:
+    """The repository and the older end, which only the user can know.
+
+    Raises:
+        UsageError: one of them is missing.
+    """
+    if plan.repository is None or plan.good is None:
+        missing = "`--repo PATH|URL`" if plan.repository is None else "`--good`"
+        raise UsageError(
+            f"`--over commits` needs {missing}",
+            hint=f"`bisect-asgi {plan.named} --over commits --repo PATH --good VERSION --bad VERSION …`",
+        )
+    return plan.repository, plan.good
 
 
 def candidates(

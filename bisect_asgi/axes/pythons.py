@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from packaging.version import Version
 
 from bisect_asgi.axes.base import (
@@ -17,7 +20,7 @@ from bisect_asgi.axes.interpreter import admitted
 from bisect_asgi.errors import UsageError
 from bisect_asgi.format import listing
 from bisect_asgi.judge import Expectation
-from bisect_asgi.model import Candidate, EnvironmentSpec
+from bisect_asgi.model import Candidate, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.plan import Plan, PolicyKind
 from bisect_asgi.releases import Range, Usable, outermost
 
@@ -33,11 +36,7 @@ def prepare(plan: Plan, sources: Sources) -> Setting:
     held = (plan.base, *plan.held)
     pinned = pinned_releases(held, sources.releases_of)
     check_dates(plan, pinned)
-    # The day of a package that is not pinned is nobody's: then each interpreter gets the latest.
-    own = [release for release in pinned if release.project == plan.project]
-    limit = (
-        newest_upload(own and pinned) if plan.policy.kind is PolicyKind.AS_OF_RELEASE else plan.policy.moment
-    )
+    limit = _limit(plan, pinned)
     found = admitted(plan, sources, Range(releases=()))
     pythons = sorted(found, key=lambda usable: Version(usable.interpreter.version))
     good, bad = _place(plan.good, "--good", pythons), _place(plan.bad, "--bad", pythons)
@@ -47,27 +46,34 @@ def prepare(plan: Plan, sources: Sources) -> Setting:
             f"there is only one Python to look at: {_names(pythons[start : end + 1])}",
             hint="widen `--good` and `--bad`; `uv python install` gets further ones",
         )
+
+    def spec(interpreter: Interpreter) -> EnvironmentSpec:
+        return EnvironmentSpec(
+            interpreter=interpreter,
+            requirements=held,
+            overrides=plan.overrides,
+            not_after=limit,
+            exempt=exemptions(pinned),
+            held=plan.held,
+            held_not_after=limit,
+        )
+
+    chosen = [usable.interpreter for usable in pythons[start : end + 1]]
     return Setting(
         choice=None,
-        candidates=tuple(
-            Candidate(
-                label=usable.interpreter.version,
-                spec=EnvironmentSpec(
-                    interpreter=usable.interpreter,
-                    requirements=held,
-                    overrides=plan.overrides,
-                    not_after=limit,
-                    exempt=exemptions(pinned),
-                    held=plan.held,
-                    held_not_after=limit,
-                ),
-            )
-            for usable in pythons[start : end + 1]
-        ),
+        candidates=tuple(Candidate(label=each.version, spec=spec(each)) for each in chosen),
         expectation=Expectation(
             good=None if good is None else good - start, bad=None if bad is None else bad - start
         ),
     )
+
+
+def _limit(plan: Plan, pinned: Sequence[Release]) -> datetime | None:
+    """The day of what the package needs; None: each interpreter gets the latest."""
+    if plan.policy.kind is not PolicyKind.AS_OF_RELEASE:
+        return plan.policy.moment
+    is_pinned = any(release.project == plan.project for release in pinned)
+    return newest_upload(pinned) if is_pinned else None  # the day of one that is not pinned is nobody's
 
 
 def _place(wish: str | None, option: str, pythons: list[Usable]) -> int | None:

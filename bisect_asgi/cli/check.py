@@ -10,7 +10,7 @@ from bisect_asgi.cli import arguments
 from bisect_asgi.cli.app import app
 
 if TYPE_CHECKING:
-    from bisect_asgi.model import Trial
+    from bisect_asgi.model import Observation, Trial
     from bisect_asgi.plan import Plan
     from bisect_asgi.suitability import Choice
 
@@ -86,9 +86,7 @@ def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
     from dataclasses import replace
 
     from bisect_asgi.errors import Unavailable
-    from bisect_asgi.format import duration, size
     from bisect_asgi.model import Outcome
-    from bisect_asgi.quantities import show
     from bisect_asgi.session import rule_on
 
     # Nothing is compared here: a probe that fails is bad, although it says nothing about a metric.
@@ -110,13 +108,21 @@ def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
     typer.echo(f"{plan.project} {trial.label} on Python {choice.interpreter.version}: {word}")
     if seen:
         typer.echo(f"  {seen}")
+    _show_run(run, with_output=ruling.outcome is not Outcome.PASSED)
+    return exit_code
+
+
+def _show_run(run: Observation, *, with_output: bool) -> None:
+    """Print what a run took and measured, and what it wrote."""
+    from bisect_asgi.format import duration, size
+    from bisect_asgi.quantities import show
+
     if run.exit_code is not None or run.wall_s:
         memory = f", peak memory {size(run.peak_bytes)}" if run.peak_bytes else ""
         typer.echo(f"  run in {duration(run.wall_s)}, {duration(run.cpu_s)} of CPU time{memory}")
     for name, value in run.metrics.items():
         typer.echo(f"  {name} = {show(value, run.units.get(name, ''))}")
     for title, text in (("stacks", run.stacks), ("output", run.output_tail)):
-        if text and ruling.outcome is not Outcome.PASSED:
+        if text and with_output:
             typer.echo(f"  {title}:")
             typer.echo("\n".join(f"    {line}" for line in text.splitlines()[-30:]))
-    return exit_code

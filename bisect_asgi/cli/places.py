@@ -193,19 +193,7 @@ def open_world(
     show_output: bool,
 ) -> Iterator[World]:
     """Put together what a session needs of the outside."""
-
-    def here(request: TrialRequest, lifeline: Lifeline) -> Trial:
-        def tell(event: Event) -> None:
-            emit(Staged(stage=request.stage, event=event) if request.stage else event)
-
-        return run_trial(
-            request,
-            workshop,
-            lifeline=lifeline,
-            progress=lambda activity: tell(TrialProgressed(key=request.key, activity=activity)),
-            output=(lambda text: tell(OutputSeen(key=request.key, text=text))) if show_output else None,
-        )
-
+    here = _here(workshop, emit, show_output=show_output)
     pythons = places.root / "interpreters"
     lifeline = Lifeline()
     with (
@@ -242,6 +230,24 @@ def open_world(
             else lambda request, lifeline: prepare(request, workshop, lifeline=lifeline),
             builders=builders,
         )
+
+
+def _here(workshop: Workshop, emit: Callable[[Event], None], *, show_output: bool) -> RunTrial:
+    """What makes trials on this machine, and tells their progress."""
+
+    def here(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        def tell(event: Event) -> None:
+            emit(Staged(stage=request.stage, event=event) if request.stage else event)
+
+        return run_trial(
+            request,
+            workshop,
+            lifeline=lifeline,
+            progress=lambda activity: tell(TrialProgressed(key=request.key, activity=activity)),
+            output=(lambda text: tell(OutputSeen(key=request.key, text=text))) if show_output else None,
+        )
+
+    return here
 
 
 @contextmanager

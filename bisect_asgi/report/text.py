@@ -64,14 +64,19 @@ def _parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[R
         yield from left_out
     if any(command for _, command in report.reproduce):
         yield ""
-        yield Text("Reproduce", style="bold")
-        for version, command in report.reproduce:
-            row = report.row(version)
-            yield Text(f"  # {version} ({_state(row, report) if row else ''})", style="dim")
-            yield Pasted(f"  {command}")
+        yield from _reproduce(report)
     if timings_width:
         yield ""
         yield from timed.parts(report.timings, width=timings_width)
+
+
+def _reproduce(report: Report) -> Iterator[RenderableType]:
+    """What to paste into a shell, for each side."""
+    yield Text("Reproduce", style="bold")
+    for version, command in report.reproduce:
+        row = report.row(version)
+        yield Text(f"  # {version} ({_state(row, report) if row else ''})", style="dim")
+        yield Pasted(f"  {command}")
 
 
 def _why(report: Report) -> Iterator[RenderableType]:

@@ -24,7 +24,9 @@ from pathlib import Path
 
 from bisect_asgi import session
 from bisect_asgi.cli.inputs import read_plan
-from bisect_asgi.cli.places import Places, open_workshop, open_world
+from bisect_asgi.cli.places import Places
+from bisect_asgi.cli.workshop import open_workshop
+from bisect_asgi.cli.world import open_world
 from bisect_asgi.metadata import Options
 
 PROBES = Path(__file__).parent.parent / "probes"

@@ -23,7 +23,7 @@ from bisect_asgi.environments.cache import Environment, EnvironmentCache
 from bisect_asgi.environments.resolution import Resolution, Resolver
 from bisect_asgi.environments.skeletons import NotProved
 from bisect_asgi.errors import BuildFailed, Unresolvable
-from bisect_asgi.events import Activity
+from bisect_asgi.events import Activity, Event, OutputSeen, Staged, TrialProgressed
 from bisect_asgi.locks import locked
 from bisect_asgi.model import (
     BuiltEnvironment,
@@ -87,6 +87,23 @@ def run_trial(
             request=request, workshop=workshop, lifeline=lifeline, progress=progress, output=output
         ).trial()
     return replace(trial, steps=steps)
+
+
+def telling(
+    request: TrialRequest, emit: Callable[[Event], None], *, show_output: bool
+) -> tuple[Progress, Output | None]:
+    """What a trial tells its progress and output to: both become events of the search that it is for."""
+
+    def tell(event: Event) -> None:
+        emit(Staged(stage=request.stage, event=event) if request.stage else event)
+
+    def progress(activity: Activity) -> None:
+        tell(TrialProgressed(key=request.key, activity=activity))
+
+    def output(text: str) -> None:
+        tell(OutputSeen(key=request.key, text=text))
+
+    return progress, output if show_output else None
 
 
 def prepare(request: TrialRequest, workshop: Workshop, *, lifeline: Lifeline) -> dict[Step, float]:

@@ -8,16 +8,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from bisect_asgi import codec, doctor, errands
-from bisect_asgi.cli.places import Places, open_workshop
+from bisect_asgi.cli.places import Places
+from bisect_asgi.cli.workshop import open_workshop
 from bisect_asgi.environments.uv import Indexes
 from bisect_asgi.errors import Unavailable
-from bisect_asgi.events import Event, OutputSeen, Staged, TrialProgressed
 from bisect_asgi.model import Interpreter, TrialRequest
 from bisect_asgi.process import Lifeline
 from bisect_asgi.remote import calls
 from bisect_asgi.remote.calls import Unsuitable
 from bisect_asgi.samples import Lane
-from bisect_asgi.trial import Workshop
+from bisect_asgi.trial import Workshop, telling
 
 _MOST_COMMANDS = 16
 
@@ -46,18 +46,18 @@ class Away:
 
     def _run(self, request: TrialRequest, lifeline: Lifeline) -> errands.Parcel:
         places = Places.configured()
-
-        def tell(event: Event) -> None:
-            staged = Staged(stage=request.stage, event=event) if request.stage else event
-            calls.tell(self.command, codec.event_to_json(staged))
-
+        progress, output = telling(
+            request,
+            lambda event: calls.tell(self.command, codec.event_to_json(event)),
+            show_output=self.show_output,
+        )
         parcel = errands.run_there(
             replace(request, abreast=1),  # a thread of a worker is room for one run
             lifeline,
             _OPENED.workshop(places, self),
             pythons=places.root / "interpreters",
-            progress=lambda activity: tell(TrialProgressed(key=request.key, activity=activity)),
-            output=(lambda text: tell(OutputSeen(key=request.key, text=text))) if self.show_output else None,
+            progress=progress,
+            output=output,
         )
         calls.tell(self.command, calls.LAST_WORD)
         return parcel

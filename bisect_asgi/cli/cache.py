@@ -17,7 +17,8 @@ def cache(
     ] = False,
 ) -> None:
     """Show what is kept and how large it is."""
-    from bisect_asgi.cli.places import Places, limit_bytes, open_workshop
+    from bisect_asgi.cli.places import Places, limit_bytes
+    from bisect_asgi.cli.workshop import open_workshop
     from bisect_asgi.errors import Unavailable
     from bisect_asgi.format import plural, size
 

@@ -66,7 +66,9 @@ def check(
 
 def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int:
     from bisect_asgi import session
-    from bisect_asgi.cli.places import Places, open_workshop, open_world
+    from bisect_asgi.cli.places import Places
+    from bisect_asgi.cli.workshop import open_workshop
+    from bisect_asgi.cli.world import open_world
     from bisect_asgi.executors import open_executor
     from bisect_asgi.sinks.plain import PlainSink
 

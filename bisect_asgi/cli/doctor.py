@@ -46,7 +46,8 @@ def _examine(where: str | None) -> Mapping[str, Health | Exception]:
     import platform
 
     from bisect_asgi import doctor as judge
-    from bisect_asgi.cli.places import Places, indexes
+    from bisect_asgi.cli.places import Places
+    from bisect_asgi.cli.workshop import indexes
     from bisect_asgi.executors import open_cluster
 
     if where is None:

@@ -142,7 +142,9 @@ def bisect(plan: Plan, talk: Talk, where: str | None = None) -> ExitCode:
     """Run the session with its sinks, on the executor at `where`; show the report however it ended."""
     from bisect_asgi import session
     from bisect_asgi.cli.early import ImportReport
-    from bisect_asgi.cli.places import Places, open_workshop, open_world
+    from bisect_asgi.cli.places import Places
+    from bisect_asgi.cli.workshop import open_workshop
+    from bisect_asgi.cli.world import open_world
     from bisect_asgi.executors import open_executor, widened
     from bisect_asgi.log import EventLog
     from bisect_asgi.sinks.broadcast import Broadcast

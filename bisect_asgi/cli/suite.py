@@ -129,7 +129,9 @@ def _run(
 
     from bisect_asgi.batch import shared, side_by_side
     from bisect_asgi.cli.output import say
-    from bisect_asgi.cli.places import Places, open_workshop, open_world
+    from bisect_asgi.cli.places import Places
+    from bisect_asgi.cli.workshop import open_workshop
+    from bisect_asgi.cli.world import open_world
     from bisect_asgi.executors import open_executor
     from bisect_asgi.remote.calls import Elsewhere
     from bisect_asgi.report.suite import row_not_begun

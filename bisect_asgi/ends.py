@@ -223,13 +223,7 @@ class EndSampler:
                 "a share of that is no limit",
                 hint="give one in units of the metric, or none",
             )
-        sides = (
-            f"{limit.show(median(samples))} in {self._setting.labels[key]} "
-            f"(median of {plural(len(samples), 'sample')}, "
-            f"{limit.show(min(samples))} to {limit.show(max(samples))})"
-            for key in (ends.low, ends.high)
-            if (samples := self.samples(key))
-        )
+        sides = (self._shown(key, limit) for key in (ends.low, ends.high))
         is_finite = compared.relative < math.inf
         difference = show(compared.relative, "%") if is_finite else limit.show(abs(compared.difference))
         told = (
@@ -243,6 +237,15 @@ class EndSampler:
             f"difference {difference}, smallest that counts {show(self._aim.effect, '%')}",
             hint=f"{more}a smaller `--effect` may count; "
             "other ends may differ (`--good`, `--bad`); `--all` looks at every release between them",
+        )
+
+    def _shown(self, key: int, limit: Limit) -> str:
+        """The samples of an end, in words."""
+        samples = self.samples(key)
+        return (
+            f"{limit.show(median(samples))} in {self._setting.labels[key]} "
+            f"(median of {plural(len(samples), 'sample')}, "
+            f"{limit.show(min(samples))} to {limit.show(max(samples))})"
         )
 
     def _mixed_units(self, ends: Ends) -> Answer | None:

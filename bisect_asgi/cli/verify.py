@@ -13,6 +13,7 @@ from bisect_asgi.cli.app import app
 if TYPE_CHECKING:
     from bisect_asgi.claims import Finding
     from bisect_asgi.cli.output import Talk
+    from bisect_asgi.metadata import Options
     from bisect_asgi.plan import Plan
 
 
@@ -38,19 +39,38 @@ def verify(
     quiet: arguments.Quiet = False,
 ) -> None:
     """Tell whether a claim about a release is confirmed, incomplete or refuted, or cannot be told."""
-    from dataclasses import replace
-
-    from bisect_asgi.cli.inputs import read_plan
     from bisect_asgi.cli.output import Talk
-    from bisect_asgi.errors import ExitCode, UsageError
+    from bisect_asgi.errors import ExitCode
     from bisect_asgi.metadata import Options
 
     said = Options(
         releases=releases, deps=deps, python=python, fresh=fresh, fixed_in=fixed_in, broken_in=broken_in
     )
-    folder = Path(package) if package and probe is None and Path(package).is_dir() else None
-    if folder is not None:
-        plans = [read_plan(said, path) for path in sorted(folder.glob("*.py"))]
+    talk = Talk(quiet=quiet)
+    exit_code = ExitCode.FOUND
+    for plan in _plans(package, probe, said):
+        finding = _verify(plan, talk, executor)
+        exit_code = max(exit_code, finding.verdict.exit_code)
+        name = Path(plan.probe_path or plan.probe.name).name
+        typer.echo(f"{finding.verdict:<12} {plan.project} {finding.claim} ({name}): {finding.truth}")
+        if finding.claim.source:
+            typer.echo(f"{'':<12} claimed by {finding.claim.source}")
+    raise typer.Exit(exit_code)
+
+
+def _plans(package: str | None, probe: Path | None, said: Options) -> list[Plan]:
+    """The plan of the probe that is named, or of each with a claim in the folder that is.
+
+    Raises:
+        UsageError: there is no claim, or a plan cannot be made.
+    """
+    from dataclasses import replace
+
+    from bisect_asgi.cli.inputs import read_plan
+    from bisect_asgi.errors import UsageError
+
+    if package and probe is None and Path(package).is_dir():
+        plans = [read_plan(said, path) for path in sorted(Path(package).glob("*.py"))]
         plans = [plan for plan in plans if plan.claim is not None]
     else:
         plans = [read_plan(replace(said, package=package), probe)]
@@ -59,16 +79,7 @@ def verify(
             "there is no claim to verify",
             hint="say `--fixed-in VERSION` or `--broken-in VERSION`, or put it into the probe's table",
         )
-    talk = Talk(quiet=quiet)
-    exit_code = ExitCode.FOUND
-    for plan in plans:
-        finding = _verify(plan, talk, executor)
-        exit_code = max(exit_code, finding.verdict.exit_code)
-        name = Path(plan.probe_path or plan.probe.name).name
-        typer.echo(f"{finding.verdict:<12} {plan.project} {finding.claim} ({name}): {finding.truth}")
-        if finding.claim.source:
-            typer.echo(f"{'':<12} claimed by {finding.claim.source}")
-    raise typer.Exit(exit_code)
+    return plans
 
 
 def _verify(plan: Plan, talk: Talk, where: str | None) -> Finding:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from time import monotonic
 from typing import Any
 
 import distributed
@@ -234,12 +237,24 @@ def test_without_workers_a_call_ends_when_patience_does(workers: list[str]) -> N
     assert len(world.client.tasks) == len(workers)
 
     world.are()
-    while not future.done():  # patience counts from the first time that the call was seen alone
+    deadline = monotonic() + PATIENCE_S
+    while not future.done() and monotonic() < deadline:  # patience counts from when the call was seen alone
         world.submissions.tend()
 
     with pytest.raises(Unavailable, match=r"^all workers of the cluster are gone$"):
         future.result(0)
     world.link.close()
+
+
+def test_a_call_that_is_over_is_not_held_by_its_lifeline(world: World) -> None:
+    lifeline = Lifeline()
+    over = weakref.ref(world.submit(lifeline))
+    world.task.comes_back(Returned(value=1))
+
+    world.client.tasks.clear()
+    gc.collect()
+
+    assert over() is None
 
 
 def test_a_cancelled_future_stops_its_call_wherever_it_runs(world: World) -> None:
@@ -280,6 +295,7 @@ def test_everything_ends_with_the_scheduler(world: World) -> None:
     world.client.answers = False
 
     refused = world.submit()
+    world.client.answers = True  # but it has forgotten what it was given
     late = world.submit()
 
     for future in (under_way, refused, late):

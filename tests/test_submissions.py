@@ -216,6 +216,20 @@ def test_a_call_whose_workers_are_gone_is_moved(world: World) -> None:
     assert future.result(0) == 4
 
 
+def test_a_call_that_breaks_while_it_is_moved_is_given_once(world: World) -> None:
+    world.submit()
+    world.task.comes_back(Declined(worker="a", reason="has none", hint=None, forever=False))
+
+    def is_moved_first() -> bytes:
+        world.are("a", "c")
+        world.submissions.tend()
+        raise RuntimeError("the worker that held it is gone")
+
+    world.task._end(is_moved_first)
+
+    assert [task.workers for task in world.client.tasks] == [None, ["b"], ["c"]]
+
+
 def test_a_call_waits_for_workers_that_come_later(world: World) -> None:
     world.are()
     future = world.submit()

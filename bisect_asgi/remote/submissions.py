@@ -90,11 +90,11 @@ class Submissions:
         with self._guard:
             given = [call for call in self._under_way.values() if call.task is not None]
             alone = [call for call in self._under_way.values() if call.task is None]
-            moved = [call for call in given if call.only and not call.only & there]
+            moved = [(call, call.task) for call in given if call.only and not call.only & there]
         if not there:
             alone += given  # dask has them wait for ever
-        for call in moved:
-            self._again(call)
+        for call, task in moved:
+            self._again(call, task)
         for call in alone:
             self._look_after(call)
         with self._guard:
@@ -134,10 +134,11 @@ class Submissions:
             call.task = self._link.submit(sent, only)
             return call.task
 
-    def _again(self, call: Submission) -> None:
-        """Give a call to dask once more, unless it came to nothing too often."""
-        if self._take_back(call):
-            call.deaths += 1
+    def _again(self, call: Submission, task: Any) -> None:
+        """Give a call to dask once more whose task came to nothing, unless that was too often."""
+        if not self._take_back(call, task):
+            return  # who tends and what comes back may both have seen it
+        call.deaths += 1
         if call.deaths > _MOST_DEATHS:
             self._end(call, _lost())
         else:
@@ -166,11 +167,11 @@ class Submissions:
         except (Exception, CancelledError):
             # The scheduler is gone, or a worker that holds the result; or one that has nothing of ours.
             self.look()
-            self._again(call)
+            self._again(call, task)
         else:
-            self._take(call, result)
+            self._take(call, task, result)
 
-    def _take(self, call: Submission, result: object) -> None:
+    def _take(self, call: Submission, task: Any, result: object) -> None:
         match result:
             case Returned(value=value):
                 try:
@@ -181,8 +182,8 @@ class Submissions:
                 self._end(call, error)
             case Declined() as declined:
                 self._workers.leave_out(declined, call.packed)
-                self._take_back(call)
-                self._launch(call)
+                if self._take_back(call, task):
+                    self._launch(call)
 
     # Ending.
 
@@ -209,13 +210,14 @@ class Submissions:
         call.holds.close()
         return True
 
-    def _take_back(self, call: Submission) -> bool:
-        """Have nothing more to do with a call's task; tell whether it had one."""
+    def _take_back(self, call: Submission, task: Any) -> bool:
+        """Have nothing more to do with a call's task; tell whether it was still the call's."""
         with self._guard:
-            task, call.task = call.task, None
-            if task is not None:
-                self._link.release(task)
-        return task is not None
+            if task is None or call.task is not task:
+                return False
+            call.task = None
+            self._link.release(task)
+        return True
 
     def _fail_all(self) -> None:
         """End everything, if the scheduler is gone."""

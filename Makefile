@@ -13,7 +13,8 @@ PURE := $(subst $(empty) ,$(comma),$(addprefix bisect_asgi/,model.py events.py e
 	judge.py signature.py answers.py claims.py spots.py affected.py stats.py plan.py planning.py metadata.py releases.py \
 	suitability.py culprit.py bonds.py mixes.py reasons.py tags.py whatchanged.py requirement_changes.py \
 	differences.py changelog.py links.py lockfiles/* levels.py sampling.py findings.py metrics.py quantities.py messages.py \
-	tally.py noise.py rules.py measures.py suites.py report/spans.py report/timings.py))
+	tally.py noise.py rules.py measures.py suites.py report/spans.py report/timings.py \
+	tracebacks.py))
 
 .PHONY: bisect verify test check lint format types coverage repeat calibrate noisy bench simulate clean python-3.8
 

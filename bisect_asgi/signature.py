@@ -21,21 +21,19 @@ from __future__ import annotations
 
 import re
 import signal as signals
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
+from bisect_asgi import tracebacks
 from bisect_asgi.messages import normalise
 from bisect_asgi.model import FailureKind, Phase, Signature
-
-Frames = Sequence[tuple[str, int, str]]
-"""A traceback, outermost first: file, line and function."""
+from bisect_asgi.tracebacks import Frames
 
 _SHOWN_WIDTH = 160
 _COMPARED_WIDTH = 2000
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?…?[\\/][^\s'\"():,]+")
-_TRACEBACK = re.compile(r"^Traceback \(most recent call last\):$", re.MULTILINE)
-_FRAME_LINE = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$')
-_EXCEPTION_LINE = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError"})
+# The second is what pytest raises for `pytest.fail()` and an exception that did not come.
+_ASSERTIONS = frozenset({"AssertionError", "Failed"})
 _STANDARD_LIBRARY = re.compile(
     r"/(?:lib(?:64)?/(?:python|pypy)|lib-python/)\d[\d.]*t?/(?!(?:site|dist)-packages/)|\bpython\d+\.zip/"
 )
@@ -59,7 +57,7 @@ def of_exception(
         kind=FailureKind.EXCEPTION,
         phase=phase,
         text=normalise(f"{type_name}: {_in_full(type_name, first_line, frames)}"),
-        shown=_cut(shown),
+        shown=cut(shown),
         frame=_last_frame(frames, own, type_name=type_name, is_bare=not first_line),
     )
 
@@ -84,7 +82,8 @@ def _last_frame(frames: Frames, own: Collection[str], *, type_name: str, is_bare
         if not name or is_look_up or function in _COMPREHENSIONS:
             continue
         is_told_by_line = is_bare and type_name == "AssertionError" and name.startswith("./")
-        return f"{name}:{line} in {function}" if is_told_by_line else f"{name} in {function}"
+        place = f"{name}:{line}" if is_told_by_line else name
+        return f"{place} in {function}" if function else place
     return ""
 
 
@@ -100,14 +99,15 @@ def _name(file: str, own: Collection[str]) -> str:
     if file.startswith("<") or _TOOL.search(file):
         return ""
     # What is neither installed nor the probe's may lie in another folder at each run.
-    return file.rpartition("/")[2] if file.startswith("/") else file
+    return file.rpartition("/")[2] if file.startswith(("/", "../")) else file
 
 
 def _is_at(file: str, name: str) -> bool:
     return file == name or (file.startswith("/") and file.endswith(f"/{name}"))
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """As much of `text` as fits into what is shown of a failure."""
     return text if len(text) <= _SHOWN_WIDTH else text[: _SHOWN_WIDTH - 1] + "…"
 
 
@@ -139,7 +139,7 @@ def of_timeout(timeout_s: float) -> Signature:
 def of_environment(phase: Phase, reason: str) -> Signature:
     """Why no environment could be had."""
     text = normalise(reason[:_COMPARED_WIDTH])
-    return Signature(kind=FailureKind.ENVIRONMENT, phase=phase, text=text, shown=_cut(reason))
+    return Signature(kind=FailureKind.ENVIRONMENT, phase=phase, text=text, shown=cut(reason))
 
 
 def from_output(output: str, *, own: Collection[str] = ()) -> Signature | None:
@@ -148,22 +148,15 @@ def from_output(output: str, *, own: Collection[str] = ()) -> Signature | None:
     For programs whose exceptions cannot be seen from inside: commands, and what they start. `own` as for
     `of_exception`.
     """
-    starts = list(_TRACEBACK.finditer(output))
-    if not starts:
+    raised = tracebacks.last(output)
+    if raised is None:
         return None
-    frames = []
-    for line in output[starts[-1].end() :].splitlines():
-        if frame := _FRAME_LINE.match(line):
-            frames.append((frame["file"], int(frame["line"]), frame["function"]))
-        if match := _EXCEPTION_LINE.match(line):
-            type_name = match["type"].rpartition(".")[2]
-            return of_exception(
-                type_name, match["message"] or "", phase=_phase_of(type_name), frames=frames, own=own
-            )
-    return None
+    phase = phase_of(raised.type)
+    return of_exception(raised.type, raised.message, phase=phase, frames=raised.frames, own=own)
 
 
-def _phase_of(type_name: str) -> Phase:
+def phase_of(type_name: str) -> Phase:
+    """How far a run got that ended with such an exception, when nothing else tells."""
     return Phase.IMPORT if type_name in _IMPORT_ERRORS else Phase.CHECK
 
 
@@ -178,7 +171,7 @@ def plainness(signature: Signature) -> int:
     if signature.kind in (FailureKind.EXIT, FailureKind.TIMEOUT, FailureKind.METRIC):
         return 2
     type_name = signature.text.split(":")[0]
-    return 2 if type_name == "AssertionError" or "Timeout" in type_name else 1
+    return 2 if type_name in _ASSERTIONS or "Timeout" in type_name else 1
 
 
 def _signal_name(number: int) -> str:

@@ -14,7 +14,7 @@ PURE := $(subst $(empty) ,$(comma),$(addprefix bisect_asgi/,model.py events.py e
 	suitability.py culprit.py bonds.py mixes.py reasons.py tags.py whatchanged.py requirement_changes.py \
 	differences.py changelog.py links.py lockfiles/* levels.py sampling.py findings.py metrics.py quantities.py messages.py \
 	tally.py noise.py rules.py measures.py suites.py report/spans.py report/timings.py \
-	tracebacks.py))
+	tracebacks.py failing_tests.py pytest_output.py unittest_output.py runners.py))
 
 .PHONY: bisect verify test check lint format types coverage repeat calibrate noisy bench simulate clean python-3.8
 

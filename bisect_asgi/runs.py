@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from bisect_asgi import codec, metrics, signature
+from bisect_asgi import codec, metrics, runners, signature
 from bisect_asgi.asgi.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.errors import Unavailable, UsageError
@@ -157,11 +157,12 @@ def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
 
 def _observe(probe: Probe, run: Run, report: Path) -> Observation:
     """Put what the run and its reports say into one observation."""
-    outcome = _outcome(run)
-    exception = (
-        _exception(run, report, of_script=probe.command is None) if outcome is not Outcome.PASSED else None
-    )
-    sign = None if outcome is Outcome.PASSED else _signature(probe, run, exception)
+    outcome, sign = _outcome(run), None
+    exception = _exception(run, report, of_script=probe.command is None)
+    if untested := _untested(run):
+        outcome, sign = Outcome.UNTESTABLE, untested
+    elif outcome is not Outcome.PASSED:
+        sign = _signature(probe, run, exception)
     return Observation(
         outcome=outcome,
         phase=sign.phase if sign else Phase.CHECK,
@@ -230,9 +231,21 @@ def _exception(run: Run, report: Path, *, of_script: bool) -> _ReportedException
         return None
 
 
+def _untested(run: Run) -> Signature | None:
+    """Why a run of tests tested nothing, whatever its exit code says."""
+    if run.timed_out or run.exit_code is None:
+        return None
+    return runners.untested(run.output_tail, run.exit_code)
+
+
 def _signature(probe: Probe, run: Run, exception: _ReportedException | None) -> Signature:
     if run.timed_out:
         return signature.of_timeout(probe.timeout_s)
+    exit_code = run.exit_code if run.exit_code is not None else -9
+    if _may_be_of_tests(probe, exception) and (
+        failed := runners.failure(run.output_tail, exit_code, own=_own(probe))
+    ):
+        return failed
     if exception:
         return signature.of_exception(
             exception.type,
@@ -241,9 +254,17 @@ def _signature(probe: Probe, run: Run, exception: _ReportedException | None) -> 
             frames=exception.frames,
             own=_own(probe),
         )
-    exit_code = run.exit_code if run.exit_code is not None else -9
     printed = signature.from_output(run.output_tail, own=_own(probe)) if exit_code == 1 else None
     return printed or signature.of_exit(exit_code)
+
+
+def _may_be_of_tests(probe: Probe, exception: _ReportedException | None) -> bool:
+    """Tell whether what tests print says more than the exception.
+
+    A command's is perhaps that of a process which a test started. A script's own says more, unless it is just
+    that a process failed.
+    """
+    return probe.command is not None or exception is None or exception.type == "CalledProcessError"
 
 
 def _own(probe: Probe) -> tuple[str, ...]:

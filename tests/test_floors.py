@@ -25,7 +25,7 @@ FLOORS = (
         *("planning", "stats", "culprit", "bonds", "spots", "affected", "claims", "tags", "messages"),
         *("whatchanged", "requirement_changes", "changelog", "links", "lockfiles", "mixes", "reasons"),
         *("metrics", "levels", "sampling", "findings", "noise", "rules", "measures", "suites"),
-        "tracebacks",
+        *("tracebacks", "failing_tests", "pytest_output", "unittest_output", "runners"),
     },
     {
         *(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bisect(cache: Path, *arguments: str) -> Found:
+    report = report_of(cache, *arguments)
+    return Found(report["exit_code"], report["last"], report["first"])
+
+
+def report_of(cache: Path, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "bisect_asgi", *arguments, "--json", "--quiet"],
         cwd=PROJECT,
@@ -45,9 +51,9 @@ def bisect(cache: Path, *arguments: str) -> Found:
         timeout=PATIENCE_S,
     )
     assert done.stdout, done.stderr
-    report = json.loads(done.stdout)
+    report: dict[str, Any] = json.loads(done.stdout)
     assert report["exit_code"] == done.returncode, done.stderr
-    return Found(done.returncode, report["last"], report["first"])
+    return report
 
 
 def test_fastapi_brings_anyio_from_0_69_0_on(cache: Path) -> None:
@@ -74,3 +80,40 @@ def test_starlette_reads_small_uploads_in_the_event_loops_thread_since_0_13_5(
     found = bisect(cache, "starlette", "--probe", "probes/upload_threads.py", *span)
 
     assert found == Found(0, "0.13.4", "0.13.5")
+
+
+FILTERS = """
+def test_renders():
+    import jinja2
+
+    assert jinja2.Template("{{ name }}").render(name="x") == "x"
+
+
+def test_context_functions():
+    from jinja2 import contextfunction
+
+    assert contextfunction
+"""
+
+
+def test_old_releases_whose_tests_fail_for_another_reason_are_no_part_of_the_change(
+    cache: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "test_filters.py").write_text(FILTERS)
+    command = "python -m pytest -q test_filters.py"
+    arguments = [
+        "--include",
+        str(tmp_path / "test_filters.py"),
+        "--with",
+        "pytest==7.4.4",
+        "--python",
+        "3.10",
+    ]
+
+    # The oldest ones do not import on Python 3.10, and pytest's exit code is 1 there as well.
+    report = report_of(
+        cache, "jinja2", "--releases", ">=2.9,<3.1.2", "--command", command, *arguments, "--no-culprit"
+    )
+
+    assert (report["exit_code"], report["last"], report["first"]) == (0, "3.0.3", "3.1.0")
+    assert report["affected"] == [">=3.1.0"]

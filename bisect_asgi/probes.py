@@ -49,7 +49,7 @@ def load(path: Path | None, options: Options) -> Probe:
     if path is None and not options.command and options.load is None:
         raise UsageError(
             "there is no probe",
-            hint="name a script, `--probe FILE`, a command, `--command 'pytest -x test_x.py'`, "
+            hint="name a script, `--probe FILE`, a command, `--command 'python -m pytest test_x.py'`, "
             "or an app with a load, `--app app.py --load 'GET /'`",
         )
     files = list(_included(options.include))

@@ -18,6 +18,7 @@ from bisect_asgi.metrics import Reported
 from bisect_asgi.model import UNTESTABLE_EXIT, Observation, Outcome, Phase, Probe, Served, Signature, Step
 from bisect_asgi.process import Lifeline, Run, is_alive, run_supervised
 from bisect_asgi.stopwatch import move, spending
+from bisect_asgi.strays import stray
 
 # What a probe may need of the user's shell and that is no secret.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -54,6 +55,8 @@ def run_probe(
             )
             move(run.wall_s, to=Step.RUN)
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
+        if probe.command and not any(report.glob("stacks-*.txt")):
+            seen = _of_the_machine(seen, stray(probe.command, environ["PATH"], environment.folder))
         return _with_reported(seen, _reported(run, report))
     except OSError as error:
         raise Unavailable(
@@ -229,6 +232,15 @@ def _exception(run: Run, report: Path, *, of_script: bool) -> _ReportedException
         return codec.from_json(files[-1].read_bytes(), _ReportedException) if files else None
     except codec.Unreadable:  # killed while it wrote
         return None
+
+
+def _of_the_machine(seen: Observation, program: Path | None) -> Observation:
+    """What a command showed that ran no Python of the environment: nothing, if `program` is the machine's."""
+    if program is None:
+        return seen
+    reason = f"`{program.name}` is no program of this environment, and `{program}` is one of another"
+    sign = signature.of_environment(Phase.CHECK, reason)
+    return replace(seen, outcome=Outcome.UNTESTABLE, phase=sign.phase, signature=sign)
 
 
 def _untested(run: Run) -> Signature | None:

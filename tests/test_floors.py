@@ -47,6 +47,7 @@ FLOORS = (
             "probes",
             "interpreters",
             "runs",
+            "strays",
             "git",
             "repository",
             "contents",

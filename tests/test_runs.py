@@ -234,6 +234,25 @@ def test_a_command_finds_the_environments_programs_first(environment: Environmen
     assert seen.output_tail == f"{folder}/bin/python\n{folder}\n{folder}/bin\n"
 
 
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_what_another_pythons_program_shows_says_nothing_of_the_environment(
+    exit_code: int, environment: Environment, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "machine" / "checker"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nexit {exit_code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+
+    seen = observe(command("checker -q"), environment, runs)
+    beside = observe(command("python -c '' && checker -q"), environment, runs)
+
+    assert seen.outcome is Outcome.UNTESTABLE
+    assert seen.signature is not None
+    assert seen.signature.shown.startswith("`checker` is no program of this environment")
+    assert beside.outcome is (Outcome.FAILED if exit_code else Outcome.PASSED)
+
+
 def test_output_is_passed_on_while_the_probe_runs(environment: Environment, runs: Path) -> None:
     seen: list[str] = []
 

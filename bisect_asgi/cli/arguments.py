@@ -15,7 +15,7 @@ Command = Annotated[
     typer.Option(
         "--command",
         metavar="CMD",
-        help="Run this in a shell instead, the environment first on PATH: 'pytest -x test_x.py'.",
+        help="Run this in a shell instead, the environment first on PATH: 'python -m pytest test_x.py'.",
     ),
 ]
 App = Annotated[

@@ -216,6 +216,29 @@ def test_a_call_whose_workers_are_gone_is_moved(world: World) -> None:
     assert future.result(0) == 4
 
 
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_the_only_worker_that_can_do_a_call_is_waited_for_when_it_dies(comes_back: bool) -> None:
+    world = World("a", "b", patience_s=PATIENCE_S if comes_back else 0.0)
+    future = world.submit()
+    world.task.comes_back(Declined(worker="a", reason="has none", hint=None, forever=False))
+
+    world.client.there = {"a": 1}
+    world.task.comes_to_nothing(RuntimeError("the worker that held it is gone"))
+    assert not future.done()
+
+    if comes_back:
+        world.are("a", "c")
+        world.submissions.tend()
+        assert world.task.workers == ["c"]
+        world.task.comes_back(Returned(value=1))
+        assert future.result(0) == 2
+    else:
+        world.submissions.tend()
+        with pytest.raises(Unavailable, match=r"^no worker of the cluster can do this: `a a` has none$"):
+            future.result(0)
+    world.link.close()
+
+
 def test_a_call_that_breaks_while_it_is_moved_is_given_once(world: World) -> None:
     world.submit()
     world.task.comes_back(Declined(worker="a", reason="has none", hint=None, forever=False))

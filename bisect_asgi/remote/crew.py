@@ -100,7 +100,9 @@ class Crew:
         raise self.complaint(need, self.threads)
 
     def deserted(self, need: str, *, is_bound: bool) -> Unavailable:
-        """Why a call is given up for which nobody has come any more."""
+        """Why a call is given up for which nobody suitable has come any more."""
+        if not is_bound and self.threads:
+            return self.complaint(need, self.threads)
         if not is_bound:
             return Unavailable("all workers of the cluster are gone", hint=GOES_ON)
         return Unavailable(

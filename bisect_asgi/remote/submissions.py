@@ -125,7 +125,7 @@ class Submissions:
                 return None
             if self._link.is_lost:
                 raise self._link.gone()
-            only = self._workers.takers(call.packed)
+            only = self._takers(call)
             if only is None:
                 call.stranded_since = call.stranded_since or monotonic()
                 return None
@@ -133,6 +133,15 @@ class Submissions:
             sent = Sent(call.identity, calls.own_kind(), call.payload)
             call.task = self._link.submit(sent, only)
             return call.task
+
+    def _takers(self, call: Submission) -> frozenset[str] | None:
+        """The workers that it is restricted to; None: nobody is there for it, and somebody may come."""
+        try:
+            return self._workers.takers(call.packed)
+        except Unavailable:
+            if not call.deaths:
+                raise
+            return None  # who did it is gone, and may be started anew
 
     def _again(self, call: Submission, task: Any) -> None:
         """Give a call to dask once more whose task came to nothing, unless that was too often."""

@@ -72,8 +72,8 @@ def _pass_on(inner: Future[T], outer: Future[T]) -> None:
     """Give on what came of a call, unless nobody waits for it any more."""
     with suppress(InvalidStateError):
         if inner.cancelled():
-            outer.cancel()
-            outer.set_running_or_notify_cancel()  # or who waits for it would not be woken
+            if outer.cancel():
+                outer.set_running_or_notify_cancel()  # or who waits for it would not be woken
         elif error := inner.exception():
             outer.set_exception(error)
         else:

@@ -55,6 +55,20 @@ def test_an_interrupt_ends_what_is_waited_for_and_stops_its_trial(workers: Execu
         way.submit(int, "3")
 
 
+def test_an_interrupt_of_what_waits_for_a_worker_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    with ThreadPoolExecutor(1) as one:
+        way, begun = Interruptible(one), threading.Event()
+        way.submit(hang, begun, Lifeline())
+        queued = way.submit(int, "3")
+        assert begun.wait(PATIENCE_S)
+
+        way.interrupt()
+
+        with pytest.raises(KeyboardInterrupt):
+            queued.result(PATIENCE_S)
+    assert caplog.messages == []
+
+
 def test_an_interrupt_leaves_what_was_done_and_others_alone(workers: Executor) -> None:
     way, other = Interruptible(workers), Interruptible(workers)
     done = way.submit(int, "3")

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ from bisect_asgi import codec, metrics, runners, signature
 from bisect_asgi.asgi.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.errors import Unavailable, UsageError
+from bisect_asgi.locks import locked, locked_if_free
 from bisect_asgi.metrics import Reported
 from bisect_asgi.model import UNTESTABLE_EXIT, Observation, Outcome, Phase, Probe, Served, Signature, Step
 from bisect_asgi.process import Lifeline, Run, is_alive, run_supervised
@@ -23,6 +25,7 @@ from bisect_asgi.strays import stray
 # What a probe may need of the user's shell and that is no secret.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _METRICS = "metrics.json"
+_LOCK = "lock"
 _numbers = count()
 
 Output = Callable[[str], None]
@@ -37,8 +40,11 @@ def run_probe(
         Unavailable: it could not be started, or the disk is full.
         Cancelled: the lifeline was cancelled.
     """
-    folder = runs / f"{os.getpid()}-{next(_numbers)}"
+    held = ExitStack()
+    folder = None
     try:
+        folder = _new_folder(runs)
+        held.enter_context(locked(folder / _LOCK, waiting=lifeline.check))
         work, report = _lay_out(folder, probe)
         environ = _environ(probe, environment, folder)
         served = probe.served
@@ -54,6 +60,8 @@ def run_probe(
                 is_driver=served is not None,
             )
             move(run.wall_s, to=Step.RUN)
+        if not report.is_dir():  # what the run showed may have been that
+            raise OSError(f"`{folder}` was removed while it ran")
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
         if probe.command and not any(report.glob("stacks-*.txt")):
             seen = _of_the_machine(seen, stray(probe.command, environ["PATH"], environment.folder))
@@ -64,7 +72,18 @@ def run_probe(
             hint="nothing was learnt about this release; check the disk and the cache folder",
         ) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        held.close()
+
+
+def _new_folder(runs: Path) -> Path:
+    """Make a folder that nobody has: in a container, the process of the last command had our number, too."""
+    while True:
+        folder = runs / f"{os.getpid()}-{next(_numbers)}"
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            return folder
 
 
 def _lay_out(folder: Path, probe: Probe) -> tuple[Path, Path]:
@@ -285,8 +304,14 @@ def _own(probe: Probe) -> tuple[str, ...]:
 
 
 def clean_up(runs: Path) -> None:
-    """Remove what runs of a killed tool left behind."""
+    """Remove what runs of a killed tool left behind.
+
+    The lock tells: whether there is a process of that number says little in containers that share a cache.
+    """
     for folder in runs.glob("*-*"):
-        owner = folder.name.partition("-")[0]
-        if owner.isdigit() and not is_alive(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
+        owner, lock = folder.name.partition("-")[0], folder / _LOCK
+        if not owner.isdigit() or (not lock.exists() and is_alive(int(owner))):
+            continue
+        with suppress(OSError), locked_if_free(lock) as free:  # somebody else may remove it meanwhile
+            if free:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from builders import environment as make_environment
 from bisect_asgi import signature
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.errors import Cancelled, Unavailable
+from bisect_asgi.locks import locked
 from bisect_asgi.model import FailureKind, Observation, Outcome, Phase, Probe, ProbeFile, Signature
 from bisect_asgi.process import Lifeline
 from bisect_asgi.runs import Output, clean_up, run_probe
@@ -175,6 +178,48 @@ def test_folders_of_killed_tools_are_removed_and_no_others(runs: Path) -> None:
     clean_up(runs)
 
     assert sorted(folder.name for folder in runs.iterdir()) == sorted(kept)
+
+
+def test_a_folder_is_in_use_as_long_as_its_lock_is_held_whoever_has_its_number(runs: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    held, left = runs / f"{dead.pid}-0", runs / f"{os.getpid()}-x"
+    for folder in (held, left):
+        folder.mkdir(parents=True)
+        (folder / "lock").touch()
+
+    with locked(held / "lock", waiting=lambda: None):
+        clean_up(runs)
+
+        assert list(runs.iterdir()) == [held]
+
+
+def test_a_run_is_not_cleaned_up_while_it_goes_on(environment: Environment, runs: Path) -> None:
+    probe = script("import os; print('up'); assert os.path.exists('leak.py')")
+
+    seen = observe(probe, environment, runs, lambda _: clean_up(runs))
+
+    assert seen.outcome is Outcome.PASSED
+
+
+def test_a_folder_that_a_killed_process_of_our_number_left_is_not_used(
+    environment: Environment, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bisect_asgi.runs._numbers", count())
+    (runs / f"{os.getpid()}-0" / "work").mkdir(parents=True)
+
+    assert observe(script("pass"), environment, runs).outcome is Outcome.PASSED
+
+
+def test_a_run_whose_folder_was_removed_says_nothing_about_the_release(
+    environment: Environment, runs: Path
+) -> None:
+    probe = script("print('up'); import time; time.sleep(0.2); open('leak.py')")
+
+    with pytest.raises(Unavailable) as caught:
+        observe(probe, environment, runs, lambda _: shutil.rmtree(runs, ignore_errors=True))
+
+    assert str(caught.value).endswith("was removed while it ran")
 
 
 def test_cleaning_up_before_the_first_run_is_nothing_to_do(runs: Path) -> None:

@@ -22,7 +22,7 @@ from bisect_asgi import codec, signature
 from bisect_asgi.environments.cache import Environment, EnvironmentCache
 from bisect_asgi.environments.resolution import Resolution, Resolver
 from bisect_asgi.environments.skeletons import NotProved
-from bisect_asgi.errors import BuildFailed, Unresolvable
+from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.events import Activity, Event, OutputSeen, Staged, TrialProgressed
 from bisect_asgi.locks import locked
 from bisect_asgi.model import (
@@ -226,20 +226,30 @@ class _Making:
     ) -> Generator[Observation]:
         """Each run as soon as it is over; of a measured probe warm, and next to the reference."""
         request = self.request
-
-        def run(where: Environment) -> Observation:
-            return run_probe(request.probe, where, self.workshop.runs, self.lifeline, self.output)
-
         if request.measuring is None:
-            yield from _abreast(lambda: run(environment), wanted, request.abreast, self.lifeline)
+            yield from _abreast(lambda: self._run_once(environment), wanted, request.abreast, self.lifeline)
             return
         if request.measuring.needs_warm_up:
             probe = codec.digest(request.probe)
-            for seen in warm_up(run, self.workshop.lane, environment, reference, probe=probe):
+            for seen in warm_up(self._run_once, self.workshop.lane, environment, reference, probe=probe):
                 yield seen
                 wanted -= not seen.is_warm_up
         for place in range(request.already, request.already + wanted):
-            yield take_sample(run, environment, reference, place=place)
+            yield take_sample(self._run_once, environment, reference, place=place)
+
+    def _run_once(self, where: Environment) -> Observation:
+        """One run; of an environment that somebody has removed meanwhile, it showed nothing.
+
+        Raises:
+            Unavailable: that is so, or as `run_probe`.
+        """
+        seen = run_probe(self.request.probe, where, self.workshop.runs, self.lifeline, self.output)
+        if not where.is_there():
+            raise Unavailable(
+                f"an environment was removed while the probe ran in it: `{where.folder}`",
+                hint="nothing was learnt from that run; run the same command again",
+            )
+        return seen
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 
 import bisect_asgi
 from bisect_asgi import codec, interpreters
+from bisect_asgi.environments import cache
 from bisect_asgi.environments.cache import Environment, EnvironmentCache
 from bisect_asgi.environments.resolution import Resolution, Resolver
 from bisect_asgi.environments.skeletons import NotProved
@@ -460,6 +461,40 @@ def test_an_environment_is_removed_when_it_is_free(bench: Bench) -> None:
         assert bench.kept == {digest}
     assert bench.cache.remove(digest) is True
     assert bench.kept == set()
+
+
+def test_an_environment_whose_removal_was_cut_off_is_built_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.publish()
+    digest = bench.build()
+
+    def killed(folder: Path, **_: object) -> None:
+        (folder / "bin" / "greet").unlink()
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bisect_asgi.environments.cache.shutil.rmtree", killed)
+        bench.cache.remove(digest)
+
+    with bench.holding() as environment:
+        assert output(environment.bin / "greet") == "this is demo 1.0"
+
+
+def test_an_environment_that_another_command_removes_meanwhile_is_not_listed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.publish()
+    digest = bench.build()
+    read = cache._read_marker
+
+    def read_and_lose(home: Path) -> object:
+        marker = read(home)
+        bench.cache.remove(digest)
+        return marker
+
+    monkeypatch.setattr(cache, "_read_marker", read_and_lose)
+
+    assert bench.cache.sizes() == []
 
 
 # --- What is required of one another

@@ -793,6 +793,16 @@ def test_a_run_that_could_not_be_asked_is_told_and_not_stored(
     assert (again.remembered, bench.runs) == (1, 3)
 
 
+def test_what_a_run_shows_whose_environment_was_removed_is_no_verdict(bench: Bench) -> None:
+    script = "import os, shutil; shutil.rmtree(os.environ['VIRTUAL_ENV']); import demo"
+
+    with pytest.raises(Unavailable) as caught:
+        bench.run(bench.request(script))
+
+    assert str(caught.value).startswith("an environment was removed while the probe ran in it: `")
+    assert recall(bench.request(script), bench.workshop.store) is None
+
+
 def test_of_a_candidate_that_could_never_be_asked_nothing_is_known(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

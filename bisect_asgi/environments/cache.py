@@ -56,6 +56,10 @@ class Environment:
         """Where its programs are."""
         return self.folder / "bin"
 
+    def is_there(self) -> bool:
+        """Tell whether nobody has removed it by hand, whom the lock on it does not keep out."""
+        return (self.folder / _MARKER).exists()
+
 
 class EnvironmentCache:
     """Builds, keeps and evicts environments; safe for threads and processes.
@@ -122,8 +126,9 @@ class EnvironmentCache:
         """
         found = []
         for home in self._folder.glob("*"):
-            if marker := _read_marker(home):
-                found.append(((home / _MARKER).stat().st_mtime, home.name, marker.size_bytes))
+            with suppress(FileNotFoundError):  # another command removes it meanwhile
+                if marker := _read_marker(home):
+                    found.append(((home / _MARKER).stat().st_mtime, home.name, marker.size_bytes))
         return [(name, size) for _, name, size in sorted(found)]
 
     def requirements(self, digest: str) -> dict[str, tuple[str, ...]]:
@@ -207,7 +212,11 @@ class EnvironmentCache:
         """Remove one environment unless it is in use; tell whether it is gone."""
         with locked_if_free(self._lock(digest)) as free:
             if free:
-                shutil.rmtree(self._folder / digest, ignore_errors=True)
+                home = self._folder / digest
+                # First, or what is left when this is killed would be taken for whole.
+                with suppress(OSError):
+                    (home / _MARKER).unlink()
+                shutil.rmtree(home, ignore_errors=True)
             return free
 
 

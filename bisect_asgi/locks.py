@@ -33,6 +33,16 @@ def locked_if_free(path: Path, *, shared: bool = False) -> Iterator[bool]:
         yield _try(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
 
+@contextmanager
+def inherited_if_free(path: Path) -> Iterator[int | None]:
+    """Hold the lock `path` if nobody else does; give its descriptor, or None.
+
+    A program that is handed the descriptor holds the lock as well, also when we are killed.
+    """
+    with _opened(path) as descriptor:
+        yield descriptor if _try(descriptor, fcntl.LOCK_EX) else None
+
+
 def _try(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)

@@ -89,10 +89,12 @@ def run_helper(
     stdin: str = "",
     cwd: Path | None = None,
     on_stderr: Callable[[str], None] | None = None,
+    keeps: Sequence[int] = (),
 ) -> Completed:
     """Run a short-lived program of ours to its end.
 
-    `on_stderr` is told each line of its standard error at once, from another thread.
+    `on_stderr` is told each line of its standard error at once, from another thread; `keeps` are descriptors
+    that it keeps open as long as it runs, which is longer than we do if we are killed.
 
     Raises:
         Cancelled: the lifeline was cancelled.
@@ -108,6 +110,7 @@ def run_helper(
         text=True,
         errors="replace",
         start_new_session=True,  # Ctrl-C is for us: we end it
+        pass_fds=keeps,
     )
     with _followed(process, on_stderr) as lines:
         try:

@@ -389,6 +389,39 @@ def test_a_build_that_was_killed_leaves_nothing_that_is_taken_for_whole(bench: B
     assert bench.kept == {resolution.digest}
 
 
+def test_where_a_killed_command_built_is_not_free_as_long_as_its_uv_goes_on(
+    bench: Bench, tmp_path: Path
+) -> None:
+    flag = tmp_path / "building"
+    publish_build_backend(bench.index, "1.0")
+    backend = HANGING_BACKEND.format(flag=str(flag))
+    bench.index.add_wheel("slowbuild", "1.0", requires=["minibuild"], modules={"slowbuild.py": backend})
+    bench.index.add_sdist(
+        "demo", "1.0", build_requires=["slowbuild"], backend="slowbuild", metadata_version="2.2"
+    )
+    process = another_process(bench, bench.resolve(a_spec()), a_spec(), tmp_path / "uv-cache")
+    eventually(lambda: flag.exists() and flag.read_text() != "")
+    left = psutil.Process(process.pid).children(recursive=True)
+    building = bench.folder / "building"
+    (slot,) = (folder for folder in building.iterdir() if folder.is_dir())
+
+    process.send_signal(signal.SIGKILL)
+    process.wait(PATIENCE_S)
+    bench.publish("2.0")
+    bench.build("2.0")
+
+    try:
+        assert slot.exists()  # the uv that was left would install into what another build had there
+    finally:
+        for helper in left:
+            helper.kill()
+    process.communicate(timeout=PATIENCE_S)
+    psutil.wait_procs(left, timeout=PATIENCE_S)
+    bench.publish("3.0")
+    bench.build("3.0")
+    assert not slot.exists()
+
+
 def test_a_folder_without_its_marker_is_built_anew(bench: Bench) -> None:
     bench.publish()
     spec = a_spec()

@@ -26,7 +26,7 @@ from bisect_asgi.environments.resolution import Resolution, Resolver, date_argum
 from bisect_asgi.environments.skeletons import Skeletons, site_packages
 from bisect_asgi.environments.uv import Uv
 from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable
-from bisect_asgi.locks import locked, locked_if_free
+from bisect_asgi.locks import inherited_if_free, locked, locked_if_free
 from bisect_asgi.model import Distribution, EnvironmentSpec, Interpreter, Step
 from bisect_asgi.process import Lifeline
 from bisect_asgi.stopwatch import spending, waiting_for
@@ -144,11 +144,11 @@ class EnvironmentCache:
         return self._folder.with_name("locks") / f"{digest}.lock"
 
     def _build(self, home: Path, resolution: Resolution, spec: EnvironmentSpec, lifeline: Lifeline) -> None:
-        with spending(Step.LINK), self._slot(spec.interpreter) as slot:
+        with spending(Step.LINK), self._slot(spec.interpreter) as (slot, lock):
             self._skeletons.copy(spec.interpreter, slot, lifeline)
             missing = self._lenders.lend(resolution.pins, spec.interpreter, slot)
             if missing:
-                self._install(slot, missing, resolution, spec.interpreter, lifeline)
+                self._install(slot, missing, resolution, spec.interpreter, lifeline, lock=lock)
             distributions = installed(slot)
             prove(distributions, spec.proves)
             _place_hook(slot)
@@ -159,16 +159,19 @@ class EnvironmentCache:
             slot.rename(home)
 
     @contextmanager
-    def _slot(self, interpreter: Interpreter) -> Iterator[Path]:
-        """An empty place to build in, at a path that was used for this interpreter before."""
+    def _slot(self, interpreter: Interpreter) -> Iterator[tuple[Path, int]]:
+        """An empty place to build in, at a path that was used for this interpreter before, and its lock.
+
+        Who installs into it holds the lock as well: when we are killed, uv goes on, and it is not free yet.
+        """
         building = self._folder.with_name("building")
         for number in range(10_000):
             slot = building / f"{interpreter.version}-{number}"
-            with locked_if_free(slot.with_suffix(f"{slot.suffix}.lock")) as free:
-                if free:
+            with inherited_if_free(slot.with_suffix(f"{slot.suffix}.lock")) as lock:
+                if lock is not None:
                     shutil.rmtree(slot, ignore_errors=True)  # what a killed build left
                     try:
-                        yield slot
+                        yield slot, lock
                     finally:
                         shutil.rmtree(slot, ignore_errors=True)
                     return
@@ -181,6 +184,8 @@ class EnvironmentCache:
         resolution: Resolution,
         interpreter: Interpreter,
         lifeline: Lifeline,
+        *,
+        lock: int,
     ) -> None:
         """Have uv install what nobody lends."""
         pins = slot / "requirements.txt"
@@ -192,6 +197,7 @@ class EnvironmentCache:
                 *("--python", str(slot / "bin" / "python")),
                 *date_arguments(resolution.not_after, resolution.exempt),
                 lifeline=lifeline,
+                keeps=[lock],
             )
 
         try:

@@ -149,10 +149,17 @@ class Uv:
             self._configs[since] = path
         return self._configs[since]
 
-    def run(self, *arguments: str, lifeline: Lifeline, stdin: str = "", ask_again: bool = False) -> str:
+    def run(
+        self,
+        *arguments: str,
+        lifeline: Lifeline,
+        stdin: str = "",
+        ask_again: bool = False,
+        keeps: Sequence[int] = (),
+    ) -> str:
         """Return what `uv pip …` wrote to its standard output; network failures are tried again.
 
-        `ask_again`: have it ask the index anew, whatever it has kept.
+        `ask_again`: have it ask the index anew, whatever it has kept. `keeps`: see `run_helper`.
 
         Raises:
             Unresolvable: the requirements cannot be satisfied.
@@ -162,7 +169,7 @@ class Uv:
         """
         config = [str(self._asking), "--refresh"] if ask_again else [str(self._config)]
         argv = ["pip", *arguments, "--no-progress", "--config-file", *config]
-        return self._ask(argv, self._environ, lifeline, stdin)
+        return self._ask(argv, self._environ, lifeline, stdin, keeps)
 
     def make_environment(self, folder: Path, python: str, *, lifeline: Lifeline) -> None:
         """Make an environment without anything in it that may be moved, for the Python at a path.
@@ -190,7 +197,12 @@ class Uv:
         self._ask(argv, self._environ | _BUILDING, lifeline)
 
     def _ask(
-        self, arguments: Sequence[str], environ: Mapping[str, str], lifeline: Lifeline, stdin: str = ""
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        lifeline: Lifeline,
+        stdin: str = "",
+        keeps: Sequence[int] = (),
     ) -> str:
         argv = [self._binary, *arguments, "--color", "never"]
         for attempt in Retrying(
@@ -203,7 +215,7 @@ class Uv:
                 watch = Watch()
                 try:
                     completed = run_helper(
-                        argv, environ=environ, lifeline=lifeline, stdin=stdin, on_stderr=watch
+                        argv, environ=environ, lifeline=lifeline, stdin=stdin, on_stderr=watch, keeps=keeps
                     )
                 finally:
                     watch.charge()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
+import socket
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, wait
@@ -341,6 +343,17 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch)
         Unavailable, match=r"^there is no dask scheduler that answers at `tcp://127\.0\.0\.1:9`$"
     ):
         open_executor("dask://127.0.0.1:9", 1)
+
+
+def test_what_listens_and_is_no_scheduler_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_CONNECT_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+
+        with pytest.raises(
+            Unavailable, match=f"^there is no dask scheduler that answers at `tcp://{re.escape(place)}`$"
+        ):
+            open_executor(f"dask://{place}", 1)
 
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import warnings
@@ -60,12 +61,20 @@ def connect(place: str, *, patience_s: float = PATIENCE_S) -> Cluster:
 
 def _connect(address: str) -> distributed.Client:
     try:
+        # The client itself waits for ever where something else listens that does not hang up.
+        asyncio.run(asyncio.wait_for(_greet(address), _CONNECT_S))
         return distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise Unavailable(
             f"there is no dask scheduler that answers at `{address}`",
             hint="`dask scheduler` starts one and prints its address; versions of dask should be the same",
         ) from error
+
+
+async def _greet(address: str) -> None:
+    """Open a connection and close it: both sides say who they are."""
+    comm = await distributed.comm.connect(address, timeout=_CONNECT_S)
+    await comm.close()
 
 
 def _be_quiet() -> None:

@@ -10,7 +10,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,15 +106,18 @@ def _faults(health: Health, ours: Kind) -> Iterator[tuple[str, str]]:
         yield fault, "check network, proxy and credentials there"
 
 
-def missing_interpreters(healths: Sequence[Health]) -> dict[str, tuple[str, ...]]:
-    """What some of several machines have and one lacks, by its host: it gets no trials with those."""
-    looked = [health for health in healths if not health.cache_fault]  # else nobody looked
-    everywhere = {version for health in looked for version in health.interpreters}
-    return {
-        health.host: tuple(sorted(lacks, key=_by_number))
-        for health in looked
-        if (lacks := everywhere - set(health.interpreters))
-    }
+def missing_interpreters(healths: Mapping[str, Health]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """What some of several machines have and others lack, and who lacks it: they get no trials with those."""
+    looked = {
+        name: health for name, health in healths.items() if not health.cache_fault
+    }  # else nobody looked
+    everywhere = {version for health in looked.values() for version in health.interpreters}
+    lacking: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for name, health in looked.items():
+        if lacks := everywhere - set(health.interpreters):
+            versions = tuple(sorted(lacks, key=_by_number))
+            lacking[versions] = (*lacking.get(versions, ()), name)
+    return lacking
 
 
 def _by_number(version: str) -> tuple[int, ...]:

@@ -275,8 +275,10 @@ def test_each_fault_is_one_complaint_with_a_hint(fault: dict[str, Any], text: st
     assert complaint.hint
 
 
-def test_interpreters_that_only_some_machines_have_are_told() -> None:
-    other = replace(SOUND, host="two", interpreters=("3.8.18", "3.13.0", "3.9.2"))
-    broken = replace(SOUND, host="three", interpreters=(), cache_fault="full")
+def test_interpreters_that_only_some_workers_have_are_told_also_of_one_machine() -> None:
+    other = replace(SOUND, interpreters=("3.8.18", "3.13.0", "3.9.2"))
+    broken = replace(SOUND, interpreters=(), cache_fault="full")
 
-    assert doctor.missing_interpreters([SOUND, other, broken]) == {"one": ("3.9.2", "3.13.0")}
+    found = {"vm a:1": SOUND, "vm b:2": other, "vm c:3": broken, "vm d:4": SOUND}
+
+    assert doctor.missing_interpreters(found) == {("3.9.2", "3.13.0"): ("vm a:1", "vm d:4")}

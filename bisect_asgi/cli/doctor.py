@@ -24,7 +24,7 @@ def doctor(executor: arguments.Executor = None) -> None:
     from bisect_asgi.remote.calls import own_kind
 
     found = _examine(executor)
-    healths = [health for health in found.values() if not isinstance(health, Exception)]
+    healths = {name: health for name, health in found.items() if not isinstance(health, Exception)}
     _show(found)
     faults = 0
     for name, health in found.items():
@@ -35,8 +35,9 @@ def doctor(executor: arguments.Executor = None) -> None:
         for complaint in judge.complaints(health, own_kind()):
             faults += 1
             _complain(name, complaint.text, complaint.hint)
-    for host, versions in judge.missing_interpreters(healths).items():
-        told = f"{host} has no Python {listing(versions, most=9)}: it gets no trials with that"
+    for versions, names in judge.missing_interpreters(healths).items():
+        where = listing(names, most=9)
+        told = f"there is no Python {listing(versions, most=9)} on {where}: no trials with that go there"
         typer.echo(f"\nnote: {told}", err=True)
     raise typer.Exit(ExitCode.UNAVAILABLE if faults else ExitCode.FOUND)
 

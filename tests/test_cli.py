@@ -1050,6 +1050,16 @@ def test_the_report_of_a_run_that_was_killed_says_what_was_known_by_then(shell: 
     assert sum(len(row["observations"]) for row in report["rows"]) == 2
 
 
+def test_the_last_report_is_shown_also_after_a_command_that_did_not_begin(shell: Shell) -> None:
+    publish(shell.index, "+++++---")
+    first = shell.bisect("--no-culprit")
+    assert shell.bisect("--executor", "nowhere").returncode == 2
+
+    again = shell.run("report")
+
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+
+
 def test_a_report_of_no_run_is_told(shell: Shell) -> None:
     done = shell.run("report")
 

@@ -81,12 +81,12 @@ class Places:
         return self.logs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{project}.jsonl"
 
     def newest_log(self) -> Path:
-        """The path of the newest event log.
+        """The path of the newest event log; one is empty where a command did not come to its beginning.
 
         Raises:
             UsageError: there is none.
         """
-        logs = sorted(self.logs.glob("*.jsonl"))
+        logs = sorted(path for path in self.logs.glob("*.jsonl") if path.stat().st_size)
         if not logs:
             raise UsageError(
                 "there is no event log yet", hint="`bisect-asgi PACKAGE --probe FILE` writes one"

@@ -30,7 +30,7 @@ def report(
     from bisect_asgi.cli.places import Places
     from bisect_asgi.report.fold import fold
 
-    path = log or Places.configured().newest_log()
+    path = log or Places(Places.folder()).newest_log()  # nothing is written
     document = fold(event_log.read(path))
     if diff:
         from bisect_asgi.report.changes import diffs

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import warnings
+from typing import Any
 
 import dask
 import distributed
@@ -73,7 +74,8 @@ def _connect(address: str) -> distributed.Client:
 
 async def _greet(address: str) -> None:
     """Open a connection and close it: both sides say who they are."""
-    comm = await distributed.comm.connect(address, timeout=_CONNECT_S)
+    connect: Any = distributed.comm.core.connect
+    comm = await connect(address, timeout=_CONNECT_S)
     await comm.close()
 
 

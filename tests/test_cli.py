@@ -61,7 +61,8 @@ class Shell:
     def start(self, *arguments: str, file_limit: int | None = None) -> subprocess.Popen[str]:
         def prepare() -> None:
             # What a shell starts in the background, this test's run among it, ignores interrupts.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
             if file_limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
@@ -576,13 +577,14 @@ def test_after_a_kill_in_the_middle_no_finished_run_is_repeated(shell: Shell) ->
     assert shell.noted("start").total() == ended.total() + 1  # the one that was killed
 
 
-def test_an_interrupt_exits_130_and_leaves_no_process_behind(shell: Shell) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_exits_130_and_leaves_no_process_behind(shell: Shell, how: signal.Signals) -> None:
     publish(shell.index, "+++++---")
     process, probe = third_run_hangs(shell, "--confirm", "1")
     below = psutil.Process(process.pid).children(recursive=True)
     assert probe in {child.pid for child in below}
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     _, stderr = process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 130

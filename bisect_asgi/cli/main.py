@@ -14,6 +14,9 @@ from bisect_asgi.errors import BisectError, ExitCode
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # of a CI that gives up, of a terminal that is closed
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     try:
         app()
     except BisectError as error:

@@ -67,7 +67,6 @@ def open_cluster(where: str, jobs: int, *, suitable: bool) -> Cluster:
 
 def widened(plan: Plan, executor: Executor) -> Plan:
     """The plan with as many jobs as a cluster has threads, unless somebody said how many."""
-    is_said = plan.most_jobs == plan.jobs
-    if isinstance(executor, Elsewhere) and not is_said:
+    if isinstance(executor, Elsewhere) and not plan.is_width_said:
         return replace(plan, jobs=executor.threads, most_jobs=executor.threads)
     return plan

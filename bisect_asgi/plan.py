@@ -210,6 +210,11 @@ class Plan:
         unit = f" {limit.unit}" if limit.unit else ""
         return [f"--metric={limit.metric}", f"{named[0]}={named[1]:.12g}{unit}"]
 
+    @property
+    def is_width_said(self) -> bool:
+        """Whether somebody said how many trials run side by side."""
+        return self.most_jobs == self.jobs
+
 
 def pinned_version(requirement: str) -> tuple[str, Version] | None:
     """The normalised name and version of a requirement with one exact `==`; None: it leaves a choice."""

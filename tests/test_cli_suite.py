@@ -162,6 +162,18 @@ def test_a_file_says_more_than_a_probe_and_a_probe_more_than_the_defaults(suite:
     assert {row["report"]["plan"]["jobs"] for row in rows} == {2}
 
 
+@pytest.mark.parametrize(("jobs", "most_jobs", "then"), [(2, 8, (3, 3)), (1, 1, (1, 1))])
+def test_on_a_cluster_too_a_probe_may_say_how_many_trials_it_has_at_a_time(
+    jobs: int, most_jobs: int, then: tuple[int, int]
+) -> None:
+    plan = a_plan(jobs=jobs, most_jobs=most_jobs)
+
+    shared = suite_command._sharing(suite_command._Case(name="leak.py", plan=plan), 3).plan
+
+    assert shared is not None
+    assert (shared.jobs, shared.most_jobs) == then
+
+
 def test_probes_without_an_answer_say_why_and_the_worst_is_the_exit_code(suite: Suite) -> None:
     suite.publish("one", "+--")
     suite.publish("two", "+++")

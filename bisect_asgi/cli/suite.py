@@ -55,7 +55,7 @@ def suite(
     if jobs is not None and jobs < 1:
         raise UsageError(f"`--jobs {jobs}` is out of range", hint="it is 1 or more")
     started = time.monotonic()
-    cases = _cases(probes, Options(fresh=fresh, culprit=culprit), jobs=jobs or cores())
+    cases = _cases(probes, Options(fresh=fresh, culprit=culprit))
     rows, is_interrupted = _run(cases, executor, jobs=jobs or cores(), is_said=jobs is not None, quiet=quiet)
     report = suite_report.suite_report(
         rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted
@@ -89,7 +89,7 @@ class _Case:
         return self.plan.project if self.plan else ""
 
 
-def _cases(path: Path, said: Options, *, jobs: int) -> list[_Case]:
+def _cases(path: Path, said: Options) -> list[_Case]:
     """Read every probe; what is wrong with one is its own affair.
 
     Raises:
@@ -97,14 +97,11 @@ def _cases(path: Path, said: Options, *, jobs: int) -> list[_Case]:
     """
     from bisect_asgi import metadata
     from bisect_asgi.cli.entries import read_suite
-    from bisect_asgi.metadata import Options
 
     suite = read_suite(path)
-    # Trials of several searches side by side: what is speculative in one takes a core from what is needed in
-    # another. Only where there are more cores than searches has each of them some to spare.
-    share = Options(jobs=max(1, jobs // len(suite.entries)))
-    defaults = metadata.merge(suite.defaults, share)
-    return [_case(entry.probe, metadata.merge(said, entry.options), defaults) for entry in suite.entries]
+    return [
+        _case(entry.probe, metadata.merge(said, entry.options), suite.defaults) for entry in suite.entries
+    ]
 
 
 def _case(probe: str | None, said: Options, defaults: Options) -> _Case:
@@ -147,7 +144,9 @@ def _run(
         common = shared(world)
         if isinstance(executor, Elsewhere) and not is_said:
             jobs = executor.threads
-            cases = [_sharing(case, max(1, jobs // len(cases))) for case in cases]
+        # Trials of several searches side by side: what is speculative in one takes a core from what is needed
+        # in another. Only where there are more cores than searches has each of them some to spare.
+        cases = [_sharing(case, max(1, jobs // len(cases))) for case in cases]
 
         def session(numbered: tuple[int, _Case], way: Executor) -> SuiteRow:
             number, case = numbered
@@ -166,10 +165,12 @@ def _run(
 
 
 def _sharing(case: _Case, jobs: int) -> _Case:
-    """The case with so many trials at a time."""
+    """The case with so many trials at a time, unless its options say how many."""
     from dataclasses import replace
 
-    return replace(case, plan=replace(case.plan, jobs=jobs, most_jobs=jobs)) if case.plan else case
+    if case.plan is None or case.plan.is_width_said:
+        return case
+    return replace(case, plan=replace(case.plan, jobs=jobs, most_jobs=jobs))
 
 
 def _session(case: _Case, number: int, world: World, places: Places) -> SuiteRow:

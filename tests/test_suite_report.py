@@ -210,6 +210,17 @@ def test_the_table_has_a_line_for_each_probe_and_below_it_why_some_have_no_answe
     ]
 
 
+def test_where_the_time_went_is_told_of_each_probe_that_was_run_when_it_is_asked() -> None:
+    report = suite_report(rows(), elapsed_s=108, is_interrupted=False)
+    out = StringIO()
+
+    render(report, Console(file=out, width=140), timings=True)
+
+    titles = [line for line in out.getvalue().splitlines() if line.startswith("Timings")]
+    assert titles == ["Timings of leak.py", "Timings of other.py", "Timings of hang.py"]
+    assert not any("Timings" in line for line in text(report))
+
+
 def test_without_claims_the_table_has_no_column_for_them() -> None:
     lines = text(suite_report([row_of("leak.py", FOUND, None)], elapsed_s=58, is_interrupted=False))
 

@@ -41,6 +41,7 @@ def suite(
     ] = None,
     fresh: arguments.Fresh = None,
     json: arguments.Json = False,
+    timings: Annotated[bool, typer.Option("--timings", help="Show where the time of each went.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show the table alone.")] = False,
 ) -> None:
     """Run all probes of a file or a folder, and show one table; exit 0 when each has its answer."""
@@ -65,7 +66,7 @@ def suite(
     else:
         from bisect_asgi.report import suite_text
 
-        suite_text.render(report)
+        suite_text.render(report, timings=timings)
     if report.exit_code is ExitCode.INTERRUPTED:
         from bisect_asgi.answers import INTERRUPTED
 

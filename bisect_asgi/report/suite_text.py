@@ -10,26 +10,30 @@ from rich.text import Text
 
 from bisect_asgi.errors import ExitCode
 from bisect_asgi.format import duration, plural
+from bisect_asgi.report import timed
 from bisect_asgi.report.suite import SuiteReport, SuiteRow
 from bisect_asgi.suites import Agreement
 
 _WIDTH_OF_FILES = 160
 
 
-def render(report: SuiteReport, console: Console | None = None) -> None:
-    """Print the table and why some have no answer, to the standard output unless a console is given."""
+def render(report: SuiteReport, console: Console | None = None, *, timings: bool = False) -> None:
+    """Print the table and why some have no answer, to the standard output unless a console is given.
+
+    `timings`: with where the time of each probe went.
+    """
     out = console or Console()
     if console is None and not out.is_terminal:
         out = Console(width=_WIDTH_OF_FILES)
     with out.capture() as capture:
-        for part in _parts(report):
+        for part in _parts(report, timings_width=out.width if timings else 0):
             out.print(part, highlight=False)
     for line in capture.get().splitlines():
         out.file.write(f"{line.rstrip()}\n")
     out.file.flush()
 
 
-def _parts(report: SuiteReport) -> Iterator[RenderableType]:
+def _parts(report: SuiteReport, *, timings_width: int) -> Iterator[RenderableType]:
     yield _table(report)
     for row in report.probes:
         if row.problem and row.exit_code is not ExitCode.INTERRUPTED:
@@ -37,6 +41,10 @@ def _parts(report: SuiteReport) -> Iterator[RenderableType]:
             yield Text(f"{row.probe}: {row.problem}")
             if row.hint:
                 yield Text(f"  hint: {row.hint}", style="dim")
+    for row in report.probes if timings_width else ():
+        if row.report:
+            yield ""
+            yield from timed.parts(row.report.timings, width=timings_width, title=f"Timings of {row.probe}")
     yield ""
     yield Text(_summary(report), style="bold")
 

@@ -34,9 +34,9 @@ _STOPPED_MARK = "x"
 NO_DATES = "the log has no dates: it was written by a version that did not record them"
 
 
-def parts(timings: Timings | None, *, width: int) -> Iterator[RenderableType]:
+def parts(timings: Timings | None, *, width: int, title: str = "Timings") -> Iterator[RenderableType]:
     """The section of the report: sums, what overlapped, what working ahead did, the bound, the chart."""
-    yield Text("Timings", style="bold")
+    yield Text(title, style="bold")
     if timings is None:
         yield Padding(Text(NO_DATES), (0, 0, 0, 2))
         return

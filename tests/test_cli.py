@@ -1067,6 +1067,7 @@ def test_a_report_of_no_run_is_told(shell: Shell) -> None:
 
     assert done.returncode == 2
     assert done.stderr == told("there is no event log yet", "`bisect-asgi PACKAGE --probe FILE` writes one")
+    assert not shell.cache.exists()  # who only reads writes nothing
 
 
 def test_help_names_every_command_and_the_version_is_ours(shell: Shell) -> None:

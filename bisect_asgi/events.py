@@ -269,6 +269,8 @@ class LevelsFound:
     """What another level has to explain, in units of the noise's variance."""
     creep: float | None = None
     """How much it changes from the first to the last candidate without steps; None: it does not."""
+    steps: tuple[tuple[float, float], ...] = ()
+    """Beside a creep, from which to which value each step goes, without what the creep adds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

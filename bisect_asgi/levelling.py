@@ -105,6 +105,7 @@ class Levelling:
                 levels=levels,
                 penalty=found.penalty,
                 creep=found.creep.total if found.creep else None,
+                steps=tuple((each.old, each.new) for each in found.changes) if found.creep else (),
             )
         )
 

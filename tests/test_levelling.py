@@ -142,7 +142,11 @@ def test_a_step_in_a_creep_is_told() -> None:
     made_up.bisect(all_changes=True, **by_metric())
 
     assert made_up.changes == [(17, 18)]
-    assert levels_of(made_up).creep is not None
+    found = levels_of(made_up)
+    assert found.creep == pytest.approx(BASE * 0.29, rel=0.1)
+    ((old, new),) = found.steps
+    # The medians of all releases below and above differ by 64 MB.
+    assert new - old == pytest.approx(BASE * 0.5, rel=0.03)
 
 
 def test_a_constant_metric_has_no_change() -> None:

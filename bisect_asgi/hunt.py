@@ -19,6 +19,7 @@ from bisect_asgi.axes.registry import axis_of
 from bisect_asgi.differences import Contents
 from bisect_asgi.engine import Emit, Engine, MakeSearch, Question, RunTrial
 from bisect_asgi.judge import Expectation
+from bisect_asgi.metrics import unit_of
 from bisect_asgi.model import (
     BuiltEnvironment,
     Candidate,
@@ -168,8 +169,18 @@ def case_of(plan: Plan, setting: Setting, engine: Engine) -> answers.Case:
         broken={key: str(run.signature.shown) for key, run in engine.broken.items() if run.signature},
         budget=str(plan.budget),
         metric=plan.rules.metric,
+        limit=_bound(engine),
         is_settled=engine.noise is not None,
     )
+
+
+def _bound(engine: Engine) -> str:
+    """The limit in words, a plain number in the unit that it counts in; empty: there is none."""
+    limit = engine.question.rules.limit
+    if limit is None:
+        return ""
+    runs = (run for runs in engine.observed.values() for run in runs)
+    return replace(limit, unit=limit.unit or unit_of(runs, limit.metric)).bound
 
 
 def announce(setting: Setting, emit: Emit) -> None:

@@ -318,7 +318,7 @@ def test_a_crash_where_all_others_are_within_the_limit_is_no_crossing() -> None:
 
     assert finished.kind is AnswerKind.NOT_REPRODUCED
     assert "`size` is within its limit on every release of app that was tested" in finished.message
-    assert finished.message.endswith("; 1 other could not be tested")
+    assert finished.message.endswith(" (above 5 B is bad); 1 other could not be tested")
 
 
 @pytest.mark.parametrize("is_any", [False, True])

@@ -268,11 +268,12 @@ class EndSampler:
         """The probe passed, and reports something else, nothing, or what cannot be read."""
         problems = (run.signature for run in self._engine.observed[key] if run.outcome is Outcome.PASSED)
         problem = next((f": {sign.shown}" for sign in problems if sign), "")
+        wanted = f"`{self._aim.metric}` on {self._setting.labels[key]}{problem}"
         reported = {name for run in self._engine.observed[key] for name in run.metrics}
         what = listing((f"`{name}`" for name in sorted(reported)), most=9) or "none there"
         return Answer(
             kind=AnswerKind.NOT_ASKED,
-            message=f"the probe reports no metric `{self._aim.metric}` on {self._setting.labels[key]}{problem}",
+            message=f"the probe reports no metric {wanted}",
             hint=f"it reports {what}; {listing(f'`{name}`' for name in BUILT_IN)} are measured of every run",
         )
 

@@ -73,6 +73,9 @@ class Case:
     """What is bad of that, in words: `above 115 s`."""
     is_settled: bool = False
     """Contradictions are reckoned with: it is known on which side each candidate is."""
+    doubtful: frozenset[int] = frozenset()
+    """Named ends that a search with noise has on the side on which they should not be, and whose own runs do
+    not bear that out."""
     budget: str = ""
     """What was to be spent on that."""
 
@@ -129,6 +132,8 @@ def answer(case: Case, state: State, judgement: Judgement) -> Answer:
 def _ends(case: Case, judgement: Judgement) -> Answer | None:
     """The answer when a named end is not what the user says of it."""
     good, bad = case.expectation.good, case.expectation.bad
+    if case.doubtful and case.believed:
+        return _turned_round(case, case.believed, judgement.rulings)
     answer = None
     if good is not None and (ruling := judgement.rulings.get(good)):
         answer = _good_end(case, good, ruling)
@@ -160,6 +165,26 @@ def _bad_end(case: Case, key: int, ruling: Ruling) -> Answer | None:
             "try another `--bad`, `--python` or `--deps`",
         )
     return _untestable_end(case, key, ruling, "bad") if ruling.outcome is Outcome.UNTESTABLE else None
+
+
+def _turned_round(case: Case, believed: Believed, rulings: Mapping[int, Ruling]) -> Answer:
+    """One change that goes the other way explains all runs best, but not those of the ends themselves."""
+    where = f"`{case.metric}` is beyond its limit" if case.metric else f"`{case.probe}` fails"
+    old, new = believed.old, believed.new
+    sides = (
+        f"{old.failed} of {plural(old.runs, 'run')} up to {case.labels[believed.low]}, "
+        f"{new.failed} of {new.runs} from {case.labels[believed.high]} on"
+    )
+    ends = (
+        f"{rulings[key].failed} of {rulings[key].passed + rulings[key].failed} in {case.labels[key]}"
+        for key in sorted(case.doubtful)
+    )
+    every = "`--all` looks at every one; " if case.metric else ""
+    return Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message=f"the history may change more than once: {where} in {sides}, but in {' and '.join(ends)}",
+        hint=f"{every}name ends with one change between them (`--good`, `--bad`)",
+    )
 
 
 def _untestable_end(case: Case, key: int, ruling: Ruling, end: str) -> Answer:

@@ -36,7 +36,13 @@ from bisect_asgi.releases import between
 from bisect_asgi.rules import Aim
 from bisect_asgi.search import AllChanges, Found, State, is_monotonic
 from bisect_asgi.spots import spots
-from bisect_asgi.trust import confirm_changes, search_and_confirm, search_noisy, tell_sure
+from bisect_asgi.trust import (
+    confirm_changes,
+    doubtful_ends,
+    search_and_confirm,
+    search_noisy,
+    tell_sure,
+)
 
 if TYPE_CHECKING:  # of what only some searches need
     from bisect_asgi.ends import EndSampler
@@ -122,7 +128,8 @@ def find(plan: Plan, setting: Setting, engine: Engine, world: World) -> Hunt:
     tell_quality(engine, setting.labels)
     if isinstance(state, Found) and plan.rules.aim:
         tell_share(engine, state, setting.expectation, setting.labels)
-    case = replace(case_of(plan, setting, engine), believed=believed)
+    doubtful = doubtful_ends(engine, plan, setting)
+    case = replace(case_of(plan, setting, engine), believed=believed, doubtful=doubtful)
     answer = answers.answer(case, state, engine.judgement())
     if found := answer.found:
         sides = setting.labels[found.low], setting.labels[found.high]

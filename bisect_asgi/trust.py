@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from itertools import pairwise
 
 from bisect_asgi import answers, events
@@ -234,16 +233,29 @@ def search_noisy(engine: Engine, plan: Plan, setting: Setting) -> tuple[State, e
 
 def _tell_misfits(engine: Engine, noise: Noise, setting: Setting) -> None:
     """Warn of candidates that answer as the other side does: one change may not be all that there is."""
-    anywhere = replace(noise, low=None, high=None, confidence=_MISFIT)
     judgement = engine.judgement()
     misfits = [
         setting.labels[key]
         for key, tally in sorted(judgement.tallies.items())
-        if anywhere.side(key, tally) not in (None, judgement.rulings[key].verdict)
+        if noise.by_itself(key, tally, confidence=_MISFIT) not in (None, judgement.rulings[key].verdict)
     ]
     if misfits:
         told = f"{listing(misfits)} {'answers' if len(misfits) == 1 else 'answer'} as the other side does"
         engine.emit(events.Noted(text=f"{told}: the history may change more than once"))
+
+
+def doubtful_ends(engine: Engine, plan: Plan, setting: Setting) -> frozenset[int]:
+    """Named ends that the search with noise has on the wrong side, where their own runs do not say so."""
+    judgement, noise = engine.judgement(), engine.noise
+    if noise is None or noise.low is None:
+        return frozenset()
+    wrong = (key for key in setting.expectation.named if _is_wrong(key, judgement, setting))
+    return frozenset(
+        key
+        for key in wrong
+        if noise.by_itself(key, judgement.tallies[key], confidence=plan.confidence)
+        is not judgement.rulings[key].verdict
+    )
 
 
 def _believed(search: NoisySearch, plan: Plan) -> events.Believed:

@@ -271,6 +271,25 @@ def test_a_noisy_search_that_ran_out_of_its_budget_says_where_the_change_probabl
     )
 
 
+def test_ends_that_do_not_bear_out_the_one_change_that_was_found_are_told_with_it() -> None:
+    case = replace(a_case(good=0, bad=4), believed=BELIEVED, doubtful=frozenset({0}), is_settled=True)
+
+    told, measured = (
+        answer(each, Found(low=1, high=2), judged(k0=FLAKY, k4=PASSES))
+        for each in (case, replace(case, metric="size"))
+    )
+
+    rates = f"1 of 10 runs up to {LABELS[BELIEVED.low]}, 7 of 10 from {LABELS[BELIEVED.high]} on"
+    own = f"{FLAKY.failed} of {FLAKY.passed + FLAKY.failed} in 0.1"
+    assert told == Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message=f"the history may change more than once: `leak.py` fails in {rates}, but in {own}",
+        hint="name ends with one change between them (`--good`, `--bad`)",
+    )
+    assert "`size` is beyond its limit in 1 of 10" in measured.message
+    assert measured.hint == f"`--all` looks at every one; {told.hint}"
+
+
 def test_a_range_is_told_with_no_more_than_is_believed_of_it() -> None:
     believed = replace(BELIEVED, first=1, last=4, no_change=0.08)
     case = replace(a_case(good=0), believed=believed, budget="400 runs")

@@ -147,6 +147,21 @@ def test_the_second_way_in_which_the_bad_end_fails_is_learnt_before_a_release_is
     assert right(at(25, shows), good="1", bad="40") == 20
 
 
+def test_an_end_is_not_said_to_fail_because_the_history_changes_twice() -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return failed(ASSERTION) if random.random() < (0.8 if 10 <= number < 20 else 0.2) else passed()
+
+    made_up = NoisyWorld(size=30, shows=shows, seed=7)
+
+    finished = made_up.bisect(good="1", bad="30")
+
+    # It fails in one run of five, as the newest one does.
+    seen = [run.outcome for (label, _), runs in made_up.store.items() if label == "1" for run in runs]
+    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.message.startswith("the history may change more than once: `leak.py` fails in ")
+    assert finished.message.endswith(f", but in {seen.count(Outcome.FAILED)} of {len(seen)} in 1")
+
+
 def test_what_is_found_is_told_with_its_probability_and_the_rates_of_both_sides() -> None:
     made_up = NoisyWorld(size=30, shows=flaky(12, 0.0, 0.7), seed=1)
 

@@ -34,6 +34,7 @@ class Activity(StrEnum):
 
     RESOLVING = "resolving"
     BUILDING = "building"
+    WAITING = "waiting for its turn to measure"
     RUNNING = "running"
 
 

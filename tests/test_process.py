@@ -359,7 +359,7 @@ class MadeUpProcessors:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, counts: bool = True) -> None:
         self.now, self.user, self.idle, self.counts = 100.0, 50.0, 150.0, counts
         monkeypatch.setattr(process.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(process.time, "thread_time", lambda: 0.0)
+        monkeypatch.setattr(process, "own_seconds", lambda: 0.0)
         monkeypatch.setattr(process.psutil, "cpu_times", self.times)
 
     def times(self) -> object:
@@ -402,6 +402,31 @@ def test_a_system_that_does_not_count_says_nothing_of_others(monkeypatch: pytest
     machine.go_on(4.0, busy=1.0)
 
     assert others.busy(0.0) is None
+
+
+def test_helpers_are_no_others_while_they_run_and_after() -> None:
+    # Both compute as much; then the inner one says so, and they stay until they are ended.
+    busily = "import signal, subprocess, sys, time\nwhile time.process_time() < 0.3: pass\n"
+    inner = f"{busily}print(file=sys.stderr, flush=True)\nsignal.pause()"
+    outer = f"{busily}subprocess.run([sys.executable, '-c', {inner!r}])"
+    has_computed, lifeline = threading.Event(), Lifeline()
+    before = process.own_seconds()
+
+    def run() -> None:
+        with pytest.raises(Cancelled):
+            run_helper(
+                python(outer), environ=os.environ, lifeline=lifeline, on_stderr=lambda _: has_computed.set()
+            )
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert has_computed.wait(60)
+    while_they_run = process.own_seconds()
+    lifeline.cancel()
+    thread.join()
+
+    assert while_they_run - before > 0.55
+    assert process.own_seconds() - before > 0.25  # of what it started, nobody was told the end
 
 
 def test_a_program_beside_the_run_is_seen(tmp_path: Path) -> None:

@@ -88,6 +88,18 @@ def line(report: Report, name: str, *, width: int = 200) -> str:
     return found.removeprefix(name).strip()
 
 
+def test_a_candidate_that_passes_and_fails_is_told_by_its_runs_also_where_no_boundary_is() -> None:
+    flaky_one = Ruling(
+        verdict=Verdict.NEW, outcome=Outcome.FAILED, passed=7, failed=1, signature=failed().signature
+    )
+    end = events.RunFinished(kind=AnswerKind.INCONCLUSIVE, elapsed_s=1.0, message="the probe is flaky")
+    runs = tried(3, failed(), *[passed()] * 7)
+
+    text = shown(fold([STARTED, LISTED, runs, judged(flaky_one, GOOD), end]))
+
+    assert "failed 1 of 8: AssertionError: expected 200, got 500" in text
+
+
 # How sure it is.
 
 

@@ -104,6 +104,9 @@ class EndSampler:
                 return self._no_such_metric(passing[0])
             if unasked := [key for key in unmeasured if key in named or key in self._engine.broken]:
                 return self._unmeasured(unasked[0])
+            if len(unmeasured) == 1:  # a step beyond the other one goes halfway to it instead
+                most = max(1, (high - low) // 2)
+                step_low, step_high = min(step_low, most), min(step_high, most)
             if low in unmeasured:
                 low, step_low = low + step_low, step_low * 2
             if high in unmeasured:

@@ -160,6 +160,15 @@ def test_a_constant_metric_has_no_change() -> None:
         assert "on every release of app that was measured" in finished.message
 
 
+def test_a_metric_that_is_level_where_it_was_measured_is_told_with_how_many_could_not_be() -> None:
+    made_up = NoisyWorld(size=30, shows=lambda number, _: measured(BASE) if number <= 9 else untestable())
+
+    finished = made_up.bisect(all_changes=True, **by_metric())
+
+    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    assert finished.message.endswith("stands out of the noise; 21 others could not be measured")
+
+
 def test_releases_that_cannot_be_measured_are_a_gap_in_a_step() -> None:
     def shows(number: int, random: Random) -> Observation:
         return untestable() if number in (4, 14, 15) else memory({1: 1.0, 15: 1.5})(number, random)

@@ -359,7 +359,8 @@ class MadeUpProcessors:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, counts: bool = True) -> None:
         self.now, self.user, self.idle, self.counts = 100.0, 50.0, 150.0, counts
         monkeypatch.setattr(process.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(process, "own_seconds", lambda: 0.0)
+        self.own = 0.0
+        monkeypatch.setattr(process, "own_seconds", lambda: self.own)
         monkeypatch.setattr(process.psutil, "cpu_times", self.times)
 
     def times(self) -> object:
@@ -394,6 +395,15 @@ def test_what_keeps_the_processors_busy_beside_the_run_is_others(
     machine.go_on(4.0, busy=busy)
 
     assert others.busy(run_s) == pytest.approx(expected)
+
+
+def test_what_the_tool_builds_beside_the_run_is_not_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = MadeUpProcessors(monkeypatch)
+    others = process._Others()
+    machine.go_on(4.0, busy=1.75)
+    machine.own += 2.0
+
+    assert others.busy(4.0) == pytest.approx(0.25)
 
 
 def test_a_system_that_does_not_count_says_nothing_of_others(monkeypatch: pytest.MonkeyPatch) -> None:

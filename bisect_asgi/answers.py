@@ -74,8 +74,8 @@ class Case:
     is_settled: bool = False
     """Contradictions are reckoned with: it is known on which side each candidate is."""
     doubtful: frozenset[int] = frozenset()
-    """Named ends that a search with noise has on the side on which they should not be, and whose own runs do
-    not bear that out."""
+    """Named ends that a search with noise has on the side where they should not be, while their own runs are
+    like the other side's."""
     budget: str = ""
     """What was to be spent on that."""
 

@@ -245,7 +245,7 @@ def _tell_misfits(engine: Engine, noise: Noise, setting: Setting) -> None:
 
 
 def doubtful_ends(engine: Engine, plan: Plan, setting: Setting) -> frozenset[int]:
-    """Named ends that the search with noise has on the wrong side, where their own runs do not say so."""
+    """Named ends that the search with noise has on the wrong side, and whose own runs are the other's."""
     judgement, noise = engine.judgement(), engine.noise
     if noise is None or noise.low is None:
         return frozenset()
@@ -254,7 +254,7 @@ def doubtful_ends(engine: Engine, plan: Plan, setting: Setting) -> frozenset[int
         key
         for key in wrong
         if noise.by_itself(key, judgement.tallies[key], confidence=plan.confidence)
-        is not judgement.rulings[key].verdict
+        not in (None, judgement.rulings[key].verdict)
     )
 
 

@@ -162,6 +162,16 @@ def test_an_end_is_not_said_to_fail_because_the_history_changes_twice() -> None:
     assert finished.message.endswith(f", but in {seen.count(Outcome.FAILED)} of {len(seen)} in 1")
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_ends_that_are_named_the_wrong_way_round_are_told_as_that(seed: int) -> None:
+    made_up = NoisyWorld(size=30, seed=seed, shows=flaky(15, 0.8, 0.2))
+
+    finished = made_up.bisect(good="1", bad="30")
+
+    told = {AnswerKind.GOOD_END_FAILS: "the good end fails", AnswerKind.NOT_REPRODUCED: "the bad end passes"}
+    assert finished.message.startswith(told[finished.kind])
+
+
 def test_what_is_found_is_told_with_its_probability_and_the_rates_of_both_sides() -> None:
     made_up = NoisyWorld(size=30, shows=flaky(12, 0.0, 0.7), seed=1)
 

@@ -69,8 +69,13 @@ class Case:
     """Where the change most probably is, where runs contradict each other."""
     metric: str | None = None
     """What is measured and decides; None: passing and failing do."""
+    limit: str = ""
+    """What is bad of that, in words: `above 115 s`."""
     is_settled: bool = False
     """Contradictions are reckoned with: it is known on which side each candidate is."""
+    doubtful: frozenset[int] = frozenset()
+    """Named ends that a search with noise has on the side where they should not be, while their own runs are
+    like the other side's."""
     budget: str = ""
     """What was to be spent on that."""
 
@@ -127,6 +132,8 @@ def answer(case: Case, state: State, judgement: Judgement) -> Answer:
 def _ends(case: Case, judgement: Judgement) -> Answer | None:
     """The answer when a named end is not what the user says of it."""
     good, bad = case.expectation.good, case.expectation.bad
+    if case.doubtful and case.believed:
+        return _turned_round(case, case.believed, judgement.rulings)
     answer = None
     if good is not None and (ruling := judgement.rulings.get(good)):
         answer = _good_end(case, good, ruling)
@@ -158,6 +165,26 @@ def _bad_end(case: Case, key: int, ruling: Ruling) -> Answer | None:
             "try another `--bad`, `--python` or `--deps`",
         )
     return _untestable_end(case, key, ruling, "bad") if ruling.outcome is Outcome.UNTESTABLE else None
+
+
+def _turned_round(case: Case, believed: Believed, rulings: Mapping[int, Ruling]) -> Answer:
+    """One change that goes the other way explains all runs best, but not those of the ends themselves."""
+    where = f"`{case.metric}` is beyond its limit" if case.metric else f"`{case.probe}` fails"
+    old, new = believed.old, believed.new
+    sides = (
+        f"{old.failed} of {plural(old.runs, 'run')} up to {case.labels[believed.low]}, "
+        f"{new.failed} of {new.runs} from {case.labels[believed.high]} on"
+    )
+    ends = (
+        f"{rulings[key].failed} of {rulings[key].passed + rulings[key].failed} in {case.labels[key]}"
+        for key in sorted(case.doubtful)
+    )
+    every = "`--all` looks at every one; " if case.metric else ""
+    return Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message=f"the history may change more than once: {where} in {sides}, but in {' and '.join(ends)}",
+        hint=f"{every}name ends with one change between them (`--good`, `--bad`)",
+    )
 
 
 def _untestable_end(case: Case, key: int, ruling: Ruling, end: str) -> Answer:
@@ -202,7 +229,7 @@ def _unsettled(case: Case, believed: Believed, state: State) -> Answer:
     if isinstance(state, Stopped):
         return Answer(
             kind=AnswerKind.NOT_REPRODUCED,
-            message=f"`{case.probe}` fails as often everywhere: {_failures(believed)}, "
+            message=f"{_as_often(case)} everywhere: {_failures(believed)}, "
             f"from {case.labels[0]} to {case.labels[-1]}",
             hint="the bug may be as old as the oldest one, or the probe may fail for a reason of its own",
         )
@@ -214,6 +241,11 @@ def _unsettled(case: Case, believed: Believed, state: State) -> Answer:
         message=f"{noisy}, and {case.budget} did not {told}",
         hint=f"`--budget` allows for more, the same command goes on from there; {hint}",
     )
+
+
+def _as_often(case: Case) -> str:
+    what = f"`{case.metric}` is beyond its limit" if case.metric else f"`{case.probe}` fails"
+    return f"{what} as often"
 
 
 def _failures(believed: Believed) -> str:
@@ -234,10 +266,13 @@ def _unshown(case: Case, believed: Believed) -> tuple[str, str]:
 
 def _unplaced(case: Case, believed: Believed) -> tuple[str, str]:
     """The same where something changes, and it may be in one of several."""
-    among = f"{case.labels[believed.first]} to {case.labels[believed.last]}"
+    likely = f"{case.labels[believed.first]} to {case.labels[believed.last]}"
+    among = f"with {believed.confidence:g} in one of {likely}"
+    if believed.no_change > 1 - believed.confidence:  # then no range holds it with the confidence
+        among = f"with {believed.no_change:.2f} nowhere"
     told = (
         f"tell where it changes: most probably in {case.labels[believed.high]} "
-        f"(probability {believed.probability:.2f}), with {believed.confidence:g} in one of {among}"
+        f"(probability {believed.probability:.2f}), {among}"
     )
     more = "measures more at once" if case.metric else "fails more often where it is bad"
     return told, f"a probe that {more} needs less"
@@ -300,11 +335,12 @@ def _stopped(case: Case, stopped: Stopped, judgement: Judgement) -> Answer:
     if case.metric:
         what = f"`{case.metric}` is {'beyond' if is_bad else 'within'} its limit"
     between = f"{case.labels[min(tested)]} to {case.labels[max(tested)]}"
+    bound = f" ({case.limit} is bad)" if case.limit else ""  # its unit may not be the one that was meant
     untestable = sum(1 for ruling in judgement.rulings.values() if ruling.verdict is Verdict.SKIP)
     others = f"; {plural(untestable, 'other')} could not be tested" if untestable else ""
     return Answer(
         kind=AnswerKind.NOT_REPRODUCED,
-        message=f"{what} on every {case.each} that was tested, from {between}{others}",
+        message=f"{what} on every {case.each} that was tested, from {between}{bound}{others}",
         hint=_NO_CHANGE_HINT + (_OLDER_HINT if untestable else ""),
     )
 

@@ -104,6 +104,9 @@ class EndSampler:
                 return self._no_such_metric(passing[0])
             if unasked := [key for key in unmeasured if key in named or key in self._engine.broken]:
                 return self._unmeasured(unasked[0])
+            if len(unmeasured) == 1:  # a step beyond the other one goes halfway to it instead
+                most = max(1, (high - low) // 2)
+                step_low, step_high = min(step_low, most), min(step_high, most)
             if low in unmeasured:
                 low, step_low = low + step_low, step_low * 2
             if high in unmeasured:
@@ -265,12 +268,15 @@ class EndSampler:
         return any(run.outcome is Outcome.PASSED for run in self._engine.observed.get(key, ()))
 
     def _no_such_metric(self, key: int) -> Answer:
-        """The probe passed, and reports something else, or nothing."""
+        """The probe passed, and reports something else, nothing, or what cannot be read."""
+        problems = (run.signature for run in self._engine.observed[key] if run.outcome is Outcome.PASSED)
+        problem = next((f": {sign.shown}" for sign in problems if sign), "")
+        wanted = f"`{self._aim.metric}` on {self._setting.labels[key]}{problem}"
         reported = {name for run in self._engine.observed[key] for name in run.metrics}
         what = listing((f"`{name}`" for name in sorted(reported)), most=9) or "none there"
         return Answer(
             kind=AnswerKind.NOT_ASKED,
-            message=f"the probe reports no metric `{self._aim.metric}` on {self._setting.labels[key]}",
+            message=f"the probe reports no metric {wanted}",
             hint=f"it reports {what}; {listing(f'`{name}`' for name in BUILT_IN)} are measured of every run",
         )
 

@@ -34,6 +34,7 @@ class Activity(StrEnum):
 
     RESOLVING = "resolving"
     BUILDING = "building"
+    WAITING = "waiting for its turn to measure"
     RUNNING = "running"
 
 
@@ -269,6 +270,8 @@ class LevelsFound:
     """What another level has to explain, in units of the noise's variance."""
     creep: float | None = None
     """How much it changes from the first to the last candidate without steps; None: it does not."""
+    steps: tuple[tuple[float, float], ...] = ()
+    """Beside a creep, from which to which value each step goes, without what the creep adds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from bisect_asgi.axes.registry import axis_of
 from bisect_asgi.differences import Contents
 from bisect_asgi.engine import Emit, Engine, MakeSearch, Question, RunTrial
 from bisect_asgi.judge import Expectation
+from bisect_asgi.metrics import unit_of
 from bisect_asgi.model import (
     BuiltEnvironment,
     Candidate,
@@ -35,7 +36,13 @@ from bisect_asgi.releases import between
 from bisect_asgi.rules import Aim
 from bisect_asgi.search import AllChanges, Found, State, is_monotonic
 from bisect_asgi.spots import spots
-from bisect_asgi.trust import confirm_changes, search_and_confirm, search_noisy, tell_sure
+from bisect_asgi.trust import (
+    confirm_changes,
+    doubtful_ends,
+    search_and_confirm,
+    search_noisy,
+    tell_sure,
+)
 
 if TYPE_CHECKING:  # of what only some searches need
     from bisect_asgi.ends import EndSampler
@@ -121,7 +128,8 @@ def find(plan: Plan, setting: Setting, engine: Engine, world: World) -> Hunt:
     tell_quality(engine, setting.labels)
     if isinstance(state, Found) and plan.rules.aim:
         tell_share(engine, state, setting.expectation, setting.labels)
-    case = replace(case_of(plan, setting, engine), believed=believed)
+    doubtful = doubtful_ends(engine, plan, setting)
+    case = replace(case_of(plan, setting, engine), believed=believed, doubtful=doubtful)
     answer = answers.answer(case, state, engine.judgement())
     if found := answer.found:
         sides = setting.labels[found.low], setting.labels[found.high]
@@ -168,8 +176,18 @@ def case_of(plan: Plan, setting: Setting, engine: Engine) -> answers.Case:
         broken={key: str(run.signature.shown) for key, run in engine.broken.items() if run.signature},
         budget=str(plan.budget),
         metric=plan.rules.metric,
+        limit=_bound(engine),
         is_settled=engine.noise is not None,
     )
+
+
+def _bound(engine: Engine) -> str:
+    """The limit in words, a plain number in the unit that it counts in; empty: there is none."""
+    limit = engine.question.rules.limit
+    if limit is None:
+        return ""
+    runs = (run for runs in engine.observed.values() for run in runs)
+    return replace(limit, unit=limit.unit or unit_of(runs, limit.metric)).bound
 
 
 def announce(setting: Setting, emit: Emit) -> None:

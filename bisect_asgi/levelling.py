@@ -58,7 +58,7 @@ class Levelling:
         self._sampler.choose_unit(ends)
         found, samples = self._levels()
         if not found.changes:
-            return self._creeps(found, samples) if found.creep else self._is_level(found)
+            return self._creeps(found, samples) if found.creep else self._is_level(found, samples)
         self._judge_by(found.changes[-1], samples, ends.good)
         changes = tuple(
             Found(low=each.low, high=each.high, skipped=tuple(range(each.low + 1, each.high)))
@@ -105,6 +105,7 @@ class Levelling:
                 levels=levels,
                 penalty=found.penalty,
                 creep=found.creep.total if found.creep else None,
+                steps=tuple((each.old, each.new) for each in found.changes) if found.creep else (),
             )
         )
 
@@ -165,7 +166,7 @@ class Levelling:
         """A change in every release is nobody's."""
         creep, limit = found.creep, self._limit
         if creep is None:
-            return self._is_level(found)
+            return self._is_level(found, samples)
         first, last = min(samples), max(samples)
         total, each = limit.show(creep.total), limit.show(creep.per_candidate)
         return Answer(
@@ -177,12 +178,13 @@ class Levelling:
             "`--bad-above` finds where it crosses a limit of your own",
         )
 
-    def _is_level(self, found: Levels) -> Answer:
-        limit = self._limit
+    def _is_level(self, found: Levels, samples: Mapping[int, Sequence[float]]) -> Answer:
+        limit, missing = self._limit, len(self._case.labels) - len(samples)
         value = f"{limit.show(found.levels[0].value)}" if found.levels else "not measured"
         return Answer(
             kind=AnswerKind.NOT_REPRODUCED,
             message=f"`{limit.metric}` is {value} on every {self._case.each} that was measured: no step of "
-            f"{show(self._aim.effect, '%')} or more stands out of the noise",
+            f"{show(self._aim.effect, '%')} or more stands out of the noise"
+            + (f"; {plural(missing, 'other')} could not be measured" if missing else ""),
             hint="`--plot` shows the samples; a smaller `--effect` lets smaller steps count",
         )

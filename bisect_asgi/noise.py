@@ -13,7 +13,7 @@ the wrong one. The order leaves no closed form, so rates are on a grid. Beforeha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate
 from math import cos, exp, log, pi, sin
@@ -66,6 +66,25 @@ class Noise:
         if abs(odds) <= clear + _ROUNDING:
             return None
         return Verdict.NEW if odds > 0 else Verdict.OLD
+
+    def by_itself(self, key: int, seen: Tally, *, confidence: float) -> Verdict | None:
+        """The side of `key` by its own runs beside all others', wherever it is; None: they do not tell.
+
+        Its own are taken out of the side's on which it is placed: if it has most of these, they would bear
+        it out whatever they are.
+        """
+        is_old = self.low is not None and key <= self.low
+        is_new = self.high is not None and key >= self.high
+        others = replace(
+            self,
+            old=self.old - seen if is_old else self.old,
+            new=self.new - seen if is_new else self.new,
+            low=None,
+            high=None,
+            placed={},
+            confidence=confidence,
+        )
+        return others.side(key, seen)
 
 
 def _log_odds(seen: Tally, often: Tally, rare: Tally) -> float:

@@ -10,6 +10,7 @@ import codecs
 import contextlib
 import json
 import os
+import resource
 import selectors
 import signal
 import subprocess
@@ -30,6 +31,9 @@ from bisect_asgi.supervisors import Supervisor, start_supervisor
 TAIL_BYTES = 64 * 1024
 _LONGEST_LINE = 8 * 1024
 _FIRST_SAMPLE_S, _LONGEST_SAMPLE_S = 0.05, 0.5
+
+_helpers: set[int] = set()
+"""The helpers that are running now, in any thread."""
 
 
 class Lifeline:
@@ -112,6 +116,7 @@ def run_helper(
         start_new_session=True,  # Ctrl-C is for us: we end it
         pass_fds=keeps,
     )
+    _helpers.add(process.pid)
     with _followed(process, on_stderr) as lines:
         try:
             with lifeline.holding(lambda: _kill_group(process)):
@@ -120,6 +125,7 @@ def run_helper(
             if process.poll() is None:
                 _kill_group(process)
                 process.wait()
+            _helpers.discard(process.pid)
     lifeline.check()
     return Completed(exit_code=process.returncode, stdout=stdout, stderr=stderr or "".join(lines))
 
@@ -245,7 +251,7 @@ class _Others:
 
     def __init__(self) -> None:
         self._busy_s, self._all_s = _processor_seconds()
-        self._since, self._own_s = time.monotonic(), time.thread_time()
+        self._since, self._own_s = time.monotonic(), own_seconds()
 
     def busy(self, run_s: float) -> float | None:
         """How many cores they kept busy, with `run_s` seconds of processor time being the run's.
@@ -254,11 +260,31 @@ class _Others:
         None: it does not count.
         """
         elapsed = time.monotonic() - self._since
-        own_s = time.thread_time() - self._own_s
+        own_s = own_seconds() - self._own_s
         busy_s, all_s = _processor_seconds()
         if all_s <= self._all_s or elapsed <= 0:
             return None
         return max(0.0, busy_s - self._busy_s - run_s - own_s) / elapsed
+
+
+def own_seconds() -> float:
+    """The processor time of this tool so far: of its threads and of its helpers, which build beside a run.
+
+    What runs under a supervisor is no part of it: that has another parent.
+    """
+    running_s = sum(_tree_seconds(pid) for pid in tuple(_helpers))
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime + running_s
+
+
+def _tree_seconds(pid: int) -> float:
+    """The processor time of a process and all that it started, as far as they are still there."""
+    found = 0.0
+    for each in (pid, *descendants(pid)):
+        with contextlib.suppress(psutil.Error):
+            used = psutil.Process(each).cpu_times()
+            found += used.user + used.system + used.children_user + used.children_system
+    return found
 
 
 def _processor_seconds() -> tuple[float, float]:

@@ -187,6 +187,7 @@ class _Making:
             build_s = monotonic() - self.started
             # To wait for the machine to be free is neither building nor running.
             if request.measuring:
+                self.progress(Activity.WAITING)
                 held.enter_context(waiting_for(workshop.lane.taken(self.lifeline)))
             begun = monotonic()
             self.progress(Activity.RUNNING)

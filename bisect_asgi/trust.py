@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from itertools import pairwise
 
 from bisect_asgi import answers, events
@@ -97,7 +96,7 @@ def _unsure(
     engine: Engine, plan: Plan, setting: Setting, state: State, judgement: Judgement
 ) -> dict[int, int]:
     """How many more runs of which candidates the claim needs that `state` makes."""
-    if more := _unlearnt(judgement) or _hasty(judgement, state):
+    if more := _different(engine, judgement, state):
         return more
     match state:
         case _ if answers.contradicts(judgement, setting.expectation):
@@ -114,14 +113,29 @@ def _unsure(
             return {}
 
 
-def _unlearnt(judgement: Judgement) -> dict[int, int]:
+def _different(engine: Engine, judgement: Judgement, state: State) -> dict[int, int]:
+    """How many more runs it takes before some are said to fail otherwise than the bad end does."""
+    if more := _unlearnt(judgement, _FEWEST_END_RUNS) or _hasty(judgement, state):
+        return more
+    if judgement.learnt_from is None or not _is_in_the_way(judgement, state):
+        return {}
+    return _unlearnt(judgement, _fitting(engine, judgement.learnt_from))
+
+
+def _unlearnt(judgement: Judgement, runs: int) -> dict[int, int]:
     """Runs of the bad end, before others are said to fail otherwise: it may fail in more than one way."""
     key = judgement.learnt_from
     is_needed = any(ruling.different for ruling in judgement.rulings.values())
     if key is None or not is_needed or key not in judgement.tallies:
         return {}
-    more = _FEWEST_END_RUNS - judgement.tallies[key].runs
+    more = runs - judgement.tallies[key].runs
     return {key: more} if more > 0 else {}
+
+
+def _is_in_the_way(judgement: Judgement, state: State) -> bool:
+    """Tell whether a candidate that fails otherwise hides the boundary: then more runs are worth it."""
+    keys = state.skipped if isinstance(state, Found) else ()
+    return any(judgement.rulings[key].different for key in keys if key in judgement.rulings)
 
 
 def _hasty(judgement: Judgement, state: State) -> dict[int, int]:
@@ -143,10 +157,14 @@ def _end_runs(engine: Engine, plan: Plan, keys: list[int], judgement: Judgement)
     if plan.confirm is not None:
         runs = dict.fromkeys(keys, 1 + plan.confirm)
     else:
-        fitting = {key: int(_END_S / engine.seconds(key)) for key in keys}
-        runs = {key: min(max(fitting[key], _FEWEST_END_RUNS), _MOST_END_RUNS) for key in keys}
+        runs = {key: _fitting(engine, key) for key in keys}
     missing = {key: wanted - judgement.tallies[key].runs for key, wanted in runs.items()}
     return {key: more for key, more in missing.items() if more > 0}
+
+
+def _fitting(engine: Engine, key: int) -> int:
+    """So many runs of an end as fit into half a minute, from the fewest to the most."""
+    return min(max(int(_END_S / engine.seconds(key)), _FEWEST_END_RUNS), _MOST_END_RUNS)
 
 
 def confirmations(
@@ -196,7 +214,15 @@ def search_noisy(engine: Engine, plan: Plan, setting: Setting) -> tuple[State, e
         engine.emit(_believed(found, plan))
         return found
 
-    state = engine.search(told, is_over=lambda _: plan.budget.is_spent(engine.made, time.monotonic() - begun))
+    def is_spent() -> bool:
+        return plan.budget.is_spent(engine.made, time.monotonic() - begun)
+
+    state = engine.search(told, is_over=lambda _: is_spent())
+    while isinstance(state, Found) and not is_spent():
+        more = _different(engine, engine.judgement(), state)
+        if not more or engine.broken.keys() & more.keys() or not _run_again(engine, more):
+            break
+        state = engine.search(told, is_over=lambda _: is_spent())
     last = search()  # before candidates between the likely places lose their rulings, and their tallies
     if not isinstance(state, Stopped):
         engine.noise = _noise(last, state, plan)
@@ -207,16 +233,29 @@ def search_noisy(engine: Engine, plan: Plan, setting: Setting) -> tuple[State, e
 
 def _tell_misfits(engine: Engine, noise: Noise, setting: Setting) -> None:
     """Warn of candidates that answer as the other side does: one change may not be all that there is."""
-    anywhere = replace(noise, low=None, high=None, confidence=_MISFIT)
     judgement = engine.judgement()
     misfits = [
         setting.labels[key]
         for key, tally in sorted(judgement.tallies.items())
-        if anywhere.side(key, tally) not in (None, judgement.rulings[key].verdict)
+        if noise.by_itself(key, tally, confidence=_MISFIT) not in (None, judgement.rulings[key].verdict)
     ]
     if misfits:
         told = f"{listing(misfits)} {'answers' if len(misfits) == 1 else 'answer'} as the other side does"
         engine.emit(events.Noted(text=f"{told}: the history may change more than once"))
+
+
+def doubtful_ends(engine: Engine, plan: Plan, setting: Setting) -> frozenset[int]:
+    """Named ends that the search with noise has on the wrong side, and whose own runs are the other's."""
+    judgement, noise = engine.judgement(), engine.noise
+    if noise is None or noise.low is None:
+        return frozenset()
+    wrong = (key for key in setting.expectation.named if _is_wrong(key, judgement, setting))
+    return frozenset(
+        key
+        for key in wrong
+        if noise.by_itself(key, judgement.tallies[key], confidence=plan.confidence)
+        not in (None, judgement.rulings[key].verdict)
+    )
 
 
 def _believed(search: NoisySearch, plan: Plan) -> events.Believed:

@@ -271,6 +271,35 @@ def test_a_noisy_search_that_ran_out_of_its_budget_says_where_the_change_probabl
     )
 
 
+def test_ends_that_do_not_bear_out_the_one_change_that_was_found_are_told_with_it() -> None:
+    case = replace(a_case(good=0, bad=4), believed=BELIEVED, doubtful=frozenset({0}), is_settled=True)
+
+    told, measured = (
+        answer(each, Found(low=1, high=2), judged(k0=FLAKY, k4=PASSES))
+        for each in (case, replace(case, metric="size"))
+    )
+
+    rates = f"1 of 10 runs up to {LABELS[BELIEVED.low]}, 7 of 10 from {LABELS[BELIEVED.high]} on"
+    own = f"{FLAKY.failed} of {FLAKY.passed + FLAKY.failed} in 0.1"
+    assert told == Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message=f"the history may change more than once: `leak.py` fails in {rates}, but in {own}",
+        hint="name ends with one change between them (`--good`, `--bad`)",
+    )
+    assert "`size` is beyond its limit in 1 of 10" in measured.message
+    assert measured.hint == f"`--all` looks at every one; {told.hint}"
+
+
+def test_a_range_is_told_with_no_more_than_is_believed_of_it() -> None:
+    believed = replace(BELIEVED, first=1, last=4, no_change=0.08)
+    case = replace(a_case(good=0), believed=believed, budget="400 runs")
+
+    said = answer(case, Searching(low=1, high=3), judged(k0=FLAKY, k2=FLAKY))
+
+    # All releases together have no more than 0.92 then.
+    assert said.message.endswith("most probably in 0.3 (probability 0.61), with 0.08 nowhere")
+
+
 @pytest.mark.parametrize("no_change", [0.612, 0.7], ids=["as-probable", "more-probable"])
 def test_a_budget_after_which_no_change_is_as_probable_is_told_as_such(no_change: float) -> None:
     case = replace(a_case(), believed=replace(BELIEVED, no_change=no_change), budget="400 runs")
@@ -512,13 +541,22 @@ def test_an_end_that_is_measured_is_told_by_its_samples(ruling: Ruling, said: st
 
 
 def test_a_metric_that_is_on_one_side_of_its_limit_everywhere_is_told_as_that() -> None:
-    case = replace(a_case(), metric="size")
+    case = replace(a_case(), metric="size", limit="above 115 s")
 
     within = answer(case, Stopped(reason=StopReason.ALL_OLD), judged(k0=PASSES, k4=PASSES))
     beyond = answer(case, Stopped(reason=StopReason.ALL_NEW), judged(k0=FAILS, k4=FAILS))
 
     assert within.message.startswith("`size` is within its limit on every release of starlette")
+    assert within.message.endswith("from 0.1 to 0.5 (above 115 s is bad)")
     assert beyond.message.startswith("`size` is beyond its limit on every release of starlette")
+
+
+def test_samples_that_are_as_often_beyond_the_limit_everywhere_are_told_as_samples() -> None:
+    case = replace(a_case(), metric="size", believed=BELIEVED)
+
+    said = answer(case, Stopped(reason=StopReason.SAME), judged(k0=FLAKY, k4=FLAKY))
+
+    assert said.message == "`size` is beyond its limit as often everywhere: 8 of 20 runs, from 0.1 to 0.5"
 
 
 def test_a_search_that_waits_for_releases_that_do_not_answer_says_so() -> None:

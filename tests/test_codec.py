@@ -150,6 +150,7 @@ EVENTS = [
         levels=(MetricLevel(first=0, last=7, value=2.5e7), MetricLevel(first=8, last=9, value=3e7)),
         penalty=6.9,
         creep=-0.02,
+        steps=((2.6e7, 2.9e7),),
     ),
     Noted(text="fastapi 0.69.1 was yanked"),
     Explained(

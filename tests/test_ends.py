@@ -13,6 +13,7 @@ from noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured, steps
 
 from bisect_asgi import events
 from bisect_asgi.events import AnswerKind
+from bisect_asgi.metrics import complaint
 from bisect_asgi.model import Observation
 from bisect_asgi.plan import Budget
 from bisect_asgi.rules import RATIO
@@ -286,6 +287,32 @@ def test_a_metric_that_no_run_reports_is_a_question_that_cannot_be_asked(
     assert finished.hint
     assert finished.hint.startswith(told)
     assert made_up.runs <= 2
+
+
+def test_a_metric_that_cannot_be_read_is_not_told_as_one_that_is_not_there() -> None:
+    sign = complaint("the metric `size` cannot be read: `fast` is no number, with or without a unit")
+    made_up = NoisyWorld(size=40, shows=lambda *_: replace(passed(), signature=sign))
+
+    finished = made_up.bisect(**by_metric())
+
+    assert finished.kind is AnswerKind.NOT_ASKED
+    assert finished.message == f"the probe reports no metric `size` on 1: {sign.shown}"
+
+
+@pytest.mark.parametrize(
+    "measurable", [range(1, 3), range(1, 12), range(1, 21), range(38, 41), range(25, 41)]
+)
+def test_ends_are_found_however_few_releases_beside_one_of_them_can_be_measured(measurable: range) -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return measured(BASE * (1 + (number > measurable[0]))) if number in measurable else passed()
+
+    made_up = NoisyWorld(size=40, shows=shows)
+
+    made_up.bisect(**by_metric())
+
+    (ends,) = (event for event in made_up.events if isinstance(event, events.EndsSampled))
+    assert {int(made_up.listed[key]) for key in (ends.low, ends.high)} <= {*measurable}
+    assert made_up.boundary or measurable[0] > 1
 
 
 @pytest.mark.parametrize("without", [{1}, {40}, {1, 2, 40}], ids=str)

@@ -142,7 +142,11 @@ def test_a_step_in_a_creep_is_told() -> None:
     made_up.bisect(all_changes=True, **by_metric())
 
     assert made_up.changes == [(17, 18)]
-    assert levels_of(made_up).creep is not None
+    found = levels_of(made_up)
+    assert found.creep == pytest.approx(BASE * 0.29, rel=0.1)
+    ((old, new),) = found.steps
+    # The medians of all releases below and above differ by 64 MB.
+    assert new - old == pytest.approx(BASE * 0.5, rel=0.03)
 
 
 def test_a_constant_metric_has_no_change() -> None:
@@ -154,6 +158,15 @@ def test_a_constant_metric_has_no_change() -> None:
         assert finished.kind is AnswerKind.NOT_REPRODUCED
         assert finished.message.startswith("`size` is 9")  # 95.4 MiB, give or take
         assert "on every release of app that was measured" in finished.message
+
+
+def test_a_metric_that_is_level_where_it_was_measured_is_told_with_how_many_could_not_be() -> None:
+    made_up = NoisyWorld(size=30, shows=lambda number, _: measured(BASE) if number <= 9 else untestable())
+
+    finished = made_up.bisect(all_changes=True, **by_metric())
+
+    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    assert finished.message.endswith("stands out of the noise; 21 others could not be measured")
 
 
 def test_releases_that_cannot_be_measured_are_a_gap_in_a_step() -> None:
@@ -314,7 +327,7 @@ def test_a_crash_where_all_others_are_within_the_limit_is_no_crossing() -> None:
 
     assert finished.kind is AnswerKind.NOT_REPRODUCED
     assert "`size` is within its limit on every release of app that was tested" in finished.message
-    assert finished.message.endswith("; 1 other could not be tested")
+    assert finished.message.endswith(" (above 5 B is bad); 1 other could not be tested")
 
 
 @pytest.mark.parametrize("is_any", [False, True])

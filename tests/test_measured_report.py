@@ -16,7 +16,6 @@ from bisect_asgi.events import AnswerKind
 from bisect_asgi.model import Observation, Outcome, Ruling, Trial, Verdict
 from bisect_asgi.plan import Budget
 from bisect_asgi.report import json as json_report
-from bisect_asgi.report.evidence import Level
 from bisect_asgi.report.fold import Report, fold
 from bisect_asgi.report.measured import short, step
 from bisect_asgi.report.rows import How
@@ -87,6 +86,18 @@ def line(report: Report, name: str, *, width: int = 200) -> str:
     lines = shown(report, width=width).splitlines()
     (found,) = [text for text in lines if text.startswith(f"{name} ")]
     return found.removeprefix(name).strip()
+
+
+def test_a_candidate_that_passes_and_fails_is_told_by_its_runs_also_where_no_boundary_is() -> None:
+    flaky_one = Ruling(
+        verdict=Verdict.NEW, outcome=Outcome.FAILED, passed=7, failed=1, signature=failed().signature
+    )
+    end = events.RunFinished(kind=AnswerKind.INCONCLUSIVE, elapsed_s=1.0, message="the probe is flaky")
+    runs = tried(3, failed(), *[passed()] * 7)
+
+    text = shown(fold([STARTED, LISTED, runs, judged(flaky_one, GOOD), end]))
+
+    assert "failed 1 of 8: AssertionError: expected 200, got 500" in text
 
 
 # How sure it is.
@@ -326,6 +337,23 @@ def test_one_level_is_no_step() -> None:
     assert "Level" not in shown(report)
 
 
+def test_a_step_is_told_without_the_creep_beside_it() -> None:
+    creeping = replace(
+        LEVELS,
+        levels=(LEVELS.levels[0], replace(LEVELS.levels[1], last=4)),
+        creep=6 * MIB,
+        steps=((12 * MIB, 13.5 * MIB),),
+    )
+    finished = replace(FOUND, low=1, high=2, changes=(events.Change(low=1, high=2),), shortest=1)
+    trials = [tried(key, measured(12 * MIB)) for key in range(5)]
+    report = fold([MEASURED, LISTED, SAMPLED, *trials, creeping, judged(GOOD, BAD, BAD, BAD), finished])
+
+    # The levels' own medians differ by what crept meanwhile as well: 5 MiB.
+    assert line(report, "Level") == "1.1 → 1.2: 12 MiB → 13.5 MiB (+12.5 %)"
+    assert line(report, "Creep") == "6.0 MiB in all from 1.0 to 1.4, beside the steps"
+    assert json.loads(json_report.render(report))["steps"] == [[12 * MIB, 13.5 * MIB]]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "unit", "words"),
     [
@@ -337,9 +365,7 @@ def test_one_level_is_no_step() -> None:
     ],
 )
 def test_the_size_of_a_step_in_words(before: float, after: float, unit: str, words: str) -> None:
-    levels = [Level(first="1", last="2", value=value) for value in (before, after)]
-
-    assert step(*levels, unit) == words
+    assert step(before, after, unit) == words
 
 
 @pytest.mark.parametrize(

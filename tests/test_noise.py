@@ -40,6 +40,21 @@ def test_what_the_older_side_does_is_the_other_thing(new_is: Outcome, old_is: Ou
     assert replace(REGRESSION, new_is=new_is).old_is is old_is
 
 
+@pytest.mark.parametrize("new_is", [Outcome.FAILED, Outcome.PASSED])
+def test_a_candidates_own_runs_do_not_bear_out_where_it_is_placed(new_is: Outcome) -> None:
+    # 21 others of the older side failed, all of them; the newer side fails in one of five runs.
+    seen, newer = runs(passed=12, failed=6), runs(passed=68, failed=19)
+    noise = Noise(new_is=Outcome.PASSED, old=runs(failed=21) + seen, new=newer, low=4, high=5)
+    if new_is is Outcome.FAILED:
+        noise = replace(noise, new_is=new_is, old=noise.new, new=noise.old)
+    key, placed, own = (0, OLD, NEW) if new_is is Outcome.PASSED else (9, NEW, OLD)
+
+    assert noise.side(key, seen) is placed
+    assert noise.by_itself(key, seen, confidence=0.9999) is own
+    assert noise.by_itself(key, runs(failed=6), confidence=0.99) is placed
+    assert noise.by_itself(key, runs(), confidence=0.99) is None
+
+
 @pytest.mark.parametrize(
     ("noise", "seen", "side"),
     [

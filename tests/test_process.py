@@ -359,7 +359,8 @@ class MadeUpProcessors:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, counts: bool = True) -> None:
         self.now, self.user, self.idle, self.counts = 100.0, 50.0, 150.0, counts
         monkeypatch.setattr(process.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(process.time, "thread_time", lambda: 0.0)
+        self.own = 0.0
+        monkeypatch.setattr(process, "own_seconds", lambda: self.own)
         monkeypatch.setattr(process.psutil, "cpu_times", self.times)
 
     def times(self) -> object:
@@ -396,12 +397,46 @@ def test_what_keeps_the_processors_busy_beside_the_run_is_others(
     assert others.busy(run_s) == pytest.approx(expected)
 
 
+def test_what_the_tool_builds_beside_the_run_is_not_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = MadeUpProcessors(monkeypatch)
+    others = process._Others()
+    machine.go_on(4.0, busy=1.75)
+    machine.own += 2.0
+
+    assert others.busy(4.0) == pytest.approx(0.25)
+
+
 def test_a_system_that_does_not_count_says_nothing_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = MadeUpProcessors(monkeypatch, counts=False)
     others = process._Others()
     machine.go_on(4.0, busy=1.0)
 
     assert others.busy(0.0) is None
+
+
+def test_helpers_are_no_others_while_they_run_and_after() -> None:
+    # Both compute as much; then the inner one says so, and they stay until they are ended.
+    busily = "import signal, subprocess, sys, time\nwhile time.process_time() < 0.3: pass\n"
+    inner = f"{busily}print(file=sys.stderr, flush=True)\nsignal.pause()"
+    outer = f"{busily}subprocess.run([sys.executable, '-c', {inner!r}])"
+    has_computed, lifeline = threading.Event(), Lifeline()
+    before = process.own_seconds()
+
+    def run() -> None:
+        with pytest.raises(Cancelled):
+            run_helper(
+                python(outer), environ=os.environ, lifeline=lifeline, on_stderr=lambda _: has_computed.set()
+            )
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert has_computed.wait(60)
+    while_they_run = process.own_seconds()
+    lifeline.cancel()
+    thread.join()
+
+    assert while_they_run - before > 0.55
+    assert process.own_seconds() - before > 0.25  # of what it started, nobody was told the end
 
 
 def test_a_program_beside_the_run_is_seen(tmp_path: Path) -> None:

@@ -705,7 +705,13 @@ def test_environments_are_built_beside_the_lane_and_only_runs_need_it(measured: 
 
     run_trial(measuring(measured), measured.workshop, lifeline=Lifeline(), progress=look)
 
-    assert is_free == {Activity.RESOLVING: True, Activity.BUILDING: True, Activity.RUNNING: False}
+    # Who waits for the lane says that, and not that it builds.
+    assert is_free == {
+        Activity.RESOLVING: True,
+        Activity.BUILDING: True,
+        Activity.WAITING: True,
+        Activity.RUNNING: False,
+    }
     look(Activity.RESOLVING)
     assert is_free[Activity.RESOLVING]
 

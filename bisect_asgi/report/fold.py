@@ -79,6 +79,8 @@ class Report:
     """All levels of a metric, oldest first, where they were looked for."""
     creep: float | None = None
     """The metric creeps: by how much in all, without steps."""
+    steps: tuple[tuple[float, float], ...] = ()
+    """Beside a creep, from which to which value each step between two levels goes without it."""
     unit: str = ""
     """Of the metric's samples."""
     affected: tuple[str, ...] = ()
@@ -240,6 +242,7 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
         ends=ends_of(state.ends, labels) if state.ends else None,
         levels=levels_of(state.levels, labels) if state.levels else (),
         creep=state.levels.creep if state.levels else None,
+        steps=state.levels.steps if state.levels else (),
         unit=unit_of_rows(rows, plan.metric),
         notes=tuple(state.notes),
         why=tuple(state.why),

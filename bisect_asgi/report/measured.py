@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from statistics import median
 
 from rich.console import RenderableType
@@ -14,7 +15,7 @@ from bisect_asgi.format import listing, plural
 from bisect_asgi.metrics import measured, unit_of
 from bisect_asgi.model import Observation
 from bisect_asgi.quantities import show
-from bisect_asgi.report.evidence import Ends, Level
+from bisect_asgi.report.evidence import Ends
 from bisect_asgi.report.fold import Report
 from bisect_asgi.report.plot import plot
 from bisect_asgi.report.rows import How, Row
@@ -34,15 +35,24 @@ def facts(report: Report) -> Iterator[tuple[str, str]]:
         yield title, f"all runs agree; by luck {most} of searches would end so and be wrong"
     if report.ends:
         yield "Limit", _limit(report.ends)
-    if len(report.levels) > 1:
-        for before, after in zip(report.levels, report.levels[1:], strict=False):
-            yield "Level", f"{before.last} → {after.first}: {step(before, after, report.unit)}"
+    yield from _levels(report)
 
 
-def step(before: Level, after: Level, unit: str) -> str:
+def _levels(report: Report) -> Iterator[tuple[str, str]]:
+    """The steps between levels; beside a creep without what that adds, and the creep itself."""
+    pairs = list(pairwise(report.levels))
+    steps = report.steps or [(before.value, after.value) for before, after in pairs]
+    for (before, after), (old, new) in zip(pairs, steps, strict=True):
+        yield "Level", f"{before.last} → {after.first}: {step(old, new, report.unit)}"
+    if pairs and report.creep is not None:
+        span = f"from {report.levels[0].first} to {report.levels[-1].last}"
+        yield "Creep", f"{short(report.creep, report.unit)} in all {span}, beside the steps"
+
+
+def step(old: float, new: float, unit: str) -> str:
     """`12.1 MiB → 18.3 MiB (+51 %)`."""
-    share = f" ({(after.value - before.value) / abs(before.value) * 100:+.3g} %)" if before.value else ""
-    return f"{short(before.value, unit)} → {short(after.value, unit)}{share}"
+    share = f" ({(new - old) / abs(old) * 100:+.3g} %)" if old else ""
+    return f"{short(old, unit)} → {short(new, unit)}{share}"
 
 
 def short(value: float, unit: str) -> str:

@@ -18,6 +18,7 @@ from bisect_asgi.axes.base import Setting, Sources
 from bisect_asgi.axes.registry import axis_of
 from bisect_asgi.differences import Contents
 from bisect_asgi.engine import Emit, Engine, MakeSearch, Question, RunTrial
+from bisect_asgi.flaky import doubtful_ends, search_noisy
 from bisect_asgi.judge import Expectation
 from bisect_asgi.metrics import unit_of
 from bisect_asgi.model import (
@@ -36,13 +37,7 @@ from bisect_asgi.releases import between
 from bisect_asgi.rules import Aim
 from bisect_asgi.search import AllChanges, Found, State, is_monotonic
 from bisect_asgi.spots import spots
-from bisect_asgi.trust import (
-    confirm_changes,
-    doubtful_ends,
-    search_and_confirm,
-    search_noisy,
-    tell_sure,
-)
+from bisect_asgi.trust import Beside, confirm_changes, search_and_confirm, tell_sure
 
 if TYPE_CHECKING:  # of what only some searches need
     from bisect_asgi.ends import EndSampler
@@ -228,23 +223,23 @@ def mapping(size: int, shortest: int | None = None, *, first: Sequence[int] = ()
 
 def _search(engine: Engine, plan: Plan, setting: Setting) -> tuple[State, events.Believed | None]:
     """Search, taking the probe at its word until it contradicts itself."""
-    state = _search_plainly(engine, plan, setting)
-    if engine.judgement().is_flaky and not plan.all_changes:
-        return search_noisy(engine, plan, setting)
-    tell_sure(engine, state, setting)
-    return state, None
-
-
-def _search_plainly(engine: Engine, plan: Plan, setting: Setting) -> State:
-    """Find the boundary and look whether it is the only change; or find all changes."""
-    size = len(setting.candidates)
-    if plan.all_changes:
-        return search_changes(engine, plan, mapping(size, plan.shortest))
 
     def elsewhere(found: Found) -> Collection[int]:
         # Whatever is known: so the same command chooses the same ones and finds them in the store.
         return spots(setting.labels, found.low, found.high, known=(), most=plan.spot_checks)
 
+    state = _search_plainly(engine, plan, setting, elsewhere)
+    if engine.judgement().is_flaky and not plan.all_changes:
+        return search_noisy(engine, plan, setting, beside=elsewhere)
+    tell_sure(engine, state, setting)
+    return state, None
+
+
+def _search_plainly(engine: Engine, plan: Plan, setting: Setting, elsewhere: Beside) -> State:
+    """Find the boundary and look whether it is the only change; or find all changes."""
+    size = len(setting.candidates)
+    if plan.all_changes:
+        return search_changes(engine, plan, mapping(size, plan.shortest))
     state = search_and_confirm(engine, plan, setting, beside=elsewhere)
     is_sure = isinstance(state, Found) and not engine.judgement().is_flaky
     if not isinstance(state, Found) or not is_sure or state.skipped:

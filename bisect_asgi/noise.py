@@ -67,6 +67,16 @@ class Noise:
             return None
         return Verdict.NEW if odds > 0 else Verdict.OLD
 
+    def with_more(self, seen: Mapping[int, Tally]) -> Noise:
+        """The same with more runs of some candidates, each on the side where its place puts it."""
+        old, new = self.old, self.new
+        for key, tally in seen.items():
+            if self.low is not None and key <= self.low:
+                old += tally
+            elif self.high is not None and key >= self.high:
+                new += tally
+        return replace(self, old=old, new=new)
+
     def by_itself(self, key: int, seen: Tally, *, confidence: float) -> Verdict | None:
         """The side of `key` by its own runs beside all others', wherever it is; None: they do not tell.
 

@@ -17,6 +17,7 @@ from bisect_asgi.claims import Claim, Finding
 from bisect_asgi.engine import Emit
 from bisect_asgi.errors import BisectError, UsageError
 from bisect_asgi.events import AnswerKind
+from bisect_asgi.flaky import search_noisy
 from bisect_asgi.format import listing
 from bisect_asgi.hunt import (
     Hunt,
@@ -37,7 +38,7 @@ from bisect_asgi.process import Lifeline
 from bisect_asgi.search import Found, Mapped
 from bisect_asgi.stages import Stages, ending, started
 from bisect_asgi.suitability import Choice
-from bisect_asgi.trust import confirm_claim, search_noisy
+from bisect_asgi.trust import confirm_claim
 
 
 def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:

@@ -1,35 +1,31 @@
-"""Make an answer sure: by as many runs as it needs, and by reckoning with runs that contradict each other.
+"""Make an answer sure by as many runs as it needs.
 
 A search starts as a plain bisection with one run of each candidate, which is all that it takes where the
 probe always answers the same. What it finds is confirmed on both sides, until luck can no longer explain
 that everything agreed (`search/luck`); an end that is not what it should be is run again before it is said
-to be wrong. At the first contradiction everything that was seen is handed to `NoisySearch`, which runs on
-until one boundary is as probable as it has to be, or the budget is spent.
+to be wrong. At the first contradiction `flaky` takes over.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 
 from bisect_asgi import answers, events
 from bisect_asgi.axes.base import Setting
 from bisect_asgi.engine import Engine
-from bisect_asgi.format import listing
 from bisect_asgi.judge import Judgement
 from bisect_asgi.model import Outcome, Verdict
-from bisect_asgi.noise import Noise
 from bisect_asgi.plan import Plan
 from bisect_asgi.search import Bisection, Found, State, Stopped, is_monotonic
 from bisect_asgi.search.luck import chance, wanted_runs
-from bisect_asgi.search.noisy import NoisySearch
 from bisect_asgi.tally import Tally
+
+Beside = Callable[[Found], Collection[int]]
+"""Says where else to look for changes, once there is a boundary."""
 
 _FEWEST_END_RUNS, _MOST_END_RUNS, _END_S = 3, 6, 30.0
 """How often an end is run before it is said to be wrong: as often as fits into half a minute."""
-_MISFIT = 0.9999
-"""How clear it has to be that a candidate is not on the side where one change puts it."""
 _FIRST_RUNS = 3
 """Runs that tell a change of its own from a run that went wrong."""
 
@@ -39,7 +35,7 @@ def search_and_confirm(
     plan: Plan,
     setting: Setting,
     *,
-    beside: Callable[[Found], Collection[int]] = lambda _: (),
+    beside: Beside = lambda _: (),
 ) -> State:
     """Search until what was found is sure, or until the probe contradicts itself.
 
@@ -66,7 +62,7 @@ def search_and_confirm(
         if not wanted or engine.broken.keys() & wanted.keys():
             return state
         others = beside(state) if isinstance(state, Found) and not (state.skipped or engine.broken) else ()
-        if not _run_again(engine, wanted, others) or not is_monotonic(engine.judgement().verdicts):
+        if not run_again(engine, wanted, others) or not is_monotonic(engine.judgement().verdicts):
             return state
 
 
@@ -80,7 +76,7 @@ def tell_sure(engine: Engine, state: State, setting: Setting) -> None:
         engine.emit(events.Confirmed(low=state.low, high=state.high, runs=runs, luck=luck))
 
 
-def _run_again(engine: Engine, wanted: Mapping[int, int], others: Collection[int] = ()) -> bool:
+def run_again(engine: Engine, wanted: Mapping[int, int], others: Collection[int] = ()) -> bool:
     """Run these once more; tell whether any of it told anything: else it never will.
 
     `others` are run with them, if nothing is known of them.
@@ -96,11 +92,11 @@ def _unsure(
     engine: Engine, plan: Plan, setting: Setting, state: State, judgement: Judgement
 ) -> dict[int, int]:
     """How many more runs of which candidates the claim needs that `state` makes."""
-    if more := _different(engine, judgement, state):
+    if more := different_runs(engine, judgement, state):
         return more
     match state:
         case _ if answers.contradicts(judgement, setting.expectation):
-            wrong = [key for key in setting.expectation.named if _is_wrong(key, judgement, setting)]
+            wrong = [key for key in setting.expectation.named if is_wrong(key, judgement, setting)]
             return _end_runs(engine, plan, wrong, judgement)
         case Found(low=low, high=high):
             # Where nobody says which side is which, a run of luck may also have turned them round.
@@ -113,7 +109,7 @@ def _unsure(
             return {}
 
 
-def _different(engine: Engine, judgement: Judgement, state: State) -> dict[int, int]:
+def different_runs(engine: Engine, judgement: Judgement, state: State) -> dict[int, int]:
     """How many more runs it takes before some are said to fail otherwise than the bad end does."""
     if more := _unlearnt(judgement, _FEWEST_END_RUNS) or _hasty(judgement, state):
         return more
@@ -146,7 +142,7 @@ def _hasty(judgement: Judgement, state: State) -> dict[int, int]:
     return {key: count for key, count in more.items() if count > 0}
 
 
-def _is_wrong(key: int, judgement: Judgement, setting: Setting) -> bool:
+def is_wrong(key: int, judgement: Judgement, setting: Setting) -> bool:
     ruling = judgement.rulings.get(key)
     wanted = Outcome.PASSED if key == setting.expectation.good else Outcome.FAILED
     return ruling is not None and ruling.verdict is not Verdict.SKIP and ruling.outcome is not wanted
@@ -194,103 +190,6 @@ def confirm_claim(engine: Engine, plan: Plan, place: int) -> None:
     engine.repeat_each(wanted)
 
 
-def search_noisy(engine: Engine, plan: Plan, setting: Setting) -> tuple[State, events.Believed]:
-    """Search on with a probe that contradicts itself, and rule on all candidates by what is found."""
-    size, begun = len(setting.candidates), time.monotonic()
-
-    def search() -> NoisySearch:
-        judgement = engine.judgement()
-        skips = {key for key, ruling in judgement.rulings.items() if ruling.verdict is Verdict.SKIP}
-        return NoisySearch(
-            size,
-            judgement.tallies,
-            skips=skips | engine.broken.keys(),
-            confidence=plan.confidence,
-            seconds=engine.seconds,
-        )
-
-    def told(_: Mapping[int, Verdict]) -> NoisySearch:
-        found = search()
-        engine.emit(_believed(found, plan))
-        return found
-
-    def is_spent() -> bool:
-        return plan.budget.is_spent(engine.made, time.monotonic() - begun)
-
-    state = engine.search(told, is_over=lambda _: is_spent())
-    while isinstance(state, Found) and not is_spent():
-        more = _different(engine, engine.judgement(), state)
-        if not more or engine.broken.keys() & more.keys() or not _run_again(engine, more):
-            break
-        state = engine.search(told, is_over=lambda _: is_spent())
-    last = search()  # before candidates between the likely places lose their rulings, and their tallies
-    if not isinstance(state, Stopped):
-        engine.noise = _noise(last, state, plan)
-        engine.tell()
-        _tell_misfits(engine, engine.noise, setting)
-    return state, _believed(last, plan)
-
-
-def _tell_misfits(engine: Engine, noise: Noise, setting: Setting) -> None:
-    """Warn of candidates that answer as the other side does: one change may not be all that there is."""
-    judgement = engine.judgement()
-    misfits = [
-        setting.labels[key]
-        for key, tally in sorted(judgement.tallies.items())
-        if noise.by_itself(key, tally, confidence=_MISFIT) not in (None, judgement.rulings[key].verdict)
-    ]
-    if misfits:
-        told = f"{listing(misfits)} {'answers' if len(misfits) == 1 else 'answer'} as the other side does"
-        engine.emit(events.Noted(text=f"{told}: the history may change more than once"))
-
-
-def doubtful_ends(engine: Engine, plan: Plan, setting: Setting) -> frozenset[int]:
-    """Named ends that the search with noise has on the wrong side, and whose own runs are the other's."""
-    judgement, noise = engine.judgement(), engine.noise
-    if noise is None or noise.low is None:
-        return frozenset()
-    wrong = (key for key in setting.expectation.named if _is_wrong(key, judgement, setting))
-    return frozenset(
-        key
-        for key in wrong
-        if noise.by_itself(key, judgement.tallies[key], confidence=plan.confidence)
-        not in (None, judgement.rulings[key].verdict)
-    )
-
-
-def _believed(search: NoisySearch, plan: Plan) -> events.Believed:
-    belief = search.belief
-    return events.Believed(
-        low=belief.low,
-        high=belief.high,
-        probability=belief.probability,
-        old=belief.old,
-        new=belief.new,
-        first=belief.likely[0],
-        last=belief.likely[1],
-        confidence=plan.confidence,
-        no_change=belief.no_change,
-    )
-
-
-def _noise(search: NoisySearch, state: State, plan: Plan) -> Noise:
-    """What is known of both sides; between what is likely, a candidate's own runs tell."""
-    belief = search.belief
-    old, new = (Tally(passed=r.runs - r.failed, failed=r.failed) for r in (belief.old, belief.new))
-    is_worse = new.failed * old.runs >= old.failed * new.runs
-    is_found = isinstance(state, Found)
-    # Where no change may well be all there is, no range holds it with the confidence that is asked for.
-    is_likely = belief.no_change <= 1 - plan.confidence
-    return Noise(
-        new_is=Outcome.FAILED if is_worse else Outcome.PASSED,
-        old=old,
-        new=new,
-        low=belief.low if is_found else belief.likely[0] - 1 if is_likely else None,
-        high=belief.high if is_found else belief.likely[1] if is_likely else None,
-        confidence=plan.confidence,
-    )
-
-
 def confirm_changes(engine: Engine, plan: Plan) -> bool:
     """Run what lies beside each change again: it may be a run that went wrong, and no change.
 
@@ -311,6 +210,6 @@ def confirm_changes(engine: Engine, plan: Plan) -> bool:
         more = {key: count for key, count in more.items() if count > 0}
         if not more or judgement.is_flaky or engine.broken.keys() & more.keys():
             return has_run
-        if not _run_again(engine, more):
+        if not run_again(engine, more):
             return has_run
         has_run = True

@@ -61,7 +61,7 @@ FLOORS = (
     },
     {
         *("engine", "session", "executors", "hunt", "mixing", "explain", "comparing", "drill", "stages"),
-        *("merges", "trust", "ends", "levelling", "quality", "preparing", "batch"),
+        *("merges", "trust", "flaky", "ends", "levelling", "quality", "preparing", "batch"),
         *("doctor", "errands", "remote"),
     },
     {"sinks", "report"},

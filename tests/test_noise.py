@@ -55,6 +55,18 @@ def test_a_candidates_own_runs_do_not_bear_out_where_it_is_placed(new_is: Outcom
     assert noise.by_itself(key, runs(), confidence=0.99) is None
 
 
+def test_more_runs_count_for_the_side_on_which_their_candidate_is() -> None:
+    noise = replace(REGRESSION, low=3, high=6)
+
+    more = noise.with_more(
+        {0: runs(passed=1), 3: runs(failed=2), 4: runs(failed=40), 6: runs(passed=3), 9: runs()}
+    )
+
+    assert more == replace(
+        noise, old=noise.old + runs(passed=1, failed=2), new=noise.new + runs(passed=3)
+    )  # of what is between, nobody knows
+
+
 @pytest.mark.parametrize(
     ("noise", "seen", "side"),
     [

@@ -21,7 +21,7 @@ from pathlib import Path
 from bisect_asgi import codec
 from bisect_asgi.differences import ContentFile, Contents, Kind, Metadata
 from bisect_asgi.environments.uv import Uv
-from bisect_asgi.errors import Unavailable
+from bisect_asgi.errors import NO_ROOM, Unavailable
 from bisect_asgi.locks import locked
 from bisect_asgi.model import Distribution, Interpreter
 from bisect_asgi.process import Lifeline
@@ -74,7 +74,7 @@ class ContentsCache:
             raise Unavailable(
                 f"`{distribution}` cannot be kept for comparing: `{error.filename or self._folder}` "
                 f"({error.strerror or error})",
-                hint="free some room, make it writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
+                hint=NO_ROOM,
             ) from error
 
     def _install(

@@ -42,6 +42,16 @@ class Unavailable(BisectError):
     """The outside world did not answer (index, network, disk, uv); nothing was learnt about any release."""
 
 
+NO_ROOM = "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`"
+"""What to do where the cache folder does not take what is to be kept."""
+
+
+def not_writable(what: str, place: object, error: OSError) -> Unavailable:
+    """Say that `what`, which is kept at `place` or at the one that the error names, cannot be written."""
+    reason = error.strerror or error
+    return Unavailable(f"{what} cannot be written: `{error.filename or place}` ({reason})", hint=NO_ROOM)
+
+
 class Unresolvable(Exception):
     """No set of releases satisfies the requirements. The candidate cannot be tested."""
 

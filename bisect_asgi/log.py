@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from bisect_asgi import codec
-from bisect_asgi.errors import Unavailable, UsageError
+from bisect_asgi.errors import Unavailable, UsageError, not_writable
 from bisect_asgi.events import Event, OutputSeen, TrialProgressed, unstaged
 
 
@@ -50,10 +50,7 @@ class EventLog:
             self._stream.close()
 
     def _failed(self, error: OSError) -> Unavailable:
-        return Unavailable(
-            f"the event log cannot be written: `{self.path}` ({error.strerror})",
-            hint="free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
-        )
+        return not_writable("the event log", self.path, error)
 
 
 def read(path: Path) -> Iterator[Event]:

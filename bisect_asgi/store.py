@@ -14,7 +14,7 @@ from typing import Any
 
 from bisect_asgi import codec
 from bisect_asgi.environments.resolution import Resolution
-from bisect_asgi.errors import Unavailable
+from bisect_asgi.errors import NO_ROOM, Unavailable
 from bisect_asgi.locks import locked
 from bisect_asgi.model import Observation
 
@@ -110,7 +110,7 @@ class Store:
     def _failed(self, error: Exception) -> Unavailable:
         return Unavailable(
             f"the store cannot be used: `{self._path}` ({error})",
-            hint="free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
+            hint=NO_ROOM,
         )
 
 

@@ -747,7 +747,7 @@ def complaint(stderr: str) -> str:
         pytest.param(
             ["demo", "--python", PYTHON],
             "there is no probe",
-            "name a script, `--probe FILE`, a command, `--command 'pytest -x test_x.py'`, "
+            "name a script, `--probe FILE`, a command, `--command 'python -m pytest test_x.py'`, "
             "or an app with a load, `--app app.py --load 'GET /'`",
             id="no-probe",
         ),
@@ -912,7 +912,7 @@ def test_a_cache_folder_that_cannot_be_written_is_unavailable(shell: Shell, belo
     assert (done.returncode, done.stdout) == (6, "")
     assert complaint(done.stderr) == told(
         f"the cache folder cannot be written: `{path}{below}` ({reason})",
-        "free some room, make it writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
+        "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
     )
 
 

@@ -185,7 +185,7 @@ def test_a_folder_that_cannot_be_written_is_said_with_its_path(cache: ContentsCa
     )
     assert (
         caught.value.hint
-        == "free some room, make it writable, or name another one in `BISECT_ASGI_CACHE_DIR`"
+        == "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`"
     )
 
 

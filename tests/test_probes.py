@@ -155,7 +155,7 @@ def test_without_a_probe_there_is_nothing_to_run() -> None:
 
     assert str(caught.value) == "there is no probe"
     assert caught.value.hint == (
-        "name a script, `--probe FILE`, a command, `--command 'pytest -x test_x.py'`, "
+        "name a script, `--probe FILE`, a command, `--command 'python -m pytest test_x.py'`, "
         "or an app with a load, `--app app.py --load 'GET /'`"
     )
 

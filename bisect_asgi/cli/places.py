@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from bisect_asgi import codec
-from bisect_asgi.errors import Unavailable, UsageError
+from bisect_asgi.errors import UsageError, not_writable
 
 DEFAULT_LIMIT = "20 GiB"
 _UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -35,10 +35,7 @@ class Places:
             root.mkdir(parents=True, exist_ok=True)
             (root / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
         except OSError as error:
-            raise Unavailable(
-                f"the cache folder cannot be written: `{root}` ({error.strerror})",
-                hint="free some room, make it writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
-            ) from error
+            raise not_writable("the cache folder", root, error) from error
         return cls(root)
 
     @staticmethod

@@ -25,7 +25,7 @@ from bisect_asgi.environments.lending import Lenders
 from bisect_asgi.environments.resolution import Resolution, Resolver, date_arguments
 from bisect_asgi.environments.skeletons import Skeletons, site_packages
 from bisect_asgi.environments.uv import Uv
-from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable
+from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable, not_writable
 from bisect_asgi.locks import inherited_if_free, locked, locked_if_free
 from bisect_asgi.model import Distribution, EnvironmentSpec, Interpreter, Step
 from bisect_asgi.process import Lifeline
@@ -105,7 +105,7 @@ class EnvironmentCache:
                     try:
                         self._build(home, resolution, spec, lifeline)
                     except OSError as error:
-                        raise _not_writable(self._folder, error) from error
+                        raise not_writable("environments", self._folder, error) from error
             self._evict(spare=resolution.digest)
 
     def is_kept(self, resolution: Resolution) -> bool:
@@ -253,10 +253,3 @@ def _protect(folder: Path) -> int:
                 if status.st_mode & 0o222:
                     os.chmod(path, status.st_mode & ~0o222)
     return total
-
-
-def _not_writable(folder: Path, error: OSError) -> Unavailable:
-    return Unavailable(
-        f"environments cannot be written: `{error.filename or folder}` ({error.strerror or error})",
-        hint="free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
-    )

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from bisect_asgi import codec
 from bisect_asgi.environments.tools import Tools, later, stamp, when
 from bisect_asgi.environments.uv import Uv
-from bisect_asgi.errors import BuildFailed, Unavailable
+from bisect_asgi.errors import BuildFailed, not_writable
 from bisect_asgi.locks import locked
 from bisect_asgi.model import Commit, Interpreter
 from bisect_asgi.process import Lifeline
@@ -78,7 +78,7 @@ class WheelBuilder:
                 try:
                     self._make(home, commit, interpreter, lifeline)
                 except OSError as error:
-                    raise _not_writable(self._folder, error) from error
+                    raise not_writable("wheels", self._folder, error) from error
             return next(home.glob("*.whl"))
 
     def _make(self, home: Path, commit: Commit, interpreter: Interpreter, lifeline: Lifeline) -> None:
@@ -194,10 +194,3 @@ def _pyproject(folder: Path) -> dict[str, object]:
 def built_with(wheel: Path) -> str:
     """Of when the tools are that built a wheel, where those of its commit's time did not; else nothing."""
     return wheel.with_name(_NOTE).read_text()
-
-
-def _not_writable(folder: Path, error: OSError) -> Unavailable:
-    return Unavailable(
-        f"wheels cannot be written: `{error.filename or folder}` ({error.strerror or error})",
-        hint="free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
-    )

@@ -98,6 +98,8 @@ class Engine:
         self._clock = clock
         self._flights: dict[Future[Trial], tuple[int, Lifeline]] = {}
         self._launching: Lifeline | None = None
+        self._judged: tuple[Judgement, Question, Noise | None, int] | None = None
+        """What was said last, and from what beside the observations; None: there are new ones."""
         self.observed: dict[int, tuple[Observation, ...]] = {}
         self.broken: dict[int, Observation] = {}
         """Candidates that could not be asked; they stay unknown, and the search goes round them."""
@@ -113,21 +115,27 @@ class Engine:
         """Seconds of a run, and of building an environment from wheels and from source."""
 
     def judgement(self) -> Judgement:
-        """What the observations say so far."""
-        question = self.question
-        return judge(
-            self.observed,
-            size=len(self._candidates),
-            expectation=question.expectation,
-            rules=question.rules,
-            noise=self.noise,
+        """What the observations say so far; asked again without anything new, it is not worked out again."""
+        question, noise, size = self.question, self.noise, len(self._candidates)
+        if (
+            self._judged
+            and self._judged[1] is question
+            and self._judged[2] is noise
+            and self._judged[3] == size
+        ):
+            return self._judged[0]
+        found = judge(
+            self.observed, size=size, expectation=question.expectation, rules=question.rules, noise=noise
         )
+        self._judged = (found, question, noise, size)
+        return found
 
     def ask_anew(self, question: Question) -> None:
         """Go on with the same candidates, observed otherwise: what was seen so far does not count for it."""
         self.question = question
         self.observed.clear()
         self.broken.clear()
+        self._judged = None
         self.emit(events.AskedAnew())
 
     def seconds(self, key: int) -> float:
@@ -332,6 +340,7 @@ class Engine:
             self.broken[trial.key] = broken[0]
         else:
             self.observed[trial.key] = self.observed.get(trial.key, ()) + trial.observations
+            self._judged = None
 
     def _abandon(self) -> None:
         """Stop everything, also what an interrupt has kept from being written down as in flight."""

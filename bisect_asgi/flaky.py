@@ -15,7 +15,7 @@ from bisect_asgi import events
 from bisect_asgi.axes.base import Setting
 from bisect_asgi.engine import Engine
 from bisect_asgi.format import listing
-from bisect_asgi.judge import Expectation
+from bisect_asgi.judge import Expectation, Judgement
 from bisect_asgi.model import Outcome, Verdict
 from bisect_asgi.noise import Noise
 from bisect_asgi.plan import Plan
@@ -92,23 +92,19 @@ class _Noisy:
         """Run these until it is known on which side each is; return what is then known of both sides."""
         before = self._engine.judgement().tallies
         while True:
-            tallies = self._engine.judgement().tallies
+            judgement = self._engine.judgement()
+            tallies = judgement.tallies
             more = {key: tallies[key] - before.get(key, Tally()) for key in keys if key in tallies}
             told = noise.with_more(more)
-            unclear = [key for key in keys if self._is_unclear(key, told)]
+            asked = [key for key in keys if not self._is_skipped(key, judgement)]
+            unclear = [key for key in asked if _is_unclear(key, tallies.get(key, Tally()), told)]
             if not unclear or self._is_spent():
                 return told
             self._engine.repeat(unclear, 1)
 
-    def _is_unclear(self, key: int, noise: Noise) -> bool:
-        """Tell whether its runs neither fit to where it is nor are clearly of the other side."""
-        judgement = self._engine.judgement()
-        ruling, seen = judgement.rulings.get(key), judgement.tallies.get(key, Tally())
-        if key in self._engine.broken or (ruling is not None and ruling.verdict is Verdict.SKIP):
-            return False
-        fits = noise.by_itself(key, seen, confidence=_FITS) is noise.side(key, seen)
-        is_clear = fits or noise.by_itself(key, seen, confidence=_MISFIT) is not None
-        return not is_clear and seen.runs < _MOST_LOOKS
+    def _is_skipped(self, key: int, judgement: Judgement) -> bool:
+        ruling = judgement.rulings.get(key)
+        return key in self._engine.broken or (ruling is not None and ruling.verdict is Verdict.SKIP)
 
     def _told(self, _: Mapping[int, Verdict]) -> NoisySearch:
         found = self.search()
@@ -117,6 +113,14 @@ class _Noisy:
 
     def _is_spent(self) -> bool:
         return self._plan.budget.is_spent(self._engine.made, time.monotonic() - self._begun)
+
+
+def _is_unclear(key: int, seen: Tally, noise: Noise) -> bool:
+    """Tell whether its runs neither fit to where it is nor are clearly of the other side, yet."""
+    if seen.runs >= _MOST_LOOKS:
+        return False
+    fits = noise.by_itself(key, seen, confidence=_FITS) is noise.side(key, seen)
+    return not fits and noise.by_itself(key, seen, confidence=_MISFIT) is None
 
 
 def _the_same(before: NoisySearch, after: NoisySearch) -> NoisySearch:

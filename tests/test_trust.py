@@ -151,7 +151,7 @@ def test_an_end_is_not_said_to_fail_because_the_history_changes_twice() -> None:
     def shows(number: int, random: Random) -> Observation:
         return failed(ASSERTION) if random.random() < (0.8 if 10 <= number < 20 else 0.2) else passed()
 
-    tried = [made_up for made_up, _ in at(10, shows, size=30)]
+    tried = [made_up for made_up, _ in at(10, shows, size=30)[:10]]
     finished = [made_up.bisect(good="1", bad="30", spot_checks=4) for made_up in tried]
 
     kinds = [each.kind for each in finished]
@@ -411,7 +411,7 @@ def test_a_flaky_history_that_changes_twice_is_noticed(named: dict[str, object])
     def shows(number: int, random: Random) -> Observation:
         return failed() if random.random() < (0.8 if 10 <= number < 20 else 0.2) else passed()
 
-    tried = at(10, shows, size=30)
+    tried = at(10, shows, size=30)[:10]
     for made_up, _ in tried:
         made_up.bisect(spot_checks=4, **named)
 
@@ -425,10 +425,10 @@ def test_a_flaky_history_that_changes_twice_is_noticed(named: dict[str, object])
 def test_a_flaky_history_that_changes_once_is_hardly_ever_said_to_change_again(
     rates: tuple[float, float],
 ) -> None:
-    tried = at(10, flaky(10, *rates), size=30)
+    tried = at(10, flaky(10, *rates), size=30)[:10]
 
-    assert right(tried, spot_checks=4) >= 18
-    assert sum(says_more(made_up) for made_up, _ in tried) <= 2
+    assert right(tried, spot_checks=4) >= 9
+    assert sum(says_more(made_up) for made_up, _ in tried) <= 1
 
 
 def test_looking_elsewhere_keeps_to_the_budget() -> None:

@@ -65,10 +65,11 @@ types: .venv/installed
 
 coverage: .venv/installed
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --hypothesis-profile=ci
+	$(BIN)/coverage run -m pytest --hypothesis-profile=ci -m "not simulation"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include="$(PURE)" --fail-under=100
+	$(BIN)/python -m pytest --hypothesis-profile=ci -m simulation
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -22,6 +22,8 @@ from bisect_asgi.search import Searching
 from bisect_asgi.search.luck import chance, wanted_runs
 from bisect_asgi.tally import Tally
 
+pytestmark = pytest.mark.simulation
+
 SEEDS = range(20)
 
 # Rates of failing below and above the change, and how many of twenty answers have to be right. Of answers

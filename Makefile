@@ -60,8 +60,9 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: .venv/installed
+types: .venv/installed  ## The benchmarks that call the package are no tests, and run rarely
 	$(BIN)/mypy
+	MYPYPATH=benchmarks $(BIN)/mypy benchmarks/noisy_cases.py benchmarks/repeat_probes.py
 
 coverage: .venv/installed
 	$(BIN)/coverage erase

@@ -90,7 +90,7 @@ def search(name: str, case: Case) -> Search:
     with (
         suppress(BisectError),  # told as the last event
         open_workshop(places) as workshop,
-        open_executor(plan.jobs) as executor,
+        open_executor(None, plan.jobs, most=plan.most_jobs) as executor,
         open_world(places, workshop, executor, seen.append, show_output=False) as world,
     ):
         session.bisect(plan, world, seen.append)

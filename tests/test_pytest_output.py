@@ -34,12 +34,12 @@ E       RuntimeError: late
 
 test_app.py:35: RuntimeError
 _________________________ ERROR at setup of test_nofix _________________________
-file /work/test_app.py, line 38
+file /srv/test_app.py, line 38
   def test_nofix(nosuch): pass
 E       fixture 'nosuch' not found
 >       available fixtures: broken, capfd
 
-/work/test_app.py:38
+/srv/test_app.py:38
 =================================== FAILURES ===================================
 ___________________________________ test_lib ___________________________________
 
@@ -204,9 +204,9 @@ ____________________________________ test_a ____________________________________
 Traceback (most recent call last):
   File "{SITE}/_pytest/runner.py", line 341, in from_call
     result = func()
-  File "/work/test_app.py", line 15, in test_a
+  File "/srv/test_app.py", line 15, in test_a
     pool.load("deep")
-  File "/work/pool.py", line 4, in load
+  File "/srv/pool.py", line 4, in load
     raise KeyError("x")
 KeyError: 'x'
 """
@@ -219,7 +219,7 @@ Expected:
 Got:
     1
 
-/work/pool.py:3: DocTestFailure
+/srv/pool.py:3: DocTestFailure
 =========================== short test summary info ============================
 FAILED pool.py::pool.size
 """
@@ -227,7 +227,7 @@ GROUP = """\
 =================================== FAILURES ===================================
 ____________________________________ test_a ____________________________________
   + Exception Group Traceback (most recent call last):
-  |   File "/work/test_app.py", line 15, in test_a
+  |   File "/srv/test_app.py", line 15, in test_a
   |     pool.load("deep")
   | ExceptionGroup: several (1 sub-exception)
   +-+---------------- 1 ----------------
@@ -246,12 +246,12 @@ FAILED test_app.py::test_a - ExceptionGroup: several (1 sub-exception)
             NATIVE,
             [
                 (f"{SITE}/_pytest/runner.py", 341, "from_call"),
-                ("/work/test_app.py", 15, "test_a"),
-                ("/work/pool.py", 4, "load"),
+                ("/srv/test_app.py", 15, "test_a"),
+                ("/srv/pool.py", 4, "load"),
             ],
             id="native",
         ),
-        pytest.param(GROUP, [("/work/test_app.py", 15, "test_a")], id="group"),
+        pytest.param(GROUP, [("/srv/test_app.py", 15, "test_a")], id="group"),
     ],
 )
 def test_each_style_of_tracebacks_is_read(output: str, frames: list[tuple[str, int, str]]) -> None:
@@ -262,7 +262,7 @@ def test_each_style_of_tracebacks_is_read(output: str, frames: list[tuple[str, i
 
 def test_a_doctest_has_the_name_that_the_summary_gives_it() -> None:
     assert pytest_output.failing_tests(DOCTEST) == (
-        FailingTest(name="pool.size", type="DocTestFailure", frames=(("/work/pool.py", 3, ""),)),
+        FailingTest(name="pool.size", type="DocTestFailure", frames=(("/srv/pool.py", 3, ""),)),
     )
 
 
@@ -277,10 +277,10 @@ def test_blocks_of_other_sections_are_no_failing_tests() -> None:
 
 LINE = """\
 =================================== FAILURES ===================================
-/work/test_app.py:18: assert 1 == 5
-/work/pool.py:5: ValueError: the pool is closed on port 8123 after 1.53 s
+/srv/test_app.py:18: assert 1 == 5
+/srv/pool.py:5: ValueError: the pool is closed on port 8123 after 1.53 s
 [XPASS(strict)] 
-/work/test_app.py:7: KeyError: 'no summary'
+/srv/test_app.py:7: KeyError: 'no summary'
 """  # noqa: W291
 SUMMARY = """\
 =========================== short test summary info ============================
@@ -293,16 +293,16 @@ IN_LINES = (
         name="test_lib",
         type="ValueError",
         message="the pool is closed on port 8123 after 1.53 s",
-        frames=(("/work/pool.py", 5, ""),),
+        frames=(("/srv/pool.py", 5, ""),),
     ),
     FailingTest(
         name="test_param[1]",
         type="AssertionError",
         message="assert 1 == 5",
-        frames=(("/work/test_app.py", 18, ""),),
+        frames=(("/srv/test_app.py", 18, ""),),
     ),
     FailingTest(name="test_xp"),
-    FailingTest(type="KeyError", message="'no summary'", frames=(("/work/test_app.py", 7, ""),)),
+    FailingTest(type="KeyError", message="'no summary'", frames=(("/srv/test_app.py", 7, ""),)),
 )
 
 
@@ -370,7 +370,7 @@ def test_a_line_of_the_summary_alone_tells_what_is_whole_of_it(line: str, expect
 COLLECTING = """\
 ==================================== ERRORS ====================================
 ________________________ ERROR collecting test_app.py _________________________
-ImportError while importing test module '/work/test_app.py'.
+ImportError while importing test module '/srv/test_app.py'.
 Hint: make sure your test modules/packages have valid Python names.
 Traceback:
 /usr/lib/python3.12/importlib/__init__.py:90: in import_module
@@ -390,13 +390,13 @@ SYNTAX = """\
 _________________________ ERROR collecting test_app.py _________________________
 test_app.py:9: in <module>
     import pool
-E     File "/work/pool.py", line 1
+E     File "/srv/pool.py", line 1
 E       def f(:
 E             ^
 E   SyntaxError: invalid syntax
 """
 CONFTEST = """\
-ImportError while loading conftest '/work/sub/conftest.py'.
+ImportError while loading conftest '/srv/sub/conftest.py'.
 sub/conftest.py:1: in <module>
     import nosuchmodule
 E   ModuleNotFoundError: No module named 'nosuchmodule'
@@ -410,7 +410,7 @@ INTERNALERROR>
 INTERNALERROR> During handling of the above exception, another exception occurred:
 INTERNALERROR>
 INTERNALERROR> Traceback (most recent call last):
-INTERNALERROR>   File "/work/conftest.py", line 1, in pytest_runtest_protocol
+INTERNALERROR>   File "/srv/conftest.py", line 1, in pytest_runtest_protocol
 INTERNALERROR>     raise TypeError("oops")
 INTERNALERROR> TypeError: oops
 
@@ -420,7 +420,7 @@ INTERRUPTED = """\
 test_app.py
 
 !!!!!!!!!!!!!!!!!!!!!!!!!!!!!! KeyboardInterrupt !!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!
-/work/test_app.py:1: KeyboardInterrupt
+/srv/test_app.py:1: KeyboardInterrupt
 (to show a full traceback on KeyboardInterrupt use --full-trace)
 ============================ no tests ran in 0.73s =============================
 """
@@ -472,13 +472,13 @@ test_app.py
                 step="internal error",
                 type="TypeError",
                 message="oops",
-                frames=(("/work/conftest.py", 1, "pytest_runtest_protocol"),),
+                frames=(("/srv/conftest.py", 1, "pytest_runtest_protocol"),),
             ),
             id="internal-error",
         ),
         pytest.param(
             INTERRUPTED,
-            FailingTest(type="KeyboardInterrupt", frames=(("/work/test_app.py", 1, ""),)),
+            FailingTest(type="KeyboardInterrupt", frames=(("/srv/test_app.py", 1, ""),)),
             id="interrupted",
         ),
         pytest.param(

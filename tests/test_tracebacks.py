@@ -12,19 +12,19 @@ from bisect_asgi.tracebacks import Raised
 
 GROUP = """\
   + Exception Group Traceback (most recent call last):
-  |   File "/work/leak.py", line 6, in <module>
+  |   File "/srv/leak.py", line 6, in <module>
   |     asyncio.run(main())
   | ExceptionGroup: unhandled errors in a TaskGroup (2 sub-exceptions)
   +-+---------------- 1 ----------------
     | Traceback (most recent call last):
-    |   File "/work/leak.py", line 2, in fetch
+    |   File "/srv/leak.py", line 2, in fetch
     |     raise KeyError("a")
     | KeyError: 'a'
     |
     | During handling of the above exception, another exception occurred:
     |
     | Traceback (most recent call last):
-    |   File "/work/leak.py", line 3, in again
+    |   File "/srv/leak.py", line 3, in again
     |     ^^^^^
     | ValueError: bad port 8000
     | and a second line
@@ -57,7 +57,7 @@ def test_a_group_is_told_by_the_exceptions_in_it() -> None:
         type="ExceptionGroup",
         message="unhandled errors in a TaskGroup (2 sub-exceptions): "
         "ReadTimeout: ; ValueError: bad port 8000",
-        frames=(("/work/leak.py", 6, "<module>"),),
+        frames=(("/srv/leak.py", 6, "<module>"),),
     )
 
 

@@ -14,7 +14,7 @@ ERROR: test_b (app.tests.TestPool{b})
 What the test is for.
 ----------------------------------------------------------------------
 Traceback (most recent call last):
-  File "/work/tests.py", line 4, in test_b
+  File "/srv/tests.py", line 4, in test_b
     def test_b(self): {{}}["x"]
                       ~~^^^^^
 KeyError: 'x'
@@ -23,7 +23,7 @@ KeyError: 'x'
 FAIL: test_a (app.tests.TestPool{a}) (i=0)
 ----------------------------------------------------------------------
 Traceback (most recent call last):
-  File "/work/tests.py", line 7, in test_a
+  File "/srv/tests.py", line 7, in test_a
     with self.subTest(i=i): self.assertTrue(False, "msg")
 AssertionError: False is not true : msg
 
@@ -44,13 +44,13 @@ def test_each_block_is_a_failing_test(a: str, b: str) -> None:
             name="TestPool.test_b",
             type="KeyError",
             message="'x'",
-            frames=(("/work/tests.py", 4, "test_b"),),
+            frames=(("/srv/tests.py", 4, "test_b"),),
         ),
         FailingTest(
             name="TestPool.test_a (i=0)",
             type="AssertionError",
             message="False is not true : msg",
-            frames=(("/work/tests.py", 7, "test_a"),),
+            frames=(("/srv/tests.py", 7, "test_a"),),
         ),
     )
 

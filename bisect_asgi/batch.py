@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
-from bisect_asgi.hunt import World
-from bisect_asgi.process import Lifeline
+from bisect_asgi.cancel import Lifeline
+from bisect_asgi.services import World
 
 P = ParamSpec("P")
 T = TypeVar("T")

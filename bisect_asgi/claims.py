@@ -16,24 +16,8 @@ from bisect_asgi.errors import ExitCode
 from bisect_asgi.format import listing
 from bisect_asgi.judge import Judgement
 from bisect_asgi.model import Outcome, Ruling
+from bisect_asgi.plan import Claim
 from bisect_asgi.search import Found, Mapped, State
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A release that is said to be the first fixed one, or the first broken one."""
-
-    version: str
-    fixed: bool
-    source: str = ""
-
-    @property
-    def option(self) -> str:
-        """The option that makes it."""
-        return "--fixed-in" if self.fixed else "--broken-in"
-
-    def __str__(self) -> str:
-        return f"{'fixed' if self.fixed else 'broken'} in {self.version}"
 
 
 class ClaimVerdict(StrEnum):

@@ -11,9 +11,8 @@ from bisect_asgi import changelog, links
 from bisect_asgi.differences import Contents
 from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable, UsageError
 from bisect_asgi.events import Compared
-from bisect_asgi.hunt import World
 from bisect_asgi.model import Distribution, Interpreter, Move, Observation
-from bisect_asgi.repository import Repository
+from bisect_asgi.services import Repository, World
 from bisect_asgi.tags import tag_of
 from bisect_asgi.whatchanged import compare
 

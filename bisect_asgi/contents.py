@@ -19,12 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bisect_asgi import codec
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.differences import ContentFile, Contents, Kind, Metadata
 from bisect_asgi.environments.uv import Uv
 from bisect_asgi.errors import NO_ROOM, Unavailable
 from bisect_asgi.locks import locked
 from bisect_asgi.model import Distribution, Interpreter
-from bisect_asgi.process import Lifeline
 
 MOST_TEXT_BYTES = 1024 * 1024
 _LONG_LINES = 500

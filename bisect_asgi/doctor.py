@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bisect_asgi import interpreters
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments import uv
 from bisect_asgi.environments.uv import Indexes
 from bisect_asgi.errors import BisectError, UsageError
 from bisect_asgi.format import size
 from bisect_asgi.index import IndexClient
-from bisect_asgi.process import Lifeline, run_helper
+from bisect_asgi.process import run_helper
 from bisect_asgi.remote.calls import Kind, mismatch, own_kind
 
 LEAST_FREE_BYTES = 2 * 2**30

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from bisect_asgi import events
 from bisect_asgi.comparing import compare_releases
 from bisect_asgi.errors import BisectError
-from bisect_asgi.hunt import World
 from bisect_asgi.merges import go_into_merges
 from bisect_asgi.model import Interpreter, Move, Observation, Outcome
 from bisect_asgi.plan import COMMITS, Plan
-from bisect_asgi.repository import Repository
+from bisect_asgi.services import Repository, World
 from bisect_asgi.stages import Stages
 
 _SAYING_NAMES = ("pyproject.toml", "setup.cfg", "setup.py")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from bisect_asgi import events, signature
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import Lost
 from bisect_asgi.judge import Expectation, Judgement, judge
 from bisect_asgi.model import (
@@ -30,19 +31,17 @@ from bisect_asgi.model import (
 )
 from bisect_asgi.noise import Noise
 from bisect_asgi.preparing import Preparing, idle_places, trials_abreast
-from bisect_asgi.process import Lifeline
 from bisect_asgi.rules import Rules
 from bisect_asgi.search import Found, Search, Searching, State
 from bisect_asgi.search.ahead import ahead
+from bisect_asgi.services import Emit, RunTrial
 
 _RECENT = 8
 """So many trials tell how much of the next ones will be waiting."""
 _BUILD_S = {False: 1.0, True: 20.0}
 """What building an environment is taken to last before any was built: from wheels, and from source."""
 
-Emit = Callable[[events.Event], None]
 MakeSearch = Callable[[Mapping[int, Verdict]], Search]
-RunTrial = Callable[[TrialRequest, Lifeline], Trial]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bisect_asgi import codec, interpreters, trial
-from bisect_asgi.engine import RunTrial
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.resolution import Resolution
 from bisect_asgi.errors import UsageError
 from bisect_asgi.files import write_whole
@@ -28,11 +28,11 @@ from bisect_asgi.model import (
     Trial,
     TrialRequest,
 )
-from bisect_asgi.process import Lifeline
 from bisect_asgi.remote.calls import Elsewhere, Packed, Unsuitable
 from bisect_asgi.repository import is_address
 from bisect_asgi.resolutions import Learnt, learn, learnt
 from bisect_asgi.runs import Output
+from bisect_asgi.services import RunTrial
 from bisect_asgi.trial import Progress, Workshop
 
 

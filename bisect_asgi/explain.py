@@ -18,15 +18,16 @@ from bisect_asgi.culprit import Culprit, CulpritSet
 from bisect_asgi.drill import Carrier
 from bisect_asgi.errors import BisectError, UsageError
 from bisect_asgi.events import AnswerKind, Explained, ShownSet
-from bisect_asgi.hunt import Hunt, World
-from bisect_asgi.interpreters import marker_environment
+from bisect_asgi.hunt import Hunt
 from bisect_asgi.judge import Expectation, Judgement
+from bisect_asgi.lockfiles.markers import markers_of
 from bisect_asgi.mixes import Side, label, varied
 from bisect_asgi.mixing import Boundary, Mixing
 from bisect_asgi.model import Candidate, CulpritKind, Distribution, Move, Outcome, Verdict
 from bisect_asgi.plan import COMMITS, DATE, LOCKS, PYTHON, Plan, asked_for
 from bisect_asgi.releases import Selection, upgrades
 from bisect_asgi.search.deltas import Mix
+from bisect_asgi.services import World
 from bisect_asgi.stages import Stages, ending, started
 from bisect_asgi.tally import Tally
 
@@ -179,7 +180,7 @@ class Explainer:
         )
 
     def _shown(self, boundary: Boundary, mixing: Mixing, shown: CulpritSet) -> ShownSet:
-        environment = marker_environment(boundary.new.spec.interpreter)
+        environment = markers_of(boundary.new.spec.interpreter)
         own = mixing.requires_new.get(boundary.package or "", ())
         moved = tuple(move for move in boundary.moves if move.name in shown.mix)
         return ShownSet(

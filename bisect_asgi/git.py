@@ -9,8 +9,9 @@ import os
 import re
 from urllib.parse import urlsplit
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import BisectError, Unavailable, UsageError
-from bisect_asgi.process import Completed, Lifeline, run_helper
+from bisect_asgi.process import Completed, run_helper
 
 # Set in hooks and `git bisect run`: there they would turn git from the repository that it is asked about.
 _BOUND = re.compile(

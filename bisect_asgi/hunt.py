@@ -7,68 +7,38 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bisect_asgi import answers, events
 from bisect_asgi.answers import Answer
-from bisect_asgi.axes.base import Setting, Sources
+from bisect_asgi.axes.base import Setting
 from bisect_asgi.axes.registry import axis_of
-from bisect_asgi.differences import Contents
-from bisect_asgi.engine import Emit, Engine, MakeSearch, Question, RunTrial
+from bisect_asgi.engine import Engine, MakeSearch, Question
 from bisect_asgi.flaky import doubtful_ends, search_noisy
 from bisect_asgi.judge import Expectation
 from bisect_asgi.metrics import unit_of
 from bisect_asgi.model import (
-    BuiltEnvironment,
     Candidate,
     Commit,
-    Distribution,
-    Interpreter,
-    Trial,
-    TrialRequest,
 )
 from bisect_asgi.plan import Plan
-from bisect_asgi.preparing import Prepare, Preparing
+from bisect_asgi.preparing import Preparing
 from bisect_asgi.quality import tell_quality, tell_share
 from bisect_asgi.releases import between
 from bisect_asgi.rules import Aim
 from bisect_asgi.search import AllChanges, Found, State, is_monotonic
+from bisect_asgi.services import Emit, World
 from bisect_asgi.spots import spots
 from bisect_asgi.trust import Beside, confirm_changes, search_and_confirm, tell_sure
 
-if TYPE_CHECKING:  # of what only some searches need
+if TYPE_CHECKING:
     from bisect_asgi.ends import EndSampler
     from bisect_asgi.levelling import Levelling
 
 COARSE = 32
 """A history that turns out to change more than once is looked through in pieces of a 32nd of it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World(Sources):
-    """What a session needs of the outside; each is replaced by a fake in offline tests."""
-
-    run_trial: RunTrial
-    recall: Callable[[TrialRequest], Trial | None]
-    """Asks the store what is known of a candidate."""
-    requirements: Callable[[BuiltEnvironment], Mapping[str, tuple[str, ...]]]
-    """What each distribution of an environment requires, by name; empty where it is not at hand."""
-    contents: Callable[[Distribution, Interpreter], Contents]
-    """Gets what is in a release; raises Unresolvable, BuildFailed or Unavailable."""
-    changelogs: Callable[[Distribution], Sequence[str]]
-    """Reads what may be changelogs in a release's source distribution."""
-    tags: Callable[[str], Sequence[str]]
-    """Asks a repository's address for its tags; raises UsageError or Unavailable."""
-    is_built: Callable[[TrialRequest], bool] = lambda _: False
-    """Tells whether a candidate's environment is there."""
-    executor: Executor
-    prepare: Prepare | None = None
-    """Builds an environment ahead; None: that is of no use here."""
-    builders: Executor | None = None
-    """Where that is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

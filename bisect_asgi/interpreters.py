@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from packaging import markers, tags
+from packaging import tags
 from packaging.version import Version
 
 from bisect_asgi.environments import uv
@@ -75,16 +75,6 @@ def usable(interpreter: Interpreter) -> Usable:
                 *tags.compatible_tags(minor, interpreter=short, platforms=platforms),
             )
         ),
-    )
-
-
-def marker_environment(interpreter: Interpreter) -> dict[str, str]:
-    """The values of markers (PEP 508) for an interpreter of this machine."""
-    from bisect_asgi import lockfiles
-
-    own = {name: str(value) for name, value in markers.default_environment().items()}
-    return lockfiles.marker_environment(
-        interpreter.version, implementation=interpreter.implementation, platform=own
     )
 
 

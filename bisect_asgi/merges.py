@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from bisect_asgi.axes import commits
 from bisect_asgi.axes.base import Setting
-from bisect_asgi.hunt import Hunt, World
+from bisect_asgi.hunt import Hunt
 from bisect_asgi.judge import Expectation
 from bisect_asgi.model import Commit
 from bisect_asgi.plan import Plan
+from bisect_asgi.services import World
 from bisect_asgi.stages import Stages
 
 _DEEPEST = 6

@@ -14,9 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from bisect_asgi.format import printable
-from bisect_asgi.messages import normalise
-from bisect_asgi.model import FailureKind, Observation, Phase, Signature
+from bisect_asgi.model import Observation
 from bisect_asgi.quantities import Number, Quantity, parse
 
 BUILT_IN = ("wall", "cpu", "peak-memory")
@@ -79,12 +77,6 @@ class Reported:
     def units(self) -> dict[str, str]:
         """The base units of those that have one."""
         return {name: quantity.unit for name, quantity in self.found.items() if quantity.unit}
-
-
-def complaint(problem: str) -> Signature:
-    """Why a run that passed tells nothing: one of its metrics cannot be read."""
-    shown = printable(problem)
-    return Signature(kind=FailureKind.METRIC, phase=Phase.CHECK, text=normalise(shown), shown=shown)
 
 
 def of_values(values: Mapping[object, object]) -> Reported:

@@ -24,17 +24,17 @@ from bisect_asgi.culprit import (
     cross_check,
     investigate,
 )
-from bisect_asgi.engine import Emit
 from bisect_asgi.errors import Unavailable
 from bisect_asgi.format import listing, plural
-from bisect_asgi.hunt import World, listed, open_engine
-from bisect_asgi.interpreters import marker_environment
+from bisect_asgi.hunt import listed, open_engine
 from bisect_asgi.judge import Expectation
+from bisect_asgi.lockfiles.markers import markers_of
 from bisect_asgi.mixes import Side, drawn, label, mixed, moves
 from bisect_asgi.model import Candidate, Move, Observation, Outcome, Trial, Verdict
 from bisect_asgi.noise import Noise
 from bisect_asgi.plan import Plan
 from bisect_asgi.search.deltas import Mix, Wanted
+from bisect_asgi.services import Emit, World
 from bisect_asgi.tally import Tally
 
 _FEW = 3
@@ -154,7 +154,7 @@ class Mixing:
     def _suspects(self, package: str | None) -> Suspects:
         differing = self._boundary.moves
         own = package if any(move.name == package for move in differing) else None
-        environment = marker_environment(self.new.spec.interpreter)
+        environment = markers_of(self.new.spec.interpreter)
         known = (self.requires_old, self.requires_new) if len(differing) > _FEW else ({}, {})
         return Suspects(
             groups=groups(differing, *known, package=own, environment=environment),

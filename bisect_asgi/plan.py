@@ -14,7 +14,6 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from bisect_asgi.claims import Claim
 from bisect_asgi.format import duration, plural
 from bisect_asgi.model import Measuring, Probe, Release
 from bisect_asgi.rules import Rules
@@ -235,3 +234,20 @@ def asked_for(plan: Plan) -> dict[str, str]:
 
 def _extras(extras: Collection[str]) -> str:
     return f"[{','.join(sorted(extras))}]" if extras else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A release that is said to be the first fixed one, or the first broken one."""
+
+    version: str
+    fixed: bool
+    source: str = ""
+
+    @property
+    def option(self) -> str:
+        """The option that makes it."""
+        return "--fixed-in" if self.fixed else "--broken-in"
+
+    def __str__(self) -> str:
+        return f"{'fixed' if self.fixed else 'broken'} in {self.version}"

@@ -12,7 +12,6 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from bisect_asgi.claims import Claim
 from bisect_asgi.errors import UsageError
 from bisect_asgi.measures import malformed, measuring_of, read_budget, read_confidence, read_rules
 from bisect_asgi.metadata import Options, ProbeMetadata
@@ -23,6 +22,7 @@ from bisect_asgi.plan import (
     LOCKS,
     PYTHON,
     RELEASES,
+    Claim,
     DependencyPolicy,
     LockText,
     Plan,

@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 
 from bisect_asgi import events
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import BisectError, Cancelled
 from bisect_asgi.model import Step, Trial, TrialRequest
-from bisect_asgi.process import Lifeline
 from bisect_asgi.search.width import MOST, width
-
-Prepare = Callable[[TrialRequest, Lifeline], dict[Step, float]]
-"""Builds the environment of a trial; returns the seconds of each step."""
+from bisect_asgi.services import Prepare
 
 _MOSTLY, _DOMINATES = 0.5, 0.75
 _COMPUTING = {Step.RESOLVE: 0.5, Step.DOWNLOAD: 0.5, Step.BUILD: 1.0, Step.LINK: 1.0, Step.START: 1.0}

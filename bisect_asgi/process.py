@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from bisect_asgi.errors import Cancelled
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.metrics import MarkedLines
 from bisect_asgi.supervisor import descendants
 from bisect_asgi.supervisors import Supervisor, start_supervisor
@@ -34,46 +34,6 @@ _FIRST_SAMPLE_S, _LONGEST_SAMPLE_S = 0.05, 0.5
 
 _helpers: set[int] = set()
 """The helpers that are running now, in any thread."""
-
-
-class Lifeline:
-    """A trial's hold on the programs that it runs: cancelling it ends them, from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._cancelled = False
-        self._stops: list[Callable[[], None]] = []
-
-    def cancel(self) -> None:
-        """End what runs, and let nothing more start."""
-        with self._lock:
-            self._cancelled = True
-            stops = list(self._stops)
-        for stop in stops:
-            stop()
-
-    def check(self) -> None:
-        """Go on if nobody cancelled.
-
-        Raises:
-            Cancelled: somebody did.
-        """
-        if self._cancelled:
-            raise Cancelled
-
-    @contextmanager
-    def holding(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Call `stop` if the lifeline is cancelled meanwhile, or was already."""
-        with self._lock:
-            self._stops.append(stop)
-            cancelled = self._cancelled
-        if cancelled:
-            stop()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._stops.remove(stop)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

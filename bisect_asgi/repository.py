@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,25 +16,17 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from bisect_asgi import codec
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import UsageError
 from bisect_asgi.git import run_git, said, shown
 from bisect_asgi.locks import locked
 from bisect_asgi.model import Commit
-from bisect_asgi.process import Completed, Lifeline
+from bisect_asgi.process import Completed
+from bisect_asgi.services import History
 from bisect_asgi.tags import tag_of
 
 _ADDRESS = re.compile(r"\w[\w+.-]*://.+|[^/]+@[^/:]+:.+")
 _FIELDS = "%H%x00%ct%x00%s%x00"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """The commits from one end to another, parents before children."""
-
-    commits: tuple[Commit, ...]
-    """The first is where the history starts, the last is the newer end."""
-    forked: bool = False
-    """The older end is on a branch of its own; the history starts where that branch left (the merge base)."""
 
 
 def is_address(where: str) -> bool:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bisect_asgi import codec
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.resolution import Resolution, Resolver
 from bisect_asgi.errors import BuildFailed, Unresolvable
 from bisect_asgi.model import EnvironmentSpec
-from bisect_asgi.process import Lifeline
 from bisect_asgi.store import Store
 
 _RECENT = timedelta(days=1)

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from bisect_asgi import codec, metrics, runners, signature
 from bisect_asgi.asgi.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.errors import Unavailable, UsageError
 from bisect_asgi.locks import locked, locked_if_free
 from bisect_asgi.metrics import Reported
 from bisect_asgi.model import UNTESTABLE_EXIT, Observation, Outcome, Phase, Probe, Served, Signature, Step
-from bisect_asgi.process import Lifeline, Run, is_alive, run_supervised
+from bisect_asgi.process import Run, is_alive, run_supervised
 from bisect_asgi.stopwatch import move, spending
 from bisect_asgi.strays import stray
 
@@ -161,7 +162,7 @@ def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
             driven.type, driven.message, phase=driven.phase, frames=driven.frames, own=_own(probe)
         )
     elif driven.type == UNREADABLE_METRIC:
-        sign = metrics.complaint(driven.message)
+        sign = signature.complaint(driven.message)
     elif driven.outcome is Outcome.UNTESTABLE:
         sign = signature.of_environment(driven.phase, driven.message)
     return replace(
@@ -223,7 +224,7 @@ def _with_reported(seen: Observation, reported: Reported) -> Observation:
     seen = replace(seen, metrics={**reported.values, **seen.metrics}, units={**units, **seen.units})
     if not reported.problem or seen.outcome is not Outcome.PASSED or seen.signature is not None:
         return seen
-    return replace(seen, signature=metrics.complaint(reported.problem))
+    return replace(seen, signature=signature.complaint(reported.problem))
 
 
 def _outcome(run: Run) -> Outcome:

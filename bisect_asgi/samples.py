@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bisect_asgi import metrics
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.locks import locked
 from bisect_asgi.model import Observation, Outcome
-from bisect_asgi.process import Lifeline
 
 Run = Callable[[Environment], Observation]
 """Runs the probe once in an environment."""

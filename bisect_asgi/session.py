@@ -13,15 +13,14 @@ from bisect_asgi import answers, claims, events
 from bisect_asgi.answers import Answer
 from bisect_asgi.axes import releases as release_axis
 from bisect_asgi.axes.registry import axis_of
-from bisect_asgi.claims import Claim, Finding
-from bisect_asgi.engine import Emit
+from bisect_asgi.cancel import Lifeline
+from bisect_asgi.claims import Finding
 from bisect_asgi.errors import BisectError, UsageError
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.flaky import search_noisy
 from bisect_asgi.format import listing
 from bisect_asgi.hunt import (
     Hunt,
-    World,
     announce,
     case_of,
     find,
@@ -33,9 +32,9 @@ from bisect_asgi.hunt import (
 )
 from bisect_asgi.judge import Expectation, judge
 from bisect_asgi.model import Ruling, Trial, TrialRequest
-from bisect_asgi.plan import COMMITS, Plan
-from bisect_asgi.process import Lifeline
+from bisect_asgi.plan import COMMITS, Claim, Plan
 from bisect_asgi.search import Found, Mapped
+from bisect_asgi.services import Emit, World
 from bisect_asgi.stages import Stages, ending, started
 from bisect_asgi.suitability import Choice
 from bisect_asgi.trust import confirm_claim

@@ -24,6 +24,7 @@ import signal as signals
 from collections.abc import Collection
 
 from bisect_asgi import tracebacks
+from bisect_asgi.format import printable
 from bisect_asgi.messages import normalise
 from bisect_asgi.model import FailureKind, Phase, Signature
 from bisect_asgi.tracebacks import Frames
@@ -179,3 +180,9 @@ def _signal_name(number: int) -> str:
         return signals.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def complaint(problem: str) -> Signature:
+    """Why a run that passed tells nothing: one of its metrics cannot be read."""
+    shown = printable(problem)
+    return Signature(kind=FailureKind.METRIC, phase=Phase.CHECK, text=normalise(shown), shown=shown)

@@ -11,11 +11,11 @@ from bisect_asgi import __version__, answers, events
 from bisect_asgi.answers import Answer
 from bisect_asgi.axes.base import Setting
 from bisect_asgi.axes.registry import axis_of
-from bisect_asgi.engine import Emit
 from bisect_asgi.errors import BisectError
-from bisect_asgi.hunt import Hunt, World, announce, find, open_engine
+from bisect_asgi.hunt import Hunt, announce, find, open_engine
 from bisect_asgi.model import Trial
 from bisect_asgi.plan import Plan
+from bisect_asgi.services import Emit, World
 
 
 class Stages:

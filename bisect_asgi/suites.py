@@ -15,9 +15,9 @@ from enum import StrEnum
 from packaging.version import Version
 
 from bisect_asgi import codec, metadata
-from bisect_asgi.claims import Claim
 from bisect_asgi.errors import ExitCode, UsageError
 from bisect_asgi.metadata import Options
+from bisect_asgi.plan import Claim
 
 SEVERITY = (
     ExitCode.FOUND,

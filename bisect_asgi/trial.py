@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 
 from bisect_asgi import codec, signature
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.cache import Environment, EnvironmentCache
 from bisect_asgi.environments.resolution import Resolution, Resolver
 from bisect_asgi.environments.skeletons import NotProved
@@ -36,7 +37,6 @@ from bisect_asgi.model import (
     Trial,
     TrialRequest,
 )
-from bisect_asgi.process import Lifeline
 from bisect_asgi.resolutions import keep_failure, known_failure, known_resolution, resolve
 from bisect_asgi.runs import Output, run_probe
 from bisect_asgi.samples import Lane, take_sample, warm_up

@@ -18,11 +18,11 @@ from packaging.version import Version
 
 import bisect_asgi
 from bisect_asgi import events, signature
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments import cache, skeletons
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.environments.uv import Indexes, Uv
 from bisect_asgi.errors import Unresolvable, UsageError
-from bisect_asgi.hunt import World
 from bisect_asgi.model import (
     Distribution,
     EnvironmentSpec,
@@ -37,8 +37,8 @@ from bisect_asgi.model import (
     Signature,
 )
 from bisect_asgi.plan import DependencyPolicy, Plan, PolicyKind
-from bisect_asgi.process import Lifeline
 from bisect_asgi.releases import Usable
+from bisect_asgi.services import World
 
 PURE = Tag("py3", "none", "any")
 LINUX_38 = Tag("cp38", "cp38", "manylinux_2_17_x86_64")

@@ -17,13 +17,14 @@ from builders import a_plan, failed, index, passed, release, untestable, world
 from rich.console import Console
 
 from bisect_asgi import events, session
-from bisect_asgi.claims import Claim, ClaimVerdict
-from bisect_asgi.hunt import World
+from bisect_asgi.cancel import Lifeline
+from bisect_asgi.claims import ClaimVerdict
 from bisect_asgi.model import Measuring, Observation, Trial, TrialRequest
-from bisect_asgi.process import Lifeline
+from bisect_asgi.plan import Claim
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.fold import Report, fold
 from bisect_asgi.rules import Aim, Limit, Rules
+from bisect_asgi.services import World
 
 Shows = Callable[[int, Random], Observation]
 """What a run shows on a release, by its number from 1 on, and by chance."""

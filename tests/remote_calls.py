@@ -10,8 +10,9 @@ import threading
 import time
 from pathlib import Path
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import UsageError
-from bisect_asgi.process import Lifeline, run_supervised
+from bisect_asgi.process import run_supervised
 from bisect_asgi.remote.calls import Unsuitable
 
 PATIENCE_S = 60.0

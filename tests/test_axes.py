@@ -14,13 +14,13 @@ from packaging.specifiers import SpecifierSet
 from bisect_asgi import events, session
 from bisect_asgi.axes.base import Setting
 from bisect_asgi.axes.registry import AXES, axis_of
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import UsageError
 from bisect_asgi.events import AnswerKind
-from bisect_asgi.hunt import World
 from bisect_asgi.model import EnvironmentSpec, Trial, TrialRequest
 from bisect_asgi.plan import COMMITS, DATE, LOCKS, PYTHON, RELEASES, LockText, Plan
-from bisect_asgi.process import Lifeline
 from bisect_asgi.repository import Repository
+from bisect_asgi.services import World
 
 DAYS = {
     "app==1": "2021-01-10",

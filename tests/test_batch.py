@@ -11,8 +11,8 @@ from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecu
 import pytest
 
 from bisect_asgi.batch import Interruptible, once_each, side_by_side
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import Cancelled
-from bisect_asgi.process import Lifeline
 
 PATIENCE_S = 30.0
 

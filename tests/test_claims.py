@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from builders import CONFLICT
 
-from bisect_asgi.claims import Claim, ClaimVerdict, Finding, judge_claim
+from bisect_asgi.claims import ClaimVerdict, Finding, judge_claim
 from bisect_asgi.errors import ExitCode
 from bisect_asgi.judge import Judgement
 from bisect_asgi.model import Outcome, Ruling, Verdict
+from bisect_asgi.plan import Claim
 from bisect_asgi.search import AllChanges, Mapped, Searching, Stopped, StopReason
 
 LABELS = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5")

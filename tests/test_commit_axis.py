@@ -13,9 +13,9 @@ from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.axes import commits
 from bisect_asgi.axes.base import Setting
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import UsageError
 from bisect_asgi.plan import AS_OF_RELEASE_GRACE, COMMITS, DependencyPolicy, Plan, PolicyKind
-from bisect_asgi.process import Lifeline
 from bisect_asgi.repository import Repository
 
 RELEASES = (

@@ -12,13 +12,13 @@ import pytest
 from builders import failed, usable, world
 from local_repository import BARE_CONFIGURATION, LocalRepository
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.comparing import compare_releases
 from bisect_asgi.contents import read_file
 from bisect_asgi.differences import Contents, LinkKind, Metadata
 from bisect_asgi.errors import BisectError, BuildFailed, Unavailable, Unresolvable, UsageError
 from bisect_asgi.events import Compared
 from bisect_asgi.model import Distribution, Interpreter, Move, Observation
-from bisect_asgi.process import Lifeline
 from bisect_asgi.repository import Repository, remote_tags
 
 PYTHON = usable("3.8.18").interpreter

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from local_index import LocalIndex, publish_build_backend
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.contents import ContentsCache, is_generated, read_file, read_metadata
 from bisect_asgi.differences import Contents, Kind
 from bisect_asgi.environments import uv as uv_module
 from bisect_asgi.environments.uv import Indexes, Uv, configured_indexes
 from bisect_asgi.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
 from bisect_asgi.model import Distribution, Interpreter
-from bisect_asgi.process import Lifeline
 from bisect_asgi.whatchanged import compare
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=100)

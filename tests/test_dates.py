@@ -16,10 +16,10 @@ from packaging.specifiers import SpecifierSet
 from bisect_asgi import events, session
 from bisect_asgi.axes import dates
 from bisect_asgi.axes.base import Setting
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import Unavailable, Unresolvable, UsageError
 from bisect_asgi.model import BuiltEnvironment, Distribution, EnvironmentSpec, Release, Trial, TrialRequest
 from bisect_asgi.plan import AS_OF_RELEASE_GRACE, DATE, Plan
-from bisect_asgi.process import Lifeline
 from bisect_asgi.report.fold import fold
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=60)

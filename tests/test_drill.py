@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from local_repository import BARE_CONFIGURATION, LocalRepository
 
 from bisect_asgi import events
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.cli import run
 from bisect_asgi.cli.app import app
 from bisect_asgi.contents import read_file
@@ -32,7 +33,6 @@ from bisect_asgi.model import (
     TrialRequest,
 )
 from bisect_asgi.plan import COMMITS, DATE, DependencyPolicy, Plan, PolicyKind
-from bisect_asgi.process import Lifeline
 from bisect_asgi.report.fold import Report, fold
 from bisect_asgi.repository import Repository
 from bisect_asgi.rules import Limit, Rules

@@ -13,11 +13,11 @@ from noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured, steps
 
 from bisect_asgi import events
 from bisect_asgi.events import AnswerKind
-from bisect_asgi.metrics import complaint
 from bisect_asgi.model import Observation
 from bisect_asgi.plan import Budget
 from bisect_asgi.rules import RATIO
 from bisect_asgi.sampling import LOOKS
+from bisect_asgi.signature import complaint
 from bisect_asgi.stats import rank_sum
 
 SEEDS = range(10)

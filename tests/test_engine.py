@@ -21,7 +21,8 @@ from builders import (
 )
 
 from bisect_asgi import events
-from bisect_asgi.engine import Engine, Question, RunTrial
+from bisect_asgi.cancel import Lifeline
+from bisect_asgi.engine import Engine, Question
 from bisect_asgi.errors import Cancelled, Lost, Unavailable
 from bisect_asgi.judge import Expectation, Judgement
 from bisect_asgi.model import (
@@ -35,9 +36,9 @@ from bisect_asgi.model import (
     TrialRequest,
     Verdict,
 )
-from bisect_asgi.process import Lifeline
 from bisect_asgi.rules import Rules
 from bisect_asgi.search import Bisection, Found, Searching, State, Stopped, StopReason
+from bisect_asgi.services import RunTrial
 
 History = Callable[[int], Observation]
 

@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 
 import bisect_asgi
 from bisect_asgi import codec, interpreters
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments import cache
 from bisect_asgi.environments.cache import Environment, EnvironmentCache
 from bisect_asgi.environments.resolution import Resolution, Resolver
@@ -29,7 +30,6 @@ from bisect_asgi.environments.uv import Indexes, Uv
 from bisect_asgi.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
 from bisect_asgi.locks import locked
 from bisect_asgi.model import Distribution, EnvironmentSpec, Interpreter
-from bisect_asgi.process import Lifeline
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 PACKAGE = Path(bisect_asgi.__file__).parent

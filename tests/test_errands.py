@@ -14,6 +14,7 @@ import pytest
 from builders import failed, passed
 
 from bisect_asgi import errands, trial
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.cache import EnvironmentCache
 from bisect_asgi.environments.resolution import Resolution, Resolver, read_lock
 from bisect_asgi.environments.uv import Indexes, Uv
@@ -31,7 +32,6 @@ from bisect_asgi.model import (
     Trial,
     TrialRequest,
 )
-from bisect_asgi.process import Lifeline
 from bisect_asgi.remote.calls import Unsuitable
 from bisect_asgi.resolutions import Learnt, learnt
 from bisect_asgi.samples import Lane

@@ -18,9 +18,9 @@ import remote_calls
 from clusters import HandMade
 
 from bisect_asgi import __version__
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import Cancelled, Lost, Unavailable, UsageError
 from bisect_asgi.executors import open_executor
-from bisect_asgi.process import Lifeline
 from bisect_asgi.remote import calls, cluster, opening
 from bisect_asgi.remote.calls import Packed
 

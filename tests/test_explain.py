@@ -27,6 +27,7 @@ from packaging.version import Version
 from rich.console import Console
 
 from bisect_asgi import codec, events, session
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import Unavailable, Unresolvable
 from bisect_asgi.events import AnswerKind, Explained
 from bisect_asgi.model import (
@@ -38,7 +39,6 @@ from bisect_asgi.model import (
     TrialRequest,
 )
 from bisect_asgi.plan import LOCKS, Budget, LockText, Plan
-from bisect_asgi.process import Lifeline
 from bisect_asgi.report import json as json_report
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.fold import Report, fold

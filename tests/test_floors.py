@@ -19,10 +19,21 @@ PACKAGE = "bisect_asgi"
 ROOT = Path(bisect_asgi.__file__).parent
 
 FLOORS = (
-    {"model", "differences", "events", "errors", "format", "codec", "quantities", "tally"},
+    {"model", "differences", "events", "errors", "format", "codec", "quantities", "tally", "cancel"},
     {
         *("search", "judge", "signature", "releases", "suitability", "metadata", "plan", "answers"),
-        *("planning", "stats", "culprit", "bonds", "spots", "affected", "claims", "tags", "messages"),
+        *(
+            "planning",
+            "stats",
+            "culprit",
+            "bonds",
+            "spots",
+            "affected",
+            "claims",
+            "tags",
+            "messages",
+            "services",
+        ),
         *("whatchanged", "requirement_changes", "changelog", "links", "lockfiles", "mixes", "reasons"),
         *("metrics", "levels", "sampling", "findings", "noise", "rules", "measures", "suites"),
         *("tracebacks", "failing_tests", "pytest_output", "unittest_output", "runners"),

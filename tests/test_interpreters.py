@@ -17,7 +17,8 @@ from packaging.tags import parse_tag
 
 from bisect_asgi import interpreters
 from bisect_asgi.errors import UsageError
-from bisect_asgi.interpreters import find, find_all, marker_environment, usable
+from bisect_asgi.interpreters import find, find_all, usable
+from bisect_asgi.lockfiles.markers import markers_of
 from bisect_asgi.model import Interpreter
 
 MINE = ".".join(str(part) for part in sys.version_info[:3])
@@ -228,7 +229,7 @@ def test_what_uv_could_download_is_final_and_not_older_than_3_6() -> None:
 
 
 def test_markers_hold_on_the_candidates_interpreter_and_on_this_machine() -> None:
-    environment = marker_environment(Interpreter(path="/opt/python", version="3.8.20"))
+    environment = markers_of(Interpreter(path="/opt/python", version="3.8.20"))
 
     def holds(marker: str) -> bool:
         return Marker(marker).evaluate(environment)
@@ -239,6 +240,6 @@ def test_markers_hold_on_the_candidates_interpreter_and_on_this_machine() -> Non
 
 
 def test_markers_hold_here_as_pip_would_have_it_on_the_running_interpreter() -> None:
-    mine = marker_environment(Interpreter(path=sys.executable, version=platform.python_version()))
+    mine = markers_of(Interpreter(path=sys.executable, version=platform.python_version()))
 
     assert mine == {**markers.default_environment(), "extra": ""}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from local_index import LocalIndex
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.cache import Environment, EnvironmentCache
 from bisect_asgi.environments.installed import installed
 from bisect_asgi.environments.resolution import Resolver
@@ -18,7 +19,6 @@ from bisect_asgi.environments.skeletons import site_packages
 from bisect_asgi.environments.uv import Indexes, Uv
 from bisect_asgi.locks import locked
 from bisect_asgi.model import Distribution, EnvironmentSpec, Interpreter
-from bisect_asgi.process import Lifeline
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 

@@ -8,13 +8,12 @@ import pytest
 from builders import day, failed, passed, probe
 
 from bisect_asgi.answers import Answer, Case, answer
-from bisect_asgi.claims import Claim
 from bisect_asgi.errors import UsageError
 from bisect_asgi.events import AnswerKind, Change
 from bisect_asgi.judge import Expectation, Judgement, judge
 from bisect_asgi.metadata import Options, ProbeMetadata
 from bisect_asgi.model import Observation, Outcome, ReadyMadeLoad, Ruling, Served, Verdict
-from bisect_asgi.plan import DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.planning import make_plan
 from bisect_asgi.rules import Aim, Limit, Rules
 from bisect_asgi.search import Found, Mapped

@@ -11,11 +11,11 @@ from builders import a_plan, failed, index, passed, release, untestable, world
 from local_repository import BARE_CONFIGURATION, LocalRepository
 
 from bisect_asgi import events, session
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import Unavailable
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.model import BuiltEnvironment, Commit, Distribution, Observation, Trial, TrialRequest
 from bisect_asgi.plan import COMMITS, Plan
-from bisect_asgi.process import Lifeline
 from bisect_asgi.report.fold import Report, fold
 from bisect_asgi.repository import Repository
 

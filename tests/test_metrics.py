@@ -12,7 +12,6 @@ from builders import passed, untestable
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bisect_asgi import metrics
 from bisect_asgi.metrics import (
     BUILT_IN,
     FILE_BYTES,
@@ -20,7 +19,6 @@ from bisect_asgi.metrics import (
     MOST_LINES,
     MarkedLines,
     Reported,
-    complaint,
     measured,
     of_json,
     of_lines,
@@ -29,6 +27,7 @@ from bisect_asgi.metrics import (
 )
 from bisect_asgi.model import FailureKind, Phase
 from bisect_asgi.quantities import Number, Quantity
+from bisect_asgi.signature import complaint
 
 RUN = replace(
     passed(),
@@ -323,4 +322,4 @@ def test_complaints_of_different_values_are_one() -> None:
 
     assert one.is_same_failure(other)
     assert one.shown != other.shown
-    assert metrics.complaint("other") != one
+    assert complaint("other") != one

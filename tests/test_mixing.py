@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bisect_asgi import events
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.culprit import Culprit
 from bisect_asgi.errors import Unavailable, Unresolvable
 from bisect_asgi.mixes import Side
@@ -36,7 +37,6 @@ from bisect_asgi.model import (
     Trial,
     TrialRequest,
 )
-from bisect_asgi.process import Lifeline
 from bisect_asgi.tally import Tally
 
 Shows = Callable[[Installed, int], Observation]

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from bisect_asgi.claims import Claim
 from bisect_asgi.errors import UsageError
 from bisect_asgi.metadata import Options, ProbeMetadata
 from bisect_asgi.model import Measuring, Served
@@ -23,6 +22,7 @@ from bisect_asgi.plan import (
     PYTHON,
     RELEASES,
     Budget,
+    Claim,
     DependencyPolicy,
     LockText,
     Plan,

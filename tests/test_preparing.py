@@ -13,6 +13,7 @@ from builders import InlineExecutor, a_plan, failed, passed, probe, usable, worl
 
 from bisect_asgi import events
 from bisect_asgi.axes.base import Setting
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.engine import Engine, Question
 from bisect_asgi.errors import Cancelled, Unavailable
 from bisect_asgi.hunt import open_engine
@@ -28,7 +29,6 @@ from bisect_asgi.model import (
     Verdict,
 )
 from bisect_asgi.preparing import Preparing, idle_places, trials_abreast, waiting_share
-from bisect_asgi.process import Lifeline
 from bisect_asgi.rules import Rules
 from bisect_asgi.search import Bisection, Found
 

@@ -19,8 +19,9 @@ import psutil
 import pytest
 
 from bisect_asgi import process
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import Cancelled
-from bisect_asgi.process import TAIL_BYTES, Lifeline, Run, is_alive, run_helper, run_supervised
+from bisect_asgi.process import TAIL_BYTES, Run, is_alive, run_helper, run_supervised
 
 MIB = 1024 * 1024
 

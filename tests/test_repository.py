@@ -11,9 +11,11 @@ import pytest
 from local_repository import BARE_CONFIGURATION, BEGINNING, LocalRepository
 
 from bisect_asgi import git
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import Cancelled, Unavailable, UsageError
-from bisect_asgi.process import Completed, Lifeline
-from bisect_asgi.repository import History, Repository
+from bisect_asgi.process import Completed
+from bisect_asgi.repository import Repository
+from bisect_asgi.services import History
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from local_index import LocalIndex, publish_build_backend
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.cache import EnvironmentCache
 from bisect_asgi.environments.resolution import Resolution, Resolver, read_lock
 from bisect_asgi.environments.uv import Indexes, Uv
 from bisect_asgi.environments.wheels import WheelBuilder
 from bisect_asgi.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
 from bisect_asgi.model import Commit, EnvironmentSpec, Exemption, Interpreter
-from bisect_asgi.process import Lifeline
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 LONG_AGO, LATER = "2019-01-01", "2022-01-01"

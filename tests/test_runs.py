@@ -15,11 +15,11 @@ import pytest
 from builders import environment as make_environment
 
 from bisect_asgi import signature
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.errors import Cancelled, Unavailable
 from bisect_asgi.locks import locked
 from bisect_asgi.model import FailureKind, Observation, Outcome, Phase, Probe, ProbeFile, Signature
-from bisect_asgi.process import Lifeline
 from bisect_asgi.runs import Output, clean_up, run_probe
 
 MIB = 1024 * 1024

@@ -13,10 +13,10 @@ from builders import broken, failed, passed, untestable
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.errors import Cancelled
 from bisect_asgi.model import Observation
-from bisect_asgi.process import Lifeline
 from bisect_asgi.samples import Lane, take_sample, warm_up
 
 PATIENCE_S = 30.0

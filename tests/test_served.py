@@ -19,6 +19,7 @@ from builders import environment as make_environment
 from bisect_asgi import interpreters, signature
 from bisect_asgi.asgi import drive
 from bisect_asgi.asgi.request import UNREADABLE_METRIC, Driven
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments import uv
 from bisect_asgi.environments.cache import Environment
 from bisect_asgi.errors import Cancelled, UsageError
@@ -34,7 +35,6 @@ from bisect_asgi.model import (
     Served,
 )
 from bisect_asgi.probes import load
-from bisect_asgi.process import Lifeline
 from bisect_asgi.runs import Output, run_probe
 
 MIB = 1024 * 1024

@@ -27,15 +27,15 @@ from packaging.version import Version
 
 from bisect_asgi import events, session
 from bisect_asgi.axes import releases as release_axis
-from bisect_asgi.claims import Claim, ClaimVerdict
+from bisect_asgi.cancel import Lifeline
+from bisect_asgi.claims import ClaimVerdict
 from bisect_asgi.errors import Cancelled, Unavailable, UsageError
 from bisect_asgi.events import AnswerKind
-from bisect_asgi.hunt import World
 from bisect_asgi.model import Observation, Outcome, Release, Trial, TrialRequest
-from bisect_asgi.plan import DependencyPolicy, Plan, PolicyKind
-from bisect_asgi.process import Lifeline
+from bisect_asgi.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.releases import Usable
 from bisect_asgi.search.luck import wanted_runs
+from bisect_asgi.services import World
 from bisect_asgi.tally import Tally
 
 Behaviour = Callable[[Version, int], Observation]

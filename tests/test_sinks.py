@@ -12,7 +12,7 @@ import pytest
 from builders import ASSERTION, CONFLICT, IMPORT_ERROR, broken, day, failed, passed, untestable, usable
 from rich.console import Console
 
-from bisect_asgi import events, metrics
+from bisect_asgi import events, signature
 from bisect_asgi.events import Activity, AnswerKind
 from bisect_asgi.model import (
     BuiltEnvironment,
@@ -663,7 +663,7 @@ def test_a_run_that_contradicts_others_is_told_as_it_went() -> None:
 
 def test_what_is_wrong_with_a_metric_is_no_reason_for_a_run_that_passed() -> None:
     both = replace(BAD, passed=1, failed=1)
-    complained = replace(passed(), signature=metrics.complaint("the metric `p50` cannot be read"))
+    complained = replace(passed(), signature=signature.complaint("the metric `p50` cannot be read"))
     log = [*OPENING, finished(3, complained), judged(rulings=[(3, both)])]
 
     assert plain_lines(log)[-1].split(", built")[0] == "1.3 passed"

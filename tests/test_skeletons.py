@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments import skeletons
 from bisect_asgi.environments.installed import installed, prove
 from bisect_asgi.environments.skeletons import NotProved, Skeletons, site_packages
 from bisect_asgi.environments.uv import Indexes, Uv
 from bisect_asgi.model import Distribution, Interpreter
-from bisect_asgi.process import Lifeline
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 

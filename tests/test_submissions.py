@@ -16,8 +16,8 @@ import distributed
 import pytest
 import remote_calls
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import Cancelled, Lost, Unavailable
-from bisect_asgi.process import Lifeline
 from bisect_asgi.remote import calls
 from bisect_asgi.remote.calls import Declined, Facts, Packed, Raised, Returned
 from bisect_asgi.remote.link import Link

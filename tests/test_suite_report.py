@@ -11,10 +11,10 @@ from builders import run_started
 from rich.console import Console
 
 from bisect_asgi import events
-from bisect_asgi.claims import Claim
 from bisect_asgi.errors import BisectError, ExitCode, Unavailable, UsageError
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.model import CulpritKind, Move
+from bisect_asgi.plan import Claim
 from bisect_asgi.report.fold import Report, ReportedChange
 from bisect_asgi.report.suite import (
     SuiteReport,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bisect_asgi import suites
-from bisect_asgi.claims import Claim
 from bisect_asgi.errors import ExitCode, UsageError
 from bisect_asgi.metadata import Options
+from bisect_asgi.plan import Claim
 from bisect_asgi.suites import Agreement, Entry, SeenChange, agreement, worst
 
 SUITE = """\

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from local_index import LocalIndex, metadata_text, publish_build_backend, wheel_bytes
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.cache import EnvironmentCache
 from bisect_asgi.environments.resolution import Resolver
 from bisect_asgi.environments.uv import Indexes, Uv
@@ -37,7 +38,6 @@ from bisect_asgi.model import (
     Trial,
     TrialRequest,
 )
-from bisect_asgi.process import Lifeline
 from bisect_asgi.runs import run_probe
 from bisect_asgi.samples import Lane
 from bisect_asgi.store import Store

@@ -13,11 +13,11 @@ from builders import ASSERTION, IMPORT_ERROR, TYPE_ERROR, a_plan, broken, failed
 from noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, steps
 
 from bisect_asgi import answers, events, session
-from bisect_asgi.claims import Claim, ClaimVerdict
+from bisect_asgi.claims import ClaimVerdict
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.judge import Expectation, Judgement
 from bisect_asgi.model import Observation, Outcome
-from bisect_asgi.plan import Budget
+from bisect_asgi.plan import Budget, Claim
 from bisect_asgi.search import Searching
 from bisect_asgi.search.luck import chance, wanted_runs
 from bisect_asgi.tally import Tally

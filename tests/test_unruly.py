@@ -10,10 +10,10 @@ from builders import IMPORT_ERROR, TYPE_ERROR, broken, failed, passed, untestabl
 from noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, measured
 
 from bisect_asgi import events
-from bisect_asgi.claims import Claim, ClaimVerdict
+from bisect_asgi.claims import ClaimVerdict
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.model import Observation
-from bisect_asgi.plan import Budget
+from bisect_asgi.plan import Budget, Claim
 
 FLAKY = flaky(9, 0.05, 0.8)
 

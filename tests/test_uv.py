@@ -15,10 +15,10 @@ import pytest
 import tenacity
 from local_index import Answer, LocalIndex, Request, publish_build_backend
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments import uv as uv_module
 from bisect_asgi.environments.uv import Indexes, SdistBuildFailed, Uv, binary, configured_indexes, first_cause
 from bisect_asgi.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
-from bisect_asgi.process import Lifeline
 
 
 def uvs_own_default() -> str:

@@ -18,13 +18,13 @@ import tenacity
 from local_index import LocalIndex, publish_build_backend
 from local_repository import BARE_CONFIGURATION, LocalRepository
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments import tools as tools_module
 from bisect_asgi.environments import uv as uv_module
 from bisect_asgi.environments.uv import Indexes, Uv, configured_indexes
 from bisect_asgi.environments.wheels import WheelBuilder, built_with, places
 from bisect_asgi.errors import BuildFailed, Cancelled, Unavailable, UsageError
 from bisect_asgi.model import Commit, Interpreter
-from bisect_asgi.process import Lifeline
 from bisect_asgi.repository import Repository
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,41 +13,17 @@ from bisect_asgi.errors import UsageError
 from bisect_asgi.judge import Expectation
 from bisect_asgi.model import (
     Candidate,
-    Distribution,
-    EnvironmentSpec,
     Exemption,
-    Interpreter,
     LeftOut,
     Release,
 )
 from bisect_asgi.plan import AS_OF_RELEASE_GRACE, Plan, PolicyKind, pinned_version
-from bisect_asgi.releases import Usable, Wanted, select
+from bisect_asgi.releases import Wanted, select
+from bisect_asgi.services import ReleasesOf
 from bisect_asgi.suitability import Choice
 
-if TYPE_CHECKING:  # most runs have nothing to do with one
-    from bisect_asgi.repository import Repository
-
-ReleasesOf = Callable[[str], Sequence[Release]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """What axes ask of the outside; each is replaced by a fake in offline tests."""
-
-    releases_of: ReleasesOf
-    """Asks the index for a project's releases."""
-    interpreters: Callable[[], Sequence[Usable]]
-    """Finds the interpreters of this machine."""
-    interpreter: Callable[[str], Usable]
-    """Finds the interpreter that the user names."""
-    usable: Callable[[Interpreter], Usable]
-    """Says what an interpreter can install."""
-    downloadable: Callable[[], Sequence[Usable]]
-    """Lists the interpreters that uv could download."""
-    resolve: Callable[[EnvironmentSpec], tuple[Distribution, ...]]
-    """Says what an environment would have in it; raises Unresolvable or BuildFailed."""
-    repository: Callable[[str], Repository]
-    """Opens a repository, cloning it where it is an address."""
+if TYPE_CHECKING:
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
-from bisect_asgi.axes.base import Setting, Sources, exemptions, newest_upload, pinned_releases
+from bisect_asgi.axes.base import Setting, exemptions, newest_upload, pinned_releases
 from bisect_asgi.axes.interpreter import admitted, choose_interpreter
 from bisect_asgi.errors import UsageError
 from bisect_asgi.judge import Expectation
 from bisect_asgi.model import Candidate, Commit, EnvironmentSpec
 from bisect_asgi.plan import Plan
 from bisect_asgi.releases import Range, Wanted, select
-from bisect_asgi.repository import Repository
+from bisect_asgi.services import Repository, Sources
 from bisect_asgi.suitability import Choice
 
 _SHORT = 10

@@ -15,14 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from packaging.version import Version
 
-from bisect_asgi.axes.base import (
-    Setting,
-    Sources,
-    exemptions,
-    newest_upload,
-    package_releases,
-    pinned_releases,
-)
+from bisect_asgi.axes.base import Setting, exemptions, newest_upload, package_releases, pinned_releases
 from bisect_asgi.axes.interpreter import choose_interpreter
 from bisect_asgi.errors import BuildFailed, Unresolvable, UsageError
 from bisect_asgi.format import listing
@@ -30,6 +23,7 @@ from bisect_asgi.judge import Expectation
 from bisect_asgi.model import Candidate, EnvironmentSpec, Release
 from bisect_asgi.plan import Plan
 from bisect_asgi.releases import Range, Usable, Wanted, available_since, select
+from bisect_asgi.services import Sources
 from bisect_asgi.suitability import Choice
 
 _LOOKED_AT = 9

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from bisect_asgi.axes.base import (
     Setting,
-    Sources,
     check_dates,
     exemptions,
     newest_upload,
@@ -20,6 +19,7 @@ from bisect_asgi.axes.base import (
 from bisect_asgi.axes.releases import choose_releases
 from bisect_asgi.model import Candidate, Distribution, EnvironmentSpec
 from bisect_asgi.plan import Plan
+from bisect_asgi.services import Sources
 
 
 def prepare(plan: Plan, sources: Sources) -> Setting:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bisect_asgi.axes.base import Sources
 from bisect_asgi.errors import UsageError
 from bisect_asgi.model import Release
 from bisect_asgi.plan import Plan
 from bisect_asgi.releases import Range, Usable
+from bisect_asgi.services import Sources
 from bisect_asgi.suitability import Choice, choose
 
 

@@ -13,16 +13,17 @@ from collections.abc import Iterator, Sequence
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, canonicalize_version
 
-from bisect_asgi.axes.base import Setting, Sources, exemptions, newest_upload, pinned_releases
+from bisect_asgi.axes.base import Setting, exemptions, newest_upload, pinned_releases
 from bisect_asgi.axes.interpreter import choose_interpreter
 from bisect_asgi.errors import UsageError
 from bisect_asgi.format import listing, plural
-from bisect_asgi.interpreters import marker_environment
 from bisect_asgi.judge import Expectation
 from bisect_asgi.lockfiles import Lock, read_lock
+from bisect_asgi.lockfiles.markers import markers_of
 from bisect_asgi.model import Candidate, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.plan import LockText, Plan
 from bisect_asgi.releases import Range
+from bisect_asgi.services import Sources
 from bisect_asgi.suitability import Choice
 
 
@@ -34,10 +35,10 @@ def prepare(plan: Plan, sources: Sources) -> Setting:
         Unavailable: the index did not answer.
     """
     # What is installed depends on the interpreter, and which one suits on what is installed.
-    own = marker_environment(Interpreter(path=sys.executable, version=platform.python_version()))
+    own = markers_of(Interpreter(path=sys.executable, version=platform.python_version()))
     pinned = _pinned([read_lock(file.text, name=file.name, environment=own) for file in plan.locks], sources)
     choice = _choose(plan, pinned, sources)
-    environment = marker_environment(choice.interpreter)
+    environment = markers_of(choice.interpreter)
     locks = [read_lock(file.text, name=file.name, environment=environment) for file in plan.locks]
     if _content(locks[0]) == _content(locks[1]):
         raise UsageError(

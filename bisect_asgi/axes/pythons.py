@@ -9,7 +9,6 @@ from packaging.version import Version
 
 from bisect_asgi.axes.base import (
     Setting,
-    Sources,
     check_dates,
     exemptions,
     newest_upload,
@@ -23,6 +22,7 @@ from bisect_asgi.judge import Expectation
 from bisect_asgi.model import Candidate, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.plan import Plan, PolicyKind
 from bisect_asgi.releases import Range, Usable, outermost
+from bisect_asgi.services import Sources
 
 
 def prepare(plan: Plan, sources: Sources) -> Setting:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-from bisect_asgi.axes.base import Setting, Sources
+from bisect_asgi.axes.base import Setting
 from bisect_asgi.plan import COMMITS, DATE, LOCKS, PYTHON, RELEASES, Plan
+from bisect_asgi.services import Sources
 
 Prepare = Callable[[Plan, Sources], Setting]
 

@@ -8,13 +8,14 @@ from types import MappingProxyType
 
 from packaging.version import Version
 
-from bisect_asgi.axes.base import Setting, Sources, check_dates, exemptions, newest_upload, pinned_releases
+from bisect_asgi.axes.base import Setting, check_dates, exemptions, newest_upload, pinned_releases
 from bisect_asgi.axes.interpreter import choose_interpreter
 from bisect_asgi.errors import UsageError
 from bisect_asgi.judge import Expectation
 from bisect_asgi.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.plan import Plan, PolicyKind
 from bisect_asgi.releases import Range, Selection, Wanted, has_wheel, select
+from bisect_asgi.services import Sources
 from bisect_asgi.suitability import Choice
 
 _NONE: Mapping[str, str] = MappingProxyType({})

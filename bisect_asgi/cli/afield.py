@@ -8,12 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from bisect_asgi import codec, doctor, errands
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.cli.places import Places
 from bisect_asgi.cli.workshop import open_workshop
 from bisect_asgi.environments.uv import Indexes
 from bisect_asgi.errors import Unavailable
 from bisect_asgi.model import Interpreter, TrialRequest
-from bisect_asgi.process import Lifeline
 from bisect_asgi.remote import calls
 from bisect_asgi.remote.calls import Unsuitable
 from bisect_asgi.samples import Lane

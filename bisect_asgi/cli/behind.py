@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 
 from bisect_asgi import changelog, sdists
-from bisect_asgi.axes.base import ReleasesOf
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import Cancelled, Unavailable
 from bisect_asgi.index import IndexClient
 from bisect_asgi.model import Distribution
-from bisect_asgi.process import Lifeline
 from bisect_asgi.releases import SDIST_SUFFIXES
 from bisect_asgi.repository import remote_tags
+from bisect_asgi.services import ReleasesOf
 
 _TAGS_TIMEOUT_S = 5.0
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from bisect_asgi.cli.places import Places
-    from bisect_asgi.hunt import World
     from bisect_asgi.metadata import Options
     from bisect_asgi.plan import Plan
     from bisect_asgi.report.suite import SuiteRow
+    from bisect_asgi.services import World
 
 
 @app.command()

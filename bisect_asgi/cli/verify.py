@@ -84,12 +84,12 @@ def _plans(package: str | None, probe: Path | None, said: Options) -> list[Plan]
 
 def _verify(plan: Plan, talk: Talk, where: str | None) -> Finding:
     from bisect_asgi import session
-    from bisect_asgi.claims import Claim
     from bisect_asgi.cli.places import Places
     from bisect_asgi.cli.workshop import open_workshop
     from bisect_asgi.cli.world import open_world
     from bisect_asgi.executors import open_executor, widened
     from bisect_asgi.log import EventLog
+    from bisect_asgi.plan import Claim
     from bisect_asgi.sinks.broadcast import Broadcast
 
     places = Places.configured()

@@ -11,20 +11,18 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from bisect_asgi import codec, interpreters
-from bisect_asgi.axes.base import ReleasesOf
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.cli.places import Places
 from bisect_asgi.cli.workshop import indexes
-from bisect_asgi.engine import RunTrial
 from bisect_asgi.environments.uv import Uv
 from bisect_asgi.events import Event
-from bisect_asgi.hunt import World
 from bisect_asgi.index import IndexClient
 from bisect_asgi.kept import kept
 from bisect_asgi.model import BuiltEnvironment, Distribution, Trial, TrialRequest
-from bisect_asgi.process import Lifeline
 from bisect_asgi.remote.calls import Elsewhere
 from bisect_asgi.repository import Repository
 from bisect_asgi.resolutions import resolve
+from bisect_asgi.services import ReleasesOf, RunTrial, World
 from bisect_asgi.trial import Workshop, is_built, prepare, recall, run_trial, telling
 
 if TYPE_CHECKING:  # of what only some commands need

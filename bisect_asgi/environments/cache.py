@@ -20,6 +20,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from bisect_asgi import codec
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.installed import installed, prove
 from bisect_asgi.environments.lending import Lenders
 from bisect_asgi.environments.resolution import Resolution, Resolver, date_arguments
@@ -28,7 +29,6 @@ from bisect_asgi.environments.uv import Uv
 from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable, not_writable
 from bisect_asgi.locks import inherited_if_free, locked, locked_if_free
 from bisect_asgi.model import Distribution, EnvironmentSpec, Interpreter, Step
-from bisect_asgi.process import Lifeline
 from bisect_asgi.stopwatch import spending, waiting_for
 
 _INSIDE = Path(__file__).parent.parent / "inside"

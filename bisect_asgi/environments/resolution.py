@@ -33,12 +33,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from bisect_asgi import codec
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.tools import Tools, later, stamp, when
 from bisect_asgi.environments.uv import SdistBuildFailed, Uv
 from bisect_asgi.environments.wheels import WheelBuilder, built_with
 from bisect_asgi.errors import BuildFailed, Unresolvable
 from bisect_asgi.model import Commit, Distribution, EnvironmentSpec, Exemption, Interpreter, Step
-from bisect_asgi.process import Lifeline
 from bisect_asgi.stopwatch import spending
 
 _MOST_BUILDS = 50

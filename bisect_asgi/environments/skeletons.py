@@ -13,10 +13,11 @@ import tempfile
 from pathlib import Path
 
 from bisect_asgi import codec
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.uv import Uv
 from bisect_asgi.locks import locked
 from bisect_asgi.model import Interpreter
-from bisect_asgi.process import Lifeline, run_helper
+from bisect_asgi.process import run_helper
 
 _ASK = "import json, sys; print(json.dumps(sys.path))"
 

@@ -19,10 +19,11 @@ from pathlib import Path
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.watching import Watch, is_progress
 from bisect_asgi.errors import BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.files import write_whole
-from bisect_asgi.process import Completed, Lifeline, run_helper
+from bisect_asgi.process import Completed, run_helper
 
 # What reaches the network or the caches as the user's own uv would; everything else of the shell stays out.
 _KEPT = re.compile(

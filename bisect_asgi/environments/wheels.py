@@ -19,12 +19,12 @@ from pathlib import Path
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from bisect_asgi import codec
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.environments.tools import Tools, later, stamp, when
 from bisect_asgi.environments.uv import Uv
 from bisect_asgi.errors import BuildFailed, not_writable
 from bisect_asgi.locks import locked
 from bisect_asgi.model import Commit, Interpreter
-from bisect_asgi.process import Lifeline
 from bisect_asgi.repository import Repository
 
 _GRACE = timedelta(days=1)

@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
+from packaging.markers import (
+    InvalidMarker,
+    Marker,
+    UndefinedComparison,
+    UndefinedEnvironmentName,
+    default_environment,
+)
 
 from bisect_asgi.errors import UsageError
+from bisect_asgi.model import Interpreter
 
 _OF_PLATFORM = (
     *("os_name", "sys_platform", "platform_machine", "platform_system"),
@@ -38,6 +45,14 @@ def marker_environment(
         "platform_python_implementation": implementation,
         "extra": "",
     }
+
+
+def markers_of(interpreter: Interpreter) -> dict[str, str]:
+    """Return the marker variables of an interpreter of this machine."""
+    platform = {name: str(value) for name, value in default_environment().items()}
+    return marker_environment(
+        interpreter.version, implementation=interpreter.implementation, platform=platform
+    )
 
 
 def holds(

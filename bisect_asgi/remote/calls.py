@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from bisect_asgi import __version__
-from bisect_asgi.process import Lifeline
+from bisect_asgi.cancel import Lifeline
 
 _MOST_STOPPED = 10_000
 

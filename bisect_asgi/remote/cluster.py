@@ -18,7 +18,7 @@ from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from bisect_asgi.process import Lifeline
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.remote import calls
 from bisect_asgi.remote.calls import Packed, Travels
 from bisect_asgi.remote.link import Link

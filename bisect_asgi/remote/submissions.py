@@ -24,8 +24,8 @@ from typing import Any
 
 import distributed
 
+from bisect_asgi.cancel import Lifeline
 from bisect_asgi.errors import Cancelled, Lost, Unavailable
-from bisect_asgi.process import Lifeline
 from bisect_asgi.remote import calls
 from bisect_asgi.remote.calls import Declined, Packed, Raised, Returned, Sent
 from bisect_asgi.remote.link import Link

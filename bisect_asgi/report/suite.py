@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bisect_asgi import codec, reasons
-from bisect_asgi.claims import Claim
 from bisect_asgi.errors import BisectError, ExitCode
 from bisect_asgi.events import AnswerKind
 from bisect_asgi.format import plural
-from bisect_asgi.plan import RELEASES
+from bisect_asgi.plan import RELEASES, Claim
 from bisect_asgi.report.fold import Report, ReportedChange
 from bisect_asgi.suites import Agreement, SeenChange, agreement, worst
 

@@ -6,16 +6,6 @@ PACKAGE ?=
 PROBE ?= probes/leak.py
 ARGS ?=
 
-# The floors without I/O: every branch of theirs is tested.
-empty :=
-comma := ,
-PURE := $(subst $(empty) ,$(comma),$(addprefix bisect_asgi/,model.py events.py errors.py format.py codec.py search/* \
-	judge.py signature.py answers.py claims.py spots.py affected.py stats.py plan.py planning.py metadata.py releases.py \
-	suitability.py culprit.py bonds.py mixes.py reasons.py tags.py whatchanged.py requirement_changes.py \
-	differences.py changelog.py links.py lockfiles/* levels.py sampling.py findings.py metrics.py quantities.py messages.py \
-	tally.py noise.py rules.py measures.py suites.py report/spans.py report/timings.py \
-	tracebacks.py failing_tests.py pytest_output.py unittest_output.py runners.py))
-
 .PHONY: bisect verify test check lint format types coverage repeat calibrate noisy bench simulate clean python-3.8
 
 bisect: python-3.8  ## Run a bisection: PACKAGE=… PROBE=… ARGS="…"
@@ -44,7 +34,7 @@ simulate: .venv/installed  ## Simulate searches with many workers; two minutes o
 
 # The probes of served apps run on the Python of their day; uv gets it where the machine has none.
 python-3.8: .venv/installed
-	@$(BIN)/python -c 'import pathlib; from bisect_asgi.interpreters import find; \
+	@$(BIN)/python -c 'import pathlib; from bisect_asgi.backend.interpreters import find; \
 		find("3.8", pathlib.Path(".venv/interpreters"))' 2>/dev/null || $(BIN)/uv python install 3.8
 
 test: .venv/installed  ## Run all tests; those marked `network` use the real index
@@ -55,6 +45,7 @@ check: lint types coverage  ## What CI runs; its properties are tried on the sam
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .
@@ -69,7 +60,7 @@ coverage: .venv/installed
 	$(BIN)/coverage run -m pytest --hypothesis-profile=ci -m "not simulation"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-	$(BIN)/coverage report --include="$(PURE)" --fail-under=100
+	$(BIN)/coverage report --include="bisect_asgi/core/*" --fail-under=100
 	$(BIN)/python -m pytest --hypothesis-profile=ci -m simulation
 
 .venv/installed: pyproject.toml

@@ -33,9 +33,9 @@ from measuring import Bench, folder_of, measure, own_costs
 from results import AGAIN, COLD, STATES, Result, append, append_result, load, rotated
 from work import IMPORT, MAIN, PYTHON, SERVED, WORKS
 
-from bisect_asgi import interpreters
-from bisect_asgi.environments.uv import binary
-from bisect_asgi.errors import UsageError
+from bisect_asgi.backend import interpreters
+from bisect_asgi.backend.uv import binary
+from bisect_asgi.core.errors import UsageError
 
 BEGIN, END = "<!-- begin: bench -->", "<!-- end: bench -->"
 DELAY_S = 0.03

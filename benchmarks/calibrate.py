@@ -24,9 +24,9 @@ from pathlib import Path
 from random import Random
 from statistics import mean, median
 
-from bisect_asgi.model import Verdict
-from bisect_asgi.search import Bisection, Found, NoisySearch, Searching, Tally, wanted_runs
-from bisect_asgi.tally import wilson_interval
+from bisect_asgi.core.model import Verdict
+from bisect_asgi.core.search import Bisection, Found, NoisySearch, Searching, Tally, wanted_runs
+from bisect_asgi.core.tally import wilson_interval
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- begin: calibrate -->", "<!-- end: calibrate -->"

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bisect_asgi.environments.uv import binary
+from bisect_asgi.backend.uv import binary
 
 _TIMES = 9
 

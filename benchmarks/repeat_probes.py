@@ -22,12 +22,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from bisect_asgi import session
 from bisect_asgi.cli.inputs import read_plan
-from bisect_asgi.cli.places import Places
-from bisect_asgi.cli.workshop import open_workshop
-from bisect_asgi.cli.world import open_world
-from bisect_asgi.metadata import Options
+from bisect_asgi.cli.wiring.local import open_workshop
+from bisect_asgi.cli.wiring.paths import Places
+from bisect_asgi.cli.wiring.services import open_world
+from bisect_asgi.core.plan.options import Options
+from bisect_asgi.session import bisect as session
 
 PROBES = Path(__file__).parent.parent / "probes"
 SIDES = {

@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bisect_asgi.model import Verdict
-from bisect_asgi.search import Bisection, Searching
-from bisect_asgi.search.ahead import ahead
+from bisect_asgi.core.model import Verdict
+from bisect_asgi.core.search import Bisection, Searching
+from bisect_asgi.core.search.lookahead import ahead
 
 ROUNDING = 1e-9
 

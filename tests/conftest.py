@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from local_index import LocalIndex
+from support.local_index import LocalIndex
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ def cache(
     ] = False,
 ) -> None:
     """Show what is kept and how large it is."""
-    from bisect_asgi.cli.places import Places, limit_bytes
-    from bisect_asgi.cli.workshop import open_workshop
-    from bisect_asgi.errors import Unavailable
-    from bisect_asgi.format import plural, size
+    from bisect_asgi.cli.wiring.local import open_workshop
+    from bisect_asgi.cli.wiring.paths import Places, limit_bytes
+    from bisect_asgi.core.errors import Unavailable
+    from bisect_asgi.core.text import plural, size
 
     places = Places.configured()
     with open_workshop(places) as workshop:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bisect_asgi.cli import arguments
+from bisect_asgi.cli import options as arguments
 from bisect_asgi.cli.app import app
 
 if TYPE_CHECKING:
-    from bisect_asgi.model import Observation, Trial
-    from bisect_asgi.plan import Plan
-    from bisect_asgi.suitability import Choice
+    from bisect_asgi.core.model import Observation, Trial
+    from bisect_asgi.core.plan.plan import Plan
+    from bisect_asgi.session.axes.suitability import Choice
 
 
 _NO_LIMIT = (
@@ -51,9 +51,9 @@ def check(
     """Run the probe on one release; exit 0 when it passes, 1 when it fails, 125 when it cannot tell."""
     said = dict(locals())
     from bisect_asgi.cli.inputs import gather, read_plan
-    from bisect_asgi.errors import UsageError
-    from bisect_asgi.plan import pinned_version
-    from bisect_asgi.planning import parse_package
+    from bisect_asgi.core.errors import UsageError
+    from bisect_asgi.core.plan.plan import pinned_version
+    from bisect_asgi.core.plan.planning import parse_package
 
     requirement = parse_package(package)
     pin = pinned_version(package)
@@ -65,12 +65,12 @@ def check(
 
 
 def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int:
-    from bisect_asgi import session
-    from bisect_asgi.cli.places import Places
-    from bisect_asgi.cli.workshop import open_workshop
-    from bisect_asgi.cli.world import open_world
-    from bisect_asgi.executors import open_executor
-    from bisect_asgi.sinks.plain import PlainSink
+    from bisect_asgi.backend.executors import open_executor
+    from bisect_asgi.cli.wiring.local import open_workshop
+    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.cli.wiring.services import open_world
+    from bisect_asgi.report.progress.plain import PlainSink
+    from bisect_asgi.session import bisect as session
 
     emit = PlainSink(lambda line: typer.echo(line, err=True), verbose=verbose)
     places = Places.configured()
@@ -87,9 +87,9 @@ def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
     """Print what the one run showed, and return git bisect's exit code for it."""
     from dataclasses import replace
 
-    from bisect_asgi.errors import Unavailable
-    from bisect_asgi.model import Outcome
-    from bisect_asgi.session import rule_on
+    from bisect_asgi.core.errors import Unavailable
+    from bisect_asgi.core.model import Outcome
+    from bisect_asgi.session.bisect import rule_on
 
     # Nothing is compared here: a probe that fails is bad, although it says nothing about a metric.
     rules = replace(plan.rules, any_failure=plan.rules.any_failure or plan.rules.metric is not None)
@@ -116,8 +116,8 @@ def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
 
 def _show_run(run: Observation, *, with_output: bool) -> None:
     """Print what a run took and measured, and what it wrote."""
-    from bisect_asgi.format import duration, size
-    from bisect_asgi.quantities import show
+    from bisect_asgi.core.metrics.quantities import show
+    from bisect_asgi.core.text import duration, size
 
     if run.exit_code is not None or run.wall_s:
         memory = f", peak memory {size(run.peak_bytes)}" if run.peak_bytes else ""

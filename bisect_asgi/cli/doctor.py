@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bisect_asgi.cli import arguments
+from bisect_asgi.cli import options as arguments
 from bisect_asgi.cli.app import app
-from bisect_asgi.errors import ExitCode
+from bisect_asgi.core.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bisect_asgi.doctor import Health
+    from bisect_asgi.backend.executors.doctor import Health
 
 
 @app.command()
 def doctor(executor: arguments.Executor = None) -> None:
     """Look whether all that trials need is there; exit 0 when it is, 6 when something is missing."""
-    from bisect_asgi import doctor as judge
-    from bisect_asgi.format import listing
-    from bisect_asgi.remote.calls import own_kind
+    from bisect_asgi.backend.executors import doctor as judge
+    from bisect_asgi.backend.executors.dask.calls import own_kind
+    from bisect_asgi.core.text import listing
 
     found = _examine(executor)
     healths = {name: health for name, health in found.items() if not isinstance(health, Exception)}
@@ -46,14 +46,14 @@ def _examine(where: str | None) -> Mapping[str, Health | Exception]:
     """What there is, by machine or worker."""
     import platform
 
-    from bisect_asgi import doctor as judge
-    from bisect_asgi.cli.places import Places
-    from bisect_asgi.cli.workshop import indexes
-    from bisect_asgi.executors import open_cluster
+    from bisect_asgi.backend.executors import doctor as judge
+    from bisect_asgi.backend.executors import open_cluster
+    from bisect_asgi.cli.wiring.local import indexes
+    from bisect_asgi.cli.wiring.paths import Places
 
     if where is None:
         return {platform.node(): judge.examine(Places.folder(), indexes())}
-    from bisect_asgi.cli.afield import Examines
+    from bisect_asgi.cli.wiring.worker import Examines
 
     with open_cluster(where, 1, suitable=False) as cluster:
         answers = cluster.workers.ask(Examines(indexes=indexes()))
@@ -63,7 +63,7 @@ def _examine(where: str | None) -> Mapping[str, Health | Exception]:
 
 def _show(found: Mapping[str, Health | Exception]) -> None:
     """One table, a line for each machine."""
-    from bisect_asgi.format import size
+    from bisect_asgi.core.text import size
 
     titles = ("machine", "bisect-asgi", "on Python", "platform", "cores", "uv", "git", "free", "index")
     lines: list[tuple[str, ...]] = [(*titles, "interpreters")]

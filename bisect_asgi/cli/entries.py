@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bisect_asgi import probes, suites
-from bisect_asgi.errors import UsageError
-from bisect_asgi.metadata import Options
-from bisect_asgi.suites import Entry, Suite
+from bisect_asgi.cli import probe_files as probes
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.plan import suites
+from bisect_asgi.core.plan.options import Options
+from bisect_asgi.core.plan.suites import Entry, Suite
 
 
 def read_suite(path: Path) -> Suite:

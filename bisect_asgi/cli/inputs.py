@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from bisect_asgi import codec, metadata, probes
-from bisect_asgi.errors import UsageError
-from bisect_asgi.metadata import Options, ProbeMetadata
-from bisect_asgi.plan import LockText, Plan
-from bisect_asgi.planning import make_plan
+from bisect_asgi.cli import probe_files as probes
+from bisect_asgi.core import codec
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.plan import options as metadata
+from bisect_asgi.core.plan.options import Options, ProbeMetadata
+from bisect_asgi.core.plan.plan import LockText, Plan
+from bisect_asgi.core.plan.planning import make_plan
 
 Setting = str | int | float | bool | None
 
@@ -68,7 +70,7 @@ def read_lock_text(path: Path) -> LockText:
     Raises:
         UsageError: it cannot be read, or is no text.
     """
-    from bisect_asgi import lockfiles
+    from bisect_asgi.core import lockfiles
 
     content = probes.read_bytes(path, "locks")
     return LockText(name=str(path), text=lockfiles.decode(content, name=path.name))

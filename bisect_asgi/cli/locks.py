@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bisect_asgi.cli import arguments
+from bisect_asgi.cli import options as arguments
 from bisect_asgi.cli.app import app
 
 

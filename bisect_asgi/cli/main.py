@@ -9,7 +9,7 @@ import sys
 from bisect_asgi.cli import cache, check, doctor, locks, new, releases, report, run, suite, verify  # noqa: F401 (each adds its command)
 from bisect_asgi.cli.app import app
 from bisect_asgi.cli.output import show_error
-from bisect_asgi.errors import BisectError, ExitCode
+from bisect_asgi.core.errors import BisectError, ExitCode
 
 
 def main() -> None:

@@ -21,11 +21,11 @@ def new(
     """Write a commented starting probe, which runs as it is."""
     from importlib.resources import files
 
-    from bisect_asgi.errors import UsageError
+    from bisect_asgi.core.errors import UsageError
 
     if path.exists():
         raise UsageError(f"`{path}` exists already", hint="name another file, or remove it")
-    text = (files("bisect_asgi") / "templates" / f"{kind}.py.txt").read_text(encoding="utf-8")
+    text = (files("bisect_asgi.cli") / "templates" / f"{kind}.py.txt").read_text(encoding="utf-8")
     try:
         path.write_text(text.replace("PROBE_FILE", path.name), encoding="utf-8")
     except OSError as error:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bisect_asgi.errors import ExitCode
+from bisect_asgi.core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from bisect_asgi.events import Event
-    from bisect_asgi.report.fold import Report
+    from bisect_asgi.core.events import Event
+    from bisect_asgi.report.document import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +43,18 @@ class Talk:
         if self.quiet:
             yield lambda _: None
         elif sys.stderr.isatty():
-            from bisect_asgi.sinks.terminal import TerminalSink, standard_error
+            from bisect_asgi.report.progress.terminal import TerminalSink, standard_error
 
             with TerminalSink(standard_error(), verbose=self.verbose) as sink:
                 yield sink
         else:
-            from bisect_asgi.sinks.plain import PlainSink
+            from bisect_asgi.report.progress.plain import PlainSink
 
             yield PlainSink(say, verbose=self.verbose)
 
     def show(self, events: Sequence[Event], log: Path) -> ExitCode:
         """Show the report of a run that has ended, and return its exit code."""
-        from bisect_asgi.report.fold import fold
+        from bisect_asgi.report.document import fold
 
         report = fold(events)
         self.show_report(report)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bisect_asgi.cli import arguments
+from bisect_asgi.cli import options as arguments
 from bisect_asgi.cli.app import app
 
 
@@ -21,12 +21,13 @@ def releases(
     """List the releases of PACKAGE with their dates, and why some are left out."""
     from contextlib import closing
 
-    from bisect_asgi import interpreters, planning
-    from bisect_asgi.cli.places import Places
-    from bisect_asgi.environments.uv import configured_indexes
-    from bisect_asgi.format import date
-    from bisect_asgi.index import IndexClient
-    from bisect_asgi.releases import Wanted, select
+    from bisect_asgi.backend import interpreters
+    from bisect_asgi.backend.index import IndexClient
+    from bisect_asgi.backend.uv import configured_indexes
+    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.core.plan import planning
+    from bisect_asgi.core.releases.select import Wanted, select
+    from bisect_asgi.core.text import date
 
     places = Places.configured()
     project = planning.parse_project(package)

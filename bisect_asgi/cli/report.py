@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bisect_asgi.cli import arguments
+from bisect_asgi.cli import options as arguments
 from bisect_asgi.cli.app import app
 
 
@@ -25,15 +25,15 @@ def report(
     quiet: arguments.Quiet = False,
 ) -> None:
     """Show the report of an earlier run again."""
-    from bisect_asgi import log as event_log
     from bisect_asgi.cli.output import Talk
-    from bisect_asgi.cli.places import Places
-    from bisect_asgi.report.fold import fold
+    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.report import log as event_log
+    from bisect_asgi.report.document import fold
 
     path = log or Places(Places.folder()).newest_log()  # nothing is written
     document = fold(event_log.read(path))
     if diff:
-        from bisect_asgi.report.changes import diffs
+        from bisect_asgi.report.text.changes import diffs
 
         typer.echo("\n".join(line for compared in document.compared for line in diffs(compared)))
         raise typer.Exit

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bisect_asgi.cli import arguments
+from bisect_asgi.cli import options as arguments
 from bisect_asgi.cli.app import app
-from bisect_asgi.errors import BisectError, ExitCode, UsageError
+from bisect_asgi.core.errors import BisectError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bisect_asgi.cli.output import Talk
-    from bisect_asgi.plan import Plan
+    from bisect_asgi.core.plan.plan import Plan
 
 
 @app.command()
@@ -126,7 +126,7 @@ def run(
     talk.begin(
         f"bisecting {package or 'what the probe is about'}: {probe or app_file or command}", early=True
     )
-    from bisect_asgi.cli.early import ask_for_indexes
+    from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
 
     ask_for_indexes()
     from bisect_asgi.cli.inputs import gather, read_plan
@@ -140,15 +140,15 @@ def run(
 
 def bisect(plan: Plan, talk: Talk, where: str | None = None) -> ExitCode:
     """Run the session with its sinks, on the executor at `where`; show the report however it ended."""
-    from bisect_asgi import session
-    from bisect_asgi.cli.early import ImportReport
-    from bisect_asgi.cli.places import Places
-    from bisect_asgi.cli.workshop import open_workshop
-    from bisect_asgi.cli.world import open_world
-    from bisect_asgi.executors import open_executor, widened
-    from bisect_asgi.log import EventLog
-    from bisect_asgi.sinks.broadcast import Broadcast
-    from bisect_asgi.sinks.memory import Memory
+    from bisect_asgi.backend.executors import open_executor, widened
+    from bisect_asgi.cli.wiring.local import open_workshop
+    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.cli.wiring.prefetch import ImportReport
+    from bisect_asgi.cli.wiring.services import open_world
+    from bisect_asgi.report.broadcast import Broadcast
+    from bisect_asgi.report.log import EventLog
+    from bisect_asgi.report.progress.memory import Memory
+    from bisect_asgi.session import bisect as session
 
     places = Places.configured()
     memory = Memory()

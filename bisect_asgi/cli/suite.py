@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bisect_asgi.cli import arguments
+from bisect_asgi.cli import options as arguments
 from bisect_asgi.cli.app import app
-from bisect_asgi.errors import BisectError
+from bisect_asgi.core.errors import BisectError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from bisect_asgi.cli.places import Places
-    from bisect_asgi.metadata import Options
-    from bisect_asgi.plan import Plan
+    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.core.plan.options import Options
+    from bisect_asgi.core.plan.plan import Plan
+    from bisect_asgi.core.services import World
     from bisect_asgi.report.suite import SuiteRow
-    from bisect_asgi.services import World
 
 
 @app.command()
@@ -48,9 +48,9 @@ def suite(
     import time
 
     from bisect_asgi.cli.output import say, show_error
-    from bisect_asgi.errors import ExitCode, UsageError
-    from bisect_asgi.metadata import Options
-    from bisect_asgi.planning import cores
+    from bisect_asgi.core.errors import ExitCode, UsageError
+    from bisect_asgi.core.plan.options import Options
+    from bisect_asgi.core.plan.planning import cores
     from bisect_asgi.report import suite as suite_report
 
     if jobs is not None and jobs < 1:
@@ -64,11 +64,11 @@ def suite(
     if json:
         typer.echo(suite_report.render_json(report))
     else:
-        from bisect_asgi.report import suite_text
+        from bisect_asgi.report.text import suite as suite_text
 
         suite_text.render(report, timings=timings)
     if report.exit_code is ExitCode.INTERRUPTED:
-        from bisect_asgi.answers import INTERRUPTED
+        from bisect_asgi.session.bisection.answers import INTERRUPTED
 
         show_error(INTERRUPTED.message, INTERRUPTED.hint)
     if not quiet and (logs := [row.log for row in rows if row.log]):
@@ -96,8 +96,8 @@ def _cases(path: Path, said: Options) -> list[_Case]:
     Raises:
         UsageError: there is no suite.
     """
-    from bisect_asgi import metadata
     from bisect_asgi.cli.entries import read_suite
+    from bisect_asgi.core.plan import options as metadata
 
     suite = read_suite(path)
     return [
@@ -125,15 +125,15 @@ def _run(
     """
     from dataclasses import replace
 
-    from bisect_asgi.batch import shared, side_by_side
+    from bisect_asgi.backend.executors import open_executor
+    from bisect_asgi.backend.executors.dask.calls import Elsewhere
     from bisect_asgi.cli.output import say
-    from bisect_asgi.cli.places import Places
-    from bisect_asgi.cli.workshop import open_workshop
-    from bisect_asgi.cli.world import open_world
-    from bisect_asgi.executors import open_executor
-    from bisect_asgi.remote.calls import Elsewhere
+    from bisect_asgi.cli.wiring.local import open_workshop
+    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.cli.wiring.services import open_world
+    from bisect_asgi.report.progress.board import Board
     from bisect_asgi.report.suite import row_not_begun
-    from bisect_asgi.sinks.board import Board
+    from bisect_asgi.session.batch import shared, side_by_side
 
     places = Places.configured()
     board = Board((lambda _: None) if quiet else say, total=len(cases))
@@ -178,12 +178,12 @@ def _session(case: _Case, number: int, world: World, places: Places) -> SuiteRow
     """One probe's session, with a log of its own; whatever goes wrong with it is in its row."""
     import traceback
 
-    from bisect_asgi import session
-    from bisect_asgi.log import EventLog
-    from bisect_asgi.report.fold import fold
+    from bisect_asgi.report.broadcast import Broadcast
+    from bisect_asgi.report.document import fold
+    from bisect_asgi.report.log import EventLog
+    from bisect_asgi.report.progress.memory import Memory
     from bisect_asgi.report.suite import row_of, row_of_bug, row_of_error
-    from bisect_asgi.sinks.broadcast import Broadcast
-    from bisect_asgi.sinks.memory import Memory
+    from bisect_asgi.session import bisect as session
 
     if case.plan is None:
         return row_of_error(case.name, case.error or BisectError("nothing is known of it"))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bisect_asgi.cli import arguments
+from bisect_asgi.cli import options as arguments
 from bisect_asgi.cli.app import app
 
 if TYPE_CHECKING:
-    from bisect_asgi.claims import Finding
     from bisect_asgi.cli.output import Talk
-    from bisect_asgi.metadata import Options
-    from bisect_asgi.plan import Plan
+    from bisect_asgi.core.plan.options import Options
+    from bisect_asgi.core.plan.plan import Plan
+    from bisect_asgi.session.verify import Finding
 
 
 @app.command()
@@ -40,8 +40,8 @@ def verify(
 ) -> None:
     """Tell whether a claim about a release is confirmed, incomplete or refuted, or cannot be told."""
     from bisect_asgi.cli.output import Talk
-    from bisect_asgi.errors import ExitCode
-    from bisect_asgi.metadata import Options
+    from bisect_asgi.core.errors import ExitCode
+    from bisect_asgi.core.plan.options import Options
 
     said = Options(
         releases=releases, deps=deps, python=python, fresh=fresh, fixed_in=fixed_in, broken_in=broken_in
@@ -67,7 +67,7 @@ def _plans(package: str | None, probe: Path | None, said: Options) -> list[Plan]
     from dataclasses import replace
 
     from bisect_asgi.cli.inputs import read_plan
-    from bisect_asgi.errors import UsageError
+    from bisect_asgi.core.errors import UsageError
 
     if package and probe is None and Path(package).is_dir():
         plans = [read_plan(said, path) for path in sorted(Path(package).glob("*.py"))]
@@ -83,14 +83,14 @@ def _plans(package: str | None, probe: Path | None, said: Options) -> list[Plan]
 
 
 def _verify(plan: Plan, talk: Talk, where: str | None) -> Finding:
-    from bisect_asgi import session
-    from bisect_asgi.cli.places import Places
-    from bisect_asgi.cli.workshop import open_workshop
-    from bisect_asgi.cli.world import open_world
-    from bisect_asgi.executors import open_executor, widened
-    from bisect_asgi.log import EventLog
-    from bisect_asgi.plan import Claim
-    from bisect_asgi.sinks.broadcast import Broadcast
+    from bisect_asgi.backend.executors import open_executor, widened
+    from bisect_asgi.cli.wiring.local import open_workshop
+    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.cli.wiring.services import open_world
+    from bisect_asgi.core.plan.plan import Claim
+    from bisect_asgi.report.broadcast import Broadcast
+    from bisect_asgi.report.log import EventLog
+    from bisect_asgi.session import bisect as session
 
     places = Places.configured()
     claim = plan.claim or Claim(version="", fixed=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bisect_asgi import events
-from bisect_asgi.metrics import unit_of
+from bisect_asgi.core import events
+from bisect_asgi.core.metrics.criteria import RATIO, Limit
+from bisect_asgi.core.metrics.readings import unit_of
+from bisect_asgi.core.tally import Rate
 from bisect_asgi.report.rows import Row
-from bisect_asgi.rules import RATIO, Limit
-from bisect_asgi.tally import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect_asgi import codec
-from bisect_asgi.report.fold import Report
+from bisect_asgi.core import codec
+from bisect_asgi.report.document import Report
 
 
 def render(report: Report) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from bisect_asgi.events import RunStarted
-from bisect_asgi.model import Distribution
+from bisect_asgi.core.events import RunStarted
+from bisect_asgi.core.model import Distribution
 
 
 def reproduce(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bisect_asgi import events
-from bisect_asgi.model import Distribution, Observation, Outcome, Ruling, Signature, Trial, Verdict
-from bisect_asgi.rules import samples
+from bisect_asgi.core import events
+from bisect_asgi.core.metrics.criteria import samples
+from bisect_asgi.core.model import Distribution, Observation, Outcome, Ruling, Signature, Trial, Verdict
 
 
 class How(StrEnum):

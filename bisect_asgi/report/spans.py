@@ -24,8 +24,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from bisect_asgi import events
-from bisect_asgi.model import Step, Trial
+from bisect_asgi.core import events
+from bisect_asgi.core.model import Step, Trial
 
 
 class Fate(StrEnum):

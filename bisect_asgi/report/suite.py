@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bisect_asgi import codec, reasons
-from bisect_asgi.errors import BisectError, ExitCode
-from bisect_asgi.events import AnswerKind
-from bisect_asgi.format import plural
-from bisect_asgi.plan import RELEASES, Claim
-from bisect_asgi.report.fold import Report, ReportedChange
-from bisect_asgi.suites import Agreement, SeenChange, agreement, worst
+from bisect_asgi.core import codec
+from bisect_asgi.core.errors import BisectError, ExitCode
+from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.plan.plan import RELEASES, Claim
+from bisect_asgi.core.plan.suites import Agreement, SeenChange, agreement, worst
+from bisect_asgi.core.text import plural
+from bisect_asgi.report import culprit as reasons
+from bisect_asgi.report.document import Report, ReportedChange
 
 SCHEMA = "bisect-asgi.suite/1"
 

@@ -31,8 +31,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bisect_asgi import events
-from bisect_asgi.model import Step
+from bisect_asgi.core import events
+from bisect_asgi.core.model import Step
 from bisect_asgi.report.spans import Fate, Span, read
 
 

@@ -1,0 +1,72 @@
+"""Executors: `concurrent.futures` ones, behind one function."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bisect_asgi.backend.executors.dask.cluster import Cluster
+
+from bisect_asgi.backend.executors.dask.calls import Elsewhere
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.plan.plan import Plan
+
+DASK = "dask"
+_SCHEDULER = re.compile(r"dask://(?P<place>(?:\[[^\]]+\]|[^/:@\[\]]+):\d+)/?")
+
+
+def open_executor(where: str | None, jobs: int, *, most: int | None = None) -> Executor:
+    """Return an executor that runs trials.
+
+    `where`: None: on this machine; `dask`: in `jobs` processes of this machine; `dask://HOST:PORT`: on the
+    workers of a cluster, however many they are. `most`: so many threads on this machine, for trials that
+    mostly wait; None: `jobs`.
+
+    Raises:
+        UsageError: `where` cannot be read, or the extra is missing.
+        Unavailable: the cluster does not answer, or has no suitable workers.
+    """
+    if where is None:
+        # Threads, not processes: a trial waits for other programs nearly all of its time.
+        return ThreadPoolExecutor(max_workers=most or jobs, thread_name_prefix="trial")
+    return open_cluster(where, jobs, suitable=True)
+
+
+def open_cluster(where: str, jobs: int, *, suitable: bool) -> Cluster:
+    """Return the executor of a cluster; `suitable`: one without any suitable worker is an error.
+
+    Raises:
+        UsageError, Unavailable: as `open_executor`.
+    """
+    match = _SCHEDULER.fullmatch(where)
+    if where != DASK and not match:
+        raise UsageError(
+            f"`{where}` is no executor (`--executor`)",
+            hint="`dask` starts a cluster here, `dask://HOST:PORT` uses the one of that scheduler",
+        )
+    try:
+        from bisect_asgi.backend.executors.dask import opening
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "bisect_asgi":
+            raise
+        raise UsageError(
+            f"`--executor {where}` needs dask.distributed, which is not installed",
+            hint="pip install 'bisect-asgi[dask]'",
+        ) from error
+    cluster = opening.connect(match["place"]) if match else opening.start_here(jobs)
+    try:
+        cluster.workers.wait(suitable=suitable)
+    except BaseException:
+        cluster.shutdown(wait=False)
+        raise
+    return cluster
+
+
+def widened(plan: Plan, executor: Executor) -> Plan:
+    """The plan with as many jobs as a cluster has threads, unless somebody said how many."""
+    if isinstance(executor, Elsewhere) and not plan.is_width_said:
+        return replace(plan, jobs=executor.threads, most_jobs=executor.threads)
+    return plan

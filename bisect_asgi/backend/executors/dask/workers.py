@@ -1,0 +1,155 @@
+"""The workers of a cluster: seeing who is there, asking them, and choosing among them.
+
+What is known of them is kept in a `Crew`; here it is found out, and guarded for the threads that use it.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from time import monotonic
+from typing import Any, TypeVar
+
+from bisect_asgi.backend.executors.dask import calls
+from bisect_asgi.backend.executors.dask.calls import Declined, Packed, Raised, Returned, Sent
+from bisect_asgi.backend.executors.dask.client import Link
+from bisect_asgi.backend.executors.dask.crew import Crew
+from bisect_asgi.core.errors import Unavailable
+from bisect_asgi.core.text import duration
+
+T = TypeVar("T")
+
+
+class Workers:
+    """Who does a cluster's calls.
+
+    Args:
+        link: to the scheduler.
+        patience_s: how long the cluster may be without any worker, and one of them without an answer.
+    """
+
+    def __init__(self, link: Link, *, patience_s: float) -> None:
+        self.patience_s = patience_s
+        self._link = link
+        self._crew = Crew()
+        self._guard = threading.Lock()
+
+    @property
+    def threads(self) -> int:
+        """How many calls can run at a time."""
+        with self._guard:
+            return max(1, sum(self._crew.threads[address] for address in self._crew.suitable("")))
+
+    def there(self) -> frozenset[str]:
+        """The addresses of all."""
+        with self._guard:
+            return frozenset(self._crew.threads)
+
+    def hosts(self) -> dict[str, str]:
+        """The names of the workers' hosts by their addresses; empty where one is not known."""
+        with self._guard:
+            return {address: self._crew.host(address) for address in self._crew.threads}
+
+    def look(self) -> bool:
+        """See who is there; tell whether the scheduler answers."""
+        if self._link.is_lost:
+            return False
+        try:
+            threads = self._link.threads()
+        except (Exception, CancelledError):
+            self._link.lose()
+            return False
+        known = self.there()
+        # Those who do not answer are asked again at the next look.
+        found = self._link.describe([address for address in threads if address not in known])
+        with self._guard:
+            self._crew.note(threads, found)
+        return True
+
+    def wait(self, *, suitable: bool = True) -> None:
+        """Wait until there is a worker; a suitable one, unless any will do.
+
+        Raises:
+            Unavailable: the scheduler does not answer, nobody comes, or nobody who is suitable.
+        """
+        deadline = monotonic() + self.patience_s
+        while True:
+            if not self.look():
+                raise self._link.gone()
+            with self._guard:
+                if self._crew.suitable("") or (self._crew.threads and not suitable):
+                    return
+                if self._crew.threads:
+                    raise self._crew.complaint("", self._crew.threads)
+            if monotonic() > deadline:
+                place = self._link.address
+                raise Unavailable(
+                    f"no worker has come to the scheduler `{place}` in {duration(self.patience_s)}",
+                    hint=f"start some: `dask worker {place}`",
+                )
+            self._link.closing.wait(0.2)
+
+    def ask(self, fn: Callable[..., T], /, *args: Any) -> dict[str, T | Exception]:
+        """Have every worker do a call, when it has a thread free; what came of it by the worker's address.
+
+        Also those that are not suitable for anything else, as far as they can.
+        """
+        payload = calls.pack(fn, args, {})
+        with self._guard:
+            kinds = {address: self._crew.facts.get(address) for address in self._crew.threads}
+        tasks = {
+            address: self._link.submit(
+                Sent(uuid.uuid4().hex, facts.kind if facts else calls.own_kind(), payload), [address]
+            )
+            for address, facts in kinds.items()
+        }
+        return {address: self._outcome(task) for address, task in tasks.items()}
+
+    def _outcome(self, task: Any) -> Any:
+        try:
+            result = self._link.result(task, timeout_s=self.patience_s)
+        except TimeoutError:
+            return Unavailable(f"it has not answered in {duration(self.patience_s)}", hint="is it busy?")
+        except (Exception, CancelledError) as error:
+            return Unavailable(f"it cannot be asked: {type(error).__name__}: {error}", hint=calls.SAME_THERE)
+        match result:
+            case Returned():
+                return result.value
+            case Raised():
+                return result.error
+            case Declined():
+                return calls.Unsuitable(result.reason, hint=result.hint)
+        return RuntimeError(f"unknown result {result!r}")
+
+    def one_host(self, need: str, fits: Callable[[], object]) -> str:
+        """Choose the host for the calls that all go to one, once: that with the most threads.
+
+        `fits` is called on the workers, and raises `Unsuitable` on those that cannot do calls with this need.
+
+        Raises:
+            Unavailable: no worker can, or none answers.
+        """
+        with self._guard:
+            if need in self._crew.chosen:
+                return self._crew.chosen[need]
+        answers = self.ask(fits)
+        with self._guard:
+            # Another thread may have asked meanwhile.
+            return self._crew.chosen.get(need) or self._crew.choose_host(need, answers)
+
+    def takers(self, packed: Packed) -> frozenset[str] | None:
+        """The workers that a call is restricted to; see `Crew.takers`."""
+        with self._guard:
+            return self._crew.takers(packed.need, is_bound=packed.fits is not None)
+
+    def leave_out(self, declined: Declined, packed: Packed) -> None:
+        """Give no calls with the same need to a worker any more, or none at all."""
+        with self._guard:
+            self._crew.lacking[declined.worker, "" if declined.forever else packed.need] = declined
+
+    def deserted(self, packed: Packed) -> Unavailable:
+        """Why a call is given up for which nobody has come any more."""
+        with self._guard:
+            return self._crew.deserted(packed.need, is_bound=packed.fits is not None)

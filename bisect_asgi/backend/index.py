@@ -1,0 +1,302 @@
+"""Ask the package index which releases of a project there are.
+
+Pages come as JSON (PEP 691, 700) or HTML (PEP 503, 592, 658), as the index gives them; mousebender reads
+both. What is kept of them, see `pages`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+from mousebender import simple
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from bisect_asgi import __version__
+from bisect_asgi.backend.pages import Page, PageCache
+from bisect_asgi.backend.uv import Indexes
+from bisect_asgi.core import codec
+from bisect_asgi.core.errors import Unavailable, UsageError
+from bisect_asgi.core.model import Release, ReleaseFile
+from bisect_asgi.core.releases.select import SDIST_SUFFIXES
+
+_TIMEOUT_S = 30.0
+_ATTEMPTS = 5
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
+
+
+class IndexClient:
+    """Reads project pages from the user's indexes, the first that has the project.
+
+    Args:
+        indexes: where to look, in order.
+        cache: the folder in which pages are kept.
+        transport: what carries the requests; None: the network.
+    """
+
+    def __init__(
+        self, indexes: Indexes, cache: Path, *, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self._urls = indexes.urls
+        self._pages = PageCache(cache)
+        self._client = httpx.Client(
+            transport=transport,
+            timeout=_TIMEOUT_S,
+            follow_redirects=True,
+            headers={"Accept": simple.ACCEPT_SUPPORTED, "Cache-Control": "no-cache"},
+        )
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._client.close()
+
+    def releases(self, project: str) -> tuple[Release, ...]:
+        """Return all releases of a project, oldest version first.
+
+        Raises:
+            UsageError: no index has such a project.
+            Unavailable: an index did not answer, or not as an index does.
+        """
+        project = canonicalize_name(project)
+        for url in self._urls:
+            releases = self._releases(url, project)
+            if releases is not None:
+                return releases
+        raise UsageError(
+            f"there is no package `{project}` on the index",
+            hint="check the spelling; uv's configuration says which index is asked",
+        )
+
+    def download(self, file: ReleaseFile, *, at_most: int) -> bytes | None:
+        """Return a file's content; None where it has no address, or is larger than `at_most` bytes.
+
+        Raises:
+            Unavailable: the index did not answer.
+        """
+        if not file.url:
+            return None
+        content = bytearray()
+        try:
+            with self._client.stream("GET", file.url) as response:
+                if not response.is_success:
+                    return None
+                for piece in response.iter_bytes():
+                    content += piece
+                    if len(content) > at_most:
+                        return None
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise Unavailable(
+                f"the package index did not answer: `{shown(file.url)}` ({_reason(error)})",
+                hint="run the same command again when it is back",
+            ) from error
+        return bytes(content)
+
+    def _releases(self, index: str, project: str) -> tuple[Release, ...] | None:
+        """The releases on the project's page; None where this index has no such project."""
+        url = simple.create_project_url(index, project)
+        page = self._page(url)
+        if page is None:
+            return None
+        # To read a large page takes longer than to get it.
+        text = codec.digest(__version__, page.media_type, page.text)
+        if (read := self._pages.get_read(url, text)) is not None:
+            return read
+        releases = _read_page(page, project, url=url)
+        self._pages.put_read(url, text, releases)
+        return releases
+
+    def _page(self, url: str) -> Page | None:
+        """The page as it is now; None where there is none."""
+        kept = self._pages.get(url)
+        response = self._get(url, kept.conditions if kept else {})
+        if response.status_code == httpx.codes.NOT_MODIFIED and kept:
+            return kept
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if response.is_error:
+            status = f"{response.status_code} {response.reason_phrase}"
+            raise Unavailable(
+                f"the package index answered `{status}`: `{shown(url)}`",
+                hint="nothing was learnt about any release; check the index in uv's configuration",
+            )
+        page = Page(
+            text=response.text,
+            media_type=_media_type(response),
+            etag=response.headers.get("etag"),
+            last_modified=response.headers.get("last-modified"),
+        )
+        self._pages.put(url, page)
+        return page
+
+    def _get(self, url: str, conditions: dict[str, str]) -> httpx.Response:
+        attempts = Retrying(
+            retry=retry_if_exception(_is_passing),
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            reraise=True,
+        )
+        try:
+            return attempts(self._get_once, url, conditions)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise Unavailable(
+                f"the index's address cannot be used: `{shown(url)}` ({error})",
+                hint="an index with an `http` or `https` address is needed in uv's configuration",
+            ) from error
+        except (httpx.TransportError, httpx.HTTPStatusError) as error:
+            what = f"`{shown(url)}` ({_reason(error)})"
+            raise Unavailable(
+                f"the package index did not answer after {_ATTEMPTS} attempts: {what}",
+                hint="nothing was learnt about any release; run the same command again when it is back",
+            ) from error
+
+    def _get_once(self, url: str, conditions: dict[str, str]) -> httpx.Response:
+        response = self._client.get(url, headers=conditions)
+        if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            response.raise_for_status()
+        return response
+
+
+def _read_page(page: Page, project: str, *, url: str) -> tuple[Release, ...]:
+    """The releases on a page.
+
+    Raises:
+        Unavailable: it is no page of an index.
+    """
+    try:
+        details: Any = simple.parse_project_details(page.text, page.media_type, project)
+        times = upload_times(page.text) if page.media_type != simple.ACCEPT_JSON_V1 else {}
+        dated = ({"upload-time": times.get(file["filename"]), **file} for file in details["files"])
+        releases = group(project, (_read_file(file, page_url=url) for file in dated))
+        if page.media_type == "text/html" and not releases:
+            raise ValueError("it links to no files of the project")
+    except (simple.UnsupportedMIMEType, simple.UnsupportedAPIVersion, *_MALFORMED) as error:
+        raise Unavailable(
+            f"this is no page of a package index: `{shown(url)}` ({error or page.media_type})",
+            hint="check the index in uv's configuration",
+        ) from error
+    return releases
+
+
+def upload_times(page: str) -> dict[str, str]:
+    """The upload times in an HTML page, by file name.
+
+    No PEP has them there; indexes give them as `data-upload-time`, which uv reads, too.
+    """
+    links = _Links()
+    links.feed(page)
+    return links.times
+
+
+class _Links(HTMLParser):
+    """Takes in the upload times of links; what a link is called is the file's name (PEP 503)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: dict[str, str] = {}
+        self._time: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self._time = dict(attrs).get("data-upload-time")
+
+    def handle_data(self, data: str) -> None:
+        if self._time and data.strip():
+            self.times[data.strip()] = self._time
+            self._time = None
+
+
+def shown(url: str) -> str:
+    """An address without the credentials in it."""
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
+def _media_type(response: httpx.Response) -> str:
+    """The media type without its parameters."""
+    text: str = response.headers.get("content-type", "text/html")
+    return text.partition(";")[0].strip().lower()
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Tell whether asking again may help."""
+    return isinstance(error, (httpx.TransportError, httpx.HTTPStatusError)) and not isinstance(
+        error, httpx.UnsupportedProtocol
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"{error.response.status_code} {error.response.reason_phrase}"
+    return str(error) or type(error).__name__
+
+
+def group(project: str, files: Iterable[ReleaseFile]) -> tuple[Release, ...]:
+    """Put the files of a project together by version, oldest version first.
+
+    Files whose names carry no version that can be read are passed over.
+    """
+    by_version: dict[Version, list[ReleaseFile]] = defaultdict(list)
+    for file in files:
+        version = version_of(project, file.filename)
+        if version is not None:
+            by_version[version].append(file)
+    return tuple(
+        Release(
+            project=project,
+            version=str(version),
+            uploaded=min((file.uploaded for file in by_version[version] if file.uploaded), default=None),
+            files=tuple(by_version[version]),
+        )
+        for version in sorted(by_version)
+    )
+
+
+def version_of(project: str, filename: str) -> Version | None:
+    """The version that a file of `project` belongs to; None when its name does not say."""
+    if filename.endswith(".whl"):
+        try:
+            return parse_wheel_filename(filename)[1]
+        except (InvalidWheelFilename, InvalidVersion):
+            return None
+    suffix = next((suffix for suffix in SDIST_SUFFIXES if filename.endswith(suffix)), "")
+    rest = _after_name(project, filename.removesuffix(suffix))
+    # Old kinds name the Python and the platform behind the version: `demo-1.0.win32-py2.7.exe`.
+    parts = rest.split("-")[0].split(".")
+    for text in [*([rest] if suffix else []), *(".".join(parts[:end]) for end in range(len(parts), 0, -1))]:
+        try:
+            return Version(text)
+        except InvalidVersion:
+            continue
+    return None
+
+
+def _after_name(project: str, stem: str) -> str:
+    """What follows the project's name, which may have dashes in it as the version may."""
+    ends = (end for end, letter in enumerate(stem) if letter == "-")
+    return next((stem[end + 1 :] for end in ends if canonicalize_name(stem[:end]) == project), "")
+
+
+def _read_file(file: Any, *, page_url: str) -> ReleaseFile:
+    yanked = file.get("yanked", False)
+    return ReleaseFile(
+        filename=file["filename"],
+        uploaded=_moment(file.get("upload-time")),
+        requires_python=file.get("requires-python"),
+        yanked=None if yanked is False else "" if yanked is True else str(yanked),
+        url=urljoin(page_url, file.get("url", "")).partition("#")[0],
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,128 @@
+"""The Python interpreters of this machine, those of pyenv included, as virtualenv finds them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from packaging import tags
+from packaging.version import Version
+
+from bisect_asgi.backend import uv
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.model import Interpreter
+from bisect_asgi.core.releases.select import Usable
+from bisect_asgi.core.text import listing
+
+OLDEST = (3, 6)
+
+
+def find_all(cache: Path) -> tuple[Usable, ...]:
+    """Return every CPython from 3.6 on, one for each version; milliseconds once `cache` knows them."""
+    from python_discovery import DiskCache, iter_interpreters
+
+    logging.getLogger("python_discovery").setLevel(logging.CRITICAL)  # it warns of each broken one
+    found: dict[str, Interpreter] = {}
+    for info in iter_interpreters(cache=DiskCache(cache), env=_search_environment(os.environ)):
+        interpreter = _interpreter(info)
+        if interpreter.implementation == "CPython" and interpreter.minor >= OLDEST:
+            found.setdefault(interpreter.version, interpreter)
+    return tuple(usable(interpreter) for interpreter in found.values())
+
+
+def find(wish: str, cache: Path) -> Usable:
+    """Return the interpreter that the user names by version or path.
+
+    Raises:
+        UsageError: there is none, or it is older than 3.6.
+    """
+    from python_discovery import DiskCache, get_interpreter
+
+    logging.getLogger("python_discovery").setLevel(logging.CRITICAL)
+    try:
+        info = get_interpreter(wish, cache=DiskCache(cache), env=_search_environment(os.environ))
+    except RuntimeError:  # it is there, and no Python that can be asked
+        info = None
+    if info is None:
+        have = listing(sorted({u.interpreter.short for u in find_all(cache)}, key=_by_number), most=99)
+        raise UsageError(
+            f"there is no Python `{wish}` on this machine (`--python`)",
+            hint=f"there are {have}{_download_offer(wish)}",
+        )
+    interpreter = _interpreter(info)
+    if interpreter.minor < OLDEST:
+        raise UsageError(
+            f"Python {interpreter.version} is too old", hint="probes run on Python 3.6 and newer"
+        )
+    return usable(interpreter)
+
+
+def usable(interpreter: Interpreter) -> Usable:
+    """Say what the interpreter can install on this machine."""
+    minor = interpreter.minor
+    short = f"cp{minor[0]}{minor[1]}"
+    abi = f"{short}m" if minor < (3, 8) else short  # m: with pymalloc, in the name until 3.7
+    platforms = list(tags.platform_tags())
+    return Usable(
+        interpreter=interpreter,
+        tags=frozenset(
+            (
+                *tags.cpython_tags(minor, abis=[abi], platforms=platforms),
+                *tags.compatible_tags(minor, interpreter=short, platforms=platforms),
+            )
+        ),
+    )
+
+
+def _interpreter(info: object) -> Interpreter:
+    version = info.version_info  # type: ignore[attr-defined]
+    return Interpreter(
+        path=str(info.system_executable),  # type: ignore[attr-defined]
+        version=f"{version.major}.{version.minor}.{version.micro}",
+        implementation=str(info.implementation),  # type: ignore[attr-defined]
+    )
+
+
+def _search_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The user's variables, with pyenv's real interpreters on the path in place of its shims.
+
+    A shim runs whichever version the current folder asks for, and fails for all others.
+    """
+    root = Path(environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    path = [
+        entry for entry in environ.get("PATH", os.defpath).split(os.pathsep) if entry != str(root / "shims")
+    ]
+    path += [str(folder) for folder in sorted(root.glob("versions/*/bin"))]
+    return {**environ, "PATH": os.pathsep.join(path)}
+
+
+def downloadable() -> tuple[Usable, ...]:
+    """Return every CPython, from 3.6 on, that uv could download; they have no path yet."""
+    asked = subprocess.run(
+        [uv.binary(), "python", "list", "--only-downloads", "--output-format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    offered = json.loads(asked.stdout or "[]")
+    versions = {
+        entry["version"]
+        for entry in offered
+        if entry["implementation"] == "cpython" and entry["variant"] == "default"
+    }
+    final = (version for version in versions if not Version(version).is_prerelease)
+    return tuple(usable(Interpreter(path=f"cpython-{version}", version=version)) for version in final)
+
+
+def _download_offer(wish: str) -> str:
+    """The command that gets it, where uv could."""
+    offered = {name for u in downloadable() for name in (u.interpreter.version, u.interpreter.short)}
+    return f"; uv can get it: `uv python install {wish}`" if wish in offered else ""
+
+
+def _by_number(short: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in short.split("."))

@@ -1,0 +1,89 @@
+"""Where a trial's time goes: each second is charged to one step, the innermost that is going on.
+
+Resolving may have to build, installing may have to download, and both may wait for another trial. To hand
+times up through all of these would show in every signature; so the recording belongs to the thread, as
+warnings and decimal contexts do, and what is called outside a recording charges nobody.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from bisect_asgi.core.model import Step
+
+
+@dataclass(slots=True)
+class _Recording:
+    """What was charged so far, and what is going on."""
+
+    seconds: dict[Step, float] = field(default_factory=dict)
+    going_on: list[Step] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
+
+    def settle(self) -> None:
+        """Charge what has passed since the last time to the innermost step."""
+        now = time.monotonic()
+        if self.going_on:
+            self.add(self.going_on[-1], now - self.since)
+        self.since = now
+
+    def add(self, step: Step, seconds: float) -> None:
+        self.seconds[step] = self.seconds.get(step, 0.0) + seconds
+
+
+_recording: ContextVar[_Recording | None] = ContextVar("recording", default=None)
+
+
+@contextmanager
+def recording() -> Iterator[dict[Step, float]]:
+    """Record what this thread spends in here; the seconds of each step are in the dict as they are known."""
+    record = _Recording()
+    token = _recording.set(record)
+    try:
+        yield record.seconds
+    finally:
+        _recording.reset(token)
+
+
+@contextmanager
+def spending(step: Step) -> Iterator[None]:
+    """Charge the time in here to `step`, but for what steps inside it take."""
+    record = _recording.get()
+    if record is None:
+        yield
+        return
+    record.settle()
+    record.going_on.append(step)
+    try:
+        yield
+    finally:
+        record.settle()
+        record.going_on.pop()
+
+
+@contextmanager
+def waiting_for(lock: AbstractContextManager[object]) -> Iterator[None]:
+    """Hold a lock in here; the time until it is had is charged as waiting."""
+    with ExitStack() as held:
+        with spending(Step.WAIT):
+            held.enter_context(lock)
+        yield
+
+
+def move(seconds: float, *, to: Step) -> None:
+    """Charge `seconds` of what is going on to another step: a program said what it spent them on.
+
+    Never more than the step that is going on was charged with.
+    """
+    record = _recording.get()
+    if record is None or not record.going_on:
+        return
+    record.settle()
+    inside = record.going_on[-1]
+    moved = max(0.0, min(seconds, record.seconds[inside]))
+    record.add(inside, -moved)
+    record.add(to, moved)

@@ -1,0 +1,182 @@
+"""Get the releases whose contents are compared: each installed into a folder of its own, and read.
+
+uv installs them as it does environments: from its cache, where the files already are once a candidate was
+built, with wheels preferred and source distributions built. No scripts run, nothing is imported.
+
+Left without text are files in which a diff says nothing to a person: binary ones (a NUL byte, or no UTF-8),
+large ones, and generated ones. The latter are known by their names (lock files, source maps, `*.min.js`), by
+a comment in the first lines that says so, and scripts and style sheets by lines of great length.
+"""
+
+from __future__ import annotations
+
+import email
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from bisect_asgi.backend.locks import locked
+from bisect_asgi.backend.uv import Uv
+from bisect_asgi.core import codec
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import NO_ROOM, Unavailable
+from bisect_asgi.core.model import Distribution, Interpreter
+from bisect_asgi.core.release_diff import ContentFile, Contents, Kind, Metadata
+
+MOST_TEXT_BYTES = 1024 * 1024
+_LONG_LINES = 500
+_FIRST_LINES = 10
+_INFO = (".dist-info", ".egg-info")
+_GENERATED_NAME = re.compile(
+    r"(\.min\.(js|css|mjs)|\.map|\.lock|/?(package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml))$", re.I
+)
+# A comment's start, then either anywhere in the line or right behind it.
+_GENERATED_TEXT = re.compile(
+    r"^\s*(?:#|//|/?\*+|--|;|<!--|\"\"\"|\.\.)(?:\W*generated (?:by|from|with)\b"
+    r"|.*(?:do not edit|@generated|auto-?generated|automatically generated|file (?:(?:is|was) )?generated))",
+    re.I,
+)
+_INDENTED = re.compile(r"^(?: {8}| {7}\|)", re.MULTILINE)
+
+
+class ContentsCache:
+    """Keeps the installed trees of releases; safe for threads and processes.
+
+    Args:
+        folder: where they are kept, best on the file system of uv's cache: files are hard links there.
+        uv: what installs them.
+    """
+
+    def __init__(self, folder: Path, uv: Uv) -> None:
+        self._folder = folder
+        self._uv = uv
+
+    def contents(self, distribution: Distribution, interpreter: Interpreter, lifeline: Lifeline) -> Contents:
+        """Read what a release installs for this interpreter.
+
+        Raises:
+            Unresolvable: the index has no file of the release for this interpreter.
+            BuildFailed: it has only a source distribution, and that cannot be built.
+            Unavailable: the index did not answer, or the folder cannot be written.
+            Cancelled: the lifeline was cancelled.
+        """
+        # Another index may have another file under the same name.
+        home = self._folder / codec.digest(distribution, interpreter, self._uv.indexes)
+        try:
+            with locked(home.with_suffix(".lock"), waiting=lifeline.check):
+                if not home.is_dir():
+                    self._install(home, distribution, interpreter, lifeline)
+            return _read(home, distribution)
+        except OSError as error:
+            raise Unavailable(
+                f"`{distribution}` cannot be kept for comparing: `{error.filename or self._folder}` "
+                f"({error.strerror or error})",
+                hint=NO_ROOM,
+            ) from error
+
+    def _install(
+        self, home: Path, distribution: Distribution, interpreter: Interpreter, lifeline: Lifeline
+    ) -> None:
+        aside = home.with_suffix(".part")
+        shutil.rmtree(aside, ignore_errors=True)  # what a killed run left
+        try:
+            self._uv.run(
+                *("install", "--no-deps", "--target", str(aside), str(distribution)),
+                *("--python", interpreter.path),
+                lifeline=lifeline,
+            )
+            aside.rename(home)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _read(home: Path, distribution: Distribution) -> Contents:
+    described = next(
+        (path for name in ("METADATA", "PKG-INFO") for path in home.glob(f"*-info/{name}")), None
+    )
+    return Contents(
+        metadata=read_metadata(described.read_bytes() if described else b"", distribution),
+        files=tuple(read_file(path, (home / path).read_bytes()) for path in sorted(_paths(home))),
+    )
+
+
+def _paths(home: Path) -> Iterator[str]:
+    """What the release brings, relative to its folder: no metadata, scripts, nor what installing adds."""
+    for parent, folders, names in os.walk(home):
+        at = Path(parent).relative_to(home)
+        folders[:] = [name for name in folders if not _is_no_content(at / name)]
+        yield from ((at / name).as_posix() for name in names if not _is_no_content(at / name))
+
+
+def _is_no_content(path: Path) -> bool:
+    if len(path.parts) == 1 and (path.name in ("bin", ".lock") or path.name.endswith(_INFO)):
+        return True
+    return path.name in ("RECORD", "__pycache__") or path.suffix == ".pyc"
+
+
+def read_file(path: str, content: bytes) -> ContentFile:
+    """Tell what a file holds, and keep its text where a diff of it says something."""
+    text = _text(content)
+    kind = Kind.BINARY if text is None else Kind.GENERATED if is_generated(path, text) else Kind.TEXT
+    if kind == Kind.TEXT and len(content) > MOST_TEXT_BYTES:
+        kind = Kind.LARGE
+    return ContentFile(
+        path=path,
+        digest=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        kind=kind,
+        text=text if kind == Kind.TEXT else None,
+    )
+
+
+def _text(content: bytes) -> str | None:
+    if b"\0" in content:
+        return None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def is_generated(path: str, text: str) -> bool:
+    """Tell whether a program wrote the file, by its name, its first lines, or the length of its lines."""
+    lines = text.split("\n", _FIRST_LINES)[:_FIRST_LINES]
+    return (
+        _GENERATED_NAME.search(path) is not None
+        or any(map(_GENERATED_TEXT.search, lines))
+        or (path.endswith((".js", ".mjs", ".css")) and len(text) > _LONG_LINES * (text.count("\n") + 1))
+    )
+
+
+def read_metadata(content: bytes, distribution: Distribution) -> Metadata:
+    """Read METADATA or PKG-INFO of any age; what is malformed is taken as it stands, and never fails."""
+    # compat32, not packaging's reader: that one gives up fields which old files have twice, or in Latin-1.
+    message = email.message_from_string(content.decode("utf-8", errors="replace"))
+    body = message.get_payload()
+    description = str(message["Description"] or "") or (body if isinstance(body, str) else "")
+    return Metadata(
+        name=distribution.name,
+        version=distribution.version,
+        summary=_field(message["Summary"]) or "",
+        requires=tuple(str(text).strip() for text in message.get_all("Requires-Dist", [])),
+        requires_python=_field(message["Requires-Python"]),
+        urls=tuple(_labelled(str(text)) for text in message.get_all("Project-URL", [])),
+        home_page=_field(message["Home-page"]),
+        download_url=_field(message["Download-URL"]),
+        description=_INDENTED.sub("", description) if message["Description"] else description,
+    )
+
+
+def _labelled(text: str) -> tuple[str, str]:
+    """Label and address; some wrote the address alone."""
+    label, comma, address = text.partition(",")
+    return (label.strip(), address.strip()) if comma else ("", text.strip())
+
+
+def _field(value: object) -> str | None:
+    """A header's text on one line; old tools wrote UNKNOWN where there was none."""
+    text = " ".join(str(value or "").split())
+    return None if text in ("", "UNKNOWN") else text

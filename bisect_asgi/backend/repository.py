@@ -1,0 +1,279 @@
+"""A project's git repository: its tags, the commits between two of them, and working trees.
+
+A clone on this machine is used as it is and only read. An address is cloned once, bare, into the cache, and
+asked again only for what the copy has not: a tag or a commit that is missing, or a branch, which moves.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from bisect_asgi.backend.git import run_git, said, shown
+from bisect_asgi.backend.locks import locked
+from bisect_asgi.backend.process.run import Completed
+from bisect_asgi.core import codec
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.model import Commit
+from bisect_asgi.core.releases.tags import tag_of
+from bisect_asgi.core.services import History
+
+_ADDRESS = re.compile(r"\w[\w+.-]*://.+|[^/]+@[^/:]+:.+")
+_FIELDS = "%H%x00%ct%x00%s%x00"
+
+
+def is_address(where: str) -> bool:
+    """Tell whether it is an address as git takes them, and not a folder."""
+    return bool(_ADDRESS.fullmatch(where))
+
+
+class Repository:
+    """A git repository on this machine, the user's own or our copy; see `Repository.open`.
+
+    Args:
+        where: what the user calls it; a folder's path is absolute.
+        folder: where git is run.
+        objects: the repository itself, which a worktree shares with its clone.
+        lock: held while our copy is brought up to date; None: it is the user's own.
+    """
+
+    def __init__(
+        self, where: str, folder: Path, *, objects: Path, lock: Path | None, lifeline: Lifeline
+    ) -> None:
+        self.where = where
+        self._folder = folder
+        self._objects = objects
+        self._lock = lock
+        self._lifeline = lifeline
+        self._is_fresh = lock is None
+
+    @classmethod
+    def open(cls, where: str, cache: Path, lifeline: Lifeline) -> Repository:
+        """Open a clone at a path, or the copy of an address in the folder `cache`, cloning it the first time.
+
+        Raises:
+            UsageError: it is no repository, or git refuses to read it.
+            Unavailable: git is missing, or the address did not answer.
+            Cancelled: the lifeline was cancelled.
+        """
+        path = Path(where).expanduser()
+        if path.is_dir():
+            path = path.resolve()
+            objects = _common_folder(path, where, lifeline)
+            return cls(str(path), path, objects=objects, lock=None, lifeline=lifeline)
+        if not is_address(where):
+            raise UsageError(
+                f"there is no repository `{where}`",
+                hint="name the folder of a clone, or an address such as `https://example.org/project.git`",
+            )
+        folder = cache / codec.digest("repository", where)
+        lock = cache.with_name("locks") / f"repository-{folder.name}.lock"
+        with locked(lock, waiting=lifeline.check):
+            is_new = not folder.exists()
+            if is_new:
+                _clone(where, folder, lifeline)
+        repository = cls(where, folder, objects=folder, lock=lock, lifeline=lifeline)
+        repository._is_fresh = is_new
+        return repository
+
+    def tags(self) -> tuple[str, ...]:
+        """Return the names of all tags, sorted; those of a copy may be older than the address's."""
+        return tuple(self._git("for-each-ref", "--format=%(refname:strip=2)", "refs/tags").splitlines())
+
+    def tag_of(self, version: str, project: str) -> str | None:
+        """Return the tag of a release, asking the address again when a copy has none."""
+        found = tag_of(version, project, self.tags())
+        return tag_of(version, project, self.tags()) if found is None and self.refresh() else found
+
+    def refresh(self) -> bool:
+        """Bring our copy up to date; tell whether there was anything to ask that had not been asked.
+
+        Raises:
+            Unavailable: the address did not answer.
+        """
+        if self._is_fresh or self._lock is None:
+            return False
+        refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+        with locked(self._lock, waiting=self._lifeline.check):
+            self._git("fetch", "--quiet", "--no-tags", self.where, *refs)
+        self._is_fresh = True
+        return True
+
+    def resolve(self, ref: str) -> str:
+        """Return the full id of the commit that a tag, a branch or an id means, tags first.
+
+        Raises:
+            UsageError: there is none.
+            Unavailable: an address that had to be asked did not answer.
+        """
+        name, sha = self._look_up(ref)
+        moves = not name.startswith("refs/tags/") and not sha.startswith(ref)
+        if (not sha or moves) and self.refresh():
+            _, sha = self._look_up(ref)
+        if not sha:
+            raise self._unknown(ref)
+        return sha
+
+    def commits(self, low: str, high: str, *, project: str, first_parent: bool) -> History:
+        """Return `low`, then all that is reachable from `high` and not from `low`, oldest first.
+
+        Where `low` is no ancestor of `high` (releases are often tagged on branches of their own), the
+        history starts at their merge base instead. `first_parent`: leave out what merges brought in.
+
+        Raises:
+            UsageError: one of them does not exist, both share no history, or `high` is the older one.
+        """
+        ends = self.resolve(low), self.resolve(high)
+        start = self._run(self._folder, "merge-base", *ends).stdout.strip()
+        if not start:
+            raise UsageError(
+                f"`{low}` and `{high}` of `{self.shown}` share no history", hint=self._unshared_hint()
+            )
+        if start == ends[1] != ends[0]:
+            raise UsageError(
+                f"no commits lead from `{low}` to `{high}`: the second is in the history of the first",
+                hint=f"try `{high}` as the older end and `{low}` as the newer",
+            )
+        walk = ("--topo-order", "--reverse", *(["--first-parent"] if first_parent else []))
+        found = [*self._log(project, "--no-walk", start), *self._log(project, *walk, f"{start}..{ends[1]}")]
+        return History(commits=tuple(found), forked=start != ends[0])
+
+    def commit(self, ref: str, *, project: str) -> Commit:
+        """Return one commit, as something that `project` is built from."""
+        return next(self._log(project, "--no-walk", self.resolve(ref)))
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Tell whether one commit is in the history of another.
+
+        Raises:
+            UsageError: one of them does not exist.
+        """
+        ends = self.resolve(older), self.resolve(newer)
+        asked = self._run(self._folder, "merge-base", "--is-ancestor", *ends)
+        return asked.exit_code != 1 and said(asked, self.where) == ""  # 1 says no; others are failures
+
+    def files(self, ref: str) -> tuple[str, ...]:
+        """Return the paths of all files at a commit.
+
+        Raises:
+            UsageError: there is no such commit.
+        """
+        return tuple(self._git("ls-tree", "-r", "--name-only", "-z", self.resolve(ref)).split("\0")[:-1])
+
+    def text(self, ref: str, path: str) -> str:
+        """Return a file as it is at a commit.
+
+        Raises:
+            UsageError: there is no such commit.
+            Unavailable: there is no such file, or its content is not there.
+        """
+        return self._git("show", f"{self.resolve(ref)}:{path}")
+
+    def parents(self, sha: str) -> tuple[str, ...]:
+        """Return the ids of a commit's parents, the one that it was merged into first."""
+        return tuple(self._git("rev-list", "--parents", "--max-count=1", self.resolve(sha)).split()[1:])
+
+    def checkout(self, sha: str, folder: Path) -> None:
+        """Make a working tree of one commit in a new folder, with all tags and submodules.
+
+        It has a `.git` because projects derive their version from it; that borrows the objects of this
+        repository. Submodules that cannot be had stay empty.
+
+        Raises:
+            UsageError: there is no such commit.
+            Unavailable: the files cannot be written or read.
+        """
+        full = self.resolve(sha)
+        how = ("--quiet", "--shared", "--no-checkout", "--origin", "origin", "--template=")
+        self._git_in(Path(), "clone", *how, str(self._objects), str(folder.absolute()))
+        # Submodules may be named relative to where the clone came from.
+        origin = self._run(self._folder, "config", "--get", "remote.origin.url").stdout.strip() or self.where
+        self._git_in(folder, "remote", "set-url", "origin", origin)
+        self._git_in(folder, "checkout", "--quiet", "--detach", full)
+        if (folder / ".gitmodules").exists():
+            self._run(folder, "submodule", "--quiet", "update", "--init", "--recursive")
+
+    @property
+    def shown(self) -> str:
+        """What the user calls it, without a password."""
+        return shown(self.where)
+
+    def _look_up(self, ref: str) -> tuple[str, str]:
+        """The full name and the commit of what `ref` means here; both empty: it means nothing."""
+        names = [f"refs/tags/{ref}", f"refs/heads/{ref}", f"refs/remotes/origin/{ref}", ref]
+        asked = "".join(f"{name}^{{commit}}\n" for name in names) if "\n" not in ref else ""
+        answers = self._git("cat-file", "--batch-check=%(objectname)", stdin=asked).splitlines()
+        found = (
+            pair for pair in zip(names, answers, strict=False) if re.fullmatch(r"[0-9a-f]{40,64}", pair[1])
+        )
+        return next(found, ("", ""))
+
+    def _unknown(self, ref: str) -> UsageError:
+        near = get_close_matches(ref, self.tags(), n=3)
+        tags = ", ".join(f"`{tag}`" for tag in near)
+        return UsageError(
+            f"`{self.shown}` has no tag, branch or commit `{ref}`",
+            hint=f"tags of a similar name: {tags}" if tags else "`git tag` in a clone lists its tags",
+        )
+
+    def _unshared_hint(self) -> str:
+        if self._git("rev-parse", "--is-shallow-repository").strip() == "true":
+            return "the clone is a shallow one; `git fetch --unshallow` in it gets the rest"
+        return "name two commits of one line of development"
+
+    def _log(self, project: str, *arguments: str) -> Iterator[Commit]:
+        """The commits that `git log` tells of."""
+        how = ("--no-show-signature", "--encoding=UTF-8", f"--format={_FIELDS}")
+        fields = self._git("log", *how, *arguments, "--").split("\0")[:-1]
+        for sha, seconds, subject in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
+            yield Commit(
+                repository=self.where,
+                sha=sha.strip(),
+                project=canonicalize_name(project),
+                subject=" ".join(subject.split()),
+                committed=datetime.fromtimestamp(int(seconds), UTC),
+            )
+
+    def _git(self, *arguments: str, stdin: str = "") -> str:
+        """What git answers about this repository."""
+        return said(self._run(self._folder, *arguments, stdin=stdin), self.where)
+
+    def _git_in(self, folder: Path, *arguments: str) -> str:
+        return said(self._run(folder, *arguments), self.where)
+
+    def _run(self, folder: Path, *arguments: str, stdin: str = "") -> Completed:
+        return run_git("-C", str(folder), *arguments, lifeline=self._lifeline, stdin=stdin)
+
+
+def _common_folder(path: Path, where: str, lifeline: Lifeline) -> Path:
+    """Where the repository of a path is; that of a worktree is its clone's."""
+    asked = run_git("-C", str(path), "rev-parse", "--git-common-dir", lifeline=lifeline)
+    return Path(path, said(asked, where).rstrip("\n")).resolve()
+
+
+def remote_tags(where: str, lifeline: Lifeline) -> tuple[str, ...]:
+    """Ask an address for its tags, without cloning.
+
+    Raises:
+        UsageError: there is no repository.
+        Unavailable: it does not answer.
+        Cancelled: the lifeline was cancelled.
+    """
+    told = said(run_git("ls-remote", "--tags", "--refs", "--", where, lifeline=lifeline), where)
+    return tuple(line.partition("refs/tags/")[2] for line in told.splitlines())
+
+
+def _clone(where: str, folder: Path, lifeline: Lifeline) -> None:
+    """Clone an address beside `folder`, and put it there when it is whole."""
+    aside = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)  # what a killed clone left
+    how = ("--quiet", "--bare", "--origin", "origin", "--template=")
+    said(run_git("clone", *how, "--", where, str(aside), lifeline=lifeline), where)
+    aside.rename(folder)

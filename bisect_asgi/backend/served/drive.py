@@ -1,0 +1,317 @@
+"""The driver of a served probe: a child process with the tool's Python.
+
+    python -P -m bisect_asgi.asgi.drive REQUEST_FILE
+
+It binds the socket and hands it down, starts the server with the environment's Python, waits until that says
+over its control socket that it is ready, calls the probe, and has the server end. What was found goes
+into a file of the run's report folder; the server's log goes to the standard output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import inspect
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import SupportsFloat
+
+from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
+from bisect_asgi.backend.served.server import Server, Skip, skip
+from bisect_asgi.core import codec
+from bisect_asgi.core.metrics import readings as metrics
+from bisect_asgi.core.metrics.quantities import Number
+from bisect_asgi.core.metrics.readings import Reported
+from bisect_asgi.core.model import UNTESTABLE_EXIT, Outcome, Phase, ReadyMadeLoad
+
+_INSIDE = Path(__file__).parent.parent / "in_candidate" / "bisect_asgi_serve.py"
+_SHUTDOWN_S = 1.0
+_LOG_TAIL = 32 * 1024
+
+
+class StartFailed(Exception):
+    """The server did not get ready; the arguments are those of the result."""
+
+    def __init__(self, driven: Driven) -> None:
+        super().__init__(driven.message)
+        self.driven = driven
+
+
+def main() -> None:
+    """Run the request of the command line."""
+    request = codec.from_json(Path(sys.argv[1]).read_bytes(), DriveRequest)
+    driven = replace(run(request), own_cpu_s=time.process_time())
+    Path(request.report, RESULT).write_bytes(codec.to_json(driven))
+
+
+def run(request: DriveRequest) -> Driven:
+    """Serve the app, drive it, and say what was seen."""
+    try:
+        probe = ready_made(request.load) if request.load else load_probe(Path(str(request.probe_file)))
+    except Exception as error:
+        return Driven(
+            outcome=Outcome.BROKEN, phase=Phase.DRIVE, type=type(error).__name__, message=str(error)
+        )
+    log = Path(request.report, "server.log")
+    try:
+        with serving(request, log) as server:
+            return drive(server, probe)
+    except StartFailed as error:
+        return error.driven
+    finally:
+        show(log.read_bytes())
+
+
+def show(log: bytes) -> None:
+    """Print the end of the server's log, and before it the metrics that are further up."""
+    start = log.rfind(b"\n", 0, max(0, len(log) - _LOG_TAIL)) + 1
+    marked = metrics.MarkedLines()
+    marked.add(log[:start])
+    for line in marked.end():
+        print(line)  # noqa: T201
+    sys.stdout.write(log[start:].decode("utf-8", errors="replace"))
+
+
+@contextmanager
+def serving(request: DriveRequest, log: Path) -> Iterator[Server]:
+    """Start the server and hold it until it is ready; end it afterwards, by force if need be."""
+    ours, theirs = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener, log.open("wb") as output:
+        what = {
+            "file": request.app_file,
+            "name": request.app_name,
+            "listener": listener.fileno(),
+            "control": theirs.fileno(),
+            "options": request.options,
+        }
+        process = subprocess.Popen(
+            [request.python, str(_INSIDE), json.dumps(what)],
+            env=request.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=[listener.fileno(), theirs.fileno()],
+        )
+        address = listener.getsockname()
+    theirs.close()
+    server = Server(address, pid=process.pid, control=ours, log=log)
+    try:
+        for _ in range(workers_of(request)):
+            wait_until_ready(server, process, request.startup_s)
+        yield server
+    finally:
+        server.close()
+        end(process)
+        ours.close()
+
+
+def workers_of(request: DriveRequest) -> int:
+    """How many processes will say that they are ready."""
+    return int(request.options.get("workers") or 1)
+
+
+def wait_until_ready(server: Server, process: subprocess.Popen[bytes], limit_s: float) -> None:
+    """Follow the server's phases until it is ready.
+
+    Raises:
+        StartFailed: it failed, ended, or was not ready in time.
+    """
+    phase = Phase.IMPORT
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            fact = server.next_fact(deadline - time.monotonic())
+        except TimeoutError:
+            stacks = ask_for_stacks(server) if phase is Phase.STARTUP else ""
+            message = f"the app was not ready within {limit_s:g} s"
+            raise StartFailed(failed(phase, "TimeoutError", message, stacks=stacks)) from None
+        if fact is None:
+            code = process.wait()
+            message = f"the server ended with exit code {code} before it was ready"
+            raise StartFailed(failed(phase, "ServerEnded", message))
+        match fact:
+            case {"phase": "ready"}:
+                return
+            case {"phase": str(name)}:
+                phase = Phase(name)
+            case {"failed": {"type": str(kind), "message": str(message), "frames": list(frames)}}:
+                trace = codec.convert(frames, tuple[tuple[str, int, str], ...])
+                raise StartFailed(failed(phase, kind, message, frames=trace))
+            case _:
+                pass
+
+
+def failed(
+    phase: Phase,
+    kind: str,
+    message: str,
+    *,
+    frames: tuple[tuple[str, int, str], ...] = (),
+    stacks: str = "",
+) -> Driven:
+    """The result of a failure."""
+    return Driven(
+        outcome=Outcome.FAILED,
+        phase=phase,
+        type=kind,
+        message=message.encode("utf-8", "replace").decode(),  # lone surrogates are no text
+        frames=frames,
+        stacks=stacks,
+    )
+
+
+def drive(server: Server, probe: Callable[[Server], object]) -> Driven:
+    """Call the probe; its exceptions are what it found."""
+    try:
+        return passed(reported(call(probe, server)))
+    except Skip as error:
+        return Driven(outcome=Outcome.UNTESTABLE, phase=Phase.DRIVE, type="skip", message=str(error))
+    except SystemExit as error:
+        return exited(error.code)
+    except Exception as error:
+        traceback.print_exc(file=sys.stdout)
+        frames = tuple(
+            (frame.filename, frame.lineno or 0, frame.name)
+            for frame in traceback.extract_tb(error.__traceback__)
+        )
+        phase = Phase.CHECK if isinstance(error, AssertionError) else Phase.DRIVE
+        return failed(phase, type(error).__name__, str(error), frames=frames, stacks=stacks_of(server, error))
+
+
+def passed(measured: Reported) -> Driven:
+    """The result of a probe that came to its end, unless something of what it returned cannot be read."""
+    return Driven(
+        outcome=Outcome.UNTESTABLE if measured.problem else Outcome.PASSED,
+        phase=Phase.CHECK,
+        type=UNREADABLE_METRIC if measured.problem else "",
+        message=measured.problem.encode("utf-8", "replace").decode(),
+        metrics=measured.values,
+        units=measured.units,
+    )
+
+
+def exited(code: object) -> Driven:
+    """What `sys.exit` in a probe means: as for scripts, git bisect's exit codes."""
+    if code in (None, 0):
+        return Driven(outcome=Outcome.PASSED, phase=Phase.CHECK)
+    if code == UNTESTABLE_EXIT:
+        return Driven(outcome=Outcome.UNTESTABLE, phase=Phase.CHECK, type="skip", message="exit code 125")
+    return failed(Phase.CHECK, "SystemExit", str(code))
+
+
+def stacks_of(server: Server, error: Exception) -> str:
+    """The server's stacks when the probe waited in vain."""
+    waited = isinstance(error, TimeoutError) or "Timeout" in type(error).__name__
+    return ask_for_stacks(server) if waited else ""
+
+
+def ask_for_stacks(server: Server) -> str:
+    """The server's stacks, if it can still answer: what holds the interpreter's lock lets nobody."""
+    try:
+        return server.stacks()
+    except (OSError, ValueError):
+        return ""
+
+
+def call(probe: Callable[[Server], object], server: Server) -> object:
+    """Call `probe`, which may be a coroutine function."""
+    if inspect.iscoroutinefunction(probe):
+
+        async def awaited() -> object:
+            async with server.async_client:
+                return await probe(server)
+
+        return asyncio.run(awaited())
+    return probe(server)
+
+
+def reported(returned: object) -> Reported:
+    """What a probe returned, as metrics: a value alone is called `value`."""
+    match returned:
+        case None:
+            return Reported()
+        case dict():
+            return metrics.of_values({name: _number(value) for name, value in returned.items()})
+        case str() | SupportsFloat():
+            return metrics.of_values({"value": _number(returned)})
+        case _:
+            kind = type(returned).__name__
+            return Reported(problem=f"a probe returns nothing, a number or a dict of numbers, not {kind}")
+
+
+def _number(value: object) -> object:
+    """What is as good as a number, such as a library's own kind of it, as one."""
+    if isinstance(value, Number):
+        return value
+    try:
+        return float(value) if isinstance(value, SupportsFloat) else value
+    except (OverflowError, TypeError, ValueError):
+        return value
+
+
+def ready_made(load: ReadyMadeLoad) -> Callable[[Server], object]:
+    """The drive of `--load`: send the requests, measure memory and latency."""
+
+    def probe(server: Server) -> dict[str, Number]:
+        warm_up = max(1, load.requests // 10)
+        server.load(load.request, requests=warm_up, concurrency=load.concurrency, keep_alive=load.keep_alive)
+        before = server.memory()
+        done = server.load(
+            load.request, requests=load.requests, concurrency=load.concurrency, keep_alive=load.keep_alive
+        )
+        assert not done.timeouts, f"{done.timeouts} of {done.requests} requests had no answer in time"  # noqa: S101
+        assert not done.errors, f"{done.errors} of {done.requests} requests had no response"  # noqa: S101
+        growth = server.memory() - before
+        latencies = {"p50": done.p50, "p95": done.p95, "p99": done.p99}
+        return {"growth": Number(growth, "B"), **latencies, "rate": done.rate}
+
+    return probe
+
+
+def load_probe(path: Path) -> Callable[[Server], object]:
+    """Import the driver half of the file and return its `probe`.
+
+    Raises:
+        Exception: whatever importing it raises.
+    """
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module: ModuleType = importlib.util.module_from_spec(spec)
+    module.__dict__["skip"] = skip
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    probe: Callable[[Server], object] = module.probe
+    return probe
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the server to end as Ctrl-C would, twice; one that hangs in its shutdown is killed.
+
+    uvicorn waits for open requests and tasks at the first SIGINT, and for nothing at the second.
+    """
+    for _ in range(2):
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(_SHUTDOWN_S)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+    print(f"the server was still running {2 * _SHUTDOWN_S:g} s after SIGINT", flush=True)  # noqa: T201
+    process.kill()
+    process.wait()
+
+
+if __name__ == "__main__":
+    main()

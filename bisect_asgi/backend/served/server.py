@@ -1,0 +1,177 @@
+"""What a probe gets to see of the served app: `server`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import httpx
+
+from bisect_asgi.backend.process.run import memory_of
+from bisect_asgi.backend.served import load as loads
+from bisect_asgi.backend.served.connection import Connection
+from bisect_asgi.core import codec
+from bisect_asgi.core.metrics import stats
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
+_CLIENT_TIMEOUT_S = 10.0
+_ANSWER_TIMEOUT_S = 10.0
+
+
+class Skip(Exception):
+    """The probe cannot tell on this release."""
+
+
+def skip(reason: str) -> NoReturn:
+    """Say that the probe cannot tell, and why."""
+    raise Skip(reason)
+
+
+class Server:
+    """The running server, seen from outside.
+
+    Args:
+        address: host and port that it listens on.
+        pid: its process.
+        control: the socket on which it answers questions about its inside.
+        log: the file that it writes to.
+    """
+
+    def __init__(self, address: tuple[str, int], *, pid: int, control: socket.socket, log: Path) -> None:
+        self.address = address
+        self.url = f"http://{address[0]}:{address[1]}"
+        self.pid = pid
+        self._control = control
+        self._received = b""
+        self._asked = 0
+        self._log = log
+
+    @cached_property
+    def client(self) -> httpx.Client:
+        """An HTTP/1.1 client that keeps its connections; each wait is limited to ten seconds."""
+        return httpx.Client(base_url=self.url, timeout=_CLIENT_TIMEOUT_S, trust_env=False)
+
+    @cached_property
+    def async_client(self) -> httpx.AsyncClient:
+        """The same for `async def probe`."""
+        return httpx.AsyncClient(base_url=self.url, timeout=_CLIENT_TIMEOUT_S, trust_env=False)
+
+    def connection(self, *, timeout_s: float = 5.0, receive_buffer_bytes: int | None = None) -> Connection:
+        """One raw connection, which the probe closes."""
+        return Connection(self.address, timeout_s=timeout_s, receive_buffer_bytes=receive_buffer_bytes)
+
+    def websocket(self, path: str = "/") -> AbstractContextManager[ClientConnection]:
+        """A websocket, by the `websockets` library; the environment's uvicorn needs one of its own."""
+        from websockets.sync.client import connect
+
+        return connect(f"ws://{self.address[0]}:{self.address[1]}{path}", proxy=None)
+
+    def load(
+        self,
+        request: str | loads.Request = "GET /",
+        *,
+        requests: int = 1000,
+        concurrency: int = 1,
+        keep_alive: bool = True,
+        timeout_s: float = 10.0,
+        duration_s: float | None = None,
+    ) -> loads.Load:
+        """Send many requests; with `duration_s` as many as fit into it."""
+        what = loads.Request.parse(request) if isinstance(request, str) else request
+        sending = loads.run(
+            self.address,
+            what,
+            requests=requests,
+            concurrency=concurrency,
+            keep_alive=keep_alive,
+            timeout_s=timeout_s,
+            duration_s=duration_s,
+        )
+        # In a thread: `async def probe` has a loop of its own here.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, sending).result()
+
+    def memory(self) -> int:
+        """The memory of the server's process tree in bytes, read from outside."""
+        return memory_of(self.pid)
+
+    def growth(
+        self,
+        drive: Callable[[int], object],
+        *,
+        requests: int = 400,
+        warm_up: int = 100,
+        samples: int = 8,
+    ) -> stats.Slope:
+        """Measure how memory grows: bytes per 1000 requests, with the half width of the 95 % interval.
+
+        `drive(n)` sends n requests. After `warm_up` requests the memory is read `samples` + 1 times, evenly
+        between the `requests` that follow.
+        """
+        drive(warm_up)
+        sent, memory = [0.0], [float(self.memory())]
+        for _ in range(samples):
+            drive(requests // samples)
+            sent.append(sent[-1] + requests // samples)
+            memory.append(float(self.memory()))
+        line = stats.slope(sent, memory)
+        return stats.Slope(value=line.value * 1000, plus_minus=line.plus_minus * 1000)
+
+    def objects(self) -> dict[str, int]:
+        """Live objects by type (`module.name`), counted inside after a garbage collection."""
+        answer = self._ask("objects")
+        return {str(name): int(count) for name, count in answer.items()} if isinstance(answer, dict) else {}
+
+    def stacks(self) -> str:
+        """The stacks of the server's threads and tasks."""
+        return str(self._ask("stacks"))
+
+    @property
+    def log(self) -> str:
+        """What the server has written so far."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def skip(self, reason: str) -> NoReturn:
+        """Say that the probe cannot tell, and why."""
+        skip(reason)
+
+    def close(self) -> None:
+        """Close the client, if it was used."""
+        if "client" in self.__dict__:
+            self.client.close()
+
+    def next_fact(self, timeout_s: float) -> dict[str, object] | None:
+        """The next thing that the server says of itself; None when it has ended.
+
+        Raises:
+            TimeoutError: it says nothing within `timeout_s`.
+        """
+        deadline = time.monotonic() + timeout_s
+        while b"\n" not in self._received:
+            self._control.settimeout(max(0.001, deadline - time.monotonic()))
+            chunk = self._control.recv(65536)
+            if not chunk:
+                return None
+            self._received += chunk
+        line, _, self._received = self._received.partition(b"\n")
+        return codec.from_json(line, dict[str, object])
+
+    def _ask(self, question: str) -> object:
+        self._asked += 1
+        self._control.sendall(json.dumps({"ask": question, "number": self._asked}).encode() + b"\n")
+        while True:  # past the late answer to a question that was given up
+            fact = self.next_fact(_ANSWER_TIMEOUT_S)
+            if fact is None:
+                raise ConnectionError("the server has ended")
+            if fact.get("number") == self._asked:
+                return fact["answer"]

@@ -1,0 +1,329 @@
+"""One run of a probe: its folders, its variables, and what it showed as an observation."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.locks import locked, locked_if_free
+from bisect_asgi.backend.process.run import Run, is_alive, run_supervised
+from bisect_asgi.backend.process.timing import move, spending
+from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
+from bisect_asgi.backend.trials.strays import stray
+from bisect_asgi.core import codec
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import Unavailable, UsageError
+from bisect_asgi.core.judge import runners, signature
+from bisect_asgi.core.metrics import readings as metrics
+from bisect_asgi.core.metrics.readings import Reported
+from bisect_asgi.core.model import (
+    UNTESTABLE_EXIT,
+    Observation,
+    Outcome,
+    Phase,
+    Probe,
+    Served,
+    Signature,
+    Step,
+)
+
+# What a probe may need of the user's shell and that is no secret.
+_PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_METRICS = "metrics.json"
+_LOCK = "lock"
+_numbers = count()
+
+Output = Callable[[str], None]
+
+
+def run_probe(
+    probe: Probe, environment: Environment, runs: Path, lifeline: Lifeline, output: Output | None
+) -> Observation:
+    """Run the probe once, in a working directory below `runs` that is gone afterwards.
+
+    Raises:
+        Unavailable: it could not be started, or the disk is full.
+        Cancelled: the lifeline was cancelled.
+    """
+    held = ExitStack()
+    folder = None
+    try:
+        folder = _new_folder(runs)
+        held.enter_context(locked(folder / _LOCK, waiting=lifeline.check))
+        work, report = _lay_out(folder, probe)
+        environ = _environ(probe, environment, folder)
+        served = probe.served
+        with spending(Step.START):
+            run = run_supervised(
+                _drive(probe, served, environment, work, environ) if served else _argv(probe, environment),
+                cwd=work,
+                report=report,
+                environ=environ,
+                timeout_s=probe.timeout_s,
+                lifeline=lifeline,
+                on_output=output,
+                is_driver=served is not None,
+            )
+            move(run.wall_s, to=Step.RUN)
+        if not report.is_dir():  # what the run showed may have been that
+            raise OSError(f"`{folder}` was removed while it ran")
+        seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
+        if probe.command and not any(report.glob("stacks-*.txt")):
+            seen = _of_the_machine(seen, stray(probe.command, environ["PATH"], environment.folder))
+        return _with_reported(seen, _reported(run, report))
+    except OSError as error:
+        raise Unavailable(
+            f"the probe could not be run: {error}",
+            hint="nothing was learnt about this release; check the disk and the cache folder",
+        ) from error
+    finally:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        held.close()
+
+
+def _new_folder(runs: Path) -> Path:
+    """Make a folder that nobody has: in a container, the process of the last command had our number, too."""
+    while True:
+        folder = runs / f"{os.getpid()}-{next(_numbers)}"
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            return folder
+
+
+def _lay_out(folder: Path, probe: Probe) -> tuple[Path, Path]:
+    """Make the folders of one run; return where the probe works and where reports are left."""
+    for name in ("work", "home", "tmp", "report"):
+        (folder / name).mkdir(parents=True)
+    work = folder / "work"
+    for file in probe.files:
+        path = work / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content)
+        if file.executable:
+            path.chmod(0o755)
+    return work, folder / "report"
+
+
+def _argv(probe: Probe, environment: Environment) -> list[str]:
+    if probe.command is not None:
+        return ["/bin/sh", "-c", probe.command]
+    return [str(environment.bin / "python"), str(probe.script)]
+
+
+def _environ(probe: Probe, environment: Environment, folder: Path) -> dict[str, str]:
+    """The variables of a run: nothing of the user's shell but the path, the language and the certificates."""
+    return {
+        **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        "PATH": os.pathsep.join([str(environment.bin), os.environ.get("PATH", os.defpath)]),
+        "VIRTUAL_ENV": str(environment.folder),
+        "HOME": str(folder / "home"),
+        "TMPDIR": str(folder / "tmp"),
+        "PYTHONUNBUFFERED": "1",  # what a probe wrote before it was killed is evidence
+        "BISECT_ASGI_REPORT": str(folder / "report"),
+        "BISECT_ASGI_METRICS": str(folder / "report" / _METRICS),
+        **dict(probe.environ),
+    }
+
+
+def _drive(
+    probe: Probe, served: Served, environment: Environment, work: Path, environ: dict[str, str]
+) -> list[str]:
+    """The driver's command line; its request lies beside the working directory."""
+    request = DriveRequest(
+        python=str(environment.bin / "python"),
+        environ=environ,
+        app_file=str(work / served.file),
+        app_name=served.name,
+        probe_file=str(work / probe.script) if probe.script else None,
+        load=served.load,
+        options=served.options,
+        startup_s=served.startup_s,
+        report=environ["BISECT_ASGI_REPORT"],
+    )
+    path = work.with_name("request.json")
+    path.write_bytes(codec.to_json(request))
+    # -P: a file beside the probe must not stand in for a module of the driver's.
+    return [sys.executable, "-P", "-m", "bisect_asgi.backend.served.drive", str(path)]
+
+
+def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
+    """What a served probe showed; without a result, it was stopped or the driver itself failed."""
+    base = _observe(probe, run, report)
+    try:
+        driven = codec.from_json((report / RESULT).read_bytes(), Driven)
+    except (OSError, codec.Unreadable):
+        return base if run.timed_out else replace(base, outcome=Outcome.BROKEN)
+    if driven.outcome is Outcome.BROKEN:
+        raise UsageError(
+            f"the driver half of `{probe.script}` does not load: {driven.type}: {driven.message}",
+            hint="it is imported without the package under test: import what the app needs inside the "
+            "function that makes it",
+        )
+    sign = None
+    if driven.outcome is Outcome.FAILED:
+        sign = signature.of_exception(
+            driven.type, driven.message, phase=driven.phase, frames=driven.frames, own=_own(probe)
+        )
+    elif driven.type == UNREADABLE_METRIC:
+        sign = signature.complaint(driven.message)
+    elif driven.outcome is Outcome.UNTESTABLE:
+        sign = signature.of_environment(driven.phase, driven.message)
+    return replace(
+        base,
+        outcome=Outcome.PASSED if driven.type == UNREADABLE_METRIC else driven.outcome,
+        phase=driven.phase,
+        signature=sign,
+        cpu_s=max(0.0, base.cpu_s - driven.own_cpu_s),
+        metrics=driven.metrics,
+        units=driven.units,
+        frames=driven.frames,
+        stacks=driven.stacks or base.stacks,
+    )
+
+
+def _observe(probe: Probe, run: Run, report: Path) -> Observation:
+    """Put what the run and its reports say into one observation."""
+    outcome, sign = _outcome(run), None
+    exception = _exception(run, report, of_script=probe.command is None)
+    if untested := _untested(run):
+        outcome, sign = Outcome.UNTESTABLE, untested
+    elif outcome is not Outcome.PASSED:
+        sign = _signature(probe, run, exception)
+    return Observation(
+        outcome=outcome,
+        phase=sign.phase if sign else Phase.CHECK,
+        signature=sign,
+        exit_code=run.exit_code,
+        wall_s=run.wall_s,
+        cpu_s=run.cpu_s,
+        peak_bytes=max([run.peak_bytes, *(int(p.read_text() or 0) for p in report.glob("peak-*.txt"))])
+        or None,
+        output_tail=run.output_tail,
+        busy=run.busy,
+        frames=exception.frames if exception else (),
+        stacks="\n".join(p.read_text(errors="replace") for p in sorted(report.glob("stacks-*.txt"))).strip(),
+    )
+
+
+def _reported(run: Run, report: Path) -> Reported:
+    """The metrics that the probe printed or wrote into its file; what is in the file goes before."""
+    printed = metrics.of_lines(run.metric_lines)
+    path = report / _METRICS
+    if not path.exists():
+        return printed
+    if not path.is_file():
+        return printed.then(Reported(problem="the file of metrics is no file"))
+    with path.open("rb") as stream:
+        return printed.then(metrics.of_json(stream.read(metrics.FILE_BYTES + 1)))
+
+
+def _with_reported(seen: Observation, reported: Reported) -> Observation:
+    """Add what else was reported to what the run returned.
+
+    A run that passed stays so whatever cannot be read of its metrics, because which one decides is not known
+    here; it carries the complaint, and where the metric that decides is missing, the judge tells why.
+    """
+    units = {name: unit for name, unit in reported.units.items() if name not in seen.metrics}
+    seen = replace(seen, metrics={**reported.values, **seen.metrics}, units={**units, **seen.units})
+    if not reported.problem or seen.outcome is not Outcome.PASSED or seen.signature is not None:
+        return seen
+    return replace(seen, signature=signature.complaint(reported.problem))
+
+
+def _outcome(run: Run) -> Outcome:
+    """git bisect's exit codes: 0 passes, 125 cannot tell, all others fail."""
+    if run.exit_code == 0:
+        return Outcome.PASSED
+    return Outcome.UNTESTABLE if run.exit_code == UNTESTABLE_EXIT else Outcome.FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ReportedException:
+    type: str
+    message: str
+    importing: bool
+    frames: tuple[tuple[str, int, str], ...]
+
+
+def _exception(run: Run, report: Path, *, of_script: bool) -> _ReportedException | None:
+    """The exception that ended the script, or the last one that ended any Python process of a command."""
+    if run.exit_code != 1:
+        return None
+    pattern = f"exception-{run.pid}.json" if of_script else "exception-*.json"
+    files = sorted(report.glob(pattern), key=lambda path: path.stat().st_mtime_ns)
+    try:
+        return codec.from_json(files[-1].read_bytes(), _ReportedException) if files else None
+    except codec.Unreadable:  # killed while it wrote
+        return None
+
+
+def _of_the_machine(seen: Observation, program: Path | None) -> Observation:
+    """What a command showed that ran no Python of the environment: nothing, if `program` is the machine's."""
+    if program is None:
+        return seen
+    reason = f"`{program.name}` is no program of this environment, and `{program}` is one of another"
+    sign = signature.of_environment(Phase.CHECK, reason)
+    return replace(seen, outcome=Outcome.UNTESTABLE, phase=sign.phase, signature=sign)
+
+
+def _untested(run: Run) -> Signature | None:
+    """Why a run of tests tested nothing, whatever its exit code says."""
+    if run.timed_out or run.exit_code is None:
+        return None
+    return runners.untested(run.output_tail, run.exit_code)
+
+
+def _signature(probe: Probe, run: Run, exception: _ReportedException | None) -> Signature:
+    if run.timed_out:
+        return signature.of_timeout(probe.timeout_s)
+    exit_code = run.exit_code if run.exit_code is not None else -9
+    if _may_be_of_tests(probe, exception) and (
+        failed := runners.failure(run.output_tail, exit_code, own=_own(probe))
+    ):
+        return failed
+    if exception:
+        return signature.of_exception(
+            exception.type,
+            exception.message,
+            phase=Phase.IMPORT if exception.importing else Phase.CHECK,
+            frames=exception.frames,
+            own=_own(probe),
+        )
+    printed = signature.from_output(run.output_tail, own=_own(probe)) if exit_code == 1 else None
+    return printed or signature.of_exit(exit_code)
+
+
+def _may_be_of_tests(probe: Probe, exception: _ReportedException | None) -> bool:
+    """Tell whether what tests print says more than the exception.
+
+    A command's is perhaps that of a process which a test started. A script's own says more, unless it is just
+    that a process failed.
+    """
+    return probe.command is not None or exception is None or exception.type == "CalledProcessError"
+
+
+def _own(probe: Probe) -> tuple[str, ...]:
+    """The names of the probe's files."""
+    return tuple(file.name for file in probe.files)
+
+
+def clean_up(runs: Path) -> None:
+    """Remove what runs of a killed tool left behind.
+
+    The lock tells: whether there is a process of that number says little in containers that share a cache.
+    """
+    for folder in runs.glob("*-*"):
+        owner, lock = folder.name.partition("-")[0], folder / _LOCK
+        if not owner.isdigit() or (not lock.exists() and is_alive(int(owner))):
+            continue
+        with suppress(OSError), locked_if_free(lock) as free:  # somebody else may remove it meanwhile
+            if free:
+                shutil.rmtree(folder, ignore_errors=True)

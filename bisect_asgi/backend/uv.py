@@ -1,0 +1,325 @@
+"""uv as a dependency of ours: found in our own installation, asked with a configuration of our own.
+
+Two settings make it fast on every index: pages that were got in this run are not asked for again, nor those
+of ten minutes before it, also where the index sends no cache headers; and files never. A candidate
+uploaded since is handled by asking again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from bisect_asgi.backend.files import write_whole
+from bisect_asgi.backend.process.run import Completed, run_helper
+from bisect_asgi.backend.watching import Watch, is_progress
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable
+
+# What reaches the network or the caches as the user's own uv would; everything else of the shell stays out.
+_KEPT = re.compile(
+    r"(?i)^(PATH|HOME|LANG|LC_.*|TMPDIR|NETRC|SSL_CERT_(FILE|DIR)|(HTTPS?|ALL|NO)_PROXY|XDG_.*_HOME"
+    r"|UV_(CACHE_DIR|INDEX_.+_(USERNAME|PASSWORD)|KEYRING_PROVIDER|SYSTEM_CERTS|NATIVE_TLS|HTTP_TIMEOUT"
+    r"|INSECURE_HOST|CONCURRENT_.*|LINK_MODE)|CC|CXX|CFLAGS|LDFLAGS)$"
+)
+_NETWORK = re.compile(
+    r"error sending request|Failed to fetch|tcp connect|dns error|timed out|HTTP status", re.I
+)
+_REFUSED = re.compile(r"authentication credentials|\b(?:401|403) (?:Unauthorized|Forbidden)", re.I)
+_UNSOUND = re.compile(
+    r"does not match filename|invalid zip|is invalid|was invalid|failed to extract|hash mismatch", re.I
+)
+_NO_ROOM = re.compile(r"No space left on device|os error 28|Disk quota exceeded", re.I)
+_NO_BUILD = re.compile(r"Failed to (?:download and )?build `(?P<name>[^`=]+)==(?P<version>[^`]+)`")
+_NO_WHEEL = re.compile(r"Failed to build `")
+_OURS = re.compile(r"os error \d+|No interpreter found|Python interpreter", re.I)
+_CAUSE = re.compile(r"^\s*(?:error|cause|×|├─▶|╰─▶):?\s*(?P<text>.*)$")
+_RETRIES = 3
+# Files in wheels are dated alike, so that equal files are equal bytes; and what a build says last comes last.
+_BUILDING = {"SOURCE_DATE_EPOCH": "1577836800", "PYTHONUNBUFFERED": "1"}
+_KEEP = 'cache-control = {{ api = "max-age={age_s}", files = "max-age=365000000, immutable" }}\n'
+_KEPT_FOR_S = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indexes:
+    """Where the user's uv looks: the first has the highest priority, the last is the default."""
+
+    urls: tuple[str, ...]
+    find_links: tuple[str, ...] = ()
+
+
+class SdistBuildFailed(BuildFailed):
+    """One distribution could not be built; `name` and `version` say which."""
+
+    def __init__(self, message: str, *, name: str = "", version: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+        self.version = version
+
+
+def binary() -> str:
+    """The uv that was installed with us.
+
+    Raises:
+        Unavailable: the installation is damaged.
+    """
+    import uv
+
+    try:
+        return uv.find_uv_bin()
+    except FileNotFoundError as error:
+        raise Unavailable(
+            f"uv's program is missing: {error}", hint="install bisect-asgi again; uv comes with it"
+        ) from error
+
+
+def configured_indexes() -> Indexes:
+    """Ask uv which indexes the user's configuration gives, here and now (files, variables, defaults).
+
+    Raises:
+        Unavailable: uv could not read its configuration.
+    """
+    asked = subprocess.run(
+        [
+            *(binary(), "pip", "compile", "-", "--quiet", "--no-header", "--python", sys.executable),
+            *("--emit-index-url", "--emit-find-links"),
+        ],
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode != 0:
+        raise Unavailable(
+            f"uv cannot read its configuration: {first_cause(asked.stderr)}",
+            hint="`uv pip compile - --emit-index-url < /dev/null` shows it",
+        )
+    said: dict[str, list[str]] = {"--index-url": [], "--extra-index-url": [], "--find-links": []}
+    for line in asked.stdout.splitlines():
+        option, _, value = line.strip().partition(" ")
+        if option in said:
+            said[option].append(value if "://" in value else str(Path(value).absolute()))
+    urls = said["--extra-index-url"] + said["--index-url"]
+    return Indexes(urls=tuple(urls), find_links=tuple(said["--find-links"]))
+
+
+class Uv:
+    """Runs uv with our configuration, and tells its failures apart.
+
+    Args:
+        folder: where the configuration is written.
+        indexes: what `configured_indexes` said.
+    """
+
+    def __init__(self, folder: Path, indexes: Indexes) -> None:
+        self.indexes = indexes
+        self._binary = binary()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._begun = time.monotonic()
+        self._configs: dict[int, Path] = {}
+        self._asking = folder / "uv-refresh.toml"
+        # uv's own `--refresh` does nothing to an index that has a cache-control.
+        _write(self._asking, _configuration(indexes, ""))
+        kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
+        # One quick retry of a single request is uv's; a whole failed call is ours to repeat.
+        self._environ = {"UV_HTTP_RETRIES": "1"} | kept
+
+    def begin(self) -> None:
+        """Begin a new command: pages that an earlier one got are as old as those of another process."""
+        self._begun = time.monotonic()
+
+    @property
+    def _config(self) -> Path:
+        """What has uv content with the pages of this run; another for each ten minutes of it."""
+        since = int(time.monotonic() - self._begun) // _KEPT_FOR_S
+        if since not in self._configs:
+            age_s = _KEPT_FOR_S * (since + 1)
+            path = self._folder / f"uv-{age_s}.toml"
+            _write(path, _configuration(self.indexes, _KEEP.format(age_s=age_s)))
+            self._configs[since] = path
+        return self._configs[since]
+
+    def run(
+        self,
+        *arguments: str,
+        lifeline: Lifeline,
+        stdin: str = "",
+        ask_again: bool = False,
+        keeps: Sequence[int] = (),
+    ) -> str:
+        """Return what `uv pip …` wrote to its standard output; network failures are tried again.
+
+        `ask_again`: have it ask the index anew, whatever it has kept. `keeps`: see `run_helper`.
+
+        Raises:
+            Unresolvable: the requirements cannot be satisfied.
+            SdistBuildFailed: a distribution could not be built.
+            Unavailable: the index did not answer after the retries, or the disk is full.
+            Cancelled: the lifeline was cancelled.
+        """
+        config = [str(self._asking), "--refresh"] if ask_again else [str(self._config)]
+        argv = ["pip", *arguments, "--no-progress", "--config-file", *config]
+        return self._ask(argv, self._environ, lifeline, stdin, keeps)
+
+    def make_environment(self, folder: Path, python: str, *, lifeline: Lifeline) -> None:
+        """Make an environment without anything in it that may be moved, for the Python at a path.
+
+        Raises:
+            Unavailable: uv cannot make one with it.
+            Cancelled: the lifeline was cancelled.
+        """
+        how = ("--relocatable", "--no-project", "--quiet", "--config-file", str(self._config))
+        self._ask(["venv", str(folder), "--python", python, *how], self._environ, lifeline)
+
+    def build(self, project: Path, *arguments: str, lifeline: Lifeline) -> None:
+        """Build the wheel of the project in a folder; network failures are tried again.
+
+        It is built as an installer would: with what its `[build-system]` says, whatever `[tool.uv]` does.
+
+        Raises:
+            BuildFailed: it could not be built; what its build said last is told.
+            Unavailable: the index did not answer after the retries, or the disk is full.
+            Cancelled: the lifeline was cancelled.
+        """
+        # Not quiet: that keeps back what the build says.
+        how = ("--wheel", "--no-sources", "--force-pep517", "--no-create-gitignore", "--no-progress")
+        argv = ["build", str(project), *how, *arguments, "--config-file", str(self._config)]
+        self._ask(argv, self._environ | _BUILDING, lifeline)
+
+    def _ask(
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        lifeline: Lifeline,
+        stdin: str = "",
+        keeps: Sequence[int] = (),
+    ) -> str:
+        argv = [self._binary, *arguments, "--color", "never"]
+        for attempt in Retrying(
+            retry=retry_if_exception_type(_NetworkFault),
+            stop=stop_after_attempt(_RETRIES),
+            wait=wait_random_exponential(multiplier=0.5, max=5),
+            reraise=True,
+        ):
+            with attempt:
+                watch = Watch()
+                try:
+                    completed = run_helper(
+                        argv, environ=environ, lifeline=lifeline, stdin=stdin, on_stderr=watch, keeps=keeps
+                    )
+                finally:
+                    watch.charge()
+                if completed.exit_code != 0:
+                    raise _failure(completed)
+        return completed.stdout
+
+
+class _NetworkFault(Unavailable):
+    """The network or the index failed; it may answer the next time."""
+
+
+def _failure(completed: Completed) -> Exception:
+    """What uv's failure means. Exit code 1: not possible as asked; 2: it could not do its work."""
+    stderr = _logs_last(_without_progress(completed.stderr))
+    text = stderr.partition("[stderr]")[0]  # what a build says is not what uv says
+    cause = first_cause(stderr)
+    if _NO_ROOM.search(text):
+        return Unavailable(f"there is no room left on the disk: {cause}", hint=_ROOM_HINT)
+    if _NETWORK.search(text):
+        return _NetworkFault(
+            f"the package index did not answer after {_RETRIES} attempts: {cause}",
+            hint="nothing was learnt about any release that needs it; run the same command again later",
+        )
+    if _REFUSED.search(text):
+        return Unavailable(
+            f"the package index refused an answer: {cause}",
+            hint="check its credentials in uv's configuration",
+        )
+    if build := _NO_BUILD.search(text):
+        return SdistBuildFailed(cause, name=build["name"], version=build["version"])
+    if _UNSOUND.search(text) or _is_its_own_fault(text):
+        return BuildFailed(cause)
+    if completed.exit_code == 1:
+        return Unresolvable(cause)
+    return Unavailable(
+        f"uv failed: {cause}",
+        hint="nothing was learnt; `bisect-asgi cache --clear` may help if its cache is damaged",
+    )
+
+
+def _without_progress(stderr: str) -> str:
+    """What uv says of a failure alone; what a build wrote may look like anything, and stays."""
+    message, mark, built = stderr.partition("[stderr]")
+    return "".join(line for line in message.splitlines(keepends=True) if not is_progress(line)) + mark + built
+
+
+_ROOM_HINT = "free some, or clear what is kept: `bisect-asgi cache --clear`"
+
+
+def _is_its_own_fault(text: str) -> bool:
+    """Tell whether a project did not build, and not because of something on this machine."""
+    return bool(_NO_WHEEL.search(text)) and not _OURS.search(text)
+
+
+def _logs_last(stderr: str) -> str:
+    """Put what a project's build said behind uv's message, where the message of a dependency's has it."""
+    log, found, message = stderr.rpartition("\nerror: Failed to build ")
+    said = log.removeprefix("Building wheel...").strip()
+    if not found or not said or "[stderr]" in message:
+        return stderr.removeprefix("Building wheel...\n")
+    return f"{found.strip()} {message.partition(f'{chr(10)}hint:')[0]}\n[stderr]\n{said}"
+
+
+def first_cause(stderr: str) -> str:
+    """The telling part of uv's message: its last `cause`, else its first line, on one line.
+
+    Where a build failed, what the build itself said last is told, too.
+    """
+    message, _, built = stderr.partition("\nhint:")[0].partition("[stderr]")
+    lines = _joined(message.splitlines())
+    causes = [match["text"].strip() for line in lines if (match := _CAUSE.match(line)) and match["text"]]
+    told = [line for line in causes if not line.startswith("No solution found")]
+    last = (told or causes or [stderr.strip().partition("\n")[0] or "it gave no reason"])[-1]
+    said = [line.strip() for line in built.splitlines() if line.strip()]
+    return f"{said[-1]} ({last})" if said else last
+
+
+def _joined(lines: Sequence[str]) -> list[str]:
+    """Put uv's indented continuation lines back behind the line that they continue."""
+    joined: list[str] = []
+    for line in lines:
+        if joined and line.startswith("      ") and line.strip():
+            joined[-1] += " " + line.strip()
+        else:
+            joined.append(line)
+    return joined
+
+
+def _configuration(indexes: Indexes, keep: str) -> str:
+    """uv's configuration; a JSON string is a TOML string."""
+    tables = []
+    for place, url in enumerate(indexes.urls):
+        tables.append(
+            f'[[index]]\nname = "index-{place}"\nurl = {json.dumps(url)}\n'
+            f"default = {'true' if place == len(indexes.urls) - 1 else 'false'}\n"
+            f"{keep}"
+        )
+    links = f"find-links = {json.dumps(list(indexes.find_links))}\n"
+    return links + ("\n".join(tables) if tables else "no-index = true\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that other threads and processes may be reading; it may have credentials in it."""
+    if not path.exists() or path.read_text() != text:
+        write_whole(path, text.encode())

@@ -1,0 +1,210 @@
+"""Read a probe and its files from the disk, with what the probe says of itself."""
+
+from __future__ import annotations
+
+import ast
+import math
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.model import Probe, ProbeFile, ReadyMadeLoad, Served
+from bisect_asgi.core.plan import options as metadata
+from bisect_asgi.core.plan.options import Options, ProbeMetadata
+from bisect_asgi.core.plan.plan import DEFAULT_TIMEOUT_S
+from bisect_asgi.core.text import listing
+
+_LARGEST_BYTES = 100 * 1024 * 1024
+
+
+def read_metadata(path: Path) -> ProbeMetadata:
+    """Read the probe's metadata; paths in its table are taken from the probe's folder.
+
+    Raises:
+        UsageError: there is no such file, it cannot be read, or its metadata is malformed.
+    """
+    stated = metadata.read(read_bytes(path, "--probe").decode("utf-8", errors="replace"), name=path.name)
+    return replace(stated, options=beside(stated.options, path.parent))
+
+
+def beside(options: Options, folder: Path) -> Options:
+    """The options of a file, its paths taken from the file's folder."""
+    return replace(
+        options,
+        app=None if options.app is None else str(folder / options.app),
+        include=tuple(str(folder / name) for name in options.include),
+        with_requirements=tuple(str(folder / name) for name in options.with_requirements),
+    )
+
+
+def load(path: Path | None, options: Options) -> Probe:
+    """Return the probe with all the files that its runs need.
+
+    Raises:
+        UsageError: there is neither a script nor a command, or a file cannot be read.
+    """
+    if path is None and not options.command and options.load is None:
+        raise UsageError(
+            "there is no probe",
+            hint="name a script, `--probe FILE`, a command, `--command 'python -m pytest test_x.py'`, "
+            "or an app with a load, `--app app.py --load 'GET /'`",
+        )
+    files = list(_included(options.include))
+    script = path.name if path and not options.command else None
+    if path is not None:
+        files.append(ProbeFile(name=path.name, content=read_bytes(path, "--probe")))
+    served = _served(path, options)
+    if options.app is not None:
+        file = Path(options.app.rpartition(":")[0] or options.app)
+        files.append(ProbeFile(name=file.name, content=read_bytes(file, "--app")))
+    timeout_s = DEFAULT_TIMEOUT_S if options.timeout is None else options.timeout
+    if not 0 < timeout_s < math.inf:
+        raise UsageError(f"`--timeout {timeout_s:g}` is out of range", hint="it is in seconds, above 0")
+    return Probe(
+        name=options.command or (path.name if path else options.app or ""),
+        script=script,
+        command=options.command,
+        files=tuple(dict.fromkeys(files)),
+        served=served,
+        environ=tuple((name, _variable(name)) for name in options.env),
+        timeout_s=timeout_s,
+    )
+
+
+def read_requirements(paths: Sequence[str]) -> tuple[str, ...]:
+    """Read the requirements of requirements files: one each line, comments and blank lines passed over.
+
+    Raises:
+        UsageError: a file cannot be read, or has an option in it.
+    """
+    found: list[str] = []
+    for path in paths:
+        text = read_bytes(Path(path), "--with-requirements").decode("utf-8", errors="replace")
+        for line in text.replace("\\\n", " ").splitlines():
+            words = re.split(r"(?:^|\s)#|\s--hash", line)[0].strip()
+            if words.startswith("-"):
+                raise UsageError(
+                    f"`{path}` has a line that is no requirement: `{words}`",
+                    hint="options have no place in it; write requirements alone, one each line",
+                )
+            if words:
+                found.append(words)
+    return tuple(found)
+
+
+def _served(path: Path | None, options: Options) -> Served | None:
+    """How the app is served: the one of `--app`, or of a probe file that has both `app` and `probe`."""
+    workers = options.uvicorn.get("workers") or 1
+    if not isinstance(workers, int) or workers < 1:
+        raise UsageError(f"`workers = {workers}` is out of range (`--uvicorn`)", hint="it is 1 or more")
+    load = _ready_made(options)
+    script = path if options.command is None else None
+    names = defined_names(read_bytes(script, "--probe").decode("utf-8", "replace")) if script else frozenset()
+    is_served = {"app", "probe"} <= names
+    if load is not None and options.app is None and not is_served:
+        raise UsageError(
+            f"`--load '{load.request}'` has no app to drive",
+            hint=f"name it: `--app {script if 'app' in names else 'FILE[:NAME]'}`",
+        )
+    if options.app is not None:
+        file, _, name = options.app.rpartition(":")
+        return Served(
+            file=Path(file or name).name, name=name if file else "app", load=load, options=options.uvicorn
+        )
+    if script is not None and is_served:
+        return Served(file=script.name, load=load, options=options.uvicorn)
+    return None
+
+
+def _ready_made(options: Options) -> ReadyMadeLoad | None:
+    if options.load is None:
+        return None
+    return ReadyMadeLoad(
+        request=options.load,
+        requests=_positive(options.requests, 1000, "--requests"),
+        concurrency=_positive(options.concurrency, 1, "--concurrency"),
+        keep_alive=options.keep_alive is not False,
+    )
+
+
+def defined_names(source: str) -> frozenset[str]:
+    """The names that a script defines at its top level; none where it is no Python."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return frozenset()
+    found: set[str] = set()
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.Assign(targets=targets):
+                found |= {target.id for target in targets if isinstance(target, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+            case _:
+                pass
+    return frozenset(found)
+
+
+def _positive(value: int | None, default: int, option: str) -> int:
+    if value is not None and value < 1:
+        raise UsageError(f"`{option} {value}` is out of range", hint="it is 1 or more")
+    return default if value is None else value
+
+
+def _variable(name: str) -> str:
+    if name not in os.environ:
+        raise UsageError(
+            f"there is no variable `{name}` in this shell (`--env`)", hint="set it, or drop the option"
+        )
+    return os.environ[name]
+
+
+def _included(names: Sequence[str]) -> Iterator[ProbeFile]:
+    """The files that `--include` names, and those below the folders that it names."""
+    for name in names:
+        path = Path(name)
+        if not path.is_dir():
+            yield _file(path, path.resolve().name)
+            continue
+        inner = path.name == ""  # `.` stands for what is in the folder
+        path = path.resolve()
+        for found in sorted(path.rglob("*")):
+            if found.is_file() and "__pycache__" not in found.parts:
+                yield _file(found, found.relative_to(path if inner else path.parent).as_posix())
+
+
+def _file(path: Path, name: str) -> ProbeFile:
+    return ProbeFile(name=name, content=read_bytes(path, "--include"), executable=os.access(path, os.X_OK))
+
+
+def read_bytes(path: Path, option: str) -> bytes:
+    """Read a file that the user named by `option`.
+
+    Raises:
+        UsageError: it is not there, cannot be read, or is larger than 100 MiB.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise UsageError(f"`{path}` is larger than 100 MiB (`{option}`)", hint="have the probe make it")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file `{path}` (`{option}`)", hint=_near(path)) from error
+    except OSError as error:
+        raise UsageError(
+            f"`{path}` cannot be read (`{option}`): {error.strerror}", hint="it has to be a readable file"
+        ) from error
+
+
+def _near(path: Path) -> str:
+    try:
+        scripts = sorted(other.name for other in path.parent.glob(f"*{path.suffix or '.py'}"))
+    except OSError:
+        scripts = []
+    if not scripts:
+        return f"`{path.parent}` has no such files"
+    return f"`{path.parent}` has {listing((f'`{name}`' for name in scripts), most=6)}"

@@ -1,0 +1,107 @@
+"""Where things are kept on this machine: the folders and files below the cache folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import platformdirs
+
+from bisect_asgi.core import codec
+from bisect_asgi.core.errors import UsageError, not_writable
+
+DEFAULT_LIMIT = "20 GiB"
+_UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders and files below the cache folder."""
+
+    root: Path
+
+    @classmethod
+    def configured(cls) -> Places:
+        """The user's cache folder, or `BISECT_ASGI_CACHE_DIR`.
+
+        Raises:
+            Unavailable: it cannot be written.
+        """
+        root = cls.folder()
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            (root / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
+        except OSError as error:
+            raise not_writable("the cache folder", root, error) from error
+        return cls(root)
+
+    @staticmethod
+    def folder() -> Path:
+        """Where the cache folder is to be."""
+        named = os.environ.get("BISECT_ASGI_CACHE_DIR")
+        return Path(named).absolute() if named else platformdirs.user_cache_path("bisect-asgi")
+
+    @property
+    def store(self) -> Path:
+        """The store's file."""
+        return self.root / "store.db"
+
+    @property
+    def environments(self) -> Path:
+        """The environments' folder."""
+        return self.root / "environments"
+
+    @property
+    def logs(self) -> Path:
+        """The event logs' folder."""
+        return self.root / "logs"
+
+    @property
+    def repositories(self) -> Path:
+        """The folder of copies of repositories."""
+        return self.root / "repositories"
+
+    @property
+    def requirements(self) -> Path:
+        """The folder in which it is kept what distributions require that other machines have."""
+        return self.root / "requirements"
+
+    def answers(self, kind: str, about: object) -> Path:
+        """The file in which an answer of the outside is kept."""
+        return self.root / "answers" / f"{kind}-{codec.digest(about)}.json"
+
+    def new_log(self, project: str) -> Path:
+        """The path of a new event log; names sort by time."""
+        return self.logs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{project}.jsonl"
+
+    def newest_log(self) -> Path:
+        """The path of the newest event log; one is empty where a command did not come to its beginning.
+
+        Raises:
+            UsageError: there is none.
+        """
+        logs = sorted(path for path in self.logs.glob("*.jsonl") if path.stat().st_size)
+        if not logs:
+            raise UsageError(
+                "there is no event log yet", hint="`bisect-asgi PACKAGE --probe FILE` writes one"
+            )
+        return logs[-1]
+
+
+def limit_bytes() -> int:
+    """How much room environments may take: `BISECT_ASGI_CACHE_LIMIT`, such as `20 GiB`.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    text = os.environ.get("BISECT_ASGI_CACHE_LIMIT", DEFAULT_LIMIT)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT]iB)", text.strip(), re.IGNORECASE)
+    if not match:
+        raise UsageError(
+            f"`{text}` cannot be read (`BISECT_ASGI_CACHE_LIMIT`)",
+            hint="it is a size such as `500 MiB` or `20 GiB`",
+        )
+    return int(float(match[1]) * _UNITS[match[2].upper()])

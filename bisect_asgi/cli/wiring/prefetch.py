@@ -1,0 +1,52 @@
+"""What takes time is begun before it is needed: a command waits for other programs, and they for it."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bisect_asgi.backend.uv import Indexes
+    from bisect_asgi.core.events import Event
+
+_lock = threading.Lock()
+_asked: Future[Indexes] | None = None
+
+
+def ask_for_indexes() -> Future[Indexes]:
+    """Have uv say which indexes the user's configuration gives, once for a command; the caller goes on."""
+    global _asked
+    with _lock:
+        if _asked is None:
+            _asked = Future()
+            threading.Thread(target=_ask, args=(_asked,), name="indexes", daemon=True).start()
+        return _asked
+
+
+def _ask(answer: Future[Indexes]) -> None:
+    from bisect_asgi.backend.uv import configured_indexes
+
+    try:
+        answer.set_result(configured_indexes())
+    except BaseException as error:
+        answer.set_exception(error)
+
+
+class ImportReport:
+    """A sink that imports what the report needs as soon as a trial runs, which leaves this process idle."""
+
+    def __init__(self) -> None:
+        self._is_begun = False
+
+    def __call__(self, event: Event) -> None:
+        """Begin with the first trial."""
+        if not self._is_begun and type(event).__name__ == "TrialStarted":
+            self._is_begun = True
+            threading.Thread(target=_import_report, name="report", daemon=True).start()
+
+
+def _import_report() -> None:
+    with suppress(Exception):  # what is wrong will be told where it is needed
+        from bisect_asgi.report import document as fold  # noqa: F401

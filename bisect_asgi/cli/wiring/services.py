@@ -1,0 +1,152 @@
+"""What a session needs of the outside, put together for one command: here, or on a cluster."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from bisect_asgi.backend import interpreters
+from bisect_asgi.backend.executors.dask.calls import Elsewhere
+from bisect_asgi.backend.index import IndexClient
+from bisect_asgi.backend.kept import kept
+from bisect_asgi.backend.repository import Repository
+from bisect_asgi.backend.trials.resolutions import resolve
+from bisect_asgi.backend.trials.trial import Workshop, is_built, prepare, recall, run_trial, telling
+from bisect_asgi.backend.uv import Uv
+from bisect_asgi.cli.wiring.local import indexes
+from bisect_asgi.cli.wiring.paths import Places
+from bisect_asgi.core import codec
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.events import Event
+from bisect_asgi.core.model import BuiltEnvironment, Distribution, Trial, TrialRequest
+from bisect_asgi.core.services import ReleasesOf, RunTrial, World
+
+if TYPE_CHECKING:  # of what only some commands need
+    from bisect_asgi.backend.executors.remote_trials import TrialErrand
+    from bisect_asgi.backend.release_contents import ContentsCache
+
+_TAGS_KEPT = timedelta(days=1)
+
+
+@contextmanager
+def open_world(
+    places: Places,
+    workshop: Workshop,
+    executor: Executor,
+    emit: Callable[[Event], None],
+    *,
+    show_output: bool,
+) -> Iterator[World]:
+    """Put together what a session needs of the outside."""
+    here = _here(workshop, emit, show_output=show_output)
+    pythons = places.root / "interpreters"
+    lifeline = Lifeline()
+    with (
+        closing(IndexClient(indexes(), places.root / "index")) as index,
+        ThreadPoolExecutor(thread_name_prefix="builder") as builders,
+        ExitStack() as afield,
+    ):
+        errand = None
+        if isinstance(executor, Elsewhere):
+            opened = _errand(here, places, workshop, executor, emit, show_output=show_output)
+            errand, cluster = afield.enter_context(opened), executor
+        releases_of = cache(index.releases)  # a page is asked for once in a command
+        yield World(
+            releases_of=releases_of,
+            interpreters=lambda: interpreters.find_all(pythons),
+            interpreter=lambda wish: interpreters.find(wish, pythons),
+            usable=interpreters.usable,
+            downloadable=interpreters.downloadable,
+            resolve=lambda spec: resolve(spec, workshop.store, workshop.resolver, lifeline).distributions,
+            repository=cache(lambda where: Repository.open(where, places.repositories, lifeline)),
+            requirements=lambda built: _requirements(places, workshop, built),
+            tags=lambda where: _tags(places, where),
+            changelogs=lambda distribution: _changelogs(places, index, releases_of, distribution),
+            contents=lambda distribution, python: _contents(places).contents(distribution, python, lifeline),
+            run_trial=errand or here,
+            recall=lambda request: recall(
+                request, workshop.store, host=errand.host(request, cluster) if errand else None
+            ),
+            is_built=lambda request: errand is None and is_built(request, workshop),
+            executor=executor,
+            # What is built ahead here is of no use to workers with caches of their own.
+            prepare=None
+            if errand
+            else lambda request, lifeline: prepare(request, workshop, lifeline=lifeline),
+            builders=builders,
+        )
+
+
+def _here(workshop: Workshop, emit: Callable[[Event], None], *, show_output: bool) -> RunTrial:
+    """What makes trials on this machine, and tells their progress."""
+
+    def here(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        progress, output = telling(request, emit, show_output=show_output)
+        return run_trial(request, workshop, lifeline=lifeline, progress=progress, output=output)
+
+    return here
+
+
+@contextmanager
+def _errand(
+    here: RunTrial,
+    places: Places,
+    workshop: Workshop,
+    cluster: Elsewhere,
+    emit: Callable[[Event], None],
+    *,
+    show_output: bool,
+) -> Iterator[TrialErrand]:
+    """What makes trials on a cluster, and tells their progress."""
+    from bisect_asgi.backend.executors.remote_trials import TrialErrand
+    from bisect_asgi.cli.wiring.worker import Away, Fits
+
+    command = f"bisect-asgi-{uuid.uuid4().hex}"
+    errand = TrialErrand(
+        here,
+        Away(indexes=indexes(), command=command, show_output=show_output),
+        workshop=workshop,
+        fits=lambda interpreter: Fits(interpreter=interpreter),
+        requirements=places.requirements,
+        folders_travel=cluster.is_here,
+    )
+    with cluster.listening(command, lambda message: emit(codec.event_from_json(message)), errand.came):
+        yield errand
+
+
+def _requirements(
+    places: Places, workshop: Workshop, built: BuiltEnvironment
+) -> Mapping[str, tuple[str, ...]]:
+    """What an environment's distributions require, be it here or on a worker."""
+    if here := workshop.environments.requirements(built.digest):
+        return here
+    from bisect_asgi.backend.executors.remote_trials import read_requirements
+
+    return read_requirements(places.requirements, built)
+
+
+def _tags(places: Places, where: str) -> tuple[str, ...]:
+    from bisect_asgi.cli.wiring.behind import asked_tags
+
+    return kept(places.answers("tags", where), lambda: asked_tags(where), at_most=_TAGS_KEPT)
+
+
+def _changelogs(
+    places: Places, index: IndexClient, releases_of: ReleasesOf, distribution: Distribution
+) -> tuple[str, ...]:
+    from bisect_asgi.cli.wiring.behind import changelogs
+
+    path = places.answers("changelogs", distribution)
+    return kept(path, lambda: changelogs(index, releases_of, distribution))
+
+
+@cache
+def _contents(places: Places) -> ContentsCache:
+    from bisect_asgi.backend.release_contents import ContentsCache
+
+    return ContentsCache(places.root / "contents", Uv(places.root / "uv", indexes()))

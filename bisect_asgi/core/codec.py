@@ -1,0 +1,78 @@
+"""Values to JSON and back: the one home of msgspec.
+
+Events carry their class name under `event`, so that a line of a log says what it is; those of a stage are
+written as they are, with its number beside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TypeVar, get_args
+
+import msgspec
+
+from bisect_asgi.core.events import Event, Staged, unstaged
+
+T = TypeVar("T")
+
+_EVENTS = {kind.__name__: kind for kind in get_args(Event) if kind is not Staged}
+
+
+class Unreadable(ValueError):
+    """The text is not what it should be; the message says where."""
+
+
+def to_json(value: object) -> bytes:
+    """Write a value of the model as compact JSON, keys in the order of the fields."""
+    return msgspec.json.encode(value)
+
+
+def from_json(text: bytes | str, kind: type[T]) -> T:
+    """Read a value of the model.
+
+    Raises:
+        Unreadable: `text` is not JSON, or not a `kind`.
+    """
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Unreadable(str(error)) from error
+
+
+def convert(value: object, kind: type[T]) -> T:
+    """Read a value of the model from dicts, lists and strings, as TOML gives them.
+
+    Raises:
+        Unreadable: `value` is not a `kind`; the message names the place and both types.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise Unreadable(str(error)) from error
+
+
+def event_to_json(event: Event) -> bytes:
+    """Write an event as one line of JSON (without the line's end)."""
+    stage = {"stage": event.stage} if isinstance(event, Staged) else {}
+    inner = unstaged(event)
+    return msgspec.json.encode({"event": type(inner).__name__, **stage, **msgspec.to_builtins(inner)})
+
+
+def event_from_json(line: bytes | str) -> Event:
+    """Read one line of a log.
+
+    Raises:
+        Unreadable: the line is cut off, or written by a version that knew other events.
+    """
+    fields = from_json(line, dict[str, object])
+    kind = _EVENTS.get(str(fields.pop("event", None)))
+    if kind is None:
+        raise Unreadable("unknown event")
+    stage = fields.pop("stage", None)
+    event: Event = convert(fields, kind)
+    return event if stage is None else Staged(stage=convert(stage, int), event=event)
+
+
+def digest(*parts: object) -> str:
+    """Name the parts by 32 hexadecimal digits: equal values, equal name."""
+    return hashlib.blake2b(msgspec.json.encode(parts, order="deterministic"), digest_size=16).hexdigest()

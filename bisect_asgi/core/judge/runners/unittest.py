@@ -1,0 +1,54 @@
+"""Read what unittest prints of tests that fail."""
+
+from __future__ import annotations
+
+import re
+
+from bisect_asgi.core.judge import tracebacks
+from bisect_asgi.core.judge.runners.base import FailingTest
+
+_START = re.compile(r"^={70}\n", re.MULTILINE)
+_BLOCK = re.compile(r"(?:ERROR|FAIL): (?P<title>.+)\n(?:.+\n)?-{70}\n")
+_END = re.compile(r"^-{70}$", re.MULTILINE)
+_TITLE = re.compile(r"(?P<method>\w+) \((?P<of>[\w.<>]+)\)(?P<rest>.*)")
+_RAN = re.compile(
+    r"^Ran (?P<ran>\d+) tests? in [\d.]+s\n\n(?P<result>OK|NO TESTS RAN)(?: \((?P<counts>.+)\))?\s*\Z",
+    re.MULTILINE,
+)
+_SKIPPED = re.compile(r"\bskipped=(\d+)")
+
+
+def failing_tests(output: str) -> tuple[FailingTest, ...]:
+    """The tests that unittest says failed; empty: `output` is none of unittest's."""
+    tests = []
+    for block in _START.split(output)[1:]:
+        head = _BLOCK.match(block)
+        raised = tracebacks.last(_END.split(block[head.end() :])[0]) if head else None
+        if head and raised:
+            name = _name(head["title"])
+            tests.append(
+                FailingTest(name=name, type=raised.type, message=raised.message, frames=raised.frames)
+            )
+    return tuple(tests)
+
+
+def _name(title: str) -> str:
+    """`T.test_a` of `test_a (app.T.test_a)`; before Python 3.11 that is `test_a (app.T)`."""
+    match = _TITLE.fullmatch(title)
+    if match is None:
+        return title
+    method = match["method"]
+    parts = match["of"].removesuffix(f".{method}").split(".")
+    return f"{parts[-1]}.{method}{match['rest']}"
+
+
+def untested(output: str) -> str | None:
+    """Why a run of unittest that failed nothing tested nothing; None: it did test, or is none."""
+    match = _RAN.search(output)
+    if match is None:
+        return None
+    skipped = _SKIPPED.search(match["counts"] or "")
+    count = int(skipped[1]) if skipped else 0
+    if int(match["ran"]) > count:
+        return None
+    return f"no test ran: {count} skipped" if count else "no test ran"

@@ -1,0 +1,109 @@
+"""Environment markers (PEP 508), evaluated for an interpreter that is not the one running this.
+
+An environment here has all the marker variables: packaging would take a missing one from the tool's own
+interpreter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from packaging.markers import (
+    InvalidMarker,
+    Marker,
+    UndefinedComparison,
+    UndefinedEnvironmentName,
+    default_environment,
+)
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.model import Interpreter
+
+_OF_PLATFORM = (
+    *("os_name", "sys_platform", "platform_machine", "platform_system"),
+    *("platform_release", "platform_version"),
+)
+
+
+def marker_environment(
+    version: str, *, implementation: str = "CPython", platform: Mapping[str, str]
+) -> dict[str, str]:
+    """The marker variables of the interpreter with this version and implementation.
+
+    `platform` has the variables that are the machine's, such as `sys_platform`; others in it are ignored.
+    The implementation's own version, which differs from the language's on PyPy, is taken to be `version`.
+
+    Raises:
+        KeyError: `platform` lacks a variable.
+    """
+    return {
+        **{variable: platform[variable] for variable in _OF_PLATFORM},
+        "python_version": ".".join(version.split(".")[:2]),
+        "python_full_version": version,
+        "implementation_name": implementation.lower(),
+        "implementation_version": version,
+        "platform_python_implementation": implementation,
+        "extra": "",
+    }
+
+
+def markers_of(interpreter: Interpreter) -> dict[str, str]:
+    """Return the marker variables of an interpreter of this machine."""
+    platform = {name: str(value) for name, value in default_environment().items()}
+    return marker_environment(
+        interpreter.version, implementation=interpreter.implementation, platform=platform
+    )
+
+
+def holds(
+    marker: str | None, environment: Mapping[str, str], *, file: str, extras: Collection[str] = ()
+) -> bool:
+    """Tell whether `marker` holds, with none or any one of `extras`; no marker always holds.
+
+    Raises:
+        UsageError: it is no marker.
+    """
+    if not marker:
+        return True
+    parsed = _parsed(marker, file)
+    try:
+        return any(parsed.evaluate({**environment, "extra": extra}, "requirement") for extra in ("", *extras))
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        raise _not_a_marker(marker, file) from error
+
+
+def holds_in_lock(
+    marker: str | None,
+    environment: Mapping[str, str],
+    *,
+    file: str,
+    extras: Collection[str],
+    groups: Collection[str],
+) -> bool:
+    """Tell whether a marker of a `pylock.toml` holds with all of `extras` and `groups` (PEP 751).
+
+    Raises:
+        UsageError: it is no marker.
+    """
+    if not marker:
+        return True
+    parsed = _parsed(marker, file)
+    chosen = {"extras": frozenset(extras), "dependency_groups": frozenset(groups)}
+    try:
+        return parsed.evaluate({**environment, **chosen}, "lock_file")
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        raise _not_a_marker(marker, file) from error
+
+
+def _parsed(marker: str, file: str) -> Marker:
+    try:
+        return Marker(marker)
+    except InvalidMarker as error:
+        raise _not_a_marker(marker, file) from error
+
+
+def _not_a_marker(marker: str, file: str) -> UsageError:
+    return UsageError(
+        f"`{marker}` in `{file}` is no environment marker",
+        hint="it is as in PEP 508, such as `python_version < '3.11'`",
+    )

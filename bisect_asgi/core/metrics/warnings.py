@@ -1,0 +1,195 @@
+"""What is wrong with samples, in the way of hyperfine: outliers, drift, growth, a busy machine. Pure.
+
+The tests see ranks and medians: times have long tails, memory comes in pages, and one run in twenty meets the
+machine's housekeeping.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import assert_never
+
+from bisect_asgi.core.metrics.comparison import LOOKS
+from bisect_asgi.core.metrics.stats import deviations, mad, relative, theil_sen, trend
+from bisect_asgi.core.text import listing, plural
+
+OUTLIER = 10.0
+"""Standard deviations (modified z-score): hyperfine's threshold, see `Outliers`."""
+
+FEWEST = 10
+"""How many samples there are, at least, before one of them is called an outlier."""
+
+TREND = 0.005
+"""How often, at most, chance alone makes a drift be reported, or a growth: together 1 % of searches."""
+
+RELEVANT = 0.02
+"""Warnings are about parts of the median from here on; less moves no limit that the tool would set."""
+
+BUSY = 0.25
+"""The share of the machine's cores in others' use from which a measurement is suspect."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outliers:
+    """Samples far from their candidate's median, by the modified z-score (Iglewicz and Hoaglin, 1993).
+
+    They propose a threshold of 3.5, which one normal sample in 2000 exceeds; hyperfine warns from 10 (14.826
+    where the deviation is not scaled), and so does this, and as there not before 10 samples. The deviation is
+    the larger of the candidate's own and that of all together, because that of five is often small by chance.
+    """
+
+    outliers: int
+    samples: int
+    label: str
+    """Of the candidate with the farthest one."""
+    farthest: float
+    median: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """The reference, measured again and again, moves in time (Mann-Kendall's test, Theil-Sen's slope)."""
+
+    samples: int
+    start: float
+    """Where the trend begins, and where it ends: the median less, and plus, half of the change."""
+    end: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growing:
+    """Candidates' own samples rise one after another."""
+
+    labels: tuple[str, ...]
+    """The one that grows most, as a fraction, first; its trend goes from `start` to `end`."""
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Busy:
+    """Others kept `used` of the machine's `cores` busy (the median over all runs)."""
+
+    used: float
+    cores: int
+
+
+Finding = Outliers | Drift | Growing | Busy
+
+
+def findings(
+    samples: Mapping[str, Sequence[float]],
+    *,
+    reference: Sequence[float] = (),
+    busy: Sequence[float] = (),
+    cores: int = 1,
+) -> tuple[Finding, ...]:
+    """What is wrong with the samples of one search, at most one of each kind.
+
+    `samples` has each candidate's by its label, and `reference` those of the reference, both in the order in
+    which they were taken; `busy` has for each run how many cores others kept busy.
+    """
+    growing = _growing({label: values for label, values in samples.items() if len(values) >= LOOKS[0]})
+    found = (_outliers(samples), _drift(reference), growing, _busy(busy, cores))
+    return tuple(finding for finding in found if finding is not None)
+
+
+def sentence(finding: Finding, *, show: Callable[[float], str]) -> str:
+    """One finding in words."""
+    match finding:
+        case Outliers(outliers=outliers, samples=samples):
+            return (
+                f"{plural(outliers, 'outlier')} among {plural(samples, 'sample')}, the farthest "
+                f"{show(finding.farthest)} at {finding.label}, whose median is {show(finding.median)}: "
+                "something else ran at that time; close other programs, or allow more runs"
+            )
+        case Drift(samples=samples, start=start, end=end):
+            return (
+                f"the reference {'rose' if end > start else 'fell'} from {show(start)} to {show(end)} in "
+                f"{plural(samples, 'sample')}: the machine itself changed, by heat or load; what is not "
+                "compared with the reference is off by as much, so measure again when the machine is at rest"
+            )
+        case Growing(labels=labels, start=start, end=end):
+            return (
+                f"samples rise one after another at {listing(labels)}, from {show(start)} to {show(end)} at "
+                f"{labels[0]}: something is kept from run to run and grows, such as a cache; have the probe "
+                "clear it before it measures"
+            )
+        case Busy(used=used, cores=cores):
+            return (
+                f"other programs kept {used:.1f} of {plural(cores, 'core')} busy in half of the runs or "
+                "more: times are longer and noisier than on a machine at rest; close them, or have the probe "
+                "measure more at once"
+            )
+        case _ as never:
+            assert_never(never)
+
+
+def _outliers(samples: Mapping[str, Sequence[float]]) -> Outliers | None:
+    if sum(map(len, samples.values())) < FEWEST:
+        return None
+    pooled = 1.4826 * median([0.0, *(rest for values in samples.values() for rest in deviations(values))])
+    far = [
+        (relative(middle, value), label, value, middle)
+        for label, values in samples.items()
+        if values
+        for middle, scale in [(median(values), max(mad(values), pooled))]
+        for value in values
+        if abs(value - middle) > OUTLIER * scale and relative(middle, value) >= RELEVANT
+    ]
+    if not far:
+        return None
+    _, label, farthest, middle = max(far)
+    return Outliers(
+        outliers=len(far),
+        samples=sum(map(len, samples.values())),
+        label=label,
+        farthest=farthest,
+        median=middle,
+    )
+
+
+def _drift(reference: Sequence[float]) -> Drift | None:
+    _, p = trend([reference])
+    if p >= TREND:
+        return None
+    start, end = _course(reference)
+    is_relevant = relative(start, end) >= RELEVANT
+    return Drift(samples=len(reference), start=start, end=end) if is_relevant else None
+
+
+def _growing(samples: Mapping[str, Sequence[float]]) -> Growing | None:
+    """Look at all together (Hirsch, Slack and Smith, 1982), then at each with its share of the error."""
+    grows = {label: growth for label, values in samples.items() if (growth := _growth(values)) >= RELEVANT}
+    if not (2 * len(grows) > len(samples) and _is_rising(samples.values(), TREND / 2)):
+        share = TREND / 2 / len(samples) if samples else 0.0
+        grows = {label: growth for label, growth in grows.items() if _is_rising([samples[label]], share)}
+    if not grows:
+        return None
+    labels = sorted(grows, key=lambda label: -grows[label])
+    start, end = _course(samples[labels[0]])
+    return Growing(labels=tuple(labels), start=start, end=end)
+
+
+def _is_rising(series: Iterable[Sequence[float]], threshold: float) -> bool:
+    score, p = trend(series)
+    return score > 0 and p / 2 < threshold
+
+
+def _growth(values: Sequence[float]) -> float:
+    start, end = _course(values)
+    return math.copysign(relative(start, end), end - start)
+
+
+def _course(values: Sequence[float]) -> tuple[float, float]:
+    """Where the trend in values begins and ends."""
+    half, middle = theil_sen(values) * (len(values) - 1) / 2, median(values)
+    return middle - half, middle + half
+
+
+def _busy(busy: Sequence[float], cores: int) -> Busy | None:
+    used = median(busy) if busy else 0.0
+    return Busy(used=used, cores=cores) if used >= BUSY * cores else None

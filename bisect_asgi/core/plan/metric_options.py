@@ -1,0 +1,160 @@
+"""The options about which runs are bad, what is measured, and how sure an answer has to be."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Aim, Limit, Rules
+from bisect_asgi.core.metrics.quantities import Quantity, parse, show
+from bisect_asgi.core.metrics.readings import BUILT_IN, BUILT_IN_UNITS
+from bisect_asgi.core.model import Measuring
+from bisect_asgi.core.plan.options import Options
+from bisect_asgi.core.plan.plan import Budget
+
+
+def read_rules(options: Options) -> Rules:
+    """What decides: passing and failing, or a metric with its limit, or one whose limit has to be found."""
+    rules = Rules(any_failure=bool(options.any_failure), match=_pattern(options.match))
+    if not _is_measured(options):
+        return rules
+    if rules.match is not None:
+        raise UsageError(
+            "`--metric` and `--match` say two things about which runs are bad", hint="choose one of them"
+        )
+    metric = options.metric or "value"
+    above = _quantity(options.bad_above, "--bad-above")
+    below = _quantity(options.bad_below, "--bad-below")
+    bound = above or below
+    if bound is None or bound.unit == "%":
+        return replace(rules, aim=_aim(metric, above, below, options.effect))
+    if options.effect is not None:
+        raise UsageError(
+            f"`--effect {options.effect}` has no use with a limit",
+            hint="it is for ends that have to come apart",
+        )
+    return replace(rules, limit=_limit(metric, bound, is_above=above is not None))
+
+
+def _is_measured(options: Options) -> bool:
+    """Tell whether anything is measured.
+
+    Raises:
+        UsageError: what is said of it does not go together.
+    """
+    if options.bad_above is not None and options.bad_below is not None:
+        raise UsageError(
+            f"`--bad-above {options.bad_above}` and `--bad-below {options.bad_below}` are two limits",
+            hint="name one of them; the other side is good",
+        )
+    named = options.metric is not None or options.bad_above is not None or options.bad_below is not None
+    if options.effect is not None and not named:
+        raise UsageError(
+            f"`--effect {options.effect}` has no use here", hint="name what is measured: `--metric wall`"
+        )
+    return named
+
+
+def _limit(metric: str, bound: Quantity, *, is_above: bool) -> Limit:
+    """A limit of the user's, in the metric's own unit where that is known."""
+    known = BUILT_IN_UNITS.get(metric, "")
+    if known and bound.unit and known != bound.unit:
+        written = show(bound.value, bound.unit)
+        raise UsageError(
+            f"`{metric}` is in {known}, and its limit is not: `{written}`",
+            hint="times are in `ms` or `s`, memory in `MiB`",
+        )
+    unit = bound.unit or known
+    if is_above:
+        return Limit(metric=metric, above=bound.value, unit=unit)
+    return Limit(metric=metric, below=bound.value, unit=unit)
+
+
+def _aim(metric: str, above: Quantity | None, below: Quantity | None, effect: float | str | None) -> Aim:
+    for option, bound in (("--bad-above", above), ("--bad-below", below)):
+        if bound and bound.value <= 0:
+            raise UsageError(
+                f"`{option} {show(bound.value, bound.unit)}` is out of range", hint="it is a share above 0 %"
+            )
+    smallest = _quantity(effect, "--effect") or Quantity(value=DEFAULT_EFFECT, unit="%")
+    # `--effect 5` is hardly meant as 500 %.
+    most = {"%": 10, "": 1}.get(smallest.unit, 0)
+    if not 0 <= smallest.value < most:
+        raise UsageError(f"`--effect {effect}` is out of range", hint="it is a share of the metric: `5%`")
+    return Aim(
+        metric=metric,
+        above=above.value if above else None,
+        below=below.value if below else None,
+        effect=smallest.value,
+    )
+
+
+def _quantity(said: float | str | None, option: str) -> Quantity | None:
+    """A number, or one with a unit."""
+    if said is None:
+        return None
+    try:
+        return parse(str(said))
+    except ValueError as error:
+        raise malformed(
+            option, str(said), "a number, with or without a unit: `8 MiB`, `250 ms`, `15%`"
+        ) from error
+
+
+def measuring_of(rules: Rules) -> Measuring | None:
+    """How samples are taken: with a warm-up where byte-code and cold caches show in the metric.
+
+    What a probe reports in bytes, or in its own numbers, is the probe's own affair: it warms up as it needs.
+    """
+    if rules.metric is None:
+        return None
+    is_cold = rules.limit is None or rules.metric in BUILT_IN or rules.limit.unit == "s"
+    return Measuring(needs_warm_up=is_cold)
+
+
+def read_confidence(said: float | str | None) -> float:
+    """How probable an answer has to be: `0.99` or `99%`.
+
+    Raises:
+        UsageError: it is out of range, or no number.
+    """
+    if said is None:
+        return 0.99
+    try:
+        quantity = parse(str(said))
+    except ValueError as error:
+        form = "a probability from 0.5 to 0.9999: `0.99` or `99%`"
+        raise malformed("--confidence", str(said), form) from error
+    if quantity.unit not in ("", "%") or not 0.5 <= quantity.value <= 0.9999:
+        raise UsageError(f"`--confidence {said}` is out of range", hint="it is from 0.5 to 0.9999")
+    return quantity.value
+
+
+def read_budget(said: int | str | None) -> Budget:
+    """A number of runs, or a time."""
+    if said is None:
+        return Budget()
+    text = str(said).strip().removesuffix("runs").removesuffix("run").strip()
+    form = "a number of runs, `200`, or a time, `30 min`"
+    try:
+        quantity = parse(text)
+    except ValueError as error:
+        raise malformed("--budget", str(said), form) from error
+    if quantity.unit not in ("", "s") or quantity.value < 1:
+        raise UsageError(f"`--budget {said}` is out of range", hint=f"it is {form}")
+    if quantity.unit == "s":
+        return Budget(runs=None, seconds=quantity.value)
+    return Budget(runs=int(quantity.value))
+
+
+def _pattern(text: str | None) -> str | None:
+    try:
+        re.compile(text or "")
+    except re.error as error:
+        raise malformed("--match", text, "a regular expression of Python's `re`") from error
+    return text
+
+
+def malformed(option: str, text: str | None, form: str) -> UsageError:
+    return UsageError(f"`{text}` cannot be read ({option})", hint=f"it is {form}")

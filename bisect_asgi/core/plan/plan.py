@@ -1,0 +1,253 @@
+"""What is to be done, as values that the rest can rely on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from bisect_asgi.core.metrics.criteria import Rules
+from bisect_asgi.core.model import Measuring, Probe, Release
+from bisect_asgi.core.text import duration, plural
+
+DEFAULT_TIMEOUT_S = 120.0
+AS_OF_RELEASE_GRACE = timedelta(hours=24)
+"""Projects that are released together are uploaded one after the other: their day counts, not the second."""
+
+
+RELEASES, DATE, PYTHON, COMMITS, LOCKS = "releases", "date", "python", "commits", "locks"
+"""The axes by name; any other name is a dependency's, whose releases are the axis."""
+
+
+class PolicyKind(StrEnum):
+    """How the other packages move while the axis does."""
+
+    AS_OF_RELEASE = "as-of-release"
+    LATEST = "latest"
+    AS_OF = "as-of"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DependencyPolicy:
+    """The dependency policy; `moment` is the end of the day of `as-of`."""
+
+    kind: PolicyKind = PolicyKind.AS_OF_RELEASE
+    moment: datetime | None = None
+
+    def not_after(self, release: Release) -> datetime | None:
+        """The limit of the dependencies' upload times for a candidate; None: no limit."""
+        return self.as_of(release.uploaded)
+
+    def as_of(self, moment: datetime | None) -> datetime | None:
+        """The same for a candidate that came about at `moment`; None: nobody knows when."""
+        match self.kind:
+            case PolicyKind.AS_OF_RELEASE:
+                return moment + AS_OF_RELEASE_GRACE if moment else None
+            case PolicyKind.AS_OF:
+                return self.moment
+            case PolicyKind.LATEST:
+                return None
+            case _ as never:
+                assert_never(never)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.moment.date()}" if self.moment else str(self.kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What one search may spend on noise, before it says that it cannot tell."""
+
+    runs: int | None = 400
+    seconds: float | None = None
+
+    def is_spent(self, runs: int, seconds: float) -> bool:
+        """Tell whether there is nothing left."""
+        return (self.runs is not None and runs >= self.runs) or (
+            self.seconds is not None and seconds >= self.seconds
+        )
+
+    def __str__(self) -> str:
+        return plural(self.runs, "run") if self.runs is not None else duration(self.seconds or 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockText:
+    """A lock file as it was read."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that a run needs to know before it looks at the world."""
+
+    project: str
+    """Normalised (PEP 503)."""
+    extras: tuple[str, ...]
+    probe: Probe
+    probe_path: str = ""
+    """As the user gave it; empty for a command alone."""
+    over: str = RELEASES
+    """The axis: what moves."""
+    pinned: SpecifierSet = SpecifierSet()
+    """Which releases of the package serve while something else moves."""
+    good: str | None = None
+    """The end that passes, in the axis' own words: a version, a day, a tag."""
+    bad: str | None = None
+    locks: tuple[LockText, ...] = ()
+    """The old and the new lock file, where they are what is compared."""
+    repository: str | None = None
+    """Where the commits are: a folder or an address."""
+    first_parent: bool = True
+    """Whether commits that were merged count as one with their merge."""
+    releases: SpecifierSet = SpecifierSet()
+    pre: bool = False
+    yanked: bool = False
+    by_upload: bool = False
+    held: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    """Requirements that replace what any distribution says of these projects."""
+    policy: DependencyPolicy = DependencyPolicy()
+    python: str | None = None
+    """The user's choice: a version or a path."""
+    requires_python: SpecifierSet = SpecifierSet()
+    """The probe's own wish; the user's choice wins over it."""
+    rules: Rules = Rules()
+    app: str | None = None
+    """The app's file, as the user gave it, where it is not the probe's own."""
+    include: tuple[str, ...] = ()
+    """Paths of what each run finds beside the probe, as the user gave them."""
+    jobs: int = 1
+    """Trials side by side."""
+    most_jobs: int = 1
+    """Trials side by side where they mostly wait: for a network, for a clock."""
+    confirm: int | None = None
+    """How often both sides of a boundary are run once more; None: as often as the claim needs."""
+    confidence: float = 0.99
+    """How probable the answer of a probe that is not always the same has to be."""
+    budget: Budget = Budget()
+    measuring: Measuring | None = None
+    """How samples are taken; None: the probe passes or fails."""
+    spot_checks: int = 4
+    """How many releases are run beside a boundary that was found, to see whether it is the only change."""
+    all_changes: bool = False
+    shortest: int = 1
+    """With `all_changes`, the shortest state that must not be missed, in releases."""
+    culprit: bool = True
+    """Whether to find out what carries the change."""
+    drill: bool = False
+    """Whether to go on into the commits of what carries it."""
+    claim: Claim | None = None
+    """What `verify` holds against the releases."""
+    fresh: bool = False
+    term_old: str = "good"
+    term_new: str = "bad"
+
+    @property
+    def repeats(self) -> int:
+        """How often runs that an answer rests on are made once more."""
+        return 2 if self.confirm is None else self.confirm
+
+    def requirement(self, version: str) -> str:
+        """The candidate as a requirement: `fastapi[all]==0.69.0`."""
+        return f"{self.named}=={version}"
+
+    @property
+    def named(self) -> str:
+        """The package with its extras: `fastapi[all]`."""
+        return f"{self.project}{_extras(self.extras)}"
+
+    @property
+    def base(self) -> str:
+        """The package as a requirement while something else moves: `fastapi==0.68.2`."""
+        return f"{self.named}{self.pinned}"
+
+    def check_options(self) -> tuple[str, ...]:
+        """The options with which `check` runs this probe the same way; those of its own table it has."""
+        options = ["--probe", self.probe_path] if self.probe_path else []
+        if self.probe.command:
+            options += ["--command", self.probe.command]
+        if self.app is not None:
+            options += ["--app", self.app]
+        if self.rules.match is not None:
+            options.append(f"--match={self.rules.match}")
+        options += [f"--include={path}" for path in self.include]
+        options += [f"--env={name}" for name, _ in self.probe.environ]
+        if self.probe.timeout_s != DEFAULT_TIMEOUT_S:
+            options.append(f"--timeout={self.probe.timeout_s:.12g}")
+        options += [f"--with={requirement}" for requirement in self.held]
+        options += [f"--override={requirement}" for requirement in self.overrides]
+        if self.policy.kind is not PolicyKind.AS_OF_RELEASE:
+            options.append(f"--deps={self.policy}")
+        options += self._metric_options()
+        if served := self.probe.served:
+            options += [f"--uvicorn={key}={value}" for key, value in served.options.items()]
+            if load := served.load:
+                options += [f"--load={load.request}", f"--requests={load.requests}"]
+                options += [f"--concurrency={load.concurrency}"]
+                options += [] if load.keep_alive else ["--no-keep-alive"]
+        return tuple(shlex.quote(option) for option in options)
+
+    def _metric_options(self) -> list[str]:
+        """What `check` needs of the metric; a limit that was found has no meaning for one release."""
+        limit, aim = self.rules.limit, self.rules.aim
+        if aim:
+            return [f"--metric={aim.metric}"]
+        if not limit:
+            return []
+        named = ("--bad-above", limit.above) if limit.above is not None else ("--bad-below", limit.below)
+        unit = f" {limit.unit}" if limit.unit else ""
+        return [f"--metric={limit.metric}", f"{named[0]}={named[1]:.12g}{unit}"]
+
+    @property
+    def is_width_said(self) -> bool:
+        """Whether somebody said how many trials run side by side."""
+        return self.most_jobs == self.jobs
+
+
+def pinned_version(requirement: str) -> tuple[str, Version] | None:
+    """The normalised name and version of a requirement with one exact `==`; None: it leaves a choice."""
+    parsed = Requirement(requirement)
+    pins = [spec for spec in parsed.specifier if spec.operator in ("==", "===") and "*" not in spec.version]
+    try:
+        return (canonicalize_name(parsed.name), Version(pins[0].version)) if pins else None
+    except InvalidVersion:
+        return None
+
+
+def asked_for(plan: Plan) -> dict[str, str]:
+    """What the user asks for by name, with its extras: the package, and what is held beside it."""
+    held = (Requirement(text) for text in plan.held)
+    names = {canonicalize_name(r.name): f"{r.name}{_extras(r.extras)}" for r in held}
+    return ({plan.project: plan.named} if plan.project else {}) | names
+
+
+def _extras(extras: Collection[str]) -> str:
+    return f"[{','.join(sorted(extras))}]" if extras else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A release that is said to be the first fixed one, or the first broken one."""
+
+    version: str
+    fixed: bool
+    source: str = ""
+
+    @property
+    def option(self) -> str:
+        """The option that makes it."""
+        return "--fixed-in" if self.fixed else "--broken-in"
+
+    def __str__(self) -> str:
+        return f"{'fixed' if self.fixed else 'broken'} in {self.version}"

@@ -1,0 +1,353 @@
+"""The options of a run, checked and turned into a plan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, datetime, time
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.model import Probe
+from bisect_asgi.core.plan.metric_options import (
+    malformed,
+    measuring_of,
+    read_budget,
+    read_confidence,
+    read_rules,
+)
+from bisect_asgi.core.plan.options import Options, ProbeMetadata
+from bisect_asgi.core.plan.plan import (
+    COMMITS,
+    DATE,
+    LOCKS,
+    PYTHON,
+    RELEASES,
+    Claim,
+    DependencyPolicy,
+    LockText,
+    Plan,
+    PolicyKind,
+    pinned_version,
+)
+
+SERVER = "uvicorn"
+"""What serves apps; held unless it is what moves."""
+
+
+def make_plan(
+    options: Options,
+    probe: Probe,
+    metadata: ProbeMetadata,
+    *,
+    probe_path: str = "",
+    locks: tuple[LockText, ...] = (),
+) -> Plan:
+    """Check every option and return the plan; `options` has the probe's table merged in.
+
+    Raises:
+        UsageError: an option is missing, malformed or out of range; the message has its value.
+    """
+    if locks:
+        plan = _plan(options, probe, metadata, probe_path, moving=())
+        plan = replace(plan, over=LOCKS, locks=locks)
+    else:
+        plan = _package_plan(options, probe, metadata, probe_path)
+    _check_together(plan, options)
+    return plan
+
+
+def _package_plan(options: Options, probe: Probe, metadata: ProbeMetadata, probe_path: str) -> Plan:
+    """The plan of a search that is about a package."""
+    if not options.package:
+        raise UsageError(
+            "no package is named",
+            hint="`bisect-asgi PACKAGE --probe FILE`, or `package = …` in the probe's table",
+        )
+    package = parse_package(options.package)
+    project = canonicalize_name(package.name)
+    pinned = _pinned(package, metadata)
+    over = _over(options.over or RELEASES, package, pinned)
+    moving = {project, *({over} - {RELEASES, DATE, PYTHON, COMMITS})}
+    return replace(
+        _plan(options, probe, metadata, probe_path, moving=moving),
+        project=project,
+        extras=tuple(sorted(package.extras)),
+        over=over,
+        pinned=SpecifierSet() if over in (RELEASES, COMMITS) else pinned,
+        good=_end(over, options.good, "--good"),
+        bad=_end(over, options.bad, "--bad"),
+        repository=options.repo,
+        first_parent=options.first_parent is not False,
+        releases=parse_specifiers(options.releases, "--releases"),
+        all_changes=bool(options.all),
+        overrides=_overrides(options.override, project),
+        claim=_claim(options),
+    )
+
+
+def _plan(
+    options: Options, probe: Probe, metadata: ProbeMetadata, probe_path: str, *, moving: Collection[str]
+) -> Plan:
+    """What every plan has; `moving` are the projects that cannot be held."""
+    rules = read_rules(options)
+    return Plan(
+        project="",
+        extras=(),
+        probe=probe,
+        probe_path=probe_path,
+        pre=bool(options.pre),
+        yanked=bool(options.yanked),
+        by_upload=options.order == "upload",
+        held=_held(options.with_, metadata.dependencies, probe, moving=moving),
+        overrides=_overrides(options.override, ""),
+        policy=parse_policy(options.deps or PolicyKind.AS_OF_RELEASE),
+        python=options.python,
+        requires_python=parse_specifiers(metadata.requires_python, "requires-python"),
+        rules=rules,
+        measuring=measuring_of(rules),
+        app=options.app,
+        include=options.include,
+        jobs=_at_least(1, options.jobs, cores(), "--jobs"),
+        most_jobs=_at_least(1, options.jobs, _MOST_PER_CORE * cores(), "--jobs"),
+        confirm=None if options.confirm is None else _at_least(0, options.confirm, 0, "--confirm"),
+        confidence=read_confidence(options.confidence),
+        budget=read_budget(options.budget),
+        spot_checks=_at_least(0, options.spot_checks, 4, "--spot-checks"),
+        shortest=_at_least(1, options.shortest, 1, "--shortest"),
+        culprit=options.culprit is not False,
+        drill=bool(options.drill),
+        fresh=bool(options.fresh),
+        term_old=options.term_old or "good",
+        term_new=options.term_new or "bad",
+    )
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _check_together(plan: Plan, options: Options) -> None:
+    if plan.good is not None and plan.bad is not None and _is_same_end(plan.over, plan.good, plan.bad):
+        raise UsageError(f"`--good` and `--bad` are the same: `{options.good}`", hint="name two, one or none")
+    for option, value, over in (("--deps", options.deps, DATE), ("--python", options.python, PYTHON)):
+        if value is not None and plan.over == over:
+            raise UsageError(
+                f"`{option} {value}` holds what `--over {over}` moves", hint="choose one of the two"
+            )
+    if plan.over != COMMITS and plan.repository is not None and not plan.drill:
+        raise UsageError(
+            f"`--repo {plan.repository}` has no use here",
+            hint="`--over commits` looks at commits; `--drill` goes on into them after a boundary",
+        )
+    if plan.rules.match is not None and plan.rules.any_failure:
+        raise UsageError(
+            "`--match` and `--any-failure` say two things about which runs are bad", hint="choose one of them"
+        )
+    if plan.term_old == plan.term_new:
+        raise UsageError(
+            f"`--term-old` and `--term-new` are the same word: `{plan.term_old}`", hint="choose two words"
+        )
+
+
+def parse_project(text: str) -> str:
+    """Read a package's name in any spelling; extras and versions are passed over.
+
+    Raises:
+        UsageError: it is no name.
+    """
+    return canonicalize_name(parse_package(text).name)
+
+
+def parse_package(text: str) -> Requirement:
+    """Read `name`, `name[extra]` or `name==1.0`.
+
+    Raises:
+        UsageError: it is no requirement, or one with a marker or an address.
+    """
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise malformed(
+            "package", text, "a name as on the index, such as `fastapi` or `fastapi[all]`"
+        ) from error
+    if requirement.url or requirement.marker:
+        raise malformed("package", text, "a name as on the index, without address or marker")
+    return requirement
+
+
+def parse_policy(text: str) -> DependencyPolicy:
+    """Read `as-of-release`, `latest` or `as-of 2022-01-10`.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    words = text.split()
+    try:
+        match words:
+            case [PolicyKind.AS_OF_RELEASE | PolicyKind.LATEST as kind]:
+                return DependencyPolicy(kind=PolicyKind(kind))
+            case [PolicyKind.AS_OF, day]:
+                end = datetime.combine(datetime.fromisoformat(day), _END_OF_DAY, tzinfo=UTC)
+                return DependencyPolicy(kind=PolicyKind.AS_OF, moment=end)
+    except ValueError as error:
+        raise malformed("--deps", text, _POLICY_FORM) from error
+    raise malformed("--deps", text, _POLICY_FORM)
+
+
+_END_OF_DAY = time(23, 59, 59)
+_MOST_PER_CORE = 4
+"""So many trials run side by side on each core where they wait for something else: each has its memory."""
+_POLICY_FORM = "`as-of-release`, `latest` or `as-of 2022-01-10`"
+
+
+def _over(over: str, package: Requirement, pinned: SpecifierSet) -> str:
+    """The axis' name, checked against what is said of the package."""
+    if over in (RELEASES, COMMITS):
+        if package.specifier:
+            raise UsageError(
+                f"`{package}` names releases, and a bisection over {over} looks for one",
+                hint=f"limit the range by `--releases '{package.specifier}'`; "
+                "one release: `bisect-asgi check`",
+            )
+        return over
+    if over in (DATE, PYTHON):
+        return over
+    name = parse_project(over)
+    if name == canonicalize_name(package.name):
+        raise UsageError(
+            f"`--over {over}` is the package itself", hint="releases of it move without `--over`"
+        )
+    if pinned_version(f"{package.name}{pinned}") is None:
+        raise UsageError(
+            f"`{package}` names no single release to hold while {name} moves",
+            hint=f"write it as `bisect-asgi '{package.name}==VERSION' --over {over} …`",
+        )
+    return name
+
+
+def _end(over: str, text: str | None, option: str) -> str | None:
+    """An end in the axis' normal form."""
+    if text is None:
+        return None
+    if over == COMMITS:
+        return text
+    if over == DATE:
+        return parse_moment(text, option).isoformat()
+    return str(_version(text, option))
+
+
+def _pinned(package: Requirement, metadata: ProbeMetadata) -> SpecifierSet:
+    """Which releases of the package serve while something else moves: as said, or as the probe requires."""
+    own = (_requirement(text, "the probe's dependencies") for text in metadata.dependencies)
+    stated = (r.specifier for r in own if canonicalize_name(r.name) == canonicalize_name(package.name))
+    return package.specifier or next(stated, SpecifierSet())
+
+
+def _is_same_end(over: str, good: str, bad: str) -> bool:
+    return good == bad if over in (COMMITS, DATE) else Version(good) == Version(bad)
+
+
+def parse_moment(text: str, option: str) -> datetime:
+    """Read a day, which stands for its end, or a moment with a time of day; UTC unless it says otherwise.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise malformed(option, text, "a day, `2022-01-10`, or a moment, `2022-01-10T12:00`") from error
+    if len(text) <= len("2022-01-10"):
+        moment = datetime.combine(moment, _END_OF_DAY)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _held(
+    said: tuple[str, ...], of_probe: tuple[str, ...], probe: Probe, *, moving: Collection[str]
+) -> tuple[str, ...]:
+    """The held requirements: the command line's, and those of the probe that it does not replace.
+
+    A served app needs a server. A script that also runs by itself requires the package under test; that one
+    moves and is not held.
+    """
+    stated = [_requirement(text, "--with") for text in said]
+    if both := [text for text in stated if canonicalize_name(text.name) in moving]:
+        raise UsageError(
+            f"`{both[0].name}` is what moves; it cannot be held as well",
+            hint="drop it from `--with`; `--releases` limits its range",
+        )
+    replaced = {*moving, *(canonicalize_name(requirement.name) for requirement in stated)}
+    own = [_requirement(text, "the probe's dependencies") for text in of_probe]
+    kept = [requirement for requirement in own if canonicalize_name(requirement.name) not in replaced]
+    names = {*moving, *(canonicalize_name(requirement.name) for requirement in kept + stated)}
+    served = [Requirement(SERVER)] if probe.served and SERVER not in names else []
+    return tuple(str(requirement) for requirement in kept + stated + served)
+
+
+def _overrides(said: tuple[str, ...], package: str) -> tuple[str, ...]:
+    """The overrides, none of which may be about the package itself."""
+    overrides = [_requirement(text, "--override") for text in said]
+    for override in overrides:
+        if canonicalize_name(override.name) == package:
+            raise UsageError(
+                f"`--override {override}` is about the package itself",
+                hint="name its releases by `--good`, `--bad` or `--releases`",
+            )
+    return tuple(map(str, overrides))
+
+
+def _requirement(text: str, option: str) -> Requirement:
+    try:
+        requirement = Requirement(text)
+        for specifier in requirement.specifier:
+            if specifier.operator == "===":
+                Version(specifier.version)  # `===` takes any text, and uv does not
+        return requirement
+    except (InvalidRequirement, InvalidVersion) as error:
+        raise malformed(option, text, "a requirement (PEP 508), such as `uvicorn==0.17.6`") from error
+
+
+def _version(text: str | None, option: str) -> Version | None:
+    try:
+        return Version(text) if text is not None else None
+    except InvalidVersion as error:
+        raise malformed(option, text, "a version (PEP 440), such as `0.69.0`") from error
+
+
+def parse_specifiers(text: str | None, option: str) -> SpecifierSet:
+    """Read version specifiers; none stand for all versions.
+
+    Raises:
+        UsageError: they are malformed.
+    """
+    try:
+        return SpecifierSet(text or "")
+    except InvalidSpecifier as error:
+        form = "version specifiers (PEP 440), such as `>=0.60,<0.110`"
+        raise malformed(option, text, form) from error
+
+
+def _claim(options: Options) -> Claim | None:
+    if options.fixed_in is not None and options.broken_in is not None:
+        raise UsageError(
+            "a claim is `--fixed-in` or `--broken-in`, not both", hint="verify them one after the other"
+        )
+    if fixed := _version(options.fixed_in, "--fixed-in"):
+        return Claim(version=str(fixed), fixed=True, source=options.source or "")
+    if broken := _version(options.broken_in, "--broken-in"):
+        return Claim(version=str(broken), fixed=False, source=options.source or "")
+    return None
+
+
+def _at_least(least: int, value: int | None, default: int, option: str) -> int:
+    if value is not None and value < least:
+        raise UsageError(f"`{option} {value}` is out of range", hint=f"it is {least} or more")
+    return default if value is None else value

@@ -1,0 +1,59 @@
+"""Searches: pure state machines that say which candidates to look at next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from bisect_asgi.core.model import Verdict
+from bisect_asgi.core.search.all_changes import AllChanges, Mapped
+from bisect_asgi.core.search.bisection import Bisection, Found, Searching, Stopped, StopReason
+from bisect_asgi.core.search.confirmation import wanted_runs
+from bisect_asgi.core.search.noisy import NoisySearch
+from bisect_asgi.core.search.posterior import Belief
+from bisect_asgi.core.tally import Rate, Tally
+
+State = Searching | Found | Stopped | Mapped
+
+
+class Search(Protocol):
+    """What the engine needs of a search; it was told everything when it was made."""
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        ...
+
+    def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
+        """Which candidates next."""
+        ...
+
+    def is_relevant(self, key: int) -> bool:
+        """Whether a result for `key` can still change the answer."""
+        ...
+
+
+def is_monotonic(told: Mapping[int, Verdict]) -> bool:
+    """Tell whether no OLD is above a NEW."""
+    old = [key for key, verdict in told.items() if verdict is Verdict.OLD]
+    new = [key for key, verdict in told.items() if verdict is Verdict.NEW]
+    return not old or not new or max(old) < min(new)
+
+
+__all__ = [
+    "AllChanges",
+    "Belief",
+    "Bisection",
+    "Found",
+    "Mapped",
+    "NoisySearch",
+    "Rate",
+    "Search",
+    "Searching",
+    "State",
+    "StopReason",
+    "Stopped",
+    "Tally",
+    "is_monotonic",
+    "wanted_runs",
+]

@@ -1,0 +1,111 @@
+"""Find every change in a history that may change more than once.
+
+A change is a place where neighbouring testable candidates answer differently. Nothing can be inferred from
+far neighbours that agree, since the answer may have changed and changed back between them; what can be
+promised is a size: once every unknown stretch between agreeing neighbours is shorter than `shortest`, any
+state that lasted for at least `shortest` testable candidates has been seen. With 1, every candidate is run.
+
+The longest unknown stretch is halved first. Stretches between neighbours that *differ* hold a change for
+certain, and are narrowed to its place whatever their length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bisect_asgi.core.model import Verdict
+from bisect_asgi.core.search.bisection import Found, Searching
+from bisect_asgi.core.search.told import Told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """All changes that were found, oldest first; `low` and `high` of each answer differently."""
+
+    changes: tuple[Found, ...]
+    shortest: int
+    """Any state that lasted for at least so many testable candidates has been seen."""
+
+
+class AllChanges(Told):
+    """Look for every change among candidates 0 … size - 1, oldest first.
+
+    Args:
+        size: number of candidates, at least 1.
+        shortest: the shortest state that must not be missed, in candidates, at least 1.
+        first: candidates to look at before any other.
+
+    Raises:
+        ValueError: `size` or `shortest` is below 1.
+    """
+
+    def __init__(self, size: int, *, shortest: int = 1, first: Sequence[int] = ()) -> None:
+        super().__init__(size)
+        if shortest < 1:
+            raise ValueError(f"the shortest state is at least one candidate long, not {shortest}")
+        self.shortest = shortest
+        self._first = tuple(dict.fromkeys(first))
+
+    @classmethod
+    def replay(
+        cls, size: int, told: Mapping[int, Verdict], *, shortest: int = 1, first: Sequence[int] = ()
+    ) -> AllChanges:
+        """Return the search that was told all of `told`."""
+        return cls(size, shortest=shortest, first=first).after(told)
+
+    @property
+    def state(self) -> Searching | Mapped:
+        """Searching until no stretch is worth another look."""
+        if self.ask(1):
+            return Searching(low=None, high=None)
+        return Mapped(changes=tuple(self._changes()), shortest=self.shortest)
+
+    def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
+        """Say which candidates to look at next; none when nothing more is wanted for now."""
+        chosen = [key for key in self._first if key not in self._told and key not in pending][: max(0, limit)]
+        stretches = self._stretches({*pending, *chosen})
+        while len(chosen) < limit and stretches:
+            index, longest = max(enumerate(stretches), key=lambda item: len(item[1]))
+            middle = (len(longest) - 1) // 2
+            chosen.append(longest[middle])
+            stretches[index : index + 1] = filter(None, (longest[:middle], longest[middle + 1 :]))
+        return tuple(chosen)
+
+    def is_relevant(self, key: int) -> bool:
+        """Everything that was asked is wanted."""
+        return key not in self._told
+
+    def _tested(self) -> list[int]:
+        return sorted(key for key, verdict in self._told.items() if verdict is not Verdict.SKIP)
+
+    def _stretches(self, pending: Collection[int]) -> list[list[int]]:
+        """The unknown stretches that are worth a look; what is in flight cuts them."""
+        edges = [-1, *self._tested(), self.size]
+        found: list[list[int]] = []
+        for start, end in pairwise(edges):
+            unknown = [key for key in range(start + 1, end) if key not in self._told]
+            differ = self._told.get(start) is not self._told.get(end) and start >= 0 and end < self.size
+            if differ or len(unknown) >= self.shortest:
+                found += _cut(unknown, pending)
+        return found
+
+    def _changes(self) -> list[Found]:
+        tested = self._tested()
+        return [
+            Found(low=low, high=high, skipped=tuple(range(low + 1, high)))
+            for low, high in pairwise(tested)
+            if self._told[low] is not self._told[high]
+        ]
+
+
+def _cut(unknown: Sequence[int], pending: Collection[int]) -> list[list[int]]:
+    """Split a stretch at what is in flight."""
+    pieces: list[list[int]] = [[]]
+    for key in unknown:
+        if key in pending:
+            pieces.append([])
+        else:
+            pieces[-1].append(key)
+    return [piece for piece in pieces if piece]

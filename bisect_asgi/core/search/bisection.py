@@ -1,0 +1,279 @@
+"""Bisection over candidates 0 … size - 1, oldest first, of which several may be in flight.
+
+No clock, no I/O, no randomness: the whole state is the mapping of what was told, so replaying is resuming.
+
+How it works
+------------
+A *bracket* is an OLD candidate below a NEW one. While there is none, the search looks for its two ends;
+once there is one, it narrows it until nothing but SKIPs is left inside.
+
+*Ends.* The newest candidate is wanted as NEW and the oldest as OLD. With `gallop`, nobody said where the old
+end is: it is looked for backwards from the newest at distances 1, 4, 16, … Growing by 4 costs fewer runs than
+by 2 where the change is recent, and reaches the oldest of 370 candidates in six.
+
+*Named ends* (`verify`) are asked before anything else. Places that would be free meanwhile go between them,
+as if they were as named: the commonest mistake is that they are not, and then only what would have been
+idle was wasted. Nothing of the kind where nobody named both: what the newest one shows says which side is
+which.
+
+*Untestable ends.* Untestable releases come in long runs (an interpreter they cannot use, a dependency that no
+longer builds). From an untestable newest one the way goes inward at growing distance (1, 3, 7, …), because
+the end should be as new as possible, and with `gallop` nothing older is looked at before that end is known,
+because it says which side is which; from an untestable oldest one by halving what lies between it and the
+other side. Where that leaves no OLD, stretches that were stepped over are looked into while they are longer
+than a sixteenth of the whole.
+
+*Narrowing.* Where between the two, with several in flight, SKIPs, and candidates that take longer than
+others, is argued at the top of `placing.py`. Where all take as long and none is a SKIP it is plain
+bisection: at most 2 + ceil(log2(size - 1)) asks with one worker.
+
+*Contradictions.* Histories may go good-bad-good. The bracket is then the newest one: the highest OLD
+below any NEW, and the lowest NEW above it. NEWs below that OLD are listed in `contradictions`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice, pairwise, zip_longest
+
+from bisect_asgi.core.model import Verdict
+from bisect_asgi.core.search.cuts import is_patient, place
+from bisect_asgi.core.search.told import Told
+
+GALLOP_FACTOR = 4
+FINEST_STRETCH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searching:
+    """The change lies above `low` and not above `high`; None: that end is not known yet."""
+
+    low: int | None
+    high: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The boundary: `low` is the last old candidate, `high` the first new one."""
+
+    low: int
+    high: int
+    skipped: tuple[int, ...] = ()
+    """Untestable candidates between the two; the change is in one of them or in `high`."""
+    contradictions: tuple[int, ...] = ()
+    """Candidates below `low` that answer NEW: the history changes more than once."""
+
+
+class StopReason(StrEnum):
+    """Why a search ends without a boundary."""
+
+    ALL_NEW = "all-new"
+    ALL_OLD = "all-old"
+    INVERTED = "inverted"
+    """Every OLD is above every NEW: the ends are the wrong way round."""
+    UNTESTABLE = "untestable"
+    """No candidate could be tested."""
+    SAME = "same"
+    """It fails equally often everywhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """There is no boundary to be found."""
+
+    reason: StopReason
+
+
+class Bisection(Told):
+    """Find two neighbouring candidates of which the older is OLD and the newer NEW.
+
+    Args:
+        size: number of candidates, at least 1.
+        gallop: look for the old end backwards from the newest instead of at the oldest.
+        verify: candidates that have to be told before anything else, whatever is known of others: the
+            ends that somebody named.
+        seconds: how long looking at a candidate is expected to take, above 0; without it all take as long.
+            It is called once or twice for each candidate that may be asked, so it should only look up.
+
+    Raises:
+        ValueError: `size` is below 1.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        gallop: bool = False,
+        verify: Sequence[int] = (),
+        seconds: Callable[[int], float] | None = None,
+    ) -> None:
+        super().__init__(size)
+        self.gallop = gallop
+        self._verify = tuple(verify)
+        self._seconds = seconds
+
+    @classmethod
+    def replay(
+        cls,
+        size: int,
+        told: Mapping[int, Verdict],
+        *,
+        gallop: bool = False,
+        verify: Sequence[int] = (),
+        seconds: Callable[[int], float] | None = None,
+    ) -> Bisection:
+        """Return the search that was told all of `told`; the order does not matter."""
+        return cls(size, gallop=gallop, verify=verify, seconds=seconds).after(told)
+
+    @property
+    def state(self) -> Searching | Found | Stopped:
+        """Where the search stands, computed from what it was told."""
+        if bracket := self._bracket():
+            low, high = bracket
+            if self._unknown(low, high) or self._unverified():
+                return Searching(low=low, high=high)
+            lower = tuple(key for key in self._told_as(Verdict.NEW) if key < low)
+            return Found(low=low, high=high, skipped=tuple(range(low + 1, high)), contradictions=lower)
+        highest_old, lowest_new = self._sides()
+        if any(True for _ in self._wanted_ends()):
+            return Searching(low=highest_old, high=lowest_new)
+        match highest_old, lowest_new:
+            case None, None:
+                return Stopped(reason=StopReason.UNTESTABLE)
+            case None, _:
+                return Stopped(reason=StopReason.ALL_NEW)
+            case _, None:
+                return Stopped(reason=StopReason.ALL_OLD)
+        return Stopped(reason=StopReason.INVERTED)
+
+    def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
+        """Say which candidates to look at next, the most telling first.
+
+        `pending` are those in flight; they are not asked again. The answer has at most `limit`
+        keys, and none when the search is over or has to wait for what is pending.
+        """
+        if limit < 1:
+            return ()
+        unverified = self._unverified()
+        first = tuple(key for key in unverified if key not in pending)[:limit]
+        if bracket := self._likely_bracket():
+            return first + self._narrow(*bracket, limit - len(first), {*pending, *first})
+        if unverified:
+            return first
+        return tuple(key for key in self._wanted_ends() if key not in pending)[:limit]
+
+    def is_relevant(self, key: int) -> bool:
+        """Tell whether a result for `key` can still change the answer."""
+        if bracket := self._likely_bracket():
+            return bracket[0] < key < bracket[1] or key in self._verify
+        return True
+
+    def _unverified(self) -> list[int]:
+        return [key for key in self._verify if key not in self._told]
+
+    def _told_as(self, verdict: Verdict) -> list[int]:
+        return sorted(key for key, told in self._told.items() if told is verdict)
+
+    def _unknown(self, low: int, high: int) -> int:
+        """How many between the two are not told."""
+        return high - low - 1 - sum(1 for key in self._told if low < key < high)
+
+    def _sides(self) -> tuple[int | None, int | None]:
+        """The highest OLD and the lowest NEW."""
+        return (
+            max(self._told_as(Verdict.OLD), default=None),
+            min(self._told_as(Verdict.NEW), default=None),
+        )
+
+    def _bracket(self) -> tuple[int, int] | None:
+        return _bracket(self._told)
+
+    def _likely_bracket(self) -> tuple[int, int] | None:
+        """The bracket; before it is known, the one that there is if the two named ends are as was said."""
+        if len(self._verify) < 2:
+            return self._bracket()
+        return _bracket({min(self._verify): Verdict.OLD, max(self._verify): Verdict.NEW} | self._told)
+
+    def _wanted_ends(self) -> Iterator[int]:
+        """Untold candidates that may complete a bracket, in the order in which they are wanted.
+
+        The two sides take turns, so that two workers look at both ends together.
+        """
+        highest_old, lowest_new = self._sides()
+        if self.gallop and highest_old is None and lowest_new is None:
+            yield from self._newest_end()
+            return
+        floor = -1 if highest_old is None else highest_old
+        ceiling = self.size if lowest_new is None else lowest_new
+        wants_new = lowest_new is None or highest_old is not None
+        wants_old = highest_old is None or lowest_new is not None
+        newer = self._inward(range(self.size - 1, floor, -1)) if wants_new else iter(())
+        older = self._towards_old(ceiling) if wants_old else iter(())
+        both = (key for pair in zip_longest(newer, older) for key in pair if key is not None)
+        yield from dict.fromkeys(both)
+
+    def _newest_end(self) -> Iterator[int]:
+        """The next candidate that may be the newest end; see "Untestable ends"."""
+        yield from islice(self._inward(range(self.size - 1, -1, -1)), 1)
+        # The next one inward is also the gallop's first: a second worker loses nothing with it.
+        if self.size > 1 and not self._told:
+            yield self.size - 2
+
+    def _towards_old(self, ceiling: int) -> Iterator[int]:
+        """Untold candidates below `ceiling` that may be OLD."""
+        if self.gallop:
+            newest = max(self._told_as(Verdict.NEW), default=self.size - 1)
+            steps = range(math.ceil(math.log(self.size, GALLOP_FACTOR)) + 1)
+            keys = (newest - GALLOP_FACTOR**step for step in steps)
+            yield from (key for key in keys if 0 <= key < ceiling and key not in self._told)
+        if ceiling and 0 not in self._told:
+            yield 0
+        yield from self._halved(range(ceiling))
+
+    def _inward(self, line: Sequence[int]) -> Iterator[int]:
+        """The next untold candidate from the start of `line` at growing distance; then those stepped over."""
+        position, stride = 0, 1
+        while position < len(line) and line[position] in self._told:
+            position, stride = position + stride, stride * 2
+        if position < len(line):
+            yield line[position]
+        yield from self._halved(line)
+
+    def _halved(self, line: Sequence[int]) -> Iterator[int]:
+        """The middle of what lies beyond the last SKIP of `line`; where nothing does, of its long gaps."""
+        told = [place for place, key in enumerate(line) if key in self._told]
+        if told and told[-1] + 1 < len(line):
+            yield line[(told[-1] + 1 + len(line)) // 2]
+        for start, end in pairwise([-1, *told]):
+            if told[-1] + 1 == len(line) and end - start - 1 > self.size // FINEST_STRETCH:
+                yield line[(start + end) // 2]
+
+    def _narrow(self, low: int, high: int, limit: int, pending: Collection[int]) -> tuple[int, ...]:
+        """Choose up to `limit` places between `low`, what is in flight, and `high`."""
+        if limit < 1:
+            return ()
+        flying = [key for key in pending if low < key < high]
+        gap = self._unknown(low, high) + 1
+        prices = self._seconds is not None and is_patient(
+            self.size, gap, runs=len(self._told) + len(flying), workers=limit + len(flying)
+        )
+        return place(
+            low,
+            high,
+            known=self._told,
+            skipped=self._told_as(Verdict.SKIP),
+            pending=flying,
+            limit=limit,
+            seconds=self._seconds if prices else None,
+        )
+
+
+def _bracket(told: Mapping[int, Verdict]) -> tuple[int, int] | None:
+    """The highest OLD that has a NEW above it, and the lowest NEW above that."""
+    new = [key for key, verdict in told.items() if verdict is Verdict.NEW]
+    newest = max(new, default=-1)
+    low = max((key for key, verdict in told.items() if verdict is Verdict.OLD and key < newest), default=None)
+    return None if low is None else (low, min(key for key in new if key > low))

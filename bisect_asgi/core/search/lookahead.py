@@ -1,0 +1,130 @@
+"""What may be asked next, so that its environment can be built while others are still being looked at.
+
+No clock, no I/O: it plays on. One of the candidates in flight comes back, whichever; it answers OLD or NEW;
+what that makes irrelevant is cancelled; the search is asked for what then comes into the free places. That is
+one *step*, and it is done for every candidate in flight and both answers. Where that leaves places to
+prepare, the next step is played on from each of these, until there are enough or looking at more outcomes
+is not worth the time.
+
+*How probable an answer is.* The change is as likely at one unknown candidate as at another, between the
+nearest OLD below and the nearest NEW above. While an end is not known it is taken to answer as an end does,
+since otherwise there is nothing to search. Between neighbours that agree (a search for all changes) the
+expected answer is theirs. Any candidate in flight is as likely as another to be back first. SKIPs are
+not foreseen.
+
+*What holds.* Whichever one result comes back next, if it is OLD or NEW and possible in this sense, all that
+the search asks then was prepared before or is returned here, if `limit` has room for what all outcomes of
+one step ask for, is at least the number in flight, and there are no more outcomes (two for each in flight)
+than `OUTCOMES`. Otherwise only the likelier outcomes are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bisect_asgi.core.model import Verdict
+
+OUTCOMES, FEWEST = 64, 16
+
+
+class Asked(Protocol):
+    """What is needed of a search."""
+
+    def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
+        """Which candidates next."""
+        ...
+
+    def is_relevant(self, key: int) -> bool:
+        """Whether a result for `key` can still change the answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    """What may have come back, and what is then in flight."""
+
+    came: frozenset[tuple[int, Verdict]]
+    in_flight: frozenset[int]
+
+
+def ahead(
+    make: Callable[[Mapping[int, Verdict]], Asked],
+    told: Mapping[int, Verdict],
+    *,
+    size: int,
+    jobs: int,
+    in_flight: Collection[int],
+    limit: int,
+    withheld: Collection[int] = (),
+    prepared: Collection[int] = (),
+) -> tuple[int, ...]:
+    """Return up to `limit` candidates whose environments to prepare, the soonest and likeliest first.
+
+    `make` makes the search that was told a mapping; `told` is what it was told so far. `jobs` trials run side
+    by side, now those of `in_flight`. `withheld` are neither in flight nor to be asked. `prepared` are
+    ready or being prepared: the play goes through them, the answer leaves them out. Told ones and those in
+    flight are never in it.
+    """
+    if limit < 1:
+        return ()
+    never = {*told, *in_flight, *withheld, *prepared}
+    found: dict[int, None] = {}
+    worlds = {_World(frozenset(), frozenset(in_flight)): 1.0}
+    left = min(OUTCOMES, max(FEWEST, 2 * limit))
+    while worlds and left > 0 and len(found) < limit:
+        outcomes = sorted(_outcomes(worlds, told, size), key=lambda outcome: -outcome[0])[:left]
+        left -= len(outcomes)
+        worlds, weights = {}, dict[int, float]()
+        for probability, world in outcomes:
+            search = make({**told, **dict(world.came)})
+            flying = frozenset(key for key in world.in_flight if search.is_relevant(key))
+            keys = search.ask(jobs - len(flying), flying | frozenset(withheld))
+            for key in keys:
+                weights[key] = weights.get(key, 0.0) + probability
+            after = _World(world.came, flying | frozenset(keys))
+            worlds[after] = worlds.get(after, 0.0) + probability
+        found |= dict.fromkeys(sorted(weights.keys() - never, key=lambda key: (-weights[key], key)))
+    return tuple(found)[:limit]
+
+
+def _outcomes(
+    worlds: Mapping[_World, float], told: Mapping[int, Verdict], size: int
+) -> Iterator[tuple[float, _World]]:
+    """Each way in which one more result may come back, with its probability; impossible ones are left out."""
+    merged: dict[_World, float] = {}
+    for world, probability in worlds.items():
+        known = {**told, **dict(world.came)}
+        for key in sorted(world.in_flight):
+            old = share_old(key, known, size)
+            for verdict, share in ((Verdict.OLD, old), (Verdict.NEW, 1 - old)):
+                after = _World(world.came | {(key, verdict)}, world.in_flight - {key})
+                weight = probability * share / len(world.in_flight)
+                merged[after] = merged.get(after, 0.0) + weight
+    return ((weight, world) for world, weight in merged.items() if weight > 0)
+
+
+def share_old(key: int, told: Mapping[int, Verdict], size: int) -> float:
+    """Say how probable it is that `key`, of which nothing is known, answers OLD, from 0 to 1."""
+    tested = [other for other, verdict in told.items() if verdict is not Verdict.SKIP]
+    below = max((other for other in tested if other < key), default=None)
+    above = min((other for other in tested if other > key), default=None)
+    first = Verdict.OLD if below is None else told[below]
+    last = Verdict.NEW if above is None else told[above]
+    if first is last:
+        return float(first is Verdict.OLD)
+    # An end that nobody has looked at answers as an end does: the change is above it, or not above it.
+    low = 0 if below is None else below
+    high = size - 1 if above is None else above
+    if key in (low, high):
+        same = first if key == low else last
+        return float(same is Verdict.OLD)
+    unknown_above = _unknown(key, high, told) + 1
+    as_first = unknown_above / (_unknown(low, high, told) + 1)
+    return as_first if first is Verdict.OLD else 1 - as_first
+
+
+def _unknown(low: int, high: int, told: Mapping[int, Verdict]) -> int:
+    """How many candidates between the two are not told."""
+    return high - low - 1 - sum(1 for key in told if low < key < high)

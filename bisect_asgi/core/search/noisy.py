@@ -1,0 +1,161 @@
+"""Search for a change between two failure rates, where one run of a candidate does not settle it.
+
+No clock, no I/O, no randomness: the whole state is the tallies. What is believed is argued at the top of
+`beliefs.py`, what is asked next at the top of `outlook.py`.
+
+*Several at once.* A run in flight has a result that is not known yet. What the next one may tell is
+averaged over the results of the first `FORESEEN` in flight, so that workers do not all ask the same; of any
+more than that only the likelier result is looked at.
+
+*Both ends first.* A side of which nothing was seen is expected to fail half of the time. Where the other
+side does just that, no single run there tells anything of the place, and a search that looks one run ahead
+would never go there. So the oldest and the newest testable candidate are run before that decides.
+
+*A margin.* The prior spreads over all pairs of rates alike; for pairs that it finds unlikely, such as 0.3
+and 0.7, answers at a stated 0.99 were right in 98.0 % of simulated searches. So the doubt that is left when
+a search ends is at most `MARGIN` of what is allowed, which costs three runs of a hundred there.
+
+*Cost.* What a run may tell is divided by the seconds that it is expected to take. Where all cost the same,
+only the best place of each stretch has to be looked at; otherwise every candidate, up to `FINE` of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from bisect_asgi.core.search.bisection import Found, Searching, Stopped, StopReason
+from bisect_asgi.core.search.information import Outlook
+from bisect_asgi.core.search.posterior import Belief, Posterior
+from bisect_asgi.core.tally import Tally
+
+MARGIN = 0.7
+FORESEEN = 3
+FINE = 512
+
+
+def same_for_all(_key: int) -> float:
+    """One second, whatever the candidate."""
+    return 1.0
+
+
+class NoisySearch:
+    """Find two neighbouring testable candidates that fail at different rates.
+
+    Args:
+        size: number of candidates, at least 1. tallies: what was seen of each candidate. skips: candidates
+        that cannot be tested; they are never asked, and what was seen of them does not count. confidence:
+        the search is over when an answer has this probability, and a margin more. seconds: how long one run
+        of a candidate is expected to take, building its environment included; above 0.
+
+    Raises:
+        ValueError: `size` is below 1.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        tallies: Mapping[int, Tally],
+        *,
+        skips: Collection[int] = (),
+        confidence: float = 0.99,
+        seconds: Callable[[int], float] = same_for_all,
+    ) -> None:
+        if size < 1:
+            raise ValueError(f"a search needs at least one candidate, not {size}")
+        self.size = size
+        self.confidence = confidence
+        self._seconds = seconds
+        skipped = frozenset(skips)
+        self._testable: Sequence[int] = (
+            [key for key in range(size) if key not in skipped] if skipped else range(size)
+        )
+        self._posterior = Posterior(self._testable, size, tallies) if self._testable else None
+        ends = dict.fromkeys((*self._testable[:1], *self._testable[-1:]))
+        self._unseen_ends = [key for key in ends if not tallies.get(key, Tally()).runs]
+        self._belief = self._posterior.belief(confidence) if self._posterior else _nothing(size)
+
+    @property
+    def belief(self) -> Belief:
+        """What is believed now."""
+        return self._belief
+
+    @property
+    def state(self) -> Searching | Found | Stopped:
+        """Where it stands; while it goes on, the change is likely above `low` and not above `high`."""
+        belief = self._belief
+        if not self._testable:
+            return Stopped(reason=StopReason.UNTESTABLE)
+        if 1 - belief.probability <= MARGIN * (1 - self.confidence):
+            return Found(low=belief.low, high=belief.high, skipped=belief.skipped)
+        if belief.no_change >= self.confidence:
+            return Stopped(reason=StopReason.SAME)
+        return Searching(low=belief.likely[0] - 1, high=belief.likely[1])
+
+    def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
+        """Say which candidates to run once (more) next, the most telling per second first.
+
+        `pending` are those in flight; they are not asked again. The answer has at most `limit` keys, and
+        none when the search is over.
+        """
+        if self._posterior is None or not isinstance(self.state, Searching):
+            return ()
+        outlooks = [(1.0, Outlook(self._posterior))]
+        taken: list[int] = []
+        for key in (key for key in pending if key in self._testable):
+            outlooks = self._foresee(outlooks, key, taken)
+        asked = [key for key in self._unseen_ends if key not in taken][:limit]
+        for key in asked:
+            outlooks = self._foresee(outlooks, key, taken)
+        while len(asked) < limit and (left := self._points(outlooks, taken)):
+            asked.append(self._best(outlooks, left))
+            if len(asked) < limit:
+                outlooks = self._foresee(outlooks, asked[-1], taken)
+        return tuple(asked)
+
+    def is_relevant(self, key: int) -> bool:
+        """Tell whether a result for `key` can still change the answer; any testable one's can until then."""
+        return isinstance(self.state, Searching) and key in self._testable
+
+    def _foresee(
+        self, outlooks: Sequence[tuple[float, Outlook]], key: int, taken: list[int]
+    ) -> list[tuple[float, Outlook]]:
+        """Take in that `key` is in flight."""
+        both = len(taken) < FORESEEN
+        taken.append(key)
+        return [
+            (weight * probability, after)
+            for weight, outlook in outlooks
+            for probability, after in outlook.foresee(key, both=both)
+        ]
+
+    def _points(self, outlooks: Sequence[tuple[float, Outlook]], taken: Collection[int]) -> list[int]:
+        """The candidates that may be the best to ask; where none of the telling ones is free, any."""
+        points = {key for _, outlook in outlooks for key in outlook.points()}
+        if len(self._testable) <= FINE and (self._seconds is not same_for_all or points <= set(taken)):
+            points.update(self._testable)
+        return sorted(points.difference(taken))
+
+    def _best(self, outlooks: Sequence[tuple[float, Outlook]], keys: Sequence[int]) -> int:
+        """The one with the most to tell per second; on a tie the one nearest to the middle."""
+        middle = (self._testable[0] + self._testable[-1]) / 2
+
+        def worth(key: int) -> tuple[float, float]:
+            gain = sum(weight * outlook.gain(key) for weight, outlook in outlooks)
+            return round(gain / self._seconds(key), 12), -abs(key - middle)
+
+        return max(keys, key=worth)
+
+
+def _nothing(size: int) -> Belief:
+    """What is believed where nothing can be tested."""
+    unknown = Tally().rate
+    return Belief(
+        low=0,
+        high=0,
+        skipped=(),
+        probability=0.0,
+        old=unknown,
+        new=unknown,
+        likely=(0, size - 1),
+        no_change=0.0,
+    )

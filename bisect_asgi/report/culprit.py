@@ -1,0 +1,148 @@
+"""What carries a change, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from bisect_asgi.core.events import Explained, ShownSet
+from bisect_asgi.core.model import CulpritKind, Move
+from bisect_asgi.core.text import listing
+
+
+def because(why: Sequence[Explained]) -> str:
+    """End the sentence `fastapi 0.69.0 is the first bad release`; empty where there is nothing to add."""
+    if not why or not why[0].sets or why[0].problem:
+        return ""
+    further = [listing(map(_perhaps, more.sets)) for more in why if more.is_further and more.sets]
+    return ", and then of ".join([_because(why[0]), *further])
+
+
+def is_named(explained: Explained, label: str) -> bool:
+    """Tell whether a candidate's label says already what carries the change: the one thing that moved."""
+    return [f"{move.name} {move.new}" for move in explained.moves] == [" ".join(label.split()[-2:])]
+
+
+def _because(first: Explained) -> str:
+    match first.kind:
+        case CulpritKind.PACKAGE:
+            along = first.sets[0].along
+            return f", by itself, with {_names(along)} that it needs" if along else ", by itself"
+        case CulpritKind.DEPENDENCY:
+            return f", {_carrier(first, first.sets[0])}"
+        case CulpritKind.TOGETHER:
+            return f", because of {_names(first.sets[0].moved)} together"
+        case CulpritKind.EITHER:
+            return f", because of {_alternatives(first)}, each alone"
+        case CulpritKind.UNCLEAR:
+            return f", because of {listing(map(_perhaps, first.sets), most=3)}"
+        case _ as never:
+            assert_never(never)
+
+
+def sentences(explained: Explained, *, word: str) -> tuple[str, ...]:
+    """Say what was shown, one sentence for each thing; `word` is the newer side's verdict, such as `bad`."""
+    if explained.problem:
+        return (f"what carries the change cannot be told: {explained.problem}",)
+    said = ["with that taken back, it fails otherwise:"] if explained.is_further else []
+    said += [] if _is_own_with_others(explained) else [_kind(explained, word)]
+    for shown in explained.sets:
+        if shown.along and not shown.doubtful:
+            said.append(
+                f"{_names(shown.moved)} needs {_names(shown.along)}, "
+                f"and with that alone {explained.old} is not {word}"
+            )
+        if shown.is_cut_short:
+            said.append(f"{_names(shown.moved)} may not be the smallest set: there was too much to try")
+        elif shown.doubtful and explained.kind is not CulpritKind.UNCLEAR:
+            said.append(f"whether {listing(shown.doubtful)} matters there could not be tested")
+    if not explained.is_all:
+        said.append("whether the rest of what moved carries it as well could not be tested")
+    return tuple(said)
+
+
+def _is_own_with_others(explained: Explained) -> bool:
+    """The package itself, which runs only with what came along: nothing is known of it alone."""
+    return explained.kind is CulpritKind.PACKAGE and bool(explained.sets[0].along)
+
+
+def _kind(explained: Explained, word: str) -> str:
+    sets = explained.sets
+    match explained.kind:
+        case _ if len(explained.moves) == 1:
+            return f"nothing else differs between {explained.old} and {explained.new}"
+        case CulpritKind.PACKAGE:
+            return f"{explained.new} is {word} with the dependencies of {explained.old}, too"
+        case CulpritKind.DEPENDENCY:
+            return _dependency(explained, word)
+        case CulpritKind.TOGETHER:
+            return f"it takes {_names(sets[0].moved)} together; with any of them as before it is not {word}"
+        case CulpritKind.EITHER:
+            return f"each of these is {word} without the others: {'; '.join(_names(s.moved) for s in sets)}"
+        case CulpritKind.UNCLEAR:
+            return _unclear(explained)
+        case _ as never:
+            assert_never(never)
+
+
+def _dependency(explained: Explained, word: str) -> str:
+    (move,) = explained.sets[0].moved
+    carrier = f"with {move.name} {move.new}" if move.new else f"without {move.name}"
+    otherwise = f"; with that taken back, {explained.new} is not" if explained.is_all else ""
+    return f"{explained.old} is {word} {carrier}{otherwise}"
+
+
+def _unclear(explained: Explained) -> str:
+    said = []
+    for shown in explained.sets:
+        sure, doubtful = _by_doubt(shown)
+        if shown.is_cut_short:
+            said.append(f"it is among {_names(shown.moved)}")
+        elif sure and doubtful:
+            said.append(
+                f"it takes {_names(sure)}; whether {_names(doubtful)} matters beside it cannot be told: "
+                "without that it cannot be tested"
+            )
+        elif doubtful:
+            said.append(f"it is among {_names(doubtful)}, and mixes of those cannot be tested")
+        else:
+            said.append(f"{_names(sure)} carries it")
+    return "; ".join(said)
+
+
+def _perhaps(shown: ShownSet) -> str:
+    sure, doubtful = _by_doubt(shown)
+    if not sure:
+        return f"something among {_names(doubtful)}"
+    return f"{_names(sure)} and perhaps {_names(doubtful)}" if doubtful else _names(sure)
+
+
+def _by_doubt(shown: ShownSet) -> tuple[list[Move], list[Move]]:
+    """Those of which it is shown that they matter, and the others."""
+    doubtful = [move for move in shown.moved if move.name in shown.doubtful]
+    return [move for move in shown.moved if move.name not in shown.doubtful], doubtful
+
+
+def _carrier(explained: Explained, shown: ShownSet) -> str:
+    if explained.package is None:
+        return f"because of {_names(shown.moved)}"
+    if shown.moved[0].new is None:
+        return f"because it drops {shown.moved[0].name}"
+    (move,) = shown.moved
+    if shown.required in ("", "any version", f"=={move.new}"):
+        return f"because it {'requires' if shown.required else 'brings'} {_name(move)}"
+    return f"because it requires {move.name} {shown.required}, which brings {move.new}"
+
+
+def _alternatives(explained: Explained) -> str:
+    own = explained.package
+    told = ["itself" if [m.name for m in s.moved] == [own] else _names(s.moved) for s in explained.sets]
+    return listing(told, most=6)
+
+
+def _names(moved: Sequence[Move]) -> str:
+    return listing((_name(move) for move in moved), most=6)
+
+
+def _name(move: Move) -> str:
+    return f"{move.name} {move.new}" if move.new else f"the absence of {move.name}"

@@ -1,0 +1,356 @@
+"""Events in, report out: what is known of every candidate and of the run as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from bisect_asgi.core import events
+from bisect_asgi.core.errors import ExitCode, UsageError
+from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.model import Interpreter, LeftOut, Trial
+from bisect_asgi.core.plan.plan import DATE, LOCKS, PYTHON
+from bisect_asgi.core.text import listing
+from bisect_asgi.report import culprit as reasons
+from bisect_asgi.report.affected import specifiers
+from bisect_asgi.report.evidence import (
+    Boundary,
+    Ends,
+    Level,
+    boundary_of,
+    ends_of,
+    levels_of,
+    limit_of,
+    unit_of_rows,
+)
+from bisect_asgi.report.reproduce import reproduce
+from bisect_asgi.report.rows import Row, outcomes_of, row_of
+from bisect_asgi.report.timings import Timings, measure
+
+SCHEMA = "bisect-asgi.report/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedChange:
+    """The last release before a change, the first after it, and the latter's verdict."""
+
+    last: str
+    first: str
+    verdict: str
+    gap: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A run as a document; the fields of the JSON report."""
+
+    schema: str = SCHEMA
+    exit_code: ExitCode
+    kind: AnswerKind
+    headline: str
+    """The answer as one sentence."""
+    hint: str | None
+    plan: events.RunStarted
+    interpreter: Interpreter | None
+    """The one Python of all candidates; null where that is what moves."""
+    interpreter_reason: str
+    notes: tuple[str, ...] = ()
+    """What there is to know of how the candidates came about."""
+    last: str | None = None
+    """The last release that answers as the older ones do."""
+    first: str | None = None
+    """The first one that does not."""
+    gap: tuple[str, ...] = ()
+    """Untestable releases between the two."""
+    left_between: tuple[str, ...] = ()
+    """Releases between the two that were left out; `left_out` says why."""
+    contradictions: tuple[str, ...] = ()
+    """Older releases that answer as the newer ones do: the history changes more than once."""
+    changes: tuple[ReportedChange, ...] = ()
+    """Every change that is known of, oldest first."""
+    shortest: int | None = None
+    """Any state that lasted for at least so many releases has been seen; null: only one was looked for."""
+    boundary: Boundary | None = None
+    """How sure the boundary is, where that is known; the most probable one where none was found."""
+    luck: float | None = None
+    """Where all runs agree: how often, at most, a search would end so by luck and be wrong."""
+    ends: Ends | None = None
+    """The samples of both ends of a metric, and the limit that was set between them."""
+    levels: tuple[Level, ...] = ()
+    """All levels of a metric, oldest first, where they were looked for."""
+    creep: float | None = None
+    """The metric creeps: by how much in all, without steps."""
+    steps: tuple[tuple[float, float], ...] = ()
+    """Beside a creep, from which to which value each step between two levels goes without it."""
+    unit: str = ""
+    """Of the metric's samples."""
+    affected: tuple[str, ...] = ()
+    """The bad releases as version specifiers, as far as they are known."""
+    why: tuple[events.Explained, ...] = ()
+    """What carries the change: first across this boundary, then across those below it."""
+    compared: tuple[events.Compared, ...] = ()
+    """What changed in each distribution that carries the change."""
+    stages: tuple[Report, ...] = ()
+    """The searches inside this one: mixes of the boundary's two sides, a dependency's releases, commits."""
+    stage: int = 0
+    """Its number among them; 0 is the run itself."""
+    elapsed_s: float = 0.0
+    timings: Timings | None = None
+    """Where the time went, that of the stages included; null in a stage, and where the log has no dates."""
+    rows: tuple[Row, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    reproduce: tuple[tuple[str, str], ...] = ()
+    """A version of either side, and the command that runs the probe on it with uv alone."""
+
+    @property
+    def runs(self) -> int:
+        """How many runs it rests on, those for the reason included."""
+        return sum(row.runs for row in self.rows) + sum(stage.own_runs for stage in self.stages)
+
+    @property
+    def own_runs(self) -> int:
+        """The runs of a stage's own; the sides that it begins with were run before."""
+        ends = (0, 1) if self.plan.over == events.MIXES else (0, len(self.rows) - 1)
+        return sum(row.passed + row.failed for key, row in enumerate(self.rows) if key not in ends)
+
+    def row(self, version: str | None) -> Row | None:
+        """The row of a version."""
+        return next((row for row in self.rows if row.version == version), None)
+
+
+@dataclass(slots=True)
+class _State:
+    """What has been seen of the log so far."""
+
+    plan: events.RunStarted | None = None
+    interpreter: events.InterpreterChosen | None = None
+    listed: events.CandidatesListed = field(
+        default_factory=lambda: events.CandidatesListed(candidates=(), left_out=())
+    )
+    notes: list[str] = field(default_factory=list)
+    stages: dict[int, list[events.Event]] = field(default_factory=dict)
+    why: list[events.Explained] = field(default_factory=list)
+    compared: list[events.Compared] = field(default_factory=list)
+    trials: dict[int, list[Trial]] = field(default_factory=dict)
+    judged: events.Judged | None = None
+    believed: events.Believed | None = None
+    confirmed: events.Confirmed | None = None
+    ends: events.EndsSampled | None = None
+    levels: events.LevelsFound | None = None
+    finished: events.RunFinished | None = None
+
+    def take(self, event: events.Event) -> None:
+        """Take in one event; what is not mentioned says nothing that lasts."""
+        match event:
+            case events.RunStarted():
+                self.plan = event
+            case events.InterpreterChosen():
+                self.interpreter = event
+            case events.CandidatesListed():
+                self.listed = event
+                if not event.grows:
+                    self._forget()
+            case events.AskedAnew():
+                self._forget()
+            case events.TrialFinished(trial=trial):
+                self.trials.setdefault(trial.key, []).append(trial)
+            case events.Judged():
+                self.judged = event
+            case events.RunFinished():
+                self.finished = event
+            case _:
+                self._take_reason(event)
+
+    def _forget(self) -> None:
+        """Let go of what was seen of candidates: the keys mean others now, or it does not count any more."""
+        self.trials, self.judged = {}, None
+        self.believed, self.confirmed, self.ends, self.levels = None, None, None, None
+
+    def _take_reason(self, event: events.Event) -> None:
+        match event:
+            case events.Believed():
+                self.believed = event
+            case events.Confirmed():
+                self.confirmed = event
+            case events.EndsSampled():
+                self.ends = event
+            case events.LevelsFound():
+                self.levels = event
+            case events.Noted(text=text):
+                self.notes.append(text)
+            case events.Staged(stage=stage, event=inner):
+                self.stages.setdefault(stage, []).append(inner)
+            case events.Explained():
+                self.why.append(event)
+            case events.Compared():
+                self.compared.append(event)
+            case _:
+                pass
+
+
+def fold(log: Iterable[events.Event]) -> Report:
+    """Return the report of a log; of one that was cut off, what was known by then.
+
+    Raises:
+        UsageError: the log does not begin as a run's does.
+    """
+    told = list(log)
+    return replace(_fold(told), timings=measure(told))
+
+
+def _fold(log: Iterable[events.Event]) -> Report:
+    state = _State()
+    for event in log:
+        state.take(event)
+    if state.plan is None:
+        raise UsageError("this is no event log of a run", hint="logs begin with the event `RunStarted`")
+    return _report(state, state.plan)
+
+
+def _report(state: _State, plan: events.RunStarted) -> Report:
+    finished = state.finished or events.RunFinished(
+        kind=AnswerKind.INTERRUPTED, elapsed_s=0.0, message="the log ends before the run does"
+    )
+    rulings = dict(state.judged.rulings) if state.judged else {}
+    plan = replace(plan, limit=plan.limit or limit_of(state.ends))
+    outcomes = outcomes_of(rulings, finished, size=len(state.listed.candidates))
+    rows = tuple(
+        row_of(candidate, state.trials.get(key, []), rulings.get(key), outcomes.get(key), plan)
+        for key, candidate in enumerate(state.listed.candidates)
+    )
+    versions = [row.version for row in rows]
+    last = versions[finished.low] if finished.low is not None else None
+    first = versions[finished.high] if finished.high is not None else None
+    chosen = state.interpreter
+    labels = tuple(versions)
+    report = Report(
+        exit_code=finished.kind.exit_code,
+        kind=finished.kind,
+        headline="",
+        hint=finished.hint,
+        plan=plan,
+        interpreter=chosen.interpreter if chosen else None,
+        interpreter_reason=chosen.reason if chosen else "",
+        last=last,
+        first=first,
+        gap=tuple(versions[key] for key in finished.skipped),
+        left_between=finished.left_between,
+        contradictions=tuple(versions[key] for key in finished.contradictions),
+        changes=_changes(finished, rows),
+        shortest=finished.shortest,
+        boundary=boundary_of(state.believed, labels) if state.believed else None,
+        luck=_luck(state.confirmed, finished),
+        ends=ends_of(state.ends, labels) if state.ends else None,
+        levels=levels_of(state.levels, labels) if state.levels else (),
+        creep=state.levels.creep if state.levels else None,
+        steps=state.levels.steps if state.levels else (),
+        unit=unit_of_rows(rows, plan.metric),
+        notes=tuple(state.notes),
+        why=tuple(state.why),
+        compared=tuple(state.compared),
+        stages=tuple(replace(_fold(inner), stage=stage) for stage, inner in state.stages.items()),
+        elapsed_s=finished.elapsed_s,
+        rows=rows,
+        left_out=state.listed.left_out,
+    )
+    return _completed(report, finished.message)
+
+
+def _luck(confirmed: events.Confirmed | None, finished: events.RunFinished) -> float | None:
+    """That of the boundary which was found in the end."""
+    if confirmed is None or (confirmed.low, confirmed.high) != (finished.low, finished.high):
+        return None
+    return confirmed.luck
+
+
+def _completed(report: Report, message: str) -> Report:
+    """Add what follows from the rows: the sentence, the commands, the affected releases."""
+    first = report.row(report.first)
+    headline = message
+    if report.kind is AnswerKind.FOUND and first:
+        headline = _sentence(report, first)
+    sides = [row for row in (report.row(report.last), first) if row]
+    commands = tuple((row.version, _reproduce(report.plan, row)) for row in sides)
+    return replace(report, headline=headline, reproduce=commands, affected=_affected(report))
+
+
+def _reproduce(plan: events.RunStarted, row: Row) -> str:
+    if not row.distributions or row.python is None:
+        return ""
+    python = row.python if plan.over == PYTHON else ".".join(row.python.split(".")[:2])
+    return reproduce(plan, row.distributions, python=python, exact=row.is_exact, source=row.source)
+
+
+def _sentence(report: Report, first: Row) -> str:
+    """The answer in one sentence: what is the first, of what, and because of what."""
+    plan = report.plan
+    name = f"{plan.subject} {first.version}".strip()
+    text = f"{name} is the first {first.verdict} {plan.noun} {plan.context}".rstrip() + _left_between(report)
+    if plan.over == LOCKS:  # there is no other one that it could be the first of
+        text = f"{name} is {first.verdict}"
+    if len(report.changes) > 1:
+        text += f", and the newest of {len(report.changes)} changes"
+    below = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
+    is_said = plan.over == DATE and report.why and reasons.is_named(report.why[0], first.version)
+    return "; ".join([text if is_said else text + reasons.because(report.why), *below])
+
+
+def _is_found(stage: Report) -> bool:
+    is_found = stage.kind is AnswerKind.FOUND and stage.first is not None and not stage.gap
+    return is_found and stage.plan.noun in ("release", "commit")
+
+
+def _of_stage(stage: Report) -> str:
+    """`starlette 0.15.0 is the first bad release of starlette`, or its first bad commit."""
+    verdict = next(row.verdict for row in stage.rows if row.version == stage.first)
+    plan = stage.plan
+    if plan.noun == "commit":
+        return f"the first {verdict} commit of {plan.subject} is {stage.first}"
+    return (
+        f"{plan.subject} {stage.first} is the first {verdict} release of {plan.subject}{_left_between(stage)}"
+    )
+
+
+def _left_between(report: Report) -> str:
+    """A remark where the change may be in a release that was left out."""
+    between = report.left_between
+    return f" ({listing(between)} before it left out)" if between else ""
+
+
+def _affected(report: Report) -> tuple[str, ...]:
+    """The bad releases as specifiers; untestable ones between bad ones count as bad."""
+    if report.first is None or report.plan.order != "version" or report.plan.noun != "release":
+        return ()
+    sides = ["" if row.verdict == "skip" else row.verdict for row in report.rows]
+    before = _last_known(sides)
+    after = _last_known(sides[::-1])[::-1]
+    bad = report.plan.term_new
+    flags = [
+        side == bad or (not side and older == newer == bad)
+        for side, older, newer in zip(sides, before, after, strict=True)
+    ]
+    return specifiers([row.version for row in report.rows], flags)
+
+
+def _last_known(words: Sequence[str]) -> list[str]:
+    """For each place the last word up to it that is not empty."""
+    known, found = "", []
+    for word_ in words:
+        known = word_ or known
+        found.append(known)
+    return found
+
+
+def _changes(finished: events.RunFinished, rows: tuple[Row, ...]) -> tuple[ReportedChange, ...]:
+    changes = finished.changes
+    if not changes and finished.low is not None and finished.high is not None:
+        changes = (events.Change(low=finished.low, high=finished.high, skipped=finished.skipped),)
+    return tuple(
+        ReportedChange(
+            last=rows[change.low].version,
+            first=rows[change.high].version,
+            verdict=rows[change.high].verdict,
+            gap=tuple(rows[key].version for key in change.skipped),
+        )
+        for change in changes
+    )

@@ -1,0 +1,58 @@
+"""Progress as plain lines, for pipes, files and CI: no control codes, nothing is rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bisect_asgi.core import events
+from bisect_asgi.report.progress.wording import Words
+
+
+class PlainSink:
+    """Writes a line for each thing that a reader of a CI log wants to know.
+
+    Args:
+        write: takes one line, without its end.
+        verbose: show what probes write, too.
+    """
+
+    def __init__(self, write: Callable[[str], None], *, verbose: bool = False) -> None:
+        self._write = write
+        self._verbose = verbose
+        self._words = Words()
+        self._stages: dict[int, PlainSink] = {}
+
+    def __call__(self, event: events.Event) -> None:
+        """Show one event; those of a stage are shown further in."""
+        if isinstance(event, events.Staged):
+            self._stage(event.stage)(event.event)
+            return
+        self._words.take(event)
+        for line in self._lines(event):
+            self._write(line)
+
+    def _stage(self, stage: int) -> PlainSink:
+        if stage not in self._stages:
+            self._stages[stage] = PlainSink(lambda line: self._write(f"  {line}"), verbose=self._verbose)
+        return self._stages[stage]
+
+    def _lines(self, event: events.Event) -> list[str]:
+        words = self._words
+        match event:
+            case events.InterpreterChosen(interpreter=interpreter, reason=reason):
+                return [f"python {interpreter.version}: {reason}"]
+            case events.CandidatesListed():
+                return words.listed()
+            case events.Noted(text=text):
+                return [f"note: {text}"]
+            case events.EndsSampled():
+                return words.sampled(event)
+            case events.Explained():
+                return list(words.explained(event))
+            case events.Judged():
+                told = [line for _, line in words.finished()]
+                return told + words.different_failures() + words.narrowed()
+            case events.OutputSeen(key=key, text=text) if self._verbose:
+                return [f"  {words.label(key)} | {line}" for line in text.splitlines()]
+            case _:
+                return []

@@ -1,0 +1,164 @@
+"""Live progress on a terminal: what is building and running, what the range has shrunk to, what is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from bisect_asgi.core import events
+from bisect_asgi.core.model import Outcome
+from bisect_asgi.core.text import duration
+from bisect_asgi.report.progress.wording import Words, left
+
+_BAR_WIDTH = 40
+_REFRESHES_PER_S = 8
+
+
+class TerminalSink:
+    """Shows finished trials as lines, and below them what goes on; use as a context manager.
+
+    Args:
+        console: where to; its file should be the standard error.
+        verbose: show what probes write, too.
+    """
+
+    def __init__(self, console: Console, *, verbose: bool = False) -> None:
+        self._verbose = verbose
+        self._stages: dict[int, Words] = {0: Words()}
+        self._stage = 0
+        self._running: dict[tuple[int, int], tuple[events.Activity | None, float]] = {}
+        self._spinner = Spinner("dots")
+        self._live = Live(
+            self, console=console, refresh_per_second=_REFRESHES_PER_S, transient=True, redirect_stdout=False
+        )
+
+    def __enter__(self) -> TerminalSink:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def __call__(self, event: events.Event) -> None:
+        """Show one event."""
+        stage = event.stage if isinstance(event, events.Staged) else 0
+        event = events.unstaged(event)
+        words = self._stages.setdefault(stage, Words())
+        words.take(event)
+        self._follow(stage, event)
+        for line in self._lines(words, event):
+            self._live.console.print(Text.assemble("  " if stage else "", line), highlight=False)
+
+    def _follow(self, stage: int, event: events.Event) -> None:
+        """Keep up with what is running."""
+        match event:
+            case events.TrialStarted(key=key):
+                self._stage = stage
+                self._running[stage, key] = (None, time.monotonic())
+            case events.TrialProgressed(key=key, activity=activity):
+                if (stage, key) in self._running:  # a cancelled trial may still say something
+                    self._running[stage, key] = (activity, time.monotonic())
+            case events.TrialCancelled(key=key):
+                self._running.pop((stage, key), None)
+            case events.TrialFinished(trial=trial):
+                self._running.pop((stage, trial.key), None)
+            case _:
+                pass
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Group(*self._status())
+
+    def _lines(self, words: Words, event: events.Event) -> Iterator[Text]:
+        for name, line in _facts(words, event):
+            yield Text.assemble((f"{name:<7}", "cyan"), line)
+        match event:
+            case events.Noted(text=text):
+                yield Text(f"note: {text}", style="yellow")
+            case events.Explained():
+                yield from (Text(line, style="bold") for line in words.explained(event))
+            case events.Judged():
+                for outcome, line in words.finished():
+                    mark, style = _MARKS[outcome]
+                    yield Text.assemble((f"{mark} ", style), line)
+                yield from (Text(line, style="yellow") for line in words.different_failures())
+            case events.OutputSeen(key=key, text=text) if self._verbose:
+                for line in text.splitlines():
+                    yield Text(f"  {words.label(key)} │ {line}", style="dim")
+            case _:
+                pass
+
+    def _status(self) -> Iterator[RenderableType]:
+        """What goes on, redrawn eight times a second."""
+        words = self._stages[self._stage]
+        if words.plan is None or not words.candidates:
+            yield Group(_beside(self._spinner, Text("asking the index")))
+            return
+        for (stage, key), (activity, since) in sorted(self._running.items()):
+            what = f"{self._stages[stage].label(key)} {activity or 'waiting'}"
+            yield _beside(self._spinner, Text(f"{what} {duration(time.monotonic() - since)}"))
+        judged = words.judged
+        if words.believed is not None:
+            yield Text(words.likeliest(words.believed))
+        elif judged is not None and judged.low is not None and judged.high is not None:
+            yield _range(words, judged, judged.low, judged.high)
+        elif judged is not None and judged.left and (settled := words.settled(judged)):
+            yield Text(settled)
+
+
+def _facts(words: Words, event: events.Event) -> Iterator[tuple[str, str]]:
+    """What was found out before, and between, the trials."""
+    match event:
+        case events.InterpreterChosen(interpreter=interpreter, reason=reason):
+            yield "Python", f"{interpreter.version}: {reason}"
+        case events.CandidatesListed():
+            yield from (("Range", line) for line in words.listed())
+        case events.EndsSampled():
+            yield from (("Limit", line) for line in words.sampled(event))
+        case _:
+            pass
+
+
+def standard_error() -> Console:
+    """The console that progress is shown on."""
+    return Console(stderr=True)
+
+
+_MARKS = {
+    Outcome.PASSED: ("✓", "green"),
+    Outcome.FAILED: ("✗", "red"),
+    Outcome.UNTESTABLE: ("?", "yellow"),
+    Outcome.BROKEN: ("!", "magenta"),
+}
+
+
+def _range(words: Words, judged: events.Judged, low: int, high: int) -> Text:
+    """`0.60.0 ━━━━━━━━╸      ╺━━━━ 0.110.0   12 releases left, about 4 more steps`."""
+    size = max(1, len(words.candidates) - 1)
+    start, end = round(_BAR_WIDTH * low / size), round(_BAR_WIDTH * high / size)
+    new_is = judged.new_is or Outcome.FAILED
+    old_is = Outcome.PASSED if new_is is Outcome.FAILED else Outcome.FAILED
+    return Text.assemble(
+        f"{words.label(low)} ",
+        ("━" * max(1, start), _MARKS[old_is][1]),
+        ("╌" * (end - start), "dim"),
+        ("━" * max(1, _BAR_WIDTH - end), _MARKS[new_is][1]),
+        f" {words.label(high)}   {left(judged.left, words.noun) if judged.left else 'confirming'}",
+    )
+
+
+def _beside(mark: RenderableType, text: Text) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(mark, text)
+    return grid

@@ -1,0 +1,227 @@
+"""What progress says, whatever shows it: the sentences that the terminal and the plain sink share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from statistics import median
+
+from bisect_asgi.core import events
+from bisect_asgi.core.events import MIXES
+from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
+from bisect_asgi.core.metrics.readings import unit_of
+from bisect_asgi.core.model import Observation, Outcome, Ruling, Signature, Trial, Verdict
+from bisect_asgi.core.text import date, duration, listing, plural
+from bisect_asgi.report.culprit import sentences
+from bisect_asgi.report.evidence import limit_of
+from bisect_asgi.report.rows import word
+
+
+class Words:
+    """Keeps what sentences need of earlier events."""
+
+    def __init__(self) -> None:
+        self.plan: events.RunStarted | None = None
+        self.candidates: tuple[events.CandidateListed, ...] = ()
+        self.judged: events.Judged | None = None
+        self.believed: events.Believed | None = None
+        self._waiting: list[Trial] = []
+        self._told_different: set[int] = set()
+        self._told_changes = ""
+        self._told_range: tuple[int | None, int | None, float] | None = None
+
+    def take(self, event: events.Event) -> None:
+        """Remember what later sentences need."""
+        match event:
+            case events.RunStarted():
+                self.plan = event
+            case events.CandidatesListed(candidates=candidates, grows=grows):
+                self.candidates = candidates
+                if not grows:
+                    self.judged, self.believed, self._told_range = None, None, None
+                    self._told_different.clear()
+            case events.AskedAnew():
+                self.judged, self.believed, self._told_range = None, None, None
+            case events.EndsSampled() if self.plan:
+                self.plan = replace(self.plan, limit=limit_of(event))
+            case events.Believed():
+                self.believed = event
+            case events.TrialFinished(trial=trial):
+                self._waiting.append(trial)
+            case events.Judged():
+                self.judged = event
+            case _:
+                pass
+
+    def listed(self) -> list[str]:
+        """What the search looks at; a stage also says what it is for."""
+        if self.plan is None or not self.candidates:
+            return []
+        plan, first, last = self.plan, self.candidates[0], self.candidates[-1]
+        if plan.over == MIXES:
+            return [] if len(self.candidates) > 2 else [f"mixes {plan.context}:"]
+        span = f"{plural(len(self.candidates), plan.noun)} to look at {plan.context}".rstrip()
+        return [f"{span}: {_dated(first)} to {_dated(last)}"]
+
+    def explained(self, event: events.Explained) -> tuple[str, ...]:
+        """What carries the change."""
+        if self.plan is None or self.judged is None:
+            return ()
+        return sentences(event, word=self.verdict(self.judged.new_is or Outcome.FAILED))
+
+    def label(self, key: int) -> str:
+        """The candidate's version; `probe` where there is one run and no list of candidates."""
+        return self.candidates[key].version if self.candidates else "probe"
+
+    @property
+    def noun(self) -> str:
+        """What a candidate is called."""
+        return self.plan.noun if self.plan else "release"
+
+    def verdict(self, outcome: Outcome) -> str:
+        """The user's word for an outcome."""
+        return word(self.plan, outcome) if self.plan else str(outcome)
+
+    def finished(self) -> list[tuple[Outcome, str]]:
+        """The trials that came back since this was asked last, each as it was ruled on."""
+        rulings = dict(self.judged.rulings) if self.judged else {}
+        told = [self._finished(trial, rulings.get(trial.key)) for trial in self._waiting]
+        self._waiting.clear()
+        return told
+
+    def _finished(self, trial: Trial, ruling: Ruling | None) -> tuple[Outcome, str]:
+        run = trial.observations[-1]
+        if run.outcome is Outcome.BROKEN or ruling is None:
+            return run.outcome, self._line(trial, run.outcome, run.signature)
+        if ruling.verdict is Verdict.SKIP:
+            return Outcome.UNTESTABLE, self._line(trial, Outcome.UNTESTABLE, ruling.signature)
+        if measured := self._measured(trial):
+            word = "" if ruling.is_flaky else self.verdict(ruling.outcome)
+            return ruling.outcome, self._told(trial, word, measured)
+        if ruling.is_flaky:
+            return run.outcome, self._told(trial, str(run.outcome), _why_failed(run))
+        return ruling.outcome, self._line(trial, ruling.outcome, ruling.signature)
+
+    def _line(self, trial: Trial, ruled: Outcome, signature: Signature | None) -> str:
+        """`0.69.0 bad (AssertionError: …), built in 1.2 s, run in 0.4 s`."""
+        outcome = "broken" if ruled is Outcome.BROKEN else self.verdict(ruled)
+        return self._told(trial, outcome, f" ({signature.shown})" if signature else "")
+
+    def _told(self, trial: Trial, outcome: str, seen: str) -> str:
+        told = f"{trial.label} {outcome}".rstrip() + seen
+        if trial.environment is None:
+            return told
+        if trial.remembered == len(trial.observations):
+            return f"{told}, remembered"
+        times = f"built in {duration(trial.build_s)}, run in {duration(trial.run_s)}"
+        return f"{told}, {times}"
+
+    def _measured(self, trial: Trial) -> str:
+        """` (wall = 251 ms)`: the median of the trial's samples; empty where nothing is measured."""
+        metric = self.plan.metric if self.plan else None
+        if metric is None or not (own := samples(trial.observations, metric)):
+            return ""
+        is_ratio = any(run.beside for run in trial.observations)
+        limit = Limit(metric=metric, unit=RATIO if is_ratio else unit_of(trial.observations, metric))
+        return f" ({metric} = {limit.show(median(own))})"
+
+    def different_failures(self) -> list[str]:
+        """A warning for each candidate that newly turned out to fail otherwise than the bad end."""
+        if self.judged is None or (self.plan and self.plan.over == MIXES):  # that is what mixes do
+            return []
+        lines: list[str] = []
+        for key, ruling in self.judged.rulings:
+            if ruling.different and key not in self._told_different:
+                self._told_different.add(key)
+                lines += _different(self.label(key), ruling, self.judged.reference)
+        return lines
+
+    def narrowed(self) -> list[str]:
+        """Where the range stands, when it has changed."""
+        judged = self.judged
+        if self.believed:
+            return self._likeliest(self.believed)
+        if judged is None or not judged.left:
+            return []
+        if judged.low is None or judged.high is None:
+            told = self.settled(judged)
+            changes = told.partition(";")[2]
+            if changes == self._told_changes:
+                return []
+            self._told_changes = changes
+            return [told]
+        state = (judged.low, judged.high, judged.left)
+        if state == self._told_range:
+            return []
+        self._told_range = state
+        return [
+            f"between {self.label(judged.low)} and {self.label(judged.high)}: {left(judged.left, self.noun)}"
+        ]
+
+    def _likeliest(self, believed: events.Believed) -> list[str]:
+        """The most probable boundary, when it is another or clearly more probable than before."""
+        state = (believed.low, believed.high, round(believed.probability, 1))
+        if state == self._told_range:
+            return []
+        self._told_range = state
+        return [self.likeliest(believed)]
+
+    def likeliest(self, believed: events.Believed) -> str:
+        """`most probably 0.12.2 → 0.12.3 (0.63)`."""
+        sides = f"{self.label(believed.low)} → {self.label(believed.high)}"
+        return f"runs contradict each other: most probably {sides} ({believed.probability:.2f})"
+
+    def sampled(self, event: events.EndsSampled) -> list[str]:
+        """What both ends showed, and the limit between them."""
+        limit = Limit(metric=event.metric, unit=event.unit)
+        sides = " and ".join(
+            f"{limit.show(median(own))} in {self.label(key)}"
+            for key, own in ((event.low, event.old), (event.high, event.new))
+            if own
+        )
+        bound = limit_of(event)
+        return [f"{event.metric} is {sides}" + (f"; {bound} is bad" if bound else "")]
+
+    def settled(self, judged: events.Judged) -> str:
+        """What is known so far where all changes are looked for; empty while that is nothing."""
+        tested = [(key, ruling) for key, ruling in judged.rulings if _is_tested(ruling)]
+        spans = [
+            f"{self.label(low)} → {self.label(high)}"
+            for (low, before), (high, after) in pairwise(tested)
+            if before.verdict is not after.verdict
+        ]
+        if len(tested) < 2:
+            return ""
+        return f"{plural(judged.left, self.noun)} unknown; changes so far: {listing(spans, most=9) or 'none'}"
+
+
+def _dated(candidate: events.CandidateListed) -> str:
+    day = date(candidate.uploaded)
+    is_told = candidate.uploaded is None or day in candidate.version
+    return candidate.version if is_told else f"{candidate.version} ({day})"
+
+
+def _why_failed(run: Observation) -> str:
+    return f" ({run.signature.shown})" if run.outcome is Outcome.FAILED and run.signature else ""
+
+
+def _is_tested(ruling: Ruling) -> bool:
+    return ruling.verdict is not Verdict.SKIP
+
+
+def left(count: int, noun: str) -> str:
+    """`12 releases left, about 4 more steps`."""
+    steps = count.bit_length()
+    return f"{plural(count, noun)} left, about {steps} more {'step' if steps == 1 else 'steps'}"
+
+
+def _different(label: str, ruling: Ruling, reference: tuple[Signature, ...]) -> list[str]:
+    seen = ruling.signature
+    known = reference[0] if reference else None
+    width = max(len(label) + 1, len("bad end:"))
+    rows = [("bad end:", known), (f"{label}:", seen)]
+    return [
+        f"warning: {label} fails differently from the bad end",
+        *(f"  {name:<{width}} {sign.phase:<8} {sign.shown}" for name, sign in rows if sign),
+        "  treated as untestable; use `--any-failure` to count it as bad",
+    ]

@@ -1,0 +1,199 @@
+"""The report for a terminal, or for whoever pastes it into an issue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from bisect_asgi.core.errors import ExitCode
+from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON
+from bisect_asgi.core.releases.select import OUTSIDE
+from bisect_asgi.core.text import date, duration, listing, plural
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.rows import How, Row
+from bisect_asgi.report.text import changes
+from bisect_asgi.report.text import culprit as why
+from bisect_asgi.report.text import metrics as measured
+from bisect_asgi.report.text import timings as timed
+from bisect_asgi.report.text.tables import Pasted, facts, table
+
+_MOST_LEFT_OUT = 8
+_WIDTH_OF_FILES = 120
+
+
+def render(
+    report: Report, console: Console | None = None, *, plot: bool = False, timings: bool = False
+) -> None:
+    """Print the report, to the standard output unless a console is given.
+
+    `plot`: with the plot of its metric; `timings`: with where the time went.
+    """
+    out = console or Console()
+    if console is None and not out.is_terminal:
+        out = Console(width=_WIDTH_OF_FILES)
+    with out.capture() as capture:
+        width = min(out.width, _WIDTH_OF_FILES)
+        for part in _parts(report, plot_width=width if plot else 0, timings_width=width if timings else 0):
+            # What is to be pasted must not be broken into lines.
+            out.print(part, highlight=False, soft_wrap=isinstance(part, Pasted))
+    for line in capture.get().splitlines():
+        out.file.write(f"{line.rstrip()}\n")
+    out.file.flush()
+
+
+def _parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[RenderableType]:
+    """The whole report: the answer, what it rests on, the table, the commands; where the time went."""
+    if report.exit_code is ExitCode.FOUND:  # else the door says why there is no answer, as an error
+        yield Text(report.headline, style="bold")
+        yield ""
+    yield facts(_fact_lines(report))
+    if any(row.how is How.RUN for row in report.rows):
+        yield ""
+        yield table(report)
+    if plot_width and (drawn := measured.parts(report, plot_width)):
+        yield ""
+        yield from drawn
+    is_told = bool(report.levels)
+    if (len(report.changes) > 1 and not is_told) or report.contradictions:
+        yield ""
+        yield Text(_not_monotonic(report), style="yellow")
+    yield from _why(report)
+    if left_out := list(_left_out(report)):
+        yield ""
+        yield Text("Left out", style="bold")
+        yield from left_out
+    if any(command for _, command in report.reproduce):
+        yield ""
+        yield from _reproduce(report)
+    if timings_width:
+        yield ""
+        yield from timed.parts(report.timings, width=timings_width)
+
+
+def _reproduce(report: Report) -> Iterator[RenderableType]:
+    """What to paste into a shell, for each side."""
+    yield Text("Reproduce", style="bold")
+    for version, command in report.reproduce:
+        row = report.row(version)
+        yield Text(f"  # {version} ({_state(row, report) if row else ''})", style="dim")
+        yield Pasted(f"  {command}")
+
+
+def _why(report: Report) -> Iterator[RenderableType]:
+    """What carries the change, and what changed in it."""
+    if report.why:
+        yield ""
+        yield Text("Why", style="bold")
+        yield from why.parts(report)
+    for compared in filter(changes.is_telling, report.compared):
+        yield ""
+        yield from changes.parts(compared)
+
+
+def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
+    last, first = report.row(report.last), report.row(report.first)
+    if last and first:
+        yield "Boundary", f"{report.plan.subject} {_side(last)} → {_side(first)}".strip()
+        yield "Evidence", f"{_evidence(last, report)}; {_evidence(first, report)}"
+    yield from measured.facts(report)
+    for change in report.changes if len(report.changes) > 1 and not report.levels else ():
+        among = f" ({plural(len(change.gap), 'release')} between cannot be tested)" if change.gap else ""
+        yield "Change", f"{change.last} → {change.first} is {change.verdict}{among}"
+    if report.affected:
+        yield "Affected", " or ".join(report.affected)
+    if report.interpreter:
+        yield "Python", f"{report.interpreter.version}: {report.interpreter_reason}"
+    if others := "; ".join(_others(report)):
+        yield "Others", others
+    if report.rows:
+        yield "Trials", _trials(report)
+    if hosts := sorted({host for row in report.rows for host in row.hosts}):
+        yield "Hosts", listing([host or "this machine" for host in hosts], most=8)
+    yield from (("Note", note) for note in report.notes)
+
+
+def _side(row: Row) -> str:
+    day = date(row.uploaded)
+    is_told = row.uploaded is None or day in row.version
+    return f"{row.version} ({row.verdict})" if is_told else f"{row.version} ({row.verdict}, {day})"
+
+
+def _state(row: Row, report: Report) -> str:
+    """The verdict; of what does not always answer the same, with how often: no single run shows it."""
+    if not row.is_flaky:
+        return row.verdict
+    runs = plural(row.passed + row.failed, "sample" if report.plan.metric else "run")
+    what = " beyond the limit" if report.plan.metric else ""
+    counted = f"{row.failed} of {runs}{what}"
+    return f"{row.verdict}: {counted if report.plan.metric else f'failed {counted}'}"
+
+
+def _evidence(row: Row, report: Report) -> str:
+    runs = row.passed + row.failed
+    if row.samples:
+        return f"{row.version}: {measured.evidence(row, report)}"
+    if row.failed:
+        how = f": {row.signature.shown}" if row.signature else ""
+        return f"{row.version} failed {row.failed} of {plural(runs, 'run')}{how}"
+    return f"{row.version} passed {row.passed} of {plural(runs, 'run')}"
+
+
+def _others(report: Report) -> Iterator[str]:
+    uploads = {PYTHON: "the package's upload", COMMITS: "each commit"}
+    as_of = uploads.get(report.plan.over, "each release's upload")
+    policies = {"as-of-release": f"dependencies as of {as_of}", "latest": "latest dependencies"}
+    is_limited = any(row.not_after for row in report.rows)
+    policy = report.plan.dependencies if is_limited or report.plan.over != PYTHON else "latest"
+    if report.plan.over not in (DATE, LOCKS):
+        yield policies.get(policy, policy.replace("as-of", "dependencies as of"))
+    if report.plan.held and report.plan.over != LOCKS:
+        yield f"held: {listing(report.plan.held, most=8)}"
+    elsewhere = sorted({row.step for row in report.rows if row.step} - {"as of the date, wheels only"})
+    for step in elsewhere:
+        if step != "latest, wheels only":
+            served = [row.version for row in report.rows if row.step == step]
+            yield f"{listing(served)}: {step}"
+
+
+def _trials(report: Report) -> str:
+    run = [row for row in report.rows if row.how is How.RUN]
+    runs = sum(row.runs for row in run)
+    remembered = sum(row.remembered for row in run)
+    skipped = sum(1 for row in run if row.verdict == "skip")
+    parts = [f"{len(run)} of {plural(len(report.rows), report.plan.noun)}", plural(runs, "run")]
+    if remembered:
+        parts[-1] += f" ({remembered} remembered)"
+    if skipped:
+        parts.append(f"{skipped} untestable")
+    if behind := sum(stage.own_runs for stage in report.stages):
+        parts.append(f"{plural(behind, 'run')} for the reason")
+    return ", ".join([*parts, duration(report.elapsed_s)])
+
+
+def _not_monotonic(report: Report) -> str:
+    text = "the history is not monotonic: it changes more than once"
+    if report.shortest is None:
+        seen = listing(report.contradictions)
+        return f"warning: {text}; {seen} answer as the newer releases do (`--all` finds all changes)"
+    if report.shortest == 1:
+        return f"{text}; every release was looked at"
+    lasted = plural(report.shortest, "release")
+    return f"{text}; any state that lasted for at least {lasted} has been seen (`--all` finds all)"
+
+
+def _left_out(report: Report) -> Iterator[RenderableType]:
+    reasons: dict[str, list[str]] = {}
+    for out in report.left_out:
+        if out.reason.startswith(OUTSIDE):  # the user knows
+            continue
+        reasons.setdefault(out.reason, []).append(out.version)
+    for reason, versions in list(reasons.items())[:_MOST_LEFT_OUT]:
+        yield Padding(
+            Text(f"{plural(len(versions), 'release')}: {reason} ({listing(versions)})"), (0, 0, 0, 2)
+        )
+    if len(reasons) > _MOST_LEFT_OUT:
+        more = sum(len(versions) for versions in list(reasons.values())[_MOST_LEFT_OUT:])
+        yield Padding(Text(f"{plural(more, 'release')} for other reasons"), (0, 0, 0, 2))

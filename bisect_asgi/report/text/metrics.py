@@ -1,0 +1,154 @@
+"""What the text report says of samples, rates and levels, and the plot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from statistics import median
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from bisect_asgi.core.errors import ExitCode
+from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
+from bisect_asgi.core.metrics.quantities import show
+from bisect_asgi.core.metrics.readings import measured, unit_of
+from bisect_asgi.core.model import Observation
+from bisect_asgi.core.tally import Rate
+from bisect_asgi.core.text import listing, plural
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.evidence import Ends
+from bisect_asgi.report.rows import How, Row
+from bisect_asgi.report.text.plot import plot
+
+_NUMBER = re.compile(r"\S*\d")
+
+
+def facts(report: Report) -> Iterator[tuple[str, str]]:
+    """How sure the answer is, and where the limit comes from."""
+    title = "Sure" if report.exit_code is ExitCode.FOUND else "Likely"
+    if report.boundary:
+        yield title, _sure(report)
+    elif report.luck is not None:
+        most = f"at most {show(max(report.luck, 1e-4), '%')}"
+        yield title, f"all runs agree; by luck {most} of searches would end so and be wrong"
+    if report.ends:
+        yield "Limit", _limit(report.ends)
+    yield from _levels(report)
+
+
+def _levels(report: Report) -> Iterator[tuple[str, str]]:
+    """The steps between levels; beside a creep without what that adds, and the creep itself."""
+    pairs = list(pairwise(report.levels))
+    steps = report.steps or [(before.value, after.value) for before, after in pairs]
+    for (before, after), (old, new) in zip(pairs, steps, strict=True):
+        yield "Level", f"{before.last} → {after.first}: {step(old, new, report.unit)}"
+    if pairs and report.creep is not None:
+        span = f"from {report.levels[0].first} to {report.levels[-1].last}"
+        yield "Creep", f"{short(report.creep, report.unit)} in all {span}, beside the steps"
+
+
+def step(old: float, new: float, unit: str) -> str:
+    """`12.1 MiB → 18.3 MiB (+51 %)`."""
+    share = f" ({(new - old) / abs(old) * 100:+.3g} %)" if old else ""
+    return f"{short(old, unit)} → {short(new, unit)}{share}"
+
+
+def short(value: float, unit: str) -> str:
+    """A value for a table: ratios without the words that say of what."""
+    return f"{value:.3g} ×" if unit == RATIO else Limit(metric="", unit=unit).show(value)
+
+
+def seen(row: Row, report: Report) -> str:
+    """What was measured on a release: `wall 1.02 × (0.98 to 1.05)`."""
+    if not row.samples:
+        return ""
+    least, middle, most = (short(of(row.samples), report.unit) for of in (min, median, max))
+    if least == most:
+        return f"{report.plan.metric} {middle}"
+    (low, unit), (high, other) = (_split(text) for text in (least, most))
+    span = f"{low} to {high}" if unit == other else f"{least} to {most}"  # once is enough
+    return f"{report.plan.metric} {middle} ({span})"
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The number and the unit behind it."""
+    number = _NUMBER.match(text)
+    end = number.end() if number else 0
+    return text[:end], text[end:]
+
+
+def evidence(row: Row, report: Report) -> str:
+    """The same with the number of samples, and for ratios what they are in the metric's own unit."""
+    parts = [seen(row, report)]
+    if report.unit == RATIO and report.plan.metric:
+        parts.append(_in_units(row.observations, report.plan.metric))
+    return ", ".join([*parts, plural(len(row.samples), "sample")])
+
+
+def _in_units(runs: Sequence[Observation], metric: str) -> str:
+    """The median of a metric itself, where its samples are ratios: `160 ms`."""
+    sampled = [run for run in runs if samples([run], metric)]
+    own = [value for run in sampled if (value := measured(run, metric)) is not None]
+    return show(median(own), unit_of(sampled, metric))
+
+
+def parts(report: Report, width: int) -> list[RenderableType]:
+    """The plot of the metric against the releases; nothing where nothing was measured."""
+    limit = None
+    if report.ends:
+        limit = report.ends.above if report.ends.above is not None else report.ends.below
+    lines = plot(
+        [row.version for row in report.rows],
+        [row.samples for row in report.rows],
+        marks=[row.verdict if row.how is How.RUN else "" for row in report.rows],
+        show=lambda value: short(value, report.unit),
+        limit=limit,
+        width=width,
+        noun=report.plan.noun,
+        styles={report.plan.term_old: "green", report.plan.term_new: "red", "skip": "yellow"},
+    )
+    return [Text(f"{report.plan.metric}{_of_what(report)}", style="bold"), *lines] if lines else []
+
+
+def _of_what(report: Report) -> str:
+    if report.unit != RATIO:
+        return ""
+    return ", as a ratio to the reference's" + (f", {report.ends.reference}" if report.ends else "")
+
+
+def _sure(report: Report) -> str:
+    """The probability, and the rates on both sides."""
+    boundary = report.boundary
+    if boundary is None:
+        return ""
+    what = "samples beyond the limit" if report.plan.metric else "runs failed"
+    old, new = boundary.old, boundary.new
+    sides = f"{_rate(old, what)} up to {boundary.last}, {_rate(new, '')} from {boundary.first} on"
+    return f"probability {_probability(boundary.probability)}: {sides}"
+
+
+def _probability(value: float) -> str:
+    """Three digits, and never a certainty that nobody has."""
+    return "above 0.9999" if value > 0.9999 else f"{value:.4g}"
+
+
+def _rate(rate: Rate, what: str) -> str:
+    """`9 of 12 runs failed (47 % to 91 %)`."""
+    counted = f"{rate.failed} of {rate.runs} {what}".rstrip()
+    return f"{counted} ({rate.low * 100:.0f} % to {rate.high * 100:.0f} %)"
+
+
+def _limit(ends: Ends) -> str:
+    """The limit with the samples that it lies between."""
+    limit = Limit(metric=ends.metric, unit=ends.unit, above=ends.above, below=ends.below)
+    sampled = [(ends.old, ends.old_samples), (ends.new, ends.new_samples)]
+    medians = " and ".join(f"{short(median(own), ends.unit)} in {version}" for version, own in sampled if own)
+    counts = listing(dict.fromkeys(str(len(own)) for _, own in sampled))
+    samples = f"{medians} (medians of {counts}; rank test p = {ends.p:.2g})"
+    if ends.above is None and ends.below is None:
+        return f"none: {ends.metric} is {samples}"
+    ratio = f"the ratio of {ends.metric} to {ends.reference}'s" if ends.unit == RATIO else ends.metric
+    bound = limit.bound.replace(" × the reference's", " ×")
+    return f"{ratio} {bound} is bad: {samples}"

@@ -1,0 +1,239 @@
+"""A metric against the releases, in the terminal: every sample a dot, one line for each release."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from statistics import median
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from bisect_asgi.core.text import plural, printable
+
+STYLES: Mapping[str, str] = {"good": "green", "bad": "red", "skip": "yellow"}
+"""Colours that say no more than the words at the end of the lines."""
+
+LOG_FROM = 50.0
+"""From which ratio of the largest value to the least on the axis is logarithmic, if all are positive."""
+
+_MEDIAN, _LIMIT = "◆", "│"
+_DOTS = ((4, "●"), (2, "•"), (1, "·"))
+_MOST_LABEL = 24
+_LEAST_STRIP = 24
+_LOG = "log scale"
+_UNITS = (1.0, 60.0, 3600.0, 1024.0, 1024.0**2, 1024.0**3)
+_SHOWN_IN = (*_UNITS, 1024.0**4, 0.01, 1e-3, 1e-6, 1e-9)
+_NUMBER = re.compile(r"-?[\d.,]+(?:e[+-]?\d+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Axis:
+    """Values from the middle of the strip's first cell to the middle of its last."""
+
+    low: float
+    high: float
+    cells: int
+    is_log: bool
+
+    def cell(self, value: float) -> int:
+        """The cell of a value, from 0 on."""
+        low, high, value = (math.log(v) if self.is_log else v for v in (self.low, self.high, value))
+        # Of halves, because the difference of two large values may be infinite.
+        return round((value / 2 - low / 2) / (high / 2 - low / 2) * (self.cells - 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    label: str
+    samples: Sequence[float]
+    mark: str
+    value: str
+
+
+def plot(
+    labels: Sequence[str],
+    samples: Sequence[Sequence[float]],
+    *,
+    marks: Sequence[str],
+    show: Callable[[float], str],
+    limit: float | None = None,
+    width: int = 80,
+    noun: str = "release",
+    styles: Mapping[str, str] = STYLES,
+) -> list[Text]:
+    """Draw the samples of each release, oldest first, in lines of at most `width` cells.
+
+    A dot is `·` for one sample, `•` for two or three and `●` for more; `◆` is the release's median, which
+    also stands behind it as `show` writes it, with the release's mark (`good`, `bad`, `skip`, or nothing).
+    `limit` is a line through all rows. Releases without samples are counted. Without any sample there are no
+    lines. Where it is narrow the medians are left out, then the marks, and below some 50 cells lines are
+    longer than `width`.
+
+    Raises:
+        ValueError: there are not as many labels, samples and marks, or a value is not finite.
+    """
+    rows = [
+        _Row(label=_cropped(label), samples=own, mark=mark, value=show(median(own)) if own else "")
+        for label, own, mark in zip(labels, samples, marks, strict=True)
+    ]
+    values = [value for own in samples for value in own]
+    if not values:
+        return []
+    everything = values if limit is None else [*values, limit]
+    if not all(map(math.isfinite, everything)):
+        raise ValueError("only finite values can be drawn")
+    low, high, is_log = _range(everything)
+    left = max(cell_len(row.label) for row in rows if row.samples)
+    left = max(left, len(_LOG) if is_log else 0) + 2
+    tails = _tails(rows, width - left - _LEAST_STRIP)
+    cells = max(_LEAST_STRIP, width - left - max(map(cell_len, tails)))
+    axis = _Axis(low=low, high=high, cells=cells, is_log=is_log)
+    at = None if limit is None else axis.cell(limit)
+    return [
+        *([] if limit is None else [_title(axis, f"limit {show(limit)}", limit, left)]),
+        *_lines(rows, tails, axis, left=left, at=at, noun=noun, styles=styles),
+        *_scale(axis, show, left=left, at=at),
+    ]
+
+
+def _title(axis: _Axis, words: str, limit: float, left: int) -> Text:
+    return Text(_placed({axis.cell(limit): words}, left, axis.cells), style="dim")
+
+
+def _cropped(label: str) -> str:
+    label = printable(label)
+    return label if cell_len(label) <= _MOST_LABEL else set_cell_size(label, _MOST_LABEL - 1) + "…"
+
+
+def _range(values: Sequence[float]) -> tuple[float, float, bool]:
+    """The axis's least and largest value, apart where the values are not, and whether it is logarithmic."""
+    low, high = min(values), max(values)
+    if low > 0 and high / LOG_FROM > low:
+        return low, high, True
+    if high / 2 - low / 2 <= 1e-9 * max(abs(low), abs(high)):
+        room = 0.05 * abs(low) or 1.0
+        return low - room, high + room, False
+    return low, high, False
+
+
+def _tails(rows: Sequence[_Row], room: int) -> list[str]:
+    """What stands behind each strip: median and mark, or as much of it as there is room for."""
+    most = max(cell_len(row.value) for row in rows)
+    for tails in (
+        [f"  {' ' * (most - cell_len(row.value))}{row.value}  {row.mark}".rstrip() for row in rows],
+        [f"  {row.mark}".rstrip() for row in rows],
+    ):
+        if max(map(cell_len, tails)) <= room:
+            return tails
+    return [""] * len(rows)
+
+
+def _lines(
+    rows: Sequence[_Row],
+    tails: Sequence[str],
+    axis: _Axis,
+    *,
+    left: int,
+    at: int | None,
+    noun: str,
+    styles: Mapping[str, str],
+) -> Iterator[Text]:
+    for is_measured, group in groupby(zip(rows, tails, strict=True), key=lambda pair: bool(pair[0].samples)):
+        if is_measured:
+            for row, tail in group:
+                line = Text(set_cell_size(row.label, left))
+                yield line.append(_strip(row.samples, axis, at) + tail, style=styles.get(row.mark, ""))
+        else:
+            words = f"… {plural(len(list(group)), noun)} not measured"
+            column = left + (at or 0)
+            has_room = at is not None and column > len(words)
+            yield Text(f"{words:{column}}{_LIMIT}" if has_room else words, style="dim")
+
+
+def _strip(samples: Sequence[float], axis: _Axis, at: int | None) -> str:
+    cells = [" "] * axis.cells
+    if at is not None:
+        cells[at] = _LIMIT
+    for cell, count in Counter(map(axis.cell, samples)).items():
+        cells[cell] = next(dot for least, dot in _DOTS if count >= least)
+    cells[axis.cell(median(samples))] = _MEDIAN
+    return "".join(cells)
+
+
+def _scale(axis: _Axis, show: Callable[[float], str], *, left: int, at: int | None) -> Iterator[Text]:
+    ticks = {axis.cell(tick): _label(tick, show)[0] for tick in _ticks(axis, show)}
+    line = "".join(
+        ("┼" if cell == at else "┬") if cell in ticks else "┴" if cell == at else "─"
+        for cell in range(axis.cells)
+    )
+    yield Text(f"{_LOG if axis.is_log else '':{left}}{line}", style="dim")
+    yield Text(_placed(ticks, left, axis.cells), style="dim")
+
+
+def _placed(words: Mapping[int, str], left: int, cells: int) -> str:
+    """Write words centred at cells of the strip, leaving out those that there is no room for."""
+    line = ""
+    for cell, word in sorted(words.items()):
+        start = max(0, min(left + cell - cell_len(word) // 2, left + cells - cell_len(word)))
+        if not line or start >= cell_len(line) + 2:
+            line = set_cell_size(line, start) + word
+    return line
+
+
+def _ticks(axis: _Axis, show: Callable[[float], str]) -> list[float]:
+    """Round values on the axis: those that are written with the fewest digits, so in `show`'s own units.
+
+    What would be rounded in writing is a last resort: equal distances would read unequal.
+    """
+
+    def roughness(ticks: list[float]) -> tuple[int, bool, bool, bool, float, int]:
+        labels, count = [_label(tick, show) for tick in ticks], len(ticks)
+        words, is_rounded = [word for word, _ in labels], not all(is_exact for _, is_exact in labels)
+        digits = sum(len(number.strip("0.,")) for number in re.findall(r"[\d.,]+", " ".join(words)))
+        doubles = count - len(set(words))
+        return doubles, count < 2, is_rounded, not 3 <= count <= 5, digits / count, abs(4 - count)
+
+    grids = _log_grids(axis) if axis.is_log else _grids(axis)
+    return min((grid for grid in grids if grid), key=roughness)
+
+
+def _label(tick: float, show: Callable[[float], str]) -> tuple[str, bool]:
+    """How `show` writes a tick, with a digit more where it rounds; and whether that is the tick's value."""
+    word = show(tick)
+    match = _NUMBER.search(word)
+    number = float(match[0].replace(",", "")) if match else 0.0
+    unit = next((unit for unit in _SHOWN_IN if number and abs(tick / number / unit - 1) < 0.02), None)
+    if match is None or unit is None:
+        return word, tick == 0
+    if math.isclose(number * unit, tick, rel_tol=1e-9):
+        return word, True
+    decimals = len(match[0].partition(".")[2]) + 1
+    finer = round(tick / unit, decimals)
+    is_exact = math.isclose(finer * unit, tick, rel_tol=1e-9)
+    return word.replace(match[0], f"{finer:.12g}", 1) if is_exact else word, is_exact
+
+
+def _grids(axis: _Axis) -> Iterator[list[float]]:
+    for unit in _UNITS:
+        size = math.floor(math.log10(axis.high / 2 - axis.low / 2) + math.log10(2 / unit))
+        for step in (unit * digit * 10.0**power for power in (size - 1, size) for digit in (1, 2, 5)):
+            first, last = math.ceil(axis.low / step), math.floor(axis.high / step)
+            if last - first < 10:
+                yield [float(f"{step * count:.12g}") for count in range(first, last + 1)]
+
+
+def _log_grids(axis: _Axis) -> Iterator[list[float]]:
+    for unit in _UNITS:
+        first, last = (math.floor(math.log10(v) - math.log10(unit)) for v in (axis.low, axis.high))
+        for digits in ((1,), (1, 3), (1, 2, 5)):
+            # Over many decades only some of them.
+            every = 1 + (last - first) // 5
+            ticks = [
+                unit * digit * 10.0**power for power in range(first, last + 1, every) for digit in digits
+            ]
+            yield [tick for tick in ticks if axis.low <= tick <= axis.high]

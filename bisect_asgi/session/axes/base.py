@@ -1,0 +1,94 @@
+"""What every axis has in common: what it asks of the outside, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.model import Candidate, Exemption, LeftOut, Release
+from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, Plan, PolicyKind, pinned_version
+from bisect_asgi.core.releases.select import Wanted, select
+from bisect_asgi.core.services import ReleasesOf
+from bisect_asgi.session.axes.suitability import Choice
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What was found out before the first trial."""
+
+    choice: Choice | None
+    """The one interpreter of all candidates; None: it is what moves."""
+    candidates: tuple[Candidate, ...]
+    expectation: Expectation = field(default_factory=Expectation)
+    left_out: tuple[LeftOut, ...] = ()
+    gallop: bool = False
+    """Look for the old end backwards from the newest."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of how the candidates came about."""
+    projects: frozenset[str] | None = None
+    """Whose uploads are looked at; None: what is looked at does not depend on that."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The candidates' labels, oldest first."""
+        return tuple(candidate.label for candidate in self.candidates)
+
+
+def pinned_releases(requirements: Sequence[str], releases_of: ReleasesOf) -> tuple[Release, ...]:
+    """Look up the releases that requirements pin with `==`; one that does not exist is passed over."""
+    found = []
+    for requirement in requirements:
+        if pin := pinned_version(requirement):
+            project, version = pin
+            found += [r for r in releases_of(project) if Version(r.version) == version]
+    return tuple(found)
+
+
+def package_releases(plan: Plan, releases_of: ReleasesOf) -> tuple[Release, ...]:
+    """Return the releases of the package that serve while something else moves, oldest first.
+
+    Raises:
+        UsageError: there is none.
+    """
+    kept = select(releases_of(plan.project), Wanted(within=plan.pinned, pre=True, yanked=True), None).kept
+    if not kept:
+        raise UsageError(
+            f"there is no release of `{plan.base}`", hint=f"`bisect-asgi releases {plan.project}` lists them"
+        )
+    return kept
+
+
+def exemptions(*groups: Sequence[Release]) -> tuple[Exemption, ...]:
+    """Let what is pinned off a limit of date."""
+    names = (release.project for group in groups for release in group)
+    return tuple(Exemption(name=name) for name in dict.fromkeys(names))
+
+
+def newest_upload(pinned: Sequence[Release]) -> datetime | None:
+    """When the newest of the pinned releases could be installed with what it needs."""
+    moments = [release.uploaded for release in pinned if release.uploaded]
+    return max(moments) + AS_OF_RELEASE_GRACE if moments else None
+
+
+def check_dates(plan: Plan, kept: Sequence[Release]) -> None:
+    """A policy by date needs dates: without them it would silently be another policy.
+
+    Raises:
+        UsageError: the index gives none for one of `kept`.
+    """
+    undated = [release for release in kept if release.uploaded is None]
+    if undated and plan.policy.kind is not PolicyKind.LATEST:
+        raise UsageError(
+            f"the index gives no upload time for {undated[0].project} {undated[0].version}, "
+            f"and `--deps {plan.policy}` needs one",
+            hint="use `--deps latest`, or an index that gives them (JSON pages, PEP 700)",
+        )

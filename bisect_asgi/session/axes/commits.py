@@ -1,0 +1,165 @@
+"""Commits of a project's repository, oldest first, each built and installed as a release would be.
+
+The ends are releases, whose tags are looked for in the usual spellings, or anything that git understands. The
+candidates are one line: each commit's first parent is the one before it. Commits that were merged side by
+side have no order in which one boundary could be looked for; where the first bad commit is a merge, `merges`
+goes into it, along the line that was merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from packaging.version import InvalidVersion, Version
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.model import Candidate, Commit, EnvironmentSpec
+from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.releases.select import Range, Wanted, select
+from bisect_asgi.core.services import Repository, Sources
+from bisect_asgi.session.axes.base import Setting, exemptions, newest_upload, pinned_releases
+from bisect_asgi.session.axes.interpreter import admitted, choose_interpreter
+from bisect_asgi.session.axes.suitability import Choice
+
+_SHORT = 10
+"""Digits of a commit's name in labels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """The commits between two ends, the older end first."""
+
+    commits: tuple[Commit, ...]
+    is_reversed: bool
+    """The end that was named first is the newer one."""
+    notes: tuple[str, ...] = ()
+
+
+def prepare(plan: Plan, sources: Sources) -> Setting:
+    """Return a candidate for each commit between the ends.
+
+    Raises:
+        UsageError: no repository or older end is named, an end is not there, or there is nothing between
+            them.
+        Unavailable: the repository or the index did not answer.
+    """
+    where, start = _named(plan)
+    ends, options = (start, plan.bad or "HEAD"), ("--good", "--bad")
+    stretch = between(sources.repository(where), *ends, project=plan.project, options=options)
+    pinned = pinned_releases(plan.held, sources.releases_of)
+    choice = _choose(plan, sources)
+
+    def spec(commit: Commit) -> EnvironmentSpec:
+        return EnvironmentSpec(
+            interpreter=choice.interpreter,
+            requirements=(plan.named, *plan.held),
+            overrides=plan.overrides,
+            not_after=plan.policy.as_of(commit.committed),
+            exempt=exemptions(pinned),
+            held=plan.held,
+            held_not_after=newest_upload(pinned),
+            commit=commit,
+        )
+
+    last = len(stretch.commits) - 1
+    good, bad = (last, 0) if stretch.is_reversed else (0, last)
+    return Setting(
+        choice=choice,
+        candidates=candidates(stretch.commits, spec),
+        expectation=Expectation(good=good, bad=bad if plan.bad else None),
+        notes=stretch.notes,
+    )
+
+
+def _named(plan: Plan) -> tuple[str, str]:
+    """The repository and the older end, which only the user can know.
+
+    Raises:
+        UsageError: one of them is missing.
+    """
+    if plan.repository is None or plan.good is None:
+        missing = "`--repo PATH|URL`" if plan.repository is None else "`--good`"
+        raise UsageError(
+            f"`--over commits` needs {missing}",
+            hint=f"`bisect-asgi {plan.named} --over commits --repo PATH --good VERSION --bad VERSION …`",
+        )
+    return plan.repository, plan.good
+
+
+def candidates(
+    commits: tuple[Commit, ...], spec: Callable[[Commit], EnvironmentSpec]
+) -> tuple[Candidate, ...]:
+    """Return a candidate for each commit."""
+    return tuple(
+        Candidate(
+            label=f"{commit.sha[:_SHORT]} {commit.subject}", spec=spec(commit), uploaded=commit.committed
+        )
+        for commit in commits
+    )
+
+
+def between(
+    repository: Repository,
+    one: str,
+    other: str,
+    *,
+    project: str,
+    options: tuple[str, str] = ("", ""),
+) -> Stretch:
+    """Return the commits between two versions or refs, in either order.
+
+    Raises:
+        UsageError: one of them is not there, or nothing lies between them.
+        Unavailable: the repository did not answer.
+    """
+    refs = [_ref(repository, end, project, option) for end, option in zip((one, other), options, strict=True)]
+    ends = [repository.commit(ref, project=project) for ref in refs]
+    leads_on, leads_back = repository.is_ancestor(*refs), repository.is_ancestor(*reversed(refs))
+    # Their clocks tell only where their histories do not.
+    is_reversed = leads_back if leads_on or leads_back else ends[1].committed < ends[0].committed
+    low, high = reversed(refs) if is_reversed else refs
+    history = repository.commits(low, high, project=project, first_parent=True)
+    if len(history.commits) < 2:
+        raise UsageError(
+            f"`{one}` and `{other}` are the same commit of `{repository.shown}`",
+            hint="name two different ones",
+        )
+    notes = (f"`{low}` is on a branch of its own; commits are looked at from where it left on",)
+    return Stretch(commits=history.commits, is_reversed=is_reversed, notes=notes if history.forked else ())
+
+
+def _ref(repository: Repository, end: str, project: str, option: str) -> str:
+    """The tag of a version, or the end as git understands it."""
+    try:
+        Version(end)
+    except InvalidVersion:
+        return end
+    if tag := repository.tag_of(end, project):
+        return tag
+    try:
+        return repository.resolve(end)  # a short name of a commit may look like a version
+    except UsageError as error:
+        raise UsageError(
+            f"`{repository.shown}` has no tag for {project} {end}{f' (`{option}`)' if option else ''}",
+            hint="name a tag or a commit instead, as git knows it",
+        ) from error
+
+
+def _choose(plan: Plan, sources: Sources) -> Choice:
+    """The interpreter that suits the releases at the ends; all releases, where the ends are none."""
+    try:
+        every = sources.releases_of(plan.project)
+    except UsageError:  # it is in the repository alone
+        every = ()
+    ends = {end for end in (plan.good, plan.bad) if end is not None}
+    named = [release for release in every if release.version in ends]
+    kept = named or list(select(every, Wanted(), None).kept)
+    if not kept and plan.python is None:
+        newest = max(
+            admitted(plan, sources, Range(releases=())), key=lambda u: Version(u.interpreter.version)
+        )
+        return Choice(usable=newest, reason=f"the newest one; no index has releases of {plan.project}")
+    span = Range(releases=tuple(kept), good=0 if named else None)
+    return choose_interpreter(plan, sources, span, newest=kept[-1:])

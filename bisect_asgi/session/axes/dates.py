@@ -1,0 +1,162 @@
+"""Moments of time: the package stays, and everything else is what could be installed then.
+
+Between two uploads nothing changes, so the candidates are the uploads, and the answer is one of them.
+Searching them directly takes as many runs as searching days and then the uploads inside a day, and a day on
+which nothing was uploaded costs nothing. What counts are releases of the projects that are in the environment
+at the ends or at some moments between; where a run then shows another project, its uploads are looked at as
+well. A release is there once a file is that the interpreter can use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from packaging.version import Version
+
+from bisect_asgi.core.errors import BuildFailed, Unresolvable, UsageError
+from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.model import Candidate, EnvironmentSpec, Release
+from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.releases.select import Range, Usable, Wanted, available_since, select
+from bisect_asgi.core.services import Sources
+from bisect_asgi.core.text import listing
+from bisect_asgi.session.axes.base import (
+    Setting,
+    exemptions,
+    newest_upload,
+    package_releases,
+    pinned_releases,
+)
+from bisect_asgi.session.axes.interpreter import choose_interpreter
+from bisect_asgi.session.axes.suitability import Choice
+
+_LOOKED_AT = 9
+"""At so many moments it is looked at which projects are in the environment."""
+_A_SECOND = timedelta(seconds=1)
+
+
+def prepare(plan: Plan, sources: Sources, *, also: frozenset[str] = frozenset()) -> Setting:
+    """Return a candidate for the older end, and one for each upload after it up to the newer end.
+
+    `also`: further projects whose uploads are looked at.
+
+    Raises:
+        UsageError: an end is in the future, the package has no release that fits or cannot be installed,
+            or nothing was uploaded between the ends.
+        Unavailable: the index did not answer.
+    """
+    held = (plan.base, *plan.held)
+    pinned = pinned_releases(held, sources.releases_of)
+    choice = _choose(plan, sources)
+    spec = EnvironmentSpec(
+        interpreter=choice.interpreter,
+        requirements=held,
+        overrides=plan.overrides,
+        exempt=exemptions(pinned),
+        held=plan.held,
+        held_not_after=newest_upload(pinned),
+    )
+    start, end, expectation = _ends(plan, pinned)
+    found = also | _projects(spec, start, end, sources)
+    names = found - {release.project for release in pinned}
+    uploads = _together(_uploads(names, plan, choice.usable, start, end, sources))
+    if not uploads:
+        raise _nothing(plan, found, f"between {start:%Y-%m-%d} and {end:%Y-%m-%d}")
+    return Setting(
+        choice=choice,
+        candidates=(
+            _candidate(spec, start, f"{start:%Y-%m-%d}"),
+            *(_candidate(spec, moment, f"{moment:%Y-%m-%d %H:%M:%S} {what}") for moment, what in uploads),
+        ),
+        expectation=_placed(expectation, len(uploads)),
+        gallop=expectation.good is None and expectation.bad != 0,
+        projects=found | {release.project for release in pinned},
+    )
+
+
+def _nothing(plan: Plan, found: frozenset[str], when: str) -> UsageError:
+    if not found:
+        return UsageError(
+            f"`{plan.base}` could not be installed at any moment that was looked at {when}",
+            hint=f"`bisect-asgi check {plan.base} …` says why; another `--python` may help",
+        )
+    return UsageError(
+        f"nothing that `{plan.base}` needs was uploaded {when}",
+        hint=f"{listing(sorted(found), most=12)} were looked at; widen `--good` and `--bad`",
+    )
+
+
+def _placed(expectation: Expectation, last: int) -> Expectation:
+    """The named ends at their places: the newer one is the last upload."""
+    if expectation.bad == 0:  # named the other way round: a fix is looked for
+        return Expectation(good=last, bad=0)
+    return replace(expectation, bad=None if expectation.bad is None else last)
+
+
+def _choose(plan: Plan, sources: Sources) -> Choice:
+    """The interpreter that suits the package's releases that may serve."""
+    kept = package_releases(plan, sources.releases_of)
+    span = Range(releases=kept, good=len(kept) - 1)
+    return choose_interpreter(plan, sources, span)
+
+
+def _ends(plan: Plan, pinned: Sequence[Release]) -> tuple[datetime, datetime, Expectation]:
+    """The two moments, and which of them is said to pass; unsaid, they are the package's upload and now."""
+    now = datetime.now(UTC)
+    good, bad = (datetime.fromisoformat(end) if end else None for end in (plan.good, plan.bad))
+    for option, moment in (("--good", good), ("--bad", bad)):
+        if moment is not None and moment > now + timedelta(days=1):
+            raise UsageError(
+                f"`{option} {moment:%Y-%m-%d}` is in the future", hint="nothing was uploaded then yet"
+            )
+    if good is not None and bad is not None and bad < good:
+        return bad, good, Expectation(bad=0)
+    earliest = newest_upload([release for release in pinned if release.project == plan.project])
+    if good is None and earliest is None:
+        raise UsageError(
+            f"`{plan.base}` gives no day to begin at", hint="name one that worked: `--good 2022-01-10`"
+        )
+    start = good or earliest or now
+    return start, bad or now, Expectation(good=None if good is None else 0, bad=None if bad is None else 1)
+
+
+def _projects(spec: EnvironmentSpec, start: datetime, end: datetime, sources: Sources) -> frozenset[str]:
+    """The projects that are in the environment at either end or at moments between."""
+    moments = [start + (end - start) * part / (_LOOKED_AT - 1) for part in range(_LOOKED_AT)]
+    found: set[str] = set()
+    for moment in moments:
+        try:
+            found |= {d.name for d in sources.resolve(replace(spec, not_after=moment.replace(microsecond=0)))}
+        except (Unresolvable, BuildFailed):
+            continue  # that moment will show as untestable
+    return frozenset(found)
+
+
+def _uploads(
+    names: Iterable[str], plan: Plan, usable: Usable, start: datetime, end: datetime, sources: Sources
+) -> Iterable[tuple[datetime, str]]:
+    """Yield the moment from which each release can be installed, and its name, where that is in the range."""
+    for name in names:
+        releases = sources.releases_of(name)
+        # Of a project that has no others, uv takes pre-releases.
+        is_pre = all(Version(release.version).is_prerelease for release in releases)
+        wanted = Wanted(pre=plan.pre or is_pre, yanked=plan.yanked)
+        for release in select(releases, wanted, usable).kept:
+            since = available_since(release, usable)
+            if since is not None and start < since <= end:
+                # The limit is exclusive and in whole seconds.
+                yield since.replace(microsecond=0) + _A_SECOND, f"{name} {Version(release.version)}"
+
+
+def _together(uploads: Iterable[tuple[datetime, str]]) -> list[tuple[datetime, str]]:
+    """The uploads in their order; those of one second, which cannot be told apart, as one."""
+    found: dict[datetime, list[str]] = {}
+    for moment, what in sorted(uploads):
+        found.setdefault(moment, []).append(what)
+    return [(moment, listing(what)) for moment, what in found.items()]
+
+
+def _candidate(spec: EnvironmentSpec, moment: datetime, label: str) -> Candidate:
+    return Candidate(label=label, spec=replace(spec, not_after=moment), uploaded=moment)

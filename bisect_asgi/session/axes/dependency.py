@@ -1,0 +1,56 @@
+"""Releases of a dependency, while the package is held at one release.
+
+Requirements that forbid a release are set aside by an override: what the package says of the dependency's
+version is often what the question is about.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec
+from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.services import Sources
+from bisect_asgi.session.axes.base import (
+    Setting,
+    check_dates,
+    exemptions,
+    newest_upload,
+    package_releases,
+    pinned_releases,
+)
+from bisect_asgi.session.axes.releases import choose_releases
+
+
+def prepare(plan: Plan, sources: Sources) -> Setting:
+    """Return a candidate for each release of the dependency.
+
+    Raises:
+        UsageError: the held release or a named one does not exist, or no interpreter fits.
+        Unavailable: the index did not answer.
+    """
+    package_releases(plan, sources.releases_of)
+    held = (plan.base, *plan.held)
+    pinned = pinned_releases(held, sources.releases_of)
+    chosen = choose_releases(plan, plan.over, sources, pinned=pinned)
+    check_dates(plan, (*chosen.span.releases, *pinned))
+    own_limit = newest_upload(pinned)
+
+    def candidate(release_version: str, uploaded: datetime | None, limit: datetime | None) -> Candidate:
+        pin = f"{plan.over}=={release_version}"
+        spec = EnvironmentSpec(
+            interpreter=chosen.choice.interpreter,
+            requirements=(pin, *held),
+            overrides=(pin, *plan.overrides),
+            # What the package needs beside it has to be there, however old the dependency's release.
+            not_after=max(limit, own_limit) if limit and own_limit else limit,
+            exempt=exemptions(chosen.span.releases[:1], pinned),
+            held=held,
+            held_not_after=own_limit,
+            proves=Distribution(name=plan.over, version=release_version),
+        )
+        return Candidate(label=release_version, spec=spec, uploaded=uploaded)
+
+    return chosen.setting(
+        tuple(candidate(r.version, r.uploaded, plan.policy.not_after(r)) for r in chosen.span.releases), plan
+    )

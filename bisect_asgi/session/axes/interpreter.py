@@ -1,0 +1,61 @@
+"""The one interpreter of a run: the user's choice, else the probe's wish, else what suits the range best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.model import Release
+from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.releases.select import Range, Usable
+from bisect_asgi.core.services import Sources
+from bisect_asgi.session.axes.suitability import Choice, choose
+
+
+def choose_interpreter(
+    plan: Plan,
+    sources: Sources,
+    span: Range,
+    *,
+    pinned: Sequence[Release] = (),
+    newest: Sequence[Release] = (),
+) -> Choice:
+    """Return the interpreter that installs the named ends; if possible also what is pinned, and `newest`.
+
+    Raises:
+        UsageError: there is none that can install the named ends.
+    """
+    if plan.python is not None:
+        return Choice(usable=sources.interpreter(plan.python), reason=f"`--python {plan.python}`")
+    found = admitted(plan, sources, Range(releases=span.releases))
+    for required in ([*span.ends, *pinned], span.ends):
+        if choice := choose(found, span.releases, required=required, wished=newest):
+            if not plan.requires_python:
+                return choice
+            return replace(choice, reason=f"the probe requires {plan.requires_python}; {choice.reason}")
+    names = " and ".join(f"{release.project} {release.version}" for release in span.ends)
+    raise UsageError(f"no Python on this machine can install {names}", hint=_offer(plan, sources, span))
+
+
+def admitted(plan: Plan, sources: Sources, span: Range) -> list[Usable]:
+    """Return the interpreters that the probe's `requires-python` admits.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = [u for u in sources.interpreters() if plan.requires_python.contains(u.interpreter.version)]
+    if not found:
+        raise UsageError(
+            f"no Python on this machine satisfies the probe's `requires-python`: `{plan.requires_python}`",
+            hint=_offer(plan, sources, span),
+        )
+    return found
+
+
+def _offer(plan: Plan, sources: Sources, span: Range) -> str:
+    """Which interpreter to get, if uv has one that would do."""
+    offered = [u for u in sources.downloadable() if plan.requires_python.contains(u.interpreter.version)]
+    if best := choose(offered, span.releases, required=span.ends):
+        return f"uv can get one that does: `uv python install {best.interpreter.short}`"
+    return "`bisect-asgi releases` shows which Python each release requires"

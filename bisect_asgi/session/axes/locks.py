@@ -1,0 +1,117 @@
+"""Two lock files: everything as in the old one, and everything as in the new one.
+
+There is nothing to search between the two; what is asked is which of the upgrades carry the change, and that
+is found out as for any boundary.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name, canonicalize_version
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.lockfiles import Lock, read_lock
+from bisect_asgi.core.markers import markers_of
+from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
+from bisect_asgi.core.plan.plan import LockText, Plan
+from bisect_asgi.core.releases.select import Range
+from bisect_asgi.core.services import Sources
+from bisect_asgi.core.text import listing, plural
+from bisect_asgi.session.axes.base import Setting, exemptions, newest_upload, pinned_releases
+from bisect_asgi.session.axes.interpreter import choose_interpreter
+from bisect_asgi.session.axes.suitability import Choice
+
+
+def prepare(plan: Plan, sources: Sources) -> Setting:
+    """Return the two locks' environments as candidates.
+
+    Raises:
+        UsageError: a file cannot be read, both say the same, or no interpreter fits.
+        Unavailable: the index did not answer.
+    """
+    # What is installed depends on the interpreter, and which one suits on what is installed.
+    own = markers_of(Interpreter(path=sys.executable, version=platform.python_version()))
+    pinned = _pinned([read_lock(file.text, name=file.name, environment=own) for file in plan.locks], sources)
+    choice = _choose(plan, pinned, sources)
+    environment = markers_of(choice.interpreter)
+    locks = [read_lock(file.text, name=file.name, environment=environment) for file in plan.locks]
+    if _content(locks[0]) == _content(locks[1]):
+        raise UsageError(
+            f"`{plan.locks[0].name}` and `{plan.locks[1].name}` install the same",
+            hint=f"on Python {choice.interpreter.version}; was another file meant, or another `--python`?",
+        )
+    pinned = _pinned(locks, sources)
+    return Setting(
+        choice=choice,
+        candidates=tuple(
+            _candidate(file, lock, plan, choice.interpreter, pinned)
+            for file, lock in zip(plan.locks, locks, strict=True)
+        ),
+        expectation=Expectation(good=0, bad=1),
+        notes=(
+            *(note for file, lock in zip(plan.locks, locks, strict=True) for note in _notes(file.name, lock)),
+            *_ignored(plan, locks),
+        ),
+    )
+
+
+def _content(lock: Lock) -> set[tuple[str, str]]:
+    return {(d.name, canonicalize_version(d.version)) for d in lock.distributions}
+
+
+def _pinned(locks: Sequence[Lock], sources: Sources) -> tuple[Release, ...]:
+    """The releases of both locks, as far as an index has them."""
+    pins = dict.fromkeys(str(distribution) for lock in locks for distribution in lock.distributions)
+    found: list[Release] = []
+    for pin in pins:
+        try:
+            found += pinned_releases([pin], sources.releases_of)
+        except UsageError:  # no index has it; uv will say so where it matters
+            continue
+    return tuple(found)
+
+
+def _choose(plan: Plan, pinned: Sequence[Release], sources: Sources) -> Choice:
+    return choose_interpreter(plan, sources, Range(releases=tuple(pinned)))
+
+
+def _candidate(
+    file: LockText, lock: Lock, plan: Plan, interpreter: Interpreter, pinned: Sequence[Release]
+) -> Candidate:
+    """The environment of a lock: exactly what it says, and what the probe needs beside it."""
+    pins = tuple(str(distribution) for distribution in lock.distributions)
+    names = {distribution.name for distribution in lock.distributions}
+    beside = tuple(text for text in plan.held if canonicalize_name(Requirement(text).name) not in names)
+    return Candidate(
+        label=file.name,
+        spec=EnvironmentSpec(
+            interpreter=interpreter,
+            requirements=(*pins, *beside),
+            overrides=(*pins, *plan.overrides),
+            not_after=newest_upload(pinned),
+            exempt=exemptions(pinned),
+        ),
+    )
+
+
+def _notes(name: str, lock: Lock) -> tuple[str, ...]:
+    """What of a lock is not looked at."""
+    if not lock.passed_over:
+        return ()
+    told = listing((f"{passed.name} ({passed.reason})" for passed in lock.passed_over), most=6)
+    return (f"{plural(len(lock.passed_over), 'entry')} of `{name}` passed over: {told}",)
+
+
+def _ignored(plan: Plan, locks: Sequence[Lock]) -> Iterator[str]:
+    """What is held and does not count, because the locks say it otherwise."""
+    found = {d.name: d.version for lock in locks for d in lock.distributions}
+    for text in plan.held:
+        held = Requirement(text)
+        version = found.get(canonicalize_name(held.name))
+        if version and not held.specifier.contains(version, prereleases=True):
+            yield f"`{text}` does not count: the locks have {canonicalize_name(held.name)} {version}"

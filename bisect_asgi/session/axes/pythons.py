@@ -1,0 +1,96 @@
+"""The interpreters of this machine, oldest first, with the same package on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from packaging.version import Version
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
+from bisect_asgi.core.plan.plan import Plan, PolicyKind
+from bisect_asgi.core.releases.select import Range, Usable, outermost
+from bisect_asgi.core.services import Sources
+from bisect_asgi.core.text import listing
+from bisect_asgi.session.axes.base import (
+    Setting,
+    check_dates,
+    exemptions,
+    newest_upload,
+    package_releases,
+    pinned_releases,
+)
+from bisect_asgi.session.axes.interpreter import admitted
+
+
+def prepare(plan: Plan, sources: Sources) -> Setting:
+    """Return a candidate for each interpreter; what it cannot install shows as untestable.
+
+    Raises:
+        UsageError: a named interpreter is not there, or there are fewer than two.
+        Unavailable: the index did not answer.
+    """
+    package_releases(plan, sources.releases_of)
+    held = (plan.base, *plan.held)
+    pinned = pinned_releases(held, sources.releases_of)
+    check_dates(plan, pinned)
+    limit = _limit(plan, pinned)
+    found = admitted(plan, sources, Range(releases=()))
+    pythons = sorted(found, key=lambda usable: Version(usable.interpreter.version))
+    good, bad = _place(plan.good, "--good", pythons), _place(plan.bad, "--bad", pythons)
+    start, end = outermost(good, bad, len(pythons))
+    if end - start < 1:
+        raise UsageError(
+            f"there is only one Python to look at: {_names(pythons[start : end + 1])}",
+            hint="widen `--good` and `--bad`; `uv python install` gets further ones",
+        )
+
+    def spec(interpreter: Interpreter) -> EnvironmentSpec:
+        return EnvironmentSpec(
+            interpreter=interpreter,
+            requirements=held,
+            overrides=plan.overrides,
+            not_after=limit,
+            exempt=exemptions(pinned),
+            held=plan.held,
+            held_not_after=limit,
+        )
+
+    chosen = [usable.interpreter for usable in pythons[start : end + 1]]
+    return Setting(
+        choice=None,
+        candidates=tuple(Candidate(label=each.version, spec=spec(each)) for each in chosen),
+        expectation=Expectation(
+            good=None if good is None else good - start, bad=None if bad is None else bad - start
+        ),
+    )
+
+
+def _limit(plan: Plan, pinned: Sequence[Release]) -> datetime | None:
+    """The day of what the package needs; None: each interpreter gets the latest."""
+    if plan.policy.kind is not PolicyKind.AS_OF_RELEASE:
+        return plan.policy.moment
+    is_pinned = any(release.project == plan.project for release in pinned)
+    return newest_upload(pinned) if is_pinned else None  # the day of one that is not pinned is nobody's
+
+
+def _place(wish: str | None, option: str, pythons: list[Usable]) -> int | None:
+    """The place of the newest interpreter of the version that the user names."""
+    if wish is None:
+        return None
+    fitting = [
+        place
+        for place, usable in enumerate(pythons)
+        if f"{usable.interpreter.version}.".startswith(f"{wish}.")
+    ]
+    if not fitting:
+        raise UsageError(
+            f"there is no Python `{wish}` on this machine (`{option}`)", hint=f"there are {_names(pythons)}"
+        )
+    return fitting[-1]
+
+
+def _names(pythons: list[Usable]) -> str:
+    return listing((usable.interpreter.version for usable in pythons), most=99) or "none"

@@ -1,0 +1,148 @@
+"""The default axis: releases of the package, everything else as the dependency policy says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from packaging.version import Version
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
+from bisect_asgi.core.plan.plan import Plan, PolicyKind
+from bisect_asgi.core.releases.select import Range, Selection, Wanted, has_wheel, select
+from bisect_asgi.core.services import Sources
+from bisect_asgi.session.axes.base import Setting, check_dates, exemptions, newest_upload, pinned_releases
+from bisect_asgi.session.axes.interpreter import choose_interpreter
+from bisect_asgi.session.axes.suitability import Choice
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def prepare(plan: Plan, sources: Sources, *, named: Mapping[str, str] = _NONE) -> Setting:
+    """Choose the interpreter and the candidates; `named` ones, by option, come in whatever the switches say.
+
+    Raises:
+        UsageError: a named release cannot be a candidate, none is left, or no interpreter fits.
+        Unavailable: the index did not answer.
+    """
+    pinned = pinned_releases(plan.held, sources.releases_of)
+    chosen = choose_releases(plan, plan.project, sources, pinned=pinned, named=tuple(named.values()))
+    for option, version in named.items():
+        chosen.selection.position(version, option=option)
+    interpreter = chosen.choice.interpreter
+    check_dates(plan, chosen.span.releases)
+    return chosen.setting(
+        tuple(candidate(plan, release, interpreter, pinned) for release in chosen.span.releases), plan
+    )
+
+
+class Chosen:
+    """The releases of one project that are looked at, on the interpreter that suits them."""
+
+    def __init__(self, choice: Choice, selection: Selection, span: Range) -> None:
+        self.choice = choice
+        self.selection = selection
+        self.span = span
+
+    def setting(self, candidates: tuple[Candidate, ...], plan: Plan) -> Setting:
+        """The setting with these candidates, one for each release of the span."""
+        return Setting(
+            choice=self.choice,
+            candidates=tuple(
+                replace(candidate, needs_build=not has_wheel(release, self.choice.usable))
+                for candidate, release in zip(candidates, self.span.releases, strict=True)
+            ),
+            expectation=Expectation(good=self.span.good, bad=self.span.bad),
+            left_out=self.selection.left_out,
+            gallop=plan.good is None,
+        )
+
+
+def choose_releases(
+    plan: Plan, project: str, sources: Sources, *, pinned: Sequence[Release], named: tuple[str, ...] = ()
+) -> Chosen:
+    """Choose which releases of `project` are looked at, and on which interpreter.
+
+    Raises:
+        UsageError: a named release cannot be looked at, fewer than two are left, or no interpreter fits.
+    """
+    every = sources.releases_of(project)
+    good, bad = (Version(end) if end is not None else None for end in (plan.good, plan.bad))
+    wanted = Wanted(
+        within=plan.releases,
+        pre=plan.pre,
+        yanked=plan.yanked,
+        by_upload=plan.by_upload,
+        # A release of a minute ago may have none yet; where none has, that is an error of its own.
+        dated=plan.policy.kind is not PolicyKind.LATEST and any(release.uploaded for release in every),
+        named=(*named, *(end for end in (plan.good, plan.bad) if end is not None)),
+    )
+    anywhere = select(every, wanted, None).between(good, bad)
+    newest = anywhere.releases[-1:] if bad is None else ()
+    choice = choose_interpreter(plan, sources, anywhere, pinned=pinned, newest=newest)
+    selection = select(every, wanted, choice.usable)
+    span = selection.between(good, bad)
+    if len(span.releases) < 2:
+        raise _too_few(project, selection, span)
+    return Chosen(choice, selection, span)
+
+
+def prepare_one(plan: Plan, version: str, sources: Sources) -> tuple[Setting, Choice]:
+    """Return the setting of one release alone, and its interpreter.
+
+    Raises:
+        UsageError: there is no such release, or no interpreter that installs it.
+        Unavailable: the index did not answer.
+    """
+    every = sources.releases_of(plan.project)
+    pinned = pinned_releases(plan.held, sources.releases_of)
+    wanted = Wanted(named=(version,))
+    alone = _alone(select(every, wanted, None), version, plan)
+    choice = choose_interpreter(plan, sources, alone, pinned=pinned)
+    (release,) = _alone(select(every, wanted, choice.usable), version, plan).releases
+    check_dates(plan, (release,))
+    alone_there = candidate(plan, release, choice.interpreter, pinned)
+    return Setting(choice=choice, candidates=(alone_there,)), choice
+
+
+def place_of(setting: Setting, version: str) -> int:
+    """The place of a release that was named when the setting was made."""
+    return next(place for place, label in enumerate(setting.labels) if Version(label) == Version(version))
+
+
+def candidate(plan: Plan, release: Release, interpreter: Interpreter, pinned: Sequence[Release]) -> Candidate:
+    """Return the candidate of one release.
+
+    Its own files are outside the limit of date (wheels for a newer Python come later), and so are the
+    projects that the user pins to one version.
+    """
+    spec = EnvironmentSpec(
+        interpreter=interpreter,
+        requirements=(plan.requirement(release.version), *plan.held),
+        overrides=plan.overrides,
+        not_after=plan.policy.not_after(release),
+        exempt=exemptions((release,), pinned),
+        held=plan.held,
+        held_not_after=newest_upload(pinned),
+        proves=Distribution(name=plan.project, version=release.version),
+    )
+    return Candidate(label=release.version, spec=spec, uploaded=release.uploaded)
+
+
+def _alone(selection: Selection, version: str, plan: Plan) -> Range:
+    """The range of one named release."""
+    place = selection.position(version, option=plan.project)
+    return Range(releases=selection.kept[place : place + 1], good=0)
+
+
+def _too_few(project: str, selection: Selection, span: Range) -> UsageError:
+    reasons = sorted({out.reason for out in selection.left_out})
+    told = f"; left out: {'; '.join(reasons[:3])}" if reasons else ""
+    count = "only one release" if span.releases else "no release"
+    return UsageError(
+        f"there is {count} of `{project}` to look at{told}",
+        hint=f"`bisect-asgi releases {project}` lists them all; widen `--releases` or the ends",
+    )

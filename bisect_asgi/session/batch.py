@@ -1,0 +1,143 @@
+"""Several sessions side by side, which share their workers and stop together.
+
+An interrupt reaches the main thread alone, while sessions run in threads of their own. Each of them has a way
+to the shared executor that can be *interrupted*: whatever it waits for there ends with a `KeyboardInterrupt`,
+as if it had been in the main thread, so that a session ends as it always does, its trials stopped and its
+answer told.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, InvalidStateError, ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, ParamSpec, TypeVar
+
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.services import World
+
+P = ParamSpec("P")
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+class Interruptible(Executor):
+    """One session's way to an executor that it shares; closing it leaves that open."""
+
+    def __init__(self, shared: Executor) -> None:
+        self._shared = shared
+        self._lock = threading.Lock()
+        self._flights: dict[Future[Any], tuple[Future[Any], list[Lifeline]]] = {}
+        self._is_interrupted = False
+
+    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Have the shared executor make a call; what of its arguments is a lifeline stops it.
+
+        Raises:
+            KeyboardInterrupt: the session was interrupted.
+        """
+        outer: Future[T] = Future()
+        with self._lock:
+            if self._is_interrupted:
+                raise KeyboardInterrupt
+            inner = self._shared.submit(call, *args, **kwargs)
+            lifelines = [argument for argument in args if isinstance(argument, Lifeline)]
+            self._flights[outer] = (inner, lifelines)
+        inner.add_done_callback(lambda done: _pass_on(done, outer))
+        outer.add_done_callback(self._forget)
+        return outer
+
+    def interrupt(self) -> None:
+        """Stop all that the session waits for, and let it start nothing more; from any thread."""
+        with self._lock:
+            self._is_interrupted = True
+            flights = list(self._flights.items())
+        for outer, (inner, lifelines) in flights:
+            with suppress(InvalidStateError):  # it is done
+                outer.set_exception(KeyboardInterrupt())
+            inner.cancel()
+            for lifeline in lifelines:
+                lifeline.cancel()
+
+    def _forget(self, outer: Future[T]) -> None:
+        with self._lock:
+            inner, _ = self._flights.pop(outer)
+        if outer.cancelled():
+            inner.cancel()
+
+
+def _pass_on(inner: Future[T], outer: Future[T]) -> None:
+    """Give on what came of a call, unless nobody waits for it any more."""
+    with suppress(InvalidStateError):
+        if inner.cancelled():
+            if outer.cancel():
+                outer.set_running_or_notify_cancel()  # or who waits for it would not be woken
+        elif error := inner.exception():
+            outer.set_exception(error)
+        else:
+            outer.set_result(inner.result())
+
+
+def once_each(ask: Callable[[K], T]) -> Callable[[K], T]:
+    """Have a question asked once, whoever asks it: others wait for the answer; an error is asked again."""
+    answers: dict[K, T] = {}
+    locks: dict[K, threading.Lock] = {}
+
+    def answer(about: K) -> T:
+        with locks.setdefault(about, threading.Lock()):
+            if about not in answers:
+                answers[about] = ask(about)
+            return answers[about]
+
+    return answer
+
+
+def shared(world: World) -> World:
+    """The same outside for several sessions: what one of them has asked, another does not ask again."""
+    interpreters = once_each(lambda _: world.interpreters())
+    return replace(
+        world,
+        releases_of=once_each(world.releases_of),
+        interpreters=lambda: interpreters(None),
+        interpreter=once_each(world.interpreter),
+        repository=once_each(world.repository),
+    )
+
+
+def side_by_side(
+    cases: Sequence[K],
+    session: Callable[[K, Executor], T],
+    *,
+    shared: Executor,
+    at_once: int,
+    ended: Callable[[K, T], None],
+) -> tuple[dict[int, T], bool]:
+    """Run a session for each case, `at_once` of them at a time; an interrupt ends those that run.
+
+    Returns:
+        What came of each by its place, without those that had not begun when an interrupt came; and whether
+        one did.
+    """
+    ways = [Interruptible(shared) for _ in cases]
+    results: dict[int, T] = {}
+    is_interrupted = False
+    with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="session") as pool:
+        futures: dict[Future[T], int] = {}
+        try:
+            for place, case in enumerate(cases):
+                futures[pool.submit(session, case, ways[place])] = place
+            for future in as_completed(futures):
+                results[futures[future]] = future.result()
+                ended(cases[futures[future]], future.result())
+        except KeyboardInterrupt:
+            is_interrupted = True
+            for future in futures:
+                future.cancel()
+            for way in ways:
+                way.interrupt()
+    for future, place in futures.items():  # the pool has waited for those that ran
+        if not future.cancelled():
+            results[place] = future.result()
+    return results, is_interrupted

@@ -1,0 +1,187 @@
+"""One run from the plan to the answer: setting, search, what carries the change.
+
+What comes after a boundary is imported when there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from bisect_asgi.core import events
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import BisectError, UsageError
+from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.judge.judge import Expectation, judge
+from bisect_asgi.core.model import Ruling, Trial, TrialRequest
+from bisect_asgi.core.plan.plan import COMMITS, Claim, Plan
+from bisect_asgi.core.search import Found, Mapped
+from bisect_asgi.core.services import Emit, World
+from bisect_asgi.core.text import listing
+from bisect_asgi.session import verify as claims
+from bisect_asgi.session.axes import releases as release_axis
+from bisect_asgi.session.axes.registry import axis_of
+from bisect_asgi.session.axes.suitability import Choice
+from bisect_asgi.session.bisection import answers
+from bisect_asgi.session.bisection.answers import Answer
+from bisect_asgi.session.bisection.confirm import confirm_claim
+from bisect_asgi.session.bisection.flaky import search_noisy
+from bisect_asgi.session.bisection.search import (
+    Hunt,
+    announce,
+    case_of,
+    find,
+    find_limit,
+    mapping,
+    open_engine,
+    recall,
+    search_changes,
+)
+from bisect_asgi.session.bisection.stages import Stages, ending, started
+from bisect_asgi.session.verify import Finding
+
+
+def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
+    """Find the boundary, telling everything that happens to `emit`; the last event is the answer.
+
+    Raises:
+        BisectError: the question cannot be asked, or the outside world failed; told as the last event, too.
+        KeyboardInterrupt: likewise.
+    """
+    emit(started(plan))
+    with ending(emit) as end:
+        if plan.drill and plan.repository:
+            world.repository(plan.repository)  # to find out early that it is none
+        hunt = _hunt(plan, world, emit)
+        answer = hunt.answer
+        try:
+            if answer.kind is AnswerKind.FOUND:
+                _look_behind(plan, hunt, world, Stages(emit))
+        except KeyboardInterrupt:
+            end(replace(answers.INTERRUPTED, found=answer.found, mapped=answer.mapped))
+            raise
+        end(answer)
+    return answer.kind
+
+
+def _look_behind(plan: Plan, hunt: Hunt, world: World, stages: Stages) -> None:
+    """Find out what carries the change that was found, what changed in it, and in which commits."""
+    from bisect_asgi.session.culprit.drill import go_into
+    from bisect_asgi.session.culprit.explain import explain
+    from bisect_asgi.session.culprit.merges import go_into_merges
+
+    for carrier in explain(hunt, world, stages):
+        with _standing(stages):
+            go_into(carrier, plan, world, stages)
+    if plan.over == COMMITS and not plan.first_parent:
+        with _standing(stages):
+            go_into_merges(plan, hunt, world, stages)
+
+
+@contextmanager
+def _standing(stages: Stages) -> Iterator[None]:
+    """Have what was found stand, whatever happens behind it."""
+    try:
+        yield
+    except BisectError as error:
+        stages.emit(events.Noted(text=str(error)))
+
+
+def _hunt(plan: Plan, world: World, emit: Emit) -> Hunt:
+    """Search; and again, where runs had something in them whose uploads were not looked at."""
+    setting = axis_of(plan).prepare(plan, world)
+    while True:
+        announce(setting, emit)
+        hunt = find(plan, setting, open_engine(plan, setting, world, emit), world)
+        more = _overlooked(hunt)
+        if not more or setting.projects is None:
+            return hunt
+        emit(events.Noted(text=f"the uploads of {listing(sorted(more))} are looked at as well"))
+        from bisect_asgi.session.axes import dates
+
+        setting = dates.prepare(plan, world, also=setting.projects | more)
+
+
+def _overlooked(hunt: Hunt) -> frozenset[str]:
+    """The projects that a run had in its environment and that were not looked at."""
+    environments = hunt.engine.environments.values()
+    found = {distribution.name for built in environments for distribution in built.distributions}
+    return frozenset(found) - (hunt.setting.projects or frozenset(found))
+
+
+def verify(plan: Plan, claim: Claim, world: World, emit: Emit) -> Finding:
+    """Hold a claim against the releases: its own two, and enough around them to see other changes.
+
+    Raises:
+        UsageError: the claimed release cannot be a candidate, or is the oldest one.
+        Unavailable: nothing was learnt.
+    """
+    emit(started(plan))
+    with ending(emit) as end:
+        return _verify(plan, claim, world, emit, end)
+
+
+def _verify(plan: Plan, claim: Claim, world: World, emit: Emit, end: Callable[[Answer], None]) -> Finding:
+    setting = release_axis.prepare(
+        replace(plan, good=None, bad=None), world, named={claim.option: claim.version}
+    )
+    announce(setting, emit)
+    place = release_axis.place_of(setting, claim.version)
+    if place == 0:
+        raise UsageError(
+            f"`{claim.option} {claim.version}` is the oldest release that can be looked at",
+            hint="there is nothing before it to compare it with; widen `--releases`",
+        )
+    engine = open_engine(plan, setting, world, emit)
+    recall(plan, engine, world)
+    if plan.rules.aim:
+        expectation = find_limit(plan, setting, engine, world, plan.rules.aim)
+        if isinstance(expectation, Answer):
+            end(expectation)
+            return claims.untold(claim, expectation.message)
+    told = mapping(len(setting.labels), first=(place, place - 1))
+    engine.search(told, looks_ahead=True)
+    engine.repeat([key for key in (place - 1, place) if key in engine.observed], plan.repeats)
+    state = search_changes(engine, plan, told)
+    confirm_claim(engine, plan, place)
+    believed = None
+    if engine.judgement().is_flaky:
+        state, believed = search_noisy(engine, plan, setting)
+    judgement = engine.judgement()
+    answer = answers.answer(replace(case_of(plan, setting, engine), believed=believed), state, judgement)
+    end(answer)
+    if believed is not None and not isinstance(state, Found):
+        return claims.untold(claim, answer.message)
+    if isinstance(state, Found):  # of a probe that contradicts itself: one change is all that it can show
+        state = Mapped(changes=(state,), shortest=len(setting.labels))
+    return claims.judge_claim(
+        claim, place, setting.labels, judgement, state, is_settled=engine.noise is not None
+    )
+
+
+def check(plan: Plan, version: str, world: World) -> tuple[Choice, Trial]:
+    """Run the probe on one release.
+
+    Raises:
+        UsageError: there is no such release, or no interpreter that installs it.
+        Unavailable: nothing was learnt.
+    """
+    setting, choice = release_axis.prepare_one(plan, version, world)
+    (candidate,) = setting.candidates
+    request = TrialRequest(
+        key=0, label=candidate.label, spec=candidate.spec, probe=plan.probe, fresh=plan.fresh
+    )
+    lifeline = Lifeline()
+    future = world.executor.submit(world.run_trial, request, lifeline)
+    try:
+        return choice, future.result()
+    except KeyboardInterrupt:
+        lifeline.cancel()
+        raise
+
+
+def rule_on(plan: Plan, trial: Trial) -> Ruling | None:
+    """Rule on one release by itself, where any failure is the failure; None: nothing was learnt."""
+    judged = judge({0: trial.observations}, size=1, expectation=Expectation(), rules=plan.rules)
+    return judged.rulings.get(0)

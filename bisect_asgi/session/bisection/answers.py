@@ -1,0 +1,361 @@
+"""What the end of a search means to the person who asked: the answer, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from bisect_asgi.core.errors import BisectError, ExitCode
+from bisect_asgi.core.events import AnswerKind, Believed, Change, RunFinished
+from bisect_asgi.core.judge.judge import Expectation, Judgement
+from bisect_asgi.core.model import Outcome, Ruling, Verdict
+from bisect_asgi.core.search import Found, Mapped, Searching, State, Stopped, StopReason
+from bisect_asgi.core.text import listing, plural
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a run ends: with a boundary, or with a message and a hint."""
+
+    kind: AnswerKind
+    message: str = ""
+    hint: str | None = None
+    found: Found | None = None
+    mapped: Mapped | None = None
+    left_between: tuple[str, ...] = ()
+    """Releases between the two sides that were left out of the search."""
+
+    def event(self, *, elapsed_s: float) -> RunFinished:
+        """The answer as the log's last event."""
+        found, mapped = self.found, self.mapped
+        changes = mapped.changes if mapped else ()
+        return RunFinished(
+            kind=self.kind,
+            elapsed_s=elapsed_s,
+            low=found.low if found else None,
+            high=found.high if found else None,
+            skipped=found.skipped if found else (),
+            contradictions=found.contradictions if found else (),
+            changes=tuple(Change(low=c.low, high=c.high, skipped=c.skipped) for c in changes),
+            shortest=mapped.shortest if mapped else None,
+            left_between=self.left_between,
+            message=self.message,
+            hint=self.hint,
+        )
+
+
+INTERRUPTED = Answer(
+    kind=AnswerKind.INTERRUPTED,
+    message="interrupted",
+    hint="every run that had ended is kept; the same command goes on from there",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What a message needs to know of the run."""
+
+    subject: str
+    """What candidates are of; empty where their labels say it all."""
+    probe: str
+    labels: tuple[str, ...]
+    expectation: Expectation
+    broken: Mapping[int, str] = field(default_factory=dict)
+    """Candidates that could not be asked, and why."""
+    noun: str = "release"
+    """What a candidate is called."""
+    believed: Believed | None = None
+    """Where the change most probably is, where runs contradict each other."""
+    metric: str | None = None
+    """What is measured and decides; None: passing and failing do."""
+    limit: str = ""
+    """What is bad of that, in words: `above 115 s`."""
+    is_settled: bool = False
+    """Contradictions are reckoned with: it is known on which side each candidate is."""
+    doubtful: frozenset[int] = frozenset()
+    """Named ends that a search with noise has on the side where they should not be, while their own runs are
+    like the other side's."""
+    budget: str = ""
+    """What was to be spent on that."""
+
+    def name(self, key: int) -> str:
+        """The candidate with what it is of: `fastapi 0.69.0`."""
+        return f"{self.subject} {self.labels[key]}".strip()
+
+    @property
+    def each(self) -> str:
+        """Any candidate: `release of fastapi`."""
+        return f"{self.noun} of {self.subject}" if self.subject else self.noun
+
+
+def kind_of(error: BisectError) -> AnswerKind:
+    """The kind of answer that an error which ends a run stands for."""
+    if error.exit_code is ExitCode.USAGE:
+        return AnswerKind.NOT_ASKED
+    return AnswerKind.UNAVAILABLE
+
+
+def contradicts(judgement: Judgement, expectation: Expectation) -> bool:
+    """Tell whether an end that the user named is not what they say, so that there is no need to go on."""
+    good, bad = (
+        judgement.rulings.get(key) if key is not None else None for key in (expectation.good, expectation.bad)
+    )
+    return (good is not None and not good.is_flaky and good.outcome is not Outcome.PASSED) or (
+        bad is not None and not bad.is_flaky and bad.outcome is not Outcome.FAILED
+    )
+
+
+def answer(case: Case, state: State, judgement: Judgement) -> Answer:
+    """Say what the search's last state means."""
+    if case.believed is not None and not isinstance(state, Found):
+        return _unsettled(case, case.believed, state)
+    if ends := _ends(case, judgement):
+        return ends
+    if not case.is_settled and (flaky := _flaky(case, judgement)):
+        return flaky
+    match state:
+        case Found(low=low, high=high) if case.broken.keys() & {low, high}:
+            return _stuck(case)  # it was not confirmed
+        case Found():
+            return _found(case, state, judgement)
+        case Mapped():
+            return mapped(case, state, judgement)
+        case Stopped():
+            return _stopped(case, state, judgement)
+        case Searching():
+            return _stuck(case)
+        case _ as never:
+            assert_never(never)
+
+
+def _ends(case: Case, judgement: Judgement) -> Answer | None:
+    """The answer when a named end is not what the user says of it."""
+    good, bad = case.expectation.good, case.expectation.bad
+    if case.doubtful and case.believed:
+        return _turned_round(case, case.believed, judgement.rulings)
+    answer = None
+    if good is not None and (ruling := judgement.rulings.get(good)):
+        answer = _good_end(case, good, ruling)
+    if answer is None and bad is not None and (ruling := judgement.rulings.get(bad)):
+        answer = _bad_end(case, bad, ruling)
+    return answer
+
+
+def _good_end(case: Case, key: int, ruling: Ruling) -> Answer | None:
+    if ruling.outcome is Outcome.FAILED:
+        return Answer(
+            kind=AnswerKind.GOOD_END_FAILS,
+            message=f"the good end fails: {_ran(case, key, ruling)}",
+            hint=_LOCKS_HINT
+            if case.noun == "lock"
+            else f"name another {case.noun} with `--good`, or none: older ones are then tried",
+        )
+    return _untestable_end(case, key, ruling, "good") if ruling.outcome is Outcome.UNTESTABLE else None
+
+
+def _bad_end(case: Case, key: int, ruling: Ruling) -> Answer | None:
+    if ruling.outcome is Outcome.PASSED:
+        return Answer(
+            kind=AnswerKind.NOT_REPRODUCED,
+            message=f"the bad end passes: {_ran(case, key, ruling)}",
+            hint=_LOCKS_HINT
+            if case.noun == "lock"
+            else "the change may be later, or need another Python or other dependencies: "
+            "try another `--bad`, `--python` or `--deps`",
+        )
+    return _untestable_end(case, key, ruling, "bad") if ruling.outcome is Outcome.UNTESTABLE else None
+
+
+def _turned_round(case: Case, believed: Believed, rulings: Mapping[int, Ruling]) -> Answer:
+    """One change that goes the other way explains all runs best, but not those of the ends themselves."""
+    where = f"`{case.metric}` is beyond its limit" if case.metric else f"`{case.probe}` fails"
+    old, new = believed.old, believed.new
+    sides = (
+        f"{old.failed} of {plural(old.runs, 'run')} up to {case.labels[believed.low]}, "
+        f"{new.failed} of {new.runs} from {case.labels[believed.high]} on"
+    )
+    ends = (
+        f"{rulings[key].failed} of {rulings[key].passed + rulings[key].failed} in {case.labels[key]}"
+        for key in sorted(case.doubtful)
+    )
+    every = "`--all` looks at every one; " if case.metric else ""
+    return Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message=f"the history may change more than once: {where} in {sides}, but in {' and '.join(ends)}",
+        hint=f"{every}name ends with one change between them (`--good`, `--bad`)",
+    )
+
+
+def _untestable_end(case: Case, key: int, ruling: Ruling, end: str) -> Answer:
+    why = ruling.signature.shown if ruling.signature else "the probe cannot tell"
+    return Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message=f"the {end} end cannot be tested: {case.name(key)}: {why}",
+        hint="another `--python` may help; what the locks lack, `--with` adds"
+        if case.noun == "lock"
+        else f"name another {case.noun} with `--{end}`, another `--python`, or another `--deps`",
+    )
+
+
+def _ran(case: Case, key: int, ruling: Ruling) -> str:
+    runs = ruling.passed + ruling.failed
+    if case.metric:
+        shown = f": {ruling.signature.shown}" if ruling.failed and ruling.signature else ""
+        samples = plural(runs, "sample")
+        return (
+            f"`{case.metric}` of {case.name(key)} is beyond its limit in {ruling.failed} of {samples}{shown}"
+        )
+    if ruling.outcome is Outcome.PASSED:
+        return f"`{case.probe}` succeeded on {case.name(key)} ({ruling.passed} of {plural(runs, 'run')})"
+    how = f": {ruling.signature.shown}" if ruling.signature else ""
+    return f"`{case.probe}` failed on {case.name(key)} ({ruling.failed} of {plural(runs, 'run')}){how}"
+
+
+def _flaky(case: Case, judgement: Judgement) -> Answer | None:
+    for key, ruling in judgement.rulings.items():
+        if ruling.is_flaky:
+            runs = plural(ruling.passed + ruling.failed, "run")
+            return Answer(
+                kind=AnswerKind.INCONCLUSIVE,
+                message=f"the probe is flaky: on {case.name(key)} it failed {ruling.failed} of {runs}",
+                hint="all changes of such a probe cannot be told apart; one can, without `--all`",
+            )
+    return None
+
+
+def _unsettled(case: Case, believed: Believed, state: State) -> Answer:
+    """The probe contradicts itself, and no boundary came out of it."""
+    if isinstance(state, Stopped):
+        return Answer(
+            kind=AnswerKind.NOT_REPRODUCED,
+            message=f"{_as_often(case)} everywhere: {_failures(believed)}, "
+            f"from {case.labels[0]} to {case.labels[-1]}",
+            hint="the bug may be as old as the oldest one, or the probe may fail for a reason of its own",
+        )
+    is_unshown = believed.no_change >= believed.probability
+    told, hint = _unshown(case, believed) if is_unshown else _unplaced(case, believed)
+    noisy = f"the samples of `{case.metric}` are noisy" if case.metric else "the probe is flaky"
+    return Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message=f"{noisy}, and {case.budget} did not {told}",
+        hint=f"`--budget` allows for more, the same command goes on from there; {hint}",
+    )
+
+
+def _as_often(case: Case) -> str:
+    what = f"`{case.metric}` is beyond its limit" if case.metric else f"`{case.probe}` fails"
+    return f"{what} as often"
+
+
+def _failures(believed: Believed) -> str:
+    old, new = believed.old, believed.new
+    return f"{old.failed + new.failed} of {plural(old.runs + new.runs, 'run')}"
+
+
+def _unshown(case: Case, believed: Believed) -> tuple[str, str]:
+    """What is not known, and what to do, where nothing may have changed at all."""
+    bad = "were beyond the limit" if case.metric else "failed"
+    told = (
+        f"show that anything changes: {_failures(believed)} {bad}; "
+        f"that this is as often everywhere has a probability of {believed.no_change:.2f}, "
+        f"the likeliest change, in {case.labels[believed.high]}, {believed.probability:.2f}"
+    )
+    return told, "the bug may be as old as the oldest release, or the probe may fail for a reason of its own"
+
+
+def _unplaced(case: Case, believed: Believed) -> tuple[str, str]:
+    """The same where something changes, and it may be in one of several."""
+    likely = f"{case.labels[believed.first]} to {case.labels[believed.last]}"
+    among = f"with {believed.confidence:g} in one of {likely}"
+    if believed.no_change > 1 - believed.confidence:  # then no range holds it with the confidence
+        among = f"with {believed.no_change:.2f} nowhere"
+    told = (
+        f"tell where it changes: most probably in {case.labels[believed.high]} "
+        f"(probability {believed.probability:.2f}), {among}"
+    )
+    more = "measures more at once" if case.metric else "fails more often where it is bad"
+    return told, f"a probe that {more} needs less"
+
+
+def _found(case: Case, found: Found, judgement: Judgement) -> Answer:
+    if not found.skipped:
+        return Answer(kind=AnswerKind.FOUND, found=found)
+    if case.broken.keys() & set(found.skipped):
+        return _stuck(case)
+    rulings = (judgement.rulings.get(key) for key in found.skipped)
+    different = all(ruling is not None and ruling.different for ruling in rulings)
+    among = listing((case.labels[key] for key in (*found.skipped, found.high)), most=6)
+    return Answer(
+        kind=AnswerKind.INCONCLUSIVE,
+        message=f"the change is in one of {among}: "
+        f"{plural(len(found.skipped), case.noun)} between the two sides cannot be tested",
+        hint=_DIFFERENT_HINT if different else _UNTESTABLE_HINT,
+        found=found,
+    )
+
+
+_LOCKS_HINT = (
+    "the first lock has to be the one that works; are the two swapped, or is another `--python` meant?"
+)
+_NO_CHANGE_HINT = (
+    "the answer does not change there with this Python and these dependencies; "
+    "`--all` looks for a change that came and went, and `bisect-asgi check` runs one release"
+)
+_OLDER_HINT = "; an older `--python` may make older releases testable"
+_DIFFERENT_HINT = (
+    "they fail otherwise than the bad end does: `--any-failure` counts that as bad, "
+    "`--match REGEX` says which output is"
+)
+_UNTESTABLE_HINT = "the table says why; another `--python` or `--deps` may make them testable"
+
+
+def mapped(case: Case, state: Mapped, judgement: Judgement) -> Answer:
+    """All changes; the newest of them is the boundary."""
+    if state.changes:
+        return replace(_found(case, state.changes[-1], judgement), mapped=state)
+    reason = StopReason.ALL_NEW if judgement.new_is else StopReason.UNTESTABLE
+    return _stopped(case, Stopped(reason=reason), judgement)
+
+
+def _stopped(case: Case, stopped: Stopped, judgement: Judgement) -> Answer:
+    if stopped.reason is StopReason.UNTESTABLE:
+        reasons = [r.signature.shown for r in judgement.rulings.values() if r.signature] or ["no reason"]
+        return Answer(
+            kind=AnswerKind.INCONCLUSIVE,
+            message=f"no {case.each} could be tested: {reasons[-1]}",
+            hint="name what the probe reports with `--metric`, or another one; every run has "
+            "`wall`, `cpu` and `peak-memory`"
+            if case.metric
+            else "try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
+        )
+    tested = {key: r.outcome for key, r in judgement.rulings.items() if r.verdict is not Verdict.SKIP}
+    is_bad = set(tested.values()) == {Outcome.FAILED}
+    what = f"`{case.probe}` {'fails' if is_bad else 'passes'}"
+    if case.metric:
+        what = f"`{case.metric}` is {'beyond' if is_bad else 'within'} its limit"
+    between = f"{case.labels[min(tested)]} to {case.labels[max(tested)]}"
+    bound = f" ({case.limit} is bad)" if case.limit else ""  # its unit may not be the one that was meant
+    untestable = sum(1 for ruling in judgement.rulings.values() if ruling.verdict is Verdict.SKIP)
+    others = f"; {plural(untestable, 'other')} could not be tested" if untestable else ""
+    return Answer(
+        kind=AnswerKind.NOT_REPRODUCED,
+        message=f"{what} on every {case.each} that was tested, from {between}{bound}{others}",
+        hint=_NO_CHANGE_HINT + (_OLDER_HINT if untestable else ""),
+    )
+
+
+def _stuck(case: Case) -> Answer:
+    """The search cannot go on: what it needs could not be asked, or does not answer."""
+    if not case.broken:
+        return Answer(
+            kind=AnswerKind.INCONCLUSIVE,
+            message=f"some {plural(2, case.noun)[2:]} did not answer, and the change may be in one of them",
+            hint=_UNTESTABLE_HINT,
+        )
+    key, reason = next(iter(case.broken.items()))
+    return Answer(
+        kind=AnswerKind.UNAVAILABLE,
+        message=f"nothing was learnt about {case.name(key)}: {reason}",
+        hint="the answer depends on it; `bisect-asgi cache --clear` and the same command build it anew",
+    )

@@ -1,0 +1,143 @@
+"""Environments that may be wanted next, built while trials run.
+
+Whoever prepares competes with the trials for the processors, and most of what is prepared is never run, since
+a result that was expected otherwise goes the other way. So as much is prepared as trials leave idle: a
+probe that computes leaves nothing, one that waits or environments that are downloaded leave a lot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
+
+from bisect_asgi.core import events
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import BisectError, Cancelled
+from bisect_asgi.core.model import Step, Trial, TrialRequest
+from bisect_asgi.core.search.width import MOST, width
+from bisect_asgi.core.services import Prepare
+
+_MOSTLY, _DOMINATES = 0.5, 0.75
+_COMPUTING = {Step.RESOLVE: 0.5, Step.DOWNLOAD: 0.5, Step.BUILD: 1.0, Step.LINK: 1.0, Step.START: 1.0}
+"""How much of each step keeps a processor busy, roughly; what a run computes is known from itself."""
+
+
+class Preparing:
+    """Builds environments ahead.
+
+    Args:
+        prepare: builds one; called in the executor's workers.
+        emit: told when each begins and has ended; called from the thread of the caller.
+        clock: what events are dated by, in seconds.
+    """
+
+    def __init__(
+        self,
+        prepare: Prepare,
+        executor: Executor,
+        *,
+        emit: Callable[[events.Event], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._prepare = prepare
+        self._executor = executor
+        self._emit = emit
+        self._clock = clock
+        self._flights: dict[int, tuple[Future[dict[Step, float]], Lifeline, list[float]]] = {}
+        self._launching: Lifeline | None = None
+        self.begun: set[int] = set()
+        """Candidates whose environments are there, or on their way."""
+
+    @property
+    def building(self) -> int:
+        """How many are being built now."""
+        return len(self._flights)
+
+    def start(self, requests: Iterable[TrialRequest]) -> None:
+        """Build these, too."""
+        for request in requests:
+            self._start(request)
+
+    def _start(self, request: TrialRequest) -> None:
+        lifeline, ended = Lifeline(), list[float]()
+        self._emit(events.PreparationStarted(key=request.key, at_s=self._clock()))
+        self._launching = lifeline  # an interrupt may keep it from being written down
+        future = self._executor.submit(self._prepare, request, lifeline)
+        self._flights[request.key] = (future, lifeline, ended)
+        self._launching = None
+        self.begun.add(request.key)
+        future.add_done_callback(lambda _: ended.append(self._clock()))
+
+    def settle(self, is_wanted: Callable[[int], bool]) -> None:
+        """Take note of those that are there, and stop those that are not wanted any more."""
+        for key, (future, lifeline, ended) in list(self._flights.items()):
+            if future.done():
+                self._end(key, steps=_steps(future), at_s=ended[0] if ended else self._clock())
+            elif not is_wanted(key):
+                future.cancel()
+                lifeline.cancel()
+                self.begun.discard(key)
+                self._end(key, steps={}, at_s=self._clock(), is_cancelled=True)
+
+    def abandon(self) -> None:
+        """Stop everything."""
+        self.settle(lambda _: False)
+        if self._launching is not None:
+            self._launching.cancel()
+
+    def _end(self, key: int, *, steps: dict[Step, float], at_s: float, is_cancelled: bool = False) -> None:
+        del self._flights[key]
+        self._emit(events.PreparationEnded(key=key, at_s=at_s, steps=steps, is_cancelled=is_cancelled))
+
+
+def _steps(future: Future[dict[Step, float]]) -> dict[Step, float]:
+    """What it took; nothing where it failed, which the candidate's own trial will tell of."""
+    try:
+        return future.result()
+    except (BisectError, Cancelled):
+        return {}
+
+
+def waiting_share(trials: Sequence[Trial]) -> float:
+    """How much of the time of trials no processor was needed for, from 0 to 1; 0 where nothing is known."""
+    all_s = sum(map(_seconds, trials))
+    if not all_s:
+        return 0.0
+    return max(0.0, 1.0 - sum(map(_computed_s, trials)) / all_s)
+
+
+def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
+    """How many trials to run side by side, after what the last ones have waited; at least `cores`.
+
+    Where environments are waited for, twice as many as there are cores: each costs the processors something,
+    and what is waited for will be there next time. Where the probe itself waits, as many as keep them busy.
+    """
+    share = waiting_share(trials)
+    if share <= _MOSTLY:
+        return cores
+    run_s = sum(trial.steps.get(Step.RUN, 0.0) for trial in trials)
+    is_probe = run_s > _DOMINATES * sum(map(_seconds, trials))
+    return max(cores, min(width(cores, share), MOST * cores if is_probe else 2 * cores))
+
+
+def idle_places(cores: int, trials: Sequence[Trial]) -> int:
+    """How many environments may be built ahead at a time, after what the last trials have waited.
+
+    Before anything is known, as many as there are cores: what comes after both ends is nearly certain.
+    """
+    if not trials:
+        return cores
+    share = waiting_share(trials)
+    return round(2 * cores * share) if share > _MOSTLY else 0
+
+
+def _seconds(trial: Trial) -> float:
+    """What a trial took by itself: to wait for others' says nothing of the processors."""
+    return sum(seconds for step, seconds in trial.steps.items() if step is not Step.WAIT)
+
+
+def _computed_s(trial: Trial) -> float:
+    made = trial.observations[trial.remembered :]
+    return sum(run.cpu_s for run in made) + sum(
+        share * trial.steps.get(step, 0.0) for step, share in _COMPUTING.items()
+    )

@@ -1,0 +1,124 @@
+"""The searches inside a run: each is told like a run of its own, under its number."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from bisect_asgi import __version__
+from bisect_asgi.core import events
+from bisect_asgi.core.errors import BisectError
+from bisect_asgi.core.model import Trial
+from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.services import Emit, World
+from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.registry import axis_of
+from bisect_asgi.session.bisection import answers
+from bisect_asgi.session.bisection.answers import Answer
+from bisect_asgi.session.bisection.search import Hunt, announce, find, open_engine
+
+
+class Stages:
+    """Numbers the searches inside a run; each tells its events under its number."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.emit = emit
+        self.count = 0
+
+    def open(self) -> tuple[int, Emit]:
+        """Return the next stage's number and what its events are told to."""
+        self.count += 1
+        stage = self.count
+        return stage, lambda event: self.emit(events.Staged(stage=stage, event=event))
+
+    def hunt(
+        self,
+        plan: Plan,
+        world: World,
+        *,
+        setting: Setting | None = None,
+        context: str | None = None,
+        ends: Sequence[Trial] = (),
+    ) -> Hunt:
+        """Do one whole search as a stage.
+
+        Args:
+            setting: None: the plan's axis makes it, and what goes wrong there is the stage's, too.
+            context: what is held, where that is not what the plan says.
+            ends: what is known of the first and the last candidate.
+
+        Raises:
+            BisectError: the question cannot be asked, or the outside world failed; told as the stage's end.
+        """
+        stage, emit = self.open()
+        emit(started(plan, context=context))
+        with ending(emit) as end:
+            setting = setting or axis_of(plan).prepare(plan, world)
+            announce(setting, emit)
+            engine = open_engine(plan, setting, world, emit, stage=stage)
+            for key, trial in zip((0, len(setting.candidates) - 1), ends, strict=False):
+                engine.seed(key, trial)
+            hunt = find(plan, setting, engine, world)
+            end(hunt.answer)
+        return hunt
+
+
+def started(
+    plan: Plan, *, over: str | None = None, noun: str | None = None, context: str | None = None
+) -> events.RunStarted:
+    """The first event of a run, or of one of its stages."""
+    axis = axis_of(plan)
+    return events.RunStarted(
+        tool_version=__version__,
+        started=datetime.now(UTC),
+        project=plan.project,
+        requirement=plan.requirement("{version}"),
+        probe=plan.probe_path,
+        command=plan.probe.command,
+        order="upload" if plan.by_upload else "version",
+        dependencies=str(plan.policy),
+        held=plan.held,
+        good=plan.good,
+        bad=plan.bad,
+        releases=str(plan.releases) or None,
+        jobs=plan.jobs,
+        most_jobs=plan.most_jobs,
+        over=over or plan.over,
+        subject="" if noun else axis.subject(plan),
+        noun=noun or axis.noun,
+        context=axis.context(plan) if context is None else context,
+        metric=plan.rules.metric,
+        limit=plan.rules.limit.bound if plan.rules.limit else "",
+        served=plan.probe.served is not None,
+        check_options=plan.check_options(),
+        term_old=plan.term_old,
+        term_new=plan.term_new,
+        at_s=time.monotonic(),
+    )
+
+
+@contextmanager
+def ending(emit: Emit) -> Iterator[Callable[[Answer], None]]:
+    """Have a run or a stage end with an answer, also when an error or an interrupt ends it.
+
+    Gives what tells the answer, the first that is given; what is raised inside is told as one, and goes on.
+    """
+    begun = time.monotonic()
+    is_open = True
+
+    def end(answer: Answer) -> None:
+        nonlocal is_open
+        if is_open:
+            emit(answer.event(elapsed_s=time.monotonic() - begun))
+        is_open = False
+
+    try:
+        yield end
+    except BisectError as error:
+        end(Answer(kind=answers.kind_of(error), message=str(error), hint=error.hint))
+        raise
+    except KeyboardInterrupt:
+        end(answers.INTERRUPTED)
+        raise

@@ -1,0 +1,265 @@
+"""After the boundary: what carries the change, shown by trials.
+
+Between the last good and the first bad side several distributions differ. Mixes of the two environments tell
+which of them carry the change (`culprit` says which mixes). Where that is a distribution that moved over
+several of its own releases, the search goes on along those with everything else held, and its own boundary is
+explained in the same way: down to one below which nothing carries the change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bisect_asgi.core import events
+from bisect_asgi.core.culprit.ddmin import Mix
+from bisect_asgi.core.culprit.investigate import Culprit, CulpritSet
+from bisect_asgi.core.culprit.mixes import Side, label, varied
+from bisect_asgi.core.culprit.requirements import required
+from bisect_asgi.core.errors import BisectError, UsageError
+from bisect_asgi.core.events import AnswerKind, Explained, ShownSet
+from bisect_asgi.core.judge.judge import Expectation, Judgement
+from bisect_asgi.core.markers import markers_of
+from bisect_asgi.core.model import Candidate, CulpritKind, Distribution, Move, Outcome, Verdict
+from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, Plan, asked_for
+from bisect_asgi.core.releases.select import Selection, upgrades
+from bisect_asgi.core.services import World
+from bisect_asgi.core.tally import Tally
+from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.registry import axis_of
+from bisect_asgi.session.bisection import answers
+from bisect_asgi.session.bisection.search import Hunt
+from bisect_asgi.session.bisection.stages import Stages, ending, started
+from bisect_asgi.session.culprit.drill import Carrier
+from bisect_asgi.session.culprit.mixing import Boundary, Mixing
+
+_DEEPEST = 6
+"""So many boundaries below each other are explained."""
+
+
+def explain(hunt: Hunt, world: World, stages: Stages) -> tuple[Carrier, ...]:
+    """Find out what carries the change that was found, tell it, and return what changed in the end."""
+    plan = hunt.plan
+    boundary = boundary_of(plan, hunt)
+    is_wanted = plan.culprit or plan.drill
+    if boundary is None or not is_wanted or plan.over in (PYTHON, COMMITS):
+        return ()
+    explainer = Explainer(plan, world, stages)
+    if plan.culprit:
+        explainer.explain(boundary)
+    else:
+        explainer.take(boundary)
+    return tuple(explainer.carriers)
+
+
+def boundary_of(plan: Plan, hunt: Hunt) -> Boundary | None:
+    """The boundary that was found; None where an environment is not known."""
+    found, engine = hunt.answer.found, hunt.engine
+    if found is None or found.skipped:
+        return None
+    subject = axis_of(plan).subject(plan)
+    sides = [
+        _side(hunt, key, f"{subject} {hunt.setting.labels[key]}".strip()) for key in (found.low, found.high)
+    ]
+    old, new = sides
+    if old is None or new is None:
+        return None
+    judgement = engine.judgement()
+    return Boundary(
+        package=None if plan.over in (DATE, LOCKS) else subject,
+        old=old,
+        new=new,
+        known=(engine.known(found.low), engine.known(found.high)),
+        new_is=judgement.rulings[found.high].outcome,
+        seen=(_seen(judgement, Verdict.OLD), _seen(judgement, Verdict.NEW)),
+    )
+
+
+def _seen(judgement: Judgement, side: Verdict) -> Tally:
+    """How often all candidates of a side passed and failed."""
+    rulings = [ruling for ruling in judgement.rulings.values() if ruling.verdict is side]
+    return Tally(
+        passed=sum(ruling.passed for ruling in rulings), failed=sum(ruling.failed for ruling in rulings)
+    )
+
+
+def _side(hunt: Hunt, key: int, label: str) -> Side | None:
+    environment = hunt.engine.environments.get(key)
+    if environment is None:
+        return None
+    return Side(label=label, spec=hunt.setting.candidates[key].spec, distributions=environment.distributions)
+
+
+class Explainer:
+    """Explains a boundary, and those that it leads to."""
+
+    def __init__(self, plan: Plan, world: World, stages: Stages) -> None:
+        self._plan = plan
+        self._world = world
+        self._stages = stages
+        self.carriers: list[Carrier] = []
+        """What was found below which nothing carries the change."""
+
+    def explain(self, boundary: Boundary, *, depth: int = 0, is_further: bool = False) -> None:
+        """Tell what carries the change across `boundary`, and go on down.
+
+        `is_further`: it is what is left once what was found before is taken back, and fails otherwise.
+        """
+        try:
+            told, mixing, rest = self._culprit(boundary)
+        except BisectError as error:
+            unclear = _explained(boundary, CulpritKind.UNCLEAR, (), problem=str(error))
+            self._tell(replace(unclear, is_further=is_further))
+            return
+        self._tell(replace(told, is_further=is_further))
+        is_clear = told.kind is not CulpritKind.UNCLEAR
+        for shown in told.sets:
+            for move in shown.moved:
+                is_below = is_clear and move.name != boundary.package and depth < _DEEPEST
+                if is_below and self._descend(boundary, mixing, shown, move, depth):
+                    continue
+                if move.name not in shown.doubtful:
+                    self._carries(boundary, move)
+        if rest:
+            self.explain(rest, depth=depth + 1, is_further=True)
+
+    def take(self, boundary: Boundary) -> None:
+        """Take the package for what carries the change, untried: somebody wants no more than its commits."""
+        for move in boundary.moves:
+            if move.name == boundary.package:
+                self._carries(boundary, move)
+
+    def _tell(self, told: Explained) -> None:
+        self._stages.emit(replace(told, stages_before=self._stages.count))
+
+    def _carries(self, boundary: Boundary, move: Move) -> None:
+        """Keep a distribution below which nothing is known to carry the change."""
+        failing = boundary.known[1 if boundary.new_is is Outcome.FAILED else 0]
+        base = {d.name: d.version for d in boundary.old.distributions}
+        everything = {name: name for name in base}
+        asked = everything if self._plan.over == LOCKS else asked_for(self._plan)
+        held = [f"{text}=={base[name]}" for name, text in asked.items() if name in base and name != move.name]
+        self.carriers.append(
+            Carrier(
+                move=move,
+                new_is=boundary.new_is,
+                interpreter=boundary.new.spec.interpreter,
+                failing=failing.observations,
+                held=tuple(held),
+            )
+        )
+
+    def _culprit(self, boundary: Boundary) -> tuple[Explained, Mixing | None, Boundary | None]:
+        differing = boundary.moves
+        if not differing:
+            problem = "the same versions are installed on both sides, from other files"
+            return _explained(boundary, CulpritKind.UNCLEAR, (), problem), None, None
+        if len(differing) == 1:  # nothing to tell apart
+            kind = CulpritKind.PACKAGE if boundary.package else CulpritKind.DEPENDENCY
+            return _explained(boundary, kind, (ShownSet(moved=differing),)), None, None
+        stage, emit = self._stages.open()
+        both = f"of {boundary.old.label} and {boundary.new.label}"
+        emit(started(self._plan, over=events.MIXES, noun="mix", context=both))
+        with ending(emit) as end:
+            mixing = Mixing(boundary, self._plan, self._world, emit, stage=stage)
+            culprit = mixing.find()
+            is_one_of_all = self._plan.over == LOCKS and not mixing.problem
+            rest = mixing.rest(culprit) if is_one_of_all else None
+            end(answers.Answer(kind=AnswerKind.FOUND))
+        return self._told(boundary, mixing, culprit, stage), mixing, rest
+
+    def _told(self, boundary: Boundary, mixing: Mixing, culprit: Culprit, stage: int) -> Explained:
+        if mixing.problem:
+            unclear = _explained(boundary, CulpritKind.UNCLEAR, (), problem=mixing.problem)
+            return replace(unclear, tried_in=stage)
+        sets = tuple(self._shown(boundary, mixing, shown) for shown in culprit.sets)
+        told = _explained(boundary, culprit.kind, sets)
+        return replace(
+            told,
+            is_all=culprit.is_all,
+            tried_in=stage,
+            decisive=(0, 1, *mixing.decisive(culprit)),
+        )
+
+    def _shown(self, boundary: Boundary, mixing: Mixing, shown: CulpritSet) -> ShownSet:
+        environment = markers_of(boundary.new.spec.interpreter)
+        own = mixing.requires_new.get(boundary.package or "", ())
+        moved = tuple(move for move in boundary.moves if move.name in shown.mix)
+        return ShownSet(
+            moved=moved,
+            along=tuple(move for move in boundary.moves if move.name in shown.along),
+            doubtful=tuple(sorted(shown.doubtful)),
+            is_cut_short=shown.is_cut_short,
+            required=required(own, moved[0], environment) if len(moved) == 1 else "",
+        )
+
+    def _descend(
+        self, boundary: Boundary, mixing: Mixing | None, shown: ShownSet, move: Move, depth: int
+    ) -> bool:
+        """Search along the releases of one distribution, with everything else of its set as it is.
+
+        Returns whether a boundary was found there, and explained.
+        """
+        whole = frozenset(each.name for each in shown.moved)
+        rest = whole - {move.name}
+        seen = [mixing.known(mix) if mixing else None for mix in (rest, whole)]
+        ends = [trial or known for trial, known in zip(seen, boundary.known, strict=True)]
+        between = self._between(move, boundary)
+        if len(between.kept) < (2 if mixing else 3):
+            return False
+        plan = replace(self._plan, over=move.name, good=None, bad=None, all_changes=False)
+        setting = _along(boundary, rest, move.name, between)
+        try:
+            base = label(boundary.old, boundary.new, rest)
+            hunt = self._stages.hunt(
+                plan, self._world, setting=setting, context=f"in the environment of {base}", ends=ends
+            )
+        except BisectError:  # told as the stage's end; what was shown above stands
+            return False
+        below = boundary_of(plan, hunt)
+        if below is None or hunt.answer.kind is not AnswerKind.FOUND:
+            return False
+        self.explain(below, depth=depth + 1)
+        return True
+
+    def _between(self, move: Move, boundary: Boundary) -> Selection:
+        """The releases from a distribution's old version up to its new one; none where it was added."""
+        usable = self._world.usable(boundary.new.spec.interpreter)
+        try:
+            every = self._world.releases_of(move.name)
+        except UsageError:  # it is on no index: installed from a folder or an address
+            every = ()
+        return upgrades(move, every, usable, pre=self._plan.pre, yanked=self._plan.yanked)
+
+
+def _along(boundary: Boundary, rest: Mix, name: str, selection: Selection) -> Setting:
+    """The releases of one distribution, in the older side's environment with `rest` as on the newer side."""
+    last = len(selection.kept) - 1
+    candidates = (
+        Candidate(
+            label=release.version,
+            spec=varied(boundary.old, boundary.new, rest, Distribution(name=name, version=release.version)),
+            uploaded=release.uploaded,
+        )
+        for release in selection.kept
+    )
+    ends = (0, last) if boundary.new_is is Outcome.FAILED else (last, 0)
+    return Setting(
+        choice=None,
+        candidates=tuple(candidates),
+        expectation=Expectation(good=ends[0], bad=ends[1]),
+        left_out=selection.left_out,
+    )
+
+
+def _explained(
+    boundary: Boundary, kind: CulpritKind, sets: tuple[ShownSet, ...], problem: str = ""
+) -> Explained:
+    return Explained(
+        package=boundary.package,
+        old=boundary.old.label,
+        new=boundary.new.label,
+        moves=boundary.moves,
+        kind=kind,
+        sets=sets,
+        problem=problem,
+    )

@@ -1,0 +1,551 @@
+"""Environment folders: built once and whole, shared between processes, kept while there is room."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from packaging.requirements import Requirement
+from support.local_index import LocalIndex, metadata_text, publish_build_backend, wheel_bytes
+
+import bisect_asgi
+from bisect_asgi.backend import interpreters
+from bisect_asgi.backend.environments import cache
+from bisect_asgi.backend.environments.cache import Environment, EnvironmentCache
+from bisect_asgi.backend.environments.resolve import Resolution, Resolver
+from bisect_asgi.backend.environments.templates import NotProved
+from bisect_asgi.backend.locks import locked
+from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.core import codec
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
+from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter
+
+THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
+PACKAGE = Path(bisect_asgi.__file__).parent
+PATIENCE_S = 30.0
+ROOM_ENOUGH = 2**30
+
+
+def a_spec(version: str = "1.0", *, interpreter: Interpreter = THIS_PYTHON) -> EnvironmentSpec:
+    return EnvironmentSpec(
+        interpreter=interpreter,
+        requirements=(f"demo=={version}",),
+        proves=Distribution(name="demo", version=version),
+    )
+
+
+class Bench:
+    """An environment cache below `folder`, with a uv cache of its own, and the index that it asks."""
+
+    def __init__(self, index: LocalIndex, folder: Path, *, limit_bytes: int = ROOM_ENOUGH) -> None:
+        self.index = index
+        self.folder = folder
+        self.uv = Uv(folder / "uv", Indexes(urls=(index.url,)))
+        failures: dict[str, str] = {}
+        self.resolver = Resolver(self.uv, recall_failure=failures.get, record_failure=failures.__setitem__)
+        self.cache = self.limited(limit_bytes)
+
+    def limited(self, limit_bytes: int) -> EnvironmentCache:
+        """The same environments with another limit."""
+        return EnvironmentCache(
+            self.folder / "environments", uv=self.uv, resolver=self.resolver, limit_bytes=limit_bytes
+        )
+
+    def publish(self, version: str = "1.0") -> None:
+        self.index.add_wheel(
+            "demo",
+            version,
+            modules={"demo.py": f"def main():\n    print('this is demo {version}')\n"},
+            entry_points={"greet": "demo:main"},
+        )
+
+    def resolve(self, spec: EnvironmentSpec) -> Resolution:
+        return self.resolver.resolve(spec, Lifeline())
+
+    def build(self, version: str = "1.0") -> str:
+        """Build and let go; return the digest."""
+        spec = a_spec(version)
+        resolution = self.resolve(spec)
+        with self.cache.holding(resolution, spec, Lifeline()):
+            return resolution.digest
+
+    @contextmanager
+    def holding(self, spec: EnvironmentSpec | None = None) -> Iterator[Environment]:
+        spec = spec or a_spec()
+        with self.cache.holding(self.resolve(spec), spec, Lifeline()) as environment:
+            yield environment
+
+    @property
+    def kept(self) -> set[str]:
+        return {digest for digest, _ in self.cache.sizes()}
+
+
+@pytest.fixture
+def bench(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    return Bench(local_index, tmp_path / "cache")
+
+
+def output(*command: str | Path) -> str:
+    done = subprocess.run(command, env={}, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
+    return done.stdout.strip()
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.01)
+
+
+def test_an_environment_has_what_was_resolved_and_nothing_else(bench: Bench) -> None:
+    bench.publish()
+
+    with bench.holding() as environment:
+        assert environment.distributions == (Distribution(name="demo", version="1.0"),)
+        seen = output(environment.bin / "python", "-c", "import demo; print(demo.__file__)")
+        assert seen.startswith(str(environment.folder))
+
+
+def test_an_environment_has_no_pip_and_no_setuptools(bench: Bench) -> None:
+    bench.publish()
+
+    with bench.holding() as environment:
+        names = {path.name for path in environment.folder.glob("lib/python*/site-packages/*")}
+        found = output(
+            environment.bin / "python",
+            "-c",
+            "from importlib.util import find_spec; print([n for n in ('pip', 'setuptools') if find_spec(n)])",
+        )
+
+    assert found == "[]"
+    assert not [name for name in names if name.startswith(("pip", "setuptools"))]
+
+
+def test_an_environment_is_built_once_and_then_reused_without_asking_anybody(bench: Bench) -> None:
+    bench.publish()
+    spec = a_spec()
+    resolution = bench.resolve(spec)
+    with bench.cache.holding(resolution, spec, Lifeline()) as first:
+        marked = first.folder.stat().st_ino
+    asked = len(bench.index.requests)
+    bench.index.down = True
+
+    with bench.cache.holding(resolution, spec, Lifeline()) as second:
+        assert second == first
+        assert second.folder.stat().st_ino == marked
+
+    assert len(bench.index.requests) == asked
+
+
+def test_console_scripts_work_where_the_environment_ends_up(bench: Bench) -> None:
+    bench.publish()
+
+    with bench.holding() as environment:
+        assert output(environment.bin / "greet") == "this is demo 1.0"
+
+
+def test_files_are_read_only_because_they_are_shared_with_uvs_cache(bench: Bench) -> None:
+    bench.publish()
+
+    with bench.holding() as environment:
+        files = [path for path in environment.folder.rglob("*") if path.is_file() and not path.is_symlink()]
+        writable = [path.name for path in files if path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP)]
+
+    assert "demo.py" in {path.name for path in files}
+    assert [name for name in writable if name != "bisect-asgi.json"] == []
+
+
+@pytest.mark.parametrize("which", [0, -1], ids=["oldest", "newest"])
+def test_the_oldest_and_the_newest_interpreter_of_this_machine_are_served(
+    bench: Bench, tmp_path: Path, which: int
+) -> None:
+    found = interpreters.find_all(tmp_path / "interpreters")
+    interpreter = sorted((usable.interpreter for usable in found), key=lambda i: i.minor)[which]
+    bench.publish()
+
+    with bench.holding(a_spec(interpreter=interpreter)) as environment:
+        said = output(environment.bin / "python", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+        assert output(environment.bin / "greet") == "this is demo 1.0"
+
+    assert said == interpreter.short
+    assert environment.distributions == (Distribution(name="demo", version="1.0"),)
+
+
+# Proof.
+
+
+def publish_liar(index: LocalIndex) -> None:
+    """A wheel whose file name says 1.0 and whose metadata says 1.1."""
+    content = wheel_bytes("demo-1.0", metadata_text("demo", "1.1"), {"demo.py": ""}, {}, "py3-none-any")
+    index.add_file("demo", "demo-1.0-py3-none-any.whl", content)
+
+
+def test_an_environment_that_is_not_what_it_says_is_not_proved_and_not_kept(bench: Bench) -> None:
+    bench.publish()
+    spec = replace(a_spec(), proves=Distribution(name="demo", version="2.0"))
+
+    with pytest.raises(NotProved) as caught, bench.holding(spec):
+        pass
+
+    assert str(caught.value) == "`demo==2.0` was installed, and its metadata says 1.0"
+    assert bench.kept == set()
+    assert list((bench.folder / "environments").glob("*")) == []
+
+
+def test_an_environment_without_the_candidate_is_not_proved(bench: Bench) -> None:
+    bench.publish()
+    spec = replace(a_spec(), proves=Distribution(name="fastapi", version="1.0"))
+
+    with pytest.raises(NotProved) as caught, bench.holding(spec):
+        pass
+
+    assert str(caught.value) == "`fastapi==1.0` was installed, and its Python does not see it"
+
+
+@pytest.mark.parametrize(
+    ("published", "wanted"),
+    [
+        pytest.param("1.0.0", "1.0", id="trailing-zero"),
+        pytest.param("1.0rc1", "1.0.rc1", id="pre-release-spelling"),
+        pytest.param("1!2.0", "1!2.0", id="epoch"),
+    ],
+)
+def test_equal_versions_prove_each_other_however_they_are_written(
+    bench: Bench, published: str, wanted: str
+) -> None:
+    bench.index.add_wheel("demo", published)
+    spec = replace(a_spec(published), proves=Distribution(name="demo", version=wanted))
+
+    with bench.holding(spec) as environment:
+        assert [distribution.name for distribution in environment.distributions] == ["demo"]
+
+
+def test_a_wheel_that_lies_about_its_version_is_that_releases_fault_alone(bench: Bench) -> None:
+    publish_liar(bench.index)
+
+    # Not `Unavailable`, which would end a run whose other releases are sound.
+    with pytest.raises((Unresolvable, BuildFailed, NotProved)), bench.holding():
+        pass
+
+    assert bench.kept == set()
+
+
+def test_a_file_that_changed_on_the_index_is_not_installed(bench: Bench) -> None:
+    bench.publish()
+    spec = a_spec()
+    resolution = bench.resolve(spec)
+    bench.index.add_wheel("demo", "1.0", modules={"demo.py": "something_else = True\n"})
+
+    with pytest.raises(BuildFailed), bench.cache.holding(resolution, spec, Lifeline()):
+        pass
+
+    assert bench.kept == set()
+
+
+def test_a_cancelled_build_leaves_nothing(bench: Bench) -> None:
+    bench.publish()
+    spec = a_spec()
+    resolution = bench.resolve(spec)
+    lifeline = Lifeline()
+    lifeline.cancel()
+
+    with pytest.raises(Cancelled), bench.cache.holding(resolution, spec, lifeline):
+        pass
+
+    assert bench.kept == set()
+
+
+def test_a_folder_that_cannot_be_written_is_told_with_its_path(bench: Bench) -> None:
+    bench.publish()
+    spec = a_spec()
+    resolution = bench.resolve(spec)
+    (bench.folder / "building").write_text("a file stands where the folder should be")
+
+    with pytest.raises(Unavailable) as caught, bench.cache.holding(resolution, spec, Lifeline()):
+        pass
+
+    assert str(bench.folder) in str(caught.value)
+
+
+# Several processes.
+
+HOLDER = """
+import sys
+from pathlib import Path
+from bisect_asgi import codec
+from bisect_asgi.environments.cache import EnvironmentCache
+from bisect_asgi.environments.resolution import Resolution, Resolver
+from bisect_asgi.environments.uv import Indexes, Uv
+from bisect_asgi.model import EnvironmentSpec
+from bisect_asgi.process import Lifeline
+
+class Telling(Lifeline):
+    told = False
+
+    def check(self):
+        if not self.told:
+            print("waiting", flush=True)
+        self.told = True
+        super().check()
+
+folder, url, resolution, spec = sys.argv[1:]
+uv = Uv(Path(folder, "uv"), Indexes(urls=(url,)))
+resolver = Resolver(uv, recall_failure=lambda key: None, record_failure=lambda key, reason: None)
+cache = EnvironmentCache(Path(folder, "environments"), uv=uv, resolver=resolver, limit_bytes=2**30)
+resolution = codec.from_json(resolution, Resolution)
+with cache.holding(resolution, codec.from_json(spec, EnvironmentSpec), Telling()) as environment:
+    print(environment.folder, flush=True)
+"""
+
+
+def another_process(
+    bench: Bench, resolution: Resolution, spec: EnvironmentSpec, uv_cache: Path
+) -> subprocess.Popen[str]:
+    """A process that holds the environment, says where it is, and ends."""
+    arguments = [codec.to_json(resolution).decode(), codec.to_json(spec).decode()]
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(bench.folder), bench.index.url, *arguments],
+        env={**os.environ, "UV_CACHE_DIR": str(uv_cache), "PYTHONPATH": str(PACKAGE.parent)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_at_once_get_one_environment_that_one_of_them_builds(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.publish()
+    spec = a_spec()
+    resolution = bench.resolve(spec)
+    before = len(bench.index.requests)
+    lock = bench.folder / "locks" / f"{resolution.digest}.lock"
+
+    # They can look for it, see that it is not there, and then wait to build it: both of them.
+    with locked(lock, shared=True, waiting=lambda: None):
+        both = [another_process(bench, resolution, spec, tmp_path / f"uv-cache-{n}") for n in range(2)]
+        said = [process.stdout.readline().strip() for process in both if process.stdout]
+    seen = [process.communicate(timeout=PATIENCE_S)[0].strip() for process in both]
+
+    assert said == ["waiting", "waiting"]
+    assert seen == [str(bench.folder / "environments" / resolution.digest)] * 2
+    # Their uv caches are empty and their own, so that a second build would have to download.
+    fetched = [r.path for r in bench.index.requests[before:] if r.path.endswith(".whl")]
+    assert fetched == ["/files/demo-1.0-py3-none-any.whl"]
+
+
+HANGING_BACKEND = """
+import os, pathlib, time
+
+def get_requires_for_build_wheel(config_settings=None):
+    return []
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    flag = pathlib.Path({flag!r})
+    if not flag.exists():
+        flag.write_text(str(os.getpid()))
+        time.sleep(600)  # until it is killed
+    import minibuild
+    return minibuild.build_wheel(wheel_directory, config_settings, metadata_directory)
+"""
+
+
+def test_a_build_that_was_killed_leaves_nothing_that_is_taken_for_whole(bench: Bench, tmp_path: Path) -> None:
+    flag = tmp_path / "building"
+    publish_build_backend(bench.index, "1.0")
+    backend = HANGING_BACKEND.format(flag=str(flag))
+    bench.index.add_wheel("slowbuild", "1.0", requires=["minibuild"], modules={"slowbuild.py": backend})
+    bench.index.add_sdist(
+        "demo", "1.0", build_requires=["slowbuild"], backend="slowbuild", metadata_version="2.2"
+    )
+    spec = a_spec()
+    resolution = bench.resolve(spec)  # metadata 2.2: nothing is built yet
+    process = another_process(bench, resolution, spec, tmp_path / "uv-cache")
+    eventually(lambda: flag.exists() and flag.read_text() != "")
+    below = psutil.Process(process.pid).children(recursive=True)
+
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=PATIENCE_S)
+    for helper in below:
+        if helper.is_running():
+            helper.kill()
+    psutil.wait_procs(below, timeout=PATIENCE_S)
+
+    assert bench.kept == set()
+    with bench.cache.holding(resolution, spec, Lifeline()) as environment:
+        assert output(environment.bin / "python", "-c", "import demo; print(demo.__version__)") == "1.0"
+    assert bench.kept == {resolution.digest}
+
+
+def test_where_a_killed_command_built_is_not_free_as_long_as_its_uv_goes_on(
+    bench: Bench, tmp_path: Path
+) -> None:
+    flag = tmp_path / "building"
+    publish_build_backend(bench.index, "1.0")
+    backend = HANGING_BACKEND.format(flag=str(flag))
+    bench.index.add_wheel("slowbuild", "1.0", requires=["minibuild"], modules={"slowbuild.py": backend})
+    bench.index.add_sdist(
+        "demo", "1.0", build_requires=["slowbuild"], backend="slowbuild", metadata_version="2.2"
+    )
+    process = another_process(bench, bench.resolve(a_spec()), a_spec(), tmp_path / "uv-cache")
+    eventually(lambda: flag.exists() and flag.read_text() != "")
+    left = psutil.Process(process.pid).children(recursive=True)
+    building = bench.folder / "building"
+    (slot,) = (folder for folder in building.iterdir() if folder.is_dir())
+
+    process.send_signal(signal.SIGKILL)
+    process.wait(PATIENCE_S)
+    bench.publish("2.0")
+    bench.build("2.0")
+
+    try:
+        assert slot.exists()  # the uv that was left would install into what another build had there
+    finally:
+        for helper in left:
+            helper.kill()
+    process.communicate(timeout=PATIENCE_S)
+    psutil.wait_procs(left, timeout=PATIENCE_S)
+    bench.publish("3.0")
+    bench.build("3.0")
+    assert not slot.exists()
+
+
+def test_a_folder_without_its_marker_is_built_anew(bench: Bench) -> None:
+    bench.publish()
+    spec = a_spec()
+    resolution = bench.resolve(spec)
+    rest = bench.folder / "environments" / resolution.digest / "lib"
+    rest.mkdir(parents=True)
+
+    with bench.cache.holding(resolution, spec, Lifeline()) as environment:
+        assert output(environment.bin / "greet") == "this is demo 1.0"
+
+
+# Eviction.
+
+
+@pytest.fixture
+def three(bench: Bench) -> list[str]:
+    """Three environments, the first the least recently used one; 4.0 is not built yet."""
+    for version in ("1.0", "2.0", "3.0", "4.0"):
+        bench.publish(version)
+    return [bench.build(version) for version in ("1.0", "2.0", "3.0")]
+
+
+def size_of_one(bench: Bench) -> int:
+    sizes = [size for _, size in bench.cache.sizes()]
+    assert max(sizes) < 1.1 * min(sizes)  # they differ in a version number
+    return max(sizes)
+
+
+def test_environments_are_listed_least_recently_used_first(bench: Bench, three: list[str]) -> None:
+    with bench.cache.holding(bench.resolve(a_spec("1.0")), a_spec("1.0"), Lifeline()):
+        pass
+
+    assert [digest for digest, _ in bench.cache.sizes()] == [three[1], three[2], three[0]]
+
+
+def test_past_the_limit_the_least_recently_used_is_removed(bench: Bench, three: list[str]) -> None:
+    with bench.holding(a_spec("1.0")):  # now the second was not used for longest
+        pass
+    bench.cache = bench.limited(int(3.5 * size_of_one(bench)))
+
+    fourth = bench.build("4.0")
+
+    assert bench.kept == {three[0], three[2], fourth}
+
+
+def test_an_environment_in_use_is_not_removed(bench: Bench, three: list[str]) -> None:
+    with bench.holding(a_spec("1.0")) as used, bench.holding(a_spec("2.0")):
+        bench.cache = bench.limited(1)
+        fourth = bench.build("4.0")
+
+        assert bench.kept == {three[0], three[1], fourth}
+        assert output(used.bin / "greet") == "this is demo 1.0"
+
+
+def test_the_environment_that_was_just_built_stays_whatever_the_limit(bench: Bench) -> None:
+    bench.publish()
+    bench.cache = bench.limited(1)
+
+    digest = bench.build()
+
+    assert bench.kept == {digest}
+
+
+def test_an_environment_is_removed_when_it_is_free(bench: Bench) -> None:
+    bench.publish()
+    digest = bench.build()
+
+    with bench.holding():
+        assert bench.cache.remove(digest) is False
+        assert bench.kept == {digest}
+    assert bench.cache.remove(digest) is True
+    assert bench.kept == set()
+
+
+def test_an_environment_whose_removal_was_cut_off_is_built_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.publish()
+    digest = bench.build()
+
+    def killed(folder: Path, **_: object) -> None:
+        (folder / "bin" / "greet").unlink()
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bisect_asgi.backend.environments.cache.shutil.rmtree", killed)
+        bench.cache.remove(digest)
+
+    with bench.holding() as environment:
+        assert output(environment.bin / "greet") == "this is demo 1.0"
+
+
+def test_an_environment_that_another_command_removes_meanwhile_is_not_listed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.publish()
+    digest = bench.build()
+    read = cache._read_marker
+
+    def read_and_lose(home: Path) -> object:
+        marker = read(home)
+        bench.cache.remove(digest)
+        return marker
+
+    monkeypatch.setattr(cache, "_read_marker", read_and_lose)
+
+    assert bench.cache.sizes() == []
+
+
+# --- What is required of one another
+
+
+def test_what_each_distribution_requires_is_read_from_the_environment(bench: Bench) -> None:
+    bench.index.add_wheel("My_Engine", "2.0")
+    bench.index.add_wheel("demo", "1.0", requires=["my.engine>=1.5,<3", "nothing ; python_version < '3'"])
+
+    required = bench.cache.requirements(bench.build())
+
+    assert required["my-engine"] == ()
+    assert [Requirement(text) for text in required["demo"]] == [
+        Requirement("my.engine>=1.5,<3"),
+        Requirement("nothing ; python_version < '3'"),
+    ]
+
+
+def test_nothing_is_known_of_an_environment_that_is_not_kept(bench: Bench) -> None:
+    assert bench.cache.requirements("0" * 64) == {}

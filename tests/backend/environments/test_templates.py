@@ -1,0 +1,134 @@
+"""Empty environments are made and proved once, and what is in full ones is read from their files."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bisect_asgi.backend.environments import templates as skeletons
+from bisect_asgi.backend.environments.installed import installed, prove
+from bisect_asgi.backend.environments.templates import NotProved, Skeletons, site_packages
+from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.model import Distribution, Interpreter
+
+THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def uv(tmp_path: Path) -> Uv:
+    return Uv(tmp_path / "uv", Indexes(urls=()))
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The skeletons that were made, and not copied."""
+    paths: list[Path] = []
+    make = skeletons.make_skeleton
+
+    def counted(folder: Path, interpreter: Interpreter, uv: Uv, lifeline: Lifeline) -> None:
+        paths.append(folder)
+        make(folder, interpreter, uv, lifeline)
+
+    monkeypatch.setattr(skeletons, "make_skeleton", counted)
+    return paths
+
+
+def test_copies_are_environments_of_their_own(tmp_path: Path, uv: Uv, made: list[Path]) -> None:
+    kept = Skeletons(tmp_path / "skeletons", uv)
+    for name in ("one", "two"):
+        kept.copy(THIS_PYTHON, tmp_path / name, Lifeline())
+        code = "import sys; print(sys.prefix)"
+        said = subprocess.run(
+            [tmp_path / name / "bin" / "python", "-c", code], capture_output=True, text=True
+        )
+        assert os.path.realpath(said.stdout.strip()) == os.path.realpath(tmp_path / name)
+
+    assert len(made) == 1
+
+
+def test_an_interpreter_that_was_replaced_is_another_one(tmp_path: Path, uv: Uv, made: list[Path]) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{THIS_PYTHON.path}" "$@"\n')
+    python.chmod(0o755)
+    kept, interpreter = Skeletons(tmp_path / "skeletons", uv), Interpreter(path=str(python), version="3.11.7")
+    kept.copy(interpreter, tmp_path / "one", Lifeline())
+    python.write_text(python.read_text() + "# newer\n")
+
+    kept.copy(interpreter, tmp_path / "two", Lifeline())
+
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize(
+    ("says", "complaint"),
+    [
+        ("echo no such library >&2; exit 1", "does not run: no such library"),
+        ("echo '[]'", "does not look into it"),
+    ],
+)
+def test_an_interpreter_that_does_not_work_in_an_environment_is_found_out(
+    tmp_path: Path, uv: Uv, monkeypatch: pytest.MonkeyPatch, says: str, complaint: str
+) -> None:
+    make = skeletons.make_skeleton
+
+    def broken(folder: Path, interpreter: Interpreter, uv: Uv, lifeline: Lifeline) -> None:
+        make(folder, interpreter, uv, lifeline)
+        (folder / "bin" / "python").unlink()
+        (folder / "bin" / "python").write_text(f"#!/bin/sh\n{says}\n")
+        (folder / "bin" / "python").chmod(0o755)
+
+    monkeypatch.setattr(skeletons, "make_skeleton", broken)
+
+    with pytest.raises(NotProved, match=complaint):
+        Skeletons(tmp_path / "skeletons", uv).copy(THIS_PYTHON, tmp_path / "one", Lifeline())
+
+    assert not (tmp_path / "one").exists()
+    assert [path.suffix for path in (tmp_path / "skeletons").iterdir()] == [".lock"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path, uv: Uv) -> Path:
+    Skeletons(tmp_path / "skeletons", uv).copy(THIS_PYTHON, tmp_path / "environment", Lifeline())
+    return tmp_path / "environment"
+
+
+def test_what_is_installed_is_read_from_new_and_old_metadata(environment: Path) -> None:
+    site = site_packages(environment)
+    for folder, file, text in [
+        (
+            "demo-1.0.dist-info",
+            "METADATA",
+            "Metadata-Version: 2.1\nName: Demo.Tools\nVersion: 1.0\n\nGrüße!\n",
+        ),
+        ("Old_Style-0.5.egg-info", "PKG-INFO", "Metadata-Version: 1.0\nName: Old.Style\nVersion: 0.5b1\n"),
+    ]:
+        (site / folder).mkdir()
+        (site / folder / file).write_text(text, encoding="utf-8")
+
+    found = installed(environment)
+
+    assert found == (
+        Distribution(name="demo-tools", version="1.0"),
+        Distribution(name="old-style", version="0.5b1"),
+    )
+
+
+def test_metadata_that_does_not_say_what_it_is_proves_nothing(environment: Path) -> None:
+    folder = site_packages(environment) / "demo-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: demo\n\nVersion: 1.0\n")
+
+    with pytest.raises(NotProved, match=r"demo-1\.0\.dist-info` does not say what it is"):
+        installed(environment)
+
+
+def test_versions_that_are_none_are_compared_as_they_are_written() -> None:
+    prove((Distribution(name="demo", version="odd one"),), Distribution(name="demo", version="odd one"))
+    with pytest.raises(NotProved, match="its metadata says odd one"):
+        prove((Distribution(name="demo", version="odd one"),), Distribution(name="demo", version="odd two"))

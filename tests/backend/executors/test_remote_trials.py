@@ -1,0 +1,297 @@
+"""Trials that were made elsewhere: what is sent, and what is kept here of what comes back."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.builders import failed, passed
+
+from bisect_asgi.backend.environments.cache import EnvironmentCache
+from bisect_asgi.backend.environments.resolve import Resolution, Resolver, read_lock
+from bisect_asgi.backend.executors import remote_trials as errands
+from bisect_asgi.backend.executors.dask.calls import Unsuitable
+from bisect_asgi.backend.executors.remote_trials import Parcel, TrialErrand
+from bisect_asgi.backend.trials import trial
+from bisect_asgi.backend.trials.resolutions import Learnt, learnt
+from bisect_asgi.backend.trials.sampling import Lane
+from bisect_asgi.backend.trials.store import Store
+from bisect_asgi.backend.trials.trial import Workshop
+from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.model import (
+    BuiltEnvironment,
+    Commit,
+    EnvironmentSpec,
+    Interpreter,
+    Measuring,
+    Observation,
+    Outcome,
+    Probe,
+    Trial,
+    TrialRequest,
+)
+
+LONG_AGO = datetime(2021, 1, 1, tzinfo=UTC)
+HERE = Interpreter(path="/usr/bin/python3.8", version="3.8.18")
+THERE = Interpreter(path="/opt/python3.8", version="3.8.18")
+SPEC = EnvironmentSpec(interpreter=HERE, requirements=("demo==1.0",), not_after=LONG_AGO)
+LOCK = """
+[[packages]]
+name = "demo"
+version = "1.0"
+wheels = [{ hashes = { sha256 = "aa" } }, { hashes = { sha256 = "bb" } }]
+[[packages]]
+name = "other"
+version = "2.0"
+sdist = { hashes = { sha256 = "cc" } }
+"""
+REQUEST = TrialRequest(
+    key=3, label="1.0", spec=SPEC, probe=Probe(name="p.py", script="p.py", command=None, files=())
+)
+MEASURED = replace(REQUEST, measuring=Measuring(reference=replace(SPEC, requirements=("demo==0.9",))))
+NOTHING = Learnt(resolution=None, unresolvable=None, unbuildable=None)
+
+
+def resolved(spec: EnvironmentSpec, interpreter: Interpreter) -> Resolution:
+    """What resolving gives on a machine where the interpreter lies elsewhere."""
+    return read_lock(LOCK, replace(spec, interpreter=interpreter), "as of the date, wheels only")
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Iterator[Workshop]:
+    with closing(Store(tmp_path / "store.db")) as store:
+        uv = Uv(tmp_path / "uv", Indexes(urls=()))
+        resolver = Resolver(uv, recall_failure=store.failure, record_failure=store.keep_failure)
+        yield Workshop(
+            store=store,
+            resolver=resolver,
+            environments=EnvironmentCache(tmp_path / "environments", uv=uv, resolver=resolver, limit_bytes=0),
+            runs=tmp_path / "runs",
+            locks=tmp_path / "locks",
+            lane=Lane(path=tmp_path / "lane"),
+        )
+
+
+def errand(workshop: Workshop, *, folders_travel: bool = False) -> TrialErrand:
+    return TrialErrand(
+        never,
+        never_there,
+        workshop=workshop,
+        fits=lambda interpreter: repr,
+        requirements=workshop.runs.with_name("requirements"),
+        folders_travel=folders_travel,
+    )
+
+
+def never(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    raise AssertionError("it was made here")
+
+
+def never_there(request: TrialRequest, lifeline: Lifeline) -> Parcel:
+    raise AssertionError("it was made at once")
+
+
+def parcel(*observations: Observation, host: str = "far", remembered: int = 0) -> Parcel:
+    """What a worker sends that made a trial of `SPEC`."""
+    resolution = resolved(SPEC, THERE)
+    beside = resolved(MEASURED.spec, THERE)
+    return Parcel(
+        host=host,
+        trial=Trial(
+            key=3,
+            label="1.0",
+            observations=observations,
+            environment=BuiltEnvironment(
+                digest=resolution.digest, distributions=resolution.distributions, step=resolution.step
+            ),
+            remembered=remembered,
+        ),
+        learnt=Learnt(resolution=resolution, unresolvable=None, unbuildable=None),
+        beside=Learnt(resolution=beside, unresolvable=None, unbuildable=None),
+        requirements={"demo": ("other",)},
+    )
+
+
+# What is sent.
+
+
+def test_interpreters_of_candidate_and_reference_are_the_workers_own() -> None:
+    fitted = errands.fit(MEASURED, lambda wanted: replace(wanted, path="/opt/python3.8"))
+
+    assert fitted.spec == replace(SPEC, interpreter=THERE)
+    assert fitted.measuring
+    assert fitted.measuring.reference
+    assert fitted.measuring.reference.interpreter == THERE
+
+
+def test_an_interpreter_is_found_by_its_exact_version_or_missed(tmp_path: Path) -> None:
+    version = "{}.{}.{}".format(*sys.version_info[:3])
+    elsewhere = Interpreter(path="/nowhere/python", version=version)
+
+    assert errands.own_interpreter(elsewhere, tmp_path).version == version
+    with pytest.raises(Unsuitable, match=r"^has no Python 3\.11\.99$") as caught:
+        errands.own_interpreter(replace(elsewhere, version="3.11.99"), tmp_path)
+    assert caught.value.hint == "`uv python install 3.11.99` there installs it"
+
+
+def test_of_two_with_one_version_the_one_at_the_same_place_is_taken(tmp_path: Path) -> None:
+    own = errands.own_interpreter(
+        Interpreter(path=sys.executable, version=platform.python_version()), tmp_path
+    )
+
+    assert errands.own_interpreter(own, tmp_path) == own
+
+
+@pytest.mark.parametrize(
+    ("repository", "travels"),
+    [
+        pytest.param("https://example.org/project.git", True, id="address"),
+        pytest.param("git@example.org:project.git", True, id="ssh"),
+        pytest.param("/home/user/project", False, id="folder"),
+        pytest.param("file:///home/user/project", False, id="address-of-a-folder"),
+    ],
+)
+def test_commits_travel_by_their_address(workshop: Workshop, repository: str, travels: bool) -> None:
+    commit = Commit(repository=repository, sha="abc", project="demo", subject="", committed=LONG_AGO)
+    request = replace(REQUEST, spec=replace(SPEC, commit=commit))
+
+    if travels:
+        assert errand(workshop).pack(request, Lifeline()).call is never_there
+    else:
+        with pytest.raises(UsageError, match=r"^commits of a folder cannot be built on other machines: "):
+            errand(workshop).pack(request, Lifeline())
+    assert errand(workshop, folders_travel=True).pack(request, Lifeline()).call is never_there
+
+
+def test_only_what_is_measured_goes_to_one_host(workshop: Workshop) -> None:
+    packed = [errand(workshop).pack(request, Lifeline()) for request in (REQUEST, MEASURED)]
+
+    assert [one.fits for one in packed] == [None, repr]
+    assert {one.need for one in packed} == {"Python 3.8.18"}
+
+
+# What is kept.
+
+
+def test_a_resolution_has_the_digest_that_it_would_have_here() -> None:
+    assert resolved(SPEC, THERE).digest != resolved(SPEC, HERE).digest
+    assert errands.as_with(resolved(SPEC, THERE), HERE) == resolved(SPEC, HERE)
+
+
+def test_what_came_back_is_recalled_as_if_it_had_been_made_here(workshop: Workshop) -> None:
+    made = errand(workshop).unpack(parcel(passed(), failed()), REQUEST, Lifeline())
+
+    known = trial.recall(REQUEST, workshop.store)
+
+    assert made.host == "far"
+    assert made.environment == BuiltEnvironment(
+        digest=resolved(SPEC, HERE).digest,
+        distributions=resolved(SPEC, HERE).distributions,
+        step="as of the date, wheels only",
+    )
+    assert known is not None
+    assert (known.observations, known.environment) == ((passed(), failed()), made.environment)
+
+
+def test_a_trial_of_this_machine_has_no_host(workshop: Workshop) -> None:
+    made = errand(workshop).unpack(parcel(passed(), host=platform.node()), REQUEST, Lifeline())
+
+    assert made.host == ""
+
+
+def test_what_is_there_already_is_not_kept_twice(workshop: Workshop) -> None:
+    one, two = replace(passed(), wall_s=0.1), replace(passed(), wall_s=0.2)
+    errand(workshop).unpack(parcel(one), REQUEST, Lifeline())
+
+    errand(workshop).unpack(parcel(one, two, remembered=1), REQUEST, Lifeline())
+
+    known = trial.recall(REQUEST, workshop.store)
+    assert known is not None
+    assert known.observations == (one, two)
+
+
+def test_what_could_not_be_asked_is_not_kept(workshop: Workshop) -> None:
+    errand(workshop).unpack(parcel(replace(passed(), outcome=Outcome.BROKEN)), REQUEST, Lifeline())
+
+    assert trial.recall(REQUEST, workshop.store) is None
+
+
+def test_fresh_runs_take_the_place_of_old_ones_once(workshop: Workshop) -> None:
+    old, new, newer = (replace(passed(), wall_s=float(n)) for n in range(3))
+    errand(workshop).unpack(parcel(old), REQUEST, Lifeline())
+    again = errand(workshop)
+
+    again.unpack(parcel(new), replace(REQUEST, fresh=True), Lifeline())
+    again.unpack(parcel(newer), replace(REQUEST, fresh=True, already=1), Lifeline())
+
+    known = trial.recall(REQUEST, workshop.store)
+    assert known is not None
+    assert known.observations == (new, newer)
+
+
+def test_samples_of_one_host_are_not_another_ones(workshop: Workshop) -> None:
+    errand(workshop).unpack(parcel(passed()), MEASURED, Lifeline())
+
+    assert trial.recall(MEASURED, workshop.store, host="far") is not None
+    assert trial.recall(MEASURED, workshop.store, host="near") is None
+    assert trial.recall(MEASURED, workshop.store) is None
+
+
+@pytest.mark.parametrize("reason", ["unresolvable", "unbuildable"])
+def test_failures_of_a_past_date_are_remembered(workshop: Workshop, reason: str) -> None:
+    came = Parcel(
+        host="far",
+        trial=Trial(key=3, label="1.0", observations=(replace(passed(), outcome=Outcome.UNTESTABLE),)),
+        learnt=replace(NOTHING, **{reason: "it does not work"}),
+        beside=None,
+        requirements={},
+    )
+
+    errand(workshop).unpack(came, REQUEST, Lifeline())
+
+    assert learnt(SPEC, workshop.store) == came.learnt
+    known = trial.recall(REQUEST, workshop.store)
+    assert known is not None
+    assert known.observations[0].outcome is Outcome.UNTESTABLE
+
+
+def test_the_wheel_of_a_commit_stays_where_it_was_built(workshop: Workshop) -> None:
+    commit = Commit(
+        repository="https://example.org/p.git", sha="abc", project="demo", subject="", committed=LONG_AGO
+    )
+    request = replace(REQUEST, spec=replace(SPEC, commit=commit))
+
+    errand(workshop).unpack(parcel(passed()), request, Lifeline())
+
+    assert learnt(request.spec, workshop.store) == NOTHING
+
+
+def test_what_distributions_require_is_kept_with_their_environment(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    made = errand(workshop).unpack(parcel(passed()), REQUEST, Lifeline())
+
+    assert made.environment
+    folder = tmp_path / "requirements"
+    assert errands.read_requirements(folder, made.environment) == {"demo": ("other",)}
+    assert errands.read_requirements(folder, replace(made.environment, digest="else")) == {}
+
+
+def test_only_the_key_of_what_is_measured_has_a_host_in_it() -> None:
+    resolution, probe = resolved(SPEC, HERE), REQUEST.probe
+
+    hosts = [trial.measured_on(request, "far") for request in (REQUEST, MEASURED)]
+    keys = {trial.observation_key(probe, resolution, host=host) for host in ("", "far", "near")}
+
+    assert hosts == ["", "far"]
+    assert trial.measured_on(MEASURED) == platform.node()
+    assert len(keys) == 3
+    assert trial.observation_key(probe, resolution) == trial.observation_key(probe, resolution, host="")

@@ -1,0 +1,249 @@
+"""What was measured is remembered, in its order, whoever asks and whatever kills the tool."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from support.builders import CONFLICT, TYPE_ERROR, broken, day, failed, passed, untestable
+
+from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.trials.store import Store
+from bisect_asgi.core.errors import Unavailable
+from bisect_asgi.core.model import Distribution, Exemption, Observation
+
+HINT = "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "store.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    opened = Store(path)
+    yield opened
+    opened.close()
+
+
+RESOLUTION = Resolution(
+    digest="ab12",
+    pins=("h11==0.9 --hash=sha256:4bc6d6a1",),
+    not_after=day("2021-10-08"),
+    exempt=(Exemption(name="fastapi", not_after=day("2021-10-09")),),
+    distributions=(Distribution(name="h11", version="0.9"),),
+    step="as of the date, wheels only",
+)
+
+
+def numbered(number: int) -> Observation:
+    """A run that can be told from the others."""
+    return replace(passed(), wall_s=float(number))
+
+
+def test_observations_come_back_in_the_order_of_their_runs(store: Store) -> None:
+    seen = (
+        passed("grüße ☃\x00\n"),
+        failed(TYPE_ERROR),
+        untestable(CONFLICT),
+        broken(),
+        *map(numbered, range(12)),
+    )
+
+    for observation in seen:
+        store.add_observation("key", observation)
+
+    assert store.observations("key") == seen
+
+
+def test_each_key_has_its_own_observations(store: Store) -> None:
+    store.add_observation("one", passed())
+    store.add_observation("two", failed())
+    store.add_observation("one", failed())
+
+    assert store.observations("one") == (passed(), failed())
+    assert store.observations("two") == (failed(),)
+    assert store.observations("three") == ()
+    assert store.count() == 3
+
+
+def test_forgetting_one_key_leaves_the_others(store: Store) -> None:
+    for key in ("one", "two"):
+        store.add_observation(key, passed())
+
+    store.forget_observations("one")
+    store.add_observation("one", failed())
+
+    assert store.observations("one") == (failed(),)
+    assert store.observations("two") == (passed(),)
+
+
+def test_everything_survives_closing_and_opening(path: Path) -> None:
+    first = Store(path)
+    first.add_observation("key", failed())
+    first.keep_failure("build", "no compiler")
+    first.keep_resolution("spec", RESOLUTION)
+    first.close()
+
+    second = Store(path)
+    kept = second.resolution("spec")
+
+    assert second.observations("key") == (failed(),)
+    assert second.failure("build") == "no compiler"
+    assert kept is not None
+    assert kept[0] == RESOLUTION
+    second.close()
+
+
+def test_two_stores_on_one_file_see_each_others_rows_at_once(path: Path, store: Store) -> None:
+    other = Store(path)
+
+    store.add_observation("key", numbered(1))
+    other.add_observation("key", numbered(2))
+    store.add_observation("key", numbered(3))
+
+    assert other.observations("key") == (numbered(1), numbered(2), numbered(3))
+    other.close()
+
+
+def test_threads_and_stores_may_write_at_the_same_time_and_no_run_is_lost(path: Path, store: Store) -> None:
+    other = Store(path)
+    together = threading.Barrier(4)
+
+    def write(target: Store, first: int) -> None:
+        together.wait()
+        for number in range(first, first + 25):
+            target.add_observation("key", numbered(number))
+
+    writers = [(store, 0), (store, 100), (other, 200), (other, 300)]
+    threads = [threading.Thread(target=write, args=arguments) for arguments in writers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seen = [int(observation.wall_s) for observation in store.observations("key")]
+
+    assert sorted(seen) == [first + number for _, first in writers for number in range(25)]
+    assert all(
+        [n for n in seen if n // 100 == k] == sorted(n for n in seen if n // 100 == k) for k in range(4)
+    )
+    other.close()
+
+
+def test_a_tool_killed_after_a_run_was_kept_loses_nothing(path: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from bisect_asgi.model import Observation, Outcome, Phase
+from bisect_asgi.store import Store
+store = Store(Path({str(path)!r}))
+for number in range(20):
+    store.add_observation("key", Observation(outcome=Outcome.PASSED, phase=Phase.CHECK, wall_s=float(number)))
+print("kept", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "kept\n"
+        process.send_signal(signal.SIGKILL)
+
+    store = Store(path)
+
+    assert [observation.wall_s for observation in store.observations("key")] == [float(n) for n in range(20)]
+    store.close()
+
+
+# --- Resolutions and failures
+
+
+def test_a_resolution_is_kept_with_the_moment_at_which_it_was_made(store: Store) -> None:
+    before = datetime.now(UTC)
+    store.keep_resolution("spec", RESOLUTION)
+
+    kept = store.resolution("spec")
+
+    assert kept is not None
+    assert kept[0] == RESOLUTION
+    assert before <= kept[1] <= before + timedelta(minutes=1)
+
+
+def test_a_later_resolution_replaces_the_earlier(store: Store) -> None:
+    store.keep_resolution("spec", RESOLUTION)
+    later = replace(RESOLUTION, not_after=day("2024-01-01"))
+    store.keep_resolution("spec", later)
+
+    kept = store.resolution("spec")
+
+    assert kept is not None
+    assert kept[0] == later
+
+
+def test_a_later_failure_replaces_the_earlier(store: Store) -> None:
+    store.keep_failure("build", "no compiler")
+    store.keep_failure("build", "no Rust")
+
+    assert store.failure("build") == "no Rust"
+
+
+def test_what_was_never_kept_is_not_there(store: Store) -> None:
+    assert store.resolution("spec") is None
+    assert store.failure("build") is None
+    assert store.observations("key") == ()
+    assert store.count() == 0
+
+
+# --- When it cannot be used
+
+
+def test_a_file_that_is_no_database_is_unavailable(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text("dear diary, " * 100)
+
+    with pytest.raises(Unavailable) as caught:
+        Store(path)
+
+    assert str(caught.value) == f"the store cannot be used: `{path}` (file is not a database)"
+    assert caught.value.hint == HINT
+    assert path.read_text().startswith("dear diary")
+
+
+def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file is in the way")
+
+    with pytest.raises(Unavailable) as caught:
+        Store(tmp_path / "cache" / "store.db")
+
+    assert str(caught.value) == (
+        f"the store cannot be used: `{tmp_path}/cache/store.db` ([Errno 17] File exists: '{tmp_path}/cache')"
+    )
+    assert caught.value.hint == HINT
+
+
+def test_a_folder_in_the_place_of_the_file_is_unavailable(path: Path) -> None:
+    path.mkdir(parents=True)
+
+    with pytest.raises(Unavailable) as caught:
+        Store(path)
+
+    assert str(caught.value) == f"the store cannot be used: `{path}` (unable to open database file)"
+
+
+def test_a_store_that_breaks_while_it_is_used_is_unavailable(path: Path) -> None:
+    store = Store(path)
+    store.add_observation("key", passed())
+    store.close()
+
+    with pytest.raises(Unavailable) as caught:
+        store.add_observation("key", passed())
+
+    assert str(caught.value) == f"the store cannot be used: `{path}` (Cannot operate on a closed database.)"

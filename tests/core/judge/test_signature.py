@@ -1,0 +1,395 @@
+"""Signatures: what two sights of one failure have in common, and what tells two failures apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.model import FailureKind, Phase, Signature
+
+
+def test_a_message_that_only_gained_a_full_stop_is_the_same_failure() -> None:
+    one = signature.of_exception("ValueError", "the pool is closed", phase=Phase.CHECK)
+    other = signature.of_exception("ValueError", "the pool is closed.", phase=Phase.CHECK)
+
+    assert one.is_same_failure(other)
+    assert (one.shown, other.shown) == ("ValueError: the pool is closed", "ValueError: the pool is closed.")
+
+
+def test_an_exception_is_known_by_its_type_and_message() -> None:
+    assert signature.of_exception("ValueError", "bad port 8000", phase=Phase.CHECK) == Signature(
+        kind=FailureKind.EXCEPTION,
+        phase=Phase.CHECK,
+        text="ValueError: bad port N",
+        shown="ValueError: bad port 8000",
+    )
+
+
+def test_an_exception_that_comes_out_of_an_import_is_of_the_import_phase() -> None:
+    at_import = signature.of_exception("TypeError", "no", phase=Phase.IMPORT)
+
+    assert at_import.phase is Phase.IMPORT
+    assert not at_import.is_same_failure(signature.of_exception("TypeError", "no", phase=Phase.CHECK))
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        pytest.param("", "ValueError", id="no-message"),
+        pytest.param("\n  \n", "ValueError", id="blank-message"),
+        pytest.param("first\nsecond", "ValueError: first", id="several-lines"),
+        pytest.param("\n\nthird", "ValueError: third", id="blank-lines-before"),
+    ],
+)
+def test_the_first_line_that_says_something_stands_for_the_message(message: str, shown: str) -> None:
+    assert signature.of_exception("ValueError", message, phase=Phase.CHECK).shown == shown
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        pytest.param(
+            "no 'x' (/home/me/.cache/env/site-packages/jinja2/__init__.py)",
+            "ImportError: no 'x' (…/jinja2/__init__.py)",
+            id="long",
+        ),
+        pytest.param("no 'x' (/opt/probe/leak.py)", "ImportError: no 'x' (/opt/probe/leak.py)", id="short"),
+    ],
+)
+def test_of_a_long_path_the_end_is_shown(message: str, shown: str) -> None:
+    assert signature.of_exception("ImportError", message, phase=Phase.IMPORT).shown == shown
+
+
+OWN = ("leak.py", "data/leak.py", "app.py")
+STDLIB = "/usr/lib/python3.11"
+SITE = "/cache/envs/1a/lib/python3.11/site-packages"
+WORK = "/cache/runs/12-0/work"
+
+
+def place(file: str, function: str = "f") -> tuple[str, int, str]:
+    """One frame."""
+    return file, 7, function
+
+
+def raised(*frames: tuple[str, int, str], error: str = "KeyError", message: str = "'x'") -> Signature:
+    """The signature of an exception with these frames below the probe's own."""
+    trace = (place(f"{WORK}/leak.py", "<module>"), *frames)
+    return signature.of_exception(error, message, phase=Phase.CHECK, frames=trace, own=OWN)
+
+
+@pytest.mark.parametrize(
+    ("file", "frame"),
+    [
+        pytest.param(f"{WORK}/app.py", "./app.py in f", id="the-probes-own"),
+        pytest.param("app.py", "./app.py in f", id="as-python-3.8-names-a-script"),
+        pytest.param("./app.py", "./app.py in f", id="as-python-3.8-names-a-module"),
+        pytest.param(f"{WORK}/data/leak.py", "./data/leak.py in f", id="the-probes-own-by-its-whole-name"),
+        pytest.param(f"{SITE}/jinja2/filters.py", "jinja2/filters.py in f", id="a-package"),
+        pytest.param(f"{SITE}/six.py", "six.py in f", id="a-single-module"),
+        pytest.param(f"{SITE}/flask/app.py", "flask/app.py in f", id="a-module-named-as-the-probes-own"),
+        pytest.param("pydantic/main.py", "pydantic/main.py in f", id="cython-names-no-folder"),
+        pytest.param("cython/app.py", "cython/app.py in f", id="cython-and-a-module-named-as-the-probes-own"),
+        pytest.param("/usr/lib/python3/dist-packages/six.py", "six.py in f", id="debian"),
+        pytest.param(r"C:\env\Lib\site-packages\six.py", "six.py in f", id="windows"),
+        pytest.param("/tmp/probe-x1/made.py", "made.py in f", id="neither-installed-nor-the-probes"),
+        pytest.param(f"{STDLIB}/asyncio/tasks.py", "./leak.py in <module>", id="standard-library"),
+        pytest.param("/py/lib64/python3.13t/json/decoder.py", "./leak.py in <module>", id="free-threaded"),
+        pytest.param("/py/lib/pypy3.10/json/decoder.py", "./leak.py in <module>", id="pypy"),
+        pytest.param("/py/lib-python/3/json/decoder.py", "./leak.py in <module>", id="old-pypy"),
+        pytest.param("/py/lib/python311.zip/json/decoder.py", "./leak.py in <module>", id="zipped"),
+        pytest.param("<frozen importlib._bootstrap>", "./leak.py in <module>", id="frozen"),
+        pytest.param("<string>", "./leak.py in <module>", id="generated"),
+        pytest.param("<attrs generated init app.A>", "./leak.py in <module>", id="generated-by-a-package"),
+        pytest.param(
+            "/opt/bisect_asgi/backend/served/connection.py", "./leak.py in <module>", id="the-driver"
+        ),
+        pytest.param(
+            "/x/site-packages/bisect_asgi/backend/in_candidate/bisect_asgi_serve.py",
+            "./leak.py in <module>",
+            id="the-server",
+        ),
+    ],
+)
+def test_the_last_frame_outside_the_standard_library_says_where(file: str, frame: str) -> None:
+    assert raised(place(file)).frame == frame
+
+
+def test_what_the_standard_library_raises_is_of_who_called_it() -> None:
+    failure = raised(
+        place(f"{SITE}/kombu/utils.py", "load"),
+        place(f"{STDLIB}/importlib/__init__.py", "import_module"),
+        place("<frozen importlib._bootstrap>", "_find_and_load"),
+    )
+
+    assert failure.frame == "kombu/utils.py in load"
+
+
+@pytest.mark.parametrize("function", ["<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"])
+def test_a_comprehension_is_of_its_function(function: str) -> None:
+    assert raised(place("app.py", "get"), place("app.py", function)).frame == "./app.py in get"
+
+
+def test_an_exception_without_a_frame_that_counts_has_none() -> None:
+    failure = signature.of_exception("KeyError", "'x'", phase=Phase.CHECK, frames=[place("<string>")])
+
+    assert failure.frame == failure.place == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        pytest.param("jinja2/utils.py", "jinja2/filters.py", True, id="code-that-moved"),
+        pytest.param("jinja2/_async/utils.py", "jinja2/utils.py", True, id="code-that-moved-up"),
+        pytest.param(
+            "flask_sqlalchemy.py", "flask_sqlalchemy/__init__.py", True, id="a-module-made-a-package"
+        ),
+        pytest.param("jinja2/utils.py", "markupsafe/utils.py", False, id="another-package"),
+        pytest.param("flask/app.py", "flask_login/app.py", False, id="a-name-that-begins-alike"),
+    ],
+)
+def test_a_package_is_one_place(one: str, other: str, is_same: bool) -> None:
+    failures = [raised(place(f"{SITE}/{file}", function)) for file, function in ((one, "f"), (other, "g"))]
+
+    assert failures[0].is_same_failure(failures[1]) is is_same
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(place(f"{WORK}/app.py", "g"), id="another-function"),
+        pytest.param(place(f"{WORK}/leak.py"), id="another-file"),
+        pytest.param(place(f"{SITE}/app/main.py"), id="a-package-of-that-name"),
+    ],
+)
+def test_each_function_of_the_probe_is_a_place(other: tuple[str, int, str]) -> None:
+    assert not raised(place(f"{WORK}/app.py")).is_same_failure(raised(other))
+
+
+def test_the_line_of_a_frame_makes_no_difference() -> None:
+    lines = [raised((f"{WORK}/leak.py", line, "check")) for line in (3, 5)]
+
+    assert lines[0] == lines[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "file", "is_same"),
+    [
+        pytest.param("AssertionError", "", "app.py", False, id="bare-assertion"),
+        pytest.param("AssertionError", "no", "app.py", True, id="assertion-with-a-message"),
+        pytest.param("TimeoutError", "", "app.py", True, id="bare-exception"),
+        pytest.param("AssertionError", "", f"{SITE}/anyio/a.py", True, id="bare-assertion-of-a-package"),
+    ],
+)
+def test_a_bare_assertion_of_the_probe_is_known_by_its_line(
+    error: str, message: str, file: str, is_same: bool
+) -> None:
+    failures = [raised((file, line, "check"), error=error, message=message) for line in (3, 5)]
+
+    assert failures[0].is_same_failure(failures[1]) is is_same
+
+
+def test_a_frame_that_was_not_seen_makes_no_difference() -> None:
+    unseen = signature.of_exception("KeyError", "'x'", phase=Phase.CHECK)
+    seen = raised(place(f"{SITE}/six.py"))
+
+    assert unseen.is_same_failure(seen)
+    assert seen.is_same_failure(unseen)
+
+
+@pytest.mark.parametrize("look_up", ["__getattr__", "__getattribute__"])
+def test_an_attribute_that_is_not_there_is_missing_where_it_was_asked_for(look_up: str) -> None:
+    missing = "module 'anyio' has no attribute 'run'"
+    native = raised(error="AttributeError", message=missing)
+    own = raised(place(f"{SITE}/anyio/_lazy.py", look_up), error="AttributeError", message=missing)
+    other = raised(place(f"{SITE}/anyio/_lazy.py", look_up), error="KeyError", message=missing)
+
+    assert native == own
+    assert other.frame == f"anyio/_lazy.py in {look_up}"
+
+
+@pytest.mark.parametrize(
+    ("message", "file", "function", "is_same"),
+    [
+        pytest.param("run", "click/__init__.py", "__getattr__", True, id="a-bare-name"),
+        pytest.param("walk", "click/__init__.py", "__getattr__", False, id="another-name"),
+        pytest.param("run it", "click/__init__.py", "__getattr__", False, id="words"),
+        pytest.param("run", "click/__init__.py", "load", False, id="another-function"),
+        pytest.param("run", "click/core.py", "__getattr__", False, id="perhaps-of-a-class"),
+        pytest.param("run", "rich/click/__init__.py", "__getattr__", False, id="another-module"),
+    ],
+)
+def test_a_modules_own_look_up_says_what_python_says(
+    message: str, file: str, function: str, is_same: bool
+) -> None:
+    native = raised(error="AttributeError", message="module 'click' has no attribute 'run'")
+    own = raised(place(f"{SITE}/{file}", function), error="AttributeError", message=message)
+
+    assert own.is_same_failure(native) is is_same
+    assert own.shown == f"AttributeError: {message}"
+
+
+def test_an_attribute_error_without_frames_is_its_message() -> None:
+    failure = signature.of_exception("AttributeError", "run", phase=Phase.CHECK)
+
+    assert failure.text == "AttributeError: run"
+
+
+def test_a_message_without_end_is_compared_by_its_beginning() -> None:
+    one, other = (signature.of_exception("ValueError", "x " * 1000 + end, phase=Phase.CHECK) for end in "ab")
+
+    assert one.is_same_failure(other)
+
+
+def test_what_is_shown_is_cut_and_what_is_compared_is_not() -> None:
+    fits = signature.of_exception("ValueError", "x" * 148, phase=Phase.CHECK)
+    cut = signature.of_exception("ValueError", "x" * 149, phase=Phase.CHECK)
+    other = signature.of_exception("ValueError", "x" * 149 + "y", phase=Phase.CHECK)
+
+    assert fits.shown == "ValueError: " + "x" * 148
+    assert cut.shown == "ValueError: " + "x" * 147 + "…"
+    assert cut.shown == other.shown
+    assert not cut.is_same_failure(other)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "kind", "text"),
+    [
+        pytest.param(3, FailureKind.EXIT, "exit code 3", id="exit-code"),
+        pytest.param(-1, FailureKind.SIGNAL, "killed by SIGHUP", id="lowest-signal"),
+        pytest.param(-9, FailureKind.SIGNAL, "killed by SIGKILL", id="known-signal"),
+        pytest.param(-11, FailureKind.SIGNAL, "killed by SIGSEGV", id="segfault"),
+        pytest.param(-200, FailureKind.SIGNAL, "killed by signal 200", id="unknown-signal"),
+    ],
+)
+def test_an_exit_without_an_exception_is_known_by_its_code(
+    exit_code: int, kind: FailureKind, text: str
+) -> None:
+    assert signature.of_exit(exit_code) == Signature(kind=kind, phase=Phase.CHECK, text=text, shown=text)
+
+
+def test_different_exit_codes_are_different_failures() -> None:
+    assert not signature.of_exit(3).is_same_failure(signature.of_exit(4))
+
+
+def test_hangs_are_one_failure_whatever_the_limit_was() -> None:
+    short, long = signature.of_timeout(2.5), signature.of_timeout(120.0)
+
+    assert short.is_same_failure(long)
+    assert (short.kind, short.phase) == (FailureKind.TIMEOUT, Phase.CHECK)
+    assert (short.shown, long.shown) == ("time-out after 2.5 s", "time-out after 120 s")
+
+
+def test_an_environment_that_cannot_be_had_says_why() -> None:
+    reason = "no version of starlette satisfies >=0.40"
+
+    assert signature.of_environment(Phase.RESOLVE, reason) == Signature(
+        kind=FailureKind.ENVIRONMENT,
+        phase=Phase.RESOLVE,
+        text="no version of starlette satisfies >=N",
+        shown=reason,
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "shown", "phase"),
+    [
+        pytest.param(
+            "starting\n"
+            "Traceback (most recent call last):\n"
+            '  File "leak.py", line 3, in <module>\n'
+            "    main()\n"
+            "ValueError: bad port 8000\n"
+            "bye: done\n",
+            "ValueError: bad port 8000",
+            Phase.CHECK,
+            id="one-traceback",
+        ),
+        pytest.param(
+            "Traceback (most recent call last):\n"
+            '  File "leak.py", line 3, in <module>\n'
+            "KeyError: 'lifespan'\n"
+            "\n"
+            "During handling of the above exception, another exception occurred:\n"
+            "\n"
+            "Traceback (most recent call last):\n"
+            '  File "leak.py", line 5, in <module>\n'
+            "httpx.ReadTimeout: timed out\n",
+            "ReadTimeout: timed out",
+            Phase.CHECK,
+            id="the-last-one-without-its-module",
+        ),
+        pytest.param(
+            'Traceback (most recent call last):\n  File "leak.py", line 1\nKeyboardInterrupt\n',
+            "KeyboardInterrupt",
+            Phase.CHECK,
+            id="no-message",
+        ),
+        pytest.param(
+            "Traceback (most recent call last):\n"
+            '  File "leak.py", line 1, in <module>\n'
+            "ModuleNotFoundError: No module named 'starlette'\n",
+            "ModuleNotFoundError: No module named 'starlette'",
+            Phase.IMPORT,
+            id="an-import-error",
+        ),
+    ],
+)
+def test_the_last_traceback_of_a_program_is_its_signature(output: str, shown: str, phase: Phase) -> None:
+    found = signature.from_output(output)
+
+    assert found is not None
+    assert (found.kind, found.phase, found.shown) == (FailureKind.EXCEPTION, phase, shown)
+
+
+def test_a_printed_traceback_tells_its_frames() -> None:
+    output = (
+        "Traceback (most recent call last):\n"
+        f'  File "{WORK}/leak.py", line 3, in <module>\n'
+        "KeyError: 'x'\n"
+        "\n"
+        "During handling of the above exception, another exception occurred:\n"
+        "\n"
+        "Traceback (most recent call last):\n"
+        f'  File "{WORK}/leak.py", line 5, in check\n'
+        "    load()\n"
+        f'  File "{STDLIB}/json/decoder.py", line 9, in decode\n'
+        "ValueError: no\n"
+        f'  File "{SITE}/six.py", line 1, in of_something_else\n'
+    )
+
+    found = signature.from_output(output, own=OWN)
+
+    assert found is not None
+    assert found.frame == "./leak.py in check"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("ValueError: mentioned only\n", id="no-traceback"),
+        pytest.param('Traceback (most recent call last):\n  File "leak.py", line 1\n', id="cut-off"),
+        pytest.param("log: Traceback (most recent call last):\nValueError: x\n", id="quoted"),
+    ],
+)
+def test_an_output_without_a_whole_traceback_has_no_signature(output: str) -> None:
+    assert signature.from_output(output) is None
+
+
+@pytest.mark.parametrize(
+    ("failure", "plainness"),
+    [
+        pytest.param(signature.of_exception("AssertionError", "no", phase=Phase.CHECK), 2, id="assertion"),
+        pytest.param(signature.of_exception("AssertionError", "", phase=Phase.CHECK), 2, id="bare-assertion"),
+        pytest.param(signature.of_exit(3), 2, id="exit-code"),
+        pytest.param(signature.of_timeout(3), 2, id="hang"),
+        pytest.param(signature.of_exception("TypeError", "no", phase=Phase.CHECK), 1, id="exception"),
+        pytest.param(signature.of_exit(-11), 1, id="crash"),
+        pytest.param(signature.of_exception("ImportError", "no", phase=Phase.IMPORT), 0, id="import-error"),
+        pytest.param(
+            signature.of_exception("AssertionError", "no", phase=Phase.IMPORT), 0, id="while-importing"
+        ),
+    ],
+)
+def test_some_failures_speak_more_plainly_than_others(failure: Signature, plainness: int) -> None:
+    assert signature.plainness(failure) == plainness

@@ -1,0 +1,860 @@
+"""Options become a plan, or a message that says what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
+from support.builders import day, probe
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.metrics.criteria import Aim, Limit, Rules
+from bisect_asgi.core.model import Measuring, Served
+from bisect_asgi.core.plan.options import Options, ProbeMetadata
+from bisect_asgi.core.plan.plan import (
+    COMMITS,
+    DATE,
+    LOCKS,
+    PYTHON,
+    RELEASES,
+    Budget,
+    Claim,
+    DependencyPolicy,
+    LockText,
+    Plan,
+    PolicyKind,
+)
+from bisect_asgi.core.plan.planning import make_plan, parse_moment, parse_package, parse_policy, parse_project
+
+
+def test_what_the_user_does_not_say_has_a_default() -> None:
+    plan = make_plan(Options(package="fastapi"), probe(), ProbeMetadata())
+
+    assert plan == Plan(
+        project="fastapi",
+        extras=(),
+        probe=probe(),
+        probe_path="",
+        good=None,
+        bad=None,
+        releases=SpecifierSet(),
+        pre=False,
+        yanked=False,
+        by_upload=False,
+        held=(),
+        policy=DependencyPolicy(kind=PolicyKind.AS_OF_RELEASE),
+        python=None,
+        requires_python=SpecifierSet(),
+        rules=Rules(any_failure=False, match=None),
+        jobs=len(os.sched_getaffinity(0)),
+        most_jobs=4 * len(os.sched_getaffinity(0)),
+        confirm=None,
+        confidence=0.99,
+        budget=Budget(runs=400, seconds=None),
+        measuring=None,
+        fresh=False,
+        term_old="good",
+        term_new="bad",
+    )
+
+
+def test_everything_that_the_user_says_is_in_the_plan() -> None:
+    options = Options(
+        package="Fast_API[standard,all]",
+        good="0.69",
+        bad="0.70.0",
+        releases=">=0.60,<0.110",
+        pre=True,
+        yanked=True,
+        order="upload",
+        with_=("uvicorn==0.17.6",),
+        deps="latest",
+        python="3.8",
+        match="exhausted",
+        jobs=1,
+        confirm=0,
+        confidence=0.95,
+        budget="1 h",
+        fresh=True,
+        term_old="fast",
+        term_new="slow",
+    )
+
+    plan = make_plan(options, probe(), ProbeMetadata(requires_python=">=3.8"), probe_path="probes/leak.py")
+
+    assert plan == Plan(
+        project="fast-api",
+        extras=("all", "standard"),
+        probe=probe(),
+        probe_path="probes/leak.py",
+        good="0.69",
+        bad="0.70.0",
+        releases=SpecifierSet(">=0.60,<0.110"),
+        pre=True,
+        yanked=True,
+        by_upload=True,
+        held=("uvicorn==0.17.6",),
+        policy=DependencyPolicy(kind=PolicyKind.LATEST),
+        python="3.8",
+        requires_python=SpecifierSet(">=3.8"),
+        rules=Rules(match="exhausted"),
+        jobs=1,
+        confirm=0,
+        confidence=0.95,
+        budget=Budget(runs=None, seconds=3600.0),
+        fresh=True,
+        term_old="fast",
+        term_new="slow",
+    )
+
+
+def test_what_is_measured_says_how_runs_are_made() -> None:
+    plan = make_plan(Options(package="fastapi", metric="wall", bad_above="15%"), probe(), ProbeMetadata())
+
+    assert plan.rules == Rules(aim=Aim(metric="wall", above=0.15))
+    assert plan.measuring == Measuring(needs_warm_up=True)
+
+
+def test_an_order_by_version_is_not_one_by_upload() -> None:
+    plan = make_plan(Options(package="fastapi", order="version"), probe(), ProbeMetadata())
+
+    assert not plan.by_upload
+
+
+@pytest.mark.parametrize(
+    ("package", "requirement"),
+    [
+        pytest.param("fastapi", "fastapi==0.69.0", id="plain"),
+        pytest.param("FastAPI[standard, all]", "fastapi[all,standard]==0.69.0", id="extras"),
+    ],
+)
+def test_a_candidate_is_written_as_a_requirement(package: str, requirement: str) -> None:
+    plan = make_plan(Options(package=package), probe(), ProbeMetadata())
+
+    assert plan.requirement("0.69.0") == requirement
+
+
+VERSION_FORM = "it is a version (PEP 440), such as `0.69.0`"
+
+SPECIFIER_FORM = "it is version specifiers (PEP 440), such as `>=0.60,<0.110`"
+
+NAME_FORM = "it is a name as on the index, such as `fastapi` or `fastapi[all]`"
+
+PLAIN_NAME_FORM = "it is a name as on the index, without address or marker"
+
+REQUIREMENT_FORM = "it is a requirement (PEP 508), such as `uvicorn==0.17.6`"
+
+MOMENT_FORM = "it is a day, `2022-01-10`, or a moment, `2022-01-10T12:00`"
+
+POLICY_FORM = "it is `as-of-release`, `latest` or `as-of 2022-01-10`"
+
+
+@pytest.mark.parametrize(
+    ("options", "metadata", "message", "hint"),
+    [
+        pytest.param(
+            Options(),
+            ProbeMetadata(),
+            "no package is named",
+            "`bisect-asgi PACKAGE --probe FILE`, or `package = …` in the probe's table",
+            id="no-package",
+        ),
+        pytest.param(
+            Options(package="fastapi==0.69.0"),
+            ProbeMetadata(),
+            "`fastapi==0.69.0` names releases, and a bisection over releases looks for one",
+            "limit the range by `--releases '==0.69.0'`; one release: `bisect-asgi check`",
+            id="package-with-version",
+        ),
+        pytest.param(
+            Options(package="fastapi>0.60", over="commits"),
+            ProbeMetadata(),
+            "`fastapi>0.60` names releases, and a bisection over commits looks for one",
+            "limit the range by `--releases '>0.60'`; one release: `bisect-asgi check`",
+            id="commits-of-a-package-with-versions",
+        ),
+        pytest.param(
+            Options(package="fastapi==0.69.0", over="FastAPI"),
+            ProbeMetadata(),
+            "`--over FastAPI` is the package itself",
+            "releases of it move without `--over`",
+            id="over-the-package-itself",
+        ),
+        pytest.param(
+            Options(package="fastapi==0.69.0", over="star lette"),
+            ProbeMetadata(),
+            "`star lette` cannot be read (package)",
+            NAME_FORM,
+            id="over-malformed",
+        ),
+        pytest.param(
+            Options(package="fastapi", over="Starlette"),
+            ProbeMetadata(),
+            "`fastapi` names no single release to hold while starlette moves",
+            "write it as `bisect-asgi 'fastapi==VERSION' --over Starlette …`",
+            id="over-a-dependency-with-nothing-held",
+        ),
+        pytest.param(
+            Options(package="fastapi>=0.69", over="starlette"),
+            ProbeMetadata(),
+            "`fastapi>=0.69` names no single release to hold while starlette moves",
+            "write it as `bisect-asgi 'fastapi==VERSION' --over starlette …`",
+            id="over-a-dependency-with-a-choice-left",
+        ),
+        pytest.param(
+            Options(package="fastapi==0.69.0", over="starlette", with_=("Starlette==0.15",)),
+            ProbeMetadata(),
+            "`Starlette` is what moves; it cannot be held as well",
+            "drop it from `--with`; `--releases` limits its range",
+            id="what-moves-held",
+        ),
+        pytest.param(
+            Options(package="fastapi==0.69.0", over="starlette", with_=("fastapi==0.69.0",)),
+            ProbeMetadata(),
+            "`fastapi` is what moves; it cannot be held as well",
+            "drop it from `--with`; `--releases` limits its range",
+            id="the-package-held-beside-itself",
+        ),
+        pytest.param(
+            Options(package="fastapi", over="date", good="yesterday"),
+            ProbeMetadata(),
+            "`yesterday` cannot be read (--good)",
+            MOMENT_FORM,
+            id="good-day",
+        ),
+        pytest.param(
+            Options(package="fastapi", over="python", bad="newest"),
+            ProbeMetadata(),
+            "`newest` cannot be read (--bad)",
+            VERSION_FORM,
+            id="bad-python",
+        ),
+        pytest.param(
+            Options(package="fastapi", over="commits", good="v1", bad="v1"),
+            ProbeMetadata(),
+            "`--good` and `--bad` are the same: `v1`",
+            "name two, one or none",
+            id="same-commits",
+        ),
+        pytest.param(
+            Options(package="fastapi", over="date", good="2022-01-10", bad="2022-01-10T23:59:59+00:00"),
+            ProbeMetadata(),
+            "`--good` and `--bad` are the same: `2022-01-10`",
+            "name two, one or none",
+            id="same-moments",
+        ),
+        pytest.param(
+            Options(package="fastapi", over="date", good="2022-01-10T12:00", bad="2022-01-10T13:00+01:00"),
+            ProbeMetadata(),
+            "`--good` and `--bad` are the same: `2022-01-10T12:00`",
+            "name two, one or none",
+            id="same-moments-in-two-time-zones",
+        ),
+        pytest.param(
+            Options(package="fastapi", over="date", deps="latest"),
+            ProbeMetadata(),
+            "`--deps latest` holds what `--over date` moves",
+            "choose one of the two",
+            id="date-and-policy",
+        ),
+        pytest.param(
+            Options(package="fastapi", over="python", python="3.8"),
+            ProbeMetadata(),
+            "`--python 3.8` holds what `--over python` moves",
+            "choose one of the two",
+            id="python-and-python",
+        ),
+        pytest.param(
+            Options(package="fastapi", repo="../fastapi"),
+            ProbeMetadata(),
+            "`--repo ../fastapi` has no use here",
+            "`--over commits` looks at commits; `--drill` goes on into them after a boundary",
+            id="repository-without-commits",
+        ),
+        pytest.param(
+            Options(package="fastapi", override=("anyio=3",)),
+            ProbeMetadata(),
+            "`anyio=3` cannot be read (--override)",
+            REQUIREMENT_FORM,
+            id="override",
+        ),
+        pytest.param(
+            Options(package="Fast_API[all]", override=("anyio<4", "Fast.API<1")),
+            ProbeMetadata(),
+            "`--override Fast.API<1` is about the package itself",
+            "name its releases by `--good`, `--bad` or `--releases`",
+            id="override-of-the-package",
+        ),
+        pytest.param(
+            Options(package="fastapi==0.69.0", over="starlette", override=("fastapi<1",)),
+            ProbeMetadata(),
+            "`--override fastapi<1` is about the package itself",
+            "name its releases by `--good`, `--bad` or `--releases`",
+            id="override-of-the-package-while-something-else-moves",
+        ),
+        pytest.param(
+            Options(package="fastapi", match="exhausted", any_failure=True),
+            ProbeMetadata(),
+            "`--match` and `--any-failure` say two things about which runs are bad",
+            "choose one of them",
+            id="a-pattern-and-any-failure",
+        ),
+        pytest.param(
+            Options(package="fastapi", bad_above="2 s", bad_below=1.0),
+            ProbeMetadata(),
+            "`--bad-above 2 s` and `--bad-below 1.0` are two limits",
+            "name one of them; the other side is good",
+            id="two-limits",
+        ),
+        pytest.param(
+            Options(package="fastapi", confirm=-1),
+            ProbeMetadata(),
+            "`--confirm -1` is out of range",
+            "it is 0 or more",
+            id="fewer-than-no-confirmations",
+        ),
+        pytest.param(
+            Options(package="fastapi", fixed_in="0.70", broken_in="0.69"),
+            ProbeMetadata(),
+            "a claim is `--fixed-in` or `--broken-in`, not both",
+            "verify them one after the other",
+            id="two-claims",
+        ),
+        pytest.param(
+            Options(package="fastapi", with_=("uvicorn===latest",)),
+            ProbeMetadata(),
+            "`uvicorn===latest` cannot be read (--with)",
+            REQUIREMENT_FORM,
+            id="with-identical-to-no-version",
+        ),
+        pytest.param(
+            Options(package="fastapi", spot_checks=-1),
+            ProbeMetadata(),
+            "`--spot-checks -1` is out of range",
+            "it is 0 or more",
+            id="spot-checks",
+        ),
+        pytest.param(
+            Options(package="fastapi", shortest=0),
+            ProbeMetadata(),
+            "`--shortest 0` is out of range",
+            "it is 1 or more",
+            id="shortest",
+        ),
+        pytest.param(
+            Options(package="fast api"),
+            ProbeMetadata(),
+            "`fast api` cannot be read (package)",
+            NAME_FORM,
+            id="package-malformed",
+        ),
+        pytest.param(
+            Options(package="fastapi @ https://example.org/fastapi.whl"),
+            ProbeMetadata(),
+            "`fastapi @ https://example.org/fastapi.whl` cannot be read (package)",
+            PLAIN_NAME_FORM,
+            id="package-with-address",
+        ),
+        pytest.param(
+            Options(package="fastapi; python_version > '3.8'"),
+            ProbeMetadata(),
+            "`fastapi; python_version > '3.8'` cannot be read (package)",
+            PLAIN_NAME_FORM,
+            id="package-with-marker",
+        ),
+        pytest.param(
+            Options(package="fastapi", good="old"),
+            ProbeMetadata(),
+            "`old` cannot be read (--good)",
+            VERSION_FORM,
+            id="good",
+        ),
+        pytest.param(
+            Options(package="fastapi", good=""),
+            ProbeMetadata(),
+            "`` cannot be read (--good)",
+            VERSION_FORM,
+            id="good-empty",
+        ),
+        pytest.param(
+            Options(package="fastapi", bad=">0.69"),
+            ProbeMetadata(),
+            "`>0.69` cannot be read (--bad)",
+            VERSION_FORM,
+            id="bad",
+        ),
+        pytest.param(
+            Options(package="fastapi", releases="0.60..0.70"),
+            ProbeMetadata(),
+            "`0.60..0.70` cannot be read (--releases)",
+            SPECIFIER_FORM,
+            id="releases",
+        ),
+        pytest.param(
+            Options(package="fastapi"),
+            ProbeMetadata(requires_python="3.8"),
+            "`3.8` cannot be read (requires-python)",
+            SPECIFIER_FORM,
+            id="requires-python",
+        ),
+        pytest.param(
+            Options(package="fastapi", deps="newest"),
+            ProbeMetadata(),
+            "`newest` cannot be read (--deps)",
+            POLICY_FORM,
+            id="policy",
+        ),
+        pytest.param(
+            Options(package="fastapi", match="("),
+            ProbeMetadata(),
+            "`(` cannot be read (--match)",
+            "it is a regular expression of Python's `re`",
+            id="match",
+        ),
+        pytest.param(
+            Options(package="fastapi", jobs=0),
+            ProbeMetadata(),
+            "`--jobs 0` is out of range",
+            "it is 1 or more",
+            id="jobs",
+        ),
+        pytest.param(
+            Options(package="fastapi", confirm=-1),
+            ProbeMetadata(),
+            "`--confirm -1` is out of range",
+            "it is 0 or more",
+            id="confirm",
+        ),
+        pytest.param(
+            Options(package="fastapi", good="0.69", bad="0.69.0"),
+            ProbeMetadata(),
+            "`--good` and `--bad` are the same: `0.69`",
+            "name two, one or none",
+            id="same-ends",
+        ),
+        pytest.param(
+            Options(package="fastapi", term_old="slow", term_new="slow"),
+            ProbeMetadata(),
+            "`--term-old` and `--term-new` are the same word: `slow`",
+            "choose two words",
+            id="same-terms",
+        ),
+        pytest.param(
+            Options(package="fastapi", term_old="bad"),
+            ProbeMetadata(),
+            "`--term-old` and `--term-new` are the same word: `bad`",
+            "choose two words",
+            id="a-term-like-the-default-of-the-other",
+        ),
+        pytest.param(
+            Options(package="fast_api", with_=("h11", "Fast.API<0.70")),
+            ProbeMetadata(),
+            "`Fast.API` is what moves; it cannot be held as well",
+            "drop it from `--with`; `--releases` limits its range",
+            id="package-held",
+        ),
+        pytest.param(
+            Options(package="fastapi", with_=("uvicorn=0.17",)),
+            ProbeMetadata(),
+            "`uvicorn=0.17` cannot be read (--with)",
+            REQUIREMENT_FORM,
+            id="with",
+        ),
+        pytest.param(
+            Options(package="fastapi"),
+            ProbeMetadata(dependencies=("uvicorn=0.17",)),
+            "`uvicorn=0.17` cannot be read (the probe's dependencies)",
+            REQUIREMENT_FORM,
+            id="dependencies-of-the-probe",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_a_way_out(
+    options: Options, metadata: ProbeMetadata, message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        make_plan(options, probe(), metadata)
+
+    assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("said", "of_probe", "held"),
+    [
+        pytest.param((), ("anyio<4", "h11"), ("anyio<4", "h11"), id="the-probes"),
+        pytest.param(("uvicorn==0.17.6",), (), ("uvicorn==0.17.6",), id="the-command-lines"),
+        pytest.param(
+            ("uvicorn==0.17.6",),
+            ("Uvicorn>=0.20", "h11"),
+            ("h11", "uvicorn==0.17.6"),
+            id="the-command-line-replaces-the-probes",
+        ),
+        pytest.param((), ("FastAPI>=0.60", "h11"), ("h11",), id="the-package-itself-moves"),
+    ],
+)
+def test_requirements_are_held_as_the_command_line_or_else_the_probe_says(
+    said: tuple[str, ...], of_probe: tuple[str, ...], held: tuple[str, ...]
+) -> None:
+    plan = make_plan(Options(package="fastapi", with_=said), probe(), ProbeMetadata(dependencies=of_probe))
+
+    assert plan.held == held
+
+
+def test_a_package_can_be_named_with_one_release() -> None:
+    requirement = parse_package("fastapi[all]==0.69.0")
+
+    assert (requirement.name, requirement.extras, str(requirement.specifier)) == (
+        "fastapi",
+        {"all"},
+        "==0.69.0",
+    )
+
+
+END_OF_DAY = datetime(2022, 1, 10, 23, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "policy", "shown"),
+    [
+        pytest.param(
+            "as-of-release",
+            DependencyPolicy(kind=PolicyKind.AS_OF_RELEASE),
+            "as-of-release",
+            id="as-of-release",
+        ),
+        pytest.param("latest", DependencyPolicy(kind=PolicyKind.LATEST), "latest", id="latest"),
+        pytest.param(
+            "as-of 2022-01-10",
+            DependencyPolicy(kind=PolicyKind.AS_OF, moment=END_OF_DAY),
+            "as-of 2022-01-10",
+            id="as-of-a-day",
+        ),
+        pytest.param(
+            "  as-of   2022-01-10 ",
+            DependencyPolicy(kind=PolicyKind.AS_OF, moment=END_OF_DAY),
+            "as-of 2022-01-10",
+            id="blanks",
+        ),
+        pytest.param(
+            "as-of 9999-12-31",
+            DependencyPolicy(kind=PolicyKind.AS_OF, moment=datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+            "as-of 9999-12-31",
+            id="the-last-day",
+        ),
+    ],
+)
+def test_a_policy_is_read_and_shown_in_the_same_words(
+    text: str, policy: DependencyPolicy, shown: str
+) -> None:
+    parsed = parse_policy(text)
+
+    assert parsed == policy
+    assert str(parsed) == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "newest", "as-of", "as-of yesterday", "as-of 2022-02-30", "latest now", "2022-01-10"]
+)
+def test_a_policy_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_policy(text)
+
+    assert (str(caught.value), caught.value.hint) == (f"`{text}` cannot be read (--deps)", POLICY_FORM)
+
+
+@pytest.mark.parametrize("text", ["Flask_SQLAlchemy", "flask.sqlalchemy", "flask-sqlalchemy[async]==3.1"])
+def test_a_project_is_named_in_any_spelling(text: str) -> None:
+    assert parse_project(text) == "flask-sqlalchemy"
+
+
+ONE = "fastapi[all]==0.69.0"
+
+
+@pytest.mark.parametrize(
+    ("options", "over", "pinned", "base"),
+    [
+        pytest.param(Options(package="fastapi"), RELEASES, "", "fastapi", id="releases"),
+        pytest.param(Options(package="fastapi", over="releases"), RELEASES, "", "fastapi", id="as-said"),
+        pytest.param(Options(package="fastapi", over="commits"), COMMITS, "", "fastapi", id="commits"),
+        pytest.param(Options(package="fastapi", over="date"), DATE, "", "fastapi", id="date"),
+        pytest.param(
+            Options(package="fastapi>=0.60", over="date"), DATE, ">=0.60", "fastapi>=0.60", id="date-in-range"
+        ),
+        pytest.param(Options(package=ONE, over="python"), PYTHON, "==0.69.0", ONE, id="python"),
+        pytest.param(Options(package=ONE, over="Starlette"), "starlette", "==0.69.0", ONE, id="a-dependency"),
+    ],
+)
+def test_what_moves_is_named_and_the_package_is_held_unless_it_moves(
+    options: Options, over: str, pinned: str, base: str
+) -> None:
+    plan = make_plan(options, probe(), ProbeMetadata())
+
+    assert (plan.over, plan.pinned, plan.base) == (over, SpecifierSet(pinned), base)
+
+
+@pytest.mark.parametrize(
+    ("package", "dependencies", "base"),
+    [
+        pytest.param("fastapi", ("h11", "Fast-API", "FastAPI==0.69.0"), "fastapi==0.69.0", id="the-probes"),
+        pytest.param(
+            "fastapi==0.70.0", ("fastapi==0.69.0",), "fastapi==0.70.0", id="the-command-line-wins-over-it"
+        ),
+    ],
+)
+def test_a_probe_can_name_the_release_to_hold_while_something_else_moves(
+    package: str, dependencies: tuple[str, ...], base: str
+) -> None:
+    metadata = ProbeMetadata(dependencies=dependencies)
+
+    plan = make_plan(Options(package=package, over="starlette"), probe(), metadata)
+
+    assert plan.base == base
+
+
+def test_a_release_that_the_probe_names_is_no_limit_to_releases_that_move() -> None:
+    plan = make_plan(Options(package="fastapi"), probe(), ProbeMetadata(dependencies=("fastapi==0.69.0",)))
+
+    assert (plan.pinned, plan.releases, plan.held) == (SpecifierSet(), SpecifierSet(), ())
+
+
+def test_one_identical_version_can_be_held() -> None:
+    plan = make_plan(Options(package="fastapi", with_=("uvicorn===0.17.6",)), probe(), ProbeMetadata())
+
+    assert plan.held == ("uvicorn===0.17.6",)
+
+
+@pytest.mark.parametrize(
+    ("options", "limit"),
+    [
+        pytest.param(Options(package="fastapi"), None, id="none"),
+        pytest.param(
+            Options(package="fastapi", metric="growth", bad_above=8e6),
+            Limit(metric="growth", above=8e6),
+            id="above",
+        ),
+        pytest.param(
+            Options(package="fastapi", bad_below=0.0), Limit(metric="value", below=0.0), id="below-nought"
+        ),
+    ],
+)
+def test_what_is_measured_has_one_limit(options: Options, limit: Limit | None) -> None:
+    assert make_plan(options, probe(), ProbeMetadata()).rules.limit == limit
+
+
+@pytest.mark.parametrize(
+    ("options", "claim"),
+    [
+        pytest.param(Options(package="fastapi"), None, id="none"),
+        pytest.param(
+            Options(package="fastapi", fixed_in="v0.70", source="notes"),
+            Claim(version="0.70", fixed=True, source="notes"),
+            id="fixed",
+        ),
+        pytest.param(
+            Options(package="fastapi", broken_in="0.69"),
+            Claim(version="0.69", fixed=False, source=""),
+            id="broken",
+        ),
+    ],
+)
+def test_a_claim_is_about_one_version(options: Options, claim: Claim | None) -> None:
+    assert make_plan(options, probe(), ProbeMetadata()).claim == claim
+
+
+def test_a_served_app_has_a_server_held_beside_it() -> None:
+    served = replace(probe(), served=Served(file="leak.py"))
+
+    plan = make_plan(Options(package="fastapi"), served, ProbeMetadata())
+
+    assert plan.held == ("uvicorn",)
+
+
+def test_what_moves_is_not_held_although_the_probe_requires_it() -> None:
+    metadata = ProbeMetadata(dependencies=("starlette<1", "fastapi==0.69.0", "h11"))
+
+    plan = make_plan(Options(package="fastapi", over="starlette"), probe(), metadata)
+
+    assert plan.held == ("h11",)
+
+
+def test_a_server_that_moves_is_not_held() -> None:
+    served = replace(probe(), served=Served(file="leak.py"))
+
+    plan = make_plan(Options(package="fastapi==0.69.0", over="uvicorn"), served, ProbeMetadata())
+
+    assert plan.held == ()
+
+
+@pytest.mark.parametrize(
+    ("over", "good", "bad", "ends"),
+    [
+        pytest.param("releases", "v0.69", "0.70.0", ("0.69", "0.70.0"), id="releases"),
+        pytest.param("starlette", "0.14.2", "0.15.0RC1", ("0.14.2", "0.15.0rc1"), id="a-dependency"),
+        pytest.param("python", "3.8", None, ("3.8", None), id="pythons"),
+        pytest.param("commits", "v0.69^", "HEAD", ("v0.69^", "HEAD"), id="commits-as-git-takes-them"),
+        pytest.param("date", None, "2022-01-10", (None, "2022-01-10T23:59:59+00:00"), id="a-day"),
+        pytest.param("date", "2022-01-10T12:00", None, ("2022-01-10T12:00:00+00:00", None), id="a-moment"),
+    ],
+)
+def test_the_ends_are_in_the_words_of_what_moves(
+    over: str, good: str | None, bad: str | None, ends: tuple[str | None, str | None]
+) -> None:
+    package = ONE if over == "starlette" else "fastapi"
+
+    plan = make_plan(Options(package=package, over=over, good=good, bad=bad), probe(), ProbeMetadata())
+
+    assert (plan.good, plan.bad) == ends
+
+
+@pytest.mark.parametrize(
+    ("options", "repository", "first_parent", "drill"),
+    [
+        pytest.param(Options(package="fastapi"), None, True, False, id="not-said"),
+        pytest.param(
+            Options(package="fastapi", over="commits", repo="../fastapi", first_parent=True),
+            "../fastapi",
+            True,
+            False,
+            id="commits",
+        ),
+        pytest.param(
+            Options(package="fastapi", over="commits", first_parent=False),
+            None,
+            False,
+            False,
+            id="every-commit",
+        ),
+        pytest.param(
+            Options(package="fastapi", repo="https://example.org/fastapi.git", drill=True),
+            "https://example.org/fastapi.git",
+            True,
+            True,
+            id="drill",
+        ),
+    ],
+)
+def test_where_the_commits_are_and_which_count(
+    options: Options, repository: str | None, first_parent: bool, drill: bool
+) -> None:
+    plan = make_plan(options, probe(), ProbeMetadata())
+
+    assert (plan.repository, plan.first_parent, plan.drill) == (repository, first_parent, drill)
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"), [(None, True), (True, True), (False, False)], ids=["not-said", "yes", "no"]
+)
+def test_the_culprit_is_looked_for_unless_the_user_says_no(said: bool | None, wanted: bool) -> None:
+    plan = make_plan(Options(package="fastapi", culprit=said), probe(), ProbeMetadata())
+
+    assert plan.culprit is wanted
+
+
+def test_overrides_are_in_the_plan_and_in_the_options_of_a_check() -> None:
+    options = Options(package="fastapi", override=("anyio<4", "typing-extensions >= 4"), with_=("h11==0.9",))
+
+    plan = make_plan(options, probe(), ProbeMetadata(), probe_path="leak.py")
+
+    assert plan.overrides == ("anyio<4", "typing-extensions>=4")
+    assert plan.check_options() == (
+        "--probe",
+        "leak.py",
+        "--with=h11==0.9",
+        "'--override=anyio<4'",
+        "'--override=typing-extensions>=4'",
+    )
+
+
+OLD_LOCK, NEW_LOCK = LockText(name="old.txt", text="alpha==1\n"), LockText(name="new.txt", text="alpha==2\n")
+
+
+def test_two_lock_files_are_compared_whatever_package_the_probe_names() -> None:
+    options = Options(
+        package="fastapi",
+        good="0.69",
+        bad="0.69.0",
+        releases="nonsense",
+        repo="../fastapi",
+        over="starlette",
+        all=True,
+        fixed_in="0.70",
+        jobs=3,
+        with_=("h11",),
+    )
+
+    plan = make_plan(options, probe(), ProbeMetadata(), probe_path="leak.py", locks=(OLD_LOCK, NEW_LOCK))
+
+    assert plan == Plan(
+        project="",
+        extras=(),
+        probe=probe(),
+        probe_path="leak.py",
+        over=LOCKS,
+        locks=(OLD_LOCK, NEW_LOCK),
+        held=("h11",),
+        jobs=3,
+        most_jobs=3,
+    )
+
+
+def test_two_lock_files_need_no_package() -> None:
+    plan = make_plan(Options(jobs=1), probe(), ProbeMetadata(), locks=(OLD_LOCK, NEW_LOCK))
+
+    assert (plan.project, plan.over, plan.named) == ("", LOCKS, "")
+
+
+@pytest.mark.parametrize("name", ["any", "Any", "fastapi"])
+def test_beside_two_lock_files_any_project_can_be_held_or_overridden(name: str) -> None:
+    options = Options(package="fastapi", with_=(f"{name}==1",), override=(f"{name}==1",))
+
+    plan = make_plan(options, probe(), ProbeMetadata(), locks=(OLD_LOCK, NEW_LOCK))
+
+    assert (plan.held, plan.overrides) == ((f"{name}==1",), (f"{name}==1",))
+
+
+def test_the_other_options_of_a_comparison_of_locks_are_checked() -> None:
+    with pytest.raises(UsageError) as caught:
+        make_plan(Options(jobs=0), probe(), ProbeMetadata(), locks=(OLD_LOCK, NEW_LOCK))
+
+    assert str(caught.value) == "`--jobs 0` is out of range"
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        pytest.param("2022-01-10", END_OF_DAY, id="a-day-is-its-end"),
+        pytest.param("20220110", END_OF_DAY, id="a-day-without-dashes"),
+        pytest.param("2022-01-10T12:00", datetime(2022, 1, 10, 12, tzinfo=UTC), id="a-moment-is-in-utc"),
+        pytest.param("2022-01-10 12:00:30", datetime(2022, 1, 10, 12, 0, 30, tzinfo=UTC), id="a-blank"),
+        pytest.param("2022-01-10T12:00Z", datetime(2022, 1, 10, 12, tzinfo=UTC), id="utc-as-said"),
+        pytest.param("2022-01-10T00:00", day("2022-01-10"), id="midnight-is-a-moment"),
+        pytest.param("2022-01-10T12:00+02:00", datetime(2022, 1, 10, 10, tzinfo=UTC), id="another-time-zone"),
+    ],
+)
+def test_a_day_stands_for_its_end_and_a_moment_for_itself(text: str, moment: datetime) -> None:
+    read = parse_moment(text, "--good")
+
+    assert read == moment
+    assert read.tzinfo is not None
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2022-02-30", "2022-01-10T25:00", "0.69.0"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_moment(text, "--bad")
+
+    assert (str(caught.value), caught.value.hint) == (f"`{text}` cannot be read (--bad)", MOMENT_FORM)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.datetimes(), st.none() | st.integers(-12, 14))
+def test_a_moment_that_was_written_is_read_as_it_was(moment: datetime, hours: int | None) -> None:
+    zone = None if hours is None else timezone(timedelta(hours=hours))
+    written = moment.replace(tzinfo=zone)
+
+    assert parse_moment(written.isoformat(), "--good") == written.replace(tzinfo=zone or UTC)

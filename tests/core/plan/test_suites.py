@@ -1,0 +1,162 @@
+"""What a suite's file says, whether answers agree with claims, and which exit code is the worst."""
+
+from __future__ import annotations
+
+import pytest
+
+from bisect_asgi.core.errors import ExitCode, UsageError
+from bisect_asgi.core.plan import suites
+from bisect_asgi.core.plan.options import Options
+from bisect_asgi.core.plan.plan import Claim
+from bisect_asgi.core.plan.suites import Agreement, Entry, SeenChange, agreement, worst
+
+SUITE = """\
+[defaults]
+python = "3.11"
+with = ["httpx"]
+
+[[probe]]
+probe = "leak.py"
+bad-above = 10
+
+[[probe]]
+package = "starlette"
+command = "pytest -x"
+"""
+
+
+def test_a_suites_file_has_defaults_and_a_table_for_each_probe() -> None:
+    suite = suites.read(SUITE, name="nightly.toml")
+
+    assert suite.defaults == Options(python="3.11", with_=("httpx",))
+    assert suite.entries == (
+        Entry(probe="leak.py", options=Options(bad_above=10)),
+        Entry(probe=None, options=Options(package="starlette", command="pytest -x")),
+    )
+
+
+FORM = (
+    'it has a `[[probe]]` table for each probe, with `probe = "PATH"` and any option of the command line, '
+    "and `[defaults]` for all of them"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        pytest.param("", "`s.toml` names no probe", FORM, id="empty"),
+        pytest.param("[defaults]\njobs = 1", "`s.toml` names no probe", FORM, id="defaults-alone"),
+        pytest.param(
+            '[[probes]]\nprobe = "a.py"',
+            "`s.toml` has an unknown key: `probes`",
+            "did you mean `probe`?",
+            id="unknown-key",
+        ),
+        pytest.param("xyz = 1", "`s.toml` has an unknown key: `xyz`", FORM, id="a-key-like-none"),
+        pytest.param(
+            '[[probe]]\nprob = "a.py"',
+            "`[[probe]]` in `s.toml` has an unknown option: `prob`",
+            "did you mean `probe`?",
+            id="unknown-option",
+        ),
+        pytest.param(
+            "[defaults]\ntime-out = 3",
+            "`[defaults]` in `s.toml` has an unknown option: `time-out`",
+            "did you mean `timeout`?",
+            id="unknown-default",
+        ),
+        pytest.param(
+            '[probe]\nprobe = "a.py"',
+            "`s.toml` is not as expected: Expected `array`, got `object`",
+            FORM,
+            id="one-table",
+        ),
+        pytest.param(
+            "[[probe]]\nprobe = 3",
+            "`s.toml` is not as expected: Expected `str | null`, got `int`",
+            FORM,
+            id="no-path",
+        ),
+        pytest.param(
+            '[[probe]]\npackage = "demo"',
+            "`[[probe]]` number 1 in `s.toml` names no probe",
+            'it has `probe = "PATH"`, or `command`, or `app` with a `load`',
+            id="no-probe",
+        ),
+        pytest.param(
+            '[[probe]]\nprobe = "a.py"\n' * 2,
+            "`s.toml` has the same probe twice: `a.py`",
+            "remove one of them, or let them differ in an option, such as `package`",
+            id="twice",
+        ),
+        pytest.param(
+            '[[probe]]\ncommand = "true"\n' * 2,
+            "`s.toml` has the same probe twice: `true`",
+            "remove one of them, or let them differ in an option, such as `package`",
+            id="a-command-twice",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_suites_file_is_said(text: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        suites.read(text, name="s.toml")
+
+    assert (str(raised.value), raised.value.hint) == (message, hint)
+
+
+def test_what_is_no_toml_is_said_with_its_place() -> None:
+    with pytest.raises(UsageError, match=r"^`s\.toml` is no valid TOML: .*line 1") as raised:
+        suites.read("probe\n", name="s.toml")
+
+    assert raised.value.hint == FORM
+
+
+def test_one_probe_may_be_there_for_two_packages() -> None:
+    text = '[[probe]]\nprobe = "a.py"\npackage = "one"\n[[probe]]\nprobe = "a.py"\npackage = "two"\n'
+
+    assert [entry.options.package for entry in suites.read(text, name="s.toml").entries] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        pytest.param([], ExitCode.FOUND, id="none"),
+        pytest.param([ExitCode.FOUND, ExitCode.FOUND], ExitCode.FOUND, id="all-found"),
+        pytest.param([ExitCode.NOT_REPRODUCED, ExitCode.FOUND], ExitCode.NOT_REPRODUCED, id="one-not"),
+        pytest.param([ExitCode.NOT_REPRODUCED, ExitCode.INCONCLUSIVE], ExitCode.INCONCLUSIVE, id="untold"),
+        pytest.param([ExitCode.GOOD_END_FAILS, ExitCode.INCONCLUSIVE], ExitCode.GOOD_END_FAILS, id="end"),
+        pytest.param([ExitCode.UNAVAILABLE, ExitCode.GOOD_END_FAILS], ExitCode.UNAVAILABLE, id="outage"),
+        pytest.param([ExitCode.USAGE, ExitCode.UNAVAILABLE], ExitCode.USAGE, id="a-broken-probe"),
+        pytest.param([ExitCode.BUG, ExitCode.USAGE], ExitCode.BUG, id="a-bug"),
+        pytest.param([ExitCode.INTERRUPTED, ExitCode.BUG], ExitCode.INTERRUPTED, id="interrupted"),
+    ],
+)
+def test_the_exit_code_is_that_of_the_most_severe(codes: list[ExitCode], expected: ExitCode) -> None:
+    assert worst(codes) == worst(reversed(codes)) == expected
+
+
+def test_every_exit_code_has_its_severity() -> None:
+    assert sorted(suites.SEVERITY) == sorted(ExitCode)
+
+
+def seen(first: str, *others: str, fix: bool = False) -> SeenChange:
+    return SeenChange(first=first, is_fix=fix, others=others)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param([seen("1.2")], Agreement.AGREES, id="there"),
+        pytest.param([seen("1.2.0")], Agreement.AGREES, id="the-same-version"),
+        pytest.param([seen("1.3")], Agreement.DISAGREES, id="elsewhere"),
+        pytest.param([seen("1.2", fix=True)], Agreement.DISAGREES, id="the-other-way"),
+        pytest.param([seen("1.3", "1.1", "1.2")], Agreement.CANNOT_TELL, id="in-a-gap"),
+        pytest.param([seen("1.2", "1.1")], Agreement.CANNOT_TELL, id="behind-a-gap"),
+        pytest.param([seen("1.0"), seen("1.1", fix=True), seen("1.2")], Agreement.AGREES, id="one-of-many"),
+        pytest.param([], Agreement.DISAGREES, id="no-change"),
+    ],
+)
+def test_a_claim_agrees_when_a_change_is_there_in_its_direction(
+    changes: list[SeenChange], expected: Agreement
+) -> None:
+    assert agreement(Claim(version="1.2", fixed=False), changes) is expected

@@ -1,0 +1,55 @@
+"""Errors travel between processes whole, and each has its exit code."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
+from bisect_asgi.core.events import AnswerKind
+
+
+@pytest.mark.parametrize("kind", [BisectError, UsageError, Unavailable])
+@pytest.mark.parametrize("hint", [pytest.param("try again", id="hint"), pytest.param(None, id="no-hint")])
+def test_an_error_comes_back_from_a_worker_as_it_was(kind: type[BisectError], hint: str | None) -> None:
+    error = pickle.loads(pickle.dumps(kind("the index did not answer", hint=hint)))
+
+    assert type(error) is kind
+    assert (str(error), error.hint) == ("the index did not answer", hint)
+
+
+def test_a_hint_need_not_be_given() -> None:
+    assert UsageError("no package is named").hint is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        pytest.param(UsageError, 2, id="usage"),
+        pytest.param(Unavailable, 6, id="unavailable"),
+    ],
+)
+def test_an_error_has_its_exit_code(kind: type[BisectError], code: int) -> None:
+    assert kind.exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        pytest.param(AnswerKind.FOUND, 0, id="found"),
+        pytest.param(AnswerKind.NOT_REPRODUCED, 3, id="not-reproduced"),
+        pytest.param(AnswerKind.GOOD_END_FAILS, 4, id="good-end-fails"),
+        pytest.param(AnswerKind.INCONCLUSIVE, 5, id="inconclusive"),
+        pytest.param(AnswerKind.UNAVAILABLE, 6, id="unavailable"),
+        pytest.param(AnswerKind.INTERRUPTED, 130, id="interrupted"),
+        pytest.param(AnswerKind.NOT_ASKED, 2, id="not-asked"),
+    ],
+)
+def test_each_answer_has_its_exit_code(kind: AnswerKind, code: int) -> None:
+    assert kind.exit_code == code
+
+
+def test_no_answer_shares_pythons_exit_code_for_a_traceback() -> None:
+    assert ExitCode.BUG.value == 1
+    assert ExitCode.BUG not in {kind.exit_code for kind in AnswerKind}

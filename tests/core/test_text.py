@@ -1,0 +1,138 @@
+"""Numbers, dates and lists as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from bisect_asgi.core import text as formats
+from bisect_asgi.core.model import Distribution, Move
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "text"),
+    [
+        pytest.param(0, "release", "0 releases", id="none"),
+        pytest.param(1, "release", "1 release", id="one"),
+        pytest.param(2, "release", "2 releases", id="several"),
+        pytest.param(12345, "run", "12,345 runs", id="thousands"),
+        pytest.param(1, "process", "1 process", id="one-ending-in-s"),
+        pytest.param(2, "process", "2 processes", id="ending-in-s"),
+        pytest.param(2, "index", "2 indexes", id="ending-in-x"),
+        pytest.param(2, "branch", "2 branches", id="ending-in-ch"),
+        pytest.param(3, "dependency", "3 dependencies", id="ending-in-y"),
+        pytest.param(3, "day", "3 days", id="ending-in-y-after-a-vowel"),
+    ],
+)
+def test_a_noun_agrees_with_its_count(count: int, noun: str, text: str) -> None:
+    assert formats.plural(count, noun) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        pytest.param(0.0, "0.00 s", id="nothing"),
+        pytest.param(0.07, "0.07 s", id="hundredths"),
+        pytest.param(1.0, "1.0 s", id="one-second"),
+        pytest.param(3.2, "3.2 s", id="tenths"),
+        pytest.param(9.94, "9.9 s", id="below-ten"),
+        pytest.param(9.96, "10 s", id="rounded-to-ten"),
+        pytest.param(48.3, "48 s", id="seconds"),
+        pytest.param(59, "59 s", id="most-seconds"),
+        pytest.param(59.7, "1 min", id="rounded-to-a-minute"),
+        pytest.param(108, "1 min 48 s", id="minutes"),
+        pytest.param(3599, "59 min 59 s", id="most-minutes"),
+        pytest.param(3599.7, "1 h", id="rounded-to-an-hour"),
+        pytest.param(7500, "2 h 5 min", id="hours"),
+    ],
+)
+def test_a_duration_has_the_digits_that_matter(seconds: float, text: str) -> None:
+    assert formats.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        pytest.param(0, "0 B", id="nothing"),
+        pytest.param(5, "5 B", id="few-bytes"),
+        pytest.param(1023, "1023 B", id="bytes"),
+        pytest.param(1024, "1.0 KiB", id="one-unit"),
+        pytest.param(9 * 1024, "9.0 KiB", id="nine"),
+        pytest.param(10138, "9.9 KiB", id="below-ten"),
+        pytest.param(10200, "10 KiB", id="rounded-to-ten"),
+        pytest.param(10 * 1024, "10 KiB", id="ten"),
+        pytest.param(1_468_006, "1.4 MiB", id="tenths"),
+        pytest.param(31 * 2**20, "31 MiB", id="whole"),
+        pytest.param(3 * 2**30, "3.0 GiB", id="larger"),
+        pytest.param(5000 * 2**40, "5000 TiB", id="beyond-the-last-unit"),
+    ],
+)
+def test_a_size_has_the_unit_that_fits(count: int, text: str) -> None:
+    assert formats.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        pytest.param(datetime(2021, 10, 7, 23, 59, tzinfo=UTC), "2021-10-07", id="utc"),
+        pytest.param(
+            datetime(2021, 10, 8, 1, 30, tzinfo=timezone(timedelta(hours=2))), "2021-10-07", id="other-zone"
+        ),
+        pytest.param(None, "-", id="unknown"),
+    ],
+)
+def test_a_date_is_the_day_in_utc(moment: datetime | None, text: str) -> None:
+    assert formats.date(moment) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        pytest.param("", "", id="nothing"),
+        pytest.param("a", "a", id="one"),
+        pytest.param("ab", "a and b", id="two"),
+        pytest.param("abcd", "a, b, c and d", id="all-that-fit"),
+        pytest.param("abcde", "a, b, c and 2 more", id="more"),
+    ],
+)
+def test_a_listing_ends_in_and(words: str, text: str) -> None:
+    assert formats.listing(iter(words)) == text
+
+
+def test_a_listing_is_as_long_as_it_may_be() -> None:
+    assert formats.listing("abcde", most=5) == "a, b, c, d and e"
+    assert formats.listing("abcde", most=2) == "a and 4 more"
+
+
+def test_a_distribution_is_written_as_a_requirement() -> None:
+    assert str(Distribution(name="h11", version="0.9")) == "h11==0.9"
+
+
+@pytest.mark.parametrize(
+    ("move", "text"),
+    [
+        pytest.param(Move(name="anyio", old="3.7.1", new="4.0.0"), "anyio 3.7.1 → 4.0.0", id="moved"),
+        pytest.param(Move(name="anyio", old=None, new="3.0.0"), "anyio 3.0.0 (added)", id="added"),
+        pytest.param(Move(name="anyio", old="3.0.0", new=None), "anyio 3.0.0 (removed)", id="removed"),
+    ],
+)
+def test_a_move_says_where_from_and_where_to(move: Move, text: str) -> None:
+    assert str(move) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("plain text", "plain text", id="plain"),
+        pytest.param("naïve ☃ 日本", "naïve ☃ 日本", id="letters-of-any-script"),
+        pytest.param("a\tb", "a b", id="a-tab-is-a-blank"),
+        pytest.param("\x1b[31mred", "�[31mred", id="a-sequence-that-colours"),
+        pytest.param("one\rtwo\x07\x00", "one�two��", id="what-moves-the-cursor-or-rings"),
+        pytest.param("\u202etxt.exe", "�txt.exe", id="what-turns-the-direction"),
+        pytest.param("\x9b2J", "�2J", id="a-control-character-of-eight-bits"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_text_of_others_has_nothing_that_a_terminal_obeys(text: str, shown: str) -> None:
+    assert formats.printable(text) == shown

@@ -1,0 +1,692 @@
+"""Sinks: progress as plain lines and as a live display, and what several sinks are told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import StringIO
+
+import pytest
+from rich.console import Console
+from support.builders import (
+    ASSERTION,
+    CONFLICT,
+    IMPORT_ERROR,
+    broken,
+    day,
+    failed,
+    passed,
+    untestable,
+    usable,
+)
+
+from bisect_asgi.core import events
+from bisect_asgi.core.events import Activity, AnswerKind
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.model import (
+    BuiltEnvironment,
+    CulpritKind,
+    Move,
+    Observation,
+    Outcome,
+    Ruling,
+    Trial,
+    Verdict,
+)
+from bisect_asgi.core.tally import Tally
+from bisect_asgi.report.broadcast import Broadcast
+from bisect_asgi.report.progress.memory import Memory
+from bisect_asgi.report.progress.plain import PlainSink
+from bisect_asgi.report.progress.terminal import TerminalSink
+
+STARTED = events.RunStarted(
+    tool_version="1.0",
+    started=datetime(2024, 5, 1, tzinfo=UTC),
+    project="starlette",
+    requirement="starlette=={version}",
+    probe="leak.py",
+    command=None,
+    order="version",
+    dependencies="as-of-release",
+    held=(),
+    good=None,
+    bad=None,
+    releases=None,
+    jobs=2,
+)
+CHOSEN = events.InterpreterChosen(
+    interpreter=usable("3.8.18").interpreter, reason="it installs 10 of 10 releases"
+)
+LISTED = events.CandidatesListed(
+    candidates=tuple(
+        events.CandidateListed(version=f"1.{place}", uploaded=day(f"2021-01-{place + 1:02}"))
+        for place in range(10)
+    ),
+    left_out=(),
+)
+OPENING = [STARTED, CHOSEN, LISTED]
+
+
+def finished(key: int, *runs: Observation, remembered: int = 0, built: bool = True) -> events.TrialFinished:
+    """A trial that was built in 1.25 s and run in 0.4 s."""
+    environment = BuiltEnvironment(digest="d", distributions=(), step="as of the date, wheels only")
+    return events.TrialFinished(
+        trial=Trial(
+            key=key,
+            label=f"1.{key}",
+            observations=runs,
+            environment=environment if built else None,
+            remembered=remembered,
+            build_s=1.21,
+            run_s=0.4,
+        )
+    )
+
+
+def judged(
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    left: int = 0,
+    rulings: Sequence[tuple[int, Ruling]] = (),
+) -> events.Judged:
+    return events.Judged(
+        rulings=tuple(rulings),
+        new_is=Outcome.FAILED,
+        reference=(ASSERTION,),
+        low=low,
+        high=high,
+        left=left,
+    )
+
+
+GOOD = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=1)
+BAD = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION, failed=1)
+SKIPPED = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=CONFLICT)
+DIFFERENT = Ruling(
+    verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=IMPORT_ERROR, different=True, failed=1
+)
+
+DIFFERENT_WARNING = [
+    "warning: 1.1 fails differently from the bad end",
+    "  bad end: check    AssertionError: expected 200, got 500",
+    "  1.1:     import   ImportError: cannot import name 'Lifespan'",
+    "  treated as untestable; use `--any-failure` to count it as bad",
+]
+
+
+def plain_lines(log: Sequence[events.Event], *, verbose: bool = False) -> list[str]:
+    lines: list[str] = []
+    sink = PlainSink(lines.append, verbose=verbose)
+    for event in log:
+        sink(event)
+    return lines
+
+
+def test_plain_progress_is_one_line_for_each_thing_worth_knowing() -> None:
+    log: list[events.Event] = [
+        *OPENING,
+        events.TrialStarted(key=9),
+        events.TrialProgressed(key=9, activity=Activity.BUILDING),
+        finished(9, failed()),
+        judged(high=9, left=9, rulings=[(9, BAD)]),
+        finished(0, passed()),
+        judged(low=0, high=9, left=8, rulings=[(0, GOOD), (9, BAD)]),
+        events.TrialCancelled(key=3),
+        events.RunFinished(kind=AnswerKind.FOUND, elapsed_s=2.0, low=0, high=9),
+    ]
+
+    assert plain_lines(log) == [
+        "python 3.8.18: it installs 10 of 10 releases",
+        "10 releases to look at: 1.0 (2021-01-01) to 1.9 (2021-01-10)",
+        "1.9 bad (AssertionError: expected 200, got 500), built in 1.2 s, run in 0.40 s",
+        "1.0 good, built in 1.2 s, run in 0.40 s",
+        "between 1.0 and 1.9: 8 releases left, about 4 more steps",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "ruling", "line"),
+    [
+        pytest.param(finished(3, passed(), remembered=1), GOOD, "1.3 good, remembered", id="remembered"),
+        pytest.param(
+            finished(3, untestable(), built=False),
+            SKIPPED,
+            "1.3 skip (the requirements conflict)",
+            id="untestable",
+        ),
+        pytest.param(
+            finished(3, broken(), built=False), None, "1.3 broken (no space left on device)", id="broken"
+        ),
+        pytest.param(
+            finished(3, passed(), passed(), remembered=1),
+            GOOD,
+            "1.3 good, built in 1.2 s, run in 0.40 s",
+            id="remembered-in-part",
+        ),
+        pytest.param(
+            finished(3, passed(), remembered=1),
+            BAD,
+            "1.3 bad (AssertionError: expected 200, got 500), remembered",
+            id="ruled-otherwise-than-it-was-seen",
+        ),
+        pytest.param(
+            finished(3, failed(IMPORT_ERROR), remembered=1),
+            DIFFERENT,
+            "1.3 skip (ImportError: cannot import name 'Lifespan'), remembered",
+            id="a-different-failure",
+        ),
+    ],
+)
+def test_a_trial_is_told_as_it_was_ruled_on_and_how_it_came_about(
+    event: events.Event, ruling: Ruling | None, line: str
+) -> None:
+    rulings = [(3, ruling)] if ruling else []
+
+    assert plain_lines([*OPENING, event])[2:] == []  # nobody has ruled yet
+    assert plain_lines([*OPENING, event, judged(rulings=rulings)])[2] == line
+
+
+def test_each_trial_is_told_once() -> None:
+    seen = judged(rulings=[(3, GOOD)])
+
+    assert plain_lines([*OPENING, finished(3, passed(), remembered=1), seen, seen])[2:] == [
+        "1.3 good, remembered"
+    ]
+
+
+def test_the_users_words_stand_for_the_verdicts() -> None:
+    log = [
+        replace(STARTED, term_old="fast", term_new="slow"),
+        LISTED,
+        finished(0, passed()),
+        judged(rulings=[(0, GOOD)]),
+    ]
+
+    assert plain_lines(log)[-1] == "1.0 fast, built in 1.2 s, run in 0.40 s"
+
+
+def test_the_range_is_told_only_when_it_has_changed() -> None:
+    log = [*OPENING, judged(low=0, high=9, left=1), judged(low=0, high=9, left=1), judged(low=0, high=4)]
+
+    assert plain_lines(log)[2:] == ["between 1.0 and 1.9: 1 release left, about 1 more step"]
+
+
+BELIEVED = events.Believed(
+    low=3,
+    high=4,
+    probability=0.62,
+    old=Tally(passed=5).rate,
+    new=Tally(passed=1, failed=4).rate,
+    first=2,
+    last=6,
+    confidence=0.99,
+)
+LIKELIEST = "runs contradict each other: most probably 1.3 → 1.4 (0.62)"
+
+
+SAMPLE = replace(passed(), metrics={"size": 2.0 * 1024**2}, units={"size": "B"})
+LIMIT = events.EndsSampled(
+    metric="size",
+    unit="B",
+    low=0,
+    high=9,
+    reference=None,
+    old=(2.0 * 1024**2,),
+    new=(9.0 * 1024**2,),
+    p=0.001,
+    above=5.0 * 1024**2,
+)
+
+
+def test_a_sample_is_told_with_its_value_and_is_good_only_once_there_is_a_limit() -> None:
+    more = replace(SAMPLE, metrics={"size": 4.0 * 1024**2})
+    beside = replace(SAMPLE, beside={"size": 1024**2})
+    trials = [finished(3, SAMPLE, more, SAMPLE), finished(3, beside), finished(3, SAMPLE, remembered=1)]
+    ruled = judged(rulings=[(3, GOOD)])
+    opening = [replace(STARTED, metric="size"), LISTED]
+
+    before = plain_lines([*opening, *(event for trial in trials for event in (trial, ruled))])
+    after = plain_lines([*opening, LIMIT, *(event for trial in trials for event in (trial, ruled))])
+
+    assert before[1:] == [
+        "1.3 (size = 2.0 MiB), built in 1.2 s, run in 0.40 s",
+        "1.3 (size = 2 × the reference's), built in 1.2 s, run in 0.40 s",
+        "1.3 (size = 2.0 MiB), remembered",
+    ]
+    assert after[1] == "size is 2.0 MiB in 1.0 and 9.0 MiB in 1.9; above 5.0 MiB is bad"
+    assert after[2:] == [line.replace("1.3 (", "1.3 good (") for line in before[1:]]
+
+
+def test_a_run_without_the_metric_is_told_without_a_value() -> None:
+    log = [replace(STARTED, metric="size", limit="above 5.0 MiB"), LISTED, finished(3, passed())]
+
+    assert plain_lines([*log, judged(rulings=[(3, GOOD)])])[1:] == ["1.3 good, built in 1.2 s, run in 0.40 s"]
+
+
+def test_where_runs_contradict_each_other_the_likeliest_place_is_told_instead_of_a_range() -> None:
+    seen = judged(low=1, high=6, left=4)
+
+    assert plain_lines([*OPENING, BELIEVED, seen, seen])[2:] == [LIKELIEST]
+
+
+@pytest.mark.parametrize(
+    ("later", "is_told"),
+    [
+        pytest.param(replace(BELIEVED, probability=0.64), False, id="hardly-more-probable"),
+        pytest.param(replace(BELIEVED, probability=0.81), True, id="more-probable"),
+        pytest.param(replace(BELIEVED, low=4, high=5), True, id="elsewhere"),
+    ],
+)
+def test_the_likeliest_place_is_told_again_only_when_it_has_changed(
+    later: events.Believed, is_told: bool
+) -> None:
+    seen = judged(low=1, high=6, left=4)
+
+    told = plain_lines([*OPENING, BELIEVED, seen, later, seen])[2:]
+
+    assert len(told) == 1 + is_told
+    assert told[0] == LIKELIEST
+
+
+SAMPLED = events.EndsSampled(
+    metric="took",
+    unit="s",
+    low=0,
+    high=9,
+    reference=None,
+    old=(1.0, 1.2, 1.4),
+    new=(2.0, 2.4),
+    p=0.008,
+    above=1.7,
+)
+
+
+@pytest.mark.parametrize(
+    ("sampled", "line"),
+    [
+        pytest.param(SAMPLED, "took is 1.2 s in 1.0 and 2.2 s in 1.9; above 1.7 s is bad", id="above"),
+        pytest.param(
+            replace(SAMPLED, above=None, below=1.7),
+            "took is 1.2 s in 1.0 and 2.2 s in 1.9; below 1.7 s is bad",
+            id="below",
+        ),
+        pytest.param(replace(SAMPLED, above=None), "took is 1.2 s in 1.0 and 2.2 s in 1.9", id="no-limit"),
+        pytest.param(
+            replace(SAMPLED, unit="×", reference=0),
+            "took is 1.2 × the reference's in 1.0 and 2.2 × the reference's in 1.9; "
+            "above 1.7 × the reference's is bad",
+            id="ratios",
+        ),
+        pytest.param(replace(SAMPLED, above=None, new=()), "took is 1.2 s in 1.0", id="an-end-without"),
+    ],
+)
+def test_what_both_ends_showed_is_told_with_the_limit(sampled: events.EndsSampled, line: str) -> None:
+    assert plain_lines([*OPENING, sampled])[2:] == [line]
+    screen = Screen()
+    screen.take([*OPENING, sampled])
+    assert any(line in text for text in screen.file.getvalue().splitlines())
+
+
+@pytest.mark.parametrize("void", [events.AskedAnew(), LISTED], ids=["asked-anew", "other-candidates"])
+def test_what_does_not_count_any_more_is_not_told_later(void: events.Event) -> None:
+    before = [finished(3, passed()), judged(low=1, high=6, left=4), BELIEVED]
+
+    told = plain_lines([*OPENING, *before, void, judged(low=1, high=6, left=4)])
+
+    assert told[-1] == "between 1.1 and 1.6: 4 releases left, about 3 more steps"
+
+
+def test_a_terminal_shows_the_likeliest_place_while_it_searches() -> None:
+    screen = Screen()
+
+    screen.take([*OPENING, judged(low=2, high=7, left=4), BELIEVED])
+    assert screen.status == [LIKELIEST]
+
+    screen.take([events.AskedAnew(), judged(low=2, high=7, left=4)])
+    assert "1.2" in screen.status[-1]
+    assert LIKELIEST not in screen.status
+
+
+def test_a_different_failure_is_a_warning_that_shows_both_once() -> None:
+    seen = judged(rulings=[(1, DIFFERENT)])
+
+    assert plain_lines([*OPENING, seen, seen])[2:] == DIFFERENT_WARNING
+
+
+def test_what_a_probe_writes_is_shown_when_it_is_asked_for() -> None:
+    log = [*OPENING, events.OutputSeen(key=4, text="one\ntwo\n")]
+
+    assert plain_lines(log)[2:] == []
+    assert plain_lines(log, verbose=True)[2:] == ["  1.4 | one", "  1.4 | two"]
+
+
+@pytest.mark.parametrize("verbose", [False, True], ids=["terse", "verbose"])
+def test_plain_lines_have_no_control_codes_and_are_single_lines(verbose: bool) -> None:
+    log = [
+        *OPENING,
+        events.TrialStarted(key=9),
+        events.TrialProgressed(key=9, activity=Activity.RUNNING),
+        events.OutputSeen(key=9, text="some output\n"),
+        finished(9, failed()),
+        judged(low=0, high=9, left=8, rulings=[(1, DIFFERENT)]),
+    ]
+
+    lines = plain_lines(log, verbose=verbose)
+
+    assert lines
+    assert all(line.isprintable() for line in lines)
+
+
+# --- Searches inside the run
+
+
+MIXED = events.CandidatesListed(
+    candidates=tuple(
+        events.CandidateListed(version=version, uploaded=None)
+        for version in ("demo 1.4", "demo 1.5", "demo 1.5 with the dependencies of demo 1.4")
+    ),
+    left_out=(),
+)
+EXPLAINED = events.Explained(
+    package="demo",
+    old="demo 1.4",
+    new="demo 1.5",
+    moves=(Move(name="demo", old="1.4", new="1.5"), Move(name="engine", old="2", new="3")),
+    kind=CulpritKind.DEPENDENCY,
+    sets=(events.ShownSet(moved=(Move(name="engine", old="2", new="3"),)),),
+)
+
+
+def staged(*inner: events.Event) -> list[events.Event]:
+    return [events.Staged(stage=1, event=event) for event in inner]
+
+
+def inside() -> list[events.Event]:
+    """A run that found 1.5, and a stage in which one mix was tried that fails otherwise."""
+    mixing = replace(STARTED, over=events.MIXES, noun="mix", context="of demo 1.4 and demo 1.5")
+    first_two = replace(MIXED, candidates=MIXED.candidates[:2])
+    trial = replace(finished(2, failed(IMPORT_ERROR), remembered=1).trial, label=MIXED.candidates[2].version)
+    return [
+        *OPENING,
+        judged(rulings=[(4, GOOD), (5, BAD)]),
+        *staged(mixing, first_two, MIXED, events.TrialStarted(key=2), events.TrialFinished(trial=trial)),
+        *staged(judged(rulings=[(0, GOOD), (1, BAD), (2, DIFFERENT)])),
+    ]
+
+
+def test_what_happens_in_a_stage_is_shown_further_in_and_once() -> None:
+    lines = plain_lines(inside())[2:]
+
+    assert lines == [
+        "  mixes of demo 1.4 and demo 1.5:",
+        f"  {MIXED.candidates[2].version} skip (ImportError: cannot import name 'Lifespan'), remembered",
+    ]  # and no warning: mixes do fail otherwise
+
+
+def test_a_stages_keys_are_its_own() -> None:
+    log = [*inside(), finished(2, passed(), remembered=1), judged(rulings=[(2, GOOD)])]
+
+    assert plain_lines(log)[-1] == "1.2 good, remembered"
+
+
+@pytest.mark.parametrize(
+    ("new_is", "words"), [(Outcome.FAILED, "demo 1.4 is bad with"), (Outcome.PASSED, "demo 1.4 is good with")]
+)
+def test_what_carries_the_change_is_told_in_the_word_of_the_newer_side(new_is: Outcome, words: str) -> None:
+    (line,) = plain_lines([*OPENING, replace(judged(), new_is=new_is), EXPLAINED])[2:]
+
+    assert line.startswith(f"{words} engine 3")
+
+
+def test_what_there_is_to_know_beforehand_is_noted() -> None:
+    assert plain_lines([STARTED, events.Noted(text="2 entries passed over")]) == [
+        "note: 2 entries passed over"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plan", "line"),
+    [
+        pytest.param(
+            replace(STARTED, noun="upload", context="with demo==1.0"),
+            "10 uploads to look at with demo==1.0: ",
+            id="uploads",
+        ),
+        pytest.param(replace(STARTED, noun="commit"), "10 commits to look at: ", id="commits"),
+    ],
+)
+def test_candidates_are_called_what_they_are(plan: events.RunStarted, line: str) -> None:
+    assert plain_lines([plan, LISTED])[0].startswith(line)
+
+
+def test_a_day_that_a_label_has_is_not_said_twice() -> None:
+    dated = events.CandidateListed(version="2021-01-05 00:00:01 demo 1", uploaded=day("2021-01-05"))
+
+    (line,) = plain_lines([STARTED, replace(LISTED, candidates=(dated, dated))])
+
+    assert line.count("2021-01-05") == 2  # once for either end
+
+
+class Screen:
+    """A terminal that keeps what was written to it."""
+
+    def __init__(self) -> None:
+        self.file = StringIO()
+        self.sink = TerminalSink(
+            Console(file=self.file, force_terminal=True, width=120, color_system=None, _environ={})
+        )
+
+    def take(self, log: Sequence[events.Event]) -> None:
+        for event in log:
+            self.sink(event)
+
+    @property
+    def status(self) -> list[str]:
+        """What stands below the finished trials right now, without the spinner."""
+        out = StringIO()
+        Console(file=out, width=120, _environ={}).print(self.sink)
+        return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_a_terminal_shows_what_each_running_trial_is_doing() -> None:
+    screen = Screen()
+
+    screen.take(
+        [
+            *OPENING,
+            events.TrialStarted(key=9),
+            events.TrialStarted(key=0),
+            events.TrialStarted(key=5),
+            events.TrialProgressed(key=9, activity=Activity.RUNNING),
+            events.TrialProgressed(key=0, activity=Activity.BUILDING),
+        ]
+    )
+
+    words = [line.split()[1:3] for line in screen.status]
+    assert words == [["1.0", "building"], ["1.5", "waiting"], ["1.9", "running"]]
+
+
+def test_trials_that_have_ended_or_were_cancelled_are_not_shown_as_running() -> None:
+    screen = Screen()
+
+    screen.take(
+        [
+            *OPENING,
+            events.TrialStarted(key=9),
+            events.TrialStarted(key=3),
+            finished(9, failed()),
+            events.TrialCancelled(key=3),
+            events.TrialProgressed(key=3, activity=Activity.RUNNING),  # it did not know yet
+        ]
+    )
+
+    assert screen.status == []
+
+
+def test_a_terminal_shows_what_the_range_has_shrunk_to_and_what_is_left() -> None:
+    screen = Screen()
+
+    screen.take([*OPENING, judged(low=2, high=7, left=4)])
+
+    # Forty places for nine steps: 2/9 of them are 9, 7/9 are 31.
+    bar = "━" * 9 + "╌" * 22 + "━" * 9
+    assert screen.status == [f"1.2 {bar} 1.7   4 releases left, about 3 more steps"]
+
+
+def test_a_terminal_says_when_only_the_confirmation_is_left() -> None:
+    screen = Screen()
+
+    screen.take([*OPENING, judged(low=4, high=5)])
+
+    assert screen.status[-1].endswith("1.5   confirming")
+
+
+def test_a_terminal_says_what_it_waits_for_before_the_releases_are_known() -> None:
+    screen = Screen()
+
+    assert screen.status[0].endswith("asking the index")
+
+
+def test_a_terminal_keeps_finished_trials_and_leaves_no_display_behind() -> None:
+    screen = Screen()
+
+    with screen.sink:
+        screen.take(
+            [
+                *OPENING,
+                events.TrialStarted(key=9),
+                finished(9, failed()),
+                judged(low=0, high=9, left=8, rulings=[(1, DIFFERENT), (9, BAD)]),
+            ]
+        )
+
+    written = screen.file.getvalue()
+    assert "Python 3.8.18: it installs 10 of 10 releases" in written
+    assert "✗ 1.9 bad (AssertionError: expected 200, got 500), built in 1.2 s, run in 0.40 s" in written
+    assert all(line in written for line in DIFFERENT_WARNING)
+    assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1  # the cursor is back
+    assert "releases left" not in written.rpartition("\x1b[?25h")[2]
+
+
+@pytest.mark.parametrize(
+    ("run", "rulings", "mark"),
+    [
+        pytest.param(passed(), [(3, GOOD)], "✓", id="passed"),
+        pytest.param(failed(), [(3, BAD)], "✗", id="failed"),
+        pytest.param(untestable(), [(3, SKIPPED)], "?", id="untestable"),
+        pytest.param(failed(IMPORT_ERROR), [(3, DIFFERENT)], "?", id="failed-otherwise"),
+        pytest.param(broken(), [], "!", id="broken"),
+    ],
+)
+def test_outcomes_can_be_told_apart_without_colour(
+    run: Observation, rulings: list[tuple[int, Ruling]], mark: str
+) -> None:
+    screen = Screen()
+
+    with screen.sink:
+        screen.take([*OPENING, finished(3, run), judged(rulings=rulings)])
+
+    assert f"{mark} 1.3 " in screen.file.getvalue()
+
+
+def test_a_terminal_shows_stages_further_in_and_what_carries_the_change() -> None:
+    screen = Screen()
+
+    with screen.sink:
+        screen.take([*inside(), EXPLAINED, events.Noted(text="a note")])
+
+    written = screen.file.getvalue()
+    assert f"  ? {MIXED.candidates[2].version} skip" in written
+    assert "demo 1.4 is bad with engine 3" in written
+    assert "note: a note" in written
+    assert "fails differently" not in written
+
+
+def test_a_terminal_shows_what_runs_in_a_stage_by_its_label_there() -> None:
+    screen = Screen()
+
+    screen.take([*inside(), *staged(events.TrialStarted(key=1))])
+
+    (line,) = (line for line in screen.status if "waiting" in line)
+    assert "demo 1.5 waiting" in line
+
+
+def test_what_a_probe_wrote_is_shown_on_a_terminal_as_it_is() -> None:
+    file = StringIO()
+    sink = TerminalSink(Console(file=file, force_terminal=True, width=120, color_system=None), verbose=True)
+
+    with sink:
+        for event in [*OPENING, events.OutputSeen(key=4, text="[red]not a style[/nor this]\n")]:
+            sink(event)
+
+    assert "  1.4 │ [red]not a style[/nor this]" in file.getvalue()
+
+
+def test_memory_keeps_all_events_but_the_output() -> None:
+    memory = Memory()
+
+    output = events.OutputSeen(key=4, text="x")
+
+    for event in [*OPENING, output, finished(4, passed()), *staged(output, finished(4, passed()))]:
+        memory(event)
+
+    assert memory.events == [*OPENING, finished(4, passed()), *staged(finished(4, passed()))]
+
+
+def test_every_sink_is_told_every_event_whole_and_one_at_a_time() -> None:
+    first, second = Memory(), Memory()
+    emit = Broadcast([first, second])
+    workers = [
+        threading.Thread(target=lambda key=key: [emit(events.TrialStarted(key=key)) for _ in range(200)])
+        for key in range(4)
+    ]
+
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert len(first.events) == 800
+    assert first.events == second.events  # in one order
+
+
+def test_a_run_that_contradicts_others_is_told_as_it_went() -> None:
+    both = replace(BAD, passed=1, failed=1)
+    log = [*OPENING, finished(3, failed()), judged(rulings=[(3, BAD)])]
+    log += [
+        finished(3, passed()),
+        judged(rulings=[(3, both)]),
+        finished(3, failed()),
+        judged(rulings=[(3, both)]),
+    ]
+
+    told = plain_lines(log)[-3:]
+
+    assert [line.split(", built")[0] for line in told] == [
+        "1.3 bad (AssertionError: expected 200, got 500)",
+        "1.3 passed",
+        "1.3 failed (AssertionError: expected 200, got 500)",
+    ]
+
+
+def test_what_is_wrong_with_a_metric_is_no_reason_for_a_run_that_passed() -> None:
+    both = replace(BAD, passed=1, failed=1)
+    complained = replace(passed(), signature=signature.complaint("the metric `p50` cannot be read"))
+    log = [*OPENING, finished(3, complained), judged(rulings=[(3, both)])]
+
+    assert plain_lines(log)[-1].split(", built")[0] == "1.3 passed"
+
+
+def test_a_sample_on_the_wrong_side_of_the_limit_is_told_with_its_own_value() -> None:
+    both = replace(BAD, passed=1, failed=1)
+    other = replace(SAMPLE, metrics={"size": 8.0 * 1024**2})
+    log = [replace(STARTED, metric="size", limit="above 5.0 MiB"), LISTED]
+    log += [finished(3, SAMPLE), judged(rulings=[(3, GOOD)]), finished(3, other), judged(rulings=[(3, both)])]
+
+    assert [line.split(", built")[0] for line in plain_lines(log)[1:3]] == [
+        "1.3 good (size = 2.0 MiB)",
+        "1.3 (size = 8.0 MiB)",
+    ]

@@ -1,0 +1,278 @@
+"""What came of each probe of a suite: rows, table, document, progress."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+from support.builders import run_started
+
+from bisect_asgi.core import events
+from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
+from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.model import CulpritKind, Move
+from bisect_asgi.core.plan.plan import Claim
+from bisect_asgi.core.plan.suites import Agreement
+from bisect_asgi.report.document import Report, ReportedChange
+from bisect_asgi.report.progress.board import Board
+from bisect_asgi.report.suite import (
+    SuiteReport,
+    SuiteRow,
+    render_json,
+    row_not_begun,
+    row_of,
+    row_of_bug,
+    row_of_error,
+    suite_report,
+)
+from bisect_asgi.report.text.suite import render
+
+PLAN = run_started()
+MOVE = Move(name="dep", old="1.0", new="2.0")
+BROUGHT = events.Explained(
+    package="demo",
+    old="demo 1.1",
+    new="demo 1.2",
+    moves=(MOVE, Move(name="demo", old="1.1", new="1.2")),
+    kind=CulpritKind.DEPENDENCY,
+    sets=(events.ShownSet(moved=(MOVE,)),),
+)
+FOUND = Report(
+    exit_code=ExitCode.FOUND,
+    kind=AnswerKind.FOUND,
+    headline="demo 1.2 is the first bad release",
+    hint=None,
+    plan=PLAN,
+    interpreter=None,
+    interpreter_reason="",
+    last="1.1",
+    first="1.2",
+    changes=(ReportedChange(last="1.1", first="1.2", verdict="bad"),),
+    why=(BROUGHT,),
+    elapsed_s=58.0,
+)
+NOT_FOUND = replace(
+    FOUND,
+    exit_code=ExitCode.NOT_REPRODUCED,
+    kind=AnswerKind.NOT_REPRODUCED,
+    headline="`leak.py` passes everywhere",
+    hint="try `--all`",
+    last=None,
+    first=None,
+    changes=(),
+    why=(),
+)
+BROKEN_IN = Claim(version="1.2", fixed=False)
+
+
+def test_a_row_has_the_answer_and_what_carries_the_change() -> None:
+    row = row_of("leak.py", FOUND, None, log="run.jsonl")
+
+    assert (row.probe, row.package, row.answer, row.why) == (
+        "leak.py",
+        "demo",
+        "1.1 → 1.2 (bad)",
+        "it brings dep 2.0",
+    )
+    assert (row.exit_code, row.problem, row.claim, row.agreement) == (ExitCode.FOUND, "", "", None)
+    assert (row.elapsed_s, row.log) == (58.0, "run.jsonl")
+
+
+def test_a_gap_and_older_changes_are_told_with_the_answer() -> None:
+    older = ReportedChange(last="0.1", first="0.2", verdict="good")
+    report = replace(FOUND, gap=("1.1.1", "1.1.2"), changes=(older, *FOUND.changes))
+
+    assert row_of("leak.py", report, None).answer == "1.1 → 1.2 (bad), 2 between untestable, 1 older change"
+
+
+def test_an_answer_that_is_no_boundary_is_its_sentence() -> None:
+    report = replace(FOUND, last=None, first=None, changes=(), headline="wall has 2 levels")
+
+    assert row_of("leak.py", report, None).answer == "wall has 2 levels"
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        pytest.param(AnswerKind.NOT_REPRODUCED, "not reproduced", id="not-reproduced"),
+        pytest.param(AnswerKind.GOOD_END_FAILS, "good end fails", id="good-end"),
+        pytest.param(AnswerKind.INCONCLUSIVE, "cannot tell", id="inconclusive"),
+        pytest.param(AnswerKind.UNAVAILABLE, "unavailable", id="unavailable"),
+        pytest.param(AnswerKind.INTERRUPTED, "interrupted", id="interrupted"),
+        pytest.param(AnswerKind.NOT_ASKED, "not asked", id="not-asked"),
+    ],
+)
+def test_without_an_answer_a_row_says_so_and_why(kind: AnswerKind, answer: str) -> None:
+    row = row_of("leak.py", replace(NOT_FOUND, kind=kind, exit_code=kind.exit_code), BROKEN_IN)
+
+    assert (row.answer, row.exit_code) == (answer, kind.exit_code)
+    assert (row.problem, row.hint) == ("`leak.py` passes everywhere", "try `--all`")
+    assert (row.claim, row.agreement) == ("broken in 1.2", None)
+
+
+def test_a_boundary_stands_where_the_search_for_the_reason_was_interrupted() -> None:
+    report = replace(FOUND, kind=AnswerKind.INTERRUPTED, exit_code=ExitCode.INTERRUPTED, why=())
+
+    assert row_of("leak.py", report, None).answer == "interrupted behind 1.1 → 1.2 (bad)"
+
+
+@pytest.mark.parametrize(
+    ("claim", "report", "expected"),
+    [
+        pytest.param(BROKEN_IN, FOUND, Agreement.AGREES, id="agrees"),
+        pytest.param(Claim(version="1.2", fixed=True), FOUND, Agreement.DISAGREES, id="the-other-way"),
+        pytest.param(Claim(version="1.0", fixed=False), FOUND, Agreement.DISAGREES, id="elsewhere"),
+        pytest.param(
+            Claim(version="1.1.5", fixed=False),
+            replace(FOUND, left_between=("1.1.5",)),
+            Agreement.CANNOT_TELL,
+            id="left-out",
+        ),
+        pytest.param(BROKEN_IN, replace(FOUND, plan=replace(PLAN, over="date")), None, id="another-axis"),
+        pytest.param(
+            Claim(version="1.2", fixed=True),
+            replace(
+                FOUND,
+                changes=(ReportedChange(last="1.1", first="1.2", verdict="fine"),),
+                plan=replace(PLAN, term_old="fine"),
+            ),
+            Agreement.AGREES,
+            id="in-the-users-words",
+        ),
+    ],
+)
+def test_a_claim_is_compared_with_what_was_found(
+    claim: Claim, report: Report, expected: Agreement | None
+) -> None:
+    assert row_of("leak.py", report, claim).agreement is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "answer", "code"),
+    [
+        pytest.param(UsageError("no such file", hint="look"), "not asked", ExitCode.USAGE, id="usage"),
+        pytest.param(
+            Unavailable("disk full", hint="look"), "unavailable", ExitCode.UNAVAILABLE, id="outside"
+        ),
+    ],
+)
+def test_what_could_not_be_asked_has_its_error(error: BisectError, answer: str, code: ExitCode) -> None:
+    row = row_of_error("leak.py", error, package="demo")
+
+    assert (row.package, row.answer, row.exit_code) == ("demo", answer, code)
+    assert (row.problem, row.hint) == (str(error), "look")
+
+
+def rows() -> list[SuiteRow]:
+    return [
+        row_of("leak.py", FOUND, BROKEN_IN),
+        row_of("other.py", FOUND, Claim(version="1.0", fixed=False)),
+        row_of("hang.py", NOT_FOUND, None),
+        row_of_error("broken.py", UsageError("`broken.py` is no TOML", hint="mend it")),
+        row_of_bug("odd.py", ValueError("surprise"), package="demo"),
+        row_not_begun("late.py", "demo"),
+    ]
+
+
+def text(report: SuiteReport, width: int = 140) -> list[str]:
+    out = StringIO()
+    render(report, Console(file=out, width=width))
+    return out.getvalue().splitlines()
+
+
+def test_the_table_has_a_line_for_each_probe_and_below_it_why_some_have_no_answer() -> None:
+    lines = text(suite_report(rows(), elapsed_s=108, is_interrupted=True))
+
+    cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[:7]]
+    assert cells == [
+        ["Probe", "Package", "Answer", "Why", "Claim", "Runs", "Time"],
+        ["leak.py", "demo", "1.1 → 1.2 (bad)", "it brings dep 2.0", "broken in 1.2: agrees", "0", "58 s"],
+        ["other.py", "demo", "1.1 → 1.2 (bad)", "it brings dep 2.0", "broken in 1.0: disagrees", "0", "58 s"],
+        ["hang.py", "demo", "not reproduced", "0", "58 s"],
+        ["broken.py", "not asked"],
+        ["odd.py", "demo", "a bug of bisect-asgi"],
+        ["late.py", "demo", "interrupted"],
+    ]
+    assert lines[7:] == [
+        "",
+        "hang.py: `leak.py` passes everywhere",
+        "  hint: try `--all`",
+        "",
+        "broken.py: `broken.py` is no TOML",
+        "  hint: mend it",
+        "",
+        "odd.py: a bug of bisect-asgi: ValueError: surprise",
+        "",
+        "2 of 6 probes have their answer, 1 claim disagrees, 1 min 48 s",
+    ]
+
+
+def test_where_the_time_went_is_told_of_each_probe_that_was_run_when_it_is_asked() -> None:
+    report = suite_report(rows(), elapsed_s=108, is_interrupted=False)
+    out = StringIO()
+
+    render(report, Console(file=out, width=140), timings=True)
+
+    titles = [line for line in out.getvalue().splitlines() if line.startswith("Timings")]
+    assert titles == ["Timings of leak.py", "Timings of other.py", "Timings of hang.py"]
+    assert not any("Timings" in line for line in text(report))
+
+
+def test_without_claims_the_table_has_no_column_for_them() -> None:
+    lines = text(suite_report([row_of("leak.py", FOUND, None)], elapsed_s=58, is_interrupted=False))
+
+    assert lines[0].split() == ["Probe", "Package", "Answer", "Why", "Runs", "Time"]
+    assert lines[-1] == "1 of 1 probe has its answer, 58 s"
+
+
+def test_what_probes_say_is_no_markup() -> None:
+    row = replace(row_of("leak.py", NOT_FOUND, None), problem="[bold]x[/bold]", probe="[red].py")
+
+    lines = text(suite_report([row], elapsed_s=1, is_interrupted=False))
+
+    assert lines[1].startswith("[red].py ")
+    assert "[red].py: [bold]x[/bold]" in lines
+
+
+def test_the_exit_code_is_the_worst_of_all_rows_and_an_interrupts_above_them() -> None:
+    found = [row_of("leak.py", FOUND, None)]
+
+    assert suite_report(found, elapsed_s=1, is_interrupted=False).exit_code is ExitCode.FOUND
+    assert suite_report(found, elapsed_s=1, is_interrupted=True).exit_code is ExitCode.INTERRUPTED
+    assert suite_report(rows()[:5], elapsed_s=1, is_interrupted=False).exit_code is ExitCode.BUG
+
+
+def test_the_document_has_all_reports() -> None:
+    document = json.loads(render_json(suite_report(rows(), elapsed_s=108, is_interrupted=True)))
+
+    assert (document["schema"], document["exit_code"]) == ("bisect-asgi.suite/1", 130)
+    first, _, _, broken, *_ = document["probes"]
+    assert (first["answer"], first["agreement"], first["report"]["first"]) == (
+        "1.1 → 1.2 (bad)",
+        "agrees",
+        "1.2",
+    )
+    assert (broken["exit_code"], broken["problem"], broken["report"]) == (2, "`broken.py` is no TOML", None)
+
+
+def test_progress_says_what_has_ended_and_what_runs() -> None:
+    lines: list[str] = []
+    board = Board(lines.append, total=3)
+
+    board.begun("leak.py")
+    board.begun("hang.py")
+    board.ended(row_of("leak.py", FOUND, None))
+    board.begun("broken.py")
+    board.ended(row_of_error("broken.py", UsageError("it is no TOML")))
+    board.ended(row_of("hang.py", NOT_FOUND, None))
+
+    assert lines == [
+        "running: leak.py",
+        "running: hang.py",
+        "[1/3] demo with leak.py: 1.1 → 1.2 (bad), it brings dep 2.0, 58 s; running: hang.py",
+        "[2/3] broken.py: not asked: it is no TOML; running: hang.py",
+        "[3/3] demo with hang.py: not reproduced: `leak.py` passes everywhere, 58 s",
+    ]

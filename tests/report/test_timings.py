@@ -1,0 +1,534 @@
+"""Where the time of a run went: what hand-written logs with dates come to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from io import StringIO
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from support.builders import ASSERTION, passed, run_started
+
+from bisect_asgi.core import events
+from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.model import Outcome, Step, Trial
+from bisect_asgi.report import json as json_report
+from bisect_asgi.report import text
+from bisect_asgi.report.document import fold
+from bisect_asgi.report.spans import Fate, Span
+from bisect_asgi.report.timings import Timings, critical_path, measure
+
+BEGAN_S = 1000.0
+"""What the clock showed: it counts from anywhere."""
+
+VERSIONS = tuple(f"1.{minor}" for minor in range(10))
+
+
+def started(
+    *, jobs: int = 2, most_jobs: int | None = None, over: str = "releases", metric: str | None = None
+) -> events.RunStarted:
+    return run_started(jobs=jobs, most_jobs=most_jobs, over=over, metric=metric, at_s=BEGAN_S)
+
+
+def listed(versions: Sequence[str] = VERSIONS) -> events.CandidatesListed:
+    candidates = tuple(events.CandidateListed(version=each, uploaded=None) for each in versions)
+    return events.CandidatesListed(candidates=candidates, left_out=())
+
+
+def start(key: int, at_s: float) -> events.TrialStarted:
+    return events.TrialStarted(key=key, at_s=BEGAN_S + at_s)
+
+
+def end(
+    key: int, at_s: float, steps: dict[Step, float] | None = None, host: str = ""
+) -> events.TrialFinished:
+    trial = Trial(
+        key=key, label=VERSIONS[key], observations=(passed(),), steps=steps or {}, run_s=0.25, host=host
+    )
+    return events.TrialFinished(trial=trial, at_s=BEGAN_S + at_s)
+
+
+def cancel(key: int, at_s: float) -> events.TrialCancelled:
+    return events.TrialCancelled(key=key, at_s=BEGAN_S + at_s)
+
+
+def judged(low: int | None = None, high: int | None = None) -> events.Judged:
+    return events.Judged(
+        rulings=(), new_is=Outcome.FAILED, reference=(ASSERTION,), low=low, high=high, left=0
+    )
+
+
+def found(
+    low: int | None,
+    high: int | None,
+    elapsed_s: float,
+    *,
+    skipped: tuple[int, ...] = (),
+    shortest: int | None = None,
+) -> events.RunFinished:
+    return events.RunFinished(
+        kind=AnswerKind.FOUND, elapsed_s=elapsed_s, low=low, high=high, skipped=skipped, shortest=shortest
+    )
+
+
+def timed(*log: events.Event, jobs: int = 2, metric: str | None = None) -> Timings:
+    measured = measure([started(jobs=jobs, metric=metric), listed(), *log])
+    assert measured is not None
+    return measured
+
+
+def only(timings: Timings, key: int) -> Span:
+    (span,) = (span for span in timings.spans if span.key == key)
+    return span
+
+
+# Two ends side by side; then 3 and 6 side by side: 3 is old, 6 new; then 4 and 5, of which 4 is new.
+SEARCH = (
+    judged(),
+    start(0, 1),
+    start(9, 1),
+    end(0, 2),
+    end(9, 3),
+    judged(0, 9),
+    start(3, 3),
+    start(6, 3),
+    end(6, 4),
+    judged(0, 6),
+    end(3, 5),
+    judged(3, 6),
+    start(4, 5),
+    start(5, 5),
+    end(4, 6),
+    judged(3, 4),
+    cancel(5, 6),
+    found(3, 4, 7),
+)
+
+
+def test_the_wall_time_is_the_critical_path_with_what_is_before_between_and_after() -> None:
+    timings = timed(*SEARCH)
+
+    assert [span.key for span in timings.spans if span.is_critical] == [9, 3, 4]
+    assert (timings.wall_s, timings.head_s, timings.own_s, timings.tail_s) == (7, 1, 0, 1)
+
+
+def test_what_lies_between_the_trials_of_the_path_is_the_tools_own() -> None:
+    timings = timed(start(0, 1), end(0, 2), start(9, 2.5), end(9, 4), found(0, 9, 4))
+
+    assert timings.own_s == 0.5
+
+
+def test_a_trial_is_ahead_while_another_one_could_make_it_irrelevant() -> None:
+    timings = timed(*SEARCH)
+
+    assert {span.key: span.needed_s for span in timings.spans if span.is_ahead} == {6: 5, 5: 6}
+
+
+def test_what_was_used_won_its_head_start_and_what_was_cancelled_cost_a_worker() -> None:
+    ahead = timed(*SEARCH).speculation
+
+    assert (ahead.count, ahead.used, ahead.cancelled) == (2, 1, 1)
+    # 6 ran from 3 to 4, all of it before 3 was back at 5; 5 was run for a second in vain.
+    assert (ahead.won_s, ahead.cost_s) == (1, 1)
+
+
+def test_of_what_goes_on_after_it_is_needed_only_the_head_start_was_won() -> None:
+    ahead = timed(
+        *(judged(0, 9), start(3, 0), start(6, 0.5), end(3, 2), judged(3, 9), end(6, 4), judged(3, 6)),
+        found(3, 6, 4, skipped=(4, 5)),
+    ).speculation
+
+    assert (ahead.used, ahead.won_s) == (1, 1.5)
+
+
+def test_what_another_result_implied_by_the_time_it_came_back_told_nothing() -> None:
+    timings = timed(
+        *(judged(0, 9), start(3, 0), start(6, 0), end(3, 2), end(6, 2), judged(6, 9)), found(6, 9, 2)
+    )
+
+    assert {span.key: span.fate for span in timings.spans} == {3: Fate.UNUSED, 6: Fate.USED}
+    assert timings.speculation.count == 1
+
+
+def test_an_untestable_candidate_is_a_detour_unless_the_answer_has_it_in_its_gap() -> None:
+    log = (judged(0, 9), start(4, 0), end(4, 1), judged(0, 9), start(5, 1), end(5, 2), judged(0, 5))
+
+    beside = timed(*log, found(0, 5, 2))
+    within = timed(*log, found(0, 5, 2, skipped=(4,)))
+
+    assert (only(beside, 4).fate, only(within, 4).fate) == (Fate.UNUSED, Fate.USED)
+
+
+def test_repetitions_and_spot_checks_are_needed_whatever_comes_back() -> None:
+    timings = timed(
+        *(judged(0, 9), start(4, 0), end(4, 1), judged(0, 4), start(3, 1), end(3, 2), judged(3, 4)),
+        *(start(3, 2), start(4, 2), judged(), end(3, 3), end(4, 3), judged()),
+        *(start(7, 3), start(8, 3), end(7, 4), end(8, 4), found(3, 4, 4)),
+    )
+
+    assert not any(span.is_ahead for span in timings.spans)
+    assert {span.fate for span in timings.spans} == {Fate.USED}
+
+
+@pytest.mark.parametrize(
+    ("over", "more", "shortest"),
+    [
+        pytest.param("mixes", (), None, id="mixes"),
+        pytest.param("releases", (), 1, id="all-changes"),
+        pytest.param(
+            "releases",
+            (events.LevelsFound(metric="wall", unit="s", levels=(), penalty=1.0),),
+            None,
+            id="levels",
+        ),
+    ],
+)
+def test_a_search_without_a_bracket_needs_all_that_it_asks(
+    over: str, more: tuple[events.Event, ...], shortest: int | None
+) -> None:
+    trials = (judged(0, 9), start(3, 0), start(6, 0), end(3, 1), end(6, 1), judged(6, 9))
+
+    timings = measure([started(over=over), listed(), *trials, *more, found(6, 9, 1, shortest=shortest)])
+
+    assert timings is not None
+    assert [(span.is_ahead, span.fate) for span in timings.spans] == [(False, Fate.USED)] * 2
+
+
+def test_what_is_asked_for_while_all_workers_are_busy_waits_for_the_first_that_is_free() -> None:
+    timings = timed(
+        *(start(0, 0), start(1, 0), start(2, 0), start(3, 0), start(4, 0)),
+        *(end(1, 1), end(0, 3), end(2, 4), cancel(3, 3.5), cancel(4, 3.5)),
+    )
+
+    assert {span.key: span.begun_s for span in timings.spans} == {0: 0, 1: 0, 2: 1, 3: 3, 4: 3.5}
+    assert only(timings, 4).took_s == 0
+
+
+def test_it_is_known_for_how_long_how_many_were_under_way() -> None:
+    timings = timed(*SEARCH)
+
+    assert timings.at_once == (2, 2, 3)
+    assert (timings.busy_s, timings.idle_s) == (8, 6)
+    assert timings.mean_at_once == pytest.approx(8 / 7)
+
+
+def test_steps_are_summed_for_all_for_the_reason_and_for_the_path() -> None:
+    steps = {Step.RESOLVE: 0.25, Step.RUN: 0.5}
+    inner = [started(over="mixes"), listed(), start(2, 2), end(2, 3, steps), found(0, 9, 1)]
+
+    timings = timed(
+        *(start(0, 0), start(9, 0), end(0, 1, steps), end(9, 2, {Step.RUN: 2.0})),
+        *(events.Staged(stage=1, event=event) for event in inner),
+        found(0, 9, 3),
+    )
+
+    assert timings.steps == {"resolve": 0.5, "run": 3.0, "other": 0.5}
+    assert timings.steps_of_reason == {"resolve": 0.25, "run": 0.5, "other": 0.25}
+    assert timings.steps_of_path == {"resolve": 0.25, "run": 2.5, "other": 0.25}
+
+
+def test_of_a_trial_without_steps_its_run_is_known_and_of_a_cancelled_one_nothing() -> None:
+    timings = timed(start(0, 0), start(4, 0), end(0, 1), cancel(4, 2))
+
+    assert timings.steps == {"run": 0.25, "other": 0.75, "cancelled": 2}
+
+
+# Environments that are built ahead.
+
+
+def prepare(key: int, at_s: float) -> events.PreparationStarted:
+    return events.PreparationStarted(key=key, at_s=BEGAN_S + at_s)
+
+
+def prepared(key: int, at_s: float, *, is_cancelled: bool = False) -> events.PreparationEnded:
+    steps = {} if is_cancelled else {Step.LINK: 0.5}
+    return events.PreparationEnded(key=key, at_s=BEGAN_S + at_s, steps=steps, is_cancelled=is_cancelled)
+
+
+def test_an_environment_built_ahead_wins_what_was_done_before_its_trial_began() -> None:
+    timings = timed(
+        *(start(0, 0), prepare(4, 0), prepare(7, 1), prepare(2, 1), prepared(7, 2)),
+        *(end(0, 3), start(4, 3), prepared(4, 4), prepared(2, 3, is_cancelled=True), end(4, 5), judged(0, 4)),
+        found(0, 4, 5),
+    )
+
+    ahead = timings.preparation
+    assert (ahead.count, ahead.used, ahead.cancelled) == (3, 1, 1)
+    assert ahead.won_s == 3
+    assert ahead.cost_s == 3  # 7, which nobody came for, and 2
+    assert not any(span.is_critical for span in timings.spans if span.is_preparation)
+
+
+# The lower bound.
+
+
+def test_the_bound_is_the_head_and_the_work_that_counts_by_the_workers() -> None:
+    timings = timed(*SEARCH)
+
+    # 0: 1 s, 9: 2 s, 6: 1 s, 3: 2 s, 4: 1 s; not 5, which was cancelled.
+    assert timings.lower_bound.work_s == 7
+    assert timings.lower_bound.seconds == 1 + 7 / 2
+    assert timings.ratio == pytest.approx(7 / 4.5)
+
+
+def test_who_knows_the_answer_need_not_look_elsewhere() -> None:
+    oracle = timed(*SEARCH).oracle
+
+    assert oracle.work_s == 6  # not 6 either
+
+
+def test_all_of_one_candidate_is_a_chain() -> None:
+    timings = timed(
+        *(
+            prepare(4, 0),
+            prepared(4, 1),
+            start(4, 1),
+            end(4, 3),
+            start(4, 3),
+            start(0, 3),
+            end(0, 4),
+            end(4, 6),
+        ),
+        jobs=4,
+    )
+
+    assert timings.lower_bound.chain_s == timings.lower_bound.seconds == 6
+
+
+def test_where_more_is_under_way_than_there_are_workers_each_counts_for_its_share() -> None:
+    log = (*(start(key, 0) for key in range(4)), end(0, 4), end(1, 4), end(2, 4), cancel(3, 4))
+
+    told = measure([started(jobs=2, most_jobs=4), listed(), *log])
+
+    assert told is not None
+    assert {span.begun_s for span in told.spans} == {0}
+    assert (told.lower_bound.work_s, told.lower_bound.share_s) == (12, 3)
+    assert told.idle_s == 0
+
+
+def test_to_wait_for_another_trial_is_no_work() -> None:
+    timings = timed(start(4, 0), end(4, 4, {Step.WAIT: 3.0, Step.RUN: 1.0}))
+
+    assert timings.lower_bound.work_s == 1
+
+
+def test_measured_runs_of_one_host_are_made_one_after_the_other() -> None:
+    runs = {Step.RUN: 2.0}
+    log = (
+        start(1, 0),
+        start(2, 0),
+        end(1, 2, runs, "a"),
+        end(2, 3, runs, "a"),
+        start(3, 3),
+        end(3, 5, runs, "b"),
+    )
+
+    measured, plain = timed(*log, jobs=4, metric="wall"), timed(*log, jobs=4)
+
+    assert (measured.lower_bound.lane_s, measured.lower_bound.seconds) == (4, 4)
+    assert (plain.lower_bound.lane_s, plain.lower_bound.seconds) == (0, 3)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[events.Event]:
+    """Any order of trials that a search with some workers could have."""
+    moments = draw(st.lists(st.integers(0, 8), min_size=1, max_size=24))
+    jobs = draw(st.integers(1, 4))
+    log: list[events.Event] = [
+        started(jobs=jobs, most_jobs=draw(st.sampled_from([None, 2 * jobs]))),
+        listed(),
+    ]
+    flights: list[int] = []
+    now_s = 0.0
+    for passes in moments:
+        now_s += passes / 4
+        if flights and draw(st.booleans()):
+            key = flights.pop(draw(st.integers(0, len(flights) - 1)))
+            log.append(draw(st.sampled_from([end(key, now_s), cancel(key, now_s)])))
+            sides = draw(st.tuples(st.integers(0, 9), st.integers(0, 9)))
+            log.append(judged(min(sides), max(sides)))
+        elif free := sorted(set(range(10)) - set(flights)):
+            flights.append(draw(st.sampled_from(free)))
+            log.append(start(flights[-1], now_s))
+    return [*log, found(0, 9, now_s)]
+
+
+@given(logs())
+def test_no_bound_exceeds_the_wall_time_and_the_parts_make_the_whole(log: list[events.Event]) -> None:
+    timings = measure(log)
+
+    assert timings is not None
+    assert timings.oracle.seconds <= timings.lower_bound.seconds <= timings.wall_s + 1e-9
+    path = [span for span in timings.spans if span.is_critical]
+    assert all(one.ended_s <= other.begun_s for one, other in pairwise(path))
+    assert sum(timings.at_once) == pytest.approx(timings.wall_s)
+    assert len(timings.at_once) <= 2 * timings.workers + 1
+    if path:
+        whole = timings.head_s + timings.own_s + timings.tail_s + sum(span.took_s for span in path)
+        assert whole == pytest.approx(timings.wall_s)
+
+
+def test_of_trials_that_took_no_time_none_comes_before_itself() -> None:
+    at_once = Span(stage=0, key=1, label="", asked_s=2, begun_s=2, ended_s=2, fate=Fate.USED)
+
+    assert critical_path([at_once, replace(at_once, key=2)]) == (0, 1)
+
+
+# Logs that say less.
+
+
+def test_a_log_that_was_cut_off_ends_with_what_was_last_seen() -> None:
+    timings = timed(start(0, 0), end(0, 1), start(9, 1), prepare(4, 1), start(5, 3))
+
+    assert timings.wall_s == 3
+    assert (only(timings, 9).fate, only(timings, 9).took_s) == (Fate.CANCELLED, 2)
+
+
+def test_what_was_remembered_is_no_work() -> None:
+    timings = timed(end(0, 0), end(9, 0), judged(0, 9), found(0, 9, 0.5))
+
+    assert (timings.spans, timings.lower_bound.seconds, timings.wall_s) == ((), 0.5, 0.5)
+
+
+def test_ends_that_nobody_began_are_passed_over() -> None:
+    assert timed(cancel(3, 1), prepared(3, 1), found(None, None, 1)).spans == ()
+
+
+def test_a_question_that_is_asked_anew_finds_its_candidates_unknown() -> None:
+    timings = timed(
+        *(judged(0, 9), start(4, 0), end(4, 1), events.AskedAnew(), start(3, 1), start(4, 1), end(3, 2)),
+        *(end(4, 2), judged(3, 4), found(3, 4, 2)),
+    )
+
+    assert [span.is_ahead for span in timings.spans if span.key == 4] == [False, True]
+
+
+def test_candidates_that_are_added_leave_what_is_known_of_the_others() -> None:
+    added = replace(listed((*VERSIONS, "2.0")), grows=True)
+
+    timings = timed(
+        judged(0, 9), start(8, 0), end(8, 1), added, start(8, 1), start(10, 1), cancel(10, 2), end(8, 2)
+    )
+
+    assert [span.label for span in timings.spans] == ["1.8", "1.8", "2.0"]
+    assert not any(span.is_ahead for span in timings.spans)
+
+
+def test_a_log_of_mixes_may_have_candidates_that_are_not_listed_yet() -> None:
+    told = measure([started(), start(3, 0), start(12, 0), cancel(12, 1)])
+
+    assert told is not None
+    assert [span.label for span in told.spans] == ["3", "12"]
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        pytest.param([], id="empty"),
+        pytest.param([replace(started(), at_s=None), listed()], id="no-dates"),
+        pytest.param([listed()], id="no-run"),
+    ],
+)
+def test_without_dates_nothing_is_told(log: list[events.Event]) -> None:
+    assert measure(log) is None
+
+
+# The report.
+
+
+def shown(log: Sequence[events.Event], width: int = 100) -> list[str]:
+    out = StringIO()
+    text.render(fold(log), Console(file=out, width=width), timings=True)
+    lines = out.getvalue().splitlines()
+    return lines[lines.index("Timings") :]
+
+
+def staged() -> Iterator[events.Event]:
+    inner = [
+        started(over="mixes"),
+        listed(("old", "new", "a mix with a name that is too long for its line")),
+        start(2, 7),
+    ]
+    for event in (*inner, replace(end(2, 8), trial=replace(end(2, 8).trial, label="")), found(0, 1, 1)):
+        yield events.Staged(stage=1, event=event)
+
+
+def test_the_report_has_sums_and_a_line_for_each_trial() -> None:
+    whole = [started(), listed(), *SEARCH[:-1], prepare(7, 6), prepared(7, 7), *staged(), found(3, 4, 8)]
+
+    lines = shown(whole)
+
+    assert "  Wall time       8.0 s on 2 workers" in lines
+    assert any(
+        line.startswith("  Critical path   6.0 s in 4 trials; 1.0 s before, 1.0 s between") for line in lines
+    )
+    assert max(map(len, lines)) <= 100
+    drawn = [line for line in lines if line.startswith(("  * ", "    "))]
+    assert [line.split()[0] for line in drawn if "#" in line] == ["1.0", "*", "*", "1.6", "*", "*"]
+    assert any(line.split()[:2] == ["1.5", "?"] and set(line.split()[2]) == {"x"} for line in drawn)
+    assert any(line.split()[:2] == ["+", "1.7"] for line in drawn)
+    assert any(line.startswith("  stage 1 ") for line in lines)
+
+
+def test_a_bar_begins_and_ends_where_its_trial_does() -> None:
+    log = [
+        *(started(), listed(), start(0, 0), end(0, 5, {Step.RESOLVE: 2.5, Step.RUN: 2.5})),
+        *(start(9, 5), end(9, 10, {Step.RUN: 5.0}), found(0, 9, 10)),
+    ]
+
+    first, second = (line for line in shown(log) if line.startswith("  * 1."))
+
+    begin = first.index("r")
+    half = (len(second.rstrip()) - begin) / 2
+    assert second.index("#") - begin == pytest.approx(half, abs=1)
+    assert first.index("#") - begin == pytest.approx(half / 2, abs=1)
+    assert set(second.split("1.9")[1].strip()) == {"#"}
+
+
+def test_of_many_trials_the_longest_are_shown_and_the_others_are_counted() -> None:
+    log: list[events.Event] = [started(jobs=80), listed()]
+    versions = [f"2.{minor}" for minor in range(80)]
+    log[1] = listed(versions)
+    log += [start(key, 0) for key in range(80)]
+    for key in range(80):
+        trial = replace(end(0, 0).trial, key=key, label=versions[key])
+        log.append(events.TrialFinished(trial=trial, at_s=BEGAN_S + 1 + key))
+
+    lines = shown([*log, found(0, 79, 90)])
+
+    assert sum(line.startswith(("    2.", "  * 2.")) for line in lines) == 60
+    assert lines[-1].endswith("20 shorter ones not shown")
+    assert any("2.79" in line for line in lines)
+    assert not any("2.0 " in line for line in lines)
+
+
+def test_a_log_without_dates_says_so() -> None:
+    log = [replace(started(), at_s=None), listed(), found(None, None, 0)]
+
+    assert shown(log) == [
+        "Timings",
+        "  the log has no dates: it was written by a version that did not record them",
+    ]
+
+
+def test_a_run_without_trials_has_a_wall_time_alone() -> None:
+    assert shown([started(), listed(), found(None, None, 2)]) == [
+        "Timings",
+        "  Wall time   2.0 s on 2 workers",
+    ]
+
+
+def test_the_json_report_has_them_and_its_stages_do_not() -> None:
+    whole = [started(), listed(), *SEARCH[:-1], *staged(), found(3, 4, 8)]
+
+    document = json.loads(json_report.render(fold(whole)))
+
+    timings = document["timings"]
+    assert (timings["wall_s"], timings["workers"]) == (8, 2)
+    assert timings["lower_bound"] == {"seconds": 5, "work_s": 8, "share_s": 4, "chain_s": 2, "lane_s": 0}
+    assert [stage["timings"] for stage in document["stages"]] == [None]

@@ -1,0 +1,611 @@
+"""Reports of flaky and measured probes: what is in the document, and how it reads."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from statistics import median
+
+import pytest
+from support.builders import failed, passed, run_started, untestable
+from support.noisy_world import NoisyWorld, by_limit, by_metric, flaky, measured, shown, steps
+
+from bisect_asgi.core import codec, events
+from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.metrics.criteria import RATIO
+from bisect_asgi.core.model import Observation, Outcome, Ruling, Trial, Verdict
+from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.tally import Rate, Tally
+from bisect_asgi.report import json as json_report
+from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.rows import How
+from bisect_asgi.report.text.metrics import short, step
+
+MIB = 1024.0**2
+
+STARTED = run_started(project="app", requirement="app=={version}", subject="app")
+MEASURED = replace(STARTED, metric="size")
+LISTED = events.CandidatesListed(
+    candidates=tuple(events.CandidateListed(version=f"1.{place}", uploaded=None) for place in range(5)),
+    left_out=(),
+)
+BELIEVED = events.Believed(
+    low=2,
+    high=3,
+    probability=0.9973,
+    old=Tally(passed=12).rate,
+    new=Tally(passed=3, failed=9).rate,
+    first=3,
+    last=3,
+    confidence=0.99,
+)
+SAMPLED = events.EndsSampled(
+    metric="size",
+    unit="B",
+    low=0,
+    high=4,
+    reference=None,
+    old=(1.0 * MIB, 2.0 * MIB, 3.0 * MIB),
+    new=(8.0 * MIB, 9.0 * MIB),
+    p=0.0123,
+    above=5.5 * MIB,
+)
+FOUND = events.RunFinished(kind=AnswerKind.FOUND, elapsed_s=9.0, low=2, high=3)
+
+
+def tried(key: int, *runs: Observation, remembered: int = 0) -> events.TrialFinished:
+    trial = Trial(key=key, label=f"1.{key}", observations=runs, remembered=remembered)
+    return events.TrialFinished(trial=trial)
+
+
+def judged(*rulings: Ruling, new_is: Outcome = Outcome.FAILED) -> events.Judged:
+    """Rulings on the last candidates of the five."""
+    first = 5 - len(rulings)
+    numbered = tuple(enumerate(rulings, start=first))
+    return events.Judged(rulings=numbered, new_is=new_is, reference=(), low=2, high=3, left=0)
+
+
+GOOD = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=12)
+BAD = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, passed=3, failed=9, signature=failed().signature)
+
+FLAKY: list[events.Event] = [
+    STARTED,
+    LISTED,
+    tried(2, *[passed()] * 12),
+    tried(3, *[failed()] * 9, *[passed()] * 3),
+    judged(GOOD, BAD, BAD),
+    replace(BELIEVED, low=1, high=2, probability=0.3),
+    BELIEVED,
+    FOUND,
+]
+
+
+def line(report: Report, name: str, *, width: int = 200) -> str:
+    """The fact of that name."""
+    lines = shown(report, width=width).splitlines()
+    (found,) = [text for text in lines if text.startswith(f"{name} ")]
+    return found.removeprefix(name).strip()
+
+
+def test_a_candidate_that_passes_and_fails_is_told_by_its_runs_also_where_no_boundary_is() -> None:
+    flaky_one = Ruling(
+        verdict=Verdict.NEW, outcome=Outcome.FAILED, passed=7, failed=1, signature=failed().signature
+    )
+    end = events.RunFinished(kind=AnswerKind.INCONCLUSIVE, elapsed_s=1.0, message="the probe is flaky")
+    runs = tried(3, failed(), *[passed()] * 7)
+
+    text = shown(fold([STARTED, LISTED, runs, judged(flaky_one, GOOD), end]))
+
+    assert "failed 1 of 8: AssertionError: expected 200, got 500" in text
+
+
+# How sure it is.
+
+
+def test_the_last_belief_is_how_sure_the_boundary_is() -> None:
+    boundary = fold(FLAKY).boundary
+
+    assert boundary is not None
+    assert (boundary.last, boundary.first, boundary.among) == ("1.2", "1.3", ("1.3", "1.3"))
+    assert (boundary.probability, boundary.confidence) == (0.9973, 0.99)
+    assert (boundary.old.failed, boundary.old.runs) == (0, 12)
+    assert (boundary.new.failed, boundary.new.runs) == (9, 12)
+
+
+def test_the_text_says_the_probability_and_both_rates_with_their_intervals() -> None:
+    sure = line(fold(FLAKY), "Sure")
+
+    # Wilson's intervals: of 0 of 12 up to 24.2 %, of 9 of 12 from 46.8 % to 91.1 %.
+    old = "0 of 12 runs failed (0 % to 24 %) up to 1.2"
+    new = "9 of 12 (47 % to 91 %) from 1.3 on"
+    assert sure == f"probability 0.9973: {old}, {new}"
+
+
+def test_of_a_metric_samples_beyond_the_limit_are_counted() -> None:
+    sure = line(fold([MEASURED, *FLAKY[1:]]), "Sure")
+
+    assert "0 of 12 samples beyond the limit (0 % to 24 %) up to 1.2, 9 of 12 (" in sure
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"),
+    [(0.9999999, "above 0.9999"), (1.0, "above 0.9999"), (0.9999, "0.9999"), (0.99, "0.99")],
+)
+def test_no_certainty_is_claimed_that_nobody_has(probability: float, words: str) -> None:
+    log = [replace(BELIEVED, probability=probability) if e is BELIEVED else e for e in FLAKY]
+
+    assert f"probability {words}: " in line(fold(log), "Sure")
+
+
+def test_a_release_that_failed_now_and_then_is_told_with_its_runs() -> None:
+    report = fold(FLAKY)
+
+    assert "1.3 failed 9 of 12 runs" in line(report, "Evidence")
+    row = report.row("1.3")
+    assert row
+    assert (row.verdict, row.passed, row.failed) == ("bad", 3, 9)
+
+
+def test_the_document_has_probability_rates_and_range() -> None:
+    document = json.loads(json_report.render(fold(FLAKY)))
+
+    boundary = document["boundary"]
+    assert (boundary["last"], boundary["first"], boundary["probability"]) == ("1.2", "1.3", 0.9973)
+    assert boundary["among"] == ["1.3", "1.3"]
+    assert boundary["new"]["failed"] == 9
+    assert 0.4 < boundary["new"]["low"] < 0.75 < boundary["new"]["high"] < 1
+
+
+def test_without_a_contradiction_nothing_is_believed() -> None:
+    report = fold([event for event in FLAKY if not isinstance(event, events.Believed)])
+
+    assert report.boundary is None
+    assert "probability" not in shown(report)
+
+
+# What is measured.
+
+
+def test_the_limit_is_told_with_the_samples_of_both_ends() -> None:
+    report = fold([MEASURED, LISTED, SAMPLED, judged(GOOD, BAD, BAD), FOUND])
+
+    limit = line(report, "Limit")
+    for part in ("size above 5.5 MiB is bad", "2.0 MiB in 1.0", "8.5 MiB in 1.4"):
+        assert part in limit
+    assert limit.endswith("(medians of 3 and 2; rank test p = 0.012)")
+    assert report.ends is not None
+    assert (report.ends.old, report.ends.new, report.ends.reference) == ("1.0", "1.4", None)
+    assert (report.ends.above, report.ends.below) == (5.5 * MIB, None)
+
+
+def test_a_limit_of_ratios_says_what_they_are_ratios_to() -> None:
+    sampled = replace(SAMPLED, unit=RATIO, reference=0, old=(1.0, 1.1), new=(2.0, 2.2), above=1.5)
+    report = fold([MEASURED, LISTED, sampled, judged(GOOD, BAD, BAD), FOUND])
+
+    limit = line(report, "Limit")
+    for part in ("the ratio of size to 1.0's above 1.5 × is bad", "1.05 × in 1.0", "2.1 × in 1.4"):
+        assert part in limit
+    assert report.ends is not None
+    assert report.ends.reference == "1.0"
+
+
+def test_both_ends_with_as_many_samples_say_so_once() -> None:
+    sampled = replace(SAMPLED, new=(8.0 * MIB, 9.0 * MIB, 9.5 * MIB))
+
+    assert "(medians of 3; rank" in line(fold([MEASURED, LISTED, sampled, judged(GOOD, BAD), FOUND]), "Limit")
+
+
+def test_before_there_is_a_limit_nothing_is_good() -> None:
+    log = [MEASURED, LISTED, tried(3, measured(3.0)), judged(replace(GOOD, passed=1), GOOD)]
+
+    row = fold(log).row("1.3")
+    assert row
+    assert (row.how, row.verdict, row.passed) == (How.RUN, "", 1)
+    for told in (replace(SAMPLED, above=None), events.Noted(text="no limit")):
+        assert fold([*log, told]).row("1.3").verdict == ""  # type: ignore[union-attr]
+    assert fold([*log, SAMPLED]).row("1.3").verdict == "good"  # type: ignore[union-attr]
+
+
+def test_a_limit_that_was_given_tells_what_is_good_from_the_beginning() -> None:
+    given = replace(MEASURED, limit="above 5.5 MiB")
+
+    assert fold([given, LISTED, judged(GOOD, BAD)]).row("1.3").verdict == "good"  # type: ignore[union-attr]
+
+
+def test_ends_that_are_not_apart_have_no_limit_and_both_samples() -> None:
+    sampled = replace(SAMPLED, above=None)
+    report = fold([MEASURED, LISTED, sampled, events.RunFinished(kind=AnswerKind.INCONCLUSIVE, elapsed_s=1)])
+
+    assert line(report, "Limit").startswith("none: size is 2.0 MiB in 1.0")
+
+
+def test_an_end_that_lost_its_samples_is_left_out_of_the_limit() -> None:
+    report = fold([MEASURED, LISTED, replace(SAMPLED, new=(), above=None), FOUND])
+
+    limit = line(report, "Limit")
+    assert "1.0" in limit
+    assert "1.4" not in limit
+
+
+def test_rows_have_the_samples_that_count() -> None:
+    runs = (
+        replace(measured(90.0 * MIB), is_warm_up=True),
+        measured(2.0 * MIB),
+        failed(),
+        passed(),
+        measured(4.0 * MIB),
+    )
+    report = fold([MEASURED, LISTED, tried(3, *runs, remembered=3), judged(GOOD, BAD, BAD), FOUND])
+
+    row = report.row("1.3")
+    assert row
+    assert row.samples == (2.0 * MIB, 4.0 * MIB)
+    # The warm-up was remembered, and is no run.
+    assert row.remembered == 2
+    assert report.unit == "B"
+    assert "1.3: size 3.0 MiB (2.0 to 4.0), 2 samples" in line(report, "Evidence")
+    document = json.loads(json_report.render(report))
+    assert document["rows"][3]["samples"] == [2.0 * MIB, 4.0 * MIB]
+
+
+def test_samples_with_a_reference_beside_them_are_ratios_in_rows() -> None:
+    runs = [replace(measured(3.0, unit="s"), beside={"size": 2.0})]
+    report = fold([MEASURED, LISTED, tried(3, *runs), judged(GOOD, BAD, BAD), FOUND])
+
+    row = report.row("1.3")
+    assert row
+    assert row.samples == (1.5,)
+    assert report.unit == RATIO
+
+
+def test_what_was_seen_before_the_question_changed_does_not_count() -> None:
+    before = [tried(3, measured(7.0)), tried(0, measured(8.0)), judged(GOOD, BAD, BAD)]
+    after = [tried(3, replace(measured(3.0), beside={"size": 2.0})), judged(GOOD, BAD)]
+
+    report = fold([MEASURED, LISTED, *before, events.AskedAnew(), *after, FOUND])
+
+    assert {row.version: row.samples for row in report.rows if row.samples} == {"1.3": (1.5,)}
+    assert report.row("1.0").how is not How.RUN  # type: ignore[union-attr]
+
+
+def test_what_is_known_of_other_candidates_is_void_with_them() -> None:
+    # Keys are places in the list: of a new list they mean other candidates, or none.
+    levels = (events.MetricLevel(first=0, last=4, value=1.0),)
+    of_old = [
+        BELIEVED,
+        events.Confirmed(low=2, high=3, runs=9, luck=0.004),
+        SAMPLED,
+        events.LevelsFound(metric="size", unit="B", levels=levels, penalty=9.0, creep=0.5),
+    ]
+    shorter = replace(LISTED, candidates=LISTED.candidates[:2])
+    end = events.RunFinished(kind=AnswerKind.FOUND, elapsed_s=1.0, low=0, high=1)
+
+    report = fold([MEASURED, LISTED, *of_old, shorter, end])
+
+    assert (report.boundary, report.luck, report.ends, report.levels, report.creep) == (
+        None,
+        None,
+        None,
+        (),
+        None,
+    )
+
+
+LEVELS = events.LevelsFound(
+    metric="size",
+    unit="B",
+    levels=(
+        events.MetricLevel(first=0, last=1, value=10 * MIB),
+        events.MetricLevel(first=2, last=2, value=15 * MIB),
+        events.MetricLevel(first=3, last=4, value=12 * MIB),
+    ),
+    penalty=8.0,
+)
+
+
+def test_every_level_is_told_with_the_size_of_its_step() -> None:
+    finished = replace(
+        FOUND,
+        changes=(events.Change(low=1, high=2), events.Change(low=2, high=3)),
+        shortest=1,
+    )
+    trials = [tried(key, measured(12 * MIB)) for key in range(5)]
+    report = fold([MEASURED, LISTED, SAMPLED, *trials, LEVELS, judged(GOOD, BAD, BAD), finished])
+
+    assert [(level.first, level.last) for level in report.levels] == [
+        ("1.0", "1.1"),
+        ("1.2", "1.2"),
+        ("1.3", "1.4"),
+    ]
+    text = shown(report)
+    assert "1.1 → 1.2: 10 MiB → 15 MiB (+50 %)" in text
+    assert "1.2 → 1.3: 15 MiB → 12 MiB (-20 %)" in text
+    assert "not monotonic" not in text
+    assert [level["value"] for level in json.loads(json_report.render(report))["levels"]] == [
+        10 * MIB,
+        15 * MIB,
+        12 * MIB,
+    ]
+
+
+def test_one_level_is_no_step() -> None:
+    only = replace(LEVELS, levels=LEVELS.levels[:1], creep=-0.25)
+    report = fold([MEASURED, LISTED, only, events.RunFinished(kind=AnswerKind.INCONCLUSIVE, elapsed_s=1)])
+
+    assert report.creep == -0.25
+    assert "Level" not in shown(report)
+
+
+def test_a_step_is_told_without_the_creep_beside_it() -> None:
+    creeping = replace(
+        LEVELS,
+        levels=(LEVELS.levels[0], replace(LEVELS.levels[1], last=4)),
+        creep=6 * MIB,
+        steps=((12 * MIB, 13.5 * MIB),),
+    )
+    finished = replace(FOUND, low=1, high=2, changes=(events.Change(low=1, high=2),), shortest=1)
+    trials = [tried(key, measured(12 * MIB)) for key in range(5)]
+    report = fold([MEASURED, LISTED, SAMPLED, *trials, creeping, judged(GOOD, BAD, BAD, BAD), finished])
+
+    # The levels' own medians differ by what crept meanwhile as well: 5 MiB.
+    assert line(report, "Level") == "1.1 → 1.2: 12 MiB → 13.5 MiB (+12.5 %)"
+    assert line(report, "Creep") == "6.0 MiB in all from 1.0 to 1.4, beside the steps"
+    assert json.loads(json_report.render(report))["steps"] == [[12 * MIB, 13.5 * MIB]]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "unit", "words"),
+    [
+        (2.0, 3.0, RATIO, "2 × → 3 × (+50 %)"),
+        (0.0, 3.0, "", "0 → 3"),
+        (-2.0, -1.0, "", "-2 → -1 (+50 %)"),
+        (0.2, 0.1, "s", "200 ms → 100 ms (-50 %)"),
+        (0.1, 0.2, "%", "10 % → 20 % (+100 %)"),
+    ],
+)
+def test_the_size_of_a_step_in_words(before: float, after: float, unit: str, words: str) -> None:
+    assert step(before, after, unit) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"), [(1.234, RATIO, "1.23 ×"), (1.5, "s", "1.5 s"), (7.0, "", "7")]
+)
+def test_a_value_is_short_in_a_table(value: float, unit: str, words: str) -> None:
+    assert short(value, unit) == words
+
+
+# The plot.
+
+
+def measured_log() -> list[events.Event]:
+    values = {0: (2.0, 2.2), 2: (2.1,), 3: (8.0, 8.4, 8.1), 4: (8.2,)}
+    rulings = [replace(GOOD, passed=1), replace(GOOD, passed=1), BAD, BAD]
+    by_key = zip(values, rulings, strict=True)
+    told = replace(judged(), rulings=tuple(by_key))
+    trials = [tried(key, *(measured(value * MIB) for value in own)) for key, own in values.items()]
+    return [MEASURED, LISTED, SAMPLED, *trials, told, FOUND]
+
+
+def test_a_plot_is_drawn_when_it_is_asked_for() -> None:
+    report = fold(measured_log())
+
+    assert "◆" not in shown(report)
+    drawn = shown(report, plot=True)
+    assert drawn.count("◆") == 4
+    assert "limit 5.5 MiB" in drawn
+    for words in ("2.1 MiB  good", "8.1 MiB  bad"):
+        assert words in drawn
+
+
+def test_there_is_nothing_to_plot_where_nothing_is_measured() -> None:
+    assert shown(fold(FLAKY), plot=True) == shown(fold(FLAKY))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_plot_fits_its_terminal(width: int) -> None:
+    drawn = shown(fold(measured_log()), plot=True, width=width).splitlines()
+
+    rows = [text for text in drawn if "◆" in text]
+    assert max(map(len, rows)) <= max(width, 50)
+
+
+# Whole logs.
+
+
+def logs() -> dict[str, list[events.Event]]:
+    """The logs of searches of every kind."""
+    rises = steps({1: 1e8, 6: 1.2e8, 12: 1.3e8}, noise=0.02)
+    slower = steps({1: 1.0, 12: 1.5}, noise=0.03, unit="s", name="took")
+    kinds = {
+        "flaky": (flaky(8, 0.05, 0.8), {}),
+        "budget": (flaky(8, 0.1, 0.4), {"budget": Budget(runs=20)}),
+        "not-apart": (steps({1: 1.0}, noise=0.1), {"budget": Budget(runs=20), **by_metric()}),
+        "memory": (rises, by_metric()),
+        "time": (slower, by_metric("took")),
+        "limit": (rises, by_limit(above=1.25e8, unit="B")),
+        "levels": (rises, {"all_changes": True, **by_metric()}),
+        "plain": (flaky(8, 0.0, 1.0), {}),
+    }
+    found = {}
+    for name, (shows, fields) in kinds.items():
+        made_up = NoisyWorld(size=16, shows=shows, seed=1)
+        made_up.bisect(**fields)
+        found[name] = list(made_up.events)
+    return found
+
+
+LOGS = logs()
+
+
+@pytest.mark.parametrize("kind", LOGS)
+def test_a_log_that_was_cut_off_anywhere_is_a_report_of_what_was_known(kind: str) -> None:
+    log = LOGS[kind]
+
+    for end in range(1, len(log)):
+        report = fold(log[:end])
+        assert report.kind is AnswerKind.INTERRUPTED
+        assert (report.last, report.first) == (None, None)
+        assert shown(report, plot=True)
+        assert codec.from_json(json_report.render(report), Report) == report
+    assert fold(log).kind is log[-1].kind  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("kind", LOGS)
+def test_a_log_reads_back_as_what_was_written(kind: str) -> None:
+    log = LOGS[kind]
+
+    read = [codec.event_from_json(codec.event_to_json(event)) for event in log]
+
+    assert read == log
+    assert fold(read) == fold(log)
+
+
+@pytest.mark.parametrize("kind", ["memory", "time", "levels"])
+def test_samples_of_rows_are_those_of_the_events(kind: str) -> None:
+    report = fold(LOGS[kind])
+
+    assert report.ends is not None
+    for end, own in ((report.ends.old, report.ends.old_samples), (report.ends.new, report.ends.new_samples)):
+        row = report.row(end)
+        assert row
+        assert row.samples[: len(own)] == own
+        assert median(row.samples) == pytest.approx(median(own), rel=0.1)
+
+
+@pytest.mark.parametrize("kind", LOGS)
+def test_no_line_says_what_cannot_be_read(kind: str) -> None:
+    text = shown(fold(LOGS[kind]), plot=True)
+
+    for nonsense in ("None", "nan", "inf ", "  ;", ";;", "()", " ,"):
+        assert nonsense not in text
+
+
+def test_rates_have_their_interval() -> None:
+    rate = Tally(passed=3, failed=9).rate
+
+    assert rate == Rate(failed=9, runs=12, low=rate.low, high=rate.high)
+    assert 0 < rate.low < 0.75 < rate.high < 1
+
+
+def test_releases_that_were_run_are_told_with_their_runs_although_nobody_knows_their_side() -> None:
+    report = fold(LOGS["budget"])
+
+    runs: Counter[str] = Counter()
+    for event in LOGS["budget"]:
+        if isinstance(event, events.TrialFinished):
+            runs[event.trial.label] += len(event.trial.observations)
+    assert report.kind is AnswerKind.INCONCLUSIVE
+    assert {row.version: row.runs for row in report.rows if row.how is How.RUN} == runs
+    assert sum(row.passed + row.failed for row in report.rows) == 20
+    undecided = [row for row in report.rows if row.how is How.RUN and not row.verdict]
+    assert undecided
+    assert f"{len(runs)} of 16 releases, 20 runs" in line(report, "Trials")
+    assert all(row.verdict == "" for row in report.rows if row.how is How.UNKNOWN)
+
+
+# Boundaries that nothing contradicts.
+
+
+def unanimous(**fields: object) -> Report:
+    """The same without anything that was believed on the way."""
+    told = replace(events.Confirmed(low=2, high=3, runs=16, luck=0.00523), **fields)  # type: ignore[arg-type]
+    log = [event for event in FLAKY if not isinstance(event, events.Believed | events.RunFinished)]
+    return fold([*log, told, FOUND])
+
+
+@pytest.mark.parametrize(
+    ("luck", "words"),
+    [(0.00523, "at most 0.523 %"), (0.0001, "at most 0.01 %"), (0.00001, "at most 0.01 %")],
+)
+def test_a_boundary_that_all_runs_agree_with_says_how_often_luck_would_do_that(
+    luck: float, words: str
+) -> None:
+    report = unanimous(luck=luck)
+
+    assert report.luck == luck
+    assert words in line(report, "Sure")
+
+
+def test_luck_is_told_of_the_boundary_that_was_found_and_of_no_other() -> None:
+    assert unanimous(low=1, high=2).luck is None
+    assert "Sure" not in shown(unanimous(low=1, high=2))
+
+
+# How it reads.
+
+
+def on_samples(*values: float, unit: str = "B") -> Report:
+    """A report with these samples of 1.3."""
+    runs = [measured(value, unit=unit) for value in values]
+    return fold([MEASURED, LISTED, tried(3, *runs), judged(GOOD, BAD, BAD), FOUND])
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "words"),
+    [
+        pytest.param((10.6 * MIB, 10.7 * MIB, 10.8 * MIB), "B", "10.7 MiB (10.6 to 10.8)", id="once"),
+        pytest.param((0.9, 0.98, 1.1), "s", "980 ms (900 ms to 1.1 s)", id="units-that-differ"),
+        pytest.param((1200, 1210, 1230), "1/s", "1210/s (1200 to 1230)", id="a-rate"),
+        pytest.param((1, 2, 4), "", "2 (1 to 4)", id="no-unit"),
+        pytest.param((-4, -2, 1), "", "-2 (-4 to 1)", id="below-nothing"),
+        pytest.param((8 * MIB, 8 * MIB + 1, 8 * MIB + 2), "B", "8.0 MiB", id="all-read-the-same"),
+        pytest.param((8 * MIB,), "B", "8.0 MiB", id="one"),
+    ],
+)
+def test_a_range_has_its_unit_once_and_is_left_out_where_it_says_nothing(
+    values: tuple[float, ...], unit: str, words: str
+) -> None:
+    told = line(on_samples(*values, unit=unit), "Evidence")
+
+    samples = "1 sample" if len(values) == 1 else f"{len(values)} samples"
+    assert told.endswith(f"; 1.3: size {words}, {samples}")
+
+
+def test_ratios_are_told_with_the_median_in_the_metrics_own_unit() -> None:
+    runs = [replace(measured(own, unit="s"), beside={"size": 0.2}) for own in (0.16, 0.18, 0.24)]
+    warm_up = replace(runs[0], metrics={"size": 9.0}, is_warm_up=True)
+    report = fold([MEASURED, LISTED, tried(3, warm_up, *runs), judged(GOOD, BAD, BAD), FOUND])
+
+    assert line(report, "Evidence").endswith("1.3: size 0.9 × (0.8 to 1.2), 180 ms, 3 samples")
+
+
+def test_how_sure_a_boundary_is_that_was_not_found_is_how_likely_it_is() -> None:
+    log = [replace(FOUND, kind=AnswerKind.INCONCLUSIVE) if event is FOUND else event for event in FLAKY]
+
+    assert line(fold(log), "Likely").startswith("probability 0.9973: ")
+    assert "Sure" not in shown(fold(log))
+
+
+def test_where_runs_contradict_each_other_every_row_has_its_counts() -> None:
+    exits = replace(BAD, passed=0, failed=1, signature=None)
+    log = [*FLAKY[:4], tried(4, replace(failed(), signature=None)), judged(GOOD, BAD, exits), BELIEVED, FOUND]
+
+    rows = {text.split()[0]: text for text in shown(fold(log)).splitlines() if text.startswith("1.")}
+
+    assert rows["1.2"].endswith("failed 0 of 12")
+    assert rows["1.3"].endswith("failed 9 of 12: AssertionError: expected 200, got 500")
+    assert rows["1.4"].endswith("failed 1 of 1")
+
+
+COMMANDS = (("1.2", "python leak.py"), ("1.3", "python leak.py"))
+
+
+def test_commands_of_flaky_sides_say_how_often_they_fail() -> None:
+    text = shown(replace(fold(FLAKY), reproduce=COMMANDS))
+
+    for words in ("# 1.2 (good)", "# 1.3 (bad: failed 9 of 12 runs)"):
+        assert words in text
+
+
+def test_commands_of_samples_on_both_sides_of_a_limit_say_how_many() -> None:
+    report = replace(fold([MEASURED, *FLAKY[1:]]), reproduce=COMMANDS)
+
+    assert "# 1.3 (bad: 9 of 12 samples beyond the limit)" in shown(report)
+
+
+def test_runs_are_counted_whatever_they_are_ruled_to_be_and_without_warm_ups() -> None:
+    runs = (replace(measured(1.0), is_warm_up=True), *[measured(1.0)] * 3)
+    report = fold([MEASURED, LISTED, tried(3, *runs, remembered=4), tried(4, untestable(), remembered=1)])
+
+    assert "1 of 5 releases, 3 runs (3 remembered)" in line(report, "Trials")

@@ -1,0 +1,132 @@
+"""Which interpreter suits a range of releases best."""
+
+from __future__ import annotations
+
+import pytest
+from support.builders import LINUX_38, day, release, sdist, usable, wheel
+
+from bisect_asgi.core.model import Release
+from bisect_asgi.core.releases.select import Usable
+from bisect_asgi.session.axes.suitability import choose, first_released
+
+OLD_ONLY = [release(f"0.{i}", wheel(requires_python="<3.9"), uploaded="2020-06-01") for i in range(3)]
+NEW_ONLY = [release(f"1.{i}", wheel(requires_python=">=3.9"), uploaded="2022-06-01") for i in range(4)]
+BOTH = [release("0.9", uploaded="2022-01-01")]
+
+
+@pytest.mark.parametrize(
+    ("interpreters", "releases", "chosen", "reason"),
+    [
+        pytest.param(
+            ["3.8.20", "3.9.20"],
+            OLD_ONLY + NEW_ONLY,
+            "3.9.20",
+            "it installs 4 of 7 releases",
+            id="the-one-that-installs-most",
+        ),
+        pytest.param(["3.9.20", "3.8.20"], BOTH, "3.9.20", "it installs 1 of 1 release", id="tie-newer"),
+        pytest.param(
+            ["3.8.9", "3.8.20", "3.8.10"], BOTH, "3.8.20", "it installs 1 of 1 release", id="tie-newer-patch"
+        ),
+        pytest.param(
+            ["3.14.0rc2", "3.14.1"],
+            [release("1.0", uploaded="2026-01-01")],
+            "3.14.1",
+            "it installs 1 of 1 release",
+            id="tie-release-over-its-pre-release",
+        ),
+        pytest.param(["3.8", "3.8.1"], BOTH, "3.8.1", "it installs 1 of 1 release", id="tie-no-patch-named"),
+        pytest.param(
+            ["3.11.4", "3.8.20"],
+            [*OLD_ONLY, release("2.0", wheel(requires_python=">=3.10"), uploaded="2023-01-01")],
+            "3.8.20",
+            "it installs 3 of 4 releases",
+            id="range-mostly-old",
+        ),
+        pytest.param(["3.12.1"], OLD_ONLY, "3.12.1", "it installs 0 of 3 releases", id="nothing-installs"),
+    ],
+)
+def test_the_interpreter_that_suits_most_releases_is_chosen(
+    interpreters: list[str], releases: list[Release], chosen: str, reason: str
+) -> None:
+    choice = choose([usable(version) for version in interpreters], releases)
+
+    assert choice is not None
+    assert (choice.interpreter.version, choice.reason) == (chosen, reason)
+
+
+@pytest.mark.parametrize(
+    ("recent", "chosen"),
+    [
+        pytest.param(2, "3.7.17", id="six-against-five"),
+        pytest.param(3, "3.8.20", id="six-against-six-so-the-newer"),
+        pytest.param(4, "3.8.20", id="six-against-seven"),
+    ],
+)
+def test_releases_older_than_the_interpreter_count_half(recent: int, chosen: str) -> None:
+    # Python 3.7 installs the six early ones; 3.8 came after them and installs all.
+    early = [release(f"0.{i}", sdist(), uploaded="2019-01-01") for i in range(6)]
+    late = [release(f"1.{i}", wheel(requires_python=">=3.8"), uploaded="2022-01-01") for i in range(recent)]
+
+    choice = choose([usable("3.8.20"), usable("3.7.17")], early + late)
+
+    assert choice is not None
+    assert choice.interpreter.version == chosen
+
+
+def test_the_reason_says_how_many_releases_are_older_than_the_interpreter() -> None:
+    releases = [
+        release("0.1", uploaded="2019-10-13"),
+        release("0.2", uploaded="2019-10-14"),
+        release("0.3"),
+    ]
+
+    choice = choose([usable("3.8.20")], releases)
+
+    assert choice is not None
+    assert choice.reason == "it installs 3 of 3 releases, 1 of them older than it"
+
+
+def test_an_interpreter_that_cannot_install_what_is_required_is_not_chosen() -> None:
+    python_38, python_39 = usable("3.8.20"), usable("3.9.20")
+
+    choice = choose([python_38, python_39], OLD_ONLY + NEW_ONLY, required=OLD_ONLY[:1] + BOTH)
+
+    assert choice is not None
+    assert choice.usable == python_38
+
+
+@pytest.mark.parametrize(
+    "interpreters",
+    [
+        pytest.param([], id="there-are-none"),
+        pytest.param([usable("3.8.20"), usable("3.9.20")], id="each-lacks-one"),
+    ],
+)
+def test_there_is_no_choice_where_no_interpreter_installs_all_that_is_required(
+    interpreters: list[Usable],
+) -> None:
+    assert choose(interpreters, OLD_ONLY + NEW_ONLY, required=OLD_ONLY[:1] + NEW_ONLY[:1]) is None
+
+
+def test_interpreters_of_one_version_at_two_places_are_told_apart() -> None:
+    plain, linux = usable("3.8.20", path="/opt/a"), usable("3.8.20", LINUX_38, path="/opt/b")
+
+    choice = choose([plain, linux], [release("1.0", wheel(tag="cp38-cp38-manylinux_2_17_x86_64"))])
+
+    assert choice is not None
+    assert choice.interpreter.path == "/opt/b"
+
+
+@pytest.mark.parametrize(
+    ("minor", "date"),
+    [
+        pytest.param((3, 6), "2016-12-23", id="3.6"),
+        pytest.param((3, 7), "2018-06-27", id="3.7"),
+        pytest.param((3, 8), "2019-10-14", id="3.8"),
+        pytest.param((3, 9), "2020-10-05", id="3.9"),
+        pytest.param((3, 13), "2024-10-05", id="one-each-october"),
+    ],
+)
+def test_the_age_of_each_python_is_known(minor: tuple[int, int], date: str) -> None:
+    assert first_released(minor) == day(date)

@@ -1,0 +1,171 @@
+"""The axis of two lock files: everything as in the one, and everything as in the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from support.builders import MadeUpIndex, a_plan, day, index, release, usable, wheel, world
+
+from bisect_asgi.core.errors import Unavailable, UsageError
+from bisect_asgi.core.model import Release
+from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, LOCKS, LockText, Plan
+from bisect_asgi.session.axes import locks
+from bisect_asgi.session.axes.base import Setting
+
+DAYS = {
+    "app==1": "2021-01-10",
+    "app==2": "2021-02-10",
+    "engine==1": "2021-01-05",
+    "engine==3": "2021-04-01",
+    "engine==5": "2021-06-01",
+    "helper==1": "2021-01-01",
+    "helper==2": "2021-09-01",
+}
+# What the distributions require would lead to something else than what the locks say.
+REQUIRES = {"app==1": "engine>=5", "app==2": "engine>=5"}
+MADE_UP = MadeUpIndex({pin: REQUIRES.get(pin, "") for pin in DAYS}, DAYS)
+OLD, NEW = "app==1\nengine==1\n", "app==2\nengine==3\n"
+
+
+def lock_plan(old: str = OLD, new: str = NEW, **fields: Any) -> Plan:
+    files = (LockText(name="old/requirements.txt", text=old), LockText(name="requirements.txt", text=new))
+    return a_plan(**{"project": "", "over": LOCKS, "locks": files, **fields})
+
+
+def prepare(plan: Plan, **fakes: Any) -> Setting:
+    return locks.prepare(plan, world(**{"releases_of": MADE_UP.releases_of, **fakes}))
+
+
+def installed(setting: Setting) -> list[set[str]]:
+    """What each of the two environments has."""
+    return [{str(each) for each in MADE_UP.resolve(candidate.spec)} for candidate in setting.candidates]
+
+
+def test_each_lock_is_a_candidate_and_the_old_one_is_the_good_one() -> None:
+    setting = prepare(lock_plan())
+
+    assert setting.labels == ("old/requirements.txt", "requirements.txt")
+    assert (setting.expectation.good, setting.expectation.bad) == (0, 1)
+
+
+def test_an_environment_has_what_its_lock_says_whatever_that_requires() -> None:
+    assert installed(prepare(lock_plan())) == [{"app==1", "engine==1"}, {"app==2", "engine==3"}]
+
+
+def test_what_the_probe_needs_comes_beside_the_lock_and_does_not_change_it() -> None:
+    setting = prepare(lock_plan(held=("helper<2", "engine>=5")))
+
+    assert installed(setting) == [{"app==1", "engine==1", "helper==1"}, {"app==2", "engine==3", "helper==1"}]
+
+
+def test_what_the_user_overrides_is_added_to_what_the_locks_say() -> None:
+    setting = prepare(lock_plan(held=("helper",), overrides=("helper==1",)))
+
+    assert all("helper==1" in each for each in installed(setting))
+
+
+def test_both_are_resolved_as_of_the_newest_that_is_pinned_in_either() -> None:
+    setting = prepare(lock_plan())
+
+    limits = {candidate.spec.not_after for candidate in setting.candidates}
+    assert limits == {day("2021-04-01") + AS_OF_RELEASE_GRACE}
+    for candidate in setting.candidates:
+        assert {exempt.name for exempt in candidate.spec.exempt} == {"app", "engine"}
+
+
+def test_a_pin_that_is_on_no_index_is_left_to_the_installer() -> None:
+    setting = prepare(lock_plan(new=f"{NEW}private==4\n"))
+
+    assert "private==4" in setting.candidates[1].spec.requirements
+    assert "private" not in {exempt.name for exempt in setting.candidates[1].spec.exempt}
+
+
+def test_an_index_that_does_not_answer_is_not_taken_for_one_without_the_project() -> None:
+    def down(_: str) -> Sequence[Release]:
+        raise Unavailable("the index did not answer")
+
+    with pytest.raises(Unavailable):
+        prepare(lock_plan(), releases_of=down)
+
+
+# --- The interpreter
+
+
+def test_the_interpreter_installs_what_both_locks_pin() -> None:
+    releases = [
+        release("1", wheel(requires_python="<3.11"), uploaded="2021-01-01", project="app"),
+        release("2", wheel(requires_python=">=3.9"), uploaded="2021-02-01", project="app"),
+    ]
+    pythons = tuple(map(usable, ("3.8.20", "3.10.2", "3.12.1")))
+
+    setting = prepare(
+        lock_plan("app==1", "app==2"), releases_of=index(releases), interpreters=lambda: pythons
+    )
+
+    assert setting.choice is not None
+    assert setting.choice.interpreter.version == "3.10.2"
+    assert {candidate.spec.interpreter for candidate in setting.candidates} == {setting.choice.interpreter}
+
+
+@pytest.mark.parametrize(
+    ("python", "pins"), [("3.8", {"app==2", "helper==1"}), ("3.12", {"app==2", "engine==3"})]
+)
+def test_markers_hold_on_the_interpreter_that_runs_the_probe(python: str, pins: set[str]) -> None:
+    new = "app==2\nhelper==1 ; python_version < '3.10'\nengine==3 ; python_version >= '3.10'\n"
+
+    setting = prepare(lock_plan(new=new, python=python), interpreter=lambda wish: usable(f"{wish}.1"))
+
+    assert set(setting.candidates[1].spec.requirements) == pins
+
+
+# --- What is told
+
+
+def test_entries_that_are_not_looked_at_are_noted_with_the_file_they_are_in() -> None:
+    setting = prepare(lock_plan(new=f"{NEW}-e ./here\nkite @ https://index.test/kite-1.tar.gz\n"))
+
+    (note,) = setting.notes
+    assert note.startswith("2 entries of `requirements.txt` passed over: ")
+    assert "kite" in note
+    assert "./here" in note
+
+
+def test_locks_that_are_looked_at_whole_have_no_notes() -> None:
+    assert prepare(lock_plan()).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        pytest.param(
+            lock_plan(OLD, "engine==1\nApp==1\n"),
+            "`old/requirements.txt` and `requirements.txt` install the same",
+            id="the-same-in-another-order-and-spelling",
+        ),
+        pytest.param(
+            lock_plan(OLD, "app==1.0\nengine==1\n"),
+            "`old/requirements.txt` and `requirements.txt` install the same",
+            id="the-same-version-in-another-spelling",
+        ),
+        pytest.param(
+            lock_plan(new="app==2\nengine>=3\n"), "line 2 of `requirements.txt` is not pinned", id="no-pin"
+        ),
+        pytest.param(lock_plan(old=""), "`old/requirements.txt` is empty", id="empty"),
+    ],
+)
+def test_locks_that_cannot_be_compared_are_told_with_a_way_out(plan: Plan, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        prepare(plan)
+
+    assert str(caught.value).startswith(message)
+    assert caught.value.hint
+
+
+def test_locks_that_differ_on_other_interpreters_only_are_told_with_the_one_that_was_looked_at() -> None:
+    with pytest.raises(UsageError, match="install the same") as caught:
+        prepare(lock_plan("app==1", "app==1\nengine==3 ; python_version < '3.7'"))
+
+    assert caught.value.hint is not None
+    assert "3.8.20" in caught.value.hint

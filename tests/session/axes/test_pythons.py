@@ -1,0 +1,170 @@
+"""The axis of interpreters: those of this machine, with the same package on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pytest
+from packaging.specifiers import SpecifierSet
+from support.builders import MadeUpIndex, a_plan, day, index, release, usable, world
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, PYTHON, DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.releases.select import Usable
+from bisect_asgi.session.axes import pythons
+from bisect_asgi.session.axes.base import Setting
+
+INDEX = MadeUpIndex({"app==1": "", "helper==1": ""}, {"app==1": "2021-01-10", "helper==1": "2021-03-10"})
+FOUND = tuple(map(usable, ("3.12.1", "3.8.20", "3.10.13", "3.9.1", "3.9.10")))
+ALL = ["3.8.20", "3.9.1", "3.9.10", "3.10.13", "3.12.1"]
+
+
+def python_plan(**fields: Any) -> Plan:
+    return a_plan(**{"over": PYTHON, "pinned": SpecifierSet("==1"), **fields})
+
+
+def prepare(plan: Plan, found: Sequence[Usable] = FOUND, **fakes: Any) -> Setting:
+    there = {"releases_of": INDEX.releases_of, "interpreters": lambda: found}
+    return pythons.prepare(plan, world(**{**there, **fakes}))
+
+
+def test_interpreters_are_in_the_order_of_their_versions_as_numbers() -> None:
+    assert list(prepare(python_plan()).labels) == ALL
+
+
+def test_each_candidate_runs_on_the_interpreter_that_it_is_called_by() -> None:
+    candidates = prepare(python_plan()).candidates
+
+    assert [candidate.spec.interpreter.version for candidate in candidates] == ALL
+    assert {candidate.spec.interpreter.path for candidate in candidates} == {
+        u.interpreter.path for u in FOUND
+    }
+
+
+def test_there_is_no_one_interpreter_of_the_run() -> None:
+    assert prepare(python_plan()).choice is None
+
+
+def test_the_package_and_what_is_held_are_the_same_on_each() -> None:
+    candidates = prepare(python_plan(held=("helper==1",), extras=("all",), overrides=("x==1",))).candidates
+
+    assert {candidate.spec.requirements for candidate in candidates} == {("app[all]==1", "helper==1")}
+    assert {candidate.spec.overrides for candidate in candidates} == {("x==1",)}
+    assert {candidate.spec.held for candidate in candidates} == {("helper==1",)}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "labels"),
+    [
+        pytest.param("3.9", "3.12", ["3.9.10", "3.10.13", "3.12.1"], id="newest-of-a-minor-version"),
+        pytest.param("3.9.1", "3.10", ["3.9.1", "3.9.10", "3.10.13"], id="one-patch-release"),
+        pytest.param("3.12", "3.9", ["3.9.10", "3.10.13", "3.12.1"], id="turned-round"),
+        pytest.param("3.10", None, ["3.10.13", "3.12.1"], id="good-alone-looks-forward"),
+        pytest.param(None, "3.9.1", ["3.8.20", "3.9.1"], id="bad-alone-looks-back"),
+    ],
+)
+def test_the_ends_are_versions_in_any_length(good: str | None, bad: str | None, labels: list[str]) -> None:
+    setting = prepare(python_plan(good=good, bad=bad))
+
+    assert list(setting.labels) == labels
+    for wish, place in ((good, setting.expectation.good), (bad, setting.expectation.bad)):
+        assert (wish is None) == (place is None)
+        assert wish is None or place is None or f"{setting.labels[place]}.".startswith(f"{wish}.")
+
+
+def test_the_probes_own_requirement_leaves_interpreters_out() -> None:
+    setting = prepare(python_plan(requires_python=SpecifierSet(">=3.9,<3.12")))
+
+    assert list(setting.labels) == ["3.9.1", "3.9.10", "3.10.13"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "limit"),
+    [
+        pytest.param(DependencyPolicy(), day("2021-03-10") + AS_OF_RELEASE_GRACE, id="as-of-what-is-pinned"),
+        pytest.param(DependencyPolicy(kind=PolicyKind.LATEST), None, id="latest"),
+        pytest.param(
+            DependencyPolicy(kind=PolicyKind.AS_OF, moment=day("2021-06-01")),
+            day("2021-06-01"),
+            id="as-of-a-day",
+        ),
+    ],
+)
+def test_the_dependency_policy_sets_one_limit_for_all(
+    policy: DependencyPolicy, limit: datetime | None
+) -> None:
+    setting = prepare(python_plan(policy=policy, held=("helper==1",)))
+
+    assert {candidate.spec.not_after for candidate in setting.candidates} == {limit}
+    assert {exempt.name for exempt in setting.candidates[0].spec.exempt} == {"app", "helper"}
+
+
+# --- What cannot be asked
+
+
+@pytest.mark.parametrize(
+    ("plan", "found", "message", "hint"),
+    [
+        pytest.param(
+            python_plan(good="3.1"),
+            FOUND,
+            "there is no Python `3.1` on this machine (`--good`)",
+            "there are 3.8.20, 3.9.1, 3.9.10, 3.10.13 and 3.12.1",
+            id="a-version-is-no-beginning-of-another",
+        ),
+        pytest.param(
+            python_plan(bad="3.13"),
+            FOUND[:2],
+            "there is no Python `3.13` on this machine (`--bad`)",
+            "there are 3.8.20 and 3.12.1",
+            id="bad-end-is-not-there",
+        ),
+        pytest.param(
+            python_plan(),
+            FOUND[:1],
+            "there is only one Python to look at: 3.12.1",
+            "widen `--good` and `--bad`; `uv python install` gets further ones",
+            id="only-one",
+        ),
+        pytest.param(
+            python_plan(good="3.12"),
+            FOUND,
+            "there is only one Python to look at: 3.12.1",
+            "widen `--good` and `--bad`; `uv python install` gets further ones",
+            id="only-one-from-the-good-end-on",
+        ),
+        pytest.param(
+            python_plan(requires_python=SpecifierSet(">=3.13")),
+            FOUND,
+            "no Python on this machine satisfies the probe's `requires-python`: `>=3.13`",
+            "`bisect-asgi releases` shows which Python each release requires",
+            id="none-for-the-probe",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_told_with_what_there_is(
+    plan: Plan, found: Sequence[Usable], message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        prepare(plan, found)
+
+    assert str(caught.value) == message
+    assert caught.value.hint == hint
+
+
+def test_a_policy_by_date_needs_the_date_of_the_package() -> None:
+    undated = index([release("1", project="app")])
+
+    with pytest.raises(UsageError, match="no upload time for app 1") as caught:
+        prepare(python_plan(policy=DependencyPolicy()), releases_of=undated)
+
+    assert caught.value.hint
+
+
+def test_a_release_that_does_not_exist_is_told_before_anything_is_built() -> None:
+    with pytest.raises(UsageError, match=r"app.*9") as caught:
+        prepare(python_plan(pinned=SpecifierSet("==9")))
+
+    assert caught.value.hint

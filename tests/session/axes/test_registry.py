@@ -1,0 +1,277 @@
+"""What every axis promises: ordered candidates, one thing that moves, named ends, errors that help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.specifiers import SpecifierSet
+from support.builders import MadeUpIndex, a_plan, failed, passed, usable, world
+from support.local_repository import BARE_CONFIGURATION, LocalRepository
+
+from bisect_asgi.backend.repository import Repository
+from bisect_asgi.core import events
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.model import EnvironmentSpec, Trial, TrialRequest
+from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, RELEASES, LockText, Plan
+from bisect_asgi.core.services import World
+from bisect_asgi.session import bisect as session
+from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.registry import AXES, axis_of
+
+DAYS = {
+    "app==1": "2021-01-10",
+    "app==2": "2021-02-10",
+    "app==10": "2021-03-10",
+    "engine==1": "2021-01-05",
+    "engine==2": "2021-02-20",
+    "engine==9": "2021-03-20",
+    "engine==10": "2021-04-20",
+}
+INDEX = MadeUpIndex({pin: "engine" if pin.startswith("app") else "" for pin in DAYS}, DAYS)
+PYTHONS = tuple(map(usable, ("3.12.1", "3.8.20", "3.10.13")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """What one axis makes of a plan that names the older end as good and the newer one as bad."""
+
+    plan: Plan
+    labels: tuple[str, ...]
+    """Of all candidates, the oldest first."""
+    moves: frozenset[str]
+    """The field of the spec that varies, and what says the same thing again."""
+    refused: Plan
+    """A plan that cannot be served."""
+    value: str
+    """What the error says of that plan."""
+
+
+def of_releases(_: Path) -> Line:
+    plan = a_plan(good="1", bad="10")
+    return Line(
+        plan=plan,
+        labels=("1", "2", "10"),
+        moves=frozenset({"requirements", "proves"}),
+        refused=replace(plan, good="7"),
+        value="`7`",
+    )
+
+
+def of_a_dependency(_: Path) -> Line:
+    plan = a_plan(over="engine", pinned=SpecifierSet("==2"), good="1", bad="10")
+    return Line(
+        plan=plan,
+        labels=("1", "2", "9", "10"),
+        moves=frozenset({"requirements", "overrides", "proves"}),
+        refused=replace(plan, bad="11"),
+        value="`11`",
+    )
+
+
+def of_dates(_: Path) -> Line:
+    ends = {"good": "2021-02-15T23:59:59+00:00", "bad": "2021-04-30T23:59:59+00:00"}
+    plan = a_plan(over=DATE, pinned=SpecifierSet("==2"), **ends)
+    return Line(
+        plan=plan,
+        labels=(
+            "2021-02-15",
+            "2021-02-20 00:00:01 engine 2",
+            "2021-03-20 00:00:01 engine 9",
+            "2021-04-20 00:00:01 engine 10",
+        ),
+        moves=frozenset({"not_after"}),
+        refused=replace(plan, bad="2999-01-01T00:00:00+00:00"),
+        value="2999-01-01",
+    )
+
+
+def of_pythons(_: Path) -> Line:
+    plan = a_plan(over=PYTHON, pinned=SpecifierSet("==2"), good="3.8", bad="3.12")
+    return Line(
+        plan=plan,
+        labels=("3.8.20", "3.10.13", "3.12.1"),
+        moves=frozenset({"interpreter"}),
+        refused=replace(plan, good="3.7"),
+        value="`3.7`",
+    )
+
+
+def of_locks(_: Path) -> Line:
+    old, new = LockText(name="a.txt", text="app==1\nengine==2"), LockText(name="b.txt", text="app==10")
+    plan = a_plan(project="", over=LOCKS, locks=(old, new))
+    return Line(
+        plan=plan,
+        labels=("a.txt", "b.txt"),
+        moves=frozenset({"requirements", "overrides"}),
+        refused=replace(plan, locks=(old, replace(old, name="c.txt"))),
+        value="`c.txt`",
+    )
+
+
+def of_commits(folder: Path) -> Line:
+    local = LocalRepository(folder / "work")
+    shas = [local.commit(subject, *tags) for subject, tags in (("one", ["v1"]), ("two", ()), ("one", ["v2"]))]
+    plan = a_plan(over=COMMITS, repository=str(local.folder), good="1", bad="2")
+    return Line(
+        plan=plan,
+        labels=tuple(
+            f"{sha[:10]} {subject}" for sha, subject in zip(shas, ("one", "two", "one"), strict=True)
+        ),
+        moves=frozenset({"commit"}),
+        refused=replace(plan, good="1.5"),
+        value="1.5",
+    )
+
+
+LINES = {
+    RELEASES: of_releases,
+    "engine": of_a_dependency,
+    DATE: of_dates,
+    PYTHON: of_pythons,
+    LOCKS: of_locks,
+    COMMITS: of_commits,
+}
+
+
+@pytest.fixture(params=LINES, ids=str)
+def line(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Line:
+    for name, value in BARE_CONFIGURATION.items():
+        monkeypatch.setenv(name, value)
+    return LINES[request.param](tmp_path)
+
+
+def sources(**fakes: Any) -> World:
+    return world(
+        releases_of=INDEX.releases_of,
+        interpreters=lambda: PYTHONS,
+        resolve=INDEX.resolve,
+        repository=lambda where: Repository.open(where, Path(where).parent / "cache", Lifeline()),
+        **fakes,
+    )
+
+
+def prepare(plan: Plan) -> Setting:
+    return axis_of(plan).prepare(plan, sources())
+
+
+def turned_round(plan: Plan) -> Plan:
+    return replace(plan, good=plan.bad, bad=plan.good)
+
+
+def test_every_axis_is_held_to_its_promises() -> None:
+    assert AXES.keys() | {"engine"} == LINES.keys()
+
+
+def test_candidates_are_ordered_oldest_first(line: Line) -> None:
+    assert prepare(line.plan).labels == line.labels
+
+
+def test_labels_are_unique(line: Line) -> None:
+    labels = prepare(line.plan).labels
+
+    assert len(set(labels)) == len(labels)
+
+
+def test_one_field_of_the_spec_varies(line: Line) -> None:
+    specs = [candidate.spec for candidate in prepare(line.plan).candidates]
+
+    varying = {
+        field.name for field in fields(EnvironmentSpec) if len({getattr(s, field.name) for s in specs}) > 1
+    }
+
+    assert varying == line.moves
+    assert len(set(specs)) == len(specs)
+
+
+def test_the_same_plan_gives_the_same_candidates(line: Line) -> None:
+    assert prepare(line.plan) == prepare(line.plan)
+
+
+def test_the_ends_are_what_the_user_says_of_them(line: Line) -> None:
+    setting = prepare(line.plan)
+
+    assert (setting.expectation.good, setting.expectation.bad) == (0, len(line.labels) - 1)
+
+
+@pytest.mark.parametrize(
+    "line", sorted(LINES.keys() - {LOCKS}), indirect=True
+)  # their order says which is good
+def test_the_good_end_may_be_the_newer_one(line: Line) -> None:
+    setting = prepare(turned_round(line.plan))
+
+    assert setting.labels == line.labels
+    assert (setting.expectation.good, setting.expectation.bad) == (len(line.labels) - 1, 0)
+
+
+def test_the_named_ends_are_verified_before_anything_else(line: Line) -> None:
+    asked: list[str] = []
+    told: list[events.Event] = []
+
+    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        asked.append(request.label)
+        seen = failed() if request.label == line.labels[-1] else passed()
+        return Trial(key=request.key, label=request.label, observations=(seen,) * request.runs)
+
+    kind = session.bisect(line.plan, sources(run_trial=run_trial), told.append)
+
+    assert set(asked[:2]) == {line.labels[0], line.labels[-1]}
+    assert kind is AnswerKind.FOUND
+    assert isinstance(told[-1], events.RunFinished)
+    assert told[-1].high == len(line.labels) - 1
+
+
+def test_an_end_that_is_not_what_the_user_says_is_no_boundary(line: Line) -> None:
+    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        return Trial(key=request.key, label=request.label, observations=(failed(),) * request.runs)
+
+    told: list[events.Event] = []
+
+    kind = session.bisect(line.plan, sources(run_trial=run_trial), told.append)
+
+    assert kind is AnswerKind.GOOD_END_FAILS
+    assert isinstance(told[-1], events.RunFinished)
+    assert line.labels[0] in told[-1].message
+
+
+def test_a_plan_that_cannot_be_served_is_an_error_with_its_value_and_a_way_out(line: Line) -> None:
+    with pytest.raises(UsageError) as caught:
+        prepare(line.refused)
+
+    assert line.value in str(caught.value)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("plan", "subject", "noun", "context"),
+    [
+        pytest.param(a_plan(), "app", "release", "", id="releases"),
+        pytest.param(
+            a_plan(over="engine", pinned=SpecifierSet("==2")),
+            "engine",
+            "release",
+            "with app==2",
+            id="dependency",
+        ),
+        pytest.param(a_plan(over=DATE, pinned=SpecifierSet("==2")), "", "upload", "with app==2", id="date"),
+        pytest.param(
+            a_plan(over=PYTHON, pinned=SpecifierSet("==2"), extras=("all",)),
+            "Python",
+            "interpreter",
+            "with app[all]==2",
+            id="python",
+        ),
+        pytest.param(a_plan(over=COMMITS), "app", "commit", "", id="commits"),
+        pytest.param(a_plan(over=LOCKS, project=""), "", "lock", "", id="locks"),
+    ],
+)
+def test_candidates_are_spoken_of_in_the_words_of_their_axis(
+    plan: Plan, subject: str, noun: str, context: str
+) -> None:
+    axis = axis_of(plan)
+
+    assert (axis.subject(plan), axis.noun, axis.context(plan)) == (subject, noun, context)

@@ -1,0 +1,674 @@
+"""The engine: trials until the search has its answer, and everything that happens said as events."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from support.builders import (
+    ASSERTION,
+    IMPORT_ERROR,
+    InlineExecutor,
+    broken,
+    failed,
+    passed,
+    probe,
+    untestable,
+    usable,
+)
+
+from bisect_asgi.core import events
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import Cancelled, Lost, Unavailable
+from bisect_asgi.core.judge.judge import Expectation, Judgement
+from bisect_asgi.core.metrics.criteria import Rules
+from bisect_asgi.core.model import (
+    BuiltEnvironment,
+    Candidate,
+    EnvironmentSpec,
+    Measuring,
+    Observation,
+    Outcome,
+    Trial,
+    TrialRequest,
+    Verdict,
+)
+from bisect_asgi.core.search import Bisection, Found, Searching, State, Stopped, StopReason
+from bisect_asgi.core.services import RunTrial
+from bisect_asgi.session.bisection.engine import Engine, Question
+
+History = Callable[[int], Observation]
+
+PATIENCE_S = 20.0
+NOTHING_NAMED = Expectation()
+
+
+class Lab:
+    """A question about `size` releases whose answers are a pure function of their place."""
+
+    def __init__(
+        self,
+        size: int,
+        history: History,
+        *,
+        executor: Executor | None = None,
+        jobs: int = 1,
+        expectation: Expectation = NOTHING_NAMED,
+        rules: Rules = Rules(),
+        run_trial: RunTrial | None = None,
+        fresh: bool = False,
+        stage: int = 0,
+        clock: Callable[[], float] = lambda: 0.0,
+        needs_build: Collection[int] = (),
+    ) -> None:
+        self.size = size
+        self.history = history
+        self.requests: list[TrialRequest] = []
+        self.events: list[events.Event] = []
+        spec = EnvironmentSpec(interpreter=usable().interpreter, requirements=("demo",))
+        question = Question(
+            candidates=tuple(
+                Candidate(label=f"1.{place}", spec=spec, needs_build=place in needs_build)
+                for place in range(size)
+            ),
+            probe=probe(),
+            expectation=expectation,
+            rules=rules,
+            fresh=fresh,
+            stage=stage,
+        )
+        self.engine = Engine(
+            question,
+            run_trial=run_trial or self.run_trial,
+            executor=executor or InlineExecutor(),
+            jobs=jobs,
+            emit=self.events.append,
+            clock=clock,
+        )
+
+    def run_trial(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+        self.requests.append(request)
+        return trial(request, self.history(request.key))
+
+    def search(self) -> State:
+        return self.engine.search(self.told, is_over=never)
+
+    def told(self, verdicts: Mapping[int, Verdict]) -> Bisection:
+        return Bisection.replay(self.size, verdicts)
+
+    @property
+    def asked(self) -> list[int]:
+        return [request.key for request in self.requests]
+
+
+def never(_: Judgement) -> bool:
+    return False
+
+
+def trial(request: TrialRequest, observation: Observation) -> Trial:
+    """What a trial returns: the same observation as often as it was asked for."""
+    return Trial(key=request.key, label=request.label, observations=(observation,) * request.runs)
+
+
+def broke_at(first_bad: int) -> History:
+    return lambda key: failed() if key >= first_bad else passed()
+
+
+@pytest.fixture(params=["inline", "threads"])
+def executor(request: pytest.FixtureRequest) -> Executor:
+    return InlineExecutor() if request.param == "inline" else ThreadPoolExecutor(max_workers=4)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 4])
+@pytest.mark.parametrize("first_bad", [1, 2, 7, 19])
+def test_the_boundary_is_found_and_no_candidate_is_asked_twice(
+    executor: Executor, jobs: int, first_bad: int
+) -> None:
+    lab = Lab(20, broke_at(first_bad), executor=executor, jobs=jobs)
+
+    with executor:
+        state = lab.search()
+
+    assert state == Found(low=first_bad - 1, high=first_bad)
+    assert len(set(lab.asked)) == len(lab.asked)
+    assert {first_bad - 1, first_bad} <= set(lab.asked)  # run, not inferred
+
+
+def test_a_fix_is_found_by_the_same_search() -> None:
+    lab = Lab(20, lambda key: failed() if key < 13 else passed())
+
+    assert lab.search() == Found(low=12, high=13)
+    assert lab.engine.judgement().new_is is Outcome.PASSED
+
+
+def test_both_ends_are_looked_at_before_anything_between() -> None:
+    lab = Lab(20, broke_at(7), expectation=Expectation(good=0, bad=19), jobs=2)
+
+    lab.search()
+
+    assert set(lab.asked[:2]) == {0, 19}
+
+
+def test_without_skips_one_worker_needs_no_more_than_the_bound() -> None:
+    lab = Lab(100, broke_at(37), expectation=Expectation(good=0, bad=99))
+
+    lab.search()
+
+    assert len(lab.asked) <= 2 + 7  # 2 + ceil(log2(99))
+
+
+def test_a_request_carries_all_that_a_worker_needs() -> None:
+    lab = Lab(2, broke_at(1), fresh=True)
+
+    lab.search()
+
+    assert {(r.key, r.label, r.probe, r.already, r.runs, r.fresh) for r in lab.requests} == {
+        (0, "1.0", probe(), 0, 1, True),
+        (1, "1.1", probe(), 0, 1, True),
+    }
+
+
+def test_every_step_is_told_as_an_event() -> None:
+    lab = Lab(2, broke_at(1))
+
+    lab.search()
+
+    told = [type(event).__name__ for event in lab.events]
+    assert told.count("TrialStarted") == told.count("TrialFinished") == 2
+    last = lab.events[-1]
+    assert isinstance(last, events.Judged)
+    assert (last.low, last.high, last.left, last.new_is) == (0, 1, 0, Outcome.FAILED)
+    assert [key for key, _ in last.rulings] == [0, 1]
+
+
+def test_what_is_left_counts_the_releases_between_that_nothing_is_known_of() -> None:
+    lab = Lab(10, broke_at(5), expectation=Expectation(good=0, bad=9))
+
+    lab.search()
+
+    lefts = [(e.low, e.high, e.left) for e in lab.events if isinstance(e, events.Judged)]
+    assert lefts[0] == (None, None, 10)
+    assert (0, 9, 8) in lefts
+    assert lefts[-1] == (4, 5, 0)
+
+
+def test_untestable_candidates_next_to_the_boundary_are_a_gap() -> None:
+    lab = Lab(9, lambda key: untestable() if key in (4, 5) else broke_at(4)(key))
+
+    assert lab.search() == Found(low=3, high=6, skipped=(4, 5))
+
+
+def test_different_failures_are_no_part_of_the_bug() -> None:
+    lab = Lab(9, lambda key: failed(IMPORT_ERROR) if key < 3 else passed() if key < 6 else failed(ASSERTION))
+
+    assert lab.search() == Found(low=5, high=6)
+
+
+def test_any_failure_counts_when_the_user_says_so() -> None:
+    lab = Lab(
+        9,
+        lambda key: passed() if key < 3 else failed(IMPORT_ERROR) if key < 6 else failed(ASSERTION),
+        rules=Rules(any_failure=True),
+    )
+
+    assert lab.search() == Found(low=2, high=3)
+
+
+def test_the_search_stops_when_both_ends_agree() -> None:
+    lab = Lab(9, lambda _: passed())
+
+    assert lab.search() == Stopped(reason=StopReason.ALL_NEW)
+
+
+def test_a_broken_candidate_is_gone_round_and_reported() -> None:
+    lab = Lab(
+        9, lambda key: broken() if key == 4 else broke_at(6)(key), expectation=Expectation(good=0, bad=8)
+    )
+
+    assert lab.search() == Found(low=5, high=6)
+    assert lab.engine.broken == {4: broken()}
+    assert 4 not in lab.engine.observed
+    assert lab.asked.count(4) == 1
+
+
+def test_a_broken_candidate_that_the_answer_depends_on_leaves_the_search_open() -> None:
+    lab = Lab(
+        9, lambda key: broken() if key == 4 else broke_at(5)(key), expectation=Expectation(good=0, bad=8)
+    )
+
+    assert lab.search() == Searching(low=3, high=5)
+    assert lab.asked.count(4) == 1
+    assert 4 not in lab.engine.judgement().rulings
+
+
+def test_a_broken_newest_release_is_no_verdict_about_which_end_is_good() -> None:
+    lab = Lab(5, lambda key: broken() if key == 4 else passed())
+
+    assert isinstance(lab.search(), Searching)
+    assert lab.engine.judgement().new_is is None
+
+
+def test_the_search_ends_as_soon_as_the_caller_says_that_it_is_over() -> None:
+    lab = Lab(100, lambda _: failed(), expectation=Expectation(good=0, bad=99), jobs=1)
+
+    lab.engine.search(lab.told, is_over=lambda judgement: 0 in judgement.rulings)
+
+    assert set(lab.asked) <= {0, 99}
+
+
+def test_what_is_recalled_is_not_run_again() -> None:
+    lab = Lab(20, broke_at(7))
+
+    lab.engine.recall(lambda request: trial(request, lab.history(request.key)))
+    state = lab.search()
+
+    assert state == Found(low=6, high=7)
+    assert lab.asked == []
+    finished = [event.trial.key for event in lab.events if isinstance(event, events.TrialFinished)]
+    assert finished == list(range(20))
+
+
+def test_what_is_recalled_in_part_saves_the_runs_that_it_can() -> None:
+    lab = Lab(20, broke_at(7))
+    known = {0, 6, 19}
+
+    lab.engine.recall(lambda r: trial(r, lab.history(r.key)) if r.key in known else None)
+    state = lab.search()
+
+    assert state == Found(low=6, high=7)
+    assert known.isdisjoint(lab.asked)
+    assert 7 in lab.asked
+
+
+def test_repeating_asks_for_further_runs_of_the_same_candidates() -> None:
+    lab = Lab(5, broke_at(2))
+    lab.search()
+    lab.requests.clear()
+
+    lab.engine.repeat([1, 2], 3)
+
+    assert [(r.key, r.already, r.runs) for r in lab.requests] == [(1, 1, 3), (2, 1, 3)]
+    assert lab.engine.observed[1] == (passed(),) * 4
+    assert lab.engine.observed[2] == (failed(),) * 4
+
+
+def test_what_further_runs_show_changes_the_ruling() -> None:
+    lab = Lab(5, broke_at(2))
+    lab.search()
+    lab.history = lambda _: failed()
+
+    lab.engine.repeat([1], 1)
+
+    ruling = lab.engine.judgement().rulings[1]
+    assert (ruling.passed, ruling.failed, ruling.is_flaky) == (1, 1, True)
+
+
+class Stubborn:
+    """Answers at once, but for some candidates, which do not end until they are cancelled."""
+
+    def __init__(self, history: History, *, stubborn: Callable[[int], bool]) -> None:
+        self._history = history
+        self._stubborn = stubborn
+        self._lock = threading.Lock()
+        self.started: set[int] = set()
+        self.cancelled: set[int] = set()
+        self.one_hangs = threading.Event()
+
+    def __call__(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+        if not self._stubborn(request.key):
+            return trial(request, self._history(request.key))
+        over = threading.Event()
+        with self._lock:
+            self.started.add(request.key)
+        self.one_hangs.set()
+        with lifeline.holding(over.set):
+            assert over.wait(PATIENCE_S), f"candidate {request.key} was never cancelled"
+        with self._lock:
+            self.cancelled.add(request.key)
+        raise Cancelled
+
+
+def test_trials_that_cannot_change_the_answer_any_more_are_cancelled() -> None:
+    stubborn = Stubborn(broke_at(9), stubborn=lambda key: 0 < key < 6)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        lab = Lab(
+            13,
+            broke_at(9),
+            executor=pool,
+            jobs=4,
+            run_trial=stubborn,
+            expectation=Expectation(good=0, bad=12),
+        )
+        state = lab.search()
+
+    assert state == Found(low=8, high=9)
+    assert stubborn.started
+    assert stubborn.cancelled == stubborn.started
+    told = {event.key for event in lab.events if isinstance(event, events.TrialCancelled)}
+    assert stubborn.started <= told
+    assert all(0 < key < 6 for key in told & stubborn.started)
+    assert told.isdisjoint(lab.engine.observed)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(Unavailable("the index did not answer"), id="unavailable"),
+        pytest.param(KeyboardInterrupt(), id="interrupted"),
+        pytest.param(RuntimeError("a bug"), id="bug"),
+    ],
+)
+def test_an_error_ends_everything_that_is_in_flight(error: BaseException) -> None:
+    hanging = Stubborn(broke_at(5), stubborn=lambda key: key == 9)
+
+    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        if request.key == 0:
+            assert hanging.one_hangs.wait(PATIENCE_S)
+            raise error
+        return hanging(request, lifeline)
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        lab = Lab(
+            10,
+            broke_at(5),
+            executor=pool,
+            jobs=2,
+            run_trial=run_trial,
+            expectation=Expectation(good=0, bad=9),
+        )
+        with pytest.raises(type(error)):
+            lab.search()
+
+    assert hanging.cancelled == {9}
+    assert [event.key for event in lab.events if isinstance(event, events.TrialCancelled)] == [9]
+
+
+def test_an_error_while_repeating_ends_everything_that_is_in_flight() -> None:
+    hanging = Stubborn(broke_at(1), stubborn=lambda key: key == 1)
+
+    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        if request.key == 0:
+            assert hanging.one_hangs.wait(PATIENCE_S)
+            raise Unavailable("the index did not answer")
+        return hanging(request, lifeline)
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        lab = Lab(2, broke_at(1), executor=pool, jobs=2, run_trial=run_trial)
+        with pytest.raises(Unavailable):
+            lab.engine.repeat([0, 1], 1)
+
+    assert hanging.cancelled == {1}
+
+
+def test_no_more_trials_are_in_flight_than_there_are_jobs() -> None:
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        lab = Lab(64, broke_at(30), executor=pool, jobs=3)
+        state = lab.search()
+
+    assert state == Found(low=29, high=30)
+    in_flight = [0]
+    for event in lab.events:
+        started = isinstance(event, events.TrialStarted)
+        ended = isinstance(event, (events.TrialFinished, events.TrialCancelled))
+        in_flight.append(in_flight[-1] + started - ended)
+    assert max(in_flight) == 3
+
+
+# --- More candidates, and what is known from elsewhere
+
+
+def test_a_candidate_that_is_added_is_run_behind_the_others() -> None:
+    lab = Lab(2, lambda key: failed() if key in (1, 2) else passed())
+    lab.search()
+
+    key = lab.engine.add(Candidate(label="a mix", spec=lab.requests[0].spec))
+    lab.engine.repeat([key], 2)
+
+    assert key == 2
+    assert [(r.label, r.runs) for r in lab.requests if r.key == key] == [("a mix", 2)]
+    assert lab.engine.judgement().rulings[key].failed == 2
+
+
+def test_what_another_engine_knows_is_taken_in_and_not_run() -> None:
+    first = Lab(4, broke_at(2))
+    first.search()
+    first.engine.repeat([1], 1)
+    second = Lab(4, broke_at(2))
+
+    for place, key in enumerate((1, 2)):
+        second.engine.seed(place + 1, first.engine.known(key))
+    second.search()
+
+    assert {1, 2} & set(second.asked) == set()
+    assert len(second.engine.observed[1]) == 2
+    (seeded,) = (e.trial for e in second.events if isinstance(e, events.TrialFinished) and e.trial.key == 1)
+    assert (seeded.label, seeded.remembered) == ("1.1", 2)
+
+
+def test_what_is_known_of_a_candidate_has_its_environment() -> None:
+    built = BuiltEnvironment(digest="d", distributions=(), step="made up")
+
+    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        return replace(trial(request, passed()), environment=built)
+
+    lab = Lab(2, broke_at(1), run_trial=run_trial)
+    lab.engine.repeat([0], 1)
+
+    assert lab.engine.known(0).environment == built
+    assert lab.engine.environments == {0: built}
+
+
+def test_requests_say_which_search_of_the_run_they_are_for() -> None:
+    lab = Lab(3, broke_at(1), stage=4)
+
+    lab.search()
+
+    assert {request.stage for request in lab.requests} == {4}
+
+
+def test_each_candidate_is_run_as_often_as_it_is_wanted() -> None:
+    lab = Lab(4, broke_at(2))
+
+    lab.engine.repeat_each({0: 1, 3: 4})
+    lab.engine.repeat_each({0: 2})
+    lab.engine.repeat_each({})
+
+    assert {key: len(runs) for key, runs in lab.engine.observed.items()} == {0: 3, 3: 4}
+    asked = [(request.key, request.already, request.runs) for request in lab.requests]
+    assert asked == [(0, 0, 1), (3, 0, 4), (0, 1, 2)]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3, 9])
+def test_no_more_candidates_are_run_again_at_a_time_than_there_are_jobs(jobs: int) -> None:
+    lab = Lab(8, broke_at(5), jobs=jobs)
+
+    lab.engine.repeat(range(7), 2)
+
+    going, most = 0, 0
+    for event in lab.events:
+        going += isinstance(event, events.TrialStarted) - isinstance(event, events.TrialFinished)
+        most = max(most, going)
+    assert most == min(jobs, 7)
+    assert [request.key for request in lab.requests] == list(range(7))
+
+
+@pytest.mark.parametrize(
+    ("most", "abreast"),
+    [
+        pytest.param(2, [1, 1, 1], id="fewer-than-candidates"),
+        pytest.param(4, [1, 2, 1], id="half-as-many-as-there-are-runs"),
+        pytest.param(8, [3, 4, 1], id="as-many-as-there-are-runs"),
+        pytest.param(80, [3, 4, 1], id="more-than-there-are-runs"),
+    ],
+)
+def test_runs_of_a_candidate_go_side_by_side_where_there_is_room_for_all(
+    most: int, abreast: list[int]
+) -> None:
+    lab = Lab(5, broke_at(3), jobs=most)
+
+    lab.engine.repeat_each({2: 3, 3: 4, 0: 1})
+
+    assert [request.abreast for request in lab.requests] == abreast
+
+
+def test_runs_that_were_made_are_counted_and_kept_in_their_order() -> None:
+    shown = {0: passed("a"), 1: passed("b")}
+    lab = Lab(2, lambda key: shown[key])
+    remembered = replace(trial(request_for(lab, 1), passed("old")), remembered=1)
+    lab.engine.recall(lambda request: remembered if request.key == 1 else None)
+
+    lab.engine.repeat_each({1: 1})
+    lab.engine.repeat_each({0: 2})
+
+    assert [run.output_tail for run in lab.engine.observed[1]] == ["old", "b"]
+    assert lab.engine.made == 3
+    assert [run.output_tail for run in lab.engine.taken] == ["b", "a", "a"]
+
+
+def request_for(lab: Lab, key: int) -> TrialRequest:
+    candidate = lab.engine.question.candidates[key]
+    return TrialRequest(key=key, label=candidate.label, spec=candidate.spec, probe=probe())
+
+
+def test_the_cost_of_a_run_is_what_others_took_and_a_build_where_none_was_made() -> None:
+    def timed(request: TrialRequest, _: Lifeline) -> Trial:
+        seen = tuple(passed() for _ in range(request.runs))
+        seconds = {0: 2.0, 1: 4.0}[request.key]
+        return Trial(
+            key=request.key,
+            label=request.label,
+            observations=seen,
+            build_s=10.0 * seconds,
+            run_s=seconds * request.runs,
+        )
+
+    lab = Lab(3, broke_at(2), run_trial=timed)
+    assert lab.engine.seconds(2) == 2.0  # nothing is known yet: a second for each
+
+    lab.engine.repeat_each({0: 1, 1: 5})
+
+    assert lab.engine.seconds(0) == lab.engine.seconds(1) == pytest.approx(3.0)
+    assert lab.engine.seconds(2) == pytest.approx(3.0 + 30.0)
+
+
+def test_a_question_that_is_asked_anew_forgets_what_was_seen_and_says_so() -> None:
+    lab = Lab(4, broke_at(2))
+    lab.engine.repeat_each({0: 1, 3: 1})
+    measuring = Measuring(reference=lab.engine.question.candidates[0].spec)
+
+    lab.engine.ask_anew(replace(lab.engine.question, measuring=measuring))
+    lab.engine.repeat_each({0: 2})
+
+    assert lab.engine.observed.keys() == {0}
+    assert len(lab.engine.observed[0]) == 2
+    last = lab.requests[-1]
+    assert (last.already, last.measuring) == (0, measuring)
+    (place,) = (n for n, event in enumerate(lab.events) if isinstance(event, events.AskedAnew))
+    assert not next(event for event in lab.events[place:] if isinstance(event, events.Judged)).rulings
+    # What runs took was learnt all the same.
+    assert lab.engine.made == 4
+
+
+def test_warm_ups_alone_say_nothing() -> None:
+    lab = Lab(2, lambda _: replace(failed(), is_warm_up=True))
+
+    lab.engine.repeat_each({0: 1, 1: 1})
+
+    assert lab.engine.judgement() == Judgement()
+
+
+def test_an_interrupt_while_a_trial_is_being_given_away_stops_it() -> None:
+    """It runs already, and is not yet known to be in flight."""
+    given: list[Lifeline] = []
+
+    class Interrupted(Executor):
+        def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+            given.append(args[1])
+            raise KeyboardInterrupt
+
+    lab = Lab(3, broke_at(2), executor=Interrupted())
+
+    with pytest.raises(KeyboardInterrupt):
+        lab.engine.repeat([0], 1)
+
+    with pytest.raises(Cancelled):
+        given[0].check()
+
+
+def test_a_trial_whose_workers_died_tells_nothing_and_ends_nothing() -> None:
+    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        if request.key == 4:
+            raise Lost("four workers died while they ran it")
+        return trial(request, broke_at(7)(request.key))
+
+    lab = Lab(9, broke_at(7), run_trial=run_trial, expectation=Expectation(good=0, bad=8))
+
+    assert lab.search() == Found(low=6, high=7)
+    assert 4 not in lab.engine.observed
+    sign = lab.engine.broken[4].signature
+    assert sign is not None
+    assert "four workers died" in sign.shown
+
+
+def test_events_of_trials_are_dated_by_the_clock() -> None:
+    lab = Lab(2, broke_at(1), clock=iter(range(100)).__next__)
+
+    lab.search()
+
+    dated = [
+        event.at_s for event in lab.events if isinstance(event, (events.TrialStarted, events.TrialFinished))
+    ]
+    assert dated == [0, 1, 2, 3]
+
+
+# --- What a candidate is expected to take
+
+
+def timed(request: TrialRequest, build_s: float, run_s: float) -> Trial:
+    return replace(trial(request, broke_at(7)(request.key)), build_s=build_s, run_s=run_s)
+
+
+def test_before_anything_was_built_sdists_are_taken_to_last_longer_and_what_is_there_nothing() -> None:
+    lab = Lab(9, broke_at(7), needs_build={4})
+    lab.engine.recall(lambda _: None, lambda request: request.key == 5)
+
+    kept, wheels, sdist = (lab.engine.seconds(key) for key in (5, 3, 4))
+
+    assert kept < wheels < sdist
+
+
+def test_candidates_are_expected_to_take_what_others_like_them_took() -> None:
+    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        return timed(request, build_s=30.0 if request.key == 8 else 2.0, run_s=4.0)
+
+    lab = Lab(9, broke_at(7), needs_build={4, 8}, run_trial=run_trial)
+
+    lab.engine.repeat([0, 8], 1)
+
+    assert lab.engine.seconds(3) == pytest.approx(2.0 + 4.0)
+    assert lab.engine.seconds(4) == pytest.approx(30.0 + 4.0)
+    assert lab.engine.seconds(0) == pytest.approx(4.0)
+
+
+def test_what_was_there_says_nothing_of_how_long_building_takes() -> None:
+    lab = Lab(9, broke_at(7), run_trial=lambda request, _: timed(request, build_s=0.0, run_s=4.0))
+    before = lab.engine.seconds(3)
+    lab.engine.recall(lambda _: None, lambda request: request.key == 0)
+
+    lab.engine.repeat([0], 1)
+
+    assert lab.engine.seconds(3) == pytest.approx(before - 1.0 + 4.0)
+
+
+def test_a_search_prefers_what_is_there_where_that_tells_nearly_as_much() -> None:
+    lab = Lab(101, broke_at(90), expectation=Expectation(good=0, bad=100))
+    lab.engine.recall(lambda _: None, lambda request: request.key in (0, 100, 44))
+
+    lab.engine.search(
+        lambda verdicts: Bisection.replay(101, verdicts, verify=(0, 100), seconds=lab.engine.seconds)
+    )
+
+    assert lab.asked[2] == 44

@@ -1,0 +1,645 @@
+"""Metrics with and without a limit: where it is set, when there is none, and which release crosses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from statistics import median
+
+import pytest
+from support.builders import broken, failed, passed, untestable
+from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured, steps
+
+from bisect_asgi.core import events
+from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.judge.signature import complaint
+from bisect_asgi.core.metrics.comparison import LOOKS
+from bisect_asgi.core.metrics.criteria import RATIO
+from bisect_asgi.core.metrics.stats import rank_sum
+from bisect_asgi.core.model import Observation
+from bisect_asgi.core.plan.plan import Budget
+
+SEEDS = range(10)
+NOISE = 0.05
+BASE = 1e8
+
+
+def step_of(sigma: float, *, first: int = 23, noise: float = NOISE, **fields: str) -> Shows:
+    """A metric that rises by so many standard deviations at a release."""
+    return steps({1: BASE, first: BASE * (1 + sigma * noise)}, noise=noise, **fields)
+
+
+def times(factor: float, *, first: int = 23, noise: float = NOISE) -> Shows:
+    """A time of a second that grows by a factor at a release."""
+    return steps({1: 1.0, first: factor}, noise=noise, unit="s", name="took")
+
+
+def right(make: Callable[[int], NoisyWorld], at: tuple[int, int], **fields: object) -> int:
+    """How many of ten boundaries are the true one."""
+    found = 0
+    for seed in SEEDS:
+        made_up = make(seed)
+        made_up.bisect(**fields)
+        found += made_up.boundary == at
+    return found
+
+
+# The boundary is right.
+
+
+@pytest.mark.parametrize("sigma", [2, 3, 6])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param(lambda sigma: by_metric(), id="no-limit"),
+        pytest.param(lambda sigma: by_metric(above=sigma * NOISE / 2), id="per-cent"),
+        pytest.param(lambda sigma: by_limit(above=BASE * (1 + sigma * NOISE / 2), unit="B"), id="absolute"),
+    ],
+)
+def test_the_release_at_which_a_noisy_metric_steps_is_found(
+    sigma: float, fields: Callable[[float], dict[str, object]]
+) -> None:
+    def make(seed: int) -> NoisyWorld:
+        return NoisyWorld(size=40, seed=seed, shows=step_of(sigma))
+
+    assert right(make, (22, 23), **fields(sigma)) >= 9
+
+
+@pytest.mark.parametrize("factor", [1.15, 1.5, 3.0])
+def test_a_time_is_found_while_the_machine_slows_down(factor: float) -> None:
+    # Two hundredths a run: after a hundred runs it is three times as slow, twice as much as the step.
+    def make(seed: int) -> NoisyWorld:
+        return NoisyWorld(size=40, seed=seed, slows_down=0.02, shows=times(factor, noise=0.03))
+
+    assert right(make, (22, 23), **by_metric("took")) >= 9
+
+
+def test_without_a_reference_a_machine_that_slows_down_would_mislead() -> None:
+    # That the tests above can fail: the same world, the same machine, an absolute limit.
+    def make(seed: int) -> NoisyWorld:
+        return NoisyWorld(size=40, seed=seed, slows_down=0.2, shows=times(1.15, noise=0.03))
+
+    assert right(make, (22, 23), **by_limit("took", above=1.075, unit="s")) <= 2
+
+
+def test_the_step_is_in_the_newest_or_the_second_release_too() -> None:
+    for first in (2, 40):
+        made_up = NoisyWorld(size=40, shows=step_of(6, first=first))
+
+        made_up.bisect(**by_metric())
+
+        assert made_up.boundary == (first - 1, first)
+
+
+# The limit.
+
+
+def test_the_limit_lies_between_the_medians_of_both_ends() -> None:
+    made_up = NoisyWorld(size=40, shows=step_of(10))
+
+    made_up.bisect(**by_metric())
+
+    sampled = made_up.sampled
+    assert (sampled.metric, sampled.unit, sampled.reference) == ("size", "B", None)
+    assert (sampled.low, sampled.high, sampled.below) == (0, 39, None)
+    assert sampled.above == pytest.approx((median(sampled.old) + median(sampled.new)) / 2)
+    assert len(sampled.old) == len(sampled.new) == LOOKS[0]
+    assert sampled.p < 0.01
+
+
+def test_the_limit_of_a_share_is_that_far_from_the_good_end() -> None:
+    made_up = NoisyWorld(size=40, shows=step_of(10))
+
+    made_up.bisect(**by_metric(above=0.25))
+
+    sampled = made_up.sampled
+    assert sampled.above == pytest.approx(1.25 * median(sampled.old))
+    assert len(sampled.old) == LOOKS[0]
+    assert made_up.boundary == (22, 23)
+
+
+def test_a_share_that_the_bad_end_does_not_reach_is_not_reproduced() -> None:
+    made_up = NoisyWorld(size=40, shows=step_of(10))
+
+    finished = made_up.bisect(**by_metric(above=0.9))
+
+    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    assert "the bad end passes" in finished.message
+
+
+def test_more_is_worse_unless_an_end_is_named() -> None:
+    falls = steps({1: 2 * BASE, 23: BASE}, noise=NOISE)
+    unnamed, named = (NoisyWorld(size=40, shows=falls) for _ in range(2))
+
+    unnamed.bisect(**by_metric())
+    named.bisect(good="1", bad="40", **by_metric())
+
+    assert unnamed.boundary == named.boundary == (22, 23)
+    assert unnamed.sampled.above is not None
+    assert unnamed.report.row("23").verdict == "good"  # type: ignore[union-attr]
+    assert named.sampled.below is not None
+    assert named.sampled.above is None
+    assert named.report.row("23").verdict == "bad"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("named", "is_bad"),
+    [
+        pytest.param({"good": "40", "bad": "1"}, False, id="both"),
+        pytest.param({"good": "1", "bad": "40"}, True, id="regression"),
+        pytest.param({"good": "1"}, True, id="good-alone"),
+        pytest.param({"bad": "40"}, True, id="bad-alone"),
+    ],
+)
+def test_the_named_ends_say_which_side_is_good(named: dict[str, object], is_bad: bool) -> None:
+    made_up = NoisyWorld(size=40, shows=step_of(10))
+
+    finished = made_up.bisect(**named, **by_metric())
+
+    assert finished.kind is AnswerKind.FOUND
+    assert made_up.boundary == (22, 23)
+    row = made_up.report.row("23")
+    assert row
+    assert row.verdict == ("bad" if is_bad else "good")
+    assert (made_up.sampled.above is not None) is is_bad
+
+
+def test_less_than_a_share_below_the_good_end_is_bad() -> None:
+    rates = steps({1: 1000.0, 23: 600.0}, noise=0.02, unit="1/s", name="throughput")
+    made_up = NoisyWorld(size=40, shows=rates)
+
+    made_up.bisect(**by_metric("throughput", below=0.2))
+
+    assert made_up.boundary == (22, 23)
+    assert made_up.sampled.below == pytest.approx(0.8, abs=0.05)
+    row = made_up.report.row("23")
+    assert row
+    assert row.verdict == "bad"
+
+
+# Ends that are not apart.
+
+
+def test_ends_that_do_not_come_apart_are_no_answer_and_both_are_told() -> None:
+    made_up = NoisyWorld(size=40, shows=steps({1: BASE}, noise=NOISE))
+
+    finished = made_up.bisect(budget=Budget(runs=100), **by_metric())
+
+    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.message.startswith("cannot tell these ends apart: `size` is ")
+    sampled = made_up.sampled
+    for label, own in (("1", sampled.old), ("40", sampled.new)):
+        assert f" in {label} (median of {len(own)} samples, " in finished.message
+    assert f"rank test p = {sampled.p:.2g}" in finished.message
+    assert (sampled.above, sampled.below) == (None, None)
+    assert set(made_up.made) == {"1", "40"}
+    # Half of the budget: ends that are just apart leave a search that needs as much again.
+    assert 50 <= made_up.runs < 100
+
+
+def test_half_of_the_budget_is_not_exceeded_by_more_than_one_look() -> None:
+    for budget in (10, 16, 40, 100):
+        made_up = NoisyWorld(size=40, shows=steps({1: BASE}, noise=NOISE))
+
+        made_up.bisect(budget=Budget(runs=budget), **by_metric())
+
+        before = max(look for look in (0, *LOOKS) if 4 * look < budget)
+        assert made_up.runs <= 2 * LOOKS[LOOKS.index(before) + 1 if before else 0]
+
+
+def test_a_difference_that_is_clear_and_too_small_does_not_count() -> None:
+    small, counts = (NoisyWorld(size=40, shows=step_of(10, noise=0.002)) for _ in range(2))
+
+    told = small.bisect(budget=Budget(runs=50), **by_metric(effect=0.05))
+    counts.bisect(budget=Budget(runs=50), **by_metric(effect=0.01))
+
+    assert told.kind is AnswerKind.INCONCLUSIVE
+    assert "smallest that counts 5 %" in told.message
+    assert counts.boundary == (22, 23)
+
+
+def test_constant_metrics_are_rarely_taken_for_a_step() -> None:
+    # By the test's own level: one in a hundred.
+    worlds = [NoisyWorld(size=20, seed=seed, shows=steps({1: BASE}, noise=NOISE)) for seed in range(40)]
+
+    kinds = [w.bisect(budget=Budget(runs=60), **by_metric(effect=0.0)).kind for w in worlds]
+
+    assert kinds.count(AnswerKind.INCONCLUSIVE) >= 38
+
+
+# Ends that cannot be measured.
+
+
+@pytest.mark.parametrize("untested", [{1}, {40}, {1, 2, 39, 40}, set(range(1, 6)) | {40}])
+def test_ends_that_cannot_be_measured_are_left_for_ones_further_in(untested: set[int]) -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return untestable() if number in untested else step_of(10)(number, random)
+
+    made_up = NoisyWorld(size=40, shows=shows)
+
+    made_up.bisect(**by_metric())
+
+    assert made_up.boundary == (22, 23)
+
+
+@pytest.mark.parametrize(
+    ("shown", "why"),
+    [
+        pytest.param(untestable(), "the requirements conflict", id="untestable"),
+        pytest.param(failed(), "AssertionError: expected 200, got 500", id="fails"),
+    ],
+)
+@pytest.mark.parametrize("end", ["good", "bad"])
+def test_a_named_end_that_cannot_be_measured_is_told(shown: Observation, why: str, end: str) -> None:
+    places = {"good": 1, "bad": 40}
+
+    def shows(number: int, random: Random) -> Observation:
+        return shown if number == places[end] else step_of(10)(number, random)
+
+    made_up = NoisyWorld(size=40, shows=shows)
+
+    finished = made_up.bisect(good="1", bad="40", **by_metric())
+
+    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.message.startswith(f"{places[end]} cannot be measured: ")
+    assert why in finished.message
+    assert finished.hint
+
+
+@pytest.mark.parametrize(
+    ("reported", "told"),
+    [
+        pytest.param({}, "it reports none there;", id="none"),
+        pytest.param({"sizes": 1.0, "length": 2.0}, "it reports `length` and `sizes`;", id="others"),
+    ],
+)
+@pytest.mark.parametrize("fields", [{}, {"good": "1", "bad": "40"}], ids=["unnamed", "named"])
+def test_a_metric_that_no_run_reports_is_a_question_that_cannot_be_asked(
+    reported: dict[str, float], told: str, fields: dict[str, object]
+) -> None:
+    made_up = NoisyWorld(size=40, shows=lambda *_: replace(passed(), metrics=reported))
+
+    finished = made_up.bisect(**fields, **by_metric())
+
+    assert finished.kind is AnswerKind.NOT_ASKED
+    assert "no metric `size`" in finished.message
+    assert finished.hint
+    assert finished.hint.startswith(told)
+    assert made_up.runs <= 2
+
+
+def test_a_metric_that_cannot_be_read_is_not_told_as_one_that_is_not_there() -> None:
+    sign = complaint("the metric `size` cannot be read: `fast` is no number, with or without a unit")
+    made_up = NoisyWorld(size=40, shows=lambda *_: replace(passed(), signature=sign))
+
+    finished = made_up.bisect(**by_metric())
+
+    assert finished.kind is AnswerKind.NOT_ASKED
+    assert finished.message == f"the probe reports no metric `size` on 1: {sign.shown}"
+
+
+@pytest.mark.parametrize(
+    "measurable", [range(1, 3), range(1, 12), range(1, 21), range(38, 41), range(25, 41)]
+)
+def test_ends_are_found_however_few_releases_beside_one_of_them_can_be_measured(measurable: range) -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return measured(BASE * (1 + (number > measurable[0]))) if number in measurable else passed()
+
+    made_up = NoisyWorld(size=40, shows=shows)
+
+    made_up.bisect(**by_metric())
+
+    (ends,) = (event for event in made_up.events if isinstance(event, events.EndsSampled))
+    assert {int(made_up.listed[key]) for key in (ends.low, ends.high)} <= {*measurable}
+    assert made_up.boundary or measurable[0] > 1
+
+
+@pytest.mark.parametrize("without", [{1}, {40}, {1, 2, 40}], ids=str)
+def test_an_end_that_passes_without_the_metric_is_passed_over_unless_it_is_named(without: set[int]) -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return passed() if number in without else step_of(10)(number, random)
+
+    unnamed, named = (NoisyWorld(size=40, shows=shows) for _ in range(2))
+    if {1, 40} <= without:
+        # Both ends: nothing says that the metric is reported anywhere.
+        assert unnamed.bisect(**by_metric()).kind is AnswerKind.NOT_ASKED
+    else:
+        unnamed.bisect(**by_metric())
+        assert unnamed.boundary == (22, 23)
+
+    finished = named.bisect(good="1", bad="40", **by_metric())
+    assert finished.kind is AnswerKind.NOT_ASKED
+    assert finished.message == f"the probe reports no metric `size` on {min(without)}"
+
+
+def test_an_end_that_could_not_be_asked_is_not_measured() -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return broken() if number == 40 else step_of(10)(number, random)
+
+    made_up = NoisyWorld(size=40, shows=shows)
+
+    finished = made_up.bisect(good="1", bad="40", **by_metric())
+
+    assert finished.kind in (AnswerKind.INCONCLUSIVE, AnswerKind.UNAVAILABLE)
+    assert "no space left on device" in finished.message
+
+
+def test_releases_that_fail_among_those_that_are_measured_are_not_taken_for_bad() -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return failed() if number in (20, 30) else step_of(10)(number, random)
+
+    made_up = NoisyWorld(size=40, shows=shows)
+
+    made_up.bisect(good="1", bad="40", **by_metric())
+
+    assert made_up.boundary == (22, 23)
+
+
+# Samples.
+
+
+def test_times_are_ratios_to_the_good_ends_measured_next_to_them() -> None:
+    made_up = NoisyWorld(size=40, shows=times(2.0))
+
+    made_up.bisect(good="40", bad="1", **by_metric("took"))
+
+    assert made_up.boundary == (22, 23)
+    sampled = made_up.sampled
+    assert sampled.unit == RATIO
+    assert made_up.listed[sampled.reference or 0] == "40"
+    assert median(sampled.new) == pytest.approx(1.0, abs=0.1)
+    assert median(sampled.old) == pytest.approx(0.5, abs=0.1)
+    asked = [request.measuring.reference for request in made_up.requests if request.measuring]
+    assert {reference.requirements for reference in asked if reference} == {("app==40",)}
+
+
+def test_wall_is_a_time_and_memory_is_none() -> None:
+    walls = steps({1: 1.0, 23: 2.0}, noise=NOISE, name="wall")
+    slow, large = NoisyWorld(size=40, shows=walls), NoisyWorld(size=40, shows=step_of(10))
+
+    slow.bisect(**by_metric("wall"))
+    large.bisect(**by_metric())
+
+    assert slow.boundary == large.boundary == (22, 23)
+    assert (slow.sampled.unit, large.sampled.unit) == (RATIO, "B")
+    assert all(r.measuring and r.measuring.reference is None for r in large.requests)
+
+
+def test_warm_ups_are_no_samples() -> None:
+    # They are twenty times as slow: a single one of them among the samples would be seen.
+    made_up = NoisyWorld(size=40, shows=times(1.5, noise=0.01))
+
+    made_up.bisect(**by_metric("took"))
+
+    assert made_up.boundary == (22, 23)
+    every = [run for runs in made_up.store.values() for run in runs]
+    assert any(run.is_warm_up for run in every)
+    assert max(value for row in made_up.report.rows for value in row.samples) < 2
+    row = made_up.report.row("23")
+    assert row
+    assert row.passed + row.failed == len(row.samples)
+
+
+def test_samples_without_a_reference_are_not_mixed_with_those_that_have_one() -> None:
+    made_up = NoisyWorld(size=40, shows=times(3.0, noise=0.01))
+
+    made_up.bisect(**by_metric("took"))
+
+    (place,) = (n for n, event in enumerate(made_up.events) if isinstance(event, events.AskedAnew))
+    later = [e.trial for e in made_up.events[place:] if isinstance(e, events.TrialFinished)]
+    runs = [run for trial in later for run in trial.observations if not run.is_warm_up]
+    assert all(run.beside for run in runs)
+    assert sum(len(row.samples) for row in made_up.report.rows) == len(runs)
+
+
+@pytest.mark.parametrize("shows", [times(1.5), step_of(6)], ids=["time", "memory"])
+def test_the_same_command_again_takes_no_sample_twice(shows: Shows) -> None:
+    metric = "took" if shows(1, Random(0)).units.get("took") else "size"
+    made_up = NoisyWorld(size=40, shows=shows)
+    made_up.bisect(**by_metric(metric))
+    before, boundary = made_up.runs, made_up.boundary
+
+    made_up.bisect(**by_metric(metric))
+
+    assert made_up.boundary == boundary == (22, 23)
+    assert made_up.runs == before
+    assert made_up.requests == []
+
+
+def test_what_is_said_of_a_limit_that_is_given_needs_no_samples_of_ends() -> None:
+    made_up = NoisyWorld(size=40, shows=step_of(20))
+
+    made_up.bisect(**by_limit(above=BASE * 1.5, unit="B"))
+
+    assert made_up.boundary == (22, 23)
+    assert not any(isinstance(event, events.EndsSampled) for event in made_up.events)
+
+
+def test_a_run_without_the_metric_says_nothing_of_a_limit() -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return passed() if number in (21, 27) else step_of(20)(number, random)
+
+    made_up = NoisyWorld(size=40, shows=shows)
+
+    made_up.bisect(**by_limit(above=BASE * 1.5, unit="B"))
+
+    assert made_up.boundary == (22, 23)
+
+
+def test_a_limit_that_both_ends_cross_has_no_boundary() -> None:
+    made_up = NoisyWorld(size=40, shows=step_of(10))
+
+    assert made_up.bisect(**by_limit(above=1.0, unit="B")).kind is AnswerKind.NOT_REPRODUCED
+
+
+def test_three_jobs_find_the_same() -> None:
+    def make(seed: int) -> NoisyWorld:
+        return NoisyWorld(size=40, seed=seed, shows=step_of(4))
+
+    assert right(make, (22, 23), jobs=3, **by_metric()) >= 9
+
+
+def test_a_metric_may_be_zero_or_negative_at_an_end() -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return measured(random.gauss(0.0, 0.1) + (5.0 if number >= 23 else 0.0), unit="")
+
+    made_up = NoisyWorld(size=40, shows=shows)
+
+    made_up.bisect(**by_metric())
+
+    assert made_up.boundary == (22, 23)
+
+
+def test_a_reference_that_fails_beside_a_sample_is_no_sample() -> None:
+    class Losing(NoisyWorld):
+        def _run(self, request, place):  # type: ignore[no-untyped-def]
+            run = super()._run(request, place)
+            return replace(run, beside={}) if run.beside and place % 3 == 0 else run
+
+    made_up = Losing(size=40, shows=times(2.0))
+
+    made_up.bisect(good="1", bad="40", **by_metric("took"))
+
+    assert made_up.boundary == (22, 23)
+
+
+# Limits and levels of nothing, below nothing, and in units that not every release tells.
+
+
+@pytest.mark.parametrize(
+    "share", [by_metric("took", above=0.15), by_metric("took", below=0.15)], ids=["above", "below"]
+)
+@pytest.mark.parametrize(("unit", "shown"), [("s", "0 s"), ("B", "0 B"), ("", "0")])
+def test_a_share_of_nothing_is_no_limit_and_is_said_to_be_none(
+    share: dict[str, object], unit: str, shown: str
+) -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return measured(0.0 if number < 6 else 1 + random.random() / 100, unit=unit, name="took")
+
+    made_up = NoisyWorld(size=10, shows=shows)
+
+    finished = made_up.bisect(**share)
+
+    assert finished.kind is AnswerKind.NOT_ASKED
+    assert finished.message == f"`took` is {shown} at the good end: a share of that is no limit"
+    assert finished.hint
+    assert (made_up.sampled.above, made_up.sampled.below) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(0.0, 1.0, id="from-0"),
+        pytest.param(1.0, 0.0, id="to-0"),
+        pytest.param(-2.0, -1.0, id="negative"),
+        pytest.param(1.0, -1.0, id="to-below-0"),
+    ],
+)
+@pytest.mark.parametrize("fields", [{}, {"all_changes": True, "shortest": 1}], ids=["one", "all"])
+def test_times_that_are_not_above_nothing_are_compared_as_they_are(
+    old: float, new: float, fields: dict[str, object]
+) -> None:
+    def shows(number: int, random: Random) -> Observation:
+        level = new if number >= 6 else old
+        return measured(level + (random.random() / 100 if level else 0.0), unit="s", name="took")
+
+    made_up = NoisyWorld(size=10, shows=shows)
+
+    made_up.bisect(**fields, **by_metric("took"))
+
+    assert made_up.boundary == (5, 6)
+    sampled = made_up.sampled
+    assert (sampled.unit, sampled.reference) == ("s", None)
+    assert sampled.above is not None
+    assert min(old, new) < sampled.above < max(old, new)
+    assert all(r.measuring is None or r.measuring.reference is None for r in made_up.requests)
+
+
+@pytest.mark.parametrize("named", [{}, {"good": "1", "bad": "10"}], ids=["unnamed", "named"])
+@pytest.mark.parametrize(
+    ("units", "told"),
+    [
+        (("", "B"), "without a unit and in B"),
+        (("B", ""), "without a unit and in B"),
+        (("s", ""), "without a unit and in s"),
+        (("B", "s"), "in B and in s"),
+    ],
+)
+def test_ends_that_do_not_report_a_metric_with_the_same_unit_are_not_compared(
+    units: tuple[str, str], told: str, named: dict[str, object]
+) -> None:
+    def shows(number: int, random: Random) -> Observation:
+        return measured(100 + random.random(), unit=units[number >= 6])
+
+    made_up = NoisyWorld(size=10, shows=shows)
+
+    finished = made_up.bisect(**named, **by_metric())
+
+    assert finished.kind is AnswerKind.NOT_ASKED
+    assert finished.message == f"the ends report `size` {told}"
+    assert finished.hint
+    assert made_up.runs == 2
+
+
+# What is said of ends that are not apart.
+
+
+def lopsided(number: int, random: Random) -> Observation:
+    """Both ends have the same median, and one has more above it, the other more below."""
+    return measured(float(random.choice([1, 1, 1, 2, 3] if number >= 6 else [1, 1, 1, 0, 0.5])))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_medians_are_no_step_however_small_a_step_may_be(seed: int) -> None:
+    made_up = NoisyWorld(size=10, shows=lopsided, seed=seed)
+
+    finished = made_up.bisect(budget=Budget(runs=200), **by_metric(effect=0.0))
+
+    sampled = made_up.sampled
+    if median(sampled.old) != median(sampled.new):
+        return
+    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert (sampled.above, sampled.below) == (None, None)
+    assert sampled.p < 0.01
+    assert finished.message.startswith("these ends differ by less than counts: ")
+
+
+@pytest.mark.parametrize("effect", [0.05, 0.5])
+def test_a_difference_that_will_never_count_is_not_sampled_on(effect: float) -> None:
+    made_up = NoisyWorld(size=40, shows=step_of(10, noise=0.001))
+
+    finished = made_up.bisect(**by_metric(effect=effect))
+
+    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.message.startswith("these ends differ by less than counts: `size` is ")
+    assert "--budget" not in (finished.hint or "")
+    assert max(made_up.made.values()) <= LOOKS[4] < LOOKS[-1] / 4
+    assert set(made_up.made) == {"1", "40"}
+
+
+def test_a_difference_that_may_yet_count_is_sampled_on() -> None:
+    # Three quarters of what counts: half of it is where nobody looks any longer.
+    made_up = NoisyWorld(size=40, shows=step_of(15, noise=0.001))
+
+    made_up.bisect(budget=Budget(runs=300), **by_metric(effect=0.02))
+
+    assert made_up.made["1"] > LOOKS[4]
+
+
+def test_a_difference_from_nothing_is_told_in_the_metrics_unit() -> None:
+    told = 0
+    for seed in SEEDS:
+
+        def shows(number: int, random: Random) -> Observation:
+            return measured(0.0 if number == 1 else float(random.random() < 0.6), unit="B")
+
+        made_up = NoisyWorld(size=10, shows=shows, seed=seed)
+
+        finished = made_up.bisect(budget=Budget(runs=10), **by_metric())
+
+        assert finished.kind is AnswerKind.INCONCLUSIVE
+        assert "inf" not in finished.message
+        if median(made_up.sampled.new) == 1:
+            told += 1
+            assert "difference 1 B, smallest that counts 1 %" in finished.message
+    assert told >= 3
+
+
+@pytest.mark.parametrize(
+    ("shows", "fields"),
+    [
+        pytest.param(steps({1: BASE}, noise=NOISE), {"budget": Budget(runs=100)}, id="not-apart"),
+        pytest.param(step_of(10, noise=0.001), {}, id="too-small"),
+        pytest.param(step_of(10), {}, id="apart"),
+        pytest.param(step_of(2), {}, id="just-apart"),
+    ],
+)
+def test_the_p_value_that_is_told_is_that_of_all_samples(shows: Shows, fields: dict[str, object]) -> None:
+    made_up = NoisyWorld(size=40, shows=shows)
+
+    made_up.bisect(**fields, **by_metric(effect=0.05))
+
+    sampled = made_up.sampled
+    assert len(sampled.old) == len(sampled.new) == made_up.made["1"]
+    assert sampled.p == rank_sum(sampled.old, sampled.new)

@@ -1,0 +1,286 @@
+"""Environments are built ahead as far as trials leave the processors idle."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from support.builders import InlineExecutor, a_plan, failed, passed, probe, usable, world
+
+from bisect_asgi.core import events
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import Cancelled, Unavailable
+from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.metrics.criteria import Rules
+from bisect_asgi.core.model import (
+    Candidate,
+    EnvironmentSpec,
+    Measuring,
+    Observation,
+    Step,
+    Trial,
+    TrialRequest,
+    Verdict,
+)
+from bisect_asgi.core.search import Bisection, Found
+from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.bisection.engine import Engine, Question
+from bisect_asgi.session.bisection.prebuild import Preparing, idle_places, trials_abreast, waiting_share
+from bisect_asgi.session.bisection.search import open_engine
+
+SPEC = EnvironmentSpec(interpreter=usable().interpreter, requirements=("demo",))
+STEPS = {Step.LINK: 0.5}
+QUICK = replace(passed(), cpu_s=0.25)
+
+
+def request(key: int) -> TrialRequest:
+    return TrialRequest(key=key, label=str(key), spec=SPEC, probe=probe())
+
+
+class Told(list[events.Event]):
+    """The events, and a clock that counts its readings."""
+
+    now = 0.0
+
+    def clock(self) -> float:
+        self.now += 1
+        return self.now
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_what_is_built_ahead_is_told_with_what_it_took(told: Told) -> None:
+    preparing = Preparing(lambda *_: STEPS, InlineExecutor(), emit=told.append, clock=told.clock)
+
+    preparing.start([request(3)])
+    preparing.settle(lambda _: True)
+
+    assert told == [
+        events.PreparationStarted(key=3, at_s=1.0),
+        events.PreparationEnded(key=3, at_s=2.0, steps=STEPS),
+    ]
+    assert preparing.begun == {3}
+    assert preparing.building == 0
+
+
+@pytest.mark.parametrize("error", [Unavailable("no index"), Cancelled()])
+def test_what_fails_is_left_to_its_trial(told: Told, error: Exception) -> None:
+    def fail(request: TrialRequest, lifeline: Lifeline) -> dict[Step, float]:
+        raise error
+
+    preparing = Preparing(fail, InlineExecutor(), emit=told.append, clock=told.clock)
+    preparing.start([request(3)])
+    preparing.settle(lambda _: True)
+
+    assert told[-1] == events.PreparationEnded(key=3, at_s=2.0, steps={})
+
+
+@contextmanager
+def hanging() -> Iterator[tuple[ThreadPoolExecutor, list[int]]]:
+    """An executor, and which preparations were cancelled."""
+    with ThreadPoolExecutor() as pool:
+        yield pool, []
+
+
+def test_what_is_not_wanted_any_more_is_stopped_and_may_be_wanted_again(told: Told) -> None:
+    with hanging() as (pool, cancelled):
+        running = threading.Event()
+
+        def hang(request: TrialRequest, lifeline: Lifeline) -> dict[Step, float]:
+            stopped = threading.Event()
+            with lifeline.holding(stopped.set):
+                running.set()
+                assert stopped.wait(30)
+            cancelled.append(request.key)
+            raise Cancelled
+
+        preparing = Preparing(hang, pool, emit=told.append, clock=told.clock)
+        preparing.start([request(3)])
+        assert running.wait(30)
+        preparing.settle(lambda key: key == 3)
+        assert preparing.building == 1
+        preparing.settle(lambda key: key != 3)
+
+    assert cancelled == [3]
+    assert preparing.begun == set()
+    assert isinstance(told[-1], events.PreparationEnded)
+    assert told[-1].is_cancelled
+
+
+# --- How much is idle
+
+
+def trial(steps: dict[Step, float], *runs: Observation, remembered: int = 0) -> Trial:
+    return Trial(key=0, label="1.0", observations=runs, remembered=remembered, steps=steps)
+
+
+@pytest.mark.parametrize(
+    ("trials", "share"),
+    [
+        pytest.param([], 0.0, id="nothing-is-known"),
+        pytest.param([trial({})], 0.0, id="all-was-remembered"),
+        pytest.param([trial({Step.RUN: 5.0}, replace(passed(), cpu_s=0.5))], 0.9, id="sleeps"),
+        pytest.param([trial({Step.RUN: 5.0}, replace(passed(), cpu_s=5.0))], 0.0, id="computes"),
+        pytest.param([trial({Step.RUN: 5.0}, replace(passed(), cpu_s=9.0))], 0.0, id="in-several-threads"),
+        pytest.param([trial({Step.DOWNLOAD: 3.0, Step.LINK: 1.0})], 0.375, id="downloads"),
+        pytest.param([trial({Step.WAIT: 9.0, Step.LINK: 1.0})], 0.0, id="waits-for-its-turn"),
+        pytest.param([trial({Step.BUILD: 4.0, Step.RESOLVE: 1.0})], 0.1, id="builds"),
+        pytest.param(
+            [trial({Step.RUN: 1.0}, replace(passed(), cpu_s=9.0), QUICK, remembered=1)],
+            0.75,
+            id="what-is-remembered-took-nothing-now",
+        ),
+    ],
+)  # fmt: skip
+def test_how_much_of_trials_is_waiting(trials: list[Trial], share: float) -> None:
+    assert waiting_share(trials) == pytest.approx(share)
+
+
+SLEEPS = trial({Step.RUN: 5.0}, replace(passed(), cpu_s=0.1))
+WAITS = trial({Step.RESOLVE: 2.0, Step.RUN: 3.0}, replace(passed(), cpu_s=1.0))
+COMPUTES = trial({Step.RUN: 5.0}, replace(passed(), cpu_s=5.0))
+
+
+@pytest.mark.parametrize(
+    ("trials", "least", "most"),
+    [
+        pytest.param([], 2, 2, id="nothing-is-known"),
+        pytest.param([COMPUTES] * 2, 2, 2, id="computes"),
+        pytest.param([COMPUTES, SLEEPS], 2, 2, id="half-of-it-computes"),
+        pytest.param([WAITS] * 2, 4, 4, id="it-is-not-the-probe-alone"),
+        pytest.param([SLEEPS] * 2, 8, 16, id="sleeps"),
+    ],
+)
+def test_more_trials_than_cores_run_where_they_wait(trials: list[Trial], least: int, most: int) -> None:
+    assert least <= trials_abreast(2, trials) <= most
+
+
+@pytest.mark.parametrize(
+    ("trials", "places"),
+    [
+        pytest.param([], 2, id="nothing-is-known"),
+        pytest.param([COMPUTES] * 2, 0, id="computes"),
+        pytest.param([SLEEPS] * 2, 4, id="sleeps"),
+    ],
+)
+def test_as_much_is_built_ahead_as_trials_leave_idle(trials: list[Trial], places: int) -> None:
+    assert idle_places(2, trials) == places
+
+
+# --- In the engine
+
+
+class Lab:
+    """An engine with two jobs whose trials' steps are given, and what it has prepared."""
+
+    def __init__(self, size: int, first_bad: int, steps: dict[Step, float], cpu_s: float) -> None:
+        self.size, self.first_bad, self.steps, self.cpu_s = size, first_bad, steps, cpu_s
+        self.order: list[tuple[str, int]] = []
+        self.in_flight = self.most_in_flight = 0
+        self.events = Told()
+        question = Question(
+            candidates=tuple(Candidate(label=str(key), spec=SPEC) for key in range(size)),
+            probe=probe(),
+            expectation=Expectation(good=0, bad=size - 1),
+            rules=Rules(),
+        )
+        preparing = Preparing(
+            self.prepare, InlineExecutor(), emit=self.events.append, clock=self.events.clock
+        )
+        self.engine = Engine(
+            question,
+            run_trial=self.run_trial,
+            executor=InlineExecutor(),
+            jobs=2,
+            most=4,
+            emit=self.take,
+            preparing=preparing,
+        )
+
+    def take(self, event: events.Event) -> None:
+        if isinstance(event, events.TrialStarted):
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        if isinstance(event, (events.TrialFinished, events.TrialCancelled)):
+            self.in_flight -= 1
+
+    def prepare(self, request: TrialRequest, lifeline: Lifeline) -> dict[Step, float]:
+        self.order.append(("prepared", request.key))
+        return STEPS
+
+    def run_trial(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+        self.order.append(("run", request.key))
+        run = replace(failed() if request.key >= self.first_bad else passed(), cpu_s=self.cpu_s)
+        return Trial(key=request.key, label=request.label, observations=(run,), steps=self.steps)
+
+    def search(self) -> object:
+        def told(verdicts: Mapping[int, Verdict]) -> Bisection:
+            return Bisection.replay(self.size, verdicts)
+
+        return self.engine.search(told, looks_ahead=True)
+
+    def prepared(self) -> set[int]:
+        return {key for what, key in self.order if what == "prepared"}
+
+    def run(self) -> list[int]:
+        return [key for what, key in self.order if what == "run"]
+
+
+def test_where_trials_wait_what_may_come_is_built_ahead_and_more_run_side_by_side() -> None:
+    lab = Lab(100, 61, {Step.RUN: 5.0}, cpu_s=0.1)
+
+    assert lab.search() == Found(low=60, high=61)
+    assert lab.most_in_flight == 4
+    # Here all in flight come back at once, so that what was foreseen for each alone helps only at the end.
+    foreseen = {key for key in lab.run() if ("prepared", key) in lab.order[: lab.order.index(("run", key))]}
+    assert foreseen & {60, 61}
+
+
+def test_where_trials_compute_nothing_is_built_ahead_once_that_is_known() -> None:
+    lab = Lab(100, 61, {Step.RUN: 5.0}, cpu_s=5.0)
+
+    assert lab.search() == Found(low=60, high=61)
+    assert lab.most_in_flight == 2
+    first_known = min(place for place, (what, _) in enumerate(lab.order) if what == "run") + 2
+    assert not [key for what, key in lab.order[first_known + 2 :] if what == "prepared"]
+
+
+def test_what_is_known_already_is_not_built_ahead() -> None:
+    lab = Lab(100, 61, {Step.RUN: 5.0}, cpu_s=0.1)
+    lab.search()
+
+    assert lab.prepared().isdisjoint({0, 99})
+    assert len([key for what, key in lab.order if what == "prepared"]) == len(lab.prepared())
+
+
+@pytest.mark.parametrize("measuring", [None, Measuring()], ids=["passes-or-fails", "measured"])
+def test_samples_have_the_machine_to_themselves(measuring: Measuring | None) -> None:
+    begun: list[int] = []
+
+    def prepare(request: TrialRequest, lifeline: Lifeline) -> dict[Step, float]:
+        begun.append(request.key)
+        return {}
+
+    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        run = replace(failed() if request.key >= 7 else passed(), cpu_s=0.01)
+        return Trial(key=request.key, label=request.label, observations=(run,), steps={Step.RUN: 5.0})
+
+    plan = replace(a_plan(), measuring=measuring, most_jobs=8)
+    setting = Setting(
+        choice=None,
+        candidates=tuple(Candidate(label=str(key), spec=SPEC) for key in range(9)),
+        expectation=Expectation(good=0, bad=8),
+    )
+    there = world(run_trial=run_trial, prepare=prepare, builders=InlineExecutor())
+    engine = open_engine(plan, setting, there, lambda _: None)
+
+    engine.search(lambda verdicts: Bisection.replay(9, verdicts), looks_ahead=True)
+
+    assert bool(begun) is (measuring is None)

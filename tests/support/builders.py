@@ -1,0 +1,303 @@
+"""Values that several tests need: observations, releases and interpreters with the usual things filled in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import MISSING, fields, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.tags import Tag
+from packaging.version import Version
+
+import bisect_asgi
+from bisect_asgi.backend.environments import cache
+from bisect_asgi.backend.environments import templates as skeletons
+from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.core import events
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import Unresolvable, UsageError
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.model import (
+    Distribution,
+    EnvironmentSpec,
+    Interpreter,
+    Observation,
+    Outcome,
+    Phase,
+    Probe,
+    ProbeFile,
+    Release,
+    ReleaseFile,
+    Signature,
+)
+from bisect_asgi.core.plan.plan import DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.releases.select import Usable
+from bisect_asgi.core.services import World
+
+PURE = Tag("py3", "none", "any")
+LINUX_38 = Tag("cp38", "cp38", "manylinux_2_17_x86_64")
+
+ASSERTION = signature.of_exception("AssertionError", "expected 200, got 500", phase=Phase.CHECK)
+TYPE_ERROR = signature.of_exception("TypeError", "unexpected keyword argument 'lifespan'", phase=Phase.CHECK)
+IMPORT_ERROR = signature.of_exception("ImportError", "cannot import name 'Lifespan'", phase=Phase.IMPORT)
+CONFLICT = signature.of_environment(Phase.RESOLVE, "the requirements conflict")
+LOST_WORKER = signature.of_environment(Phase.INSTALL, "no space left on device")
+
+
+def day(text: str) -> datetime:
+    """Midnight UTC of `2021-10-07`."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def passed(output: str = "") -> Observation:
+    """A run in which all was well."""
+    return Observation(outcome=Outcome.PASSED, phase=Phase.CHECK, exit_code=0, output_tail=output)
+
+
+def failed(failure: Signature = ASSERTION, output: str = "") -> Observation:
+    """A run in which the probe failed."""
+    return Observation(
+        outcome=Outcome.FAILED, phase=failure.phase, signature=failure, exit_code=1, output_tail=output
+    )
+
+
+def untestable(failure: Signature = CONFLICT) -> Observation:
+    """A candidate for which no environment could be had."""
+    return Observation(outcome=Outcome.UNTESTABLE, phase=failure.phase, signature=failure)
+
+
+def broken(failure: Signature = LOST_WORKER) -> Observation:
+    """A run that could not be made, which is nobody's fault but ours."""
+    return Observation(outcome=Outcome.BROKEN, phase=failure.phase, signature=failure)
+
+
+def file(filename: str, *, requires_python: str | None = None, yanked: str | None = None) -> ReleaseFile:
+    """One file of a release."""
+    return ReleaseFile(filename=filename, uploaded=None, requires_python=requires_python, yanked=yanked)
+
+
+def wheel(*, requires_python: str | None = None, tag: str = "py3-none-any") -> ReleaseFile:
+    """A wheel; its version is of no importance."""
+    return file(f"fastapi-1.0-{tag}.whl", requires_python=requires_python)
+
+
+def sdist(*, requires_python: str | None = None) -> ReleaseFile:
+    """A source distribution."""
+    return file("fastapi-1.0.tar.gz", requires_python=requires_python)
+
+
+def release(
+    version: str, *files: ReleaseFile, uploaded: str | None = None, project: str = "fastapi"
+) -> Release:
+    """A release, with one pure wheel of the same moment where no files are named."""
+    moment = day(uploaded) if uploaded else None
+    return Release(
+        project=project,
+        version=version,
+        uploaded=moment,
+        files=files or (replace(wheel(), uploaded=moment),),
+    )
+
+
+def usable(version: str = "3.8.20", *tags: Tag, path: str | None = None) -> Usable:
+    """An interpreter that installs pure wheels and what else `tags` say."""
+    interpreter = Interpreter(path=path or f"/opt/python-{version}/bin/python", version=version)
+    return Usable(interpreter=interpreter, tags=frozenset({PURE, *tags}))
+
+
+class InlineExecutor(Executor):
+    """Run each call at once, in the caller: no threads, so no order to think about."""
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        future: Future[object] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+def index(releases: Iterable[Release]) -> Callable[[str], Sequence[Release]]:
+    """An index that knows these releases and no other project."""
+    known: dict[str, list[Release]] = {}
+    for each in releases:
+        known.setdefault(each.project, []).append(each)
+
+    def releases_of(project: str) -> Sequence[Release]:
+        if project not in known:
+            raise UsageError(f"there is no package `{project}` on the index", hint="look at its spelling")
+        return known[project]
+
+    return releases_of
+
+
+def _never(what: str) -> Callable[..., Any]:
+    """Something of the world that a test is sure not to need."""
+
+    def asked(*arguments: object) -> Any:
+        raise AssertionError(f"{what} was asked for {arguments}")
+
+    return asked
+
+
+def _no_contents(*_: object) -> Any:
+    raise Unresolvable("no files are made up for this release")
+
+
+def world(**fakes: Any) -> World:
+    """A world with one Python, an empty store and inline trials; what else may be asked, `fakes` say."""
+    usual = {
+        "interpreters": lambda: (usable(),),
+        "usable": lambda interpreter: replace(usable(), interpreter=interpreter),
+        "downloadable": lambda: (),
+        "recall": lambda _: None,
+        "requirements": lambda _: {},
+        "contents": _no_contents,
+        "changelogs": lambda _: (),
+        "tags": lambda _: (),
+        "executor": InlineExecutor(),
+    }
+    not_needed = {field.name: _never(field.name) for field in fields(World) if field.default is MISSING}
+    return World(**{**not_needed, **usual, **fakes})
+
+
+Installed = Mapping[str, str]
+"""The version of each distribution of an environment, by name."""
+
+
+_read = lru_cache(maxsize=None)(Requirement)  # tests of properties read the same ones thousands of times
+
+
+class MadeUpIndex:
+    """Releases with what they require, and environments that are computed from specs.
+
+    The newest release that the specifiers, overrides and the limit of date admit is installed, as uv does.
+
+    Args:
+        requires: for each release, `name==version`, what it requires, such as `engine>=2 pump`.
+        days: when releases were uploaded; the others were long ago.
+    """
+
+    def __init__(self, requires: Mapping[str, str], days: Mapping[str, str] | None = None) -> None:
+        self.requires = {pin: tuple(text.split()) for pin, text in requires.items()}
+        on = dict.fromkeys(requires, "2020-02-01") | dict(days or {})
+        pins = (pin.split("==") for pin in requires)
+        self.releases = [
+            release(version, uploaded=on[f"{name}=={version}"], project=name) for name, version in pins
+        ]
+        self.releases_of = index(self.releases)
+
+    def resolve(self, spec: EnvironmentSpec) -> tuple[Distribution, ...]:
+        """What is installed, ordered by name.
+
+        Raises:
+            Unresolvable: there is no release that suits all requirements.
+        """
+        chosen: dict[str, str] = {}
+        for _ in self.requires:
+            rules = self._rules(spec, chosen)
+            names = sorted({rule.name for rule in rules})
+            if (found := {name: self._newest(name, rules, spec) for name in names}) == chosen:
+                break
+            chosen = found
+        return tuple(Distribution(name=name, version=version) for name, version in chosen.items())
+
+    def _rules(self, spec: EnvironmentSpec, chosen: Installed) -> list[Requirement]:
+        """The requirements of the spec and of what is chosen; overrides stand in for what they name."""
+        own = [text for pin in chosen.items() for text in self.requires["==".join(pin)]]
+        asked = list(map(_read, (*spec.requirements, *own)))
+        overrides = list(map(_read, spec.overrides))
+        replaced, names = {rule.name for rule in overrides}, {rule.name for rule in asked}
+        rules = [rule for rule in asked if rule.name not in replaced]
+        rules += [rule for rule in overrides if rule.name in names]
+        return [rule for rule in rules if not rule.marker or rule.marker.evaluate()]
+
+    def _newest(self, name: str, rules: Sequence[Requirement], spec: EnvironmentSpec) -> str:
+        is_free = spec.not_after is None or name in {exempt.name for exempt in spec.exempt}
+        fitting = [
+            Version(each.version)
+            for each in self.releases_of(name)
+            if all(rule.specifier.contains(each.version) for rule in rules if rule.name == name)
+            and (is_free or (each.uploaded and spec.not_after and each.uploaded < spec.not_after))
+        ]
+        if not fitting:
+            raise Unresolvable(f"no release of {name} suits all")
+        return str(max(fitting))
+
+
+def probe() -> Probe:
+    """A probe that is a script."""
+    return Probe(
+        name="leak.py", script="leak.py", command=None, files=(ProbeFile(name="leak.py", content=b"pass\n"),)
+    )
+
+
+def run_started(**said: Any) -> events.RunStarted:
+    """The first event of a run about `demo`, with what is `said` otherwise."""
+    usual: dict[str, Any] = {
+        "tool_version": "1.0",
+        "started": datetime(2024, 5, 1, tzinfo=UTC),
+        "project": "demo",
+        "requirement": "demo=={version}",
+        "probe": "leak.py",
+        "command": None,
+        "order": "version",
+        "dependencies": "latest",
+        "held": (),
+        "good": None,
+        "bad": None,
+        "releases": None,
+        "jobs": 1,
+    }
+    return events.RunStarted(**{**usual, **said})
+
+
+def command_environ(folder: Path, index_url: str) -> dict[str, str]:
+    """The variables of the command: caches below `folder`, one index, nothing of the user's configuration."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        # Whoever else measures on this machine has another lane.
+        "TMPDIR": str(folder),
+        "PYENV_ROOT": os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv")),
+        "BISECT_ASGI_CACHE_DIR": str(folder / "cache"),
+        "UV_CACHE_DIR": str(folder / "uv-cache"),
+        "UV_DEFAULT_INDEX": index_url,
+        "UV_HTTP_RETRIES": "0",
+        "UV_NO_CONFIG": "1",
+        "PYTHONPATH": str(Path(bisect_asgi.__file__).parent.parent),
+        **{name: value for name, value in os.environ.items() if name.startswith("COV")},
+    }
+
+
+def environment(folder: Path, python: str = sys.executable) -> Environment:
+    """A real environment with nothing installed but the hook, for the Python at that path."""
+    uv = Uv(folder.with_name(f"{folder.name}-uv"), Indexes(urls=()))
+    skeletons.make_skeleton(folder, Interpreter(path=python, version="3.11.7"), uv, Lifeline())
+    cache._place_hook(folder)
+    return Environment(folder=folder, distributions=())
+
+
+def a_plan(**fields: Any) -> Plan:
+    """A plan for `app` with the newest dependencies, one job, and no looking at other releases.
+
+    With more jobs there are never more than these.
+    """
+    usual: dict[str, Any] = {
+        "project": "app",
+        "extras": (),
+        "probe": probe(),
+        "probe_path": "leak.py",
+        "policy": DependencyPolicy(kind=PolicyKind.LATEST),
+        "spot_checks": 0,
+        "most_jobs": fields.get("jobs", 1),
+    }
+    return Plan(**{**usual, **fields})

@@ -1,0 +1,246 @@
+"""A made-up index and machine whose runs differ from one to the next, by a seed: each test is one story.
+
+What a run shows depends on the release and on how many runs of it there were before, never on the order in
+which releases are run; only what slows the machine down goes with the time, which is counted in runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from io import StringIO
+from random import Random
+
+from rich.console import Console
+
+from bisect_asgi.core import events
+from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.metrics.criteria import Aim, Limit, Rules
+from bisect_asgi.core.model import Measuring, Observation, Trial, TrialRequest
+from bisect_asgi.core.plan.plan import Claim
+from bisect_asgi.core.services import World
+from bisect_asgi.report import text as text_report
+from bisect_asgi.report.document import Report, fold
+from bisect_asgi.session import bisect as session
+from bisect_asgi.session.verify import ClaimVerdict
+from support.builders import a_plan, failed, index, passed, release, untestable, world
+
+Shows = Callable[[int, Random], Observation]
+"""What a run shows on a release, by its number from 1 on, and by chance."""
+
+MIB = 1024.0**2
+
+
+class TooManyRuns(Exception):
+    """It goes round in circles."""
+
+
+@dataclass(kw_only=True)
+class NoisyWorld:
+    """An index with the releases 1, 2, … of `app`, and a machine that keeps what it ran."""
+
+    size: int
+    shows: Shows
+    seed: int = 0
+    slows_down: float = 0.0
+    """How much slower the machine is after each run, as a share of what it was in the beginning."""
+    most: int = 2000
+    requests: list[TrialRequest] = field(default_factory=list)
+    events: list[events.Event] = field(default_factory=list)
+    store: dict[tuple[str, str], list[Observation]] = field(default_factory=dict)
+    """What was observed of a release beside a reference."""
+    made: Counter[str] = field(default_factory=Counter)
+    """How often each release was run, warm-ups and what was run as a reference left out."""
+    ticks: int = 0
+    _warm: set[str] = field(default_factory=set)
+
+    def run_trial(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+        """Run as often as is asked for; what is recorded is not run again."""
+        self.requests.append(request)
+        recorded = self.store.setdefault(self._key(request), [])
+        known = [] if request.fresh else recorded[request.already :][: request.runs]
+        made: list[Observation] = []
+        while sum(not run.is_warm_up for run in (*known, *made)) < request.runs:
+            place = len(recorded)
+            recorded.append(self._run(request, place))
+            made.append(recorded[-1])
+        return self._trial(request, known, made)
+
+    def recall(self, request: TrialRequest) -> Trial | None:
+        """All that is recorded of a release."""
+        known = self.store.get(self._key(request))
+        return self._trial(request, known, []) if known else None
+
+    def _trial(self, request: TrialRequest, known: list[Observation], made: list[Observation]) -> Trial:
+        return Trial(
+            key=request.key,
+            label=request.label,
+            observations=(*known, *made),
+            remembered=len(known),
+            build_s=0.0 if known else 2.0,
+            run_s=float(len(made)),
+        )
+
+    def _key(self, request: TrialRequest) -> tuple[str, str]:
+        beside = request.measuring.reference if request.measuring else None
+        return request.label, "".join(beside.requirements) if beside else ""
+
+    def _run(self, request: TrialRequest, place: int) -> Observation:
+        measuring = request.measuring
+        if measuring and measuring.needs_warm_up and request.label not in self._warm:
+            self._warm.add(request.label)
+            return replace(_times(self._shown(request.label, "cold"), 20.0), is_warm_up=True)
+        self.ticks += 1
+        if self.ticks > self.most:
+            raise TooManyRuns
+        self.made[request.label] += 1
+        seen = self._slowed(self._shown(request.label, str(place)))
+        if measuring is None or measuring.reference is None:
+            return seen
+        (requirement,) = measuring.reference.requirements
+        beside = self._slowed(self._shown(requirement.partition("==")[2], f"beside {request.label} {place}"))
+        return replace(seen, beside={"wall": beside.wall_s, **beside.metrics})
+
+    def _shown(self, label: str, place: str) -> Observation:
+        return self.shows(int(label), Random(f"{self.seed} {label} {place}"))
+
+    def _slowed(self, run: Observation) -> Observation:
+        return _times(run, 1 + self.slows_down * self.ticks)
+
+    def bisect(self, **fields: object) -> events.RunFinished:
+        """Give the command for the first time, or again; return its last event."""
+        there = self._begin()
+        kind = session.bisect(a_plan(**{"spot_checks": 4, **fields}), there, self.events.append)
+        assert self.finished.kind is kind
+        return self.finished
+
+    def verify(self, claim: Claim, **fields: object) -> ClaimVerdict:
+        """Hold a claim against the releases."""
+        return session.verify(a_plan(**fields), claim, self._begin(), self.events.append).verdict
+
+    def _begin(self) -> World:
+        self.requests.clear()
+        self.events.clear()
+        self._warm.clear()
+        releases = [release(str(number), project="app") for number in range(1, self.size + 1)]
+        return world(releases_of=index(releases), run_trial=self.run_trial, recall=self.recall)
+
+    @property
+    def finished(self) -> events.RunFinished:
+        """The last event."""
+        last = self.events[-1]
+        assert isinstance(last, events.RunFinished)
+        return last
+
+    @property
+    def listed(self) -> list[str]:
+        """The candidates."""
+        (event,) = (event for event in self.events if isinstance(event, events.CandidatesListed))
+        return [candidate.version for candidate in event.candidates]
+
+    @property
+    def boundary(self) -> tuple[int, int] | None:
+        """The numbers of the releases on both sides of what was found; None: nothing was."""
+        finished = self.finished
+        if finished.low is None or finished.high is None:
+            return None
+        return int(self.listed[finished.low]), int(self.listed[finished.high])
+
+    @property
+    def changes(self) -> list[tuple[int, int]]:
+        """The numbers of the releases on both sides of each change that was found."""
+        return [(int(self.listed[c.low]), int(self.listed[c.high])) for c in self.finished.changes]
+
+    @property
+    def runs(self) -> int:
+        """How many runs were made in all, by any command."""
+        return self.made.total()
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of how the answer came about."""
+        return [event.text for event in self.events if isinstance(event, events.Noted)]
+
+    @property
+    def sampled(self) -> events.EndsSampled:
+        """What both ends showed."""
+        (event,) = (event for event in self.events if isinstance(event, events.EndsSampled))
+        return event
+
+    @property
+    def report(self) -> Report:
+        """The report of the log."""
+        return fold(self.events)
+
+    def text(self, *, plot: bool = False) -> str:
+        """The report as a pipe gets it."""
+        return shown(self.report, plot=plot)
+
+
+def shown(report: Report, *, plot: bool = False, width: int = 120) -> str:
+    """A report as text, without the blanks at the ends of lines."""
+    out = StringIO()
+    text_report.render(report, Console(file=out, width=width), plot=plot)
+    return out.getvalue()
+
+
+def _times(run: Observation, factor: float) -> Observation:
+    """The run as a machine shows it that is slower by a factor: only what is in seconds takes longer."""
+    longer = {name: value * factor for name, value in run.metrics.items() if run.units.get(name) == "s"}
+    return replace(run, wall_s=run.wall_s * factor, metrics={**run.metrics, **longer})
+
+
+def flaky(first_bad: int, good: float, bad: float, *, skips: Iterable[int] = ()) -> Shows:
+    """A probe that fails with one probability below a release, and with another from it on."""
+    untested = frozenset(skips)
+
+    def shows(number: int, random: Random) -> Observation:
+        if number in untested:
+            return untestable()
+        return failed() if random.random() < (bad if number >= first_bad else good) else passed()
+
+    return shows
+
+
+def steps(levels: Mapping[int, float], *, noise: float, unit: str = "B", name: str = "size") -> Shows:
+    """A metric with these levels from these releases on, with heavy-tailed noise (a share of the level).
+
+    Three runs in four are a normal distribution's, the fourth is Laplace's with twice its deviation.
+    """
+
+    def shows(number: int, random: Random) -> Observation:
+        level = levels[max(first for first in levels if first <= number)]
+        return measured(level * math.exp(_heavy(random) * noise), unit=unit, name=name)
+
+    return shows
+
+
+def measured(value: float, *, unit: str = "B", name: str = "size") -> Observation:
+    """A run that passed and reported a metric."""
+    return replace(
+        passed(),
+        wall_s=value if name == "wall" else 1.0,
+        metrics={} if name == "wall" else {name: value},
+        units={} if name == "wall" or not unit else {name: unit},
+    )
+
+
+def _heavy(random: Random) -> float:
+    if random.random() < 0.75:
+        return random.gauss(0.0, 1.0)
+    return random.choice((-1, 1)) * random.expovariate(1 / math.sqrt(2))
+
+
+def by_metric(metric: str = "size", *, warm: bool = True, **aim: float) -> dict[str, object]:
+    """The fields of a plan that measures without a limit, or with one that is a share of the good end's."""
+    return {
+        "rules": Rules(aim=Aim(metric=metric, **aim)),
+        "measuring": Measuring(needs_warm_up=warm),
+    }
+
+
+def by_limit(metric: str = "size", **limit: object) -> dict[str, object]:
+    """The fields of a plan with a limit."""
+    return {"rules": Rules(limit=Limit(metric=metric, **limit)), "measuring": Measuring(needs_warm_up=False)}  # type: ignore[arg-type]

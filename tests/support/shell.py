@@ -1,0 +1,128 @@
+"""The command as a user meets it: a folder with a probe, a cache of its own, and releases to look at."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from support.builders import command_environ
+from support.local_index import LocalIndex
+
+PYTHON = sys._base_executable  # type: ignore[attr-defined]
+
+
+PATIENCE_S = 60.0
+
+
+# Says in the diary which release it runs on, and that it came to its end.
+PROBE = """\
+import os
+
+def note(what):
+    with open(os.environ["DIARY"], "a") as diary:
+        diary.write(what + " " + demo.version + "\\n")
+
+import demo
+note("start")
+note("end")
+assert demo.works, "it does not work"
+"""
+
+
+class Shell:
+    """A folder with a probe in it, a cache of its own, and the command."""
+
+    def __init__(self, index: LocalIndex, folder: Path) -> None:
+        self.index = index
+        self.folder = folder
+        self.cache = folder / "cache"
+        self.diary = folder / "diary"
+        self.write("leak.py", PROBE)
+        self.environ = command_environ(folder, index.url) | {"DIARY": str(self.diary)}
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def start(self, *arguments: str, file_limit: int | None = None) -> subprocess.Popen[str]:
+        def prepare() -> None:
+            # What a shell starts in the background, this test's run among it, ignores interrupts.
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+            if file_limit is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+
+        return subprocess.Popen(
+            [sys.executable, "-m", "bisect_asgi", *arguments],
+            cwd=self.folder,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=prepare,
+        )
+
+    def run(self, *arguments: str, file_limit: int | None = None) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, file_limit=file_limit)
+        stdout, stderr = process.communicate(timeout=PATIENCE_S)
+        assert "Traceback" not in stderr, stderr
+        assert "\x1b" not in stdout + stderr
+        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+    def bisect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.run(*BISECT, *arguments)
+
+    def report(self, *arguments: str) -> dict[str, object]:
+        """The JSON document of a bisection."""
+        document: dict[str, object] = json.loads(self.bisect("--json", "--quiet", *arguments).stdout)
+        return document
+
+    def noted(self, what: str) -> Counter[str]:
+        """How often the probe noted `what`, by release."""
+        lines = self.diary.read_text().splitlines() if self.diary.exists() else []
+        return Counter(line.split()[1] for line in lines if line.split()[0] == what)
+
+
+# Spot checks beside the boundary would only add runs to count.
+BISECT = (
+    *("demo", "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY"),
+    *("--jobs", "1", "--spot-checks", "0"),
+)
+
+
+def publish(index: LocalIndex, works: str, *, requires: Sequence[str] = (), project: str = "demo") -> None:
+    """Releases 1.0, 1.1, …, one a month: `+` works, `-` does not, `x` cannot even be imported."""
+    for minor, mark in enumerate(works):
+        version = f"1.{minor}"
+        source = f"version = {version!r}\nworks = {mark == '+'}\n"
+        if mark == "x":
+            source = "import a_module_that_is_long_gone\n"
+        index.add_wheel(
+            project,
+            version,
+            uploaded=f"2021-{minor + 1:02}-01",
+            modules={"demo.py": source},
+            requires=requires,
+        )
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.01)
+
+
+def told(message: str, hint: str) -> str:
+    """What the standard error has, whole."""
+    return f"error: {message}\n\nhint: {hint}\n"

@@ -22,7 +22,7 @@ from statistics import mean
 
 from simulator import Result, Way, World, bound, cheapest, simulate
 
-from bisect_asgi.core.search.width import width
+from bisect_asgi.core.search.lookahead import width
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- begin: simulate -->", "<!-- end: simulate -->"

@@ -2,6 +2,9 @@
 
 Pages come as JSON (PEP 691, 700) or HTML (PEP 503, 592, 658), as the index gives them; mousebender reads
 both. What is kept of them, see `pages`.
+
+A page is asked for on every run, whatever an index allows to keep it for: a release that was uploaded a
+minute ago has to be seen. An index that sends validators (RFC 9110, 13.1) answers in a few bytes then.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,7 +27,7 @@ from packaging.version import InvalidVersion, Version
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from bisect_asgi import __version__
-from bisect_asgi.backend.pages import Page, PageCache
+from bisect_asgi.backend.files import write_whole
 from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import Unavailable, UsageError
@@ -300,3 +305,69 @@ def _moment(text: str | None) -> datetime | None:
         return None
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page's text, its media type and its validators."""
+
+    text: str
+    media_type: str
+    etag: str | None = None
+    last_modified: str | None = None
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """The headers of a request that is content with "not modified"."""
+        stated = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: value for name, value in stated.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What was read of a page with this text."""
+
+    text: str
+    releases: tuple[Release, ...]
+
+
+class PageCache:
+    """Keeps pages that have validators, and what was read of pages, one file each.
+
+    What cannot be kept is no trouble.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, url: str) -> Page | None:
+        """The page of an address as it was last sent."""
+        try:
+            return codec.from_json(self._path(url).read_bytes(), Page)
+        except (OSError, codec.Unreadable):
+            return None
+
+    def put(self, url: str, page: Page) -> None:
+        """Keep a page, if it can be asked about."""
+        if not page.conditions:
+            return
+        self._put(self._path(url), page)
+
+    def get_read(self, url: str, text: str) -> tuple[Release, ...] | None:
+        """The releases on the page of an address, if they were read of the text that is called `text`."""
+        try:
+            read = codec.from_json(self._path("read", url).read_bytes(), _Read)
+        except (OSError, codec.Unreadable):
+            return None
+        return read.releases if read.text == text else None
+
+    def put_read(self, url: str, text: str, releases: tuple[Release, ...]) -> None:
+        """Keep the releases that were read of a page's text."""
+        self._put(self._path("read", url), _Read(text=text, releases=releases))
+
+    def _put(self, path: Path, value: object) -> None:
+        with suppress(OSError):
+            write_whole(path, codec.to_json(value))
+
+    def _path(self, *what: str) -> Path:
+        return self._folder / f"{codec.digest(*what)}.json"

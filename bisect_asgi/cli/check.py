@@ -12,7 +12,7 @@ from bisect_asgi.cli.app import app
 if TYPE_CHECKING:
     from bisect_asgi.core.model import Observation, Trial
     from bisect_asgi.core.plan.plan import Plan
-    from bisect_asgi.session.axes.suitability import Choice
+    from bisect_asgi.core.releases.interpreters import Choice
 
 
 _NO_LIMIT = (

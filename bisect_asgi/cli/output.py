@@ -65,9 +65,9 @@ class Talk:
     def show_report(self, report: Report) -> None:
         """Show a report; where there is no answer, why not goes to the standard error."""
         if self.json:
-            from bisect_asgi.report import json
+            from bisect_asgi.report import document
 
-            print(json.render(report))
+            print(document.render(report))
         else:
             self._show_text(report)
         if report.exit_code is not ExitCode.FOUND:

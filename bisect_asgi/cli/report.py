@@ -33,7 +33,7 @@ def report(
     path = log or Places(Places.folder()).newest_log()  # nothing is written
     document = fold(event_log.read(path))
     if diff:
-        from bisect_asgi.report.text.changes import diffs
+        from bisect_asgi.report.text.culprit import diffs
 
         typer.echo("\n".join(line for compared in document.compared for line in diffs(compared)))
         raise typer.Exit

@@ -145,8 +145,7 @@ def bisect(plan: Plan, talk: Talk, where: str | None = None) -> ExitCode:
     from bisect_asgi.cli.wiring.paths import Places
     from bisect_asgi.cli.wiring.prefetch import ImportReport
     from bisect_asgi.cli.wiring.services import open_world
-    from bisect_asgi.report.broadcast import Broadcast
-    from bisect_asgi.report.log import EventLog
+    from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.report.progress.memory import Memory
     from bisect_asgi.session import bisect as session
 

@@ -68,7 +68,7 @@ def suite(
 
         suite_text.render(report, timings=timings)
     if report.exit_code is ExitCode.INTERRUPTED:
-        from bisect_asgi.session.bisection.answers import INTERRUPTED
+        from bisect_asgi.core.answers import INTERRUPTED
 
         show_error(INTERRUPTED.message, INTERRUPTED.hint)
     if not quiet and (logs := [row.log for row in rows if row.log]):
@@ -96,7 +96,7 @@ def _cases(path: Path, said: Options) -> list[_Case]:
     Raises:
         UsageError: there is no suite.
     """
-    from bisect_asgi.cli.entries import read_suite
+    from bisect_asgi.cli.inputs import read_suite
     from bisect_asgi.core.plan import options as metadata
 
     suite = read_suite(path)
@@ -131,7 +131,7 @@ def _run(
     from bisect_asgi.cli.wiring.local import open_workshop
     from bisect_asgi.cli.wiring.paths import Places
     from bisect_asgi.cli.wiring.services import open_world
-    from bisect_asgi.report.progress.board import Board
+    from bisect_asgi.report.progress.plain import Board
     from bisect_asgi.report.suite import row_not_begun
     from bisect_asgi.session.batch import shared, side_by_side
 
@@ -178,9 +178,8 @@ def _session(case: _Case, number: int, world: World, places: Places) -> SuiteRow
     """One probe's session, with a log of its own; whatever goes wrong with it is in its row."""
     import traceback
 
-    from bisect_asgi.report.broadcast import Broadcast
     from bisect_asgi.report.document import fold
-    from bisect_asgi.report.log import EventLog
+    from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.report.progress.memory import Memory
     from bisect_asgi.report.suite import row_of, row_of_bug, row_of_error
     from bisect_asgi.session import bisect as session

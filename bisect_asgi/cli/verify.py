@@ -12,9 +12,9 @@ from bisect_asgi.cli.app import app
 
 if TYPE_CHECKING:
     from bisect_asgi.cli.output import Talk
+    from bisect_asgi.core.judge.claims import Finding
     from bisect_asgi.core.plan.options import Options
     from bisect_asgi.core.plan.plan import Plan
-    from bisect_asgi.session.verify import Finding
 
 
 @app.command()
@@ -88,8 +88,7 @@ def _verify(plan: Plan, talk: Talk, where: str | None) -> Finding:
     from bisect_asgi.cli.wiring.paths import Places
     from bisect_asgi.cli.wiring.services import open_world
     from bisect_asgi.core.plan.plan import Claim
-    from bisect_asgi.report.broadcast import Broadcast
-    from bisect_asgi.report.log import EventLog
+    from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.session import bisect as session
 
     places = Places.configured()

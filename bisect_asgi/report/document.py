@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from bisect_asgi.core import events
+from packaging.version import Version
+
+from bisect_asgi.core import codec, events
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.events import AnswerKind
 from bisect_asgi.core.model import Interpreter, LeftOut, Trial
 from bisect_asgi.core.plan.plan import DATE, LOCKS, PYTHON
 from bisect_asgi.core.text import listing
 from bisect_asgi.report import culprit as reasons
-from bisect_asgi.report.affected import specifiers
-from bisect_asgi.report.evidence import (
+from bisect_asgi.report.reproduce import reproduce
+from bisect_asgi.report.rows import (
     Boundary,
     Ends,
     Level,
+    Row,
     boundary_of,
     ends_of,
     levels_of,
     limit_of,
+    outcomes_of,
+    row_of,
     unit_of_rows,
 )
-from bisect_asgi.report.reproduce import reproduce
-from bisect_asgi.report.rows import Row, outcomes_of, row_of
 from bisect_asgi.report.timings import Timings, measure
 
 SCHEMA = "bisect-asgi.report/1"
@@ -354,3 +357,36 @@ def _changes(finished: events.RunFinished, rows: tuple[Row, ...]) -> tuple[Repor
         )
         for change in changes
     )
+
+
+def render(report: Report) -> str:
+    """Return the document as one line."""
+    return codec.to_json(report).decode()
+
+
+def specifiers(versions: Sequence[str], bad: Sequence[bool | None]) -> tuple[str, ...]:
+    """Write each run of bad releases as a specifier: `>=1.4.2,<1.6.0`; oldest first.
+
+    `versions` are in the order of versions; None in `bad`: not known, which ends a run. A run that
+    reaches the oldest or the newest release has no bound there, and `*` stands for all of them.
+    """
+    found: list[str] = []
+    start: int | None = None
+    for key in range(len(versions) + 1):
+        is_bad = key < len(versions) and bad[key]
+        if is_bad and start is None:
+            start = key
+        elif not is_bad and start is not None:
+            found.append(_specifier(versions, start, key))
+            start = None
+    return tuple(found)
+
+
+def _specifier(versions: Sequence[str], start: int, end: int) -> str:
+    lower = f">={versions[start]}" if start > 0 else ""
+    upper = ""
+    if end < len(versions):
+        # `<2.0` leaves out the pre-releases of 2.0 (PEP 440), which may be among the bad ones.
+        newest = versions[end - 1]
+        upper = f"<={newest}" if Version(newest).is_prerelease else f"<{versions[end]}"
+    return ",".join(filter(None, (lower, upper))) or "*"

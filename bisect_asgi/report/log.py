@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -76,3 +77,20 @@ def read(path: Path) -> Iterator[Event]:
             raise UsageError(
                 f"line {number} of `{path}` is no event: {error}", hint="was it written by this version?"
             ) from error
+
+
+Sink = Callable[[Event], None]
+
+
+class Broadcast:
+    """Gives each event to every sink, one event at a time: workers tell their progress from threads."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = sinks
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        """Tell all sinks."""
+        with self._lock:
+            for sink in self._sinks:
+                sink(event)

@@ -9,22 +9,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from bisect_asgi.core import events
+from bisect_asgi.core import answers, events
+from bisect_asgi.core.answers import Answer
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import BisectError, UsageError
 from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.judge import claims
+from bisect_asgi.core.judge.claims import Finding
 from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Ruling, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import COMMITS, Claim, Plan
+from bisect_asgi.core.releases.interpreters import Choice
 from bisect_asgi.core.search import Found, Mapped
 from bisect_asgi.core.services import Emit, World
 from bisect_asgi.core.text import listing
-from bisect_asgi.session import verify as claims
+from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes import releases as release_axis
-from bisect_asgi.session.axes.registry import axis_of
-from bisect_asgi.session.axes.suitability import Choice
-from bisect_asgi.session.bisection import answers
-from bisect_asgi.session.bisection.answers import Answer
 from bisect_asgi.session.bisection.confirm import confirm_claim
 from bisect_asgi.session.bisection.flaky import search_noisy
 from bisect_asgi.session.bisection.search import (
@@ -39,7 +39,6 @@ from bisect_asgi.session.bisection.search import (
     search_changes,
 )
 from bisect_asgi.session.bisection.stages import Stages, ending, started
-from bisect_asgi.session.verify import Finding
 
 
 def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
@@ -67,9 +66,8 @@ def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
 
 def _look_behind(plan: Plan, hunt: Hunt, world: World, stages: Stages) -> None:
     """Find out what carries the change that was found, what changed in it, and in which commits."""
-    from bisect_asgi.session.culprit.drill import go_into
+    from bisect_asgi.session.culprit.drill import go_into, go_into_merges
     from bisect_asgi.session.culprit.explain import explain
-    from bisect_asgi.session.culprit.merges import go_into_merges
 
     for carrier in explain(hunt, world, stages):
         with _standing(stages):

@@ -17,8 +17,7 @@ from support.builders import file as listed
 from support.local_index import HTML_TYPE, JSON_TYPE, Answer, LocalIndex, Request
 
 from bisect_asgi.backend import index
-from bisect_asgi.backend.index import IndexClient, group, version_of
-from bisect_asgi.backend.pages import Page
+from bisect_asgi.backend.index import IndexClient, Page, group, version_of
 from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Release, ReleaseFile

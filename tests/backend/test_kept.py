@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bisect_asgi.backend.kept import kept
+from bisect_asgi.backend.files import kept
 
 DAY = timedelta(days=1)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bisect_asgi.backend.locks import locked, locked_if_free
+from bisect_asgi.backend.files import locked, locked_if_free
 from bisect_asgi.core.errors import Cancelled
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.local_repository import BARE_CONFIGURATION, BEGINNING, LocalRepository
 
-from bisect_asgi.backend import git
+from bisect_asgi.backend import repository
 from bisect_asgi.backend.process.run import Completed
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.core.cancel import Lifeline
@@ -174,7 +174,7 @@ def test_a_folder_of_somebody_else_is_explained() -> None:
     said = "fatal: detected dubious ownership in repository at '/srv/demo'\n"
 
     with pytest.raises(UsageError) as caught:
-        git.said(Completed(exit_code=128, stdout="", stderr=said), "/srv/demo")
+        repository.said(Completed(exit_code=128, stdout="", stderr=said), "/srv/demo")
 
     assert str(caught.value) == "git does not read `/srv/demo`, because the folder belongs to somebody else"
     assert caught.value.hint == "`git config --global --add safe.directory /srv/demo` if you trust its owner"
@@ -190,7 +190,7 @@ def test_a_folder_of_somebody_else_is_explained() -> None:
 )
 def test_gits_reason_is_told(stderr: str, told: str) -> None:
     with pytest.raises(Unavailable) as caught:
-        git.said(Completed(exit_code=1, stdout="", stderr=stderr), "https://example.org/demo.git")
+        repository.said(Completed(exit_code=1, stdout="", stderr=stderr), "https://example.org/demo.git")
 
     assert str(caught.value) == f"git failed on `https://example.org/demo.git`: {told}"
     assert caught.value.hint == (
@@ -214,7 +214,7 @@ def test_git_asks_nobody_runs_no_hooks_and_is_not_bound_elsewhere(
     opened(local.folder, tmp_path).checkout(sha, tmp_path / "tree")
 
     assert not (tmp_path / "hooked").exists()
-    asked = git.run_git("-c", "alias.env=!env", "env", lifeline=Lifeline())
+    asked = repository.run_git("-c", "alias.env=!env", "env", lifeline=Lifeline())
     assert {"GIT_TERMINAL_PROMPT=0", f"HOME={os.environ['HOME']}"} <= set(asked.stdout.splitlines())
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bisect_asgi.backend.process import timing as stopwatch
 from bisect_asgi.backend.process.timing import recording, spending
-from bisect_asgi.backend.watching import Watch, is_progress, took
+from bisect_asgi.backend.uv import Watch, is_progress, took
 from bisect_asgi.core.model import Step
 
 

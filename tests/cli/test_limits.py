@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from support.builders import day, failed, passed, probe
 
+from bisect_asgi.core.answers import Answer, Case, answer
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import AnswerKind, Change
 from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
@@ -16,7 +17,6 @@ from bisect_asgi.core.plan.options import Options, ProbeMetadata
 from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.plan.planning import make_plan
 from bisect_asgi.core.search import Found, Mapped
-from bisect_asgi.session.bisection.answers import Answer, Case, answer
 
 GROWTH = Rules(limit=Limit(metric="growth", above=10.0))
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from bisect_asgi.report.affected import specifiers
+from bisect_asgi.report.document import specifiers
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=150)
 

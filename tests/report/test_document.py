@@ -31,7 +31,7 @@ from bisect_asgi.core.model import (
     Trial,
     Verdict,
 )
-from bisect_asgi.report import json as json_report
+from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.report.reproduce import reproduce

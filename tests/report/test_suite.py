@@ -17,7 +17,7 @@ from bisect_asgi.core.model import CulpritKind, Move
 from bisect_asgi.core.plan.plan import Claim
 from bisect_asgi.core.plan.suites import Agreement
 from bisect_asgi.report.document import Report, ReportedChange
-from bisect_asgi.report.progress.board import Board
+from bisect_asgi.report.progress.plain import Board
 from bisect_asgi.report.suite import (
     SuiteReport,
     SuiteRow,

@@ -17,7 +17,7 @@ from support.builders import ASSERTION, passed, run_started
 from bisect_asgi.core import events
 from bisect_asgi.core.events import AnswerKind
 from bisect_asgi.core.model import Outcome, Step, Trial
-from bisect_asgi.report import json as json_report
+from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text
 from bisect_asgi.report.document import fold
 from bisect_asgi.report.spans import Fate, Span

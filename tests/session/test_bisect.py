@@ -29,6 +29,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import Cancelled, Unavailable, UsageError
 from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.model import Observation, Outcome, Release, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.releases.select import Usable
@@ -37,7 +38,6 @@ from bisect_asgi.core.services import World
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session import bisect as session
 from bisect_asgi.session.axes import releases as release_axis
-from bisect_asgi.session.verify import ClaimVerdict
 
 Behaviour = Callable[[Version, int], Observation]
 """What the probe shows on a release, in its first, second, … run."""

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.metrics.criteria import Aim, Limit, Rules
 from bisect_asgi.core.model import Measuring, Observation, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import Claim
@@ -24,7 +25,6 @@ from bisect_asgi.core.services import World
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.session import bisect as session
-from bisect_asgi.session.verify import ClaimVerdict
 from support.builders import a_plan, failed, index, passed, release, untestable, world
 
 Shows = Callable[[int, Random], Observation]

@@ -19,11 +19,10 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from bisect_asgi.backend.environments.installed import installed, prove
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver, date_arguments
 from bisect_asgi.backend.environments.reuse import Lenders
-from bisect_asgi.backend.environments.templates import Skeletons, site_packages
-from bisect_asgi.backend.locks import inherited_if_free, locked, locked_if_free
+from bisect_asgi.backend.environments.templates import Skeletons, installed, prove, site_packages
+from bisect_asgi.backend.files import inherited_if_free, locked, locked_if_free
 from bisect_asgi.backend.process.timing import spending, waiting_for
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec

@@ -19,7 +19,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from bisect_asgi.backend.environments.build_tools import Tools, later, stamp, when
-from bisect_asgi.backend.locks import locked
+from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec

@@ -25,8 +25,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from bisect_asgi.backend.environments.templates import site_packages
-from bisect_asgi.backend.files import write_whole
-from bisect_asgi.backend.locks import locked_if_free
+from bisect_asgi.backend.files import locked_if_free, write_whole
 from bisect_asgi.core import codec
 from bisect_asgi.core.model import Interpreter
 

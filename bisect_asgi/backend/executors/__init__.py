@@ -48,7 +48,7 @@ def open_cluster(where: str, jobs: int, *, suitable: bool) -> Cluster:
             hint="`dask` starts a cluster here, `dask://HOST:PORT` uses the one of that scheduler",
         )
     try:
-        from bisect_asgi.backend.executors.dask import opening
+        from bisect_asgi.backend.executors.dask.cluster import connect, start_here
     except ImportError as error:
         if (error.name or "").partition(".")[0] == "bisect_asgi":
             raise
@@ -56,7 +56,7 @@ def open_cluster(where: str, jobs: int, *, suitable: bool) -> Cluster:
             f"`--executor {where}` needs dask.distributed, which is not installed",
             hint="pip install 'bisect-asgi[dask]'",
         ) from error
-    cluster = opening.connect(match["place"]) if match else opening.start_here(jobs)
+    cluster = connect(match["place"]) if match else start_here(jobs)
     try:
         cluster.workers.wait(suitable=suitable)
     except BaseException:

@@ -21,7 +21,7 @@ from bisect_asgi.backend.files import write_whole
 from bisect_asgi.backend.repository import is_address
 from bisect_asgi.backend.trials import trial
 from bisect_asgi.backend.trials.probe_run import Output
-from bisect_asgi.backend.trials.resolutions import Learnt, learn, learnt
+from bisect_asgi.backend.trials.store import Learnt, learn, learnt
 from bisect_asgi.backend.trials.trial import Progress, Workshop
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import Lifeline

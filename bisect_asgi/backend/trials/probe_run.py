@@ -1,22 +1,28 @@
-"""One run of a probe: its folders, its variables, and what it showed as an observation."""
+"""One run of a probe: its folders, its variables, and what it showed as an observation.
+
+A command's program may be the machine's although the environment's was meant:
+`pytest -q` in an environment without that program runs the machine's, if there is one: another Python, with
+another release of everything. What that shows is no answer. A program of the system (`grep`, `curl`) is
+compiled and meant to be the machine's; a script is taken for a stray where no Python of the environment ran.
+"""
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from bisect_asgi.backend.environments.cache import Environment
-from bisect_asgi.backend.locks import locked, locked_if_free
+from bisect_asgi.backend.files import locked, locked_if_free
 from bisect_asgi.backend.process.run import Run, is_alive, run_supervised
 from bisect_asgi.backend.process.timing import move, spending
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
-from bisect_asgi.backend.trials.strays import stray
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import Unavailable, UsageError
@@ -327,3 +333,45 @@ def clean_up(runs: Path) -> None:
         with suppress(OSError), locked_if_free(lock) as free:  # somebody else may remove it meanwhile
             if free:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+_SCRIPT = b"#!"
+_BETWEEN = frozenset("();<>|&")
+
+
+def stray(command: str, environ_path: str, folder: Path) -> Path | None:
+    """Return the first script outside the environment's `folder` that a shell's `command` runs, if any.
+
+    `environ_path`: the PATH that the command has.
+    """
+    for word in _programs(command):
+        found = shutil.which(word, path=environ_path) if "/" not in word else None
+        if found and not Path(found).is_relative_to(folder) and _is_script(Path(found)):
+            return Path(found)
+    return None
+
+
+def _programs(command: str) -> Iterator[str]:
+    """The first word of each simple command, as far as that can be told without a shell."""
+    is_first = True
+    try:
+        for word in shlex.shlex(command.replace("\n", ";"), posix=True, punctuation_chars=True):
+            if _BETWEEN.issuperset(word):
+                is_first = not set("<>") & set(word)
+            elif is_first and not _is_assignment(word):
+                yield word
+                is_first = False
+    except ValueError:  # quotes that are not closed: the shell will say so
+        return
+
+
+def _is_assignment(word: str) -> bool:
+    return word.partition("=")[0].isidentifier() and "=" in word
+
+
+def _is_script(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_SCRIPT)) == _SCRIPT
+    except OSError:
+        return False

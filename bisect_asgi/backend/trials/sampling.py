@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bisect_asgi.backend.environments.cache import Environment
-from bisect_asgi.backend.locks import locked
+from bisect_asgi.backend.files import locked
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.metrics import readings as metrics
 from bisect_asgi.core.model import Observation, Outcome

@@ -21,12 +21,11 @@ from time import monotonic
 from bisect_asgi.backend.environments.cache import Environment, EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver
 from bisect_asgi.backend.environments.templates import NotProved
-from bisect_asgi.backend.locks import locked
+from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.timing import recording, spending, waiting_for
 from bisect_asgi.backend.trials.probe_run import Output, run_probe
-from bisect_asgi.backend.trials.resolutions import keep_failure, known_failure, known_resolution, resolve
 from bisect_asgi.backend.trials.sampling import Lane, take_sample, warm_up
-from bisect_asgi.backend.trials.store import Store
+from bisect_asgi.backend.trials.store import Store, keep_failure, known_failure, known_resolution, resolve
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -10,23 +11,26 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bisect_asgi.backend import interpreters
+from bisect_asgi.backend import interpreters, release_contents
 from bisect_asgi.backend.executors.dask.calls import Elsewhere
+from bisect_asgi.backend.files import kept
 from bisect_asgi.backend.index import IndexClient
-from bisect_asgi.backend.kept import kept
-from bisect_asgi.backend.repository import Repository
-from bisect_asgi.backend.trials.resolutions import resolve
+from bisect_asgi.backend.repository import Repository, remote_tags
+from bisect_asgi.backend.trials.store import resolve
 from bisect_asgi.backend.trials.trial import Workshop, is_built, prepare, recall, run_trial, telling
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.cli.wiring.local import indexes
 from bisect_asgi.cli.wiring.paths import Places
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.errors import Cancelled, Unavailable
 from bisect_asgi.core.events import Event
 from bisect_asgi.core.model import BuiltEnvironment, Distribution, Trial, TrialRequest
+from bisect_asgi.core.releases import changelog
+from bisect_asgi.core.releases.select import SDIST_SUFFIXES
 from bisect_asgi.core.services import ReleasesOf, RunTrial, World
 
-if TYPE_CHECKING:  # of what only some commands need
+if TYPE_CHECKING:
     from bisect_asgi.backend.executors.remote_trials import TrialErrand
     from bisect_asgi.backend.release_contents import ContentsCache
 
@@ -131,7 +135,6 @@ def _requirements(
 
 
 def _tags(places: Places, where: str) -> tuple[str, ...]:
-    from bisect_asgi.cli.wiring.behind import asked_tags
 
     return kept(places.answers("tags", where), lambda: asked_tags(where), at_most=_TAGS_KEPT)
 
@@ -139,7 +142,6 @@ def _tags(places: Places, where: str) -> tuple[str, ...]:
 def _changelogs(
     places: Places, index: IndexClient, releases_of: ReleasesOf, distribution: Distribution
 ) -> tuple[str, ...]:
-    from bisect_asgi.cli.wiring.behind import changelogs
 
     path = places.answers("changelogs", distribution)
     return kept(path, lambda: changelogs(index, releases_of, distribution))
@@ -150,3 +152,35 @@ def _contents(places: Places) -> ContentsCache:
     from bisect_asgi.backend.release_contents import ContentsCache
 
     return ContentsCache(places.root / "contents", Uv(places.root / "uv", indexes()))
+
+
+_TAGS_TIMEOUT_S = 5.0
+
+
+def asked_tags(where: str) -> tuple[str, ...]:
+    """The tags at an address, if it answers soon: they are only for a link.
+
+    Raises:
+        UsageError: there is no repository.
+        Unavailable: it does not answer, or not soon.
+    """
+    lifeline = Lifeline()
+    timer = threading.Timer(_TAGS_TIMEOUT_S, lifeline.cancel)
+    timer.start()
+    try:
+        return remote_tags(where, lifeline)
+    except Cancelled as error:
+        raise Unavailable(f"`{where}` does not answer", hint="its tags are for a link alone") from error
+    finally:
+        timer.cancel()
+
+
+def changelogs(index: IndexClient, releases_of: ReleasesOf, distribution: Distribution) -> tuple[str, ...]:
+    """What may be changelogs in the source distribution of a release."""
+    for release in releases_of(distribution.name):
+        if release.version == distribution.version:
+            for file in release.files:
+                if file.filename.endswith(SDIST_SUFFIXES):
+                    content = index.download(file, at_most=release_contents.LARGEST_BYTES)
+                    return release_contents.texts(content, changelog.candidates) if content else ()
+    return ()

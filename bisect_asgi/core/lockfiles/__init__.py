@@ -1,9 +1,134 @@
-"""What a lock file installs on one interpreter: distributions with exact versions."""
+"""What a lock file installs on one interpreter: distributions with exact versions.
+
+The kind of a file is recognised by its content and then by its name.
+A file that is no lock is told from one, and what it is is said: the commonest mistake is to give the file
+with the ranges (`pyproject.toml`, `requirements.in`) for the one with the pins.
+"""
 
 from __future__ import annotations
 
-from bisect_asgi.core.lockfiles.lock import Lock, LockKind, PassedOver
-from bisect_asgi.core.lockfiles.reading import decode, read_lock
+import codecs
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import PurePath
+
+from bisect_asgi.core import codec
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.lockfiles import pipfile, poetry, pylock, requirements, uv
+from bisect_asgi.core.lockfiles.lock import Lock, LockKind, PassedOver, settle
 from bisect_asgi.core.markers import marker_environment
 
 __all__ = ["Lock", "LockKind", "PassedOver", "decode", "marker_environment", "read_lock"]
+
+
+_UNDERSTOOD = (
+    "understood are requirements with pins (`pip freeze`, pip-compile, exports), `uv.lock`, `poetry.lock`, "
+    "`pylock.toml` and `Pipfile.lock`"
+)
+_READERS = {
+    LockKind.UV: uv.read,
+    LockKind.POETRY: poetry.read,
+    LockKind.PYLOCK: pylock.read,
+    LockKind.PIPFILE: pipfile.read,
+}
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CONDA = re.compile(r"(?m)^(@EXPLICIT|# .*conda create|channels:|dependencies:|\w[\w.-]*=[^=\s]+=\S+)")
+_PIP_LIST = re.compile(r"(?m)^Package +Version\b.*\n-+ -+")
+_MERGE = re.compile(r"(?m)^(<<<<<<< |>>>>>>> )")
+
+
+def decode(content: bytes, *, name: str) -> str:
+    """The text of a file: UTF-8, UTF-16 as PowerShell's `>` writes it, or else one byte a character.
+
+    Raises:
+        UsageError: it is no text.
+    """
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            return content.decode(encoding, "replace")
+    if content[1:2] == b"\0" and b"\0" not in content[::2]:
+        return content.decode("utf-16-le", "replace")
+    if b"\0" in content:
+        raise UsageError(f"`{name}` is no text", hint=_UNDERSTOOD)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")  # what is read is ASCII; only comments and paths can be more
+
+
+def read_lock(text: str, *, name: str, environment: Mapping[str, str]) -> Lock:
+    """Read what the lock file `name` installs where `environment` holds (see `marker_environment`).
+
+    Raises:
+        UsageError: it is no lock file, or none that can be read, or nothing is pinned in it.
+    """
+    text = text.removeprefix("\ufeff")
+    if _MERGE.search(text):
+        raise UsageError(f"`{name}` has the marks of an unfinished merge", hint="resolve it and lock again")
+    document = _document(text, name)
+    if not document:
+        content = requirements.read(_no_stranger(text, name), environment, file=name)
+        return settle(content, kind=LockKind.REQUIREMENTS, file=name)
+    kind = _kind(document, name)
+    return settle(_READERS[kind](document, environment, file=name), kind=kind, file=name)
+
+
+def _document(text: str, name: str) -> dict[str, object] | None:
+    """The tables of a file in TOML or JSON; None: it is in neither."""
+    if text.lstrip().startswith("{"):
+        try:
+            return codec.from_json(text, dict[str, object])
+        except codec.Unreadable as error:
+            raise UsageError(f"`{name}` is no valid JSON: {error}", hint=_UNDERSTOOD) from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        if name.endswith((".toml", "uv.lock", "poetry.lock", "pdm.lock", ".py.lock")):
+            raise UsageError(f"`{name}` is no valid TOML: {error}", hint=_UNDERSTOOD) from error
+        return None
+
+
+def _kind(document: Mapping[str, object], name: str) -> LockKind:
+    metadata = document.get("metadata")
+    of_tool = metadata if isinstance(metadata, dict) else {}
+    if "_meta" in document and "default" in document:
+        return LockKind.PIPFILE
+    if "lock-version" in document:
+        return LockKind.PYLOCK
+    if "lock-version" in of_tool:
+        return LockKind.POETRY
+    if "version" in document and "requires-python" in document:
+        return LockKind.UV
+    raise _stranger(document, of_tool, name)
+
+
+def _stranger(document: Mapping[str, object], of_tool: Mapping[str, object], name: str) -> UsageError:
+    if "lock_version" in of_tool:
+        return UsageError(
+            f"`{name}` is PDM's lock", hint="`pdm export --output requirements.txt` writes its pins"
+        )
+    if document.keys() & {"project", "build-system", "tool"}:
+        return UsageError(
+            f"`{name}` says which versions a project allows, not which are installed",
+            hint="give its lock; `uv lock` or `uv pip compile` make one",
+        )
+    return UsageError(f"`{name}` is no lock file of Python distributions", hint=_UNDERSTOOD)
+
+
+def _no_stranger(text: str, name: str) -> str:
+    """The text, unless it is of a kind that only looks like requirements."""
+    if not text.strip():
+        raise UsageError(f"`{name}` is empty", hint=_UNDERSTOOD)
+    if _PIP_LIST.search(text):
+        raise UsageError(f"`{name}` is a table of `pip list`", hint="`pip freeze` writes the same as pins")
+    if _CONDA.search(text) or PurePath(name).suffix in (".yml", ".yaml"):
+        raise UsageError(
+            f"`{name}` is conda's or another tool's list; {_UNDERSTOOD}",
+            hint="`python -m pip freeze` in that environment writes its Python distributions as pins",
+        )
+    return text

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search.bisection import Found, Searching
-from bisect_asgi.core.search.told import Told
+from bisect_asgi.core.search.bisection import Found, Searching, Told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

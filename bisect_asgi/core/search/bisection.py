@@ -38,10 +38,44 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice, pairwise, zip_longest
+from typing import Self
 
 from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.search.cuts import is_patient, place
-from bisect_asgi.core.search.told import Told
+
+
+class Told:
+    """The mapping that is a search's whole state, so that replaying it is resuming.
+
+    Args:
+        size: number of candidates, at least 1.
+
+    Raises:
+        ValueError: `size` is below 1.
+    """
+
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise ValueError(f"a search needs at least one candidate, not {size}")
+        self.size = size
+        self._told: dict[int, Verdict] = {}
+
+    def tell(self, key: int, verdict: Verdict) -> None:
+        """Take in what candidate `key` showed; a second verdict replaces the first.
+
+        Raises:
+            IndexError: `key` is no candidate.
+        """
+        if not 0 <= key < self.size:
+            raise IndexError(f"candidate {key} of {self.size}")
+        self._told[key] = verdict
+
+    def after(self, told: Mapping[int, Verdict]) -> Self:
+        """Take in all of `told`, in any order, and return the search."""
+        for key, verdict in told.items():
+            self.tell(key, verdict)
+        return self
+
 
 GALLOP_FACTOR = 4
 FINEST_STRETCH = 16

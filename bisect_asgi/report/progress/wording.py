@@ -13,8 +13,7 @@ from bisect_asgi.core.metrics.readings import unit_of
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Signature, Trial, Verdict
 from bisect_asgi.core.text import date, duration, listing, plural
 from bisect_asgi.report.culprit import sentences
-from bisect_asgi.report.evidence import limit_of
-from bisect_asgi.report.rows import word
+from bisect_asgi.report.rows import limit_of, word
 
 
 class Words:

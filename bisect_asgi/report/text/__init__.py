@@ -14,10 +14,9 @@ from bisect_asgi.core.releases.select import OUTSIDE
 from bisect_asgi.core.text import date, duration, listing, plural
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.rows import How, Row
-from bisect_asgi.report.text import changes
-from bisect_asgi.report.text import culprit as why
 from bisect_asgi.report.text import metrics as measured
 from bisect_asgi.report.text import timings as timed
+from bisect_asgi.report.text.culprit import cause_parts, difference_parts, is_telling
 from bisect_asgi.report.text.tables import Pasted, facts, table
 
 _MOST_LEFT_OUT = 8
@@ -87,10 +86,10 @@ def _why(report: Report) -> Iterator[RenderableType]:
     if report.why:
         yield ""
         yield Text("Why", style="bold")
-        yield from why.parts(report)
-    for compared in filter(changes.is_telling, report.compared):
+        yield from cause_parts(report)
+    for compared in filter(is_telling, report.compared):
         yield ""
-        yield from changes.parts(compared)
+        yield from difference_parts(compared)
 
 
 def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:

@@ -18,8 +18,7 @@ from bisect_asgi.core.model import Observation
 from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.evidence import Ends
-from bisect_asgi.report.rows import How, Row
+from bisect_asgi.report.rows import Ends, How, Row
 from bisect_asgi.report.text.plot import plot
 
 _NUMBER = re.compile(r"\S*\d")

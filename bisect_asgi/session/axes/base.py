@@ -13,9 +13,9 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Exemption, LeftOut, Release
 from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, Plan, PolicyKind, pinned_version
+from bisect_asgi.core.releases.interpreters import Choice
 from bisect_asgi.core.releases.select import Wanted, select
 from bisect_asgi.core.services import ReleasesOf
-from bisect_asgi.session.axes.suitability import Choice
 
 if TYPE_CHECKING:
     pass

@@ -17,11 +17,11 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Commit, EnvironmentSpec
 from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.releases.interpreters import Choice
 from bisect_asgi.core.releases.select import Range, Wanted, select
 from bisect_asgi.core.services import Repository, Sources
 from bisect_asgi.session.axes.base import Setting, exemptions, newest_upload, pinned_releases
 from bisect_asgi.session.axes.interpreter import admitted, choose_interpreter
-from bisect_asgi.session.axes.suitability import Choice
 
 _SHORT = 10
 """Digits of a commit's name in labels."""

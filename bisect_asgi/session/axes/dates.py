@@ -19,6 +19,7 @@ from bisect_asgi.core.errors import BuildFailed, Unresolvable, UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Release
 from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.releases.interpreters import Choice
 from bisect_asgi.core.releases.select import Range, Usable, Wanted, available_since, select
 from bisect_asgi.core.services import Sources
 from bisect_asgi.core.text import listing
@@ -30,7 +31,6 @@ from bisect_asgi.session.axes.base import (
     pinned_releases,
 )
 from bisect_asgi.session.axes.interpreter import choose_interpreter
-from bisect_asgi.session.axes.suitability import Choice
 
 _LOOKED_AT = 9
 """At so many moments it is looked at which projects are in the environment."""

@@ -8,9 +8,9 @@ from dataclasses import replace
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Release
 from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.releases.interpreters import Choice, choose
 from bisect_asgi.core.releases.select import Range, Usable
 from bisect_asgi.core.services import Sources
-from bisect_asgi.session.axes.suitability import Choice, choose
 
 
 def choose_interpreter(

@@ -19,12 +19,12 @@ from bisect_asgi.core.lockfiles import Lock, read_lock
 from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan.plan import LockText, Plan
+from bisect_asgi.core.releases.interpreters import Choice
 from bisect_asgi.core.releases.select import Range
 from bisect_asgi.core.services import Sources
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes.base import Setting, exemptions, newest_upload, pinned_releases
 from bisect_asgi.session.axes.interpreter import choose_interpreter
-from bisect_asgi.session.axes.suitability import Choice
 
 
 def prepare(plan: Plan, sources: Sources) -> Setting:

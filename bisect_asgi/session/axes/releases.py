@@ -12,11 +12,11 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan.plan import Plan, PolicyKind
+from bisect_asgi.core.releases.interpreters import Choice
 from bisect_asgi.core.releases.select import Range, Selection, Wanted, has_wheel, select
 from bisect_asgi.core.services import Sources
 from bisect_asgi.session.axes.base import Setting, check_dates, exemptions, newest_upload, pinned_releases
 from bisect_asgi.session.axes.interpreter import choose_interpreter
-from bisect_asgi.session.axes.suitability import Choice
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 
-from bisect_asgi.core import events
+from bisect_asgi.core import answers, events
 from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.plan.plan import Plan
@@ -19,7 +19,6 @@ from bisect_asgi.core.search import Bisection, Found, State, Stopped, is_monoton
 from bisect_asgi.core.search.confirmation import chance, wanted_runs
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session.axes.base import Setting
-from bisect_asgi.session.bisection import answers
 from bisect_asgi.session.bisection.engine import Engine
 
 Beside = Callable[[Found], Collection[int]]

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
-from bisect_asgi.core import events
+from bisect_asgi.core import answers, events
+from bisect_asgi.core.answers import Answer, Case
 from bisect_asgi.core.events import AnswerKind
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
@@ -27,8 +28,6 @@ from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.search import Found, Mapped
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import plural
-from bisect_asgi.session.bisection import answers
-from bisect_asgi.session.bisection.answers import Answer, Case
 from bisect_asgi.session.bisection.engine import Engine
 from bisect_asgi.session.bisection.limits import EndSampler
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from bisect_asgi.core import events
+from bisect_asgi.core.answers import Answer
 from bisect_asgi.core.events import AnswerKind
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.metrics import comparison as sampling
@@ -28,7 +29,6 @@ from bisect_asgi.core.model import Measuring, Outcome
 from bisect_asgi.core.plan.plan import Budget, Plan
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes.base import Setting
-from bisect_asgi.session.bisection.answers import Answer
 from bisect_asgi.session.bisection.engine import Engine
 
 _TRIES = 3

@@ -14,7 +14,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import BisectError, Cancelled
 from bisect_asgi.core.model import Step, Trial, TrialRequest
-from bisect_asgi.core.search.width import MOST, width
+from bisect_asgi.core.search.lookahead import MOST, width
 from bisect_asgi.core.services import Prepare
 
 _MOSTLY, _DOMINATES = 0.5, 0.75

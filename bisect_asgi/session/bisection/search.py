@@ -6,30 +6,31 @@ The first search of a run, the search along a dependency's releases, and the one
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING
 
-from bisect_asgi.core import events
+from bisect_asgi.core import answers, events
+from bisect_asgi.core.answers import Answer
 from bisect_asgi.core.judge.judge import Expectation
-from bisect_asgi.core.metrics.criteria import Aim
+from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Aim, Limit, values
 from bisect_asgi.core.metrics.readings import unit_of
-from bisect_asgi.core.model import Candidate, Commit
+from bisect_asgi.core.metrics.warnings import Drift, findings, sentence
+from bisect_asgi.core.model import Candidate, Commit, Observation
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.releases.select import between
 from bisect_asgi.core.search import AllChanges, Found, State, is_monotonic
 from bisect_asgi.core.search.spot_checks import spots
 from bisect_asgi.core.services import Emit, World
+from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import Setting
-from bisect_asgi.session.axes.registry import axis_of
-from bisect_asgi.session.bisection import answers
-from bisect_asgi.session.bisection.answers import Answer
 from bisect_asgi.session.bisection.confirm import Beside, confirm_changes, search_and_confirm, tell_sure
 from bisect_asgi.session.bisection.engine import Engine, MakeSearch, Question
 from bisect_asgi.session.bisection.flaky import doubtful_ends, search_noisy
 from bisect_asgi.session.bisection.prebuild import Preparing
-from bisect_asgi.session.bisection.quality import tell_quality, tell_share
 
 if TYPE_CHECKING:
     from bisect_asgi.session.bisection.levels import Levelling
@@ -230,3 +231,48 @@ def search_changes(engine: Engine, plan: Plan, told: MakeSearch) -> State:
         state = engine.search(told, looks_ahead=True)
         if not confirm_changes(engine, plan):
             return state
+
+
+def tell_quality(engine: Engine, labels: Sequence[str]) -> None:
+    """Say what makes the samples doubtful: outliers, drift, growth from run to run, a busy machine."""
+    rules = engine.question.rules
+    if rules.metric is None:
+        return
+    samples = {labels[key]: values(runs, rules) for key, runs in sorted(engine.observed.items())}
+    runs = [run for run in engine.taken if not run.is_warm_up]
+    limit = rules.limit or Limit(metric=rules.metric)
+    unit = unit_of(runs, rules.metric) if limit.unit == RATIO else limit.unit
+    found = findings(
+        {label: own for label, own in samples.items() if own},
+        reference=_reference(runs, rules.metric),
+        busy=[run.busy for run in runs if run.busy is not None and unit in TIMES],
+        cores=os.cpu_count() or 1,
+    )
+    of_itself = Limit(metric=rules.metric, unit=unit)
+    for finding in found:
+        shown = of_itself if isinstance(finding, Drift) else limit
+        engine.emit(events.Noted(text=sentence(finding, show=shown.show)))
+
+
+def tell_share(engine: Engine, found: Found, ends: Expectation, labels: Sequence[str]) -> None:
+    """Say so where the step at a boundary is less than half of what the ends differ by: there are others."""
+    rules = engine.question.rules
+    if ends.good is None or ends.bad is None or rules.limit is None:
+        return
+    samples = [values(engine.observed[key], rules) for key in (found.low, found.high, ends.good, ends.bad)]
+    if not all(samples):
+        return
+    low, high, good, bad = map(median, samples)
+    step, whole = abs(high - low), abs(bad - good)
+    if step < whole / 2:
+        show = rules.limit.show
+        told = f"`{rules.metric}` crosses the limit at {labels[found.high]}, but by {show(step)} of the "
+        engine.emit(
+            events.Noted(text=f"{told}{show(whole)} that the ends differ by; `--all` tells every step")
+        )
+
+
+def _reference(runs: Sequence[Observation], metric: str) -> list[float]:
+    """What the reference's runs measured, in the order in which they were made; none without a reference."""
+    beside = (run.beside.get(metric) for run in runs)
+    return [value for value in beside if value is not None]

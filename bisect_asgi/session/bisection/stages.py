@@ -8,15 +8,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from bisect_asgi import __version__
-from bisect_asgi.core import events
+from bisect_asgi.core import answers, events
+from bisect_asgi.core.answers import Answer
 from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.model import Trial
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.services import Emit, World
+from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import Setting
-from bisect_asgi.session.axes.registry import axis_of
-from bisect_asgi.session.bisection import answers
-from bisect_asgi.session.bisection.answers import Answer
 from bisect_asgi.session.bisection.search import Hunt, announce, find, open_engine
 
 

@@ -13,7 +13,7 @@ from bisect_asgi.core.model import Distribution, Interpreter, Move, Observation
 from bisect_asgi.core.release_diff import Contents
 from bisect_asgi.core.releases import changelog, links
 from bisect_asgi.core.releases.diff import compare
-from bisect_asgi.core.releases.tags import tag_of
+from bisect_asgi.core.releases.links import tag_of
 from bisect_asgi.core.services import Repository, World
 
 _FRAME = re.compile(r'File "(?P<path>[^"\n]+)", line (?P<line>\d+), in (?P<function>\S+)')

@@ -1,4 +1,10 @@
-"""From a boundary on to what is behind it: what changed between the two releases, and in which commit."""
+"""From a boundary on to what is behind it: what changed between the two releases, and in which commit.
+
+Where the first bad commit is a merge, the line that was merged is searched:
+That line is searched by itself, from where it left the main one to what was merged of it, and so on into
+merges on it; of a merge of several lines, the first. Where what was merged passes, it is the merge that
+brought both together.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +14,15 @@ from dataclasses import dataclass, replace
 
 from bisect_asgi.core import events
 from bisect_asgi.core.errors import BisectError
-from bisect_asgi.core.model import Interpreter, Move, Observation, Outcome
+from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.model import Commit, Interpreter, Move, Observation, Outcome
 from bisect_asgi.core.plan.plan import COMMITS, Plan
 from bisect_asgi.core.services import Repository, World
+from bisect_asgi.session.axes import commits
+from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.bisection.search import Hunt
 from bisect_asgi.session.bisection.stages import Stages
 from bisect_asgi.session.culprit.compare import compare_releases
-from bisect_asgi.session.culprit.merges import go_into_merges
 
 _SAYING_NAMES = ("pyproject.toml", "setup.cfg", "setup.py")
 
@@ -116,3 +125,42 @@ def command(plan: Plan, carrier: Carrier, repository: str | None) -> str:
     words += ["--any-failure"] if plan.rules.any_failure else []
     words += [] if plan.first_parent else ["--every-commit"]
     return " ".join([*map(shlex.quote, words), *drilled.check_options()])
+
+
+_DEEPEST = 6
+
+
+def go_into_merges(plan: Plan, hunt: Hunt, world: World, stages: Stages) -> None:
+    """Search along the line that the found commit merged, if it is a merge, and on into merges there."""
+    for _ in range(_DEEPEST):
+        merge = _found_commit(hunt)
+        if merge is None:
+            return
+        setting = _merged(merge, hunt.setting, world)
+        if setting is None:
+            return
+        hunt = stages.hunt(plan, world, setting=setting, context=f"merged by {merge.sha[:10]}")
+
+
+def _found_commit(hunt: Hunt) -> Commit | None:
+    found = hunt.answer.found
+    if found is None or found.skipped:
+        return None
+    return hunt.setting.candidates[found.high].spec.commit
+
+
+def _merged(merge: Commit, setting: Setting, world: World) -> Setting | None:
+    """The line that a commit merged, as candidates; None: it merged none, or one commit alone."""
+    repository = world.repository(merge.repository)
+    parents = repository.parents(merge.sha)
+    if len(parents) < 2:
+        return None
+    history = repository.commits(parents[0], parents[1], project=merge.project, first_parent=True)
+    if len(history.commits) < 2:
+        return None
+    like = next(each.spec for each in setting.candidates if each.spec.commit == merge)
+    candidates = commits.candidates(history.commits, lambda commit: replace(like, commit=commit))
+    last = len(candidates) - 1
+    good_first = setting.expectation.good == 0
+    ends = Expectation(good=0, bad=last) if good_first else Expectation(good=last, bad=0)
+    return replace(setting, candidates=candidates, expectation=ends, notes=())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bisect_asgi.core import events
+from bisect_asgi.core import answers, events
 from bisect_asgi.core.culprit.ddmin import Mix
 from bisect_asgi.core.culprit.investigate import Culprit, CulpritSet
 from bisect_asgi.core.culprit.mixes import Side, label, varied
@@ -24,9 +24,8 @@ from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, Plan, asked
 from bisect_asgi.core.releases.select import Selection, upgrades
 from bisect_asgi.core.services import World
 from bisect_asgi.core.tally import Tally
+from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import Setting
-from bisect_asgi.session.axes.registry import axis_of
-from bisect_asgi.session.bisection import answers
 from bisect_asgi.session.bisection.search import Hunt
 from bisect_asgi.session.bisection.stages import Stages, ending, started
 from bisect_asgi.session.culprit.drill import Carrier

@@ -25,7 +25,7 @@ from bisect_asgi.backend.environments import cache
 from bisect_asgi.backend.environments.cache import Environment, EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver
 from bisect_asgi.backend.environments.templates import NotProved
-from bisect_asgi.backend.locks import locked
+from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import Lifeline

@@ -12,10 +12,9 @@ import pytest
 from support.local_index import LocalIndex
 
 from bisect_asgi.backend.environments.cache import Environment, EnvironmentCache
-from bisect_asgi.backend.environments.installed import installed
 from bisect_asgi.backend.environments.resolve import Resolver
-from bisect_asgi.backend.environments.templates import site_packages
-from bisect_asgi.backend.locks import locked
+from bisect_asgi.backend.environments.templates import installed, site_packages
+from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter

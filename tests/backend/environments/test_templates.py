@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from bisect_asgi.backend.environments import templates as skeletons
-from bisect_asgi.backend.environments.installed import installed, prove
-from bisect_asgi.backend.environments.templates import NotProved, Skeletons, site_packages
+from bisect_asgi.backend.environments.templates import NotProved, Skeletons, installed, prove, site_packages
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.model import Distribution, Interpreter

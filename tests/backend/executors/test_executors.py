@@ -19,7 +19,7 @@ from support.clusters import HandMade
 
 from bisect_asgi import __version__
 from bisect_asgi.backend.executors import open_executor
-from bisect_asgi.backend.executors.dask import calls, cluster, opening
+from bisect_asgi.backend.executors.dask import calls, cluster
 from bisect_asgi.backend.executors.dask.calls import Packed
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import Cancelled, Lost, Unavailable, UsageError
@@ -219,7 +219,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HandMade]:
 @pytest.fixture(scope="module")
 def three(machines: HandMade) -> Iterator[cluster.Cluster]:
     """A cluster of three hosts, one of which has another version."""
-    with opening.connect(machines.place.removeprefix("dask://")) as found:
+    with cluster.connect(machines.place.removeprefix("dask://")) as found:
         await_hosts(found, 3)
         yield found
 
@@ -282,7 +282,7 @@ def test_every_worker_can_be_asked_those_that_are_not_suitable_too(three: cluste
 def test_a_host_that_is_lost_is_not_replaced_where_values_are_compared(tmp_path: Path) -> None:
     with (
         HandMade(tmp_path, {"alpha": __version__, "beta": __version__}) as machines,
-        opening.connect(machines.place.removeprefix("dask://"), patience_s=3.0) as found,
+        cluster.connect(machines.place.removeprefix("dask://"), patience_s=3.0) as found,
     ):
         await_hosts(found, 2)
         lost = found.one_host("", remote_calls.host)
@@ -299,11 +299,11 @@ def test_a_host_that_is_lost_is_not_replaced_where_values_are_compared(tmp_path:
 def test_when_the_scheduler_goes_calls_end_and_say_that_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(opening, "_CONNECT_S", 1)
+    monkeypatch.setattr(cluster, "_CONNECT_S", 1)
     pid = tmp_path / "pid"
     with (
         HandMade(tmp_path, {"alpha": __version__}) as machines,
-        opening.connect(machines.place.removeprefix("dask://")) as found,
+        cluster.connect(machines.place.removeprefix("dask://")) as found,
     ):
         await_hosts(found, 1)
         running = found.submit(remote_calls.run_family, tmp_path, pid, Lifeline())
@@ -336,7 +336,7 @@ def test_what_is_no_executor_is_refused(where: str) -> None:
 
 
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "_CONNECT_S", 1)
+    monkeypatch.setattr(cluster, "_CONNECT_S", 1)
 
     # The discard service's port, on a machine's own address: nothing listens.
     with pytest.raises(
@@ -346,7 +346,7 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_listens_and_is_no_scheduler_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "_CONNECT_S", 1)
+    monkeypatch.setattr(cluster, "_CONNECT_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         place = f"127.0.0.1:{silent.getsockname()[1]}"
 
@@ -358,9 +358,9 @@ def test_what_listens_and_is_no_scheduler_is_not_waited_for(monkeypatch: pytest.
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    for name in ("bisect_asgi.backend.executors.dask.opening", "bisect_asgi.backend.executors.dask.cluster"):
+    for name in ("bisect_asgi.backend.executors.dask.cluster", "bisect_asgi.backend.executors.dask.cluster"):
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("bisect_asgi.backend.executors.dask.opening")
+    monkeypatch.delattr("bisect_asgi.backend.executors.dask.cluster")
 
     with pytest.raises(UsageError, match=r"needs dask\.distributed, which is not installed$") as caught:
         open_executor("dask", 1)

@@ -19,9 +19,8 @@ from bisect_asgi.backend.executors import remote_trials as errands
 from bisect_asgi.backend.executors.dask.calls import Unsuitable
 from bisect_asgi.backend.executors.remote_trials import Parcel, TrialErrand
 from bisect_asgi.backend.trials import trial
-from bisect_asgi.backend.trials.resolutions import Learnt, learnt
 from bisect_asgi.backend.trials.sampling import Lane
-from bisect_asgi.backend.trials.store import Store
+from bisect_asgi.backend.trials.store import Learnt, Store, learnt
 from bisect_asgi.backend.trials.trial import Workshop
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import Lifeline

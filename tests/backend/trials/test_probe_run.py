@@ -15,7 +15,7 @@ import pytest
 from support.builders import environment as make_environment
 
 from bisect_asgi.backend.environments.cache import Environment
-from bisect_asgi.backend.locks import locked
+from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.trials.probe_run import Output, clean_up, run_probe
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import Cancelled, Unavailable

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bisect_asgi.backend.trials.strays import stray
+from bisect_asgi.backend.trials.probe_run import stray
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from support.local_index import LocalIndex, metadata_text, publish_build_backend
 
 from bisect_asgi.backend.environments.cache import EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolver
-from bisect_asgi.backend.locks import locked_if_free
+from bisect_asgi.backend.files import locked_if_free
 from bisect_asgi.backend.trials.probe_run import run_probe
 from bisect_asgi.backend.trials.sampling import Lane
 from bisect_asgi.backend.trials.store import Store

@@ -11,9 +11,9 @@ from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, m
 
 from bisect_asgi.core import events
 from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.plan.plan import Budget, Claim
-from bisect_asgi.session.verify import ClaimVerdict
 
 FLAKY = flaky(9, 0.05, 0.8)
 

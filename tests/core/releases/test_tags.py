@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bisect_asgi.core.releases.tags import tag_of
+from bisect_asgi.core.releases.links import tag_of
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bisect_asgi.core.search.width import MOST, width
+from bisect_asgi.core.search.lookahead import MOST, width
 
 
 @pytest.mark.parametrize(

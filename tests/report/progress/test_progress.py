@@ -36,7 +36,7 @@ from bisect_asgi.core.model import (
     Verdict,
 )
 from bisect_asgi.core.tally import Tally
-from bisect_asgi.report.broadcast import Broadcast
+from bisect_asgi.report.log import Broadcast
 from bisect_asgi.report.progress.memory import Memory
 from bisect_asgi.report.progress.plain import PlainSink
 from bisect_asgi.report.progress.terminal import TerminalSink

@@ -40,7 +40,7 @@ from bisect_asgi.core.release_diff import (
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.culprit import sentences
 from bisect_asgi.report.document import Report, fold
-from bisect_asgi.report.text import changes
+from bisect_asgi.report.text import culprit
 from bisect_asgi.session.bisection import stages
 
 BOTH_WIDTHS = pytest.mark.parametrize("width", [60, 120])
@@ -489,14 +489,14 @@ def test_diffs_are_all_that_are_kept_in_full() -> None:
     other = replace(CORE, path="dep/other.py", lines=(), diff=diff_of(300))
     binary = replace(CORE, path="dep/x.so", kind=Kind.BINARY, diff="", lines=())
 
-    lines = list(changes.diffs(compared(CORE, binary, other)))
+    lines = list(culprit.diffs(compared(CORE, binary, other)))
 
     assert lines == [*CORE.diff.splitlines(), *other.diff.splitlines()]
-    assert list(changes.diffs(Compared(name="dep", old="2", new="3"))) == []
+    assert list(culprit.diffs(Compared(name="dep", old="2", new="3"))) == []
 
 
 def test_diffs_are_printable_line_by_line() -> None:
-    (line,) = changes.diffs(compared(replace(CORE, diff=f"+{EVIL.replace(chr(13), '')}\n")))
+    (line,) = culprit.diffs(compared(replace(CORE, diff=f"+{EVIL.replace(chr(13), '')}\n")))
 
     assert line.isprintable()
     assert line.endswith("yes")

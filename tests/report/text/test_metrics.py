@@ -17,7 +17,7 @@ from bisect_asgi.core.metrics.criteria import RATIO
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Trial, Verdict
 from bisect_asgi.core.plan.plan import Budget
 from bisect_asgi.core.tally import Rate, Tally
-from bisect_asgi.report import json as json_report
+from bisect_asgi.report import document as json_report
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.report.rows import How
 from bisect_asgi.report.text.metrics import short, step

@@ -20,8 +20,8 @@ from bisect_asgi.core.model import EnvironmentSpec, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, RELEASES, LockText, Plan
 from bisect_asgi.core.services import World
 from bisect_asgi.session import bisect as session
+from bisect_asgi.session.axes import AXES, axis_of
 from bisect_asgi.session.axes.base import Setting
-from bisect_asgi.session.axes.registry import AXES, axis_of
 
 DAYS = {
     "app==1": "2021-01-10",

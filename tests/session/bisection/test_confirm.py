@@ -12,8 +12,9 @@ import pytest
 from support.builders import ASSERTION, IMPORT_ERROR, TYPE_ERROR, a_plan, broken, failed, passed, untestable
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, steps
 
-from bisect_asgi.core import events
+from bisect_asgi.core import answers, events
 from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.plan.plan import Budget, Claim
@@ -21,8 +22,6 @@ from bisect_asgi.core.search import Searching
 from bisect_asgi.core.search.confirmation import chance, wanted_runs
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session import bisect as session
-from bisect_asgi.session.bisection import answers
-from bisect_asgi.session.verify import ClaimVerdict
 
 pytestmark = pytest.mark.simulation
 

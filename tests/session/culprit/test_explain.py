@@ -33,7 +33,7 @@ from bisect_asgi.core.events import AnswerKind, Explained
 from bisect_asgi.core.metrics.criteria import Aim, Rules
 from bisect_asgi.core.model import BuiltEnvironment, CulpritKind, Measuring, Observation, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import LOCKS, Budget, LockText, Plan
-from bisect_asgi.report import json as json_report
+from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.report.rows import How

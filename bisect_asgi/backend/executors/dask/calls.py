@@ -257,3 +257,6 @@ class _Lines:
 
 
 _LINES = _Lines()
+
+
+GOES_ON = "nothing that came back is lost: the same command goes on where this one stopped"

@@ -17,8 +17,7 @@ from typing import Any
 import distributed
 
 from bisect_asgi.backend.executors.dask import calls
-from bisect_asgi.backend.executors.dask.calls import Facts, Sent
-from bisect_asgi.backend.executors.dask.crew import GOES_ON
+from bisect_asgi.backend.executors.dask.calls import GOES_ON, Facts, Sent
 from bisect_asgi.core.errors import Unavailable
 
 _ANSWER_S = 30.0

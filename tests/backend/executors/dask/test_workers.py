@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bisect_asgi.backend.executors.dask.calls import Declined, Facts, Kind, Unsuitable, own_kind
-from bisect_asgi.backend.executors.dask.crew import Crew
+from bisect_asgi.backend.executors.dask.workers import Crew
 from bisect_asgi.core.errors import Unavailable
 
 OWN = own_kind()

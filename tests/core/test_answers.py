@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from support.builders import ASSERTION, CONFLICT, IMPORT_ERROR
 
+from bisect_asgi.core.answers import INTERRUPTED, Answer, Case, answer, contradicts, kind_of
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
 from bisect_asgi.core.events import AnswerKind, Believed, RunFinished
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.search import Found, Mapped, Searching, State, Stopped, StopReason
 from bisect_asgi.core.tally import Tally
-from bisect_asgi.session.bisection.answers import INTERRUPTED, Answer, Case, answer, contradicts, kind_of
 
 LABELS = ("0.1", "0.2", "0.3", "0.4", "0.5")
 

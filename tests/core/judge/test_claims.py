@@ -6,11 +6,11 @@ import pytest
 from support.builders import CONFLICT
 
 from bisect_asgi.core.errors import ExitCode
+from bisect_asgi.core.judge.claims import ClaimVerdict, Finding, judge_claim
 from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.plan.plan import Claim
 from bisect_asgi.core.search import AllChanges, Mapped, Searching, Stopped, StopReason
-from bisect_asgi.session.verify import ClaimVerdict, Finding, judge_claim
 
 LABELS = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5")
 

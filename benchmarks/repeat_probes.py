@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from bisect_asgi.cli.inputs import read_plan
@@ -27,6 +26,7 @@ from bisect_asgi.cli.wiring.local import open_workshop
 from bisect_asgi.cli.wiring.paths import Places
 from bisect_asgi.cli.wiring.services import open_world
 from bisect_asgi.core.plan.options import Options
+from bisect_asgi.core.records import replace
 from bisect_asgi.session import bisect as session
 
 PROBES = Path(__file__).parent.parent / "probes"

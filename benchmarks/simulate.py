@@ -15,13 +15,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from statistics import mean
 
 from simulator import Result, Way, World, bound, cheapest, simulate
 
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.search.lookahead import width
 
 README = Path(__file__).with_name("README.md")

@@ -13,7 +13,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -32,6 +31,7 @@ from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Release, ReleaseFile
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases.select import SDIST_SUFFIXES
 
 _TIMEOUT_S = 30.0
@@ -307,8 +307,7 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """A page's text, its media type and its validators."""
 
     text: str
@@ -323,8 +322,7 @@ class Page:
         return {name: value for name, value in stated.items() if value}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
+class _Read(Struct, frozen=True, kw_only=True):
     """What was read of a page with this text."""
 
     text: str

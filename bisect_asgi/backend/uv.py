@@ -18,7 +18,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -29,6 +28,7 @@ from bisect_asgi.backend.process.timing import move
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.core.model import Step
+from bisect_asgi.core.records import Struct
 
 # What reaches the network or the caches as the user's own uv would; everything else of the shell stays out.
 _KEPT = re.compile(
@@ -55,8 +55,7 @@ _KEEP = 'cache-control = {{ api = "max-age={age_s}", files = "max-age=365000000,
 _KEPT_FOR_S = 600
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Indexes:
+class Indexes(Struct, frozen=True, kw_only=True):
     """Where the user's uv looks: the first has the highest priority, the last is the default."""
 
     urls: tuple[str, ...]

@@ -85,10 +85,9 @@ def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int
 
 def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
     """Print what the one run showed, and return git bisect's exit code for it."""
-    from dataclasses import replace
-
     from bisect_asgi.core.errors import Unavailable
     from bisect_asgi.core.model import Outcome
+    from bisect_asgi.core.records import replace
     from bisect_asgi.session.bisect import rule_on
 
     # Nothing is compared here: a probe that fails is bad, although it says nothing about a metric.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
 from pathlib import Path
 
 from bisect_asgi.cli import probe_files as probes
@@ -15,6 +14,7 @@ from bisect_asgi.core.plan.options import Options, ProbeMetadata
 from bisect_asgi.core.plan.plan import LockText, Plan
 from bisect_asgi.core.plan.planning import make_plan
 from bisect_asgi.core.plan.suites import Entry, Suite
+from bisect_asgi.core.records import fields, replace
 
 Setting = str | int | float | bool | None
 

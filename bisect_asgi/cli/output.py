@@ -5,19 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bisect_asgi.core.errors import ExitCode
+from bisect_asgi.core.records import Struct
 
 if TYPE_CHECKING:
     from bisect_asgi.core.events import Event
     from bisect_asgi.report.document import Report
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Talk:
+class Talk(Struct, frozen=True, kw_only=True):
     """How much is shown, and in which form."""
 
     json: bool = False

@@ -7,7 +7,6 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from bisect_asgi.core.errors import UsageError
@@ -15,6 +14,7 @@ from bisect_asgi.core.model import Probe, ProbeFile, ReadyMadeLoad, Served
 from bisect_asgi.core.plan import options as metadata
 from bisect_asgi.core.plan.options import Options, ProbeMetadata
 from bisect_asgi.core.plan.plan import DEFAULT_TIMEOUT_S
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.text import listing
 
 _LARGEST_BYTES = 100 * 1024 * 1024

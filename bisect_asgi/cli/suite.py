@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ import typer
 from bisect_asgi.cli import options as arguments
 from bisect_asgi.cli.app import app
 from bisect_asgi.core.errors import BisectError
+from bisect_asgi.core.records import Struct
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -76,8 +76,7 @@ def suite(
     raise typer.Exit(report.exit_code)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
+class _Case(Struct, frozen=True, kw_only=True):
     """A probe of the suite: what is to be done, or why it cannot be."""
 
     name: str
@@ -123,14 +122,13 @@ def _run(
 
     A cluster has as many jobs as threads, unless somebody said how many.
     """
-    from dataclasses import replace
-
     from bisect_asgi.backend.executors import open_executor
     from bisect_asgi.backend.executors.dask.calls import Elsewhere
     from bisect_asgi.cli.output import say
     from bisect_asgi.cli.wiring.local import open_workshop
     from bisect_asgi.cli.wiring.paths import Places
     from bisect_asgi.cli.wiring.services import open_world
+    from bisect_asgi.core.records import replace
     from bisect_asgi.report.progress.plain import Board
     from bisect_asgi.report.suite import row_not_begun
     from bisect_asgi.session.batch import shared, side_by_side
@@ -167,7 +165,7 @@ def _run(
 
 def _sharing(case: _Case, jobs: int) -> _Case:
     """The case with so many trials at a time, unless its options say how many."""
-    from dataclasses import replace
+    from bisect_asgi.core.records import replace
 
     if case.plan is None or case.plan.is_width_said:
         return case

@@ -64,10 +64,9 @@ def _plans(package: str | None, probe: Path | None, said: Options) -> list[Plan]
     Raises:
         UsageError: there is no claim, or a plan cannot be made.
     """
-    from dataclasses import replace
-
     from bisect_asgi.cli.inputs import read_plan
     from bisect_asgi.core.errors import UsageError
+    from bisect_asgi.core.records import replace
 
     if package and probe is None and Path(package).is_dir():
         plans = [read_plan(said, path) for path in sorted(Path(package).glob("*.py"))]

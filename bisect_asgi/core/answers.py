@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import AnswerKind, Believed, Change, RunFinished
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
+from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.search import Found, Mapped, Searching, State, Stopped, StopReason
 from bisect_asgi.core.text import listing, plural
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """How a run ends: with a boundary, or with a message and a hint."""
 
     kind: AnswerKind
@@ -52,8 +51,7 @@ INTERRUPTED = Answer(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Struct, frozen=True, kw_only=True):
     """What a message needs to know of the run."""
 
     subject: str

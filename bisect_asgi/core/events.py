@@ -6,7 +6,6 @@ them, and every report is a fold over them. A fact holds data, never a sentence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -22,6 +21,7 @@ from bisect_asgi.core.model import (
     Step,
     Trial,
 )
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.release_diff import Link, WhatChanged
 from bisect_asgi.core.tally import Rate
 
@@ -38,8 +38,7 @@ class Activity(StrEnum):
     RUNNING = "running"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted:
+class RunStarted(Struct, frozen=True, kw_only=True):
     """The plan in the user's words; the first event of every log."""
 
     tool_version: str
@@ -82,16 +81,14 @@ class RunStarted:
     """What the run's clock showed; it counts seconds from anywhere, and stages have the same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InterpreterChosen:
+class InterpreterChosen(Struct, frozen=True, kw_only=True):
     """The one Python that every candidate runs on, and why it was chosen."""
 
     interpreter: Interpreter
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CandidateListed:
+class CandidateListed(Struct, frozen=True, kw_only=True):
     """One candidate as reports know it; its place in the tuple is its key."""
 
     version: str
@@ -106,8 +103,7 @@ class CandidateListed:
     """Requirements were set aside: only its exact set can be installed again, without looking at them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CandidatesListed:
+class CandidatesListed(Struct, frozen=True, kw_only=True):
     """What the search looks at, oldest first, and which releases it does not look at."""
 
     candidates: tuple[CandidateListed, ...]
@@ -116,13 +112,11 @@ class CandidatesListed:
     """The candidates that were listed before are the first of these; else what was seen of them is void."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedAnew:
+class AskedAnew(Struct, frozen=True, kw_only=True):
     """The candidates are observed otherwise from here on: what was seen of them so far does not count."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialStarted:
+class TrialStarted(Struct, frozen=True, kw_only=True):
     """A candidate was given to a worker."""
 
     key: int
@@ -130,48 +124,42 @@ class TrialStarted:
     """When, on the run's clock; None: not recorded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialProgressed:
+class TrialProgressed(Struct, frozen=True, kw_only=True):
     """A worker went on to another activity."""
 
     key: int
     activity: Activity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputSeen:
+class OutputSeen(Struct, frozen=True, kw_only=True):
     """A probe wrote something (only told when somebody wants to see it)."""
 
     key: int
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialFinished:
+class TrialFinished(Struct, frozen=True, kw_only=True):
     """A candidate's trial came back."""
 
     trial: Trial
     at_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialCancelled:
+class TrialCancelled(Struct, frozen=True, kw_only=True):
     """A trial was stopped because its result could no longer change the answer."""
 
     key: int
     at_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparationStarted:
+class PreparationStarted(Struct, frozen=True, kw_only=True):
     """An environment that may be wanted next is being built ahead."""
 
     key: int
     at_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparationEnded:
+class PreparationEnded(Struct, frozen=True, kw_only=True):
     """It was built, or is not wanted any more."""
 
     key: int
@@ -181,8 +169,7 @@ class PreparationEnded:
     is_cancelled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(Struct, frozen=True, kw_only=True):
     """What the observations say so far; the last one of a log is the one that counts."""
 
     rulings: tuple[tuple[int, Ruling], ...]
@@ -194,8 +181,7 @@ class Judged:
     """Candidates between `low` and `high` that nothing is known of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Believed:
+class Believed(Struct, frozen=True, kw_only=True):
     """Where the change most probably is, of a probe whose runs contradict each other; the last one counts."""
 
     low: int
@@ -214,8 +200,7 @@ class Believed:
     """Probability that nothing changes at all: both sides fail equally often."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmed:
+class Confirmed(Struct, frozen=True, kw_only=True):
     """A boundary that all runs agree with."""
 
     low: int
@@ -226,8 +211,7 @@ class Confirmed:
     """Bounds how often a search would end with as much agreement and be wrong, whatever the failure rates."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndsSampled:
+class EndsSampled(Struct, frozen=True, kw_only=True):
     """What samples of both ends say of a metric, and the limit that follows from it."""
 
     metric: str
@@ -249,8 +233,7 @@ class EndsSampled:
     """What lies below it is bad; neither: the ends cannot be told apart."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricLevel:
+class MetricLevel(Struct, frozen=True, kw_only=True):
     """Neighbouring candidates with one level of a metric."""
 
     first: int
@@ -259,8 +242,7 @@ class MetricLevel:
     """The median."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LevelsFound:
+class LevelsFound(Struct, frozen=True, kw_only=True):
     """All levels of a metric, oldest first; or that it creeps."""
 
     metric: str
@@ -274,15 +256,13 @@ class LevelsFound:
     """Beside a creep, from which to which value each step goes, without what the creep adds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class Noted(Struct, frozen=True, kw_only=True):
     """Something that the user should know of how the answer came about."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownSet:
+class ShownSet(Struct, frozen=True, kw_only=True):
     """Distributions that are shown to carry a change by themselves."""
 
     moved: tuple[Move, ...]
@@ -296,8 +276,7 @@ class ShownSet:
     """What the package's newer release requires of it, where that does not admit what was there before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
+class Explained(Struct, frozen=True, kw_only=True):
     """What carries the change across a boundary, as far as it can be told."""
 
     package: str | None
@@ -323,8 +302,7 @@ class Explained:
     """Why it cannot be told, where nothing was found out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class Compared(Struct, frozen=True, kw_only=True):
     """What changed in a distribution that carries the change, between the two releases that differ."""
 
     name: str
@@ -346,8 +324,7 @@ class Compared:
     """Why nothing could be compared."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Staged:
+class Staged(Struct, frozen=True, kw_only=True):
     """An event of a search inside the run: for what carries the change, or into its commits.
 
     A stage's own events are those of a run of its own, from `RunStarted` to `RunFinished`.
@@ -375,8 +352,7 @@ class AnswerKind(StrEnum):
         return ExitCode.USAGE if self is AnswerKind.NOT_ASKED else ExitCode[self.name]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """Neighbouring tested candidates that answer differently, and the untestable ones between them."""
 
     low: int
@@ -384,8 +360,7 @@ class Change:
     skipped: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFinished:
+class RunFinished(Struct, frozen=True, kw_only=True):
     """The answer; the last event of every log that was not cut off."""
 
     kind: AnswerKind

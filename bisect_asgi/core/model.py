@@ -7,9 +7,10 @@ Paths are strings for that reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from bisect_asgi.core.records import Struct, field
 
 UNTESTABLE_EXIT = 125
 """The exit code of a probe that cannot tell, as for `git bisect run`."""
@@ -89,8 +90,7 @@ class CulpritKind(StrEnum):
     """Those that remain cannot be told apart: mixes of them cannot be tested."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
+class Signature(Struct, frozen=True, kw_only=True):
     """Short normal form of a failure, to tell one failure from another."""
 
     kind: FailureKind
@@ -120,8 +120,7 @@ class Signature:
         return self.frame.partition(" in ")[0].partition("/")[0].partition(".")[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseFile:
+class ReleaseFile(Struct, frozen=True, kw_only=True):
     """One file of a release, as the index lists it."""
 
     filename: str
@@ -133,8 +132,7 @@ class ReleaseFile:
     """Where it is; empty: the index does not say."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(Struct, frozen=True, kw_only=True):
     """One version of a project with its files; `uploaded` is when its first file appeared (UTC)."""
 
     project: str
@@ -149,8 +147,7 @@ class Release:
         return None if None in reasons or not reasons else reasons[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True, kw_only=True):
     """A release that is no candidate, and why."""
 
     version: str
@@ -158,8 +155,7 @@ class LeftOut:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreter:
+class Interpreter(Struct, frozen=True, kw_only=True):
     """A Python on this machine: the base interpreter, never a virtual environment's."""
 
     path: str
@@ -178,8 +174,7 @@ class Interpreter:
         return "{}.{}".format(*self.minor)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distribution:
+class Distribution(Struct, frozen=True, kw_only=True):
     """One installed distribution: its normalised name (PEP 503) and version."""
 
     name: str
@@ -189,8 +184,7 @@ class Distribution:
         return f"{self.name}=={self.version}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Move(Struct, frozen=True, kw_only=True):
     """A distribution that differs between two environments; None: it is not in that one."""
 
     name: str
@@ -205,8 +199,7 @@ class Move:
         return f"{self.name} {self.old} → {self.new}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
+class Commit(Struct, frozen=True, kw_only=True):
     """A commit of a repository, from which a project is built and installed."""
 
     repository: str
@@ -219,16 +212,14 @@ class Commit:
     """In UTC."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exemption:
+class Exemption(Struct, frozen=True, kw_only=True):
     """A project whose files may be newer than the spec's limit: up to `not_after`, or any when None."""
 
     name: str
     not_after: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentSpec:
+class EnvironmentSpec(Struct, frozen=True, kw_only=True):
     """The recipe of an environment. An axis varies one field of it."""
 
     interpreter: Interpreter
@@ -250,8 +241,7 @@ class EnvironmentSpec:
     """What must be installed at exactly this version, or the environment is not what it says."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(Struct, frozen=True, kw_only=True):
     """One position on an axis; its key is its place in the ordered tuple of candidates."""
 
     label: str
@@ -261,8 +251,7 @@ class Candidate:
     """There is no wheel of it for its interpreter."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeFile:
+class ProbeFile(Struct, frozen=True, kw_only=True):
     """A file that each run finds in its working directory."""
 
     name: str
@@ -271,8 +260,7 @@ class ProbeFile:
     executable: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadyMadeLoad:
+class ReadyMadeLoad(Struct, frozen=True, kw_only=True):
     """The drive of an app file that has no probe of its own."""
 
     request: str = "GET /"
@@ -281,8 +269,7 @@ class ReadyMadeLoad:
     keep_alive: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class Served(Struct, frozen=True, kw_only=True):
     """An app that the environment's uvicorn serves while the probe drives it from outside."""
 
     file: str
@@ -295,8 +282,7 @@ class Served:
     startup_s: float = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
+class Probe(Struct, frozen=True, kw_only=True):
     """The reproduction: bytes, not paths, so that a trial can run on another machine."""
 
     name: str
@@ -311,8 +297,7 @@ class Probe:
     timeout_s: float = 120.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Struct, frozen=True, kw_only=True):
     """What one run showed. Durations in seconds, memory in bytes (None: not measured)."""
 
     outcome: Outcome
@@ -341,8 +326,7 @@ class Observation:
     """Metrics of the reference's run that was made next to this one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltEnvironment:
+class BuiltEnvironment(Struct, frozen=True, kw_only=True):
     """What a trial ran in: the exact set, and which step of the fall-back made it."""
 
     digest: str
@@ -351,8 +335,7 @@ class BuiltEnvironment:
     """How the set was resolved, such as `as of the date, wheels only`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measuring:
+class Measuring(Struct, frozen=True, kw_only=True):
     """How the runs of a measured probe are made: one at a time on each machine, next to a reference's."""
 
     needs_warm_up: bool = True
@@ -361,8 +344,7 @@ class Measuring:
     """What each sample has a run of beside it; None: samples stand for themselves."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialRequest:
+class TrialRequest(Struct, frozen=True, kw_only=True):
     """Everything that a trial needs; made of plain data, so that it can travel."""
 
     key: int
@@ -388,8 +370,7 @@ class TrialRequest:
         return self.measuring.reference if self.measuring else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class Trial(Struct, frozen=True, kw_only=True):
     """One candidate's build and runs: what was asked, built and seen."""
 
     key: int
@@ -407,8 +388,7 @@ class Trial:
     """The machine that ran it; empty: this one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class Ruling(Struct, frozen=True, kw_only=True):
     """What one candidate is worth to the search, and why."""
 
     verdict: Verdict

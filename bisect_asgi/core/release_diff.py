@@ -5,8 +5,9 @@ Plain values like those of `model`: they go into the log and into reports.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from bisect_asgi.core.records import Struct
 
 
 class Kind(StrEnum):
@@ -27,8 +28,7 @@ class Change(StrEnum):
     MOVED = "moved"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metadata:
+class Metadata(Struct, frozen=True, kw_only=True):
     """What a distribution says of itself, as it wrote it; nothing here need be well formed."""
 
     name: str
@@ -43,8 +43,7 @@ class Metadata:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentFile:
+class ContentFile(Struct, frozen=True, kw_only=True):
     """One installed file."""
 
     path: str
@@ -57,16 +56,14 @@ class ContentFile:
     """None: it is no text, or generated, or too large."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class Contents(Struct, frozen=True, kw_only=True):
     """One release of a distribution, as it is installed."""
 
     metadata: Metadata
     files: tuple[ContentFile, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequirementChange:
+class RequirementChange(Struct, frozen=True, kw_only=True):
     """A requirement that differs; None: that release has it not, "": any version will do."""
 
     project: str
@@ -84,8 +81,7 @@ class RequirementChange:
         return " ".join(filter(None, (self.project, change, marker)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileChange:
+class FileChange(Struct, frozen=True, kw_only=True):
     """A file that differs."""
 
     path: str
@@ -107,8 +103,7 @@ class FileChange:
     """Its lines in the traceback, innermost frame first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WhatChanged:
+class WhatChanged(Struct, frozen=True, kw_only=True):
     """All that differs between two releases."""
 
     name: str
@@ -137,8 +132,7 @@ class LinkKind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """An address that the project gives, under the project's own label."""
 
     label: str

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Protocol
 
 from bisect_asgi.core import events
@@ -23,6 +22,7 @@ from bisect_asgi.core.model import (
     Trial,
     TrialRequest,
 )
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.release_diff import Contents
 from bisect_asgi.core.releases.select import Usable
 
@@ -33,8 +33,7 @@ Prepare = Callable[[TrialRequest, Lifeline], dict[Step, float]]
 """Builds the environment of a trial; returns the seconds of each step."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class History(Struct, frozen=True, kw_only=True):
     """The commits from one end to another, parents before children."""
 
     commits: tuple[Commit, ...]
@@ -89,8 +88,7 @@ class Repository(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class Sources(Struct, frozen=True, kw_only=True):
     """What axes ask of the outside; each is replaced by a fake in offline tests."""
 
     releases_of: ReleasesOf
@@ -109,8 +107,7 @@ class Sources:
     """Opens a repository, cloning it where it is an address."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World(Sources):
+class World(Sources, frozen=True, kw_only=True):
     """What a session needs of the outside; each is replaced by a fake in offline tests."""
 
     run_trial: RunTrial

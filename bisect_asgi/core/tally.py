@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from bisect_asgi.core.records import Struct
 
 # The 97.5 % quantile of the normal distribution.
 _Z = 1.959964
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class Tally(Struct, frozen=True, kw_only=True):
     """How many runs of a candidate passed, and how many failed."""
 
     passed: int = 0
@@ -39,8 +39,7 @@ class Tally:
         return Rate(failed=self.failed, runs=self.runs, low=low, high=high)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+class Rate(Struct, frozen=True, kw_only=True):
     """A failure rate, `failed` of `runs`, which is between `low` and `high` with 95 % confidence (Wilson)."""
 
     failed: int

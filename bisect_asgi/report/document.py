@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 
 from packaging.version import Version
 
@@ -12,6 +11,7 @@ from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.events import AnswerKind
 from bisect_asgi.core.model import Interpreter, LeftOut, Trial
 from bisect_asgi.core.plan.plan import DATE, LOCKS, PYTHON
+from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.text import listing
 from bisect_asgi.report import culprit as reasons
 from bisect_asgi.report.reproduce import reproduce
@@ -33,8 +33,7 @@ from bisect_asgi.report.timings import Timings, measure
 SCHEMA = "bisect-asgi.report/1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportedChange:
+class ReportedChange(Struct, frozen=True, kw_only=True):
     """The last release before a change, the first after it, and the latter's verdict."""
 
     last: str
@@ -43,8 +42,7 @@ class ReportedChange:
     gap: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """A run as a document; the fields of the JSON report."""
 
     schema: str = SCHEMA
@@ -121,8 +119,7 @@ class Report:
         return next((row for row in self.rows if row.version == version), None)
 
 
-@dataclass(slots=True)
-class _State:
+class _State(Struct):
     """What has been seen of the log so far."""
 
     plan: events.RunStarted | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,6 +11,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
 from bisect_asgi.core.metrics.readings import unit_of
 from bisect_asgi.core.model import Distribution, Observation, Outcome, Ruling, Signature, Trial, Verdict
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.tally import Rate
 
 
@@ -24,8 +24,7 @@ class How(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """One candidate."""
 
     version: str
@@ -159,8 +158,7 @@ def word(plan: events.RunStarted, outcome: Outcome) -> str:
     return words.get(outcome, "skip")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Boundary:
+class Boundary(Struct, frozen=True, kw_only=True):
     """Where the change is most probably, and how sure that is."""
 
     last: str
@@ -177,8 +175,7 @@ class Boundary:
     """Probability that nothing changes at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
+class Ends(Struct, frozen=True, kw_only=True):
     """The samples of both ends, and the limit that follows from them."""
 
     metric: str
@@ -197,8 +194,7 @@ class Ends:
     below: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class Level(Struct, frozen=True, kw_only=True):
     """Neighbouring candidates of one level."""
 
     first: str

@@ -21,11 +21,11 @@ checks, the gap.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from bisect_asgi.core import events
 from bisect_asgi.core.model import Step, Trial
+from bisect_asgi.core.records import Struct, field, replace
 
 
 class Fate(StrEnum):
@@ -38,8 +38,7 @@ class Fate(StrEnum):
     """It was stopped, or the log ends before it does."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(Struct, frozen=True, kw_only=True):
     """A piece of work; moments in seconds from the beginning of the run."""
 
     stage: int
@@ -85,8 +84,7 @@ class Span:
         return max(0.0, min(self.needed_s, self.ended_s) - self.begun_s)
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     """What is known of a piece of work while the log is read."""
 
     stage: int
@@ -106,8 +104,7 @@ class _Open:
     begun_s: float = 0.0
 
 
-@dataclass(slots=True)
-class _Search:
+class _Search(Struct):
     """What a search, the run's or a stage's, knows at a moment of the log."""
 
     labels: tuple[str, ...] = ()

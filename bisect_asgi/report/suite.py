@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import AnswerKind
 from bisect_asgi.core.plan.plan import RELEASES, Claim
 from bisect_asgi.core.plan.suites import Agreement, SeenChange, agreement, worst
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import plural
 from bisect_asgi.report import culprit as reasons
 from bisect_asgi.report.document import Report, ReportedChange
@@ -26,8 +26,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuiteRow:
+class SuiteRow(Struct, frozen=True, kw_only=True):
     """One probe of a suite."""
 
     probe: str
@@ -53,8 +52,7 @@ class SuiteRow:
     """Null where the probe could not be read, or was not begun."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuiteReport:
+class SuiteReport(Struct, frozen=True, kw_only=True):
     """A suite's run as a document; the fields of its JSON."""
 
     schema: str = SCHEMA

@@ -29,15 +29,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from bisect_asgi.core import events
 from bisect_asgi.core.model import Step
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.report.spans import Fate, Span, read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ahead:
+class Ahead(Struct, frozen=True, kw_only=True):
     """What was done before it was known to be needed."""
 
     count: int = 0
@@ -49,8 +48,7 @@ class Ahead:
     """The head start of what was used, against the same one after another."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
+class Bound(Struct, frozen=True, kw_only=True):
     """The least wall time, of its parts."""
 
     seconds: float
@@ -64,8 +62,7 @@ class Bound:
     """Runs that measure, which are made one at a time on each host."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timings:
+class Timings(Struct, frozen=True, kw_only=True):
     """Where the time went; in seconds."""
 
     wall_s: float

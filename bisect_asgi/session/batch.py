@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, InvalidStateError, ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import World
 
 P = ParamSpec("P")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from bisect_asgi.core import answers, events
 from bisect_asgi.core.answers import Answer
@@ -19,6 +18,7 @@ from bisect_asgi.core.judge.claims import Finding
 from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Ruling, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import COMMITS, Claim, Plan
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import Choice
 from bisect_asgi.core.search import Found, Mapped
 from bisect_asgi.core.services import Emit, World

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +20,7 @@ from bisect_asgi.backend.index import IndexClient, Page, group, version_of
 from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Release, ReleaseFile
+from bisect_asgi.core.records import replace
 
 Connect = Callable[..., IndexClient]
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from bisect_asgi import __version__
 from bisect_asgi.backend.executors import doctor
 from bisect_asgi.backend.executors.dask.calls import Kind
 from bisect_asgi.backend.executors.doctor import Complaint, Health
+from bisect_asgi.core.records import replace
 
 # What a run's own clock, process numbers and caches make different.
 UNLIKE = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from support.builders import day, failed, passed, probe
 
@@ -16,6 +14,7 @@ from bisect_asgi.core.model import Observation, Outcome, ReadyMadeLoad, Ruling, 
 from bisect_asgi.core.plan.options import Options, ProbeMetadata
 from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.plan.planning import make_plan
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import Found, Mapped
 
 GROWTH = Rules(limit=Limit(metric="growth", above=10.0))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from bisect_asgi.cli.probe_files import DEFAULT_TIMEOUT_S, load, read_metadata, 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import ProbeFile, ReadyMadeLoad, Served
 from bisect_asgi.core.plan.options import Options
+from bisect_asgi.core.records import replace
 
 
 @pytest.fixture

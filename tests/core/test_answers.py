@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from support.builders import ASSERTION, CONFLICT, IMPORT_ERROR
 
@@ -12,6 +10,7 @@ from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageErr
 from bisect_asgi.core.events import AnswerKind, Believed, RunFinished
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import Found, Mapped, Searching, State, Stopped, StopReason
 from bisect_asgi.core.tally import Tally
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from itertools import pairwise
@@ -31,6 +30,7 @@ from bisect_asgi.core.model import (
     Trial,
     Verdict,
 )
+from bisect_asgi.core.records import replace
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold

@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from bisect_asgi.cli.app import app
 from bisect_asgi.core.events import RunStarted
 from bisect_asgi.core.model import Distribution, Served
 from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.records import replace
 from bisect_asgi.report.reproduce import reproduce
 from bisect_asgi.session.bisection import stages
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -16,6 +15,7 @@ from bisect_asgi.core.events import AnswerKind
 from bisect_asgi.core.model import CulpritKind, Move
 from bisect_asgi.core.plan.plan import Claim
 from bisect_asgi.core.plan.suites import Agreement
+from bisect_asgi.core.records import replace
 from bisect_asgi.report.document import Report, ReportedChange
 from bisect_asgi.report.progress.plain import Board
 from bisect_asgi.report.suite import (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from io import StringIO
 from itertools import pairwise
 
@@ -17,6 +16,7 @@ from support.builders import ASSERTION, passed, run_started
 from bisect_asgi.core import events
 from bisect_asgi.core.events import AnswerKind
 from bisect_asgi.core.model import Outcome, Step, Trial
+from bisect_asgi.core.records import replace
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text
 from bisect_asgi.report.document import fold

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -32,6 +31,7 @@ from bisect_asgi.core.events import AnswerKind
 from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.model import Observation, Outcome, Release, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.select import Usable
 from bisect_asgi.core.search.confirmation import wanted_runs
 from bisect_asgi.core.services import World

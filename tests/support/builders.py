@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +38,7 @@ from bisect_asgi.core.model import (
     Signature,
 )
 from bisect_asgi.core.plan.plan import DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.records import NODEFAULT, fields, replace
 from bisect_asgi.core.releases.select import Usable
 from bisect_asgi.core.services import World
 
@@ -165,7 +165,7 @@ def world(**fakes: Any) -> World:
         "tags": lambda _: (),
         "executor": InlineExecutor(),
     }
-    not_needed = {field.name: _never(field.name) for field in fields(World) if field.default is MISSING}
+    not_needed = {field.name: _never(field.name) for field in fields(World) if field.default is NODEFAULT}
     return World(**{**not_needed, **usual, **fakes})
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bisect_asgi.core import release_diff as differences
 from bisect_asgi.core.events import (
     Activity,
@@ -44,6 +42,7 @@ from bisect_asgi.core.model import (
     Trial,
     Verdict,
 )
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.tally import Tally
 from support.builders import ASSERTION, CONFLICT, broken, day, failed, passed, untestable, usable
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import StringIO
 from random import Random
 
@@ -21,6 +21,7 @@ from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.metrics.criteria import Aim, Limit, Rules
 from bisect_asgi.core.model import Measuring, Observation, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import Claim
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import World
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold

@@ -13,7 +13,6 @@ import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -29,22 +28,21 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable, not_writable
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter, Step
+from bisect_asgi.core.records import Struct
 
 _INSIDE = Path(__file__).parent.parent / "in_candidate"
 _HOOK = "bisect_asgi_inside"
 _MARKER = "bisect-asgi.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Marker:
+class Marker(Struct, frozen=True, kw_only=True):
     """Written last into a folder: it is whole, and this is in it."""
 
     distributions: tuple[Distribution, ...]
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class Environment(Struct, frozen=True, kw_only=True):
     """A folder that is held while it is used, and what is installed in it."""
 
     folder: Path

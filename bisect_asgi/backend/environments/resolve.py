@@ -23,7 +23,6 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,13 +39,13 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import BuildFailed, Unresolvable
 from bisect_asgi.core.model import Commit, Distribution, EnvironmentSpec, Exemption, Interpreter, Step
+from bisect_asgi.core.records import Struct, replace
 
 _MOST_BUILDS = 50
 _FRESH_FOR = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
+class Resolution(Struct, frozen=True, kw_only=True):
     """The exact set with hashes, and how it came about."""
 
     digest: str
@@ -60,8 +59,7 @@ class Resolution:
     step: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Step:
+class _Step(Struct, frozen=True, kw_only=True):
     name: str
     spec: EnvironmentSpec
     wheels_only: bool
@@ -294,8 +292,7 @@ def read_lock(lock: str, spec: EnvironmentSpec, step: str) -> Resolution:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Package:
+class _Package(Struct, frozen=True, kw_only=True):
     distribution: Distribution
     where: str
     """What is required, without the hashes."""

@@ -19,7 +19,6 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -28,10 +27,10 @@ from bisect_asgi.backend.environments.templates import site_packages
 from bisect_asgi.backend.files import locked_if_free, write_whole
 from bisect_asgi.core import codec
 from bisect_asgi.core.model import Interpreter
+from bisect_asgi.core.records import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lenders:
+class Lenders(Struct, frozen=True, kw_only=True):
     """Knows which environment lends what.
 
     Args:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from bisect_asgi.core.records import replace
 
 if TYPE_CHECKING:
     from bisect_asgi.backend.executors.dask.cluster import Cluster

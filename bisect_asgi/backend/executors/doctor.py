@@ -12,7 +12,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from bisect_asgi.backend import interpreters, uv
@@ -22,14 +21,14 @@ from bisect_asgi.backend.process.run import run_helper
 from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import BisectError, UsageError
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import size
 
 LEAST_FREE_BYTES = 2 * 2**30
 """Some dozens of environments of middling size."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
+class Health(Struct, frozen=True, kw_only=True):
     """What was found on a machine; a fault is what is wrong with something, empty: nothing is."""
 
     kind: Kind
@@ -50,8 +49,7 @@ class Health:
     index_faults: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Complaint:
+class Complaint(Struct, frozen=True, kw_only=True):
     """Something that is wrong with a machine."""
 
     text: str

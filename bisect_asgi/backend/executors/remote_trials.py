@@ -11,7 +11,6 @@ import platform
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bisect_asgi.backend import interpreters
@@ -35,11 +34,11 @@ from bisect_asgi.core.model import (
     Trial,
     TrialRequest,
 )
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.services import RunTrial
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class Parcel(Struct, frozen=True, kw_only=True):
     """What a worker sends back of a trial."""
 
     host: str

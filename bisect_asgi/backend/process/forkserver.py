@@ -15,15 +15,15 @@ import socket
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
 from pathlib import Path
+
+from bisect_asgi.core.records import Struct
 
 _LONGEST_END_S = 2.0
 _PROGRAM = Path(__file__).with_name("supervisor.py")
 
 
-@dataclass(slots=True)
-class Supervisor:
+class Supervisor(Struct):
     """A supervisor that waits for its request; our ends of its pipes."""
 
     pid: int

@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -27,6 +26,7 @@ from bisect_asgi.backend.process.forkserver import Supervisor, start_supervisor
 from bisect_asgi.backend.process.supervisor import descendants
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.metrics.readings import MarkedLines
+from bisect_asgi.core.records import Struct, field
 
 TAIL_BYTES = 64 * 1024
 _LONGEST_LINE = 8 * 1024
@@ -36,8 +36,7 @@ _helpers: set[int] = set()
 """The helpers that are running now, in any thread."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
+class Completed(Struct, frozen=True, kw_only=True):
     """What a helper program said, and its exit code."""
 
     exit_code: int
@@ -123,8 +122,7 @@ def _kill_group(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Struct, frozen=True, kw_only=True):
     """How a supervised command ended. Durations in seconds, memory in bytes."""
 
     pid: int
@@ -141,8 +139,7 @@ class Run:
     """How many processor cores other programs kept busy meanwhile; None: the system does not say."""
 
 
-@dataclass(slots=True)
-class _Tail:
+class _Tail(Struct):
     """The last of a stream, whatever its length."""
 
     data: bytearray = field(default_factory=bytearray)
@@ -263,8 +260,7 @@ def _read_all(descriptor: int) -> str:
     return b"".join(chunks).decode()
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(Struct):
     """What was seen of a run from outside while it went on."""
 
     tail: _Tail = field(default_factory=_Tail)

@@ -11,13 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 
 from bisect_asgi.core.model import Step
+from bisect_asgi.core.records import Struct, field
 
 
-@dataclass(slots=True)
-class _Recording:
+class _Recording(Struct):
     """What was charged so far, and what is going on."""
 
     seconds: dict[Step, float] = field(default_factory=dict)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from types import TracebackType
 
 import h11
 
+from bisect_asgi.core.records import Struct
+
 _CHUNK = 65536
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class Response(Struct, frozen=True, kw_only=True):
     """A response that was read to its end."""
 
     status: int

@@ -21,7 +21,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import SupportsFloat
@@ -33,6 +32,7 @@ from bisect_asgi.core.metrics import readings as metrics
 from bisect_asgi.core.metrics.quantities import Number
 from bisect_asgi.core.metrics.readings import Reported
 from bisect_asgi.core.model import UNTESTABLE_EXIT, Outcome, Phase, ReadyMadeLoad
+from bisect_asgi.core.records import replace
 
 _INSIDE = Path(__file__).parent.parent / "in_candidate" / "bisect_asgi_serve.py"
 _SHUTDOWN_S = 1.0

@@ -10,15 +10,14 @@ import asyncio
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import h11
 
 from bisect_asgi.core.metrics.quantities import Number
+from bisect_asgi.core.records import Struct, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """What is sent each time."""
 
     method: str = "GET"
@@ -33,8 +32,7 @@ class Request:
         return cls(method=method or "GET", target=target)
 
 
-@dataclass(slots=True, kw_only=True)
-class Load:
+class Load(Struct, kw_only=True):
     """What a load showed. Latencies in seconds, of answered requests, in the order of their answers."""
 
     latencies_s: list[float] = field(default_factory=list)

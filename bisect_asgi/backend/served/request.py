@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from bisect_asgi.core.model import Outcome, Phase, ReadyMadeLoad
+from bisect_asgi.core.records import Struct, field
 
 RESULT = "served.json"
 """The result's file in the run's report folder."""
@@ -13,8 +12,7 @@ UNREADABLE_METRIC = "metric"
 """The type of a result that is untestable because the message's metric cannot be read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriveRequest:
+class DriveRequest(Struct, frozen=True, kw_only=True):
     """What one run of a served probe needs."""
 
     python: str
@@ -32,8 +30,7 @@ class DriveRequest:
     report: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Driven:
+class Driven(Struct, frozen=True, kw_only=True):
     """What one run of a served probe showed."""
 
     outcome: Outcome

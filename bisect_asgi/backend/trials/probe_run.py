@@ -14,7 +14,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -39,6 +38,7 @@ from bisect_asgi.core.model import (
     Signature,
     Step,
 )
+from bisect_asgi.core.records import Struct, replace
 
 # What a probe may need of the user's shell and that is no secret.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -251,8 +251,7 @@ def _outcome(run: Run) -> Outcome:
     return Outcome.UNTESTABLE if run.exit_code == UNTESTABLE_EXIT else Outcome.FAILED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ReportedException:
+class _ReportedException(Struct, frozen=True, kw_only=True):
     type: str
     message: str
     importing: bool

@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bisect_asgi.backend.environments.cache import Environment
@@ -19,13 +18,13 @@ from bisect_asgi.backend.files import locked
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.metrics import readings as metrics
 from bisect_asgi.core.model import Observation, Outcome
+from bisect_asgi.core.records import Struct, field, replace
 
 Run = Callable[[Environment], Observation]
 """Runs the probe once in an environment."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class Lane(Struct, frozen=True, kw_only=True):
     """The right to measure on this machine, and what was warmed up by this command."""
 
     path: Path

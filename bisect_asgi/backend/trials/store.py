@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import NO_ROOM, BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.core.model import EnvironmentSpec, Observation
+from bisect_asgi.core.records import Struct
 
 _SCHEMA = """
 create table if not exists observation (
@@ -180,8 +180,7 @@ def keep_failure(spec: EnvironmentSpec, error: Unresolvable | BuildFailed, store
     store.keep_failure(_failure_key(spec, type(error)), str(error))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learnt:
+class Learnt(Struct, frozen=True, kw_only=True):
     """What a store has about the environment of a spec."""
 
     resolution: Resolution | None

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
@@ -42,12 +41,12 @@ from bisect_asgi.core.model import (
     Trial,
     TrialRequest,
 )
+from bisect_asgi.core.records import Struct, field, replace
 
 Progress = Callable[[Activity], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
+class Workshop(Struct, frozen=True, kw_only=True):
     """What a worker has on its own machine: caches and the store."""
 
     store: Store
@@ -123,8 +122,7 @@ def prepare(request: TrialRequest, workshop: Workshop, *, lifeline: Lifeline) ->
     return steps
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Making:
+class _Making(Struct, frozen=True, kw_only=True):
     """A trial that is being made; its methods are its steps."""
 
     request: TrialRequest

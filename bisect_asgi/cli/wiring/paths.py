@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,13 +11,13 @@ import platformdirs
 
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import UsageError, not_writable
+from bisect_asgi.core.records import Struct
 
 DEFAULT_LIMIT = "20 GiB"
 _UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """The folders and files below the cache folder."""
 
     root: Path

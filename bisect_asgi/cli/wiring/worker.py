@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 
 from bisect_asgi.backend.executors import doctor
 from bisect_asgi.backend.executors import remote_trials as errands
@@ -20,12 +19,12 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Interpreter, TrialRequest
+from bisect_asgi.core.records import Struct, replace
 
 _MOST_COMMANDS = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Away:
+class Away(Struct, frozen=True, kw_only=True):
     """Makes trials in a worker: `run_trial` with what belongs to the command that asks."""
 
     indexes: Indexes
@@ -65,8 +64,7 @@ class Away:
         return parcel
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fits:
+class Fits(Struct, frozen=True, kw_only=True):
     """Tells whether a worker has an interpreter."""
 
     interpreter: Interpreter
@@ -80,8 +78,7 @@ class Fits:
         errands.own_interpreter(self.interpreter, Places.configured().root / "interpreters")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examines:
+class Examines(Struct, frozen=True, kw_only=True):
     """Looks at the machine of a worker."""
 
     indexes: Indexes

@@ -17,24 +17,22 @@ is of several may differ.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from bisect_asgi.core.model import Verdict
+from bisect_asgi.core.records import Struct
 
 Mix = frozenset[str]
 """The names of the distributions that are taken from the new side."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """Mixes to be tested, the most telling first; any of them may do."""
 
     mixes: tuple[Mix, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Smallest:
+class Smallest(Struct, frozen=True, kw_only=True):
     """A mix that carries the change and has no smaller one in it that is known to."""
 
     mix: Mix

@@ -20,17 +20,16 @@ without that; where it cannot be tested so, each of its members has to matter be
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from bisect_asgi.core.culprit.ddmin import Mix, Smallest, Wanted, reduce
 from bisect_asgi.core.model import CulpritKind, Verdict
+from bisect_asgi.core.records import Struct
 
 MOST_MIXES = 80
 """Beyond so many mixes the set is given as it is, and said not to be shown minimal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspects:
+class Suspects(Struct, frozen=True, kw_only=True):
     """The distributions that differ, in groups that are to be moved together first."""
 
     groups: tuple[Mix, ...]
@@ -43,8 +42,7 @@ class Suspects:
     """Those that only the old side has."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trialled:
+class Trialled(Struct, frozen=True, kw_only=True):
     """What a mix showed, and what else of the new side had to come along."""
 
     verdict: Verdict
@@ -53,15 +51,13 @@ class Trialled:
     """It was also tried without what came along, and could not be tested so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedStrictly:
+class WantedStrictly(Struct, frozen=True, kw_only=True):
     """Mixes to be tried once more, without what came along with them."""
 
     mixes: tuple[Mix, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CulpritSet:
+class CulpritSet(Struct, frozen=True, kw_only=True):
     """A set that is shown to carry the change, and how far it is shown that nothing in it can be left out."""
 
     mix: Mix
@@ -73,8 +69,7 @@ class CulpritSet:
     """There were more mixes to try than are tried."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Culprit:
+class Culprit(Struct, frozen=True, kw_only=True):
     """The answer: what carries the change; several sets each do so alone."""
 
     kind: CulpritKind

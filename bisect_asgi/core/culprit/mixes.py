@@ -10,7 +10,6 @@ what it brought); a *strict* mix is without it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from packaging.requirements import Requirement
@@ -18,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.culprit.ddmin import Mix
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Exemption, Move
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import listing
 
 _MOST_NAMED = 5
@@ -25,8 +25,7 @@ _NOWHERE = "python_version < '0'"
 """A marker that holds nowhere: an override with it takes a requirement out (uv's documented way)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class Side(Struct, frozen=True, kw_only=True):
     """One of two environments that are compared: its recipe, and what that installed."""
 
     label: str

@@ -9,13 +9,13 @@ bug showed nowhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Outcome, Ruling
 from bisect_asgi.core.plan.plan import Claim
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.search import Found, Mapped, State
 from bisect_asgi.core.text import listing
 
@@ -35,8 +35,7 @@ class ClaimVerdict(StrEnum):
         return codes.get(self, ExitCode.NOT_REPRODUCED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """A claim's verdict, and what is true, in a sentence."""
 
     claim: Claim

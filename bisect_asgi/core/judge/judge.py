@@ -22,20 +22,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.judge.signature import plainness
 from bisect_asgi.core.metrics import readings as metrics
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, Rules
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature, Verdict
+from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.tally import Tally
 
 Observed = Mapping[int, Sequence[Observation]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
+class Expectation(Struct, frozen=True, kw_only=True):
     """What is known of the ends before anything is run."""
 
     good: int | None = None
@@ -49,8 +48,7 @@ class Expectation:
         return tuple(key for key in (self.good, self.bad) if key is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Struct, frozen=True, kw_only=True):
     """Everything that the observations say so far."""
 
     rulings: dict[int, Ruling] = field(default_factory=dict)

@@ -13,12 +13,12 @@ the wrong one. The order leaves no closed form, so rates are on a grid. Beforeha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate
 from math import cos, exp, log, pi, sin
 
 from bisect_asgi.core.model import Outcome, Verdict
+from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.tally import Tally
 
 _STEPS = 400
@@ -30,8 +30,7 @@ _ROUNDING = 1e-9
 """What sums over the grid may be off by, in logarithms of odds: a tie must not have a winner by rounding."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noise:
+class Noise(Struct, frozen=True, kw_only=True):
     """How both sides answer, and where a search has put the boundary between them."""
 
     new_is: Outcome

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from bisect_asgi.core.records import Struct, replace
 
 Frames = Sequence[tuple[str, int, str]]
 """A traceback, outermost first: file, line and function."""
@@ -21,8 +22,7 @@ _EXCEPTION = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
 _BRANCH = re.compile(r"^(?P<margin> +)(?:\|(?: (?P<said>.*))?|(?P<edge>\+(?P<opens>-\+)?-.*))$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raised:
+class Raised(Struct, frozen=True, kw_only=True):
     """What a traceback tells; of the message its first line."""
 
     type: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Distribution
+from bisect_asgi.core.records import Struct
 
 T = TypeVar("T")
 
@@ -26,8 +26,7 @@ class LockKind(StrEnum):
     PIPFILE = "Pipfile.lock"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassedOver:
+class PassedOver(Struct, frozen=True, kw_only=True):
     """Something in a lock file that is not installed as a release of the index, and why."""
 
     name: str
@@ -35,8 +34,7 @@ class PassedOver:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lock:
+class Lock(Struct, frozen=True, kw_only=True):
     """What a lock file installs on one interpreter, ordered by name."""
 
     kind: LockKind
@@ -46,8 +44,7 @@ class Lock:
     passed_over: tuple[PassedOver, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class Content(Struct, frozen=True, kw_only=True):
     """What a reader found in a file: pins as written, and what is passed over."""
 
     pins: tuple[Distribution, ...]

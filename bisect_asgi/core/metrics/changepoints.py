@@ -35,11 +35,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
 from bisect_asgi.core.metrics.stats import deviations, mad, relative
+from bisect_asgi.core.records import Struct, replace
 
 FEWEST = 5
 """Through how many candidates a creep goes at least."""
@@ -64,8 +64,7 @@ _CONSTANT, _FEW = 5.0, 4.0
 """The penalty over 2 ln n; and the noise is taken larger by as many of the deviations' number, for few."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class Level(Struct, frozen=True, kw_only=True):
     """Neighbouring candidates with one value; those without samples in between belong to it."""
 
     first: int
@@ -74,8 +73,7 @@ class Level:
     """The median of its samples, the slope of a creep included."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """A step between two neighbouring candidates with samples, without what a creep adds there."""
 
     low: int
@@ -84,8 +82,7 @@ class Change:
     new: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Creep:
+class Creep(Struct, frozen=True, kw_only=True):
     """A slow change over many candidates, without the steps in it."""
 
     per_candidate: float
@@ -96,8 +93,7 @@ class Creep:
     """The total as a fraction of the smaller of both ends, never negative."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Levels:
+class Levels(Struct, frozen=True, kw_only=True):
     """All levels in order, the steps between them, and the creep that goes through all of them."""
 
     levels: tuple[Level, ...]
@@ -107,16 +103,14 @@ class Levels:
     """What a cut had to save, in units of the fit's chi-square."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Point:
+class _Point(Struct, frozen=True, kw_only=True):
     key: int
     value: float
     noise: float
     """The standard deviation of `value`; above 0."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fit:
+class _Fit(Struct, frozen=True, kw_only=True):
     slope: float
     cuts: tuple[int, ...]
     """At which points a new level begins, the first level left out."""

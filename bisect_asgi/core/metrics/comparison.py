@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 
 from bisect_asgi.core.metrics.stats import rank_sum, relative
+from bisect_asgi.core.records import Struct
 
 LOOKS = (5, 8, 12, 18, 27, 40, 60, 90, 135, 200)
 """After how many samples of each end the two are compared."""
@@ -30,8 +30,7 @@ THRESHOLDS = (_FIRST, *[(ALPHA - _FIRST) / (len(LOOKS) - 1)] * (len(LOOKS) - 1))
 """The p value that suffices at each of `LOOKS`; together `ALPHA`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Struct, frozen=True, kw_only=True):
     """Two ends' samples at the look that told them apart, or else at the last there were samples for."""
 
     is_apart: bool
@@ -83,8 +82,7 @@ def apart(old: Sequence[float], new: Sequence[float], *, effect: float) -> Compa
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class Limit(Struct, frozen=True, kw_only=True):
     """What a sample is compared with: at `value` itself it is on neither side."""
 
     value: float

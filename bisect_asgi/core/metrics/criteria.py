@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bisect_asgi.core.metrics import readings as metrics
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Signature
+from bisect_asgi.core.records import Struct
 
 DEFAULT_EFFECT = 0.01
 TIMES = ("s", "1/s")
@@ -16,8 +16,7 @@ RATIO = "×"
 """The unit of values that are ratios to the reference's, measured next to them in time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class Limit(Struct, frozen=True, kw_only=True):
     """A passing run is bad when the metric lies beyond one of these."""
 
     metric: str
@@ -61,8 +60,7 @@ class Limit:
         return f"{value:.3g} × the reference's" if self.unit == RATIO else show(value, self.unit)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
+class Aim(Struct, frozen=True, kw_only=True):
     """A metric whose limit is set when the ends have been sampled."""
 
     metric: str
@@ -74,8 +72,7 @@ class Aim:
     """The smallest difference between two ends, as a share of the smaller, that counts as one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Struct, frozen=True, kw_only=True):
     """What the user said about which failures count."""
 
     any_failure: bool = False

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import in_binary_unit
 
 _UNITS: dict[str, tuple[float, str]] = (
@@ -32,8 +32,7 @@ _TIME_STEPS = ((600 * 60, "h"), (600, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µ
 """From how many seconds on which unit is used."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity:
+class Quantity(Struct, frozen=True, kw_only=True):
     """A finite number of base units."""
 
     value: float

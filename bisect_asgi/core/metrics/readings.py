@@ -11,11 +11,11 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import NoReturn
 
 from bisect_asgi.core.metrics.quantities import Number, Quantity, parse
 from bisect_asgi.core.model import Observation
+from bisect_asgi.core.records import Struct, field
 
 BUILT_IN = ("wall", "cpu", "peak-memory")
 """What is measured of every run."""
@@ -57,8 +57,7 @@ def unit_of(observations: Observation | Iterable[Observation], name: str) -> str
     return next(filter(None, reports), "") if reports else BUILT_IN_UNITS.get(name, "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reported:
+class Reported(Struct, frozen=True, kw_only=True):
     """What a probe reported, by name, and what of it cannot be read (empty: all can)."""
 
     found: Mapping[str, Quantity] = field(default_factory=dict)

@@ -6,9 +6,10 @@ import math
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from statistics import NormalDist, linear_regression, median
+
+from bisect_asgi.core.records import Struct
 
 # Two-sided 97.5 % quantiles of Student's t for 1 to 12 degrees of freedom; beyond, the normal's.
 _T = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179)
@@ -19,8 +20,7 @@ MOST_EXACT = 60
 _Z = NormalDist().inv_cdf(0.975)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slope:
+class Slope(Struct, frozen=True, kw_only=True):
     """A straight line's slope and the half width of its 95 % interval, in units of y over units of x."""
 
     value: float

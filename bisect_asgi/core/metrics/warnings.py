@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import assert_never
 
 from bisect_asgi.core.metrics.comparison import LOOKS
 from bisect_asgi.core.metrics.stats import deviations, mad, relative, theil_sen, trend
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import listing, plural
 
 OUTLIER = 10.0
@@ -32,8 +32,7 @@ BUSY = 0.25
 """The share of the machine's cores in others' use from which a measurement is suspect."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outliers:
+class Outliers(Struct, frozen=True, kw_only=True):
     """Samples far from their candidate's median, by the modified z-score (Iglewicz and Hoaglin, 1993).
 
     They propose a threshold of 3.5, which one normal sample in 2000 exceeds; hyperfine warns from 10 (14.826
@@ -49,8 +48,7 @@ class Outliers:
     median: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
+class Drift(Struct, frozen=True, kw_only=True):
     """The reference, measured again and again, moves in time (Mann-Kendall's test, Theil-Sen's slope)."""
 
     samples: int
@@ -59,8 +57,7 @@ class Drift:
     end: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Growing:
+class Growing(Struct, frozen=True, kw_only=True):
     """Candidates' own samples rise one after another."""
 
     labels: tuple[str, ...]
@@ -69,8 +66,7 @@ class Growing:
     end: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Busy:
+class Busy(Struct, frozen=True, kw_only=True):
     """Others kept `used` of the machine's `cores` busy (the median over all runs)."""
 
     used: float

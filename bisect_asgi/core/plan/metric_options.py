@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Aim, Limit, Rules
@@ -12,6 +11,7 @@ from bisect_asgi.core.metrics.readings import BUILT_IN, BUILT_IN_UNITS
 from bisect_asgi.core.model import Measuring
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.records import replace
 
 
 def read_rules(options: Options) -> Rules:

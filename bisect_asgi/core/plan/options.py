@@ -9,19 +9,18 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.records import Struct, field, fields, replace
 from bisect_asgi.core.text import listing
 
 # The reference expression of PEP 723.
 _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Struct, frozen=True, kw_only=True):
     """Everything that the command line or a probe's table can say; None or empty: not said.
 
     The names are those of the command line's options, with underscores; `with_` is `--with`.
@@ -75,8 +74,7 @@ class Options:
     term_new: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeMetadata:
+class ProbeMetadata(Struct, frozen=True, kw_only=True):
     """What a probe says of itself."""
 
     requires_python: str | None = None

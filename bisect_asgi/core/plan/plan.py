@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
@@ -16,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.metrics.criteria import Rules
 from bisect_asgi.core.model import Measuring, Probe, Release
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import duration, plural
 
 DEFAULT_TIMEOUT_S = 120.0
@@ -35,8 +35,7 @@ class PolicyKind(StrEnum):
     AS_OF = "as-of"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DependencyPolicy:
+class DependencyPolicy(Struct, frozen=True, kw_only=True):
     """The dependency policy; `moment` is the end of the day of `as-of`."""
 
     kind: PolicyKind = PolicyKind.AS_OF_RELEASE
@@ -62,8 +61,7 @@ class DependencyPolicy:
         return f"{self.kind} {self.moment.date()}" if self.moment else str(self.kind)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class Budget(Struct, frozen=True, kw_only=True):
     """What one search may spend on noise, before it says that it cannot tell."""
 
     runs: int | None = 400
@@ -79,16 +77,14 @@ class Budget:
         return plural(self.runs, "run") if self.runs is not None else duration(self.seconds or 0.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockText:
+class LockText(Struct, frozen=True, kw_only=True):
     """A lock file as it was read."""
 
     name: str
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """Everything that a run needs to know before it looks at the world."""
 
     project: str
@@ -236,8 +232,7 @@ def _extras(extras: Collection[str]) -> str:
     return f"[{','.join(sorted(extras))}]" if extras else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True):
     """A release that is said to be the first fixed one, or the first broken one."""
 
     version: str

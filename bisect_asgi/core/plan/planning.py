@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import UTC, datetime, time
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -35,6 +34,7 @@ from bisect_asgi.core.plan.plan import (
     PolicyKind,
     pinned_version,
 )
+from bisect_asgi.core.records import replace
 
 SERVER = "uvicorn"
 """What serves apps; held unless it is what moves."""

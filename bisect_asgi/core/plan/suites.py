@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from packaging.version import Version
@@ -19,6 +18,7 @@ from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.plan import options as metadata
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.plan import Claim
+from bisect_asgi.core.records import Struct, field
 
 SEVERITY = (
     ExitCode.FOUND,
@@ -34,8 +34,7 @@ SEVERITY = (
 and somebody may have to do something about it. An outage goes by itself; a broken probe does not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One probe of a suite, as its file says it."""
 
     probe: str | None
@@ -43,8 +42,7 @@ class Entry:
     options: Options = field(default_factory=Options)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suite:
+class Suite(Struct, frozen=True, kw_only=True):
     """What is to be run, in the order in which it is written."""
 
     entries: tuple[Entry, ...]
@@ -124,8 +122,7 @@ class Agreement(StrEnum):
     CANNOT_TELL = "cannot tell"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenChange:
+class SeenChange(Struct, frozen=True, kw_only=True):
     """A change that was found: the first release after it, and those that it may be in as well."""
 
     first: str

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from packaging.version import InvalidVersion, Version
+
+from bisect_asgi.core.records import Struct
 
 # As PEP 440 has it, without epochs, and with two numbers at least.
 _VERSION = (
@@ -97,15 +98,13 @@ def _rank(path: PurePosixPath) -> int:
     return next(place for place, stem in enumerate(stems) if path.name.lower().startswith(stem))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Heading:
+class _Heading(Struct, frozen=True, kw_only=True):
     start: int
     level: int
     version: Version | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Section:
+class _Section(Struct, frozen=True, kw_only=True):
     version: Version
     start: int
     end: int

@@ -15,12 +15,12 @@ import difflib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.release_diff import (
     Change,
     ContentFile,
@@ -138,8 +138,7 @@ def _file_change(path: str, change: Change, old: ContentFile | None, new: Conten
     return replace(found, added=diff.added, removed=diff.removed, diff=diff.text, omitted=not diff.made)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Diff:
+class _Diff(Struct, frozen=True, kw_only=True):
     added: int
     removed: int
     text: str = ""

@@ -10,12 +10,12 @@ interpreter: it may install and then fail to import, since it was never tried th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from packaging.version import Version
 
 from bisect_asgi.core.model import Interpreter, Release
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases.select import Usable, has_wheel, unusable
 from bisect_asgi.core.text import plural
 
@@ -25,8 +25,7 @@ _FIRST_RELEASED = {(3, 6): (2016, 12, 23), (3, 7): (2018, 6, 27), (3, 8): (2019,
 _LEAST_SHARE = 2 / 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """The interpreter that was chosen, and the reason in a few words."""
 
     usable: Usable
@@ -38,8 +37,7 @@ class Choice:
         return self.usable.interpreter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Score:
+class _Score(Struct, frozen=True, kw_only=True):
     worth: float
     installable: int
     older: int

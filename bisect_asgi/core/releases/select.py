@@ -6,7 +6,6 @@ Nothing here asks an index: it is given what the index said.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -16,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Interpreter, LeftOut, Move, Release, ReleaseFile
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import listing
 
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
@@ -23,16 +23,14 @@ OUTSIDE = "not in `--releases"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usable:
+class Usable(Struct, frozen=True, kw_only=True):
     """What an interpreter can install: its version against `Requires-Python`, its tags against wheels'."""
 
     interpreter: Interpreter
     tags: frozenset[Tag]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
+class Range(Struct, frozen=True, kw_only=True):
     """The releases between the ends that the user named, and the ends' places among them."""
 
     releases: tuple[Release, ...]
@@ -45,8 +43,7 @@ class Range:
         return tuple(self.releases[place] for place in (self.good, self.bad) if place is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(Struct, frozen=True, kw_only=True):
     """The candidates' releases, oldest first, and the others with reasons."""
 
     kept: tuple[Release, ...]
@@ -94,8 +91,7 @@ class Selection:
         return listing(f"`{v}`" for v in (below, above) if v is not None) or "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """Which releases the user wants to see; those in `named` come in whatever the switches say."""
 
     within: SpecifierSet = SpecifierSet()

@@ -12,15 +12,14 @@ certain, and are narrowed to its place whatever their length.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from bisect_asgi.core.model import Verdict
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.search.bisection import Found, Searching, Told
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mapped:
+class Mapped(Struct, frozen=True, kw_only=True):
     """All changes that were found, oldest first; `low` and `high` of each answer differently."""
 
     changes: tuple[Found, ...]

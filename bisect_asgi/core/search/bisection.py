@@ -35,12 +35,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice, pairwise, zip_longest
 from typing import Self
 
 from bisect_asgi.core.model import Verdict
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.search.cuts import is_patient, place
 
 
@@ -81,16 +81,14 @@ GALLOP_FACTOR = 4
 FINEST_STRETCH = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Searching:
+class Searching(Struct, frozen=True, kw_only=True):
     """The change lies above `low` and not above `high`; None: that end is not known yet."""
 
     low: int | None
     high: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """The boundary: `low` is the last old candidate, `high` the first new one."""
 
     low: int
@@ -114,8 +112,7 @@ class StopReason(StrEnum):
     """It fails equally often everywhere."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
+class Stopped(Struct, frozen=True, kw_only=True):
     """There is no boundary to be found."""
 
     reason: StopReason

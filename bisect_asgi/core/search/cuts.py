@@ -32,9 +32,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from heapq import heapify, heapreplace
 from itertools import pairwise
+
+from bisect_asgi.core.records import Struct, field
 
 Seconds = Callable[[int], float]
 
@@ -112,8 +113,7 @@ def _deal(lengths: Sequence[int], limit: int) -> list[int]:
     return places
 
 
-@dataclass(slots=True)
-class _Cutter:
+class _Cutter(Struct):
     """Cuts one gap; positions in it count from 1."""
 
     gap: Sequence[int]

@@ -32,10 +32,10 @@ on the network have to bear, so there are at most `MOST` for each core.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from bisect_asgi.core.model import Verdict
+from bisect_asgi.core.records import Struct
 
 OUTCOMES, FEWEST = 64, 16
 
@@ -52,8 +52,7 @@ class Asked(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _World:
+class _World(Struct, frozen=True):
     """What may have come back, and what is then in flight."""
 
     came: frozenset[tuple[int, Verdict]]

@@ -25,14 +25,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.tally import Rate, Tally
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Belief:
+class Belief(Struct, frozen=True, kw_only=True):
     """What is believed of the place of a change."""
 
     low: int
@@ -54,8 +53,7 @@ class Belief:
     """Probability that there is no change at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """Places above `first` and not above `last` that share one likelihood."""
 
     first: int

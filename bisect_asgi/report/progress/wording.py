@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
@@ -11,6 +10,7 @@ from bisect_asgi.core.events import MIXES
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
 from bisect_asgi.core.metrics.readings import unit_of
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Signature, Trial, Verdict
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.text import date, duration, listing, plural
 from bisect_asgi.report.culprit import sentences
 from bisect_asgi.report.rows import limit_of, word

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import groupby
 
 from rich.console import RenderableType
@@ -11,6 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bisect_asgi.core.events import MIXES, Compared, Explained
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import LinkKind, WhatChanged
 from bisect_asgi.core.releases.diff import summary
 from bisect_asgi.core.text import listing, plural, printable

@@ -6,13 +6,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from statistics import median
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import plural, printable
 
 STYLES: Mapping[str, str] = {"good": "green", "bad": "red", "skip": "yellow"}
@@ -31,8 +31,7 @@ _SHOWN_IN = (*_UNITS, 1024.0**4, 0.01, 1e-3, 1e-6, 1e-9)
 _NUMBER = re.compile(r"-?[\d.,]+(?:e[+-]?\d+)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Axis:
+class _Axis(Struct, frozen=True, kw_only=True):
     """Values from the middle of the strip's first cell to the middle of its last."""
 
     low: float
@@ -47,8 +46,7 @@ class _Axis:
         return round((value / 2 - low / 2) / (high / 2 - low / 2) * (self.cells - 1))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _Row(Struct, frozen=True, kw_only=True):
     label: str
     samples: Sequence[float]
     mark: str

@@ -6,18 +6,17 @@ An axis is imported when it is used: most runs need one of them, and some bring 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 
 from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, RELEASES, Plan
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.services import Sources
 from bisect_asgi.session.axes.base import Setting
 
 Prepare = Callable[[Plan, Sources], Setting]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
+class Axis(Struct, frozen=True, kw_only=True):
     """How candidates are made, and what they are called.
 
     With the candidate's label: `{subject} 0.69.0 is the first bad {noun} {context}`.

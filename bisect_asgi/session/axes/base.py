@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Exemption, LeftOut, Release
 from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, Plan, PolicyKind, pinned_version
+from bisect_asgi.core.records import Struct, field
 from bisect_asgi.core.releases.interpreters import Choice
 from bisect_asgi.core.releases.select import Wanted, select
 from bisect_asgi.core.services import ReleasesOf
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, frozen=True, kw_only=True):
     """What was found out before the first trial."""
 
     choice: Choice | None

@@ -9,7 +9,6 @@ goes into it, along the line that was merged.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
@@ -17,6 +16,7 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Commit, EnvironmentSpec
 from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases.interpreters import Choice
 from bisect_asgi.core.releases.select import Range, Wanted, select
 from bisect_asgi.core.services import Repository, Sources
@@ -27,8 +27,7 @@ _SHORT = 10
 """Digits of a commit's name in labels."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class Stretch(Struct, frozen=True, kw_only=True):
     """The commits between two ends, the older end first."""
 
     commits: tuple[Commit, ...]

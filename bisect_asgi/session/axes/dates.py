@@ -10,7 +10,6 @@ well. A release is there once a file is that the interpreter can use.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from packaging.version import Version
@@ -19,6 +18,7 @@ from bisect_asgi.core.errors import BuildFailed, Unresolvable, UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Release
 from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import Choice
 from bisect_asgi.core.releases.select import Range, Usable, Wanted, available_since, select
 from bisect_asgi.core.services import Sources

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Release
 from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import Choice, choose
 from bisect_asgi.core.releases.select import Range, Usable
 from bisect_asgi.core.services import Sources

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 
 from packaging.version import Version
@@ -12,6 +11,7 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan.plan import Plan, PolicyKind
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import Choice
 from bisect_asgi.core.releases.select import Range, Selection, Wanted, has_wheel, select
 from bisect_asgi.core.services import Sources

@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, replace
 from statistics import fmean
 
 from bisect_asgi.core import events
@@ -32,6 +31,7 @@ from bisect_asgi.core.model import (
     TrialRequest,
     Verdict,
 )
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.search import Found, Search, Searching, State
 from bisect_asgi.core.search.lookahead import ahead
 from bisect_asgi.core.services import Emit, RunTrial
@@ -45,8 +45,7 @@ _BUILD_S = {False: 1.0, True: 20.0}
 MakeSearch = Callable[[Mapping[int, Verdict]], Search]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """What is to be found out, of which candidates."""
 
     candidates: tuple[Candidate, ...]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from statistics import median
 
 from bisect_asgi.core import answers, events
@@ -25,6 +24,7 @@ from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.metrics.stats import rank_sum
 from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import Found, Mapped
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import plural

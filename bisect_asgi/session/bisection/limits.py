@@ -12,7 +12,6 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from statistics import median
 
 from bisect_asgi.core import events
@@ -27,6 +26,7 @@ from bisect_asgi.core.metrics.readings import BUILT_IN, unit_of
 from bisect_asgi.core.metrics.stats import rank_sum
 from bisect_asgi.core.model import Measuring, Outcome
 from bisect_asgi.core.plan.plan import Budget, Plan
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes.base import Setting
 from bisect_asgi.session.bisection.engine import Engine
@@ -35,8 +35,7 @@ _TRIES = 3
 """So often a candidate is run in vain before it is given up: a run may fail by chance."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
+class Ends(Struct, frozen=True, kw_only=True):
     """The outermost candidates that can be measured, and which of them is good."""
 
     low: int

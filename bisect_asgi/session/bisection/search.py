@@ -9,7 +9,6 @@ import math
 import os
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from bisect_asgi.core.metrics.readings import unit_of
 from bisect_asgi.core.metrics.warnings import Drift, findings, sentence
 from bisect_asgi.core.model import Candidate, Commit, Observation
 from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.releases.select import between
 from bisect_asgi.core.search import AllChanges, Found, State, is_monotonic
 from bisect_asgi.core.search.spot_checks import spots
@@ -40,8 +40,7 @@ COARSE = 32
 """A history that turns out to change more than once is looked through in pieces of a 32nd of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hunt:
+class Hunt(Struct, frozen=True, kw_only=True):
     """A search that has ended, and what it is known from."""
 
     engine: Engine

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 
 from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable, UsageError
 from bisect_asgi.core.events import Compared
 from bisect_asgi.core.model import Distribution, Interpreter, Move, Observation
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import Contents
 from bisect_asgi.core.releases import changelog, links
 from bisect_asgi.core.releases.diff import compare

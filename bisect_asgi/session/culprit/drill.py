@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, replace
 
 from bisect_asgi.core import events
 from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Commit, Interpreter, Move, Observation, Outcome
 from bisect_asgi.core.plan.plan import COMMITS, Plan
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.services import Repository, World
 from bisect_asgi.session.axes import commits
 from bisect_asgi.session.axes.base import Setting
@@ -27,8 +27,7 @@ from bisect_asgi.session.culprit.compare import compare_releases
 _SAYING_NAMES = ("pyproject.toml", "setup.cfg", "setup.py")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carrier:
+class Carrier(Struct, frozen=True, kw_only=True):
     """A distribution below which nothing carries the change, and the two versions of it that differ."""
 
     move: Move

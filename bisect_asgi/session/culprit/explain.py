@@ -8,8 +8,6 @@ explained in the same way: down to one below which nothing carries the change.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bisect_asgi.core import answers, events
 from bisect_asgi.core.culprit.ddmin import Mix
 from bisect_asgi.core.culprit.investigate import Culprit, CulpritSet
@@ -21,6 +19,7 @@ from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Candidate, CulpritKind, Distribution, Move, Outcome, Verdict
 from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, Plan, asked_for
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.select import Selection, upgrades
 from bisect_asgi.core.services import World
 from bisect_asgi.core.tally import Tally

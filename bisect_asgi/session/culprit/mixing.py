@@ -11,7 +11,6 @@ carries it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from bisect_asgi.core import events
 from bisect_asgi.core.culprit.ddmin import Mix, Wanted
@@ -31,6 +30,7 @@ from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Candidate, Move, Observation, Outcome, Trial, Verdict
 from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.services import Emit, World
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing, plural
@@ -45,8 +45,7 @@ _MOST_RUNS = 40
 """So often a mix is run at most to find out on which side it is, where runs contradict each other."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Boundary:
+class Boundary(Struct, frozen=True, kw_only=True):
     """Two environments that answer differently, with what was seen in each."""
 
     package: str | None

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -31,6 +30,7 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter
+from bisect_asgi.core.records import replace
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 PACKAGE = Path(bisect_asgi.__file__).parent

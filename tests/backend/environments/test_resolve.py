@@ -6,7 +6,6 @@ import hashlib
 import platform
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
 from bisect_asgi.core.model import Commit, EnvironmentSpec, Exemption, Interpreter
+from bisect_asgi.core.records import replace
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 LONG_AGO, LATER = "2019-01-01", "2022-01-01"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter
+from bisect_asgi.core.records import replace
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 

@@ -6,7 +6,6 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,6 +36,7 @@ from bisect_asgi.core.model import (
     Trial,
     TrialRequest,
 )
+from bisect_asgi.core.records import replace
 
 LONG_AGO = datetime(2021, 1, 1, tzinfo=UTC)
 HERE = Interpreter(path="/usr/bin/python3.8", version="3.8.18")

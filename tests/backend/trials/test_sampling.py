@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from bisect_asgi.backend.trials.sampling import Lane, take_sample, warm_up
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import Cancelled
 from bisect_asgi.core.model import Observation
+from bisect_asgi.core.records import replace
 
 PATIENCE_S = 30.0
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from bisect_asgi.backend.environments.resolve import Resolution
 from bisect_asgi.backend.trials.store import Store
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Distribution, Exemption, Observation
+from bisect_asgi.core.records import replace
 
 HINT = "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +11,7 @@ from support.builders import day, usable
 from bisect_asgi.core.culprit.ddmin import Mix
 from bisect_asgi.core.culprit.mixes import Side, drawn, label, mixed, moves, varied
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Exemption, Move
+from bisect_asgi.core.records import replace
 
 PYTHON_37, PYTHON_38 = usable("3.7.17").interpreter, usable("3.8.20").interpreter
 

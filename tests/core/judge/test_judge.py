@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pytest
 from support.builders import (
@@ -24,6 +23,7 @@ from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.criteria import RATIO, Aim, Limit, Rules
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature, Verdict
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import Bisection, Found, Searching
 from bisect_asgi.core.tally import Tally
 

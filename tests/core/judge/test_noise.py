@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import exp, log, pi, sin
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.model import Outcome, Verdict
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.tally import Tally
 
 OLD, NEW = Verdict.OLD, Verdict.NEW

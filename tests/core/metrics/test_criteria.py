@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +10,7 @@ from support.builders import broken, failed, passed, untestable
 from bisect_asgi.core.metrics.criteria import RATIO, Aim, Limit, Rules, samples, values
 from bisect_asgi.core.metrics.quantities import parse
 from bisect_asgi.core.model import FailureKind, Observation, Phase
+from bisect_asgi.core.records import replace
 
 NUMBERS = st.floats(-1e12, 1e12)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -28,6 +27,7 @@ from bisect_asgi.core.metrics.readings import (
     unit_of,
 )
 from bisect_asgi.core.model import FailureKind, Phase
+from bisect_asgi.core.records import replace
 
 RUN = replace(
     passed(),

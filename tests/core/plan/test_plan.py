@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from bisect_asgi.core.model import ReadyMadeLoad, Release, Served
 from bisect_asgi.core.plan.metric_options import read_rules
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.plan import Budget, DependencyPolicy, PolicyKind, asked_for, pinned_version
+from bisect_asgi.core.records import replace
 
 END_OF_DAY = datetime(2022, 1, 10, 23, 59, 59, tzinfo=UTC)
 

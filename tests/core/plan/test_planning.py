@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -30,6 +29,7 @@ from bisect_asgi.core.plan.plan import (
     PolicyKind,
 )
 from bisect_asgi.core.plan.planning import make_plan, parse_moment, parse_package, parse_policy, parse_project
+from bisect_asgi.core.records import replace
 
 
 def test_what_the_user_does_not_say_has_a_default() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,6 +13,7 @@ from support.builders import LINUX_38, day, file, release, sdist, usable, wheel
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import LeftOut, Move, Release, ReleaseFile
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.select import (
     Range,
     Selection,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -35,6 +34,7 @@ from bisect_asgi.core.model import (
     Trial,
     Verdict,
 )
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.report.log import Broadcast
 from bisect_asgi.report.progress.memory import Memory

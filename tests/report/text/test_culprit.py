@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -28,6 +27,7 @@ from bisect_asgi.core.model import (
     Trial,
     Verdict,
 )
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import (
     Change,
     FileChange,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -16,6 +15,7 @@ from bisect_asgi.core.events import AnswerKind
 from bisect_asgi.core.metrics.criteria import RATIO
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Trial, Verdict
 from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.tally import Rate, Tally
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report.document import Report, fold

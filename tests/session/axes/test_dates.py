@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -37,6 +36,7 @@ from bisect_asgi.core.model import (
     TrialRequest,
 )
 from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, DATE, Plan
+from bisect_asgi.core.records import replace
 from bisect_asgi.report.document import fold
 from bisect_asgi.session import bisect as session
 from bisect_asgi.session.axes import dates

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import AnswerKind
 from bisect_asgi.core.model import EnvironmentSpec, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, RELEASES, LockText, Plan
+from bisect_asgi.core.records import fields, replace
 from bisect_asgi.core.services import World
 from bisect_asgi.session import bisect as session
 from bisect_asgi.session.axes import AXES, axis_of

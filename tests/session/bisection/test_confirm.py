@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import groupby
 from random import Random
 
@@ -18,6 +17,7 @@ from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.plan.plan import Budget, Claim
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import Searching
 from bisect_asgi.core.search.confirmation import chance, wanted_runs
 from bisect_asgi.core.tally import Tally

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 from support.builders import (
@@ -36,6 +35,7 @@ from bisect_asgi.core.model import (
     TrialRequest,
     Verdict,
 )
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import Bisection, Found, Searching, State, Stopped, StopReason
 from bisect_asgi.core.services import RunTrial
 from bisect_asgi.session.bisection.engine import Engine, Question

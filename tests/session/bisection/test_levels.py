@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -15,6 +14,7 @@ from bisect_asgi.core.events import AnswerKind
 from bisect_asgi.core.metrics.criteria import RATIO, Rules
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.records import replace
 from bisect_asgi.session.bisection.levels import SAMPLES
 
 SEEDS = range(10)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from random import Random
 from statistics import median
 
@@ -19,6 +18,7 @@ from bisect_asgi.core.metrics.criteria import RATIO
 from bisect_asgi.core.metrics.stats import rank_sum
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.records import replace
 
 SEEDS = range(10)
 NOISE = 0.05

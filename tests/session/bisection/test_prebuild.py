@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 from support.builders import InlineExecutor, a_plan, failed, passed, probe, usable, world
@@ -26,6 +25,7 @@ from bisect_asgi.core.model import (
     TrialRequest,
     Verdict,
 )
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import Bisection, Found
 from bisect_asgi.session.axes.base import Setting
 from bisect_asgi.session.bisection.engine import Engine, Question

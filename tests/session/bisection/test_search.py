@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -12,6 +11,7 @@ from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured
 
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.records import replace
 
 CORES = os.cpu_count() or 1
 STEADY = steps({1: 1.0, 12: 2.0}, noise=0.03, unit="s", name="took")

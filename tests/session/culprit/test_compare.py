@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import BisectError, BuildFailed, Unavailable, Unresolvable, UsageError
 from bisect_asgi.core.events import Compared
 from bisect_asgi.core.model import Distribution, Interpreter, Move, Observation
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import Contents, LinkKind, Metadata
 from bisect_asgi.session.culprit.compare import compare_releases
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from bisect_asgi.core.model import (
     TrialRequest,
 )
 from bisect_asgi.core.plan.plan import COMMITS, DATE, DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import Contents, Metadata
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.session.bisection.stages import Stages, started

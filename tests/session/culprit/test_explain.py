@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from io import StringIO
 from random import Random
 from statistics import median
@@ -33,6 +32,7 @@ from bisect_asgi.core.events import AnswerKind, Explained
 from bisect_asgi.core.metrics.criteria import Aim, Rules
 from bisect_asgi.core.model import BuiltEnvironment, CulpritKind, Measuring, Observation, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import LOCKS, Budget, LockText, Plan
+from bisect_asgi.core.records import replace
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold

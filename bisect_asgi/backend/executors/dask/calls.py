@@ -14,11 +14,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from bisect_asgi import __version__
 from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.records import Struct, field
 
 _MOST_STOPPED = 10_000
 
@@ -31,8 +31,7 @@ class Unsuitable(Exception):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packed:
+class Packed(Struct, frozen=True, kw_only=True):
     """How a call is done elsewhere."""
 
     call: Callable[..., object]
@@ -84,8 +83,7 @@ class Elsewhere(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class Kind(Struct, frozen=True, kw_only=True):
     """What has to be the same on both sides."""
 
     version: str
@@ -94,8 +92,7 @@ class Kind:
     """Operating system and processor: other ones install other files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """Who a worker is."""
 
     kind: Kind
@@ -125,22 +122,19 @@ class OwnLifeline:
     """Stands in a call's arguments for the lifeline that the call has there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
+class Returned(Struct, frozen=True, kw_only=True):
     """The call's result."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raised:
+class Raised(Struct, frozen=True, kw_only=True):
     """The call's exception."""
 
     error: Exception
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declined:
+class Declined(Struct, frozen=True, kw_only=True):
     """The worker is not suitable."""
 
     worker: str
@@ -221,8 +215,7 @@ def stop(identities: Iterable[str]) -> None:
         _LINES.stop(identity)
 
 
-@dataclass(slots=True)
-class _Lines:
+class _Lines(Struct):
     """The lifelines of the calls in this worker."""
 
     _held: dict[str, Lifeline] = field(default_factory=dict)

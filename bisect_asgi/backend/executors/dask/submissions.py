@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -30,12 +29,12 @@ from bisect_asgi.backend.executors.dask.client import Link
 from bisect_asgi.backend.executors.dask.workers import Workers
 from bisect_asgi.core.cancel import Lifeline
 from bisect_asgi.core.errors import Cancelled, Lost, Unavailable
+from bisect_asgi.core.records import Struct, field
 
 _MOST_DEATHS = 3
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Submission:
+class Submission(Struct, eq=False, kw_only=True):
     """A call that is under way."""
 
     identity: str

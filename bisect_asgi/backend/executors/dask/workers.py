@@ -9,7 +9,6 @@ import threading
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -26,11 +25,11 @@ from bisect_asgi.backend.executors.dask.calls import (
 )
 from bisect_asgi.backend.executors.dask.client import Link
 from bisect_asgi.core.errors import Unavailable
+from bisect_asgi.core.records import Struct, field
 from bisect_asgi.core.text import duration, listing
 
 
-@dataclass(slots=True)
-class Crew:
+class Crew(Struct):
     """What is known of the workers, all by their addresses."""
 
     threads: dict[str, int] = field(default_factory=dict)

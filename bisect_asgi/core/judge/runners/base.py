@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from bisect_asgi.core.judge.tracebacks import Frames
+from bisect_asgi.core.records import Struct
 
 Step = Literal["", "setup of", "teardown of", "error of", "collecting", "internal error"]
 """What failed of a test; empty: the test itself. `error of`: its setup or its teardown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailingTest:
+class FailingTest(Struct, frozen=True, kw_only=True):
     """One test that failed, or could not even be run."""
 
     name: str = ""

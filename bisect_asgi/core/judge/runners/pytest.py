@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from bisect_asgi.core.judge import tracebacks
 from bisect_asgi.core.judge.runners.base import FailingTest, Step
 from bisect_asgi.core.judge.tracebacks import Frames
+from bisect_asgi.core.records import replace
 
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _SECTION = re.compile(r"^=+ (?P<title>.+?) =+$")

@@ -25,7 +25,7 @@ from random import Random
 from statistics import mean, median
 
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search import Bisection, Found, NoisySearch, Searching, Tally, wanted_runs
+from bisect_asgi.core.search import Bisection, Boundary, NoisySearch, Open, Tally, wanted_runs
 from bisect_asgi.core.tally import wilson_interval
 
 README = Path(__file__).with_name("README.md")
@@ -129,7 +129,7 @@ def repeated(times: int) -> Callable[[World], tuple[int, Answer]]:
                 if max(tally.passed, tally.failed) > times // 2:
                     break
         state = Bisection.replay(world.cell.size, verdicts(trials)).state
-        return trials.runs, state.high if isinstance(state, Found) else None
+        return trials.runs, state.high if isinstance(state, Boundary) else None
 
     return search
 
@@ -139,9 +139,9 @@ def next_runs(trials: Trials, size: int, limit: int, pending: Sequence[int] = ()
     if not any(tally.contradicts_itself for tally in trials.tallies.values()):
         search = Bisection.replay(size, verdicts(trials))
         match search.state:
-            case Searching():
+            case Open():
                 return search.ask(limit, pending)
-            case Found(low=low, high=high, contradictions=()):
+            case Boundary(low=low, high=high, contradictions=()):
                 more_low, more_high = wanted_runs(trials.tallies, low, high, confidence=CONFIDENCE)
                 if not more_low and not more_high:
                     return high
@@ -149,9 +149,9 @@ def next_runs(trials: Trials, size: int, limit: int, pending: Sequence[int] = ()
                 return tuple(key for key in order if key not in pending)[:limit]
     noisy = NoisySearch(size, trials.tallies, skips=trials.skips, confidence=CONFIDENCE)
     match noisy.state:
-        case Searching():
+        case Open():
             return noisy.ask(limit, pending)
-        case Found(high=high):
+        case Boundary(high=high):
             return high
     return None
 

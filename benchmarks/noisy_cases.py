@@ -25,7 +25,7 @@ from repeat_probes import load
 from bisect_asgi.backend.executors import open_executor
 from bisect_asgi.cli.inputs import read_plan
 from bisect_asgi.cli.wiring.local import open_workshop
-from bisect_asgi.cli.wiring.paths import Places
+from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.cli.wiring.services import open_world
 from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.events import Event
@@ -86,7 +86,7 @@ def search(name: str, case: Case) -> Search:
     plan = read_plan(Options(fresh=True, culprit=False), PROBES / f"{name}.py")
     seen: list[Event] = []
     begun = time.monotonic()
-    places = Places.configured()
+    places = CachePaths.configured()
     with (
         suppress(BisectError),  # told as the last event
         open_workshop(places) as workshop,

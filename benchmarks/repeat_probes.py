@@ -23,7 +23,7 @@ from pathlib import Path
 
 from bisect_asgi.cli.inputs import read_plan
 from bisect_asgi.cli.wiring.local import open_workshop
-from bisect_asgi.cli.wiring.paths import Places
+from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.cli.wiring.services import open_world
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.records import replace
@@ -59,15 +59,15 @@ def spin() -> None:
 
 
 @contextmanager
-def load(busy: bool) -> Iterator[None]:
+def load(other_load: bool) -> Iterator[None]:
     """Keep all cores busy meanwhile."""
     processes = [multiprocessing.Process(target=spin, daemon=True) for _ in range(os.cpu_count() or 1)]
     try:
-        for process in processes if busy else ():
+        for process in processes if other_load else ():
             process.start()
         yield
     finally:
-        for process in processes if busy else ():
+        for process in processes if other_load else ():
             process.kill()
             process.join()
 
@@ -79,9 +79,9 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("probes", nargs="*", metavar="PROBE", help=f"of {', '.join(SIDES)} (default: all)")
     arguments = parser.parse_args()
-    places, failures = Places.configured(), 0
+    places, failures = CachePaths.configured(), 0
     with (
-        load(arguments.busy),
+        load(arguments.other_load),
         open_workshop(places) as workshop,
         ThreadPoolExecutor(1) as executor,
         open_world(places, workshop, executor, lambda _: None, show_output=False) as opened,

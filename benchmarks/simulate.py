@@ -23,7 +23,7 @@ from statistics import mean
 from simulator import Result, Way, World, bound, cheapest, simulate
 
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.search.lookahead import width
+from bisect_asgi.core.search.lookahead import parallel_trials
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- begin: simulate -->", "<!-- end: simulate -->"
@@ -248,7 +248,7 @@ def widths(scores: Scores, quick: bool) -> Iterator[str]:
     for cores in (1, 2, 4, 8):
         row = []
         for share in shares:
-            ruled = width(cores, share)
+            ruled = parallel_trials(cores, share)
             numbers = sorted({*SIDE_BY_SIDE, ruled})
             cases = [
                 Case(size=size, way=Way(workers=k), times=count, cores=cores, waiting=share) for k in numbers

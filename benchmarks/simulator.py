@@ -17,8 +17,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search import Bisection, Searching
-from bisect_asgi.core.search.lookahead import ahead
+from bisect_asgi.core.search import Bisection, Open
+from bisect_asgi.core.search.lookahead import look_ahead
 
 ROUNDING = 1e-9
 
@@ -95,7 +95,7 @@ class Simulation:
         """Go on until the search has its answer."""
         while True:
             search = self.make(self.told)
-            if not isinstance(state := search.state, Searching):
+            if not isinstance(state := search.state, Open):
                 self.result.boundary = getattr(state, "high", None)
                 self.result.in_vain += len(self.builds) + len(self.built)
                 return self.result
@@ -147,7 +147,7 @@ class Simulation:
         free = self.way.ahead - len(self.builds)
         if free < 1:
             return
-        keys = ahead(
+        keys = look_ahead(
             self.make,
             self.told,
             size=self.world.size,

@@ -15,13 +15,13 @@ from packaging.version import Version
 from bisect_asgi.backend import uv
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Interpreter
-from bisect_asgi.core.releases.select import Usable
+from bisect_asgi.core.releases.select import TargetPython
 from bisect_asgi.core.text import listing
 
 OLDEST = (3, 6)
 
 
-def find_all(cache: Path) -> tuple[Usable, ...]:
+def find_all(cache: Path) -> tuple[TargetPython, ...]:
     """Return every CPython from 3.6 on, one for each version; milliseconds once `cache` knows them."""
     from python_discovery import DiskCache, iter_interpreters
 
@@ -31,10 +31,10 @@ def find_all(cache: Path) -> tuple[Usable, ...]:
         interpreter = _interpreter(info)
         if interpreter.implementation == "CPython" and interpreter.minor >= OLDEST:
             found.setdefault(interpreter.version, interpreter)
-    return tuple(usable(interpreter) for interpreter in found.values())
+    return tuple(target_python(interpreter) for interpreter in found.values())
 
 
-def find(wish: str, cache: Path) -> Usable:
+def find(wish: str, cache: Path) -> TargetPython:
     """Return the interpreter that the user names by version or path.
 
     Raises:
@@ -58,16 +58,16 @@ def find(wish: str, cache: Path) -> Usable:
         raise UsageError(
             f"Python {interpreter.version} is too old", hint="probes run on Python 3.6 and newer"
         )
-    return usable(interpreter)
+    return target_python(interpreter)
 
 
-def usable(interpreter: Interpreter) -> Usable:
+def target_python(interpreter: Interpreter) -> TargetPython:
     """Say what the interpreter can install on this machine."""
     minor = interpreter.minor
     short = f"cp{minor[0]}{minor[1]}"
     abi = f"{short}m" if minor < (3, 8) else short  # m: with pymalloc, in the name until 3.7
     platforms = list(tags.platform_tags())
-    return Usable(
+    return TargetPython(
         interpreter=interpreter,
         tags=frozenset(
             (
@@ -100,7 +100,7 @@ def _search_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, "PATH": os.pathsep.join(path)}
 
 
-def downloadable() -> tuple[Usable, ...]:
+def downloadable() -> tuple[TargetPython, ...]:
     """Return every CPython, from 3.6 on, that uv could download; they have no path yet."""
     asked = subprocess.run(
         [uv.binary(), "python", "list", "--only-downloads", "--output-format", "json"],
@@ -115,7 +115,7 @@ def downloadable() -> tuple[Usable, ...]:
         if entry["implementation"] == "cpython" and entry["variant"] == "default"
     }
     final = (version for version in versions if not Version(version).is_prerelease)
-    return tuple(usable(Interpreter(path=f"cpython-{version}", version=version)) for version in final)
+    return tuple(target_python(Interpreter(path=f"cpython-{version}", version=version)) for version in final)
 
 
 def _download_offer(wish: str) -> str:

@@ -26,10 +26,10 @@ from pathlib import Path
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import NO_ROOM, Unavailable
 from bisect_asgi.core.model import Distribution, Interpreter
-from bisect_asgi.core.release_diff import ContentFile, Contents, Kind, Metadata
+from bisect_asgi.core.release_diff import ContentFile, Contents, FileKind, Metadata
 
 MOST_TEXT_BYTES = 1024 * 1024
 _LONG_LINES = 500
@@ -59,21 +59,21 @@ class ContentsCache:
         self._folder = folder
         self._uv = uv
 
-    def contents(self, distribution: Distribution, interpreter: Interpreter, lifeline: Lifeline) -> Contents:
+    def contents(self, distribution: Distribution, interpreter: Interpreter, token: CancelToken) -> Contents:
         """Read what a release installs for this interpreter.
 
         Raises:
             Unresolvable: the index has no file of the release for this interpreter.
             BuildFailed: it has only a source distribution, and that cannot be built.
             Unavailable: the index did not answer, or the folder cannot be written.
-            Cancelled: the lifeline was cancelled.
+            Cancelled: the token was cancelled.
         """
         # Another index may have another file under the same name.
         home = self._folder / codec.digest(distribution, interpreter, self._uv.indexes)
         try:
-            with locked(home.with_suffix(".lock"), waiting=lifeline.check):
+            with locked(home.with_suffix(".lock"), waiting=token.check):
                 if not home.is_dir():
-                    self._install(home, distribution, interpreter, lifeline)
+                    self._install(home, distribution, interpreter, token)
             return _read(home, distribution)
         except OSError as error:
             raise Unavailable(
@@ -83,7 +83,7 @@ class ContentsCache:
             ) from error
 
     def _install(
-        self, home: Path, distribution: Distribution, interpreter: Interpreter, lifeline: Lifeline
+        self, home: Path, distribution: Distribution, interpreter: Interpreter, token: CancelToken
     ) -> None:
         aside = home.with_suffix(".part")
         shutil.rmtree(aside, ignore_errors=True)  # what a killed run left
@@ -91,7 +91,7 @@ class ContentsCache:
             self._uv.run(
                 *("install", "--no-deps", "--target", str(aside), str(distribution)),
                 *("--python", interpreter.path),
-                lifeline=lifeline,
+                token=token,
             )
             aside.rename(home)
         finally:
@@ -125,15 +125,17 @@ def _is_no_content(path: Path) -> bool:
 def read_file(path: str, content: bytes) -> ContentFile:
     """Tell what a file holds, and keep its text where a diff of it says something."""
     text = _text(content)
-    kind = Kind.BINARY if text is None else Kind.GENERATED if is_generated(path, text) else Kind.TEXT
-    if kind == Kind.TEXT and len(content) > MOST_TEXT_BYTES:
-        kind = Kind.LARGE
+    kind = (
+        FileKind.BINARY if text is None else FileKind.GENERATED if is_generated(path, text) else FileKind.TEXT
+    )
+    if kind == FileKind.TEXT and len(content) > MOST_TEXT_BYTES:
+        kind = FileKind.LARGE
     return ContentFile(
         path=path,
         digest=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
         kind=kind,
-        text=text if kind == Kind.TEXT else None,
+        text=text if kind == FileKind.TEXT else None,
     )
 
 

@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.run import Completed, run_helper
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, Unavailable, UsageError
 from bisect_asgi.core.model import Commit
 from bisect_asgi.core.releases.links import tag_of
@@ -49,29 +49,29 @@ class Repository:
     """
 
     def __init__(
-        self, where: str, folder: Path, *, objects: Path, lock: Path | None, lifeline: Lifeline
+        self, where: str, folder: Path, *, objects: Path, lock: Path | None, token: CancelToken
     ) -> None:
         self.where = where
         self._folder = folder
         self._objects = objects
         self._lock = lock
-        self._lifeline = lifeline
+        self._token = token
         self._is_fresh = lock is None
 
     @classmethod
-    def open(cls, where: str, cache: Path, lifeline: Lifeline) -> Repository:
+    def open(cls, where: str, cache: Path, token: CancelToken) -> Repository:
         """Open a clone at a path, or the copy of an address in the folder `cache`, cloning it the first time.
 
         Raises:
             UsageError: it is no repository, or git refuses to read it.
             Unavailable: git is missing, or the address did not answer.
-            Cancelled: the lifeline was cancelled.
+            Cancelled: the token was cancelled.
         """
         path = Path(where).expanduser()
         if path.is_dir():
             path = path.resolve()
-            objects = _common_folder(path, where, lifeline)
-            return cls(str(path), path, objects=objects, lock=None, lifeline=lifeline)
+            objects = _common_folder(path, where, token)
+            return cls(str(path), path, objects=objects, lock=None, token=token)
         if not is_address(where):
             raise UsageError(
                 f"there is no repository `{where}`",
@@ -79,11 +79,11 @@ class Repository:
             )
         folder = cache / codec.digest("repository", where)
         lock = cache.with_name("locks") / f"repository-{folder.name}.lock"
-        with locked(lock, waiting=lifeline.check):
+        with locked(lock, waiting=token.check):
             is_new = not folder.exists()
             if is_new:
-                _clone(where, folder, lifeline)
-        repository = cls(where, folder, objects=folder, lock=lock, lifeline=lifeline)
+                _clone(where, folder, token)
+        repository = cls(where, folder, objects=folder, lock=lock, token=token)
         repository._is_fresh = is_new
         return repository
 
@@ -105,7 +105,7 @@ class Repository:
         if self._is_fresh or self._lock is None:
             return False
         refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-        with locked(self._lock, waiting=self._lifeline.check):
+        with locked(self._lock, waiting=self._token.check):
             self._git("fetch", "--quiet", "--no-tags", self.where, *refs)
         self._is_fresh = True
         return True
@@ -253,33 +253,33 @@ class Repository:
         return said(self._run(folder, *arguments), self.where)
 
     def _run(self, folder: Path, *arguments: str, stdin: str = "") -> Completed:
-        return run_git("-C", str(folder), *arguments, lifeline=self._lifeline, stdin=stdin)
+        return run_git("-C", str(folder), *arguments, token=self._token, stdin=stdin)
 
 
-def _common_folder(path: Path, where: str, lifeline: Lifeline) -> Path:
+def _common_folder(path: Path, where: str, token: CancelToken) -> Path:
     """Where the repository of a path is; that of a worktree is its clone's."""
-    asked = run_git("-C", str(path), "rev-parse", "--git-common-dir", lifeline=lifeline)
+    asked = run_git("-C", str(path), "rev-parse", "--git-common-dir", token=token)
     return Path(path, said(asked, where).rstrip("\n")).resolve()
 
 
-def remote_tags(where: str, lifeline: Lifeline) -> tuple[str, ...]:
+def remote_tags(where: str, token: CancelToken) -> tuple[str, ...]:
     """Ask an address for its tags, without cloning.
 
     Raises:
         UsageError: there is no repository.
         Unavailable: it does not answer.
-        Cancelled: the lifeline was cancelled.
+        Cancelled: the token was cancelled.
     """
-    told = said(run_git("ls-remote", "--tags", "--refs", "--", where, lifeline=lifeline), where)
+    told = said(run_git("ls-remote", "--tags", "--refs", "--", where, token=token), where)
     return tuple(line.partition("refs/tags/")[2] for line in told.splitlines())
 
 
-def _clone(where: str, folder: Path, lifeline: Lifeline) -> None:
+def _clone(where: str, folder: Path, token: CancelToken) -> None:
     """Clone an address beside `folder`, and put it there when it is whole."""
     aside = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)  # what a killed clone left
     how = ("--quiet", "--bare", "--origin", "origin", "--template=")
-    said(run_git("clone", *how, "--", where, str(aside), lifeline=lifeline), where)
+    said(run_git("clone", *how, "--", where, str(aside), token=token), where)
     aside.rename(folder)
 
 
@@ -292,18 +292,18 @@ _NO_REPOSITORY = re.compile(
 )
 
 
-def run_git(*arguments: str, lifeline: Lifeline, stdin: str = "") -> Completed:
+def run_git(*arguments: str, token: CancelToken, stdin: str = "") -> Completed:
     """Run git where it can ask nobody, runs no hooks, and speaks English.
 
     Raises:
         Unavailable: there is no git.
-        Cancelled: the lifeline was cancelled.
+        Cancelled: the token was cancelled.
     """
     environ = {name: value for name, value in os.environ.items() if not _BOUND.fullmatch(name)}
     environ |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     argv = ["git", "-c", f"core.hooksPath={os.devnull}", *arguments]
     try:
-        return run_helper(argv, environ=environ, lifeline=lifeline, stdin=stdin)
+        return run_helper(argv, environ=environ, token=token, stdin=stdin)
     except OSError as error:
         raise Unavailable(
             f"`git` cannot be run: {error.strerror or error}",

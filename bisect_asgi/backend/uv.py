@@ -25,7 +25,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from bisect_asgi.backend.files import write_whole
 from bisect_asgi.backend.process.run import Completed, run_helper
 from bisect_asgi.backend.process.timing import move
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.core.model import Step
 from bisect_asgi.core.records import Struct
@@ -157,7 +157,7 @@ class Uv:
     def run(
         self,
         *arguments: str,
-        lifeline: Lifeline,
+        token: CancelToken,
         stdin: str = "",
         ask_again: bool = False,
         keeps: Sequence[int] = (),
@@ -170,23 +170,23 @@ class Uv:
             Unresolvable: the requirements cannot be satisfied.
             SdistBuildFailed: a distribution could not be built.
             Unavailable: the index did not answer after the retries, or the disk is full.
-            Cancelled: the lifeline was cancelled.
+            Cancelled: the token was cancelled.
         """
         config = [str(self._asking), "--refresh"] if ask_again else [str(self._config)]
         argv = ["pip", *arguments, "--no-progress", "--config-file", *config]
-        return self._ask(argv, self._environ, lifeline, stdin, keeps)
+        return self._ask(argv, self._environ, token, stdin, keeps)
 
-    def make_environment(self, folder: Path, python: str, *, lifeline: Lifeline) -> None:
+    def make_environment(self, folder: Path, python: str, *, token: CancelToken) -> None:
         """Make an environment without anything in it that may be moved, for the Python at a path.
 
         Raises:
             Unavailable: uv cannot make one with it.
-            Cancelled: the lifeline was cancelled.
+            Cancelled: the token was cancelled.
         """
         how = ("--relocatable", "--no-project", "--quiet", "--config-file", str(self._config))
-        self._ask(["venv", str(folder), "--python", python, *how], self._environ, lifeline)
+        self._ask(["venv", str(folder), "--python", python, *how], self._environ, token)
 
-    def build(self, project: Path, *arguments: str, lifeline: Lifeline) -> None:
+    def build(self, project: Path, *arguments: str, token: CancelToken) -> None:
         """Build the wheel of the project in a folder; network failures are tried again.
 
         It is built as an installer would: with what its `[build-system]` says, whatever `[tool.uv]` does.
@@ -194,18 +194,18 @@ class Uv:
         Raises:
             BuildFailed: it could not be built; what its build said last is told.
             Unavailable: the index did not answer after the retries, or the disk is full.
-            Cancelled: the lifeline was cancelled.
+            Cancelled: the token was cancelled.
         """
         # Not quiet: that keeps back what the build says.
         how = ("--wheel", "--no-sources", "--force-pep517", "--no-create-gitignore", "--no-progress")
         argv = ["build", str(project), *how, *arguments, "--config-file", str(self._config)]
-        self._ask(argv, self._environ | _BUILDING, lifeline)
+        self._ask(argv, self._environ | _BUILDING, token)
 
     def _ask(
         self,
         arguments: Sequence[str],
         environ: Mapping[str, str],
-        lifeline: Lifeline,
+        token: CancelToken,
         stdin: str = "",
         keeps: Sequence[int] = (),
     ) -> str:
@@ -217,10 +217,10 @@ class Uv:
             reraise=True,
         ):
             with attempt:
-                watch = Watch()
+                watch = UvProgress()
                 try:
                     completed = run_helper(
-                        argv, environ=environ, lifeline=lifeline, stdin=stdin, on_stderr=watch, keeps=keeps
+                        argv, environ=environ, token=token, stdin=stdin, on_stderr=watch, keeps=keeps
                     )
                 finally:
                     watch.charge()
@@ -350,7 +350,7 @@ def took(text: str) -> float:
     return 60.0 * int(match["minutes"] or 0) + float(match["number"]) * _UNITS[match["unit"]]
 
 
-class Watch:
+class UvProgress:
     """Adds up what one call of uv says; to be told each line as it comes, from one thread."""
 
     def __init__(self) -> None:

@@ -18,11 +18,11 @@ def cache(
 ) -> None:
     """Show what is kept and how large it is."""
     from bisect_asgi.cli.wiring.local import open_workshop
-    from bisect_asgi.cli.wiring.paths import Places, limit_bytes
+    from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
     from bisect_asgi.core.errors import Unavailable
     from bisect_asgi.core.text import plural, size
 
-    places = Places.configured()
+    places = CachePaths.configured()
     with open_workshop(places) as workshop:
         environments = workshop.environments
         if clear:

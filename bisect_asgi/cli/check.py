@@ -12,7 +12,7 @@ from bisect_asgi.cli.app import app
 if TYPE_CHECKING:
     from bisect_asgi.core.model import Observation, Trial
     from bisect_asgi.core.plan.plan import Plan
-    from bisect_asgi.core.releases.interpreters import Choice
+    from bisect_asgi.core.releases.interpreters import InterpreterChoice
 
 
 _NO_LIMIT = (
@@ -50,7 +50,7 @@ def check(
 ) -> None:
     """Run the probe on one release; exit 0 when it passes, 1 when it fails, 125 when it cannot tell."""
     said = dict(locals())
-    from bisect_asgi.cli.inputs import gather, read_plan
+    from bisect_asgi.cli.inputs import collect_options, read_plan
     from bisect_asgi.core.errors import UsageError
     from bisect_asgi.core.plan.plan import pinned_version
     from bisect_asgi.core.plan.planning import parse_package
@@ -60,20 +60,20 @@ def check(
     if pin is None:
         raise UsageError(f"`{package}` names no single release", hint="write it as `fastapi==0.69.0`")
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    options = gather(said, package=requirement.name + extras, jobs=1)
+    options = collect_options(said, package=requirement.name + extras, jobs=1)
     raise typer.Exit(_check(read_plan(options, probe), str(pin[1]), executor, verbose=verbose))
 
 
 def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int:
     from bisect_asgi.backend.executors import open_executor
     from bisect_asgi.cli.wiring.local import open_workshop
-    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_world
     from bisect_asgi.report.progress.plain import PlainSink
     from bisect_asgi.session import bisect as session
 
     emit = PlainSink(lambda line: typer.echo(line, err=True), verbose=verbose)
-    places = Places.configured()
+    places = CachePaths.configured()
     with (
         open_workshop(places) as workshop,
         open_executor(where, 1) as executor,
@@ -83,7 +83,7 @@ def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int
     return _show(plan, choice, trial)
 
 
-def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
+def _show(plan: Plan, choice: InterpreterChoice, trial: Trial) -> int:
     """Print what the one run showed, and return git bisect's exit code for it."""
     from bisect_asgi.core.errors import Unavailable
     from bisect_asgi.core.model import Outcome
@@ -91,8 +91,10 @@ def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
     from bisect_asgi.session.bisect import rule_on
 
     # Nothing is compared here: a probe that fails is bad, although it says nothing about a metric.
-    rules = replace(plan.rules, any_failure=plan.rules.any_failure or plan.rules.metric is not None)
-    ruling, run = rule_on(replace(plan, rules=rules), trial), trial.observations[-1]
+    criteria = replace(
+        plan.criteria, any_failure=plan.criteria.any_failure or plan.criteria.metric is not None
+    )
+    ruling, run = rule_on(replace(plan, criteria=criteria), trial), trial.observations[-1]
     sign = (ruling.signature if ruling else None) or run.signature
     seen = f"{sign.phase}: {sign.shown}" if sign else ""
     if ruling is None:
@@ -102,7 +104,7 @@ def _show(plan: Plan, choice: Choice, trial: Trial) -> int:
         )
     words = {Outcome.PASSED: (plan.term_old, 0), Outcome.FAILED: (plan.term_new, 1)}
     word, exit_code = words.get(ruling.outcome, ("skip", 125))
-    is_limited = plan.rules.metric is None or plan.rules.limit is not None
+    is_limited = plan.criteria.metric is None or plan.criteria.limit is not None
     if ruling.outcome is Outcome.PASSED and not is_limited:
         word, exit_code = "cannot tell", 125
         seen = _NO_LIMIT

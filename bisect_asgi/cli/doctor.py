@@ -49,14 +49,14 @@ def _examine(where: str | None) -> Mapping[str, Health | Exception]:
     from bisect_asgi.backend.executors import doctor as judge
     from bisect_asgi.backend.executors import open_cluster
     from bisect_asgi.cli.wiring.local import indexes
-    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.cli.wiring.paths import CachePaths
 
     if where is None:
-        return {platform.node(): judge.examine(Places.folder(), indexes())}
-    from bisect_asgi.cli.wiring.worker import Examines
+        return {platform.node(): judge.examine(CachePaths.folder(), indexes())}
+    from bisect_asgi.cli.wiring.worker import ExamineWorker
 
     with open_cluster(where, 1, suitable=False) as cluster:
-        answers = cluster.workers.ask(Examines(indexes=indexes()))
+        answers = cluster.workers.ask(ExamineWorker(indexes=indexes()))
         hosts = cluster.workers.hosts()
     return {f"{hosts.get(address, '')} {address}".strip(): health for address, health in answers.items()}
 

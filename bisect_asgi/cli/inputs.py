@@ -41,7 +41,7 @@ _NAMED_OTHERWISE = {"app": "app_file", "all": "all_"}
 """Arguments of commands whose option's name means something else in Python."""
 
 
-def gather(arguments: Mapping[str, object], **more: object) -> Options:
+def collect_options(arguments: Mapping[str, object], **more: object) -> Options:
     """Take the options out of a command's arguments, which have the names of `Options`; `more` wins.
 
     Raises:

@@ -53,10 +53,10 @@ def locks(
 ) -> None:
     """Find the smallest set of upgrades between two lock files that breaks the probe."""
     said = dict(locals())
-    from bisect_asgi.cli.inputs import gather, read_lock_text, read_plan
-    from bisect_asgi.cli.output import Talk
+    from bisect_asgi.cli.inputs import collect_options, read_lock_text, read_plan
+    from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.cli.run import bisect
 
     files = (read_lock_text(old), read_lock_text(new))
-    talk = Talk(json=json, quiet=quiet, verbose=verbose)
-    raise typer.Exit(bisect(read_plan(gather(said), probe, locks=files), talk, executor))
+    talk = OutputOptions(json=json, quiet=quiet, verbose=verbose)
+    raise typer.Exit(bisect(read_plan(collect_options(said), probe, locks=files), talk, executor))

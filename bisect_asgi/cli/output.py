@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bisect_asgi.report.document import Report
 
 
-class Talk(Struct, frozen=True, kw_only=True):
+class OutputOptions(Struct, frozen=True, kw_only=True):
     """How much is shown, and in which form."""
 
     json: bool = False

@@ -24,20 +24,20 @@ def releases(
     from bisect_asgi.backend import interpreters
     from bisect_asgi.backend.index import IndexClient
     from bisect_asgi.backend.uv import configured_indexes
-    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.core.plan import planning
-    from bisect_asgi.core.releases.select import Wanted, select
+    from bisect_asgi.core.releases.select import ReleaseFilter, select
     from bisect_asgi.core.text import date
 
-    places = Places.configured()
+    places = CachePaths.configured()
     project = planning.parse_project(package)
-    wanted = Wanted(
+    wanted = ReleaseFilter(
         within=planning.parse_specifiers(releases, "--releases"), pre=bool(pre), yanked=bool(yanked)
     )
-    usable = interpreters.find(python, places.root / "interpreters") if python else None
+    target = interpreters.find(python, places.root / "interpreters") if python else None
     with closing(IndexClient(configured_indexes(), places.root / "index")) as index:
-        found = select(index.releases(project), wanted, usable)
+        found = select(index.releases(project), wanted, target)
     for release in found.kept:
         typer.echo(f"{release.version:<16} {date(release.uploaded)}")
-    for out in found.left_out:
+    for out in found.excluded:
         typer.echo(f"{out.version:<16} {date(out.uploaded):<10}  left out: {out.reason}")

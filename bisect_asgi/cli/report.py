@@ -25,17 +25,17 @@ def report(
     quiet: arguments.Quiet = False,
 ) -> None:
     """Show the report of an earlier run again."""
-    from bisect_asgi.cli.output import Talk
-    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.cli.output import OutputOptions
+    from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.report import log as event_log
     from bisect_asgi.report.document import fold
 
-    path = log or Places(Places.folder()).newest_log()  # nothing is written
+    path = log or CachePaths(CachePaths.folder()).newest_log()  # nothing is written
     document = fold(event_log.read(path))
     if diff:
         from bisect_asgi.report.text.culprit import diffs
 
         typer.echo("\n".join(line for compared in document.compared for line in diffs(compared)))
         raise typer.Exit
-    Talk(json=json, quiet=quiet, plot=plot, timings=timings).show_report(document)
+    OutputOptions(json=json, quiet=quiet, plot=plot, timings=timings).show_report(document)
     raise typer.Exit(document.exit_code)

@@ -11,7 +11,7 @@ from bisect_asgi.cli.app import app
 from bisect_asgi.core.errors import BisectError, ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from bisect_asgi.cli.output import Talk
+    from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.plan.plan import Plan
 
 
@@ -120,36 +120,36 @@ def run(
 ) -> None:
     """Find the first bad, or the first fixed, release of PACKAGE."""
     said = dict(locals())
-    from bisect_asgi.cli.output import Talk
+    from bisect_asgi.cli.output import OutputOptions
 
-    talk = Talk(json=json, quiet=quiet, verbose=verbose, plot=plot, timings=timings)
+    talk = OutputOptions(json=json, quiet=quiet, verbose=verbose, plot=plot, timings=timings)
     talk.begin(
         f"bisecting {package or 'what the probe is about'}: {probe or app_file or command}", early=True
     )
     from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
 
     ask_for_indexes()
-    from bisect_asgi.cli.inputs import gather, read_plan
+    from bisect_asgi.cli.inputs import collect_options, read_plan
 
-    made = read_plan(gather(said), probe)
-    if plot and made.rules.metric is None:
+    made = read_plan(collect_options(said), probe)
+    if plot and made.criteria.metric is None:
         raise UsageError("`--plot` has nothing to draw", hint="name what is measured: `--metric wall`")
     talk.begin(f"bisecting {made.project}: {made.probe_path or made.probe.name}", early=False)
     raise typer.Exit(bisect(made, talk, executor))
 
 
-def bisect(plan: Plan, talk: Talk, where: str | None = None) -> ExitCode:
+def bisect(plan: Plan, talk: OutputOptions, where: str | None = None) -> ExitCode:
     """Run the session with its sinks, on the executor at `where`; show the report however it ended."""
     from bisect_asgi.backend.executors import open_executor, widened
     from bisect_asgi.cli.wiring.local import open_workshop
-    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.prefetch import ImportReport
     from bisect_asgi.cli.wiring.services import open_world
     from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.report.progress.memory import Memory
     from bisect_asgi.session import bisect as session
 
-    places = Places.configured()
+    places = CachePaths.configured()
     memory = Memory()
     log_path = places.new_log(plan.project or plan.over)
     with talk.progress() as shown, EventLog(log_path) as log:

@@ -17,7 +17,7 @@ from bisect_asgi.core.records import Struct
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.core.plan.options import Options
     from bisect_asgi.core.plan.plan import Plan
     from bisect_asgi.core.services import World
@@ -123,17 +123,17 @@ def _run(
     A cluster has as many jobs as threads, unless somebody said how many.
     """
     from bisect_asgi.backend.executors import open_executor
-    from bisect_asgi.backend.executors.dask.calls import Elsewhere
+    from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
     from bisect_asgi.cli.output import say
     from bisect_asgi.cli.wiring.local import open_workshop
-    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_world
     from bisect_asgi.core.records import replace
     from bisect_asgi.report.progress.plain import Board
     from bisect_asgi.report.suite import row_not_begun
     from bisect_asgi.session.batch import shared, side_by_side
 
-    places = Places.configured()
+    places = CachePaths.configured()
     board = Board((lambda _: None) if quiet else say, total=len(cases))
     with (
         open_workshop(places) as workshop,
@@ -141,7 +141,7 @@ def _run(
         open_world(places, workshop, executor, lambda _: None, show_output=False) as world,
     ):
         common = shared(world)
-        if isinstance(executor, Elsewhere) and not is_said:
+        if isinstance(executor, RemoteExecutor) and not is_said:
             jobs = executor.threads
         # Trials of several searches side by side: what is speculative in one takes a core from what is needed
         # in another. Only where there are more cores than searches has each of them some to spare.
@@ -172,7 +172,7 @@ def _sharing(case: _Case, jobs: int) -> _Case:
     return replace(case, plan=replace(case.plan, jobs=jobs, most_jobs=jobs))
 
 
-def _session(case: _Case, number: int, world: World, places: Places) -> SuiteRow:
+def _session(case: _Case, number: int, world: World, places: CachePaths) -> SuiteRow:
     """One probe's session, with a log of its own; whatever goes wrong with it is in its row."""
     import traceback
 

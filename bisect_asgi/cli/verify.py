@@ -11,7 +11,7 @@ from bisect_asgi.cli import options as arguments
 from bisect_asgi.cli.app import app
 
 if TYPE_CHECKING:
-    from bisect_asgi.cli.output import Talk
+    from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.judge.claims import Finding
     from bisect_asgi.core.plan.options import Options
     from bisect_asgi.core.plan.plan import Plan
@@ -39,14 +39,14 @@ def verify(
     quiet: arguments.Quiet = False,
 ) -> None:
     """Tell whether a claim about a release is confirmed, incomplete or refuted, or cannot be told."""
-    from bisect_asgi.cli.output import Talk
+    from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.errors import ExitCode
     from bisect_asgi.core.plan.options import Options
 
     said = Options(
         releases=releases, deps=deps, python=python, fresh=fresh, fixed_in=fixed_in, broken_in=broken_in
     )
-    talk = Talk(quiet=quiet)
+    talk = OutputOptions(quiet=quiet)
     exit_code = ExitCode.FOUND
     for plan in _plans(package, probe, said):
         finding = _verify(plan, talk, executor)
@@ -81,16 +81,16 @@ def _plans(package: str | None, probe: Path | None, said: Options) -> list[Plan]
     return plans
 
 
-def _verify(plan: Plan, talk: Talk, where: str | None) -> Finding:
+def _verify(plan: Plan, talk: OutputOptions, where: str | None) -> Finding:
     from bisect_asgi.backend.executors import open_executor, widened
     from bisect_asgi.cli.wiring.local import open_workshop
-    from bisect_asgi.cli.wiring.paths import Places
+    from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_world
     from bisect_asgi.core.plan.plan import Claim
     from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.session import bisect as session
 
-    places = Places.configured()
+    places = CachePaths.configured()
     claim = plan.claim or Claim(version="", fixed=True)
     with talk.progress() as shown, EventLog(places.new_log(plan.project)) as log:
         emit = Broadcast([log, shown])

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from bisect_asgi.core.errors import BisectError, ExitCode
-from bisect_asgi.core.events import AnswerKind, Believed, Change, RunFinished
+from bisect_asgi.core.events import BeliefUpdated, Change, ResultKind, RunFinished
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.records import Struct, field, replace
-from bisect_asgi.core.search import Found, Mapped, Searching, State, Stopped, StopReason
+from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, State, StopReason
 from bisect_asgi.core.text import listing, plural
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class Result(Struct, frozen=True, kw_only=True):
     """How a run ends: with a boundary, or with a message and a hint."""
 
-    kind: AnswerKind
+    kind: ResultKind
     message: str = ""
     hint: str | None = None
-    found: Found | None = None
-    mapped: Mapped | None = None
-    left_between: tuple[str, ...] = ()
+    found: Boundary | None = None
+    mapped: AllBoundaries | None = None
+    excluded_between: tuple[str, ...] = ()
     """Releases between the two sides that were left out of the search."""
 
     def event(self, *, elapsed_s: float) -> RunFinished:
@@ -38,20 +38,20 @@ class Answer(Struct, frozen=True, kw_only=True):
             contradictions=found.contradictions if found else (),
             changes=tuple(Change(low=c.low, high=c.high, skipped=c.skipped) for c in changes),
             shortest=mapped.shortest if mapped else None,
-            left_between=self.left_between,
+            excluded_between=self.excluded_between,
             message=self.message,
             hint=self.hint,
         )
 
 
-INTERRUPTED = Answer(
-    kind=AnswerKind.INTERRUPTED,
+INTERRUPTED = Result(
+    kind=ResultKind.INTERRUPTED,
     message="interrupted",
     hint="every run that had ended is kept; the same command goes on from there",
 )
 
 
-class Case(Struct, frozen=True, kw_only=True):
+class ResultContext(Struct, frozen=True, kw_only=True):
     """What a message needs to know of the run."""
 
     subject: str
@@ -59,11 +59,11 @@ class Case(Struct, frozen=True, kw_only=True):
     probe: str
     labels: tuple[str, ...]
     expectation: Expectation
-    broken: Mapping[int, str] = field(default_factory=dict)
+    errors: Mapping[int, str] = field(default_factory=dict)
     """Candidates that could not be asked, and why."""
     noun: str = "release"
     """What a candidate is called."""
-    believed: Believed | None = None
+    believed: BeliefUpdated | None = None
     """Where the change most probably is, where runs contradict each other."""
     metric: str | None = None
     """What is measured and decides; None: passing and failing do."""
@@ -87,11 +87,11 @@ class Case(Struct, frozen=True, kw_only=True):
         return f"{self.noun} of {self.subject}" if self.subject else self.noun
 
 
-def kind_of(error: BisectError) -> AnswerKind:
+def kind_of(error: BisectError) -> ResultKind:
     """The kind of answer that an error which ends a run stands for."""
     if error.exit_code is ExitCode.USAGE:
-        return AnswerKind.NOT_ASKED
-    return AnswerKind.UNAVAILABLE
+        return ResultKind.NOT_ASKED
+    return ResultKind.UNAVAILABLE
 
 
 def contradicts(judgement: Judgement, expectation: Expectation) -> bool:
@@ -104,30 +104,30 @@ def contradicts(judgement: Judgement, expectation: Expectation) -> bool:
     )
 
 
-def answer(case: Case, state: State, judgement: Judgement) -> Answer:
+def result_of(case: ResultContext, state: State, judgement: Judgement) -> Result:
     """Say what the search's last state means."""
-    if case.believed is not None and not isinstance(state, Found):
+    if case.believed is not None and not isinstance(state, Boundary):
         return _unsettled(case, case.believed, state)
     if ends := _ends(case, judgement):
         return ends
     if not case.is_settled and (flaky := _flaky(case, judgement)):
         return flaky
     match state:
-        case Found(low=low, high=high) if case.broken.keys() & {low, high}:
+        case Boundary(low=low, high=high) if case.errors.keys() & {low, high}:
             return _stuck(case)  # it was not confirmed
-        case Found():
+        case Boundary():
             return _found(case, state, judgement)
-        case Mapped():
-            return mapped(case, state, judgement)
-        case Stopped():
+        case AllBoundaries():
+            return result_of_all(case, state, judgement)
+        case NoBoundary():
             return _stopped(case, state, judgement)
-        case Searching():
+        case Open():
             return _stuck(case)
         case _ as never:
             assert_never(never)
 
 
-def _ends(case: Case, judgement: Judgement) -> Answer | None:
+def _ends(case: ResultContext, judgement: Judgement) -> Result | None:
     """The answer when a named end is not what the user says of it."""
     good, bad = case.expectation.good, case.expectation.bad
     if case.doubtful and case.believed:
@@ -140,10 +140,10 @@ def _ends(case: Case, judgement: Judgement) -> Answer | None:
     return answer
 
 
-def _good_end(case: Case, key: int, ruling: Ruling) -> Answer | None:
+def _good_end(case: ResultContext, key: int, ruling: Ruling) -> Result | None:
     if ruling.outcome is Outcome.FAILED:
-        return Answer(
-            kind=AnswerKind.GOOD_END_FAILS,
+        return Result(
+            kind=ResultKind.GOOD_END_FAILS,
             message=f"the good end fails: {_ran(case, key, ruling)}",
             hint=_LOCKS_HINT
             if case.noun == "lock"
@@ -152,10 +152,10 @@ def _good_end(case: Case, key: int, ruling: Ruling) -> Answer | None:
     return _untestable_end(case, key, ruling, "good") if ruling.outcome is Outcome.UNTESTABLE else None
 
 
-def _bad_end(case: Case, key: int, ruling: Ruling) -> Answer | None:
+def _bad_end(case: ResultContext, key: int, ruling: Ruling) -> Result | None:
     if ruling.outcome is Outcome.PASSED:
-        return Answer(
-            kind=AnswerKind.NOT_REPRODUCED,
+        return Result(
+            kind=ResultKind.NOT_REPRODUCED,
             message=f"the bad end passes: {_ran(case, key, ruling)}",
             hint=_LOCKS_HINT
             if case.noun == "lock"
@@ -165,7 +165,7 @@ def _bad_end(case: Case, key: int, ruling: Ruling) -> Answer | None:
     return _untestable_end(case, key, ruling, "bad") if ruling.outcome is Outcome.UNTESTABLE else None
 
 
-def _turned_round(case: Case, believed: Believed, rulings: Mapping[int, Ruling]) -> Answer:
+def _turned_round(case: ResultContext, believed: BeliefUpdated, rulings: Mapping[int, Ruling]) -> Result:
     """One change that goes the other way explains all runs best, but not those of the ends themselves."""
     where = f"`{case.metric}` is beyond its limit" if case.metric else f"`{case.probe}` fails"
     old, new = believed.old, believed.new
@@ -178,17 +178,17 @@ def _turned_round(case: Case, believed: Believed, rulings: Mapping[int, Ruling])
         for key in sorted(case.doubtful)
     )
     every = "`--all` looks at every one; " if case.metric else ""
-    return Answer(
-        kind=AnswerKind.INCONCLUSIVE,
+    return Result(
+        kind=ResultKind.INCONCLUSIVE,
         message=f"the history may change more than once: {where} in {sides}, but in {' and '.join(ends)}",
         hint=f"{every}name ends with one change between them (`--good`, `--bad`)",
     )
 
 
-def _untestable_end(case: Case, key: int, ruling: Ruling, end: str) -> Answer:
+def _untestable_end(case: ResultContext, key: int, ruling: Ruling, end: str) -> Result:
     why = ruling.signature.shown if ruling.signature else "the probe cannot tell"
-    return Answer(
-        kind=AnswerKind.INCONCLUSIVE,
+    return Result(
+        kind=ResultKind.INCONCLUSIVE,
         message=f"the {end} end cannot be tested: {case.name(key)}: {why}",
         hint="another `--python` may help; what the locks lack, `--with` adds"
         if case.noun == "lock"
@@ -196,7 +196,7 @@ def _untestable_end(case: Case, key: int, ruling: Ruling, end: str) -> Answer:
     )
 
 
-def _ran(case: Case, key: int, ruling: Ruling) -> str:
+def _ran(case: ResultContext, key: int, ruling: Ruling) -> str:
     runs = ruling.passed + ruling.failed
     if case.metric:
         shown = f": {ruling.signature.shown}" if ruling.failed and ruling.signature else ""
@@ -210,23 +210,23 @@ def _ran(case: Case, key: int, ruling: Ruling) -> str:
     return f"`{case.probe}` failed on {case.name(key)} ({ruling.failed} of {plural(runs, 'run')}){how}"
 
 
-def _flaky(case: Case, judgement: Judgement) -> Answer | None:
+def _flaky(case: ResultContext, judgement: Judgement) -> Result | None:
     for key, ruling in judgement.rulings.items():
         if ruling.is_flaky:
             runs = plural(ruling.passed + ruling.failed, "run")
-            return Answer(
-                kind=AnswerKind.INCONCLUSIVE,
+            return Result(
+                kind=ResultKind.INCONCLUSIVE,
                 message=f"the probe is flaky: on {case.name(key)} it failed {ruling.failed} of {runs}",
                 hint="all changes of such a probe cannot be told apart; one can, without `--all`",
             )
     return None
 
 
-def _unsettled(case: Case, believed: Believed, state: State) -> Answer:
+def _unsettled(case: ResultContext, believed: BeliefUpdated, state: State) -> Result:
     """The probe contradicts itself, and no boundary came out of it."""
-    if isinstance(state, Stopped):
-        return Answer(
-            kind=AnswerKind.NOT_REPRODUCED,
+    if isinstance(state, NoBoundary):
+        return Result(
+            kind=ResultKind.NOT_REPRODUCED,
             message=f"{_as_often(case)} everywhere: {_failures(believed)}, "
             f"from {case.labels[0]} to {case.labels[-1]}",
             hint="the bug may be as old as the oldest one, or the probe may fail for a reason of its own",
@@ -234,24 +234,24 @@ def _unsettled(case: Case, believed: Believed, state: State) -> Answer:
     is_unshown = believed.no_change >= believed.probability
     told, hint = _unshown(case, believed) if is_unshown else _unplaced(case, believed)
     noisy = f"the samples of `{case.metric}` are noisy" if case.metric else "the probe is flaky"
-    return Answer(
-        kind=AnswerKind.INCONCLUSIVE,
+    return Result(
+        kind=ResultKind.INCONCLUSIVE,
         message=f"{noisy}, and {case.budget} did not {told}",
         hint=f"`--budget` allows for more, the same command goes on from there; {hint}",
     )
 
 
-def _as_often(case: Case) -> str:
+def _as_often(case: ResultContext) -> str:
     what = f"`{case.metric}` is beyond its limit" if case.metric else f"`{case.probe}` fails"
     return f"{what} as often"
 
 
-def _failures(believed: Believed) -> str:
+def _failures(believed: BeliefUpdated) -> str:
     old, new = believed.old, believed.new
     return f"{old.failed + new.failed} of {plural(old.runs + new.runs, 'run')}"
 
 
-def _unshown(case: Case, believed: Believed) -> tuple[str, str]:
+def _unshown(case: ResultContext, believed: BeliefUpdated) -> tuple[str, str]:
     """What is not known, and what to do, where nothing may have changed at all."""
     bad = "were beyond the limit" if case.metric else "failed"
     told = (
@@ -262,7 +262,7 @@ def _unshown(case: Case, believed: Believed) -> tuple[str, str]:
     return told, "the bug may be as old as the oldest release, or the probe may fail for a reason of its own"
 
 
-def _unplaced(case: Case, believed: Believed) -> tuple[str, str]:
+def _unplaced(case: ResultContext, believed: BeliefUpdated) -> tuple[str, str]:
     """The same where something changes, and it may be in one of several."""
     likely = f"{case.labels[believed.first]} to {case.labels[believed.last]}"
     among = f"with {believed.confidence:g} in one of {likely}"
@@ -276,16 +276,16 @@ def _unplaced(case: Case, believed: Believed) -> tuple[str, str]:
     return told, f"a probe that {more} needs less"
 
 
-def _found(case: Case, found: Found, judgement: Judgement) -> Answer:
+def _found(case: ResultContext, found: Boundary, judgement: Judgement) -> Result:
     if not found.skipped:
-        return Answer(kind=AnswerKind.FOUND, found=found)
-    if case.broken.keys() & set(found.skipped):
+        return Result(kind=ResultKind.FOUND, found=found)
+    if case.errors.keys() & set(found.skipped):
         return _stuck(case)
     rulings = (judgement.rulings.get(key) for key in found.skipped)
-    different = all(ruling is not None and ruling.different for ruling in rulings)
+    different = all(ruling is not None and ruling.fails_differently for ruling in rulings)
     among = listing((case.labels[key] for key in (*found.skipped, found.high)), most=6)
-    return Answer(
-        kind=AnswerKind.INCONCLUSIVE,
+    return Result(
+        kind=ResultKind.INCONCLUSIVE,
         message=f"the change is in one of {among}: "
         f"{plural(len(found.skipped), case.noun)} between the two sides cannot be tested",
         hint=_DIFFERENT_HINT if different else _UNTESTABLE_HINT,
@@ -308,19 +308,19 @@ _DIFFERENT_HINT = (
 _UNTESTABLE_HINT = "the table says why; another `--python` or `--deps` may make them testable"
 
 
-def mapped(case: Case, state: Mapped, judgement: Judgement) -> Answer:
+def result_of_all(case: ResultContext, state: AllBoundaries, judgement: Judgement) -> Result:
     """All changes; the newest of them is the boundary."""
     if state.changes:
         return replace(_found(case, state.changes[-1], judgement), mapped=state)
     reason = StopReason.ALL_NEW if judgement.new_is else StopReason.UNTESTABLE
-    return _stopped(case, Stopped(reason=reason), judgement)
+    return _stopped(case, NoBoundary(reason=reason), judgement)
 
 
-def _stopped(case: Case, stopped: Stopped, judgement: Judgement) -> Answer:
+def _stopped(case: ResultContext, stopped: NoBoundary, judgement: Judgement) -> Result:
     if stopped.reason is StopReason.UNTESTABLE:
         reasons = [r.signature.shown for r in judgement.rulings.values() if r.signature] or ["no reason"]
-        return Answer(
-            kind=AnswerKind.INCONCLUSIVE,
+        return Result(
+            kind=ResultKind.INCONCLUSIVE,
             message=f"no {case.each} could be tested: {reasons[-1]}",
             hint="name what the probe reports with `--metric`, or another one; every run has "
             "`wall`, `cpu` and `peak-memory`"
@@ -336,24 +336,24 @@ def _stopped(case: Case, stopped: Stopped, judgement: Judgement) -> Answer:
     bound = f" ({case.limit} is bad)" if case.limit else ""  # its unit may not be the one that was meant
     untestable = sum(1 for ruling in judgement.rulings.values() if ruling.verdict is Verdict.SKIP)
     others = f"; {plural(untestable, 'other')} could not be tested" if untestable else ""
-    return Answer(
-        kind=AnswerKind.NOT_REPRODUCED,
+    return Result(
+        kind=ResultKind.NOT_REPRODUCED,
         message=f"{what} on every {case.each} that was tested, from {between}{bound}{others}",
         hint=_NO_CHANGE_HINT + (_OLDER_HINT if untestable else ""),
     )
 
 
-def _stuck(case: Case) -> Answer:
+def _stuck(case: ResultContext) -> Result:
     """The search cannot go on: what it needs could not be asked, or does not answer."""
-    if not case.broken:
-        return Answer(
-            kind=AnswerKind.INCONCLUSIVE,
+    if not case.errors:
+        return Result(
+            kind=ResultKind.INCONCLUSIVE,
             message=f"some {plural(2, case.noun)[2:]} did not answer, and the change may be in one of them",
             hint=_UNTESTABLE_HINT,
         )
-    key, reason = next(iter(case.broken.items()))
-    return Answer(
-        kind=AnswerKind.UNAVAILABLE,
+    key, reason = next(iter(case.errors.items()))
+    return Result(
+        kind=ResultKind.UNAVAILABLE,
         message=f"nothing was learnt about {case.name(key)}: {reason}",
         hint="the answer depends on it; `bisect-asgi cache --clear` and the same command build it anew",
     )

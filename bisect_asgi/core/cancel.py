@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from bisect_asgi.core.errors import Cancelled
 
 
-class Lifeline:
+class CancelToken:
     """A trial's hold on the programs that it runs: cancelling it ends them, from any thread."""
 
     def __init__(self) -> None:
@@ -35,8 +35,8 @@ class Lifeline:
             raise Cancelled
 
     @contextmanager
-    def holding(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Call `stop` if the lifeline is cancelled meanwhile, or was already."""
+    def on_cancel(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Call `stop` if the token is cancelled meanwhile, or was already."""
         with self._lock:
             self._stops.append(stop)
             cancelled = self._cancelled

@@ -11,11 +11,11 @@ from typing import TypeVar, get_args
 
 import msgspec
 
-from bisect_asgi.core.events import Event, Staged, unstaged
+from bisect_asgi.core.events import Event, StageEvent, unstaged
 
 T = TypeVar("T")
 
-_EVENTS = {kind.__name__: kind for kind in get_args(Event) if kind is not Staged}
+_EVENTS = {kind.__name__: kind for kind in get_args(Event) if kind is not StageEvent}
 
 
 class Unreadable(ValueError):
@@ -53,7 +53,7 @@ def convert(value: object, kind: type[T]) -> T:
 
 def event_to_json(event: Event) -> bytes:
     """Write an event as one line of JSON (without the line's end)."""
-    stage = {"stage": event.stage} if isinstance(event, Staged) else {}
+    stage = {"stage": event.stage} if isinstance(event, StageEvent) else {}
     inner = unstaged(event)
     return msgspec.json.encode({"event": type(inner).__name__, **stage, **msgspec.to_builtins(inner)})
 
@@ -70,7 +70,7 @@ def event_from_json(line: bytes | str) -> Event:
         raise Unreadable("unknown event")
     stage = fields.pop("stage", None)
     event: Event = convert(fields, kind)
-    return event if stage is None else Staged(stage=convert(stage, int), event=event)
+    return event if stage is None else StageEvent(stage=convert(stage, int), event=event)
 
 
 def digest(*parts: object) -> str:

@@ -12,8 +12,8 @@ from enum import StrEnum
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.model import (
     CulpritKind,
+    Excluded,
     Interpreter,
-    LeftOut,
     Move,
     Outcome,
     Ruling,
@@ -93,7 +93,7 @@ class CandidateListed(Struct, frozen=True, kw_only=True):
 
     version: str
     uploaded: datetime | None
-    not_after: datetime | None = None
+    exclude_newer: datetime | None = None
     """The limit of its dependencies' dates."""
     python: str | None = None
     """Its interpreter's version."""
@@ -107,12 +107,12 @@ class CandidatesListed(Struct, frozen=True, kw_only=True):
     """What the search looks at, oldest first, and which releases it does not look at."""
 
     candidates: tuple[CandidateListed, ...]
-    left_out: tuple[LeftOut, ...]
+    excluded: tuple[Excluded, ...]
     grows: bool = False
     """The candidates that were listed before are the first of these; else what was seen of them is void."""
 
 
-class AskedAnew(Struct, frozen=True, kw_only=True):
+class ObservationsReset(Struct, frozen=True, kw_only=True):
     """The candidates are observed otherwise from here on: what was seen of them so far does not count."""
 
 
@@ -169,7 +169,7 @@ class PreparationEnded(Struct, frozen=True, kw_only=True):
     is_cancelled: bool = False
 
 
-class Judged(Struct, frozen=True, kw_only=True):
+class RulingsChanged(Struct, frozen=True, kw_only=True):
     """What the observations say so far; the last one of a log is the one that counts."""
 
     rulings: tuple[tuple[int, Ruling], ...]
@@ -181,7 +181,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     """Candidates between `low` and `high` that nothing is known of."""
 
 
-class Believed(Struct, frozen=True, kw_only=True):
+class BeliefUpdated(Struct, frozen=True, kw_only=True):
     """Where the change most probably is, of a probe whose runs contradict each other; the last one counts."""
 
     low: int
@@ -207,7 +207,7 @@ class Confirmed(Struct, frozen=True, kw_only=True):
     high: int
     runs: int
     """How many they are."""
-    luck: float
+    error_bound: float
     """Bounds how often a search would end with as much agreement and be wrong, whatever the failure rates."""
 
 
@@ -256,7 +256,7 @@ class LevelsFound(Struct, frozen=True, kw_only=True):
     """Beside a creep, from which to which value each step goes, without what the creep adds."""
 
 
-class Noted(Struct, frozen=True, kw_only=True):
+class Note(Struct, frozen=True, kw_only=True):
     """Something that the user should know of how the answer came about."""
 
     text: str
@@ -266,7 +266,7 @@ class ShownSet(Struct, frozen=True, kw_only=True):
     """Distributions that are shown to carry a change by themselves."""
 
     moved: tuple[Move, ...]
-    along: tuple[Move, ...] = ()
+    pulled_in: tuple[Move, ...] = ()
     """What they do not run without, and what does not carry the change by itself."""
     doubtful: tuple[str, ...] = ()
     """Names of those among `moved` of which it could not be shown that they matter."""
@@ -324,7 +324,7 @@ class Compared(Struct, frozen=True, kw_only=True):
     """Why nothing could be compared."""
 
 
-class Staged(Struct, frozen=True, kw_only=True):
+class StageEvent(Struct, frozen=True, kw_only=True):
     """An event of a search inside the run: for what carries the change, or into its commits.
 
     A stage's own events are those of a run of its own, from `RunStarted` to `RunFinished`.
@@ -334,7 +334,7 @@ class Staged(Struct, frozen=True, kw_only=True):
     event: Event
 
 
-class AnswerKind(StrEnum):
+class ResultKind(StrEnum):
     """How a run ended."""
 
     FOUND = "found"
@@ -349,7 +349,7 @@ class AnswerKind(StrEnum):
     @property
     def exit_code(self) -> ExitCode:
         """The command's exit code for this answer."""
-        return ExitCode.USAGE if self is AnswerKind.NOT_ASKED else ExitCode[self.name]
+        return ExitCode.USAGE if self is ResultKind.NOT_ASKED else ExitCode[self.name]
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -363,7 +363,7 @@ class Change(Struct, frozen=True, kw_only=True):
 class RunFinished(Struct, frozen=True, kw_only=True):
     """The answer; the last event of every log that was not cut off."""
 
-    kind: AnswerKind
+    kind: ResultKind
     elapsed_s: float
     low: int | None = None
     """The last candidate of the older side; with `high` only where a boundary was found."""
@@ -374,7 +374,7 @@ class RunFinished(Struct, frozen=True, kw_only=True):
     """Every change that was found, oldest first, where all were looked for."""
     shortest: int | None = None
     """Any state that lasted for at least so many releases was seen; None: one change was looked for."""
-    left_between: tuple[str, ...] = ()
+    excluded_between: tuple[str, ...] = ()
     """Releases between `low` and `high` that were left out: the change may be in one of them."""
     message: str = ""
     """Why there is no boundary; empty where there is one."""
@@ -383,14 +383,14 @@ class RunFinished(Struct, frozen=True, kw_only=True):
 
 def unstaged(event: Event) -> Event:
     """The event itself, whichever stage it is of."""
-    return event.event if isinstance(event, Staged) else event
+    return event.event if isinstance(event, StageEvent) else event
 
 
 Event = (
     RunStarted
     | InterpreterChosen
     | CandidatesListed
-    | AskedAnew
+    | ObservationsReset
     | TrialStarted
     | TrialProgressed
     | OutputSeen
@@ -398,13 +398,13 @@ Event = (
     | TrialCancelled
     | PreparationStarted
     | PreparationEnded
-    | Judged
-    | Believed
+    | RulingsChanged
+    | BeliefUpdated
     | Confirmed
     | EndsSampled
     | LevelsFound
-    | Noted
-    | Staged
+    | Note
+    | StageEvent
     | Explained
     | Compared
     | RunFinished

@@ -22,7 +22,7 @@ class Outcome(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     UNTESTABLE = "untestable"
-    BROKEN = "broken"
+    ERROR = "error"
     """We could not ask: nothing was learnt about the candidate. Never a verdict."""
 
 
@@ -147,7 +147,7 @@ class Release(Struct, frozen=True, kw_only=True):
         return None if None in reasons or not reasons else reasons[0]
 
 
-class LeftOut(Struct, frozen=True, kw_only=True):
+class Excluded(Struct, frozen=True, kw_only=True):
     """A release that is no candidate, and why."""
 
     version: str
@@ -212,11 +212,11 @@ class Commit(Struct, frozen=True, kw_only=True):
     """In UTC."""
 
 
-class Exemption(Struct, frozen=True, kw_only=True):
+class ExcludeNewerPackage(Struct, frozen=True, kw_only=True):
     """A project whose files may be newer than the spec's limit: up to `not_after`, or any when None."""
 
     name: str
-    not_after: datetime | None = None
+    exclude_newer: datetime | None = None
 
 
 class EnvironmentSpec(Struct, frozen=True, kw_only=True):
@@ -227,17 +227,17 @@ class EnvironmentSpec(Struct, frozen=True, kw_only=True):
     """PEP 508 strings: the candidate's own and those that the user holds."""
     constraints: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
-    not_after: datetime | None = None
+    exclude_newer: datetime | None = None
     """Resolve as if nothing had been uploaded after this moment; None: no limit."""
-    exempt: tuple[Exemption, ...] = ()
+    exclude_newer_package: tuple[ExcludeNewerPackage, ...] = ()
     """Projects outside that limit: what is under test, and what the user pins."""
     held: tuple[str, ...] = ()
     """Those of `requirements` that are held; what they need may be newer when nothing else resolves."""
-    held_not_after: datetime | None = None
+    held_exclude_newer: datetime | None = None
     """The limit of what held requirements need, in that case."""
     commit: Commit | None = None
     """What is built from a repository, and replaces the releases of its project."""
-    proves: Distribution | None = None
+    must_install: Distribution | None = None
     """What must be installed at exactly this version, or the environment is not what it says."""
 
 
@@ -318,7 +318,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     """Stacks of all threads at the moment of a time-out."""
     units: dict[str, str] = field(default_factory=dict)
     """The base units of `metrics`, where they are known: `s`, `B`, `1/s`, `%` (the metric is a share)."""
-    busy: float | None = None
+    other_load: float | None = None
     """How many processor cores other programs kept busy meanwhile; None: not measured."""
     is_warm_up: bool = False
     """It was made to warm caches and is no sample."""
@@ -335,7 +335,7 @@ class BuiltEnvironment(Struct, frozen=True, kw_only=True):
     """How the set was resolved, such as `as of the date, wheels only`."""
 
 
-class Measuring(Struct, frozen=True, kw_only=True):
+class SamplingMode(Struct, frozen=True, kw_only=True):
     """How the runs of a measured probe are made: one at a time on each machine, next to a reference's."""
 
     needs_warm_up: bool = True
@@ -351,23 +351,23 @@ class TrialRequest(Struct, frozen=True, kw_only=True):
     label: str
     spec: EnvironmentSpec
     probe: Probe
-    already: int = 0
+    known_runs: int = 0
     """How many observations the asker has; they are not asked for again."""
     runs: int = 1
     """How many more are wanted; recorded ones count."""
-    abreast: int = 1
+    parallel: int = 1
     """So many of them may run side by side; samples are taken one by one."""
     fresh: bool = False
     """Ignore what the store remembers of earlier runs."""
     stage: int = 0
     """Which search of the run it is for; 0: the first."""
-    measuring: Measuring | None = None
+    sampling: SamplingMode | None = None
     """How samples are taken; None: the probe passes or fails."""
 
     @property
     def reference(self) -> EnvironmentSpec | None:
         """What is run next to each sample; None: nothing is."""
-        return self.measuring.reference if self.measuring else None
+        return self.sampling.reference if self.sampling else None
 
 
 class Trial(Struct, frozen=True, kw_only=True):
@@ -394,7 +394,7 @@ class Ruling(Struct, frozen=True, kw_only=True):
     verdict: Verdict
     outcome: Outcome
     signature: Signature | None = None
-    different: bool = False
+    fails_differently: bool = False
     """It fails, but not as the bad end does."""
     passed: int = 0
     failed: int = 0

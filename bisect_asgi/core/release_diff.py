@@ -10,7 +10,7 @@ from enum import StrEnum
 from bisect_asgi.core.records import Struct
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """What a file holds; only text has a diff."""
 
     TEXT = "text"
@@ -19,7 +19,7 @@ class Kind(StrEnum):
     LARGE = "large"
 
 
-class Change(StrEnum):
+class ChangeKind(StrEnum):
     """What became of a file, or of a requirement."""
 
     ADDED = "added"
@@ -51,7 +51,7 @@ class ContentFile(Struct, frozen=True, kw_only=True):
     digest: str
     """SHA-256, hexadecimal."""
     size_bytes: int
-    kind: Kind
+    kind: FileKind
     text: str | None = None
     """None: it is no text, or generated, or too large."""
 
@@ -86,8 +86,8 @@ class FileChange(Struct, frozen=True, kw_only=True):
 
     path: str
     """In the newer release; in the older one, where it was removed."""
-    change: Change
-    kind: Kind
+    change: ChangeKind
+    kind: FileKind
     old_path: str | None = None
     """Where it was, when it moved."""
     old_bytes: int | None = None

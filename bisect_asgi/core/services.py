@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from typing import Protocol
 
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     Commit,
@@ -24,12 +24,12 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.release_diff import Contents
-from bisect_asgi.core.releases.select import Usable
+from bisect_asgi.core.releases.select import TargetPython
 
 Emit = Callable[[events.Event], None]
 ReleasesOf = Callable[[str], Sequence[Release]]
-RunTrial = Callable[[TrialRequest, Lifeline], Trial]
-Prepare = Callable[[TrialRequest, Lifeline], dict[Step, float]]
+RunTrial = Callable[[TrialRequest, CancelToken], Trial]
+Prepare = Callable[[TrialRequest, CancelToken], dict[Step, float]]
 """Builds the environment of a trial; returns the seconds of each step."""
 
 
@@ -93,13 +93,13 @@ class Sources(Struct, frozen=True, kw_only=True):
 
     releases_of: ReleasesOf
     """Asks the index for a project's releases."""
-    interpreters: Callable[[], Sequence[Usable]]
+    interpreters: Callable[[], Sequence[TargetPython]]
     """Finds the interpreters of this machine."""
-    interpreter: Callable[[str], Usable]
+    interpreter: Callable[[str], TargetPython]
     """Finds the interpreter that the user names."""
-    usable: Callable[[Interpreter], Usable]
+    target: Callable[[Interpreter], TargetPython]
     """Says what an interpreter can install."""
-    downloadable: Callable[[], Sequence[Usable]]
+    downloadable: Callable[[], Sequence[TargetPython]]
     """Lists the interpreters that uv could download."""
     resolve: Callable[[EnvironmentSpec], tuple[Distribution, ...]]
     """Says what an environment would have in it; raises Unresolvable or BuildFailed."""

@@ -26,8 +26,8 @@ def is_named(explained: Explained, label: str) -> bool:
 def _because(first: Explained) -> str:
     match first.kind:
         case CulpritKind.PACKAGE:
-            along = first.sets[0].along
-            return f", by itself, with {_names(along)} that it needs" if along else ", by itself"
+            pulled_in = first.sets[0].pulled_in
+            return f", by itself, with {_names(pulled_in)} that it needs" if pulled_in else ", by itself"
         case CulpritKind.DEPENDENCY:
             return f", {_carrier(first, first.sets[0])}"
         case CulpritKind.TOGETHER:
@@ -47,9 +47,9 @@ def sentences(explained: Explained, *, word: str) -> tuple[str, ...]:
     said = ["with that taken back, it fails otherwise:"] if explained.is_further else []
     said += [] if _is_own_with_others(explained) else [_kind(explained, word)]
     for shown in explained.sets:
-        if shown.along and not shown.doubtful:
+        if shown.pulled_in and not shown.doubtful:
             said.append(
-                f"{_names(shown.moved)} needs {_names(shown.along)}, "
+                f"{_names(shown.moved)} needs {_names(shown.pulled_in)}, "
                 f"and with that alone {explained.old} is not {word}"
             )
         if shown.is_cut_short:
@@ -63,7 +63,7 @@ def sentences(explained: Explained, *, word: str) -> tuple[str, ...]:
 
 def _is_own_with_others(explained: Explained) -> bool:
     """The package itself, which runs only with what came along: nothing is known of it alone."""
-    return explained.kind is CulpritKind.PACKAGE and bool(explained.sets[0].along)
+    return explained.kind is CulpritKind.PACKAGE and bool(explained.sets[0].pulled_in)
 
 
 def _kind(explained: Explained, word: str) -> str:

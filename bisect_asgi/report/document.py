@@ -8,17 +8,17 @@ from packaging.version import Version
 
 from bisect_asgi.core import codec, events
 from bisect_asgi.core.errors import ExitCode, UsageError
-from bisect_asgi.core.events import AnswerKind
-from bisect_asgi.core.model import Interpreter, LeftOut, Trial
+from bisect_asgi.core.events import ResultKind
+from bisect_asgi.core.model import Excluded, Interpreter, Trial
 from bisect_asgi.core.plan.plan import DATE, LOCKS, PYTHON
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.text import listing
 from bisect_asgi.report import culprit as reasons
 from bisect_asgi.report.reproduce import reproduce
 from bisect_asgi.report.rows import (
-    Boundary,
-    Ends,
-    Level,
+    NamedLevel,
+    ReportedBoundary,
+    ReportedEnds,
     Row,
     boundary_of,
     ends_of,
@@ -30,10 +30,10 @@ from bisect_asgi.report.rows import (
 )
 from bisect_asgi.report.timings import Timings, measure
 
-SCHEMA = "bisect-asgi.report/1"
+SCHEMA = "bisect-asgi.report/2"
 
 
-class ReportedChange(Struct, frozen=True, kw_only=True):
+class NamedBoundary(Struct, frozen=True, kw_only=True):
     """The last release before a change, the first after it, and the latter's verdict."""
 
     last: str
@@ -47,7 +47,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
     schema: str = SCHEMA
     exit_code: ExitCode
-    kind: AnswerKind
+    kind: ResultKind
     headline: str
     """The answer as one sentence."""
     hint: str | None
@@ -63,21 +63,21 @@ class Report(Struct, frozen=True, kw_only=True):
     """The first one that does not."""
     gap: tuple[str, ...] = ()
     """Untestable releases between the two."""
-    left_between: tuple[str, ...] = ()
+    excluded_between: tuple[str, ...] = ()
     """Releases between the two that were left out; `left_out` says why."""
     contradictions: tuple[str, ...] = ()
     """Older releases that answer as the newer ones do: the history changes more than once."""
-    changes: tuple[ReportedChange, ...] = ()
+    changes: tuple[NamedBoundary, ...] = ()
     """Every change that is known of, oldest first."""
     shortest: int | None = None
     """Any state that lasted for at least so many releases has been seen; null: only one was looked for."""
-    boundary: Boundary | None = None
+    boundary: ReportedBoundary | None = None
     """How sure the boundary is, where that is known; the most probable one where none was found."""
-    luck: float | None = None
+    error_bound: float | None = None
     """Where all runs agree: how often, at most, a search would end so by luck and be wrong."""
-    ends: Ends | None = None
+    ends: ReportedEnds | None = None
     """The samples of both ends of a metric, and the limit that was set between them."""
-    levels: tuple[Level, ...] = ()
+    levels: tuple[NamedLevel, ...] = ()
     """All levels of a metric, oldest first, where they were looked for."""
     creep: float | None = None
     """The metric creeps: by how much in all, without steps."""
@@ -99,7 +99,7 @@ class Report(Struct, frozen=True, kw_only=True):
     timings: Timings | None = None
     """Where the time went, that of the stages included; null in a stage, and where the log has no dates."""
     rows: tuple[Row, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
     reproduce: tuple[tuple[str, str], ...] = ()
     """A version of either side, and the command that runs the probe on it with uv alone."""
 
@@ -125,15 +125,15 @@ class _State(Struct):
     plan: events.RunStarted | None = None
     interpreter: events.InterpreterChosen | None = None
     listed: events.CandidatesListed = field(
-        default_factory=lambda: events.CandidatesListed(candidates=(), left_out=())
+        default_factory=lambda: events.CandidatesListed(candidates=(), excluded=())
     )
     notes: list[str] = field(default_factory=list)
     stages: dict[int, list[events.Event]] = field(default_factory=dict)
     why: list[events.Explained] = field(default_factory=list)
     compared: list[events.Compared] = field(default_factory=list)
     trials: dict[int, list[Trial]] = field(default_factory=dict)
-    judged: events.Judged | None = None
-    believed: events.Believed | None = None
+    judged: events.RulingsChanged | None = None
+    believed: events.BeliefUpdated | None = None
     confirmed: events.Confirmed | None = None
     ends: events.EndsSampled | None = None
     levels: events.LevelsFound | None = None
@@ -150,11 +150,11 @@ class _State(Struct):
                 self.listed = event
                 if not event.grows:
                     self._forget()
-            case events.AskedAnew():
+            case events.ObservationsReset():
                 self._forget()
             case events.TrialFinished(trial=trial):
                 self.trials.setdefault(trial.key, []).append(trial)
-            case events.Judged():
+            case events.RulingsChanged():
                 self.judged = event
             case events.RunFinished():
                 self.finished = event
@@ -168,7 +168,7 @@ class _State(Struct):
 
     def _take_reason(self, event: events.Event) -> None:
         match event:
-            case events.Believed():
+            case events.BeliefUpdated():
                 self.believed = event
             case events.Confirmed():
                 self.confirmed = event
@@ -176,9 +176,9 @@ class _State(Struct):
                 self.ends = event
             case events.LevelsFound():
                 self.levels = event
-            case events.Noted(text=text):
+            case events.Note(text=text):
                 self.notes.append(text)
-            case events.Staged(stage=stage, event=inner):
+            case events.StageEvent(stage=stage, event=inner):
                 self.stages.setdefault(stage, []).append(inner)
             case events.Explained():
                 self.why.append(event)
@@ -209,7 +209,7 @@ def _fold(log: Iterable[events.Event]) -> Report:
 
 def _report(state: _State, plan: events.RunStarted) -> Report:
     finished = state.finished or events.RunFinished(
-        kind=AnswerKind.INTERRUPTED, elapsed_s=0.0, message="the log ends before the run does"
+        kind=ResultKind.INTERRUPTED, elapsed_s=0.0, message="the log ends before the run does"
     )
     rulings = dict(state.judged.rulings) if state.judged else {}
     plan = replace(plan, limit=plan.limit or limit_of(state.ends))
@@ -234,12 +234,12 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
         last=last,
         first=first,
         gap=tuple(versions[key] for key in finished.skipped),
-        left_between=finished.left_between,
+        excluded_between=finished.excluded_between,
         contradictions=tuple(versions[key] for key in finished.contradictions),
         changes=_changes(finished, rows),
         shortest=finished.shortest,
         boundary=boundary_of(state.believed, labels) if state.believed else None,
-        luck=_luck(state.confirmed, finished),
+        error_bound=_luck(state.confirmed, finished),
         ends=ends_of(state.ends, labels) if state.ends else None,
         levels=levels_of(state.levels, labels) if state.levels else (),
         creep=state.levels.creep if state.levels else None,
@@ -251,7 +251,7 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
         stages=tuple(replace(_fold(inner), stage=stage) for stage, inner in state.stages.items()),
         elapsed_s=finished.elapsed_s,
         rows=rows,
-        left_out=state.listed.left_out,
+        excluded=state.listed.excluded,
     )
     return _completed(report, finished.message)
 
@@ -260,14 +260,14 @@ def _luck(confirmed: events.Confirmed | None, finished: events.RunFinished) -> f
     """That of the boundary which was found in the end."""
     if confirmed is None or (confirmed.low, confirmed.high) != (finished.low, finished.high):
         return None
-    return confirmed.luck
+    return confirmed.error_bound
 
 
 def _completed(report: Report, message: str) -> Report:
     """Add what follows from the rows: the sentence, the commands, the affected releases."""
     first = report.row(report.first)
     headline = message
-    if report.kind is AnswerKind.FOUND and first:
+    if report.kind is ResultKind.FOUND and first:
         headline = _sentence(report, first)
     sides = [row for row in (report.row(report.last), first) if row]
     commands = tuple((row.version, _reproduce(report.plan, row)) for row in sides)
@@ -296,7 +296,7 @@ def _sentence(report: Report, first: Row) -> str:
 
 
 def _is_found(stage: Report) -> bool:
-    is_found = stage.kind is AnswerKind.FOUND and stage.first is not None and not stage.gap
+    is_found = stage.kind is ResultKind.FOUND and stage.first is not None and not stage.gap
     return is_found and stage.plan.noun in ("release", "commit")
 
 
@@ -313,7 +313,7 @@ def _of_stage(stage: Report) -> str:
 
 def _left_between(report: Report) -> str:
     """A remark where the change may be in a release that was left out."""
-    between = report.left_between
+    between = report.excluded_between
     return f" ({listing(between)} before it left out)" if between else ""
 
 
@@ -341,12 +341,12 @@ def _last_known(words: Sequence[str]) -> list[str]:
     return found
 
 
-def _changes(finished: events.RunFinished, rows: tuple[Row, ...]) -> tuple[ReportedChange, ...]:
+def _changes(finished: events.RunFinished, rows: tuple[Row, ...]) -> tuple[NamedBoundary, ...]:
     changes = finished.changes
     if not changes and finished.low is not None and finished.high is not None:
         changes = (events.Change(low=finished.low, high=finished.high, skipped=finished.skipped),)
     return tuple(
-        ReportedChange(
+        NamedBoundary(
             last=rows[change.low].version,
             first=rows[change.high].version,
             verdict=rows[change.high].verdict,

@@ -37,12 +37,12 @@ class Row(Struct, frozen=True, kw_only=True):
     remembered: int = 0
     """Runs that an earlier command had made."""
     signature: Signature | None = None
-    different: bool = False
+    fails_differently: bool = False
     """It fails otherwise than the bad end does."""
     step: str = ""
     """Which step of the fall-back resolved its environment."""
     distributions: tuple[Distribution, ...] = ()
-    not_after: datetime | None = None
+    exclude_newer: datetime | None = None
     python: str | None = None
     """The version of its interpreter."""
     source: str | None = None
@@ -104,10 +104,10 @@ def row_of(
         failed=failed,
         remembered=sum(_is_run(run) for trial in trials for run in trial.observations[: trial.remembered]),
         signature=shown,
-        different=ruling.different if ruling else False,
+        fails_differently=ruling.fails_differently if ruling else False,
         step=environment.step if environment else "",
         distributions=environment.distributions if environment else (),
-        not_after=candidate.not_after,
+        exclude_newer=candidate.exclude_newer,
         python=candidate.python,
         is_exact=candidate.is_exact,
         source=candidate.source,
@@ -141,7 +141,7 @@ def _verdict(
 def _is_run(run: Observation) -> bool:
     """Whether it is to be counted: a candidate without an environment was not run."""
     was_started = run.exit_code is not None or run.wall_s > 0
-    return was_started and not run.is_warm_up and run.outcome is not Outcome.BROKEN
+    return was_started and not run.is_warm_up and run.outcome is not Outcome.ERROR
 
 
 def _counted(runs: Sequence[Observation]) -> tuple[int, int]:
@@ -158,7 +158,7 @@ def word(plan: events.RunStarted, outcome: Outcome) -> str:
     return words.get(outcome, "skip")
 
 
-class Boundary(Struct, frozen=True, kw_only=True):
+class ReportedBoundary(Struct, frozen=True, kw_only=True):
     """Where the change is most probably, and how sure that is."""
 
     last: str
@@ -175,7 +175,7 @@ class Boundary(Struct, frozen=True, kw_only=True):
     """Probability that nothing changes at all."""
 
 
-class Ends(Struct, frozen=True, kw_only=True):
+class ReportedEnds(Struct, frozen=True, kw_only=True):
     """The samples of both ends, and the limit that follows from them."""
 
     metric: str
@@ -194,7 +194,7 @@ class Ends(Struct, frozen=True, kw_only=True):
     below: float | None
 
 
-class Level(Struct, frozen=True, kw_only=True):
+class NamedLevel(Struct, frozen=True, kw_only=True):
     """Neighbouring candidates of one level."""
 
     first: str
@@ -202,9 +202,9 @@ class Level(Struct, frozen=True, kw_only=True):
     value: float
 
 
-def boundary_of(believed: events.Believed, labels: Sequence[str]) -> Boundary:
+def boundary_of(believed: events.BeliefUpdated, labels: Sequence[str]) -> ReportedBoundary:
     """The most probable boundary by its versions."""
-    return Boundary(
+    return ReportedBoundary(
         last=labels[believed.low],
         first=labels[believed.high],
         probability=believed.probability,
@@ -216,9 +216,9 @@ def boundary_of(believed: events.Believed, labels: Sequence[str]) -> Boundary:
     )
 
 
-def ends_of(sampled: events.EndsSampled, labels: Sequence[str]) -> Ends:
+def ends_of(sampled: events.EndsSampled, labels: Sequence[str]) -> ReportedEnds:
     """Both ends by their versions."""
-    return Ends(
+    return ReportedEnds(
         metric=sampled.metric,
         unit=sampled.unit,
         old=labels[sampled.low],
@@ -239,10 +239,11 @@ def limit_of(sampled: events.EndsSampled | None) -> str:
     return Limit(metric=sampled.metric, unit=sampled.unit, above=sampled.above, below=sampled.below).bound
 
 
-def levels_of(found: events.LevelsFound, labels: Sequence[str]) -> tuple[Level, ...]:
+def levels_of(found: events.LevelsFound, labels: Sequence[str]) -> tuple[NamedLevel, ...]:
     """The levels by their versions."""
     return tuple(
-        Level(first=labels[level.first], last=labels[level.last], value=level.value) for level in found.levels
+        NamedLevel(first=labels[level.first], last=labels[level.last], value=level.value)
+        for level in found.levels
     )
 
 

@@ -148,7 +148,7 @@ class _Reader:
 
     def take(self, event: events.Event) -> None:
         """Take in one event."""
-        stage = event.stage if isinstance(event, events.Staged) else 0
+        stage = event.stage if isinstance(event, events.StageEvent) else 0
         inner = events.unstaged(event)
         search = self.searches.setdefault(stage, _Search())
         if (at_s := getattr(inner, "at_s", None)) is not None:
@@ -195,16 +195,16 @@ def _take_knowledge(event: events.Event, search: _Search) -> None:
             search.labels = tuple(each.version for each in listed)
             if not grows:
                 search.known, search.low, search.high = set(), None, None
-        case events.AskedAnew():
+        case events.ObservationsReset():
             search.known = set()
         case events.TrialFinished(trial=trial):
             search.known.add(trial.key)
-        case events.Judged(low=low, high=high):
+        case events.RulingsChanged(low=low, high=high):
             # While runs are only repeated, no search says where the bracket is.
             search.low = search.low if low is None else low
             search.high = search.high if high is None else high
             search.sides |= {key for key in (low, high) if key is not None}
-        case events.Believed() | events.LevelsFound():
+        case events.BeliefUpdated() | events.LevelsFound():
             search.is_straight = False
         case events.RunFinished():
             search.answer = {key for key in (event.low, event.high, *event.skipped) if key is not None}

@@ -6,23 +6,23 @@ from collections.abc import Sequence
 
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import BisectError, ExitCode
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.plan.plan import RELEASES, Claim
 from bisect_asgi.core.plan.suites import Agreement, SeenChange, agreement, worst
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import plural
 from bisect_asgi.report import culprit as reasons
-from bisect_asgi.report.document import Report, ReportedChange
+from bisect_asgi.report.document import NamedBoundary, Report
 
-SCHEMA = "bisect-asgi.suite/1"
+SCHEMA = "bisect-asgi.suite/2"
 
 _WORDS = {
-    AnswerKind.NOT_REPRODUCED: "not reproduced",
-    AnswerKind.GOOD_END_FAILS: "good end fails",
-    AnswerKind.INCONCLUSIVE: "cannot tell",
-    AnswerKind.UNAVAILABLE: "unavailable",
-    AnswerKind.INTERRUPTED: "interrupted",
-    AnswerKind.NOT_ASKED: "not asked",
+    ResultKind.NOT_REPRODUCED: "not reproduced",
+    ResultKind.GOOD_END_FAILS: "good end fails",
+    ResultKind.INCONCLUSIVE: "cannot tell",
+    ResultKind.UNAVAILABLE: "unavailable",
+    ResultKind.INTERRUPTED: "interrupted",
+    ResultKind.NOT_ASKED: "not asked",
 }
 
 
@@ -74,7 +74,7 @@ def render_json(report: SuiteReport) -> str:
 
 def row_of(name: str, report: Report, claim: Claim | None, *, log: str = "") -> SuiteRow:
     """The row of a probe whose session ended, however it did."""
-    is_found = report.kind is AnswerKind.FOUND
+    is_found = report.kind is ResultKind.FOUND
     return SuiteRow(
         probe=name,
         package=report.plan.project,
@@ -95,7 +95,7 @@ def row_of(name: str, report: Report, claim: Claim | None, *, log: str = "") -> 
 def row_of_error(name: str, error: BisectError, *, package: str = "") -> SuiteRow:
     """The row of a probe that could not be asked."""
     is_usage = error.exit_code is ExitCode.USAGE
-    word = _WORDS[AnswerKind.NOT_ASKED if is_usage else AnswerKind.UNAVAILABLE]
+    word = _WORDS[ResultKind.NOT_ASKED if is_usage else ResultKind.UNAVAILABLE]
     code = ExitCode(error.exit_code)
     return SuiteRow(
         probe=name, package=package, exit_code=code, answer=word, problem=str(error), hint=error.hint
@@ -112,14 +112,14 @@ def row_of_bug(name: str, error: Exception, *, package: str) -> SuiteRow:
 
 def row_not_begun(name: str, package: str) -> SuiteRow:
     """The row of a probe whose turn had not come when the suite was interrupted."""
-    word = _WORDS[AnswerKind.INTERRUPTED]
+    word = _WORDS[ResultKind.INTERRUPTED]
     return SuiteRow(probe=name, package=package, exit_code=ExitCode.INTERRUPTED, answer=word)
 
 
 def _answer(report: Report) -> str:
-    if report.kind is AnswerKind.FOUND or (report.kind is AnswerKind.INTERRUPTED and report.first):
+    if report.kind is ResultKind.FOUND or (report.kind is ResultKind.INTERRUPTED and report.first):
         found = _found(report)
-        return found if report.kind is AnswerKind.FOUND else f"interrupted behind {found}"
+        return found if report.kind is ResultKind.FOUND else f"interrupted behind {found}"
     return _WORDS[report.kind]
 
 
@@ -140,10 +140,10 @@ def _agreement(claim: Claim, report: Report) -> Agreement | None:
     return agreement(claim, [_seen(change, report) for change in report.changes])
 
 
-def _seen(change: ReportedChange, report: Report) -> SeenChange:
-    left_out = report.left_between if change.first == report.first else ()
+def _seen(change: NamedBoundary, report: Report) -> SeenChange:
+    excluded = report.excluded_between if change.first == report.first else ()
     return SeenChange(
         first=change.first,
         is_fix=change.verdict == report.plan.term_old,
-        others=(*change.gap, *left_out),
+        others=(*change.gap, *excluded),
     )

@@ -14,7 +14,7 @@ from concurrent.futures import Executor, Future, InvalidStateError, ThreadPoolEx
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import World
 
@@ -29,11 +29,11 @@ class Interruptible(Executor):
     def __init__(self, shared: Executor) -> None:
         self._shared = shared
         self._lock = threading.Lock()
-        self._flights: dict[Future[Any], tuple[Future[Any], list[Lifeline]]] = {}
+        self._flights: dict[Future[Any], tuple[Future[Any], list[CancelToken]]] = {}
         self._is_interrupted = False
 
     def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have the shared executor make a call; what of its arguments is a lifeline stops it.
+        """Have the shared executor make a call; what of its arguments is a token stops it.
 
         Raises:
             KeyboardInterrupt: the session was interrupted.
@@ -43,8 +43,8 @@ class Interruptible(Executor):
             if self._is_interrupted:
                 raise KeyboardInterrupt
             inner = self._shared.submit(call, *args, **kwargs)
-            lifelines = [argument for argument in args if isinstance(argument, Lifeline)]
-            self._flights[outer] = (inner, lifelines)
+            tokens = [argument for argument in args if isinstance(argument, CancelToken)]
+            self._flights[outer] = (inner, tokens)
         inner.add_done_callback(lambda done: _pass_on(done, outer))
         outer.add_done_callback(self._forget)
         return outer
@@ -54,12 +54,12 @@ class Interruptible(Executor):
         with self._lock:
             self._is_interrupted = True
             flights = list(self._flights.items())
-        for outer, (inner, lifelines) in flights:
+        for outer, (inner, tokens) in flights:
             with suppress(InvalidStateError):  # it is done
                 outer.set_exception(KeyboardInterrupt())
             inner.cancel()
-            for lifeline in lifelines:
-                lifeline.cancel()
+            for token in tokens:
+                token.cancel()
 
     def _forget(self, outer: Future[T]) -> None:
         with self._lock:

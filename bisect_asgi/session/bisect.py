@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bisect_asgi.core import answers, events
-from bisect_asgi.core.answers import Answer
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.answers import Result
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, UsageError
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge import claims
 from bisect_asgi.core.judge.claims import Finding
 from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Ruling, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import COMMITS, Claim, Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases.interpreters import Choice
-from bisect_asgi.core.search import Found, Mapped
+from bisect_asgi.core.releases.interpreters import InterpreterChoice
+from bisect_asgi.core.search import AllBoundaries, Boundary
 from bisect_asgi.core.services import Emit, World
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import axis_of
@@ -28,20 +28,20 @@ from bisect_asgi.session.axes import releases as release_axis
 from bisect_asgi.session.bisection.confirm import confirm_claim
 from bisect_asgi.session.bisection.flaky import search_noisy
 from bisect_asgi.session.bisection.search import (
-    Hunt,
+    SearchResult,
     announce,
-    case_of,
-    find,
+    context_of,
     find_limit,
     mapping,
     open_engine,
     recall,
+    run_search,
     search_changes,
 )
 from bisect_asgi.session.bisection.stages import Stages, ending, started
 
 
-def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
+def bisect(plan: Plan, world: World, emit: Emit) -> ResultKind:
     """Find the boundary, telling everything that happens to `emit`; the last event is the answer.
 
     Raises:
@@ -55,7 +55,7 @@ def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
         hunt = _hunt(plan, world, emit)
         answer = hunt.answer
         try:
-            if answer.kind is AnswerKind.FOUND:
+            if answer.kind is ResultKind.FOUND:
                 _look_behind(plan, hunt, world, Stages(emit))
         except KeyboardInterrupt:
             end(replace(answers.INTERRUPTED, found=answer.found, mapped=answer.mapped))
@@ -64,7 +64,7 @@ def bisect(plan: Plan, world: World, emit: Emit) -> AnswerKind:
     return answer.kind
 
 
-def _look_behind(plan: Plan, hunt: Hunt, world: World, stages: Stages) -> None:
+def _look_behind(plan: Plan, hunt: SearchResult, world: World, stages: Stages) -> None:
     """Find out what carries the change that was found, what changed in it, and in which commits."""
     from bisect_asgi.session.culprit.drill import go_into, go_into_merges
     from bisect_asgi.session.culprit.explain import explain
@@ -83,29 +83,29 @@ def _standing(stages: Stages) -> Iterator[None]:
     try:
         yield
     except BisectError as error:
-        stages.emit(events.Noted(text=str(error)))
+        stages.emit(events.Note(text=str(error)))
 
 
-def _hunt(plan: Plan, world: World, emit: Emit) -> Hunt:
+def _hunt(plan: Plan, world: World, emit: Emit) -> SearchResult:
     """Search; and again, where runs had something in them whose uploads were not looked at."""
-    setting = axis_of(plan).prepare(plan, world)
+    space = axis_of(plan).prepare(plan, world)
     while True:
-        announce(setting, emit)
-        hunt = find(plan, setting, open_engine(plan, setting, world, emit), world)
+        announce(space, emit)
+        hunt = run_search(plan, space, open_engine(plan, space, world, emit), world)
         more = _overlooked(hunt)
-        if not more or setting.projects is None:
+        if not more or space.projects is None:
             return hunt
-        emit(events.Noted(text=f"the uploads of {listing(sorted(more))} are looked at as well"))
+        emit(events.Note(text=f"the uploads of {listing(sorted(more))} are looked at as well"))
         from bisect_asgi.session.axes import dates
 
-        setting = dates.prepare(plan, world, also=setting.projects | more)
+        space = dates.prepare(plan, world, also=space.projects | more)
 
 
-def _overlooked(hunt: Hunt) -> frozenset[str]:
+def _overlooked(hunt: SearchResult) -> frozenset[str]:
     """The projects that a run had in its environment and that were not looked at."""
     environments = hunt.engine.environments.values()
     found = {distribution.name for built in environments for distribution in built.distributions}
-    return frozenset(found) - (hunt.setting.projects or frozenset(found))
+    return frozenset(found) - (hunt.space.projects or frozenset(found))
 
 
 def verify(plan: Plan, claim: Claim, world: World, emit: Emit) -> Finding:
@@ -120,66 +120,66 @@ def verify(plan: Plan, claim: Claim, world: World, emit: Emit) -> Finding:
         return _verify(plan, claim, world, emit, end)
 
 
-def _verify(plan: Plan, claim: Claim, world: World, emit: Emit, end: Callable[[Answer], None]) -> Finding:
-    setting = release_axis.prepare(
+def _verify(plan: Plan, claim: Claim, world: World, emit: Emit, end: Callable[[Result], None]) -> Finding:
+    space = release_axis.prepare(
         replace(plan, good=None, bad=None), world, named={claim.option: claim.version}
     )
-    announce(setting, emit)
-    place = release_axis.place_of(setting, claim.version)
+    announce(space, emit)
+    place = release_axis.place_of(space, claim.version)
     if place == 0:
         raise UsageError(
             f"`{claim.option} {claim.version}` is the oldest release that can be looked at",
             hint="there is nothing before it to compare it with; widen `--releases`",
         )
-    engine = open_engine(plan, setting, world, emit)
+    engine = open_engine(plan, space, world, emit)
     recall(plan, engine, world)
-    if plan.rules.aim:
-        expectation = find_limit(plan, setting, engine, world, plan.rules.aim)
-        if isinstance(expectation, Answer):
+    if plan.criteria.limit_search:
+        expectation = find_limit(plan, space, engine, world, plan.criteria.limit_search)
+        if isinstance(expectation, Result):
             end(expectation)
-            return claims.untold(claim, expectation.message)
-    told = mapping(len(setting.labels), first=(place, place - 1))
+            return claims.inconclusive(claim, expectation.message)
+    told = mapping(len(space.labels), first=(place, place - 1))
     engine.search(told, looks_ahead=True)
     engine.repeat([key for key in (place - 1, place) if key in engine.observed], plan.repeats)
     state = search_changes(engine, plan, told)
     confirm_claim(engine, plan, place)
     believed = None
     if engine.judgement().is_flaky:
-        state, believed = search_noisy(engine, plan, setting)
+        state, believed = search_noisy(engine, plan, space)
     judgement = engine.judgement()
-    answer = answers.answer(replace(case_of(plan, setting, engine), believed=believed), state, judgement)
+    answer = answers.result_of(replace(context_of(plan, space, engine), believed=believed), state, judgement)
     end(answer)
-    if believed is not None and not isinstance(state, Found):
-        return claims.untold(claim, answer.message)
-    if isinstance(state, Found):  # of a probe that contradicts itself: one change is all that it can show
-        state = Mapped(changes=(state,), shortest=len(setting.labels))
+    if believed is not None and not isinstance(state, Boundary):
+        return claims.inconclusive(claim, answer.message)
+    if isinstance(state, Boundary):  # of a probe that contradicts itself: one change is all that it can show
+        state = AllBoundaries(changes=(state,), shortest=len(space.labels))
     return claims.judge_claim(
-        claim, place, setting.labels, judgement, state, is_settled=engine.noise is not None
+        claim, place, space.labels, judgement, state, is_settled=engine.noise is not None
     )
 
 
-def check(plan: Plan, version: str, world: World) -> tuple[Choice, Trial]:
+def check(plan: Plan, version: str, world: World) -> tuple[InterpreterChoice, Trial]:
     """Run the probe on one release.
 
     Raises:
         UsageError: there is no such release, or no interpreter that installs it.
         Unavailable: nothing was learnt.
     """
-    setting, choice = release_axis.prepare_one(plan, version, world)
-    (candidate,) = setting.candidates
+    space, choice = release_axis.prepare_one(plan, version, world)
+    (candidate,) = space.candidates
     request = TrialRequest(
         key=0, label=candidate.label, spec=candidate.spec, probe=plan.probe, fresh=plan.fresh
     )
-    lifeline = Lifeline()
-    future = world.executor.submit(world.run_trial, request, lifeline)
+    token = CancelToken()
+    future = world.executor.submit(world.run_trial, request, token)
     try:
         return choice, future.result()
     except KeyboardInterrupt:
-        lifeline.cancel()
+        token.cancel()
         raise
 
 
 def rule_on(plan: Plan, trial: Trial) -> Ruling | None:
     """Rule on one release by itself, where any failure is the failure; None: nothing was learnt."""
-    judged = judge({0: trial.observations}, size=1, expectation=Expectation(), rules=plan.rules)
+    judged = judge({0: trial.observations}, size=1, expectation=Expectation(), criteria=plan.criteria)
     return judged.rulings.get(0)

@@ -16,7 +16,7 @@ from packaging.markers import Marker
 from packaging.tags import parse_tag
 
 from bisect_asgi.backend import interpreters
-from bisect_asgi.backend.interpreters import find, find_all, usable
+from bisect_asgi.backend.interpreters import find, find_all, target_python
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Interpreter
@@ -48,7 +48,7 @@ def asked_for(path: str, code: str) -> str:
 def test_every_interpreter_that_is_found_is_what_it_is_said_to_be(cache: Path) -> None:
     code = "import platform, sys; print(platform.python_version(), sys.prefix == sys.base_prefix)"
 
-    found = {usable.interpreter.path: usable.interpreter.version for usable in find_all(cache)}
+    found = {target.interpreter.path: target.interpreter.version for target in find_all(cache)}
 
     assert {path: asked_for(path, code) for path in found} == {
         path: f"{version} True" for path, version in found.items()
@@ -56,14 +56,14 @@ def test_every_interpreter_that_is_found_is_what_it_is_said_to_be(cache: Path) -
 
 
 def test_the_interpreter_that_runs_this_is_among_them_once(cache: Path) -> None:
-    versions = [usable.interpreter.version for usable in find_all(cache)]
+    versions = [target.interpreter.version for target in find_all(cache)]
 
     assert MINE in versions
     assert len(versions) == len(set(versions))
 
 
 def test_none_is_older_than_3_6_or_another_implementation(cache: Path) -> None:
-    found = [usable.interpreter for usable in find_all(cache)]
+    found = [target.interpreter for target in find_all(cache)]
 
     assert all(interpreter.minor >= (3, 6) for interpreter in found)
     assert {interpreter.implementation for interpreter in found} == {"CPython"}
@@ -76,13 +76,13 @@ def test_what_is_known_is_told_again(cache: Path) -> None:
 def test_those_of_pyenv_are_found_without_running_its_shims(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others = [usable.interpreter for usable in find_all(cache) if usable.interpreter.version != MINE]
+    others = [target.interpreter for target in find_all(cache) if target.interpreter.version != MINE]
     root = tmp_path / "pyenv"
     ran = tmp_path / "ran"
     program(root / "shims" / "python3", f": > {ran}; exit 1")
     monkeypatch.setenv("PYENV_ROOT", str(root))
     monkeypatch.setenv("PATH", str(root / "shims"))
-    before = {usable.interpreter.version for usable in find_all(tmp_path / "cache")}
+    before = {target.interpreter.version for target in find_all(tmp_path / "cache")}
     hidden = [interpreter for interpreter in others if interpreter.version not in before]
     if not hidden:
         pytest.skip("no interpreter is found by PATH alone")
@@ -90,7 +90,7 @@ def test_those_of_pyenv_are_found_without_running_its_shims(
     folder.mkdir(parents=True)
     (folder / "python3").symlink_to(hidden[0].path)
 
-    after = {usable.interpreter.version for usable in find_all(tmp_path / "cache")}
+    after = {target.interpreter.version for target in find_all(tmp_path / "cache")}
 
     assert after - before == {hidden[0].version}
     assert not ran.exists()
@@ -106,8 +106,8 @@ def test_a_broken_interpreter_is_passed_over_in_silence(
     with caplog.at_level(logging.DEBUG):
         found = find_all(tmp_path / "cache")
 
-    assert MINE in {usable.interpreter.version for usable in found}
-    assert str(broken) not in {usable.interpreter.path for usable in found}
+    assert MINE in {target.interpreter.version for target in found}
+    assert str(broken) not in {target.interpreter.path for target in found}
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
@@ -130,14 +130,14 @@ def test_an_interpreter_is_found_by_version_and_by_path(cache: Path, wish: str) 
 
 
 def test_each_minor_version_is_found_by_its_short_name(cache: Path) -> None:
-    wishes = {usable.interpreter.short for usable in find_all(cache)}
+    wishes = {target.interpreter.short for target in find_all(cache)}
 
     assert {wish: find(wish, cache).interpreter.short for wish in wishes} == {wish: wish for wish in wishes}
 
 
 @pytest.mark.parametrize("wish", ["9.9", "/no/such/python", "nonsense"])
 def test_an_interpreter_that_is_not_there_is_told_with_those_that_are(cache: Path, wish: str) -> None:
-    have = sorted({usable.interpreter.short for usable in find_all(cache)}, key=lambda v: int(v[2:]))
+    have = sorted({target.interpreter.short for target in find_all(cache)}, key=lambda v: int(v[2:]))
 
     with pytest.raises(UsageError) as caught:
         find(wish, cache)
@@ -182,7 +182,7 @@ def test_a_python_from_before_3_6_is_too_old(cache: Path) -> None:
 
 @pytest.mark.skipif(platform.python_implementation() != "CPython", reason="asks the running interpreter")
 def test_the_running_interpreter_can_install_what_packaging_says() -> None:
-    found = usable(Interpreter(path=sys.executable, version=MINE))
+    found = target_python(Interpreter(path=sys.executable, version=MINE))
 
     assert found.tags == frozenset(tags.sys_tags())
 
@@ -207,7 +207,7 @@ def test_the_running_interpreter_can_install_what_packaging_says() -> None:
     ],
 )
 def test_an_interpreter_installs_the_wheels_of_its_kind(version: str, tag: str, installs: bool) -> None:
-    found = usable(Interpreter(path="/no/python", version=version))
+    found = target_python(Interpreter(path="/no/python", version=version))
     if "manylinux1" in tag and platform.machine() not in ("x86_64", "i686"):
         pytest.skip("manylinux1 is of x86 alone")
 
@@ -218,7 +218,7 @@ def test_an_interpreter_installs_the_wheels_of_its_kind(version: str, tag: str, 
 
 
 def test_what_uv_could_download_is_final_and_not_older_than_3_6() -> None:
-    offered = [usable.interpreter for usable in interpreters.downloadable()]
+    offered = [target.interpreter for target in interpreters.downloadable()]
 
     assert {interpreter.short for interpreter in offered} >= {"3.8", "3.12"}
     assert all(interpreter.minor >= (3, 6) for interpreter in offered)

@@ -36,7 +36,7 @@ def held_by_another_process(path: Path, *, shared: bool = False) -> Iterator[sub
     code = f"""
 import sys
 from pathlib import Path
-from bisect_asgi.locks import locked
+from bisect_asgi.backend.files import locked
 with locked(Path({str(path)!r}), waiting=sys.exit, shared={shared}):
     print("held", flush=True)
     sys.stdin.read()

@@ -13,7 +13,7 @@ from support.local_repository import BARE_CONFIGURATION, BEGINNING, LocalReposit
 from bisect_asgi.backend import repository
 from bisect_asgi.backend.process.run import Completed
 from bisect_asgi.backend.repository import Repository
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable, UsageError
 from bisect_asgi.core.services import History
 
@@ -30,7 +30,7 @@ def local(tmp_path: Path) -> LocalRepository:
 
 
 def opened(where: str | Path, tmp_path: Path) -> Repository:
-    return Repository.open(str(where), tmp_path / "cache" / "repositories", Lifeline())
+    return Repository.open(str(where), tmp_path / "cache" / "repositories", CancelToken())
 
 
 def address(local: LocalRepository) -> str:
@@ -214,16 +214,16 @@ def test_git_asks_nobody_runs_no_hooks_and_is_not_bound_elsewhere(
     opened(local.folder, tmp_path).checkout(sha, tmp_path / "tree")
 
     assert not (tmp_path / "hooked").exists()
-    asked = repository.run_git("-c", "alias.env=!env", "env", lifeline=Lifeline())
+    asked = repository.run_git("-c", "alias.env=!env", "env", token=CancelToken())
     assert {"GIT_TERMINAL_PROMPT=0", f"HOME={os.environ['HOME']}"} <= set(asked.stdout.splitlines())
 
 
 def test_what_was_cancelled_has_no_result(local: LocalRepository, tmp_path: Path) -> None:
-    lifeline = Lifeline()
-    lifeline.cancel()
+    token = CancelToken()
+    token.cancel()
 
     with pytest.raises(Cancelled):
-        Repository.open(str(local.folder), tmp_path, lifeline)
+        Repository.open(str(local.folder), tmp_path, token)
 
 
 # --- What a name means

@@ -17,7 +17,7 @@ from support.local_index import Answer, LocalIndex, Request, publish_build_backe
 
 from bisect_asgi.backend import uv as uv_module
 from bisect_asgi.backend.uv import Indexes, SdistBuildFailed, Uv, binary, configured_indexes, first_cause
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
 
 
@@ -72,8 +72,8 @@ def uv(local_index: LocalIndex, connect: Connect) -> Uv:
     return connect(local_index.url)
 
 
-def resolve(uv: Uv, *requirements: str, lifeline: Lifeline | None = None) -> list[str]:
-    return uv.run(*COMPILE, lifeline=lifeline or Lifeline(), stdin="\n".join(requirements)).split()
+def resolve(uv: Uv, *requirements: str, token: CancelToken | None = None) -> list[str]:
+    return uv.run(*COMPILE, token=token or CancelToken(), stdin="\n".join(requirements)).split()
 
 
 def ends(process: psutil.Process, *, within_s: float = 2.0) -> bool:
@@ -233,7 +233,7 @@ def test_pages_are_kept_for_a_while_and_asked_for_again_when_told(local_index: L
     local_index.add_wheel("demo", "2.0")
 
     second = resolve(uv, "demo")
-    third = uv.run(*COMPILE, lifeline=Lifeline(), stdin="demo", ask_again=True).split()
+    third = uv.run(*COMPILE, token=CancelToken(), stdin="demo", ask_again=True).split()
 
     assert (first, second, third) == (["demo==1.0"], ["demo==1.0"], ["demo==2.0"])
 
@@ -332,7 +332,7 @@ def test_an_index_that_fails_in_the_middle_says_nothing_about_the_release(
     local_index: LocalIndex, uv: Uv
 ) -> None:
     local_index.add_wheel("demo", "1.0", requires=["dep"])
-    resolve_alone = uv.run(*COMPILE, "--no-deps", lifeline=Lifeline(), stdin="demo").split()
+    resolve_alone = uv.run(*COMPILE, "--no-deps", token=CancelToken(), stdin="demo").split()
     local_index.down = True
 
     with pytest.raises(Unavailable):
@@ -386,7 +386,7 @@ def test_an_sdist_that_does_not_build_is_named_with_what_its_build_said(
     with pytest.raises(SdistBuildFailed) as caught:
         uv.run(
             *("install", "--target", str(here / "target"), "--python", sys.executable, "my-demo"),
-            lifeline=Lifeline(),
+            token=CancelToken(),
         )
 
     assert (caught.value.name, caught.value.version) == ("my-demo", "1.0")
@@ -456,7 +456,7 @@ def test_any_other_failure_says_nothing_about_the_release(
     uv: Uv, arguments: tuple[str, ...], cause: str
 ) -> None:
     with pytest.raises(Unavailable) as caught:
-        uv.run(*arguments, lifeline=Lifeline(), stdin="demo=>1")
+        uv.run(*arguments, token=CancelToken(), stdin="demo=>1")
 
     assert str(caught.value).startswith(f"uv failed: {cause}")
 
@@ -489,11 +489,11 @@ def test_a_full_disk_says_nothing_about_the_release(
 
 
 def test_what_was_cancelled_has_no_result(uv: Uv) -> None:
-    lifeline = Lifeline()
-    lifeline.cancel()
+    token = CancelToken()
+    token.cancel()
 
     with pytest.raises(Cancelled):
-        resolve(uv, "demo", lifeline=lifeline)
+        resolve(uv, "demo", token=token)
 
 
 def test_a_build_that_hangs_is_cancelled_from_another_thread_and_ends(
@@ -512,17 +512,17 @@ def build_wheel(*args):
 """
     local_index.add_wheel("sleeper", "1.0", modules={"sleeper.py": source})
     local_index.add_sdist("demo", "1.0", build_requires=["sleeper"], backend="sleeper")
-    lifeline = Lifeline()
+    token = CancelToken()
     builders: list[psutil.Process] = []
 
     def cancel_once_it_builds() -> None:
         builders.append(psutil.Process(int(fifo.read_text())))
-        lifeline.cancel()
+        token.cancel()
 
     thread = threading.Thread(target=cancel_once_it_builds, daemon=True)  # without a build it waits for ever
     thread.start()
     with pytest.raises(Cancelled):
-        resolve(uv, "demo", lifeline=lifeline)
+        resolve(uv, "demo", token=token)
     thread.join(timeout=10)
     has_ended = ends(builders[0])
     if not has_ended:
@@ -597,7 +597,7 @@ def a_project(here: Path, backend: str, *, requires: str = "[]", more: str = "")
 def test_a_folder_is_built_with_files_dated_alike_and_nothing_else_is_left(uv: Uv, here: Path) -> None:
     project = a_project(here, MAKES_A_WHEEL)
 
-    uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, lifeline=Lifeline())
+    uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, token=CancelToken())
 
     (made,) = (here / "out").iterdir()
     assert (made.name, made.read_text()) == ("demo-1.0-py3-none-any.whl", "1577836800")
@@ -614,7 +614,7 @@ def test_a_build_needs_what_its_build_system_says_whatever_is_said_for_uv(
     )
     project = a_project(here, f"import tool\n{MAKES_A_WHEEL}", requires='["tool"]', more=more)
 
-    uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, lifeline=Lifeline())
+    uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, token=CancelToken())
 
     assert len(list((here / "out").iterdir())) == 1
 
@@ -657,7 +657,7 @@ def test_a_folder_that_does_not_build_says_why_in_one_line(
     project = a_project(here, backend, requires=requires)
 
     with pytest.raises(BuildFailed) as caught:
-        uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, lifeline=Lifeline())
+        uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, token=CancelToken())
 
     assert str(caught.value) == reason
 
@@ -673,14 +673,14 @@ def test_a_tool_that_does_not_build_is_named_with_what_its_build_said(
     project = a_project(here, backend)
 
     with pytest.raises(BuildFailed) as caught:
-        uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, lifeline=Lifeline())
+        uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, token=CancelToken())
 
     assert str(caught.value).startswith("RuntimeError: minibuild is too old (")
 
 
 def test_a_folder_that_is_no_project_does_not_build(uv: Uv, here: Path) -> None:
     with pytest.raises(BuildFailed, match="does not appear to be a Python project"):
-        uv.build(here, "--out-dir", str(here / "out"), lifeline=Lifeline())
+        uv.build(here, "--out-dir", str(here / "out"), token=CancelToken())
 
 
 @pytest.mark.parametrize(
@@ -696,7 +696,7 @@ def test_what_is_wrong_on_this_machine_says_nothing_about_a_folder(
     project = a_project(here, MAKES_A_WHEEL)
 
     with pytest.raises(Unavailable, match=r"^uv failed: "):
-        uv.build(project, "--out-dir", str(here / out), "--python", python, lifeline=Lifeline())
+        uv.build(project, "--out-dir", str(here / out), "--python", python, token=CancelToken())
 
 
 def test_an_outage_while_a_folder_is_built_says_nothing_about_it(
@@ -706,4 +706,4 @@ def test_an_outage_while_a_folder_is_built_says_nothing_about_it(
     local_index.down = True
 
     with pytest.raises(Unavailable, match="did not answer after 3 attempts"):
-        uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, lifeline=Lifeline())
+        uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, token=CancelToken())

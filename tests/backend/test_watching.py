@@ -6,7 +6,7 @@ import pytest
 
 from bisect_asgi.backend.process import timing as stopwatch
 from bisect_asgi.backend.process.timing import recording, spending
-from bisect_asgi.backend.uv import Watch, is_progress, took
+from bisect_asgi.backend.uv import UvProgress, is_progress, took
 from bisect_asgi.core.model import Step
 
 
@@ -40,7 +40,7 @@ def test_builds_side_by_side_take_their_time_once_and_the_rest_was_for_getting(
 ) -> None:
     now = 0.0
     monkeypatch.setattr(stopwatch.time, "monotonic", lambda: now)
-    watch = Watch()
+    watch = UvProgress()
     with recording() as steps, spending(Step.LINK):
         for at, line in [
             (1.0, "   Building one==1"),
@@ -60,7 +60,7 @@ def test_builds_side_by_side_take_their_time_once_and_the_rest_was_for_getting(
 def test_a_build_that_never_ends_was_a_build(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(stopwatch.time, "monotonic", lambda: now)
-    watch = Watch()
+    watch = UvProgress()
     with recording() as steps, spending(Step.RESOLVE):
         now = 1.0
         watch("   Building one==1")

@@ -52,9 +52,9 @@ def test_a_regression_is_found_and_shown_with_its_evidence(shell: Shell) -> None
     assert min(int(both[1]), int(both[2])) >= 4
     assert both[3] == "AssertionError: it does not work"
     (sure,) = (line for line in lines if line.startswith("Sure"))
-    luck = re.search(r"at most (0\.\d+) %", sure)
-    assert luck
-    assert float(luck[1]) <= 1
+    error_bound = re.search(r"at most (0\.\d+) %", sure)
+    assert error_bound
+    assert float(error_bound[1]) <= 1
     assert any(line.startswith("Python") and line.endswith(f"`--python {PYTHON}`") for line in lines)
     assert "Others     dependencies as of each release's upload" in lines
     short = "{}.{}".format(*sys.version_info[:2])
@@ -373,7 +373,7 @@ def test_the_json_document_stands_alone_on_the_standard_output(shell: Shell) -> 
     done = shell.bisect("--json")
 
     report = json.loads(done.stdout)
-    assert report["schema"] == "bisect-asgi.report/1"
+    assert report["schema"] == "bisect-asgi.report/2"
     assert (report["kind"], report["exit_code"], report["first"]) == ("found", 0, "1.2")
     assert [row["version"] for row in report["rows"]] == ["1.0", "1.1", "1.2", "1.3"]
     assert "releases to look at" in done.stderr

@@ -18,13 +18,13 @@ from support.shell import BISECT, PROBE, PYTHON, Shell, eventually, publish, tol
 
 from bisect_asgi import __version__
 from bisect_asgi.backend.executors import doctor
-from bisect_asgi.backend.executors.dask.calls import Kind
+from bisect_asgi.backend.executors.dask.calls import WorkerKind
 from bisect_asgi.backend.executors.doctor import Complaint, Health
 from bisect_asgi.core.records import replace
 
 # What a run's own clock, process numbers and caches make different.
 UNLIKE = {
-    *("started", "elapsed_s", "build_s", "run_s", "wall_s", "cpu_s", "peak_bytes", "busy", "hosts"),
+    *("started", "elapsed_s", "build_s", "run_s", "wall_s", "cpu_s", "peak_bytes", "other_load", "hosts"),
     *("at_s", "timings"),
 }
 
@@ -218,7 +218,7 @@ def test_the_doctor_says_what_is_wrong_with_this_machine(shell: Shell) -> None:
 
 
 SOUND = Health(
-    kind=Kind(version="1.0", machine="linux x86_64"),
+    kind=WorkerKind(version="1.0", machine="linux x86_64"),
     host="one",
     cores=2,
     python="3.12.1",
@@ -241,12 +241,12 @@ def test_a_sound_machine_has_no_complaints() -> None:
     ("fault", "text"),
     [
         pytest.param(
-            {"kind": Kind(version="0.9", machine="linux x86_64")},
+            {"kind": WorkerKind(version="0.9", machine="linux x86_64")},
             "has bisect-asgi 0.9, not 1.0",
             id="version",
         ),
         pytest.param(
-            {"kind": Kind(version="1.0", machine="darwin arm64")},
+            {"kind": WorkerKind(version="1.0", machine="darwin arm64")},
             "runs on darwin arm64, not linux x86_64",
             id="machine",
         ),

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 from support.builders import day, failed, passed, probe
 
-from bisect_asgi.core.answers import Answer, Case, answer
+from bisect_asgi.core.answers import Result, ResultContext, result_of
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.events import AnswerKind, Change
+from bisect_asgi.core.events import Change, ResultKind
 from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
-from bisect_asgi.core.metrics.criteria import Aim, Limit, Rules
+from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import Observation, Outcome, ReadyMadeLoad, Ruling, Served, Verdict
 from bisect_asgi.core.plan.options import Options, ProbeMetadata
 from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.plan.planning import make_plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.search import Found, Mapped
+from bisect_asgi.core.search import AllBoundaries, Boundary
 
-GROWTH = Rules(limit=Limit(metric="growth", above=10.0))
+GROWTH = Criteria(limit=Limit(metric="growth", above=10.0))
 
 
 def measured(**metrics: float) -> Observation:
@@ -34,8 +34,8 @@ def refusal(options: Options) -> tuple[str, str | None]:
     return str(caught.value), caught.value.hint
 
 
-def ruled(run: Observation, rules: Rules) -> Ruling:
-    return judge({0: [run]}, size=1, expectation=Expectation(), rules=rules).rulings[0]
+def ruled(run: Observation, criteria: Criteria) -> Ruling:
+    return judge({0: [run]}, size=1, expectation=Expectation(), criteria=criteria).rulings[0]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def ruled(run: Observation, rules: Rules) -> Ruling:
     ],
 )
 def test_a_run_beyond_the_limit_is_bad(limit: Limit, value: float, outcome: Outcome) -> None:
-    assert ruled(measured(growth=value), Rules(limit=limit)).outcome is outcome
+    assert ruled(measured(growth=value), Criteria(limit=limit)).outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ def test_a_run_that_failed_by_itself_stays_as_it_is() -> None:
     ],
 )
 def test_options_give_the_limit(options: Options, limit: Limit | None) -> None:
-    assert planned(replace(options, package="fastapi")).rules.limit == limit
+    assert planned(replace(options, package="fastapi")).criteria.limit == limit
 
 
 def test_a_metric_without_a_limit_has_an_aim() -> None:
-    rules = planned(Options(package="fastapi", metric="growth")).rules
+    criteria = planned(Options(package="fastapi", metric="growth")).criteria
 
-    assert rules == Rules(aim=Aim(metric="growth"))
+    assert criteria == Criteria(limit_search=LimitSearch(metric="growth"))
 
 
 def test_two_limits_are_refused() -> None:
@@ -171,7 +171,7 @@ def test_a_check_needs_the_options_that_the_search_had() -> None:
         app="app.py:api",
         held=("uvicorn==0.17.6",),
         policy=DependencyPolicy(kind=PolicyKind.AS_OF, moment=day("2022-01-10")),
-        rules=Rules(limit=Limit(metric="p95", below=0.5)),
+        criteria=Criteria(limit=Limit(metric="p95", below=0.5)),
     )
 
     assert plan.check_options() == (
@@ -195,22 +195,24 @@ def test_a_probe_file_is_named_as_the_user_named_it() -> None:
         extras=(),
         probe=replace(probe(), served=Served(file="leak.py")),
         probe_path="probes/leak.py",
-        rules=GROWTH,
+        criteria=GROWTH,
     )
 
     assert plan.check_options() == ("--probe", "probes/leak.py", "--metric=growth", "--bad-above=10")
 
 
-CASE = Case(subject="starlette", probe="leak.py", labels=("0.1", "0.2", "0.3"), expectation=Expectation())
+CASE = ResultContext(
+    subject="starlette", probe="leak.py", labels=("0.1", "0.2", "0.3"), expectation=Expectation()
+)
 
 
 def test_the_newest_of_all_changes_is_the_boundary() -> None:
-    changes = (Found(low=0, high=1), Found(low=1, high=2))
-    mapped = Mapped(changes=changes, shortest=1)
+    changes = (Boundary(low=0, high=1), Boundary(low=1, high=2))
+    mapped = AllBoundaries(changes=changes, shortest=1)
 
-    said = answer(CASE, mapped, Judgement())
+    said = result_of(CASE, mapped, Judgement())
 
-    assert said == Answer(kind=AnswerKind.FOUND, found=changes[1], mapped=mapped)
+    assert said == Result(kind=ResultKind.FOUND, found=changes[1], mapped=mapped)
     event = said.event(elapsed_s=1.0)
     assert event.changes == (Change(low=0, high=1), Change(low=1, high=2))
     assert event.shortest == 1
@@ -224,11 +226,11 @@ def test_the_newest_of_all_changes_is_the_boundary() -> None:
                 rulings={2: Ruling(verdict=Verdict.NEW, outcome=Outcome.PASSED, passed=1)},
                 new_is=Outcome.PASSED,
             ),
-            AnswerKind.NOT_REPRODUCED,
+            ResultKind.NOT_REPRODUCED,
             id="nothing-changes",
         ),
-        pytest.param(Judgement(), AnswerKind.INCONCLUSIVE, id="nothing-can-be-tested"),
+        pytest.param(Judgement(), ResultKind.INCONCLUSIVE, id="nothing-can-be-tested"),
     ],
 )
-def test_a_map_without_changes_is_no_boundary(judgement: Judgement, kind: AnswerKind) -> None:
-    assert answer(CASE, Mapped(changes=(), shortest=1), judgement).kind is kind
+def test_a_map_without_changes_is_no_boundary(judgement: Judgement, kind: ResultKind) -> None:
+    assert result_of(CASE, AllBoundaries(changes=(), shortest=1), judgement).kind is kind

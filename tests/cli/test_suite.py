@@ -17,7 +17,7 @@ from support.builders import a_plan, command_environ, world
 from support.local_index import LocalIndex
 
 from bisect_asgi.cli import suite as suite_command
-from bisect_asgi.cli.wiring.paths import Places
+from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.core.errors import ExitCode
 
 PYTHON = sys._base_executable  # type: ignore[attr-defined]
@@ -150,7 +150,7 @@ def test_a_file_says_more_than_a_probe_and_a_probe_more_than_the_defaults(suite:
     done = suite.run("probes/nightly.toml", "--json", "--quiet", "--jobs", "6")
 
     document = json.loads(done.stdout)
-    assert (done.returncode, done.stderr, document["schema"]) == (0, "", "bisect-asgi.suite/1")
+    assert (done.returncode, done.stderr, document["schema"]) == (0, "", "bisect-asgi.suite/2")
     rows = document["probes"]
     assert [row["answer"] for row in rows] == ["1.2 → 1.3 (bad)"] * 3
     assert [row["probe"] for row in rows[:2]] == ["probes/first.py"] * 2
@@ -208,7 +208,7 @@ def test_a_bug_in_one_session_is_in_its_row_and_traced(
 
     case = suite_command._Case(name="leak.py", plan=a_plan())
 
-    row = suite_command._session(case, 1, world(releases_of=fail), Places(tmp_path))
+    row = suite_command._session(case, 1, world(releases_of=fail), CachePaths(tmp_path))
 
     assert (row.probe, row.package, row.exit_code) == ("leak.py", "app", ExitCode.BUG)
     assert row.problem == "a bug of bisect-asgi: RuntimeError: nobody thought of this"
@@ -219,7 +219,7 @@ def test_a_session_whose_log_cannot_be_written_says_so_in_its_row(tmp_path: Path
     (tmp_path / "logs").write_text("no folder")
     case = suite_command._Case(name="leak.py", plan=a_plan())
 
-    row = suite_command._session(case, 1, world(), Places(tmp_path))
+    row = suite_command._session(case, 1, world(), CachePaths(tmp_path))
 
     assert (row.answer, row.exit_code) == ("unavailable", ExitCode.UNAVAILABLE)
     assert row.problem.startswith("the event log cannot be written: ")

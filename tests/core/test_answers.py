@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from support.builders import ASSERTION, CONFLICT, IMPORT_ERROR
 
-from bisect_asgi.core.answers import INTERRUPTED, Answer, Case, answer, contradicts, kind_of
+from bisect_asgi.core.answers import INTERRUPTED, Result, ResultContext, contradicts, kind_of, result_of
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
-from bisect_asgi.core.events import AnswerKind, Believed, RunFinished
+from bisect_asgi.core.events import BeliefUpdated, ResultKind, RunFinished
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.search import Found, Mapped, Searching, State, Stopped, StopReason
+from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, State, StopReason
 from bisect_asgi.core.tally import Tally
 
 LABELS = ("0.1", "0.2", "0.3", "0.4", "0.5")
@@ -21,14 +21,16 @@ FAILS = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION,
 UNTESTABLE = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=CONFLICT)
 
 
-def a_case(*, good: int | None = None, bad: int | None = None, broken: dict[int, str] | None = None) -> Case:
+def a_case(
+    *, good: int | None = None, bad: int | None = None, broken: dict[int, str] | None = None
+) -> ResultContext:
     """Five releases of starlette."""
-    return Case(
+    return ResultContext(
         subject="starlette",
         probe="leak.py",
         labels=LABELS,
         expectation=Expectation(good=good, bad=bad),
-        broken=broken or {},
+        errors=broken or {},
     )
 
 
@@ -40,15 +42,15 @@ def judged(**rulings: Ruling) -> Judgement:
 
 
 def test_a_boundary_between_neighbours_is_the_answer_and_needs_no_words() -> None:
-    found = Found(low=1, high=2)
+    found = Boundary(low=1, high=2)
 
-    said = answer(a_case(), found, judged(k1=PASSES, k2=FAILS))
+    said = result_of(a_case(), found, judged(k1=PASSES, k2=FAILS))
 
-    assert said == Answer(kind=AnswerKind.FOUND, found=found)
+    assert said == Result(kind=ResultKind.FOUND, found=found)
 
 
 DIFFERENT = Ruling(
-    verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=IMPORT_ERROR, different=True, failed=1
+    verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=IMPORT_ERROR, fails_differently=True, failed=1
 )
 
 
@@ -69,12 +71,12 @@ DIFFERENT = Ruling(
     ],
 )
 def test_a_gap_is_told_with_all_releases_that_the_change_may_be_in(between: Ruling, hint: str) -> None:
-    found = Found(low=0, high=3, skipped=(1, 2))
+    found = Boundary(low=0, high=3, skipped=(1, 2))
 
-    said = answer(a_case(), found, judged(k0=PASSES, k1=between, k2=between, k3=FAILS))
+    said = result_of(a_case(), found, judged(k0=PASSES, k1=between, k2=between, k3=FAILS))
 
-    assert said == Answer(
-        kind=AnswerKind.INCONCLUSIVE,
+    assert said == Result(
+        kind=ResultKind.INCONCLUSIVE,
         message="the change is in one of 0.2, 0.3 and 0.4: 2 releases between the two sides cannot be tested",
         hint=hint,
         found=found,
@@ -82,9 +84,9 @@ def test_a_gap_is_told_with_all_releases_that_the_change_may_be_in(between: Ruli
 
 
 def test_a_gap_of_one_release_is_told_in_the_singular() -> None:
-    found = Found(low=0, high=2, skipped=(1,))
+    found = Boundary(low=0, high=2, skipped=(1,))
 
-    said = answer(a_case(), found, judged(k0=PASSES, k1=UNTESTABLE, k2=FAILS))
+    said = result_of(a_case(), found, judged(k0=PASSES, k1=UNTESTABLE, k2=FAILS))
 
     assert said.message == (
         "the change is in one of 0.2 and 0.3: 1 release between the two sides cannot be tested"
@@ -120,10 +122,10 @@ NOWHERE_ELSE_HINT = (
     ],
 )
 def test_ends_that_agree_are_not_reproduced(reason: StopReason, judgement: Judgement, message: str) -> None:
-    said = answer(a_case(), Stopped(reason=reason), judgement)
+    said = result_of(a_case(), NoBoundary(reason=reason), judgement)
 
     older = "; an older `--python` may make older releases testable" if "could not" in message else ""
-    assert said == Answer(kind=AnswerKind.NOT_REPRODUCED, message=message, hint=NOWHERE_ELSE_HINT + older)
+    assert said == Result(kind=ResultKind.NOT_REPRODUCED, message=message, hint=NOWHERE_ELSE_HINT + older)
 
 
 @pytest.mark.parametrize(
@@ -135,10 +137,10 @@ def test_ends_that_agree_are_not_reproduced(reason: StopReason, judgement: Judge
     ],
 )
 def test_releases_that_could_not_be_tested_are_no_part_of_what_was(ruled: Judgement, others: str) -> None:
-    said = answer(a_case(), Stopped(reason=StopReason.ALL_NEW), ruled)
+    said = result_of(a_case(), NoBoundary(reason=StopReason.ALL_NEW), ruled)
 
-    assert said == Answer(
-        kind=AnswerKind.NOT_REPRODUCED,
+    assert said == Result(
+        kind=ResultKind.NOT_REPRODUCED,
         message="`leak.py` fails on every release of starlette that was tested, "
         f"from 0.2 to 0.5; {others} could not be tested",
         hint=f"{NOWHERE_ELSE_HINT}; an older `--python` may make older releases testable",
@@ -146,20 +148,20 @@ def test_releases_that_could_not_be_tested_are_no_part_of_what_was(ruled: Judgem
 
 
 def test_when_nothing_can_be_tested_the_last_reason_is_told() -> None:
-    said = answer(a_case(), Stopped(reason=StopReason.UNTESTABLE), judged(k4=UNTESTABLE, k0=UNTESTABLE))
+    said = result_of(a_case(), NoBoundary(reason=StopReason.UNTESTABLE), judged(k4=UNTESTABLE, k0=UNTESTABLE))
 
-    assert said == Answer(
-        kind=AnswerKind.INCONCLUSIVE,
+    assert said == Result(
+        kind=ResultKind.INCONCLUSIVE,
         message="no release of starlette could be tested: the requirements conflict",
         hint="try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
     )
 
 
 def test_a_good_end_that_fails_is_told_with_its_failure() -> None:
-    said = answer(a_case(good=0), Searching(low=None, high=4), judged(k0=FAILS, k4=FAILS))
+    said = result_of(a_case(good=0), Open(low=None, high=4), judged(k0=FAILS, k4=FAILS))
 
-    assert said == Answer(
-        kind=AnswerKind.GOOD_END_FAILS,
+    assert said == Result(
+        kind=ResultKind.GOOD_END_FAILS,
         message="the good end fails: `leak.py` failed on starlette 0.1 (1 of 1 run): "
         "AssertionError: expected 200, got 500",
         hint="name another release with `--good`, or none: older ones are then tried",
@@ -167,18 +169,18 @@ def test_a_good_end_that_fails_is_told_with_its_failure() -> None:
 
 
 def test_a_good_end_that_fails_wins_over_a_boundary_that_was_found() -> None:
-    said = answer(a_case(good=0), Found(low=1, high=2), judged(k0=FAILS, k1=PASSES, k2=FAILS))
+    said = result_of(a_case(good=0), Boundary(low=1, high=2), judged(k0=FAILS, k1=PASSES, k2=FAILS))
 
-    assert said.kind is AnswerKind.GOOD_END_FAILS
+    assert said.kind is ResultKind.GOOD_END_FAILS
 
 
 def test_a_bad_end_that_passes_is_told_with_its_runs() -> None:
     passes_thrice = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=3)
 
-    said = answer(a_case(bad=4), Searching(low=4, high=None), judged(k4=passes_thrice))
+    said = result_of(a_case(bad=4), Open(low=4, high=None), judged(k4=passes_thrice))
 
-    assert said == Answer(
-        kind=AnswerKind.NOT_REPRODUCED,
+    assert said == Result(
+        kind=ResultKind.NOT_REPRODUCED,
         message="the bad end passes: `leak.py` succeeded on starlette 0.5 (3 of 3 runs)",
         hint="the change may be later, or need another Python or other dependencies: "
         "try another `--bad`, `--python` or `--deps`",
@@ -212,20 +214,20 @@ def test_a_bad_end_that_passes_is_told_with_its_runs() -> None:
     ],
 )
 def test_a_named_end_that_cannot_be_tested_is_inconclusive(
-    case: Case, ruled: Judgement, message: str, hint: str
+    case: ResultContext, ruled: Judgement, message: str, hint: str
 ) -> None:
-    said = answer(case, Searching(low=None, high=None), ruled)
+    said = result_of(case, Open(low=None, high=None), ruled)
 
-    assert said == Answer(kind=AnswerKind.INCONCLUSIVE, message=message, hint=hint)
+    assert said == Result(kind=ResultKind.INCONCLUSIVE, message=message, hint=hint)
 
 
 def test_a_flaky_candidate_makes_a_boundary_a_guess_and_it_is_not_told_as_one() -> None:
     flaky = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION, passed=2, failed=1)
 
-    said = answer(a_case(), Found(low=1, high=2), judged(k1=PASSES, k2=flaky))
+    said = result_of(a_case(), Boundary(low=1, high=2), judged(k1=PASSES, k2=flaky))
 
-    assert said == Answer(
-        kind=AnswerKind.INCONCLUSIVE,
+    assert said == Result(
+        kind=ResultKind.INCONCLUSIVE,
         message="the probe is flaky: on starlette 0.3 it failed 1 of 3 runs",
         hint="all changes of such a probe cannot be told apart; one can, without `--all`",
     )
@@ -234,16 +236,18 @@ def test_a_flaky_candidate_makes_a_boundary_a_guess_and_it_is_not_told_as_one() 
 FLAKY = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION, passed=2, failed=1)
 
 
-@pytest.mark.parametrize("state", [Found(low=1, high=2), Mapped(changes=(Found(low=1, high=2),), shortest=1)])
+@pytest.mark.parametrize(
+    "state", [Boundary(low=1, high=2), AllBoundaries(changes=(Boundary(low=1, high=2),), shortest=1)]
+)
 def test_contradictions_that_are_reckoned_with_are_no_reason_against_an_answer(state: State) -> None:
     case = replace(a_case(), is_settled=True)
 
-    said = answer(case, state, judged(k1=replace(FLAKY, verdict=Verdict.OLD), k2=FLAKY))
+    said = result_of(case, state, judged(k1=replace(FLAKY, verdict=Verdict.OLD), k2=FLAKY))
 
-    assert (said.kind, said.found) == (AnswerKind.FOUND, Found(low=1, high=2))
+    assert (said.kind, said.found) == (ResultKind.FOUND, Boundary(low=1, high=2))
 
 
-BELIEVED = Believed(
+BELIEVED = BeliefUpdated(
     low=1,
     high=2,
     probability=0.612,
@@ -259,10 +263,10 @@ def test_a_noisy_search_that_ran_out_of_its_budget_says_where_the_change_probabl
     case = replace(a_case(good=0), believed=BELIEVED, budget="400 runs")
 
     # That the good end failed once is no reason to say that it fails: the probe is flaky.
-    said = answer(case, Searching(low=1, high=3), judged(k0=FLAKY, k2=FLAKY))
+    said = result_of(case, Open(low=1, high=3), judged(k0=FLAKY, k2=FLAKY))
 
-    assert said == Answer(
-        kind=AnswerKind.INCONCLUSIVE,
+    assert said == Result(
+        kind=ResultKind.INCONCLUSIVE,
         message="the probe is flaky, and 400 runs did not tell where it changes: most probably in 0.3 "
         "(probability 0.61), with 0.95 in one of 0.3 to 0.5",
         hint="`--budget` allows for more, the same command goes on from there; "
@@ -274,14 +278,14 @@ def test_ends_that_do_not_bear_out_the_one_change_that_was_found_are_told_with_i
     case = replace(a_case(good=0, bad=4), believed=BELIEVED, doubtful=frozenset({0}), is_settled=True)
 
     told, measured = (
-        answer(each, Found(low=1, high=2), judged(k0=FLAKY, k4=PASSES))
+        result_of(each, Boundary(low=1, high=2), judged(k0=FLAKY, k4=PASSES))
         for each in (case, replace(case, metric="size"))
     )
 
     rates = f"1 of 10 runs up to {LABELS[BELIEVED.low]}, 7 of 10 from {LABELS[BELIEVED.high]} on"
     own = f"{FLAKY.failed} of {FLAKY.passed + FLAKY.failed} in 0.1"
-    assert told == Answer(
-        kind=AnswerKind.INCONCLUSIVE,
+    assert told == Result(
+        kind=ResultKind.INCONCLUSIVE,
         message=f"the history may change more than once: `leak.py` fails in {rates}, but in {own}",
         hint="name ends with one change between them (`--good`, `--bad`)",
     )
@@ -293,7 +297,7 @@ def test_a_range_is_told_with_no_more_than_is_believed_of_it() -> None:
     believed = replace(BELIEVED, first=1, last=4, no_change=0.08)
     case = replace(a_case(good=0), believed=believed, budget="400 runs")
 
-    said = answer(case, Searching(low=1, high=3), judged(k0=FLAKY, k2=FLAKY))
+    said = result_of(case, Open(low=1, high=3), judged(k0=FLAKY, k2=FLAKY))
 
     # All releases together have no more than 0.92 then.
     assert said.message.endswith("most probably in 0.3 (probability 0.61), with 0.08 nowhere")
@@ -303,10 +307,10 @@ def test_a_range_is_told_with_no_more_than_is_believed_of_it() -> None:
 def test_a_budget_after_which_no_change_is_as_probable_is_told_as_such(no_change: float) -> None:
     case = replace(a_case(), believed=replace(BELIEVED, no_change=no_change), budget="400 runs")
 
-    said = answer(case, Searching(low=1, high=3), judged(k0=FLAKY, k2=FLAKY))
+    said = result_of(case, Open(low=1, high=3), judged(k0=FLAKY, k2=FLAKY))
 
-    assert said == Answer(
-        kind=AnswerKind.INCONCLUSIVE,
+    assert said == Result(
+        kind=ResultKind.INCONCLUSIVE,
         message="the probe is flaky, and 400 runs did not show that anything changes: 8 of 20 runs failed; "
         f"that this is as often everywhere has a probability of {no_change:.2f}, the likeliest change, "
         "in 0.3, 0.61",
@@ -318,10 +322,10 @@ def test_a_budget_after_which_no_change_is_as_probable_is_told_as_such(no_change
 def test_a_noisy_search_that_found_no_change_says_how_often_the_probe_fails() -> None:
     case = replace(a_case(), believed=BELIEVED, budget="400 runs")
 
-    said = answer(case, Stopped(reason=StopReason.ALL_NEW), judged(k0=FLAKY, k4=FLAKY))
+    said = result_of(case, NoBoundary(reason=StopReason.ALL_NEW), judged(k0=FLAKY, k4=FLAKY))
 
-    assert said == Answer(
-        kind=AnswerKind.NOT_REPRODUCED,
+    assert said == Result(
+        kind=ResultKind.NOT_REPRODUCED,
         message="`leak.py` fails as often everywhere: 8 of 20 runs, from 0.1 to 0.5",
         hint="the bug may be as old as the oldest one, or the probe may fail for a reason of its own",
     )
@@ -329,15 +333,15 @@ def test_a_noisy_search_that_found_no_change_says_how_often_the_probe_fails() ->
 
 def test_a_boundary_that_a_noisy_search_found_is_the_answer() -> None:
     case = replace(a_case(good=0, bad=4), believed=BELIEVED, is_settled=True)
-    found = Found(low=1, high=2)
+    found = Boundary(low=1, high=2)
 
-    said = answer(
+    said = result_of(
         case,
         found,
         judged(k0=replace(FLAKY, verdict=Verdict.OLD, outcome=Outcome.PASSED), k2=FLAKY, k4=FLAKY),
     )
 
-    assert said == Answer(kind=AnswerKind.FOUND, found=found)
+    assert said == Result(kind=ResultKind.FOUND, found=found)
 
 
 @pytest.mark.parametrize(
@@ -347,41 +351,43 @@ def test_a_boundary_that_a_noisy_search_found_is_the_answer() -> None:
         pytest.param(a_case(bad=4), judged(k4=replace(FLAKY, outcome=Outcome.PASSED)), id="a-bad-end"),
     ],
 )
-def test_an_end_that_contradicts_itself_does_not_contradict_the_user(case: Case, ruled: Judgement) -> None:
+def test_an_end_that_contradicts_itself_does_not_contradict_the_user(
+    case: ResultContext, ruled: Judgement
+) -> None:
     assert not contradicts(ruled, case.expectation)
 
 
 @pytest.mark.parametrize(
     "state",
     [
-        pytest.param(Searching(low=1, high=3), id="between-both-sides"),
-        pytest.param(Searching(low=None, high=None), id="before-any-end"),
+        pytest.param(Open(low=1, high=3), id="between-both-sides"),
+        pytest.param(Open(low=None, high=None), id="before-any-end"),
     ],
 )
 def test_a_search_that_cannot_go_on_names_the_release_that_could_not_be_asked(state: State) -> None:
-    said = answer(a_case(broken={2: "no space left on device"}), state, judged())
+    said = result_of(a_case(errors={2: "no space left on device"}), state, judged())
 
-    assert said == Answer(
-        kind=AnswerKind.UNAVAILABLE,
+    assert said == Result(
+        kind=ResultKind.UNAVAILABLE,
         message="nothing was learnt about starlette 0.3: no space left on device",
         hint="the answer depends on it; `bisect-asgi cache --clear` and the same command build it anew",
     )
 
 
 def test_broken_candidates_outside_the_boundary_do_not_spoil_it() -> None:
-    found = Found(low=1, high=2)
+    found = Boundary(low=1, high=2)
 
-    said = answer(a_case(broken={4: "no space left on device"}), found, judged(k1=PASSES, k2=FAILS))
+    said = result_of(a_case(errors={4: "no space left on device"}), found, judged(k1=PASSES, k2=FAILS))
 
-    assert said == Answer(kind=AnswerKind.FOUND, found=found)
+    assert said == Result(kind=ResultKind.FOUND, found=found)
 
 
 def test_a_boundary_whose_confirmation_broke_is_not_named() -> None:
-    case = a_case(broken={2: "no space left on device"})
+    case = a_case(errors={2: "no space left on device"})
 
-    said = answer(case, Found(low=1, high=2), judged(k1=PASSES, k2=FAILS))
+    said = result_of(case, Boundary(low=1, high=2), judged(k1=PASSES, k2=FAILS))
 
-    assert said.kind is AnswerKind.UNAVAILABLE
+    assert said.kind is ResultKind.UNAVAILABLE
     assert said.message == "nothing was learnt about starlette 0.3: no space left on device"
 
 
@@ -407,41 +413,41 @@ def test_the_search_is_over_when_a_named_end_is_not_what_the_user_says(
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        pytest.param(UsageError("no such file"), AnswerKind.NOT_ASKED, id="usage"),
-        pytest.param(Unavailable("index down"), AnswerKind.UNAVAILABLE, id="unavailable"),
-        pytest.param(BisectError("something"), AnswerKind.UNAVAILABLE, id="any-other"),
+        pytest.param(UsageError("no such file"), ResultKind.NOT_ASKED, id="usage"),
+        pytest.param(Unavailable("index down"), ResultKind.UNAVAILABLE, id="unavailable"),
+        pytest.param(BisectError("something"), ResultKind.UNAVAILABLE, id="any-other"),
     ],
 )
-def test_an_error_that_ends_a_run_is_an_answer_too(error: BisectError, kind: AnswerKind) -> None:
+def test_an_error_that_ends_a_run_is_an_answer_too(error: BisectError, kind: ResultKind) -> None:
     assert kind_of(error) is kind
 
 
 @pytest.mark.parametrize(
     ("kind", "code"),
     [
-        pytest.param(AnswerKind.FOUND, 0, id="found"),
-        pytest.param(AnswerKind.NOT_ASKED, 2, id="usage"),
-        pytest.param(AnswerKind.NOT_REPRODUCED, 3, id="not-reproduced"),
-        pytest.param(AnswerKind.GOOD_END_FAILS, 4, id="good-end-fails"),
-        pytest.param(AnswerKind.INCONCLUSIVE, 5, id="inconclusive"),
-        pytest.param(AnswerKind.UNAVAILABLE, 6, id="unavailable"),
-        pytest.param(AnswerKind.INTERRUPTED, 130, id="interrupted"),
+        pytest.param(ResultKind.FOUND, 0, id="found"),
+        pytest.param(ResultKind.NOT_ASKED, 2, id="usage"),
+        pytest.param(ResultKind.NOT_REPRODUCED, 3, id="not-reproduced"),
+        pytest.param(ResultKind.GOOD_END_FAILS, 4, id="good-end-fails"),
+        pytest.param(ResultKind.INCONCLUSIVE, 5, id="inconclusive"),
+        pytest.param(ResultKind.UNAVAILABLE, 6, id="unavailable"),
+        pytest.param(ResultKind.INTERRUPTED, 130, id="interrupted"),
     ],
 )
-def test_every_answer_has_the_exit_code_of_the_table_in_the_readme(kind: AnswerKind, code: int) -> None:
+def test_every_answer_has_the_exit_code_of_the_table_in_the_readme(kind: ResultKind, code: int) -> None:
     assert kind.exit_code == code
     assert isinstance(kind.exit_code, ExitCode)
 
 
 def test_the_last_event_has_the_boundary_and_what_lies_in_it() -> None:
-    found = Found(low=1, high=4, skipped=(2, 3), contradictions=(0,))
+    found = Boundary(low=1, high=4, skipped=(2, 3), contradictions=(0,))
 
-    event = Answer(kind=AnswerKind.INCONCLUSIVE, message="why", hint="what to do", found=found).event(
+    event = Result(kind=ResultKind.INCONCLUSIVE, message="why", hint="what to do", found=found).event(
         elapsed_s=2.5
     )
 
     assert event == RunFinished(
-        kind=AnswerKind.INCONCLUSIVE,
+        kind=ResultKind.INCONCLUSIVE,
         elapsed_s=2.5,
         low=1,
         high=4,
@@ -454,7 +460,7 @@ def test_the_last_event_has_the_boundary_and_what_lies_in_it() -> None:
 
 def test_an_interrupted_run_has_no_boundary_and_says_that_nothing_is_lost() -> None:
     assert INTERRUPTED.event(elapsed_s=1.0) == RunFinished(
-        kind=AnswerKind.INTERRUPTED,
+        kind=ResultKind.INTERRUPTED,
         elapsed_s=1.0,
         message="interrupted",
         hint="every run that had ended is kept; the same command goes on from there",
@@ -476,9 +482,9 @@ def test_a_candidate_is_named_with_what_it_is_of(subject: str, noun: str, name: 
 
 
 def test_what_candidates_are_called_is_in_the_message_about_a_gap() -> None:
-    said = answer(
+    said = result_of(
         replace(a_case(), subject="", noun="upload"),
-        Found(low=0, high=3, skipped=(1, 2)),
+        Boundary(low=0, high=3, skipped=(1, 2)),
         judged(k0=PASSES, k1=UNTESTABLE, k2=UNTESTABLE, k3=FAILS),
     )
 
@@ -488,9 +494,9 @@ def test_what_candidates_are_called_is_in_the_message_about_a_gap() -> None:
 
 
 def test_what_candidates_are_called_is_in_the_message_about_ends_that_agree() -> None:
-    said = answer(
+    said = result_of(
         replace(a_case(), subject="", noun="Python"),
-        Stopped(reason=StopReason.ALL_NEW),
+        NoBoundary(reason=StopReason.ALL_NEW),
         judged(k0=FAILS, k4=FAILS),
     )
 
@@ -498,25 +504,25 @@ def test_what_candidates_are_called_is_in_the_message_about_ends_that_agree() ->
 
 
 def test_what_candidates_are_called_is_in_the_message_when_nothing_can_be_tested() -> None:
-    said = answer(
-        replace(a_case(), noun="commit"), Stopped(reason=StopReason.UNTESTABLE), judged(k0=UNTESTABLE)
+    said = result_of(
+        replace(a_case(), noun="commit"), NoBoundary(reason=StopReason.UNTESTABLE), judged(k0=UNTESTABLE)
     )
 
     assert said.message == "no commit of starlette could be tested: the requirements conflict"
 
 
 def test_the_last_event_names_what_was_left_out_between_the_two_sides() -> None:
-    said = Answer(kind=AnswerKind.FOUND, found=Found(low=1, high=2), left_between=("0.2.1",))
+    said = Result(kind=ResultKind.FOUND, found=Boundary(low=1, high=2), excluded_between=("0.2.1",))
 
-    assert said.event(elapsed_s=1.0).left_between == ("0.2.1",)
+    assert said.event(elapsed_s=1.0).excluded_between == ("0.2.1",)
 
 
 def test_ends_that_are_as_the_user_says_leave_the_boundary_as_the_answer() -> None:
-    found = Found(low=1, high=2)
+    found = Boundary(low=1, high=2)
 
-    said = answer(a_case(good=0, bad=4), found, judged(k0=PASSES, k1=PASSES, k2=FAILS, k4=FAILS))
+    said = result_of(a_case(good=0, bad=4), found, judged(k0=PASSES, k1=PASSES, k2=FAILS, k4=FAILS))
 
-    assert said == Answer(kind=AnswerKind.FOUND, found=found)
+    assert said == Result(kind=ResultKind.FOUND, found=found)
 
 
 @pytest.mark.parametrize(
@@ -534,7 +540,7 @@ def test_an_end_that_is_measured_is_told_by_its_samples(ruling: Ruling, said: st
     is_good = ruling is not PASSES
     case = replace(a_case(good=0, bad=4), metric="size", is_settled=True)
 
-    answered = answer(case, Searching(low=None, high=None), judged(**{"k0" if is_good else "k4": ruling}))
+    answered = result_of(case, Open(low=None, high=None), judged(**{"k0" if is_good else "k4": ruling}))
 
     assert answered.message == f"the {'good end fails' if is_good else 'bad end passes'}: {said}"
 
@@ -542,8 +548,8 @@ def test_an_end_that_is_measured_is_told_by_its_samples(ruling: Ruling, said: st
 def test_a_metric_that_is_on_one_side_of_its_limit_everywhere_is_told_as_that() -> None:
     case = replace(a_case(), metric="size", limit="above 115 s")
 
-    within = answer(case, Stopped(reason=StopReason.ALL_OLD), judged(k0=PASSES, k4=PASSES))
-    beyond = answer(case, Stopped(reason=StopReason.ALL_NEW), judged(k0=FAILS, k4=FAILS))
+    within = result_of(case, NoBoundary(reason=StopReason.ALL_OLD), judged(k0=PASSES, k4=PASSES))
+    beyond = result_of(case, NoBoundary(reason=StopReason.ALL_NEW), judged(k0=FAILS, k4=FAILS))
 
     assert within.message.startswith("`size` is within its limit on every release of starlette")
     assert within.message.endswith("from 0.1 to 0.5 (above 115 s is bad)")
@@ -553,13 +559,13 @@ def test_a_metric_that_is_on_one_side_of_its_limit_everywhere_is_told_as_that() 
 def test_samples_that_are_as_often_beyond_the_limit_everywhere_are_told_as_samples() -> None:
     case = replace(a_case(), metric="size", believed=BELIEVED)
 
-    said = answer(case, Stopped(reason=StopReason.SAME), judged(k0=FLAKY, k4=FLAKY))
+    said = result_of(case, NoBoundary(reason=StopReason.SAME), judged(k0=FLAKY, k4=FLAKY))
 
     assert said.message == "`size` is beyond its limit as often everywhere: 8 of 20 runs, from 0.1 to 0.5"
 
 
 def test_a_search_that_waits_for_releases_that_do_not_answer_says_so() -> None:
-    stuck = answer(a_case(), Searching(low=1, high=3), judged(k1=PASSES, k3=FAILS))
+    stuck = result_of(a_case(), Open(low=1, high=3), judged(k1=PASSES, k3=FAILS))
 
-    assert stuck.kind is AnswerKind.INCONCLUSIVE
+    assert stuck.kind is ResultKind.INCONCLUSIVE
     assert stuck.message == "some releases did not answer, and the change may be in one of them"

@@ -5,26 +5,21 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from support.builders import day, probe, usable
+from support.builders import day, probe, target
 from support.example_events import EVENTS
 
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import ExitCode
-from bisect_asgi.core.events import (
-    Event,
-    Staged,
-    TrialStarted,
-    unstaged,
-)
+from bisect_asgi.core.events import Event, StageEvent, TrialStarted, unstaged
 from bisect_asgi.core.model import (
     Distribution,
     EnvironmentSpec,
-    Exemption,
-    Measuring,
+    ExcludeNewerPackage,
+    SamplingMode,
     TrialRequest,
 )
 
-STAGED = [Staged(stage=number, event=event) for number, event in enumerate(EVENTS, start=1)]
+STAGED = [StageEvent(stage=number, event=event) for number, event in enumerate(EVENTS, start=1)]
 
 
 @pytest.mark.parametrize("event", [pytest.param(event, id=type(event).__name__) for event in EVENTS])
@@ -37,7 +32,7 @@ def test_an_event_is_one_line_that_says_what_it_is_and_reads_back(event: Event) 
 
 
 @pytest.mark.parametrize("event", [pytest.param(event, id=type(event.event).__name__) for event in STAGED])
-def test_an_event_of_a_stage_is_written_as_it_is_with_the_stages_number(event: Staged) -> None:
+def test_an_event_of_a_stage_is_written_as_it_is_with_the_stages_number(event: StageEvent) -> None:
     line = codec.event_to_json(event)
 
     start = b'{"event":"%s","stage":%d' % (type(event.event).__name__.encode(), event.stage)
@@ -49,7 +44,7 @@ def test_an_event_of_a_stage_is_written_as_it_is_with_the_stages_number(event: S
 def test_an_event_is_the_same_whichever_stage_it_is_of() -> None:
     event = TrialStarted(key=3)
 
-    assert unstaged(Staged(stage=2, event=event)) is event
+    assert unstaged(StageEvent(stage=2, event=event)) is event
     assert unstaged(event) is event
 
 
@@ -107,14 +102,14 @@ def test_text_that_is_not_the_wanted_value_is_unreadable(text: bytes | str) -> N
 
 def test_a_trial_request_travels_as_json() -> None:
     spec = EnvironmentSpec(
-        interpreter=usable().interpreter,
+        interpreter=target().interpreter,
         requirements=("fastapi==0.69.0",),
-        not_after=day("2021-10-08"),
-        exempt=(Exemption(name="fastapi"),),
-        proves=Distribution(name="fastapi", version="0.69.0"),
+        exclude_newer=day("2021-10-08"),
+        exclude_newer_package=(ExcludeNewerPackage(name="fastapi"),),
+        must_install=Distribution(name="fastapi", version="0.69.0"),
     )
     request = TrialRequest(
-        key=3, label="fastapi 0.69.0", spec=spec, probe=probe(), measuring=Measuring(reference=spec)
+        key=3, label="fastapi 0.69.0", spec=spec, probe=probe(), sampling=SamplingMode(reference=spec)
     )
 
     assert codec.from_json(codec.to_json(request), TrialRequest) == request
@@ -125,9 +120,11 @@ def test_json_is_compact_with_the_keys_in_the_order_of_the_fields() -> None:
 
 
 def test_plain_data_becomes_a_value_of_the_model() -> None:
-    plain = {"name": "fastapi", "not_after": "2021-10-08T00:00:00Z"}
+    plain = {"name": "fastapi", "exclude_newer": "2021-10-08T00:00:00Z"}
 
-    assert codec.convert(plain, Exemption) == Exemption(name="fastapi", not_after=day("2021-10-08"))
+    assert codec.convert(plain, ExcludeNewerPackage) == ExcludeNewerPackage(
+        name="fastapi", exclude_newer=day("2021-10-08")
+    )
 
 
 def test_plain_data_of_another_type_is_unreadable_and_says_where() -> None:

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 
 
 @pytest.mark.parametrize("kind", [BisectError, UsageError, Unavailable])
@@ -37,19 +37,19 @@ def test_an_error_has_its_exit_code(kind: type[BisectError], code: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "code"),
     [
-        pytest.param(AnswerKind.FOUND, 0, id="found"),
-        pytest.param(AnswerKind.NOT_REPRODUCED, 3, id="not-reproduced"),
-        pytest.param(AnswerKind.GOOD_END_FAILS, 4, id="good-end-fails"),
-        pytest.param(AnswerKind.INCONCLUSIVE, 5, id="inconclusive"),
-        pytest.param(AnswerKind.UNAVAILABLE, 6, id="unavailable"),
-        pytest.param(AnswerKind.INTERRUPTED, 130, id="interrupted"),
-        pytest.param(AnswerKind.NOT_ASKED, 2, id="not-asked"),
+        pytest.param(ResultKind.FOUND, 0, id="found"),
+        pytest.param(ResultKind.NOT_REPRODUCED, 3, id="not-reproduced"),
+        pytest.param(ResultKind.GOOD_END_FAILS, 4, id="good-end-fails"),
+        pytest.param(ResultKind.INCONCLUSIVE, 5, id="inconclusive"),
+        pytest.param(ResultKind.UNAVAILABLE, 6, id="unavailable"),
+        pytest.param(ResultKind.INTERRUPTED, 130, id="interrupted"),
+        pytest.param(ResultKind.NOT_ASKED, 2, id="not-asked"),
     ],
 )
-def test_each_answer_has_its_exit_code(kind: AnswerKind, code: int) -> None:
+def test_each_answer_has_its_exit_code(kind: ResultKind, code: int) -> None:
     assert kind.exit_code == code
 
 
 def test_no_answer_shares_pythons_exit_code_for_a_traceback() -> None:
     assert ExitCode.BUG.value == 1
-    assert ExitCode.BUG not in {kind.exit_code for kind in AnswerKind}
+    assert ExitCode.BUG not in {kind.exit_code for kind in ResultKind}

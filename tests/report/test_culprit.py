@@ -46,7 +46,7 @@ OWN = explained(PACKAGE, shown(APP))
             [explained(PACKAGE, shown(APP), moves=(APP,))], ", by itself", id="nothing-else-differs"
         ),
         pytest.param(
-            [explained(PACKAGE, shown(APP, along=(ADDED,)))],
+            [explained(PACKAGE, shown(APP, pulled_in=(ADDED,)))],
             ", by itself, with delta 2 that it needs",
             id="the-package-with-what-it-needs",
         ),
@@ -144,7 +144,7 @@ NOT_TESTED = "whether the rest of what moved carries it as well could not be tes
         ),
         pytest.param(OWN, ("app 2 is bad with the dependencies of app 1, too",), id="the-package"),
         pytest.param(
-            explained(PACKAGE, shown(APP, along=(ADDED,))),
+            explained(PACKAGE, shown(APP, pulled_in=(ADDED,))),
             ("app 2 needs delta 2, and with that alone app 1 is not bad",),
             id="the-package-with-what-it-needs",
         ),
@@ -159,7 +159,7 @@ NOT_TESTED = "whether the rest of what moved carries it as well could not be tes
             id="a-dependency-that-it-dropped",
         ),
         pytest.param(
-            explained(DEPENDENCY, shown(BETA, along=(ADDED,))),
+            explained(DEPENDENCY, shown(BETA, pulled_in=(ADDED,))),
             (
                 "app 1 is bad with beta 2; with that taken back, app 2 is not",
                 "beta 2 needs delta 2, and with that alone app 1 is not bad",

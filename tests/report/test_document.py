@@ -10,17 +10,17 @@ from itertools import pairwise
 
 import pytest
 from rich.console import Console
-from support.builders import ASSERTION, IMPORT_ERROR, broken, day, failed, passed, untestable, usable
+from support.builders import ASSERTION, IMPORT_ERROR, broken, day, failed, passed, target, untestable
 
 from bisect_asgi.core import codec, events
 from bisect_asgi.core.errors import ExitCode, UsageError
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     CulpritKind,
     Distribution,
-    LeftOut,
+    Excluded,
     Move,
     Observation,
     Outcome,
@@ -56,7 +56,7 @@ STARTED = events.RunStarted(
     subject="starlette",
 )
 CHOSEN = events.InterpreterChosen(
-    interpreter=usable("3.8.18").interpreter, reason="it installs 5 of 5 releases"
+    interpreter=target("3.8.18").interpreter, reason="it installs 5 of 5 releases"
 )
 VERSIONS = ("0.10.0", "0.11.0", "0.12.0", "0.12.1", "0.13.0")
 LISTED = events.CandidatesListed(
@@ -64,8 +64,8 @@ LISTED = events.CandidatesListed(
         events.CandidateListed(version=version, uploaded=day(f"2019-0{month}-05"), python="3.8.18")
         for month, version in enumerate(VERSIONS, start=1)
     ),
-    left_out=(
-        LeftOut(version="0.13.0b1", uploaded=day("2019-04-20"), reason="pre-release (`--pre` brings it in)"),
+    excluded=(
+        Excluded(version="0.13.0b1", uploaded=day("2019-04-20"), reason="pre-release (`--pre` brings it in)"),
     ),
 )
 
@@ -104,8 +104,8 @@ def without_environment(key: int, run: Observation) -> events.TrialFinished:
     return events.TrialFinished(trial=Trial(key=key, label=VERSIONS[key], observations=(run,)))
 
 
-def judged(rulings: dict[int, Ruling], *, new_is: Outcome | None = Outcome.FAILED) -> events.Judged:
-    return events.Judged(
+def judged(rulings: dict[int, Ruling], *, new_is: Outcome | None = Outcome.FAILED) -> events.RulingsChanged:
+    return events.RulingsChanged(
         rulings=tuple(rulings.items()), new_is=new_is, reference=(ASSERTION,), low=2, high=3, left=0
     )
 
@@ -118,8 +118,8 @@ def bad(runs: int = 1, failure: Signature = ASSERTION) -> Ruling:
     return Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=failure, failed=runs)
 
 
-def answered(kind: AnswerKind = AnswerKind.FOUND, **fields: object) -> events.RunFinished:
-    ends = {"low": 2, "high": 3} if kind is AnswerKind.FOUND else {}
+def answered(kind: ResultKind = ResultKind.FOUND, **fields: object) -> events.RunFinished:
+    ends = {"low": 2, "high": 3} if kind is ResultKind.FOUND else {}
     return events.RunFinished(kind=kind, elapsed_s=108.0, **{**ends, **fields})  # type: ignore[arg-type]
 
 
@@ -152,7 +152,7 @@ def test_a_report_says_which_release_changed_the_answer() -> None:
 
     assert report.headline == "starlette 0.12.1 is the first bad release"
     assert (report.last, report.first, report.gap) == ("0.12.0", "0.12.1", ())
-    assert (report.kind, report.exit_code) == (AnswerKind.FOUND, ExitCode.FOUND)
+    assert (report.kind, report.exit_code) == (ResultKind.FOUND, ExitCode.FOUND)
     assert report.elapsed_s == 108.0
 
 
@@ -190,7 +190,7 @@ def test_newer_releases_that_were_not_run_are_inferred_from_the_newer_side() -> 
 
 
 def test_nothing_is_inferred_where_no_boundary_was_found() -> None:
-    log = [STARTED, LISTED, finished(4, failed()), judged({4: bad()}), answered(AnswerKind.INTERRUPTED)]
+    log = [STARTED, LISTED, finished(4, failed()), judged({4: bad()}), answered(ResultKind.INTERRUPTED)]
 
     report = fold(log)
 
@@ -206,7 +206,7 @@ def test_a_broken_candidate_has_no_verdict() -> None:
         without_environment(3, broken()),
         finished(4, failed()),
         judged({2: good(), 4: bad()}),
-        answered(AnswerKind.UNAVAILABLE, message="nothing was learnt about starlette 0.12.1"),
+        answered(ResultKind.UNAVAILABLE, message="nothing was learnt about starlette 0.12.1"),
     ]
 
     row = fold(log).rows[3]
@@ -216,7 +216,7 @@ def test_a_broken_candidate_has_no_verdict() -> None:
 
 def test_untestable_and_different_releases_are_skips_with_their_reasons() -> None:
     different = Ruling(
-        verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=IMPORT_ERROR, different=True, failed=1
+        verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=IMPORT_ERROR, fails_differently=True, failed=1
     )
     skipped = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=untestable().signature)
     log = [
@@ -227,12 +227,15 @@ def test_untestable_and_different_releases_are_skips_with_their_reasons() -> Non
         without_environment(3, untestable()),
         finished(4, failed()),
         judged({1: good(), 2: different, 3: skipped, 4: bad()}),
-        answered(AnswerKind.INCONCLUSIVE, low=1, high=4, skipped=(2, 3), message="in one of them"),
+        answered(ResultKind.INCONCLUSIVE, low=1, high=4, skipped=(2, 3), message="in one of them"),
     ]
 
     report = fold(log)
 
-    assert [(row.verdict, row.different) for row in report.rows[2:4]] == [("skip", True), ("skip", False)]
+    assert [(row.verdict, row.fails_differently) for row in report.rows[2:4]] == [
+        ("skip", True),
+        ("skip", False),
+    ]
     assert report.rows[3].signature == untestable().signature
     assert report.gap == ("0.12.0", "0.12.1")
     assert (report.headline, report.exit_code) == ("in one of them", 5)
@@ -294,7 +297,7 @@ def test_a_log_that_was_cut_off_is_a_report_of_what_was_known_by_then() -> None:
 
     report = fold(cut)
 
-    assert (report.kind, report.exit_code) == (AnswerKind.INTERRUPTED, 130)
+    assert (report.kind, report.exit_code) == (ResultKind.INTERRUPTED, 130)
     assert report.headline == "the log ends before the run does"
     assert [bool(row.observations) for row in report.rows] == [False, False, True, False, True]
 
@@ -441,12 +444,12 @@ def stage(number: int, over: str, noun: str, subject: str, *versions: str) -> li
     ]
     inner: list[events.Event] = [
         replace(STARTED, over=over, noun=noun, subject=subject, context="of a stage"),
-        events.CandidatesListed(candidates=listed, left_out=()),
+        events.CandidatesListed(candidates=listed, excluded=()),
         *(events.TrialFinished(trial=trial) for trial in trials),
         judged({low: good(), low + 1: bad()}),
         answered(low=low, high=low + 1),
     ]
-    return [events.Staged(stage=number, event=event) for event in inner]
+    return [events.StageEvent(stage=number, event=event) for event in inner]
 
 
 WITH_REASONS: list[events.Event] = [
@@ -540,7 +543,7 @@ def test_the_sentence_ends_with_what_was_shown(explained: events.Explained, end:
 
 
 def test_notes_are_kept_for_the_report() -> None:
-    log = [STARTED, events.Noted(text="2 entries passed over"), *REGRESSION[1:]]
+    log = [STARTED, events.Note(text="2 entries passed over"), *REGRESSION[1:]]
 
     assert fold(log).notes == ("2 entries passed over",)
 
@@ -585,7 +588,7 @@ def test_a_command_to_paste_is_one_line_however_narrow_the_terminal() -> None:
 
 def test_without_an_answer_the_text_has_no_headline_because_the_error_says_it() -> None:
     message = "`leak.py` fails on every release"
-    log = [*REGRESSION[:-1], answered(AnswerKind.NOT_REPRODUCED, message=message)]
+    log = [*REGRESSION[:-1], answered(ResultKind.NOT_REPRODUCED, message=message)]
 
     report = fold(log)
 
@@ -671,12 +674,12 @@ def test_the_json_document_says_its_schema_and_reads_back_as_the_report() -> Non
 def test_the_json_document_has_what_a_script_needs() -> None:
     document = json.loads(json_report.render(fold(REGRESSION)))
 
-    assert document["schema"] == "bisect-asgi.report/1"
+    assert document["schema"] == "bisect-asgi.report/2"
     assert (document["kind"], document["exit_code"]) == ("found", 0)
     assert (document["last"], document["first"]) == ("0.12.0", "0.12.1")
     assert document["plan"]["dependencies"] == "as-of-release"
     assert document["interpreter"]["version"] == "3.8.18"
-    assert document["left_out"][0]["reason"] == "pre-release (`--pre` brings it in)"
+    assert document["excluded"][0]["reason"] == "pre-release (`--pre` brings it in)"
     assert [row["how"] for row in document["rows"]] == ["inferred", "inferred", "run", "run", "run"]
     assert document["rows"][3]["signature"]["shown"] == "AssertionError: expected 200, got 500"
     assert document["rows"][3]["distributions"][0] == {"name": "starlette", "version": "0.12.1"}

@@ -11,12 +11,12 @@ from support.builders import run_started
 
 from bisect_asgi.core import events
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import CulpritKind, Move
 from bisect_asgi.core.plan.plan import Claim
 from bisect_asgi.core.plan.suites import Agreement
 from bisect_asgi.core.records import replace
-from bisect_asgi.report.document import Report, ReportedChange
+from bisect_asgi.report.document import NamedBoundary, Report
 from bisect_asgi.report.progress.plain import Board
 from bisect_asgi.report.suite import (
     SuiteReport,
@@ -42,7 +42,7 @@ BROUGHT = events.Explained(
 )
 FOUND = Report(
     exit_code=ExitCode.FOUND,
-    kind=AnswerKind.FOUND,
+    kind=ResultKind.FOUND,
     headline="demo 1.2 is the first bad release",
     hint=None,
     plan=PLAN,
@@ -50,14 +50,14 @@ FOUND = Report(
     interpreter_reason="",
     last="1.1",
     first="1.2",
-    changes=(ReportedChange(last="1.1", first="1.2", verdict="bad"),),
+    changes=(NamedBoundary(last="1.1", first="1.2", verdict="bad"),),
     why=(BROUGHT,),
     elapsed_s=58.0,
 )
 NOT_FOUND = replace(
     FOUND,
     exit_code=ExitCode.NOT_REPRODUCED,
-    kind=AnswerKind.NOT_REPRODUCED,
+    kind=ResultKind.NOT_REPRODUCED,
     headline="`leak.py` passes everywhere",
     hint="try `--all`",
     last=None,
@@ -82,7 +82,7 @@ def test_a_row_has_the_answer_and_what_carries_the_change() -> None:
 
 
 def test_a_gap_and_older_changes_are_told_with_the_answer() -> None:
-    older = ReportedChange(last="0.1", first="0.2", verdict="good")
+    older = NamedBoundary(last="0.1", first="0.2", verdict="good")
     report = replace(FOUND, gap=("1.1.1", "1.1.2"), changes=(older, *FOUND.changes))
 
     assert row_of("leak.py", report, None).answer == "1.1 → 1.2 (bad), 2 between untestable, 1 older change"
@@ -97,15 +97,15 @@ def test_an_answer_that_is_no_boundary_is_its_sentence() -> None:
 @pytest.mark.parametrize(
     ("kind", "answer"),
     [
-        pytest.param(AnswerKind.NOT_REPRODUCED, "not reproduced", id="not-reproduced"),
-        pytest.param(AnswerKind.GOOD_END_FAILS, "good end fails", id="good-end"),
-        pytest.param(AnswerKind.INCONCLUSIVE, "cannot tell", id="inconclusive"),
-        pytest.param(AnswerKind.UNAVAILABLE, "unavailable", id="unavailable"),
-        pytest.param(AnswerKind.INTERRUPTED, "interrupted", id="interrupted"),
-        pytest.param(AnswerKind.NOT_ASKED, "not asked", id="not-asked"),
+        pytest.param(ResultKind.NOT_REPRODUCED, "not reproduced", id="not-reproduced"),
+        pytest.param(ResultKind.GOOD_END_FAILS, "good end fails", id="good-end"),
+        pytest.param(ResultKind.INCONCLUSIVE, "cannot tell", id="inconclusive"),
+        pytest.param(ResultKind.UNAVAILABLE, "unavailable", id="unavailable"),
+        pytest.param(ResultKind.INTERRUPTED, "interrupted", id="interrupted"),
+        pytest.param(ResultKind.NOT_ASKED, "not asked", id="not-asked"),
     ],
 )
-def test_without_an_answer_a_row_says_so_and_why(kind: AnswerKind, answer: str) -> None:
+def test_without_an_answer_a_row_says_so_and_why(kind: ResultKind, answer: str) -> None:
     row = row_of("leak.py", replace(NOT_FOUND, kind=kind, exit_code=kind.exit_code), BROKEN_IN)
 
     assert (row.answer, row.exit_code) == (answer, kind.exit_code)
@@ -114,7 +114,7 @@ def test_without_an_answer_a_row_says_so_and_why(kind: AnswerKind, answer: str) 
 
 
 def test_a_boundary_stands_where_the_search_for_the_reason_was_interrupted() -> None:
-    report = replace(FOUND, kind=AnswerKind.INTERRUPTED, exit_code=ExitCode.INTERRUPTED, why=())
+    report = replace(FOUND, kind=ResultKind.INTERRUPTED, exit_code=ExitCode.INTERRUPTED, why=())
 
     assert row_of("leak.py", report, None).answer == "interrupted behind 1.1 → 1.2 (bad)"
 
@@ -127,7 +127,7 @@ def test_a_boundary_stands_where_the_search_for_the_reason_was_interrupted() -> 
         pytest.param(Claim(version="1.0", fixed=False), FOUND, Agreement.DISAGREES, id="elsewhere"),
         pytest.param(
             Claim(version="1.1.5", fixed=False),
-            replace(FOUND, left_between=("1.1.5",)),
+            replace(FOUND, excluded_between=("1.1.5",)),
             Agreement.CANNOT_TELL,
             id="left-out",
         ),
@@ -136,7 +136,7 @@ def test_a_boundary_stands_where_the_search_for_the_reason_was_interrupted() -> 
             Claim(version="1.2", fixed=True),
             replace(
                 FOUND,
-                changes=(ReportedChange(last="1.1", first="1.2", verdict="fine"),),
+                changes=(NamedBoundary(last="1.1", first="1.2", verdict="fine"),),
                 plan=replace(PLAN, term_old="fine"),
             ),
             Agreement.AGREES,
@@ -248,7 +248,7 @@ def test_the_exit_code_is_the_worst_of_all_rows_and_an_interrupts_above_them() -
 def test_the_document_has_all_reports() -> None:
     document = json.loads(render_json(suite_report(rows(), elapsed_s=108, is_interrupted=True)))
 
-    assert (document["schema"], document["exit_code"]) == ("bisect-asgi.suite/1", 130)
+    assert (document["schema"], document["exit_code"]) == ("bisect-asgi.suite/2", 130)
     first, _, _, broken, *_ = document["probes"]
     assert (first["answer"], first["agreement"], first["report"]["first"]) == (
         "1.1 → 1.2 (bad)",

@@ -14,7 +14,7 @@ from rich.console import Console
 from support.builders import ASSERTION, passed, run_started
 
 from bisect_asgi.core import events
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Outcome, Step, Trial
 from bisect_asgi.core.records import replace
 from bisect_asgi.report import document as json_report
@@ -37,7 +37,7 @@ def started(
 
 def listed(versions: Sequence[str] = VERSIONS) -> events.CandidatesListed:
     candidates = tuple(events.CandidateListed(version=each, uploaded=None) for each in versions)
-    return events.CandidatesListed(candidates=candidates, left_out=())
+    return events.CandidatesListed(candidates=candidates, excluded=())
 
 
 def start(key: int, at_s: float) -> events.TrialStarted:
@@ -57,8 +57,8 @@ def cancel(key: int, at_s: float) -> events.TrialCancelled:
     return events.TrialCancelled(key=key, at_s=BEGAN_S + at_s)
 
 
-def judged(low: int | None = None, high: int | None = None) -> events.Judged:
-    return events.Judged(
+def judged(low: int | None = None, high: int | None = None) -> events.RulingsChanged:
+    return events.RulingsChanged(
         rulings=(), new_is=Outcome.FAILED, reference=(ASSERTION,), low=low, high=high, left=0
     )
 
@@ -72,7 +72,7 @@ def found(
     shortest: int | None = None,
 ) -> events.RunFinished:
     return events.RunFinished(
-        kind=AnswerKind.FOUND, elapsed_s=elapsed_s, low=low, high=high, skipped=skipped, shortest=shortest
+        kind=ResultKind.FOUND, elapsed_s=elapsed_s, low=low, high=high, skipped=skipped, shortest=shortest
     )
 
 
@@ -223,7 +223,7 @@ def test_steps_are_summed_for_all_for_the_reason_and_for_the_path() -> None:
 
     timings = timed(
         *(start(0, 0), start(9, 0), end(0, 1, steps), end(9, 2, {Step.RUN: 2.0})),
-        *(events.Staged(stage=1, event=event) for event in inner),
+        *(events.StageEvent(stage=1, event=event) for event in inner),
         found(0, 9, 3),
     )
 
@@ -401,7 +401,15 @@ def test_ends_that_nobody_began_are_passed_over() -> None:
 
 def test_a_question_that_is_asked_anew_finds_its_candidates_unknown() -> None:
     timings = timed(
-        *(judged(0, 9), start(4, 0), end(4, 1), events.AskedAnew(), start(3, 1), start(4, 1), end(3, 2)),
+        *(
+            judged(0, 9),
+            start(4, 0),
+            end(4, 1),
+            events.ObservationsReset(),
+            start(3, 1),
+            start(4, 1),
+            end(3, 2),
+        ),
         *(end(4, 2), judged(3, 4), found(3, 4, 2)),
     )
 
@@ -455,7 +463,7 @@ def staged() -> Iterator[events.Event]:
         start(2, 7),
     ]
     for event in (*inner, replace(end(2, 8), trial=replace(end(2, 8).trial, label="")), found(0, 1, 1)):
-        yield events.Staged(stage=1, event=event)
+        yield events.StageEvent(stage=1, event=event)
 
 
 def test_the_report_has_sums_and_a_line_for_each_trial() -> None:

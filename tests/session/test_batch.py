@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecu
 
 import pytest
 
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled
 from bisect_asgi.session.batch import Interruptible, once_each, side_by_side
 
@@ -23,10 +23,10 @@ def workers() -> Iterator[Executor]:
         yield pool
 
 
-def hang(begun: threading.Event, lifeline: Lifeline) -> str:
-    """A trial that goes on until its lifeline is cancelled."""
+def hang(begun: threading.Event, token: CancelToken) -> str:
+    """A trial that goes on until its token is cancelled."""
     stopped = threading.Event()
-    with lifeline.holding(stopped.set):
+    with token.on_cancel(stopped.set):
         begun.set()
         assert stopped.wait(PATIENCE_S)
     raise Cancelled
@@ -41,8 +41,8 @@ def test_what_a_call_returns_or_raises_comes_back(workers: Executor) -> None:
 
 
 def test_an_interrupt_ends_what_is_waited_for_and_stops_its_trial(workers: Executor) -> None:
-    way, begun, lifeline = Interruptible(workers), threading.Event(), Lifeline()
-    waiting = way.submit(hang, begun, lifeline)
+    way, begun, token = Interruptible(workers), threading.Event(), CancelToken()
+    waiting = way.submit(hang, begun, token)
     assert begun.wait(PATIENCE_S)
 
     way.interrupt()
@@ -50,7 +50,7 @@ def test_an_interrupt_ends_what_is_waited_for_and_stops_its_trial(workers: Execu
     with pytest.raises(KeyboardInterrupt):
         waiting.result(PATIENCE_S)
     with pytest.raises(Cancelled):
-        lifeline.check()
+        token.check()
     with pytest.raises(KeyboardInterrupt):
         way.submit(int, "3")
 
@@ -58,7 +58,7 @@ def test_an_interrupt_ends_what_is_waited_for_and_stops_its_trial(workers: Execu
 def test_an_interrupt_of_what_waits_for_a_worker_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
     with ThreadPoolExecutor(1) as one:
         way, begun = Interruptible(one), threading.Event()
-        way.submit(hang, begun, Lifeline())
+        way.submit(hang, begun, CancelToken())
         queued = way.submit(int, "3")
         assert begun.wait(PATIENCE_S)
 
@@ -83,12 +83,12 @@ def test_an_interrupt_leaves_what_was_done_and_others_alone(workers: Executor) -
 def test_what_is_cancelled_while_it_waits_for_a_worker_is_never_run() -> None:
     ran: list[str] = []
     with ThreadPoolExecutor(1) as one:
-        way, begun, lifeline = Interruptible(one), threading.Event(), Lifeline()
-        way.submit(hang, begun, lifeline)
+        way, begun, token = Interruptible(one), threading.Event(), CancelToken()
+        way.submit(hang, begun, token)
         assert begun.wait(PATIENCE_S)
         queued = way.submit(ran.append, "queued")
         assert queued.cancel()
-        lifeline.cancel()
+        token.cancel()
 
     assert ran == []
 
@@ -166,7 +166,7 @@ def test_an_interrupt_keeps_what_is_done_ends_what_runs_and_begins_nothing(worke
             return "done"
         try:
             begun = threading.Event()
-            waiting = way.submit(hang, begun, Lifeline())
+            waiting = way.submit(hang, begun, CancelToken())
             assert begun.wait(PATIENCE_S)
             signal.pthread_kill(main, signal.SIGINT)
             return str(waiting.result(PATIENCE_S))

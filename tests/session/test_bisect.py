@@ -18,21 +18,21 @@ from support.builders import (
     passed,
     probe,
     release,
+    target,
     untestable,
-    usable,
     wheel,
     world,
 )
 
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable, UsageError
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.model import Observation, Outcome, Release, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases.select import Usable
+from bisect_asgi.core.releases.select import TargetPython
 from bisect_asgi.core.search.confirmation import wanted_runs
 from bisect_asgi.core.services import World
 from bisect_asgi.core.tally import Tally
@@ -56,8 +56,8 @@ class FakeWorld:
         behaviour: Behaviour,
         releases: Iterable[Release] = TWELVE,
         *,
-        interpreters: Sequence[Usable] = (usable("3.8.20"),),
-        downloadable: Sequence[Usable] = (),
+        interpreters: Sequence[TargetPython] = (target("3.8.20"),),
+        downloadable: Sequence[TargetPython] = (),
         remembered: Sequence[str] = (),
     ) -> None:
         self.behaviour = behaviour
@@ -68,7 +68,7 @@ class FakeWorld:
         self.requests: list[TrialRequest] = []
         self.events: list[events.Event] = []
 
-    def run_trial(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(self, request: TrialRequest, token: CancelToken) -> Trial:
         self.requests.append(request)
         return self._trial(request)
 
@@ -77,11 +77,11 @@ class FakeWorld:
 
     def _trial(self, request: TrialRequest) -> Trial:
         version = Version(request.label)
-        places = range(request.already, request.already + request.runs)
+        places = range(request.known_runs, request.known_runs + request.runs)
         seen = tuple(self.behaviour(version, place) for place in places)
         return Trial(key=request.key, label=request.label, observations=seen)
 
-    def named(self, wish: str) -> Usable:
+    def named(self, wish: str) -> TargetPython:
         return next(u for u in self.interpreters if u.interpreter.short == wish)
 
     def world(self) -> World:
@@ -200,7 +200,7 @@ def test_a_regression_is_found(plan: Plan) -> None:
 
     finished = fake.bisect(plan)
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert fake.boundary() == ("0.6", "0.7")
 
 
@@ -217,9 +217,9 @@ def test_a_fix_is_found(plan: Plan) -> None:
 
     finished = fake.bisect(plan)
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert fake.boundary() == ("0.6", "0.7")
-    judged = [event for event in fake.events if isinstance(event, events.Judged)][-1]
+    judged = [event for event in fake.events if isinstance(event, events.RulingsChanged)][-1]
     assert judged.new_is is Outcome.PASSED
 
 
@@ -236,9 +236,9 @@ def test_a_fix_is_found(plan: Plan) -> None:
 def test_the_range_lies_between_what_the_user_named(plan: Plan, listed: list[str]) -> None:
     fake = FakeWorld(broke_in("0.7"))
 
-    setting = release_axis.prepare(plan, fake.world())
+    space = release_axis.prepare(plan, fake.world())
 
-    labels = [candidate.label for candidate in setting.candidates]
+    labels = [candidate.label for candidate in space.candidates]
     assert [labels[0], labels[-1]] == listed
 
 
@@ -310,7 +310,7 @@ def test_a_good_end_that_fails_again_and_again_stops_the_search(confirm: int | N
 
     finished = fake.bisect(a_plan(good="0.2", bad="0.12", confirm=confirm))
 
-    assert finished.kind is AnswerKind.GOOD_END_FAILS
+    assert finished.kind is ResultKind.GOOD_END_FAILS
     assert finished.message == (
         f"the good end fails: `leak.py` failed on fastapi 0.2 ({runs}): AssertionError: expected 200, got 500"
     )
@@ -323,7 +323,7 @@ def test_a_bad_end_that_passes_again_and_again_stops_the_search(confirm: int | N
 
     finished = fake.bisect(a_plan(good="0.2", bad="0.9", confirm=confirm))
 
-    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    assert finished.kind is ResultKind.NOT_REPRODUCED
     assert finished.message == f"the bad end passes: `leak.py` succeeded on fastapi 0.9 ({runs})"
     assert set(fake.runs) <= {"0.2", "0.9"}
 
@@ -337,7 +337,7 @@ def test_a_probe_that_answers_the_same_everywhere_is_not_reproduced(shown: Obser
 
     finished = fake.bisect(a_plan())
 
-    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    assert finished.kind is ResultKind.NOT_REPRODUCED
     assert finished.message == (
         f"`leak.py` {does} on every release of fastapi that was tested, from 0.1 to 0.12"
     )
@@ -354,7 +354,7 @@ def test_untestable_releases_at_the_boundary_make_the_answer_inconclusive() -> N
 
     finished = fake.bisect(a_plan())
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert fake.boundary() == ("0.5", "0.8")
     assert [fake.listed[key] for key in finished.skipped] == ["0.6", "0.7"]
 
@@ -369,9 +369,9 @@ def test_a_boundary_that_does_not_hold_when_it_is_run_again_is_not_the_answer() 
 
     finished = fake.bisect(a_plan())
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert fake.boundary() == ("0.7", "0.8")
-    believed = [event for event in fake.events if isinstance(event, events.Believed)][-1]
+    believed = [event for event in fake.events if isinstance(event, events.BeliefUpdated)][-1]
     assert fake.listed[believed.high] == "0.8"
     assert believed.probability >= believed.confidence == 0.99
 
@@ -386,7 +386,7 @@ def test_old_releases_that_fail_for_another_reason_are_no_part_of_the_bug() -> N
 
     finished = fake.bisect(a_plan())
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert fake.boundary() == ("0.8", "0.9")
 
 
@@ -396,7 +396,7 @@ def test_releases_beside_the_boundary_are_run_to_see_whether_it_is_the_only_chan
     finished = fake.bisect(a_plan(spot_checks=2))
 
     assert {"0.5", "0.8"} <= set(fake.runs)
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert fake.boundary() == ("0.6", "0.7")
 
 
@@ -407,14 +407,14 @@ class TooManyTrials(Exception):
 def test_a_confirmation_that_cannot_be_made_ends_the_run_as_unavailable() -> None:
     fake = FakeWorld(lambda version, run: broken() if run else broke_in("0.7")(version, run))
 
-    def at_most_fifty(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def at_most_fifty(request: TrialRequest, token: CancelToken) -> Trial:
         if len(fake.requests) > 50:
             raise TooManyTrials
-        return fake.run_trial(request, lifeline)
+        return fake.run_trial(request, token)
 
     kind = session.bisect(a_plan(), replace(fake.world(), run_trial=at_most_fifty), fake.events.append)
 
-    assert kind is AnswerKind.UNAVAILABLE
+    assert kind is ResultKind.UNAVAILABLE
     assert "no space left on device" in fake.finished.message
 
 
@@ -426,7 +426,7 @@ def test_a_broken_release_between_both_sides_leaves_the_answer_open() -> None:
 
     finished = fake.bisect(a_plan(good="0.1", bad="0.12"))
 
-    assert finished.kind is AnswerKind.UNAVAILABLE
+    assert finished.kind is ResultKind.UNAVAILABLE
     assert finished.message == "nothing was learnt about fastapi 0.7: no space left on device"
 
 
@@ -448,7 +448,7 @@ def test_named_ends_are_verified_whatever_the_store_knows_of_the_releases_betwee
     finished = fake.bisect(a_plan(good="0.1", bad="0.12"))
 
     assert {"0.1", "0.12"} & set(fake.runs)
-    assert finished.kind is AnswerKind.GOOD_END_FAILS
+    assert finished.kind is ResultKind.GOOD_END_FAILS
 
 
 def test_a_fresh_run_does_not_ask_the_store() -> None:
@@ -494,11 +494,11 @@ def test_an_error_of_the_world_is_the_last_event_and_is_raised(error: Exception)
         session.bisect(a_plan(), replace(fake.world(), releases_of=releases_of), fake.events.append)
 
     assert fake.finished.message == str(error)
-    assert fake.finished.kind is not AnswerKind.FOUND
+    assert fake.finished.kind is not ResultKind.FOUND
 
 
 def test_an_interrupt_is_the_last_event_and_is_raised() -> None:
-    def interrupted(_: TrialRequest, __: Lifeline) -> Trial:
+    def interrupted(_: TrialRequest, __: CancelToken) -> Trial:
         raise KeyboardInterrupt
 
     fake = FakeWorld(broke_in("0.7"))
@@ -506,14 +506,14 @@ def test_an_interrupt_is_the_last_event_and_is_raised() -> None:
     with pytest.raises(KeyboardInterrupt):
         session.bisect(a_plan(), replace(fake.world(), run_trial=interrupted), fake.events.append)
 
-    assert fake.finished.kind is AnswerKind.INTERRUPTED
+    assert fake.finished.kind is ResultKind.INTERRUPTED
 
 
 # The interpreter.
 
 
 def test_the_users_interpreter_is_taken_without_question() -> None:
-    fake = FakeWorld(broke_in("0.7"), interpreters=[usable("3.8.20"), usable("3.12.1")])
+    fake = FakeWorld(broke_in("0.7"), interpreters=[target("3.8.20"), target("3.12.1")])
 
     fake.bisect(a_plan(python="3.12"))
 
@@ -525,7 +525,7 @@ def test_the_interpreter_that_suits_the_whole_range_is_taken_and_the_reason_told
     old = [release(f"0.{n}", wheel(requires_python="<3.9"), uploaded=f"2021-0{n}-01") for n in range(1, 9)]
     new = [release("1.0", uploaded="2021-11-01")]
     fake = FakeWorld(
-        broke_in("0.7"), [*old, *new], interpreters=[usable("3.12.1"), usable("3.8.20"), usable("3.10.2")]
+        broke_in("0.7"), [*old, *new], interpreters=[target("3.12.1"), target("3.8.20"), target("3.10.2")]
     )
 
     fake.bisect(a_plan())
@@ -535,7 +535,7 @@ def test_the_interpreter_that_suits_the_whole_range_is_taken_and_the_reason_told
 
 
 def test_an_interpreter_younger_than_the_releases_is_not_preferred() -> None:
-    fake = FakeWorld(broke_in("0.7"), interpreters=[usable("3.8.20"), usable("3.12.1")])
+    fake = FakeWorld(broke_in("0.7"), interpreters=[target("3.8.20"), target("3.12.1")])
 
     fake.bisect(a_plan())
 
@@ -543,7 +543,7 @@ def test_an_interpreter_younger_than_the_releases_is_not_preferred() -> None:
 
 
 def test_the_reason_tells_how_many_releases_are_older_than_the_interpreter() -> None:
-    fake = FakeWorld(broke_in("0.7"), interpreters=[usable("3.12.1")])
+    fake = FakeWorld(broke_in("0.7"), interpreters=[target("3.12.1")])
 
     fake.bisect(a_plan())
 
@@ -551,7 +551,7 @@ def test_the_reason_tells_how_many_releases_are_older_than_the_interpreter() -> 
 
 
 def test_the_probes_own_requirement_limits_the_choice_and_is_told() -> None:
-    fake = FakeWorld(broke_in("0.7"), interpreters=[usable("3.8.20"), usable("3.12.1")])
+    fake = FakeWorld(broke_in("0.7"), interpreters=[target("3.8.20"), target("3.12.1")])
 
     fake.bisect(a_plan(requires_python=">=3.10"))
 
@@ -566,12 +566,12 @@ def test_the_probes_own_requirement_limits_the_choice_and_is_told() -> None:
     [
         pytest.param([], "`bisect-asgi releases` shows which Python each release requires", id="none-to-get"),
         pytest.param(
-            [usable("3.14.0")], "uv can get one that does: `uv python install 3.14`", id="uv-has-one"
+            [target("3.14.0")], "uv can get one that does: `uv python install 3.14`", id="uv-has-one"
         ),
     ],
 )
 def test_no_interpreter_for_the_probe_is_an_error_with_a_way_out(
-    downloadable: list[Usable], hint: str
+    downloadable: list[TargetPython], hint: str
 ) -> None:
     fake = FakeWorld(broke_in("0.7"), downloadable=downloadable)
 
@@ -601,7 +601,7 @@ def test_named_ends_decide_where_one_interpreter_cannot_install_all() -> None:
     old = [release(f"0.{n}", wheel(requires_python="<3.9"), uploaded=f"2021-0{n}-01") for n in range(1, 9)]
     new = [release("1.0", wheel(requires_python=">=3.9"), uploaded="2022-11-01")]
     new += [release("1.1", wheel(requires_python=">=3.9"), uploaded="2022-12-01")]
-    fake = FakeWorld(broke_in("1.1"), [*old, *new], interpreters=[usable("3.8.20"), usable("3.9.18")])
+    fake = FakeWorld(broke_in("1.1"), [*old, *new], interpreters=[target("3.8.20"), target("3.9.18")])
 
     fake.bisect(a_plan(good="1.0", bad="1.1"))
 
@@ -637,7 +637,7 @@ def test_yanked_and_pre_releases_come_in_when_they_are_asked_for_or_named(
 
     finished = fake.bisect(plan)
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert fake.listed == listed
 
 
@@ -647,7 +647,7 @@ def test_releases_that_are_left_out_are_told_with_reasons() -> None:
     fake.bisect(a_plan())
 
     (listed,) = (event for event in fake.events if isinstance(event, events.CandidatesListed))
-    assert {out.version: out.reason for out in listed.left_out} == {
+    assert {out.version: out.reason for out in listed.excluded} == {
         "0.2": "yanked: loses data (`--yanked` brings it in)",
         "0.3b1": "pre-release (`--pre` brings it in)",
     }
@@ -689,9 +689,9 @@ def test_the_dependency_policy_sets_the_limit_of_every_candidate(
 ) -> None:
     fake = FakeWorld(broke_in("0.2"), TWELVE[:2])
 
-    setting = release_axis.prepare(a_plan(policy=policy), fake.world())
+    space = release_axis.prepare(a_plan(policy=policy), fake.world())
 
-    assert [candidate.spec.not_after for candidate in setting.candidates] == limits
+    assert [candidate.spec.exclude_newer for candidate in space.candidates] == limits
 
 
 UNDATED = tuple(release(f"0.{minor}") for minor in range(1, 5))
@@ -702,7 +702,7 @@ def test_an_index_without_dates_serves_the_latest_policy() -> None:
 
     finished = fake.bisect(a_plan(policy=LATEST))
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert fake.boundary() == ("0.2", "0.3")
 
 
@@ -716,7 +716,7 @@ def test_an_index_without_dates_cannot_serve_a_policy_by_date_and_says_so() -> N
         "the index gives no upload time for fastapi 0.1, and `--deps as-of-release` needs one"
     )
     assert caught.value.hint == "use `--deps latest`, or an index that gives them (JSON pages, PEP 700)"
-    assert fake.finished.kind is AnswerKind.NOT_ASKED
+    assert fake.finished.kind is ResultKind.NOT_ASKED
     assert fake.requests == []
 
 
@@ -868,21 +868,21 @@ def test_a_claim_of_the_oldest_release_cannot_be_held_against_anything() -> None
 
     assert "`--broken-in 0.1`" in str(caught.value)
     assert caught.value.hint
-    assert fake.finished.kind is AnswerKind.NOT_ASKED
+    assert fake.finished.kind is ResultKind.NOT_ASKED
 
 
 def test_an_interrupted_check_stops_its_trial() -> None:
-    lifelines: list[Lifeline] = []
+    tokens: list[CancelToken] = []
 
-    def interrupted(_: TrialRequest, lifeline: Lifeline) -> Trial:
-        lifelines.append(lifeline)
+    def interrupted(_: TrialRequest, token: CancelToken) -> Trial:
+        tokens.append(token)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         session.check(a_plan(), "0.5", replace(FakeWorld(always(passed())).world(), run_trial=interrupted))
 
     with pytest.raises(Cancelled):
-        lifelines[0].check()
+        tokens[0].check()
 
 
 @pytest.mark.parametrize(
@@ -951,5 +951,5 @@ def test_a_claim_of_a_release_that_could_not_be_asked_cannot_be_told() -> None:
     )
 
     assert finding.verdict is ClaimVerdict.CANNOT_TELL
-    assert fake.finished.kind is AnswerKind.UNAVAILABLE
+    assert fake.finished.kind is ResultKind.UNAVAILABLE
     assert fake.finished.message.startswith("nothing was learnt about fastapi 0.7: ")

@@ -21,7 +21,7 @@ from bisect_asgi.backend.environments import templates as skeletons
 from bisect_asgi.backend.environments.cache import Environment
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unresolvable, UsageError
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
@@ -39,7 +39,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.plan.plan import DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import NODEFAULT, fields, replace
-from bisect_asgi.core.releases.select import Usable
+from bisect_asgi.core.releases.select import TargetPython
 from bisect_asgi.core.services import World
 
 PURE = Tag("py3", "none", "any")
@@ -76,7 +76,7 @@ def untestable(failure: Signature = CONFLICT) -> Observation:
 
 def broken(failure: Signature = LOST_WORKER) -> Observation:
     """A run that could not be made, which is nobody's fault but ours."""
-    return Observation(outcome=Outcome.BROKEN, phase=failure.phase, signature=failure)
+    return Observation(outcome=Outcome.ERROR, phase=failure.phase, signature=failure)
 
 
 def file(filename: str, *, requires_python: str | None = None, yanked: str | None = None) -> ReleaseFile:
@@ -107,10 +107,10 @@ def release(
     )
 
 
-def usable(version: str = "3.8.20", *tags: Tag, path: str | None = None) -> Usable:
+def target(version: str = "3.8.20", *tags: Tag, path: str | None = None) -> TargetPython:
     """An interpreter that installs pure wheels and what else `tags` say."""
     interpreter = Interpreter(path=path or f"/opt/python-{version}/bin/python", version=version)
-    return Usable(interpreter=interpreter, tags=frozenset({PURE, *tags}))
+    return TargetPython(interpreter=interpreter, tags=frozenset({PURE, *tags}))
 
 
 class InlineExecutor(Executor):
@@ -155,8 +155,8 @@ def _no_contents(*_: object) -> Any:
 def world(**fakes: Any) -> World:
     """A world with one Python, an empty store and inline trials; what else may be asked, `fakes` say."""
     usual = {
-        "interpreters": lambda: (usable(),),
-        "usable": lambda interpreter: replace(usable(), interpreter=interpreter),
+        "interpreters": lambda: (target(),),
+        "target": lambda interpreter: replace(target(), interpreter=interpreter),
         "downloadable": lambda: (),
         "recall": lambda _: None,
         "requirements": lambda _: {},
@@ -203,9 +203,9 @@ class MadeUpIndex:
         """
         chosen: dict[str, str] = {}
         for _ in self.requires:
-            rules = self._rules(spec, chosen)
-            names = sorted({rule.name for rule in rules})
-            if (found := {name: self._newest(name, rules, spec) for name in names}) == chosen:
+            criteria = self._rules(spec, chosen)
+            names = sorted({rule.name for rule in criteria})
+            if (found := {name: self._newest(name, criteria, spec) for name in names}) == chosen:
                 break
             chosen = found
         return tuple(Distribution(name=name, version=version) for name, version in chosen.items())
@@ -216,17 +216,19 @@ class MadeUpIndex:
         asked = list(map(_read, (*spec.requirements, *own)))
         overrides = list(map(_read, spec.overrides))
         replaced, names = {rule.name for rule in overrides}, {rule.name for rule in asked}
-        rules = [rule for rule in asked if rule.name not in replaced]
-        rules += [rule for rule in overrides if rule.name in names]
-        return [rule for rule in rules if not rule.marker or rule.marker.evaluate()]
+        criteria = [rule for rule in asked if rule.name not in replaced]
+        criteria += [rule for rule in overrides if rule.name in names]
+        return [rule for rule in criteria if not rule.marker or rule.marker.evaluate()]
 
-    def _newest(self, name: str, rules: Sequence[Requirement], spec: EnvironmentSpec) -> str:
-        is_free = spec.not_after is None or name in {exempt.name for exempt in spec.exempt}
+    def _newest(self, name: str, criteria: Sequence[Requirement], spec: EnvironmentSpec) -> str:
+        is_free = spec.exclude_newer is None or name in {
+            exclude_newer_package.name for exclude_newer_package in spec.exclude_newer_package
+        }
         fitting = [
             Version(each.version)
             for each in self.releases_of(name)
-            if all(rule.specifier.contains(each.version) for rule in rules if rule.name == name)
-            and (is_free or (each.uploaded and spec.not_after and each.uploaded < spec.not_after))
+            if all(rule.specifier.contains(each.version) for rule in criteria if rule.name == name)
+            and (is_free or (each.uploaded and spec.exclude_newer and each.uploaded < spec.exclude_newer))
         ]
         if not fitting:
             raise Unresolvable(f"no release of {name} suits all")
@@ -281,7 +283,7 @@ def command_environ(folder: Path, index_url: str) -> dict[str, str]:
 def environment(folder: Path, python: str = sys.executable) -> Environment:
     """A real environment with nothing installed but the hook, for the Python at that path."""
     uv = Uv(folder.with_name(f"{folder.name}-uv"), Indexes(urls=()))
-    skeletons.make_skeleton(folder, Interpreter(path=python, version="3.11.7"), uv, Lifeline())
+    skeletons.make_template(folder, Interpreter(path=python, version="3.11.7"), uv, CancelToken())
     cache._place_hook(folder)
     return Environment(folder=folder, distributions=())
 

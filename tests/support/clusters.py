@@ -21,7 +21,7 @@ PATIENCE_S = 60.0
 PRELOAD = """\
 import platform
 import bisect_asgi
-from bisect_asgi.remote import calls
+from bisect_asgi.backend.executors.dask import calls
 
 platform.node = lambda: {host!r}
 calls.__version__ = {version!r}

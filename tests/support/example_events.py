@@ -5,9 +5,7 @@ from __future__ import annotations
 from bisect_asgi.core import release_diff as differences
 from bisect_asgi.core.events import (
     Activity,
-    AnswerKind,
-    AskedAnew,
-    Believed,
+    BeliefUpdated,
     CandidateListed,
     CandidatesListed,
     Compared,
@@ -15,13 +13,15 @@ from bisect_asgi.core.events import (
     EndsSampled,
     Explained,
     InterpreterChosen,
-    Judged,
     LevelsFound,
     MetricLevel,
-    Noted,
+    Note,
+    ObservationsReset,
     OutputSeen,
     PreparationEnded,
     PreparationStarted,
+    ResultKind,
+    RulingsChanged,
     RunFinished,
     RunStarted,
     ShownSet,
@@ -34,7 +34,7 @@ from bisect_asgi.core.model import (
     BuiltEnvironment,
     CulpritKind,
     Distribution,
-    LeftOut,
+    Excluded,
     Move,
     Outcome,
     Ruling,
@@ -44,7 +44,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.tally import Tally
-from support.builders import ASSERTION, CONFLICT, broken, day, failed, passed, untestable, usable
+from support.builders import ASSERTION, CONFLICT, broken, day, failed, passed, target, untestable
 
 MOVED = Move(name="starlette", old="0.14.2", new="0.15.0")
 
@@ -57,7 +57,7 @@ SAMPLE = replace(
     wall_s=1.25,
     metrics={"p95": 0.25},
     units={"p95": "s"},
-    busy=0.5,
+    other_load=0.5,
     beside={"wall": 1.2, "p95": 0.2},
 )
 
@@ -77,13 +77,13 @@ EVENTS = [
         releases=None,
         jobs=4,
     ),
-    InterpreterChosen(interpreter=usable().interpreter, reason="it installs 3 of 3 releases"),
+    InterpreterChosen(interpreter=target().interpreter, reason="it installs 3 of 3 releases"),
     CandidatesListed(
         candidates=(
-            CandidateListed(version="0.69.0", uploaded=day("2021-10-07"), not_after=day("2021-10-08")),
+            CandidateListed(version="0.69.0", uploaded=day("2021-10-07"), exclude_newer=day("2021-10-08")),
             CandidateListed(version="0.70.0", uploaded=None),
         ),
-        left_out=(LeftOut(version="0.70.0rc1", uploaded=None, reason="pre-release"),),
+        excluded=(Excluded(version="0.70.0rc1", uploaded=None, reason="pre-release"),),
     ),
     TrialStarted(key=3),
     TrialProgressed(key=3, activity=Activity.BUILDING),
@@ -105,7 +105,7 @@ EVENTS = [
     TrialCancelled(key=4, at_s=12.5),
     PreparationStarted(key=5, at_s=1.25),
     PreparationEnded(key=5, at_s=2.5, steps={Step.LINK: 0.25}, is_cancelled=True),
-    Judged(
+    RulingsChanged(
         rulings=((0, Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=2)),),
         new_is=Outcome.FAILED,
         reference=(ASSERTION, CONFLICT),
@@ -113,8 +113,8 @@ EVENTS = [
         high=None,
         left=7,
     ),
-    AskedAnew(),
-    Believed(
+    ObservationsReset(),
+    BeliefUpdated(
         low=11,
         high=12,
         probability=0.997,
@@ -124,7 +124,7 @@ EVENTS = [
         last=13,
         confidence=0.99,
     ),
-    Confirmed(low=11, high=12, runs=12, luck=0.004),
+    Confirmed(low=11, high=12, runs=12, error_bound=0.004),
     EndsSampled(
         metric="wall",
         unit="×",
@@ -144,14 +144,16 @@ EVENTS = [
         creep=-0.02,
         steps=((2.6e7, 2.9e7),),
     ),
-    Noted(text="fastapi 0.69.1 was yanked"),
+    Note(text="fastapi 0.69.1 was yanked"),
     Explained(
         package="fastapi",
         old="fastapi 0.68.2",
         new="fastapi 0.69.0",
         moves=(MOVED, Move(name="anyio", old=None, new="3.3.0")),
         kind=CulpritKind.DEPENDENCY,
-        sets=(ShownSet(moved=(MOVED,), along=(MOVED,), doubtful=("starlette",), required=">=0.15,<0.16"),),
+        sets=(
+            ShownSet(moved=(MOVED,), pulled_in=(MOVED,), doubtful=("starlette",), required=">=0.15,<0.16"),
+        ),
         is_all=False,
         tried_in=1,
         decisive=(0, 2),
@@ -171,8 +173,8 @@ EVENTS = [
             files=(
                 differences.FileChange(
                     path="starlette/routing.py",
-                    change=differences.Change.CHANGED,
-                    kind=differences.Kind.TEXT,
+                    change=differences.ChangeKind.CHANGED,
+                    kind=differences.FileKind.TEXT,
                     diff="-old\n+new\n",
                     lines=(3,),
                 ),
@@ -185,12 +187,12 @@ EVENTS = [
         ),
     ),
     RunFinished(
-        kind=AnswerKind.FOUND,
+        kind=ResultKind.FOUND,
         elapsed_s=108.0,
         low=3,
         high=5,
         skipped=(4,),
         contradictions=(1,),
-        left_between=("0.68.3",),
+        excluded_between=("0.68.3",),
     ),
 ]

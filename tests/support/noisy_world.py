@@ -16,10 +16,10 @@ from random import Random
 from rich.console import Console
 
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.judge.claims import ClaimVerdict
-from bisect_asgi.core.metrics.criteria import Aim, Limit, Rules
-from bisect_asgi.core.model import Measuring, Observation, Trial, TrialRequest
+from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
+from bisect_asgi.core.model import Observation, SamplingMode, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import Claim
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import World
@@ -57,11 +57,11 @@ class NoisyWorld:
     ticks: int = 0
     _warm: set[str] = field(default_factory=set)
 
-    def run_trial(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(self, request: TrialRequest, token: CancelToken) -> Trial:
         """Run as often as is asked for; what is recorded is not run again."""
         self.requests.append(request)
         recorded = self.store.setdefault(self._key(request), [])
-        known = [] if request.fresh else recorded[request.already :][: request.runs]
+        known = [] if request.fresh else recorded[request.known_runs :][: request.runs]
         made: list[Observation] = []
         while sum(not run.is_warm_up for run in (*known, *made)) < request.runs:
             place = len(recorded)
@@ -85,11 +85,11 @@ class NoisyWorld:
         )
 
     def _key(self, request: TrialRequest) -> tuple[str, str]:
-        beside = request.measuring.reference if request.measuring else None
+        beside = request.sampling.reference if request.sampling else None
         return request.label, "".join(beside.requirements) if beside else ""
 
     def _run(self, request: TrialRequest, place: int) -> Observation:
-        measuring = request.measuring
+        measuring = request.sampling
         if measuring and measuring.needs_warm_up and request.label not in self._warm:
             self._warm.add(request.label)
             return replace(_times(self._shown(request.label, "cold"), 20.0), is_warm_up=True)
@@ -162,7 +162,7 @@ class NoisyWorld:
     @property
     def notes(self) -> list[str]:
         """What the user should know of how the answer came about."""
-        return [event.text for event in self.events if isinstance(event, events.Noted)]
+        return [event.text for event in self.events if isinstance(event, events.Note)]
 
     @property
     def sampled(self) -> events.EndsSampled:
@@ -234,14 +234,17 @@ def _heavy(random: Random) -> float:
     return random.choice((-1, 1)) * random.expovariate(1 / math.sqrt(2))
 
 
-def by_metric(metric: str = "size", *, warm: bool = True, **aim: float) -> dict[str, object]:
+def by_metric(metric: str = "size", *, warm: bool = True, **limit_search: float) -> dict[str, object]:
     """The fields of a plan that measures without a limit, or with one that is a share of the good end's."""
     return {
-        "rules": Rules(aim=Aim(metric=metric, **aim)),
-        "measuring": Measuring(needs_warm_up=warm),
+        "criteria": Criteria(limit_search=LimitSearch(metric=metric, **limit_search)),
+        "sampling": SamplingMode(needs_warm_up=warm),
     }
 
 
 def by_limit(metric: str = "size", **limit: object) -> dict[str, object]:
     """The fields of a plan with a limit."""
-    return {"rules": Rules(limit=Limit(metric=metric, **limit)), "measuring": Measuring(needs_warm_up=False)}  # type: ignore[arg-type]
+    return {
+        "criteria": Criteria(limit=Limit(metric=metric, **limit)),
+        "sampling": SamplingMode(needs_warm_up=False),
+    }  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bisect_asgi.backend.executors.dask.calls import Unsuitable
 from bisect_asgi.backend.process.run import run_supervised
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 
 PATIENCE_S = 60.0
@@ -60,15 +60,15 @@ def touch_and_wait(mine: Path, other: Path) -> str:
     return mine.name
 
 
-def run_family(folder: Path, pid: Path, lifeline: Lifeline) -> None:
-    """Run a process that has a child, until the lifeline ends it; `pid` will hold the child's number."""
+def run_family(folder: Path, pid: Path, token: CancelToken) -> None:
+    """Run a process that has a child, until the token ends it; `pid` will hold the child's number."""
     run_supervised(
         [sys.executable, "-c", SLEEPER, str(pid)],
         cwd=folder,
         report=folder,
         environ={"PATH": os.environ["PATH"]},
         timeout_s=PATIENCE_S * 10,
-        lifeline=lifeline,
+        token=token,
     )
 
 
@@ -94,8 +94,8 @@ class Declining:
     def __init__(self, hosts: tuple[str, ...]) -> None:
         self._hosts = hosts
 
-    def __call__(self, lifeline: Lifeline) -> str:
-        lifeline.check()
+    def __call__(self, token: CancelToken) -> str:
+        token.check()
         if platform.node() in self._hosts:
             raise Unsuitable("has no Python 2.7", hint="install it")
         return platform.node()

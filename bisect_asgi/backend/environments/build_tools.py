@@ -19,7 +19,7 @@ _LATER_YEARS = (1, 2, 3, 5, 8)
 _BUDGET_S = 45.0
 
 
-class Tools:
+class BuildTools:
     """Build tools of all times.
 
     Args:

@@ -19,13 +19,13 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver, date_arguments
-from bisect_asgi.backend.environments.reuse import Lenders
-from bisect_asgi.backend.environments.templates import Skeletons, installed, prove, site_packages
+from bisect_asgi.backend.environments.reuse import FileReuse
+from bisect_asgi.backend.environments.templates import Templates, installed, prove, site_packages
 from bisect_asgi.backend.files import inherited_if_free, locked, locked_if_free
 from bisect_asgi.backend.process.timing import spending, waiting_for
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable, not_writable
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter, Step
 from bisect_asgi.core.records import Struct
@@ -71,15 +71,15 @@ class EnvironmentCache:
         self._uv = uv
         self._resolver = resolver
         self._limit_bytes = limit_bytes
-        self._skeletons = Skeletons(folder.with_name("skeletons"), uv)
-        self._lenders = Lenders(
+        self._skeletons = Templates(folder.with_name("skeletons"), uv)
+        self._lenders = FileReuse(
             folder=folder.with_name("lenders"), environments=folder, locks=folder.with_name("locks")
         )
         self._used: set[str] = set()
 
     @contextmanager
     def holding(
-        self, resolution: Resolution, spec: EnvironmentSpec, lifeline: Lifeline
+        self, resolution: Resolution, spec: EnvironmentSpec, token: CancelToken
     ) -> Iterator[Environment]:
         """Hold the environment of `resolution`, building it unless it is there.
 
@@ -87,20 +87,20 @@ class EnvironmentCache:
             BuildFailed: a distribution cannot be built or installed.
             NotProved: what is installed is not what `spec.proves`.
             Unavailable: the index did not answer, or the folder cannot be written.
-            Cancelled: the lifeline was cancelled.
+            Cancelled: the token was cancelled.
         """
         home = self._folder / resolution.digest
         lock = self._lock(resolution.digest)
         while True:
-            with waiting_for(locked(lock, shared=True, waiting=lifeline.check)):
+            with waiting_for(locked(lock, shared=True, waiting=token.check)):
                 if marker := _read_marker(home):
                     os.utime(home / _MARKER)
                     yield Environment(folder=home, distributions=marker.distributions)
                     return
-            with waiting_for(locked(lock, waiting=lifeline.check)):
+            with waiting_for(locked(lock, waiting=token.check)):
                 if _read_marker(home) is None:
                     try:
-                        self._build(home, resolution, spec, lifeline)
+                        self._build(home, resolution, spec, token)
                     except OSError as error:
                         raise not_writable("environments", self._folder, error) from error
             self._evict(spare=resolution.digest)
@@ -140,14 +140,14 @@ class EnvironmentCache:
     def _lock(self, digest: str) -> Path:
         return self._folder.with_name("locks") / f"{digest}.lock"
 
-    def _build(self, home: Path, resolution: Resolution, spec: EnvironmentSpec, lifeline: Lifeline) -> None:
+    def _build(self, home: Path, resolution: Resolution, spec: EnvironmentSpec, token: CancelToken) -> None:
         with spending(Step.LINK), self._slot(spec.interpreter) as (slot, lock):
-            self._skeletons.copy(spec.interpreter, slot, lifeline)
+            self._skeletons.copy(spec.interpreter, slot, token)
             missing = self._lenders.lend(resolution.pins, spec.interpreter, slot)
             if missing:
-                self._install(slot, missing, resolution, spec.interpreter, lifeline, lock=lock)
+                self._install(slot, missing, resolution, spec.interpreter, token, lock=lock)
             distributions = installed(slot)
-            prove(distributions, spec.proves)
+            prove(distributions, spec.must_install)
             _place_hook(slot)
             marker = Marker(distributions=distributions, size_bytes=_protect(slot))
             (slot / _MARKER).write_bytes(codec.to_json(marker))
@@ -180,7 +180,7 @@ class EnvironmentCache:
         missing: Sequence[str],
         resolution: Resolution,
         interpreter: Interpreter,
-        lifeline: Lifeline,
+        token: CancelToken,
         *,
         lock: int,
     ) -> None:
@@ -192,13 +192,13 @@ class EnvironmentCache:
             return self._uv.run(
                 *("install", "--no-deps", "--require-hashes", "--requirements", str(pins)),
                 *("--python", str(slot / "bin" / "python")),
-                *date_arguments(resolution.not_after, resolution.exempt),
-                lifeline=lifeline,
+                *date_arguments(resolution.exclude_newer, resolution.exclude_newer_package),
+                token=token,
                 keeps=[lock],
             )
 
         try:
-            self._resolver.built(install, interpreter, resolution.not_after, lifeline)
+            self._resolver.built(install, interpreter, resolution.exclude_newer, token)
         except Unresolvable as error:
             raise BuildFailed(str(error)) from error
 

@@ -18,12 +18,12 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from bisect_asgi.backend.environments.build_tools import Tools, later, stamp, when
+from bisect_asgi.backend.environments.build_tools import BuildTools, later, stamp, when
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, not_writable
 from bisect_asgi.core.model import Commit, Interpreter
 
@@ -59,39 +59,39 @@ class WheelBuilder:
         self._uv = uv
         self._folder = folder
         self._repositories = repositories
-        self._tools = Tools(recall_failure=recall_failure, record_failure=record_failure)
+        self._tools = BuildTools(recall_failure=recall_failure, record_failure=record_failure)
 
-    def wheel(self, commit: Commit, interpreter: Interpreter, lifeline: Lifeline) -> Path:
+    def wheel(self, commit: Commit, interpreter: Interpreter, token: CancelToken) -> Path:
         """Return the wheel of a commit, building it unless it is there.
 
         Raises:
             BuildFailed: the tools of no time build it, or nothing in the repository has the project's name.
             UsageError: there is no such repository or commit.
             Unavailable: the index or the repository did not answer, or the folder cannot be written.
-            Cancelled: the lifeline was cancelled.
+            Cancelled: the token was cancelled.
         """
         digest = codec.digest("wheel", commit.repository, commit.sha, commit.project, interpreter)
         home = self._folder / digest
         lock = self._folder.with_name("locks") / f"wheel-{digest}.lock"
-        with locked(lock, waiting=lifeline.check):
+        with locked(lock, waiting=token.check):
             if not home.exists():
                 try:
-                    self._make(home, commit, interpreter, lifeline)
+                    self._make(home, commit, interpreter, token)
                 except OSError as error:
                     raise not_writable("wheels", self._folder, error) from error
             return next(home.glob("*.whl"))
 
-    def _make(self, home: Path, commit: Commit, interpreter: Interpreter, lifeline: Lifeline) -> None:
+    def _make(self, home: Path, commit: Commit, interpreter: Interpreter, token: CancelToken) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix="new-", dir=self._folder, ignore_cleanup_errors=True
         ) as aside:
-            bench = _Bench(Path(aside), commit, self._repositories, lifeline)
+            bench = _Bench(Path(aside), commit, self._repositories, token)
             own = commit.committed + _GRACE
             limits = [own, *later(own)] if own < datetime.now(UTC) else [None]
 
             def build(until: datetime | None) -> None:
-                self._build(bench, interpreter, until, lifeline)
+                self._build(bench, interpreter, until, token)
 
             what = f"{commit.project} @ {commit.sha}"
             try:
@@ -102,7 +102,7 @@ class WheelBuilder:
             bench.made.rename(home)
 
     def _build(
-        self, bench: _Bench, interpreter: Interpreter, until: datetime | None, lifeline: Lifeline
+        self, bench: _Bench, interpreter: Interpreter, until: datetime | None, token: CancelToken
     ) -> None:
         """Build in the first place that gives a wheel of the project's name, with tools up to a date."""
         failures, others = [], []
@@ -111,7 +111,7 @@ class WheelBuilder:
             dated = ("--exclude-newer", stamp(until)) if until else ()
             arguments = ("--out-dir", str(bench.made), "--python", interpreter.path, *dated)
             try:
-                self._uv.build(place, *arguments, lifeline=lifeline)
+                self._uv.build(place, *arguments, token=token)
             except BuildFailed as error:
                 failures.append(error)
             else:
@@ -132,19 +132,19 @@ class _NotThere(Exception):
 class _Bench:
     """What one commit's wheel is built on; checked out when needed, because failures are remembered."""
 
-    def __init__(self, folder: Path, commit: Commit, repositories: Path, lifeline: Lifeline) -> None:
+    def __init__(self, folder: Path, commit: Commit, repositories: Path, token: CancelToken) -> None:
         self.commit = commit
         self.made = folder / "made"
         self._folder = folder
         self._repositories = repositories
-        self._lifeline = lifeline
+        self._token = token
 
     @cached_property
     def places(self) -> list[Path]:
         """The folders of a checkout that may build the project, the likeliest first."""
         # Some projects take their name or package from the folder's.
         checkout = self._folder / self.commit.project
-        repository = Repository.open(self.commit.repository, self._repositories, self._lifeline)
+        repository = Repository.open(self.commit.repository, self._repositories, self._token)
         repository.checkout(self.commit.sha, checkout)
         return list(places(checkout, self.commit.project))
 

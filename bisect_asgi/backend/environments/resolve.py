@@ -31,14 +31,21 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from bisect_asgi.backend.environments.build_tools import Tools, later, stamp, when
+from bisect_asgi.backend.environments.build_tools import BuildTools, later, stamp, when
 from bisect_asgi.backend.environments.commit_wheels import WheelBuilder, built_with
 from bisect_asgi.backend.process.timing import spending
 from bisect_asgi.backend.uv import SdistBuildFailed, Uv
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unresolvable
-from bisect_asgi.core.model import Commit, Distribution, EnvironmentSpec, Exemption, Interpreter, Step
+from bisect_asgi.core.model import (
+    Commit,
+    Distribution,
+    EnvironmentSpec,
+    ExcludeNewerPackage,
+    Interpreter,
+    Step,
+)
 from bisect_asgi.core.records import Struct, replace
 
 _MOST_BUILDS = 50
@@ -52,9 +59,9 @@ class Resolution(Struct, frozen=True, kw_only=True):
     """Of the files' hashes and the interpreter: equal digest, equal environment."""
     pins: tuple[str, ...]
     """Requirements with the hashes of all files that may serve."""
-    not_after: datetime | None
+    exclude_newer: datetime | None
     """The limits of date that served: tools that build source distributions have them, too."""
-    exempt: tuple[Exemption, ...]
+    exclude_newer_package: tuple[ExcludeNewerPackage, ...]
     distributions: tuple[Distribution, ...]
     step: str
 
@@ -84,14 +91,14 @@ class Resolver:
         wheels: WheelBuilder | None = None,
     ) -> None:
         self._uv = uv
-        self._tools = Tools(recall_failure=recall_failure, record_failure=record_failure)
+        self._tools = BuildTools(recall_failure=recall_failure, record_failure=record_failure)
         self._wheels = wheels
 
     def begin(self) -> None:
         """Begin a new command: pages that an earlier one got may be old."""
         self._uv.begin()
 
-    def resolve(self, spec: EnvironmentSpec, lifeline: Lifeline) -> Resolution:
+    def resolve(self, spec: EnvironmentSpec, token: CancelToken) -> Resolution:
         """Return the set that the first step which serves gives.
 
         Raises:
@@ -99,30 +106,30 @@ class Resolver:
                 else than that there are no wheels.
             UsageError: there is no such commit or repository.
             Unavailable: the index did not answer.
-            Cancelled: the lifeline was cancelled.
+            Cancelled: the token was cancelled.
         """
         if spec.commit:
-            return self._resolve_commit(spec, spec.commit, lifeline)
-        return self._first(spec, lifeline)
+            return self._resolve_commit(spec, spec.commit, token)
+        return self._first(spec, token)
 
-    def _resolve_commit(self, spec: EnvironmentSpec, commit: Commit, lifeline: Lifeline) -> Resolution:
+    def _resolve_commit(self, spec: EnvironmentSpec, commit: Commit, token: CancelToken) -> Resolution:
         """Build the commit's wheel, and resolve with it in the place of its project."""
         if self._wheels is None:
             raise ValueError(f"commit {commit.sha} needs a builder of wheels")
         with spending(Step.BUILD):
-            wheel = self._wheels.wheel(commit, spec.interpreter, lifeline)
-        resolution = self._first(with_wheel(spec, commit.project, wheel), lifeline)
+            wheel = self._wheels.wheel(commit, spec.interpreter, token)
+        resolution = self._first(with_wheel(spec, commit.project, wheel), token)
         if tools := built_with(wheel):
             how = f"{commit.project} {commit.sha[:12]} built with tools of {tools}"
             return replace(resolution, step=f"{resolution.step} ({how})")
         return resolution
 
-    def _first(self, spec: EnvironmentSpec, lifeline: Lifeline) -> Resolution:
+    def _first(self, spec: EnvironmentSpec, token: CancelToken) -> Resolution:
         """What the first step that serves gives."""
         failures: list[Exception] = []
-        for step in self._steps(spec, lifeline):
+        for step in self._steps(spec, token):
             try:
-                return self._take(step, lifeline)
+                return self._take(step, token)
             except (Unresolvable, BuildFailed) as error:
                 failures.append(error)
         told = [error for error in failures if "no usable wheels" not in str(error)]
@@ -132,8 +139,8 @@ class Resolver:
         self,
         action: Callable[[], str],
         interpreter: Interpreter,
-        not_after: datetime | None,
-        lifeline: Lifeline,
+        exclude_newer: datetime | None,
+        token: CancelToken,
     ) -> tuple[str, str]:
         """Do what may need source distributions built; return its result and what had to be built how.
 
@@ -150,53 +157,58 @@ class Resolver:
                 pin = f"{error.name}=={error.version}"
                 if pin in built:
                     raise
-                built[pin] = self._build(pin, interpreter, not_after, lifeline)
+                built[pin] = self._build(pin, interpreter, exclude_newer, token)
         raise BuildFailed(f"more than {_MOST_BUILDS} distributions need building")
 
-    def _steps(self, spec: EnvironmentSpec, lifeline: Lifeline) -> Iterator[_Step]:
+    def _steps(self, spec: EnvironmentSpec, token: CancelToken) -> Iterator[_Step]:
         wheels, builds = "wheels only", "building source distributions"
-        if spec.not_after is None:
+        if spec.exclude_newer is None:
             yield _Step(name=f"latest, {wheels}", spec=spec, wheels_only=True)
             yield _Step(name=f"latest, {builds}", spec=spec, wheels_only=False)
             return
-        eased = self._eased(spec, lifeline)
+        eased = self._eased(spec, token)
         for how, only in ((wheels, True), (builds, False)):
             yield _Step(name=f"as of the date, {how}", spec=spec, wheels_only=only)
             if eased != spec:
                 name = f"as of the date, {how}, what held requirements need may be newer"
                 yield _Step(name=name, spec=eased, wheels_only=only)
-        free = replace(spec, not_after=None)
+        free = replace(spec, exclude_newer=None)
         yield _Step(name=f"without the date, {wheels}", spec=free, wheels_only=True)
         yield _Step(name=f"without the date, {builds}", spec=free, wheels_only=False)
 
-    def _eased(self, spec: EnvironmentSpec, lifeline: Lifeline) -> EnvironmentSpec:
+    def _eased(self, spec: EnvironmentSpec, token: CancelToken) -> EnvironmentSpec:
         """The spec with all that the held requirements need let off the date, up to their own."""
-        if not spec.held or spec.held_not_after is None:
+        if not spec.held or spec.held_exclude_newer is None:
             return spec
         own = replace(
-            spec, requirements=spec.held, exempt=(), not_after=spec.held_not_after, proves=None, held=()
+            spec,
+            requirements=spec.held,
+            exclude_newer_package=(),
+            exclude_newer=spec.held_exclude_newer,
+            must_install=None,
+            held=(),
         )
         try:
-            needed = self._take(_Step(name="", spec=own, wheels_only=False), lifeline).distributions
+            needed = self._take(_Step(name="", spec=own, wheels_only=False), token).distributions
         except (Unresolvable, BuildFailed):
             return spec
-        known = {exemption.name for exemption in spec.exempt}
+        known = {exemption.name for exemption in spec.exclude_newer_package}
         more = (
-            Exemption(name=found.name, not_after=spec.held_not_after)
+            ExcludeNewerPackage(name=found.name, exclude_newer=spec.held_exclude_newer)
             for found in needed
             if found.name not in known
         )
-        return replace(spec, exempt=(*spec.exempt, *more))
+        return replace(spec, exclude_newer_package=(*spec.exclude_newer_package, *more))
 
-    def _take(self, step: _Step, lifeline: Lifeline) -> Resolution:
+    def _take(self, step: _Step, token: CancelToken) -> Resolution:
         def compile_() -> str:
-            return self._compile(step.spec, step.wheels_only, lifeline)
+            return self._compile(step.spec, step.wheels_only, token)
 
         spec = step.spec
-        lock, how = self.built(compile_, spec.interpreter, spec.not_after, lifeline)
+        lock, how = self.built(compile_, spec.interpreter, spec.exclude_newer, token)
         return read_lock(lock, spec, f"{step.name} ({how})" if how else step.name)
 
-    def _compile(self, spec: EnvironmentSpec, wheels_only: bool, lifeline: Lifeline) -> str:
+    def _compile(self, spec: EnvironmentSpec, wheels_only: bool, token: CancelToken) -> str:
         arguments = [
             "compile",
             "-",
@@ -206,7 +218,7 @@ class Resolver:
             "--python",
             spec.interpreter.path,
         ]
-        arguments += date_arguments(spec.not_after, spec.exempt)
+        arguments += date_arguments(spec.exclude_newer, spec.exclude_newer_package)
         if wheels_only:
             arguments += ["--only-binary", ":all:"]
         stdin = "\n".join(spec.requirements)
@@ -217,37 +229,37 @@ class Resolver:
                     path.write_text("\n".join(lines))
                     arguments += [option, str(path)]
             try:
-                return self._uv.run(*arguments, lifeline=lifeline, stdin=stdin)
+                return self._uv.run(*arguments, token=token, stdin=stdin)
             except Unresolvable:
                 if not _may_be_stale(spec):
                     raise
                 # A page that uv keeps may be older than the release that was asked for.
-                return self._uv.run(*arguments, lifeline=lifeline, stdin=stdin, ask_again=True)
+                return self._uv.run(*arguments, token=token, stdin=stdin, ask_again=True)
 
     def _build(
-        self, pin: str, interpreter: Interpreter, not_after: datetime | None, lifeline: Lifeline
+        self, pin: str, interpreter: Interpreter, exclude_newer: datetime | None, token: CancelToken
     ) -> str:
         """Build one source distribution with tools of other times; return which served."""
 
         def build(limit: datetime | None) -> None:
-            self._build_with(pin, interpreter, limit, lifeline)
+            self._build_with(pin, interpreter, limit, token)
 
         try:
             with spending(Step.BUILD):
-                return when(self._tools.build(pin, interpreter, later(not_after), build))
+                return when(self._tools.build(pin, interpreter, later(exclude_newer), build))
         except BuildFailed as error:
             raise BuildFailed(f"`{pin}` has no wheel for this Python and cannot be built: {error}") from error
 
     def _build_with(
-        self, pin: str, interpreter: Interpreter, limit: datetime | None, lifeline: Lifeline
+        self, pin: str, interpreter: Interpreter, limit: datetime | None, token: CancelToken
     ) -> None:
         target = tempfile.mkdtemp(prefix="bisect-asgi-")
         name = canonicalize_name(Requirement(pin).name)
         try:
             self._uv.run(
                 *("install", "--no-deps", "--target", target, "--python", interpreter.path, pin),
-                *date_arguments(limit, (Exemption(name=name),)),
-                lifeline=lifeline,
+                *date_arguments(limit, (ExcludeNewerPackage(name=name),)),
+                token=token,
             )
         finally:
             shutil.rmtree(target, ignore_errors=True)
@@ -285,8 +297,8 @@ def read_lock(lock: str, spec: EnvironmentSpec, step: str) -> Resolution:
         # Not of addresses: it does not matter where a wheel with these hashes lies.
         digest=codec.digest(spec.interpreter, [f"{p.distribution}{p.hashes}" for p in found]),
         pins=tuple(f"{package.where}{package.hashes}" for package in found),
-        not_after=spec.not_after,
-        exempt=spec.exempt,
+        exclude_newer=spec.exclude_newer,
+        exclude_newer_package=spec.exclude_newer_package,
         distributions=tuple(package.distribution for package in found),
         step=step,
     )
@@ -322,16 +334,18 @@ def _version_of(address: str) -> str:
     return str(parse_wheel_filename(Path(unquote(urlsplit(address).path)).name)[1])
 
 
-def date_arguments(limit: datetime | None, exempt: tuple[Exemption, ...]) -> list[str]:
+def date_arguments(
+    limit: datetime | None, exclude_newer_package: tuple[ExcludeNewerPackage, ...]
+) -> list[str]:
     """uv's arguments for a limit of date and the projects outside it; none without a limit."""
     if limit is None:
         return []
     arguments = ["--exclude-newer", stamp(limit)]
-    for exemption in exempt:
-        until = exemption.not_after or datetime.now(UTC) + timedelta(days=1)
+    for exemption in exclude_newer_package:
+        until = exemption.exclude_newer or datetime.now(UTC) + timedelta(days=1)
         arguments += ["--exclude-newer-package", f"{exemption.name}={stamp(until)}"]
     return arguments
 
 
 def _may_be_stale(spec: EnvironmentSpec) -> bool:
-    return spec.not_after is None or spec.not_after > datetime.now(UTC) - _FRESH_FOR
+    return spec.exclude_newer is None or spec.exclude_newer > datetime.now(UTC) - _FRESH_FOR

@@ -30,7 +30,7 @@ from bisect_asgi.core.model import Interpreter
 from bisect_asgi.core.records import Struct
 
 
-class Lenders(Struct, frozen=True, kw_only=True):
+class FileReuse(Struct, frozen=True, kw_only=True):
     """Knows which environment lends what.
 
     Args:

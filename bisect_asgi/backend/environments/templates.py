@@ -24,7 +24,7 @@ from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.run import run_helper
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Distribution, Interpreter
 
 _ASK = "import json, sys; print(json.dumps(sys.path))"
@@ -39,7 +39,7 @@ def site_packages(environment: Path) -> Path:
     return next(environment.glob("lib/python*/site-packages"))
 
 
-class Skeletons:
+class Templates:
     """Keeps one skeleton for each interpreter as it is now.
 
     Args:
@@ -51,42 +51,42 @@ class Skeletons:
         self._folder = folder
         self._uv = uv
 
-    def copy(self, interpreter: Interpreter, target: Path, lifeline: Lifeline) -> None:
+    def copy(self, interpreter: Interpreter, target: Path, token: CancelToken) -> None:
         """Make an empty environment in `target`, which is not there yet.
 
         Raises:
             NotProved: the interpreter does not run in an environment.
             Unavailable: none can be made with it.
-            Cancelled: the lifeline was cancelled.
+            Cancelled: the token was cancelled.
         """
         status = os.stat(interpreter.path)
         # An interpreter that was replaced is another one.
         name = codec.digest(interpreter, status.st_mtime_ns, status.st_size)
         kept = self._folder / name
         if not kept.exists():
-            with locked(self._folder / f"{name}.lock", waiting=lifeline.check):
+            with locked(self._folder / f"{name}.lock", waiting=token.check):
                 if not kept.exists():
-                    self._make(kept, interpreter, lifeline)
+                    self._make(kept, interpreter, token)
         shutil.copytree(kept, target, symlinks=True)
 
-    def _make(self, kept: Path, interpreter: Interpreter, lifeline: Lifeline) -> None:
+    def _make(self, kept: Path, interpreter: Interpreter, token: CancelToken) -> None:
         aside = Path(tempfile.mkdtemp(dir=self._folder))
         try:
-            make_skeleton(aside / "new", interpreter, self._uv, lifeline)
-            _prove(aside / "new", lifeline)
+            make_template(aside / "new", interpreter, self._uv, token)
+            _prove(aside / "new", token)
             (aside / "new").rename(kept)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def make_skeleton(folder: Path, interpreter: Interpreter, uv: Uv, lifeline: Lifeline) -> None:
+def make_template(folder: Path, interpreter: Interpreter, uv: Uv, token: CancelToken) -> None:
     """Make an environment without anything in it: no pip, no setuptools, no scripts for shells.
 
     Raises:
         Unavailable: none can be made with this interpreter.
-        Cancelled: the lifeline was cancelled.
+        Cancelled: the token was cancelled.
     """
-    uv.make_environment(folder, interpreter.path, lifeline=lifeline)
+    uv.make_environment(folder, interpreter.path, token=token)
     for script in folder.glob("bin/*"):
         if not script.name.startswith("python"):
             script.unlink()
@@ -94,10 +94,10 @@ def make_skeleton(folder: Path, interpreter: Interpreter, uv: Uv, lifeline: Life
         patch.unlink()  # guards installing from inside, which nobody does here; does not compile before 3.8
 
 
-def _prove(folder: Path, lifeline: Lifeline) -> None:
+def _prove(folder: Path, token: CancelToken) -> None:
     """Ask the environment's Python where it looks: in its own folder, or it would see nothing of it."""
     asked = run_helper(
-        [str(folder / "bin" / "python"), "-I", "-c", _ASK], environ={"PATH": os.defpath}, lifeline=lifeline
+        [str(folder / "bin" / "python"), "-I", "-c", _ASK], environ={"PATH": os.defpath}, token=token
     )
     if asked.exit_code != 0:
         raise NotProved(f"its Python does not run: {asked.stderr.strip().rpartition(chr(10))[2]}")

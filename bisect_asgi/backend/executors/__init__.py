@@ -11,7 +11,7 @@ from bisect_asgi.core.records import replace
 if TYPE_CHECKING:
     from bisect_asgi.backend.executors.dask.cluster import Cluster
 
-from bisect_asgi.backend.executors.dask.calls import Elsewhere
+from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan.plan import Plan
 
@@ -68,6 +68,6 @@ def open_cluster(where: str, jobs: int, *, suitable: bool) -> Cluster:
 
 def widened(plan: Plan, executor: Executor) -> Plan:
     """The plan with as many jobs as a cluster has threads, unless somebody said how many."""
-    if isinstance(executor, Elsewhere) and not plan.is_width_said:
+    if isinstance(executor, RemoteExecutor) and not plan.is_width_said:
         return replace(plan, jobs=executor.threads, most_jobs=executor.threads)
     return plan

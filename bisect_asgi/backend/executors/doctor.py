@@ -15,11 +15,11 @@ from contextlib import closing
 from pathlib import Path
 
 from bisect_asgi.backend import interpreters, uv
-from bisect_asgi.backend.executors.dask.calls import Kind, mismatch, own_kind
+from bisect_asgi.backend.executors.dask.calls import WorkerKind, mismatch, own_kind
 from bisect_asgi.backend.index import IndexClient
 from bisect_asgi.backend.process.run import run_helper
 from bisect_asgi.backend.uv import Indexes
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, UsageError
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import size
@@ -31,7 +31,7 @@ LEAST_FREE_BYTES = 2 * 2**30
 class Health(Struct, frozen=True, kw_only=True):
     """What was found on a machine; a fault is what is wrong with something, empty: nothing is."""
 
-    kind: Kind
+    kind: WorkerKind
     host: str
     cores: int
     python: str
@@ -76,12 +76,12 @@ def examine(cache: Path, indexes: Indexes) -> Health:
     )
 
 
-def complaints(health: Health, ours: Kind) -> tuple[Complaint, ...]:
+def complaints(health: Health, ours: WorkerKind) -> tuple[Complaint, ...]:
     """What is wrong with a machine that is to work for a command of kind `ours`, the worst first."""
     return tuple(Complaint(text=text, hint=hint) for text, hint in _faults(health, ours))
 
 
-def _faults(health: Health, ours: Kind) -> Iterator[tuple[str, str]]:
+def _faults(health: Health, ours: WorkerKind) -> Iterator[tuple[str, str]]:
     if other := mismatch(health.kind, ours):
         yield other, "install the same bisect-asgi there, on the same kind of machine"
     if health.uv_fault:
@@ -132,7 +132,7 @@ def _uv() -> tuple[str, str]:
 def _version_of(argv: Sequence[str]) -> tuple[str, str]:
     """The version that a program says it is, or what is wrong with it."""
     try:
-        asked = run_helper(argv, environ=os.environ, lifeline=Lifeline())
+        asked = run_helper(argv, environ=os.environ, token=CancelToken())
     except (OSError, subprocess.SubprocessError) as error:
         return "", str(error)
     if asked.exit_code != 0:
@@ -154,7 +154,7 @@ def _room(cache: Path) -> tuple[str, int]:
 
 def _interpreters(cache: Path) -> tuple[str, ...]:
     found = interpreters.find_all(cache / "interpreters")
-    return tuple(sorted((usable.interpreter.version for usable in found), key=_by_number))
+    return tuple(sorted((target.interpreter.version for target in found), key=_by_number))
 
 
 def _index_fault(url: str, cache: Path) -> str:

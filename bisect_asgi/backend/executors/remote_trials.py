@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bisect_asgi.backend import interpreters
 from bisect_asgi.backend.environments.resolve import Resolution
-from bisect_asgi.backend.executors.dask.calls import Elsewhere, Packed, Unsuitable
+from bisect_asgi.backend.executors.dask.calls import Packed, RemoteExecutor, Unsuitable
 from bisect_asgi.backend.files import write_whole
 from bisect_asgi.backend.repository import is_address
 from bisect_asgi.backend.trials import trial
@@ -23,7 +23,7 @@ from bisect_asgi.backend.trials.probe_run import Output
 from bisect_asgi.backend.trials.store import Learnt, learn, learnt
 from bisect_asgi.backend.trials.trial import Progress, Workshop
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import (
     BuiltEnvironment,
@@ -38,7 +38,7 @@ from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.services import RunTrial
 
 
-class Parcel(Struct, frozen=True, kw_only=True):
+class RemoteResult(Struct, frozen=True, kw_only=True):
     """What a worker sends back of a trial."""
 
     host: str
@@ -55,13 +55,13 @@ class Parcel(Struct, frozen=True, kw_only=True):
 
 def run_there(
     request: TrialRequest,
-    lifeline: Lifeline,
+    token: CancelToken,
     workshop: Workshop,
     *,
     pythons: Path,
     progress: Progress,
     output: Output | None,
-) -> Parcel:
+) -> RemoteResult:
     """Make a trial in a worker, whose parts are in `workshop`.
 
     Raises:
@@ -69,11 +69,11 @@ def run_there(
         Unavailable, Cancelled: as `run_trial`.
     """
     fitted = fit(request, lambda wanted: own_interpreter(wanted, pythons))
-    made = trial.run_trial(fitted, workshop, lifeline=lifeline, progress=progress, output=output)
+    made = trial.run_trial(fitted, workshop, token=token, progress=progress, output=output)
     known, built = learnt(fitted.spec, workshop.store), made.environment
     if known.resolution and (built is None or known.resolution.digest != built.digest):
         known = replace(known, resolution=None)  # another process has resolved it anew meanwhile
-    return Parcel(
+    return RemoteResult(
         host=platform.node(),
         trial=made,
         learnt=known,
@@ -88,10 +88,10 @@ def fit(request: TrialRequest, own: Callable[[Interpreter], Interpreter]) -> Tri
     def fitted(spec: EnvironmentSpec) -> EnvironmentSpec:
         return replace(spec, interpreter=own(spec.interpreter))
 
-    measuring = request.measuring
+    measuring = request.sampling
     if measuring and measuring.reference:
         measuring = replace(measuring, reference=fitted(measuring.reference))
-    return replace(request, spec=fitted(request.spec), measuring=measuring)
+    return replace(request, spec=fitted(request.spec), sampling=measuring)
 
 
 def own_interpreter(wanted: Interpreter, pythons: Path) -> Interpreter:
@@ -105,9 +105,9 @@ def own_interpreter(wanted: Interpreter, pythons: Path) -> Interpreter:
             found = interpreters.find(wanted.path, pythons).interpreter
             if _is_same(found, wanted):
                 return found
-    for usable in interpreters.find_all(pythons):
-        if _is_same(usable.interpreter, wanted):
-            return usable.interpreter
+    for target in interpreters.find_all(pythons):
+        if _is_same(target.interpreter, wanted):
+            return target.interpreter
     raise Unsuitable(
         f"has no {_named(wanted)}", hint=f"`uv python install {wanted.version}` there installs it"
     )
@@ -125,7 +125,7 @@ def _named(interpreter: Interpreter) -> str:
 # Here.
 
 
-class TrialErrand:
+class RemoteTrials:
     """Makes a trial here when it is called, and elsewhere when a cluster is given it.
 
     Args:
@@ -140,7 +140,7 @@ class TrialErrand:
     def __init__(
         self,
         here: RunTrial,
-        there: Callable[[TrialRequest, Lifeline], Parcel],
+        there: Callable[[TrialRequest, CancelToken], RemoteResult],
         *,
         workshop: Workshop,
         fits: Callable[[Interpreter], Callable[[], object]],
@@ -157,9 +157,9 @@ class TrialErrand:
         self._came: dict[str, list[Observation]] = {}
         self._guard = threading.Lock()
 
-    def __call__(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def __call__(self, request: TrialRequest, token: CancelToken) -> Trial:
         """Make the trial on this machine."""
-        return self._here(request, lifeline)
+        return self._here(request, token)
 
     def pack(self, *arguments: object) -> Packed:
         """Say how the trial is made elsewhere.
@@ -177,10 +177,10 @@ class TrialErrand:
         return Packed(
             call=self._there,
             need=_named(request.spec.interpreter),
-            fits=self._fits(request.spec.interpreter) if request.measuring else None,
+            fits=self._fits(request.spec.interpreter) if request.sampling else None,
         )
 
-    def host(self, request: TrialRequest, cluster: Elsewhere) -> str | None:
+    def host(self, request: TrialRequest, cluster: RemoteExecutor) -> str | None:
         """The host whose samples count for a request; None: it does not matter.
 
         Raises:
@@ -196,7 +196,7 @@ class TrialErrand:
 
     def unpack(self, result: object, *arguments: object) -> Trial:
         """Keep what a trial showed, and return it as one of this machine's."""
-        if not isinstance(result, Parcel):
+        if not isinstance(result, RemoteResult):
             raise TypeError(f"a worker sent {type(result).__name__}")
         request, made = _request(arguments), result.trial
         with self._guard:
@@ -212,7 +212,9 @@ class TrialErrand:
             made = replace(made, environment=built)
         return replace(made, key=request.key, host="" if result.host == platform.node() else result.host)
 
-    def _keep(self, request: TrialRequest, parcel: Parcel, known: Learnt, against: Learnt | None) -> None:
+    def _keep(
+        self, request: TrialRequest, parcel: RemoteResult, known: Learnt, against: Learnt | None
+    ) -> None:
         store = self._workshop.store
         if request.spec.commit is None:  # its wheel is a file of the worker's
             learn(request.spec, known, store)
@@ -228,7 +230,7 @@ class TrialErrand:
         )
         with self._guard:
             came = self._came.setdefault(key, [])
-            came += [run for run in parcel.trial.observations if run.outcome is not Outcome.BROKEN]
+            came += [run for run in parcel.trial.observations if run.outcome is not Outcome.ERROR]
             if request.fresh:
                 self._workshop.renew(key)
             # Of workers that share our store, and of what they had from earlier commands, some is there.

@@ -53,7 +53,7 @@ class Supervisor(Struct):
         os.close(self.results)
 
 
-class _Nursery:
+class _ForkServer:
     """The process that forks supervisors, started when it is first wanted, and again if somebody kills it."""
 
     def __init__(self) -> None:
@@ -121,8 +121,8 @@ def _number(answer: bytes) -> int:
     return number
 
 
-_nursery = _Nursery()
-atexit.register(lambda: _nursery.close())
+_fork_server = _ForkServer()
+atexit.register(lambda: _fork_server.close())
 
 
 def start_supervisor() -> Supervisor:
@@ -138,7 +138,7 @@ def start_supervisor() -> Supervisor:
             reader, writer = os.pipe()
             theirs.append(reader if is_theirs_reader else writer)
             ours.append(writer if is_theirs_reader else reader)
-        pid = _nursery.fork(theirs)
+        pid = _fork_server.fork(theirs)
     except BaseException:
         for descriptor in ours:
             os.close(descriptor)

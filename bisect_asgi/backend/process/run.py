@@ -1,7 +1,7 @@
 """Run other programs: helpers such as uv, and probes under a supervisor that leaves nothing behind.
 
 See `supervisor.py` for how a probe's processes are contained. This side drains the output, samples the
-memory of the tree, and holds the lifeline.
+memory of the tree, and holds the token.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import psutil
 
 from bisect_asgi.backend.process.forkserver import Supervisor, start_supervisor
 from bisect_asgi.backend.process.supervisor import descendants
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.metrics.readings import MarkedLines
 from bisect_asgi.core.records import Struct, field
 
@@ -48,7 +48,7 @@ def run_helper(
     argv: Sequence[str],
     *,
     environ: Mapping[str, str],
-    lifeline: Lifeline,
+    token: CancelToken,
     stdin: str = "",
     cwd: Path | None = None,
     on_stderr: Callable[[str], None] | None = None,
@@ -60,7 +60,7 @@ def run_helper(
     that it keeps open as long as it runs, which is longer than we do if we are killed.
 
     Raises:
-        Cancelled: the lifeline was cancelled.
+        Cancelled: the token was cancelled.
         OSError: the program could not be started.
     """
     process = subprocess.Popen(
@@ -78,14 +78,14 @@ def run_helper(
     _helpers.add(process.pid)
     with _followed(process, on_stderr) as lines:
         try:
-            with lifeline.holding(lambda: _kill_group(process)):
+            with token.on_cancel(lambda: _kill_group(process)):
                 stdout, stderr = process.communicate(stdin)
         finally:
             if process.poll() is None:
                 _kill_group(process)
                 process.wait()
             _helpers.discard(process.pid)
-    lifeline.check()
+    token.check()
     return Completed(exit_code=process.returncode, stdout=stdout, stderr=stderr or "".join(lines))
 
 
@@ -135,7 +135,7 @@ class Run(Struct, frozen=True, kw_only=True):
     output_tail: str
     metric_lines: tuple[str, ...] = ()
     """Printed lines that report metrics, of each name the last."""
-    busy: float | None = None
+    other_load: float | None = None
     """How many processor cores other programs kept busy meanwhile; None: the system does not say."""
 
 
@@ -160,7 +160,7 @@ def run_supervised(
     report: Path,
     environ: Mapping[str, str],
     timeout_s: float,
-    lifeline: Lifeline,
+    token: CancelToken,
     on_output: Callable[[str], None] | None = None,
     is_driver: bool = False,
 ) -> Run:
@@ -170,7 +170,7 @@ def run_supervised(
     to be measured: its own memory does not count.
 
     Raises:
-        Cancelled: the lifeline was cancelled.
+        Cancelled: the token was cancelled.
         OSError: the command could not be started.
     """
     request = {
@@ -182,11 +182,11 @@ def run_supervised(
     }
     others = _Others()
     supervisor = start_supervisor()
-    with closing(supervisor), lifeline.holding(supervisor.let_go):
+    with closing(supervisor), token.on_cancel(supervisor.let_go):
         supervisor.send(json.dumps(request).encode() + b"\n")
         seen = _attend(supervisor, on_output, is_driver=is_driver)
         text = _read_all(supervisor.results)
-    lifeline.check()
+    token.check()
     result = json.loads(text or '{"error": "its supervisor was killed"}')
     if "error" in result:
         raise OSError(result["error"])
@@ -199,7 +199,7 @@ def run_supervised(
         peak_bytes=seen.peak_bytes if is_driver else max(seen.peak_bytes, result["peak_bytes"]),
         output_tail=seen.tail.text(),
         metric_lines=seen.marked.end(),
-        busy=others.busy(result["cpu_s"] + result["own_cpu_s"]),
+        other_load=others.other_load(result["cpu_s"] + result["own_cpu_s"]),
     )
 
 
@@ -210,7 +210,7 @@ class _Others:
         self._busy_s, self._all_s = _processor_seconds()
         self._since, self._own_s = time.monotonic(), own_seconds()
 
-    def busy(self, run_s: float) -> float | None:
+    def other_load(self, run_s: float) -> float | None:
         """How many cores they kept busy, with `run_s` seconds of processor time being the run's.
 
         The kernel counts in ticks of ten milliseconds: a run of less than half a second tells little.

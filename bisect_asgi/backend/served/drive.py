@@ -1,6 +1,6 @@
 """The driver of a served probe: a child process with the tool's Python.
 
-    python -P -m bisect_asgi.asgi.drive REQUEST_FILE
+    python -P -m bisect_asgi.backend.served.drive REQUEST_FILE
 
 It binds the socket and hands it down, starts the server with the environment's Python, waits until that says
 over its control socket that it is ready, calls the probe, and has the server end. What was found goes
@@ -59,9 +59,7 @@ def run(request: DriveRequest) -> Driven:
     try:
         probe = ready_made(request.load) if request.load else load_probe(Path(str(request.probe_file)))
     except Exception as error:
-        return Driven(
-            outcome=Outcome.BROKEN, phase=Phase.DRIVE, type=type(error).__name__, message=str(error)
-        )
+        return Driven(outcome=Outcome.ERROR, phase=Phase.DRIVE, type=type(error).__name__, message=str(error))
     log = Path(request.report, "server.log")
     try:
         with serving(request, log) as server:

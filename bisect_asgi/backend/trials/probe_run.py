@@ -23,7 +23,7 @@ from bisect_asgi.backend.process.run import Run, is_alive, run_supervised
 from bisect_asgi.backend.process.timing import move, spending
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.judge import runners, signature
 from bisect_asgi.core.metrics import readings as metrics
@@ -50,19 +50,19 @@ Output = Callable[[str], None]
 
 
 def run_probe(
-    probe: Probe, environment: Environment, runs: Path, lifeline: Lifeline, output: Output | None
+    probe: Probe, environment: Environment, runs: Path, token: CancelToken, output: Output | None
 ) -> Observation:
     """Run the probe once, in a working directory below `runs` that is gone afterwards.
 
     Raises:
         Unavailable: it could not be started, or the disk is full.
-        Cancelled: the lifeline was cancelled.
+        Cancelled: the token was cancelled.
     """
     held = ExitStack()
     folder = None
     try:
         folder = _new_folder(runs)
-        held.enter_context(locked(folder / _LOCK, waiting=lifeline.check))
+        held.enter_context(locked(folder / _LOCK, waiting=token.check))
         work, report = _lay_out(folder, probe)
         environ = _environ(probe, environment, folder)
         served = probe.served
@@ -73,7 +73,7 @@ def run_probe(
                 report=report,
                 environ=environ,
                 timeout_s=probe.timeout_s,
-                lifeline=lifeline,
+                token=token,
                 on_output=output,
                 is_driver=served is not None,
             )
@@ -82,7 +82,7 @@ def run_probe(
             raise OSError(f"`{folder}` was removed while it ran")
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
         if probe.command and not any(report.glob("stacks-*.txt")):
-            seen = _of_the_machine(seen, stray(probe.command, environ["PATH"], environment.folder))
+            seen = _of_the_machine(seen, host_script(probe.command, environ["PATH"], environment.folder))
         return _with_reported(seen, _reported(run, report))
     except OSError as error:
         raise Unavailable(
@@ -166,8 +166,8 @@ def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
     try:
         driven = codec.from_json((report / RESULT).read_bytes(), Driven)
     except (OSError, codec.Unreadable):
-        return base if run.timed_out else replace(base, outcome=Outcome.BROKEN)
-    if driven.outcome is Outcome.BROKEN:
+        return base if run.timed_out else replace(base, outcome=Outcome.ERROR)
+    if driven.outcome is Outcome.ERROR:
         raise UsageError(
             f"the driver half of `{probe.script}` does not load: {driven.type}: {driven.message}",
             hint="it is imported without the package under test: import what the app needs inside the "
@@ -213,7 +213,7 @@ def _observe(probe: Probe, run: Run, report: Path) -> Observation:
         peak_bytes=max([run.peak_bytes, *(int(p.read_text() or 0) for p in report.glob("peak-*.txt"))])
         or None,
         output_tail=run.output_tail,
-        busy=run.busy,
+        other_load=run.other_load,
         frames=exception.frames if exception else (),
         stacks="\n".join(p.read_text(errors="replace") for p in sorted(report.glob("stacks-*.txt"))).strip(),
     )
@@ -338,7 +338,7 @@ _SCRIPT = b"#!"
 _BETWEEN = frozenset("();<>|&")
 
 
-def stray(command: str, environ_path: str, folder: Path) -> Path | None:
+def host_script(command: str, environ_path: str, folder: Path) -> Path | None:
     """Return the first script outside the environment's `folder` that a shell's `command` runs, if any.
 
     `environ_path`: the PATH that the command has.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bisect_asgi.backend.environments.cache import Environment
 from bisect_asgi.backend.files import locked
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.metrics import readings as metrics
 from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.records import Struct, field, replace
@@ -24,7 +24,7 @@ Run = Callable[[Environment], Observation]
 """Runs the probe once in an environment."""
 
 
-class Lane(Struct, frozen=True, kw_only=True):
+class MeasuringLock(Struct, frozen=True, kw_only=True):
     """The right to measure on this machine, and what was warmed up by this command."""
 
     path: Path
@@ -32,16 +32,16 @@ class Lane(Struct, frozen=True, kw_only=True):
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def taken(self, lifeline: Lifeline) -> Iterator[None]:
+    def taken(self, token: CancelToken) -> Iterator[None]:
         """Have the machine to oneself, as far as this tool goes.
 
         Raises:
-            Cancelled: the lifeline was cancelled.
+            Cancelled: the token was cancelled.
         """
-        with ExitStack() as lane:
+        with ExitStack() as measuring_lock:
             # Who waits polls: without a turn, whoever measures on and on would take the lane again at once.
-            with locked(self.path.with_suffix(".turn"), waiting=lifeline.check):
-                lane.enter_context(locked(self.path, waiting=lifeline.check))
+            with locked(self.path.with_suffix(".turn"), waiting=token.check):
+                measuring_lock.enter_context(locked(self.path, waiting=token.check))
             yield
 
     def is_first(self, environment: Environment, probe: str) -> bool:
@@ -66,12 +66,17 @@ def take_sample(
 
 
 def warm_up(
-    run: Run, lane: Lane, environment: Environment, reference: Environment | None, *, probe: str
+    run: Run,
+    measuring_lock: MeasuringLock,
+    environment: Environment,
+    reference: Environment | None,
+    *,
+    probe: str,
 ) -> Iterator[Observation]:
     """Run the probe once where it was not run yet; one that does not pass says what any run would say."""
-    if reference is not None and lane.is_first(reference, probe):
+    if reference is not None and measuring_lock.is_first(reference, probe):
         run(reference)
-    if lane.is_first(environment, probe):
+    if measuring_lock.is_first(environment, probe):
         seen = run(environment)
         yield replace(seen, is_warm_up=seen.outcome is Outcome.PASSED)
 

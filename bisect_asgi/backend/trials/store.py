@@ -18,7 +18,7 @@ from typing import Any
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver
 from bisect_asgi.backend.files import locked
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import NO_ROOM, BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.core.model import EnvironmentSpec, Observation
 from bisect_asgi.core.records import Struct
@@ -132,7 +132,7 @@ _KEPT_FOR = timedelta(minutes=10)
 
 
 def resolve(
-    spec: EnvironmentSpec, store: Store, resolver: Resolver, lifeline: Lifeline, *, anew: bool = False
+    spec: EnvironmentSpec, store: Store, resolver: Resolver, token: CancelToken, *, anew: bool = False
 ) -> Resolution:
     """Return the resolution from the store, or a new one.
 
@@ -141,7 +141,7 @@ def resolve(
     Raises:
         Unresolvable, BuildFailed: there is no set that satisfies `spec`.
         Unavailable: the index did not answer.
-        Cancelled: the lifeline was cancelled.
+        Cancelled: the token was cancelled.
     """
     if not anew:
         if failure := known_failure(spec, store):
@@ -149,7 +149,7 @@ def resolve(
         if known := known_resolution(spec, store):
             return known
     try:
-        resolution = resolver.resolve(spec, lifeline)
+        resolution = resolver.resolve(spec, token)
     except (Unresolvable, BuildFailed) as error:
         keep_failure(spec, error, store)
         raise
@@ -217,4 +217,4 @@ def _failure_key(spec: EnvironmentSpec, kind: type[Exception]) -> str:
 
 
 def _is_past(spec: EnvironmentSpec, made: datetime) -> bool:
-    return spec.not_after is not None and spec.not_after < made - _RECENT
+    return spec.exclude_newer is not None and spec.exclude_newer < made - _RECENT

@@ -23,12 +23,12 @@ from bisect_asgi.backend.environments.templates import NotProved
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.timing import recording, spending, waiting_for
 from bisect_asgi.backend.trials.probe_run import Output, run_probe
-from bisect_asgi.backend.trials.sampling import Lane, take_sample, warm_up
+from bisect_asgi.backend.trials.sampling import MeasuringLock, take_sample, warm_up
 from bisect_asgi.backend.trials.store import Store, keep_failure, known_failure, known_resolution, resolve
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable
-from bisect_asgi.core.events import Activity, Event, OutputSeen, Staged, TrialProgressed
+from bisect_asgi.core.events import Activity, Event, OutputSeen, StageEvent, TrialProgressed
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
     BuiltEnvironment,
@@ -54,7 +54,7 @@ class Workshop(Struct, frozen=True, kw_only=True):
     environments: EnvironmentCache
     runs: Path
     locks: Path
-    lane: Lane
+    measuring_lock: MeasuringLock
     renewed: set[str] = field(default_factory=set)
     """Keys of observations that this command has let go of: once is enough where candidates share one."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -71,7 +71,7 @@ def run_trial(
     request: TrialRequest,
     workshop: Workshop,
     *,
-    lifeline: Lifeline,
+    token: CancelToken,
     progress: Progress = lambda _: None,
     output: Output | None = None,
 ) -> Trial:
@@ -79,11 +79,11 @@ def run_trial(
 
     Raises:
         Unavailable: the index, the disk or uv failed; nothing was learnt.
-        Cancelled: the lifeline was cancelled.
+        Cancelled: the token was cancelled.
     """
     with recording() as steps:
         trial = _Making(
-            request=request, workshop=workshop, lifeline=lifeline, progress=progress, output=output
+            request=request, workshop=workshop, token=token, progress=progress, output=output
         ).trial()
     return replace(trial, steps=steps)
 
@@ -94,7 +94,7 @@ def telling(
     """What a trial tells its progress and output to: both become events of the search that it is for."""
 
     def tell(event: Event) -> None:
-        emit(Staged(stage=request.stage, event=event) if request.stage else event)
+        emit(StageEvent(stage=request.stage, event=event) if request.stage else event)
 
     def progress(activity: Activity) -> None:
         tell(TrialProgressed(key=request.key, activity=activity))
@@ -105,19 +105,19 @@ def telling(
     return progress, output if show_output else None
 
 
-def prepare(request: TrialRequest, workshop: Workshop, *, lifeline: Lifeline) -> dict[Step, float]:
+def prepare(request: TrialRequest, workshop: Workshop, *, token: CancelToken) -> dict[Step, float]:
     """Build a candidate's environment ahead; return the seconds of each step.
 
     What cannot be built says nothing here: the trial will tell, if there is one.
 
     Raises:
         Unavailable: the index, the disk or uv failed.
-        Cancelled: the lifeline was cancelled.
+        Cancelled: the token was cancelled.
     """
     with recording() as steps, suppress(Unresolvable, BuildFailed, NotProved):
         with spending(Step.RESOLVE):
-            resolution = resolve(request.spec, workshop.store, workshop.resolver, lifeline)
-        with _holding(resolution, request.spec, workshop, lifeline):
+            resolution = resolve(request.spec, workshop.store, workshop.resolver, token)
+        with _holding(resolution, request.spec, workshop, token):
             pass
     return steps
 
@@ -127,7 +127,7 @@ class _Making(Struct, frozen=True, kw_only=True):
 
     request: TrialRequest
     workshop: Workshop
-    lifeline: Lifeline
+    token: CancelToken
     progress: Progress
     output: Output | None
     started: float = field(default_factory=monotonic)
@@ -144,7 +144,7 @@ class _Making(Struct, frozen=True, kw_only=True):
             if request.fresh:
                 workshop.renew(key)
             # Two processes that want the same observation: the second waits, and finds it in the store.
-            with waiting_for(locked(workshop.locks / f"run-{key}.lock", waiting=self.lifeline.check)):
+            with waiting_for(locked(workshop.locks / f"run-{key}.lock", waiting=self.token.check)):
                 return self._observe(key, resolution, against)
         except (Unresolvable, BuildFailed) as error:
             return _untestable(request, error, build_s=monotonic() - self.started)
@@ -152,9 +152,9 @@ class _Making(Struct, frozen=True, kw_only=True):
             return _broken(request, error, build_s=monotonic() - self.started)
 
     def _resolve(self) -> Resolution:
-        anew = self.request.fresh and not self.request.already
+        anew = self.request.fresh and not self.request.known_runs
         store, resolver = self.workshop.store, self.workshop.resolver
-        return resolve(self.request.spec, store, resolver, self.lifeline, anew=anew)
+        return resolve(self.request.spec, store, resolver, self.token, anew=anew)
 
     def _resolve_reference(self) -> Resolution | None:
         """The reference's resolution; None: there is none to be run beside.
@@ -167,26 +167,26 @@ class _Making(Struct, frozen=True, kw_only=True):
             return None
         store, resolver = self.workshop.store, self.workshop.resolver
         try:
-            return resolve(self.request.reference, store, resolver, self.lifeline)
+            return resolve(self.request.reference, store, resolver, self.token)
         except (Unresolvable, BuildFailed) as error:
             raise NotProved(f"the reference cannot be run: {error}") from error
 
     def _observe(self, key: str, resolution: Resolution, against: Resolution | None) -> Trial:
         """Run what is not recorded yet, in environments that are held meanwhile."""
         request, workshop = self.request, self.workshop
-        known = _asked_for(workshop.store.observations(key)[request.already :], request.runs)
+        known = _asked_for(workshop.store.observations(key)[request.known_runs :], request.runs)
         wanted = request.runs - _count(known)
         if wanted == 0:
             return _finished(request, resolution, known, (), build_s=monotonic() - self.started)
         self.progress(Activity.BUILDING)
         with ExitStack() as held:
-            environment = held.enter_context(_holding(resolution, request.spec, workshop, self.lifeline))
+            environment = held.enter_context(_holding(resolution, request.spec, workshop, self.token))
             reference = self._hold_reference(held, against)
             build_s = monotonic() - self.started
             # To wait for the machine to be free is neither building nor running.
-            if request.measuring:
+            if request.sampling:
                 self.progress(Activity.WAITING)
-                held.enter_context(waiting_for(workshop.lane.taken(self.lifeline)))
+                held.enter_context(waiting_for(workshop.measuring_lock.taken(self.token)))
             begun = monotonic()
             self.progress(Activity.RUNNING)
             made = self._run(key, environment, reference, wanted)
@@ -204,7 +204,7 @@ class _Making(Struct, frozen=True, kw_only=True):
         if not against or not beside:
             return None
         try:
-            return held.enter_context(self.workshop.environments.holding(against, beside, self.lifeline))
+            return held.enter_context(self.workshop.environments.holding(against, beside, self.token))
         except (BuildFailed, NotProved) as error:
             raise NotProved(f"the reference cannot be run: {error}") from error
 
@@ -216,7 +216,7 @@ class _Making(Struct, frozen=True, kw_only=True):
         with closing(self._runs(environment, reference, wanted)) as runs:  # what fails ends what runs beside
             for seen in runs:
                 made.append(seen)
-                if seen.outcome is not Outcome.BROKEN:  # of one that could not be asked there is nothing
+                if seen.outcome is not Outcome.ERROR:  # of one that could not be asked there is nothing
                     self.workshop.store.add_observation(key, seen)
         return tuple(made)
 
@@ -225,15 +225,17 @@ class _Making(Struct, frozen=True, kw_only=True):
     ) -> Generator[Observation]:
         """Each run as soon as it is over; of a measured probe warm, and next to the reference."""
         request = self.request
-        if request.measuring is None:
-            yield from _abreast(lambda: self._run_once(environment), wanted, request.abreast, self.lifeline)
+        if request.sampling is None:
+            yield from _abreast(lambda: self._run_once(environment), wanted, request.parallel, self.token)
             return
-        if request.measuring.needs_warm_up:
+        if request.sampling.needs_warm_up:
             probe = codec.digest(request.probe)
-            for seen in warm_up(self._run_once, self.workshop.lane, environment, reference, probe=probe):
+            for seen in warm_up(
+                self._run_once, self.workshop.measuring_lock, environment, reference, probe=probe
+            ):
                 yield seen
                 wanted -= not seen.is_warm_up
-        for place in range(request.already, request.already + wanted):
+        for place in range(request.known_runs, request.known_runs + wanted):
             yield take_sample(self._run_once, environment, reference, place=place)
 
     def _run_once(self, where: Environment) -> Observation:
@@ -242,7 +244,7 @@ class _Making(Struct, frozen=True, kw_only=True):
         Raises:
             Unavailable: that is so, or as `run_probe`.
         """
-        seen = run_probe(self.request.probe, where, self.workshop.runs, self.lifeline, self.output)
+        seen = run_probe(self.request.probe, where, self.workshop.runs, self.token, self.output)
         if not where.is_there():
             raise Unavailable(
                 f"an environment was removed while the probe ran in it: `{where.folder}`",
@@ -253,12 +255,12 @@ class _Making(Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def _holding(
-    resolution: Resolution, spec: EnvironmentSpec, workshop: Workshop, lifeline: Lifeline
+    resolution: Resolution, spec: EnvironmentSpec, workshop: Workshop, token: CancelToken
 ) -> Iterator[Environment]:
     """Have a candidate's environment; why it cannot be built is kept: it may take minutes to find out."""
     with ExitStack() as held:
         try:
-            environment = held.enter_context(workshop.environments.holding(resolution, spec, lifeline))
+            environment = held.enter_context(workshop.environments.holding(resolution, spec, token))
         except BuildFailed as error:
             keep_failure(spec, error, workshop.store)
             raise
@@ -304,18 +306,18 @@ def _count(observations: Sequence[Observation]) -> int:
 
 
 def _abreast(
-    run: Callable[[], Observation], wanted: int, abreast: int, lifeline: Lifeline
+    run: Callable[[], Observation], wanted: int, parallel: int, token: CancelToken
 ) -> Iterator[Observation]:
     """Run so often, `abreast` at a time; each as soon as it is over."""
-    if min(wanted, abreast) <= 1:
+    if min(wanted, parallel) <= 1:
         for _ in range(wanted):
             yield run()
         return
-    with spending(Step.RUN), ThreadPoolExecutor(max_workers=abreast, thread_name_prefix="run") as pool:
+    with spending(Step.RUN), ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="run") as pool:
         try:
             yield from (done.result() for done in as_completed([pool.submit(run) for _ in range(wanted)]))
         except BaseException:
-            lifeline.cancel()  # the others' results are not waited for
+            token.cancel()  # the others' results are not waited for
             raise
 
 
@@ -329,12 +331,12 @@ def observation_key(
     """
     beside = against.digest if against else ""
     machine = (sys.platform, os.uname().machine, *([host] if host else []))
-    return codec.digest("run 4", probe, resolution.digest, beside, *machine)
+    return codec.digest("run 5", probe, resolution.digest, beside, *machine)
 
 
 def measured_on(request: TrialRequest, host: str | None = None) -> str:
     """The host whose values are compared, `host` or this machine; empty: none are."""
-    if request.measuring is None:
+    if request.sampling is None:
         return ""
     return platform.node() if host is None else host
 
@@ -347,7 +349,7 @@ def _untestable(request: TrialRequest, error: Exception, *, build_s: float = 0.0
 
 def _broken(request: TrialRequest, error: Exception, *, build_s: float) -> Trial:
     """The trial of a candidate of which nothing can be learnt."""
-    return _without_runs(request, Outcome.BROKEN, Phase.INSTALL, str(error), build_s=build_s)
+    return _without_runs(request, Outcome.ERROR, Phase.INSTALL, str(error), build_s=build_s)
 
 
 def _without_runs(

@@ -12,11 +12,11 @@ from bisect_asgi.backend.environments.cache import EnvironmentCache
 from bisect_asgi.backend.environments.commit_wheels import WheelBuilder
 from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.trials.probe_run import clean_up
-from bisect_asgi.backend.trials.sampling import Lane
+from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Store
 from bisect_asgi.backend.trials.trial import Workshop
 from bisect_asgi.backend.uv import Indexes, Uv
-from bisect_asgi.cli.wiring.paths import Places, limit_bytes
+from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
 from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
 from bisect_asgi.core import codec
 
@@ -31,7 +31,7 @@ def indexes() -> Indexes:
 
 
 @contextmanager
-def open_workshop(places: Places, own: Indexes | None = None) -> Iterator[Workshop]:
+def open_workshop(places: CachePaths, own: Indexes | None = None) -> Iterator[Workshop]:
     """Put together what trials need on this machine; `own`: indexes other than the user's."""
     with closing(Store(places.store)) as store:
         # uv's configuration is a file: commands with other indexes must not write the same.
@@ -58,5 +58,7 @@ def open_workshop(places: Places, own: Indexes | None = None) -> Iterator[Worksh
             runs=runs,
             locks=places.root / "locks",
             # Of the machine, not of the cache: two commands with two caches share the processors.
-            lane=Lane(path=Path(tempfile.gettempdir()) / f"bisect-asgi-{os.getuid()}-measuring.lock"),
+            measuring_lock=MeasuringLock(
+                path=Path(tempfile.gettempdir()) / f"bisect-asgi-{os.getuid()}-measuring.lock"
+            ),
         )

@@ -17,13 +17,13 @@ DEFAULT_LIMIT = "20 GiB"
 _UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
-class Places(Struct, frozen=True):
+class CachePaths(Struct, frozen=True):
     """The folders and files below the cache folder."""
 
     root: Path
 
     @classmethod
-    def configured(cls) -> Places:
+    def configured(cls) -> CachePaths:
         """The user's cache folder, or `BISECT_ASGI_CACHE_DIR`.
 
         Raises:

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from bisect_asgi.backend import interpreters, release_contents
-from bisect_asgi.backend.executors.dask.calls import Elsewhere
+from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
 from bisect_asgi.backend.files import kept
 from bisect_asgi.backend.index import IndexClient
 from bisect_asgi.backend.repository import Repository, remote_tags
@@ -20,9 +20,9 @@ from bisect_asgi.backend.trials.store import resolve
 from bisect_asgi.backend.trials.trial import Workshop, is_built, prepare, recall, run_trial, telling
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.cli.wiring.local import indexes
-from bisect_asgi.cli.wiring.paths import Places
+from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable
 from bisect_asgi.core.events import Event
 from bisect_asgi.core.model import BuiltEnvironment, Distribution, Trial, TrialRequest
@@ -31,7 +31,7 @@ from bisect_asgi.core.releases.select import SDIST_SUFFIXES
 from bisect_asgi.core.services import ReleasesOf, RunTrial, World
 
 if TYPE_CHECKING:
-    from bisect_asgi.backend.executors.remote_trials import TrialErrand
+    from bisect_asgi.backend.executors.remote_trials import RemoteTrials
     from bisect_asgi.backend.release_contents import ContentsCache
 
 _TAGS_KEPT = timedelta(days=1)
@@ -39,7 +39,7 @@ _TAGS_KEPT = timedelta(days=1)
 
 @contextmanager
 def open_world(
-    places: Places,
+    places: CachePaths,
     workshop: Workshop,
     executor: Executor,
     emit: Callable[[Event], None],
@@ -49,14 +49,14 @@ def open_world(
     """Put together what a session needs of the outside."""
     here = _here(workshop, emit, show_output=show_output)
     pythons = places.root / "interpreters"
-    lifeline = Lifeline()
+    token = CancelToken()
     with (
         closing(IndexClient(indexes(), places.root / "index")) as index,
         ThreadPoolExecutor(thread_name_prefix="builder") as builders,
         ExitStack() as afield,
     ):
         errand = None
-        if isinstance(executor, Elsewhere):
+        if isinstance(executor, RemoteExecutor):
             opened = _errand(here, places, workshop, executor, emit, show_output=show_output)
             errand, cluster = afield.enter_context(opened), executor
         releases_of = cache(index.releases)  # a page is asked for once in a command
@@ -64,14 +64,14 @@ def open_world(
             releases_of=releases_of,
             interpreters=lambda: interpreters.find_all(pythons),
             interpreter=lambda wish: interpreters.find(wish, pythons),
-            usable=interpreters.usable,
+            target=interpreters.target_python,
             downloadable=interpreters.downloadable,
-            resolve=lambda spec: resolve(spec, workshop.store, workshop.resolver, lifeline).distributions,
-            repository=cache(lambda where: Repository.open(where, places.repositories, lifeline)),
+            resolve=lambda spec: resolve(spec, workshop.store, workshop.resolver, token).distributions,
+            repository=cache(lambda where: Repository.open(where, places.repositories, token)),
             requirements=lambda built: _requirements(places, workshop, built),
             tags=lambda where: _tags(places, where),
             changelogs=lambda distribution: _changelogs(places, index, releases_of, distribution),
-            contents=lambda distribution, python: _contents(places).contents(distribution, python, lifeline),
+            contents=lambda distribution, python: _contents(places).contents(distribution, python, token),
             run_trial=errand or here,
             recall=lambda request: recall(
                 request, workshop.store, host=errand.host(request, cluster) if errand else None
@@ -79,9 +79,7 @@ def open_world(
             is_built=lambda request: errand is None and is_built(request, workshop),
             executor=executor,
             # What is built ahead here is of no use to workers with caches of their own.
-            prepare=None
-            if errand
-            else lambda request, lifeline: prepare(request, workshop, lifeline=lifeline),
+            prepare=None if errand else lambda request, token: prepare(request, workshop, token=token),
             builders=builders,
         )
 
@@ -89,9 +87,9 @@ def open_world(
 def _here(workshop: Workshop, emit: Callable[[Event], None], *, show_output: bool) -> RunTrial:
     """What makes trials on this machine, and tells their progress."""
 
-    def here(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def here(request: TrialRequest, token: CancelToken) -> Trial:
         progress, output = telling(request, emit, show_output=show_output)
-        return run_trial(request, workshop, lifeline=lifeline, progress=progress, output=output)
+        return run_trial(request, workshop, token=token, progress=progress, output=output)
 
     return here
 
@@ -99,23 +97,23 @@ def _here(workshop: Workshop, emit: Callable[[Event], None], *, show_output: boo
 @contextmanager
 def _errand(
     here: RunTrial,
-    places: Places,
+    places: CachePaths,
     workshop: Workshop,
-    cluster: Elsewhere,
+    cluster: RemoteExecutor,
     emit: Callable[[Event], None],
     *,
     show_output: bool,
-) -> Iterator[TrialErrand]:
+) -> Iterator[RemoteTrials]:
     """What makes trials on a cluster, and tells their progress."""
-    from bisect_asgi.backend.executors.remote_trials import TrialErrand
-    from bisect_asgi.cli.wiring.worker import Away, Fits
+    from bisect_asgi.backend.executors.remote_trials import RemoteTrials
+    from bisect_asgi.cli.wiring.worker import HasInterpreter, RunOnWorker
 
     command = f"bisect-asgi-{uuid.uuid4().hex}"
-    errand = TrialErrand(
+    errand = RemoteTrials(
         here,
-        Away(indexes=indexes(), command=command, show_output=show_output),
+        RunOnWorker(indexes=indexes(), command=command, show_output=show_output),
         workshop=workshop,
-        fits=lambda interpreter: Fits(interpreter=interpreter),
+        fits=lambda interpreter: HasInterpreter(interpreter=interpreter),
         requirements=places.requirements,
         folders_travel=cluster.is_here,
     )
@@ -124,7 +122,7 @@ def _errand(
 
 
 def _requirements(
-    places: Places, workshop: Workshop, built: BuiltEnvironment
+    places: CachePaths, workshop: Workshop, built: BuiltEnvironment
 ) -> Mapping[str, tuple[str, ...]]:
     """What an environment's distributions require, be it here or on a worker."""
     if here := workshop.environments.requirements(built.digest):
@@ -134,13 +132,13 @@ def _requirements(
     return read_requirements(places.requirements, built)
 
 
-def _tags(places: Places, where: str) -> tuple[str, ...]:
+def _tags(places: CachePaths, where: str) -> tuple[str, ...]:
 
     return kept(places.answers("tags", where), lambda: asked_tags(where), at_most=_TAGS_KEPT)
 
 
 def _changelogs(
-    places: Places, index: IndexClient, releases_of: ReleasesOf, distribution: Distribution
+    places: CachePaths, index: IndexClient, releases_of: ReleasesOf, distribution: Distribution
 ) -> tuple[str, ...]:
 
     path = places.answers("changelogs", distribution)
@@ -148,7 +146,7 @@ def _changelogs(
 
 
 @cache
-def _contents(places: Places) -> ContentsCache:
+def _contents(places: CachePaths) -> ContentsCache:
     from bisect_asgi.backend.release_contents import ContentsCache
 
     return ContentsCache(places.root / "contents", Uv(places.root / "uv", indexes()))
@@ -164,11 +162,11 @@ def asked_tags(where: str) -> tuple[str, ...]:
         UsageError: there is no repository.
         Unavailable: it does not answer, or not soon.
     """
-    lifeline = Lifeline()
-    timer = threading.Timer(_TAGS_TIMEOUT_S, lifeline.cancel)
+    token = CancelToken()
+    timer = threading.Timer(_TAGS_TIMEOUT_S, token.cancel)
     timer.start()
     try:
-        return remote_tags(where, lifeline)
+        return remote_tags(where, token)
     except Cancelled as error:
         raise Unavailable(f"`{where}` does not answer", hint="its tags are for a link alone") from error
     finally:

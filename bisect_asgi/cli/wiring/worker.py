@@ -10,13 +10,13 @@ from bisect_asgi.backend.executors import doctor
 from bisect_asgi.backend.executors import remote_trials as errands
 from bisect_asgi.backend.executors.dask import calls
 from bisect_asgi.backend.executors.dask.calls import Unsuitable
-from bisect_asgi.backend.trials.sampling import Lane
+from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.trial import Workshop, telling
 from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.cli.wiring.local import open_workshop
-from bisect_asgi.cli.wiring.paths import Places
+from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Interpreter, TrialRequest
 from bisect_asgi.core.records import Struct, replace
@@ -24,7 +24,7 @@ from bisect_asgi.core.records import Struct, replace
 _MOST_COMMANDS = 16
 
 
-class Away(Struct, frozen=True, kw_only=True):
+class RunOnWorker(Struct, frozen=True, kw_only=True):
     """Makes trials in a worker: `run_trial` with what belongs to the command that asks."""
 
     indexes: Indexes
@@ -33,7 +33,7 @@ class Away(Struct, frozen=True, kw_only=True):
     """Names the command; what was made anew or warmed up for one was not for another."""
     show_output: bool
 
-    def __call__(self, request: TrialRequest, lifeline: Lifeline) -> errands.Parcel:
+    def __call__(self, request: TrialRequest, token: CancelToken) -> errands.RemoteResult:
         """Make a trial.
 
         Raises:
@@ -41,20 +41,20 @@ class Away(Struct, frozen=True, kw_only=True):
             Cancelled, UsageError: as `run_trial`.
         """
         try:
-            return self._run(request, lifeline)
+            return self._run(request, token)
         except Unavailable as error:  # another machine may be better off
             raise Unsuitable(f"cannot go on: {error}", hint=error.hint) from error
 
-    def _run(self, request: TrialRequest, lifeline: Lifeline) -> errands.Parcel:
-        places = Places.configured()
+    def _run(self, request: TrialRequest, token: CancelToken) -> errands.RemoteResult:
+        places = CachePaths.configured()
         progress, output = telling(
             request,
             lambda event: calls.tell(self.command, codec.event_to_json(event)),
             show_output=self.show_output,
         )
         parcel = errands.run_there(
-            replace(request, abreast=1),  # a thread of a worker is room for one run
-            lifeline,
+            replace(request, parallel=1),  # a thread of a worker is room for one run
+            token,
             _OPENED.workshop(places, self),
             pythons=places.root / "interpreters",
             progress=progress,
@@ -64,7 +64,7 @@ class Away(Struct, frozen=True, kw_only=True):
         return parcel
 
 
-class Fits(Struct, frozen=True, kw_only=True):
+class HasInterpreter(Struct, frozen=True, kw_only=True):
     """Tells whether a worker has an interpreter."""
 
     interpreter: Interpreter
@@ -75,17 +75,17 @@ class Fits(Struct, frozen=True, kw_only=True):
         Raises:
             Unsuitable: it has not.
         """
-        errands.own_interpreter(self.interpreter, Places.configured().root / "interpreters")
+        errands.own_interpreter(self.interpreter, CachePaths.configured().root / "interpreters")
 
 
-class Examines(Struct, frozen=True, kw_only=True):
+class ExamineWorker(Struct, frozen=True, kw_only=True):
     """Looks at the machine of a worker."""
 
     indexes: Indexes
 
     def __call__(self) -> doctor.Health:
         """Look; see `doctor.examine`."""
-        return doctor.examine(Places.folder(), self.indexes)
+        return doctor.examine(CachePaths.folder(), self.indexes)
 
 
 class _Opened:
@@ -97,7 +97,7 @@ class _Opened:
         self._by_indexes: dict[Indexes, Workshop] = {}
         self._by_command: OrderedDict[str, Workshop] = OrderedDict()
 
-    def workshop(self, places: Places, away: Away) -> Workshop:
+    def workshop(self, places: CachePaths, away: RunOnWorker) -> Workshop:
         """The workshop for a command."""
         with self._guard:
             if away.command not in self._by_command:
@@ -106,7 +106,9 @@ class _Opened:
                     base = self._open.enter_context(open_workshop(places, away.indexes))
                     self._by_indexes[away.indexes] = base
                 base.resolver.begin()
-                own = replace(base, renewed=set(), lane=Lane(path=base.lane.path))
+                own = replace(
+                    base, renewed=set(), measuring_lock=MeasuringLock(path=base.measuring_lock.path)
+                )
                 self._by_command[away.command] = own
                 if len(self._by_command) > _MOST_COMMANDS:
                     self._by_command.popitem(last=False)

@@ -26,7 +26,7 @@ Mix = frozenset[str]
 """The names of the distributions that are taken from the new side."""
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class NextTests(Struct, frozen=True, kw_only=True):
     """Mixes to be tested, the most telling first; any of them may do."""
 
     mixes: tuple[Mix, ...]
@@ -47,7 +47,7 @@ class Smallest(Struct, frozen=True, kw_only=True):
         return not self.unresolved and not self.untried
 
 
-def reduce(parts: Sequence[Mix], told: Mapping[Mix, Verdict], *, most: int) -> Wanted | Smallest:
+def ddmin(parts: Sequence[Mix], told: Mapping[Mix, Verdict], *, most: int) -> NextTests | Smallest:
     """Make the mix of all `parts` smaller as far as `told` allows; parts are kept whole.
 
     `most`: when so many mixes are told, no more are wanted.
@@ -68,7 +68,7 @@ def reduce(parts: Sequence[Mix], told: Mapping[Mix, Verdict], *, most: int) -> W
             continue
         unknown = tuple(dict.fromkeys(mix for mix in map(_mix, options) if mix not in told))
         if unknown and len(told) < most:
-            return Wanted(mixes=unknown)
+            return NextTests(mixes=unknown)
         if pieces >= len(current) or unknown:
             break
         pieces = min(len(current), 2 * pieces)
@@ -90,8 +90,8 @@ def _split(parts: Sequence[Mix], pieces: int) -> list[list[Mix]]:
     return [list(parts[start:end]) for start, end in pairwise(edges)]
 
 
-def _without(parts: Sequence[Mix], left_out: Sequence[Mix]) -> list[Mix]:
-    return [part for part in parts if part not in left_out]
+def _without(parts: Sequence[Mix], excluded: Sequence[Mix]) -> list[Mix]:
+    return [part for part in parts if part not in excluded]
 
 
 def _mix(parts: Sequence[Mix]) -> Mix:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bisect_asgi.core.culprit.ddmin import Mix, Smallest, Wanted, reduce
+from bisect_asgi.core.culprit.ddmin import Mix, NextTests, Smallest, ddmin
 from bisect_asgi.core.model import CulpritKind, Verdict
 from bisect_asgi.core.records import Struct
 
@@ -42,16 +42,16 @@ class Suspects(Struct, frozen=True, kw_only=True):
     """Those that only the old side has."""
 
 
-class Trialled(Struct, frozen=True, kw_only=True):
+class MixOutcome(Struct, frozen=True, kw_only=True):
     """What a mix showed, and what else of the new side had to come along."""
 
     verdict: Verdict
-    along: Mix = frozenset()
+    pulled_in: Mix = frozenset()
     is_strict: bool = False
     """It was also tried without what came along, and could not be tested so."""
 
 
-class WantedStrictly(Struct, frozen=True, kw_only=True):
+class NextStrictTests(Struct, frozen=True, kw_only=True):
     """Mixes to be tried once more, without what came along with them."""
 
     mixes: tuple[Mix, ...]
@@ -61,7 +61,7 @@ class CulpritSet(Struct, frozen=True, kw_only=True):
     """A set that is shown to carry the change, and how far it is shown that nothing in it can be left out."""
 
     mix: Mix
-    along: Mix = frozenset()
+    pulled_in: Mix = frozenset()
     """What it does not run without."""
     doubtful: Mix = frozenset()
     """Members of which it could not be shown that they matter."""
@@ -78,19 +78,19 @@ class Culprit(Struct, frozen=True, kw_only=True):
     """With every set taken back the change is gone; False: that could not be tested."""
 
 
-Told = Mapping[Mix, Trialled]
+Told = Mapping[Mix, MixOutcome]
 
 
 def investigate(
     suspects: Suspects, told: Told, *, most: int = MOST_MIXES
-) -> Wanted | WantedStrictly | Culprit:
+) -> NextTests | NextStrictTests | Culprit:
     """Return the mixes to test next, or the culprit as far as it can be told."""
     everything = _union(suspects.groups)
-    told = {**told, everything: Trialled(verdict=Verdict.NEW)}
+    told = {**told, everything: MixOutcome(verdict=Verdict.NEW)}
     pools = _pools(suspects)
     for _ in range(2):  # the pools, then what comes nearest to those that cannot be tested
         if unknown := tuple(pool for pool in map(_union, pools) if pool not in told):
-            return Wanted(mixes=unknown)
+            return NextTests(mixes=unknown)
         pools = [_nearest(pool, suspects, told) for pool in pools]
     carrying = [pool for pool in pools if told[_union(pool)].verdict is Verdict.NEW]
     found: list[CulpritSet] = []
@@ -104,12 +104,12 @@ def investigate(
 
 def _further(
     suspects: Suspects, told: Told, found: list[CulpritSet], most: int
-) -> Wanted | WantedStrictly | Culprit:
+) -> NextTests | NextStrictTests | Culprit:
     """Take back every set that was found; where the rest carries the change as well, there is another one."""
     while rest := _union(suspects.groups).difference(*(shown.mix for shown in found)):
         if rest not in told:
             if len(told) < most:
-                return Wanted(mixes=(rest,))
+                return NextTests(mixes=(rest,))
             break
         if told[rest].verdict is not Verdict.NEW:
             break
@@ -156,15 +156,15 @@ def _nearest(pool: tuple[Mix, ...], suspects: Suspects, told: Told) -> tuple[Mix
     return tuple(group for group in kept if group) or pool
 
 
-def _smallest(groups: Sequence[Mix], told: Told, most: int) -> Wanted | WantedStrictly | CulpritSet:
+def _smallest(groups: Sequence[Mix], told: Told, most: int) -> NextTests | NextStrictTests | CulpritSet:
     """The smallest set by groups, then inside the groups that are left, then against what came along."""
     verdicts = {mix: trialled.verdict for mix, trialled in told.items()}
-    step = reduce(groups, verdicts, most=most)
+    step = ddmin(groups, verdicts, most=most)
     seen: set[Mix] = set()
     while True:
         if isinstance(step, Smallest):
-            step = reduce(_singles(step.mix), verdicts, most=most)
-        if isinstance(step, Wanted):
+            step = ddmin(_singles(step.mix), verdicts, most=most)
+        if isinstance(step, NextTests):
             return step
         seen.add(step.mix)
         settled = _against_along(step, told, most)
@@ -172,23 +172,25 @@ def _smallest(groups: Sequence[Mix], told: Told, most: int) -> Wanted | WantedSt
             return settled
         if settled in seen:
             return _shown(step, told, doubtful=step.mix)
-        step = reduce(_singles(settled), verdicts, most=most)
+        step = ddmin(_singles(settled), verdicts, most=most)
 
 
-def _against_along(smallest: Smallest, told: Told, most: int) -> Wanted | WantedStrictly | CulpritSet | Mix:
+def _against_along(
+    smallest: Smallest, told: Told, most: int
+) -> NextTests | NextStrictTests | CulpritSet | Mix:
     """Hold a set against what came along with it: each member has to matter beside that.
 
     Returns a mix without one of the members, where that carries the change too.
     """
     own = told.get(smallest.mix)
-    if own is None or not own.along:
+    if own is None or not own.pulled_in:
         return _shown(smallest, told)
     if not own.is_strict:
-        return WantedStrictly(mixes=(smallest.mix,))
-    lacking = {name: (smallest.mix | own.along) - {name} for name in sorted(smallest.mix)}
+        return NextStrictTests(mixes=(smallest.mix,))
+    lacking = {name: (smallest.mix | own.pulled_in) - {name} for name in sorted(smallest.mix)}
     unknown = tuple(mix for mix in lacking.values() if mix not in told)
     if unknown and len(told) < most:
-        return Wanted(mixes=unknown)
+        return NextTests(mixes=unknown)
     verdicts = {name: told[mix].verdict for name, mix in lacking.items() if mix in told}
     for name, verdict in verdicts.items():
         if verdict is Verdict.NEW:
@@ -202,7 +204,7 @@ def _shown(smallest: Smallest, told: Told, *, doubtful: Mix = frozenset()) -> Cu
     own = told.get(smallest.mix)
     return CulpritSet(
         mix=smallest.mix,
-        along=own.along if own else frozenset(),
+        pulled_in=own.pulled_in if own else frozenset(),
         doubtful=doubtful.union(*(smallest.mix - mix for mix in unknown)),
         is_cut_short=bool(smallest.untried),
     )

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.culprit.ddmin import Mix
-from bisect_asgi.core.model import Distribution, EnvironmentSpec, Exemption, Move
+from bisect_asgi.core.model import Distribution, EnvironmentSpec, ExcludeNewerPackage, Move
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import listing
 
@@ -25,7 +25,7 @@ _NOWHERE = "python_version < '0'"
 """A marker that holds nowhere: an override with it takes a requirement out (uv's documented way)."""
 
 
-class Side(Struct, frozen=True, kw_only=True):
+class BoundarySide(Struct, frozen=True, kw_only=True):
     """One of two environments that are compared: its recipe, and what that installed."""
 
     label: str
@@ -48,12 +48,12 @@ def moves(old: Iterable[Distribution], new: Iterable[Distribution]) -> tuple[Mov
     )
 
 
-def mixed(old: Side, new: Side, taken: Mix, *, strict: bool = False) -> EnvironmentSpec:
+def mixed(old: BoundarySide, new: BoundarySide, taken: Mix, *, strict: bool = False) -> EnvironmentSpec:
     """Return the recipe of `old` with the distributions in `taken` as in `new`."""
     return _pinned(old, new, _chosen(old, new, taken), strict=strict)
 
 
-def varied(old: Side, new: Side, taken: Mix, moving: Distribution) -> EnvironmentSpec:
+def varied(old: BoundarySide, new: BoundarySide, taken: Mix, moving: Distribution) -> EnvironmentSpec:
     """Return the recipe of a mix with one distribution at a version that may be neither side's.
 
     What it requires and neither side's choice provides is resolved freely, up to the later side's limit of
@@ -67,12 +67,12 @@ def varied(old: Side, new: Side, taken: Mix, moving: Distribution) -> Environmen
     return replace(
         spec,
         overrides=(*pins, *out, *_users(old, new, chosen | gone)),
-        exempt=tuple(Exemption(name=name) for name in sorted(chosen)),
-        proves=moving,
+        exclude_newer_package=tuple(ExcludeNewerPackage(name=name) for name in sorted(chosen)),
+        must_install=moving,
     )
 
 
-def drawn(old: Side, new: Side, taken: Mix, found: Iterable[Distribution]) -> Mix:
+def drawn(old: BoundarySide, new: BoundarySide, taken: Mix, found: Iterable[Distribution]) -> Mix:
     """Return the names that came into a mix although they were not taken: something there requires them."""
     wanted = _chosen(old, new, taken)
     return frozenset(distribution.name for distribution in found if distribution.name not in wanted)
@@ -82,14 +82,14 @@ def _versions(distributions: Iterable[Distribution]) -> dict[str, str]:
     return {distribution.name: distribution.version for distribution in distributions}
 
 
-def _chosen(old: Side, new: Side, taken: Mix) -> dict[str, str]:
+def _chosen(old: BoundarySide, new: BoundarySide, taken: Mix) -> dict[str, str]:
     """The version of each distribution that is asked for."""
     before, after = old.versions, new.versions
     kept = {name: version for name, version in before.items() if name not in taken}
     return kept | {name: version for name, version in after.items() if name in taken}
 
 
-def _pinned(old: Side, new: Side, chosen: dict[str, str], *, strict: bool) -> EnvironmentSpec:
+def _pinned(old: BoundarySide, new: BoundarySide, chosen: dict[str, str], *, strict: bool) -> EnvironmentSpec:
     known = old.versions | new.versions | chosen
     pins = {name: f"{name}=={version}" for name, version in sorted(chosen.items())}
     absent = {name: f"{name}=={version}" for name, version in sorted(known.items()) if name not in chosen}
@@ -99,12 +99,12 @@ def _pinned(old: Side, new: Side, chosen: dict[str, str], *, strict: bool) -> En
         interpreter=new.spec.interpreter,
         requirements=tuple(pins.values()),
         overrides=(*pins.values(), *absent.values(), *_users(old, new, known)),
-        not_after=_later(old.spec, new.spec),
-        exempt=tuple(Exemption(name=name) for name in sorted(known)),
+        exclude_newer=_later(old.spec, new.spec),
+        exclude_newer_package=tuple(ExcludeNewerPackage(name=name) for name in sorted(known)),
     )
 
 
-def _users(old: Side, new: Side, known: Mapping[str, str]) -> tuple[str, ...]:
+def _users(old: BoundarySide, new: BoundarySide, known: Mapping[str, str]) -> tuple[str, ...]:
     """The overrides of both sides that are about none of the pins: what a user took out, say."""
     stated = dict.fromkeys((*old.spec.overrides, *new.spec.overrides))
     return tuple(text for text in stated if canonicalize_name(Requirement(text).name) not in known)
@@ -112,13 +112,18 @@ def _users(old: Side, new: Side, known: Mapping[str, str]) -> tuple[str, ...]:
 
 def _later(old: EnvironmentSpec, new: EnvironmentSpec) -> datetime | None:
     """The limit of what builds source distributions: the later side's, or none when one side has none."""
-    if old.not_after is None or new.not_after is None:
+    if old.exclude_newer is None or new.exclude_newer is None:
         return None
-    return max(old.not_after, new.not_after)
+    return max(old.exclude_newer, new.exclude_newer)
 
 
 def label(
-    old: Side, new: Side, taken: Mix, *, package: str | None = None, without: Sequence[str] = ()
+    old: BoundarySide,
+    new: BoundarySide,
+    taken: Mix,
+    *,
+    package: str | None = None,
+    without: Sequence[str] = (),
 ) -> str:
     """Name a mix by the side that has its package: `fastapi 0.68.2 with starlette 0.15.0`.
 

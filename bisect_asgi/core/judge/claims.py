@@ -16,7 +16,7 @@ from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Outcome, Ruling
 from bisect_asgi.core.plan.plan import Claim
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.search import Found, Mapped, State
+from bisect_asgi.core.search import AllBoundaries, Boundary, State
 from bisect_asgi.core.text import listing
 
 
@@ -59,14 +59,14 @@ def judge_claim(
     at, before = judgement.rulings.get(place), judgement.rulings.get(place - 1)
     for key, ruling in ((place, at), (place - 1, before)):
         if ruling is None or ruling.verdict == "skip":
-            return untold(claim, f"{labels[key]} cannot be tested{_why(ruling)}")
+            return inconclusive(claim, f"{labels[key]} cannot be tested{_why(ruling)}")
         if ruling.is_flaky and not is_settled:
-            return untold(claim, f"{labels[key]} both passed and failed")
-    if not isinstance(state, Mapped):
-        return untold(claim, "the search was stopped")
+            return inconclusive(claim, f"{labels[key]} both passed and failed")
+    if not isinstance(state, AllBoundaries):
+        return inconclusive(claim, "the search was stopped")
     told = [_change(change, labels, judgement) for change in state.changes]
     if not told:
-        return untold(claim, f"every tested release {_does(at)}")
+        return inconclusive(claim, f"every tested release {_does(at)}")
     wanted = Outcome.PASSED if claim.fixed else Outcome.FAILED
     is_there = at is not None and before is not None and at.outcome is wanted is not before.outcome
     truth = listing(told, most=99)
@@ -76,13 +76,13 @@ def judge_claim(
     return Finding(claim=claim, verdict=verdict, truth=truth)
 
 
-def _is_whole(claim: Claim, place: int, changes: Sequence[Found]) -> bool:
+def _is_whole(claim: Claim, place: int, changes: Sequence[Boundary]) -> bool:
     """Tell whether nothing is left out: a bug that is fixed came once, and one that came may be fixed."""
     others = [change.high for change in changes if change.high != place]
     return not others or (len(others) == 1 and (others[0] < place) is claim.fixed)
 
 
-def untold(claim: Claim, truth: str) -> Finding:
+def inconclusive(claim: Claim, truth: str) -> Finding:
     """The finding that nothing can be told, and why."""
     return Finding(claim=claim, verdict=ClaimVerdict.CANNOT_TELL, truth=truth)
 
@@ -95,7 +95,7 @@ def _does(ruling: Ruling | None) -> str:
     return "fails" if ruling and ruling.outcome is Outcome.FAILED else "passes"
 
 
-def _change(change: Found, labels: Sequence[str], judgement: Judgement) -> str:
+def _change(change: Boundary, labels: Sequence[str], judgement: Judgement) -> str:
     """`broken in 0.13.7`, or between two releases where those between cannot be tested."""
     ruling = judgement.rulings[change.high]
     what = "broken" if ruling.outcome is Outcome.FAILED else "fixed"

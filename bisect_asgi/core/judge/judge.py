@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.judge.signature import plainness
 from bisect_asgi.core.metrics import readings as metrics
-from bisect_asgi.core.metrics.criteria import RATIO, Limit, Rules
+from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Limit
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature, Verdict
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.tally import Tally
@@ -85,7 +85,7 @@ def judge(
     *,
     size: int,
     expectation: Expectation,
-    rules: Rules,
+    criteria: Criteria,
     noise: Noise | None = None,
 ) -> Judgement:
     """Rule on every candidate of `size` that was observed.
@@ -98,17 +98,17 @@ def judge(
         re.error: `rules.match` is no regular expression.
     """
     samples = {key: [run for run in runs if not run.is_warm_up] for key, runs in observed.items()}
-    observed = {key: [_measured(run, rules) for run in runs] for key, runs in samples.items() if runs}
-    outcomes = {key: _outcome(runs, rules) for key, runs in observed.items()}
-    outcomes = {key: outcome for key, outcome in outcomes.items() if outcome is not Outcome.BROKEN}
+    observed = {key: [_measured(run, criteria) for run in runs] for key, runs in samples.items() if runs}
+    outcomes = {key: _outcome(runs, criteria) for key, runs in observed.items()}
+    outcomes = {key: outcome for key, outcome in outcomes.items() if outcome is not Outcome.ERROR}
     new_is = noise.new_is if noise else _new_is(outcomes, size, expectation)
     if new_is is None:
         skips = {k: _skip(observed[k], o) for k, o in outcomes.items() if o is Outcome.UNTESTABLE}
         return Judgement(rulings=skips)
-    learnt_from = _failing_end(observed, outcomes, new_is, expectation, rules)
+    learnt_from = _failing_end(observed, outcomes, new_is, expectation, criteria)
     reference = () if learnt_from is None else _failures(observed.get(learnt_from, ()))
     rulings = {
-        key: _rule(observed[key], outcome, new_is, reference, rules) for key, outcome in outcomes.items()
+        key: _rule(observed[key], outcome, new_is, reference, criteria) for key, outcome in outcomes.items()
     }
     if noise:
         placed = {key: _placed(key, ruling, noise) for key, ruling in rulings.items()}
@@ -127,17 +127,17 @@ def _placed(key: int, ruling: Ruling, noise: Noise) -> Ruling | None:
     return replace(ruling, verdict=verdict, outcome=noise.new_is if is_new else noise.old_is)
 
 
-def _measured(run: Observation, rules: Rules) -> Observation:
+def _measured(run: Observation, criteria: Criteria) -> Observation:
     """The run as the limit sees it: beyond it a passing one failed, without the metric it says nothing."""
-    limit = rules.limit
-    if rules.metric is None:
+    limit = criteria.limit
+    if criteria.metric is None:
         return run
-    if run.outcome is Outcome.FAILED and not rules.any_failure:
+    if run.outcome is Outcome.FAILED and not criteria.any_failure:
         return replace(run, outcome=Outcome.UNTESTABLE)  # it says nothing about the metric
     if run.outcome is not Outcome.PASSED:
         return run
-    value = limit.value(run) if limit else metrics.measured(run, rules.metric)
-    if problem := _problem(run, value, rules.metric, limit):
+    value = limit.value(run) if limit else metrics.measured(run, criteria.metric)
+    if problem := _problem(run, value, criteria.metric, limit):
         sign = Signature(kind=FailureKind.METRIC, phase=Phase.CHECK, text=problem, shown=problem)
         return replace(run, outcome=Outcome.UNTESTABLE, signature=sign)
     if limit is None or value is None or not limit.is_crossed(value):
@@ -158,19 +158,19 @@ def _problem(run: Observation, value: float | None, metric: str, limit: Limit | 
     return f"`{metric}` is {f'in {unit}' if unit else 'without a unit'}, and its limit is in {wanted}"
 
 
-def _outcome(runs: Sequence[Observation], rules: Rules) -> Outcome:
+def _outcome(runs: Sequence[Observation], criteria: Criteria) -> Outcome:
     """One candidate's runs together. A single failure makes it failed: a good candidate never fails."""
-    seen = {_run_outcome(run, rules) for run in runs}
+    seen = {_run_outcome(run, criteria) for run in runs}
     for outcome in (Outcome.FAILED, Outcome.PASSED, Outcome.UNTESTABLE):
         if outcome in seen:
             return outcome
-    return Outcome.BROKEN
+    return Outcome.ERROR
 
 
-def _run_outcome(run: Observation, rules: Rules) -> Outcome:
-    if rules.match is None or run.outcome not in (Outcome.PASSED, Outcome.FAILED):
+def _run_outcome(run: Observation, criteria: Criteria) -> Outcome:
+    if criteria.match is None or run.outcome not in (Outcome.PASSED, Outcome.FAILED):
         return run.outcome
-    return Outcome.FAILED if _matches(run, rules.match) else run.outcome
+    return Outcome.FAILED if _matches(run, criteria.match) else run.outcome
 
 
 def _matches(run: Observation, pattern: str) -> bool:
@@ -205,11 +205,11 @@ def _failing_end(
     outcomes: Mapping[int, Outcome],
     new_is: Outcome,
     expectation: Expectation,
-    rules: Rules,
+    criteria: Criteria,
 ) -> int | None:
     """The candidate whose failures count as the bug: the bad end, or the plainest when nobody named that."""
     failing = sorted(key for key, outcome in outcomes.items() if outcome is Outcome.FAILED)
-    if not failing or rules.any_failure or rules.match is not None:
+    if not failing or criteria.any_failure or criteria.match is not None:
         return None
     if expectation.bad is not None:
         return expectation.bad
@@ -239,13 +239,13 @@ def _rule(
     outcome: Outcome,
     new_is: Outcome,
     reference: tuple[Signature, ...],
-    rules: Rules,
+    criteria: Criteria,
 ) -> Ruling:
     if outcome is Outcome.UNTESTABLE:
         return _skip(runs, outcome)
-    passed = sum(_run_outcome(run, rules) is Outcome.PASSED for run in runs)
-    failing = [run for run in runs if _run_outcome(run, rules) is Outcome.FAILED]
-    counted = [run for run in failing if _is_the_bug(run, reference, rules)]
+    passed = sum(_run_outcome(run, criteria) is Outcome.PASSED for run in runs)
+    failing = [run for run in runs if _run_outcome(run, criteria) is Outcome.FAILED]
+    counted = [run for run in failing if _is_the_bug(run, reference, criteria)]
     # Runs that fail otherwise say nothing: beside others they do not count, alone they are a skip.
     different = bool(failing) and not counted and not passed
     if not different:
@@ -255,16 +255,16 @@ def _rule(
         verdict=Verdict.SKIP if different else side,
         outcome=outcome,
         signature=next(iter(_failures(counted or failing)), None),
-        different=different,
+        fails_differently=different,
         passed=passed,
         failed=len(failing if different else counted),
     )
 
 
-def _is_the_bug(run: Observation, reference: tuple[Signature, ...], rules: Rules) -> bool:
+def _is_the_bug(run: Observation, reference: tuple[Signature, ...], criteria: Criteria) -> bool:
     """Tell whether a failing run fails as what is looked for."""
-    if rules.match is not None:
-        return _matches(run, rules.match)
+    if criteria.match is not None:
+        return _matches(run, criteria.match)
     signature = run.signature
     return not reference or (
         signature is not None and any(signature.is_same_failure(known) for known in reference)

@@ -22,7 +22,7 @@ _EXCEPTION = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
 _BRANCH = re.compile(r"^(?P<margin> +)(?:\|(?: (?P<said>.*))?|(?P<edge>\+(?P<opens>-\+)?-.*))$")
 
 
-class Raised(Struct, frozen=True, kw_only=True):
+class LastException(Struct, frozen=True, kw_only=True):
     """What a traceback tells; of the message its first line."""
 
     type: str
@@ -31,7 +31,7 @@ class Raised(Struct, frozen=True, kw_only=True):
     frames: Frames = ()
 
 
-def last(output: str) -> Raised | None:
+def last(output: str) -> LastException | None:
     """The exception of the last traceback in `output`; None: there is none that is whole."""
     starts = list(_START.finditer(output))
     if not starts:
@@ -44,8 +44,8 @@ def last(output: str) -> Raised | None:
     return group and _told_by_its_own(group, list(_leaves(branches)))
 
 
-def _raised(lines: Sequence[str]) -> Raised | None:
-    found: Raised | None = None
+def _raised(lines: Sequence[str]) -> LastException | None:
+    found: LastException | None = None
     frames: list[tuple[str, int, str]] = []
     for line in lines:
         if _AGAIN.match(line):  # what follows was raised while this was handled
@@ -54,7 +54,7 @@ def _raised(lines: Sequence[str]) -> Raised | None:
             frames.append((frame["file"], int(frame["line"]), frame["function"]))
         elif found is None and (match := _EXCEPTION.match(line)):
             name, message = match["type"].rpartition(".")[2], match["message"] or ""
-            found = Raised(type=name, message=message, frames=tuple(frames))
+            found = LastException(type=name, message=message, frames=tuple(frames))
     return found
 
 
@@ -72,7 +72,7 @@ def _entries(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
     return [entries[0], *(entry for entry in entries[1:] if entry[1])]
 
 
-def _leaves(entries: Sequence[tuple[int, list[str]]]) -> Iterator[Raised]:
+def _leaves(entries: Sequence[tuple[int, list[str]]]) -> Iterator[LastException]:
     """Those that are no groups: nothing deeper follows."""
     for place, (depth, lines) in enumerate(entries):
         is_group = place + 1 < len(entries) and entries[place + 1][0] > depth
@@ -80,7 +80,7 @@ def _leaves(entries: Sequence[tuple[int, list[str]]]) -> Iterator[Raised]:
             yield raised
 
 
-def _told_by_its_own(group: Raised, leaves: Sequence[Raised]) -> Raised:
+def _told_by_its_own(group: LastException, leaves: Sequence[LastException]) -> LastException:
     told = sorted({f"{leaf.type}: {leaf.message}" for leaf in leaves})
     match told:
         case []:

@@ -64,14 +64,14 @@ def read(document: Mapping[str, object], environment: Mapping[str, str], *, file
     if any("groups" in package for package in packages):
         extras = list(lock.get("extras", {}))
         kept = [package for package in packages if _holds_itself(package, extras, environment, file)]
-        left_out = list[_Package]()
+        excluded = list[_Package]()
     else:
         kept = _needed(_of_this_python(packages, environment), environment, file)
-        left_out = [package for package in packages if package not in kept]
-    return _content(lock, kept, left_out, file)
+        excluded = [package for package in packages if package not in kept]
+    return _content(lock, kept, excluded, file)
 
 
-def _content(lock: _Document, kept: Sequence[_Package], left_out: Sequence[_Package], file: str) -> Content:
+def _content(lock: _Document, kept: Sequence[_Package], excluded: Sequence[_Package], file: str) -> Content:
     names = {package["name"] for package in kept}
     return Content(
         pins=tuple(pin(p["name"], p["version"], file=file) for p in kept if not is_elsewhere(_origin(p))),
@@ -83,7 +83,7 @@ def _content(lock: _Document, kept: Sequence[_Package], left_out: Sequence[_Pack
             ),
             *(
                 PassedOver(name=canonicalize_name(p["name"]), reason="nothing in the lock needs it here")
-                for p in left_out
+                for p in excluded
                 if p["name"] not in names
             ),
         ),

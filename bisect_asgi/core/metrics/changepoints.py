@@ -73,7 +73,7 @@ class Level(Struct, frozen=True, kw_only=True):
     """The median of its samples, the slope of a creep included."""
 
 
-class Change(Struct, frozen=True, kw_only=True):
+class LevelStep(Struct, frozen=True, kw_only=True):
     """A step between two neighbouring candidates with samples, without what a creep adds there."""
 
     low: int
@@ -97,7 +97,7 @@ class Levels(Struct, frozen=True, kw_only=True):
     """All levels in order, the steps between them, and the creep that goes through all of them."""
 
     levels: tuple[Level, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[LevelStep, ...]
     creep: Creep | None
     penalty: float
     """What a cut had to save, in units of the fit's chi-square."""
@@ -248,11 +248,11 @@ def _ends(points: Sequence[_Point], fit: _Fit) -> tuple[float, float]:
     return start, start + fit.slope * (points[-1].key - points[0].key)
 
 
-def _changes(points: Sequence[_Point], fit: _Fit) -> Iterator[Change]:
+def _changes(points: Sequence[_Point], fit: _Fit) -> Iterator[LevelStep]:
     heights = _heights(points, fit)
     for cut, (old, new) in zip(fit.cuts, pairwise(heights), strict=True):
         crept = fit.slope * (points[cut].key - points[0].key)
-        yield Change(low=points[cut - 1].key, high=points[cut].key, old=old + crept, new=new + crept)
+        yield LevelStep(low=points[cut - 1].key, high=points[cut].key, old=old + crept, new=new + crept)
 
 
 def _merged(points: Sequence[_Point], fit: _Fit, effect: float) -> _Fit:

@@ -82,14 +82,14 @@ def apart(old: Sequence[float], new: Sequence[float], *, effect: float) -> Compa
     )
 
 
-class Limit(Struct, frozen=True, kw_only=True):
+class Threshold(Struct, frozen=True, kw_only=True):
     """What a sample is compared with: at `value` itself it is on neither side."""
 
     value: float
     is_new_above: bool
 
 
-def limit_between(old: Sequence[float], new: Sequence[float], *, are_ratios: bool = False) -> Limit:
+def threshold_between(old: Sequence[float], new: Sequence[float], *, are_ratios: bool = False) -> Threshold:
     """Set the limit midway between the medians: as likely missed from either side if both are equally noisy.
 
     Of ratios midway is the geometric mean. Their noise multiplies: a run that takes a tenth more does so at 1
@@ -108,4 +108,4 @@ def limit_between(old: Sequence[float], new: Sequence[float], *, are_ratios: boo
         raise ValueError("ratios are above 0")
     # Halves first: the sum of two large values may be infinite.
     value = math.sqrt(low) * math.sqrt(high) if are_ratios else low / 2 + high / 2
-    return Limit(value=value, is_new_above=high > low)
+    return Threshold(value=value, is_new_above=high > low)

@@ -60,7 +60,7 @@ class Limit(Struct, frozen=True, kw_only=True):
         return f"{value:.3g} × the reference's" if self.unit == RATIO else show(value, self.unit)
 
 
-class Aim(Struct, frozen=True, kw_only=True):
+class LimitSearch(Struct, frozen=True, kw_only=True):
     """A metric whose limit is set when the ends have been sampled."""
 
     metric: str
@@ -72,7 +72,7 @@ class Aim(Struct, frozen=True, kw_only=True):
     """The smallest difference between two ends, as a share of the smaller, that counts as one."""
 
 
-class Rules(Struct, frozen=True, kw_only=True):
+class Criteria(Struct, frozen=True, kw_only=True):
     """What the user said about which failures count."""
 
     any_failure: bool = False
@@ -80,19 +80,19 @@ class Rules(Struct, frozen=True, kw_only=True):
     """A regular expression; a run whose output it is found in is bad, another failure is a different one."""
     limit: Limit | None = None
     """What a measured run must not cross."""
-    aim: Aim | None = None
+    limit_search: LimitSearch | None = None
     """What is measured, where the limit has to be found."""
 
     @property
     def metric(self) -> str | None:
         """The metric that decides; None: passing and failing do."""
-        measured = self.limit or self.aim
+        measured = self.limit or self.limit_search
         return measured.metric if measured else None
 
 
-def values(runs: Sequence[Observation], rules: Rules) -> tuple[float, ...]:
+def values(runs: Sequence[Observation], criteria: Criteria) -> tuple[float, ...]:
     """The samples of the metric that decides, as they are compared, in the order of the runs."""
-    judged = rules.limit or (Limit(metric=rules.aim.metric) if rules.aim else None)
+    judged = criteria.limit or (Limit(metric=criteria.limit_search.metric) if criteria.limit_search else None)
     return _values(runs, judged) if judged else ()
 
 

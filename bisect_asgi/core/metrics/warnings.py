@@ -73,27 +73,27 @@ class Busy(Struct, frozen=True, kw_only=True):
     cores: int
 
 
-Finding = Outliers | Drift | Growing | Busy
+DataWarning = Outliers | Drift | Growing | Busy
 
 
-def findings(
+def data_warnings(
     samples: Mapping[str, Sequence[float]],
     *,
     reference: Sequence[float] = (),
-    busy: Sequence[float] = (),
+    other_load: Sequence[float] = (),
     cores: int = 1,
-) -> tuple[Finding, ...]:
+) -> tuple[DataWarning, ...]:
     """What is wrong with the samples of one search, at most one of each kind.
 
     `samples` has each candidate's by its label, and `reference` those of the reference, both in the order in
     which they were taken; `busy` has for each run how many cores others kept busy.
     """
     growing = _growing({label: values for label, values in samples.items() if len(values) >= LOOKS[0]})
-    found = (_outliers(samples), _drift(reference), growing, _busy(busy, cores))
+    found = (_outliers(samples), _drift(reference), growing, _busy(other_load, cores))
     return tuple(finding for finding in found if finding is not None)
 
 
-def sentence(finding: Finding, *, show: Callable[[float], str]) -> str:
+def sentence(finding: DataWarning, *, show: Callable[[float], str]) -> str:
     """One finding in words."""
     match finding:
         case Outliers(outliers=outliers, samples=samples):
@@ -186,6 +186,6 @@ def _course(values: Sequence[float]) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def _busy(busy: Sequence[float], cores: int) -> Busy | None:
-    used = median(busy) if busy else 0.0
+def _busy(other_load: Sequence[float], cores: int) -> Busy | None:
+    used = median(other_load) if other_load else 0.0
     return Busy(used=used, cores=cores) if used >= BUSY * cores else None

@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Aim, Limit, Rules
+from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Criteria, Limit, LimitSearch
 from bisect_asgi.core.metrics.quantities import Quantity, parse, show
 from bisect_asgi.core.metrics.readings import BUILT_IN, BUILT_IN_UNITS
-from bisect_asgi.core.model import Measuring
+from bisect_asgi.core.model import SamplingMode
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.plan import Budget
 from bisect_asgi.core.records import replace
 
 
-def read_rules(options: Options) -> Rules:
+def read_rules(options: Options) -> Criteria:
     """What decides: passing and failing, or a metric with its limit, or one whose limit has to be found."""
-    rules = Rules(any_failure=bool(options.any_failure), match=_pattern(options.match))
+    criteria = Criteria(any_failure=bool(options.any_failure), match=_pattern(options.match))
     if not _is_measured(options):
-        return rules
-    if rules.match is not None:
+        return criteria
+    if criteria.match is not None:
         raise UsageError(
             "`--metric` and `--match` say two things about which runs are bad", hint="choose one of them"
         )
@@ -28,13 +28,13 @@ def read_rules(options: Options) -> Rules:
     below = _quantity(options.bad_below, "--bad-below")
     bound = above or below
     if bound is None or bound.unit == "%":
-        return replace(rules, aim=_aim(metric, above, below, options.effect))
+        return replace(criteria, limit_search=_aim(metric, above, below, options.effect))
     if options.effect is not None:
         raise UsageError(
             f"`--effect {options.effect}` has no use with a limit",
             hint="it is for ends that have to come apart",
         )
-    return replace(rules, limit=_limit(metric, bound, is_above=above is not None))
+    return replace(criteria, limit=_limit(metric, bound, is_above=above is not None))
 
 
 def _is_measured(options: Options) -> bool:
@@ -71,7 +71,9 @@ def _limit(metric: str, bound: Quantity, *, is_above: bool) -> Limit:
     return Limit(metric=metric, below=bound.value, unit=unit)
 
 
-def _aim(metric: str, above: Quantity | None, below: Quantity | None, effect: float | str | None) -> Aim:
+def _aim(
+    metric: str, above: Quantity | None, below: Quantity | None, effect: float | str | None
+) -> LimitSearch:
     for option, bound in (("--bad-above", above), ("--bad-below", below)):
         if bound and bound.value <= 0:
             raise UsageError(
@@ -82,7 +84,7 @@ def _aim(metric: str, above: Quantity | None, below: Quantity | None, effect: fl
     most = {"%": 10, "": 1}.get(smallest.unit, 0)
     if not 0 <= smallest.value < most:
         raise UsageError(f"`--effect {effect}` is out of range", hint="it is a share of the metric: `5%`")
-    return Aim(
+    return LimitSearch(
         metric=metric,
         above=above.value if above else None,
         below=below.value if below else None,
@@ -102,15 +104,15 @@ def _quantity(said: float | str | None, option: str) -> Quantity | None:
         ) from error
 
 
-def measuring_of(rules: Rules) -> Measuring | None:
+def measuring_of(criteria: Criteria) -> SamplingMode | None:
     """How samples are taken: with a warm-up where byte-code and cold caches show in the metric.
 
     What a probe reports in bytes, or in its own numbers, is the probe's own affair: it warms up as it needs.
     """
-    if rules.metric is None:
+    if criteria.metric is None:
         return None
-    is_cold = rules.limit is None or rules.metric in BUILT_IN or rules.limit.unit == "s"
-    return Measuring(needs_warm_up=is_cold)
+    is_cold = criteria.limit is None or criteria.metric in BUILT_IN or criteria.limit.unit == "s"
+    return SamplingMode(needs_warm_up=is_cold)
 
 
 def read_confidence(said: float | str | None) -> float:

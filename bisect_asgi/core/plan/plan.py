@@ -13,8 +13,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from bisect_asgi.core.metrics.criteria import Rules
-from bisect_asgi.core.model import Measuring, Probe, Release
+from bisect_asgi.core.metrics.criteria import Criteria
+from bisect_asgi.core.model import Probe, Release, SamplingMode
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import duration, plural
 
@@ -41,7 +41,7 @@ class DependencyPolicy(Struct, frozen=True, kw_only=True):
     kind: PolicyKind = PolicyKind.AS_OF_RELEASE
     moment: datetime | None = None
 
-    def not_after(self, release: Release) -> datetime | None:
+    def exclude_newer(self, release: Release) -> datetime | None:
         """The limit of the dependencies' upload times for a candidate; None: no limit."""
         return self.as_of(release.uploaded)
 
@@ -118,7 +118,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The user's choice: a version or a path."""
     requires_python: SpecifierSet = SpecifierSet()
     """The probe's own wish; the user's choice wins over it."""
-    rules: Rules = Rules()
+    criteria: Criteria = Criteria()
     app: str | None = None
     """The app's file, as the user gave it, where it is not the probe's own."""
     include: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     confidence: float = 0.99
     """How probable the answer of a probe that is not always the same has to be."""
     budget: Budget = Budget()
-    measuring: Measuring | None = None
+    sampling: SamplingMode | None = None
     """How samples are taken; None: the probe passes or fails."""
     spot_checks: int = 4
     """How many releases are run beside a boundary that was found, to see whether it is the only change."""
@@ -175,8 +175,8 @@ class Plan(Struct, frozen=True, kw_only=True):
             options += ["--command", self.probe.command]
         if self.app is not None:
             options += ["--app", self.app]
-        if self.rules.match is not None:
-            options.append(f"--match={self.rules.match}")
+        if self.criteria.match is not None:
+            options.append(f"--match={self.criteria.match}")
         options += [f"--include={path}" for path in self.include]
         options += [f"--env={name}" for name, _ in self.probe.environ]
         if self.probe.timeout_s != DEFAULT_TIMEOUT_S:
@@ -196,9 +196,9 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     def _metric_options(self) -> list[str]:
         """What `check` needs of the metric; a limit that was found has no meaning for one release."""
-        limit, aim = self.rules.limit, self.rules.aim
-        if aim:
-            return [f"--metric={aim.metric}"]
+        limit, limit_search = self.criteria.limit, self.criteria.limit_search
+        if limit_search:
+            return [f"--metric={limit_search.metric}"]
         if not limit:
             return []
         named = ("--bad-above", limit.above) if limit.above is not None else ("--bad-below", limit.below)

@@ -95,7 +95,7 @@ def _plan(
     options: Options, probe: Probe, metadata: ProbeMetadata, probe_path: str, *, moving: Collection[str]
 ) -> Plan:
     """What every plan has; `moving` are the projects that cannot be held."""
-    rules = read_rules(options)
+    criteria = read_rules(options)
     return Plan(
         project="",
         extras=(),
@@ -109,8 +109,8 @@ def _plan(
         policy=parse_policy(options.deps or PolicyKind.AS_OF_RELEASE),
         python=options.python,
         requires_python=parse_specifiers(metadata.requires_python, "requires-python"),
-        rules=rules,
-        measuring=measuring_of(rules),
+        criteria=criteria,
+        sampling=measuring_of(criteria),
         app=options.app,
         include=options.include,
         jobs=_at_least(1, options.jobs, cores(), "--jobs"),
@@ -147,7 +147,7 @@ def _check_together(plan: Plan, options: Options) -> None:
             f"`--repo {plan.repository}` has no use here",
             hint="`--over commits` looks at commits; `--drill` goes on into them after a boundary",
         )
-    if plan.rules.match is not None and plan.rules.any_failure:
+    if plan.criteria.match is not None and plan.criteria.any_failure:
         raise UsageError(
             "`--match` and `--any-failure` say two things about which runs are bad", hint="choose one of them"
         )

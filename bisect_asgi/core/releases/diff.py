@@ -22,11 +22,11 @@ from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.release_diff import (
-    Change,
+    ChangeKind,
     ContentFile,
     Contents,
     FileChange,
-    Kind,
+    FileKind,
     RequirementChange,
     WhatChanged,
 )
@@ -95,16 +95,16 @@ def _file_changes(old: Iterable[ContentFile], new: Iterable[ContentFile]) -> Ite
         [file for path, file in after.items() if path not in before],
     )
     for path in before.keys() - after.keys() - set(moved.values()):
-        yield _file_change(path, Change.REMOVED, before[path], None)
+        yield _file_change(path, ChangeKind.REMOVED, before[path], None)
     for path, file in after.items():
         was = before.get(path)
         if path in moved:
-            change = _file_change(path, Change.MOVED, before[moved[path]], file)
+            change = _file_change(path, ChangeKind.MOVED, before[moved[path]], file)
             yield replace(change, old_path=moved[path])
         elif was is None:
-            yield _file_change(path, Change.ADDED, None, file)
+            yield _file_change(path, ChangeKind.ADDED, None, file)
         elif was.digest != file.digest:
-            yield _file_change(path, Change.CHANGED, was, file)
+            yield _file_change(path, ChangeKind.CHANGED, was, file)
 
 
 def _moves(removed: Iterable[ContentFile], added: Iterable[ContentFile]) -> dict[str, str]:
@@ -122,17 +122,19 @@ def _moves(removed: Iterable[ContentFile], added: Iterable[ContentFile]) -> dict
     return moved
 
 
-def _file_change(path: str, change: Change, old: ContentFile | None, new: ContentFile | None) -> FileChange:
+def _file_change(
+    path: str, change: ChangeKind, old: ContentFile | None, new: ContentFile | None
+) -> FileChange:
     there = [file for file in (old, new) if file is not None]
-    kinds = [file.kind for file in there if file.kind != Kind.TEXT]
+    kinds = [file.kind for file in there if file.kind != FileKind.TEXT]
     found = FileChange(
         path=path,
         change=change,
-        kind=kinds[-1] if kinds else Kind.TEXT,
+        kind=kinds[-1] if kinds else FileKind.TEXT,
         old_bytes=old.size_bytes if old else None,
         new_bytes=new.size_bytes if new else None,
     )
-    if change == Change.MOVED or any(file.text is None for file in there):
+    if change == ChangeKind.MOVED or any(file.text is None for file in there):
         return found
     diff = _diff(path, old.text if old else None, new.text if new else None)
     return replace(found, added=diff.added, removed=diff.removed, diff=diff.text, omitted=not diff.made)
@@ -217,16 +219,16 @@ def _first(lines: Sequence[str], most: int, noun: str) -> tuple[str, ...]:
 def _files_line(changed: WhatChanged) -> str:
     count = len(changed.files)
     added, removed = (sum(getattr(file, name) for file in changed.files) for name in ("added", "removed"))
-    left_out = f" ({plural(changed.omitted, 'diff')} left out)" if changed.omitted else ""
+    excluded = f" ({plural(changed.omitted, 'diff')} left out)" if changed.omitted else ""
     return (
-        f"{plural(count, 'file')} {'differs' if count == 1 else 'differ'}: +{added:,} -{removed:,}{left_out}"
+        f"{plural(count, 'file')} {'differs' if count == 1 else 'differ'}: +{added:,} -{removed:,}{excluded}"
     )
 
 
 def _file_line(file: FileChange) -> str:
     name = f"{file.old_path} → {file.path}" if file.old_path else file.path
-    words = [] if file.change == Change.CHANGED else [file.change.value]
-    if file.kind != Kind.TEXT:
+    words = [] if file.change == ChangeKind.CHANGED else [file.change.value]
+    if file.kind != FileKind.TEXT:
         words.append(file.kind.value)
     if file.lines:
         words.append(f"in the traceback, line {file.lines[0]}")
@@ -236,9 +238,9 @@ def _file_line(file: FileChange) -> str:
 
 def _amount(file: FileChange) -> str:
     """How much of a file differs: lines, or bytes of what is no text."""
-    if file.change == Change.MOVED:
+    if file.change == ChangeKind.MOVED:
         return ""
-    if file.kind == Kind.TEXT:
+    if file.kind == FileKind.TEXT:
         return f"+{file.added:,} -{file.removed:,}"
     return " → ".join(size(count) for count in (file.old_bytes, file.new_bytes) if count is not None)
 

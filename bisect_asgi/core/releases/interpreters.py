@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from bisect_asgi.core.model import Interpreter, Release
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.releases.select import Usable, has_wheel, unusable
+from bisect_asgi.core.releases.select import TargetPython, has_wheel, unusable
 from bisect_asgi.core.text import plural
 
 # First releases of CPython 3.6 to 3.8; from 3.9 on there is one each October (PEP 602).
@@ -25,16 +25,16 @@ _FIRST_RELEASED = {(3, 6): (2016, 12, 23), (3, 7): (2018, 6, 27), (3, 8): (2019,
 _LEAST_SHARE = 2 / 3
 
 
-class Choice(Struct, frozen=True, kw_only=True):
+class InterpreterChoice(Struct, frozen=True, kw_only=True):
     """The interpreter that was chosen, and the reason in a few words."""
 
-    usable: Usable
+    target: TargetPython
     reason: str
 
     @property
     def interpreter(self) -> Interpreter:
         """The chosen one."""
-        return self.usable.interpreter
+        return self.target.interpreter
 
 
 class _Score(Struct, frozen=True, kw_only=True):
@@ -43,13 +43,13 @@ class _Score(Struct, frozen=True, kw_only=True):
     older: int
 
 
-def choose(
-    interpreters: Sequence[Usable],
+def best_interpreter(
+    interpreters: Sequence[TargetPython],
     releases: Sequence[Release],
     *,
     required: Sequence[Release] = (),
     wished: Sequence[Release] = (),
-) -> Choice | None:
+) -> InterpreterChoice | None:
     """Return the interpreter that suits `releases` best; None when none installs all of `required`.
 
     Those in `wished` should be installed, too, if that does not cost more than a third of what the best one
@@ -58,14 +58,14 @@ def choose(
     able = [u for u in interpreters if _installs(u, required)]
     if not able:
         return None
-    scores = {usable.interpreter.path: _score(usable, releases) for usable in able}
+    scores = {target.interpreter.path: _score(target, releases) for target in able}
     most = max(score.worth for score in scores.values())
     liked = [
         u for u in able if _installs(u, wished) and scores[u.interpreter.path].worth >= most * _LEAST_SHARE
     ]
     able = liked or able
     best = max(able, key=lambda u: (scores[u.interpreter.path].worth, Version(u.interpreter.version)))
-    return Choice(usable=best, reason=_reason(scores[best.interpreter.path], len(releases)))
+    return InterpreterChoice(target=best, reason=_reason(scores[best.interpreter.path], len(releases)))
 
 
 def first_released(minor: tuple[int, int]) -> datetime:
@@ -74,22 +74,22 @@ def first_released(minor: tuple[int, int]) -> datetime:
     return datetime(year, month, day, tzinfo=UTC)
 
 
-def _installs(usable: Usable, releases: Sequence[Release]) -> bool:
-    return all(unusable(release, usable) is None for release in releases)
+def _installs(target: TargetPython, releases: Sequence[Release]) -> bool:
+    return all(unusable(release, target) is None for release in releases)
 
 
-def _score(usable: Usable, releases: Sequence[Release]) -> _Score:
-    installable = [release for release in releases if unusable(release, usable) is None]
-    born = first_released(usable.interpreter.minor)
+def _score(target: TargetPython, releases: Sequence[Release]) -> _Score:
+    installable = [release for release in releases if unusable(release, target) is None]
+    born = first_released(target.interpreter.minor)
     older = {r.version for r in installable if r.uploaded and r.uploaded < born}
     worth = sum(
-        _file_worth(release, usable) * (0.5 if release.version in older else 1.0) for release in installable
+        _file_worth(release, target) * (0.5 if release.version in older else 1.0) for release in installable
     )
     return _Score(worth=worth, installable=len(installable), older=len(older))
 
 
-def _file_worth(release: Release, usable: Usable) -> float:
-    if has_wheel(release, usable):
+def _file_worth(release: Release, target: TargetPython) -> float:
+    if has_wheel(release, target):
         return 1.0
     return 0.25 if has_wheel(release) else 0.75
 

@@ -14,7 +14,7 @@ from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_wh
 from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.model import Interpreter, LeftOut, Move, Release, ReleaseFile
+from bisect_asgi.core.model import Excluded, Interpreter, Move, Release, ReleaseFile
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import listing
 
@@ -23,14 +23,14 @@ OUTSIDE = "not in `--releases"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-class Usable(Struct, frozen=True, kw_only=True):
+class TargetPython(Struct, frozen=True, kw_only=True):
     """What an interpreter can install: its version against `Requires-Python`, its tags against wheels'."""
 
     interpreter: Interpreter
     tags: frozenset[Tag]
 
 
-class Range(Struct, frozen=True, kw_only=True):
+class ReleaseRange(Struct, frozen=True, kw_only=True):
     """The releases between the ends that the user named, and the ends' places among them."""
 
     releases: tuple[Release, ...]
@@ -47,7 +47,7 @@ class Selection(Struct, frozen=True, kw_only=True):
     """The candidates' releases, oldest first, and the others with reasons."""
 
     kept: tuple[Release, ...]
-    left_out: tuple[LeftOut, ...]
+    excluded: tuple[Excluded, ...]
 
     def position(self, version: str, *, option: str) -> int:
         """The place of the named release.
@@ -59,7 +59,7 @@ class Selection(Struct, frozen=True, kw_only=True):
         for position, release in enumerate(self.kept):
             if Version(release.version) == wanted:
                 return position
-        for out in self.left_out:
+        for out in self.excluded:
             if _same_version(out.version, wanted):
                 raise UsageError(
                     f"`{option} {version}` cannot be tested: {out.reason}",
@@ -69,7 +69,7 @@ class Selection(Struct, frozen=True, kw_only=True):
             f"there is no release `{version}` (`{option}`)", hint=f"the nearest ones: {self._nearest(wanted)}"
         )
 
-    def between(self, good: Version | None, bad: Version | None) -> Range:
+    def between(self, good: Version | None, bad: Version | None) -> ReleaseRange:
         """Cut to the named ends: from the good one on, up to the bad one, or between both in either order.
 
         Raises:
@@ -78,7 +78,7 @@ class Selection(Struct, frozen=True, kw_only=True):
         good_place = None if good is None else self.position(str(good), option="--good")
         bad_place = None if bad is None else self.position(str(bad), option="--bad")
         start, end = outermost(good_place, bad_place, len(self.kept))
-        return Range(
+        return ReleaseRange(
             releases=self.kept[start : end + 1],
             good=None if good_place is None else good_place - start,
             bad=None if bad_place is None else bad_place - start,
@@ -91,7 +91,7 @@ class Selection(Struct, frozen=True, kw_only=True):
         return listing(f"`{v}`" for v in (below, above) if v is not None) or "none"
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class ReleaseFilter(Struct, frozen=True, kw_only=True):
     """Which releases the user wants to see; those in `named` come in whatever the switches say."""
 
     within: SpecifierSet = SpecifierSet()
@@ -104,14 +104,14 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 def upgrades(
-    move: Move, releases: Sequence[Release], usable: Usable, *, pre: bool = False, yanked: bool = False
+    move: Move, releases: Sequence[Release], target: TargetPython, *, pre: bool = False, yanked: bool = False
 ) -> Selection:
     """The releases from a distribution's old version up to its new one, both included.
 
     None where it was added, removed or went back to an older version, or one of the two is not among
     `releases`: built by somebody else, say.
     """
-    none = Selection(kept=(), left_out=())
+    none = Selection(kept=(), excluded=())
     if move.old is None or move.new is None:
         return none
     try:
@@ -119,7 +119,7 @@ def upgrades(
     except InvalidVersion:
         return none
     inside = [release for release in releases if _is_inside(release.version, old, new)]
-    found = select(inside, Wanted(named=(move.old, move.new), pre=pre, yanked=yanked), usable)
+    found = select(inside, ReleaseFilter(named=(move.old, move.new), pre=pre, yanked=yanked), target)
     has_ends = found.kept and Version(found.kept[0].version) == old and Version(found.kept[-1].version) == new
     return found if has_ends and old < new else none
 
@@ -131,13 +131,13 @@ def _is_inside(text: str, old: Version, new: Version) -> bool:
         return False
 
 
-def between(left_out: Sequence[LeftOut], low: str, high: str) -> tuple[str, ...]:
+def between(excluded: Sequence[Excluded], low: str, high: str) -> tuple[str, ...]:
     """Which releases that were left out lie between two others, by version; pre-releases do not count."""
     try:
         start, end = sorted((Version(low), Version(high)))
     except InvalidVersion:  # a search over something else than releases
         return ()
-    return tuple(out.version for out in left_out if _lies_between(out.version, start, end))
+    return tuple(out.version for out in excluded if _lies_between(out.version, start, end))
 
 
 def _lies_between(text: str, start: Version, end: Version) -> bool:
@@ -154,60 +154,60 @@ def outermost(good: int | None, bad: int | None, count: int) -> tuple[int, int]:
     return good or 0, count - 1 if bad is None else bad
 
 
-def select(releases: Sequence[Release], wanted: Wanted, usable: Usable | None) -> Selection:
+def select(releases: Sequence[Release], wanted: ReleaseFilter, target: TargetPython | None) -> Selection:
     """Split `releases` into candidates and left out ones; without `usable`, any Python will do."""
     kept: list[Release] = []
-    left_out: list[LeftOut] = []
+    excluded: list[Excluded] = []
     for release in releases:
-        reason = _unwanted(release, wanted) or (unusable(release, usable) if usable else None)
+        reason = _unwanted(release, wanted) or (unusable(release, target) if target else None)
         if reason is None:
             kept.append(release)
         else:
-            left_out.append(LeftOut(version=release.version, uploaded=release.uploaded, reason=reason))
+            excluded.append(Excluded(version=release.version, uploaded=release.uploaded, reason=reason))
     kept.sort(key=lambda release: Version(release.version))
     if wanted.by_upload:
         kept.sort(key=lambda release: release.uploaded or _LONG_AGO)
-    return Selection(kept=tuple(kept), left_out=tuple(left_out))
+    return Selection(kept=tuple(kept), excluded=tuple(excluded))
 
 
-def unusable(release: Release, usable: Usable) -> str | None:
+def unusable(release: Release, target: TargetPython) -> str | None:
     """Say why no file of `release` can be installed by this interpreter; None: one can."""
     installable = [file for file in release.files if _is_wheel(file) or _is_sdist(file)]
     if not installable:
         kinds = sorted({"." + file.filename.rpartition(".")[2] for file in release.files})
         return f"no wheel and no sdist (only {listing(kinds)})" if kinds else "no files"
-    version = usable.interpreter.version
+    version = target.interpreter.version
     admitted = [file for file in installable if _admits(file.requires_python, version)]
     if not admitted:
         requirement = listing(sorted({file.requires_python or "" for file in installable}))
-        return f"requires Python {requirement}, not {usable.interpreter.short}"
-    if any(_is_sdist(file) or _fits(file, usable.tags) for file in admitted):
+        return f"requires Python {requirement}, not {target.interpreter.short}"
+    if any(_is_sdist(file) or _fits(file, target.tags) for file in admitted):
         return None
-    return f"no wheel for Python {usable.interpreter.short} on this platform, and no sdist"
+    return f"no wheel for Python {target.interpreter.short} on this platform, and no sdist"
 
 
-def available_since(release: Release, usable: Usable) -> datetime | None:
+def available_since(release: Release, target: TargetPython) -> datetime | None:
     """When the first file appeared that this interpreter installs: a wheel where it has one that fits.
 
     None where there is no such file, or the index does not say.
     """
-    version = usable.interpreter.version
+    version = target.interpreter.version
     admitted = [file for file in release.files if _admits(file.requires_python, version)]
-    wheels = [file for file in admitted if _is_wheel(file) and _fits(file, usable.tags)]
+    wheels = [file for file in admitted if _is_wheel(file) and _fits(file, target.tags)]
     files = wheels or [file for file in admitted if _is_sdist(file)]
     return min((file.uploaded for file in files if file.uploaded), default=None)
 
 
-def has_wheel(release: Release, usable: Usable | None = None) -> bool:
+def has_wheel(release: Release, target: TargetPython | None = None) -> bool:
     """Tell whether the release has a wheel for this interpreter; without one, whether it has any wheel."""
     wheels = [file for file in release.files if _is_wheel(file)]
-    if usable is None:
+    if target is None:
         return bool(wheels)
-    version = usable.interpreter.version
-    return any(_admits(file.requires_python, version) and _fits(file, usable.tags) for file in wheels)
+    version = target.interpreter.version
+    return any(_admits(file.requires_python, version) and _fits(file, target.tags) for file in wheels)
 
 
-def _unwanted(release: Release, wanted: Wanted) -> str | None:
+def _unwanted(release: Release, wanted: ReleaseFilter) -> str | None:
     try:
         version = Version(release.version)
     except InvalidVersion:

@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search.all_changes import AllChanges, Mapped
-from bisect_asgi.core.search.bisection import Bisection, Found, Searching, Stopped, StopReason
+from bisect_asgi.core.search.all_changes import AllBoundaries, AllChanges
+from bisect_asgi.core.search.bisection import Bisection, Boundary, NoBoundary, Open, StopReason
 from bisect_asgi.core.search.confirmation import wanted_runs
 from bisect_asgi.core.search.noisy import NoisySearch
 from bisect_asgi.core.search.posterior import Belief
 from bisect_asgi.core.tally import Rate, Tally
 
-State = Searching | Found | Stopped | Mapped
+State = Open | Boundary | NoBoundary | AllBoundaries
 
 
 class Search(Protocol):
@@ -41,18 +41,18 @@ def is_monotonic(told: Mapping[int, Verdict]) -> bool:
 
 
 __all__ = [
+    "AllBoundaries",
     "AllChanges",
     "Belief",
     "Bisection",
-    "Found",
-    "Mapped",
+    "Boundary",
+    "NoBoundary",
     "NoisySearch",
+    "Open",
     "Rate",
     "Search",
-    "Searching",
     "State",
     "StopReason",
-    "Stopped",
     "Tally",
     "is_monotonic",
     "wanted_runs",

@@ -16,18 +16,18 @@ from itertools import pairwise
 
 from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.search.bisection import Found, Searching, Told
+from bisect_asgi.core.search.bisection import Boundary, Open, VerdictMap
 
 
-class Mapped(Struct, frozen=True, kw_only=True):
+class AllBoundaries(Struct, frozen=True, kw_only=True):
     """All changes that were found, oldest first; `low` and `high` of each answer differently."""
 
-    changes: tuple[Found, ...]
+    changes: tuple[Boundary, ...]
     shortest: int
     """Any state that lasted for at least so many testable candidates has been seen."""
 
 
-class AllChanges(Told):
+class AllChanges(VerdictMap):
     """Look for every change among candidates 0 … size - 1, oldest first.
 
     Args:
@@ -54,11 +54,11 @@ class AllChanges(Told):
         return cls(size, shortest=shortest, first=first).after(told)
 
     @property
-    def state(self) -> Searching | Mapped:
+    def state(self) -> Open | AllBoundaries:
         """Searching until no stretch is worth another look."""
         if self.ask(1):
-            return Searching(low=None, high=None)
-        return Mapped(changes=tuple(self._changes()), shortest=self.shortest)
+            return Open(low=None, high=None)
+        return AllBoundaries(changes=tuple(self._changes()), shortest=self.shortest)
 
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
         """Say which candidates to look at next; none when nothing more is wanted for now."""
@@ -89,10 +89,10 @@ class AllChanges(Told):
                 found += _cut(unknown, pending)
         return found
 
-    def _changes(self) -> list[Found]:
+    def _changes(self) -> list[Boundary]:
         tested = self._tested()
         return [
-            Found(low=low, high=high, skipped=tuple(range(low + 1, high)))
+            Boundary(low=low, high=high, skipped=tuple(range(low + 1, high)))
             for low, high in pairwise(tested)
             if self._told[low] is not self._told[high]
         ]

@@ -41,10 +41,10 @@ from typing import Self
 
 from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.search.cuts import is_patient, place
+from bisect_asgi.core.search.cuts import choose_cuts, is_patient
 
 
-class Told:
+class VerdictMap:
     """The mapping that is a search's whole state, so that replaying it is resuming.
 
     Args:
@@ -81,14 +81,14 @@ GALLOP_FACTOR = 4
 FINEST_STRETCH = 16
 
 
-class Searching(Struct, frozen=True, kw_only=True):
+class Open(Struct, frozen=True, kw_only=True):
     """The change lies above `low` and not above `high`; None: that end is not known yet."""
 
     low: int | None
     high: int | None
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class Boundary(Struct, frozen=True, kw_only=True):
     """The boundary: `low` is the last old candidate, `high` the first new one."""
 
     low: int
@@ -112,13 +112,13 @@ class StopReason(StrEnum):
     """It fails equally often everywhere."""
 
 
-class Stopped(Struct, frozen=True, kw_only=True):
+class NoBoundary(Struct, frozen=True, kw_only=True):
     """There is no boundary to be found."""
 
     reason: StopReason
 
 
-class Bisection(Told):
+class Bisection(VerdictMap):
     """Find two neighbouring candidates of which the older is OLD and the newer NEW.
 
     Args:
@@ -160,25 +160,25 @@ class Bisection(Told):
         return cls(size, gallop=gallop, verify=verify, seconds=seconds).after(told)
 
     @property
-    def state(self) -> Searching | Found | Stopped:
+    def state(self) -> Open | Boundary | NoBoundary:
         """Where the search stands, computed from what it was told."""
         if bracket := self._bracket():
             low, high = bracket
             if self._unknown(low, high) or self._unverified():
-                return Searching(low=low, high=high)
+                return Open(low=low, high=high)
             lower = tuple(key for key in self._told_as(Verdict.NEW) if key < low)
-            return Found(low=low, high=high, skipped=tuple(range(low + 1, high)), contradictions=lower)
+            return Boundary(low=low, high=high, skipped=tuple(range(low + 1, high)), contradictions=lower)
         highest_old, lowest_new = self._sides()
         if any(True for _ in self._wanted_ends()):
-            return Searching(low=highest_old, high=lowest_new)
+            return Open(low=highest_old, high=lowest_new)
         match highest_old, lowest_new:
             case None, None:
-                return Stopped(reason=StopReason.UNTESTABLE)
+                return NoBoundary(reason=StopReason.UNTESTABLE)
             case None, _:
-                return Stopped(reason=StopReason.ALL_NEW)
+                return NoBoundary(reason=StopReason.ALL_NEW)
             case _, None:
-                return Stopped(reason=StopReason.ALL_OLD)
-        return Stopped(reason=StopReason.INVERTED)
+                return NoBoundary(reason=StopReason.ALL_OLD)
+        return NoBoundary(reason=StopReason.INVERTED)
 
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
         """Say which candidates to look at next, the most telling first.
@@ -291,7 +291,7 @@ class Bisection(Told):
         prices = self._seconds is not None and is_patient(
             self.size, gap, runs=len(self._told) + len(flying), workers=limit + len(flying)
         )
-        return place(
+        return choose_cuts(
             low,
             high,
             known=self._told,

@@ -31,7 +31,7 @@ from collections.abc import Mapping
 from bisect_asgi.core.tally import Tally
 
 
-def luck(passes: int, fails: int) -> float:
+def error_bound(passes: int, fails: int) -> float:
     """Bound the probability that all of `passes` runs pass and all of `fails` like them fail.
 
     The maximum over all failure rates; 1 where either is none. Symmetrical.
@@ -73,6 +73,6 @@ def _chances(
     below = [tally.runs for key, tally in tallies.items() if key <= low and tally.runs]
     above = [tally.runs for key, tally in tallies.items() if key >= high and tally.runs]
     at_low, at_high = tallies.get(low, Tally()).runs, tallies.get(high, Tally()).runs
-    wrong_low = len(above) * luck(at_low + more_low, sum(above) + more_high)
-    wrong_high = len(below) * luck(at_high + more_high, sum(below) + more_low)
+    wrong_low = len(above) * error_bound(at_low + more_low, sum(above) + more_high)
+    wrong_high = len(below) * error_bound(at_high + more_high, sum(below) + more_low)
     return wrong_low, wrong_high

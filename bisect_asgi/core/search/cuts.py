@@ -58,7 +58,7 @@ def is_patient(size: int, gap: int, *, runs: int, workers: int) -> bool:
     return runs + even_runs(gap, workers) < PATIENCE * (2 + even_runs(size - 1, workers))
 
 
-def place(
+def choose_cuts(
     low: int,
     high: int,
     *,

@@ -52,7 +52,7 @@ class _Sums:
         return self._below[index] + self._weights[index] * inside + above
 
 
-class Outlook:
+class InformationGain:
     """What runs may tell, given what is known."""
 
     def __init__(self, posterior: Posterior) -> None:
@@ -102,11 +102,11 @@ class Outlook:
         wanted = 1 / (1 + math.exp(min(max(odds, -700.0), 700.0)))
         return min(max((wanted - self._rates.at(index, 0.0)) / slope, 0.0), 1.0)
 
-    def foresee(self, key: int, *, both: bool) -> Iterator[tuple[float, Outlook]]:
+    def foresee(self, key: int, *, both: bool) -> Iterator[tuple[float, InformationGain]]:
         """What runs may tell after a run of `key`, and that result's probability; the likelier's, or both."""
         fails = self.expected_rate(key)
         results = [(fails, Tally(failed=1)), (1 - fails, Tally(passed=1))]
         if not both:
             results = [(1.0, max(results, key=lambda result: result[0])[1])]
         for probability, result in results:
-            yield probability, Outlook(self._posterior.after(key, result))
+            yield probability, InformationGain(self._posterior.after(key, result))

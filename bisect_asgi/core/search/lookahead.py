@@ -26,7 +26,7 @@ A trial that waits for a share w of its time leaves its core to others for so lo
 keep all cores busy. Some more pay, because they do not wait in step: 1 + w times as many are near the best
 in simulation, for any number of candidates and seconds that vary (`make simulate` holds it against the
 best). Where next to everything waits there is no best number; what ends it is memory, and what the others
-on the network have to bear, so there are at most `MOST` for each core.
+on the network have to bear, so there are at most `MOST_PER_CORE` for each core.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ class Asked(Protocol):
         ...
 
 
-class _World(Struct, frozen=True):
+class _Outcome(Struct, frozen=True):
     """What may have come back, and what is then in flight."""
 
     came: frozenset[tuple[int, Verdict]]
     in_flight: frozenset[int]
 
 
-def ahead(
+def look_ahead(
     make: Callable[[Mapping[int, Verdict]], Asked],
     told: Mapping[int, Verdict],
     *,
@@ -81,7 +81,7 @@ def ahead(
         return ()
     never = {*told, *in_flight, *withheld, *prepared}
     found: dict[int, None] = {}
-    worlds = {_World(frozenset(), frozenset(in_flight)): 1.0}
+    worlds = {_Outcome(frozenset(), frozenset(in_flight)): 1.0}
     left = min(OUTCOMES, max(FEWEST, 2 * limit))
     while worlds and left > 0 and len(found) < limit:
         outcomes = sorted(_outcomes(worlds, told, size), key=lambda outcome: -outcome[0])[:left]
@@ -93,23 +93,23 @@ def ahead(
             keys = search.ask(jobs - len(flying), flying | frozenset(withheld))
             for key in keys:
                 weights[key] = weights.get(key, 0.0) + probability
-            after = _World(world.came, flying | frozenset(keys))
+            after = _Outcome(world.came, flying | frozenset(keys))
             worlds[after] = worlds.get(after, 0.0) + probability
         found |= dict.fromkeys(sorted(weights.keys() - never, key=lambda key: (-weights[key], key)))
     return tuple(found)[:limit]
 
 
 def _outcomes(
-    worlds: Mapping[_World, float], told: Mapping[int, Verdict], size: int
-) -> Iterator[tuple[float, _World]]:
+    worlds: Mapping[_Outcome, float], told: Mapping[int, Verdict], size: int
+) -> Iterator[tuple[float, _Outcome]]:
     """Each way in which one more result may come back, with its probability; impossible ones are left out."""
-    merged: dict[_World, float] = {}
+    merged: dict[_Outcome, float] = {}
     for world, probability in worlds.items():
         known = {**told, **dict(world.came)}
         for key in sorted(world.in_flight):
             old = share_old(key, known, size)
             for verdict, share in ((Verdict.OLD, old), (Verdict.NEW, 1 - old)):
-                after = _World(world.came | {(key, verdict)}, world.in_flight - {key})
+                after = _Outcome(world.came | {(key, verdict)}, world.in_flight - {key})
                 weight = probability * share / len(world.in_flight)
                 merged[after] = merged.get(after, 0.0) + weight
     return ((weight, world) for world, weight in merged.items() if weight > 0)
@@ -140,10 +140,10 @@ def _unknown(low: int, high: int, told: Mapping[int, Verdict]) -> int:
     return high - low - 1 - sum(1 for key in told if low < key < high)
 
 
-MOST = 8
+MOST_PER_CORE = 8
 
 
-def width(cores: float, waiting: float) -> int:
+def parallel_trials(cores: float, waiting: float) -> int:
     """Say how many trials to run side by side, at least 1.
 
     `waiting` is the share of a trial's seconds, from 0 to 1, in which none of its processes computes: of what
@@ -151,5 +151,5 @@ def width(cores: float, waiting: float) -> int:
     waiting for a core are not meant; where they count in, the share is too high.
     """
     share = min(max(waiting, 0.0), 1.0)
-    wanted = cores * (1 + share) / (1 - share) if share < 1 else cores * MOST
-    return max(1, round(min(wanted, cores * MOST)))
+    wanted = cores * (1 + share) / (1 - share) if share < 1 else cores * MOST_PER_CORE
+    return max(1, round(min(wanted, cores * MOST_PER_CORE)))

@@ -23,8 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from bisect_asgi.core.search.bisection import Found, Searching, Stopped, StopReason
-from bisect_asgi.core.search.information import Outlook
+from bisect_asgi.core.search.bisection import Boundary, NoBoundary, Open, StopReason
+from bisect_asgi.core.search.information import InformationGain
 from bisect_asgi.core.search.posterior import Belief, Posterior
 from bisect_asgi.core.tally import Tally
 
@@ -80,16 +80,16 @@ class NoisySearch:
         return self._belief
 
     @property
-    def state(self) -> Searching | Found | Stopped:
+    def state(self) -> Open | Boundary | NoBoundary:
         """Where it stands; while it goes on, the change is likely above `low` and not above `high`."""
         belief = self._belief
         if not self._testable:
-            return Stopped(reason=StopReason.UNTESTABLE)
+            return NoBoundary(reason=StopReason.UNTESTABLE)
         if 1 - belief.probability <= MARGIN * (1 - self.confidence):
-            return Found(low=belief.low, high=belief.high, skipped=belief.skipped)
+            return Boundary(low=belief.low, high=belief.high, skipped=belief.skipped)
         if belief.no_change >= self.confidence:
-            return Stopped(reason=StopReason.SAME)
-        return Searching(low=belief.likely[0] - 1, high=belief.likely[1])
+            return NoBoundary(reason=StopReason.SAME)
+        return Open(low=belief.likely[0] - 1, high=belief.likely[1])
 
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
         """Say which candidates to run once (more) next, the most telling per second first.
@@ -97,9 +97,9 @@ class NoisySearch:
         `pending` are those in flight; they are not asked again. The answer has at most `limit` keys, and
         none when the search is over.
         """
-        if self._posterior is None or not isinstance(self.state, Searching):
+        if self._posterior is None or not isinstance(self.state, Open):
             return ()
-        outlooks = [(1.0, Outlook(self._posterior))]
+        outlooks = [(1.0, InformationGain(self._posterior))]
         taken: list[int] = []
         for key in (key for key in pending if key in self._testable):
             outlooks = self._foresee(outlooks, key, taken)
@@ -114,11 +114,11 @@ class NoisySearch:
 
     def is_relevant(self, key: int) -> bool:
         """Tell whether a result for `key` can still change the answer; any testable one's can until then."""
-        return isinstance(self.state, Searching) and key in self._testable
+        return isinstance(self.state, Open) and key in self._testable
 
     def _foresee(
-        self, outlooks: Sequence[tuple[float, Outlook]], key: int, taken: list[int]
-    ) -> list[tuple[float, Outlook]]:
+        self, outlooks: Sequence[tuple[float, InformationGain]], key: int, taken: list[int]
+    ) -> list[tuple[float, InformationGain]]:
         """Take in that `key` is in flight."""
         both = len(taken) < FORESEEN
         taken.append(key)
@@ -128,14 +128,14 @@ class NoisySearch:
             for probability, after in outlook.foresee(key, both=both)
         ]
 
-    def _points(self, outlooks: Sequence[tuple[float, Outlook]], taken: Collection[int]) -> list[int]:
+    def _points(self, outlooks: Sequence[tuple[float, InformationGain]], taken: Collection[int]) -> list[int]:
         """The candidates that may be the best to ask; where none of the telling ones is free, any."""
         points = {key for _, outlook in outlooks for key in outlook.points()}
         if len(self._testable) <= FINE and (self._seconds is not same_for_all or points <= set(taken)):
             points.update(self._testable)
         return sorted(points.difference(taken))
 
-    def _best(self, outlooks: Sequence[tuple[float, Outlook]], keys: Sequence[int]) -> int:
+    def _best(self, outlooks: Sequence[tuple[float, InformationGain]], keys: Sequence[int]) -> int:
         """The one with the most to tell per second; on a tie the one nearest to the middle."""
         middle = (self._testable[0] + self._testable[-1]) / 2
 

@@ -53,7 +53,7 @@ class Belief(Struct, frozen=True, kw_only=True):
     """Probability that there is no change at all."""
 
 
-class Stretch(Struct, frozen=True):
+class Segment(Struct, frozen=True):
     """Places above `first` and not above `last` that share one likelihood."""
 
     first: int
@@ -107,7 +107,7 @@ class Posterior:
         place = bisect_left(self.testable, key)
         return place < len(self.testable) and self.testable[place] == key
 
-    def _weigh(self) -> tuple[Stretch, ...]:
+    def _weigh(self) -> tuple[Segment, ...]:
         olds = list(accumulate(self.tallies.values(), initial=Tally()))
         news = [olds[-1] - old for old in olds]
         edges = [self.testable[0], *self.observed, self.testable[-1] + self.outside]
@@ -119,7 +119,7 @@ class Posterior:
         ]
         total = sum(weights)
         return tuple(
-            Stretch(first, last, old, new, weight / total)
+            Segment(first, last, old, new, weight / total)
             for (first, last), old, new, weight in zip(pairwise(edges), olds, news, weights, strict=True)
         )
 
@@ -137,7 +137,7 @@ class Posterior:
             no_change=self.no_change,
         )
 
-    def _boundary(self) -> tuple[int, int, float, Stretch]:
+    def _boundary(self) -> tuple[int, int, float, Segment]:
         """The most probable pair of testable neighbours; on a tie the one in the middle of its stretch."""
         found = (self.testable[0], self.testable[0], 0.0, self.stretches[-1])
         for stretch in self.stretches:
@@ -149,7 +149,7 @@ class Posterior:
                 found = (*widest[len(widest) // 2], probability, stretch)
         return found
 
-    def _pairs(self, stretch: Stretch) -> Iterator[tuple[int, int]]:
+    def _pairs(self, stretch: Segment) -> Iterator[tuple[int, int]]:
         start = bisect_left(self.testable, stretch.first)
         end = bisect_right(self.testable, stretch.last)
         return pairwise(self.testable[start:end])

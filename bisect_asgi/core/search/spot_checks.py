@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from packaging.version import InvalidVersion, Version
 
 
-def spots(
+def spot_checks(
     labels: Sequence[str], low: int, high: int, *, known: Collection[int], most: int
 ) -> tuple[int, ...]:
     """Choose at most `most` candidates to run in addition: the neighbours, then ends of series.

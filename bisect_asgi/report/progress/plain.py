@@ -27,7 +27,7 @@ class PlainSink:
 
     def __call__(self, event: events.Event) -> None:
         """Show one event; those of a stage are shown further in."""
-        if isinstance(event, events.Staged):
+        if isinstance(event, events.StageEvent):
             self._stage(event.stage)(event.event)
             return
         self._words.take(event)
@@ -46,13 +46,13 @@ class PlainSink:
                 return [f"python {interpreter.version}: {reason}"]
             case events.CandidatesListed():
                 return words.listed()
-            case events.Noted(text=text):
+            case events.Note(text=text):
                 return [f"note: {text}"]
             case events.EndsSampled():
                 return words.sampled(event)
             case events.Explained():
                 return list(words.explained(event))
-            case events.Judged():
+            case events.RulingsChanged():
                 told = [line for _, line in words.finished()]
                 return told + words.different_failures() + words.narrowed()
             case events.OutputSeen(key=key, text=text) if self._verbose:

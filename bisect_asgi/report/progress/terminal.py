@@ -53,7 +53,7 @@ class TerminalSink:
 
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
-        stage = event.stage if isinstance(event, events.Staged) else 0
+        stage = event.stage if isinstance(event, events.StageEvent) else 0
         event = events.unstaged(event)
         words = self._stages.setdefault(stage, Words())
         words.take(event)
@@ -84,11 +84,11 @@ class TerminalSink:
         for name, line in _facts(words, event):
             yield Text.assemble((f"{name:<7}", "cyan"), line)
         match event:
-            case events.Noted(text=text):
+            case events.Note(text=text):
                 yield Text(f"note: {text}", style="yellow")
             case events.Explained():
                 yield from (Text(line, style="bold") for line in words.explained(event))
-            case events.Judged():
+            case events.RulingsChanged():
                 for outcome, line in words.finished():
                     mark, style = _MARKS[outcome]
                     yield Text.assemble((f"{mark} ", style), line)
@@ -139,11 +139,11 @@ _MARKS = {
     Outcome.PASSED: ("✓", "green"),
     Outcome.FAILED: ("✗", "red"),
     Outcome.UNTESTABLE: ("?", "yellow"),
-    Outcome.BROKEN: ("!", "magenta"),
+    Outcome.ERROR: ("!", "magenta"),
 }
 
 
-def _range(words: Words, judged: events.Judged, low: int, high: int) -> Text:
+def _range(words: Words, judged: events.RulingsChanged, low: int, high: int) -> Text:
     """`0.60.0 ━━━━━━━━╸      ╺━━━━ 0.110.0   12 releases left, about 4 more steps`."""
     size = max(1, len(words.candidates) - 1)
     start, end = round(_BAR_WIDTH * low / size), round(_BAR_WIDTH * high / size)

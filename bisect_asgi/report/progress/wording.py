@@ -22,8 +22,8 @@ class Words:
     def __init__(self) -> None:
         self.plan: events.RunStarted | None = None
         self.candidates: tuple[events.CandidateListed, ...] = ()
-        self.judged: events.Judged | None = None
-        self.believed: events.Believed | None = None
+        self.judged: events.RulingsChanged | None = None
+        self.believed: events.BeliefUpdated | None = None
         self._waiting: list[Trial] = []
         self._told_different: set[int] = set()
         self._told_changes = ""
@@ -39,15 +39,15 @@ class Words:
                 if not grows:
                     self.judged, self.believed, self._told_range = None, None, None
                     self._told_different.clear()
-            case events.AskedAnew():
+            case events.ObservationsReset():
                 self.judged, self.believed, self._told_range = None, None, None
             case events.EndsSampled() if self.plan:
                 self.plan = replace(self.plan, limit=limit_of(event))
-            case events.Believed():
+            case events.BeliefUpdated():
                 self.believed = event
             case events.TrialFinished(trial=trial):
                 self._waiting.append(trial)
-            case events.Judged():
+            case events.RulingsChanged():
                 self.judged = event
             case _:
                 pass
@@ -90,7 +90,7 @@ class Words:
 
     def _finished(self, trial: Trial, ruling: Ruling | None) -> tuple[Outcome, str]:
         run = trial.observations[-1]
-        if run.outcome is Outcome.BROKEN or ruling is None:
+        if run.outcome is Outcome.ERROR or ruling is None:
             return run.outcome, self._line(trial, run.outcome, run.signature)
         if ruling.verdict is Verdict.SKIP:
             return Outcome.UNTESTABLE, self._line(trial, Outcome.UNTESTABLE, ruling.signature)
@@ -103,7 +103,7 @@ class Words:
 
     def _line(self, trial: Trial, ruled: Outcome, signature: Signature | None) -> str:
         """`0.69.0 bad (AssertionError: …), built in 1.2 s, run in 0.4 s`."""
-        outcome = "broken" if ruled is Outcome.BROKEN else self.verdict(ruled)
+        outcome = "broken" if ruled is Outcome.ERROR else self.verdict(ruled)
         return self._told(trial, outcome, f" ({signature.shown})" if signature else "")
 
     def _told(self, trial: Trial, outcome: str, seen: str) -> str:
@@ -130,7 +130,7 @@ class Words:
             return []
         lines: list[str] = []
         for key, ruling in self.judged.rulings:
-            if ruling.different and key not in self._told_different:
+            if ruling.fails_differently and key not in self._told_different:
                 self._told_different.add(key)
                 lines += _different(self.label(key), ruling, self.judged.reference)
         return lines
@@ -157,7 +157,7 @@ class Words:
             f"between {self.label(judged.low)} and {self.label(judged.high)}: {left(judged.left, self.noun)}"
         ]
 
-    def _likeliest(self, believed: events.Believed) -> list[str]:
+    def _likeliest(self, believed: events.BeliefUpdated) -> list[str]:
         """The most probable boundary, when it is another or clearly more probable than before."""
         state = (believed.low, believed.high, round(believed.probability, 1))
         if state == self._told_range:
@@ -165,7 +165,7 @@ class Words:
         self._told_range = state
         return [self.likeliest(believed)]
 
-    def likeliest(self, believed: events.Believed) -> str:
+    def likeliest(self, believed: events.BeliefUpdated) -> str:
         """`most probably 0.12.2 → 0.12.3 (0.63)`."""
         sides = f"{self.label(believed.low)} → {self.label(believed.high)}"
         return f"runs contradict each other: most probably {sides} ({believed.probability:.2f})"
@@ -181,7 +181,7 @@ class Words:
         bound = limit_of(event)
         return [f"{event.metric} is {sides}" + (f"; {bound} is bad" if bound else "")]
 
-    def settled(self, judged: events.Judged) -> str:
+    def settled(self, judged: events.RulingsChanged) -> str:
         """What is known so far where all changes are looked for; empty while that is nothing."""
         tested = [(key, ruling) for key, ruling in judged.rulings if _is_tested(ruling)]
         spans = [

@@ -60,10 +60,10 @@ def _parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[R
         yield ""
         yield Text(_not_monotonic(report), style="yellow")
     yield from _why(report)
-    if left_out := list(_left_out(report)):
+    if excluded := list(_left_out(report)):
         yield ""
         yield Text("Left out", style="bold")
-        yield from left_out
+        yield from excluded
     if any(command for _, command in report.reproduce):
         yield ""
         yield from _reproduce(report)
@@ -144,7 +144,7 @@ def _others(report: Report) -> Iterator[str]:
     uploads = {PYTHON: "the package's upload", COMMITS: "each commit"}
     as_of = uploads.get(report.plan.over, "each release's upload")
     policies = {"as-of-release": f"dependencies as of {as_of}", "latest": "latest dependencies"}
-    is_limited = any(row.not_after for row in report.rows)
+    is_limited = any(row.exclude_newer for row in report.rows)
     policy = report.plan.dependencies if is_limited or report.plan.over != PYTHON else "latest"
     if report.plan.over not in (DATE, LOCKS):
         yield policies.get(policy, policy.replace("as-of", "dependencies as of"))
@@ -185,7 +185,7 @@ def _not_monotonic(report: Report) -> str:
 
 def _left_out(report: Report) -> Iterator[RenderableType]:
     reasons: dict[str, list[str]] = {}
-    for out in report.left_out:
+    for out in report.excluded:
         if out.reason.startswith(OUTSIDE):  # the user knows
             continue
         reasons.setdefault(out.reason, []).append(out.version)

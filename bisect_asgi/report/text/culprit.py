@@ -55,7 +55,7 @@ def _search(stage: Report) -> Iterator[RenderableType]:
     yield _line(stage.headline, style="bold")
     if len(stage.rows) > 2:
         yield Padding(table(stage), (1, 0, 1, 4))
-    for reason, out in groupby(stage.left_out, key=lambda out: out.reason):
+    for reason, out in groupby(stage.excluded, key=lambda out: out.reason):
         yield _line(f"left out: {listing(each.version for each in out)}: {reason}", style="dim")
 
 

@@ -18,7 +18,7 @@ from bisect_asgi.core.model import Observation
 from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.rows import Ends, How, Row
+from bisect_asgi.report.rows import How, ReportedEnds, Row
 from bisect_asgi.report.text.plot import plot
 
 _NUMBER = re.compile(r"\S*\d")
@@ -29,8 +29,8 @@ def facts(report: Report) -> Iterator[tuple[str, str]]:
     title = "Sure" if report.exit_code is ExitCode.FOUND else "Likely"
     if report.boundary:
         yield title, _sure(report)
-    elif report.luck is not None:
-        most = f"at most {show(max(report.luck, 1e-4), '%')}"
+    elif report.error_bound is not None:
+        most = f"at most {show(max(report.error_bound, 1e-4), '%')}"
         yield title, f"all runs agree; by luck {most} of searches would end so and be wrong"
     if report.ends:
         yield "Limit", _limit(report.ends)
@@ -139,7 +139,7 @@ def _rate(rate: Rate, what: str) -> str:
     return f"{counted} ({rate.low * 100:.0f} % to {rate.high * 100:.0f} %)"
 
 
-def _limit(ends: Ends) -> str:
+def _limit(ends: ReportedEnds) -> str:
     """The limit with the samples that it lies between."""
     limit = Limit(metric=ends.metric, unit=ends.unit, above=ends.above, below=ends.below)
     sampled = [(ends.old, ends.old_samples), (ends.new, ends.new_samples)]

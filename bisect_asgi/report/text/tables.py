@@ -58,7 +58,7 @@ def _kind(row: Row) -> tuple[str, ...]:
     """What neighbours have in common that are shown as one line."""
     if row.how is not How.RUN:
         return row.how, row.verdict
-    if row.verdict == "skip" and row.signature and not row.different:
+    if row.verdict == "skip" and row.signature and not row.fails_differently:
         return row.how, row.verdict, row.signature.text
     return row.how, row.version
 
@@ -93,7 +93,7 @@ def _seen(row: Row, report: Report) -> str:
             if (report.boundary or row.is_flaky) and row.verdict != "skip":
                 told = f"failed {row.failed} of {row.passed + row.failed}"
                 return f"{told}: {seen}" if row.failed and seen else told
-            return f"{seen} (a different failure)" if row.different else seen
+            return f"{seen} (a different failure)" if row.fails_differently else seen
 
 
 def _style(row: Row, report: Report) -> str:

@@ -11,9 +11,9 @@ from importlib import import_module
 from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, RELEASES, Plan
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.services import Sources
-from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.base import SearchSpace
 
-Prepare = Callable[[Plan, Sources], Setting]
+Prepare = Callable[[Plan, Sources], SearchSpace]
 
 
 class Axis(Struct, frozen=True, kw_only=True):
@@ -36,8 +36,8 @@ class Axis(Struct, frozen=True, kw_only=True):
 def _of(module: str) -> Prepare:
     """The `prepare` of one of the modules of this package."""
 
-    def prepare(plan: Plan, sources: Sources) -> Setting:
-        found: Setting = import_module(f"{__package__}.{module}").prepare(plan, sources)
+    def prepare(plan: Plan, sources: Sources) -> SearchSpace:
+        found: SearchSpace = import_module(f"{__package__}.{module}").prepare(plan, sources)
         return found
 
     return prepare

@@ -10,25 +10,25 @@ from packaging.version import Version
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
-from bisect_asgi.core.model import Candidate, Exemption, LeftOut, Release
+from bisect_asgi.core.model import Candidate, Excluded, ExcludeNewerPackage, Release
 from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, Plan, PolicyKind, pinned_version
 from bisect_asgi.core.records import Struct, field
-from bisect_asgi.core.releases.interpreters import Choice
-from bisect_asgi.core.releases.select import Wanted, select
+from bisect_asgi.core.releases.interpreters import InterpreterChoice
+from bisect_asgi.core.releases.select import ReleaseFilter, select
 from bisect_asgi.core.services import ReleasesOf
 
 if TYPE_CHECKING:
     pass
 
 
-class Setting(Struct, frozen=True, kw_only=True):
+class SearchSpace(Struct, frozen=True, kw_only=True):
     """What was found out before the first trial."""
 
-    choice: Choice | None
+    choice: InterpreterChoice | None
     """The one interpreter of all candidates; None: it is what moves."""
     candidates: tuple[Candidate, ...]
     expectation: Expectation = field(default_factory=Expectation)
-    left_out: tuple[LeftOut, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
     gallop: bool = False
     """Look for the old end backwards from the newest."""
     notes: tuple[str, ...] = ()
@@ -58,7 +58,9 @@ def package_releases(plan: Plan, releases_of: ReleasesOf) -> tuple[Release, ...]
     Raises:
         UsageError: there is none.
     """
-    kept = select(releases_of(plan.project), Wanted(within=plan.pinned, pre=True, yanked=True), None).kept
+    kept = select(
+        releases_of(plan.project), ReleaseFilter(within=plan.pinned, pre=True, yanked=True), None
+    ).kept
     if not kept:
         raise UsageError(
             f"there is no release of `{plan.base}`", hint=f"`bisect-asgi releases {plan.project}` lists them"
@@ -66,10 +68,10 @@ def package_releases(plan: Plan, releases_of: ReleasesOf) -> tuple[Release, ...]
     return kept
 
 
-def exemptions(*groups: Sequence[Release]) -> tuple[Exemption, ...]:
+def outside_the_limit(*groups: Sequence[Release]) -> tuple[ExcludeNewerPackage, ...]:
     """Let what is pinned off a limit of date."""
     names = (release.project for group in groups for release in group)
-    return tuple(Exemption(name=name) for name in dict.fromkeys(names))
+    return tuple(ExcludeNewerPackage(name=name) for name in dict.fromkeys(names))
 
 
 def newest_upload(pinned: Sequence[Release]) -> datetime | None:

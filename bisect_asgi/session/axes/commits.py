@@ -17,17 +17,17 @@ from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Commit, EnvironmentSpec
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.releases.interpreters import Choice
-from bisect_asgi.core.releases.select import Range, Wanted, select
+from bisect_asgi.core.releases.interpreters import InterpreterChoice
+from bisect_asgi.core.releases.select import ReleaseFilter, ReleaseRange, select
 from bisect_asgi.core.services import Repository, Sources
-from bisect_asgi.session.axes.base import Setting, exemptions, newest_upload, pinned_releases
+from bisect_asgi.session.axes.base import SearchSpace, newest_upload, outside_the_limit, pinned_releases
 from bisect_asgi.session.axes.interpreter import admitted, choose_interpreter
 
 _SHORT = 10
 """Digits of a commit's name in labels."""
 
 
-class Stretch(Struct, frozen=True, kw_only=True):
+class CommitRange(Struct, frozen=True, kw_only=True):
     """The commits between two ends, the older end first."""
 
     commits: tuple[Commit, ...]
@@ -36,7 +36,7 @@ class Stretch(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-def prepare(plan: Plan, sources: Sources) -> Setting:
+def prepare(plan: Plan, sources: Sources) -> SearchSpace:
     """Return a candidate for each commit between the ends.
 
     Raises:
@@ -55,16 +55,16 @@ def prepare(plan: Plan, sources: Sources) -> Setting:
             interpreter=choice.interpreter,
             requirements=(plan.named, *plan.held),
             overrides=plan.overrides,
-            not_after=plan.policy.as_of(commit.committed),
-            exempt=exemptions(pinned),
+            exclude_newer=plan.policy.as_of(commit.committed),
+            exclude_newer_package=outside_the_limit(pinned),
             held=plan.held,
-            held_not_after=newest_upload(pinned),
+            held_exclude_newer=newest_upload(pinned),
             commit=commit,
         )
 
     last = len(stretch.commits) - 1
     good, bad = (last, 0) if stretch.is_reversed else (0, last)
-    return Setting(
+    return SearchSpace(
         choice=choice,
         candidates=candidates(stretch.commits, spec),
         expectation=Expectation(good=good, bad=bad if plan.bad else None),
@@ -106,7 +106,7 @@ def between(
     *,
     project: str,
     options: tuple[str, str] = ("", ""),
-) -> Stretch:
+) -> CommitRange:
     """Return the commits between two versions or refs, in either order.
 
     Raises:
@@ -126,7 +126,9 @@ def between(
             hint="name two different ones",
         )
     notes = (f"`{low}` is on a branch of its own; commits are looked at from where it left on",)
-    return Stretch(commits=history.commits, is_reversed=is_reversed, notes=notes if history.forked else ())
+    return CommitRange(
+        commits=history.commits, is_reversed=is_reversed, notes=notes if history.forked else ()
+    )
 
 
 def _ref(repository: Repository, end: str, project: str, option: str) -> str:
@@ -146,7 +148,7 @@ def _ref(repository: Repository, end: str, project: str, option: str) -> str:
         ) from error
 
 
-def _choose(plan: Plan, sources: Sources) -> Choice:
+def _choose(plan: Plan, sources: Sources) -> InterpreterChoice:
     """The interpreter that suits the releases at the ends; all releases, where the ends are none."""
     try:
         every = sources.releases_of(plan.project)
@@ -154,11 +156,13 @@ def _choose(plan: Plan, sources: Sources) -> Choice:
         every = ()
     ends = {end for end in (plan.good, plan.bad) if end is not None}
     named = [release for release in every if release.version in ends]
-    kept = named or list(select(every, Wanted(), None).kept)
+    kept = named or list(select(every, ReleaseFilter(), None).kept)
     if not kept and plan.python is None:
         newest = max(
-            admitted(plan, sources, Range(releases=())), key=lambda u: Version(u.interpreter.version)
+            admitted(plan, sources, ReleaseRange(releases=())), key=lambda u: Version(u.interpreter.version)
         )
-        return Choice(usable=newest, reason=f"the newest one; no index has releases of {plan.project}")
-    span = Range(releases=tuple(kept), good=0 if named else None)
+        return InterpreterChoice(
+            target=newest, reason=f"the newest one; no index has releases of {plan.project}"
+        )
+    span = ReleaseRange(releases=tuple(kept), good=0 if named else None)
     return choose_interpreter(plan, sources, span, newest=kept[-1:])

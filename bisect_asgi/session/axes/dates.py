@@ -19,14 +19,20 @@ from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Release
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases.interpreters import Choice
-from bisect_asgi.core.releases.select import Range, Usable, Wanted, available_since, select
+from bisect_asgi.core.releases.interpreters import InterpreterChoice
+from bisect_asgi.core.releases.select import (
+    ReleaseFilter,
+    ReleaseRange,
+    TargetPython,
+    available_since,
+    select,
+)
 from bisect_asgi.core.services import Sources
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import (
-    Setting,
-    exemptions,
+    SearchSpace,
     newest_upload,
+    outside_the_limit,
     package_releases,
     pinned_releases,
 )
@@ -37,7 +43,7 @@ _LOOKED_AT = 9
 _A_SECOND = timedelta(seconds=1)
 
 
-def prepare(plan: Plan, sources: Sources, *, also: frozenset[str] = frozenset()) -> Setting:
+def prepare(plan: Plan, sources: Sources, *, also: frozenset[str] = frozenset()) -> SearchSpace:
     """Return a candidate for the older end, and one for each upload after it up to the newer end.
 
     `also`: further projects whose uploads are looked at.
@@ -54,17 +60,17 @@ def prepare(plan: Plan, sources: Sources, *, also: frozenset[str] = frozenset())
         interpreter=choice.interpreter,
         requirements=held,
         overrides=plan.overrides,
-        exempt=exemptions(pinned),
+        exclude_newer_package=outside_the_limit(pinned),
         held=plan.held,
-        held_not_after=newest_upload(pinned),
+        held_exclude_newer=newest_upload(pinned),
     )
     start, end, expectation = _ends(plan, pinned)
     found = also | _projects(spec, start, end, sources)
     names = found - {release.project for release in pinned}
-    uploads = _together(_uploads(names, plan, choice.usable, start, end, sources))
+    uploads = _together(_uploads(names, plan, choice.target, start, end, sources))
     if not uploads:
         raise _nothing(plan, found, f"between {start:%Y-%m-%d} and {end:%Y-%m-%d}")
-    return Setting(
+    return SearchSpace(
         choice=choice,
         candidates=(
             _candidate(spec, start, f"{start:%Y-%m-%d}"),
@@ -95,10 +101,10 @@ def _placed(expectation: Expectation, last: int) -> Expectation:
     return replace(expectation, bad=None if expectation.bad is None else last)
 
 
-def _choose(plan: Plan, sources: Sources) -> Choice:
+def _choose(plan: Plan, sources: Sources) -> InterpreterChoice:
     """The interpreter that suits the package's releases that may serve."""
     kept = package_releases(plan, sources.releases_of)
-    span = Range(releases=kept, good=len(kept) - 1)
+    span = ReleaseRange(releases=kept, good=len(kept) - 1)
     return choose_interpreter(plan, sources, span)
 
 
@@ -128,23 +134,25 @@ def _projects(spec: EnvironmentSpec, start: datetime, end: datetime, sources: So
     found: set[str] = set()
     for moment in moments:
         try:
-            found |= {d.name for d in sources.resolve(replace(spec, not_after=moment.replace(microsecond=0)))}
+            found |= {
+                d.name for d in sources.resolve(replace(spec, exclude_newer=moment.replace(microsecond=0)))
+            }
         except (Unresolvable, BuildFailed):
             continue  # that moment will show as untestable
     return frozenset(found)
 
 
 def _uploads(
-    names: Iterable[str], plan: Plan, usable: Usable, start: datetime, end: datetime, sources: Sources
+    names: Iterable[str], plan: Plan, target: TargetPython, start: datetime, end: datetime, sources: Sources
 ) -> Iterable[tuple[datetime, str]]:
     """Yield the moment from which each release can be installed, and its name, where that is in the range."""
     for name in names:
         releases = sources.releases_of(name)
         # Of a project that has no others, uv takes pre-releases.
         is_pre = all(Version(release.version).is_prerelease for release in releases)
-        wanted = Wanted(pre=plan.pre or is_pre, yanked=plan.yanked)
-        for release in select(releases, wanted, usable).kept:
-            since = available_since(release, usable)
+        wanted = ReleaseFilter(pre=plan.pre or is_pre, yanked=plan.yanked)
+        for release in select(releases, wanted, target).kept:
+            since = available_since(release, target)
             if since is not None and start < since <= end:
                 # The limit is exclusive and in whole seconds.
                 yield since.replace(microsecond=0) + _A_SECOND, f"{name} {Version(release.version)}"
@@ -159,4 +167,4 @@ def _together(uploads: Iterable[tuple[datetime, str]]) -> list[tuple[datetime, s
 
 
 def _candidate(spec: EnvironmentSpec, moment: datetime, label: str) -> Candidate:
-    return Candidate(label=label, spec=replace(spec, not_after=moment), uploaded=moment)
+    return Candidate(label=label, spec=replace(spec, exclude_newer=moment), uploaded=moment)

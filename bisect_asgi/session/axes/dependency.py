@@ -12,17 +12,17 @@ from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.services import Sources
 from bisect_asgi.session.axes.base import (
-    Setting,
+    SearchSpace,
     check_dates,
-    exemptions,
     newest_upload,
+    outside_the_limit,
     package_releases,
     pinned_releases,
 )
 from bisect_asgi.session.axes.releases import choose_releases
 
 
-def prepare(plan: Plan, sources: Sources) -> Setting:
+def prepare(plan: Plan, sources: Sources) -> SearchSpace:
     """Return a candidate for each release of the dependency.
 
     Raises:
@@ -43,14 +43,15 @@ def prepare(plan: Plan, sources: Sources) -> Setting:
             requirements=(pin, *held),
             overrides=(pin, *plan.overrides),
             # What the package needs beside it has to be there, however old the dependency's release.
-            not_after=max(limit, own_limit) if limit and own_limit else limit,
-            exempt=exemptions(chosen.span.releases[:1], pinned),
+            exclude_newer=max(limit, own_limit) if limit and own_limit else limit,
+            exclude_newer_package=outside_the_limit(chosen.span.releases[:1], pinned),
             held=held,
-            held_not_after=own_limit,
-            proves=Distribution(name=plan.over, version=release_version),
+            held_exclude_newer=own_limit,
+            must_install=Distribution(name=plan.over, version=release_version),
         )
         return Candidate(label=release_version, spec=spec, uploaded=uploaded)
 
-    return chosen.setting(
-        tuple(candidate(r.version, r.uploaded, plan.policy.not_after(r)) for r in chosen.span.releases), plan
+    return chosen.space(
+        tuple(candidate(r.version, r.uploaded, plan.policy.exclude_newer(r)) for r in chosen.span.releases),
+        plan,
     )

@@ -8,29 +8,29 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Release
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases.interpreters import Choice, choose
-from bisect_asgi.core.releases.select import Range, Usable
+from bisect_asgi.core.releases.interpreters import InterpreterChoice, best_interpreter
+from bisect_asgi.core.releases.select import ReleaseRange, TargetPython
 from bisect_asgi.core.services import Sources
 
 
 def choose_interpreter(
     plan: Plan,
     sources: Sources,
-    span: Range,
+    span: ReleaseRange,
     *,
     pinned: Sequence[Release] = (),
     newest: Sequence[Release] = (),
-) -> Choice:
+) -> InterpreterChoice:
     """Return the interpreter that installs the named ends; if possible also what is pinned, and `newest`.
 
     Raises:
         UsageError: there is none that can install the named ends.
     """
     if plan.python is not None:
-        return Choice(usable=sources.interpreter(plan.python), reason=f"`--python {plan.python}`")
-    found = admitted(plan, sources, Range(releases=span.releases))
+        return InterpreterChoice(target=sources.interpreter(plan.python), reason=f"`--python {plan.python}`")
+    found = admitted(plan, sources, ReleaseRange(releases=span.releases))
     for required in ([*span.ends, *pinned], span.ends):
-        if choice := choose(found, span.releases, required=required, wished=newest):
+        if choice := best_interpreter(found, span.releases, required=required, wished=newest):
             if not plan.requires_python:
                 return choice
             return replace(choice, reason=f"the probe requires {plan.requires_python}; {choice.reason}")
@@ -38,7 +38,7 @@ def choose_interpreter(
     raise UsageError(f"no Python on this machine can install {names}", hint=_offer(plan, sources, span))
 
 
-def admitted(plan: Plan, sources: Sources, span: Range) -> list[Usable]:
+def admitted(plan: Plan, sources: Sources, span: ReleaseRange) -> list[TargetPython]:
     """Return the interpreters that the probe's `requires-python` admits.
 
     Raises:
@@ -53,9 +53,9 @@ def admitted(plan: Plan, sources: Sources, span: Range) -> list[Usable]:
     return found
 
 
-def _offer(plan: Plan, sources: Sources, span: Range) -> str:
+def _offer(plan: Plan, sources: Sources, span: ReleaseRange) -> str:
     """Which interpreter to get, if uv has one that would do."""
     offered = [u for u in sources.downloadable() if plan.requires_python.contains(u.interpreter.version)]
-    if best := choose(offered, span.releases, required=span.ends):
+    if best := best_interpreter(offered, span.releases, required=span.ends):
         return f"uv can get one that does: `uv python install {best.interpreter.short}`"
     return "`bisect-asgi releases` shows which Python each release requires"

@@ -19,15 +19,15 @@ from bisect_asgi.core.lockfiles import Lock, read_lock
 from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan.plan import LockText, Plan
-from bisect_asgi.core.releases.interpreters import Choice
-from bisect_asgi.core.releases.select import Range
+from bisect_asgi.core.releases.interpreters import InterpreterChoice
+from bisect_asgi.core.releases.select import ReleaseRange
 from bisect_asgi.core.services import Sources
 from bisect_asgi.core.text import listing, plural
-from bisect_asgi.session.axes.base import Setting, exemptions, newest_upload, pinned_releases
+from bisect_asgi.session.axes.base import SearchSpace, newest_upload, outside_the_limit, pinned_releases
 from bisect_asgi.session.axes.interpreter import choose_interpreter
 
 
-def prepare(plan: Plan, sources: Sources) -> Setting:
+def prepare(plan: Plan, sources: Sources) -> SearchSpace:
     """Return the two locks' environments as candidates.
 
     Raises:
@@ -46,7 +46,7 @@ def prepare(plan: Plan, sources: Sources) -> Setting:
             hint=f"on Python {choice.interpreter.version}; was another file meant, or another `--python`?",
         )
     pinned = _pinned(locks, sources)
-    return Setting(
+    return SearchSpace(
         choice=choice,
         candidates=tuple(
             _candidate(file, lock, plan, choice.interpreter, pinned)
@@ -76,8 +76,8 @@ def _pinned(locks: Sequence[Lock], sources: Sources) -> tuple[Release, ...]:
     return tuple(found)
 
 
-def _choose(plan: Plan, pinned: Sequence[Release], sources: Sources) -> Choice:
-    return choose_interpreter(plan, sources, Range(releases=tuple(pinned)))
+def _choose(plan: Plan, pinned: Sequence[Release], sources: Sources) -> InterpreterChoice:
+    return choose_interpreter(plan, sources, ReleaseRange(releases=tuple(pinned)))
 
 
 def _candidate(
@@ -93,8 +93,8 @@ def _candidate(
             interpreter=interpreter,
             requirements=(*pins, *beside),
             overrides=(*pins, *plan.overrides),
-            not_after=newest_upload(pinned),
-            exempt=exemptions(pinned),
+            exclude_newer=newest_upload(pinned),
+            exclude_newer_package=outside_the_limit(pinned),
         ),
     )
 

@@ -11,21 +11,21 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan.plan import Plan, PolicyKind
-from bisect_asgi.core.releases.select import Range, Usable, outermost
+from bisect_asgi.core.releases.select import ReleaseRange, TargetPython, outermost
 from bisect_asgi.core.services import Sources
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import (
-    Setting,
+    SearchSpace,
     check_dates,
-    exemptions,
     newest_upload,
+    outside_the_limit,
     package_releases,
     pinned_releases,
 )
 from bisect_asgi.session.axes.interpreter import admitted
 
 
-def prepare(plan: Plan, sources: Sources) -> Setting:
+def prepare(plan: Plan, sources: Sources) -> SearchSpace:
     """Return a candidate for each interpreter; what it cannot install shows as untestable.
 
     Raises:
@@ -37,8 +37,8 @@ def prepare(plan: Plan, sources: Sources) -> Setting:
     pinned = pinned_releases(held, sources.releases_of)
     check_dates(plan, pinned)
     limit = _limit(plan, pinned)
-    found = admitted(plan, sources, Range(releases=()))
-    pythons = sorted(found, key=lambda usable: Version(usable.interpreter.version))
+    found = admitted(plan, sources, ReleaseRange(releases=()))
+    pythons = sorted(found, key=lambda target: Version(target.interpreter.version))
     good, bad = _place(plan.good, "--good", pythons), _place(plan.bad, "--bad", pythons)
     start, end = outermost(good, bad, len(pythons))
     if end - start < 1:
@@ -52,14 +52,14 @@ def prepare(plan: Plan, sources: Sources) -> Setting:
             interpreter=interpreter,
             requirements=held,
             overrides=plan.overrides,
-            not_after=limit,
-            exempt=exemptions(pinned),
+            exclude_newer=limit,
+            exclude_newer_package=outside_the_limit(pinned),
             held=plan.held,
-            held_not_after=limit,
+            held_exclude_newer=limit,
         )
 
-    chosen = [usable.interpreter for usable in pythons[start : end + 1]]
-    return Setting(
+    chosen = [target.interpreter for target in pythons[start : end + 1]]
+    return SearchSpace(
         choice=None,
         candidates=tuple(Candidate(label=each.version, spec=spec(each)) for each in chosen),
         expectation=Expectation(
@@ -76,14 +76,14 @@ def _limit(plan: Plan, pinned: Sequence[Release]) -> datetime | None:
     return newest_upload(pinned) if is_pinned else None  # the day of one that is not pinned is nobody's
 
 
-def _place(wish: str | None, option: str, pythons: list[Usable]) -> int | None:
+def _place(wish: str | None, option: str, pythons: list[TargetPython]) -> int | None:
     """The place of the newest interpreter of the version that the user names."""
     if wish is None:
         return None
     fitting = [
         place
-        for place, usable in enumerate(pythons)
-        if f"{usable.interpreter.version}.".startswith(f"{wish}.")
+        for place, target in enumerate(pythons)
+        if f"{target.interpreter.version}.".startswith(f"{wish}.")
     ]
     if not fitting:
         raise UsageError(
@@ -92,5 +92,5 @@ def _place(wish: str | None, option: str, pythons: list[Usable]) -> int | None:
     return fitting[-1]
 
 
-def _names(pythons: list[Usable]) -> str:
-    return listing((usable.interpreter.version for usable in pythons), most=99) or "none"
+def _names(pythons: list[TargetPython]) -> str:
+    return listing((target.interpreter.version for target in pythons), most=99) or "none"

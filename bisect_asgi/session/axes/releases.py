@@ -12,16 +12,22 @@ from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan.plan import Plan, PolicyKind
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases.interpreters import Choice
-from bisect_asgi.core.releases.select import Range, Selection, Wanted, has_wheel, select
+from bisect_asgi.core.releases.interpreters import InterpreterChoice
+from bisect_asgi.core.releases.select import ReleaseFilter, ReleaseRange, Selection, has_wheel, select
 from bisect_asgi.core.services import Sources
-from bisect_asgi.session.axes.base import Setting, check_dates, exemptions, newest_upload, pinned_releases
+from bisect_asgi.session.axes.base import (
+    SearchSpace,
+    check_dates,
+    newest_upload,
+    outside_the_limit,
+    pinned_releases,
+)
 from bisect_asgi.session.axes.interpreter import choose_interpreter
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def prepare(plan: Plan, sources: Sources, *, named: Mapping[str, str] = _NONE) -> Setting:
+def prepare(plan: Plan, sources: Sources, *, named: Mapping[str, str] = _NONE) -> SearchSpace:
     """Choose the interpreter and the candidates; `named` ones, by option, come in whatever the switches say.
 
     Raises:
@@ -34,7 +40,7 @@ def prepare(plan: Plan, sources: Sources, *, named: Mapping[str, str] = _NONE) -
         chosen.selection.position(version, option=option)
     interpreter = chosen.choice.interpreter
     check_dates(plan, chosen.span.releases)
-    return chosen.setting(
+    return chosen.space(
         tuple(candidate(plan, release, interpreter, pinned) for release in chosen.span.releases), plan
     )
 
@@ -42,21 +48,21 @@ def prepare(plan: Plan, sources: Sources, *, named: Mapping[str, str] = _NONE) -
 class Chosen:
     """The releases of one project that are looked at, on the interpreter that suits them."""
 
-    def __init__(self, choice: Choice, selection: Selection, span: Range) -> None:
+    def __init__(self, choice: InterpreterChoice, selection: Selection, span: ReleaseRange) -> None:
         self.choice = choice
         self.selection = selection
         self.span = span
 
-    def setting(self, candidates: tuple[Candidate, ...], plan: Plan) -> Setting:
+    def space(self, candidates: tuple[Candidate, ...], plan: Plan) -> SearchSpace:
         """The setting with these candidates, one for each release of the span."""
-        return Setting(
+        return SearchSpace(
             choice=self.choice,
             candidates=tuple(
-                replace(candidate, needs_build=not has_wheel(release, self.choice.usable))
+                replace(candidate, needs_build=not has_wheel(release, self.choice.target))
                 for candidate, release in zip(candidates, self.span.releases, strict=True)
             ),
             expectation=Expectation(good=self.span.good, bad=self.span.bad),
-            left_out=self.selection.left_out,
+            excluded=self.selection.excluded,
             gallop=plan.good is None,
         )
 
@@ -71,7 +77,7 @@ def choose_releases(
     """
     every = sources.releases_of(project)
     good, bad = (Version(end) if end is not None else None for end in (plan.good, plan.bad))
-    wanted = Wanted(
+    wanted = ReleaseFilter(
         within=plan.releases,
         pre=plan.pre,
         yanked=plan.yanked,
@@ -83,14 +89,14 @@ def choose_releases(
     anywhere = select(every, wanted, None).between(good, bad)
     newest = anywhere.releases[-1:] if bad is None else ()
     choice = choose_interpreter(plan, sources, anywhere, pinned=pinned, newest=newest)
-    selection = select(every, wanted, choice.usable)
+    selection = select(every, wanted, choice.target)
     span = selection.between(good, bad)
     if len(span.releases) < 2:
         raise _too_few(project, selection, span)
     return Chosen(choice, selection, span)
 
 
-def prepare_one(plan: Plan, version: str, sources: Sources) -> tuple[Setting, Choice]:
+def prepare_one(plan: Plan, version: str, sources: Sources) -> tuple[SearchSpace, InterpreterChoice]:
     """Return the setting of one release alone, and its interpreter.
 
     Raises:
@@ -99,18 +105,18 @@ def prepare_one(plan: Plan, version: str, sources: Sources) -> tuple[Setting, Ch
     """
     every = sources.releases_of(plan.project)
     pinned = pinned_releases(plan.held, sources.releases_of)
-    wanted = Wanted(named=(version,))
+    wanted = ReleaseFilter(named=(version,))
     alone = _alone(select(every, wanted, None), version, plan)
     choice = choose_interpreter(plan, sources, alone, pinned=pinned)
-    (release,) = _alone(select(every, wanted, choice.usable), version, plan).releases
+    (release,) = _alone(select(every, wanted, choice.target), version, plan).releases
     check_dates(plan, (release,))
     alone_there = candidate(plan, release, choice.interpreter, pinned)
-    return Setting(choice=choice, candidates=(alone_there,)), choice
+    return SearchSpace(choice=choice, candidates=(alone_there,)), choice
 
 
-def place_of(setting: Setting, version: str) -> int:
+def place_of(space: SearchSpace, version: str) -> int:
     """The place of a release that was named when the setting was made."""
-    return next(place for place, label in enumerate(setting.labels) if Version(label) == Version(version))
+    return next(place for place, label in enumerate(space.labels) if Version(label) == Version(version))
 
 
 def candidate(plan: Plan, release: Release, interpreter: Interpreter, pinned: Sequence[Release]) -> Candidate:
@@ -123,23 +129,23 @@ def candidate(plan: Plan, release: Release, interpreter: Interpreter, pinned: Se
         interpreter=interpreter,
         requirements=(plan.requirement(release.version), *plan.held),
         overrides=plan.overrides,
-        not_after=plan.policy.not_after(release),
-        exempt=exemptions((release,), pinned),
+        exclude_newer=plan.policy.exclude_newer(release),
+        exclude_newer_package=outside_the_limit((release,), pinned),
         held=plan.held,
-        held_not_after=newest_upload(pinned),
-        proves=Distribution(name=plan.project, version=release.version),
+        held_exclude_newer=newest_upload(pinned),
+        must_install=Distribution(name=plan.project, version=release.version),
     )
     return Candidate(label=release.version, spec=spec, uploaded=release.uploaded)
 
 
-def _alone(selection: Selection, version: str, plan: Plan) -> Range:
+def _alone(selection: Selection, version: str, plan: Plan) -> ReleaseRange:
     """The range of one named release."""
     place = selection.position(version, option=plan.project)
-    return Range(releases=selection.kept[place : place + 1], good=0)
+    return ReleaseRange(releases=selection.kept[place : place + 1], good=0)
 
 
-def _too_few(project: str, selection: Selection, span: Range) -> UsageError:
-    reasons = sorted({out.reason for out in selection.left_out})
+def _too_few(project: str, selection: Selection, span: ReleaseRange) -> UsageError:
+    reasons = sorted({out.reason for out in selection.excluded})
     told = f"; left out: {'; '.join(reasons[:3])}" if reasons else ""
     count = "only one release" if span.releases else "no release"
     return UsageError(

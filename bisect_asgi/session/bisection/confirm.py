@@ -15,13 +15,13 @@ from bisect_asgi.core import answers, events
 from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.plan.plan import Plan
-from bisect_asgi.core.search import Bisection, Found, State, Stopped, is_monotonic
+from bisect_asgi.core.search import Bisection, Boundary, NoBoundary, State, is_monotonic
 from bisect_asgi.core.search.confirmation import chance, wanted_runs
 from bisect_asgi.core.tally import Tally
-from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.base import SearchSpace
 from bisect_asgi.session.bisection.engine import Engine
 
-Beside = Callable[[Found], Collection[int]]
+Beside = Callable[[Boundary], Collection[int]]
 """Says where else to look for changes, once there is a boundary."""
 
 _FEWEST_END_RUNS, _MOST_END_RUNS, _END_S = 3, 6, 30.0
@@ -33,7 +33,7 @@ _FIRST_RUNS = 3
 def search_and_confirm(
     engine: Engine,
     plan: Plan,
-    setting: Setting,
+    space: SearchSpace,
     *,
     beside: Beside = lambda _: (),
 ) -> State:
@@ -44,36 +44,36 @@ def search_and_confirm(
     """
 
     def is_over(judgement: Judgement) -> bool:
-        return judgement.is_flaky or answers.contradicts(judgement, setting.expectation)
+        return judgement.is_flaky or answers.contradicts(judgement, space.expectation)
 
     def told(verdicts: Mapping[int, Verdict]) -> Bisection:
         return Bisection.replay(
-            len(setting.candidates),
+            len(space.candidates),
             verdicts,
-            gallop=setting.gallop,
-            verify=setting.expectation.named,
+            gallop=space.gallop,
+            verify=space.expectation.named,
             seconds=engine.seconds,
         )
 
     while True:
         state = engine.search(told, is_over=is_over, looks_ahead=True)
         judgement = engine.judgement()
-        wanted = {} if judgement.is_flaky else _unsure(engine, plan, setting, state, judgement)
-        if not wanted or engine.broken.keys() & wanted.keys():
+        wanted = {} if judgement.is_flaky else _unsure(engine, plan, space, state, judgement)
+        if not wanted or engine.errors.keys() & wanted.keys():
             return state
-        others = beside(state) if isinstance(state, Found) and not (state.skipped or engine.broken) else ()
+        others = beside(state) if isinstance(state, Boundary) and not (state.skipped or engine.errors) else ()
         if not run_again(engine, wanted, others) or not is_monotonic(engine.judgement().verdicts):
             return state
 
 
-def tell_sure(engine: Engine, state: State, setting: Setting) -> None:
+def tell_sure(engine: Engine, state: State, space: SearchSpace) -> None:
     """Say how sure a boundary is that nothing contradicts."""
     tallies = engine.judgement().tallies
-    if isinstance(state, Found) and not engine.broken:
-        orders = 1 if setting.expectation.named else 2
-        luck = min(1.0, orders * chance(tallies, state.low, state.high))
+    if isinstance(state, Boundary) and not engine.errors:
+        orders = 1 if space.expectation.named else 2
+        error_bound = min(1.0, orders * chance(tallies, state.low, state.high))
         runs = sum(tally.runs for tally in tallies.values())
-        engine.emit(events.Confirmed(low=state.low, high=state.high, runs=runs, luck=luck))
+        engine.emit(events.Confirmed(low=state.low, high=state.high, runs=runs, error_bound=error_bound))
 
 
 def run_again(engine: Engine, wanted: Mapping[int, int], others: Collection[int] = ()) -> bool:
@@ -89,20 +89,20 @@ def run_again(engine: Engine, wanted: Mapping[int, int], others: Collection[int]
 
 
 def _unsure(
-    engine: Engine, plan: Plan, setting: Setting, state: State, judgement: Judgement
+    engine: Engine, plan: Plan, space: SearchSpace, state: State, judgement: Judgement
 ) -> dict[int, int]:
     """How many more runs of which candidates the claim needs that `state` makes."""
     if more := different_runs(engine, judgement, state):
         return more
     match state:
-        case _ if answers.contradicts(judgement, setting.expectation):
-            wrong = [key for key in setting.expectation.named if is_wrong(key, judgement, setting)]
+        case _ if answers.contradicts(judgement, space.expectation):
+            wrong = [key for key in space.expectation.named if is_wrong(key, judgement, space)]
             return _end_runs(engine, plan, wrong, judgement)
-        case Found(low=low, high=high):
+        case Boundary(low=low, high=high):
             # Where nobody says which side is which, a run of luck may also have turned them round.
-            orders = 1 if setting.expectation.named else 2
+            orders = 1 if space.expectation.named else 2
             return confirmations(plan, judgement.tallies, low, high, orders=orders)
-        case Stopped():
+        case NoBoundary():
             tested = judgement.tallies
             return _end_runs(engine, plan, [min(tested), max(tested)] if tested else [], judgement)
         case _:
@@ -121,7 +121,7 @@ def different_runs(engine: Engine, judgement: Judgement, state: State) -> dict[i
 def _unlearnt(judgement: Judgement, runs: int) -> dict[int, int]:
     """Runs of the bad end, before others are said to fail otherwise: it may fail in more than one way."""
     key = judgement.learnt_from
-    is_needed = any(ruling.different for ruling in judgement.rulings.values())
+    is_needed = any(ruling.fails_differently for ruling in judgement.rulings.values())
     if key is None or not is_needed or key not in judgement.tallies:
         return {}
     more = runs - judgement.tallies[key].runs
@@ -130,21 +130,23 @@ def _unlearnt(judgement: Judgement, runs: int) -> dict[int, int]:
 
 def _is_in_the_way(judgement: Judgement, state: State) -> bool:
     """Tell whether a candidate that fails otherwise hides the boundary: then more runs are worth it."""
-    keys = state.skipped if isinstance(state, Found) else ()
-    return any(judgement.rulings[key].different for key in keys if key in judgement.rulings)
+    keys = state.skipped if isinstance(state, Boundary) else ()
+    return any(judgement.rulings[key].fails_differently for key in keys if key in judgement.rulings)
 
 
 def _hasty(judgement: Judgement, state: State) -> dict[int, int]:
     """Runs of candidates that failed otherwise, once, and stand in the way: it may have been an accident."""
-    keys = state.skipped if isinstance(state, Found) else tuple(judgement.rulings)
+    keys = state.skipped if isinstance(state, Boundary) else tuple(judgement.rulings)
     rulings = {key: judgement.rulings[key] for key in keys if key in judgement.rulings}
-    more = {key: _FEWEST_END_RUNS - ruling.failed for key, ruling in rulings.items() if ruling.different}
+    more = {
+        key: _FEWEST_END_RUNS - ruling.failed for key, ruling in rulings.items() if ruling.fails_differently
+    }
     return {key: count for key, count in more.items() if count > 0}
 
 
-def is_wrong(key: int, judgement: Judgement, setting: Setting) -> bool:
+def is_wrong(key: int, judgement: Judgement, space: SearchSpace) -> bool:
     ruling = judgement.rulings.get(key)
-    wanted = Outcome.PASSED if key == setting.expectation.good else Outcome.FAILED
+    wanted = Outcome.PASSED if key == space.expectation.good else Outcome.FAILED
     return ruling is not None and ruling.verdict is not Verdict.SKIP and ruling.outcome is not wanted
 
 
@@ -208,7 +210,7 @@ def confirm_changes(engine: Engine, plan: Plan) -> bool:
         wanted = 1 + plan.confirm if plan.confirm is not None else _FIRST_RUNS
         more = {key: wanted - judgement.tallies[key].runs for key in sorted(beside)}
         more = {key: count for key, count in more.items() if count > 0}
-        if not more or judgement.is_flaky or engine.broken.keys() & more.keys():
+        if not more or judgement.is_flaky or engine.errors.keys() & more.keys():
             return has_run
         if not run_again(engine, more):
             return has_run

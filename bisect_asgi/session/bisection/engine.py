@@ -13,29 +13,29 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from statistics import fmean
 
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Lost
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
 from bisect_asgi.core.judge.noise import Noise
-from bisect_asgi.core.metrics.criteria import Rules
+from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     Candidate,
-    Measuring,
     Observation,
     Outcome,
     Phase,
     Probe,
+    SamplingMode,
     Trial,
     TrialRequest,
     Verdict,
 )
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.core.search import Found, Search, Searching, State
-from bisect_asgi.core.search.lookahead import ahead
+from bisect_asgi.core.search import Boundary, Open, Search, State
+from bisect_asgi.core.search.lookahead import look_ahead
 from bisect_asgi.core.services import Emit, RunTrial
-from bisect_asgi.session.bisection.prebuild import Preparing, idle_places, trials_abreast
+from bisect_asgi.session.bisection.prebuild import Prebuilder, idle_places, trials_abreast
 
 _RECENT = 8
 """So many trials tell how much of the next ones will be waiting."""
@@ -45,14 +45,14 @@ _BUILD_S = {False: 1.0, True: 20.0}
 MakeSearch = Callable[[Mapping[int, Verdict]], Search]
 
 
-class Question(Struct, frozen=True, kw_only=True):
+class SearchSpec(Struct, frozen=True, kw_only=True):
     """What is to be found out, of which candidates."""
 
     candidates: tuple[Candidate, ...]
     probe: Probe
     expectation: Expectation
-    rules: Rules
-    measuring: Measuring | None = None
+    criteria: Criteria
+    sampling: SamplingMode | None = None
     fresh: bool = False
     stage: int = 0
 
@@ -72,14 +72,14 @@ class Engine:
 
     def __init__(
         self,
-        question: Question,
+        question: SearchSpec,
         *,
         run_trial: RunTrial,
         executor: Executor,
         jobs: int,
         emit: Emit,
         most: int | None = None,
-        preparing: Preparing | None = None,
+        preparing: Prebuilder | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.question = question
@@ -95,12 +95,12 @@ class Engine:
         self._recent: deque[Trial] = deque(maxlen=_RECENT)
         self.emit = emit
         self._clock = clock
-        self._flights: dict[Future[Trial], tuple[int, Lifeline]] = {}
-        self._launching: Lifeline | None = None
-        self._judged: tuple[Judgement, Question, Noise | None, int] | None = None
+        self._flights: dict[Future[Trial], tuple[int, CancelToken]] = {}
+        self._launching: CancelToken | None = None
+        self._judged: tuple[Judgement, SearchSpec, Noise | None, int] | None = None
         """What was said last, and from what beside the observations; None: there are new ones."""
         self.observed: dict[int, tuple[Observation, ...]] = {}
-        self.broken: dict[int, Observation] = {}
+        self.errors: dict[int, Observation] = {}
         """Candidates that could not be asked; they stay unknown, and the search goes round them."""
         self.environments: dict[int, BuiltEnvironment] = {}
         """What the candidates' runs ran in."""
@@ -124,18 +124,22 @@ class Engine:
         ):
             return self._judged[0]
         found = judge(
-            self.observed, size=size, expectation=question.expectation, rules=question.rules, noise=noise
+            self.observed,
+            size=size,
+            expectation=question.expectation,
+            criteria=question.criteria,
+            noise=noise,
         )
         self._judged = (found, question, noise, size)
         return found
 
-    def ask_anew(self, question: Question) -> None:
+    def ask_anew(self, question: SearchSpec) -> None:
         """Go on with the same candidates, observed otherwise: what was seen so far does not count for it."""
         self.question = question
         self.observed.clear()
-        self.broken.clear()
+        self.errors.clear()
         self._judged = None
-        self.emit(events.AskedAnew())
+        self.emit(events.ObservationsReset())
 
     def seconds(self, key: int) -> float:
         """How long one more run of a candidate takes, by what others took, its build included."""
@@ -215,17 +219,17 @@ class Engine:
                 search = told(judgement.verdicts)
                 state = search.state
                 self._say(judgement, state)
-                if not isinstance(state, Searching) or is_over(judgement):
+                if not isinstance(state, Open) or is_over(judgement):
                     return state
                 self._cancel(key for key in self._in_flight() if not search.is_relevant(key))
                 waiting = self.observed.keys() - judgement.rulings.keys()
-                pending = self._in_flight() | waiting | self.broken.keys()
+                pending = self._in_flight() | waiting | self.errors.keys()
                 width = self._width()
                 self._submit(search.ask(width - len(self._flights), pending), runs=1)
                 if not self._flights:
                     return state
                 if looks_ahead and self._preparing:
-                    withheld = waiting | self.broken.keys()
+                    withheld = waiting | self.errors.keys()
                     self._prepare(self._preparing, told, search, judgement.verdicts, withheld, width)
                 self._collect()
         finally:
@@ -247,7 +251,7 @@ class Engine:
             while left or self._flights:
                 while left and sum(places[key] for key in (*self._in_flight(), left[0])) <= self._width():
                     key = left.popleft()
-                    self._submit([key], runs=wanted[key], abreast=places[key])
+                    self._submit([key], runs=wanted[key], parallel=places[key])
                 self.tell()
                 self._collect()
         finally:
@@ -264,7 +268,7 @@ class Engine:
 
     def _prepare(
         self,
-        preparing: Preparing,
+        preparing: Prebuilder,
         told: MakeSearch,
         search: Search,
         verdicts: Mapping[int, Verdict],
@@ -275,7 +279,7 @@ class Engine:
         flying = self._in_flight()
         preparing.settle(lambda key: key in flying or search.is_relevant(key))
         idle = idle_places(self._jobs, self._recent)
-        keys = ahead(
+        keys = look_ahead(
             told,
             verdicts,
             size=len(self._candidates),
@@ -291,14 +295,14 @@ class Engine:
     def _in_flight(self) -> set[int]:
         return {key for key, _ in self._flights.values()}
 
-    def _submit(self, keys: Iterable[int], *, runs: int, abreast: int = 1) -> None:
+    def _submit(self, keys: Iterable[int], *, runs: int, parallel: int = 1) -> None:
         for key in keys:
-            lifeline = Lifeline()
+            token = CancelToken()
             self.emit(events.TrialStarted(key=key, at_s=self._clock()))
-            self._launching = lifeline
-            request = replace(self._request(key, runs=runs), abreast=abreast)
-            future = self._executor.submit(self._run_trial, request, lifeline)
-            self._flights[future] = (key, lifeline)
+            self._launching = token
+            request = replace(self._request(key, runs=runs), parallel=parallel)
+            future = self._executor.submit(self._run_trial, request, token)
+            self._flights[future] = (key, token)
             self._launching = None
 
     def _request(self, key: int, *, runs: int) -> TrialRequest:
@@ -308,11 +312,11 @@ class Engine:
             label=candidate.label,
             spec=candidate.spec,
             probe=self.question.probe,
-            already=len(self.observed.get(key, ())),
+            known_runs=len(self.observed.get(key, ())),
             runs=runs,
             fresh=self.question.fresh,
             stage=self.question.stage,
-            measuring=self.question.measuring,
+            sampling=self.question.sampling,
         )
 
     def _collect(self) -> None:
@@ -334,9 +338,9 @@ class Engine:
             self.made += made
             self.taken += trial.observations[trial.remembered :]
             self._learn(trial, made)
-        broken = [run for run in trial.observations if run.outcome is Outcome.BROKEN]
+        broken = [run for run in trial.observations if run.outcome is Outcome.ERROR]
         if broken:
-            self.broken[trial.key] = broken[0]
+            self.errors[trial.key] = broken[0]
         else:
             self.observed[trial.key] = self.observed.get(trial.key, ()) + trial.observations
             self._judged = None
@@ -352,18 +356,18 @@ class Engine:
     def _cancel(self, keys: Iterable[int]) -> None:
         """Stop trials whose results do not matter any more; they answer nothing."""
         unwanted = set(keys)
-        for future, (key, lifeline) in list(self._flights.items()):
+        for future, (key, token) in list(self._flights.items()):
             if key in unwanted:
                 del self._flights[future]
                 future.cancel()
-                lifeline.cancel()
+                token.cancel()
                 self.emit(events.TrialCancelled(key=key, at_s=self._clock()))
 
     def _say(self, judgement: Judgement, state: State | None = None) -> None:
         low, high, left = None, None, 0
-        if isinstance(state, (Searching, Found)):
+        if isinstance(state, (Open, Boundary)):
             low, high = state.low, state.high
-        if isinstance(state, Searching):
+        if isinstance(state, Open):
             known = judgement.rulings.keys()
             floor, ceiling = (
                 -1 if low is None else low,
@@ -371,7 +375,7 @@ class Engine:
             )
             left = sum(1 for key in range(floor + 1, ceiling) if key not in known)
         self.emit(
-            events.Judged(
+            events.RulingsChanged(
                 rulings=tuple(sorted(judgement.rulings.items(), key=lambda item: item[0])),
                 new_is=judgement.new_is,
                 reference=judgement.reference,
@@ -385,5 +389,5 @@ class Engine:
 def _lost(key: int, label: str, error: Lost) -> Trial:
     """The trial of a candidate whose workers died: nothing was learnt about it."""
     sign = signature.of_environment(Phase.INSTALL, str(error))
-    run = Observation(outcome=Outcome.BROKEN, phase=Phase.INSTALL, signature=sign)
+    run = Observation(outcome=Outcome.ERROR, phase=Phase.INSTALL, signature=sign)
     return Trial(key=key, label=label, observations=(run,))

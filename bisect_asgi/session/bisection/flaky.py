@@ -16,11 +16,11 @@ from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.plan.plan import Plan
-from bisect_asgi.core.search import Found, State, Stopped
+from bisect_asgi.core.search import Boundary, NoBoundary, State
 from bisect_asgi.core.search.noisy import NoisySearch
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing
-from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.base import SearchSpace
 from bisect_asgi.session.bisection.confirm import Beside, different_runs, is_wrong, run_again
 from bisect_asgi.session.bisection.engine import Engine
 
@@ -33,27 +33,27 @@ _MOST_LOOKS = 16
 def search_noisy(
     engine: Engine,
     plan: Plan,
-    setting: Setting,
+    space: SearchSpace,
     *,
     beside: Beside = lambda _: (),
-) -> tuple[State, events.Believed]:
+) -> tuple[State, events.BeliefUpdated]:
     """Search on with a probe that contradicts itself, and rule on all candidates by what is found.
 
     `beside` says where to look for other changes, once there is a boundary.
     """
-    hunt = _Noisy(engine, plan, len(setting.candidates))
+    hunt = _Noisy(engine, plan, len(space.candidates))
     state = hunt.settle()
     last = hunt.search()  # before candidates between the likely places lose their rulings, and their tallies
-    if not isinstance(state, Stopped):
+    if not isinstance(state, NoBoundary):
         noise = _noise(last, state, plan)
-        if isinstance(state, Found):
-            ends = _wrong_ends(noise, setting.expectation)
+        if isinstance(state, Boundary):
+            ends = _wrong_ends(noise, space.expectation)
             noise = hunt.look_elsewhere(noise, dict.fromkeys([*ends, *beside(state)]))
             last = _the_same(last, hunt.search())
             engine.emit(_believed(last, plan))
         engine.noise = noise
         engine.tell()
-        _tell_misfits(engine, noise, setting)
+        _tell_misfits(engine, noise, space)
     return state, _believed(last, plan)
 
 
@@ -73,7 +73,7 @@ class _Noisy:
         return NoisySearch(
             self._size,
             judgement.tallies,
-            skips=skips | self._engine.broken.keys(),
+            skips=skips | self._engine.errors.keys(),
             confidence=self._plan.confidence,
             seconds=self._engine.seconds,
         )
@@ -82,10 +82,10 @@ class _Noisy:
         """Run on until one boundary is probable enough and no failure is unexplained, or all is spent."""
         while True:
             state = self._engine.search(self._told, is_over=lambda _: self._is_spent())
-            if not isinstance(state, Found) or self._is_spent():
+            if not isinstance(state, Boundary) or self._is_spent():
                 return state
             more = different_runs(self._engine, self._engine.judgement(), state)
-            if not more or self._engine.broken.keys() & more.keys() or not run_again(self._engine, more):
+            if not more or self._engine.errors.keys() & more.keys() or not run_again(self._engine, more):
                 return state
 
     def look_elsewhere(self, noise: Noise, keys: Collection[int]) -> Noise:
@@ -104,7 +104,7 @@ class _Noisy:
 
     def _is_skipped(self, key: int, judgement: Judgement) -> bool:
         ruling = judgement.rulings.get(key)
-        return key in self._engine.broken or (ruling is not None and ruling.verdict is Verdict.SKIP)
+        return key in self._engine.errors or (ruling is not None and ruling.verdict is Verdict.SKIP)
 
     def _told(self, _: Mapping[int, Verdict]) -> NoisySearch:
         found = self.search()
@@ -136,23 +136,21 @@ def _wrong_ends(noise: Noise, expectation: Expectation) -> list[int]:
     return [key for key, outcome in wanted.items() if sides[noise.side(key, Tally())] not in (None, outcome)]
 
 
-def _tell_misfits(engine: Engine, noise: Noise, setting: Setting) -> None:
+def _tell_misfits(engine: Engine, noise: Noise, space: SearchSpace) -> None:
     """Warn of candidates that answer as the other side does: one change may not be all that there is."""
     tallies = engine.judgement().tallies
-    misfits = [
-        setting.labels[key] for key in sorted(tallies) if _is_misfit(key, tallies[key], noise, _MISFIT)
-    ]
+    misfits = [space.labels[key] for key in sorted(tallies) if _is_misfit(key, tallies[key], noise, _MISFIT)]
     if misfits:
         told = f"{listing(misfits)} {'answers' if len(misfits) == 1 else 'answer'} as the other side does"
-        engine.emit(events.Noted(text=f"{told}: the history may change more than once"))
+        engine.emit(events.Note(text=f"{told}: the history may change more than once"))
 
 
-def doubtful_ends(engine: Engine, plan: Plan, setting: Setting) -> frozenset[int]:
+def doubtful_ends(engine: Engine, plan: Plan, space: SearchSpace) -> frozenset[int]:
     """Named ends that the search with noise has on the wrong side, and whose own runs are the other's."""
     judgement, noise = engine.judgement(), engine.noise
     if noise is None or noise.low is None:
         return frozenset()
-    wrong = (key for key in setting.expectation.named if is_wrong(key, judgement, setting))
+    wrong = (key for key in space.expectation.named if is_wrong(key, judgement, space))
     return frozenset(key for key in wrong if _is_misfit(key, judgement.tallies[key], noise, plan.confidence))
 
 
@@ -166,9 +164,9 @@ def _is_misfit(key: int, seen: Tally, noise: Noise, confidence: float) -> bool:
     return noise.by_itself(key, seen, confidence=wanted) not in (None, noise.side(key, seen))
 
 
-def _believed(search: NoisySearch, plan: Plan) -> events.Believed:
+def _believed(search: NoisySearch, plan: Plan) -> events.BeliefUpdated:
     belief = search.belief
-    return events.Believed(
+    return events.BeliefUpdated(
         low=belief.low,
         high=belief.high,
         probability=belief.probability,
@@ -186,7 +184,7 @@ def _noise(search: NoisySearch, state: State, plan: Plan) -> Noise:
     belief = search.belief
     old, new = (Tally(passed=r.runs - r.failed, failed=r.failed) for r in (belief.old, belief.new))
     is_worse = new.failed * old.runs >= old.failed * new.runs
-    is_found = isinstance(state, Found)
+    is_found = isinstance(state, Boundary)
     # Where no change may well be all there is, no range holds it with the confidence that is asked for.
     is_likely = belief.no_change <= 1 - plan.confidence
     return Noise(

@@ -13,29 +13,29 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from bisect_asgi.core import answers, events
-from bisect_asgi.core.answers import Answer, Case
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.answers import Result, ResultContext
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
-from bisect_asgi.core.metrics.changepoints import Change, Levels, find_levels
-from bisect_asgi.core.metrics.comparison import limit_between
-from bisect_asgi.core.metrics.criteria import RATIO, Aim, Limit
+from bisect_asgi.core.metrics.changepoints import Levels, LevelStep, find_levels
+from bisect_asgi.core.metrics.comparison import threshold_between
+from bisect_asgi.core.metrics.criteria import RATIO, Limit, LimitSearch
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.metrics.stats import rank_sum
 from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.search import Found, Mapped
+from bisect_asgi.core.search import AllBoundaries, Boundary
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import plural
 from bisect_asgi.session.bisection.engine import Engine
-from bisect_asgi.session.bisection.limits import EndSampler
+from bisect_asgi.session.bisection.limits import LimitFinder
 
 SAMPLES = 5
 """Of each release."""
 
 
-class Levelling:
+class LevelSearch:
     """Finds all levels of a metric.
 
     Args:
@@ -43,17 +43,25 @@ class Levelling:
         case: what messages need to know of the search.
     """
 
-    def __init__(self, engine: Engine, plan: Plan, aim: Aim, *, sampler: EndSampler, case: Case) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        plan: Plan,
+        limit_search: LimitSearch,
+        *,
+        sampler: LimitFinder,
+        case: ResultContext,
+    ) -> None:
         self._engine = engine
         self._plan = plan
-        self._aim = aim
+        self._aim = limit_search
         self._sampler = sampler
         self._case = case
 
-    def find(self) -> Answer:
+    def find(self) -> Result:
         """Sample every release, and say at which ones the metric steps."""
         ends = self._sampler.find_ends()
-        if isinstance(ends, Answer):
+        if isinstance(ends, Result):
             return ends
         self._sampler.choose_unit(ends)
         found, samples = self._levels()
@@ -61,10 +69,12 @@ class Levelling:
             return self._creeps(found, samples) if found.creep else self._is_level(found, samples)
         self._judge_by(found.changes[-1], samples, ends.good)
         changes = tuple(
-            Found(low=each.low, high=each.high, skipped=tuple(range(each.low + 1, each.high)))
+            Boundary(low=each.low, high=each.high, skipped=tuple(range(each.low + 1, each.high)))
             for each in found.changes
         )
-        return answers.mapped(self._case, Mapped(changes=changes, shortest=1), self._engine.judgement())
+        return answers.result_of_all(
+            self._case, AllBoundaries(changes=changes, shortest=1), self._engine.judgement()
+        )
 
     def place(self) -> None:
         """Sample every release, tell the levels, and place each by its median: a limit is known."""
@@ -90,7 +100,7 @@ class Levelling:
             if budget.is_spent(self._engine.made, time.monotonic() - begun) and count < SAMPLES:
                 each = f"{plural(count, 'sample')} of each {self._case.noun}"
                 told = f"the budget of {budget} allows for {each}"
-                self._engine.emit(events.Noted(text=told))
+                self._engine.emit(events.Note(text=told))
                 return
 
     def _tell(self, found: Levels) -> None:
@@ -111,12 +121,12 @@ class Levelling:
 
     @property
     def _limit(self) -> Limit:
-        return self._engine.question.rules.limit or Limit(metric=self._aim.metric)
+        return self._engine.question.criteria.limit or Limit(metric=self._aim.metric)
 
-    def _judge_by(self, change: Change, samples: Mapping[int, Sequence[float]], good: int | None) -> None:
+    def _judge_by(self, change: LevelStep, samples: Mapping[int, Sequence[float]], good: int | None) -> None:
         """Call releases good and bad by the newest step: more is worse, unless an end says otherwise."""
         are_ratios = self._limit.unit == RATIO and min(change.old, change.new) > 0
-        between = limit_between([change.old], [change.new], are_ratios=are_ratios)
+        between = threshold_between([change.old], [change.new], are_ratios=are_ratios)
         is_worse = between.is_new_above if good is None else good <= change.low
         is_bad_above = between.is_new_above == is_worse
         limit = replace(
@@ -128,14 +138,14 @@ class Levelling:
         question = self._engine.question
         self._engine.question = replace(
             question,
-            rules=replace(question.rules, limit=limit),
+            criteria=replace(question.criteria, limit=limit),
             expectation=Expectation(good=ends[0], bad=ends[1]),
         )
         self._engine.noise = self._placed(samples, limit, is_worse)
         self._tell_step(change, samples, limit)
         self._engine.tell()
 
-    def _tell_step(self, change: Change, samples: Mapping[int, Sequence[float]], limit: Limit) -> None:
+    def _tell_step(self, change: LevelStep, samples: Mapping[int, Sequence[float]], limit: Limit) -> None:
         old, new = samples[change.low], samples[change.high]
         self._engine.emit(
             events.EndsSampled(
@@ -162,15 +172,15 @@ class Levelling:
             placed={key: bad if limit.is_crossed(median(own)) else good for key, own in samples.items()},
         )
 
-    def _creeps(self, found: Levels, samples: Mapping[int, Sequence[float]]) -> Answer:
+    def _creeps(self, found: Levels, samples: Mapping[int, Sequence[float]]) -> Result:
         """A change in every release is nobody's."""
         creep, limit = found.creep, self._limit
         if creep is None:
             return self._is_level(found, samples)
         first, last = min(samples), max(samples)
         total, each = limit.show(creep.total), limit.show(creep.per_candidate)
-        return Answer(
-            kind=AnswerKind.INCONCLUSIVE,
+        return Result(
+            kind=ResultKind.INCONCLUSIVE,
             message=f"`{limit.metric}` creeps by {total} from {self._case.labels[first]} to "
             f"{self._case.labels[last]}, about {each} a {self._case.noun}, "
             "and no step stands out of it",
@@ -178,11 +188,11 @@ class Levelling:
             "`--bad-above` finds where it crosses a limit of your own",
         )
 
-    def _is_level(self, found: Levels, samples: Mapping[int, Sequence[float]]) -> Answer:
+    def _is_level(self, found: Levels, samples: Mapping[int, Sequence[float]]) -> Result:
         limit, missing = self._limit, len(self._case.labels) - len(samples)
         value = f"{limit.show(found.levels[0].value)}" if found.levels else "not measured"
-        return Answer(
-            kind=AnswerKind.NOT_REPRODUCED,
+        return Result(
+            kind=ResultKind.NOT_REPRODUCED,
             message=f"`{limit.metric}` is {value} on every {self._case.each} that was measured: no step of "
             f"{show(self._aim.effect, '%')} or more stands out of the noise"
             + (f"; {plural(missing, 'other')} could not be measured" if missing else ""),

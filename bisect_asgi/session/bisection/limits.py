@@ -15,27 +15,27 @@ from collections.abc import Callable
 from statistics import median
 
 from bisect_asgi.core import events
-from bisect_asgi.core.answers import Answer
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.answers import Result
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.metrics import comparison as sampling
 from bisect_asgi.core.metrics.comparison import LOOKS, Comparison
-from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Aim, Limit, values
+from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.metrics.readings import BUILT_IN, unit_of
 from bisect_asgi.core.metrics.stats import rank_sum
-from bisect_asgi.core.model import Measuring, Outcome
+from bisect_asgi.core.model import Outcome, SamplingMode
 from bisect_asgi.core.plan.plan import Budget, Plan
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import listing, plural
-from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.base import SearchSpace
 from bisect_asgi.session.bisection.engine import Engine
 
 _TRIES = 3
 """So often a candidate is run in vain before it is given up: a run may fail by chance."""
 
 
-class Ends(Struct, frozen=True, kw_only=True):
+class SampledEnds(Struct, frozen=True, kw_only=True):
     """The outermost candidates that can be measured, and which of them is good."""
 
     low: int
@@ -44,7 +44,7 @@ class Ends(Struct, frozen=True, kw_only=True):
     """None: that is for the samples to say."""
 
 
-class EndSampler:
+class LimitFinder:
     """Samples both ends of a search, and sets the limit.
 
     Args:
@@ -53,22 +53,28 @@ class EndSampler:
     """
 
     def __init__(
-        self, engine: Engine, plan: Plan, setting: Setting, aim: Aim, *, recall: Callable[[], None]
+        self,
+        engine: Engine,
+        plan: Plan,
+        space: SearchSpace,
+        limit_search: LimitSearch,
+        *,
+        recall: Callable[[], None],
     ) -> None:
         self._engine = engine
         self._plan = plan
-        self._setting = setting
-        self._aim = aim
+        self._setting = space
+        self._aim = limit_search
         self._recall = recall
         self._unit = ""
         self._vain: Counter[int] = Counter()
         self.reference: int | None = None
         """What each sample has a run of next to it."""
 
-    def find_limit(self) -> Answer | Expectation:
+    def find_limit(self) -> Result | Expectation:
         """Sample the ends, set the engine's limit, and say which end is which; or why there is no limit."""
         ends = self.find_ends()
-        if isinstance(ends, Answer):
+        if isinstance(ends, Result):
             return ends
         if mixed := self._mixed_units(ends):
             return mixed
@@ -81,11 +87,11 @@ class EndSampler:
         question = self._engine.question
         bad = ends.high if good == ends.low else ends.low
         expectation = Expectation(good=good, bad=bad)
-        rules = replace(question.rules, limit=limit)
-        self._engine.question = replace(question, rules=rules, expectation=expectation)
+        criteria = replace(question.criteria, limit=limit)
+        self._engine.question = replace(question, criteria=criteria, expectation=expectation)
         return expectation
 
-    def find_ends(self) -> Ends | Answer:
+    def find_ends(self) -> SampledEnds | Result:
         """Go inward from both sides, in growing steps, to candidates that can be measured."""
         said = self._setting.expectation
         last = len(self._setting.candidates) - 1
@@ -98,11 +104,11 @@ class EndSampler:
             self._engine.repeat([key for key in (low, high) if key not in self._engine.observed], 1)
             unmeasured = [key for key in (low, high) if not self.samples(key)]
             if not unmeasured:
-                return Ends(low=low, high=high, good=self._good(low, high))
+                return SampledEnds(low=low, high=high, good=self._good(low, high))
             passing = [key for key in unmeasured if self._passes(key)]
             if len(passing) == 2 or any(key in named for key in passing):
                 return self._no_such_metric(passing[0])
-            if unasked := [key for key in unmeasured if key in named or key in self._engine.broken]:
+            if unasked := [key for key in unmeasured if key in named or key in self._engine.errors]:
                 return self._unmeasured(unasked[0])
             if len(unmeasured) == 1:  # a step beyond the other one goes halfway to it instead
                 most = max(1, (high - low) // 2)
@@ -113,7 +119,7 @@ class EndSampler:
                 high, step_high = high - step_high, step_high * 2
         return self._unmeasured(unmeasured[-1])
 
-    def choose_unit(self, ends: Ends) -> None:
+    def choose_unit(self, ends: SampledEnds) -> None:
         """Have times compared as ratios; the runs that told that it is one were without a reference."""
         engine = self._engine
         runs = [run for key in (ends.low, ends.high) for run in engine.observed[key]]
@@ -123,10 +129,10 @@ class EndSampler:
             self._unit = RATIO
             self.reference = ends.low if ends.good is None else ends.good
             spec = self._setting.candidates[self.reference].spec
-            engine.ask_anew(replace(engine.question, measuring=Measuring(reference=spec)))
+            engine.ask_anew(replace(engine.question, sampling=SamplingMode(reference=spec)))
             self._recall()
         limit = Limit(metric=self._aim.metric, unit=self._unit)
-        engine.question = replace(engine.question, rules=replace(engine.question.rules, limit=limit))
+        engine.question = replace(engine.question, criteria=replace(engine.question.criteria, limit=limit))
 
     def sample(self, keys: tuple[int, ...], count: int) -> None:
         """Have at least `count` samples of each; a run that fails, or its reference's, is none."""
@@ -137,11 +143,11 @@ class EndSampler:
 
     def _missing(self, keys: tuple[int, ...], count: int) -> dict[int, int]:
         """How many samples are missing of each; what was run in vain again and again is given up."""
-        asked = (key for key in keys if key not in self._engine.broken and self._vain[key] < _TRIES)
+        asked = (key for key in keys if key not in self._engine.errors and self._vain[key] < _TRIES)
         missing = {key: count - len(self.samples(key)) for key in asked}
         return {key: more for key, more in missing.items() if more > 0}
 
-    def _compare(self, ends: Ends) -> Comparison:
+    def _compare(self, ends: SampledEnds) -> Comparison:
         """Sample both ends until they are apart, or the budget is spent."""
         begun, budget = time.monotonic(), self._plan.budget
         keys = (ends.low, ends.high)
@@ -162,22 +168,22 @@ class EndSampler:
         # Half of it: ends that are just apart leave a search that needs as much again.
         return budget.is_spent(2 * self._engine.made, 2 * (time.monotonic() - begun))
 
-    def _limit(self, ends: Ends, compared: Comparison) -> tuple[Limit | None, int]:
+    def _limit(self, ends: SampledEnds, compared: Comparison) -> tuple[Limit | None, int]:
         """The limit, None where there can be none, and which end is good."""
-        aim, empty = self._aim, Limit(metric=self._aim.metric, unit=self._unit)
+        limit_search, empty = self._aim, Limit(metric=self._aim.metric, unit=self._unit)
         good = ends.low if ends.good is None else ends.good
         level = median(self.samples(good)) if self.samples(good) else 0.0
-        if level == 0 and (aim.above is not None or aim.below is not None):
+        if level == 0 and (limit_search.above is not None or limit_search.below is not None):
             return None, good  # a share of nothing
-        if aim.above is not None:
-            return replace(empty, above=level + abs(level) * aim.above), good
-        if aim.below is not None:
-            return replace(empty, below=level - abs(level) * aim.below), good
+        if limit_search.above is not None:
+            return replace(empty, above=level + abs(level) * limit_search.above), good
+        if limit_search.below is not None:
+            return replace(empty, below=level - abs(level) * limit_search.below), good
         if not compared.is_apart:
             return None, good
         old, new = self.samples(ends.low), self.samples(ends.high)
         are_ratios = self._unit == RATIO and min(median(old), median(new)) > 0
-        between = sampling.limit_between(old, new, are_ratios=are_ratios)
+        between = sampling.threshold_between(old, new, are_ratios=are_ratios)
         if ends.good is None:  # more is worse, unless somebody says otherwise
             good = ends.low if between.is_new_above else ends.high
         is_worse_above = between.is_new_above == (good == ends.low)
@@ -185,7 +191,7 @@ class EndSampler:
             return replace(empty, above=between.value), good
         return replace(empty, below=between.value), good
 
-    def _tell(self, ends: Ends, limit: Limit | None) -> None:
+    def _tell(self, ends: SampledEnds, limit: Limit | None) -> None:
         self._engine.emit(
             events.EndsSampled(
                 metric=self._aim.metric,
@@ -212,16 +218,16 @@ class EndSampler:
 
     def samples(self, key: int) -> tuple[float, ...]:
         """The samples of a candidate so far, as they are compared."""
-        return values(self._engine.observed.get(key, ()), self._engine.question.rules)
+        return values(self._engine.observed.get(key, ()), self._engine.question.criteria)
 
-    def _cannot_tell(self, ends: Ends, compared: Comparison) -> Answer:
+    def _cannot_tell(self, ends: SampledEnds, compared: Comparison) -> Result:
         """Both samples, in words: nothing can be said of what lies between two ends that look alike."""
         limit = Limit(metric=self._aim.metric, unit=self._unit)
         if empty := [key for key in (ends.low, ends.high) if not self.samples(key)]:
             return self._unmeasured(empty[0])
         if self._aim.above is not None or self._aim.below is not None:
-            return Answer(
-                kind=AnswerKind.NOT_ASKED,
+            return Result(
+                kind=ResultKind.NOT_ASKED,
                 message=f"`{self._aim.metric}` is {limit.show(0.0)} at the good end: "
                 "a share of that is no limit",
                 hint="give one in units of the metric, or none",
@@ -233,8 +239,8 @@ class EndSampler:
             "these ends differ by less than counts" if compared.is_shown else "cannot tell these ends apart"
         )
         more = "" if compared.is_shown else "more samples may tell (`--budget`), "
-        return Answer(
-            kind=AnswerKind.INCONCLUSIVE,
+        return Result(
+            kind=ResultKind.INCONCLUSIVE,
             message=f"{told}: `{self._aim.metric}` is {' and '.join(sides)}; "
             f"rank test p = {rank_sum(*map(self.samples, (ends.low, ends.high))):.2g}, "
             f"difference {difference}, smallest that counts {show(self._aim.effect, '%')}",
@@ -251,15 +257,15 @@ class EndSampler:
             f"{limit.show(min(samples))} to {limit.show(max(samples))})"
         )
 
-    def _mixed_units(self, ends: Ends) -> Answer | None:
+    def _mixed_units(self, ends: SampledEnds) -> Result | None:
         """Numbers of which only some say their unit cannot be compared."""
         metric, observed = self._aim.metric, self._engine.observed
         units = {unit_of(observed[key], metric) for key in (ends.low, ends.high)}
         if len(units) == 1:
             return None
         told = " and ".join(f"in {unit}" if unit else "without a unit" for unit in sorted(units))
-        return Answer(
-            kind=AnswerKind.NOT_ASKED,
+        return Result(
+            kind=ResultKind.NOT_ASKED,
             message=f"the ends report `{metric}` {told}",
             hint="have the probe report it with one unit on every release",
         )
@@ -267,26 +273,26 @@ class EndSampler:
     def _passes(self, key: int) -> bool:
         return any(run.outcome is Outcome.PASSED for run in self._engine.observed.get(key, ()))
 
-    def _no_such_metric(self, key: int) -> Answer:
+    def _no_such_metric(self, key: int) -> Result:
         """The probe passed, and reports something else, nothing, or what cannot be read."""
         problems = (run.signature for run in self._engine.observed[key] if run.outcome is Outcome.PASSED)
         problem = next((f": {sign.shown}" for sign in problems if sign), "")
         wanted = f"`{self._aim.metric}` on {self._setting.labels[key]}{problem}"
         reported = {name for run in self._engine.observed[key] for name in run.metrics}
         what = listing((f"`{name}`" for name in sorted(reported)), most=9) or "none there"
-        return Answer(
-            kind=AnswerKind.NOT_ASKED,
+        return Result(
+            kind=ResultKind.NOT_ASKED,
             message=f"the probe reports no metric {wanted}",
             hint=f"it reports {what}; {listing(f'`{name}`' for name in BUILT_IN)} are measured of every run",
         )
 
-    def _unmeasured(self, key: int) -> Answer:
+    def _unmeasured(self, key: int) -> Result:
         label = self._setting.labels[key]
-        runs = (*self._engine.observed.get(key, ()), *filter(None, [self._engine.broken.get(key)]))
+        runs = (*self._engine.observed.get(key, ()), *filter(None, [self._engine.errors.get(key)]))
         shown = next((run.signature.shown for run in runs if run.signature), None)
         why = shown or f"the probe reports no metric `{self._aim.metric}`"
-        return Answer(
-            kind=AnswerKind.INCONCLUSIVE,
+        return Result(
+            kind=ResultKind.INCONCLUSIVE,
             message=f"{label} cannot be measured: {why}",
             hint="the ends have to pass and to report the metric; name others with `--good` and `--bad`, "
             "another `--metric`, or another `--python`",

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, Cancelled
 from bisect_asgi.core.model import Step, Trial, TrialRequest
-from bisect_asgi.core.search.lookahead import MOST, width
+from bisect_asgi.core.search.lookahead import MOST_PER_CORE, parallel_trials
 from bisect_asgi.core.services import Prepare
 
 _MOSTLY, _DOMINATES = 0.5, 0.75
@@ -22,7 +22,7 @@ _COMPUTING = {Step.RESOLVE: 0.5, Step.DOWNLOAD: 0.5, Step.BUILD: 1.0, Step.LINK:
 """How much of each step keeps a processor busy, roughly; what a run computes is known from itself."""
 
 
-class Preparing:
+class Prebuilder:
     """Builds environments ahead.
 
     Args:
@@ -43,8 +43,8 @@ class Preparing:
         self._executor = executor
         self._emit = emit
         self._clock = clock
-        self._flights: dict[int, tuple[Future[dict[Step, float]], Lifeline, list[float]]] = {}
-        self._launching: Lifeline | None = None
+        self._flights: dict[int, tuple[Future[dict[Step, float]], CancelToken, list[float]]] = {}
+        self._launching: CancelToken | None = None
         self.begun: set[int] = set()
         """Candidates whose environments are there, or on their way."""
 
@@ -59,23 +59,23 @@ class Preparing:
             self._start(request)
 
     def _start(self, request: TrialRequest) -> None:
-        lifeline, ended = Lifeline(), list[float]()
+        token, ended = CancelToken(), list[float]()
         self._emit(events.PreparationStarted(key=request.key, at_s=self._clock()))
-        self._launching = lifeline  # an interrupt may keep it from being written down
-        future = self._executor.submit(self._prepare, request, lifeline)
-        self._flights[request.key] = (future, lifeline, ended)
+        self._launching = token  # an interrupt may keep it from being written down
+        future = self._executor.submit(self._prepare, request, token)
+        self._flights[request.key] = (future, token, ended)
         self._launching = None
         self.begun.add(request.key)
         future.add_done_callback(lambda _: ended.append(self._clock()))
 
     def settle(self, is_wanted: Callable[[int], bool]) -> None:
         """Take note of those that are there, and stop those that are not wanted any more."""
-        for key, (future, lifeline, ended) in list(self._flights.items()):
+        for key, (future, token, ended) in list(self._flights.items()):
             if future.done():
                 self._end(key, steps=_steps(future), at_s=ended[0] if ended else self._clock())
             elif not is_wanted(key):
                 future.cancel()
-                lifeline.cancel()
+                token.cancel()
                 self.begun.discard(key)
                 self._end(key, steps={}, at_s=self._clock(), is_cancelled=True)
 
@@ -117,7 +117,7 @@ def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
         return cores
     run_s = sum(trial.steps.get(Step.RUN, 0.0) for trial in trials)
     is_probe = run_s > _DOMINATES * sum(map(_seconds, trials))
-    return max(cores, min(width(cores, share), MOST * cores if is_probe else 2 * cores))
+    return max(cores, min(parallel_trials(cores, share), MOST_PER_CORE * cores if is_probe else 2 * cores))
 
 
 def idle_places(cores: int, trials: Sequence[Trial]) -> int:

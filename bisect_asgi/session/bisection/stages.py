@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 
 from bisect_asgi import __version__
 from bisect_asgi.core import answers, events
-from bisect_asgi.core.answers import Answer
+from bisect_asgi.core.answers import Result
 from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.model import Trial
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.services import Emit, World
 from bisect_asgi.session.axes import axis_of
-from bisect_asgi.session.axes.base import Setting
-from bisect_asgi.session.bisection.search import Hunt, announce, find, open_engine
+from bisect_asgi.session.axes.base import SearchSpace
+from bisect_asgi.session.bisection.search import SearchResult, announce, open_engine, run_search
 
 
 class Stages:
@@ -30,17 +30,17 @@ class Stages:
         """Return the next stage's number and what its events are told to."""
         self.count += 1
         stage = self.count
-        return stage, lambda event: self.emit(events.Staged(stage=stage, event=event))
+        return stage, lambda event: self.emit(events.StageEvent(stage=stage, event=event))
 
     def hunt(
         self,
         plan: Plan,
         world: World,
         *,
-        setting: Setting | None = None,
+        space: SearchSpace | None = None,
         context: str | None = None,
         ends: Sequence[Trial] = (),
-    ) -> Hunt:
+    ) -> SearchResult:
         """Do one whole search as a stage.
 
         Args:
@@ -54,12 +54,12 @@ class Stages:
         stage, emit = self.open()
         emit(started(plan, context=context))
         with ending(emit) as end:
-            setting = setting or axis_of(plan).prepare(plan, world)
-            announce(setting, emit)
-            engine = open_engine(plan, setting, world, emit, stage=stage)
-            for key, trial in zip((0, len(setting.candidates) - 1), ends, strict=False):
+            space = space or axis_of(plan).prepare(plan, world)
+            announce(space, emit)
+            engine = open_engine(plan, space, world, emit, stage=stage)
+            for key, trial in zip((0, len(space.candidates) - 1), ends, strict=False):
                 engine.seed(key, trial)
-            hunt = find(plan, setting, engine, world)
+            hunt = run_search(plan, space, engine, world)
             end(hunt.answer)
         return hunt
 
@@ -88,8 +88,8 @@ def started(
         subject="" if noun else axis.subject(plan),
         noun=noun or axis.noun,
         context=axis.context(plan) if context is None else context,
-        metric=plan.rules.metric,
-        limit=plan.rules.limit.bound if plan.rules.limit else "",
+        metric=plan.criteria.metric,
+        limit=plan.criteria.limit.bound if plan.criteria.limit else "",
         served=plan.probe.served is not None,
         check_options=plan.check_options(),
         term_old=plan.term_old,
@@ -99,7 +99,7 @@ def started(
 
 
 @contextmanager
-def ending(emit: Emit) -> Iterator[Callable[[Answer], None]]:
+def ending(emit: Emit) -> Iterator[Callable[[Result], None]]:
     """Have a run or a stage end with an answer, also when an error or an interrupt ends it.
 
     Gives what tells the answer, the first that is given; what is raised inside is told as one, and goes on.
@@ -107,7 +107,7 @@ def ending(emit: Emit) -> Iterator[Callable[[Answer], None]]:
     begun = time.monotonic()
     is_open = True
 
-    def end(answer: Answer) -> None:
+    def end(answer: Result) -> None:
         nonlocal is_open
         if is_open:
             emit(answer.event(elapsed_s=time.monotonic() - begun))
@@ -116,7 +116,7 @@ def ending(emit: Emit) -> Iterator[Callable[[Answer], None]]:
     try:
         yield end
     except BisectError as error:
-        end(Answer(kind=answers.kind_of(error), message=str(error), hint=error.hint))
+        end(Result(kind=answers.kind_of(error), message=str(error), hint=error.hint))
         raise
     except KeyboardInterrupt:
         end(answers.INTERRUPTED)

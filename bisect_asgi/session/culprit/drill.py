@@ -19,15 +19,15 @@ from bisect_asgi.core.plan.plan import COMMITS, Plan
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.services import Repository, World
 from bisect_asgi.session.axes import commits
-from bisect_asgi.session.axes.base import Setting
-from bisect_asgi.session.bisection.search import Hunt
+from bisect_asgi.session.axes.base import SearchSpace
+from bisect_asgi.session.bisection.search import SearchResult
 from bisect_asgi.session.bisection.stages import Stages
 from bisect_asgi.session.culprit.compare import compare_releases
 
 _SAYING_NAMES = ("pyproject.toml", "setup.cfg", "setup.py")
 
 
-class Carrier(Struct, frozen=True, kw_only=True):
+class DrillTarget(Struct, frozen=True, kw_only=True):
     """A distribution below which nothing carries the change, and the two versions of it that differ."""
 
     move: Move
@@ -44,7 +44,7 @@ class Carrier(Struct, frozen=True, kw_only=True):
         return self.move.old is not None and self.move.new is not None
 
 
-def go_into(carrier: Carrier, plan: Plan, world: World, stages: Stages) -> None:
+def go_into(carrier: DrillTarget, plan: Plan, world: World, stages: Stages) -> None:
     """Compare what carries the change with what it was before; go into its commits, where that is wanted.
 
     Raises:
@@ -64,7 +64,7 @@ def go_into(carrier: Carrier, plan: Plan, world: World, stages: Stages) -> None:
         _drill(drill_plan(plan, carrier, where), world, stages)
     elif plan.drill:
         text = f"{carrier.move.name} links to no repository that is known: name it by `--repo`"
-        stages.emit(events.Noted(text=text))
+        stages.emit(events.Note(text=text))
 
 
 def is_of(repository: Repository, move: Move) -> bool:
@@ -95,7 +95,7 @@ def _drill(plan: Plan, world: World, stages: Stages) -> None:
         return
 
 
-def drill_plan(plan: Plan, carrier: Carrier, repository: str) -> Plan:
+def drill_plan(plan: Plan, carrier: DrillTarget, repository: str) -> Plan:
     """The plan of the search between the carrier's two releases, in its repository."""
     old, new = carrier.move.old, carrier.move.new
     good, bad = (old, new) if carrier.new_is is Outcome.FAILED else (new, old)
@@ -116,12 +116,12 @@ def drill_plan(plan: Plan, carrier: Carrier, repository: str) -> Plan:
     )
 
 
-def command(plan: Plan, carrier: Carrier, repository: str | None) -> str:
+def command(plan: Plan, carrier: DrillTarget, repository: str | None) -> str:
     """The command that does the same by itself."""
     drilled = drill_plan(plan, carrier, repository or "PATH|URL")
     words = ["bisect-asgi", drilled.named, "--over", COMMITS, "--repo", repository or "PATH|URL"]
     words += ["--good", drilled.good or "", "--bad", drilled.bad or "", "--python", carrier.interpreter.short]
-    words += ["--any-failure"] if plan.rules.any_failure else []
+    words += ["--any-failure"] if plan.criteria.any_failure else []
     words += [] if plan.first_parent else ["--every-commit"]
     return " ".join([*map(shlex.quote, words), *drilled.check_options()])
 
@@ -129,26 +129,26 @@ def command(plan: Plan, carrier: Carrier, repository: str | None) -> str:
 _DEEPEST = 6
 
 
-def go_into_merges(plan: Plan, hunt: Hunt, world: World, stages: Stages) -> None:
+def go_into_merges(plan: Plan, hunt: SearchResult, world: World, stages: Stages) -> None:
     """Search along the line that the found commit merged, if it is a merge, and on into merges there."""
     for _ in range(_DEEPEST):
         merge = _found_commit(hunt)
         if merge is None:
             return
-        setting = _merged(merge, hunt.setting, world)
-        if setting is None:
+        space = _merged(merge, hunt.space, world)
+        if space is None:
             return
-        hunt = stages.hunt(plan, world, setting=setting, context=f"merged by {merge.sha[:10]}")
+        hunt = stages.hunt(plan, world, space=space, context=f"merged by {merge.sha[:10]}")
 
 
-def _found_commit(hunt: Hunt) -> Commit | None:
+def _found_commit(hunt: SearchResult) -> Commit | None:
     found = hunt.answer.found
     if found is None or found.skipped:
         return None
-    return hunt.setting.candidates[found.high].spec.commit
+    return hunt.space.candidates[found.high].spec.commit
 
 
-def _merged(merge: Commit, setting: Setting, world: World) -> Setting | None:
+def _merged(merge: Commit, space: SearchSpace, world: World) -> SearchSpace | None:
     """The line that a commit merged, as candidates; None: it merged none, or one commit alone."""
     repository = world.repository(merge.repository)
     parents = repository.parents(merge.sha)
@@ -157,9 +157,9 @@ def _merged(merge: Commit, setting: Setting, world: World) -> Setting | None:
     history = repository.commits(parents[0], parents[1], project=merge.project, first_parent=True)
     if len(history.commits) < 2:
         return None
-    like = next(each.spec for each in setting.candidates if each.spec.commit == merge)
+    like = next(each.spec for each in space.candidates if each.spec.commit == merge)
     candidates = commits.candidates(history.commits, lambda commit: replace(like, commit=commit))
     last = len(candidates) - 1
-    good_first = setting.expectation.good == 0
+    good_first = space.expectation.good == 0
     ends = Expectation(good=0, bad=last) if good_first else Expectation(good=last, bad=0)
-    return replace(setting, candidates=candidates, expectation=ends, notes=())
+    return replace(space, candidates=candidates, expectation=ends, notes=())

@@ -11,10 +11,10 @@ from __future__ import annotations
 from bisect_asgi.core import answers, events
 from bisect_asgi.core.culprit.ddmin import Mix
 from bisect_asgi.core.culprit.investigate import Culprit, CulpritSet
-from bisect_asgi.core.culprit.mixes import Side, label, varied
+from bisect_asgi.core.culprit.mixes import BoundarySide, label, varied
 from bisect_asgi.core.culprit.requirements import required
 from bisect_asgi.core.errors import BisectError, UsageError
-from bisect_asgi.core.events import AnswerKind, Explained, ShownSet
+from bisect_asgi.core.events import Explained, ResultKind, ShownSet
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Candidate, CulpritKind, Distribution, Move, Outcome, Verdict
@@ -24,17 +24,17 @@ from bisect_asgi.core.releases.select import Selection, upgrades
 from bisect_asgi.core.services import World
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session.axes import axis_of
-from bisect_asgi.session.axes.base import Setting
-from bisect_asgi.session.bisection.search import Hunt
+from bisect_asgi.session.axes.base import SearchSpace
+from bisect_asgi.session.bisection.search import SearchResult
 from bisect_asgi.session.bisection.stages import Stages, ending, started
-from bisect_asgi.session.culprit.drill import Carrier
-from bisect_asgi.session.culprit.mixing import Boundary, Mixing
+from bisect_asgi.session.culprit.drill import DrillTarget
+from bisect_asgi.session.culprit.mixing import BoundarySides, Mixing
 
 _DEEPEST = 6
 """So many boundaries below each other are explained."""
 
 
-def explain(hunt: Hunt, world: World, stages: Stages) -> tuple[Carrier, ...]:
+def explain(hunt: SearchResult, world: World, stages: Stages) -> tuple[DrillTarget, ...]:
     """Find out what carries the change that was found, tell it, and return what changed in the end."""
     plan = hunt.plan
     boundary = boundary_of(plan, hunt)
@@ -49,20 +49,20 @@ def explain(hunt: Hunt, world: World, stages: Stages) -> tuple[Carrier, ...]:
     return tuple(explainer.carriers)
 
 
-def boundary_of(plan: Plan, hunt: Hunt) -> Boundary | None:
+def boundary_of(plan: Plan, hunt: SearchResult) -> BoundarySides | None:
     """The boundary that was found; None where an environment is not known."""
     found, engine = hunt.answer.found, hunt.engine
     if found is None or found.skipped:
         return None
     subject = axis_of(plan).subject(plan)
     sides = [
-        _side(hunt, key, f"{subject} {hunt.setting.labels[key]}".strip()) for key in (found.low, found.high)
+        _side(hunt, key, f"{subject} {hunt.space.labels[key]}".strip()) for key in (found.low, found.high)
     ]
     old, new = sides
     if old is None or new is None:
         return None
     judgement = engine.judgement()
-    return Boundary(
+    return BoundarySides(
         package=None if plan.over in (DATE, LOCKS) else subject,
         old=old,
         new=new,
@@ -80,11 +80,13 @@ def _seen(judgement: Judgement, side: Verdict) -> Tally:
     )
 
 
-def _side(hunt: Hunt, key: int, label: str) -> Side | None:
+def _side(hunt: SearchResult, key: int, label: str) -> BoundarySide | None:
     environment = hunt.engine.environments.get(key)
     if environment is None:
         return None
-    return Side(label=label, spec=hunt.setting.candidates[key].spec, distributions=environment.distributions)
+    return BoundarySide(
+        label=label, spec=hunt.space.candidates[key].spec, distributions=environment.distributions
+    )
 
 
 class Explainer:
@@ -94,10 +96,10 @@ class Explainer:
         self._plan = plan
         self._world = world
         self._stages = stages
-        self.carriers: list[Carrier] = []
+        self.carriers: list[DrillTarget] = []
         """What was found below which nothing carries the change."""
 
-    def explain(self, boundary: Boundary, *, depth: int = 0, is_further: bool = False) -> None:
+    def explain(self, boundary: BoundarySides, *, depth: int = 0, is_further: bool = False) -> None:
         """Tell what carries the change across `boundary`, and go on down.
 
         `is_further`: it is what is left once what was found before is taken back, and fails otherwise.
@@ -120,7 +122,7 @@ class Explainer:
         if rest:
             self.explain(rest, depth=depth + 1, is_further=True)
 
-    def take(self, boundary: Boundary) -> None:
+    def take(self, boundary: BoundarySides) -> None:
         """Take the package for what carries the change, untried: somebody wants no more than its commits."""
         for move in boundary.moves:
             if move.name == boundary.package:
@@ -129,7 +131,7 @@ class Explainer:
     def _tell(self, told: Explained) -> None:
         self._stages.emit(replace(told, stages_before=self._stages.count))
 
-    def _carries(self, boundary: Boundary, move: Move) -> None:
+    def _carries(self, boundary: BoundarySides, move: Move) -> None:
         """Keep a distribution below which nothing is known to carry the change."""
         failing = boundary.known[1 if boundary.new_is is Outcome.FAILED else 0]
         base = {d.name: d.version for d in boundary.old.distributions}
@@ -137,7 +139,7 @@ class Explainer:
         asked = everything if self._plan.over == LOCKS else asked_for(self._plan)
         held = [f"{text}=={base[name]}" for name, text in asked.items() if name in base and name != move.name]
         self.carriers.append(
-            Carrier(
+            DrillTarget(
                 move=move,
                 new_is=boundary.new_is,
                 interpreter=boundary.new.spec.interpreter,
@@ -146,7 +148,7 @@ class Explainer:
             )
         )
 
-    def _culprit(self, boundary: Boundary) -> tuple[Explained, Mixing | None, Boundary | None]:
+    def _culprit(self, boundary: BoundarySides) -> tuple[Explained, Mixing | None, BoundarySides | None]:
         differing = boundary.moves
         if not differing:
             problem = "the same versions are installed on both sides, from other files"
@@ -162,10 +164,10 @@ class Explainer:
             culprit = mixing.find()
             is_one_of_all = self._plan.over == LOCKS and not mixing.problem
             rest = mixing.rest(culprit) if is_one_of_all else None
-            end(answers.Answer(kind=AnswerKind.FOUND))
+            end(answers.Result(kind=ResultKind.FOUND))
         return self._told(boundary, mixing, culprit, stage), mixing, rest
 
-    def _told(self, boundary: Boundary, mixing: Mixing, culprit: Culprit, stage: int) -> Explained:
+    def _told(self, boundary: BoundarySides, mixing: Mixing, culprit: Culprit, stage: int) -> Explained:
         if mixing.problem:
             unclear = _explained(boundary, CulpritKind.UNCLEAR, (), problem=mixing.problem)
             return replace(unclear, tried_in=stage)
@@ -178,20 +180,20 @@ class Explainer:
             decisive=(0, 1, *mixing.decisive(culprit)),
         )
 
-    def _shown(self, boundary: Boundary, mixing: Mixing, shown: CulpritSet) -> ShownSet:
+    def _shown(self, boundary: BoundarySides, mixing: Mixing, shown: CulpritSet) -> ShownSet:
         environment = markers_of(boundary.new.spec.interpreter)
         own = mixing.requires_new.get(boundary.package or "", ())
         moved = tuple(move for move in boundary.moves if move.name in shown.mix)
         return ShownSet(
             moved=moved,
-            along=tuple(move for move in boundary.moves if move.name in shown.along),
+            pulled_in=tuple(move for move in boundary.moves if move.name in shown.pulled_in),
             doubtful=tuple(sorted(shown.doubtful)),
             is_cut_short=shown.is_cut_short,
             required=required(own, moved[0], environment) if len(moved) == 1 else "",
         )
 
     def _descend(
-        self, boundary: Boundary, mixing: Mixing | None, shown: ShownSet, move: Move, depth: int
+        self, boundary: BoundarySides, mixing: Mixing | None, shown: ShownSet, move: Move, depth: int
     ) -> bool:
         """Search along the releases of one distribution, with everything else of its set as it is.
 
@@ -205,31 +207,31 @@ class Explainer:
         if len(between.kept) < (2 if mixing else 3):
             return False
         plan = replace(self._plan, over=move.name, good=None, bad=None, all_changes=False)
-        setting = _along(boundary, rest, move.name, between)
+        space = _along(boundary, rest, move.name, between)
         try:
             base = label(boundary.old, boundary.new, rest)
             hunt = self._stages.hunt(
-                plan, self._world, setting=setting, context=f"in the environment of {base}", ends=ends
+                plan, self._world, space=space, context=f"in the environment of {base}", ends=ends
             )
         except BisectError:  # told as the stage's end; what was shown above stands
             return False
         below = boundary_of(plan, hunt)
-        if below is None or hunt.answer.kind is not AnswerKind.FOUND:
+        if below is None or hunt.answer.kind is not ResultKind.FOUND:
             return False
         self.explain(below, depth=depth + 1)
         return True
 
-    def _between(self, move: Move, boundary: Boundary) -> Selection:
+    def _between(self, move: Move, boundary: BoundarySides) -> Selection:
         """The releases from a distribution's old version up to its new one; none where it was added."""
-        usable = self._world.usable(boundary.new.spec.interpreter)
+        target = self._world.target(boundary.new.spec.interpreter)
         try:
             every = self._world.releases_of(move.name)
         except UsageError:  # it is on no index: installed from a folder or an address
             every = ()
-        return upgrades(move, every, usable, pre=self._plan.pre, yanked=self._plan.yanked)
+        return upgrades(move, every, target, pre=self._plan.pre, yanked=self._plan.yanked)
 
 
-def _along(boundary: Boundary, rest: Mix, name: str, selection: Selection) -> Setting:
+def _along(boundary: BoundarySides, rest: Mix, name: str, selection: Selection) -> SearchSpace:
     """The releases of one distribution, in the older side's environment with `rest` as on the newer side."""
     last = len(selection.kept) - 1
     candidates = (
@@ -241,16 +243,16 @@ def _along(boundary: Boundary, rest: Mix, name: str, selection: Selection) -> Se
         for release in selection.kept
     )
     ends = (0, last) if boundary.new_is is Outcome.FAILED else (last, 0)
-    return Setting(
+    return SearchSpace(
         choice=None,
         candidates=tuple(candidates),
         expectation=Expectation(good=ends[0], bad=ends[1]),
-        left_out=selection.left_out,
+        excluded=selection.excluded,
     )
 
 
 def _explained(
-    boundary: Boundary, kind: CulpritKind, sets: tuple[ShownSet, ...], problem: str = ""
+    boundary: BoundarySides, kind: CulpritKind, sets: tuple[ShownSet, ...], problem: str = ""
 ) -> Explained:
     return Explained(
         package=boundary.package,

@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bisect_asgi.core import events
-from bisect_asgi.core.culprit.ddmin import Mix, Wanted
+from bisect_asgi.core.culprit.ddmin import Mix, NextTests
 from bisect_asgi.core.culprit.investigate import (
     Culprit,
+    MixOutcome,
+    NextStrictTests,
     Suspects,
-    Trialled,
-    WantedStrictly,
     cross_check,
     investigate,
 )
-from bisect_asgi.core.culprit.mixes import Side, drawn, label, mixed, moves
+from bisect_asgi.core.culprit.mixes import BoundarySide, drawn, label, mixed, moves
 from bisect_asgi.core.culprit.requirements import groups
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.judge.judge import Expectation
@@ -34,7 +34,7 @@ from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.services import Emit, World
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing, plural
-from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.base import SearchSpace
 from bisect_asgi.session.bisection.search import listed, open_engine
 
 _FEW = 3
@@ -45,13 +45,13 @@ _MOST_RUNS = 40
 """So often a mix is run at most to find out on which side it is, where runs contradict each other."""
 
 
-class Boundary(Struct, frozen=True, kw_only=True):
+class BoundarySides(Struct, frozen=True, kw_only=True):
     """Two environments that answer differently, with what was seen in each."""
 
     package: str | None
     """What moved on purpose between them; None where everything moved at once."""
-    old: Side
-    new: Side
+    old: BoundarySide
+    new: BoundarySide
     known: tuple[Trial, Trial]
     new_is: Outcome
     seen: tuple[Tally, Tally] = (Tally(), Tally())
@@ -75,14 +75,14 @@ class Mixing:
         emit: told the stage's events; `stage` is its number.
     """
 
-    def __init__(self, boundary: Boundary, plan: Plan, world: World, emit: Emit, *, stage: int) -> None:
+    def __init__(self, boundary: BoundarySides, plan: Plan, world: World, emit: Emit, *, stage: int) -> None:
         self._boundary = boundary
         self.old, self.new = boundary.old, boundary.new
         self._plan = plan
         self._emit = emit
         self._candidates = [Candidate(label=side.label, spec=side.spec) for side in (self.old, self.new)]
-        setting = Setting(choice=None, candidates=tuple(self._candidates), expectation=boundary.expectation)
-        self.engine = open_engine(plan, setting, world, emit, stage=stage)
+        space = SearchSpace(choice=None, candidates=tuple(self._candidates), expectation=boundary.expectation)
+        self.engine = open_engine(plan, space, world, emit, stage=stage)
         self._recall = world.recall
         self._keys: dict[tuple[Mix, bool], int] = {}
         old_known, new_known = (trial.environment for trial in boundary.known)
@@ -112,11 +112,11 @@ class Mixing:
         while True:
             step = investigate(self.suspects, self._told())
             tried = len(self._keys)
-            if isinstance(step, Wanted):
+            if isinstance(step, NextTests):
                 mixes = step.mixes[: self._plan.jobs]
                 self._run([(mix, False) for mix in mixes])
                 self._run([(mix, True) for mix in mixes if self._drawn(mix) & mix])
-            elif isinstance(step, WantedStrictly):
+            elif isinstance(step, NextStrictTests):
                 self._run([(mix, False) for mix in step.mixes])
                 self._run([(mix, True) for mix in step.mixes])
             elif unrun := self._unrun(step):
@@ -130,19 +130,19 @@ class Mixing:
             if len(self._keys) == tried:
                 raise RuntimeError(f"the same mixes are wanted again: {step}")
 
-    def rest(self, culprit: Culprit) -> Boundary | None:
+    def rest(self, culprit: Culprit) -> BoundarySides | None:
         """What is left with every set taken back, where that fails for another reason; None: it does not."""
         taken = frozenset[str]().union(*(shown.mix for shown in culprit.sets))
         mix = frozenset[str]().union(*self.suspects.groups) - taken
         key = self._counted(mix)
         ruling = self.engine.judgement().rulings.get(key) if key is not None else None
-        if key is None or ruling is None or not ruling.different:
+        if key is None or ruling is None or not ruling.fails_differently:
             return None
         if unconfirmed := self._unconfirmed([key]):
             self._repeat(unconfirmed, self._plan.repeats)
         candidate, trial = self._candidates[key], self.engine.known(key)
         found = trial.environment.distributions if trial.environment else ()
-        new = Side(label=candidate.label, spec=candidate.spec, distributions=found)
+        new = BoundarySide(label=candidate.label, spec=candidate.spec, distributions=found)
         return replace(self._boundary, new=new, known=(self._boundary.known[0], trial))
 
     def known(self, mix: Mix) -> Trial | None:
@@ -162,25 +162,25 @@ class Mixing:
             removed=frozenset(move.name for move in differing if move.new is None),
         )
 
-    def _told(self) -> dict[Mix, Trialled]:
+    def _told(self) -> dict[Mix, MixOutcome]:
         """What the mixes showed so far, all of it ruled on afresh."""
-        told: dict[Mix, Trialled] = {}
+        told: dict[Mix, MixOutcome] = {}
         verdicts = self.engine.judgement().verdicts
         for (mix, strict), key in self._keys.items():
             if strict:
                 continue
             verdict, drawn_in = verdicts.get(key, Verdict.SKIP), self._drawn(mix)
-            along, back = drawn_in - mix, drawn_in & mix
+            pulled_in, back = drawn_in - mix, drawn_in & mix
             strictly = self._keys.get((mix, True))
             without = Verdict.SKIP if strictly is None else verdicts.get(strictly, Verdict.SKIP)
             if back:  # what was to be taken out came in again: it was another mix that ran
-                told[mix] = Trialled(verdict=without)
-                told.setdefault(mix - back, Trialled(verdict=verdict, along=along))
+                told[mix] = MixOutcome(verdict=without)
+                told.setdefault(mix - back, MixOutcome(verdict=verdict, pulled_in=pulled_in))
             elif without is Verdict.SKIP:
-                told[mix] = Trialled(verdict=verdict, along=along, is_strict=strictly is not None)
+                told[mix] = MixOutcome(verdict=verdict, pulled_in=pulled_in, is_strict=strictly is not None)
             else:
-                told[mix] = Trialled(verdict=without)
-                told.setdefault(mix | along, Trialled(verdict=verdict))
+                told[mix] = MixOutcome(verdict=without)
+                told.setdefault(mix | pulled_in, MixOutcome(verdict=verdict))
         return told
 
     def _unrun(self, culprit: Culprit) -> list[Mix]:
@@ -259,7 +259,7 @@ class Mixing:
         return sorted(self.engine.observed.keys() - self.engine.judgement().rulings.keys())
 
     def _check_broken(self) -> None:
-        for key, run in self.engine.broken.items():
+        for key, run in self.engine.errors.items():
             why = run.signature.shown if run.signature else "no reason"
             raise Unavailable(
                 f"nothing was learnt about {self._candidates[key].label}: {why}",
@@ -273,7 +273,7 @@ class Mixing:
             replace(listed(candidate), version=_with(candidate.label, names.get(key, ())))
             for key, candidate in enumerate(self._candidates)
         )
-        self._emit(events.CandidatesListed(candidates=tuple(every), left_out=(), grows=True))
+        self._emit(events.CandidatesListed(candidates=tuple(every), excluded=(), grows=True))
 
     def decisive(self, culprit: Culprit) -> tuple[int, ...]:
         """The runs that the answer rests on: the cross-check, each set, and each set without one member."""
@@ -281,10 +281,10 @@ class Mixing:
         mixes = [*cross_check(self.suspects, self._told())]
         for shown in culprit.sets:
             mixes += [shown.mix, *(shown.mix - {name} for name in shown.mix)]
-            mixes += [(shown.mix | shown.along) - {name} for name in shown.mix if shown.along]
+            mixes += [(shown.mix | shown.pulled_in) - {name} for name in shown.mix if shown.pulled_in]
         mixes.append(everything.difference(*(shown.mix for shown in culprit.sets)))
         keys = {self._counted(mix) for mix in mixes}
-        keys |= {self._keys.get((shown.mix, True)) for shown in culprit.sets if shown.along}
+        keys |= {self._keys.get((shown.mix, True)) for shown in culprit.sets if shown.pulled_in}
         return tuple(sorted(key for key in keys if key is not None and key in self.engine.observed))
 
     def _counted(self, mix: Mix) -> int | None:
@@ -301,5 +301,5 @@ def samples(runs: Sequence[Observation]) -> int:
     return sum(not run.is_warm_up for run in runs)
 
 
-def _with(label: str, along: Sequence[str]) -> str:
-    return f"{label}; {listing(along)} came along" if along else label
+def _with(label: str, pulled_in: Sequence[str]) -> str:
+    return f"{label}; {listing(pulled_in)} came along" if pulled_in else label

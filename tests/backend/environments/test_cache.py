@@ -27,7 +27,7 @@ from bisect_asgi.backend.environments.templates import NotProved
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core import codec
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter
 from bisect_asgi.core.records import replace
@@ -42,7 +42,7 @@ def a_spec(version: str = "1.0", *, interpreter: Interpreter = THIS_PYTHON) -> E
     return EnvironmentSpec(
         interpreter=interpreter,
         requirements=(f"demo=={version}",),
-        proves=Distribution(name="demo", version=version),
+        must_install=Distribution(name="demo", version=version),
     )
 
 
@@ -72,19 +72,19 @@ class Bench:
         )
 
     def resolve(self, spec: EnvironmentSpec) -> Resolution:
-        return self.resolver.resolve(spec, Lifeline())
+        return self.resolver.resolve(spec, CancelToken())
 
     def build(self, version: str = "1.0") -> str:
         """Build and let go; return the digest."""
         spec = a_spec(version)
         resolution = self.resolve(spec)
-        with self.cache.holding(resolution, spec, Lifeline()):
+        with self.cache.holding(resolution, spec, CancelToken()):
             return resolution.digest
 
     @contextmanager
     def holding(self, spec: EnvironmentSpec | None = None) -> Iterator[Environment]:
         spec = spec or a_spec()
-        with self.cache.holding(self.resolve(spec), spec, Lifeline()) as environment:
+        with self.cache.holding(self.resolve(spec), spec, CancelToken()) as environment:
             yield environment
 
     @property
@@ -139,12 +139,12 @@ def test_an_environment_is_built_once_and_then_reused_without_asking_anybody(ben
     bench.publish()
     spec = a_spec()
     resolution = bench.resolve(spec)
-    with bench.cache.holding(resolution, spec, Lifeline()) as first:
+    with bench.cache.holding(resolution, spec, CancelToken()) as first:
         marked = first.folder.stat().st_ino
     asked = len(bench.index.requests)
     bench.index.down = True
 
-    with bench.cache.holding(resolution, spec, Lifeline()) as second:
+    with bench.cache.holding(resolution, spec, CancelToken()) as second:
         assert second == first
         assert second.folder.stat().st_ino == marked
 
@@ -174,7 +174,7 @@ def test_the_oldest_and_the_newest_interpreter_of_this_machine_are_served(
     bench: Bench, tmp_path: Path, which: int
 ) -> None:
     found = interpreters.find_all(tmp_path / "interpreters")
-    interpreter = sorted((usable.interpreter for usable in found), key=lambda i: i.minor)[which]
+    interpreter = sorted((target.interpreter for target in found), key=lambda i: i.minor)[which]
     bench.publish()
 
     with bench.holding(a_spec(interpreter=interpreter)) as environment:
@@ -196,7 +196,7 @@ def publish_liar(index: LocalIndex) -> None:
 
 def test_an_environment_that_is_not_what_it_says_is_not_proved_and_not_kept(bench: Bench) -> None:
     bench.publish()
-    spec = replace(a_spec(), proves=Distribution(name="demo", version="2.0"))
+    spec = replace(a_spec(), must_install=Distribution(name="demo", version="2.0"))
 
     with pytest.raises(NotProved) as caught, bench.holding(spec):
         pass
@@ -208,7 +208,7 @@ def test_an_environment_that_is_not_what_it_says_is_not_proved_and_not_kept(benc
 
 def test_an_environment_without_the_candidate_is_not_proved(bench: Bench) -> None:
     bench.publish()
-    spec = replace(a_spec(), proves=Distribution(name="fastapi", version="1.0"))
+    spec = replace(a_spec(), must_install=Distribution(name="fastapi", version="1.0"))
 
     with pytest.raises(NotProved) as caught, bench.holding(spec):
         pass
@@ -228,7 +228,7 @@ def test_equal_versions_prove_each_other_however_they_are_written(
     bench: Bench, published: str, wanted: str
 ) -> None:
     bench.index.add_wheel("demo", published)
-    spec = replace(a_spec(published), proves=Distribution(name="demo", version=wanted))
+    spec = replace(a_spec(published), must_install=Distribution(name="demo", version=wanted))
 
     with bench.holding(spec) as environment:
         assert [distribution.name for distribution in environment.distributions] == ["demo"]
@@ -250,7 +250,7 @@ def test_a_file_that_changed_on_the_index_is_not_installed(bench: Bench) -> None
     resolution = bench.resolve(spec)
     bench.index.add_wheel("demo", "1.0", modules={"demo.py": "something_else = True\n"})
 
-    with pytest.raises(BuildFailed), bench.cache.holding(resolution, spec, Lifeline()):
+    with pytest.raises(BuildFailed), bench.cache.holding(resolution, spec, CancelToken()):
         pass
 
     assert bench.kept == set()
@@ -260,10 +260,10 @@ def test_a_cancelled_build_leaves_nothing(bench: Bench) -> None:
     bench.publish()
     spec = a_spec()
     resolution = bench.resolve(spec)
-    lifeline = Lifeline()
-    lifeline.cancel()
+    token = CancelToken()
+    token.cancel()
 
-    with pytest.raises(Cancelled), bench.cache.holding(resolution, spec, lifeline):
+    with pytest.raises(Cancelled), bench.cache.holding(resolution, spec, token):
         pass
 
     assert bench.kept == set()
@@ -275,7 +275,7 @@ def test_a_folder_that_cannot_be_written_is_told_with_its_path(bench: Bench) -> 
     resolution = bench.resolve(spec)
     (bench.folder / "building").write_text("a file stands where the folder should be")
 
-    with pytest.raises(Unavailable) as caught, bench.cache.holding(resolution, spec, Lifeline()):
+    with pytest.raises(Unavailable) as caught, bench.cache.holding(resolution, spec, CancelToken()):
         pass
 
     assert str(bench.folder) in str(caught.value)
@@ -286,14 +286,14 @@ def test_a_folder_that_cannot_be_written_is_told_with_its_path(bench: Bench) -> 
 HOLDER = """
 import sys
 from pathlib import Path
-from bisect_asgi import codec
-from bisect_asgi.environments.cache import EnvironmentCache
-from bisect_asgi.environments.resolution import Resolution, Resolver
-from bisect_asgi.environments.uv import Indexes, Uv
-from bisect_asgi.model import EnvironmentSpec
-from bisect_asgi.process import Lifeline
+from bisect_asgi.core import codec
+from bisect_asgi.backend.environments.cache import EnvironmentCache
+from bisect_asgi.backend.environments.resolve import Resolution, Resolver
+from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.core.model import EnvironmentSpec
+from bisect_asgi.core.cancel import CancelToken
 
-class Telling(Lifeline):
+class Telling(CancelToken):
     told = False
 
     def check(self):
@@ -385,7 +385,7 @@ def test_a_build_that_was_killed_leaves_nothing_that_is_taken_for_whole(bench: B
     psutil.wait_procs(below, timeout=PATIENCE_S)
 
     assert bench.kept == set()
-    with bench.cache.holding(resolution, spec, Lifeline()) as environment:
+    with bench.cache.holding(resolution, spec, CancelToken()) as environment:
         assert output(environment.bin / "python", "-c", "import demo; print(demo.__version__)") == "1.0"
     assert bench.kept == {resolution.digest}
 
@@ -430,7 +430,7 @@ def test_a_folder_without_its_marker_is_built_anew(bench: Bench) -> None:
     rest = bench.folder / "environments" / resolution.digest / "lib"
     rest.mkdir(parents=True)
 
-    with bench.cache.holding(resolution, spec, Lifeline()) as environment:
+    with bench.cache.holding(resolution, spec, CancelToken()) as environment:
         assert output(environment.bin / "greet") == "this is demo 1.0"
 
 
@@ -452,7 +452,7 @@ def size_of_one(bench: Bench) -> int:
 
 
 def test_environments_are_listed_least_recently_used_first(bench: Bench, three: list[str]) -> None:
-    with bench.cache.holding(bench.resolve(a_spec("1.0")), a_spec("1.0"), Lifeline()):
+    with bench.cache.holding(bench.resolve(a_spec("1.0")), a_spec("1.0"), CancelToken()):
         pass
 
     assert [digest for digest, _ in bench.cache.sizes()] == [three[1], three[2], three[0]]

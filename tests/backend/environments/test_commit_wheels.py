@@ -22,7 +22,7 @@ from bisect_asgi.backend.environments import build_tools as tools_module
 from bisect_asgi.backend.environments.commit_wheels import WheelBuilder, built_with, places
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.backend.uv import Indexes, Uv, configured_indexes
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, UsageError
 from bisect_asgi.core.model import Commit, Interpreter
 from bisect_asgi.core.records import replace
@@ -72,7 +72,7 @@ class Bench:
     def commit(self, subject: str, *tags: str, project: str = "demo") -> Commit:
         sha = self.local.commit(subject, *tags)
         where = str(self.local.folder)
-        return Repository.open(where, self.folder, Lifeline()).commit(sha, project=project)
+        return Repository.open(where, self.folder, CancelToken()).commit(sha, project=project)
 
     def builder(self) -> WheelBuilder:
         return WheelBuilder(
@@ -84,7 +84,7 @@ class Bench:
         )
 
     def wheel(self, commit: Commit) -> Path:
-        return self.builder().wheel(commit, THIS_PYTHON, Lifeline())
+        return self.builder().wheel(commit, THIS_PYTHON, CancelToken())
 
 
 @pytest.fixture(autouse=True)
@@ -418,11 +418,11 @@ def test_a_folder_that_cannot_be_written_is_said(bench: Bench) -> None:
 def test_what_was_cancelled_has_no_result(bench: Bench) -> None:
     bench.add_project()
     commit = bench.commit("one", "1.0")
-    lifeline = Lifeline()
-    lifeline.cancel()
+    token = CancelToken()
+    token.cancel()
 
     with pytest.raises(Cancelled):
-        bench.builder().wheel(commit, THIS_PYTHON, lifeline)
+        bench.builder().wheel(commit, THIS_PYTHON, token)
 
     assert bench.failures == {}
 

@@ -16,9 +16,9 @@ from bisect_asgi.backend.environments.cache import EnvironmentCache
 from bisect_asgi.backend.environments.commit_wheels import WheelBuilder
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver, read_lock
 from bisect_asgi.backend.uv import Indexes, Uv
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
-from bisect_asgi.core.model import Commit, EnvironmentSpec, Exemption, Interpreter
+from bisect_asgi.core.model import Commit, EnvironmentSpec, ExcludeNewerPackage, Interpreter
 from bisect_asgi.core.records import replace
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
@@ -31,10 +31,10 @@ def day(text: str) -> datetime:
 
 def a_spec(
     *requirements: str,
-    not_after: str | None = "2020-01-01",
-    exempt: Sequence[str] = ("demo",),
+    exclude_newer: str | None = "2020-01-01",
+    exclude_newer_package: Sequence[str] = ("demo",),
     held: tuple[str, ...] = (),
-    held_not_after: str | None = None,
+    held_exclude_newer: str | None = None,
     constraints: tuple[str, ...] = (),
     overrides: tuple[str, ...] = (),
 ) -> EnvironmentSpec:
@@ -44,10 +44,12 @@ def a_spec(
         requirements=(*(requirements or ("demo==1.0",)), *held),
         constraints=constraints,
         overrides=overrides,
-        not_after=day(not_after) if not_after else None,
-        exempt=tuple(Exemption(name=name) for name in exempt) if not_after else (),
+        exclude_newer=day(exclude_newer) if exclude_newer else None,
+        exclude_newer_package=tuple(ExcludeNewerPackage(name=name) for name in exclude_newer_package)
+        if exclude_newer
+        else (),
         held=held,
-        held_not_after=day(held_not_after) if held_not_after else None,
+        held_exclude_newer=day(held_exclude_newer) if held_exclude_newer else None,
     )
 
 
@@ -69,7 +71,7 @@ class Bench:
         return Resolver(self.uv, recall_failure=self.failures.get, record_failure=self.record, wheels=wheels)
 
     def resolve(self, spec: EnvironmentSpec, wheels: WheelBuilder | None = None) -> Resolution:
-        return self.resolver(wheels).resolve(spec, Lifeline())
+        return self.resolver(wheels).resolve(spec, CancelToken())
 
 
 @pytest.fixture
@@ -127,7 +129,9 @@ def publish_too_new_sdist(index: LocalIndex) -> None:
     index.add_sdist("dep", "2.0", uploaded=LATER)
 
 
-HOLDING = a_spec(exempt=("demo", "server"), held=("server==1.0",), held_not_after="2022-01-02")
+HOLDING = a_spec(
+    exclude_newer_package=("demo", "server"), held=("server==1.0",), held_exclude_newer="2022-01-02"
+)
 
 
 @pytest.mark.parametrize(
@@ -177,14 +181,14 @@ HOLDING = a_spec(exempt=("demo", "server"), held=("server==1.0",), held_not_afte
         ),
         pytest.param(
             publish_wheels,
-            a_spec(not_after=None),
+            a_spec(exclude_newer=None),
             ["demo==1.0", "dep==2.0"],
             "latest, wheels only",
             id="latest",
         ),
         pytest.param(
             publish_sdist,
-            a_spec(not_after=None),
+            a_spec(exclude_newer=None),
             ["demo==1.0", "dep==1.0"],
             "latest, building source distributions",
             id="latest-sdist",
@@ -229,7 +233,7 @@ def test_the_limit_of_date_counts_to_the_second(
     publish_wheels(local_index)
     local_index.add_wheel("dep", "2.0", uploaded="2022-01-01T12:00:00")
 
-    assert f"dep=={version}" in names(bench.resolve(a_spec(not_after=limit)))
+    assert f"dep=={version}" in names(bench.resolve(a_spec(exclude_newer=limit)))
 
 
 def test_the_candidate_and_pinned_projects_are_outside_the_limit(
@@ -240,7 +244,7 @@ def test_the_candidate_and_pinned_projects_are_outside_the_limit(
     local_index.add_wheel("dep", "1.0", uploaded=LONG_AGO)
     local_index.add_wheel("dep", "2.0", uploaded=LATER)
 
-    resolution = bench.resolve(a_spec(exempt=("demo", "server"), held=("server==3.0",)))
+    resolution = bench.resolve(a_spec(exclude_newer_package=("demo", "server"), held=("server==3.0",)))
 
     assert names(resolution) == ["demo==1.0", "dep==1.0", "server==3.0"]
     assert resolution.step == "as of the date, wheels only"
@@ -249,9 +253,12 @@ def test_the_candidate_and_pinned_projects_are_outside_the_limit(
 def test_an_exemption_may_have_a_limit_of_its_own(local_index: LocalIndex, bench: Bench) -> None:
     publish_wheels(local_index)
     local_index.add_wheel("dep", "3.0", uploaded="2024-01-01")
-    exempt = (Exemption(name="demo"), Exemption(name="dep", not_after=day("2023-01-01")))
+    exclude_newer_package = (
+        ExcludeNewerPackage(name="demo"),
+        ExcludeNewerPackage(name="dep", exclude_newer=day("2023-01-01")),
+    )
 
-    resolution = bench.resolve(replace(a_spec(), exempt=exempt))
+    resolution = bench.resolve(replace(a_spec(), exclude_newer_package=exclude_newer_package))
 
     assert names(resolution) == ["demo==1.0", "dep==2.0"]
 
@@ -299,8 +306,8 @@ def test_the_digest_names_the_files_and_the_interpreter(local_index: LocalIndex,
     spec = a_spec()
 
     first = bench.resolve(spec)
-    again = bench.resolve(replace(spec, not_after=day("2020-03-03")))
-    other = bench.resolve(a_spec(not_after="2023-01-01"))
+    again = bench.resolve(replace(spec, exclude_newer=day("2020-03-03")))
+    other = bench.resolve(a_spec(exclude_newer="2023-01-01"))
 
     assert first.digest == again.digest
     assert first.digest != other.digest
@@ -311,10 +318,10 @@ def test_the_digest_names_the_files_and_the_interpreter(local_index: LocalIndex,
 
 def test_a_release_that_was_uploaded_a_moment_ago_is_seen(local_index: LocalIndex, bench: Bench) -> None:
     publish_wheels(local_index)
-    bench.resolve(a_spec(not_after=None))
+    bench.resolve(a_spec(exclude_newer=None))
     local_index.add_wheel("demo", "2.0", uploaded="2024-01-01")  # uv keeps pages for ten minutes
 
-    assert names(bench.resolve(a_spec("demo==2.0", not_after=None))) == ["demo==2.0"]
+    assert names(bench.resolve(a_spec("demo==2.0", exclude_newer=None))) == ["demo==2.0"]
 
 
 # Source distributions and the tools that build them.
@@ -346,7 +353,7 @@ def test_an_sdist_is_built_with_later_tools_and_the_step_says_of_when(
 def test_tools_of_today_are_the_last_that_are_tried(local_index: LocalIndex, bench: Bench) -> None:
     publish_sdist_that_needs_later_tools(local_index)
     publish_build_backend(local_index, "1.5", "2021-01-02", works=False)
-    spec = a_spec(not_after="2020-01-01")
+    spec = a_spec(exclude_newer="2020-01-01")
     yesterday = datetime.now(UTC).replace(tzinfo=None).isoformat()
     publish_build_backend(local_index, "2.0", "2021-06-01", works=False)
     publish_build_backend(local_index, "3.0", yesterday)
@@ -459,13 +466,13 @@ def test_an_index_that_fails_for_a_moment_is_asked_again(local_index: LocalIndex
 
 def test_a_cancelled_resolution_says_so(local_index: LocalIndex, tmp_path: Path, bench: Bench) -> None:
     publish_wheels(local_index)
-    lifeline = Lifeline()
-    lifeline.cancel()
+    token = CancelToken()
+    token.cancel()
     uv = Uv(tmp_path / "uv", Indexes(urls=(local_index.url,)))
     resolver = Resolver(uv, recall_failure=bench.failures.get, record_failure=bench.record)
 
     with pytest.raises(Cancelled):
-        resolver.resolve(a_spec(), lifeline)
+        resolver.resolve(a_spec(), token)
 
 
 # A commit in the place of a release.
@@ -477,7 +484,7 @@ class Shelf(WheelBuilder):
     def __init__(self, wheel: Path) -> None:
         self._wheel = wheel
 
-    def wheel(self, commit: Commit, interpreter: Interpreter, lifeline: Lifeline) -> Path:
+    def wheel(self, commit: Commit, interpreter: Interpreter, token: CancelToken) -> Path:
         return self._wheel
 
 
@@ -528,7 +535,7 @@ def test_what_is_resolved_of_a_commit_can_be_installed(local_index: LocalIndex, 
         bench.folder / "environments", uv=bench.uv, resolver=bench.resolver(), limit_bytes=2**30
     )
 
-    with cache.holding(resolution, spec, Lifeline()) as environment:
+    with cache.holding(resolution, spec, CancelToken()) as environment:
         assert environment.distributions == resolution.distributions
 
 
@@ -538,7 +545,7 @@ def test_others_may_require_any_version_of_what_is_built(local_index: LocalIndex
     local_index.add_wheel("more", "1.0", uploaded=LONG_AGO)
     spec = a_spec("demo==1.0", "plugin", constraints=("demo<1", "dep<9"), overrides=("demo==1.0", "dep==2.0"))
 
-    resolution = bench.resolve(of_commit(replace(spec, not_after=None)), a_wheel(bench, "wheels"))
+    resolution = bench.resolve(of_commit(replace(spec, exclude_newer=None)), a_wheel(bench, "wheels"))
 
     assert [name for name in names(resolution) if not name.startswith("more")] == [
         "demo==1.5+g55",

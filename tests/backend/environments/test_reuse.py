@@ -15,7 +15,7 @@ from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.environments.templates import installed, site_packages
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.uv import Indexes, Uv
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter
 from bisect_asgi.core.records import replace
 
@@ -48,15 +48,15 @@ class Street:
     def build(self, version: str, run: str | None = None) -> Environment:
         """Build an environment, and use it if there is something to run in it."""
         spec = self.spec(version)
-        resolution = self.resolver.resolve(spec, Lifeline())
-        with self.cache.holding(resolution, spec, Lifeline()) as environment:
+        resolution = self.resolver.resolve(spec, CancelToken())
+        with self.cache.holding(resolution, spec, CancelToken()) as environment:
             if run is not None:
                 self.run(environment, run)
                 self.cache.note_use(resolution, THIS_PYTHON)
         return environment
 
     def digest(self, version: str) -> str:
-        return self.resolver.resolve(self.spec(version), Lifeline()).digest
+        return self.resolver.resolve(self.spec(version), CancelToken()).digest
 
     def run(self, environment: Environment, code: str) -> str:
         command = [environment.bin / "python", "-c", code]
@@ -186,9 +186,9 @@ def test_a_file_in_the_way_leaves_nothing_half_lent(
 def test_interpreters_do_not_lend_to_each_other(street: Street) -> None:
     street.build("1.0", run="import dep_tools")
     spec = replace(street.spec("2.0"), interpreter=replace(THIS_PYTHON, implementation="another"))
-    resolution = street.resolver.resolve(spec, Lifeline())
+    resolution = street.resolver.resolve(spec, CancelToken())
 
-    with street.cache.holding(resolution, spec, Lifeline()):
+    with street.cache.holding(resolution, spec, CancelToken()):
         pass
 
     assert street.installed[-1] == ["app==2.0", "dep-tools==1.0"]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bisect_asgi.backend.environments import templates as skeletons
-from bisect_asgi.backend.environments.templates import NotProved, Skeletons, installed, prove, site_packages
+from bisect_asgi.backend.environments.templates import NotProved, Templates, installed, prove, site_packages
 from bisect_asgi.backend.uv import Indexes, Uv
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Distribution, Interpreter
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
@@ -28,20 +28,20 @@ def uv(tmp_path: Path) -> Uv:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The skeletons that were made, and not copied."""
     paths: list[Path] = []
-    make = skeletons.make_skeleton
+    make = skeletons.make_template
 
-    def counted(folder: Path, interpreter: Interpreter, uv: Uv, lifeline: Lifeline) -> None:
+    def counted(folder: Path, interpreter: Interpreter, uv: Uv, token: CancelToken) -> None:
         paths.append(folder)
-        make(folder, interpreter, uv, lifeline)
+        make(folder, interpreter, uv, token)
 
     monkeypatch.setattr(skeletons, "make_skeleton", counted)
     return paths
 
 
 def test_copies_are_environments_of_their_own(tmp_path: Path, uv: Uv, made: list[Path]) -> None:
-    kept = Skeletons(tmp_path / "skeletons", uv)
+    kept = Templates(tmp_path / "skeletons", uv)
     for name in ("one", "two"):
-        kept.copy(THIS_PYTHON, tmp_path / name, Lifeline())
+        kept.copy(THIS_PYTHON, tmp_path / name, CancelToken())
         code = "import sys; print(sys.prefix)"
         said = subprocess.run(
             [tmp_path / name / "bin" / "python", "-c", code], capture_output=True, text=True
@@ -55,11 +55,11 @@ def test_an_interpreter_that_was_replaced_is_another_one(tmp_path: Path, uv: Uv,
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec "{THIS_PYTHON.path}" "$@"\n')
     python.chmod(0o755)
-    kept, interpreter = Skeletons(tmp_path / "skeletons", uv), Interpreter(path=str(python), version="3.11.7")
-    kept.copy(interpreter, tmp_path / "one", Lifeline())
+    kept, interpreter = Templates(tmp_path / "skeletons", uv), Interpreter(path=str(python), version="3.11.7")
+    kept.copy(interpreter, tmp_path / "one", CancelToken())
     python.write_text(python.read_text() + "# newer\n")
 
-    kept.copy(interpreter, tmp_path / "two", Lifeline())
+    kept.copy(interpreter, tmp_path / "two", CancelToken())
 
     assert len(made) == 2
 
@@ -74,10 +74,10 @@ def test_an_interpreter_that_was_replaced_is_another_one(tmp_path: Path, uv: Uv,
 def test_an_interpreter_that_does_not_work_in_an_environment_is_found_out(
     tmp_path: Path, uv: Uv, monkeypatch: pytest.MonkeyPatch, says: str, complaint: str
 ) -> None:
-    make = skeletons.make_skeleton
+    make = skeletons.make_template
 
-    def broken(folder: Path, interpreter: Interpreter, uv: Uv, lifeline: Lifeline) -> None:
-        make(folder, interpreter, uv, lifeline)
+    def broken(folder: Path, interpreter: Interpreter, uv: Uv, token: CancelToken) -> None:
+        make(folder, interpreter, uv, token)
         (folder / "bin" / "python").unlink()
         (folder / "bin" / "python").write_text(f"#!/bin/sh\n{says}\n")
         (folder / "bin" / "python").chmod(0o755)
@@ -85,7 +85,7 @@ def test_an_interpreter_that_does_not_work_in_an_environment_is_found_out(
     monkeypatch.setattr(skeletons, "make_skeleton", broken)
 
     with pytest.raises(NotProved, match=complaint):
-        Skeletons(tmp_path / "skeletons", uv).copy(THIS_PYTHON, tmp_path / "one", Lifeline())
+        Templates(tmp_path / "skeletons", uv).copy(THIS_PYTHON, tmp_path / "one", CancelToken())
 
     assert not (tmp_path / "one").exists()
     assert [path.suffix for path in (tmp_path / "skeletons").iterdir()] == [".lock"]
@@ -93,7 +93,7 @@ def test_an_interpreter_that_does_not_work_in_an_environment_is_found_out(
 
 @pytest.fixture
 def environment(tmp_path: Path, uv: Uv) -> Path:
-    Skeletons(tmp_path / "skeletons", uv).copy(THIS_PYTHON, tmp_path / "environment", Lifeline())
+    Templates(tmp_path / "skeletons", uv).copy(THIS_PYTHON, tmp_path / "environment", CancelToken())
     return tmp_path / "environment"
 
 

@@ -21,7 +21,7 @@ from bisect_asgi import __version__
 from bisect_asgi.backend.executors import open_executor
 from bisect_asgi.backend.executors.dask import calls, cluster
 from bisect_asgi.backend.executors.dask.calls import Packed
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Lost, Unavailable, UsageError
 
 PATIENCE_S = 60.0
@@ -106,17 +106,17 @@ def test_a_waiting_call_that_is_cancelled_is_never_made(executor: Executor, tmp_
 def test_a_running_call_that_is_cancelled_leaves_no_process_and_makes_room(
     executor: Executor, tmp_path: Path
 ) -> None:
-    pids, lifelines = [tmp_path / "one", tmp_path / "other"], [Lifeline(), Lifeline()]
+    pids, tokens = [tmp_path / "one", tmp_path / "other"], [CancelToken(), CancelToken()]
     running = [
-        executor.submit(remote_calls.run_family, tmp_path, pid, lifeline)
-        for pid, lifeline in zip(pids, lifelines, strict=True)
+        executor.submit(remote_calls.run_family, tmp_path, pid, token)
+        for pid, token in zip(pids, tokens, strict=True)
     ]
     for pid in pids:
         remote_calls.wait_for(pid)
 
-    for future, lifeline in zip(running, lifelines, strict=True):
+    for future, token in zip(running, tokens, strict=True):
         future.cancel()
-        lifeline.cancel()
+        token.cancel()
     room = [tmp_path / "room", tmp_path / "more room"]
     both = [executor.submit(remote_calls.touch_and_wait, *order) for order in (room, room[::-1])]
 
@@ -125,12 +125,12 @@ def test_a_running_call_that_is_cancelled_leaves_no_process_and_makes_room(
         _gone(int(pid.read_text()))
 
 
-def test_a_lifeline_alone_ends_its_call_as_cancelled(executor: Executor, tmp_path: Path) -> None:
-    pid, lifeline = tmp_path / "pid", Lifeline()
-    future = executor.submit(remote_calls.run_family, tmp_path, pid, lifeline)
+def test_a_token_alone_ends_its_call_as_cancelled(executor: Executor, tmp_path: Path) -> None:
+    pid, token = tmp_path / "pid", CancelToken()
+    future = executor.submit(remote_calls.run_family, tmp_path, pid, token)
     remote_calls.wait_for(pid)
 
-    lifeline.cancel()
+    token.cancel()
 
     with pytest.raises(Cancelled):
         future.result(PATIENCE_S)
@@ -199,7 +199,7 @@ class Choosy:
     def __init__(self, *declines: str) -> None:
         self._declines = declines
 
-    def __call__(self, lifeline: Lifeline) -> str:
+    def __call__(self, token: CancelToken) -> str:
         raise AssertionError("it was made here")
 
     def pack(self, *arguments: object) -> Packed:
@@ -238,13 +238,13 @@ def test_a_worker_with_another_version_gets_no_calls(three: cluster.Cluster) -> 
 
 
 def test_what_one_worker_declines_another_does(three: cluster.Cluster) -> None:
-    futures = [three.submit(Choosy("alpha"), Lifeline()) for _ in range(4)]
+    futures = [three.submit(Choosy("alpha"), CancelToken()) for _ in range(4)]
 
     assert {future.result(PATIENCE_S) for future in futures} == {"beta"}
 
 
 def test_where_no_worker_is_suitable_it_says_what_each_lacks(three: cluster.Cluster) -> None:
-    future = three.submit(Choosy("alpha", "beta"), Lifeline())
+    future = three.submit(Choosy("alpha", "beta"), CancelToken())
 
     with pytest.raises(Unavailable) as caught:
         future.result(PATIENCE_S)
@@ -306,7 +306,7 @@ def test_when_the_scheduler_goes_calls_end_and_say_that_nothing_is_lost(
         cluster.connect(machines.place.removeprefix("dask://")) as found,
     ):
         await_hosts(found, 1)
-        running = found.submit(remote_calls.run_family, tmp_path, pid, Lifeline())
+        running = found.submit(remote_calls.run_family, tmp_path, pid, CancelToken())
         waiting = found.submit(remote_calls.square, 2)
         remote_calls.wait_for(pid)
 

@@ -16,23 +16,23 @@ from bisect_asgi.backend.environments.cache import EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver, read_lock
 from bisect_asgi.backend.executors import remote_trials as errands
 from bisect_asgi.backend.executors.dask.calls import Unsuitable
-from bisect_asgi.backend.executors.remote_trials import Parcel, TrialErrand
+from bisect_asgi.backend.executors.remote_trials import RemoteResult, RemoteTrials
 from bisect_asgi.backend.trials import trial
-from bisect_asgi.backend.trials.sampling import Lane
+from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Learnt, Store, learnt
 from bisect_asgi.backend.trials.trial import Workshop
 from bisect_asgi.backend.uv import Indexes, Uv
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     Commit,
     EnvironmentSpec,
     Interpreter,
-    Measuring,
     Observation,
     Outcome,
     Probe,
+    SamplingMode,
     Trial,
     TrialRequest,
 )
@@ -41,7 +41,7 @@ from bisect_asgi.core.records import replace
 LONG_AGO = datetime(2021, 1, 1, tzinfo=UTC)
 HERE = Interpreter(path="/usr/bin/python3.8", version="3.8.18")
 THERE = Interpreter(path="/opt/python3.8", version="3.8.18")
-SPEC = EnvironmentSpec(interpreter=HERE, requirements=("demo==1.0",), not_after=LONG_AGO)
+SPEC = EnvironmentSpec(interpreter=HERE, requirements=("demo==1.0",), exclude_newer=LONG_AGO)
 LOCK = """
 [[packages]]
 name = "demo"
@@ -55,7 +55,7 @@ sdist = { hashes = { sha256 = "cc" } }
 REQUEST = TrialRequest(
     key=3, label="1.0", spec=SPEC, probe=Probe(name="p.py", script="p.py", command=None, files=())
 )
-MEASURED = replace(REQUEST, measuring=Measuring(reference=replace(SPEC, requirements=("demo==0.9",))))
+MEASURED = replace(REQUEST, sampling=SamplingMode(reference=replace(SPEC, requirements=("demo==0.9",))))
 NOTHING = Learnt(resolution=None, unresolvable=None, unbuildable=None)
 
 
@@ -75,12 +75,12 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
             environments=EnvironmentCache(tmp_path / "environments", uv=uv, resolver=resolver, limit_bytes=0),
             runs=tmp_path / "runs",
             locks=tmp_path / "locks",
-            lane=Lane(path=tmp_path / "lane"),
+            measuring_lock=MeasuringLock(path=tmp_path / "lane"),
         )
 
 
-def errand(workshop: Workshop, *, folders_travel: bool = False) -> TrialErrand:
-    return TrialErrand(
+def errand(workshop: Workshop, *, folders_travel: bool = False) -> RemoteTrials:
+    return RemoteTrials(
         never,
         never_there,
         workshop=workshop,
@@ -90,19 +90,19 @@ def errand(workshop: Workshop, *, folders_travel: bool = False) -> TrialErrand:
     )
 
 
-def never(request: TrialRequest, lifeline: Lifeline) -> Trial:
+def never(request: TrialRequest, token: CancelToken) -> Trial:
     raise AssertionError("it was made here")
 
 
-def never_there(request: TrialRequest, lifeline: Lifeline) -> Parcel:
+def never_there(request: TrialRequest, token: CancelToken) -> RemoteResult:
     raise AssertionError("it was made at once")
 
 
-def parcel(*observations: Observation, host: str = "far", remembered: int = 0) -> Parcel:
+def parcel(*observations: Observation, host: str = "far", remembered: int = 0) -> RemoteResult:
     """What a worker sends that made a trial of `SPEC`."""
     resolution = resolved(SPEC, THERE)
     beside = resolved(MEASURED.spec, THERE)
-    return Parcel(
+    return RemoteResult(
         host=host,
         trial=Trial(
             key=3,
@@ -126,9 +126,9 @@ def test_interpreters_of_candidate_and_reference_are_the_workers_own() -> None:
     fitted = errands.fit(MEASURED, lambda wanted: replace(wanted, path="/opt/python3.8"))
 
     assert fitted.spec == replace(SPEC, interpreter=THERE)
-    assert fitted.measuring
-    assert fitted.measuring.reference
-    assert fitted.measuring.reference.interpreter == THERE
+    assert fitted.sampling
+    assert fitted.sampling.reference
+    assert fitted.sampling.reference.interpreter == THERE
 
 
 def test_an_interpreter_is_found_by_its_exact_version_or_missed(tmp_path: Path) -> None:
@@ -163,15 +163,15 @@ def test_commits_travel_by_their_address(workshop: Workshop, repository: str, tr
     request = replace(REQUEST, spec=replace(SPEC, commit=commit))
 
     if travels:
-        assert errand(workshop).pack(request, Lifeline()).call is never_there
+        assert errand(workshop).pack(request, CancelToken()).call is never_there
     else:
         with pytest.raises(UsageError, match=r"^commits of a folder cannot be built on other machines: "):
-            errand(workshop).pack(request, Lifeline())
-    assert errand(workshop, folders_travel=True).pack(request, Lifeline()).call is never_there
+            errand(workshop).pack(request, CancelToken())
+    assert errand(workshop, folders_travel=True).pack(request, CancelToken()).call is never_there
 
 
 def test_only_what_is_measured_goes_to_one_host(workshop: Workshop) -> None:
-    packed = [errand(workshop).pack(request, Lifeline()) for request in (REQUEST, MEASURED)]
+    packed = [errand(workshop).pack(request, CancelToken()) for request in (REQUEST, MEASURED)]
 
     assert [one.fits for one in packed] == [None, repr]
     assert {one.need for one in packed} == {"Python 3.8.18"}
@@ -186,7 +186,7 @@ def test_a_resolution_has_the_digest_that_it_would_have_here() -> None:
 
 
 def test_what_came_back_is_recalled_as_if_it_had_been_made_here(workshop: Workshop) -> None:
-    made = errand(workshop).unpack(parcel(passed(), failed()), REQUEST, Lifeline())
+    made = errand(workshop).unpack(parcel(passed(), failed()), REQUEST, CancelToken())
 
     known = trial.recall(REQUEST, workshop.store)
 
@@ -201,16 +201,16 @@ def test_what_came_back_is_recalled_as_if_it_had_been_made_here(workshop: Worksh
 
 
 def test_a_trial_of_this_machine_has_no_host(workshop: Workshop) -> None:
-    made = errand(workshop).unpack(parcel(passed(), host=platform.node()), REQUEST, Lifeline())
+    made = errand(workshop).unpack(parcel(passed(), host=platform.node()), REQUEST, CancelToken())
 
     assert made.host == ""
 
 
 def test_what_is_there_already_is_not_kept_twice(workshop: Workshop) -> None:
     one, two = replace(passed(), wall_s=0.1), replace(passed(), wall_s=0.2)
-    errand(workshop).unpack(parcel(one), REQUEST, Lifeline())
+    errand(workshop).unpack(parcel(one), REQUEST, CancelToken())
 
-    errand(workshop).unpack(parcel(one, two, remembered=1), REQUEST, Lifeline())
+    errand(workshop).unpack(parcel(one, two, remembered=1), REQUEST, CancelToken())
 
     known = trial.recall(REQUEST, workshop.store)
     assert known is not None
@@ -218,18 +218,18 @@ def test_what_is_there_already_is_not_kept_twice(workshop: Workshop) -> None:
 
 
 def test_what_could_not_be_asked_is_not_kept(workshop: Workshop) -> None:
-    errand(workshop).unpack(parcel(replace(passed(), outcome=Outcome.BROKEN)), REQUEST, Lifeline())
+    errand(workshop).unpack(parcel(replace(passed(), outcome=Outcome.ERROR)), REQUEST, CancelToken())
 
     assert trial.recall(REQUEST, workshop.store) is None
 
 
 def test_fresh_runs_take_the_place_of_old_ones_once(workshop: Workshop) -> None:
     old, new, newer = (replace(passed(), wall_s=float(n)) for n in range(3))
-    errand(workshop).unpack(parcel(old), REQUEST, Lifeline())
+    errand(workshop).unpack(parcel(old), REQUEST, CancelToken())
     again = errand(workshop)
 
-    again.unpack(parcel(new), replace(REQUEST, fresh=True), Lifeline())
-    again.unpack(parcel(newer), replace(REQUEST, fresh=True, already=1), Lifeline())
+    again.unpack(parcel(new), replace(REQUEST, fresh=True), CancelToken())
+    again.unpack(parcel(newer), replace(REQUEST, fresh=True, known_runs=1), CancelToken())
 
     known = trial.recall(REQUEST, workshop.store)
     assert known is not None
@@ -237,7 +237,7 @@ def test_fresh_runs_take_the_place_of_old_ones_once(workshop: Workshop) -> None:
 
 
 def test_samples_of_one_host_are_not_another_ones(workshop: Workshop) -> None:
-    errand(workshop).unpack(parcel(passed()), MEASURED, Lifeline())
+    errand(workshop).unpack(parcel(passed()), MEASURED, CancelToken())
 
     assert trial.recall(MEASURED, workshop.store, host="far") is not None
     assert trial.recall(MEASURED, workshop.store, host="near") is None
@@ -246,7 +246,7 @@ def test_samples_of_one_host_are_not_another_ones(workshop: Workshop) -> None:
 
 @pytest.mark.parametrize("reason", ["unresolvable", "unbuildable"])
 def test_failures_of_a_past_date_are_remembered(workshop: Workshop, reason: str) -> None:
-    came = Parcel(
+    came = RemoteResult(
         host="far",
         trial=Trial(key=3, label="1.0", observations=(replace(passed(), outcome=Outcome.UNTESTABLE),)),
         learnt=replace(NOTHING, **{reason: "it does not work"}),
@@ -254,7 +254,7 @@ def test_failures_of_a_past_date_are_remembered(workshop: Workshop, reason: str)
         requirements={},
     )
 
-    errand(workshop).unpack(came, REQUEST, Lifeline())
+    errand(workshop).unpack(came, REQUEST, CancelToken())
 
     assert learnt(SPEC, workshop.store) == came.learnt
     known = trial.recall(REQUEST, workshop.store)
@@ -268,7 +268,7 @@ def test_the_wheel_of_a_commit_stays_where_it_was_built(workshop: Workshop) -> N
     )
     request = replace(REQUEST, spec=replace(SPEC, commit=commit))
 
-    errand(workshop).unpack(parcel(passed()), request, Lifeline())
+    errand(workshop).unpack(parcel(passed()), request, CancelToken())
 
     assert learnt(request.spec, workshop.store) == NOTHING
 
@@ -276,7 +276,7 @@ def test_the_wheel_of_a_commit_stays_where_it_was_built(workshop: Workshop) -> N
 def test_what_distributions_require_is_kept_with_their_environment(
     workshop: Workshop, tmp_path: Path
 ) -> None:
-    made = errand(workshop).unpack(parcel(passed()), REQUEST, Lifeline())
+    made = errand(workshop).unpack(parcel(passed()), REQUEST, CancelToken())
 
     assert made.environment
     folder = tmp_path / "requirements"

@@ -127,7 +127,7 @@ def test_a_process_that_was_forked_has_a_parent_of_its_own(tmp_path: Path) -> No
 
 
 def test_what_cannot_be_started_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisors, "_nursery", supervisors._Nursery())
+    monkeypatch.setattr(supervisors, "_nursery", supervisors._ForkServer())
     monkeypatch.setattr(supervisors, "_PROGRAM", Path("/nowhere/supervisor.py"))
     descriptors = len(os.listdir("/proc/self/fd"))
 
@@ -141,11 +141,11 @@ def test_a_tool_without_a_standard_error_still_has_its_probes_output(tmp_path: P
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from bisect_asgi.core.cancel import Lifeline\n"
+        "from bisect_asgi.core.cancel import CancelToken\n"
         "from bisect_asgi.backend.process.run import run_supervised\n"
         "argv = ['sh', '-c', 'echo to the error >&2']\n"
         "run = run_supervised(argv, cwd=Path('.'), report=Path('.'), environ={'PATH': '/usr/bin:/bin'},\n"
-        "                     timeout_s=30, lifeline=Lifeline())\n"
+        "                     timeout_s=30, token=CancelToken())\n"
         "print(run.output_tail)\n"
     )
     (tmp_path / "tool.py").write_text(code)

@@ -20,7 +20,7 @@ import pytest
 
 from bisect_asgi.backend.process import run as process
 from bisect_asgi.backend.process.run import TAIL_BYTES, Run, is_alive, run_helper, run_supervised
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled
 
 MIB = 1024 * 1024
@@ -64,7 +64,7 @@ def supervise(
     *,
     environ: Mapping[str, str] | None = None,
     timeout_s: float = 30.0,
-    lifeline: Lifeline | None = None,
+    token: CancelToken | None = None,
     on_output: Callable[[str], None] | None = None,
     is_driver: bool = False,
 ) -> Run:
@@ -75,19 +75,19 @@ def supervise(
         report=folder,
         environ={"LC_ALL": "C.UTF-8"} if environ is None else environ,
         timeout_s=timeout_s,
-        lifeline=lifeline or Lifeline(),
+        token=token or CancelToken(),
         on_output=on_output,
         is_driver=is_driver,
     )
 
 
 @contextmanager
-def cancelled_after(event: threading.Event, lifeline: Lifeline) -> Iterator[None]:
-    """Cancel the lifeline from another thread as soon as `event` is set."""
+def cancelled_after(event: threading.Event, token: CancelToken) -> Iterator[None]:
+    """Cancel the token from another thread as soon as `event` is set."""
 
     def cancel() -> None:
         event.wait()
-        lifeline.cancel()
+        token.cancel()
 
     thread = threading.Thread(target=cancel)
     thread.start()
@@ -371,11 +371,11 @@ class MadeUpProcessors:
             kind(self.user, 7.0, self.idle, self.user, 2 * self.user) if self.counts else kind(0, 0, 0, 0, 0)
         )
 
-    def go_on(self, seconds: float, *, busy: float) -> None:
+    def go_on(self, seconds: float, *, other_load: float) -> None:
         """Let time pass in which `busy` cores are at work."""
         self.now += seconds
-        self.user += seconds * busy
-        self.idle += seconds * (2 - busy)
+        self.user += seconds * other_load
+        self.idle += seconds * (2 - other_load)
 
 
 @pytest.mark.parametrize(
@@ -389,30 +389,30 @@ class MadeUpProcessors:
     ],
 )
 def test_what_keeps_the_processors_busy_beside_the_run_is_others(
-    monkeypatch: pytest.MonkeyPatch, busy: float, run_s: float, expected: float
+    monkeypatch: pytest.MonkeyPatch, other_load: float, run_s: float, expected: float
 ) -> None:
     machine = MadeUpProcessors(monkeypatch)
     others = process._Others()
-    machine.go_on(4.0, busy=busy)
+    machine.go_on(4.0, other_load=other_load)
 
-    assert others.busy(run_s) == pytest.approx(expected)
+    assert others.other_load(run_s) == pytest.approx(expected)
 
 
 def test_what_the_tool_builds_beside_the_run_is_not_others(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = MadeUpProcessors(monkeypatch)
     others = process._Others()
-    machine.go_on(4.0, busy=1.75)
+    machine.go_on(4.0, other_load=1.75)
     machine.own += 2.0
 
-    assert others.busy(4.0) == pytest.approx(0.25)
+    assert others.other_load(4.0) == pytest.approx(0.25)
 
 
 def test_a_system_that_does_not_count_says_nothing_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = MadeUpProcessors(monkeypatch, counts=False)
     others = process._Others()
-    machine.go_on(4.0, busy=1.0)
+    machine.go_on(4.0, other_load=1.0)
 
-    assert others.busy(0.0) is None
+    assert others.other_load(0.0) is None
 
 
 def test_helpers_are_no_others_while_they_run_and_after() -> None:
@@ -420,20 +420,18 @@ def test_helpers_are_no_others_while_they_run_and_after() -> None:
     busily = "import signal, subprocess, sys, time\nwhile time.process_time() < 0.3: pass\n"
     inner = f"{busily}print(file=sys.stderr, flush=True)\nsignal.pause()"
     outer = f"{busily}subprocess.run([sys.executable, '-c', {inner!r}])"
-    has_computed, lifeline = threading.Event(), Lifeline()
+    has_computed, token = threading.Event(), CancelToken()
     before = process.own_seconds()
 
     def run() -> None:
         with pytest.raises(Cancelled):
-            run_helper(
-                python(outer), environ=os.environ, lifeline=lifeline, on_stderr=lambda _: has_computed.set()
-            )
+            run_helper(python(outer), environ=os.environ, token=token, on_stderr=lambda _: has_computed.set())
 
     thread = threading.Thread(target=run)
     thread.start()
     assert has_computed.wait(60)
     while_they_run = process.own_seconds()
-    lifeline.cancel()
+    token.cancel()
     thread.join()
 
     assert while_they_run - before > 0.55
@@ -449,8 +447,8 @@ def test_a_program_beside_the_run_is_seen(tmp_path: Path) -> None:
         finally:
             other.kill()
 
-    assert run.busy is not None
-    assert run.busy > 0.25 * min(1.0, other_s)
+    assert run.other_load is not None
+    assert run.other_load > 0.25 * min(1.0, other_s)
 
 
 # --- What the command says
@@ -553,7 +551,7 @@ def test_what_the_command_left_running_is_gone_after_a_time_out(tmp_path: Path, 
 
 @leaves
 def test_what_the_command_left_running_is_gone_when_it_is_cancelled(tmp_path: Path, leaves: str) -> None:
-    lifeline, started = Lifeline(), threading.Event()
+    token, started = CancelToken(), threading.Event()
     seen: list[str] = []
 
     def watch(text: str) -> None:
@@ -561,10 +559,8 @@ def test_what_the_command_left_running_is_gone_when_it_is_cancelled(tmp_path: Pa
         started.set()
 
     begun = time.monotonic()
-    with cancelled_after(started, lifeline), pytest.raises(Cancelled):
-        supervise(
-            tmp_path, python(f"print({os.getpid()})" + leaves + HANG), lifeline=lifeline, on_output=watch
-        )
+    with cancelled_after(started, token), pytest.raises(Cancelled):
+        supervise(tmp_path, python(f"print({os.getpid()})" + leaves + HANG), token=token, on_output=watch)
 
     assert time.monotonic() - begun < 10
     assert not psutil.pid_exists(int("".join(seen).split()[-1]))
@@ -603,11 +599,12 @@ def test_when_the_tool_is_killed_everything_that_it_ran_goes_with_it(tmp_path: P
     tool = f"""
 import sys
 from pathlib import Path
-from bisect_asgi.process import Lifeline, run_supervised
+from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.backend.process.run import run_supervised
 here = Path({str(tmp_path)!r})
 run_supervised(
     {python("import os; print(os.getpid())" + leaves + HANG)!r}, cwd=here, report=here, environ={{}},
-    timeout_s=60, lifeline=Lifeline(), on_output=lambda text: print(text, end="", flush=True),
+    timeout_s=60, token=CancelToken(), on_output=lambda text: print(text, end="", flush=True),
 )
 """
     with subprocess.Popen([sys.executable, "-c", tool], stdout=subprocess.PIPE, text=True) as process:
@@ -619,19 +616,19 @@ run_supervised(
     assert becomes_true(lambda: not any(is_running(number) for number in numbers))
 
 
-# --- The lifeline
+# --- The token
 
 
 def test_what_was_cancelled_before_it_began_has_no_result(tmp_path: Path) -> None:
-    lifeline = Lifeline()
-    lifeline.cancel()
+    token = CancelToken()
+    token.cancel()
 
     with pytest.raises(Cancelled):
-        supervise(tmp_path, python("import time; time.sleep(60)"), lifeline=lifeline)
+        supervise(tmp_path, python("import time; time.sleep(60)"), token=token)
 
 
-def test_one_lifeline_holds_everything_that_runs(tmp_path: Path) -> None:
-    lifeline, started = Lifeline(), threading.Semaphore(0)
+def test_one_token_holds_everything_that_runs(tmp_path: Path) -> None:
+    token, started = CancelToken(), threading.Semaphore(0)
     cancelled: list[str] = []
 
     def run(name: str) -> None:
@@ -639,7 +636,7 @@ def test_one_lifeline_holds_everything_that_runs(tmp_path: Path) -> None:
             supervise(
                 tmp_path,
                 python("import time; print('up', flush=True); time.sleep(60)"),
-                lifeline=lifeline,
+                token=token,
                 on_output=lambda _: started.release(),
             )
         except Cancelled:
@@ -649,7 +646,7 @@ def test_one_lifeline_holds_everything_that_runs(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     have_started = [started.acquire(timeout=10) for _ in threads]
-    lifeline.cancel()
+    token.cancel()
     for thread in threads:
         thread.join(timeout=10)
 
@@ -658,16 +655,16 @@ def test_one_lifeline_holds_everything_that_runs(tmp_path: Path) -> None:
 
 
 def test_cancelling_after_the_end_or_twice_does_no_harm(tmp_path: Path) -> None:
-    lifeline = Lifeline()
+    token = CancelToken()
 
-    run = supervise(tmp_path, python("pass"), lifeline=lifeline)
-    lifeline.check()
-    lifeline.cancel()
-    lifeline.cancel()
+    run = supervise(tmp_path, python("pass"), token=token)
+    token.check()
+    token.cancel()
+    token.cancel()
 
     assert run.exit_code == 0
     with pytest.raises(Cancelled):
-        lifeline.check()
+        token.check()
 
 
 # --- Helpers
@@ -676,7 +673,7 @@ def test_cancelling_after_the_end_or_twice_does_no_harm(tmp_path: Path) -> None:
 def test_a_helper_tells_what_it_said_and_how_it_ended(tmp_path: Path) -> None:
     code = "import os, sys; print(sys.stdin.read(), os.getcwd()); print('oops', file=sys.stderr); sys.exit(3)"
 
-    done = run_helper(python(code), environ={}, lifeline=Lifeline(), stdin="grüße", cwd=tmp_path)
+    done = run_helper(python(code), environ={}, token=CancelToken(), stdin="grüße", cwd=tmp_path)
 
     assert (done.exit_code, done.stdout, done.stderr) == (3, f"grüße {tmp_path}\n", "oops\n")
 
@@ -684,7 +681,7 @@ def test_a_helper_tells_what_it_said_and_how_it_ended(tmp_path: Path) -> None:
 def test_a_helper_has_exactly_the_given_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "hunter2")
 
-    done = run_helper(["/usr/bin/env"], environ={"GREETING": "hello"}, lifeline=Lifeline())
+    done = run_helper(["/usr/bin/env"], environ={"GREETING": "hello"}, token=CancelToken())
 
     assert done.stdout == "GREETING=hello\n"
 
@@ -692,14 +689,14 @@ def test_a_helper_has_exactly_the_given_environment(monkeypatch: pytest.MonkeyPa
 def test_a_helper_may_write_much_and_anything_on_both_streams() -> None:
     code = r"import os; [os.write(n, b'\xff' * 10_000) for _ in range(100) for n in (2, 1)]"
 
-    done = run_helper(python(code), environ={}, lifeline=Lifeline())
+    done = run_helper(python(code), environ={}, token=CancelToken())
 
     assert done.stdout == done.stderr == "�" * 1_000_000
 
 
 def test_a_helper_that_is_not_there_is_an_os_error() -> None:
     with pytest.raises(FileNotFoundError):
-        run_helper(["/no/such/helper"], environ={}, lifeline=Lifeline())
+        run_helper(["/no/such/helper"], environ={}, token=CancelToken())
 
 
 @pytest.mark.parametrize(
@@ -713,20 +710,20 @@ def test_a_helper_that_is_not_there_is_an_os_error() -> None:
     ],
 )
 def test_a_cancelled_helper_is_gone_with_what_it_started(tmp_path: Path, code: str) -> None:
-    lifeline, cancelled = Lifeline(), threading.Event()
+    token, cancelled = CancelToken(), threading.Event()
     written = tmp_path / "number"
 
     def run() -> None:
         tell = "\nopen('number', 'w').write(str(number))\nimport time; time.sleep(60)"
         with pytest.raises(Cancelled):
-            run_helper(python(code + tell), environ={}, lifeline=lifeline, cwd=tmp_path)
+            run_helper(python(code + tell), environ={}, token=token, cwd=tmp_path)
         cancelled.set()
 
     thread = threading.Thread(target=run)
     thread.start()
     assert becomes_true(lambda: written.exists() and written.read_text() != "")
     number = int(written.read_text())
-    lifeline.cancel()
+    token.cancel()
     has_returned = cancelled.wait(timeout=2)
     is_gone = becomes_true(lambda: not is_running(number), within_s=2)
     if not is_gone:
@@ -752,7 +749,7 @@ def test_who_is_told_lines_may_fail_and_nothing_is_held_up() -> None:
         raise ValueError(line)
 
     code = "import sys; [print('x' * 1000, i, file=sys.stderr) for i in range(200)]"
-    done = run_helper([sys.executable, "-c", code], environ={}, lifeline=Lifeline(), on_stderr=fail)
+    done = run_helper([sys.executable, "-c", code], environ={}, token=CancelToken(), on_stderr=fail)
 
     assert done.exit_code == 0
     assert len(done.stderr.splitlines()) == len(told) == 200
@@ -772,7 +769,7 @@ def test_output_is_told_in_whole_lines(tmp_path: Path) -> None:
         report=tmp_path,
         environ={},
         timeout_s=30.0,
-        lifeline=Lifeline(),
+        token=CancelToken(),
         on_output=told.append,
     )
 

@@ -22,7 +22,7 @@ from bisect_asgi.backend.served import drive
 from bisect_asgi.backend.served.request import UNREADABLE_METRIC, Driven
 from bisect_asgi.backend.trials.probe_run import Output, run_probe
 from bisect_asgi.cli.probe_files import load
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, UsageError
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
@@ -237,7 +237,7 @@ def served(
 
 
 def observe(probe: Probe, environment: Environment, runs: Path, output: Output | None = None) -> Observation:
-    return run_probe(probe, environment, runs, Lifeline(), output)
+    return run_probe(probe, environment, runs, CancelToken(), output)
 
 
 def left_behind(runs: Path) -> list[list[str]]:
@@ -848,17 +848,17 @@ def test_nothing_of_a_served_run_is_left(
 
 @network
 def test_nothing_of_a_cancelled_served_run_is_left(served_by: Environment, runs: Path) -> None:
-    lifeline = Lifeline()
+    token = CancelToken()
     written: list[str] = []
 
     def cancel_when_it_runs(text: str) -> None:
         written.append(text)
         # The line and its end may come in two pieces.
         if re.search(r"found.*\]\n", "".join(written)):
-            threading.Thread(target=lifeline.cancel).start()
+            threading.Thread(target=token.cancel).start()
 
     with pytest.raises(Cancelled):
-        run_probe(served(TREE + "threading.Event().wait()\n"), served_by, runs, lifeline, cancel_when_it_runs)
+        run_probe(served(TREE + "threading.Event().wait()\n"), served_by, runs, token, cancel_when_it_runs)
 
     server, child, port = places("".join(written))
     assert not psutil.pid_exists(server)
@@ -953,7 +953,7 @@ def probe(server):
         ),
         pytest.param(
             """
-    from bisect_asgi.asgi.load import Request
+    from bisect_asgi.backend.served.load import Request
     posted = Request(method="POST", target="/", headers=(("x-a", "1"),), body=b"x" * 100_000)
     assert server.load(posted, requests=3).statuses == {200: 3}
     assert server.load("HEAD /", requests=2).requests == 2
@@ -1099,7 +1099,7 @@ def test_the_server_gives_what_a_probe_needs(served_by: Environment, runs: Path,
 def pythons(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The paths of this machine's interpreters by their versions."""
     found = interpreters.find_all(tmp_path_factory.mktemp("interpreters"))
-    return {usable.interpreter.version: usable.interpreter.path for usable in found}
+    return {target.interpreter.version: target.interpreter.path for target in found}
 
 
 @network

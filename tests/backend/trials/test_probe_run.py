@@ -17,7 +17,7 @@ from support.builders import environment as make_environment
 from bisect_asgi.backend.environments.cache import Environment
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.trials.probe_run import Output, clean_up, run_probe
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Probe, ProbeFile, Signature
@@ -75,7 +75,7 @@ def source(name: str, code: str) -> ProbeFile:
 
 
 def observe(probe: Probe, environment: Environment, runs: Path, output: Output | None = None) -> Observation:
-    return run_probe(probe, environment, runs, Lifeline(), output)
+    return run_probe(probe, environment, runs, CancelToken(), output)
 
 
 def told(observation: Observation) -> object:
@@ -155,14 +155,14 @@ def test_nothing_is_left_of_a_run(environment: Environment, runs: Path, probe: P
 
 
 def test_nothing_is_left_of_a_cancelled_run(environment: Environment, runs: Path) -> None:
-    lifeline = Lifeline()
+    token = CancelToken()
     probe = script("import time; print('up'); time.sleep(60)")
 
     def cancel(text: str) -> None:
-        threading.Thread(target=lifeline.cancel).start()
+        threading.Thread(target=token.cancel).start()
 
     with pytest.raises(Cancelled):
-        run_probe(probe, environment, runs, lifeline, cancel)
+        run_probe(probe, environment, runs, token, cancel)
 
     assert list(runs.iterdir()) == []
 
@@ -663,8 +663,8 @@ def test_peak_memory_is_the_probes_and_the_same_each_time(
 def test_what_other_programs_take_of_the_processors_is_observed(environment: Environment, runs: Path) -> None:
     seen = observe(script("import time; time.sleep(0.3)"), environment, runs)
 
-    assert seen.busy is not None
-    assert 0 <= seen.busy <= (os.cpu_count() or 1) * 1.5
+    assert seen.other_load is not None
+    assert 0 <= seen.other_load <= (os.cpu_count() or 1) * 1.5
 
 
 # --- Commands

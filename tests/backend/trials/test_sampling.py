@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from support.builders import broken, failed, passed, untestable
 
 from bisect_asgi.backend.environments.cache import Environment
-from bisect_asgi.backend.trials.sampling import Lane, take_sample, warm_up
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.backend.trials.sampling import MeasuringLock, take_sample, warm_up
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.records import replace
@@ -38,15 +38,15 @@ class Diary:
 
 
 @pytest.fixture
-def lane(tmp_path: Path) -> Lane:
-    return Lane(path=tmp_path / "measuring.lock")
+def measuring_lock(tmp_path: Path) -> MeasuringLock:
+    return MeasuringLock(path=tmp_path / "measuring.lock")
 
 
 # The lane.
 
 
-class Waiting(Lifeline):
-    """A lifeline that says when somebody waits on it."""
+class Waiting(CancelToken):
+    """A token that says when somebody waits on it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,8 +58,8 @@ class Waiting(Lifeline):
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["of-one-command", "of-two-commands"])
-def test_who_has_the_lane_has_it_alone(lane: Lane, same: bool) -> None:
-    other = lane if same else Lane(path=lane.path)
+def test_who_has_the_lane_has_it_alone(measuring_lock: MeasuringLock, same: bool) -> None:
+    other = measuring_lock if same else MeasuringLock(path=measuring_lock.path)
     told: list[str] = []
     waiting = Waiting()
 
@@ -68,7 +68,7 @@ def test_who_has_the_lane_has_it_alone(lane: Lane, same: bool) -> None:
             told.append("second")
 
     with ThreadPoolExecutor(1) as pool:
-        with lane.taken(Lifeline()):
+        with measuring_lock.taken(CancelToken()):
             second = pool.submit(wait)
             assert waiting.is_waited_on.wait(PATIENCE_S)
             told.append("first")
@@ -77,27 +77,27 @@ def test_who_has_the_lane_has_it_alone(lane: Lane, same: bool) -> None:
     assert told == ["first", "second"]
 
 
-def test_who_measures_on_and_on_lets_another_in_between(lane: Lane) -> None:
+def test_who_measures_on_and_on_lets_another_in_between(measuring_lock: MeasuringLock) -> None:
     told: list[str] = []
     waiting = Waiting()
 
     def wait() -> None:
-        with Lane(path=lane.path).taken(waiting):
+        with MeasuringLock(path=measuring_lock.path).taken(waiting):
             told.append("another")
 
     with ThreadPoolExecutor(1) as pool:
-        with lane.taken(Lifeline()):
+        with measuring_lock.taken(CancelToken()):
             other = pool.submit(wait)
             assert waiting.is_waited_on.wait(PATIENCE_S)
         for _ in range(3):
-            with lane.taken(Lifeline()):
+            with measuring_lock.taken(CancelToken()):
                 told.append("the same")
         other.result(PATIENCE_S)
 
     assert told == ["another", *["the same"] * 3]
 
 
-def test_many_who_measure_take_turns(lane: Lane) -> None:
+def test_many_who_measure_take_turns(measuring_lock: MeasuringLock) -> None:
     inside = 0
     most = 0
     start = threading.Barrier(4)
@@ -106,7 +106,7 @@ def test_many_who_measure_take_turns(lane: Lane) -> None:
         nonlocal inside, most
         start.wait(PATIENCE_S)
         for _ in range(5):
-            with lane.taken(Lifeline()):
+            with measuring_lock.taken(CancelToken()):
                 inside += 1
                 most = max(most, inside)
                 inside -= 1
@@ -118,14 +118,14 @@ def test_many_who_measure_take_turns(lane: Lane) -> None:
     assert most == 1
 
 
-def test_who_waits_for_the_lane_can_be_cancelled_and_does_not_have_it(lane: Lane) -> None:
+def test_who_waits_for_the_lane_can_be_cancelled_and_does_not_have_it(measuring_lock: MeasuringLock) -> None:
     waiting = Waiting()
 
     def wait() -> None:
-        with lane.taken(waiting):
+        with measuring_lock.taken(waiting):
             raise AssertionError("somebody else has it")
 
-    with ThreadPoolExecutor(1) as pool, lane.taken(Lifeline()):
+    with ThreadPoolExecutor(1) as pool, measuring_lock.taken(CancelToken()):
         second = pool.submit(wait)
         assert waiting.is_waited_on.wait(PATIENCE_S)
         waiting.cancel()
@@ -134,34 +134,34 @@ def test_who_waits_for_the_lane_can_be_cancelled_and_does_not_have_it(lane: Lane
             second.result(PATIENCE_S)
 
 
-def test_the_lane_is_free_again_after_a_failure(lane: Lane) -> None:
-    with pytest.raises(OSError, match="disk"), lane.taken(Lifeline()):
+def test_the_lane_is_free_again_after_a_failure(measuring_lock: MeasuringLock) -> None:
+    with pytest.raises(OSError, match="disk"), measuring_lock.taken(CancelToken()):
         raise OSError("disk")
 
-    impatient = Lifeline()
+    impatient = CancelToken()
     impatient.cancel()  # whoever has to wait is cancelled
-    with lane.taken(impatient):
-        assert lane.path.exists()
+    with measuring_lock.taken(impatient):
+        assert measuring_lock.path.exists()
 
 
-def test_each_probe_is_new_to_each_environment_once(lane: Lane) -> None:
+def test_each_probe_is_new_to_each_environment_once(measuring_lock: MeasuringLock) -> None:
     pairs = [(environment, probe) for environment in (CANDIDATE, REFERENCE) for probe in ("one", "two")]
 
-    assert [lane.is_first(*pair) for pair in pairs] == [True] * 4
-    assert [lane.is_first(*pair) for pair in pairs] == [False] * 4
+    assert [measuring_lock.is_first(*pair) for pair in pairs] == [True] * 4
+    assert [measuring_lock.is_first(*pair) for pair in pairs] == [False] * 4
 
 
-def test_another_command_comes_to_all_of_them_anew(lane: Lane) -> None:
-    assert lane.is_first(CANDIDATE, "probe")
-    assert Lane(path=lane.path).is_first(CANDIDATE, "probe")
+def test_another_command_comes_to_all_of_them_anew(measuring_lock: MeasuringLock) -> None:
+    assert measuring_lock.is_first(CANDIDATE, "probe")
+    assert MeasuringLock(path=measuring_lock.path).is_first(CANDIDATE, "probe")
 
 
-def test_of_many_who_ask_at_once_one_is_told_to_be_first(lane: Lane) -> None:
+def test_of_many_who_ask_at_once_one_is_told_to_be_first(measuring_lock: MeasuringLock) -> None:
     start = threading.Barrier(8)
 
     def ask() -> bool:
         start.wait(PATIENCE_S)
-        return lane.is_first(CANDIDATE, "probe")
+        return measuring_lock.is_first(CANDIDATE, "probe")
 
     with ThreadPoolExecutor(8) as pool:
         told = [each.result(PATIENCE_S) for each in [pool.submit(ask) for _ in range(8)]]
@@ -234,30 +234,34 @@ def test_a_reference_that_did_not_pass_measured_nothing(shown: Observation, plac
 # Warming up.
 
 
-def warmed(diary: Diary, lane: Lane, reference: Environment | None = REFERENCE) -> list[Observation]:
-    return list(warm_up(diary.run, lane, CANDIDATE, reference, probe="probe"))
+def warmed(
+    diary: Diary, measuring_lock: MeasuringLock, reference: Environment | None = REFERENCE
+) -> list[Observation]:
+    return list(warm_up(diary.run, measuring_lock, CANDIDATE, reference, probe="probe"))
 
 
-def test_both_environments_are_warmed_up_once_and_only_the_candidates_run_is_told(lane: Lane) -> None:
+def test_both_environments_are_warmed_up_once_and_only_the_candidates_run_is_told(
+    measuring_lock: MeasuringLock,
+) -> None:
     diary = Diary(candidate=of_seconds(2.0))
 
-    first, second = warmed(diary, lane), warmed(diary, lane)
+    first, second = warmed(diary, measuring_lock), warmed(diary, measuring_lock)
 
     assert first == [replace(of_seconds(2.0), is_warm_up=True)]
     assert second == []
     assert diary.ran == ["reference", "candidate"]
 
 
-def warm_candidate(lane: Lane) -> None:
-    lane.is_first(CANDIDATE, "probe")
+def warm_candidate(measuring_lock: MeasuringLock) -> None:
+    measuring_lock.is_first(CANDIDATE, "probe")
 
 
-def warm_reference(lane: Lane) -> None:
-    lane.is_first(REFERENCE, "probe")
+def warm_reference(measuring_lock: MeasuringLock) -> None:
+    measuring_lock.is_first(REFERENCE, "probe")
 
 
-def warm_for_another(lane: Lane) -> None:
-    lane.is_first(CANDIDATE, "another probe")
+def warm_for_another(measuring_lock: MeasuringLock) -> None:
+    measuring_lock.is_first(CANDIDATE, "another probe")
 
 
 @pytest.mark.parametrize(
@@ -272,12 +276,15 @@ def warm_for_another(lane: Lane) -> None:
     ],
 )
 def test_only_what_is_cold_is_warmed_up(
-    lane: Lane, prepare: Callable[[Lane], None], reference: Environment | None, ran: list[str]
+    measuring_lock: MeasuringLock,
+    prepare: Callable[[MeasuringLock], None],
+    reference: Environment | None,
+    ran: list[str],
 ) -> None:
     diary = Diary()
-    prepare(lane)
+    prepare(measuring_lock)
 
-    told = warmed(diary, lane, reference)
+    told = warmed(diary, measuring_lock, reference)
 
     assert diary.ran == ran
     assert len(told) == (ran.count("candidate") if reference is not CANDIDATE else 0)
@@ -285,12 +292,14 @@ def test_only_what_is_cold_is_warmed_up(
 
 @pytest.mark.parametrize("shown", [failed(), untestable(), broken()], ids=lambda run: run.outcome)
 def test_a_first_run_that_does_not_pass_is_told_as_a_run_like_any_other(
-    lane: Lane, shown: Observation
+    measuring_lock: MeasuringLock, shown: Observation
 ) -> None:
-    assert warmed(Diary(candidate=shown), lane) == [shown]
+    assert warmed(Diary(candidate=shown), measuring_lock) == [shown]
 
 
-def test_what_the_reference_shows_when_it_is_warmed_up_is_nobodys_business(lane: Lane) -> None:
-    told = warmed(Diary(reference=failed(), candidate=of_seconds(2.0)), lane)
+def test_what_the_reference_shows_when_it_is_warmed_up_is_nobodys_business(
+    measuring_lock: MeasuringLock,
+) -> None:
+    told = warmed(Diary(reference=failed(), candidate=of_seconds(2.0)), measuring_lock)
 
     assert told == [replace(of_seconds(2.0), is_warm_up=True)]

@@ -16,7 +16,7 @@ from support.builders import CONFLICT, TYPE_ERROR, broken, day, failed, passed, 
 from bisect_asgi.backend.environments.resolve import Resolution
 from bisect_asgi.backend.trials.store import Store
 from bisect_asgi.core.errors import Unavailable
-from bisect_asgi.core.model import Distribution, Exemption, Observation
+from bisect_asgi.core.model import Distribution, ExcludeNewerPackage, Observation
 from bisect_asgi.core.records import replace
 
 HINT = "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`"
@@ -37,8 +37,8 @@ def store(path: Path) -> Iterator[Store]:
 RESOLUTION = Resolution(
     digest="ab12",
     pins=("h11==0.9 --hash=sha256:4bc6d6a1",),
-    not_after=day("2021-10-08"),
-    exempt=(Exemption(name="fastapi", not_after=day("2021-10-09")),),
+    exclude_newer=day("2021-10-08"),
+    exclude_newer_package=(ExcludeNewerPackage(name="fastapi", exclude_newer=day("2021-10-09")),),
     distributions=(Distribution(name="h11", version="0.9"),),
     step="as of the date, wheels only",
 )
@@ -142,8 +142,8 @@ def test_a_tool_killed_after_a_run_was_kept_loses_nothing(path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from bisect_asgi.model import Observation, Outcome, Phase
-from bisect_asgi.store import Store
+from bisect_asgi.core.model import Observation, Outcome, Phase
+from bisect_asgi.backend.trials.store import Store
 store = Store(Path({str(path)!r}))
 for number in range(20):
     store.add_observation("key", Observation(outcome=Outcome.PASSED, phase=Phase.CHECK, wall_s=float(number)))
@@ -179,7 +179,7 @@ def test_a_resolution_is_kept_with_the_moment_at_which_it_was_made(store: Store)
 
 def test_a_later_resolution_replaces_the_earlier(store: Store) -> None:
     store.keep_resolution("spec", RESOLUTION)
-    later = replace(RESOLUTION, not_after=day("2024-01-01"))
+    later = replace(RESOLUTION, exclude_newer=day("2024-01-01"))
     store.keep_resolution("spec", later)
 
     kept = store.resolution("spec")

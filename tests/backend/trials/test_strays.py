@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bisect_asgi.backend.trials.probe_run import stray
+from bisect_asgi.backend.trials.probe_run import host_script
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def path(tmp_path: Path) -> str:
 def test_a_script_of_the_machine_is_no_program_of_the_environment(
     command: str, is_stray: bool, path: str, tmp_path: Path
 ) -> None:
-    found = stray(command, path, tmp_path / "env")
+    found = host_script(command, path, tmp_path / "env")
 
     assert found == (tmp_path / "usr/tool" if is_stray else None)
 
@@ -61,4 +61,4 @@ def test_what_cannot_be_read_is_no_script(path: str, tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Path, "open", refuse)
 
-    assert stray("tool", path, tmp_path / "env") is None
+    assert host_script("tool", path, tmp_path / "env") is None

@@ -19,25 +19,25 @@ from bisect_asgi.backend.environments.cache import EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.files import locked_if_free
 from bisect_asgi.backend.trials.probe_run import run_probe
-from bisect_asgi.backend.trials.sampling import Lane
+from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Store
 from bisect_asgi.backend.trials.trial import Workshop, recall, run_trial
 from bisect_asgi.backend.uv import Indexes, Uv
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable
 from bisect_asgi.core.events import Activity
 from bisect_asgi.core.model import (
     Distribution,
     EnvironmentSpec,
-    Exemption,
+    ExcludeNewerPackage,
     FailureKind,
     Interpreter,
-    Measuring,
     Observation,
     Outcome,
     Phase,
     Probe,
     ProbeFile,
+    SamplingMode,
     Trial,
     TrialRequest,
 )
@@ -62,7 +62,7 @@ class Bench:
             environments=environments,
             runs=folder / "runs",
             locks=folder / "locks",
-            lane=Lane(path=folder / "measuring.lock"),
+            measuring_lock=MeasuringLock(path=folder / "measuring.lock"),
         )
 
     def probe(self, script: str) -> Probe:
@@ -88,14 +88,14 @@ class Bench:
         spec = EnvironmentSpec(
             interpreter=THIS_PYTHON,
             requirements=(f"demo=={version}",),
-            not_after=datetime(2020, 1, 1, tzinfo=UTC) if dated else None,
-            exempt=(Exemption(name="demo"),) if dated else (),
-            proves=Distribution(name="demo", version=version),
+            exclude_newer=datetime(2020, 1, 1, tzinfo=UTC) if dated else None,
+            exclude_newer_package=(ExcludeNewerPackage(name="demo"),) if dated else (),
+            must_install=Distribution(name="demo", version=version),
         )
         return TrialRequest(key=3, label=version, spec=spec, probe=self.probe(script))
 
-    def run(self, request: TrialRequest, lifeline: Lifeline | None = None) -> Trial:
-        return run_trial(request, self.workshop, lifeline=lifeline or Lifeline())
+    def run(self, request: TrialRequest, token: CancelToken | None = None) -> Trial:
+        return run_trial(request, self.workshop, token=token or CancelToken())
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_fresh_trial_runs_again_and_replaces_what_was_remembered(bench: Bench)
 def test_further_fresh_runs_of_one_command_are_added_to_its_own(bench: Bench) -> None:
     bench.run(replace(bench.request(), fresh=True))
 
-    more = bench.run(replace(bench.request(), fresh=True, already=1, runs=2))
+    more = bench.run(replace(bench.request(), fresh=True, known_runs=1, runs=2))
 
     assert (len(more.observations), more.remembered, bench.runs) == (2, 0, 3)
     known = recall(bench.request(), bench.workshop.store)
@@ -185,7 +185,7 @@ def test_further_fresh_runs_of_one_command_are_added_to_its_own(bench: Bench) ->
 def test_a_fresh_command_forgets_an_environment_once_also_where_candidates_share_it(bench: Bench) -> None:
     bench.run(bench.request())
     one = replace(bench.request(), fresh=True)
-    other = replace(one, key=4, spec=replace(one.spec, not_after=datetime(2020, 6, 1, tzinfo=UTC)))
+    other = replace(one, key=4, spec=replace(one.spec, exclude_newer=datetime(2020, 6, 1, tzinfo=UTC)))
 
     first, second = bench.run(one), bench.run(other)
 
@@ -270,20 +270,20 @@ def test_runs_may_go_side_by_side(bench: Bench) -> None:
         "    time.sleep(0.01)\n"
     )
 
-    trial = bench.run(replace(bench.request(together), runs=3, abreast=3))
+    trial = bench.run(replace(bench.request(together), runs=3, parallel=3))
 
     assert [run.outcome for run in trial.observations] == [Outcome.PASSED] * 3
     assert bench.workshop.store.count() == 3
 
 
 def test_where_one_of_several_runs_is_cancelled_all_are(bench: Bench) -> None:
-    request = replace(bench.request("import time\ntime.sleep(60)\n"), runs=4, abreast=2)
-    lifeline = Lifeline()
-    canceller = threading.Thread(target=lambda: cancel_when(lifeline, lambda: bench.runs == 2))
+    request = replace(bench.request("import time\ntime.sleep(60)\n"), runs=4, parallel=2)
+    token = CancelToken()
+    canceller = threading.Thread(target=lambda: cancel_when(token, lambda: bench.runs == 2))
     canceller.start()
 
     with pytest.raises(Cancelled):
-        bench.run(request, lifeline)
+        bench.run(request, token)
     canceller.join()
 
     assert bench.runs == 2
@@ -293,7 +293,7 @@ def test_where_one_of_several_runs_is_cancelled_all_are(bench: Bench) -> None:
 def test_runs_that_the_asker_already_has_are_not_given_again(bench: Bench) -> None:
     bench.run(replace(bench.request(), runs=2))
 
-    trial = bench.run(replace(bench.request(), already=1, runs=2))
+    trial = bench.run(replace(bench.request(), known_runs=1, runs=2))
 
     assert (len(trial.observations), trial.remembered, bench.runs) == (2, 1, 3)
 
@@ -303,12 +303,12 @@ def test_each_run_is_kept_as_soon_as_it_is_over(bench: Bench) -> None:
         "import os, time\nif len(open(os.environ['DIARY']).readlines()) == 2:\n    time.sleep(60)\n"
     )
     request = replace(bench.request(second_run_is_cancelled), runs=2)
-    lifeline = Lifeline()
-    canceller = threading.Thread(target=lambda: cancel_when(lifeline, lambda: bench.runs == 2))
+    token = CancelToken()
+    canceller = threading.Thread(target=lambda: cancel_when(token, lambda: bench.runs == 2))
     canceller.start()
 
     with pytest.raises(Cancelled):
-        bench.run(request, lifeline)
+        bench.run(request, token)
     canceller.join()
 
     known = recall(request, bench.workshop.store)
@@ -316,22 +316,22 @@ def test_each_run_is_kept_as_soon_as_it_is_over(bench: Bench) -> None:
     assert len(known.observations) == 1
 
 
-def cancel_when(lifeline: Lifeline, condition: Callable[[], bool]) -> None:
+def cancel_when(token: CancelToken, condition: Callable[[], bool]) -> None:
     """Cancel as soon as `condition` holds; or when time is up, so that the test fails instead of hanging."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
-    lifeline.cancel()
+    token.cancel()
 
 
 def test_a_cancelled_trial_has_no_result_and_leaves_nothing(bench: Bench) -> None:
-    lifeline = Lifeline()
+    token = CancelToken()
     request = bench.request("import time\ntime.sleep(60)\n")
-    canceller = threading.Thread(target=lambda: cancel_when(lifeline, lambda: bench.runs == 1))
+    canceller = threading.Thread(target=lambda: cancel_when(token, lambda: bench.runs == 1))
     canceller.start()
 
     with pytest.raises(Cancelled):
-        bench.run(request, lifeline)
+        bench.run(request, token)
     canceller.join()
 
     assert bench.workshop.store.count() == 0
@@ -341,7 +341,7 @@ def test_a_cancelled_trial_has_no_result_and_leaves_nothing(bench: Bench) -> Non
 def test_a_trial_tells_what_it_is_doing(bench: Bench) -> None:
     told: list[Activity] = []
 
-    run_trial(bench.request(), bench.workshop, lifeline=Lifeline(), progress=told.append)
+    run_trial(bench.request(), bench.workshop, token=CancelToken(), progress=told.append)
 
     assert told == [Activity.RESOLVING, Activity.BUILDING, Activity.RUNNING]
 
@@ -352,7 +352,7 @@ def test_what_the_probe_writes_can_be_watched(bench: Bench) -> None:
     run_trial(
         bench.request("print('hello from the probe')\n"),
         bench.workshop,
-        lifeline=Lifeline(),
+        token=CancelToken(),
         output=seen.append,
     )
 
@@ -428,12 +428,14 @@ def test_a_fresh_trial_looks_again_whether_a_candidate_can_be_tested(bench: Benc
 
 def test_an_environment_that_is_not_what_it_says_is_broken_and_not_remembered(bench: Bench) -> None:
     request = bench.request()
-    lied_to = replace(request, spec=replace(request.spec, proves=Distribution(name="demo", version="2.0")))
+    lied_to = replace(
+        request, spec=replace(request.spec, must_install=Distribution(name="demo", version="2.0"))
+    )
 
     trial = bench.run(lied_to)
 
     (run,) = trial.observations
-    assert (run.outcome, run.phase) == (Outcome.BROKEN, Phase.INSTALL)
+    assert (run.outcome, run.phase) == (Outcome.ERROR, Phase.INSTALL)
     assert run.signature is not None
     assert run.signature.shown == "`demo==2.0` was installed, and its metadata says 1.0"
     assert bench.runs == 0
@@ -447,13 +449,13 @@ def test_a_malformed_wheel_is_no_outage(bench: Bench) -> None:
     trial = bench.run(bench.request(version="2.0"))
 
     (run,) = trial.observations
-    assert run.outcome in (Outcome.UNTESTABLE, Outcome.BROKEN)
+    assert run.outcome in (Outcome.UNTESTABLE, Outcome.ERROR)
     assert bench.runs == 0
 
 
 def test_an_index_that_refuses_the_files_is_no_verdict(bench: Bench) -> None:
     request = bench.request()
-    bench.workshop.resolver.resolve(request.spec, Lifeline())  # its pages are in uv's cache from here on
+    bench.workshop.resolver.resolve(request.spec, CancelToken())  # its pages are in uv's cache from here on
     bench.index.fail_next(1000, 403)
 
     with pytest.raises(Unavailable):
@@ -486,14 +488,14 @@ def test_all_that_was_observed_is_recalled_without_the_index(bench: Bench) -> No
 
 
 def test_a_resolution_alone_is_nothing_to_recall(bench: Bench) -> None:
-    lifeline = Lifeline()
+    token = CancelToken()
 
     def cancel_before_building(activity: Activity) -> None:
         if activity is Activity.BUILDING:
-            lifeline.cancel()
+            token.cancel()
 
     with pytest.raises(Cancelled):
-        run_trial(bench.request(), bench.workshop, lifeline=lifeline, progress=cancel_before_building)
+        run_trial(bench.request(), bench.workshop, token=token, progress=cancel_before_building)
 
     assert recall(bench.request(), bench.workshop.store) is None
 
@@ -501,7 +503,7 @@ def test_a_resolution_alone_is_nothing_to_recall(bench: Bench) -> None:
 def test_candidates_that_share_an_environment_share_what_was_observed(bench: Bench) -> None:
     request = bench.request()
     bench.run(request)
-    same_set = replace(request.spec, not_after=datetime(2020, 6, 1, tzinfo=UTC))
+    same_set = replace(request.spec, exclude_newer=datetime(2020, 6, 1, tzinfo=UTC))
 
     trial = bench.run(replace(request, spec=same_set))
 
@@ -539,9 +541,9 @@ def measuring(
 ) -> TrialRequest:
     """A request for samples of demo 1.0, next to another release's."""
     spec = bench.request(version=reference).spec if reference else None
-    how = Measuring(needs_warm_up=warm, reference=spec)
+    how = SamplingMode(needs_warm_up=warm, reference=spec)
     request = bench.request(fields.pop("script", NOTES))
-    return replace(request, measuring=how, **fields)
+    return replace(request, sampling=how, **fields)
 
 
 def order(bench: Bench) -> list[str]:
@@ -552,7 +554,9 @@ def order(bench: Bench) -> list[str]:
 
 def another_command(bench: Bench) -> None:
     """A command that comes to environments which are there, and has run nothing yet."""
-    bench.workshop = replace(bench.workshop, lane=Lane(path=bench.workshop.lane.path))
+    bench.workshop = replace(
+        bench.workshop, measuring_lock=MeasuringLock(path=bench.workshop.measuring_lock.path)
+    )
 
 
 def test_each_sample_has_a_reference_beside_it_after_both_were_warmed_up(measured: Bench) -> None:
@@ -575,8 +579,8 @@ def test_more_samples_go_on_with_the_turns_and_are_warm_already(measured: Bench)
     first = measured.run(measuring(measured, runs=1))
     before = order(measured)
 
-    more = measured.run(measuring(measured, already=len(first.observations), runs=1))
-    yet_more = measured.run(measuring(measured, already=3, runs=1))
+    more = measured.run(measuring(measured, known_runs=len(first.observations), runs=1))
+    yet_more = measured.run(measuring(measured, known_runs=3, runs=1))
 
     assert order(measured)[len(before) :] == ["2.0", "1.0", "1.0", "2.0"]
     assert [len(trial.observations) for trial in (more, yet_more)] == [1, 1]
@@ -613,7 +617,7 @@ def test_no_more_of_what_is_recorded_is_given_than_is_wanted(measured: Bench) ->
     another_command(measured)
 
     one = measured.run(measuring(measured, runs=1))
-    other = measured.run(measuring(measured, already=len(one.observations), runs=1))
+    other = measured.run(measuring(measured, known_runs=len(one.observations), runs=1))
 
     assert [run.is_warm_up for run in one.observations] == [True, False]
     assert [run.is_warm_up for run in other.observations] == [False]
@@ -641,14 +645,14 @@ def test_nothing_is_recalled_of_samples_whose_reference_is_not_known(measured: B
 
 def test_a_warm_up_alone_is_nothing_to_recall(measured: Bench) -> None:
     request = measuring(measured, None)
-    lifeline = Lifeline()
+    token = CancelToken()
     hangs = "import os, time\nif len(open(os.environ['DIARY']).readlines()) == 2:\n    time.sleep(60)\n"
     request = replace(request, probe=measured.probe(hangs))
-    canceller = threading.Thread(target=lambda: cancel_when(lifeline, lambda: measured.runs == 2))
+    canceller = threading.Thread(target=lambda: cancel_when(token, lambda: measured.runs == 2))
     canceller.start()
 
     with pytest.raises(Cancelled):
-        measured.run(request, lifeline)
+        measured.run(request, token)
     canceller.join()
 
     assert measured.workshop.store.count() == 1
@@ -700,10 +704,10 @@ def test_environments_are_built_beside_the_lane_and_only_runs_need_it(measured: 
     is_free: dict[Activity, bool] = {}
 
     def look(activity: Activity) -> None:
-        with locked_if_free(measured.workshop.lane.path) as free:
+        with locked_if_free(measured.workshop.measuring_lock.path) as free:
             is_free[activity] = free
 
-    run_trial(measuring(measured), measured.workshop, lifeline=Lifeline(), progress=look)
+    run_trial(measuring(measured), measured.workshop, token=CancelToken(), progress=look)
 
     # Who waits for the lane says that, and not that it builds.
     assert is_free == {
@@ -717,21 +721,21 @@ def test_environments_are_built_beside_the_lane_and_only_runs_need_it(measured: 
 
 
 def test_a_probe_that_passes_or_fails_does_not_wait_for_the_lane(measured: Bench) -> None:
-    with measured.workshop.lane.taken(Lifeline()):
+    with measured.workshop.measuring_lock.taken(CancelToken()):
         trial = measured.run(measured.request())
 
     assert [run.outcome for run in trial.observations] == [Outcome.PASSED]
 
 
 def test_who_waits_for_the_lane_can_be_cancelled(measured: Bench) -> None:
-    lifeline = Lifeline()
+    token = CancelToken()
     is_built = lambda: len(measured.workshop.environments.sizes()) == 2  # noqa: E731
-    canceller = threading.Thread(target=lambda: cancel_when(lifeline, is_built))
+    canceller = threading.Thread(target=lambda: cancel_when(token, is_built))
 
-    with measured.workshop.lane.taken(Lifeline()):
+    with measured.workshop.measuring_lock.taken(CancelToken()):
         canceller.start()
         with pytest.raises(Cancelled):
-            measured.run(measuring(measured), lifeline)
+            measured.run(measuring(measured), token)
     canceller.join()
 
     assert measured.runs == 0
@@ -742,15 +746,17 @@ def test_to_wait_for_the_lane_is_neither_building_nor_running(
 ) -> None:
     waited_s = 0.0
 
-    class Busy(Lane):
+    class Busy(MeasuringLock):
         @contextmanager
-        def taken(self, lifeline: Lifeline) -> Iterator[None]:
+        def taken(self, token: CancelToken) -> Iterator[None]:
             nonlocal waited_s
             waited_s += 10_000
             yield
 
     monkeypatch.setattr("bisect_asgi.backend.trials.trial.monotonic", lambda: time.monotonic() + waited_s)
-    measured.workshop = replace(measured.workshop, lane=Busy(path=measured.workshop.lane.path))
+    measured.workshop = replace(
+        measured.workshop, measuring_lock=Busy(path=measured.workshop.measuring_lock.path)
+    )
 
     trial = measured.run(measuring(measured))
 
@@ -769,7 +775,7 @@ def test_what_is_wrong_with_the_reference_is_not_said_of_the_candidate(bench: Be
     trial = bench.run(measuring(bench))
 
     (run,) = trial.observations
-    assert (run.outcome, bench.runs) == (Outcome.BROKEN, 0)
+    assert (run.outcome, bench.runs) == (Outcome.ERROR, 0)
     assert run.signature is not None
     assert run.signature.shown.startswith("the reference ")
     assert recall(bench.request(NOTES), bench.workshop.store) is None
@@ -779,7 +785,7 @@ def test_what_is_wrong_with_the_reference_is_not_said_of_the_candidate(bench: Be
 def test_a_run_that_could_not_be_asked_is_told_and_not_stored(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outcomes = [Outcome.PASSED, Outcome.BROKEN, Outcome.PASSED]
+    outcomes = [Outcome.PASSED, Outcome.ERROR, Outcome.PASSED]
 
     def sometimes(*arguments: Any) -> Observation:
         return replace(run_probe(*arguments), outcome=outcomes.pop(0))
@@ -790,7 +796,7 @@ def test_a_run_that_could_not_be_asked_is_told_and_not_stored(
     trial = bench.run(replace(request, runs=2))
     known = recall(request, bench.workshop.store)
 
-    assert [run.outcome for run in trial.observations] == [Outcome.PASSED, Outcome.BROKEN]
+    assert [run.outcome for run in trial.observations] == [Outcome.PASSED, Outcome.ERROR]
     assert known is not None
     assert known.observations == trial.observations[:1]
     # What is missing is asked again.
@@ -814,10 +820,10 @@ def test_of_a_candidate_that_could_never_be_asked_nothing_is_known(
 ) -> None:
     monkeypatch.setattr(
         "bisect_asgi.backend.trials.trial.run_probe",
-        lambda *a: replace(run_probe(*a), outcome=Outcome.BROKEN),
+        lambda *a: replace(run_probe(*a), outcome=Outcome.ERROR),
     )
 
     trial = bench.run(bench.request())
 
-    assert [run.outcome for run in trial.observations] == [Outcome.BROKEN]
+    assert [run.outcome for run in trial.observations] == [Outcome.ERROR]
     assert recall(bench.request(), bench.workshop.store) is None

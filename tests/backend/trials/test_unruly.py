@@ -10,7 +10,7 @@ from support.builders import IMPORT_ERROR, TYPE_ERROR, broken, failed, passed, u
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, measured
 
 from bisect_asgi.core import events
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.plan.plan import Budget, Claim
@@ -73,7 +73,7 @@ def test_a_release_that_failed_otherwise_by_accident_is_no_gap() -> None:
 
     made_up = NoisyWorld(size=20, shows=shows)
 
-    assert made_up.bisect(good="1", bad="20").kind is AnswerKind.FOUND
+    assert made_up.bisect(good="1", bad="20").kind is ResultKind.FOUND
     assert made_up.boundary == (8, 9)
 
 
@@ -85,7 +85,7 @@ def test_a_release_that_always_fails_otherwise_is_a_gap() -> None:
 
     finished = made_up.bisect(good="1", bad="20")
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert "the change is in one of 9 and 10" in finished.message
 
 
@@ -100,7 +100,7 @@ def test_with_all_and_a_limit_releases_that_crash_are_skipped(crashes: set[int])
 
     finished = made_up.bisect(all_changes=True, **by_limit(above=150.0))
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert made_up.changes == [(8, 9)]
     rows = {row.version: row.verdict for row in made_up.report.rows}
     assert {int(version) for version, verdict in rows.items() if verdict == "skip"} == crashes
@@ -114,7 +114,7 @@ def test_a_flaky_probe_beside_a_release_that_could_not_be_asked_is_not_answered(
 
         finished = made_up.bisect(good="1", bad="16")
 
-        assert finished.kind is not AnswerKind.FOUND
+        assert finished.kind is not ResultKind.FOUND
 
 
 def test_a_share_of_nothing_is_no_limit() -> None:
@@ -122,7 +122,7 @@ def test_a_share_of_nothing_is_no_limit() -> None:
 
     finished = made_up.bisect(**by_metric(above=0.15))
 
-    assert finished.kind is AnswerKind.NOT_ASKED
+    assert finished.kind is ResultKind.NOT_ASKED
     assert "a share of that is no limit" in finished.message
 
 
@@ -143,7 +143,7 @@ def test_a_metric_that_has_a_unit_on_some_releases_only_cannot_be_compared() -> 
 
     finished = made_up.bisect(**by_metric())
 
-    assert finished.kind is AnswerKind.NOT_ASKED
+    assert finished.kind is ResultKind.NOT_ASKED
     assert finished.message == "the ends report `size` without a unit and in B"
 
 
@@ -177,9 +177,9 @@ def test_luck_is_told_once_and_only_for_a_boundary_that_all_runs_agree_with() ->
     worlds = (one, several, noisy)
     told = [sum(isinstance(event, events.Confirmed) for event in made_up.events) for made_up in worlds]
     assert told == [1, 0, 0]
-    assert one.report.luck is not None
-    assert several.report.luck is None
-    assert noisy.report.luck is None
+    assert one.report.error_bound is not None
+    assert several.report.error_bound is None
+    assert noisy.report.error_bound is None
 
 
 def test_a_true_claim_about_a_probe_that_fails_half_of_the_time_is_not_refuted() -> None:

@@ -56,7 +56,7 @@ def test_the_report_is_imported_once_a_trial_runs() -> None:
         "from bisect_asgi.core import events\n"
         "from bisect_asgi.cli.wiring.prefetch import ImportReport\n"
         "sink = ImportReport()\n"
-        "sink(events.Noted(text='hello'))\n"
+        "sink(events.Note(text='hello'))\n"
         "print('bisect_asgi.report.text' in sys.modules)\n"
         "sink(events.TrialStarted(key=3))\n"
         "[thread.join() for thread in threading.enumerate() if thread.name == 'report']\n"

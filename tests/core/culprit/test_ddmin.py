@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.culprit.ddmin import Mix, Smallest, Wanted, reduce
+from bisect_asgi.core.culprit.ddmin import Mix, NextTests, Smallest, ddmin
 from bisect_asgi.core.model import Verdict
 
 OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP
@@ -50,7 +50,7 @@ def drive(
 ) -> tuple[Smallest, dict[Mix, Verdict]]:
     """Answer what is wanted, `jobs` mixes at a time; return the set and all that was told."""
     told: dict[Mix, Verdict] = {}
-    while isinstance(step := reduce(parts, told, most=most), Wanted):
+    while isinstance(step := ddmin(parts, told, most=most), NextTests):
         assert step.mixes
         assert len({*step.mixes, *told}) == len(step.mixes) + len(told), "asked twice"
         wanted = order.sample(step.mixes, len(step.mixes)) if order else step.mixes
@@ -72,32 +72,32 @@ def assert_is_true(smallest: Smallest, parts: Sequence[Mix], told: dict[Mix, Ver
 
 def test_nothing_cannot_be_made_smaller() -> None:
     with pytest.raises(ValueError, match="there is nothing to make smaller"):
-        reduce([], {}, most=10)
+        ddmin([], {}, most=10)
 
 
 def test_one_part_is_kept_whole_and_needs_no_test() -> None:
-    assert reduce([mix("a b")], {}, most=10) == Smallest(mix=mix("a b"))
+    assert ddmin([mix("a b")], {}, most=10) == Smallest(mix=mix("a b"))
 
 
 def test_the_halves_are_asked_for_first() -> None:
     parts = [mix("a"), mix("b c"), mix("d"), mix("e")]
 
-    assert reduce(parts, {}, most=10) == Wanted(mixes=(mix("a b c"), mix("d e")))
+    assert ddmin(parts, {}, most=10) == NextTests(mixes=(mix("a b c"), mix("d e")))
 
 
 def test_when_no_half_carries_it_quarters_and_what_is_left_without_them_are_asked_for() -> None:
     told = {mix("a b"): OLD, mix("c d"): OLD}
 
-    step = reduce([mix("a"), mix("b"), mix("c"), mix("d")], told, most=10)
+    step = ddmin([mix("a"), mix("b"), mix("c"), mix("d")], told, most=10)
 
     without = (mix("b c d"), mix("a c d"), mix("a b d"), mix("a b c"))
-    assert step == Wanted(mixes=(mix("a"), mix("b"), mix("c"), mix("d"), *without))
+    assert step == NextTests(mixes=(mix("a"), mix("b"), mix("c"), mix("d"), *without))
 
 
 def test_a_mix_that_is_known_to_carry_it_is_taken_whatever_else_is_unknown() -> None:
-    step = reduce([mix("a"), mix("b"), mix("c"), mix("d")], {mix("c d"): NEW}, most=10)
+    step = ddmin([mix("a"), mix("b"), mix("c"), mix("d")], {mix("c d"): NEW}, most=10)
 
-    assert step == Wanted(mixes=(mix("c"), mix("d")))
+    assert step == NextTests(mixes=(mix("c"), mix("d")))
 
 
 @pytest.mark.parametrize(
@@ -239,4 +239,4 @@ def test_what_was_told_in_any_order_replays_to_the_same_set(
 
     again = dict(order.sample(sorted(told.items(), key=lambda item: sorted(item[0])), len(told)))
 
-    assert reduce(parts, again, most=1000) == found
+    assert ddmin(parts, again, most=1000) == found

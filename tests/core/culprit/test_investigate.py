@@ -18,14 +18,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.culprit.ddmin import Mix, Wanted
+from bisect_asgi.core.culprit.ddmin import Mix, NextTests
 from bisect_asgi.core.culprit.investigate import (
     MOST_MIXES,
     Culprit,
     CulpritSet,
+    MixOutcome,
+    NextStrictTests,
     Suspects,
-    Trialled,
-    WantedStrictly,
     cross_check,
     investigate,
 )
@@ -71,20 +71,20 @@ class World:
     hardy: Mix = frozenset()
     """Those that run without what they require as well."""
 
-    def show(self, taken: Mix) -> Trialled:
+    def show(self, taken: Mix) -> MixOutcome:
         """What is seen when a mix is run."""
-        along = union(tuple(self.draws.get(name, frozenset()) for name in taken)) - taken
+        pulled_in = union(tuple(self.draws.get(name, frozenset()) for name in taken)) - taken
         if taken in self.skipped:
-            return Trialled(verdict=SKIP)
-        return Trialled(verdict=NEW if self.carries(taken | along) else OLD, along=along)
+            return MixOutcome(verdict=SKIP)
+        return MixOutcome(verdict=NEW if self.carries(taken | pulled_in) else OLD, pulled_in=pulled_in)
 
-    def show_strictly(self, taken: Mix) -> dict[Mix, Trialled]:
+    def show_strictly(self, taken: Mix) -> dict[Mix, MixOutcome]:
         """What is known when a mix was run once more without what came along."""
         before = self.show(taken)
         if any(self.draws.get(name, frozenset()) - taken for name in taken - self.hardy):
-            return {taken: Trialled(verdict=before.verdict, along=before.along, is_strict=True)}
-        alone = Trialled(verdict=NEW if self.carries(taken) else OLD)
-        return {taken | before.along: Trialled(verdict=before.verdict), taken: alone}
+            return {taken: MixOutcome(verdict=before.verdict, pulled_in=before.pulled_in, is_strict=True)}
+        alone = MixOutcome(verdict=NEW if self.carries(taken) else OLD)
+        return {taken | before.pulled_in: MixOutcome(verdict=before.verdict), taken: alone}
 
     def carries(self, taken: Mix) -> bool:
         return any(carrier <= taken for carrier in self.carriers)
@@ -101,7 +101,7 @@ class Investigation:
 
     culprit: Culprit
     wanted: tuple[tuple[Mix, ...], ...]
-    told: Mapping[Mix, Trialled]
+    told: Mapping[Mix, MixOutcome]
 
 
 @contextmanager
@@ -130,14 +130,14 @@ def drive(
     jobs: int = 1,
     most: int = MOST_MIXES,
     order: Random | None = None,
-    told: Mapping[Mix, Trialled] | None = None,
+    told: Mapping[Mix, MixOutcome] | None = None,
 ) -> Investigation:
     """Answer what is wanted, `jobs` mixes at a time, until the culprit is known."""
     known, wanted = dict(told or {}), []
     while not isinstance(step := step_of(world, suspects, known, most), Culprit):
         assert step.mixes
-        if isinstance(step, WantedStrictly):
-            assert all(known[taken].along and not known[taken].is_strict for taken in step.mixes)
+        if isinstance(step, NextStrictTests):
+            assert all(known[taken].pulled_in and not known[taken].is_strict for taken in step.mixes)
             for taken in step.mixes:
                 known = {**world.show_strictly(taken), **known, taken: world.show_strictly(taken)[taken]}
             continue
@@ -150,8 +150,8 @@ def drive(
 
 
 def step_of(
-    world: World, suspects: Suspects, told: Mapping[Mix, Trialled], most: int
-) -> Wanted | WantedStrictly | Culprit:
+    world: World, suspects: Suspects, told: Mapping[Mix, MixOutcome], most: int
+) -> NextTests | NextStrictTests | Culprit:
     with ended_within(20, world):
         return investigate(suspects, told, most=most)
 
@@ -224,7 +224,7 @@ def test_each_set_carries_the_change_and_nothing_in_it_can_be_left_out(
     for world, _, found in all_testable(package, jobs):
         culprit = found.culprit
         assert {shown.mix for shown in culprit.sets} <= world.minimal()
-        assert not any(shown.doubtful or shown.along or shown.is_cut_short for shown in culprit.sets)
+        assert not any(shown.doubtful or shown.pulled_in or shown.is_cut_short for shown in culprit.sets)
         assert culprit.kind is expected_kind(culprit.sets, package)
 
 
@@ -284,7 +284,7 @@ def all_answers(world: World, suspects: Suspects) -> set[Culprit]:
     while todo:
         told = todo.pop()
         step = investigate(suspects, {taken: world.show(taken) for taken in told})
-        if not isinstance(step, Wanted):
+        if not isinstance(step, NextTests):
             assert isinstance(step, Culprit)
             answers.add(step)
             continue
@@ -389,13 +389,13 @@ def test_what_was_not_tried_yet_is_no_part_of_the_cross_check() -> None:
     suspects = apart(mix("app beta gamma"), "app")
 
     assert cross_check(suspects, {}) == ()
-    assert cross_check(suspects, {mix("app"): Trialled(verdict=OLD)}) == (mix("app"),)
+    assert cross_check(suspects, {mix("app"): MixOutcome(verdict=OLD)}) == (mix("app"),)
 
 
 def test_where_everything_moved_at_once_there_is_no_cross_check() -> None:
     suspects = apart(mix("beta gamma"))
 
-    assert cross_check(suspects, {mix("beta"): Trialled(verdict=NEW)}) == ()
+    assert cross_check(suspects, {mix("beta"): MixOutcome(verdict=NEW)}) == ()
 
 
 @cache
@@ -419,12 +419,12 @@ def test_a_set_that_is_told_was_tried_strictly_and_each_member_matters_beside_wh
 ) -> None:
     for world, _, found in with_company(package):
         for shown in found.culprit.sets:
-            seen = found.told.get(shown.mix, Trialled(verdict=NEW))
-            assert (seen.verdict, seen.along) == (NEW, shown.along)
-            assert world.carries(shown.mix | shown.along), (world, found.culprit)
-            assert not shown.along or seen.is_strict
-            for name in shown.mix - shown.doubtful if shown.along else ():
-                less = (shown.mix | shown.along) - {name}
+            seen = found.told.get(shown.mix, MixOutcome(verdict=NEW))
+            assert (seen.verdict, seen.pulled_in) == (NEW, shown.pulled_in)
+            assert world.carries(shown.mix | shown.pulled_in), (world, found.culprit)
+            assert not shown.pulled_in or seen.is_strict
+            for name in shown.mix - shown.doubtful if shown.pulled_in else ():
+                less = (shown.mix | shown.pulled_in) - {name}
                 assert not world.carries(less), (world, found.culprit)
 
 
@@ -435,7 +435,7 @@ def test_what_came_along_and_carries_the_change_by_itself_clears_what_brought_it
     for world, _, found in with_company(package):
         culprit = found.culprit
         for shown in culprit.sets:
-            innocent = [name for name in shown.mix if world.carries((shown.mix | shown.along) - {name})]
+            innocent = [name for name in shown.mix if world.carries((shown.mix | shown.pulled_in) - {name})]
             assert set(innocent) <= shown.doubtful, (world, culprit)
 
 
@@ -453,7 +453,7 @@ def test_the_package_stays_with_what_it_brought_where_that_does_not_carry_the_ch
 
     culprit = drive(world, apart(world.names, "app", added=mix("beta"))).culprit
 
-    assert culprit == Culprit(kind=PACKAGE, sets=(CulpritSet(mix=mix("app"), along=mix("beta")),))
+    assert culprit == Culprit(kind=PACKAGE, sets=(CulpritSet(mix=mix("app"), pulled_in=mix("beta")),))
 
 
 def test_a_package_that_runs_without_what_it_brought_is_told_alone() -> None:
@@ -542,7 +542,7 @@ def test_a_set_that_was_cut_short_is_unclear() -> None:
 
 def test_what_is_left_is_not_asked_for_when_there_is_too_much_to_try() -> None:
     names = mix("beta gamma")
-    told = {mix("beta"): Trialled(verdict=NEW)}
+    told = {mix("beta"): MixOutcome(verdict=NEW)}
 
     assert investigate(apart(names), told, most=2) == Culprit(
         kind=DEPENDENCY, sets=(CulpritSet(mix=mix("beta")),), is_all=False

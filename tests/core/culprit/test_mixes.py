@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
-from support.builders import day, usable
+from support.builders import day, target
 
 from bisect_asgi.core.culprit.ddmin import Mix
-from bisect_asgi.core.culprit.mixes import Side, drawn, label, mixed, moves, varied
-from bisect_asgi.core.model import Distribution, EnvironmentSpec, Exemption, Move
+from bisect_asgi.core.culprit.mixes import BoundarySide, drawn, label, mixed, moves, varied
+from bisect_asgi.core.model import Distribution, EnvironmentSpec, ExcludeNewerPackage, Move
 from bisect_asgi.core.records import replace
 
-PYTHON_37, PYTHON_38 = usable("3.7.17").interpreter, usable("3.8.20").interpreter
+PYTHON_37, PYTHON_38 = target("3.7.17").interpreter, target("3.8.20").interpreter
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=150)
 
@@ -24,12 +24,14 @@ def installed(text: str) -> tuple[Distribution, ...]:
     return tuple(Distribution(name=name, version=version) for name, version in pins)
 
 
-def side(label: str, pins: str, *, not_after: str | None = None) -> Side:
+def side(label: str, pins: str, *, exclude_newer: str | None = None) -> BoundarySide:
     """An environment that was resolved from its label, as of a day."""
     spec = EnvironmentSpec(
-        interpreter=PYTHON_38, requirements=(label,), not_after=day(not_after) if not_after else None
+        interpreter=PYTHON_38,
+        requirements=(label,),
+        exclude_newer=day(exclude_newer) if exclude_newer else None,
     )
-    return Side(label=label, spec=spec, distributions=installed(pins))
+    return BoundarySide(label=label, spec=spec, distributions=installed(pins))
 
 
 OLD_SIDE = side("app 1", "app==1 beta==1 gamma==1 same==5")
@@ -81,7 +83,13 @@ def test_a_mix_is_exact_pins_each_of_them_an_override(taken: str, pins: str, abs
     assert spec.requirements == tuple(pins.split())
     # What is absent has an override as well: where something requires it, it comes at a known version.
     assert spec.overrides == (*pins.split(), *absent.split())
-    assert {exempt.name for exempt in spec.exempt} == {"app", "beta", "gamma", "delta", "same"}
+    assert {exclude_newer_package.name for exclude_newer_package in spec.exclude_newer_package} == {
+        "app",
+        "beta",
+        "gamma",
+        "delta",
+        "same",
+    }
 
 
 def test_a_strict_mix_is_without_what_was_not_taken_whatever_requires_it() -> None:
@@ -113,12 +121,14 @@ def test_a_mix_runs_on_the_python_of_the_new_side_and_proves_nothing_of_its_own(
         interpreter=PYTHON_38,
         requirements=("app==1", "beta==2", "gamma==1", "same==5"),
         overrides=("app==1", "beta==2", "gamma==1", "same==5", "delta==2"),
-        exempt=tuple(Exemption(name=name) for name in ("app", "beta", "delta", "gamma", "same")),
+        exclude_newer_package=tuple(
+            ExcludeNewerPackage(name=name) for name in ("app", "beta", "delta", "gamma", "same")
+        ),
     )
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "not_after"),
+    ("old", "new", "exclude_newer"),
     [
         pytest.param("2021-10-07", "2021-11-01", "2021-11-01", id="the-later"),
         pytest.param("2021-11-01", "2021-10-07", "2021-11-01", id="the-later-whichever-side"),
@@ -128,11 +138,11 @@ def test_a_mix_runs_on_the_python_of_the_new_side_and_proves_nothing_of_its_own(
     ],
 )
 def test_what_builds_source_distributions_is_as_new_as_the_later_side(
-    old: str | None, new: str | None, not_after: str | None
+    old: str | None, new: str | None, exclude_newer: str | None
 ) -> None:
-    spec = mixed(side("a", "a==1", not_after=old), side("b", "a==2", not_after=new), mix("a"))
+    spec = mixed(side("a", "a==1", exclude_newer=old), side("b", "a==2", exclude_newer=new), mix("a"))
 
-    assert spec.not_after == (day(not_after) if not_after else None)
+    assert spec.exclude_newer == (day(exclude_newer) if exclude_newer else None)
 
 
 def test_one_distribution_of_a_mix_can_be_at_a_version_of_neither_side() -> None:
@@ -143,15 +153,21 @@ def test_one_distribution_of_a_mix_can_be_at_a_version_of_neither_side() -> None
     assert spec.requirements == ("app==2", "beta==1.5", "gamma==1", "same==5")
     # Nothing is said of what is absent: the release in between may require it at another version.
     assert spec.overrides == spec.requirements
-    assert spec.proves == moving
-    assert Exemption(name="beta") in spec.exempt
+    assert spec.must_install == moving
+    assert ExcludeNewerPackage(name="beta") in spec.exclude_newer_package
 
 
 def test_what_moves_along_its_releases_may_be_in_the_new_side_alone() -> None:
     spec = varied(OLD_SIDE, NEW_SIDE, frozenset(), Distribution(name="delta", version="1.9"))
 
     assert spec.requirements == ("app==1", "beta==1", "delta==1.9", "gamma==1", "same==5")
-    assert {exempt.name for exempt in spec.exempt} == {"app", "beta", "gamma", "delta", "same"}
+    assert {exclude_newer_package.name for exclude_newer_package in spec.exclude_newer_package} == {
+        "app",
+        "beta",
+        "gamma",
+        "delta",
+        "same",
+    }
 
 
 @pytest.mark.parametrize(
@@ -207,7 +223,7 @@ MANY_NEW = side("Friday", "a==2 b==2 c==2 d==2 e==2 f==2 g==2 h==2 i==2 j==2 k==
     ],
 )
 def test_a_mix_is_named_by_what_it_is_nearest_to(
-    sides: tuple[Side, Side], taken: str, package: str | None, name: str
+    sides: tuple[BoundarySide, BoundarySide], taken: str, package: str | None, name: str
 ) -> None:
     assert label(*sides, mix(taken), package=package) == name
 
@@ -230,24 +246,24 @@ some_versions = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["1",
 
 
 @st.composite
-def made_up(draw: st.DrawFn) -> tuple[Side, Side]:
+def made_up(draw: st.DrawFn) -> tuple[BoundarySide, BoundarySide]:
     """Two environments."""
     pins = (" ".join(f"{n}=={v}" for n, v in sorted(draw(some_versions).items())) for _ in range(2))
     return side("old", next(pins)), side("new", next(pins))
 
 
-def all_of(old: Side, new: Side) -> Mix:
+def all_of(old: BoundarySide, new: BoundarySide) -> Mix:
     return frozenset(move.name for move in moves(old.distributions, new.distributions))
 
 
-def pins(own: Side) -> tuple[str, ...]:
+def pins(own: BoundarySide) -> tuple[str, ...]:
     return tuple(map(str, own.distributions))
 
 
 @reproducible
 @given(made_up(), st.booleans())
 def test_the_mix_of_nothing_is_the_old_side_and_that_of_everything_the_new(
-    sides: tuple[Side, Side], strict: bool
+    sides: tuple[BoundarySide, BoundarySide], strict: bool
 ) -> None:
     old, new = sides
 
@@ -258,7 +274,7 @@ def test_the_mix_of_nothing_is_the_old_side_and_that_of_everything_the_new(
 @reproducible
 @given(made_up(), st.sets(st.sampled_from("abcdef")).map(frozenset), st.booleans())
 def test_each_distribution_of_a_mix_is_as_in_the_side_that_it_is_taken_from(
-    sides: tuple[Side, Side], taken: Mix, strict: bool
+    sides: tuple[BoundarySide, BoundarySide], taken: Mix, strict: bool
 ) -> None:
     old, new = sides
 
@@ -274,7 +290,7 @@ def test_each_distribution_of_a_mix_is_as_in_the_side_that_it_is_taken_from(
 @reproducible
 @given(made_up(), st.sets(st.sampled_from("abcdef")).map(frozenset))
 def test_nothing_was_drawn_into_a_mix_that_has_what_was_asked_for(
-    sides: tuple[Side, Side], taken: Mix
+    sides: tuple[BoundarySide, BoundarySide], taken: Mix
 ) -> None:
     old, new = sides
     asked = installed(" ".join(mixed(old, new, taken).requirements))
@@ -285,7 +301,7 @@ def test_nothing_was_drawn_into_a_mix_that_has_what_was_asked_for(
 
 @reproducible
 @given(made_up())
-def test_mixes_of_what_differs_have_names_of_their_own(sides: tuple[Side, Side]) -> None:
+def test_mixes_of_what_differs_have_names_of_their_own(sides: tuple[BoundarySide, BoundarySide]) -> None:
     old, new = sides
     differing = sorted(all_of(old, new))[:4]
     taken = [

@@ -10,7 +10,7 @@ from bisect_asgi.core.judge.claims import ClaimVerdict, Finding, judge_claim
 from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.plan.plan import Claim
-from bisect_asgi.core.search import AllChanges, Mapped, Searching, Stopped, StopReason
+from bisect_asgi.core.search import AllBoundaries, AllChanges, NoBoundary, Open, StopReason
 
 LABELS = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5")
 
@@ -130,11 +130,11 @@ def test_a_claim_is_judged_by_all_changes(
 @pytest.mark.parametrize(
     "state",
     [
-        pytest.param(Searching(low=None, high=None), id="still-searching"),
-        pytest.param(Stopped(reason=StopReason.UNTESTABLE), id="stopped"),
+        pytest.param(Open(low=None, high=None), id="still-searching"),
+        pytest.param(NoBoundary(reason=StopReason.UNTESTABLE), id="stopped"),
     ],
 )
-def test_a_search_that_was_stopped_cannot_tell(state: Searching | Stopped) -> None:
+def test_a_search_that_was_stopped_cannot_tell(state: Open | NoBoundary) -> None:
     seen = judgement({0: RULINGS["B"], 1: RULINGS["G"]})
 
     finding = judge_claim(fixed("1.1"), 1, LABELS, seen, state)
@@ -146,7 +146,7 @@ def test_the_second_of_two_releases_can_be_claimed() -> None:
     seen = judgement({0: RULINGS["B"], 1: RULINGS["G"]})
     state = AllChanges.replay(2, {0: Verdict.NEW, 1: Verdict.OLD}).state
 
-    assert isinstance(state, Mapped)
+    assert isinstance(state, AllBoundaries)
     assert judge_claim(fixed("1.1"), 1, LABELS[:2], seen, state).verdict is CONFIRMED
 
 

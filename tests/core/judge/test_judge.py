@@ -21,10 +21,10 @@ from support.builders import (
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
 from bisect_asgi.core.judge.noise import Noise
-from bisect_asgi.core.metrics.criteria import RATIO, Aim, Limit, Rules
+from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature, Verdict
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.search import Bisection, Found, Searching
+from bisect_asgi.core.search import Bisection, Boundary, Open
 from bisect_asgi.core.tally import Tally
 
 OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP
@@ -39,11 +39,11 @@ def judged(
     *,
     size: int = 10,
     expectation: Expectation = NOTHING_NAMED,
-    rules: Rules = Rules(),
+    criteria: Criteria = Criteria(),
     noise: Noise | None = None,
 ) -> Judgement:
     """Judge ten candidates of which the user said nothing."""
-    return judge(observed, size=size, expectation=expectation, rules=rules, noise=noise)
+    return judge(observed, size=size, expectation=expectation, criteria=criteria, noise=noise)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_what_a_run_without_an_answer_shows_is_not_how_the_candidate_fails(no_an
 def test_two_candidates_with_like_runs_without_an_answer_do_not_fail_alike(no_answer: Observation) -> None:
     judgement = judged({9: [no_answer, failed(ASSERTION)], 5: [no_answer, failed(TYPE_ERROR)]})
 
-    assert judgement.rulings[5].different
+    assert judgement.rulings[5].fails_differently
     assert judgement.rulings[5].verdict is SKIP
 
 
@@ -226,7 +226,7 @@ def test_a_failure_that_differs_from_the_bad_ends_is_a_skip_and_says_so() -> Non
     judgement = judged({9: [failed(ASSERTION)], 5: [failed(TYPE_ERROR)], 0: [passed()]})
 
     assert judgement.rulings[5] == Ruling(
-        verdict=SKIP, outcome=Outcome.FAILED, signature=TYPE_ERROR, different=True, failed=1
+        verdict=SKIP, outcome=Outcome.FAILED, signature=TYPE_ERROR, fails_differently=True, failed=1
     )
 
 
@@ -284,7 +284,7 @@ def test_a_run_that_fails_otherwise_does_not_count_beside_one_that_passes() -> N
     assert judgement.rulings[5] == Ruling(
         verdict=OLD, outcome=Outcome.PASSED, signature=TYPE_ERROR, passed=2, failed=0
     )
-    assert not judgement.rulings[5].different
+    assert not judgement.rulings[5].fails_differently
     assert not judgement.is_flaky
 
 
@@ -301,7 +301,7 @@ def test_a_candidate_that_only_fails_otherwise_is_a_skip_with_all_of_its_failure
     judgement = judged({9: [failed(ASSERTION)], 5: [failed(TYPE_ERROR), failed(IMPORT_ERROR)]})
 
     assert judgement.rulings[5] == Ruling(
-        verdict=SKIP, outcome=Outcome.FAILED, signature=TYPE_ERROR, different=True, failed=2
+        verdict=SKIP, outcome=Outcome.FAILED, signature=TYPE_ERROR, fails_differently=True, failed=2
     )
 
 
@@ -321,21 +321,23 @@ def test_tallies_are_of_the_runs_that_count_and_of_candidates_that_can_be_tested
 
 
 @pytest.mark.parametrize(
-    ("observed", "expectation", "rules", "learnt_from"),
+    ("observed", "expectation", "criteria", "learnt_from"),
     [
-        pytest.param({9: [failed()], 5: [failed()]}, NOTHING_NAMED, Rules(), 9, id="the-newest-that-fails"),
-        pytest.param({9: [failed()], 5: [failed()]}, Expectation(bad=5), Rules(), 5, id="the-named-end"),
-        pytest.param({9: [passed()], 5: [failed()], 3: [failed()]}, NOTHING_NAMED, Rules(), 5, id="a-fix"),
-        pytest.param({9: [passed()], 5: [passed()]}, NOTHING_NAMED, Rules(), None, id="nothing-fails"),
-        pytest.param({9: [failed()]}, NOTHING_NAMED, Rules(any_failure=True), None, id="any-failure"),
-        pytest.param({9: [failed()]}, NOTHING_NAMED, Rules(match="x"), None, id="a-pattern"),
-        pytest.param({5: [failed()]}, NOTHING_NAMED, Rules(), None, id="no-direction-yet"),
+        pytest.param(
+            {9: [failed()], 5: [failed()]}, NOTHING_NAMED, Criteria(), 9, id="the-newest-that-fails"
+        ),
+        pytest.param({9: [failed()], 5: [failed()]}, Expectation(bad=5), Criteria(), 5, id="the-named-end"),
+        pytest.param({9: [passed()], 5: [failed()], 3: [failed()]}, NOTHING_NAMED, Criteria(), 5, id="a-fix"),
+        pytest.param({9: [passed()], 5: [passed()]}, NOTHING_NAMED, Criteria(), None, id="nothing-fails"),
+        pytest.param({9: [failed()]}, NOTHING_NAMED, Criteria(any_failure=True), None, id="any-failure"),
+        pytest.param({9: [failed()]}, NOTHING_NAMED, Criteria(match="x"), None, id="a-pattern"),
+        pytest.param({5: [failed()]}, NOTHING_NAMED, Criteria(), None, id="no-direction-yet"),
     ],
 )
 def test_it_is_known_whose_failures_are_the_bug(
-    observed: Runs, expectation: Expectation, rules: Rules, learnt_from: int | None
+    observed: Runs, expectation: Expectation, criteria: Criteria, learnt_from: int | None
 ) -> None:
-    judgement = judged(observed, expectation=expectation, rules=rules)
+    judgement = judged(observed, expectation=expectation, criteria=criteria)
 
     assert judgement.learnt_from == learnt_from
 
@@ -376,7 +378,9 @@ NOISE = Noise(
         pytest.param(
             2,
             [failed(TYPE_ERROR)],
-            Ruling(verdict=SKIP, outcome=Outcome.FAILED, signature=TYPE_ERROR, different=True, failed=1),
+            Ruling(
+                verdict=SKIP, outcome=Outcome.FAILED, signature=TYPE_ERROR, fails_differently=True, failed=1
+            ),
             id="another-failure-wherever-it-is",
         ),
     ],
@@ -410,8 +414,8 @@ def sample(wall_s: float, *, beside_s: float | None = None, is_warm_up: bool = F
     return replace(passed(), wall_s=wall_s, beside=beside, is_warm_up=is_warm_up)
 
 
-SECOND = Rules(limit=Limit(metric="wall", above=1.0, unit="s"))
-HALF_MORE = Rules(limit=Limit(metric="wall", above=1.5, unit=RATIO))
+SECOND = Criteria(limit=Limit(metric="wall", above=1.0, unit="s"))
+HALF_MORE = Criteria(limit=Limit(metric="wall", above=1.5, unit=RATIO))
 
 
 def untold(why: str) -> Ruling:
@@ -428,14 +432,14 @@ NOTHING_BESIDE = untold("the reference's run has no `wall` to compare with")
 def test_a_warm_up_tells_nothing(warm_up: Observation) -> None:
     ends = {9: [sample(2.0)], 0: [sample(0.5)]}
 
-    judgement = judged({**ends, 5: [warm_up], 4: [warm_up, sample(0.7), sample(0.8)]}, rules=SECOND)
+    judgement = judged({**ends, 5: [warm_up], 4: [warm_up, sample(0.7), sample(0.8)]}, criteria=SECOND)
 
     assert 5 not in judgement.rulings
     assert judgement.rulings[4] == Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=2)
 
 
 def test_a_warm_up_alone_at_the_newest_end_leaves_it_unknown_which_end_is_good() -> None:
-    judgement = judged({9: [sample(2.0, is_warm_up=True)], 0: [sample(0.5)]}, rules=SECOND)
+    judgement = judged({9: [sample(2.0, is_warm_up=True)], 0: [sample(0.5)]}, criteria=SECOND)
 
     assert judgement == Judgement()
 
@@ -481,7 +485,7 @@ def test_a_warm_up_alone_at_the_newest_end_leaves_it_unknown_which_end_is_good()
     ],
 )
 def test_a_ratio_is_judged_by_the_references_run_beside_it(run: Observation, ruling: Ruling) -> None:
-    judgement = judged({9: [sample(2.0, beside_s=1.0)], 5: [run]}, rules=HALF_MORE)
+    judgement = judged({9: [sample(2.0, beside_s=1.0)], 5: [run]}, criteria=HALF_MORE)
 
     assert judgement.rulings[5] == ruling
 
@@ -500,19 +504,19 @@ def test_a_ratio_is_judged_by_the_references_run_beside_it(run: Observation, rul
 def test_a_sample_in_another_unit_than_its_limits_tells_nothing(
     unit: str, limit_unit: str, ruling: Ruling
 ) -> None:
-    rules = Rules(limit=Limit(metric="size", above=9.0, unit=limit_unit))
+    criteria = Criteria(limit=Limit(metric="size", above=9.0, unit=limit_unit))
     units = {"size": unit} if unit else {}
     run = replace(passed(), metrics={"size": 5.0}, units=units)
     beyond = replace(passed(), metrics={"size": 10.0}, units={"size": limit_unit} if limit_unit else {})
 
-    assert judged({9: [beyond], 5: [run]}, rules=rules).rulings[5] == ruling
+    assert judged({9: [beyond], 5: [run]}, criteria=criteria).rulings[5] == ruling
 
 
 def test_a_plain_limit_is_shown_beside_values_in_the_metrics_unit() -> None:
-    rules = Rules(limit=Limit(metric="size", above=9.0))
+    criteria = Criteria(limit=Limit(metric="size", above=9.0))
     run = replace(passed(), metrics={"size": 2048.0}, units={"size": "B"})
 
-    signature = judged({9: [run]}, rules=rules).rulings[9].signature
+    signature = judged({9: [run]}, criteria=criteria).rulings[9].signature
 
     assert signature is not None
     assert signature.shown == "size = 2.0 KiB, above 9 B"
@@ -520,9 +524,9 @@ def test_a_plain_limit_is_shown_beside_values_in_the_metrics_unit() -> None:
 
 @pytest.mark.parametrize("any_failure", [False, True])
 def test_a_failure_of_a_measured_probe_counts_only_if_every_failure_does(any_failure: bool) -> None:
-    rules = Rules(limit=Limit(metric="size", above=9.0), any_failure=any_failure)
+    criteria = Criteria(limit=Limit(metric="size", above=9.0), any_failure=any_failure)
 
-    ruling = judged({9: [failed()]}, rules=rules).rulings[9]
+    ruling = judged({9: [failed()]}, criteria=criteria).rulings[9]
 
     assert ruling.outcome is (Outcome.FAILED if any_failure else Outcome.UNTESTABLE)
 
@@ -531,8 +535,8 @@ def test_a_metric_that_cannot_be_read_matters_only_where_it_decides() -> None:
     complaint = signature.of_exception("Unreadable", "the metric `size` cannot be read", phase=Phase.CHECK)
     run = replace(passed(), signature=complaint, metrics={"other": 1.0})
 
-    deciding = judged({9: [run]}, rules=Rules(limit=Limit(metric="size", above=9.0))).rulings[9]
-    beside = judged({9: [run]}, rules=Rules(limit=Limit(metric="other", above=9.0))).rulings[9]
+    deciding = judged({9: [run]}, criteria=Criteria(limit=Limit(metric="size", above=9.0))).rulings[9]
+    beside = judged({9: [run]}, criteria=Criteria(limit=Limit(metric="other", above=9.0))).rulings[9]
 
     assert (deciding.outcome, beside.outcome) == (Outcome.UNTESTABLE, Outcome.PASSED)
     assert deciding.signature is not None
@@ -541,9 +545,9 @@ def test_a_metric_that_cannot_be_read_matters_only_where_it_decides() -> None:
 
 
 def test_until_there_is_a_limit_every_run_with_the_metric_passes() -> None:
-    rules = Rules(aim=Aim(metric="wall"))
+    criteria = Criteria(limit_search=LimitSearch(metric="wall"))
 
-    judgement = judged({9: [sample(2.0)], 5: [passed()], 0: [sample(0.5)]}, rules=rules)
+    judgement = judged({9: [sample(2.0)], 5: [passed()], 0: [sample(0.5)]}, criteria=criteria)
 
     assert judgement.rulings[5] == NO_WALL
     assert {key: ruling.outcome for key, ruling in judgement.rulings.items() if key != 5} == {
@@ -555,14 +559,14 @@ def test_until_there_is_a_limit_every_run_with_the_metric_passes() -> None:
 def test_any_failure_counts_where_the_user_says_so() -> None:
     observed = {9: [failed(ASSERTION)], 5: [failed(TYPE_ERROR)]}
 
-    judgement = judged(observed, rules=Rules(any_failure=True))
+    judgement = judged(observed, criteria=Criteria(any_failure=True))
 
     assert judgement.verdicts == {9: NEW, 5: NEW}
     assert judgement.reference == ()
-    assert not judgement.rulings[5].different
+    assert not judgement.rulings[5].fails_differently
 
 
-MATCHING = Rules(match=r"^pool exhausted after \d+ s$")
+MATCHING = Criteria(match=r"^pool exhausted after \d+ s$")
 
 
 @pytest.mark.parametrize(
@@ -585,7 +589,9 @@ MATCHING = Rules(match=r"^pool exhausted after \d+ s$")
         ),
         pytest.param(
             failed(TYPE_ERROR, output="the pool exhausted after 3 s\n"),
-            Ruling(verdict=SKIP, outcome=Outcome.FAILED, signature=TYPE_ERROR, different=True, failed=1),
+            Ruling(
+                verdict=SKIP, outcome=Outcome.FAILED, signature=TYPE_ERROR, fails_differently=True, failed=1
+            ),
             id="not-found-in-a-failure",
         ),
         pytest.param(
@@ -602,22 +608,22 @@ MATCHING = Rules(match=r"^pool exhausted after \d+ s$")
 def test_with_a_pattern_a_run_is_bad_where_it_is_found(run: Observation, ruling: Ruling) -> None:
     observed = {9: [failed(output="pool exhausted after 12 s")], 5: [run]}
 
-    judgement = judged(observed, rules=MATCHING)
+    judgement = judged(observed, criteria=MATCHING)
 
     assert judgement.rulings[5] == ruling
     assert judgement.reference == ()
 
 
 def test_a_pattern_is_also_looked_for_in_the_failure_itself() -> None:
-    judgement = judged({9: [failed(ASSERTION)]}, rules=Rules(match="expected 200"))
+    judgement = judged({9: [failed(ASSERTION)]}, criteria=Criteria(match="expected 200"))
 
     assert judgement.verdicts == {9: NEW}
-    assert not judgement.rulings[9].different
+    assert not judgement.rulings[9].fails_differently
 
 
 def test_a_pattern_that_is_none_is_an_error() -> None:
     with pytest.raises(re.error):
-        judged({9: [failed()]}, rules=Rules(match="("))
+        judged({9: [failed()]}, criteria=Criteria(match="("))
 
 
 @pytest.mark.parametrize(
@@ -683,7 +689,7 @@ def test_where_the_newest_passes_the_bug_is_the_plainest_failure(
     judgement = judged(observed)
 
     assert judgement.reference == (reference,)
-    assert {key for key, ruling in judgement.rulings.items() if not ruling.different} == {
+    assert {key for key, ruling in judgement.rulings.items() if not ruling.fails_differently} == {
         9,
         *(key for key, failure in failures.items() if failure == reference),
     }
@@ -729,14 +735,14 @@ def test_a_search_that_is_led_by_the_judge_finds_the_change_below_untestable_rel
     observed: dict[int, list[Observation]] = {}
     search = Bisection(len(truth), gallop=True)
 
-    while isinstance(search.state, Searching):
+    while isinstance(search.state, Open):
         waiting = observed.keys() - judged(observed, size=len(truth)).rulings.keys()
         keys = search.ask(workers, waiting)
         assert keys, "what was seen has no verdict, and nothing else is asked"
         observed |= {key: [truth[key]] for key in keys}
         search = Bisection.replay(len(truth), judged(observed, size=len(truth)).verdicts, gallop=True)
 
-    assert search.state == Found(low=9, high=10)
+    assert search.state == Boundary(low=9, high=10)
 
 
 @pytest.mark.parametrize(

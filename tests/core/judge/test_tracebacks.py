@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from bisect_asgi.core.judge import tracebacks
-from bisect_asgi.core.judge.tracebacks import Raised
+from bisect_asgi.core.judge.tracebacks import LastException
 
 GROUP = """\
   + Exception Group Traceback (most recent call last):
@@ -53,7 +53,7 @@ bye
 
 
 def test_a_group_is_told_by_the_exceptions_in_it() -> None:
-    assert tracebacks.last(f"starting\n{GROUP}bye\n") == Raised(
+    assert tracebacks.last(f"starting\n{GROUP}bye\n") == LastException(
         type="ExceptionGroup",
         message="unhandled errors in a TaskGroup (2 sub-exceptions): "
         "ReadTimeout: ; ValueError: bad port 8000",
@@ -62,7 +62,7 @@ def test_a_group_is_told_by_the_exceptions_in_it() -> None:
 
 
 def test_a_group_whose_exceptions_all_say_the_same_is_that_exception() -> None:
-    assert tracebacks.last(NESTED) == Raised(
+    assert tracebacks.last(NESTED) == LastException(
         type="ValueError", message="one", frames=(("leak.py", 6, "main"), ("app.py", 2, "fetch"))
     )
 
@@ -86,7 +86,7 @@ def test_a_group_whose_own_line_is_cut_off_is_none() -> None:
 def test_what_was_raised_after_a_group_counts() -> None:
     after = 'Traceback (most recent call last):\n  File "leak.py", line 1, in f\nKeyError: 1\n'
 
-    assert tracebacks.last(GROUP + after) == Raised(
+    assert tracebacks.last(GROUP + after) == LastException(
         type="KeyError", message="1", frames=(("leak.py", 1, "f"),)
     )
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.metrics.changepoints import Change, Level, Levels, _partition, find_levels
+from bisect_asgi.core.metrics.changepoints import Level, Levels, LevelStep, _partition, find_levels
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=80)
 
@@ -43,7 +43,7 @@ def test_a_step_without_noise_is_between_the_neighbours_that_have_samples(runs: 
     found = find_levels({**{key: [value] * runs for key, value in values.items()}, 3: []}, effect=0.01)
 
     assert found.levels == (Level(first=0, last=1, value=1.0), Level(first=5, last=9, value=2.0))
-    assert found.changes == (Change(low=1, high=5, old=1.0, new=2.0),)
+    assert found.changes == (LevelStep(low=1, high=5, old=1.0, new=2.0),)
     assert found.creep is None
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.metrics.comparison import ALPHA, LOOKS, THRESHOLDS, Limit, apart, limit_between
+from bisect_asgi.core.metrics.comparison import ALPHA, LOOKS, THRESHOLDS, Threshold, apart, threshold_between
 from bisect_asgi.core.metrics.stats import rank_sum
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=80)
@@ -113,26 +113,26 @@ def test_ends_without_samples_are_not_compared(old: list[float], new: list[float
     with pytest.raises(ValueError, match=r"^two ends are compared by their samples, and one has none$"):
         apart(old, new, effect=0.01)
     with pytest.raises(ValueError, match=r"^a limit is set between samples of both ends$"):
-        limit_between(old, new)
+        threshold_between(old, new)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "are_ratios", "limit"),
     [
-        pytest.param([1, 2, 3], [4, 4], False, Limit(value=3.0, is_new_above=True), id="above"),
-        pytest.param([4], [1, 2, 90], False, Limit(value=3.0, is_new_above=False), id="below"),
-        pytest.param([-4], [1], False, Limit(value=-1.5, is_new_above=True), id="negative"),
-        pytest.param([1], [4], True, Limit(value=2.0, is_new_above=True), id="ratios"),
-        pytest.param([1e308], [1.5e308], False, Limit(value=1.25e308, is_new_above=True), id="huge"),
+        pytest.param([1, 2, 3], [4, 4], False, Threshold(value=3.0, is_new_above=True), id="above"),
+        pytest.param([4], [1, 2, 90], False, Threshold(value=3.0, is_new_above=False), id="below"),
+        pytest.param([-4], [1], False, Threshold(value=-1.5, is_new_above=True), id="negative"),
+        pytest.param([1], [4], True, Threshold(value=2.0, is_new_above=True), id="ratios"),
+        pytest.param([1e308], [1.5e308], False, Threshold(value=1.25e308, is_new_above=True), id="huge"),
     ],
 )
-def test_the_limit_is_midway(old: list[float], new: list[float], are_ratios: bool, limit: Limit) -> None:
-    assert limit_between(old, new, are_ratios=are_ratios) == limit
+def test_the_limit_is_midway(old: list[float], new: list[float], are_ratios: bool, limit: Threshold) -> None:
+    assert threshold_between(old, new, are_ratios=are_ratios) == limit
 
 
 def test_the_limit_of_ratios_turns_with_them() -> None:
-    there = limit_between([1.0], [1.3], are_ratios=True).value
-    back = limit_between([1 / 1.0], [1 / 1.3], are_ratios=True).value
+    there = threshold_between([1.0], [1.3], are_ratios=True).value
+    back = threshold_between([1 / 1.0], [1 / 1.3], are_ratios=True).value
 
     assert there * back == pytest.approx(1)
 
@@ -147,7 +147,7 @@ def test_the_limit_of_ratios_turns_with_them() -> None:
 )
 def test_a_limit_that_cannot_be_is_refused(old: list[float], new: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
-        limit_between(old, new, are_ratios=True)
+        threshold_between(old, new, are_ratios=True)
 
 
 def test_equal_medians_are_not_apart_whatever_counts() -> None:

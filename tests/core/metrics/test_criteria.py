@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import broken, failed, passed, untestable
 
-from bisect_asgi.core.metrics.criteria import RATIO, Aim, Limit, Rules, samples, values
+from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Limit, LimitSearch, samples, values
 from bisect_asgi.core.metrics.quantities import parse
 from bisect_asgi.core.model import FailureKind, Observation, Phase
 from bisect_asgi.core.records import replace
@@ -141,21 +141,21 @@ def test_a_value_that_is_shown_reads_back_nearly_as_it_was(value: float, unit: s
 
 
 @pytest.mark.parametrize(
-    ("rules", "metric"),
+    ("criteria", "metric"),
     [
-        pytest.param(Rules(), None, id="passes-or-fails"),
-        pytest.param(Rules(match="x", any_failure=True), None, id="a-pattern"),
-        pytest.param(Rules(limit=Limit(metric="p95")), "p95", id="limit"),
-        pytest.param(Rules(aim=Aim(metric="wall")), "wall", id="aim"),
+        pytest.param(Criteria(), None, id="passes-or-fails"),
+        pytest.param(Criteria(match="x", any_failure=True), None, id="a-pattern"),
+        pytest.param(Criteria(limit=Limit(metric="p95")), "p95", id="limit"),
+        pytest.param(Criteria(limit_search=LimitSearch(metric="wall")), "wall", id="aim"),
         pytest.param(
-            Rules(limit=Limit(metric="wall", unit=RATIO), aim=Aim(metric="wall")),
+            Criteria(limit=Limit(metric="wall", unit=RATIO), limit_search=LimitSearch(metric="wall")),
             "wall",
             id="a-limit-that-was-found",
         ),
     ],
 )
-def test_the_metric_that_decides_has_a_limit_or_gets_one(rules: Rules, metric: str | None) -> None:
-    assert rules.metric == metric
+def test_the_metric_that_decides_has_a_limit_or_gets_one(criteria: Criteria, metric: str | None) -> None:
+    assert criteria.metric == metric
 
 
 RUNS = (
@@ -171,21 +171,23 @@ RUNS = (
 
 
 @pytest.mark.parametrize(
-    ("rules", "expected"),
+    ("criteria", "expected"),
     [
-        pytest.param(Rules(), (), id="nothing-is-measured"),
-        pytest.param(Rules(aim=Aim(metric="wall")), (2.0, 3.0, 6.0), id="aim"),
-        pytest.param(Rules(limit=Limit(metric="wall", above=1.0)), (2.0, 3.0, 6.0), id="limit"),
+        pytest.param(Criteria(), (), id="nothing-is-measured"),
+        pytest.param(Criteria(limit_search=LimitSearch(metric="wall")), (2.0, 3.0, 6.0), id="aim"),
+        pytest.param(Criteria(limit=Limit(metric="wall", above=1.0)), (2.0, 3.0, 6.0), id="limit"),
         pytest.param(
-            Rules(limit=Limit(metric="wall", unit=RATIO), aim=Aim(metric="wall")), (2.0, 1.5), id="ratios"
+            Criteria(limit=Limit(metric="wall", unit=RATIO), limit_search=LimitSearch(metric="wall")),
+            (2.0, 1.5),
+            id="ratios",
         ),
-        pytest.param(Rules(aim=Aim(metric="growth")), (), id="never-reported"),
+        pytest.param(Criteria(limit_search=LimitSearch(metric="growth")), (), id="never-reported"),
     ],
 )
 def test_samples_are_of_runs_that_passed_and_are_no_warm_ups(
-    rules: Rules, expected: tuple[float, ...]
+    criteria: Criteria, expected: tuple[float, ...]
 ) -> None:
-    assert values(RUNS, rules) == expected
+    assert values(RUNS, criteria) == expected
 
 
 def test_samples_are_ratios_where_any_was_taken_beside_a_reference() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.metrics.warnings import BUSY, Busy, Drift, Growing, Outliers, findings, sentence
+from bisect_asgi.core.metrics.warnings import BUSY, Busy, Drift, Growing, Outliers, data_warnings, sentence
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=80)
 values = st.integers(-1000, 1000)
@@ -24,7 +24,7 @@ def normal(seed: int, count: int, *, mean: float = 100.0, deviation: float = 5.0
 def test_of_equal_samples_nothing_is_wrong(value: int, candidates: int, runs: int) -> None:
     samples = {str(key): [float(value)] * runs for key in range(candidates)}
 
-    assert findings(samples, reference=[value] * runs, busy=[0.1] * runs, cores=2) == ()
+    assert data_warnings(samples, reference=[value] * runs, other_load=[0.1] * runs, cores=2) == ()
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_of_normal_samples_nothing_is_said_to_be_wrong_but_by_rare_chance(
     wrong = 0
     for seed in range(searches):
         samples = {str(key): normal(100 * seed + key, runs, mean=100 + 30 * key) for key in range(candidates)}
-        wrong += findings(samples, reference=normal(-seed - 1, 20)) != ()
+        wrong += data_warnings(samples, reference=normal(-seed - 1, 20)) != ()
 
     assert wrong <= searches * 0.02
 
@@ -44,13 +44,15 @@ def test_of_normal_samples_nothing_is_said_to_be_wrong_but_by_rare_chance(
 def test_an_outlier_is_found_among_few_samples_of_several_candidates() -> None:
     samples = {"1.0": [10.0, 10.1, 9.9, 10.0, 10.05], "1.1": [10.0, 10.2, 9.9, 31.0, 10.1], "1.2": []}
 
-    assert findings(samples) == (Outliers(outliers=1, samples=10, label="1.1", farthest=31.0, median=10.1),)
+    assert data_warnings(samples) == (
+        Outliers(outliers=1, samples=10, label="1.1", farthest=31.0, median=10.1),
+    )
 
 
 def test_of_several_outliers_the_farthest_is_named() -> None:
     samples = {"1.0": [*[10.0] * 8, 5.0], "1.1": [*[10.0] * 8, 40.0]}
 
-    (found,) = findings(samples)
+    (found,) = data_warnings(samples)
 
     assert found == Outliers(outliers=2, samples=18, label="1.1", farthest=40.0, median=10.0)
 
@@ -64,37 +66,37 @@ def test_of_several_outliers_the_farthest_is_named() -> None:
     ],
 )
 def test_what_is_not_far_out_is_no_outlier(samples: dict[str, list[float]]) -> None:
-    assert findings(samples) == ()
+    assert data_warnings(samples) == ()
 
 
 @pytest.mark.parametrize("direction", [1, -1])
 def test_a_reference_that_moves_in_time_drifts(direction: int) -> None:
     reference = [100 + direction * 0.5 * place for place in range(21)]
 
-    assert findings({}, reference=reference) == (Drift(samples=21, start=100, end=100 + direction * 10),)
+    assert data_warnings({}, reference=reference) == (Drift(samples=21, start=100, end=100 + direction * 10),)
 
 
 def test_a_drift_that_is_certain_but_tiny_is_not_told() -> None:
-    assert findings({}, reference=[100 + 0.05 * place for place in range(21)]) == ()
+    assert data_warnings({}, reference=[100 + 0.05 * place for place in range(21)]) == ()
 
 
 def test_candidates_that_all_grow_a_little_are_found_together() -> None:
     # With one step back, five samples of one candidate show nothing; twelve candidates' do.
     samples = {f"1.{key}": [10 + (10 + key) / 50 * step for step in (0, 2, 1, 3, 4)] for key in range(12)}
 
-    (found,) = findings(samples)
+    (found,) = data_warnings(samples)
 
     assert isinstance(found, Growing)
     assert len(found.labels) == 12
     assert found.labels[0] == "1.11"
-    assert findings({"1.0": samples["1.0"]}) == ()
+    assert data_warnings({"1.0": samples["1.0"]}) == ()
 
 
 def test_one_candidate_that_grows_is_found_among_others_that_do_not() -> None:
     growing = [10 + 0.5 * place for place in range(13)]
     samples = {**{f"1.{key}": normal(key, 13, deviation=0.3) for key in range(6)}, "2.0": growing}
 
-    assert findings(samples) == (Growing(labels=("2.0",), start=10.0, end=16.0),)
+    assert data_warnings(samples) == (Growing(labels=("2.0",), start=10.0, end=16.0),)
 
 
 @pytest.mark.parametrize(
@@ -106,11 +108,11 @@ def test_one_candidate_that_grows_is_found_among_others_that_do_not() -> None:
     ],
 )
 def test_what_does_not_rise_does_not_grow(samples: dict[str, list[float]]) -> None:
-    assert findings(samples) == ()
+    assert data_warnings(samples) == ()
 
 
 @pytest.mark.parametrize(
-    ("busy", "cores", "found"),
+    ("other_load", "cores", "found"),
     [
         pytest.param([1.5, 0.2, 1.9], 2, (Busy(used=1.5, cores=2),), id="busy"),
         pytest.param([BUSY * 4], 4, (Busy(used=1.0, cores=4),), id="just-busy"),
@@ -120,16 +122,16 @@ def test_what_does_not_rise_does_not_grow(samples: dict[str, list[float]]) -> No
     ],
 )
 def test_a_machine_is_busy_when_half_of_the_runs_met_others(
-    busy: list[float], cores: int, found: tuple[Busy, ...]
+    other_load: list[float], cores: int, found: tuple[Busy, ...]
 ) -> None:
-    assert findings({}, busy=busy, cores=cores) == found
+    assert data_warnings({}, other_load=other_load, cores=cores) == found
 
 
 def test_warnings_have_the_numbers_and_say_what_to_do() -> None:
-    found = findings(
+    found = data_warnings(
         {"1.0": [*[10.0] * 12, 90.0], "1.1": [10 + 0.5 * place for place in range(13)]},
         reference=[100 - 0.5 * place for place in range(21)],
-        busy=[1.5],
+        other_load=[1.5],
         cores=2,
     )
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Aim, Limit, Rules
-from bisect_asgi.core.model import Measuring
+from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Criteria, Limit, LimitSearch
+from bisect_asgi.core.model import SamplingMode
 from bisect_asgi.core.plan.metric_options import measuring_of, read_budget, read_confidence, read_rules
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.plan import Budget
@@ -18,85 +18,91 @@ BUDGET_FORM = "it is a number of runs, `200`, or a time, `30 min`"
 
 
 @pytest.mark.parametrize(
-    ("options", "rules"),
+    ("options", "criteria"),
     [
-        pytest.param(Options(), Rules(), id="nothing"),
-        pytest.param(Options(any_failure=True), Rules(any_failure=True), id="any-failure"),
-        pytest.param(Options(match="a+b"), Rules(match="a+b"), id="a-pattern"),
+        pytest.param(Options(), Criteria(), id="nothing"),
+        pytest.param(Options(any_failure=True), Criteria(any_failure=True), id="any-failure"),
+        pytest.param(Options(match="a+b"), Criteria(match="a+b"), id="a-pattern"),
         pytest.param(
             Options(metric="growth", bad_above=8e6),
-            Rules(limit=Limit(metric="growth", above=8e6)),
+            Criteria(limit=Limit(metric="growth", above=8e6)),
             id="number",
         ),
         pytest.param(
             Options(metric="p95", bad_above="250 ms"),
-            Rules(limit=Limit(metric="p95", above=0.25, unit="s")),
+            Criteria(limit=Limit(metric="p95", above=0.25, unit="s")),
             id="a-time",
         ),
         pytest.param(
             Options(metric="growth", bad_above="8 MiB"),
-            Rules(limit=Limit(metric="growth", above=8.0 * 2**20, unit="B")),
+            Criteria(limit=Limit(metric="growth", above=8.0 * 2**20, unit="B")),
             id="a-size",
         ),
         pytest.param(
             Options(metric="rate", bad_below="1200/s"),
-            Rules(limit=Limit(metric="rate", below=1200.0, unit="1/s")),
+            Criteria(limit=Limit(metric="rate", below=1200.0, unit="1/s")),
             id="a-rate-from-below",
         ),
         pytest.param(
             Options(bad_below="-3"),
-            Rules(limit=Limit(metric="value", below=-3.0)),
+            Criteria(limit=Limit(metric="value", below=-3.0)),
             id="the-value-a-probe-returns",
         ),
         pytest.param(
-            Options(bad_above="0"), Rules(limit=Limit(metric="value", above=0.0)), id="nought-is-a-limit"
+            Options(bad_above="0"), Criteria(limit=Limit(metric="value", above=0.0)), id="nought-is-a-limit"
         ),
         pytest.param(
             Options(metric="wall", bad_above="2"),
-            Rules(limit=Limit(metric="wall", above=2.0, unit="s")),
+            Criteria(limit=Limit(metric="wall", above=2.0, unit="s")),
             id="a-plain-number-in-seconds",
         ),
         pytest.param(
             Options(metric="peak-memory", bad_below=2e6),
-            Rules(limit=Limit(metric="peak-memory", below=2e6, unit="B")),
+            Criteria(limit=Limit(metric="peak-memory", below=2e6, unit="B")),
             id="a-plain-number-in-bytes",
         ),
         pytest.param(
             Options(metric="wall", bad_above="8%", effect="5%"),
-            Rules(aim=Aim(metric="wall", above=0.08, effect=0.05)),
+            Criteria(limit_search=LimitSearch(metric="wall", above=0.08, effect=0.05)),
             id="a-share-and-an-effect",
         ),
-        pytest.param(Options(metric="wall"), Rules(aim=Aim(metric="wall")), id="no-limit"),
+        pytest.param(
+            Options(metric="wall"), Criteria(limit_search=LimitSearch(metric="wall")), id="no-limit"
+        ),
         pytest.param(
             Options(metric="wall", bad_above="15%"),
-            Rules(aim=Aim(metric="wall", above=0.15)),
+            Criteria(limit_search=LimitSearch(metric="wall", above=0.15)),
             id="so-much-more",
         ),
         pytest.param(
             Options(metric="rate", bad_below="15 %"),
-            Rules(aim=Aim(metric="rate", below=0.15)),
+            Criteria(limit_search=LimitSearch(metric="rate", below=0.15)),
             id="so-much-less",
         ),
         pytest.param(
-            Options(metric="wall", effect="5%"), Rules(aim=Aim(metric="wall", effect=0.05)), id="an-effect"
+            Options(metric="wall", effect="5%"),
+            Criteria(limit_search=LimitSearch(metric="wall", effect=0.05)),
+            id="an-effect",
         ),
         pytest.param(
             Options(metric="wall", effect=0.05),
-            Rules(aim=Aim(metric="wall", effect=0.05)),
+            Criteria(limit_search=LimitSearch(metric="wall", effect=0.05)),
             id="a-plain-share",
         ),
         pytest.param(
-            Options(metric="wall", effect="0"), Rules(aim=Aim(metric="wall", effect=0.0)), id="any-effect"
+            Options(metric="wall", effect="0"),
+            Criteria(limit_search=LimitSearch(metric="wall", effect=0.0)),
+            id="any-effect",
         ),
         pytest.param(
             Options(metric="wall", effect="250%"),
-            Rules(aim=Aim(metric="wall", effect=2.5)),
+            Criteria(limit_search=LimitSearch(metric="wall", effect=2.5)),
             id="a-large-effect",
         ),
     ],
 )
-def test_options_say_what_is_bad(options: Options, rules: Rules) -> None:
-    assert read_rules(options) == rules
+def test_options_say_what_is_bad(options: Options, criteria: Criteria) -> None:
+    assert read_rules(options) == criteria
 
 
 @pytest.mark.parametrize(
@@ -212,46 +218,54 @@ def test_what_cannot_be_meant_is_refused_with_the_users_value(
 @given(st.floats(min_value=0.001, max_value=9.0), st.booleans())
 def test_per_cents_ask_for_a_limit_and_all_else_is_one(share: float, above: bool) -> None:
     said = {"bad_above" if above else "bad_below": f"{share * 100:.6f}%"}
-    rules = read_rules(Options(metric="wall", **said))  # type: ignore[arg-type]
+    criteria = read_rules(Options(metric="wall", **said))  # type: ignore[arg-type]
 
-    assert rules.limit is None
-    assert rules.aim is not None
-    assert (rules.aim.above if above else rules.aim.below) == pytest.approx(share, rel=1e-3)
-    assert (rules.aim.below if above else rules.aim.above) is None
-    assert rules.aim.effect == DEFAULT_EFFECT
+    assert criteria.limit is None
+    assert criteria.limit_search is not None
+    assert (criteria.limit_search.above if above else criteria.limit_search.below) == pytest.approx(
+        share, rel=1e-3
+    )
+    assert (criteria.limit_search.below if above else criteria.limit_search.above) is None
+    assert criteria.limit_search.effect == DEFAULT_EFFECT
 
 
 @pytest.mark.parametrize(
-    ("rules", "measuring"),
+    ("criteria", "sampling"),
     [
-        pytest.param(Rules(), None, id="passes-or-fails"),
-        pytest.param(Rules(match="x"), None, id="a-pattern"),
+        pytest.param(Criteria(), None, id="passes-or-fails"),
+        pytest.param(Criteria(match="x"), None, id="a-pattern"),
         pytest.param(
-            Rules(limit=Limit(metric="growth", above=8.0)), Measuring(needs_warm_up=False), id="own"
+            Criteria(limit=Limit(metric="growth", above=8.0)), SamplingMode(needs_warm_up=False), id="own"
         ),
         pytest.param(
-            Rules(limit=Limit(metric="growth", above=8.0, unit="B")),
-            Measuring(needs_warm_up=False),
+            Criteria(limit=Limit(metric="growth", above=8.0, unit="B")),
+            SamplingMode(needs_warm_up=False),
             id="own-bytes",
         ),
         pytest.param(
-            Rules(limit=Limit(metric="p95", above=8.0, unit="s")),
-            Measuring(needs_warm_up=True),
+            Criteria(limit=Limit(metric="p95", above=8.0, unit="s")),
+            SamplingMode(needs_warm_up=True),
             id="own-time",
         ),
-        pytest.param(Rules(limit=Limit(metric="wall", above=8.0)), Measuring(needs_warm_up=True), id="wall"),
         pytest.param(
-            Rules(limit=Limit(metric="peak-memory", above=8.0, unit="B")),
-            Measuring(needs_warm_up=True),
+            Criteria(limit=Limit(metric="wall", above=8.0)), SamplingMode(needs_warm_up=True), id="wall"
+        ),
+        pytest.param(
+            Criteria(limit=Limit(metric="peak-memory", above=8.0, unit="B")),
+            SamplingMode(needs_warm_up=True),
             id="peak-memory",
         ),
-        pytest.param(Rules(aim=Aim(metric="growth")), Measuring(needs_warm_up=True), id="no-limit-yet"),
+        pytest.param(
+            Criteria(limit_search=LimitSearch(metric="growth")),
+            SamplingMode(needs_warm_up=True),
+            id="no-limit-yet",
+        ),
     ],
 )
 def test_what_byte_code_and_caches_show_in_is_measured_warm(
-    rules: Rules, measuring: Measuring | None
+    criteria: Criteria, measuring: SamplingMode | None
 ) -> None:
-    assert measuring_of(rules) == measuring
+    assert measuring_of(criteria) == measuring
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from packaging.version import Version
 from support.builders import a_plan, day, probe, release
 
-from bisect_asgi.core.metrics.criteria import Aim, Limit, Rules
+from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import ReadyMadeLoad, Release, Served
 from bisect_asgi.core.plan.metric_options import read_rules
 from bisect_asgi.core.plan.options import Options
@@ -21,7 +21,7 @@ END_OF_DAY = datetime(2022, 1, 10, 23, 59, 59, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("policy", "candidate", "not_after"),
+    ("policy", "candidate", "exclude_newer"),
     [
         pytest.param(
             DependencyPolicy(),
@@ -45,9 +45,9 @@ END_OF_DAY = datetime(2022, 1, 10, 23, 59, 59, tzinfo=UTC)
     ],
 )
 def test_the_policy_limits_how_new_dependencies_may_be(
-    policy: DependencyPolicy, candidate: Release, not_after: datetime | None
+    policy: DependencyPolicy, candidate: Release, exclude_newer: datetime | None
 ) -> None:
-    assert policy.not_after(candidate) == not_after
+    assert policy.exclude_newer(candidate) == exclude_newer
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_where_no_package_moves_only_what_is_held_is_asked_for() -> None:
     assert asked_for(a_plan(project="", held=("h11==0.9",))) == {"h11": "h11"}
 
 
-GROWTH_ABOVE = Rules(limit=Limit(metric="growth", above=8e6))
-LATENCY_BELOW = Rules(limit=Limit(metric="p95", below=0.5))
+GROWTH_ABOVE = Criteria(limit=Limit(metric="growth", above=8e6))
+LATENCY_BELOW = Criteria(limit=Limit(metric="p95", below=0.5))
 LOAD = ReadyMadeLoad(request="GET /x", requests=50, concurrency=4)
 SERVED, DRIVEN = Served(file="leak.py", options={"http": "h11"}), Served(file="leak.py", load=LOAD)
 AS_OF_RELEASE = DependencyPolicy()
@@ -124,37 +124,37 @@ AS_OF_RELEASE = DependencyPolicy()
             id="a-load-with-new-connections",
         ),
         pytest.param(
-            {"rules": Rules(match="pool .* exhausted")},
+            {"criteria": Criteria(match="pool .* exhausted")},
             "--probe leak.py '--match=pool .* exhausted' --deps=latest",
             id="a-pattern",
         ),
         pytest.param(
-            {"rules": GROWTH_ABOVE},
+            {"criteria": GROWTH_ABOVE},
             "--probe leak.py --deps=latest --metric=growth --bad-above=8000000",
             id="an-upper-limit",
         ),
         pytest.param(
-            {"rules": LATENCY_BELOW},
+            {"criteria": LATENCY_BELOW},
             "--probe leak.py --deps=latest --metric=p95 --bad-below=0.5",
             id="a-lower-limit",
         ),
         pytest.param(
-            {"rules": Rules(limit=Limit(metric="p95", above=0.25, unit="s"))},
+            {"criteria": Criteria(limit=Limit(metric="p95", above=0.25, unit="s"))},
             "--probe leak.py --deps=latest --metric=p95 '--bad-above=0.25 s'",
             id="a-limit-with-a-unit",
         ),
         pytest.param(
-            {"rules": Rules(limit=Limit(metric="rate", below=0.0, unit="1/s"))},
+            {"criteria": Criteria(limit=Limit(metric="rate", below=0.0, unit="1/s"))},
             "--probe leak.py --deps=latest --metric=rate '--bad-below=0 1/s'",
             id="nought-is-a-limit",
         ),
         pytest.param(
-            {"rules": Rules(aim=Aim(metric="wall"))},
+            {"criteria": Criteria(limit_search=LimitSearch(metric="wall"))},
             "--probe leak.py --deps=latest --metric=wall",
             id="no-limit-yet",
         ),
         pytest.param(
-            {"rules": Rules(aim=Aim(metric="wall", above=0.15, effect=0.05))},
+            {"criteria": Criteria(limit_search=LimitSearch(metric="wall", above=0.15, effect=0.05))},
             "--probe leak.py --deps=latest --metric=wall",
             id="a-share-has-no-meaning-for-one-release",
         ),
@@ -178,15 +178,17 @@ def test_a_check_has_the_options_of_the_plan(fields: dict[str, Any], options: st
 @pytest.mark.parametrize("said", ["250 ms", "8 MiB", "1200/s", "-3", "1e-7", "123456789012 B", "2 h"])
 @pytest.mark.parametrize("option", ["bad_above", "bad_below"])
 def test_a_check_reads_the_limit_as_the_search_did(said: str, option: str) -> None:
-    rules = read_rules(Options(metric="growth", **{option: said}))  # type: ignore[arg-type]
+    criteria = read_rules(Options(metric="growth", **{option: said}))  # type: ignore[arg-type]
 
     (shown,) = [
-        text for text in map(shlex.split, a_plan(rules=rules).check_options()) if text[0].startswith("--bad")
+        text
+        for text in map(shlex.split, a_plan(criteria=criteria).check_options())
+        if text[0].startswith("--bad")
     ]
 
     name, _, value = shown[0].partition("=")
     again = read_rules(Options(metric="growth", **{name[2:].replace("-", "_"): value}))  # type: ignore[arg-type]
-    assert again == rules
+    assert again == criteria
 
 
 @pytest.mark.parametrize(
@@ -232,7 +234,7 @@ def test_what_an_answer_rests_on_is_repeated(confirm: int | None, repeats: int) 
 
 
 @pytest.mark.parametrize(
-    ("policy", "moment", "not_after"),
+    ("policy", "moment", "exclude_newer"),
     [
         pytest.param(DependencyPolicy(), day("2021-10-07"), day("2021-10-08"), id="a-day-later"),
         pytest.param(DependencyPolicy(), None, None, id="nobody-knows-when"),
@@ -243,6 +245,6 @@ def test_what_an_answer_rests_on_is_repeated(confirm: int | None, repeats: int) 
     ],
 )
 def test_the_policy_limits_what_came_about_at_a_moment(
-    policy: DependencyPolicy, moment: datetime | None, not_after: datetime | None
+    policy: DependencyPolicy, moment: datetime | None, exclude_newer: datetime | None
 ) -> None:
-    assert policy.as_of(moment) == not_after
+    assert policy.as_of(moment) == exclude_newer

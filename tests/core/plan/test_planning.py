@@ -12,8 +12,8 @@ from packaging.specifiers import SpecifierSet
 from support.builders import day, probe
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.metrics.criteria import Aim, Limit, Rules
-from bisect_asgi.core.model import Measuring, Served
+from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
+from bisect_asgi.core.model import SamplingMode, Served
 from bisect_asgi.core.plan.options import Options, ProbeMetadata
 from bisect_asgi.core.plan.plan import (
     COMMITS,
@@ -50,13 +50,13 @@ def test_what_the_user_does_not_say_has_a_default() -> None:
         policy=DependencyPolicy(kind=PolicyKind.AS_OF_RELEASE),
         python=None,
         requires_python=SpecifierSet(),
-        rules=Rules(any_failure=False, match=None),
+        criteria=Criteria(any_failure=False, match=None),
         jobs=len(os.sched_getaffinity(0)),
         most_jobs=4 * len(os.sched_getaffinity(0)),
         confirm=None,
         confidence=0.99,
         budget=Budget(runs=400, seconds=None),
-        measuring=None,
+        sampling=None,
         fresh=False,
         term_old="good",
         term_new="bad",
@@ -102,7 +102,7 @@ def test_everything_that_the_user_says_is_in_the_plan() -> None:
         policy=DependencyPolicy(kind=PolicyKind.LATEST),
         python="3.8",
         requires_python=SpecifierSet(">=3.8"),
-        rules=Rules(match="exhausted"),
+        criteria=Criteria(match="exhausted"),
         jobs=1,
         confirm=0,
         confidence=0.95,
@@ -116,8 +116,8 @@ def test_everything_that_the_user_says_is_in_the_plan() -> None:
 def test_what_is_measured_says_how_runs_are_made() -> None:
     plan = make_plan(Options(package="fastapi", metric="wall", bad_above="15%"), probe(), ProbeMetadata())
 
-    assert plan.rules == Rules(aim=Aim(metric="wall", above=0.15))
-    assert plan.measuring == Measuring(needs_warm_up=True)
+    assert plan.criteria == Criteria(limit_search=LimitSearch(metric="wall", above=0.15))
+    assert plan.sampling == SamplingMode(needs_warm_up=True)
 
 
 def test_an_order_by_version_is_not_one_by_upload() -> None:
@@ -643,7 +643,7 @@ def test_one_identical_version_can_be_held() -> None:
     ],
 )
 def test_what_is_measured_has_one_limit(options: Options, limit: Limit | None) -> None:
-    assert make_plan(options, probe(), ProbeMetadata()).rules.limit == limit
+    assert make_plan(options, probe(), ProbeMetadata()).criteria.limit == limit
 
 
 @pytest.mark.parametrize(

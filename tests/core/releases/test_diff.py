@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from bisect_asgi.core import codec
 from bisect_asgi.core.release_diff import (
-    Change,
+    ChangeKind,
     ContentFile,
     Contents,
     FileChange,
-    Kind,
+    FileKind,
     Metadata,
     RequirementChange,
     WhatChanged,
@@ -29,14 +29,16 @@ LINES = st.lists(st.sampled_from(["a\n", "b\n", "\n", "\x0c\n", "- c\n", "++ d\n
 TEXTS = st.builds(lambda lines, end: "".join(lines) + end, LINES, st.sampled_from(["", "e", "\u2028"]))
 
 
-def file(path: str, text: str | None = "", *, kind: Kind = Kind.TEXT, size: int | None = None) -> ContentFile:
+def file(
+    path: str, text: str | None = "", *, kind: FileKind = FileKind.TEXT, size: int | None = None
+) -> ContentFile:
     content = (text or f"{kind}{size}").encode() if text != "" else b""
     return ContentFile(
         path=path,
         digest=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content) if size is None else size,
         kind=kind,
-        text=text if kind == Kind.TEXT else None,
+        text=text if kind == FileKind.TEXT else None,
     )
 
 
@@ -197,7 +199,7 @@ def test_a_changed_file_has_a_unified_diff_with_three_lines_of_context() -> None
 
     (found,) = changed([file("demo/a.py", old)], [file("demo/a.py", old.replace("5\n", "five\n5b\n"))])
 
-    assert (found.change, found.added, found.removed, found.omitted) == (Change.CHANGED, 2, 1, False)
+    assert (found.change, found.added, found.removed, found.omitted) == (ChangeKind.CHANGED, 2, 1, False)
     assert found.diff == (
         "--- a/demo/a.py\n+++ b/demo/a.py\n@@ -2,7 +2,8 @@\n 2\n 3\n 4\n-5\n+five\n+5b\n 6\n 7\n 8\n"
     )
@@ -208,9 +210,9 @@ def test_added_and_removed_files_are_shown_whole_against_nothing() -> None:
         changed([file("old.py", "x\n")], [file("new.py", "y\nz")]), key=lambda change: change.added
     )
 
-    assert (removed.path, removed.change, removed.removed) == ("old.py", Change.REMOVED, 1)
+    assert (removed.path, removed.change, removed.removed) == ("old.py", ChangeKind.REMOVED, 1)
     assert removed.diff == "--- a/old.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"
-    assert (added.path, added.change, added.added, added.old_bytes) == ("new.py", Change.ADDED, 2, None)
+    assert (added.path, added.change, added.added, added.old_bytes) == ("new.py", ChangeKind.ADDED, 2, None)
     assert added.diff == (
         "--- /dev/null\n+++ b/new.py\n@@ -0,0 +1,2 @@\n+y\n+z\n\\ No newline at end of file\n"
     )
@@ -240,25 +242,25 @@ def test_a_file_of_which_only_the_ends_of_lines_differ_has_no_lines_that_do() ->
     assert (found.added, found.removed, found.diff, found.omitted) == (0, 0, "", False)
 
 
-@pytest.mark.parametrize("kind", [Kind.BINARY, Kind.GENERATED, Kind.LARGE])
-def test_a_file_without_text_is_listed_with_its_sizes(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [FileKind.BINARY, FileKind.GENERATED, FileKind.LARGE])
+def test_a_file_without_text_is_listed_with_its_sizes(kind: FileKind) -> None:
     (found,) = changed([file("a.so", None, kind=kind, size=5)], [file("a.so", None, kind=kind, size=7)])
 
-    assert found == FileChange(path="a.so", change=Change.CHANGED, kind=kind, old_bytes=5, new_bytes=7)
+    assert found == FileChange(path="a.so", change=ChangeKind.CHANGED, kind=kind, old_bytes=5, new_bytes=7)
 
 
 def test_a_file_is_of_the_kind_that_it_became() -> None:
-    old, new = file("a", None, kind=Kind.BINARY, size=1), file("a", None, kind=Kind.LARGE, size=2)
+    old, new = file("a", None, kind=FileKind.BINARY, size=1), file("a", None, kind=FileKind.LARGE, size=2)
 
     (found,) = changed([old], [new])
 
-    assert found.kind == Kind.LARGE
+    assert found.kind == FileKind.LARGE
 
 
 def test_a_file_that_became_generated_has_no_diff() -> None:
-    (found,) = changed([file("a.c", "x\n")], [file("a.c", None, kind=Kind.GENERATED, size=9)])
+    (found,) = changed([file("a.c", "x\n")], [file("a.c", None, kind=FileKind.GENERATED, size=9)])
 
-    assert (found.kind, found.diff, found.added) == (Kind.GENERATED, "", 0)
+    assert (found.kind, found.diff, found.added) == (FileKind.GENERATED, "", 0)
 
 
 @pytest.mark.parametrize(
@@ -278,13 +280,13 @@ def test_a_file_that_moved_is_told_by_its_content(
     found = changed([file(path, "x\n") for path in old], [file(path, "x\n") for path in new])
 
     assert {change.path: change.old_path for change in found} == moves
-    assert all((change.change == Change.MOVED) == (change.old_path is not None) for change in found)
+    assert all((change.change == ChangeKind.MOVED) == (change.old_path is not None) for change in found)
 
 
 def test_empty_files_are_never_taken_for_moved() -> None:
     found = changed([file("a/__init__.py")], [file("b/__init__.py")])
 
-    assert {change.change for change in found} == {Change.ADDED, Change.REMOVED}
+    assert {change.change for change in found} == {ChangeKind.ADDED, ChangeKind.REMOVED}
 
 
 # --- Order
@@ -406,7 +408,9 @@ def test_a_long_file_with_few_edits_has_a_diff() -> None:
 
 def test_what_changed_is_read_back_from_json() -> None:
     found = compare(
-        release("1.0", file("a.py", "x\n"), file("b.so", None, kind=Kind.BINARY, size=3), requires=("x",)),
+        release(
+            "1.0", file("a.py", "x\n"), file("b.so", None, kind=FileKind.BINARY, size=3), requires=("x",)
+        ),
         release("1.1", file("a.py", "y\ud7ff\n"), file("c.py", "z"), requires=("y>=1",), python=">=3.7"),
         traceback=[("/env/site-packages/a.py", 1, "f")],
     )
@@ -428,7 +432,7 @@ def full(*, files: int, needs: int) -> WhatChanged:
         old_python=">=3.6",
         new_python=">=3.7",
         files=tuple(
-            FileChange(path=f"f{n}.py", change=Change.CHANGED, kind=Kind.TEXT, added=1_000, removed=1)
+            FileChange(path=f"f{n}.py", change=ChangeKind.CHANGED, kind=FileKind.TEXT, added=1_000, removed=1)
             for n in range(files)
         ),
     )
@@ -444,14 +448,19 @@ def test_a_summary_tells_requirements_then_files() -> None:
         new_python=">=3.7",
         files=(
             FileChange(
-                path="demo/a.py", change=Change.CHANGED, kind=Kind.TEXT, added=1, removed=2, lines=(12, 3)
+                path="demo/a.py",
+                change=ChangeKind.CHANGED,
+                kind=FileKind.TEXT,
+                added=1,
+                removed=2,
+                lines=(12, 3),
             ),
-            FileChange(path="b.py", change=Change.ADDED, kind=Kind.TEXT, added=1_500, omitted=True),
-            FileChange(path="n.py", change=Change.MOVED, kind=Kind.TEXT, old_path="o.py", lines=(4,)),
+            FileChange(path="b.py", change=ChangeKind.ADDED, kind=FileKind.TEXT, added=1_500, omitted=True),
+            FileChange(path="n.py", change=ChangeKind.MOVED, kind=FileKind.TEXT, old_path="o.py", lines=(4,)),
             FileChange(
-                path="c.so", change=Change.CHANGED, kind=Kind.BINARY, old_bytes=2_048, new_bytes=3_072
+                path="c.so", change=ChangeKind.CHANGED, kind=FileKind.BINARY, old_bytes=2_048, new_bytes=3_072
             ),
-            FileChange(path="d.c", change=Change.REMOVED, kind=Kind.GENERATED, old_bytes=10),
+            FileChange(path="d.c", change=ChangeKind.REMOVED, kind=FileKind.GENERATED, old_bytes=10),
         ),
     )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from support.builders import LINUX_38, day, release, sdist, usable, wheel
+from support.builders import LINUX_38, day, release, sdist, target, wheel
 
 from bisect_asgi.core.model import Release
-from bisect_asgi.core.releases.interpreters import choose, first_released
-from bisect_asgi.core.releases.select import Usable
+from bisect_asgi.core.releases.interpreters import best_interpreter, first_released
+from bisect_asgi.core.releases.select import TargetPython
 
 OLD_ONLY = [release(f"0.{i}", wheel(requires_python="<3.9"), uploaded="2020-06-01") for i in range(3)]
 NEW_ONLY = [release(f"1.{i}", wheel(requires_python=">=3.9"), uploaded="2022-06-01") for i in range(4)]
@@ -49,7 +49,7 @@ BOTH = [release("0.9", uploaded="2022-01-01")]
 def test_the_interpreter_that_suits_most_releases_is_chosen(
     interpreters: list[str], releases: list[Release], chosen: str, reason: str
 ) -> None:
-    choice = choose([usable(version) for version in interpreters], releases)
+    choice = best_interpreter([target(version) for version in interpreters], releases)
 
     assert choice is not None
     assert (choice.interpreter.version, choice.reason) == (chosen, reason)
@@ -68,7 +68,7 @@ def test_releases_older_than_the_interpreter_count_half(recent: int, chosen: str
     early = [release(f"0.{i}", sdist(), uploaded="2019-01-01") for i in range(6)]
     late = [release(f"1.{i}", wheel(requires_python=">=3.8"), uploaded="2022-01-01") for i in range(recent)]
 
-    choice = choose([usable("3.8.20"), usable("3.7.17")], early + late)
+    choice = best_interpreter([target("3.8.20"), target("3.7.17")], early + late)
 
     assert choice is not None
     assert choice.interpreter.version == chosen
@@ -81,38 +81,38 @@ def test_the_reason_says_how_many_releases_are_older_than_the_interpreter() -> N
         release("0.3"),
     ]
 
-    choice = choose([usable("3.8.20")], releases)
+    choice = best_interpreter([target("3.8.20")], releases)
 
     assert choice is not None
     assert choice.reason == "it installs 3 of 3 releases, 1 of them older than it"
 
 
 def test_an_interpreter_that_cannot_install_what_is_required_is_not_chosen() -> None:
-    python_38, python_39 = usable("3.8.20"), usable("3.9.20")
+    python_38, python_39 = target("3.8.20"), target("3.9.20")
 
-    choice = choose([python_38, python_39], OLD_ONLY + NEW_ONLY, required=OLD_ONLY[:1] + BOTH)
+    choice = best_interpreter([python_38, python_39], OLD_ONLY + NEW_ONLY, required=OLD_ONLY[:1] + BOTH)
 
     assert choice is not None
-    assert choice.usable == python_38
+    assert choice.target == python_38
 
 
 @pytest.mark.parametrize(
     "interpreters",
     [
         pytest.param([], id="there-are-none"),
-        pytest.param([usable("3.8.20"), usable("3.9.20")], id="each-lacks-one"),
+        pytest.param([target("3.8.20"), target("3.9.20")], id="each-lacks-one"),
     ],
 )
 def test_there_is_no_choice_where_no_interpreter_installs_all_that_is_required(
-    interpreters: list[Usable],
+    interpreters: list[TargetPython],
 ) -> None:
-    assert choose(interpreters, OLD_ONLY + NEW_ONLY, required=OLD_ONLY[:1] + NEW_ONLY[:1]) is None
+    assert best_interpreter(interpreters, OLD_ONLY + NEW_ONLY, required=OLD_ONLY[:1] + NEW_ONLY[:1]) is None
 
 
 def test_interpreters_of_one_version_at_two_places_are_told_apart() -> None:
-    plain, linux = usable("3.8.20", path="/opt/a"), usable("3.8.20", LINUX_38, path="/opt/b")
+    plain, linux = target("3.8.20", path="/opt/a"), target("3.8.20", LINUX_38, path="/opt/b")
 
-    choice = choose([plain, linux], [release("1.0", wheel(tag="cp38-cp38-manylinux_2_17_x86_64"))])
+    choice = best_interpreter([plain, linux], [release("1.0", wheel(tag="cp38-cp38-manylinux_2_17_x86_64"))])
 
     assert choice is not None
     assert choice.interpreter.path == "/opt/b"

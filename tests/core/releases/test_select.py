@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
-from support.builders import LINUX_38, day, file, release, sdist, usable, wheel
+from support.builders import LINUX_38, day, file, release, sdist, target, wheel
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.model import LeftOut, Move, Release, ReleaseFile
+from bisect_asgi.core.model import Excluded, Move, Release, ReleaseFile
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.select import (
-    Range,
+    ReleaseFilter,
+    ReleaseRange,
     Selection,
-    Wanted,
     available_since,
     between,
     has_wheel,
@@ -27,7 +27,7 @@ from bisect_asgi.core.releases.select import (
     upgrades,
 )
 
-PYTHON_38 = usable("3.8.20", LINUX_38)
+PYTHON_38 = target("3.8.20", LINUX_38)
 
 
 def yanked(version: str, *reasons: str | None) -> Release:
@@ -41,93 +41,109 @@ def versions(selection: Selection) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("left_out", "wanted", "reason"),
+    ("excluded", "wanted", "reason"),
     [
-        pytest.param(release("2004-final"), Wanted(), "its version is not PEP 440", id="version"),
+        pytest.param(release("2004-final"), ReleaseFilter(), "its version is not PEP 440", id="version"),
         pytest.param(
             release("0.59.0"),
-            Wanted(within=SpecifierSet(">=0.60")),
+            ReleaseFilter(within=SpecifierSet(">=0.60")),
             "not in `--releases >=0.60`",
             id="range",
         ),
-        pytest.param(release("1.0rc1"), Wanted(), "pre-release (`--pre` brings it in)", id="pre-release"),
-        pytest.param(release("1.0.dev3"), Wanted(), "pre-release (`--pre` brings it in)", id="development"),
+        pytest.param(
+            release("1.0rc1"), ReleaseFilter(), "pre-release (`--pre` brings it in)", id="pre-release"
+        ),
+        pytest.param(
+            release("1.0.dev3"), ReleaseFilter(), "pre-release (`--pre` brings it in)", id="development"
+        ),
         pytest.param(
             yanked("1.0", "broken metadata", "broken metadata"),
-            Wanted(),
+            ReleaseFilter(),
             "yanked: broken metadata (`--yanked` brings it in)",
             id="yanked",
         ),
         pytest.param(
-            yanked("1.0", ""), Wanted(), "yanked (`--yanked` brings it in)", id="yanked-without-reason"
+            yanked("1.0", ""), ReleaseFilter(), "yanked (`--yanked` brings it in)", id="yanked-without-reason"
         ),
         pytest.param(
             release("1.0", wheel(requires_python=">=3.9"), sdist(requires_python=">=3.9")),
-            Wanted(),
+            ReleaseFilter(),
             "requires Python >=3.9, not 3.8",
             id="python",
         ),
         pytest.param(
             release("1.0", wheel(tag="cp39-cp39-manylinux_2_17_x86_64")),
-            Wanted(),
+            ReleaseFilter(),
             "no wheel for Python 3.8 on this platform, and no sdist",
             id="tags",
         ),
         pytest.param(
             release("1.0", file("fastapi-1.0-py3.egg"), file("fastapi-1.0.win32.exe")),
-            Wanted(),
+            ReleaseFilter(),
             "no wheel and no sdist (only .egg and .exe)",
             id="kinds-of-files",
         ),
     ],
 )
-def test_each_release_that_is_left_out_has_its_reason(left_out: Release, wanted: Wanted, reason: str) -> None:
-    selection = select([release("0.60"), left_out], wanted, PYTHON_38)
+def test_each_release_that_is_left_out_has_its_reason(
+    excluded: Release, wanted: ReleaseFilter, reason: str
+) -> None:
+    selection = select([release("0.60"), excluded], wanted, PYTHON_38)
 
     assert versions(selection) == ["0.60"]
-    assert selection.left_out == (LeftOut(version=left_out.version, uploaded=None, reason=reason),)
+    assert selection.excluded == (Excluded(version=excluded.version, uploaded=None, reason=reason),)
 
 
 def test_a_release_without_files_is_left_out() -> None:
     empty = Release(project="fastapi", version="1.0", uploaded=day("2021-10-07"), files=())
 
-    selection = select([empty], Wanted(yanked=False), PYTHON_38)
+    selection = select([empty], ReleaseFilter(yanked=False), PYTHON_38)
 
-    assert selection.left_out == (LeftOut(version="1.0", uploaded=day("2021-10-07"), reason="no files"),)
+    assert selection.excluded == (Excluded(version="1.0", uploaded=day("2021-10-07"), reason="no files"),)
 
 
 @pytest.mark.parametrize(
     ("candidate", "wanted"),
     [
-        pytest.param(release("1.0rc1"), Wanted(pre=True), id="pre-releases-wanted"),
-        pytest.param(yanked("1.0", "bad"), Wanted(yanked=True), id="yanked-wanted"),
-        pytest.param(yanked("1.0", "bad", None), Wanted(), id="one-file-not-yanked"),
-        pytest.param(release("1.0.post1"), Wanted(), id="post-release"),
-        pytest.param(release("1.0+ubuntu1"), Wanted(), id="local-version"),
-        pytest.param(release("0.60rc1"), Wanted(pre=True, within=SpecifierSet(">=0.59")), id="pre-in-range"),
-        pytest.param(release("1.0", sdist()), Wanted(), id="sdist-only"),
-        pytest.param(release("1.0", file("fastapi-1.0.zip")), Wanted(), id="zip-only"),
+        pytest.param(release("1.0rc1"), ReleaseFilter(pre=True), id="pre-releases-wanted"),
+        pytest.param(yanked("1.0", "bad"), ReleaseFilter(yanked=True), id="yanked-wanted"),
+        pytest.param(yanked("1.0", "bad", None), ReleaseFilter(), id="one-file-not-yanked"),
+        pytest.param(release("1.0.post1"), ReleaseFilter(), id="post-release"),
+        pytest.param(release("1.0+ubuntu1"), ReleaseFilter(), id="local-version"),
         pytest.param(
-            release("1.0", wheel(tag="cp38-cp38-manylinux_2_17_x86_64")), Wanted(), id="platform-wheel"
+            release("0.60rc1"), ReleaseFilter(pre=True, within=SpecifierSet(">=0.59")), id="pre-in-range"
         ),
-        pytest.param(release("1.0", wheel(tag="py2.py3-none-any")), Wanted(), id="wheel-of-several-tags"),
+        pytest.param(release("1.0", sdist()), ReleaseFilter(), id="sdist-only"),
+        pytest.param(release("1.0", file("fastapi-1.0.zip")), ReleaseFilter(), id="zip-only"),
         pytest.param(
-            release("1.0", wheel(tag="cp39-cp39-win32"), sdist()), Wanted(), id="sdist-beside-foreign-wheel"
+            release("1.0", wheel(tag="cp38-cp38-manylinux_2_17_x86_64")), ReleaseFilter(), id="platform-wheel"
         ),
-        pytest.param(release("1.0", wheel(requires_python=">=3.6,<4")), Wanted(), id="python-admitted"),
+        pytest.param(
+            release("1.0", wheel(tag="py2.py3-none-any")), ReleaseFilter(), id="wheel-of-several-tags"
+        ),
+        pytest.param(
+            release("1.0", wheel(tag="cp39-cp39-win32"), sdist()),
+            ReleaseFilter(),
+            id="sdist-beside-foreign-wheel",
+        ),
+        pytest.param(
+            release("1.0", wheel(requires_python=">=3.6,<4")), ReleaseFilter(), id="python-admitted"
+        ),
         pytest.param(
             release("1.0", wheel(requires_python=">=3.9"), sdist(requires_python=">=3.6")),
-            Wanted(),
+            ReleaseFilter(),
             id="one-file-admits-python",
         ),
-        pytest.param(release("1.0", wheel(requires_python=">=3.6.*")), Wanted(), id="unreadable-python"),
-        pytest.param(release("1.0", wheel(requires_python="")), Wanted(), id="empty-python"),
+        pytest.param(
+            release("1.0", wheel(requires_python=">=3.6.*")), ReleaseFilter(), id="unreadable-python"
+        ),
+        pytest.param(release("1.0", wheel(requires_python="")), ReleaseFilter(), id="empty-python"),
     ],
 )
-def test_these_releases_are_candidates(candidate: Release, wanted: Wanted) -> None:
+def test_these_releases_are_candidates(candidate: Release, wanted: ReleaseFilter) -> None:
     selection = select([candidate], wanted, PYTHON_38)
 
-    assert selection == Selection(kept=(candidate,), left_out=())
+    assert selection == Selection(kept=(candidate,), excluded=())
 
 
 @pytest.mark.parametrize(
@@ -139,7 +155,7 @@ def test_these_releases_are_candidates(candidate: Release, wanted: Wanted) -> No
     ],
 )
 def test_what_the_user_names_comes_in_whatever_the_switches_say(named: Release) -> None:
-    wanted = Wanted(within=SpecifierSet(">=0.60,<0.99"), named=(named.version,))
+    wanted = ReleaseFilter(within=SpecifierSet(">=0.60,<0.99"), named=(named.version,))
 
     selection = select([named, release("0.61")], wanted, PYTHON_38)
 
@@ -149,13 +165,13 @@ def test_what_the_user_names_comes_in_whatever_the_switches_say(named: Release) 
 def test_what_the_user_names_is_still_left_out_where_it_cannot_be_installed() -> None:
     named = release("1.0rc1", wheel(requires_python=">=3.9"))
 
-    selection = select([named], Wanted(named=("1.0rc1",)), PYTHON_38)
+    selection = select([named], ReleaseFilter(named=("1.0rc1",)), PYTHON_38)
 
-    assert [out.reason for out in selection.left_out] == ["requires Python >=3.9, not 3.8"]
+    assert [out.reason for out in selection.excluded] == ["requires Python >=3.9, not 3.8"]
 
 
 def test_without_an_interpreter_any_python_will_do() -> None:
-    selection = select([release("1.0", wheel(requires_python=">=3.99"))], Wanted(), None)
+    selection = select([release("1.0", wheel(requires_python=">=3.99"))], ReleaseFilter(), None)
 
     assert versions(selection) == ["1.0"]
 
@@ -163,7 +179,7 @@ def test_without_an_interpreter_any_python_will_do() -> None:
 def test_candidates_are_ordered_by_version_and_not_as_text() -> None:
     listed = ["1!0.1", "0.10", "0.9", "0.9.post1", "0.10rc1", "0.9+local", "0.10.dev1"]
 
-    selection = select([release(version) for version in listed], Wanted(pre=True), PYTHON_38)
+    selection = select([release(version) for version in listed], ReleaseFilter(pre=True), PYTHON_38)
 
     assert versions(selection) == ["0.9", "0.9+local", "0.9.post1", "0.10.dev1", "0.10rc1", "0.10", "1!0.1"]
 
@@ -177,8 +193,8 @@ def test_candidates_can_be_ordered_by_upload_those_without_a_date_first() -> Non
         release("0.1"),
     ]
 
-    by_version = select(listed, Wanted(), PYTHON_38)
-    by_upload = select(listed, Wanted(by_upload=True), PYTHON_38)
+    by_version = select(listed, ReleaseFilter(), PYTHON_38)
+    by_upload = select(listed, ReleaseFilter(by_upload=True), PYTHON_38)
 
     assert versions(by_version) == ["0.1", "1.9", "1.9.1", "2.0", "3.0"]
     assert versions(by_upload) == ["0.1", "3.0", "1.9", "2.0", "1.9.1"]
@@ -199,29 +215,29 @@ def test_all_the_pythons_that_its_files_require_are_named() -> None:
 def test_a_patch_release_of_python_can_be_required() -> None:
     needs_patch: ReleaseFile = wheel(requires_python=">=3.8.5")
 
-    assert unusable(release("1.0", needs_patch), usable("3.8.4")) == "requires Python >=3.8.5, not 3.8"
-    assert unusable(release("1.0", needs_patch), usable("3.8.5")) is None
+    assert unusable(release("1.0", needs_patch), target("3.8.4")) == "requires Python >=3.8.5, not 3.8"
+    assert unusable(release("1.0", needs_patch), target("3.8.5")) is None
 
 
 def test_a_pre_release_of_python_is_admitted_where_its_predecessor_is() -> None:
-    assert unusable(release("1.0", wheel(requires_python=">=3.13")), usable("3.14.0rc2")) is None
+    assert unusable(release("1.0", wheel(requires_python=">=3.13")), target("3.14.0rc2")) is None
 
 
 def test_a_pre_release_of_python_counts_as_its_release_as_for_pip() -> None:
-    assert unusable(release("1.0", wheel(requires_python=">=3.14")), usable("3.14.0rc2")) is None
+    assert unusable(release("1.0", wheel(requires_python=">=3.14")), target("3.14.0rc2")) is None
 
 
 @pytest.mark.parametrize("text", ["0.60.0", "0.60", "v0.60"])
 def test_a_release_is_found_by_any_spelling_of_its_version(text: str) -> None:
-    selection = select([release("0.61"), release("0.60.0"), release("0.59")], Wanted(), PYTHON_38)
+    selection = select([release("0.61"), release("0.60.0"), release("0.59")], ReleaseFilter(), PYTHON_38)
 
     assert selection.position(text, option="--good") == 1
 
 
 KEPT = (release("0.58"), release("0.59"), release("0.62"), release("0.63"))
 SKIPPED = (
-    LeftOut(version="2004-final", uploaded=None, reason="its version is not PEP 440"),
-    LeftOut(version="0.60.0", uploaded=None, reason="requires Python >=3.9, not 3.8"),
+    Excluded(version="2004-final", uploaded=None, reason="its version is not PEP 440"),
+    Excluded(version="0.60.0", uploaded=None, reason="requires Python >=3.9, not 3.8"),
 )
 
 
@@ -254,7 +270,7 @@ SKIPPED = (
 def test_a_named_release_that_is_no_candidate_is_refused_with_its_neighbours(
     kept: tuple[Release, ...], version: str, message: str, hint: str
 ) -> None:
-    selection = Selection(kept=kept, left_out=SKIPPED)
+    selection = Selection(kept=kept, excluded=SKIPPED)
 
     with pytest.raises(UsageError) as caught:
         selection.position(version, option="--bad")
@@ -296,17 +312,19 @@ def test_a_range_has_the_named_ends_and_no_more_than_there_is(good: int | None, 
 @pytest.mark.parametrize(
     ("good", "bad", "cut"),
     [
-        pytest.param(None, None, Range(releases=KEPT), id="no-end"),
-        pytest.param("0.59", "0.62.0", Range(releases=KEPT[1:3], good=0, bad=1), id="both"),
-        pytest.param("0.62", "0.59", Range(releases=KEPT[1:3], good=1, bad=0), id="the-other-way-round"),
-        pytest.param("0.59", None, Range(releases=KEPT[1:], good=0), id="good"),
-        pytest.param(None, "0.62", Range(releases=KEPT[:3], bad=2), id="bad"),
+        pytest.param(None, None, ReleaseRange(releases=KEPT), id="no-end"),
+        pytest.param("0.59", "0.62.0", ReleaseRange(releases=KEPT[1:3], good=0, bad=1), id="both"),
+        pytest.param(
+            "0.62", "0.59", ReleaseRange(releases=KEPT[1:3], good=1, bad=0), id="the-other-way-round"
+        ),
+        pytest.param("0.59", None, ReleaseRange(releases=KEPT[1:], good=0), id="good"),
+        pytest.param(None, "0.62", ReleaseRange(releases=KEPT[:3], bad=2), id="bad"),
     ],
 )
 def test_a_selection_is_cut_to_the_ends_that_the_user_named(
-    good: str | None, bad: str | None, cut: Range
+    good: str | None, bad: str | None, cut: ReleaseRange
 ) -> None:
-    found = Selection(kept=KEPT, left_out=()).between(
+    found = Selection(kept=KEPT, excluded=()).between(
         Version(good) if good else None, Version(bad) if bad else None
     )
 
@@ -314,8 +332,8 @@ def test_a_selection_is_cut_to_the_ends_that_the_user_named(
     assert [Version(end.version) for end in found.ends] == [Version(end) for end in (good, bad) if end]
 
 
-def outs(*left_out: str) -> list[LeftOut]:
-    return [LeftOut(version=version, uploaded=None, reason="yanked") for version in left_out]
+def outs(*excluded: str) -> list[Excluded]:
+    return [Excluded(version=version, uploaded=None, reason="yanked") for version in excluded]
 
 
 @pytest.mark.parametrize(
@@ -331,9 +349,9 @@ def outs(*left_out: str) -> list[LeftOut]:
 def test_of_what_was_left_out_some_lies_between_two_releases(
     low: str, high: str, lying: tuple[str, ...]
 ) -> None:
-    left_out = outs("2004-final", "0.60", "0.61rc1", "0.61.dev2", "0.61.post1", "0.62")
+    excluded = outs("2004-final", "0.60", "0.61rc1", "0.61.dev2", "0.61.post1", "0.62")
 
-    assert between(left_out, low, high) == lying
+    assert between(excluded, low, high) == lying
 
 
 STEPS = [
@@ -384,7 +402,7 @@ def test_pre_releases_and_yanked_ones_between_come_in_when_they_are_wanted() -> 
     found = upgrades(move, [*STEPS, gone], PYTHON_38, pre=True, yanked=True)
 
     assert versions(found) == ["1.0", "1.1", "1.2rc1", "1.2", "1.3", "2.0"]
-    assert found.left_out == ()
+    assert found.excluded == ()
 
 
 def test_a_pinned_release_is_one_of_those_moved_over_although_it_was_yanked() -> None:
@@ -400,7 +418,7 @@ def test_of_what_was_left_out_only_what_lies_between_is_told() -> None:
 
     found = upgrades(Move(name="beta", old="1.0", new="1.2"), [*STEPS, gone, foreign], PYTHON_38)
 
-    assert {out.version: out.reason for out in found.left_out} == {
+    assert {out.version: out.reason for out in found.excluded} == {
         "1.2rc1": "pre-release (`--pre` brings it in)",
         "1.1.1": "yanked (`--yanked` brings it in)",
         "1.1.2": "requires Python >=3.9, not 3.8",
@@ -465,9 +483,9 @@ def test_a_release_has_a_wheel_for_this_python_or_for_any(
 def test_a_release_without_an_upload_time_is_left_out_where_dates_are_needed() -> None:
     listed = [release("1.0", uploaded="2021-01-01"), release("1.1")]
 
-    selection = select(listed, Wanted(dated=True), None)
+    selection = select(listed, ReleaseFilter(dated=True), None)
 
     assert [kept.version for kept in selection.kept] == ["1.0"]
-    assert [(out.version, "no upload time" in out.reason) for out in selection.left_out] == [("1.1", True)]
-    assert len(select(listed, Wanted(), None).kept) == 2
-    assert len(select(listed, Wanted(dated=True, named=("1.1",)), None).kept) == 2
+    assert [(out.version, "no upload time" in out.reason) for out in selection.excluded] == [("1.1", True)]
+    assert len(select(listed, ReleaseFilter(), None).kept) == 2
+    assert len(select(listed, ReleaseFilter(dated=True, named=("1.1",)), None).kept) == 2

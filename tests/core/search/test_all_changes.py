@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search import AllChanges, Found, Mapped, Searching
+from bisect_asgi.core.search import AllBoundaries, AllChanges, Boundary, Open
 
 OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP
 
@@ -29,7 +29,7 @@ def truth_of(letters: str) -> tuple[Verdict, ...]:
 
 def drive(
     truth: Truth, *, shortest: int, workers: int, order: Random, first: Sequence[int] = ()
-) -> tuple[Mapped, list[int]]:
+) -> tuple[AllBoundaries, list[int]]:
     """Search `truth` with several in flight that come back in a random order; return the end and all asks."""
     search = AllChanges(len(truth), shortest=shortest, first=first)
     asked: list[int] = []
@@ -47,15 +47,15 @@ def drive(
         pending.remove(done)
         search.tell(done, truth[done])
         assert not search.is_relevant(done)
-    assert isinstance(search.state, Mapped), "neither asks nor ends"
+    assert isinstance(search.state, AllBoundaries), "neither asks nor ends"
     return search.state, asked
 
 
-def changes_of(truth: Truth) -> tuple[Found, ...]:
+def changes_of(truth: Truth) -> tuple[Boundary, ...]:
     """Every place where neighbouring testable candidates differ, computed from the whole truth."""
     tested = [key for key, verdict in enumerate(truth) if verdict is not SKIP]
     return tuple(
-        Found(low=low, high=high, skipped=tuple(range(low + 1, high)))
+        Boundary(low=low, high=high, skipped=tuple(range(low + 1, high)))
         for low, high in pairwise(tested)
         if truth[low] is not truth[high]
     )
@@ -68,7 +68,7 @@ def states_of(truth: Truth) -> Iterator[list[int]]:
         yield list(keys)
 
 
-def assert_promise_is_kept(truth: Truth, mapped: Mapped, asked: Sequence[int]) -> None:
+def assert_promise_is_kept(truth: Truth, mapped: AllBoundaries, asked: Sequence[int]) -> None:
     """What the answer promises: long states were seen, and what it says of a change is exact."""
     for state in states_of(truth):
         if len(state) >= mapped.shortest:
@@ -88,7 +88,7 @@ def test_with_shortest_one_every_change_of_every_short_history_is_found(size: in
     for truth in product((OLD, NEW, SKIP), repeat=size):
         mapped, asked = drive(truth, shortest=1, workers=1, order=Random(0))
 
-        assert mapped == Mapped(changes=changes_of(truth), shortest=1), truth
+        assert mapped == AllBoundaries(changes=changes_of(truth), shortest=1), truth
         assert sorted(asked) == list(range(size))
 
 
@@ -163,7 +163,7 @@ def test_a_long_history_with_one_change_costs_about_size_over_shortest() -> None
 
     mapped, asked = drive(truth, shortest=20, workers=1, order=Random(0))
 
-    assert mapped.changes == (Found(low=129, high=130),)
+    assert mapped.changes == (Boundary(low=129, high=130),)
     # Halving 200 four times leaves stretches of 12; narrowing the change costs its logarithm.
     assert len(asked) <= 15 + 4
 
@@ -186,7 +186,7 @@ def test_a_state_that_is_shorter_than_promised_may_be_missed() -> None:
 
     search = AllChanges.replay(9, {key: truth[key] for key in (0, 1, 3, 5, 7, 8)}, shortest=2)
 
-    assert search.state == Mapped(changes=(), shortest=2)
+    assert search.state == AllBoundaries(changes=(), shortest=2)
     assert search.ask(4) == ()
 
 
@@ -194,7 +194,7 @@ def test_a_change_that_was_seen_is_narrowed_to_its_place_whatever_its_length() -
     search = AllChanges.replay(6, {0: OLD, 2: OLD, 4: NEW, 5: NEW}, shortest=5)
 
     assert search.ask(4) == (3,)
-    assert search.state == Searching(low=None, high=None)
+    assert search.state == Open(low=None, high=None)
 
 
 @pytest.mark.parametrize(
@@ -242,9 +242,9 @@ def test_what_is_wanted_first_comes_first(
 def test_what_is_wanted_first_is_run_even_where_no_stretch_asks_for_it() -> None:
     search = AllChanges(4, shortest=9, first=(2,))
 
-    assert search.state == Searching(low=None, high=None)
+    assert search.state == Open(low=None, high=None)
     search.tell(2, OLD)
-    assert search.state == Mapped(changes=(), shortest=9)
+    assert search.state == AllBoundaries(changes=(), shortest=9)
 
 
 def test_what_is_known_of_those_wanted_first_is_not_asked_again() -> None:
@@ -274,7 +274,7 @@ def test_everything_in_flight_leaves_nothing_to_ask_and_no_end() -> None:
     search = AllChanges(3)
 
     assert search.ask(5, {0, 1, 2}) == ()
-    assert search.state == Searching(low=None, high=None)
+    assert search.state == Open(low=None, high=None)
 
 
 def test_what_is_in_flight_cuts_a_stretch() -> None:
@@ -289,7 +289,7 @@ def test_a_second_verdict_replaces_the_first() -> None:
 
     search.tell(1, NEW)
 
-    assert search.state == Mapped(changes=(Found(low=0, high=1),), shortest=1)
+    assert search.state == AllBoundaries(changes=(Boundary(low=0, high=1),), shortest=1)
 
 
 def test_replaying_in_any_order_is_resuming() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search import Bisection, Found, Searching, State, Stopped, StopReason, is_monotonic
+from bisect_asgi.core.search import Bisection, Boundary, NoBoundary, Open, State, StopReason, is_monotonic
 
 OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP
 
@@ -31,7 +31,7 @@ def drive(truth: Truth, *, workers: int, gallop: bool, order: Random) -> tuple[S
     search = Bisection(len(truth), gallop=gallop)
     asked: list[int] = []
     pending: set[int] = set()
-    while isinstance(search.state, Searching):
+    while isinstance(search.state, Open):
         keys = search.ask(workers - len(pending), pending)
         assert len(keys) <= workers - len(pending)
         assert len({*asked, *keys}) == len(asked) + len(keys), "asked twice"
@@ -56,7 +56,7 @@ def all_ends(truth: Truth, *, workers: int, gallop: bool) -> set[State]:
         keys = search.ask(workers - len(pending), pending)
         assert len(set(keys)) == len(keys) <= workers - len(pending)
         assert not (told | pending) & set(keys), "asked twice"
-        if not isinstance(search.state, Searching):
+        if not isinstance(search.state, Open):
             assert keys == ()
             ends.add(search.state)
             continue
@@ -84,29 +84,29 @@ def assert_is_true(state: State, truth: Truth) -> None:
     before_new = truth[: truth.index(NEW)] if NEW in truth else truth
     after_old = truth[len(truth) - truth[::-1].index(OLD) :] if OLD in truth else truth
     match state:
-        case Found(low=low, high=high, skipped=skipped, contradictions=contradictions):
+        case Boundary(low=low, high=high, skipped=skipped, contradictions=contradictions):
             assert (truth[low], truth[high]) == (OLD, NEW)
             assert skipped == tuple(range(low + 1, high))
             assert {truth[key] for key in skipped} <= {SKIP}
             assert all(key < low and truth[key] is NEW for key in contradictions)
-        case Stopped(reason=StopReason.UNTESTABLE):
+        case NoBoundary(reason=StopReason.UNTESTABLE):
             assert longest_run(truth, OLD, NEW) <= unseen
-        case Stopped(reason=StopReason.ALL_NEW):
+        case NoBoundary(reason=StopReason.ALL_NEW):
             assert NEW in truth
             assert longest_run(before_new, OLD) <= unseen
-        case Stopped(reason=StopReason.ALL_OLD):
+        case NoBoundary(reason=StopReason.ALL_OLD):
             assert OLD in truth
             assert longest_run(after_old, NEW) <= unseen
-        case Stopped(reason=StopReason.INVERTED):
+        case NoBoundary(reason=StopReason.INVERTED):
             assert {OLD, NEW} <= {*truth}
             assert max(longest_run(before_new, OLD), longest_run(after_old, NEW)) <= unseen
-        case Searching():
+        case Open():
             pytest.fail("the search is not over")
     changes_once = OLD in before_new and OLD not in truth[len(before_new) :] and NEW in truth
     seen = min(longest_run(truth, OLD), longest_run(truth, NEW)) > unseen
-    if changes_once and (seen or isinstance(state, Found)):
+    if changes_once and (seen or isinstance(state, Boundary)):
         low, high = len(truth) - len(after_old) - 1, len(before_new)
-        assert state == Found(low=low, high=high, skipped=tuple(range(low + 1, high)))
+        assert state == Boundary(low=low, high=high, skipped=tuple(range(low + 1, high)))
 
 
 @pytest.mark.parametrize("size", range(2, 121))
@@ -116,7 +116,7 @@ def test_every_boundary_is_found_with_two_ends_and_a_halving_for_each_doubling(s
     for boundary in range(1, size):
         state, asked = drive(history(size, boundary), workers=1, gallop=False, order=Random(0))
 
-        assert state == Found(low=boundary - 1, high=boundary)
+        assert state == Boundary(low=boundary - 1, high=boundary)
         assert len(asked) <= most
 
 
@@ -209,7 +209,7 @@ def test_replaying_is_resuming() -> None:
 
     resumed = Bisection.replay(40, {23: OLD, 35: SKIP, 38: NEW, 39: NEW}, gallop=True)
 
-    assert resumed.state == search.state == Searching(low=23, high=38)
+    assert resumed.state == search.state == Open(low=23, high=38)
     assert resumed.ask(2) == search.ask(2)
 
 
@@ -218,7 +218,7 @@ def test_a_second_verdict_replaces_the_first() -> None:
 
     search.tell(1, NEW)
 
-    assert search.state == Found(low=0, high=1)
+    assert search.state == Boundary(low=0, high=1)
 
 
 def test_what_is_known_of_the_ends_is_said_while_searching() -> None:
@@ -230,10 +230,10 @@ def test_what_is_known_of_the_ends_is_said_while_searching() -> None:
         states.append(search.state)
 
     assert states == [
-        Searching(low=None, high=None),
-        Searching(low=None, high=8),
-        Searching(low=0, high=8),
-        Searching(low=0, high=4),
+        Open(low=None, high=None),
+        Open(low=None, high=8),
+        Open(low=0, high=8),
+        Open(low=0, high=4),
     ]
 
 
@@ -255,7 +255,7 @@ def test_a_gallop_goes_back_from_the_newest_by_steps_four_times_as_long_and_then
         search.tell(keys[0], NEW)
 
     assert asked == [99, 99 - 1, 99 - 4, 99 - 16, 99 - 64, 0]
-    assert search.state == Stopped(reason=StopReason.ALL_NEW)
+    assert search.state == NoBoundary(reason=StopReason.ALL_NEW)
 
 
 def test_a_gallop_with_several_workers_takes_several_steps_at_once() -> None:
@@ -290,7 +290,7 @@ def test_a_gallop_steps_over_what_cannot_be_tested() -> None:
 def test_a_gallop_ends_at_the_first_old_candidate() -> None:
     search = Bisection.replay(100, {99: NEW, 98: NEW, 95: OLD}, gallop=True)
 
-    assert search.state == Searching(low=95, high=98)
+    assert search.state == Open(low=95, high=98)
     assert set(search.ask(8)) == {96, 97}
 
 
@@ -323,14 +323,14 @@ def test_a_long_run_of_untestable_oldest_releases_costs_its_logarithm(gallop: bo
 
     state, asked = drive(truth, workers=1, gallop=gallop, order=Random(0))
 
-    assert state == Found(low=329, high=330)
+    assert state == Boundary(low=329, high=330)
     assert len(asked) <= 2 + 2 * math.ceil(math.log2(370))
 
 
 def test_what_was_stepped_over_is_asked_when_nothing_else_is_left() -> None:
     search = Bisection.replay(5, {4: SKIP, 3: SKIP, 1: SKIP, 0: OLD})
 
-    assert search.state == Searching(low=0, high=None)
+    assert search.state == Open(low=0, high=None)
     assert search.ask(4) == (2,)
 
 
@@ -346,7 +346,7 @@ def test_what_was_stepped_over_is_asked_when_nothing_else_is_left() -> None:
 def test_a_search_without_a_boundary_stops_and_says_why(told: dict[int, Verdict], reason: StopReason) -> None:
     search = Bisection.replay(9, told)
 
-    assert search.state == Stopped(reason=reason)
+    assert search.state == NoBoundary(reason=reason)
     assert search.ask(3) == ()
 
 
@@ -356,13 +356,13 @@ def test_skips_next_to_the_boundary_are_reported_not_guessed() -> None:
     for key, verdict in [(0, OLD), (4, NEW), (2, SKIP), (1, OLD), (3, NEW)]:
         search.tell(key, verdict)
 
-    assert search.state == Found(low=1, high=3, skipped=(2,))
+    assert search.state == Boundary(low=1, high=3, skipped=(2,))
 
 
 def test_in_a_history_with_several_changes_the_newest_is_found_and_the_others_are_reported() -> None:
     search = Bisection.replay(10, {0: OLD, 2: NEW, 3: NEW, 5: OLD, 6: SKIP, 7: NEW, 9: NEW})
 
-    assert search.state == Found(low=5, high=7, skipped=(6,), contradictions=(2, 3))
+    assert search.state == Boundary(low=5, high=7, skipped=(6,), contradictions=(2, 3))
 
 
 @pytest.mark.parametrize(
@@ -450,7 +450,7 @@ def test_a_verdict_on_no_candidate_is_refused(key: int) -> None:
 def test_named_ends_are_looked_at_before_anything_else_whatever_is_known() -> None:
     search = Bisection.replay(9, {4: OLD, 5: NEW}, verify=(2, 7))
 
-    assert isinstance(search.state, Searching)
+    assert isinstance(search.state, Open)
     assert search.ask(1) == (2,)
     assert search.ask(5) == (2, 7)
     assert search.ask(5, pending={2}) == (7,)
@@ -460,7 +460,7 @@ def test_named_ends_are_looked_at_before_anything_else_whatever_is_known() -> No
 def test_named_ends_that_were_looked_at_leave_the_boundary_that_was_known() -> None:
     search = Bisection.replay(9, {4: OLD, 5: NEW, 2: OLD, 7: NEW}, verify=(2, 7))
 
-    assert search.state == Found(low=4, high=5)
+    assert search.state == Boundary(low=4, high=5)
     assert search.ask(5) == ()
 
 
@@ -497,7 +497,7 @@ def test_what_is_known_between_named_ends_counts_before_they_are_known() -> None
 
     assert search.ask(3, pending={0, 13}) == Bisection.replay(14, {0: OLD, 6: NEW}).ask(3)
     assert [key for key in range(14) if search.is_relevant(key)] == [0, 1, 2, 3, 4, 5, 13]
-    assert isinstance(search.state, Searching)
+    assert isinstance(search.state, Open)
 
 
 @pytest.mark.parametrize("verdict", [pytest.param(NEW, id="new"), pytest.param(SKIP, id="skip")])
@@ -525,7 +525,7 @@ def test_between_named_ends_the_change_is_found_and_both_are_looked_at(
     search = Bisection(size, verify=(0, size - 1))
     pending: set[int] = set()
     told: set[int] = set()
-    while isinstance(search.state, Searching):
+    while isinstance(search.state, Open):
         pending = {key for key in pending if search.is_relevant(key)}
         pending |= set(search.ask(workers - len(pending), pending))
         done = order.choice(sorted(pending))
@@ -534,5 +534,5 @@ def test_between_named_ends_the_change_is_found_and_both_are_looked_at(
         search.tell(done, truth[done])
 
     assert_is_true(search.state, truth)
-    assert isinstance(search.state, Found)
+    assert isinstance(search.state, Boundary)
     assert {0, size - 1} <= told

@@ -9,9 +9,9 @@ from math import ceil, log2, prod
 import pytest
 
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search import Bisection, Found, Tally, wanted_runs
+from bisect_asgi.core.search import Bisection, Boundary, Tally, wanted_runs
 from bisect_asgi.core.search.confirmation import chance as bound
-from bisect_asgi.core.search.confirmation import luck
+from bisect_asgi.core.search.confirmation import error_bound
 
 SHARES = [share / 40 for share in range(41)]
 
@@ -22,13 +22,13 @@ def test_luck_bounds_every_failure_rate_and_is_reached_by_one(passes: int, fails
     exact = fails / (fails + passes)
     seen = [share**fails * (1 - share) ** passes for share in [*SHARES, exact]]
 
-    assert luck(passes, fails) == pytest.approx(max(seen))
-    assert luck(passes, fails) == pytest.approx(luck(fails, passes))
+    assert error_bound(passes, fails) == pytest.approx(max(seen))
+    assert error_bound(passes, fails) == pytest.approx(error_bound(fails, passes))
 
 
 @pytest.mark.parametrize(("passes", "fails"), [(0, 0), (0, 5), (5, 0)])
 def test_nothing_is_bounded_where_one_side_was_not_seen(passes: int, fails: int) -> None:
-    assert luck(passes, fails) == 1.0
+    assert error_bound(passes, fails) == 1.0
 
 
 @cache
@@ -41,7 +41,7 @@ def bisections(size: int) -> list[tuple[dict[int, Verdict], int, int, int, int]]
         search = Bisection.replay(size, told)
         if keys := search.ask(1):
             open_ones += [{**told, keys[0]: verdict} for verdict in (Verdict.OLD, Verdict.NEW)]
-        elif isinstance(search.state, Found):
+        elif isinstance(search.state, Boundary):
             low, high = search.state.low, search.state.high
             ends.append((told, low, high, *wanted_runs(tallies_of(told), low, high)))
     return ends

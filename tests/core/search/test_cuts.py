@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from simulator import cheapest
 
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search import Bisection, Found, Searching
-from bisect_asgi.core.search.cuts import PATIENCE, closeness, even_runs, odds, place
+from bisect_asgi.core.search import Bisection, Boundary, Open
+from bisect_asgi.core.search.cuts import PATIENCE, choose_cuts, closeness, even_runs, odds
 
 OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP
 
@@ -23,7 +23,7 @@ def drive(size: int, change: int, *, workers: int, order: Random, seconds: Seque
     search = Bisection(size, verify=(0, size - 1), seconds=seconds.__getitem__)
     asked: list[int] = []
     pending: set[int] = set()
-    while isinstance(search.state, Searching):
+    while isinstance(search.state, Open):
         pending = {key for key in pending if search.is_relevant(key)}
         keys = search.ask(workers - len(pending), pending)
         assert len(keys) <= workers - len(pending)
@@ -33,7 +33,7 @@ def drive(size: int, change: int, *, workers: int, order: Random, seconds: Seque
         done = order.choice(sorted(pending))
         pending.remove(done)
         search.tell(done, OLD if done < change else NEW)
-    assert search.state == Found(low=change - 1, high=change)
+    assert search.state == Boundary(low=change - 1, high=change)
     return asked
 
 
@@ -155,7 +155,7 @@ def test_in_a_long_gap_a_single_cheap_candidate_is_seen() -> None:
     def seconds(key: int) -> float:
         return 0.1 if key == 5_777 else 1.0
 
-    assert place(0, 10_000, limit=1, seconds=seconds) == (5_777,)
+    assert choose_cuts(0, 10_000, limit=1, seconds=seconds) == (5_777,)
 
 
 def test_in_a_long_gap_of_many_prices_a_cheap_candidate_is_found() -> None:
@@ -163,13 +163,13 @@ def test_in_a_long_gap_of_many_prices_a_cheap_candidate_is_found() -> None:
     prices = [random.uniform(1, 2) for _ in range(10_000)]
     prices[5_777] = 0.05
 
-    assert place(0, 10_000, limit=1, seconds=prices.__getitem__) == (5_777,)
+    assert choose_cuts(0, 10_000, limit=1, seconds=prices.__getitem__) == (5_777,)
 
 
 def test_several_places_take_the_cheap_ones_near_where_they_would_be() -> None:
     cheap = {21, 47}
 
-    keys = place(0, 64, limit=3, seconds=lambda key: 0.2 if key in cheap else 1.0)
+    keys = choose_cuts(0, 64, limit=3, seconds=lambda key: 0.2 if key in cheap else 1.0)
 
     # The third closes up: halfway between the second and the end.
     assert sorted(keys)[:2] == [21, 47]
@@ -177,7 +177,7 @@ def test_several_places_take_the_cheap_ones_near_where_they_would_be() -> None:
 
 
 def test_places_next_to_a_skip_keep_their_distance_from_each_other() -> None:
-    keys = sorted(place(0, 1_000, known={500}, skipped=[500], limit=15))
+    keys = sorted(choose_cuts(0, 1_000, known={500}, skipped=[500], limit=15))
 
     steps = [after - before for before, after in zip([0, *keys], [*keys, 1_000], strict=True)]
     assert max(steps) <= 2 * 1_000 / 16
@@ -185,7 +185,7 @@ def test_places_next_to_a_skip_keep_their_distance_from_each_other() -> None:
 
 
 def test_the_largest_gap_comes_first() -> None:
-    keys = place(0, 100, pending={20}, limit=3)
+    keys = choose_cuts(0, 100, pending={20}, limit=3)
 
     assert keys[-1] < 20 or all(key > 20 for key in keys)
     assert keys[0] > 20
@@ -226,7 +226,7 @@ def test_what_is_placed_is_unknown_not_in_flight_different_and_all_there_is_room
     known = data.draw(st.sets(inside, max_size=60))
     pending = data.draw(st.sets(inside, max_size=20)) - known
 
-    keys = place(
+    keys = choose_cuts(
         0,
         size,
         known=known,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.search import AllChanges, Bisection
-from bisect_asgi.core.search.lookahead import OUTCOMES, ahead, share_old
+from bisect_asgi.core.search.lookahead import OUTCOMES, look_ahead, share_old
 
 OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP
 
@@ -30,7 +30,7 @@ def test_with_one_in_flight_the_next_candidate_of_either_side_is_prepared_the_lo
     told = {0: OLD, 16: NEW}
 
     # The change is at one of 16 places, 1 to 16: at five of them 5 answers NEW, at eleven OLD.
-    keys = ahead(bisection(17), told, size=17, jobs=1, in_flight={5}, limit=2)
+    keys = look_ahead(bisection(17), told, size=17, jobs=1, in_flight={5}, limit=2)
 
     after_old = bisection(17)({**told, 5: OLD}).ask(1)
     after_new = bisection(17)({**told, 5: NEW}).ask(1)
@@ -38,14 +38,14 @@ def test_with_one_in_flight_the_next_candidate_of_either_side_is_prepared_the_lo
 
 
 def test_with_room_left_the_step_after_the_next_is_prepared() -> None:
-    keys = ahead(bisection(17), {0: OLD, 16: NEW}, size=17, jobs=1, in_flight={8}, limit=6)
+    keys = look_ahead(bisection(17), {0: OLD, 16: NEW}, size=17, jobs=1, in_flight={8}, limit=6)
 
     assert set(keys[:2]) == {4, 12}
     assert set(keys[2:]) == {2, 6, 10, 14}
 
 
 def test_while_both_ends_are_in_flight_they_are_expected_to_differ() -> None:
-    keys = ahead(bisection(13), {}, size=13, jobs=2, in_flight={0, 12}, limit=2)
+    keys = look_ahead(bisection(13), {}, size=13, jobs=2, in_flight={0, 12}, limit=2)
 
     assert set(keys) == set(bisection(13)({0: OLD, 12: NEW}).ask(2)) == {4, 8}
 
@@ -53,7 +53,7 @@ def test_while_both_ends_are_in_flight_they_are_expected_to_differ() -> None:
 def test_what_is_prepared_already_is_not_named_again() -> None:
     told = {0: OLD, 16: NEW}
 
-    keys = ahead(bisection(17), told, size=17, jobs=1, in_flight={8}, prepared={4}, limit=1)
+    keys = look_ahead(bisection(17), told, size=17, jobs=1, in_flight={8}, prepared={4}, limit=1)
 
     assert keys == (12,)
 
@@ -61,7 +61,7 @@ def test_what_is_prepared_already_is_not_named_again() -> None:
 def test_what_is_withheld_is_gone_round() -> None:
     told = {0: OLD, 16: NEW}
 
-    keys = ahead(bisection(17), told, size=17, jobs=1, in_flight={8}, withheld={4, 12}, limit=2)
+    keys = look_ahead(bisection(17), told, size=17, jobs=1, in_flight={8}, withheld={4, 12}, limit=2)
 
     after_old = bisection(17)({**told, 8: OLD}).ask(1, {12})
     after_new = bisection(17)({**told, 8: NEW}).ask(1, {4})
@@ -71,11 +71,11 @@ def test_what_is_withheld_is_gone_round() -> None:
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_without_room_nothing_is_prepared(limit: int) -> None:
-    assert ahead(bisection(9), {}, size=9, jobs=1, in_flight={8}, limit=limit) == ()
+    assert look_ahead(bisection(9), {}, size=9, jobs=1, in_flight={8}, limit=limit) == ()
 
 
 def test_with_nothing_in_flight_nothing_is_foreseen() -> None:
-    assert ahead(bisection(9), {0: OLD, 8: NEW}, size=9, jobs=1, in_flight=(), limit=3) == ()
+    assert look_ahead(bisection(9), {0: OLD, 8: NEW}, size=9, jobs=1, in_flight=(), limit=3) == ()
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_is_asked_next_after_one_result_is_among_what_was_prepared(
     told: dict[int, Verdict] = {}
     flying: set[int] = set(make(told).ask(jobs))
     while flying:
-        prepared = ahead(make, told, size=size, jobs=jobs, in_flight=flying, limit=size)
+        prepared = look_ahead(make, told, size=size, jobs=jobs, in_flight=flying, limit=size)
         assert not set(prepared) & (told.keys() | flying)
         assert len(set(prepared)) == len(prepared)
 
@@ -146,7 +146,7 @@ def test_never_beyond_the_limit_nor_what_is_known_whatever_was_told(
     withheld = keys.draw(st.sets(places, max_size=3)) - flying
     prepared = keys.draw(st.sets(places, max_size=3))
     for make in (bisection(size), lambda told: AllChanges.replay(size, told)):
-        found = ahead(
+        found = look_ahead(
             make,
             told,
             size=size,
@@ -168,7 +168,7 @@ def test_a_search_for_all_changes_expects_what_both_neighbours_say() -> None:
         asked.append(told)
         return AllChanges.replay(9, told, shortest=2)
 
-    keys = ahead(make, {0: OLD, 8: OLD}, size=9, jobs=1, in_flight={4}, limit=1)
+    keys = look_ahead(make, {0: OLD, 8: OLD}, size=9, jobs=1, in_flight={4}, limit=1)
 
     assert {told[4] for told in asked} == {OLD}
     assert keys == AllChanges.replay(9, {0: OLD, 4: OLD, 8: OLD}, shortest=2).ask(1)
@@ -185,7 +185,7 @@ def test_the_number_of_outcomes_that_are_played_is_bounded() -> None:
     told = {0: OLD, 9_999: NEW}
     flying = Bisection.replay(10_000, told).ask(4)
 
-    keys = ahead(make, told, size=10_000, jobs=4, in_flight=flying, limit=9_000)
+    keys = look_ahead(make, told, size=10_000, jobs=4, in_flight=flying, limit=9_000)
 
     assert 0 < len(keys) < 9_000
     assert made <= OUTCOMES

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.search import Found, NoisySearch, Rate, Searching, Stopped, StopReason, Tally
-from bisect_asgi.core.search.information import Outlook
+from bisect_asgi.core.search import Boundary, NoBoundary, NoisySearch, Open, Rate, StopReason, Tally
+from bisect_asgi.core.search.information import InformationGain
 from bisect_asgi.core.search.posterior import Posterior
 from bisect_asgi.core.tally import wilson_interval
 
@@ -134,7 +134,7 @@ def test_what_is_asked_tells_the_most(tallies: dict[int, Tally], skips: set[int]
     # Places beyond the outermost testable candidates are places of no change: here there are none.
     assume(testable[0] == 0 and testable[-1] == SIZE - 1)
     gains = {key: mutual(SIZE, tallies, skips, key) for key in testable}
-    outlook = Outlook(Posterior(testable, SIZE, tallies))
+    outlook = InformationGain(Posterior(testable, SIZE, tallies))
 
     assert {key: outlook.gain(key) for key in testable} == pytest.approx(gains, abs=1e-9)
     search = NoisySearch(SIZE, tallies, skips=skips)
@@ -170,7 +170,7 @@ def test_asked_are_different_testable_candidates_that_are_not_in_flight(
 
     assert len(set(asked)) == len(asked)
     assert set(asked) <= set(free)
-    if isinstance(search.state, Searching):
+    if isinstance(search.state, Open):
         assert len(asked) == min(limit, len(free))
         assert all(search.is_relevant(key) for key in asked)
     else:
@@ -180,7 +180,7 @@ def test_asked_are_different_testable_candidates_that_are_not_in_flight(
 
 def drive(
     size: int, change: int, rates: tuple[float, float], *, skips: Collection[int] = (), seed: int = 0
-) -> tuple[Found, int]:
+) -> tuple[Boundary, int]:
     random, tallies, runs = Random(seed), dict[int, Tally](), 0
     while keys := (search := NoisySearch(size, tallies, skips=skips)).ask(1):
         fails = random.random() < rates[keys[0] >= change]
@@ -188,7 +188,7 @@ def drive(
         tallies[keys[0]] = tallies.get(keys[0], Tally()) + result
         runs += 1
         assert runs < 400
-    assert isinstance(search.state, Found)
+    assert isinstance(search.state, Boundary)
     return search.state, runs
 
 
@@ -260,7 +260,7 @@ def test_without_any_runs_no_place_stands_out(size: int) -> None:
     search = NoisySearch(size, {})
 
     if size > 1:
-        assert isinstance(search.state, Searching)
+        assert isinstance(search.state, Open)
         assert search.belief.probability == pytest.approx(1 / size)
         assert len(search.ask(1)) == 1
     assert search.belief.no_change == pytest.approx(1 / size)
@@ -269,7 +269,7 @@ def test_without_any_runs_no_place_stands_out(size: int) -> None:
 def test_one_testable_candidate_has_no_change() -> None:
     search = NoisySearch(4, {2: Tally(passed=1)}, skips={0, 1, 3})
 
-    assert search.state == Stopped(reason=StopReason.SAME)
+    assert search.state == NoBoundary(reason=StopReason.SAME)
     assert search.belief.no_change == pytest.approx(1.0)
     assert search.belief.likely == (2, 2)
 
@@ -277,7 +277,7 @@ def test_one_testable_candidate_has_no_change() -> None:
 def test_nothing_is_asked_where_nothing_can_be_tested() -> None:
     search = NoisySearch(3, {1: Tally(failed=1)}, skips={0, 1, 2})
 
-    assert search.state == Stopped(reason=StopReason.UNTESTABLE)
+    assert search.state == NoBoundary(reason=StopReason.UNTESTABLE)
     assert search.ask(2) == ()
     assert search.belief.probability == 0.0
     assert not search.is_relevant(1)
@@ -286,16 +286,16 @@ def test_nothing_is_asked_where_nothing_can_be_tested() -> None:
 def test_equal_rates_everywhere_end_the_search_when_that_is_sure_enough() -> None:
     same = {key: Tally(passed=40, failed=40) for key in range(2)}
 
-    assert NoisySearch(2, same, confidence=0.8).state == Stopped(reason=StopReason.SAME)
-    assert isinstance(NoisySearch(2, same, confidence=0.99).state, Searching)
+    assert NoisySearch(2, same, confidence=0.8).state == NoBoundary(reason=StopReason.SAME)
+    assert isinstance(NoisySearch(2, same, confidence=0.99).state, Open)
 
 
 def test_two_candidates_are_told_apart_by_a_few_runs_each_but_not_by_one() -> None:
     def search(runs: int) -> NoisySearch:
         return NoisySearch(2, {0: Tally(passed=runs), 1: Tally(failed=runs)})
 
-    assert isinstance(search(1).state, Searching)
-    assert search(6).state == Found(low=0, high=1)
+    assert isinstance(search(1).state, Open)
+    assert search(6).state == Boundary(low=0, high=1)
 
 
 def test_a_search_needs_a_candidate() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.search.spot_checks import series_ends, spots
+from bisect_asgi.core.search.spot_checks import series_ends, spot_checks
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=100)
 
@@ -54,17 +54,17 @@ def test_the_ends_of_series_are_the_last_of_what_shares_two_numbers(
 def test_the_neighbours_come_first_then_ends_of_series_in_the_middle_of_what_is_unknown(
     low: int, high: int, known: set[int], most: int, expected: tuple[int, ...]
 ) -> None:
-    assert spots(SERIES, low, high, known=known, most=most) == expected
+    assert spot_checks(SERIES, low, high, known=known, most=most) == expected
 
 
 def test_a_stretch_without_an_end_of_a_series_is_halved() -> None:
     labels = [f"1.0.{patch}" for patch in range(12)]
 
-    assert spots(labels, 9, 10, known={0, 8, 9, 10, 11}, most=1) == (4,)
+    assert spot_checks(labels, 9, 10, known={0, 8, 9, 10, 11}, most=1) == (4,)
 
 
 def test_of_two_candidates_nothing_is_left_to_look_at() -> None:
-    assert spots(["1.0", "1.1"], 0, 1, known={0, 1}, most=3) == ()
+    assert spot_checks(["1.0", "1.1"], 0, 1, known={0, 1}, most=3) == ()
 
 
 @reproducible
@@ -77,7 +77,7 @@ def test_spots_are_unknown_different_and_outside_the_boundary(
     high = data.draw(st.integers(low + 1, size - 1))
     known = data.draw(st.sets(st.integers(0, size - 1))) | {low, high}
 
-    chosen = spots(labels, low, high, known=known, most=most)
+    chosen = spot_checks(labels, low, high, known=known, most=most)
 
     free = {key for key in range(size) if key not in known and not low <= key <= high}
     assert len(chosen) == len(set(chosen)) == min(most, len(free))
@@ -85,7 +85,7 @@ def test_spots_are_unknown_different_and_outside_the_boundary(
 
 
 def test_enough_spots_leave_no_unknown_stretch_longer_than_their_share() -> None:
-    chosen = spots(SERIES, 15, 16, known={0, 15, 16, 31}, most=8)
+    chosen = spot_checks(SERIES, 15, 16, known={0, 15, 16, 31}, most=8)
 
     edges = sorted({0, 15, 16, 31, *chosen})
     assert max(b - a for a, b in pairwise(edges)) <= 6

@@ -17,12 +17,12 @@ from support.builders import (
     day,
     failed,
     passed,
+    target,
     untestable,
-    usable,
 )
 
 from bisect_asgi.core import events
-from bisect_asgi.core.events import Activity, AnswerKind
+from bisect_asgi.core.events import Activity, ResultKind
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
     BuiltEnvironment,
@@ -57,14 +57,14 @@ STARTED = events.RunStarted(
     jobs=2,
 )
 CHOSEN = events.InterpreterChosen(
-    interpreter=usable("3.8.18").interpreter, reason="it installs 10 of 10 releases"
+    interpreter=target("3.8.18").interpreter, reason="it installs 10 of 10 releases"
 )
 LISTED = events.CandidatesListed(
     candidates=tuple(
         events.CandidateListed(version=f"1.{place}", uploaded=day(f"2021-01-{place + 1:02}"))
         for place in range(10)
     ),
-    left_out=(),
+    excluded=(),
 )
 OPENING = [STARTED, CHOSEN, LISTED]
 
@@ -91,8 +91,8 @@ def judged(
     high: int | None = None,
     left: int = 0,
     rulings: Sequence[tuple[int, Ruling]] = (),
-) -> events.Judged:
-    return events.Judged(
+) -> events.RulingsChanged:
+    return events.RulingsChanged(
         rulings=tuple(rulings),
         new_is=Outcome.FAILED,
         reference=(ASSERTION,),
@@ -106,7 +106,7 @@ GOOD = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=1)
 BAD = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION, failed=1)
 SKIPPED = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=CONFLICT)
 DIFFERENT = Ruling(
-    verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=IMPORT_ERROR, different=True, failed=1
+    verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=IMPORT_ERROR, fails_differently=True, failed=1
 )
 
 DIFFERENT_WARNING = [
@@ -135,7 +135,7 @@ def test_plain_progress_is_one_line_for_each_thing_worth_knowing() -> None:
         finished(0, passed()),
         judged(low=0, high=9, left=8, rulings=[(0, GOOD), (9, BAD)]),
         events.TrialCancelled(key=3),
-        events.RunFinished(kind=AnswerKind.FOUND, elapsed_s=2.0, low=0, high=9),
+        events.RunFinished(kind=ResultKind.FOUND, elapsed_s=2.0, low=0, high=9),
     ]
 
     assert plain_lines(log) == [
@@ -214,7 +214,7 @@ def test_the_range_is_told_only_when_it_has_changed() -> None:
     assert plain_lines(log)[2:] == ["between 1.0 and 1.9: 1 release left, about 1 more step"]
 
 
-BELIEVED = events.Believed(
+BELIEVED = events.BeliefUpdated(
     low=3,
     high=4,
     probability=0.62,
@@ -281,7 +281,7 @@ def test_where_runs_contradict_each_other_the_likeliest_place_is_told_instead_of
     ],
 )
 def test_the_likeliest_place_is_told_again_only_when_it_has_changed(
-    later: events.Believed, is_told: bool
+    later: events.BeliefUpdated, is_told: bool
 ) -> None:
     seen = judged(low=1, high=6, left=4)
 
@@ -330,7 +330,7 @@ def test_what_both_ends_showed_is_told_with_the_limit(sampled: events.EndsSample
     assert any(line in text for text in screen.file.getvalue().splitlines())
 
 
-@pytest.mark.parametrize("void", [events.AskedAnew(), LISTED], ids=["asked-anew", "other-candidates"])
+@pytest.mark.parametrize("void", [events.ObservationsReset(), LISTED], ids=["asked-anew", "other-candidates"])
 def test_what_does_not_count_any_more_is_not_told_later(void: events.Event) -> None:
     before = [finished(3, passed()), judged(low=1, high=6, left=4), BELIEVED]
 
@@ -345,7 +345,7 @@ def test_a_terminal_shows_the_likeliest_place_while_it_searches() -> None:
     screen.take([*OPENING, judged(low=2, high=7, left=4), BELIEVED])
     assert screen.status == [LIKELIEST]
 
-    screen.take([events.AskedAnew(), judged(low=2, high=7, left=4)])
+    screen.take([events.ObservationsReset(), judged(low=2, high=7, left=4)])
     assert "1.2" in screen.status[-1]
     assert LIKELIEST not in screen.status
 
@@ -388,7 +388,7 @@ MIXED = events.CandidatesListed(
         events.CandidateListed(version=version, uploaded=None)
         for version in ("demo 1.4", "demo 1.5", "demo 1.5 with the dependencies of demo 1.4")
     ),
-    left_out=(),
+    excluded=(),
 )
 EXPLAINED = events.Explained(
     package="demo",
@@ -401,7 +401,7 @@ EXPLAINED = events.Explained(
 
 
 def staged(*inner: events.Event) -> list[events.Event]:
-    return [events.Staged(stage=1, event=event) for event in inner]
+    return [events.StageEvent(stage=1, event=event) for event in inner]
 
 
 def inside() -> list[events.Event]:
@@ -442,7 +442,7 @@ def test_what_carries_the_change_is_told_in_the_word_of_the_newer_side(new_is: O
 
 
 def test_what_there_is_to_know_beforehand_is_noted() -> None:
-    assert plain_lines([STARTED, events.Noted(text="2 entries passed over")]) == [
+    assert plain_lines([STARTED, events.Note(text="2 entries passed over")]) == [
         "note: 2 entries passed over"
     ]
 
@@ -596,7 +596,7 @@ def test_a_terminal_shows_stages_further_in_and_what_carries_the_change() -> Non
     screen = Screen()
 
     with screen.sink:
-        screen.take([*inside(), EXPLAINED, events.Noted(text="a note")])
+        screen.take([*inside(), EXPLAINED, events.Note(text="a note")])
 
     written = screen.file.getvalue()
     assert f"  ? {MIXED.candidates[2].version} skip" in written

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from support.builders import ASSERTION, IMPORT_ERROR, a_plan, day, failed, passed, untestable, usable
+from support.builders import ASSERTION, IMPORT_ERROR, a_plan, day, failed, passed, target, untestable
 
 from bisect_asgi.core import events
-from bisect_asgi.core.events import MIXES, AnswerKind, Compared, Explained, ShownSet
+from bisect_asgi.core.events import MIXES, Compared, Explained, ResultKind, ShownSet
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     CulpritKind,
     Distribution,
-    LeftOut,
+    Excluded,
     Move,
     Observation,
     Outcome,
@@ -29,9 +29,9 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import (
-    Change,
+    ChangeKind,
     FileChange,
-    Kind,
+    FileKind,
     Link,
     LinkKind,
     RequirementChange,
@@ -80,7 +80,7 @@ def searched(
     runs: Sequence[Observation | None],
     *,
     found: tuple[int, int] | None = None,
-    left_out: tuple[LeftOut, ...] = (),
+    excluded: tuple[Excluded, ...] = (),
     **words: Any,
 ) -> list[events.Event]:
     """A whole search, with one run of each candidate but for those where it is None."""
@@ -97,13 +97,13 @@ def searched(
                 )
                 for label, date in zip(labels, dates, strict=True)
             ),
-            left_out=left_out,
+            excluded=excluded,
         ),
         *(events.TrialFinished(trial=trial(key, labels[key], run)) for key, run in enumerate(runs) if run),
-        events.Judged(
+        events.RulingsChanged(
             rulings=rulings, new_is=Outcome.FAILED, reference=(ASSERTION,), low=low, high=high, left=0
         ),
-        events.RunFinished(kind=AnswerKind.FOUND, elapsed_s=3.0, low=low, high=high),
+        events.RunFinished(kind=ResultKind.FOUND, elapsed_s=3.0, low=low, high=high),
     ]
 
 
@@ -128,7 +128,7 @@ def ruling(run: Observation) -> Ruling:
 
 
 def staged(stage: int, inner: Sequence[events.Event]) -> list[events.Event]:
-    return [events.Staged(stage=stage, event=event) for event in inner]
+    return [events.StageEvent(stage=stage, event=event) for event in inner]
 
 
 APP, DEP = Move(name="app", old="1.0", new="2.0"), Move(name="dep", old="1", new="4")
@@ -176,7 +176,9 @@ COMPARED = Compared(
         requirements=(RequirementChange(project="anyio", old=None, new=">=3"),),
         old_python=">=3.6",
         new_python=">=3.8",
-        files=(FileChange(path="dep/core.py", change=Change.CHANGED, kind=Kind.TEXT, added=3, removed=1),),
+        files=(
+            FileChange(path="dep/core.py", change=ChangeKind.CHANGED, kind=FileKind.TEXT, added=3, removed=1),
+        ),
     ),
     changelog="## 3\n\nescape is gone",
     comparison=PLACE,
@@ -194,18 +196,18 @@ def explained(*reasons: events.Event, **run: Any) -> Report:
         noun="mix",
         subject="",
     )
-    left_out = (LeftOut(version="2.1", uploaded=None, reason="it was yanked"),)
-    along = searched(
+    excluded = (Excluded(version="2.1", uploaded=None, reason="it was yanked"),)
+    pulled_in = searched(
         ("1", "2", "3", "4"),
         (passed(), passed(), failed(), failed()),
         found=(1, 2),
-        left_out=left_out,
+        excluded=excluded,
         over="dep",
         subject="dep",
         context="in the environment of app 1.0",
     )
-    chosen = events.InterpreterChosen(interpreter=usable("3.11.7").interpreter, reason="it is there")
-    log = [main[0], chosen, *main[1:-1], *staged(1, mixes), *staged(2, along), *reasons, main[-1]]
+    chosen = events.InterpreterChosen(interpreter=target("3.11.7").interpreter, reason="it is there")
+    log = [main[0], chosen, *main[1:-1], *staged(1, mixes), *staged(2, pulled_in), *reasons, main[-1]]
     return fold(log)
 
 
@@ -309,7 +311,7 @@ def sets(*moved: tuple[Move, ...], **fields: Any) -> tuple[ShownSet, ...]:
             {"kind": CulpritKind.UNCLEAR, "sets": (), "problem": "the index did not answer"}, id="problem"
         ),
         pytest.param(
-            {"kind": CulpritKind.DEPENDENCY, "sets": sets((DEP,), along=(IDLE,)), "is_all": False},
+            {"kind": CulpritKind.DEPENDENCY, "sets": sets((DEP,), pulled_in=(IDLE,)), "is_all": False},
             id="with-something-along",
         ),
     ],
@@ -396,7 +398,7 @@ def diff_of(lines: int) -> str:
 
 
 CORE = FileChange(
-    path="dep/core.py", change=Change.CHANGED, kind=Kind.TEXT, added=17, diff=diff_of(20), lines=(12,)
+    path="dep/core.py", change=ChangeKind.CHANGED, kind=FileKind.TEXT, added=17, diff=diff_of(20), lines=(12,)
 )
 
 
@@ -487,7 +489,7 @@ def test_what_others_wrote_is_no_markup(words: list[str]) -> None:
 
 def test_diffs_are_all_that_are_kept_in_full() -> None:
     other = replace(CORE, path="dep/other.py", lines=(), diff=diff_of(300))
-    binary = replace(CORE, path="dep/x.so", kind=Kind.BINARY, diff="", lines=())
+    binary = replace(CORE, path="dep/x.so", kind=FileKind.BINARY, diff="", lines=())
 
     lines = list(culprit.diffs(compared(CORE, binary, other)))
 

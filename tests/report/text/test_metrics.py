@@ -11,7 +11,7 @@ from support.builders import failed, passed, run_started, untestable
 from support.noisy_world import NoisyWorld, by_limit, by_metric, flaky, measured, shown, steps
 
 from bisect_asgi.core import codec, events
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.metrics.criteria import RATIO
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Trial, Verdict
 from bisect_asgi.core.plan.plan import Budget
@@ -28,9 +28,9 @@ STARTED = run_started(project="app", requirement="app=={version}", subject="app"
 MEASURED = replace(STARTED, metric="size")
 LISTED = events.CandidatesListed(
     candidates=tuple(events.CandidateListed(version=f"1.{place}", uploaded=None) for place in range(5)),
-    left_out=(),
+    excluded=(),
 )
-BELIEVED = events.Believed(
+BELIEVED = events.BeliefUpdated(
     low=2,
     high=3,
     probability=0.9973,
@@ -51,7 +51,7 @@ SAMPLED = events.EndsSampled(
     p=0.0123,
     above=5.5 * MIB,
 )
-FOUND = events.RunFinished(kind=AnswerKind.FOUND, elapsed_s=9.0, low=2, high=3)
+FOUND = events.RunFinished(kind=ResultKind.FOUND, elapsed_s=9.0, low=2, high=3)
 
 
 def tried(key: int, *runs: Observation, remembered: int = 0) -> events.TrialFinished:
@@ -59,11 +59,11 @@ def tried(key: int, *runs: Observation, remembered: int = 0) -> events.TrialFini
     return events.TrialFinished(trial=trial)
 
 
-def judged(*rulings: Ruling, new_is: Outcome = Outcome.FAILED) -> events.Judged:
+def judged(*rulings: Ruling, new_is: Outcome = Outcome.FAILED) -> events.RulingsChanged:
     """Rulings on the last candidates of the five."""
     first = 5 - len(rulings)
     numbered = tuple(enumerate(rulings, start=first))
-    return events.Judged(rulings=numbered, new_is=new_is, reference=(), low=2, high=3, left=0)
+    return events.RulingsChanged(rulings=numbered, new_is=new_is, reference=(), low=2, high=3, left=0)
 
 
 GOOD = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=12)
@@ -92,7 +92,7 @@ def test_a_candidate_that_passes_and_fails_is_told_by_its_runs_also_where_no_bou
     flaky_one = Ruling(
         verdict=Verdict.NEW, outcome=Outcome.FAILED, passed=7, failed=1, signature=failed().signature
     )
-    end = events.RunFinished(kind=AnswerKind.INCONCLUSIVE, elapsed_s=1.0, message="the probe is flaky")
+    end = events.RunFinished(kind=ResultKind.INCONCLUSIVE, elapsed_s=1.0, message="the probe is flaky")
     runs = tried(3, failed(), *[passed()] * 7)
 
     text = shown(fold([STARTED, LISTED, runs, judged(flaky_one, GOOD), end]))
@@ -158,7 +158,7 @@ def test_the_document_has_probability_rates_and_range() -> None:
 
 
 def test_without_a_contradiction_nothing_is_believed() -> None:
-    report = fold([event for event in FLAKY if not isinstance(event, events.Believed)])
+    report = fold([event for event in FLAKY if not isinstance(event, events.BeliefUpdated)])
 
     assert report.boundary is None
     assert "probability" not in shown(report)
@@ -202,7 +202,7 @@ def test_before_there_is_a_limit_nothing_is_good() -> None:
     row = fold(log).row("1.3")
     assert row
     assert (row.how, row.verdict, row.passed) == (How.RUN, "", 1)
-    for told in (replace(SAMPLED, above=None), events.Noted(text="no limit")):
+    for told in (replace(SAMPLED, above=None), events.Note(text="no limit")):
         assert fold([*log, told]).row("1.3").verdict == ""  # type: ignore[union-attr]
     assert fold([*log, SAMPLED]).row("1.3").verdict == "good"  # type: ignore[union-attr]
 
@@ -215,7 +215,7 @@ def test_a_limit_that_was_given_tells_what_is_good_from_the_beginning() -> None:
 
 def test_ends_that_are_not_apart_have_no_limit_and_both_samples() -> None:
     sampled = replace(SAMPLED, above=None)
-    report = fold([MEASURED, LISTED, sampled, events.RunFinished(kind=AnswerKind.INCONCLUSIVE, elapsed_s=1)])
+    report = fold([MEASURED, LISTED, sampled, events.RunFinished(kind=ResultKind.INCONCLUSIVE, elapsed_s=1)])
 
     assert line(report, "Limit").startswith("none: size is 2.0 MiB in 1.0")
 
@@ -263,7 +263,7 @@ def test_what_was_seen_before_the_question_changed_does_not_count() -> None:
     before = [tried(3, measured(7.0)), tried(0, measured(8.0)), judged(GOOD, BAD, BAD)]
     after = [tried(3, replace(measured(3.0), beside={"size": 2.0})), judged(GOOD, BAD)]
 
-    report = fold([MEASURED, LISTED, *before, events.AskedAnew(), *after, FOUND])
+    report = fold([MEASURED, LISTED, *before, events.ObservationsReset(), *after, FOUND])
 
     assert {row.version: row.samples for row in report.rows if row.samples} == {"1.3": (1.5,)}
     assert report.row("1.0").how is not How.RUN  # type: ignore[union-attr]
@@ -274,16 +274,16 @@ def test_what_is_known_of_other_candidates_is_void_with_them() -> None:
     levels = (events.MetricLevel(first=0, last=4, value=1.0),)
     of_old = [
         BELIEVED,
-        events.Confirmed(low=2, high=3, runs=9, luck=0.004),
+        events.Confirmed(low=2, high=3, runs=9, error_bound=0.004),
         SAMPLED,
         events.LevelsFound(metric="size", unit="B", levels=levels, penalty=9.0, creep=0.5),
     ]
     shorter = replace(LISTED, candidates=LISTED.candidates[:2])
-    end = events.RunFinished(kind=AnswerKind.FOUND, elapsed_s=1.0, low=0, high=1)
+    end = events.RunFinished(kind=ResultKind.FOUND, elapsed_s=1.0, low=0, high=1)
 
     report = fold([MEASURED, LISTED, *of_old, shorter, end])
 
-    assert (report.boundary, report.luck, report.ends, report.levels, report.creep) == (
+    assert (report.boundary, report.error_bound, report.ends, report.levels, report.creep) == (
         None,
         None,
         None,
@@ -331,7 +331,7 @@ def test_every_level_is_told_with_the_size_of_its_step() -> None:
 
 def test_one_level_is_no_step() -> None:
     only = replace(LEVELS, levels=LEVELS.levels[:1], creep=-0.25)
-    report = fold([MEASURED, LISTED, only, events.RunFinished(kind=AnswerKind.INCONCLUSIVE, elapsed_s=1)])
+    report = fold([MEASURED, LISTED, only, events.RunFinished(kind=ResultKind.INCONCLUSIVE, elapsed_s=1)])
 
     assert report.creep == -0.25
     assert "Level" not in shown(report)
@@ -444,7 +444,7 @@ def test_a_log_that_was_cut_off_anywhere_is_a_report_of_what_was_known(kind: str
 
     for end in range(1, len(log)):
         report = fold(log[:end])
-        assert report.kind is AnswerKind.INTERRUPTED
+        assert report.kind is ResultKind.INTERRUPTED
         assert (report.last, report.first) == (None, None)
         assert shown(report, plot=True)
         assert codec.from_json(json_report.render(report), Report) == report
@@ -495,7 +495,7 @@ def test_releases_that_were_run_are_told_with_their_runs_although_nobody_knows_t
     for event in LOGS["budget"]:
         if isinstance(event, events.TrialFinished):
             runs[event.trial.label] += len(event.trial.observations)
-    assert report.kind is AnswerKind.INCONCLUSIVE
+    assert report.kind is ResultKind.INCONCLUSIVE
     assert {row.version: row.runs for row in report.rows if row.how is How.RUN} == runs
     assert sum(row.passed + row.failed for row in report.rows) == 20
     undecided = [row for row in report.rows if row.how is How.RUN and not row.verdict]
@@ -509,26 +509,26 @@ def test_releases_that_were_run_are_told_with_their_runs_although_nobody_knows_t
 
 def unanimous(**fields: object) -> Report:
     """The same without anything that was believed on the way."""
-    told = replace(events.Confirmed(low=2, high=3, runs=16, luck=0.00523), **fields)  # type: ignore[arg-type]
-    log = [event for event in FLAKY if not isinstance(event, events.Believed | events.RunFinished)]
+    told = replace(events.Confirmed(low=2, high=3, runs=16, error_bound=0.00523), **fields)  # type: ignore[arg-type]
+    log = [event for event in FLAKY if not isinstance(event, events.BeliefUpdated | events.RunFinished)]
     return fold([*log, told, FOUND])
 
 
 @pytest.mark.parametrize(
-    ("luck", "words"),
+    ("error_bound", "words"),
     [(0.00523, "at most 0.523 %"), (0.0001, "at most 0.01 %"), (0.00001, "at most 0.01 %")],
 )
 def test_a_boundary_that_all_runs_agree_with_says_how_often_luck_would_do_that(
-    luck: float, words: str
+    error_bound: float, words: str
 ) -> None:
-    report = unanimous(luck=luck)
+    report = unanimous(error_bound=error_bound)
 
-    assert report.luck == luck
+    assert report.error_bound == error_bound
     assert words in line(report, "Sure")
 
 
 def test_luck_is_told_of_the_boundary_that_was_found_and_of_no_other() -> None:
-    assert unanimous(low=1, high=2).luck is None
+    assert unanimous(low=1, high=2).error_bound is None
     assert "Sure" not in shown(unanimous(low=1, high=2))
 
 
@@ -571,7 +571,7 @@ def test_ratios_are_told_with_the_median_in_the_metrics_own_unit() -> None:
 
 
 def test_how_sure_a_boundary_is_that_was_not_found_is_how_likely_it_is() -> None:
-    log = [replace(FOUND, kind=AnswerKind.INCONCLUSIVE) if event is FOUND else event for event in FLAKY]
+    log = [replace(FOUND, kind=ResultKind.INCONCLUSIVE) if event is FOUND else event for event in FLAKY]
 
     assert line(fold(log), "Likely").startswith("probability 0.9973: ")
     assert "Sure" not in shown(fold(log))

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 from packaging.version import InvalidVersion, Version
-from support.builders import a_plan, day, index, release, usable, wheel, world
+from support.builders import a_plan, day, index, release, target, wheel, world
 from support.local_repository import BARE_CONFIGURATION, BEGINNING, LocalRepository
 
 from bisect_asgi.backend.repository import Repository
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, COMMITS, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.session.axes import commits
-from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.base import SearchSpace
 
 RELEASES = (
     release("1.0", wheel(requires_python="<3.9"), uploaded="2021-01-01", project="app"),
@@ -24,7 +24,7 @@ RELEASES = (
     release("3.0", wheel(requires_python=">=3.12"), uploaded="2023-12-01", project="app"),
     release("7", uploaded="2021-03-01", project="helper"),
 )
-PYTHONS = tuple(map(usable, ("3.8.20", "3.10.2", "3.12.1")))
+PYTHONS = tuple(map(target, ("3.8.20", "3.10.2", "3.12.1")))
 
 
 @pytest.fixture
@@ -46,17 +46,17 @@ def commit_plan(local: LocalRepository, good: str | None, bad: str | None = None
     return a_plan(over=COMMITS, repository=str(local.folder), good=good, bad=bad, **fields)
 
 
-def prepare(plan: Plan, **fakes: Any) -> Setting:
+def prepare(plan: Plan, **fakes: Any) -> SearchSpace:
     there = {
         "releases_of": index(RELEASES),
         "interpreters": lambda: PYTHONS,
-        "repository": lambda where: Repository.open(where, Path(where).parent / "cache", Lifeline()),
+        "repository": lambda where: Repository.open(where, Path(where).parent / "cache", CancelToken()),
     }
     return commits.prepare(plan, world(**{**there, **fakes}))
 
 
-def subjects(setting: Setting) -> list[str]:
-    return [label.split(" ", 1)[1] for label in setting.labels]
+def subjects(space: SearchSpace) -> list[str]:
+    return [label.split(" ", 1)[1] for label in space.labels]
 
 
 # --- Which commits
@@ -108,8 +108,10 @@ def test_the_package_is_asked_for_by_name_and_no_release_of_it(line: LocalReposi
     assert {spec.requirements for spec in specs} == {("app[all]", "helper==7")}
     assert {spec.overrides for spec in specs} == {("x==1",)}
     assert {spec.held for spec in specs} == {("helper==7",)}
-    assert {spec.held_not_after for spec in specs} == {day("2021-03-01") + AS_OF_RELEASE_GRACE}
-    assert {exempt.name for exempt in specs[0].exempt} == {"helper"}
+    assert {spec.held_exclude_newer for spec in specs} == {day("2021-03-01") + AS_OF_RELEASE_GRACE}
+    assert {exclude_newer_package.name for exclude_newer_package in specs[0].exclude_newer_package} == {
+        "helper"
+    }
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_the_dependency_policy_goes_by_when_the_commit_was_made(
 ) -> None:
     candidates = prepare(commit_plan(line, "1.0", "2.0", policy=policy)).candidates
 
-    limits = [candidate.spec.not_after for candidate in candidates]
+    limits = [candidate.spec.exclude_newer for candidate in candidates]
     expected = [BEGINNING + timedelta(days=n) + AS_OF_RELEASE_GRACE for n in days]
     assert limits == (expected or [None] * 3)
 
@@ -150,10 +152,10 @@ def test_an_end_on_a_branch_of_its_own_is_said_to_be_one(local: LocalRepository)
     local.commit("one")
     local.commit("two", "v2.0")
 
-    setting = prepare(commit_plan(local, "1.0", "2.0"))
+    space = prepare(commit_plan(local, "1.0", "2.0"))
 
-    assert subjects(setting) == ["zero", "one", "two"]
-    (note,) = setting.notes
+    assert subjects(space) == ["zero", "one", "two"]
+    (note,) = space.notes
     assert "`v1.0`" in note
 
 
@@ -165,22 +167,22 @@ def test_without_branches_there_is_nothing_to_note(line: LocalRepository) -> Non
 
 
 def test_the_good_end_comes_first_where_it_is_older(line: LocalRepository) -> None:
-    setting = prepare(commit_plan(line, "1.0", "2.0"))
+    space = prepare(commit_plan(line, "1.0", "2.0"))
 
-    assert (setting.expectation.good, setting.expectation.bad) == (0, 2)
+    assert (space.expectation.good, space.expectation.bad) == (0, 2)
 
 
 def test_the_order_of_commits_is_historys_whichever_end_is_good(line: LocalRepository) -> None:
-    setting = prepare(commit_plan(line, "2.0", "1.0"))
+    space = prepare(commit_plan(line, "2.0", "1.0"))
 
-    assert subjects(setting) == ["one", "two", "three"]
-    assert (setting.expectation.good, setting.expectation.bad) == (2, 0)
+    assert subjects(space) == ["one", "two", "three"]
+    assert (space.expectation.good, space.expectation.bad) == (2, 0)
 
 
 def test_the_head_is_not_said_to_be_bad_where_nobody_said_so(line: LocalRepository) -> None:
-    setting = prepare(commit_plan(line, "1.0"))
+    space = prepare(commit_plan(line, "1.0"))
 
-    assert (setting.expectation.good, setting.expectation.bad) == (0, None)
+    assert (space.expectation.good, space.expectation.bad) == (0, None)
 
 
 def test_clocks_that_went_wrong_do_not_change_which_end_is_older(local: LocalRepository) -> None:
@@ -189,10 +191,10 @@ def test_clocks_that_went_wrong_do_not_change_which_end_is_older(local: LocalRep
     local.commit("two")
     local.commit("three", "v2.0")
 
-    setting = prepare(commit_plan(local, "1.0", "2.0"))
+    space = prepare(commit_plan(local, "1.0", "2.0"))
 
-    assert subjects(setting) == ["one", "two", "three"]
-    assert (setting.expectation.good, setting.expectation.bad) == (0, 2)
+    assert subjects(space) == ["one", "two", "three"]
+    assert (space.expectation.good, space.expectation.bad) == (0, 2)
 
 
 def test_an_abbreviated_id_that_looks_like_a_version_is_a_commit_all_the_same(local: LocalRepository) -> None:
@@ -202,10 +204,10 @@ def test_an_abbreviated_id_that_looks_like_a_version_is_a_commit_all_the_same(lo
     )
     local.commit("the last one")
 
-    setting = prepare(commit_plan(local, short, "HEAD"))
+    space = prepare(commit_plan(local, short, "HEAD"))
 
-    assert subjects(setting)[-1] == "the last one"
-    assert setting.labels[0].startswith(short)
+    assert subjects(space)[-1] == "the last one"
+    assert space.labels[0].startswith(short)
 
 
 def _is_version(text: str) -> bool:
@@ -220,19 +222,19 @@ def _is_version(text: str) -> bool:
 
 
 def test_the_interpreter_suits_the_releases_at_the_ends(line: LocalRepository) -> None:
-    setting = prepare(commit_plan(line, "1.0", "2.0"))
+    space = prepare(commit_plan(line, "1.0", "2.0"))
 
-    assert setting.choice is not None
+    assert space.choice is not None
     # 2.0 is installed by 3.8 and 3.10, and 1.0 by 3.8 alone; 3.0 is not between them.
-    assert setting.choice.interpreter.version == "3.8.20"
-    assert {candidate.spec.interpreter for candidate in setting.candidates} == {setting.choice.interpreter}
+    assert space.choice.interpreter.version == "3.8.20"
+    assert {candidate.spec.interpreter for candidate in space.candidates} == {space.choice.interpreter}
 
 
 def test_where_no_end_is_a_release_the_interpreter_suits_the_newest_ones(line: LocalRepository) -> None:
-    setting = prepare(commit_plan(line, "HEAD~3", "HEAD"), releases_of=index(RELEASES[2:]))
+    space = prepare(commit_plan(line, "HEAD~3", "HEAD"), releases_of=index(RELEASES[2:]))
 
-    assert setting.choice is not None
-    assert setting.choice.interpreter.version == "3.12.1"
+    assert space.choice is not None
+    assert space.choice.interpreter.version == "3.12.1"
 
 
 # --- What cannot be asked

@@ -19,13 +19,13 @@ from support.builders import (
     index,
     passed,
     release,
-    usable,
+    target,
     wheel,
     world,
 )
 
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable, Unresolvable, UsageError
 from bisect_asgi.core.model import (
     BuiltEnvironment,
@@ -40,7 +40,7 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.report.document import fold
 from bisect_asgi.session import bisect as session
 from bisect_asgi.session.axes import dates
-from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.base import SearchSpace
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -70,14 +70,14 @@ def date_plan(good: str | None = "2021-02-01", bad: str | None = "2021-07-01", *
     return a_plan(**{"over": DATE, "pinned": SpecifierSet("==1"), **ends, **fields})
 
 
-def prepare(plan: Plan, **fakes: Any) -> Setting:
+def prepare(plan: Plan, **fakes: Any) -> SearchSpace:
     there = {"releases_of": MADE_UP.releases_of, "resolve": MADE_UP.resolve}
     return dates.prepare(plan, world(**{**there, **fakes}))
 
 
-def uploads(setting: Setting) -> list[str]:
+def uploads(space: SearchSpace) -> list[str]:
     """What was uploaded, after the moment that begins the range."""
-    return [label.split(" ", 2)[2] for label in setting.labels[1:]]
+    return [label.split(" ", 2)[2] for label in space.labels[1:]]
 
 
 def test_candidates_are_the_uploads_of_what_the_environment_has_at_any_time() -> None:
@@ -89,14 +89,14 @@ def test_the_first_candidate_is_the_older_end_itself() -> None:
     first = prepare(date_plan()).candidates[0]
 
     assert first.label == "2021-02-01"
-    assert first.spec.not_after == datetime.fromisoformat(end_of("2021-02-01"))
+    assert first.spec.exclude_newer == datetime.fromisoformat(end_of("2021-02-01"))
 
 
 def test_a_candidate_has_what_its_label_says_and_the_one_before_has_not() -> None:
-    setting = prepare(date_plan(bad="2021-05-31"))
-    installed = [{str(d) for d in MADE_UP.resolve(candidate.spec)} for candidate in setting.candidates]
+    space = prepare(date_plan(bad="2021-05-31"))
+    installed = [{str(d) for d in MADE_UP.resolve(candidate.spec)} for candidate in space.candidates]
 
-    said = [what.replace(" ", "==") for what in uploads(setting)]
+    said = [what.replace(" ", "==") for what in uploads(space)]
 
     assert said == ["engine==2", "valve==2", "engine==3"]
     for before, after, pin in zip(installed, installed[1:], said, strict=False):
@@ -104,24 +104,26 @@ def test_a_candidate_has_what_its_label_says_and_the_one_before_has_not() -> Non
 
 
 def test_the_package_stays_although_it_was_released_again() -> None:
-    setting = prepare(date_plan())
+    space = prepare(date_plan())
 
-    assert {candidate.spec.requirements for candidate in setting.candidates} == {("app==1",)}
-    assert not any("app 2" in label for label in setting.labels)
+    assert {candidate.spec.requirements for candidate in space.candidates} == {("app==1",)}
+    assert not any("app 2" in label for label in space.labels)
 
 
 def test_a_package_that_is_not_pinned_moves_with_time() -> None:
-    setting = prepare(date_plan(pinned=SpecifierSet()))
+    space = prepare(date_plan(pinned=SpecifierSet()))
 
-    assert "app 2" in uploads(setting)
+    assert "app 2" in uploads(space)
 
 
 def test_what_the_user_holds_beside_the_package_stays_too() -> None:
-    setting = prepare(date_plan(held=("engine==2",)))
+    space = prepare(date_plan(held=("engine==2",)))
 
-    assert uploads(setting) == ["valve 2", "valve 3"]
-    assert all(candidate.spec.held == ("engine==2",) for candidate in setting.candidates)
-    assert {exempt.name for exempt in setting.candidates[0].spec.exempt} == {"app", "engine"}
+    assert uploads(space) == ["valve 2", "valve 3"]
+    assert all(candidate.spec.held == ("engine==2",) for candidate in space.candidates)
+    assert {
+        exclude_newer_package.name for exclude_newer_package in space.candidates[0].spec.exclude_newer_package
+    } == {"app", "engine"}
 
 
 @pytest.mark.parametrize(
@@ -145,31 +147,31 @@ def test_an_upload_at_the_very_moment_of_the_older_end_is_in_it_and_one_at_the_n
 
 
 def test_an_end_before_the_other_is_the_older_one_whatever_the_user_says_of_it() -> None:
-    setting = prepare(date_plan("2021-07-01", "2021-02-01"))
+    space = prepare(date_plan("2021-07-01", "2021-02-01"))
 
-    last = len(setting.candidates) - 1
-    assert (setting.expectation.good, setting.expectation.bad) == (last, 0)
-    assert setting.labels == prepare(date_plan()).labels
+    last = len(space.candidates) - 1
+    assert (space.expectation.good, space.expectation.bad) == (last, 0)
+    assert space.labels == prepare(date_plan()).labels
 
 
 def test_without_a_good_day_the_range_begins_where_the_package_could_be_installed() -> None:
-    setting = prepare(date_plan(None))
+    space = prepare(date_plan(None))
 
-    assert setting.candidates[0].spec.not_after == day("2021-01-10") + AS_OF_RELEASE_GRACE
-    assert setting.expectation.good is None
-    assert setting.expectation.bad == len(setting.candidates) - 1
-    assert setting.gallop
+    assert space.candidates[0].spec.exclude_newer == day("2021-01-10") + AS_OF_RELEASE_GRACE
+    assert space.expectation.good is None
+    assert space.expectation.bad == len(space.candidates) - 1
+    assert space.gallop
 
 
 def test_without_a_bad_day_the_range_ends_now() -> None:
     soon = (datetime.now(UTC) + timedelta(hours=3)).replace(tzinfo=None).isoformat()
     future = [*MADE_UP.releases, release("4", uploaded=soon, project="engine")]
 
-    setting = prepare(date_plan(bad=None), releases_of=index(future))
+    space = prepare(date_plan(bad=None), releases_of=index(future))
 
-    assert uploads(setting)[-1] == "engine 3"
-    assert (setting.expectation.good, setting.expectation.bad) == (0, None)
-    assert not setting.gallop
+    assert uploads(space)[-1] == "engine 3"
+    assert (space.expectation.good, space.expectation.bad) == (0, None)
+    assert not space.gallop
 
 
 # --- When a release is there
@@ -187,9 +189,9 @@ def test_a_release_is_there_once_the_interpreter_has_a_wheel_of_it() -> None:
         ),
     )
 
-    setting = prepare(date_plan(), releases_of=index([*MADE_UP.releases, late]))
+    space = prepare(date_plan(), releases_of=index([*MADE_UP.releases, late]))
 
-    assert "2021-05-12 00:00:01 engine 4" in setting.labels
+    assert "2021-05-12 00:00:01 engine 4" in space.labels
 
 
 @pytest.mark.parametrize(
@@ -210,9 +212,9 @@ def test_pre_releases_and_yanked_ones_are_left_out_unless_they_are_asked_for(
         Release(project="engine", version="4", uploaded=moment, files=(yanked,)),
     ]
 
-    setting = prepare(date_plan(**fields), releases_of=index([*MADE_UP.releases, *more]))
+    space = prepare(date_plan(**fields), releases_of=index([*MADE_UP.releases, *more]))
 
-    assert [label for label in uploads(setting) if label.startswith("engine 4")] == labels
+    assert [label for label in uploads(space) if label.startswith("engine 4")] == labels
 
 
 def test_what_the_interpreter_cannot_install_is_no_candidate() -> None:
@@ -220,9 +222,9 @@ def test_what_the_interpreter_cannot_install_is_no_candidate() -> None:
         "4", replace(wheel(requires_python=">=3.12"), uploaded=day("2021-05-15")), project="engine"
     )
 
-    setting = prepare(date_plan(), releases_of=index([*MADE_UP.releases, newer]))
+    space = prepare(date_plan(), releases_of=index([*MADE_UP.releases, newer]))
 
-    assert "engine 4" not in uploads(setting)
+    assert "engine 4" not in uploads(space)
 
 
 def test_the_limit_includes_an_upload_within_a_second() -> None:
@@ -230,9 +232,9 @@ def test_the_limit_includes_an_upload_within_a_second() -> None:
     exact = release("4", replace(wheel(), uploaded=moment), project="engine")
     made_up = index([*MADE_UP.releases, exact])
 
-    setting = prepare(date_plan(), releases_of=made_up)
+    space = prepare(date_plan(), releases_of=made_up)
 
-    (limit,) = (c.spec.not_after for c in setting.candidates if c.label.endswith("engine 4"))
+    (limit,) = (c.spec.exclude_newer for c in space.candidates if c.label.endswith("engine 4"))
     assert limit is not None
     assert limit.microsecond == 0  # uv's limit is in whole seconds
     assert moment < limit
@@ -240,7 +242,7 @@ def test_the_limit_includes_an_upload_within_a_second() -> None:
 
 def test_a_moment_at_which_nothing_can_be_resolved_is_passed_over() -> None:
     def resolve(spec: EnvironmentSpec) -> tuple[Distribution, ...]:
-        if spec.not_after and spec.not_after < day("2021-04-20"):
+        if spec.exclude_newer and spec.exclude_newer < day("2021-04-20"):
             raise Unresolvable("the requirements conflict")
         return MADE_UP.resolve(spec)
 
@@ -248,9 +250,9 @@ def test_a_moment_at_which_nothing_can_be_resolved_is_passed_over() -> None:
 
 
 def test_what_the_user_overrides_is_so_at_every_moment() -> None:
-    setting = prepare(date_plan(overrides=("engine==2",)))
+    space = prepare(date_plan(overrides=("engine==2",)))
 
-    assert all(candidate.spec.overrides == ("engine==2",) for candidate in setting.candidates)
+    assert all(candidate.spec.overrides == ("engine==2",) for candidate in space.candidates)
 
 
 # --- What cannot be asked
@@ -305,7 +307,7 @@ class Run:
         self.asked: list[str] = []
         self.events: list[events.Event] = []
 
-    def run_trial(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(self, request: TrialRequest, token: CancelToken) -> Trial:
         self.asked.append(request.label)
         found = MADE_UP.resolve(request.spec)
         seen = failed() if self.bad & set(map(str, found)) else passed()
@@ -363,13 +365,13 @@ def test_moments_are_in_order_however_versions_are(days_after: list[int]) -> Non
     ]
     releases = [release("1", uploaded="2021-01-01", project="app"), *dated]
 
-    setting = prepare(
+    space = prepare(
         replace(date_plan(bad="2021-09-01"), good=begun.isoformat()),
         releases_of=index(releases),
         resolve=lambda _: (Distribution(name="engine", version="10"),),
-        interpreters=lambda: (usable(),),
+        interpreters=lambda: (target(),),
     )
 
-    limits = [candidate.spec.not_after for candidate in setting.candidates]
+    limits = [candidate.spec.exclude_newer for candidate in space.candidates]
     assert limits == sorted(limits, key=lambda limit: limit or begun)
     assert len(limits) == len(days_after) + 1

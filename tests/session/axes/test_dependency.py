@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from packaging.specifiers import SpecifierSet
-from support.builders import MadeUpIndex, a_plan, day, index, release, usable, wheel, world
+from support.builders import MadeUpIndex, a_plan, day, index, release, target, wheel, world
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Distribution
 from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.session.axes import dependency
-from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.base import SearchSpace
 
 DAYS = {
     "app==5": "2021-03-01",
@@ -32,16 +32,16 @@ def over_engine(**fields: Any) -> Plan:
     return a_plan(**{"over": "engine", "pinned": SpecifierSet("==5"), **fields})
 
 
-def prepare(plan: Plan, **fakes: Any) -> Setting:
+def prepare(plan: Plan, **fakes: Any) -> SearchSpace:
     return dependency.prepare(plan, world(**{"releases_of": MADE_UP.releases_of, **fakes}))
 
 
 def test_candidates_are_the_dependencys_releases() -> None:
-    setting = prepare(over_engine())
+    space = prepare(over_engine())
 
-    assert setting.labels == ("1", "2", "3", "10")
-    assert [candidate.uploaded for candidate in setting.candidates] == [
-        day(DAYS[f"engine=={label}"]) for label in setting.labels
+    assert space.labels == ("1", "2", "3", "10")
+    assert [candidate.uploaded for candidate in space.candidates] == [
+        day(DAYS[f"engine=={label}"]) for label in space.labels
     ]
 
 
@@ -51,17 +51,19 @@ def test_each_environment_has_that_release_and_the_package_whatever_that_says_of
         installed = {str(each) for each in MADE_UP.resolve(candidate.spec)}
 
         assert {"app==5", f"engine=={candidate.label}"} <= installed
-        assert candidate.spec.proves == Distribution(name="engine", version=candidate.label)
+        assert candidate.spec.must_install == Distribution(name="engine", version=candidate.label)
 
 
 def test_the_package_is_held_with_its_extras_and_beside_what_the_user_holds() -> None:
-    setting = prepare(over_engine(extras=("all",), held=("helper==7",), overrides=("x==1",)))
+    space = prepare(over_engine(extras=("all",), held=("helper==7",), overrides=("x==1",)))
 
-    for candidate in setting.candidates:
+    for candidate in space.candidates:
         assert candidate.spec.held == ("app[all]==5", "helper==7")
         assert set(candidate.spec.held) < set(candidate.spec.requirements)
         assert candidate.spec.overrides == (f"engine=={candidate.label}", "x==1")
-        assert {exempt.name for exempt in candidate.spec.exempt} == {"engine", "app", "helper"}
+        assert {
+            exclude_newer_package.name for exclude_newer_package in candidate.spec.exclude_newer_package
+        } == {"engine", "app", "helper"}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_the_usual_switches_say_which_releases(fields: dict[str, Any], labels: t
 
 
 def test_what_is_left_out_is_told() -> None:
-    assert [out.version for out in prepare(over_engine()).left_out] == ["3b1"]
+    assert [out.version for out in prepare(over_engine()).excluded] == ["3b1"]
 
 
 @pytest.mark.parametrize(("good", "gallops"), [(None, True), ("1", False)])
@@ -110,9 +112,9 @@ GRACE = AS_OF_RELEASE_GRACE
 def test_the_dependency_policy_sets_the_limit(
     policy: DependencyPolicy, limits: list[datetime | None]
 ) -> None:
-    setting = prepare(over_engine(policy=policy))
+    space = prepare(over_engine(policy=policy))
 
-    assert [candidate.spec.not_after for candidate in setting.candidates] == limits
+    assert [candidate.spec.exclude_newer for candidate in space.candidates] == limits
 
 
 def test_the_interpreter_also_installs_the_package() -> None:
@@ -122,13 +124,13 @@ def test_the_interpreter_also_installs_the_package() -> None:
         release("2", uploaded="2021-02-01", project="engine"),
     ]
 
-    setting = prepare(
+    space = prepare(
         over_engine(),
         releases_of=index(releases),
-        interpreters=lambda: (usable("3.8.20"), usable("3.12.1")),
+        interpreters=lambda: (target("3.8.20"), target("3.12.1")),
     )
 
-    assert {candidate.spec.interpreter.version for candidate in setting.candidates} == {"3.12.1"}
+    assert {candidate.spec.interpreter.version for candidate in space.candidates} == {"3.12.1"}
 
 
 # --- What cannot be asked

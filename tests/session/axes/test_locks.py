@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from support.builders import MadeUpIndex, a_plan, day, index, release, usable, wheel, world
+from support.builders import MadeUpIndex, a_plan, day, index, release, target, wheel, world
 
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Release
 from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, LOCKS, LockText, Plan
 from bisect_asgi.session.axes import locks
-from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.base import SearchSpace
 
 DAYS = {
     "app==1": "2021-01-10",
@@ -34,20 +34,20 @@ def lock_plan(old: str = OLD, new: str = NEW, **fields: Any) -> Plan:
     return a_plan(**{"project": "", "over": LOCKS, "locks": files, **fields})
 
 
-def prepare(plan: Plan, **fakes: Any) -> Setting:
+def prepare(plan: Plan, **fakes: Any) -> SearchSpace:
     return locks.prepare(plan, world(**{"releases_of": MADE_UP.releases_of, **fakes}))
 
 
-def installed(setting: Setting) -> list[set[str]]:
+def installed(space: SearchSpace) -> list[set[str]]:
     """What each of the two environments has."""
-    return [{str(each) for each in MADE_UP.resolve(candidate.spec)} for candidate in setting.candidates]
+    return [{str(each) for each in MADE_UP.resolve(candidate.spec)} for candidate in space.candidates]
 
 
 def test_each_lock_is_a_candidate_and_the_old_one_is_the_good_one() -> None:
-    setting = prepare(lock_plan())
+    space = prepare(lock_plan())
 
-    assert setting.labels == ("old/requirements.txt", "requirements.txt")
-    assert (setting.expectation.good, setting.expectation.bad) == (0, 1)
+    assert space.labels == ("old/requirements.txt", "requirements.txt")
+    assert (space.expectation.good, space.expectation.bad) == (0, 1)
 
 
 def test_an_environment_has_what_its_lock_says_whatever_that_requires() -> None:
@@ -55,31 +55,35 @@ def test_an_environment_has_what_its_lock_says_whatever_that_requires() -> None:
 
 
 def test_what_the_probe_needs_comes_beside_the_lock_and_does_not_change_it() -> None:
-    setting = prepare(lock_plan(held=("helper<2", "engine>=5")))
+    space = prepare(lock_plan(held=("helper<2", "engine>=5")))
 
-    assert installed(setting) == [{"app==1", "engine==1", "helper==1"}, {"app==2", "engine==3", "helper==1"}]
+    assert installed(space) == [{"app==1", "engine==1", "helper==1"}, {"app==2", "engine==3", "helper==1"}]
 
 
 def test_what_the_user_overrides_is_added_to_what_the_locks_say() -> None:
-    setting = prepare(lock_plan(held=("helper",), overrides=("helper==1",)))
+    space = prepare(lock_plan(held=("helper",), overrides=("helper==1",)))
 
-    assert all("helper==1" in each for each in installed(setting))
+    assert all("helper==1" in each for each in installed(space))
 
 
 def test_both_are_resolved_as_of_the_newest_that_is_pinned_in_either() -> None:
-    setting = prepare(lock_plan())
+    space = prepare(lock_plan())
 
-    limits = {candidate.spec.not_after for candidate in setting.candidates}
+    limits = {candidate.spec.exclude_newer for candidate in space.candidates}
     assert limits == {day("2021-04-01") + AS_OF_RELEASE_GRACE}
-    for candidate in setting.candidates:
-        assert {exempt.name for exempt in candidate.spec.exempt} == {"app", "engine"}
+    for candidate in space.candidates:
+        assert {
+            exclude_newer_package.name for exclude_newer_package in candidate.spec.exclude_newer_package
+        } == {"app", "engine"}
 
 
 def test_a_pin_that_is_on_no_index_is_left_to_the_installer() -> None:
-    setting = prepare(lock_plan(new=f"{NEW}private==4\n"))
+    space = prepare(lock_plan(new=f"{NEW}private==4\n"))
 
-    assert "private==4" in setting.candidates[1].spec.requirements
-    assert "private" not in {exempt.name for exempt in setting.candidates[1].spec.exempt}
+    assert "private==4" in space.candidates[1].spec.requirements
+    assert "private" not in {
+        exclude_newer_package.name for exclude_newer_package in space.candidates[1].spec.exclude_newer_package
+    }
 
 
 def test_an_index_that_does_not_answer_is_not_taken_for_one_without_the_project() -> None:
@@ -98,15 +102,13 @@ def test_the_interpreter_installs_what_both_locks_pin() -> None:
         release("1", wheel(requires_python="<3.11"), uploaded="2021-01-01", project="app"),
         release("2", wheel(requires_python=">=3.9"), uploaded="2021-02-01", project="app"),
     ]
-    pythons = tuple(map(usable, ("3.8.20", "3.10.2", "3.12.1")))
+    pythons = tuple(map(target, ("3.8.20", "3.10.2", "3.12.1")))
 
-    setting = prepare(
-        lock_plan("app==1", "app==2"), releases_of=index(releases), interpreters=lambda: pythons
-    )
+    space = prepare(lock_plan("app==1", "app==2"), releases_of=index(releases), interpreters=lambda: pythons)
 
-    assert setting.choice is not None
-    assert setting.choice.interpreter.version == "3.10.2"
-    assert {candidate.spec.interpreter for candidate in setting.candidates} == {setting.choice.interpreter}
+    assert space.choice is not None
+    assert space.choice.interpreter.version == "3.10.2"
+    assert {candidate.spec.interpreter for candidate in space.candidates} == {space.choice.interpreter}
 
 
 @pytest.mark.parametrize(
@@ -115,18 +117,18 @@ def test_the_interpreter_installs_what_both_locks_pin() -> None:
 def test_markers_hold_on_the_interpreter_that_runs_the_probe(python: str, pins: set[str]) -> None:
     new = "app==2\nhelper==1 ; python_version < '3.10'\nengine==3 ; python_version >= '3.10'\n"
 
-    setting = prepare(lock_plan(new=new, python=python), interpreter=lambda wish: usable(f"{wish}.1"))
+    space = prepare(lock_plan(new=new, python=python), interpreter=lambda wish: target(f"{wish}.1"))
 
-    assert set(setting.candidates[1].spec.requirements) == pins
+    assert set(space.candidates[1].spec.requirements) == pins
 
 
 # --- What is told
 
 
 def test_entries_that_are_not_looked_at_are_noted_with_the_file_they_are_in() -> None:
-    setting = prepare(lock_plan(new=f"{NEW}-e ./here\nkite @ https://index.test/kite-1.tar.gz\n"))
+    space = prepare(lock_plan(new=f"{NEW}-e ./here\nkite @ https://index.test/kite-1.tar.gz\n"))
 
-    (note,) = setting.notes
+    (note,) = space.notes
     assert note.startswith("2 entries of `requirements.txt` passed over: ")
     assert "kite" in note
     assert "./here" in note

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 from packaging.specifiers import SpecifierSet
-from support.builders import MadeUpIndex, a_plan, day, index, release, usable, world
+from support.builders import MadeUpIndex, a_plan, day, index, release, target, world
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, PYTHON, DependencyPolicy, Plan, PolicyKind
-from bisect_asgi.core.releases.select import Usable
+from bisect_asgi.core.releases.select import TargetPython
 from bisect_asgi.session.axes import pythons
-from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.base import SearchSpace
 
 INDEX = MadeUpIndex({"app==1": "", "helper==1": ""}, {"app==1": "2021-01-10", "helper==1": "2021-03-10"})
-FOUND = tuple(map(usable, ("3.12.1", "3.8.20", "3.10.13", "3.9.1", "3.9.10")))
+FOUND = tuple(map(target, ("3.12.1", "3.8.20", "3.10.13", "3.9.1", "3.9.10")))
 ALL = ["3.8.20", "3.9.1", "3.9.10", "3.10.13", "3.12.1"]
 
 
@@ -25,7 +25,7 @@ def python_plan(**fields: Any) -> Plan:
     return a_plan(**{"over": PYTHON, "pinned": SpecifierSet("==1"), **fields})
 
 
-def prepare(plan: Plan, found: Sequence[Usable] = FOUND, **fakes: Any) -> Setting:
+def prepare(plan: Plan, found: Sequence[TargetPython] = FOUND, **fakes: Any) -> SearchSpace:
     there = {"releases_of": INDEX.releases_of, "interpreters": lambda: found}
     return pythons.prepare(plan, world(**{**there, **fakes}))
 
@@ -66,18 +66,18 @@ def test_the_package_and_what_is_held_are_the_same_on_each() -> None:
     ],
 )
 def test_the_ends_are_versions_in_any_length(good: str | None, bad: str | None, labels: list[str]) -> None:
-    setting = prepare(python_plan(good=good, bad=bad))
+    space = prepare(python_plan(good=good, bad=bad))
 
-    assert list(setting.labels) == labels
-    for wish, place in ((good, setting.expectation.good), (bad, setting.expectation.bad)):
+    assert list(space.labels) == labels
+    for wish, place in ((good, space.expectation.good), (bad, space.expectation.bad)):
         assert (wish is None) == (place is None)
-        assert wish is None or place is None or f"{setting.labels[place]}.".startswith(f"{wish}.")
+        assert wish is None or place is None or f"{space.labels[place]}.".startswith(f"{wish}.")
 
 
 def test_the_probes_own_requirement_leaves_interpreters_out() -> None:
-    setting = prepare(python_plan(requires_python=SpecifierSet(">=3.9,<3.12")))
+    space = prepare(python_plan(requires_python=SpecifierSet(">=3.9,<3.12")))
 
-    assert list(setting.labels) == ["3.9.1", "3.9.10", "3.10.13"]
+    assert list(space.labels) == ["3.9.1", "3.9.10", "3.10.13"]
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,12 @@ def test_the_probes_own_requirement_leaves_interpreters_out() -> None:
 def test_the_dependency_policy_sets_one_limit_for_all(
     policy: DependencyPolicy, limit: datetime | None
 ) -> None:
-    setting = prepare(python_plan(policy=policy, held=("helper==1",)))
+    space = prepare(python_plan(policy=policy, held=("helper==1",)))
 
-    assert {candidate.spec.not_after for candidate in setting.candidates} == {limit}
-    assert {exempt.name for exempt in setting.candidates[0].spec.exempt} == {"app", "helper"}
+    assert {candidate.spec.exclude_newer for candidate in space.candidates} == {limit}
+    assert {
+        exclude_newer_package.name for exclude_newer_package in space.candidates[0].spec.exclude_newer_package
+    } == {"app", "helper"}
 
 
 # --- What cannot be asked
@@ -145,7 +147,7 @@ def test_the_dependency_policy_sets_one_limit_for_all(
     ],
 )
 def test_what_cannot_be_asked_is_told_with_what_there_is(
-    plan: Plan, found: Sequence[Usable], message: str, hint: str
+    plan: Plan, found: Sequence[TargetPython], message: str, hint: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
         prepare(plan, found)

@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 from packaging.specifiers import SpecifierSet
-from support.builders import MadeUpIndex, a_plan, failed, passed, usable, world
+from support.builders import MadeUpIndex, a_plan, failed, passed, target, world
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
 
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import EnvironmentSpec, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, RELEASES, LockText, Plan
 from bisect_asgi.core.records import fields, replace
 from bisect_asgi.core.services import World
 from bisect_asgi.session import bisect as session
 from bisect_asgi.session.axes import AXES, axis_of
-from bisect_asgi.session.axes.base import Setting
+from bisect_asgi.session.axes.base import SearchSpace
 
 DAYS = {
     "app==1": "2021-01-10",
@@ -34,7 +34,7 @@ DAYS = {
     "engine==10": "2021-04-20",
 }
 INDEX = MadeUpIndex({pin: "engine" if pin.startswith("app") else "" for pin in DAYS}, DAYS)
-PYTHONS = tuple(map(usable, ("3.12.1", "3.8.20", "3.10.13")))
+PYTHONS = tuple(map(target, ("3.12.1", "3.8.20", "3.10.13")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,12 +151,12 @@ def sources(**fakes: Any) -> World:
         releases_of=INDEX.releases_of,
         interpreters=lambda: PYTHONS,
         resolve=INDEX.resolve,
-        repository=lambda where: Repository.open(where, Path(where).parent / "cache", Lifeline()),
+        repository=lambda where: Repository.open(where, Path(where).parent / "cache", CancelToken()),
         **fakes,
     )
 
 
-def prepare(plan: Plan) -> Setting:
+def prepare(plan: Plan) -> SearchSpace:
     return axis_of(plan).prepare(plan, sources())
 
 
@@ -194,26 +194,26 @@ def test_the_same_plan_gives_the_same_candidates(line: Line) -> None:
 
 
 def test_the_ends_are_what_the_user_says_of_them(line: Line) -> None:
-    setting = prepare(line.plan)
+    space = prepare(line.plan)
 
-    assert (setting.expectation.good, setting.expectation.bad) == (0, len(line.labels) - 1)
+    assert (space.expectation.good, space.expectation.bad) == (0, len(line.labels) - 1)
 
 
 @pytest.mark.parametrize(
     "line", sorted(LINES.keys() - {LOCKS}), indirect=True
 )  # their order says which is good
 def test_the_good_end_may_be_the_newer_one(line: Line) -> None:
-    setting = prepare(turned_round(line.plan))
+    space = prepare(turned_round(line.plan))
 
-    assert setting.labels == line.labels
-    assert (setting.expectation.good, setting.expectation.bad) == (len(line.labels) - 1, 0)
+    assert space.labels == line.labels
+    assert (space.expectation.good, space.expectation.bad) == (len(line.labels) - 1, 0)
 
 
 def test_the_named_ends_are_verified_before_anything_else(line: Line) -> None:
     asked: list[str] = []
     told: list[events.Event] = []
 
-    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
         asked.append(request.label)
         seen = failed() if request.label == line.labels[-1] else passed()
         return Trial(key=request.key, label=request.label, observations=(seen,) * request.runs)
@@ -221,20 +221,20 @@ def test_the_named_ends_are_verified_before_anything_else(line: Line) -> None:
     kind = session.bisect(line.plan, sources(run_trial=run_trial), told.append)
 
     assert set(asked[:2]) == {line.labels[0], line.labels[-1]}
-    assert kind is AnswerKind.FOUND
+    assert kind is ResultKind.FOUND
     assert isinstance(told[-1], events.RunFinished)
     assert told[-1].high == len(line.labels) - 1
 
 
 def test_an_end_that_is_not_what_the_user_says_is_no_boundary(line: Line) -> None:
-    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
         return Trial(key=request.key, label=request.label, observations=(failed(),) * request.runs)
 
     told: list[events.Event] = []
 
     kind = session.bisect(line.plan, sources(run_trial=run_trial), told.append)
 
-    assert kind is AnswerKind.GOOD_END_FAILS
+    assert kind is ResultKind.GOOD_END_FAILS
     assert isinstance(told[-1], events.RunFinished)
     assert line.labels[0] in told[-1].message
 

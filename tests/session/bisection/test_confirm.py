@@ -12,13 +12,13 @@ from support.builders import ASSERTION, IMPORT_ERROR, TYPE_ERROR, a_plan, broken
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, steps
 
 from bisect_asgi.core import answers, events
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.plan.plan import Budget, Claim
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.search import Searching
+from bisect_asgi.core.search import Open
 from bisect_asgi.core.search.confirmation import chance, wanted_runs
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session import bisect as session
@@ -89,7 +89,7 @@ def test_a_fix_of_a_flaky_bug_is_found(fields: dict[str, object]) -> None:
 
     assert right(tried, **fields) >= 19
     for made_up, _ in tried:
-        rulings = [event for event in made_up.events if isinstance(event, events.Judged)][-1]
+        rulings = [event for event in made_up.events if isinstance(event, events.RulingsChanged)][-1]
         assert rulings.new_is is Outcome.PASSED
 
 
@@ -110,7 +110,7 @@ def test_untestable_releases_beside_the_change_leave_it_open_between_them() -> N
     found = [made_up for made_up, _ in tried if made_up.boundary == (15, 18)]
     assert len(found) >= 18
     for made_up in found:
-        assert made_up.finished.kind is AnswerKind.INCONCLUSIVE
+        assert made_up.finished.kind is ResultKind.INCONCLUSIVE
         assert [made_up.listed[key] for key in made_up.finished.skipped] == ["16", "17"]
         assert made_up.finished.message.startswith("the change is in one of 16, 17 and 18:")
 
@@ -158,9 +158,9 @@ def test_an_end_is_not_said_to_fail_because_the_history_changes_twice() -> None:
     finished = [made_up.bisect(good="1", bad="30", spot_checks=4) for made_up in tried]
 
     kinds = [each.kind for each in finished]
-    assert kinds.count(AnswerKind.GOOD_END_FAILS) <= 1
+    assert kinds.count(ResultKind.GOOD_END_FAILS) <= 1
     told = [
-        (it, each) for it, each in zip(tried, finished, strict=True) if each.kind is AnswerKind.INCONCLUSIVE
+        (it, each) for it, each in zip(tried, finished, strict=True) if each.kind is ResultKind.INCONCLUSIVE
     ]
     assert told
     for made_up, each in told:
@@ -176,7 +176,7 @@ def test_ends_that_are_named_the_wrong_way_round_are_told_as_that(seed: int) -> 
 
     finished = made_up.bisect(good="1", bad="30")
 
-    told = {AnswerKind.GOOD_END_FAILS: "the good end fails", AnswerKind.NOT_REPRODUCED: "the bad end passes"}
+    told = {ResultKind.GOOD_END_FAILS: "the good end fails", ResultKind.NOT_REPRODUCED: "the bad end passes"}
     assert finished.message.startswith(told[finished.kind])
 
 
@@ -185,7 +185,7 @@ def test_what_is_found_is_told_with_its_probability_and_the_rates_of_both_sides(
 
     made_up.bisect()
 
-    last = [event for event in made_up.events if isinstance(event, events.Believed)][-1]
+    last = [event for event in made_up.events if isinstance(event, events.BeliefUpdated)][-1]
     assert (made_up.listed[last.low], made_up.listed[last.high]) == ("11", "12")
     assert last.probability >= last.confidence == 0.99
     seen = {int(label): runs for (label, _), runs in made_up.store.items()}
@@ -202,7 +202,7 @@ def test_the_true_rate_lies_in_the_interval_that_is_told(good: float, bad: float
     held = told = 0
     for made_up, _ in at(12, flaky(12, good, bad), size=30):
         made_up.bisect()
-        believed = [event for event in made_up.events if isinstance(event, events.Believed)]
+        believed = [event for event in made_up.events if isinstance(event, events.BeliefUpdated)]
         if believed and made_up.boundary == (11, 12):
             told += 1
             held += believed[-1].new.low < bad < believed[-1].new.high
@@ -233,7 +233,7 @@ def test_a_bad_end_that_does_not_fail_once_in_six_runs_is_said_to_pass() -> None
 
     finished = made_up.bisect(good="1", bad="40")
 
-    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    assert finished.kind is ResultKind.NOT_REPRODUCED
     assert finished.message == "the bad end passes: `leak.py` succeeded on app 40 (6 of 6 runs)"
     assert made_up.made["40"] == 6
 
@@ -248,8 +248,8 @@ def test_a_bad_end_that_does_not_fail_once_in_six_runs_is_said_to_pass() -> None
 )
 def test_a_slow_probes_end_is_run_less_often(seconds: float, runs: int) -> None:
     class Slow(NoisyWorld):
-        def run_trial(self, request, lifeline):  # type: ignore[no-untyped-def]
-            trial = super().run_trial(request, lifeline)
+        def run_trial(self, request, token):  # type: ignore[no-untyped-def]
+            trial = super().run_trial(request, token)
             return replace(trial, run_s=seconds * len(trial.observations))
 
     made_up = Slow(size=40, shows=flaky(41, 0.0, 0.7))
@@ -264,13 +264,13 @@ def test_a_good_end_that_fails_as_often_as_the_bad_one_is_no_answer() -> None:
 
     finished = made_up.bisect(good="1", bad="12")
 
-    assert finished.kind is AnswerKind.GOOD_END_FAILS
+    assert finished.kind is ResultKind.GOOD_END_FAILS
 
 
 def test_a_probe_that_passes_everywhere_is_not_reproduced() -> None:
     made_up = NoisyWorld(size=40, shows=lambda *_: passed())
 
-    assert made_up.bisect().kind is AnswerKind.NOT_REPRODUCED
+    assert made_up.bisect().kind is ResultKind.NOT_REPRODUCED
     # Both ends are run again before it is said.
     assert made_up.made["1"] == made_up.made["40"] == 6
 
@@ -281,7 +281,7 @@ def test_a_probe_that_fails_as_often_everywhere_has_no_change() -> None:
     right(tried, budget=Budget(runs=100))
 
     kinds = [made_up.finished.kind for made_up, _ in tried]
-    assert kinds.count(AnswerKind.FOUND) <= 2
+    assert kinds.count(ResultKind.FOUND) <= 2
 
 
 def test_no_change_is_told_where_it_is_the_probable_answer() -> None:
@@ -289,7 +289,7 @@ def test_no_change_is_told_where_it_is_the_probable_answer() -> None:
 
     finished = made_up.bisect(confidence=0.8)
 
-    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    assert finished.kind is ResultKind.NOT_REPRODUCED
     seen = [run.outcome for runs in made_up.store.values() for run in runs]
     failures = seen.count(Outcome.FAILED)
     assert finished.message == (
@@ -306,10 +306,10 @@ def test_the_budget_ends_the_search_with_the_range_that_is_left(fields: dict[str
 
     finished = made_up.bisect(budget=Budget(runs=40), **fields)
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert (finished.low, finished.high) == (None, None)
     assert made_up.runs < 40 + 3
-    last = [event for event in made_up.events if isinstance(event, events.Believed)][-1]
+    last = [event for event in made_up.events if isinstance(event, events.BeliefUpdated)][-1]
     among = f"0.99 in one of {made_up.listed[last.first]} to {made_up.listed[last.last]}"
     told = among if last.no_change <= 0.01 else f"{last.no_change:.2f} nowhere"
     most = made_up.listed[last.high]
@@ -327,7 +327,7 @@ def test_a_budget_of_time_ends_the_search() -> None:
 
     finished = made_up.bisect(budget=budget)
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert finished.message.startswith(f"the probe is flaky, and {budget} did not ")
     assert made_up.runs < 40
 
@@ -335,7 +335,7 @@ def test_a_budget_of_time_ends_the_search() -> None:
 def test_the_same_command_goes_on_from_what_an_earlier_one_ran() -> None:
     made_up = NoisyWorld(size=40, shows=flaky(18, 0.0, 0.5), seed=3)
     made_up.bisect(budget=Budget(runs=20))
-    assert made_up.finished.kind is AnswerKind.INCONCLUSIVE
+    assert made_up.finished.kind is ResultKind.INCONCLUSIVE
     before = made_up.runs
 
     made_up.bisect()
@@ -406,7 +406,7 @@ def test_a_change_that_a_look_elsewhere_shows_is_found_whenever_it_is_looked_for
 
 def says_more(made_up: NoisyWorld) -> bool:
     """Whether it was said that the history may change more than once."""
-    return any(isinstance(event, events.Noted) and "more than once" in event.text for event in made_up.events)
+    return any(isinstance(event, events.Note) and "more than once" in event.text for event in made_up.events)
 
 
 @pytest.mark.parametrize("named", [{}, {"good": "1"}], ids=["unnamed", "good-end-named"])
@@ -419,7 +419,7 @@ def test_a_flaky_history_that_changes_twice_is_noticed(named: dict[str, object])
         made_up.bisect(spot_checks=4, **named)
 
     # Beside a boundary; where there is none, the answer says as much.
-    found = [made_up for made_up, _ in tried if made_up.finished.kind is AnswerKind.FOUND]
+    found = [made_up for made_up, _ in tried if made_up.finished.kind is ResultKind.FOUND]
     assert all(made_up.boundary in {(9, 10), (19, 20)} for made_up in found)
     assert sum(map(says_more, found)) >= 0.8 * len(found) > 0
 
@@ -454,8 +454,8 @@ def test_where_no_end_is_named_luck_has_two_ways_to_mislead() -> None:
         sure = [event for event in made_up.events if isinstance(event, events.Confirmed)][-1]
         tallies = {int(label) - 1: _tally(runs) for (label, _), runs in made_up.store.items()}
         once = chance(tallies, 16, 17)
-        assert sure.luck == pytest.approx(once if named else 2 * once)
-        assert sure.luck <= 0.01
+        assert sure.error_bound == pytest.approx(once if named else 2 * once)
+        assert sure.error_bound <= 0.01
         told[bool(named)] = made_up.made["17"] + made_up.made["18"]
 
     assert told[False] >= told[True]
@@ -488,12 +488,12 @@ def test_a_history_that_comes_and_goes_is_told_as_such(fields: dict[str, object]
 
     finished = made_up.bisect(**fields)
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert made_up.changes == [(9, 10), (19, 20), (30, 31)]
     # What contradicts one change was run again before it was believed.
     for number in (9, 10, 19, 20, 30, 31):
         assert made_up.made[str(number)] >= 3
-    assert not any(isinstance(event, events.Believed) for event in made_up.events)
+    assert not any(isinstance(event, events.BeliefUpdated) for event in made_up.events)
 
 
 @pytest.mark.parametrize("fields", [{}, {"good": "1", "bad": "200"}], ids=["unnamed", "named"])
@@ -518,7 +518,7 @@ def test_one_run_that_went_wrong_makes_no_wrong_answer(
 
 # Claims.
 
-BROKEN, FIXED = Claim(version="18", fixed=False), Claim(version="18", fixed=True)
+ERROR, FIXED = Claim(version="18", fixed=False), Claim(version="18", fixed=True)
 
 
 def verdicts(claim: Claim, shows: Shows, **fields: object) -> list[ClaimVerdict]:
@@ -529,15 +529,15 @@ def verdicts(claim: Claim, shows: Shows, **fields: object) -> list[ClaimVerdict]
 @pytest.mark.parametrize(
     ("claim", "shows", "fields"),
     [
-        pytest.param(BROKEN, flaky(18, 0.05, 0.7), {}, id="flaky"),
+        pytest.param(ERROR, flaky(18, 0.05, 0.7), {}, id="flaky"),
         pytest.param(FIXED, flaky(18, 0.7, 0.05), {}, id="flaky-fix"),
-        pytest.param(BROKEN, steps({1: 1e8, 18: 1.3e8}, noise=0.05), by_metric(), id="memory"),
+        pytest.param(ERROR, steps({1: 1e8, 18: 1.3e8}, noise=0.05), by_metric(), id="memory"),
         pytest.param(FIXED, steps({1: 1.3e8, 18: 1e8}, noise=0.05), by_metric(), id="memory-fix"),
         pytest.param(
-            BROKEN, steps({1: 1e8, 18: 1.2e8}, noise=0.05), by_limit(above=1.1e8, unit="B"), id="limit"
+            ERROR, steps({1: 1e8, 18: 1.2e8}, noise=0.05), by_limit(above=1.1e8, unit="B"), id="limit"
         ),
         pytest.param(
-            BROKEN,
+            ERROR,
             steps({1: 1.0, 18: 1.5}, noise=0.05, unit="s", name="took"),
             by_metric("took"),
             id="time",
@@ -577,7 +577,7 @@ def test_all_changes_of_a_flaky_probe_cannot_be_told() -> None:
 
     finished = made_up.bisect(all_changes=True)
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert finished.message.startswith("the probe is flaky: on app ")
     assert finished.hint == "all changes of such a probe cannot be told apart; one can, without `--all`"
 
@@ -594,14 +594,14 @@ def test_a_release_beside_the_change_that_cannot_be_asked_leaves_it_open(number:
 
     finished = made_up.bisect(good="1", bad="40")
 
-    assert finished.kind in (AnswerKind.UNAVAILABLE, AnswerKind.INCONCLUSIVE)
+    assert finished.kind in (ResultKind.UNAVAILABLE, ResultKind.INCONCLUSIVE)
     assert finished.message
 
 
 def test_a_world_in_which_nothing_can_be_tested_is_told() -> None:
     made_up = NoisyWorld(size=5, shows=lambda *_: untestable())
 
-    assert made_up.bisect().kind is AnswerKind.INCONCLUSIVE
+    assert made_up.bisect().kind is ResultKind.INCONCLUSIVE
 
 
 # Runs that tell nothing, or something else, after the first one.
@@ -677,21 +677,21 @@ def test_a_flaky_probe_says_that_nothing_was_learnt_of_a_release_beside_the_chan
 
         finished = made_up.bisect()
 
-        if finished.kind is AnswerKind.INCONCLUSIVE:
+        if finished.kind is ResultKind.INCONCLUSIVE:
             # The budget was not spent on it, and no boundary is told.
             assert (finished.low, finished.high) == (None, None)
             continue
-        assert finished.kind is AnswerKind.UNAVAILABLE
+        assert finished.kind is ResultKind.UNAVAILABLE
         assert finished.message == f"nothing was learnt about app {number}: no space left on device"
         assert finished.hint
 
 
 def test_a_search_that_cannot_go_on_for_no_reason_that_is_known_is_no_crash() -> None:
-    case = answers.Case(subject="app", probe="leak.py", labels=("1", "2"), expectation=Expectation())
+    case = answers.ResultContext(subject="app", probe="leak.py", labels=("1", "2"), expectation=Expectation())
 
-    answer = answers.answer(case, Searching(low=None, high=None), Judgement())
+    answer = answers.result_of(case, Open(low=None, high=None), Judgement())
 
-    assert answer.kind is AnswerKind.INCONCLUSIVE
+    assert answer.kind is ResultKind.INCONCLUSIVE
     assert answer.message == "some releases did not answer, and the change may be in one of them"
     assert answer.hint
 
@@ -707,10 +707,10 @@ def test_a_boundary_that_cannot_be_made_sure_is_not_told(number: int, named: dic
 
     finished = made_up.bisect(**named)
 
-    assert finished.kind is AnswerKind.UNAVAILABLE
+    assert finished.kind is ResultKind.UNAVAILABLE
     assert finished.message == f"nothing was learnt about app {number}: no space left on device"
     assert (finished.low, finished.high) == (None, None)
-    assert made_up.report.luck is None
+    assert made_up.report.error_bound is None
 
 
 # Failures of another kind: accidents, and releases that always fail so.
@@ -754,7 +754,7 @@ def test_an_accident_beside_the_boundary_leaves_no_gap(
     finished = made_up.bisect(**fields)
 
     assert made_up.boundary == (5, 6)
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert finished.skipped == ()
 
 
@@ -764,7 +764,7 @@ def test_a_release_that_always_fails_otherwise_is_a_gap(fields: dict[str, object
 
     finished = made_up.bisect(**fields)
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert made_up.boundary == (4, 6)
     assert [made_up.listed[key] for key in finished.skipped] == ["5"]
     # Thrice the same is no accident any more.
@@ -776,7 +776,7 @@ def test_an_accident_of_the_only_release_that_is_not_like_all_others_is_run_agai
 
     finished = made_up.bisect()
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert made_up.boundary == (1, 2)
 
 
@@ -788,8 +788,8 @@ def test_where_no_change_is_likely_enough_no_release_is_called_by_its_place() ->
     for seed in SEEDS:
         made_up = NoisyWorld(size=12, shows=flaky(13, 0.5, 0.5), seed=seed)
         finished = made_up.bisect(budget=Budget(runs=20))
-        believed = [event for event in made_up.events if isinstance(event, events.Believed)][-1:]
-        if finished.kind is not AnswerKind.INCONCLUSIVE or not believed or believed[0].no_change <= 0.01:
+        believed = [event for event in made_up.events if isinstance(event, events.BeliefUpdated)][-1:]
+        if finished.kind is not ResultKind.INCONCLUSIVE or not believed or believed[0].no_change <= 0.01:
             continue
         told += 1
         assert {row.verdict for row in made_up.report.rows} == {""}
@@ -895,8 +895,8 @@ def test_how_sure_a_boundary_is_is_told_once_when_all_has_been_run(fields: dict[
     assert isinstance(sure, events.Confirmed)
     assert sure.runs == made_up.runs
     assert (sure.low, sure.high) == (16, 17)
-    assert made_up.report.luck == sure.luck
-    assert 0 < sure.luck <= 0.01
+    assert made_up.report.error_bound == sure.error_bound
+    assert 0 < sure.error_bound <= 0.01
 
 
 @pytest.mark.parametrize("fields", [{}, {"good": "1", "bad": "40"}, {"all_changes": True, "shortest": 1}])
@@ -909,7 +909,7 @@ def test_where_several_changes_are_found_nothing_is_said_of_luck(fields: dict[st
     made_up.bisect(**fields)
 
     assert made_up.changes == [(9, 10), (16, 17), (29, 30)]
-    assert made_up.report.luck is None
+    assert made_up.report.error_bound is None
     assert not any(isinstance(event, events.Confirmed) for event in made_up.events)
 
 
@@ -919,5 +919,5 @@ def test_where_runs_contradict_each_other_nothing_is_said_of_luck() -> None:
         made_up.bisect()
         if any(row.passed and row.failed for row in made_up.report.rows):
             contradicted += 1
-            assert made_up.report.luck is None
+            assert made_up.report.error_bound is None
     assert contradicted >= 15

@@ -15,30 +15,30 @@ from support.builders import (
     failed,
     passed,
     probe,
+    target,
     untestable,
-    usable,
 )
 
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Lost, Unavailable
 from bisect_asgi.core.judge.judge import Expectation, Judgement
-from bisect_asgi.core.metrics.criteria import Rules
+from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     Candidate,
     EnvironmentSpec,
-    Measuring,
     Observation,
     Outcome,
+    SamplingMode,
     Trial,
     TrialRequest,
     Verdict,
 )
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.search import Bisection, Found, Searching, State, Stopped, StopReason
+from bisect_asgi.core.search import Bisection, Boundary, NoBoundary, Open, State, StopReason
 from bisect_asgi.core.services import RunTrial
-from bisect_asgi.session.bisection.engine import Engine, Question
+from bisect_asgi.session.bisection.engine import Engine, SearchSpec
 
 History = Callable[[int], Observation]
 
@@ -57,7 +57,7 @@ class Lab:
         executor: Executor | None = None,
         jobs: int = 1,
         expectation: Expectation = NOTHING_NAMED,
-        rules: Rules = Rules(),
+        criteria: Criteria = Criteria(),
         run_trial: RunTrial | None = None,
         fresh: bool = False,
         stage: int = 0,
@@ -68,15 +68,15 @@ class Lab:
         self.history = history
         self.requests: list[TrialRequest] = []
         self.events: list[events.Event] = []
-        spec = EnvironmentSpec(interpreter=usable().interpreter, requirements=("demo",))
-        question = Question(
+        spec = EnvironmentSpec(interpreter=target().interpreter, requirements=("demo",))
+        question = SearchSpec(
             candidates=tuple(
                 Candidate(label=f"1.{place}", spec=spec, needs_build=place in needs_build)
                 for place in range(size)
             ),
             probe=probe(),
             expectation=expectation,
-            rules=rules,
+            criteria=criteria,
             fresh=fresh,
             stage=stage,
         )
@@ -89,7 +89,7 @@ class Lab:
             clock=clock,
         )
 
-    def run_trial(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(self, request: TrialRequest, token: CancelToken) -> Trial:
         self.requests.append(request)
         return trial(request, self.history(request.key))
 
@@ -132,7 +132,7 @@ def test_the_boundary_is_found_and_no_candidate_is_asked_twice(
     with executor:
         state = lab.search()
 
-    assert state == Found(low=first_bad - 1, high=first_bad)
+    assert state == Boundary(low=first_bad - 1, high=first_bad)
     assert len(set(lab.asked)) == len(lab.asked)
     assert {first_bad - 1, first_bad} <= set(lab.asked)  # run, not inferred
 
@@ -140,7 +140,7 @@ def test_the_boundary_is_found_and_no_candidate_is_asked_twice(
 def test_a_fix_is_found_by_the_same_search() -> None:
     lab = Lab(20, lambda key: failed() if key < 13 else passed())
 
-    assert lab.search() == Found(low=12, high=13)
+    assert lab.search() == Boundary(low=12, high=13)
     assert lab.engine.judgement().new_is is Outcome.PASSED
 
 
@@ -165,7 +165,7 @@ def test_a_request_carries_all_that_a_worker_needs() -> None:
 
     lab.search()
 
-    assert {(r.key, r.label, r.probe, r.already, r.runs, r.fresh) for r in lab.requests} == {
+    assert {(r.key, r.label, r.probe, r.known_runs, r.runs, r.fresh) for r in lab.requests} == {
         (0, "1.0", probe(), 0, 1, True),
         (1, "1.1", probe(), 0, 1, True),
     }
@@ -179,7 +179,7 @@ def test_every_step_is_told_as_an_event() -> None:
     told = [type(event).__name__ for event in lab.events]
     assert told.count("TrialStarted") == told.count("TrialFinished") == 2
     last = lab.events[-1]
-    assert isinstance(last, events.Judged)
+    assert isinstance(last, events.RulingsChanged)
     assert (last.low, last.high, last.left, last.new_is) == (0, 1, 0, Outcome.FAILED)
     assert [key for key, _ in last.rulings] == [0, 1]
 
@@ -189,7 +189,7 @@ def test_what_is_left_counts_the_releases_between_that_nothing_is_known_of() -> 
 
     lab.search()
 
-    lefts = [(e.low, e.high, e.left) for e in lab.events if isinstance(e, events.Judged)]
+    lefts = [(e.low, e.high, e.left) for e in lab.events if isinstance(e, events.RulingsChanged)]
     assert lefts[0] == (None, None, 10)
     assert (0, 9, 8) in lefts
     assert lefts[-1] == (4, 5, 0)
@@ -198,29 +198,29 @@ def test_what_is_left_counts_the_releases_between_that_nothing_is_known_of() -> 
 def test_untestable_candidates_next_to_the_boundary_are_a_gap() -> None:
     lab = Lab(9, lambda key: untestable() if key in (4, 5) else broke_at(4)(key))
 
-    assert lab.search() == Found(low=3, high=6, skipped=(4, 5))
+    assert lab.search() == Boundary(low=3, high=6, skipped=(4, 5))
 
 
 def test_different_failures_are_no_part_of_the_bug() -> None:
     lab = Lab(9, lambda key: failed(IMPORT_ERROR) if key < 3 else passed() if key < 6 else failed(ASSERTION))
 
-    assert lab.search() == Found(low=5, high=6)
+    assert lab.search() == Boundary(low=5, high=6)
 
 
 def test_any_failure_counts_when_the_user_says_so() -> None:
     lab = Lab(
         9,
         lambda key: passed() if key < 3 else failed(IMPORT_ERROR) if key < 6 else failed(ASSERTION),
-        rules=Rules(any_failure=True),
+        criteria=Criteria(any_failure=True),
     )
 
-    assert lab.search() == Found(low=2, high=3)
+    assert lab.search() == Boundary(low=2, high=3)
 
 
 def test_the_search_stops_when_both_ends_agree() -> None:
     lab = Lab(9, lambda _: passed())
 
-    assert lab.search() == Stopped(reason=StopReason.ALL_NEW)
+    assert lab.search() == NoBoundary(reason=StopReason.ALL_NEW)
 
 
 def test_a_broken_candidate_is_gone_round_and_reported() -> None:
@@ -228,8 +228,8 @@ def test_a_broken_candidate_is_gone_round_and_reported() -> None:
         9, lambda key: broken() if key == 4 else broke_at(6)(key), expectation=Expectation(good=0, bad=8)
     )
 
-    assert lab.search() == Found(low=5, high=6)
-    assert lab.engine.broken == {4: broken()}
+    assert lab.search() == Boundary(low=5, high=6)
+    assert lab.engine.errors == {4: broken()}
     assert 4 not in lab.engine.observed
     assert lab.asked.count(4) == 1
 
@@ -239,7 +239,7 @@ def test_a_broken_candidate_that_the_answer_depends_on_leaves_the_search_open() 
         9, lambda key: broken() if key == 4 else broke_at(5)(key), expectation=Expectation(good=0, bad=8)
     )
 
-    assert lab.search() == Searching(low=3, high=5)
+    assert lab.search() == Open(low=3, high=5)
     assert lab.asked.count(4) == 1
     assert 4 not in lab.engine.judgement().rulings
 
@@ -247,7 +247,7 @@ def test_a_broken_candidate_that_the_answer_depends_on_leaves_the_search_open() 
 def test_a_broken_newest_release_is_no_verdict_about_which_end_is_good() -> None:
     lab = Lab(5, lambda key: broken() if key == 4 else passed())
 
-    assert isinstance(lab.search(), Searching)
+    assert isinstance(lab.search(), Open)
     assert lab.engine.judgement().new_is is None
 
 
@@ -265,7 +265,7 @@ def test_what_is_recalled_is_not_run_again() -> None:
     lab.engine.recall(lambda request: trial(request, lab.history(request.key)))
     state = lab.search()
 
-    assert state == Found(low=6, high=7)
+    assert state == Boundary(low=6, high=7)
     assert lab.asked == []
     finished = [event.trial.key for event in lab.events if isinstance(event, events.TrialFinished)]
     assert finished == list(range(20))
@@ -278,7 +278,7 @@ def test_what_is_recalled_in_part_saves_the_runs_that_it_can() -> None:
     lab.engine.recall(lambda r: trial(r, lab.history(r.key)) if r.key in known else None)
     state = lab.search()
 
-    assert state == Found(low=6, high=7)
+    assert state == Boundary(low=6, high=7)
     assert known.isdisjoint(lab.asked)
     assert 7 in lab.asked
 
@@ -290,7 +290,7 @@ def test_repeating_asks_for_further_runs_of_the_same_candidates() -> None:
 
     lab.engine.repeat([1, 2], 3)
 
-    assert [(r.key, r.already, r.runs) for r in lab.requests] == [(1, 1, 3), (2, 1, 3)]
+    assert [(r.key, r.known_runs, r.runs) for r in lab.requests] == [(1, 1, 3), (2, 1, 3)]
     assert lab.engine.observed[1] == (passed(),) * 4
     assert lab.engine.observed[2] == (failed(),) * 4
 
@@ -317,14 +317,14 @@ class Stubborn:
         self.cancelled: set[int] = set()
         self.one_hangs = threading.Event()
 
-    def __call__(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def __call__(self, request: TrialRequest, token: CancelToken) -> Trial:
         if not self._stubborn(request.key):
             return trial(request, self._history(request.key))
         over = threading.Event()
         with self._lock:
             self.started.add(request.key)
         self.one_hangs.set()
-        with lifeline.holding(over.set):
+        with token.on_cancel(over.set):
             assert over.wait(PATIENCE_S), f"candidate {request.key} was never cancelled"
         with self._lock:
             self.cancelled.add(request.key)
@@ -344,7 +344,7 @@ def test_trials_that_cannot_change_the_answer_any_more_are_cancelled() -> None:
         )
         state = lab.search()
 
-    assert state == Found(low=8, high=9)
+    assert state == Boundary(low=8, high=9)
     assert stubborn.started
     assert stubborn.cancelled == stubborn.started
     told = {event.key for event in lab.events if isinstance(event, events.TrialCancelled)}
@@ -364,11 +364,11 @@ def test_trials_that_cannot_change_the_answer_any_more_are_cancelled() -> None:
 def test_an_error_ends_everything_that_is_in_flight(error: BaseException) -> None:
     hanging = Stubborn(broke_at(5), stubborn=lambda key: key == 9)
 
-    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
         if request.key == 0:
             assert hanging.one_hangs.wait(PATIENCE_S)
             raise error
-        return hanging(request, lifeline)
+        return hanging(request, token)
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         lab = Lab(
@@ -389,11 +389,11 @@ def test_an_error_ends_everything_that_is_in_flight(error: BaseException) -> Non
 def test_an_error_while_repeating_ends_everything_that_is_in_flight() -> None:
     hanging = Stubborn(broke_at(1), stubborn=lambda key: key == 1)
 
-    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
         if request.key == 0:
             assert hanging.one_hangs.wait(PATIENCE_S)
             raise Unavailable("the index did not answer")
-        return hanging(request, lifeline)
+        return hanging(request, token)
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         lab = Lab(2, broke_at(1), executor=pool, jobs=2, run_trial=run_trial)
@@ -408,7 +408,7 @@ def test_no_more_trials_are_in_flight_than_there_are_jobs() -> None:
         lab = Lab(64, broke_at(30), executor=pool, jobs=3)
         state = lab.search()
 
-    assert state == Found(low=29, high=30)
+    assert state == Boundary(low=29, high=30)
     in_flight = [0]
     for event in lab.events:
         started = isinstance(event, events.TrialStarted)
@@ -451,7 +451,7 @@ def test_what_another_engine_knows_is_taken_in_and_not_run() -> None:
 def test_what_is_known_of_a_candidate_has_its_environment() -> None:
     built = BuiltEnvironment(digest="d", distributions=(), step="made up")
 
-    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
         return replace(trial(request, passed()), environment=built)
 
     lab = Lab(2, broke_at(1), run_trial=run_trial)
@@ -477,7 +477,7 @@ def test_each_candidate_is_run_as_often_as_it_is_wanted() -> None:
     lab.engine.repeat_each({})
 
     assert {key: len(runs) for key, runs in lab.engine.observed.items()} == {0: 3, 3: 4}
-    asked = [(request.key, request.already, request.runs) for request in lab.requests]
+    asked = [(request.key, request.known_runs, request.runs) for request in lab.requests]
     assert asked == [(0, 0, 1), (3, 0, 4), (0, 1, 2)]
 
 
@@ -496,7 +496,7 @@ def test_no_more_candidates_are_run_again_at_a_time_than_there_are_jobs(jobs: in
 
 
 @pytest.mark.parametrize(
-    ("most", "abreast"),
+    ("most", "parallel"),
     [
         pytest.param(2, [1, 1, 1], id="fewer-than-candidates"),
         pytest.param(4, [1, 2, 1], id="half-as-many-as-there-are-runs"),
@@ -505,13 +505,13 @@ def test_no_more_candidates_are_run_again_at_a_time_than_there_are_jobs(jobs: in
     ],
 )
 def test_runs_of_a_candidate_go_side_by_side_where_there_is_room_for_all(
-    most: int, abreast: list[int]
+    most: int, parallel: list[int]
 ) -> None:
     lab = Lab(5, broke_at(3), jobs=most)
 
     lab.engine.repeat_each({2: 3, 3: 4, 0: 1})
 
-    assert [request.abreast for request in lab.requests] == abreast
+    assert [request.parallel for request in lab.requests] == parallel
 
 
 def test_runs_that_were_made_are_counted_and_kept_in_their_order() -> None:
@@ -534,7 +534,7 @@ def request_for(lab: Lab, key: int) -> TrialRequest:
 
 
 def test_the_cost_of_a_run_is_what_others_took_and_a_build_where_none_was_made() -> None:
-    def timed(request: TrialRequest, _: Lifeline) -> Trial:
+    def timed(request: TrialRequest, _: CancelToken) -> Trial:
         seen = tuple(passed() for _ in range(request.runs))
         seconds = {0: 2.0, 1: 4.0}[request.key]
         return Trial(
@@ -557,17 +557,17 @@ def test_the_cost_of_a_run_is_what_others_took_and_a_build_where_none_was_made()
 def test_a_question_that_is_asked_anew_forgets_what_was_seen_and_says_so() -> None:
     lab = Lab(4, broke_at(2))
     lab.engine.repeat_each({0: 1, 3: 1})
-    measuring = Measuring(reference=lab.engine.question.candidates[0].spec)
+    measuring = SamplingMode(reference=lab.engine.question.candidates[0].spec)
 
-    lab.engine.ask_anew(replace(lab.engine.question, measuring=measuring))
+    lab.engine.ask_anew(replace(lab.engine.question, sampling=measuring))
     lab.engine.repeat_each({0: 2})
 
     assert lab.engine.observed.keys() == {0}
     assert len(lab.engine.observed[0]) == 2
     last = lab.requests[-1]
-    assert (last.already, last.measuring) == (0, measuring)
-    (place,) = (n for n, event in enumerate(lab.events) if isinstance(event, events.AskedAnew))
-    assert not next(event for event in lab.events[place:] if isinstance(event, events.Judged)).rulings
+    assert (last.known_runs, last.sampling) == (0, measuring)
+    (place,) = (n for n, event in enumerate(lab.events) if isinstance(event, events.ObservationsReset))
+    assert not next(event for event in lab.events[place:] if isinstance(event, events.RulingsChanged)).rulings
     # What runs took was learnt all the same.
     assert lab.engine.made == 4
 
@@ -582,7 +582,7 @@ def test_warm_ups_alone_say_nothing() -> None:
 
 def test_an_interrupt_while_a_trial_is_being_given_away_stops_it() -> None:
     """It runs already, and is not yet known to be in flight."""
-    given: list[Lifeline] = []
+    given: list[CancelToken] = []
 
     class Interrupted(Executor):
         def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
@@ -599,16 +599,16 @@ def test_an_interrupt_while_a_trial_is_being_given_away_stops_it() -> None:
 
 
 def test_a_trial_whose_workers_died_tells_nothing_and_ends_nothing() -> None:
-    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
         if request.key == 4:
             raise Lost("four workers died while they ran it")
         return trial(request, broke_at(7)(request.key))
 
     lab = Lab(9, broke_at(7), run_trial=run_trial, expectation=Expectation(good=0, bad=8))
 
-    assert lab.search() == Found(low=6, high=7)
+    assert lab.search() == Boundary(low=6, high=7)
     assert 4 not in lab.engine.observed
-    sign = lab.engine.broken[4].signature
+    sign = lab.engine.errors[4].signature
     assert sign is not None
     assert "four workers died" in sign.shown
 
@@ -641,7 +641,7 @@ def test_before_anything_was_built_sdists_are_taken_to_last_longer_and_what_is_t
 
 
 def test_candidates_are_expected_to_take_what_others_like_them_took() -> None:
-    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
         return timed(request, build_s=30.0 if request.key == 8 else 2.0, run_s=4.0)
 
     lab = Lab(9, broke_at(7), needs_build={4, 8}, run_trial=run_trial)

@@ -10,8 +10,8 @@ from support.builders import failed, untestable
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured, steps
 
 from bisect_asgi.core import codec, events
-from bisect_asgi.core.events import AnswerKind
-from bisect_asgi.core.metrics.criteria import RATIO, Rules
+from bisect_asgi.core.events import ResultKind
+from bisect_asgi.core.metrics.criteria import RATIO, Criteria
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.plan.plan import Budget
 from bisect_asgi.core.records import replace
@@ -55,7 +55,7 @@ def test_every_step_is_found_with_its_size(
 
         finished = made_up.bisect(all_changes=True, **by_metric())
 
-        assert finished.kind is AnswerKind.FOUND
+        assert finished.kind is ResultKind.FOUND
         exact += made_up.changes == changes
         # The newest one is the boundary.
         assert made_up.boundary == made_up.changes[-1]
@@ -121,7 +121,7 @@ def test_a_creep_is_called_a_creep(share: float, sign: str) -> None:
 
         finished = made_up.bisect(all_changes=True, **by_metric())
 
-        assert finished.kind is AnswerKind.INCONCLUSIVE
+        assert finished.kind is ResultKind.INCONCLUSIVE
         assert finished.message.startswith(f"`size` creeps by {sign}")
         assert ("by -" in finished.message) == (share < 0)
         assert "from 1 to 30" in finished.message
@@ -155,7 +155,7 @@ def test_a_constant_metric_has_no_change() -> None:
 
         finished = made_up.bisect(all_changes=True, **by_metric())
 
-        assert finished.kind is AnswerKind.NOT_REPRODUCED
+        assert finished.kind is ResultKind.NOT_REPRODUCED
         assert finished.message.startswith("`size` is 9")  # 95.4 MiB, give or take
         assert "on every release of app that was measured" in finished.message
 
@@ -165,7 +165,7 @@ def test_a_metric_that_is_level_where_it_was_measured_is_told_with_how_many_coul
 
     finished = made_up.bisect(all_changes=True, **by_metric())
 
-    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    assert finished.kind is ResultKind.NOT_REPRODUCED
     assert finished.message.endswith("stands out of the noise; 21 others could not be measured")
 
 
@@ -178,7 +178,7 @@ def test_releases_that_cannot_be_measured_are_a_gap_in_a_step() -> None:
     finished = made_up.bisect(all_changes=True, **by_metric())
 
     assert made_up.boundary == (13, 16)
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert [made_up.listed[key] for key in finished.skipped] == ["14", "15"]
 
 
@@ -208,7 +208,7 @@ def test_with_a_limit_only_what_crosses_it_is_a_change_and_levels_are_told_besid
 
     finished = made_up.bisect(all_changes=True, **fields)
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert made_up.changes == [(11, 12), (19, 20), (24, 25)]
     assert [level.first + 1 for level in levels_of(made_up).levels if level.value < 1.2 * BASE] == [1, 20]
     bad = [int(row.version) for row in made_up.report.rows if row.verdict == "bad"]
@@ -245,7 +245,7 @@ def test_nothing_that_can_be_measured_has_no_levels(fields: dict[str, object]) -
 
     finished = made_up.bisect(all_changes=True, **fields, **by_metric())
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert finished.message.endswith("cannot be measured: the requirements conflict")
     assert not any(isinstance(event, events.LevelsFound) for event in made_up.events)
 
@@ -255,7 +255,7 @@ def test_with_a_limit_nothing_that_can_be_measured_is_told_too() -> None:
 
     finished = made_up.bisect(all_changes=True, **by_limit(above=1.0, unit="B"))
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
 
 
 # Releases that crash, while all of them are held against a limit.
@@ -294,7 +294,7 @@ def test_releases_that_crash_say_nothing_of_the_metric(
 
     assert made_up.changes == [boundary]
     gap = {str(number) for number in crashing if boundary[0] < number < boundary[1]}
-    assert finished.kind is (AnswerKind.INCONCLUSIVE if gap else AnswerKind.FOUND)
+    assert finished.kind is (ResultKind.INCONCLUSIVE if gap else ResultKind.FOUND)
     assert {made_up.listed[key] for key in finished.skipped} == gap
     verdicts = {int(row.version): row.verdict for row in made_up.report.rows}
     assert {verdicts[number] for number in crashing} == {"skip"}
@@ -325,7 +325,7 @@ def test_a_crash_where_all_others_are_within_the_limit_is_no_crossing() -> None:
 
     finished = made_up.bisect(all_changes=True, shortest=1, **by_limit(above=5.0, unit="B"))
 
-    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    assert finished.kind is ResultKind.NOT_REPRODUCED
     assert "`size` is within its limit on every release of app that was tested" in finished.message
     assert finished.message.endswith(" (above 5 B is bad); 1 other could not be tested")
 
@@ -337,10 +337,10 @@ def test_whoever_wants_any_failure_counted_has_a_crash_counted(is_any: bool) -> 
 
     made_up = NoisyWorld(size=12, shows=shows)
     fields = by_limit(above=5.0, unit="B")
-    rules = fields["rules"]
-    assert isinstance(rules, Rules)
+    criteria = fields["criteria"]
+    assert isinstance(criteria, Criteria)
 
-    made_up.bisect(**{**fields, "rules": replace(rules, any_failure=is_any)})
+    made_up.bisect(**{**fields, "criteria": replace(criteria, any_failure=is_any)})
 
     assert made_up.boundary == ((8, 9) if is_any else None)
 
@@ -368,7 +368,7 @@ def test_a_creep_is_told_in_the_metrics_units_also_from_nothing(
 
     finished = made_up.bisect(all_changes=True, shortest=1, **by_metric())
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert finished.message.startswith(f"`size` creeps by {shown} from 1 to 20, ")
     assert levels_of(made_up).creep == pytest.approx(19 * each)
     assert made_up.report.creep == levels_of(made_up).creep

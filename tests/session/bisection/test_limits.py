@@ -11,7 +11,7 @@ from support.builders import broken, failed, passed, untestable
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured, steps
 
 from bisect_asgi.core import events
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.signature import complaint
 from bisect_asgi.core.metrics.comparison import LOOKS
 from bisect_asgi.core.metrics.criteria import RATIO
@@ -124,7 +124,7 @@ def test_a_share_that_the_bad_end_does_not_reach_is_not_reproduced() -> None:
 
     finished = made_up.bisect(**by_metric(above=0.9))
 
-    assert finished.kind is AnswerKind.NOT_REPRODUCED
+    assert finished.kind is ResultKind.NOT_REPRODUCED
     assert "the bad end passes" in finished.message
 
 
@@ -157,7 +157,7 @@ def test_the_named_ends_say_which_side_is_good(named: dict[str, object], is_bad:
 
     finished = made_up.bisect(**named, **by_metric())
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert made_up.boundary == (22, 23)
     row = made_up.report.row("23")
     assert row
@@ -186,7 +186,7 @@ def test_ends_that_do_not_come_apart_are_no_answer_and_both_are_told() -> None:
 
     finished = made_up.bisect(budget=Budget(runs=100), **by_metric())
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert finished.message.startswith("cannot tell these ends apart: `size` is ")
     sampled = made_up.sampled
     for label, own in (("1", sampled.old), ("40", sampled.new)):
@@ -214,7 +214,7 @@ def test_a_difference_that_is_clear_and_too_small_does_not_count() -> None:
     told = small.bisect(budget=Budget(runs=50), **by_metric(effect=0.05))
     counts.bisect(budget=Budget(runs=50), **by_metric(effect=0.01))
 
-    assert told.kind is AnswerKind.INCONCLUSIVE
+    assert told.kind is ResultKind.INCONCLUSIVE
     assert "smallest that counts 5 %" in told.message
     assert counts.boundary == (22, 23)
 
@@ -225,7 +225,7 @@ def test_constant_metrics_are_rarely_taken_for_a_step() -> None:
 
     kinds = [w.bisect(budget=Budget(runs=60), **by_metric(effect=0.0)).kind for w in worlds]
 
-    assert kinds.count(AnswerKind.INCONCLUSIVE) >= 38
+    assert kinds.count(ResultKind.INCONCLUSIVE) >= 38
 
 
 # Ends that cannot be measured.
@@ -261,7 +261,7 @@ def test_a_named_end_that_cannot_be_measured_is_told(shown: Observation, why: st
 
     finished = made_up.bisect(good="1", bad="40", **by_metric())
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert finished.message.startswith(f"{places[end]} cannot be measured: ")
     assert why in finished.message
     assert finished.hint
@@ -282,7 +282,7 @@ def test_a_metric_that_no_run_reports_is_a_question_that_cannot_be_asked(
 
     finished = made_up.bisect(**fields, **by_metric())
 
-    assert finished.kind is AnswerKind.NOT_ASKED
+    assert finished.kind is ResultKind.NOT_ASKED
     assert "no metric `size`" in finished.message
     assert finished.hint
     assert finished.hint.startswith(told)
@@ -295,7 +295,7 @@ def test_a_metric_that_cannot_be_read_is_not_told_as_one_that_is_not_there() -> 
 
     finished = made_up.bisect(**by_metric())
 
-    assert finished.kind is AnswerKind.NOT_ASKED
+    assert finished.kind is ResultKind.NOT_ASKED
     assert finished.message == f"the probe reports no metric `size` on 1: {sign.shown}"
 
 
@@ -323,13 +323,13 @@ def test_an_end_that_passes_without_the_metric_is_passed_over_unless_it_is_named
     unnamed, named = (NoisyWorld(size=40, shows=shows) for _ in range(2))
     if {1, 40} <= without:
         # Both ends: nothing says that the metric is reported anywhere.
-        assert unnamed.bisect(**by_metric()).kind is AnswerKind.NOT_ASKED
+        assert unnamed.bisect(**by_metric()).kind is ResultKind.NOT_ASKED
     else:
         unnamed.bisect(**by_metric())
         assert unnamed.boundary == (22, 23)
 
     finished = named.bisect(good="1", bad="40", **by_metric())
-    assert finished.kind is AnswerKind.NOT_ASKED
+    assert finished.kind is ResultKind.NOT_ASKED
     assert finished.message == f"the probe reports no metric `size` on {min(without)}"
 
 
@@ -341,7 +341,7 @@ def test_an_end_that_could_not_be_asked_is_not_measured() -> None:
 
     finished = made_up.bisect(good="1", bad="40", **by_metric())
 
-    assert finished.kind in (AnswerKind.INCONCLUSIVE, AnswerKind.UNAVAILABLE)
+    assert finished.kind in (ResultKind.INCONCLUSIVE, ResultKind.UNAVAILABLE)
     assert "no space left on device" in finished.message
 
 
@@ -370,7 +370,7 @@ def test_times_are_ratios_to_the_good_ends_measured_next_to_them() -> None:
     assert made_up.listed[sampled.reference or 0] == "40"
     assert median(sampled.new) == pytest.approx(1.0, abs=0.1)
     assert median(sampled.old) == pytest.approx(0.5, abs=0.1)
-    asked = [request.measuring.reference for request in made_up.requests if request.measuring]
+    asked = [request.sampling.reference for request in made_up.requests if request.sampling]
     assert {reference.requirements for reference in asked if reference} == {("app==40",)}
 
 
@@ -383,7 +383,7 @@ def test_wall_is_a_time_and_memory_is_none() -> None:
 
     assert slow.boundary == large.boundary == (22, 23)
     assert (slow.sampled.unit, large.sampled.unit) == (RATIO, "B")
-    assert all(r.measuring and r.measuring.reference is None for r in large.requests)
+    assert all(r.sampling and r.sampling.reference is None for r in large.requests)
 
 
 def test_warm_ups_are_no_samples() -> None:
@@ -406,7 +406,7 @@ def test_samples_without_a_reference_are_not_mixed_with_those_that_have_one() ->
 
     made_up.bisect(**by_metric("took"))
 
-    (place,) = (n for n, event in enumerate(made_up.events) if isinstance(event, events.AskedAnew))
+    (place,) = (n for n, event in enumerate(made_up.events) if isinstance(event, events.ObservationsReset))
     later = [e.trial for e in made_up.events[place:] if isinstance(e, events.TrialFinished)]
     runs = [run for trial in later for run in trial.observations if not run.is_warm_up]
     assert all(run.beside for run in runs)
@@ -450,7 +450,7 @@ def test_a_run_without_the_metric_says_nothing_of_a_limit() -> None:
 def test_a_limit_that_both_ends_cross_has_no_boundary() -> None:
     made_up = NoisyWorld(size=40, shows=step_of(10))
 
-    assert made_up.bisect(**by_limit(above=1.0, unit="B")).kind is AnswerKind.NOT_REPRODUCED
+    assert made_up.bisect(**by_limit(above=1.0, unit="B")).kind is ResultKind.NOT_REPRODUCED
 
 
 def test_three_jobs_find_the_same() -> None:
@@ -501,7 +501,7 @@ def test_a_share_of_nothing_is_no_limit_and_is_said_to_be_none(
 
     finished = made_up.bisect(**share)
 
-    assert finished.kind is AnswerKind.NOT_ASKED
+    assert finished.kind is ResultKind.NOT_ASKED
     assert finished.message == f"`took` is {shown} at the good end: a share of that is no limit"
     assert finished.hint
     assert (made_up.sampled.above, made_up.sampled.below) == (None, None)
@@ -533,7 +533,7 @@ def test_times_that_are_not_above_nothing_are_compared_as_they_are(
     assert (sampled.unit, sampled.reference) == ("s", None)
     assert sampled.above is not None
     assert min(old, new) < sampled.above < max(old, new)
-    assert all(r.measuring is None or r.measuring.reference is None for r in made_up.requests)
+    assert all(r.sampling is None or r.sampling.reference is None for r in made_up.requests)
 
 
 @pytest.mark.parametrize("named", [{}, {"good": "1", "bad": "10"}], ids=["unnamed", "named"])
@@ -556,7 +556,7 @@ def test_ends_that_do_not_report_a_metric_with_the_same_unit_are_not_compared(
 
     finished = made_up.bisect(**named, **by_metric())
 
-    assert finished.kind is AnswerKind.NOT_ASKED
+    assert finished.kind is ResultKind.NOT_ASKED
     assert finished.message == f"the ends report `size` {told}"
     assert finished.hint
     assert made_up.runs == 2
@@ -579,7 +579,7 @@ def test_equal_medians_are_no_step_however_small_a_step_may_be(seed: int) -> Non
     sampled = made_up.sampled
     if median(sampled.old) != median(sampled.new):
         return
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert (sampled.above, sampled.below) == (None, None)
     assert sampled.p < 0.01
     assert finished.message.startswith("these ends differ by less than counts: ")
@@ -591,7 +591,7 @@ def test_a_difference_that_will_never_count_is_not_sampled_on(effect: float) -> 
 
     finished = made_up.bisect(**by_metric(effect=effect))
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert finished.message.startswith("these ends differ by less than counts: `size` is ")
     assert "--budget" not in (finished.hint or "")
     assert max(made_up.made.values()) <= LOOKS[4] < LOOKS[-1] / 4
@@ -618,7 +618,7 @@ def test_a_difference_from_nothing_is_told_in_the_metrics_unit() -> None:
 
         finished = made_up.bisect(budget=Budget(runs=10), **by_metric())
 
-        assert finished.kind is AnswerKind.INCONCLUSIVE
+        assert finished.kind is ResultKind.INCONCLUSIVE
         assert "inf" not in finished.message
         if median(made_up.sampled.new) == 1:
             told += 1

@@ -8,31 +8,31 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from support.builders import InlineExecutor, a_plan, failed, passed, probe, usable, world
+from support.builders import InlineExecutor, a_plan, failed, passed, probe, target, world
 
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable
 from bisect_asgi.core.judge.judge import Expectation
-from bisect_asgi.core.metrics.criteria import Rules
+from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import (
     Candidate,
     EnvironmentSpec,
-    Measuring,
     Observation,
+    SamplingMode,
     Step,
     Trial,
     TrialRequest,
     Verdict,
 )
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.search import Bisection, Found
-from bisect_asgi.session.axes.base import Setting
-from bisect_asgi.session.bisection.engine import Engine, Question
-from bisect_asgi.session.bisection.prebuild import Preparing, idle_places, trials_abreast, waiting_share
+from bisect_asgi.core.search import Bisection, Boundary
+from bisect_asgi.session.axes.base import SearchSpace
+from bisect_asgi.session.bisection.engine import Engine, SearchSpec
+from bisect_asgi.session.bisection.prebuild import Prebuilder, idle_places, trials_abreast, waiting_share
 from bisect_asgi.session.bisection.search import open_engine
 
-SPEC = EnvironmentSpec(interpreter=usable().interpreter, requirements=("demo",))
+SPEC = EnvironmentSpec(interpreter=target().interpreter, requirements=("demo",))
 STEPS = {Step.LINK: 0.5}
 QUICK = replace(passed(), cpu_s=0.25)
 
@@ -57,7 +57,7 @@ def told() -> Told:
 
 
 def test_what_is_built_ahead_is_told_with_what_it_took(told: Told) -> None:
-    preparing = Preparing(lambda *_: STEPS, InlineExecutor(), emit=told.append, clock=told.clock)
+    preparing = Prebuilder(lambda *_: STEPS, InlineExecutor(), emit=told.append, clock=told.clock)
 
     preparing.start([request(3)])
     preparing.settle(lambda _: True)
@@ -72,10 +72,10 @@ def test_what_is_built_ahead_is_told_with_what_it_took(told: Told) -> None:
 
 @pytest.mark.parametrize("error", [Unavailable("no index"), Cancelled()])
 def test_what_fails_is_left_to_its_trial(told: Told, error: Exception) -> None:
-    def fail(request: TrialRequest, lifeline: Lifeline) -> dict[Step, float]:
+    def fail(request: TrialRequest, token: CancelToken) -> dict[Step, float]:
         raise error
 
-    preparing = Preparing(fail, InlineExecutor(), emit=told.append, clock=told.clock)
+    preparing = Prebuilder(fail, InlineExecutor(), emit=told.append, clock=told.clock)
     preparing.start([request(3)])
     preparing.settle(lambda _: True)
 
@@ -93,15 +93,15 @@ def test_what_is_not_wanted_any_more_is_stopped_and_may_be_wanted_again(told: To
     with hanging() as (pool, cancelled):
         running = threading.Event()
 
-        def hang(request: TrialRequest, lifeline: Lifeline) -> dict[Step, float]:
+        def hang(request: TrialRequest, token: CancelToken) -> dict[Step, float]:
             stopped = threading.Event()
-            with lifeline.holding(stopped.set):
+            with token.on_cancel(stopped.set):
                 running.set()
                 assert stopped.wait(30)
             cancelled.append(request.key)
             raise Cancelled
 
-        preparing = Preparing(hang, pool, emit=told.append, clock=told.clock)
+        preparing = Prebuilder(hang, pool, emit=told.append, clock=told.clock)
         preparing.start([request(3)])
         assert running.wait(30)
         preparing.settle(lambda key: key == 3)
@@ -185,13 +185,13 @@ class Lab:
         self.order: list[tuple[str, int]] = []
         self.in_flight = self.most_in_flight = 0
         self.events = Told()
-        question = Question(
+        question = SearchSpec(
             candidates=tuple(Candidate(label=str(key), spec=SPEC) for key in range(size)),
             probe=probe(),
             expectation=Expectation(good=0, bad=size - 1),
-            rules=Rules(),
+            criteria=Criteria(),
         )
-        preparing = Preparing(
+        preparing = Prebuilder(
             self.prepare, InlineExecutor(), emit=self.events.append, clock=self.events.clock
         )
         self.engine = Engine(
@@ -211,11 +211,11 @@ class Lab:
         if isinstance(event, (events.TrialFinished, events.TrialCancelled)):
             self.in_flight -= 1
 
-    def prepare(self, request: TrialRequest, lifeline: Lifeline) -> dict[Step, float]:
+    def prepare(self, request: TrialRequest, token: CancelToken) -> dict[Step, float]:
         self.order.append(("prepared", request.key))
         return STEPS
 
-    def run_trial(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(self, request: TrialRequest, token: CancelToken) -> Trial:
         self.order.append(("run", request.key))
         run = replace(failed() if request.key >= self.first_bad else passed(), cpu_s=self.cpu_s)
         return Trial(key=request.key, label=request.label, observations=(run,), steps=self.steps)
@@ -236,7 +236,7 @@ class Lab:
 def test_where_trials_wait_what_may_come_is_built_ahead_and_more_run_side_by_side() -> None:
     lab = Lab(100, 61, {Step.RUN: 5.0}, cpu_s=0.1)
 
-    assert lab.search() == Found(low=60, high=61)
+    assert lab.search() == Boundary(low=60, high=61)
     assert lab.most_in_flight == 4
     # Here all in flight come back at once, so that what was foreseen for each alone helps only at the end.
     foreseen = {key for key in lab.run() if ("prepared", key) in lab.order[: lab.order.index(("run", key))]}
@@ -246,7 +246,7 @@ def test_where_trials_wait_what_may_come_is_built_ahead_and_more_run_side_by_sid
 def test_where_trials_compute_nothing_is_built_ahead_once_that_is_known() -> None:
     lab = Lab(100, 61, {Step.RUN: 5.0}, cpu_s=5.0)
 
-    assert lab.search() == Found(low=60, high=61)
+    assert lab.search() == Boundary(low=60, high=61)
     assert lab.most_in_flight == 2
     first_known = min(place for place, (what, _) in enumerate(lab.order) if what == "run") + 2
     assert not [key for what, key in lab.order[first_known + 2 :] if what == "prepared"]
@@ -260,26 +260,26 @@ def test_what_is_known_already_is_not_built_ahead() -> None:
     assert len([key for what, key in lab.order if what == "prepared"]) == len(lab.prepared())
 
 
-@pytest.mark.parametrize("measuring", [None, Measuring()], ids=["passes-or-fails", "measured"])
-def test_samples_have_the_machine_to_themselves(measuring: Measuring | None) -> None:
+@pytest.mark.parametrize("sampling", [None, SamplingMode()], ids=["passes-or-fails", "measured"])
+def test_samples_have_the_machine_to_themselves(measuring: SamplingMode | None) -> None:
     begun: list[int] = []
 
-    def prepare(request: TrialRequest, lifeline: Lifeline) -> dict[Step, float]:
+    def prepare(request: TrialRequest, token: CancelToken) -> dict[Step, float]:
         begun.append(request.key)
         return {}
 
-    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
         run = replace(failed() if request.key >= 7 else passed(), cpu_s=0.01)
         return Trial(key=request.key, label=request.label, observations=(run,), steps={Step.RUN: 5.0})
 
-    plan = replace(a_plan(), measuring=measuring, most_jobs=8)
-    setting = Setting(
+    plan = replace(a_plan(), sampling=measuring, most_jobs=8)
+    space = SearchSpace(
         choice=None,
         candidates=tuple(Candidate(label=str(key), spec=SPEC) for key in range(9)),
         expectation=Expectation(good=0, bad=8),
     )
     there = world(run_trial=run_trial, prepare=prepare, builders=InlineExecutor())
-    engine = open_engine(plan, setting, there, lambda _: None)
+    engine = open_engine(plan, space, there, lambda _: None)
 
     engine.search(lambda verdicts: Bisection.replay(9, verdicts), looks_ahead=True)
 

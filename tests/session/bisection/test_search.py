@@ -19,7 +19,7 @@ STEADY = steps({1: 1.0, 12: 2.0}, noise=0.03, unit="s", name="took")
 
 def with_load(cores: float | None) -> Shows:
     """The same with so many cores in others' use."""
-    return lambda number, random: replace(STEADY(number, random), busy=cores)
+    return lambda number, random: replace(STEADY(number, random), other_load=cores)
 
 
 def test_a_quiet_machine_is_not_warned_of() -> None:
@@ -44,7 +44,7 @@ def test_a_busy_machine_is_told() -> None:
 
 def test_what_does_not_depend_on_the_machine_is_measured_on_a_busy_one_too() -> None:
     def shows(number: int, _: Random) -> Observation:
-        return replace(measured(1e8 if number < 9 else 3e8), busy=CORES * 0.9)
+        return replace(measured(1e8 if number < 9 else 3e8), other_load=CORES * 0.9)
 
     made_up = NoisyWorld(size=20, shows=shows)
 
@@ -104,7 +104,7 @@ def test_samples_that_grow_from_run_to_run_are_told() -> None:
 
 def test_without_a_metric_nothing_is_told() -> None:
     def shows(number: int, random: Random) -> Observation:
-        return replace(passed(), busy=float(CORES), wall_s=random.random())
+        return replace(passed(), other_load=float(CORES), wall_s=random.random())
 
     made_up = NoisyWorld(size=20, shows=shows)
 
@@ -115,7 +115,7 @@ def test_without_a_metric_nothing_is_told() -> None:
 
 def test_samples_of_a_given_limit_are_looked_at_too() -> None:
     def shows(number: int, _: Random) -> Observation:
-        return replace(measured(1.0 if number < 9 else 3.0, unit="s"), busy=CORES * 0.9)
+        return replace(measured(1.0 if number < 9 else 3.0, unit="s"), other_load=CORES * 0.9)
 
     made_up = NoisyWorld(size=20, shows=shows)
 

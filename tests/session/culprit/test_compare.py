@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.builders import failed, usable, world
+from support.builders import failed, target, world
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
 
 from bisect_asgi.backend.release_contents import read_file
 from bisect_asgi.backend.repository import Repository, remote_tags
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, BuildFailed, Unavailable, Unresolvable, UsageError
 from bisect_asgi.core.events import Compared
 from bisect_asgi.core.model import Distribution, Interpreter, Move, Observation
@@ -21,7 +21,7 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import Contents, LinkKind, Metadata
 from bisect_asgi.session.culprit.compare import compare_releases
 
-PYTHON = usable("3.8.18").interpreter
+PYTHON = target("3.8.18").interpreter
 MOVE = Move(name="demo", old="1.0", new="1.2")
 PLACE = "https://git.example.org/team/demo"
 LINKS = (("Home", "https://example.org"), ("Source", f"{PLACE}/-/tree/main"))
@@ -91,7 +91,7 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalRepository:
 
 
 def opened(local: LocalRepository) -> Repository:
-    return Repository.open(str(local.folder), local.folder.parent / "cache", Lifeline())
+    return Repository.open(str(local.folder), local.folder.parent / "cache", CancelToken())
 
 
 # --- What differs
@@ -393,7 +393,7 @@ def test_the_tags_of_an_address_are_asked_for_without_cloning(local: LocalReposi
     local.git("tag", "--annotate", "--message", "a note", "v2.0-annotated")
     local.git("branch", "v3.0")
 
-    assert sorted(remote_tags(local.folder.as_uri(), Lifeline())) == sorted(TAGS)
+    assert sorted(remote_tags(local.folder.as_uri(), CancelToken())) == sorted(TAGS)
     assert [path.name for path in local.folder.parent.iterdir()] == ["work"]
 
 
@@ -412,6 +412,6 @@ def test_an_address_that_gives_no_tags_is_named_and_runs_nothing(
     where = make(tmp_path)
 
     with pytest.raises(error, match=re.escape(where)):
-        remote_tags(where, Lifeline())
+        remote_tags(where, CancelToken())
 
     assert list(tmp_path.iterdir()) == []

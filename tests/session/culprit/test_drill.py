@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.builders import a_plan, failed, index, passed, release, usable, world
+from support.builders import a_plan, failed, index, passed, release, target, world
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
 
 from bisect_asgi.backend.release_contents import read_file
@@ -17,10 +17,10 @@ from bisect_asgi.backend.repository import Repository
 from bisect_asgi.cli import run
 from bisect_asgi.cli.app import app
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import ExitCode, Unavailable, UsageError
-from bisect_asgi.core.events import AnswerKind, Compared
-from bisect_asgi.core.metrics.criteria import Limit, Rules
+from bisect_asgi.core.events import Compared, ResultKind
+from bisect_asgi.core.metrics.criteria import Criteria, Limit
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     Distribution,
@@ -36,9 +36,9 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import Contents, Metadata
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.session.bisection.stages import Stages, started
-from bisect_asgi.session.culprit.drill import Carrier, command, drill_plan, go_into
+from bisect_asgi.session.culprit.drill import DrillTarget, command, drill_plan, go_into
 
-PYTHON = usable("3.8.18").interpreter
+PYTHON = target("3.8.18").interpreter
 PLACE = "https://git.example.org/team/engine"
 
 
@@ -50,8 +50,8 @@ def carrier(
     new_is: Outcome = Outcome.FAILED,
     held: tuple[str, ...] = (),
     interpreter: Interpreter = PYTHON,
-) -> Carrier:
-    return Carrier(
+) -> DrillTarget:
+    return DrillTarget(
         move=Move(name=name, old=old, new=new),
         new_is=new_is,
         interpreter=interpreter,
@@ -80,7 +80,7 @@ def test_the_search_is_for_commits_of_what_carries_the_change_on_the_same_interp
     assert (plan.project, plan.extras, plan.over) == ("engine", (), COMMITS)
     assert (plan.repository, plan.python) == ("here", PYTHON.path)
     assert plan.held == ("app==1.0", "uvicorn==1.0")
-    assert (plan.probe, plan.rules, plan.policy) == (told.probe, told.rules, told.policy)
+    assert (plan.probe, plan.criteria, plan.policy) == (told.probe, told.criteria, told.policy)
 
 
 def test_the_extras_are_those_of_the_package_itself() -> None:
@@ -139,7 +139,7 @@ SAME = (
     "repository",
     "good",
     "bad",
-    "rules",
+    "criteria",
     "policy",
     "overrides",
     "first_parent",
@@ -152,10 +152,12 @@ SAME = (
         pytest.param({}, id="plain"),
         pytest.param({"overrides": ("dep<2",)}, id="overrides"),
         pytest.param({"policy": DependencyPolicy(kind=PolicyKind.LATEST)}, id="latest"),
-        pytest.param({"rules": Rules(limit=Limit(metric="growth", above=8e6))}, id="metric"),
-        pytest.param({"rules": Rules(limit=Limit(metric="growth", above=10 * 2**20 + 1))}, id="many-digits"),
-        pytest.param({"rules": Rules(any_failure=True)}, id="any-failure"),
-        pytest.param({"rules": Rules(match="it's (gone|lost)")}, id="match"),
+        pytest.param({"criteria": Criteria(limit=Limit(metric="growth", above=8e6))}, id="metric"),
+        pytest.param(
+            {"criteria": Criteria(limit=Limit(metric="growth", above=10 * 2**20 + 1))}, id="many-digits"
+        ),
+        pytest.param({"criteria": Criteria(any_failure=True)}, id="any-failure"),
+        pytest.param({"criteria": Criteria(match="it's (gone|lost)")}, id="match"),
         pytest.param({"first_parent": False}, id="every-commit"),
     ],
 )
@@ -234,7 +236,7 @@ class Mine:
         self.opened: list[str] = []
         self.requests: list[TrialRequest] = []
 
-    def run_trial(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(self, request: TrialRequest, token: CancelToken) -> Trial:
         self.requests.append(request)
         commit = request.spec.commit
         assert commit is not None
@@ -247,9 +249,9 @@ class Mine:
 
     def repository(self, where: str) -> Repository:
         self.opened.append(where)
-        return Repository.open(str(self.local.folder), self.folder / "cache", Lifeline())
+        return Repository.open(str(self.local.folder), self.folder / "cache", CancelToken())
 
-    def go_into(self, told: Carrier, **fields: Any) -> list[events.Event]:
+    def go_into(self, told: DrillTarget, **fields: Any) -> list[events.Event]:
         """What is told of it, beside the run's own beginning."""
         plan = a_plan(probe_path="leak.py", **fields)
         there = world(
@@ -257,7 +259,7 @@ class Mine:
                 release(version, uploaded="2021-01-01", project=name)
                 for name, version in (("engine", "2.0"), ("engine", "3.0"), ("app", "1.0"))
             ),
-            interpreter=lambda wish: usable("3.8.18", path=wish),
+            interpreter=lambda wish: target("3.8.18", path=wish),
             repository=self.repository,
             run_trial=self.run_trial,
             contents=made_up,
@@ -311,9 +313,9 @@ def test_the_drill_finds_the_commit_in_the_repository_that_the_project_links_to(
 
     assert isinstance(compared, Compared)
     assert set(mine.opened) == {PLACE}
-    assert {type(event) for event in rest} == {events.Staged}
+    assert {type(event) for event in rest} == {events.StageEvent}
     (stage,) = mine.stages
-    assert stage.kind is AnswerKind.FOUND
+    assert stage.kind is ResultKind.FOUND
     assert str(stage.last).endswith(" three")
     assert str(stage.first).endswith(" fault")
     assert (stage.plan.over, stage.plan.subject, stage.plan.noun) == (COMMITS, "engine", "commit")
@@ -336,7 +338,7 @@ def test_a_named_repository_of_another_project_is_not_taken_for_this_ones(mine: 
 
     assert isinstance(compared, Compared)
     assert "--repo 'PATH|URL'" in compared.drill
-    assert isinstance(noted, events.Noted)
+    assert isinstance(noted, events.Note)
     assert noted.text.startswith("other links to no repository that is known")
     assert mine.requests == []
 
@@ -362,7 +364,7 @@ def test_a_fix_is_drilled_into_as_well(mine: Mine) -> None:
     mine.go_into(told, drill=True)
 
     (stage,) = mine.stages
-    assert (stage.kind, stage.plan.good, stage.plan.bad) == (AnswerKind.FOUND, "0.9", "1.0")
+    assert (stage.kind, stage.plan.good, stage.plan.bad) == (ResultKind.FOUND, "0.9", "1.0")
     assert str(stage.first).endswith(" fault")
 
 
@@ -380,7 +382,7 @@ def test_what_came_or_went_has_no_commits_to_go_between(
 def test_without_a_known_repository_the_drill_says_how_to_name_one(mine: Mine) -> None:
     compared, noted = mine.go_into(carrier(name="other"), drill=True)
 
-    assert noted == events.Noted(text="other links to no repository that is known: name it by `--repo`")
+    assert noted == events.Note(text="other links to no repository that is known: name it by `--repo`")
     assert isinstance(compared, Compared)
     assert "--repo 'PATH|URL'" in compared.drill
 
@@ -389,7 +391,7 @@ def test_a_release_without_a_tag_ends_the_drill_and_not_the_run(mine: Mine) -> N
     mine.go_into(carrier("2.0", "2.5"), drill=True)
 
     (stage,) = mine.stages
-    assert stage.kind is AnswerKind.NOT_ASKED
+    assert stage.kind is ResultKind.NOT_ASKED
     assert "no tag for engine 2.5 (`--bad`)" in stage.headline
     assert stage.hint
 
@@ -403,7 +405,7 @@ def test_a_repository_that_does_not_answer_ends_the_drill_and_not_the_run(mine: 
     mine.go_into(carrier(), drill=True)
 
     (stage,) = mine.stages
-    assert (stage.kind, stage.headline) == (AnswerKind.UNAVAILABLE, f"`{PLACE}` does not answer")
+    assert (stage.kind, stage.headline) == (ResultKind.UNAVAILABLE, f"`{PLACE}` does not answer")
 
 
 def test_a_named_repository_that_is_none_is_an_error(mine: Mine) -> None:
@@ -448,5 +450,5 @@ def test_what_cannot_be_compared_can_be_drilled_into(mine: Mine, monkeypatch: py
 
     assert isinstance(compared, Compared)
     assert compared.problem == "the index did not answer"
-    assert mine.stages[0].kind is AnswerKind.FOUND
+    assert mine.stages[0].kind is ResultKind.FOUND
     assert replace(compared, problem="", drill="") == Compared(name="engine", old="2.0", new="3.0")

@@ -26,11 +26,18 @@ from support.builders import (
 )
 
 from bisect_asgi.core import codec, events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable, Unresolvable
-from bisect_asgi.core.events import AnswerKind, Explained
-from bisect_asgi.core.metrics.criteria import Aim, Rules
-from bisect_asgi.core.model import BuiltEnvironment, CulpritKind, Measuring, Observation, Trial, TrialRequest
+from bisect_asgi.core.events import Explained, ResultKind
+from bisect_asgi.core.metrics.criteria import Criteria, LimitSearch
+from bisect_asgi.core.model import (
+    BuiltEnvironment,
+    CulpritKind,
+    Observation,
+    SamplingMode,
+    Trial,
+    TrialRequest,
+)
 from bisect_asgi.core.plan.plan import LOCKS, Budget, LockText, Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.report import document as json_report
@@ -57,7 +64,7 @@ class Lab:
         self.events: list[events.Event] = []
         self.remembered: dict[str, Trial] = {}
 
-    def run_trial(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(self, request: TrialRequest, token: CancelToken) -> Trial:
         self.requests.append(request)
         if len(self.requests) > 300:
             raise TooManyTrials
@@ -69,7 +76,7 @@ class Lab:
         except Unresolvable:
             return Trial(key=request.key, label=request.label, observations=(untestable(),))
         installed = {each.name: each.version for each in distributions}
-        runs = range(request.already, request.already + request.runs)
+        runs = range(request.known_runs, request.known_runs + request.runs)
         return Trial(
             key=request.key,
             label=request.label,
@@ -177,14 +184,14 @@ def test_a_dependency_that_carries_the_change_is_named_with_the_release_of_it_th
 
     finished = lab.bisect(a_plan())
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     first, below = lab.explained
     assert (first.package, first.old, first.new) == ("app", "app 2", "app 3")
     assert first.kind is CulpritKind.DEPENDENCY
     assert sets(first) == [["engine 2 → 7"]]
-    along = lab.stage("engine")
-    assert [row.version for row in along.rows] == ["2", "3", "4", "5", "6", "7"]
-    assert (along.last, along.first) == ("4", "5")
+    pulled_in = lab.stage("engine")
+    assert [row.version for row in pulled_in.rows] == ["2", "3", "4", "5", "6", "7"]
+    assert (pulled_in.last, pulled_in.first) == ("4", "5")
     assert (below.package, below.old, below.new) == ("engine", "engine 4", "engine 5")
     assert (below.kind, sets(below)) == (CulpritKind.PACKAGE, [["engine 4 → 5"]])
     assert lab.report.headline == (
@@ -198,10 +205,10 @@ def test_everything_else_stays_while_a_dependencys_releases_are_searched() -> No
 
     lab.bisect(a_plan())
 
-    along = [row for row in lab.stage("engine").rows if row.distributions]
-    assert len(along) >= 3
-    others = [{d.name: d.version for d in row.distributions if d.name != "engine"} for row in along]
-    assert others == [{"app": "2", "tyres": "1"}] * len(along)
+    pulled_in = [row for row in lab.stage("engine").rows if row.distributions]
+    assert len(pulled_in) >= 3
+    others = [{d.name: d.version for d in row.distributions if d.name != "engine"} for row in pulled_in]
+    assert others == [{"app": "2", "tyres": "1"}] * len(pulled_in)
 
 
 def test_the_ends_of_a_dependencys_releases_are_not_run_again() -> None:
@@ -271,8 +278,8 @@ def test_what_a_release_of_the_dependency_brought_is_found_below_it() -> None:
 
     lab.bisect(a_plan())
 
-    along = lab.stage("engine")
-    assert (along.last, along.first) == ("3", "4")
+    pulled_in = lab.stage("engine")
+    assert (pulled_in.last, pulled_in.first) == ("3", "4")
     below = lab.explained[-1]
     assert "seal 1 (added)" in map(str, below.moves)  # engine 4 has it, and neither side of app has
     assert (below.kind, sets(below)) == (CulpritKind.PACKAGE, [["engine 3 → 4"]])
@@ -306,9 +313,11 @@ def test_a_package_and_a_dependency_that_carry_it_only_together() -> None:
 
     first, below = lab.explained
     assert (first.kind, sets(first)) == (CulpritKind.TOGETHER, [["app 2 → 3", "engine 2 → 7"]])
-    along = lab.stage("engine")
-    assert (along.last, along.first) == ("4", "5")
-    assert {d.name: d.version for d in along.rows[2].distributions}["app"] == "3"  # it stays as it has to be
+    pulled_in = lab.stage("engine")
+    assert (pulled_in.last, pulled_in.first) == ("4", "5")
+    assert {d.name: d.version for d in pulled_in.rows[2].distributions}[
+        "app"
+    ] == "3"  # it stays as it has to be
     assert sets(below) == [["engine 4 → 5"]]
 
 
@@ -338,7 +347,7 @@ def test_a_fix_is_explained_as_a_regression_is() -> None:
 
     finished = lab.bisect(a_plan())
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     first, below = lab.explained
     assert (first.kind, sets(first)) == (CulpritKind.DEPENDENCY, [["engine 2 → 7"]])
     assert (below.old, below.new) == ("engine 4", "engine 5")
@@ -376,7 +385,7 @@ def test_what_runs_only_together_is_not_said_to_carry_the_change_by_itself() -> 
     finished = lab.bisect(a_plan())
 
     (only,) = lab.explained
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert only.kind is CulpritKind.UNCLEAR
     assert names(only) == {frozenset({"app", "engine"})}
     assert only.sets[0].doubtful == ("app", "engine")
@@ -407,7 +416,7 @@ def test_what_came_along_and_carries_nothing_is_said_to_be_needed() -> None:
 
     first = lab.explained[0]
     assert (first.kind, sets(first)) == (CulpritKind.DEPENDENCY, [["engine 1 → 2"]])
-    assert [str(move) for move in first.sets[0].along] == ["pump 1 (added)"]
+    assert [str(move) for move in first.sets[0].pulled_in] == ["pump 1 (added)"]
 
 
 @pytest.mark.parametrize("engine_runs_alone", [True, False], ids=["engine-runs-alone", "engine-needs-it"])
@@ -449,7 +458,7 @@ def test_the_upgrade_that_breaks_a_probe_is_found_between_two_locks() -> None:
 
     finished = lab.bisect(lock_plan(OLD, NEW))
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     first = lab.explained[0]
     assert (first.package, first.kind, sets(first)) == (None, CulpritKind.DEPENDENCY, [["beta 1 → 2"]])
     assert lab.report.headline.startswith("new is bad, because of beta 2")
@@ -506,23 +515,23 @@ def test_an_interrupt_while_it_is_explained_keeps_the_boundary(over: str) -> Non
 
     last = lab.events[-1]
     assert isinstance(last, events.RunFinished)
-    assert last.kind is AnswerKind.INTERRUPTED
+    assert last.kind is ResultKind.INTERRUPTED
     assert (lab.report.last, lab.report.first) == ("2", "3")
 
 
-def _failing_in(lab: Lab, over: str, error: BaseException) -> Callable[[TrialRequest, Lifeline], Trial]:
+def _failing_in(lab: Lab, over: str, error: BaseException) -> Callable[[TrialRequest, CancelToken], Trial]:
     """Trials that go wrong from the second one of the first search over that axis on."""
 
-    def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
         begun = [
             event.event.over
             for event in lab.events
-            if isinstance(event, events.Staged) and isinstance(event.event, events.RunStarted)
+            if isinstance(event, events.StageEvent) and isinstance(event.event, events.RunStarted)
         ]
         is_there = begun and begun[-1] == over
         if is_there and any(earlier.stage == request.stage for earlier in lab.requests):
             raise error
-        return lab.run_trial(request, lifeline)
+        return lab.run_trial(request, token)
 
     return run_trial
 
@@ -534,7 +543,7 @@ def test_a_world_that_goes_away_while_it_is_explained_leaves_the_boundary_and_th
         a_plan(), run_trial=_failing_in(lab, "mixes", Unavailable("the index does not answer"))
     )
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert (lab.report.last, lab.report.first) == ("2", "3")
     (only,) = lab.explained
     assert (only.kind, only.sets) == (CulpritKind.UNCLEAR, ())
@@ -549,11 +558,11 @@ def test_a_world_that_goes_away_further_down_leaves_what_was_shown_above() -> No
         a_plan(), run_trial=_failing_in(lab, "engine", Unavailable("the index does not answer"))
     )
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     (only,) = lab.explained
     assert (only.problem, sets(only)) == ("", [["engine 2 → 7"]])
     stage = lab.stage("engine")
-    assert (stage.kind, stage.headline) == (AnswerKind.UNAVAILABLE, "the index does not answer")
+    assert (stage.kind, stage.headline) == (ResultKind.UNAVAILABLE, "the index does not answer")
     assert "the index does not answer" in shown(lab.report)
     assert lab.report.headline == (
         "app 3 is the first bad release, because it requires engine >=6, which brings 7"
@@ -570,7 +579,7 @@ def test_mixes_that_are_on_neither_side_tell_nothing() -> None:
 
     finished = lab.bisect(a_plan())
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert (
         lab.explained[0].problem
         == "40 runs did not tell whether app 2 with the dependencies of app 3 is good or bad"
@@ -587,7 +596,7 @@ def test_a_mix_that_failed_once_by_chance_is_run_until_its_side_is_clear() -> No
 
     finished = lab.bisect(a_plan())
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert lab.explained[0].kind is CulpritKind.PACKAGE
     assert sets(lab.explained[0]) == [["app 2 → 3"]]
 
@@ -597,7 +606,7 @@ def test_without_the_wish_to_know_nothing_is_tried_and_nothing_told() -> None:
 
     finished = lab.bisect(a_plan(culprit=False))
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     assert lab.explained == []
     assert {request.stage for request in lab.requests} == {0}
     assert lab.report.stages == ()
@@ -609,7 +618,7 @@ def test_a_gap_of_untestable_releases_is_not_explained() -> None:
 
     finished = lab.bisect(a_plan())
 
-    assert finished.kind is AnswerKind.INCONCLUSIVE
+    assert finished.kind is ResultKind.INCONCLUSIVE
     assert lab.explained == []
 
 
@@ -627,7 +636,7 @@ def test_what_was_run_once_is_not_run_again() -> None:
     first.bisect(a_plan())
     seen: dict[str, int] = {}
     for request in first.requests:
-        seen[first.trial(request).environment.digest] = request.already + request.runs  # type: ignore[union-attr]
+        seen[first.trial(request).environment.digest] = request.known_runs + request.runs  # type: ignore[union-attr]
     again = Lab(GARAGE, fails_if({"engine": "5"}))
 
     def recall(request: TrialRequest) -> Trial | None:
@@ -671,7 +680,7 @@ def test_a_mix_of_which_nothing_was_learnt_is_not_said_to_be_untestable(first_br
 
     finished = lab.bisect(a_plan())
 
-    assert finished.kind is AnswerKind.FOUND
+    assert finished.kind is ResultKind.FOUND
     (only,) = lab.explained
     assert (only.kind, only.sets) == (CulpritKind.UNCLEAR, ())
     assert "no space left on device" in only.problem
@@ -720,11 +729,11 @@ class Balance(Lab):
 
     def trial(self, request: TrialRequest) -> Trial:
         trial = super().trial(request)
-        spec = request.measuring.reference if request.measuring else None
+        spec = request.sampling.reference if request.sampling else None
         if spec is None or trial.environment is None:
             return trial
         installed = {each.name: each.version for each in self.index.resolve(spec)}
-        place = request.already + len(self.requests) * 1000
+        place = request.known_runs + len(self.requests) * 1000
         beside = self.shows(installed, place).metrics
         return replace(trial, observations=tuple(replace(run, beside=beside) for run in trial.observations))
 
@@ -734,7 +743,9 @@ def test_what_carries_the_change_of_a_metric_is_found(unit: str) -> None:
     right = 0
     for seed in range(10):
         lab = Balance(GARAGE, weighing(seed, unit=unit))
-        lab.bisect(a_plan(rules=Rules(aim=Aim(metric="size")), measuring=Measuring()))
+        lab.bisect(
+            a_plan(criteria=Criteria(limit_search=LimitSearch(metric="size")), sampling=SamplingMode())
+        )
         right += bool(lab.explained) and sets(lab.explained[-1]) == [["engine 4 → 5"]]
 
     assert right >= 9
@@ -744,11 +755,11 @@ def test_what_carries_the_change_of_a_metric_is_found(unit: str) -> None:
 def test_limit_and_reference_are_those_of_the_first_search(unit: str) -> None:
     lab = Balance(GARAGE, weighing(0, unit=unit))
 
-    lab.bisect(a_plan(rules=Rules(aim=Aim(metric="size")), measuring=Measuring()))
+    lab.bisect(a_plan(criteria=Criteria(limit_search=LimitSearch(metric="size")), sampling=SamplingMode()))
 
     inside = [request for request in lab.requests if request.stage > 0]
     assert inside
-    references = {request.measuring.reference for request in inside if request.measuring}
+    references = {request.sampling.reference for request in inside if request.sampling}
     if unit == "B":
         assert references == {None}
     else:

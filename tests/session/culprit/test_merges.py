@@ -12,9 +12,9 @@ from support.local_repository import BARE_CONFIGURATION, LocalRepository
 
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable
-from bisect_asgi.core.events import AnswerKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import BuiltEnvironment, Commit, Distribution, Observation, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import COMMITS, Plan
 from bisect_asgi.report.document import Report, fold
@@ -60,7 +60,7 @@ class Line:
         asked = {"good": "v1.0", "bad": "main", "first_parent": False, **fields}
         plan: Plan = a_plan(over=COMMITS, repository=str(self.local.folder), python="3.8", **asked)
 
-        def run_trial(request: TrialRequest, lifeline: Lifeline) -> Trial:
+        def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
             commit = request.spec.commit
             assert commit is not None
             built = BuiltEnvironment(
@@ -69,7 +69,7 @@ class Line:
             runs = tuple(shows(commit) for _ in range(request.runs))
             return Trial(key=request.key, label=request.label, observations=runs, environment=built)
 
-        opened = Repository.open(str(self.local.folder), self.folder / "cache", Lifeline())
+        opened = Repository.open(str(self.local.folder), self.folder / "cache", CancelToken())
         there = world(
             releases_of=index([release("1.0", uploaded="2021-01-01", project="app")]),
             interpreter=lambda wish: world().interpreters()[0],
@@ -151,9 +151,9 @@ def test_a_merge_that_brought_two_good_lines_together_is_where_it_ends(line: Lin
 
     report = line.bisect(line.fails_after("own", "a"))
 
-    assert (report.kind, subject(report.first)) == (AnswerKind.FOUND, "merge side")
+    assert (report.kind, subject(report.first)) == (ResultKind.FOUND, "merge side")
     (stage,) = report.stages
-    assert stage.kind is AnswerKind.NOT_REPRODUCED
+    assert stage.kind is ResultKind.NOT_REPRODUCED
     assert "the bad end passes" in stage.headline
     assert stage.first is None
 
@@ -167,8 +167,8 @@ def test_a_line_that_cannot_be_tested_leaves_the_merge_as_the_answer(line: Line)
 
     report = line.bisect(shows)
 
-    assert (report.kind, subject(report.first)) == (AnswerKind.FOUND, "merge side")
-    assert [stage.kind for stage in report.stages] == [AnswerKind.INCONCLUSIVE]
+    assert (report.kind, subject(report.first)) == (ResultKind.FOUND, "merge side")
+    assert [stage.kind for stage in report.stages] == [ResultKind.INCONCLUSIVE]
 
 
 def test_a_commit_that_merges_nothing_is_where_it_ends(line: Line) -> None:
@@ -232,5 +232,5 @@ def test_what_goes_wrong_in_a_merge_is_noted_beside_the_boundary(
     monkeypatch.setattr(Repository, "parents", gone)
     report = line.bisect(line.fails_after("a"))
 
-    assert (report.kind, subject(report.first)) == (AnswerKind.FOUND, "merge side")
+    assert (report.kind, subject(report.first)) == (ResultKind.FOUND, "merge side")
     assert "the repository is gone" in report.notes

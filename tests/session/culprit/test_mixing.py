@@ -17,15 +17,15 @@ from support.builders import (
     broken,
     failed,
     passed,
+    target,
     untestable,
-    usable,
     world,
 )
 
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.culprit.investigate import Culprit
-from bisect_asgi.core.culprit.mixes import Side
+from bisect_asgi.core.culprit.mixes import BoundarySide
 from bisect_asgi.core.errors import Unavailable, Unresolvable
 from bisect_asgi.core.model import (
     BuiltEnvironment,
@@ -37,7 +37,7 @@ from bisect_asgi.core.model import (
     TrialRequest,
 )
 from bisect_asgi.core.tally import Tally
-from bisect_asgi.session.culprit.mixing import Boundary, Mixing
+from bisect_asgi.session.culprit.mixing import BoundarySides, Mixing
 
 Shows = Callable[[Installed, int], Observation]
 
@@ -77,7 +77,7 @@ class Bench:
         known = [
             self.trial(TrialRequest(key=0, label=s.label, spec=s.spec, probe=a_plan().probe)) for s in sides
         ]
-        self.boundary = Boundary(
+        self.boundary = BoundarySides(
             package=package,
             old=sides[0],
             new=sides[1],
@@ -96,12 +96,12 @@ class Bench:
             requirements=lambda found: {d.name: self.made_up.requires[str(d)] for d in found.distributions},
         )
 
-    def side(self, requirements: str) -> Side:
-        spec = EnvironmentSpec(interpreter=usable().interpreter, requirements=tuple(requirements.split()))
+    def side(self, requirements: str) -> BoundarySide:
+        spec = EnvironmentSpec(interpreter=target().interpreter, requirements=tuple(requirements.split()))
         found = self.made_up.resolve(spec)
-        return Side(label=str(found[0]).replace("==", " "), spec=spec, distributions=found)
+        return BoundarySide(label=str(found[0]).replace("==", " "), spec=spec, distributions=found)
 
-    def run_trial(self, request: TrialRequest, lifeline: Lifeline) -> Trial:
+    def run_trial(self, request: TrialRequest, token: CancelToken) -> Trial:
         self.requests.append(request)
         return self.trial(request)
 
@@ -114,7 +114,7 @@ class Bench:
         except Unresolvable:
             return Trial(key=request.key, label=request.label, observations=(untestable(),))
         installed = {each.name: each.version for each in found}
-        seen = [self.shows(installed, request.already + run) for run in range(request.runs)]
+        seen = [self.shows(installed, request.known_runs + run) for run in range(request.runs)]
         environment = BuiltEnvironment(digest=str(found), distributions=found, step="made up")
         return Trial(key=request.key, label=request.label, observations=tuple(seen), environment=environment)
 
@@ -461,7 +461,7 @@ def test_a_mix_without_what_the_new_side_added_is_run_before_that_is_left_out_of
 
     assert (culprit.kind, mixes_of(culprit)) == (CulpritKind.DEPENDENCY, {frozenset({"engine"})})
     (shown,) = culprit.sets
-    assert shown.along == frozenset()  # it was seen to carry the change without pump
+    assert shown.pulled_in == frozenset()  # it was seen to carry the change without pump
     assert frozenset({"engine"}) in tried.mixes
 
 

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, runtime_checkable
 
 from bisect_asgi import __version__
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.records import Struct, field
 
 _MOST_STOPPED = 10_000
@@ -35,7 +35,7 @@ class Packed(Struct, frozen=True, kw_only=True):
     """How a call is done elsewhere."""
 
     call: Callable[..., object]
-    """What is called there, with the call's own lifeline; it is picklable, and so is what it returns."""
+    """What is called there, with the call's own token; it is picklable, and so is what it returns."""
     need: str = ""
     """What a worker may lack, in a word; one that lacks it is not asked for calls with this need again."""
     fits: Callable[[], object] | None = None
@@ -56,7 +56,7 @@ class Travels(Protocol):
 
 
 @runtime_checkable
-class Elsewhere(Protocol):
+class RemoteExecutor(Protocol):
     """An executor whose calls run on other machines, or may."""
 
     @property
@@ -83,7 +83,7 @@ class Elsewhere(Protocol):
         ...
 
 
-class Kind(Struct, frozen=True, kw_only=True):
+class WorkerKind(Struct, frozen=True, kw_only=True):
     """What has to be the same on both sides."""
 
     version: str
@@ -95,13 +95,13 @@ class Kind(Struct, frozen=True, kw_only=True):
 class Facts(Struct, frozen=True, kw_only=True):
     """Who a worker is."""
 
-    kind: Kind
+    kind: WorkerKind
     host: str
 
 
-def own_kind() -> Kind:
+def own_kind() -> WorkerKind:
     """What this process is."""
-    return Kind(version=__version__, machine=f"{sys.platform} {os.uname().machine}")
+    return WorkerKind(version=__version__, machine=f"{sys.platform} {os.uname().machine}")
 
 
 def describe() -> Facts:
@@ -109,7 +109,7 @@ def describe() -> Facts:
     return Facts(kind=own_kind(), host=platform.node())
 
 
-def mismatch(theirs: Kind, ours: Kind) -> str:
+def mismatch(theirs: WorkerKind, ours: WorkerKind) -> str:
     """Why a worker of kind `theirs` cannot do what a command of kind `ours` asks; empty: it can."""
     if theirs.version != ours.version:
         return f"has bisect-asgi {theirs.version}, not {ours.version}"
@@ -118,8 +118,8 @@ def mismatch(theirs: Kind, ours: Kind) -> str:
     return ""
 
 
-class OwnLifeline:
-    """Stands in a call's arguments for the lifeline that the call has there."""
+class WorkerCancelToken:
+    """Stands in a call's arguments for the token that the call has there."""
 
 
 class Returned(Struct, frozen=True, kw_only=True):
@@ -151,7 +151,7 @@ class Sent:
     The task that dask knows is thereby one of the standard library, which any scheduler has.
     """
 
-    def __init__(self, identity: str, kind: Kind, payload: bytes) -> None:
+    def __init__(self, identity: str, kind: WorkerKind, payload: bytes) -> None:
         self._arguments = (identity, kind.version, kind.machine, payload)
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[str, str, str, bytes]]:
@@ -159,20 +159,20 @@ class Sent:
 
 
 def pack(call: Callable[..., object], arguments: Iterable[object], options: Mapping[str, object]) -> bytes:
-    """Write a call as bytes, with stand-ins for lifelines."""
-    away = [OwnLifeline() if isinstance(value, Lifeline) else value for value in arguments]
+    """Write a call as bytes, with stand-ins for tokens."""
+    away = [WorkerCancelToken() if isinstance(value, CancelToken) else value for value in arguments]
     return pickle.dumps((call, away, dict(options)))
 
 
 def perform(identity: str, version: str, machine: str, payload: bytes) -> bytes:
     """Do a call in a worker; whatever happens is the result."""
-    if reason := mismatch(own_kind(), Kind(version=version, machine=machine)):
+    if reason := mismatch(own_kind(), WorkerKind(version=version, machine=machine)):
         return _decline(reason, SAME_THERE, forever=True)
-    with _LINES.line(identity) as lifeline:
+    with _LINES.line(identity) as token:
         try:
             call, arguments, options = pickle.loads(payload)  # noqa: S301 (a cluster runs what it is sent)
-            given = [lifeline if isinstance(value, OwnLifeline) else value for value in arguments]
-            lifeline.check()
+            given = [token if isinstance(value, WorkerCancelToken) else value for value in arguments]
+            token.check()
             return pickle.dumps(Returned(value=call(*given, **options)))
         except Unsuitable as error:
             return _decline(str(error), error.hint, forever=False)
@@ -215,41 +215,41 @@ def stop(identities: Iterable[str]) -> None:
         _LINES.stop(identity)
 
 
-class _Lines(Struct):
-    """The lifelines of the calls in this worker."""
+class _CancelTokens(Struct):
+    """The tokens of the calls in this worker."""
 
-    _held: dict[str, Lifeline] = field(default_factory=dict)
+    _held: dict[str, CancelToken] = field(default_factory=dict)
     _stopped: dict[str, None] = field(default_factory=dict)
     """Calls that were stopped; one may come after its own end was told. The oldest are forgotten."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def line(self, identity: str) -> Iterator[Lifeline]:
-        """A call's lifeline while it runs."""
-        lifeline = Lifeline()
+    def line(self, identity: str) -> Iterator[CancelToken]:
+        """A call's token while it runs."""
+        token = CancelToken()
         with self._guard:
-            self._held[identity] = lifeline
+            self._held[identity] = token
             is_stopped = identity in self._stopped
         if is_stopped:
-            lifeline.cancel()
+            token.cancel()
         try:
-            yield lifeline
+            yield token
         finally:
             with self._guard:
                 self._held.pop(identity, None)
 
     def stop(self, identity: str) -> None:
-        """Cancel a call's lifeline, now or as soon as it begins."""
+        """Cancel a call's token, now or as soon as it begins."""
         with self._guard:
             self._stopped[identity] = None
             if len(self._stopped) > _MOST_STOPPED:
                 del self._stopped[next(iter(self._stopped))]
-            lifeline = self._held.get(identity)
-        if lifeline:
-            lifeline.cancel()
+            token = self._held.get(identity)
+        if token:
+            token.cancel()
 
 
-_LINES = _Lines()
+_LINES = _CancelTokens()
 
 
 GOES_ON = "nothing that came back is lost: the same command goes on where this one stopped"

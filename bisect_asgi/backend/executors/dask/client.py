@@ -24,7 +24,7 @@ _ANSWER_S = 30.0
 _LAST_WORDS_S = 2.0
 
 
-class Link:
+class SchedulerClient:
     """What a cluster is asked and told through a client.
 
     Args:

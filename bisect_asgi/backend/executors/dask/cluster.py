@@ -1,7 +1,7 @@
 """An executor whose calls run on a dask cluster.
 
 dask's own `get_executor` gives futures of another kind, and its `cancel` leaves a running call alone. Here
-the futures are the standard library's. Cancelling one, or a lifeline among its arguments, stops the call
+the futures are the standard library's. Cancelling one, or a token among its arguments, stops the call
 wherever it is: the scheduler drops what waits, and all workers are told to end what runs.
 
 What a cluster consists of is in other modules: `link` talks to the scheduler, `workers` knows who is there,
@@ -27,10 +27,10 @@ import distributed
 
 from bisect_asgi.backend.executors.dask import calls
 from bisect_asgi.backend.executors.dask.calls import Packed, Travels
-from bisect_asgi.backend.executors.dask.client import Link
+from bisect_asgi.backend.executors.dask.client import SchedulerClient
 from bisect_asgi.backend.executors.dask.submissions import Submission, Submissions, settle
 from bisect_asgi.backend.executors.dask.workers import Workers
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class Cluster(Executor):
         patience_s: how long it may be without any worker that could do a call.
     """
 
-    def __init__(self, link: Link, *, is_here: bool, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, link: SchedulerClient, *, is_here: bool, patience_s: float = PATIENCE_S) -> None:
         self.is_here = is_here
         self.workers = Workers(link, patience_s=patience_s)
         self._link = link
@@ -65,13 +65,13 @@ class Cluster(Executor):
         return self.workers.threads
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Have a call done; a lifeline among `args` is one there, and ends with the one here.
+        """Have a call done; a token among `args` is one there, and ends with the one here.
 
         The future raises what the call raised, or:
             Lost: the workers that ran it died, again and again.
             Unavailable: the scheduler, or all that could run it, are gone.
             Unavailable: no worker is suitable; which lacks what is told.
-            Cancelled: its lifeline was cancelled.
+            Cancelled: its token was cancelled.
         """
         future: Future[T] = Future()
         with self._guard:
@@ -82,7 +82,7 @@ class Cluster(Executor):
         except Exception as error:
             settle(future, error=error)
         else:
-            self._submissions.begin(call, [value for value in args if isinstance(value, Lifeline)])
+            self._submissions.begin(call, [value for value in args if isinstance(value, CancelToken)])
         return future
 
     def one_host(self, need: str, fits: Callable[[], object]) -> str:
@@ -168,7 +168,7 @@ def start_here(workers: int) -> Cluster:
     def close() -> None:
         local.close()
 
-    return Cluster(Link(_connect(address), address, close=close), is_here=True)
+    return Cluster(SchedulerClient(_connect(address), address, close=close), is_here=True)
 
 
 def connect(place: str, *, patience_s: float = PATIENCE_S) -> Cluster:
@@ -179,7 +179,7 @@ def connect(place: str, *, patience_s: float = PATIENCE_S) -> Cluster:
     """
     _be_quiet()
     address = f"tcp://{place}"
-    return Cluster(Link(_connect(address), address), is_here=False, patience_s=patience_s)
+    return Cluster(SchedulerClient(_connect(address), address), is_here=False, patience_s=patience_s)
 
 
 def _connect(address: str) -> distributed.Client:

@@ -25,9 +25,9 @@ import distributed
 
 from bisect_asgi.backend.executors.dask import calls
 from bisect_asgi.backend.executors.dask.calls import Declined, Packed, Raised, Returned, Sent
-from bisect_asgi.backend.executors.dask.client import Link
+from bisect_asgi.backend.executors.dask.client import SchedulerClient
 from bisect_asgi.backend.executors.dask.workers import Workers
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Lost, Unavailable
 from bisect_asgi.core.records import Struct, field
 
@@ -43,7 +43,7 @@ class Submission(Struct, eq=False, kw_only=True):
     unpack: Callable[[object], object]
     future: Future[Any]
     holds: ExitStack = field(default_factory=ExitStack)
-    """On the lifelines among its arguments."""
+    """On the tokens among its arguments."""
     task: Any = None
     """dask's future of it."""
     only: frozenset[str] = frozenset()
@@ -55,7 +55,7 @@ class Submission(Struct, eq=False, kw_only=True):
 class Submissions:
     """The calls that are under way."""
 
-    def __init__(self, link: Link, workers: Workers) -> None:
+    def __init__(self, link: SchedulerClient, workers: Workers) -> None:
         self._link = link
         self._workers = workers
         # One that its own thread may take again: an interrupt's handler may cancel what this one submits.
@@ -67,12 +67,12 @@ class Submissions:
         with self._guard:
             return [call.future for call in self._under_way.values()]
 
-    def begin(self, call: Submission, lifelines: Iterable[Lifeline]) -> None:
-        """Have a call done; it ends with its future, or with any of its lifelines."""
+    def begin(self, call: Submission, tokens: Iterable[CancelToken]) -> None:
+        """Have a call done; it ends with its future, or with any of its tokens."""
         with self._guard:
             self._under_way[call.identity] = call
-        for lifeline in lifelines:
-            call.holds.enter_context(lifeline.holding(partial(self._end, call, Cancelled())))
+        for token in tokens:
+            call.holds.enter_context(token.on_cancel(partial(self._end, call, Cancelled())))
         call.future.add_done_callback(partial(self._let_go, call))
         self._launch(call)
 

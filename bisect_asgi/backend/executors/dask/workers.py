@@ -1,6 +1,7 @@
 """The workers of a cluster: seeing who is there, asking them, and choosing among them.
 
-What is known of them is kept in a `Crew`; here it is found out, and guarded for the threads that use it.
+What is known of them is kept in a `WorkerRegistry`; here it is found out, and guarded for the threads that
+use it.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from bisect_asgi.backend.executors.dask.calls import (
     Sent,
     Unsuitable,
 )
-from bisect_asgi.backend.executors.dask.client import Link
+from bisect_asgi.backend.executors.dask.client import SchedulerClient
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.records import Struct, field
 from bisect_asgi.core.text import duration, listing
 
 
-class Crew(Struct):
+class WorkerRegistry(Struct):
     """What is known of the workers, all by their addresses."""
 
     threads: dict[str, int] = field(default_factory=dict)
@@ -151,10 +152,10 @@ class Workers:
         patience_s: how long the cluster may be without any worker, and one of them without an answer.
     """
 
-    def __init__(self, link: Link, *, patience_s: float) -> None:
+    def __init__(self, link: SchedulerClient, *, patience_s: float) -> None:
         self.patience_s = patience_s
         self._link = link
-        self._crew = Crew()
+        self._crew = WorkerRegistry()
         self._guard = threading.Lock()
 
     @property

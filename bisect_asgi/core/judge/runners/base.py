@@ -7,7 +7,7 @@ from typing import Literal
 from bisect_asgi.core.judge.tracebacks import Frames
 from bisect_asgi.core.records import Struct
 
-Step = Literal["", "setup of", "teardown of", "error of", "collecting", "internal error"]
+RunnerStage = Literal["", "setup of", "teardown of", "error of", "collecting", "internal error"]
 """What failed of a test; empty: the test itself. `error of`: its setup or its teardown."""
 
 
@@ -16,7 +16,7 @@ class FailingTest(Struct, frozen=True, kw_only=True):
 
     name: str = ""
     """`TestPool.test_close[1]`; the file's where it could not be collected; empty: unknown."""
-    step: Step = ""
+    step: RunnerStage = ""
     type: str = "Failed"
     """The exception's, without its module; pytest's own where no other is told."""
     message: str = ""

@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bisect_asgi.core.judge import tracebacks
-from bisect_asgi.core.judge.runners.base import FailingTest, Step
+from bisect_asgi.core.judge.runners.base import FailingTest, RunnerStage
 from bisect_asgi.core.judge.tracebacks import Frames
 from bisect_asgi.core.records import replace
 
@@ -31,7 +31,7 @@ _SUMMARY = "short test summary info"
 _REPORTS = frozenset({"FAILURES", "ERRORS", _SUMMARY})
 # Above the first title is what is left of a section whose title is lost.
 _WITH_BLOCKS = frozenset({"FAILURES", "ERRORS", ""})
-_STEPS: tuple[tuple[str, Step], ...] = (
+_STEPS: tuple[tuple[str, RunnerStage], ...] = (
     ("ERROR at setup of ", "setup of"),
     ("ERROR at teardown of ", "teardown of"),
     ("ERROR collecting ", "collecting"),
@@ -125,7 +125,7 @@ def _title(line: str) -> str:
     return match["title"] if match and match["title"].strip("_ ") else ""
 
 
-def _of_block(lines: Sequence[str], *, name: str = "", step: Step) -> FailingTest:
+def _of_block(lines: Sequence[str], *, name: str = "", step: RunnerStage) -> FailingTest:
     """The last exception of a block: those above it were handled while it was raised."""
     end = next((place for place, line in enumerate(lines) if _CAPTURED.match(line)), len(lines))
     start = max((place + 1 for place, line in enumerate(lines[:end]) if _CHAINED.match(line)), default=0)
@@ -193,7 +193,7 @@ def _named(node: str) -> str:
     return ".".join(path.split("::")[1:] or [path]) + bracket + parameters
 
 
-def _step(kind: str, node: str) -> Step:
+def _step(kind: str, node: str) -> RunnerStage:
     if kind != "ERROR":
         return ""
     return "error of" if "::" in node else "collecting"

@@ -18,10 +18,10 @@ from support import remote_calls
 
 from bisect_asgi.backend.executors.dask import calls
 from bisect_asgi.backend.executors.dask.calls import Declined, Facts, Packed, Raised, Returned
-from bisect_asgi.backend.executors.dask.client import Link
+from bisect_asgi.backend.executors.dask.client import SchedulerClient
 from bisect_asgi.backend.executors.dask.submissions import Submission, Submissions
 from bisect_asgi.backend.executors.dask.workers import Workers
-from bisect_asgi.core.cancel import Lifeline
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Lost, Unavailable
 
 PATIENCE_S = 10.0
@@ -108,7 +108,7 @@ class World:
 
     def __init__(self, *workers: str, patience_s: float = PATIENCE_S) -> None:
         self.client = Client()
-        self.link = Link(self.client, "tcp://there:1")  # type: ignore[arg-type]
+        self.link = SchedulerClient(self.client, "tcp://there:1")  # type: ignore[arg-type]
         self.workers = Workers(self.link, patience_s=patience_s)
         self.submissions = Submissions(self.link, self.workers)
         self.are(*workers)
@@ -123,7 +123,7 @@ class World:
         self.client.there = dict.fromkeys(workers, 1)
         self.submissions.look()
 
-    def submit(self, *lifelines: Lifeline, bound: bool = False) -> Future[object]:
+    def submit(self, *tokens: CancelToken, bound: bool = False) -> Future[object]:
         """A call that doubles what comes back; `bound`: to one host."""
         packed = Packed(call=remote_calls.host, need="x", fits=remote_calls.host if bound else None)
         call = Submission(
@@ -133,7 +133,7 @@ class World:
             unpack=lambda result: 2 * result,  # type: ignore[operator]
             future=Future(),
         )
-        self.submissions.begin(call, lifelines)
+        self.submissions.begin(call, tokens)
         return call.future
 
 
@@ -283,9 +283,9 @@ def test_without_workers_a_call_ends_when_patience_does(workers: list[str]) -> N
     world.link.close()
 
 
-def test_a_call_that_is_over_is_not_held_by_its_lifeline(world: World) -> None:
-    lifeline = Lifeline()
-    over = weakref.ref(world.submit(lifeline))
+def test_a_call_that_is_over_is_not_held_by_its_token(world: World) -> None:
+    token = CancelToken()
+    over = weakref.ref(world.submit(token))
     world.task.comes_back(Returned(value=1))
 
     world.client.tasks.clear()
@@ -307,21 +307,21 @@ def test_a_cancelled_future_stops_its_call_wherever_it_runs(world: World) -> Non
     assert future.cancelled()
 
 
-def test_a_call_ends_with_its_lifeline_and_only_once(world: World) -> None:
-    lifeline = Lifeline()
-    future = world.submit(lifeline)
+def test_a_call_ends_with_its_token_and_only_once(world: World) -> None:
+    token = CancelToken()
+    future = world.submit(token)
 
-    lifeline.cancel()
+    token.cancel()
     world.task.comes_back(Returned(value=1))
 
     assert isinstance(future.exception(0), Cancelled)
 
 
-def test_a_call_whose_lifeline_was_cancelled_before_is_not_given(world: World) -> None:
-    lifeline = Lifeline()
-    lifeline.cancel()
+def test_a_call_whose_token_was_cancelled_before_is_not_given(world: World) -> None:
+    token = CancelToken()
+    token.cancel()
 
-    future = world.submit(lifeline)
+    future = world.submit(token)
 
     assert isinstance(future.exception(0), Cancelled)
     assert not world.client.tasks

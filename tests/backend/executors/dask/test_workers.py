@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from bisect_asgi.backend.executors.dask.calls import Declined, Facts, Kind, Unsuitable, own_kind
-from bisect_asgi.backend.executors.dask.workers import Crew
+from bisect_asgi.backend.executors.dask.calls import Declined, Facts, Unsuitable, WorkerKind, own_kind
+from bisect_asgi.backend.executors.dask.workers import WorkerRegistry
 from bisect_asgi.core.errors import Unavailable
 
 OWN = own_kind()
 
 
-def facts(host: str, kind: Kind = OWN) -> Facts:
+def facts(host: str, kind: WorkerKind = OWN) -> Facts:
     return Facts(kind=kind, host=host)
 
 
-def crew(*hosts: str) -> Crew:
+def crew(*hosts: str) -> WorkerRegistry:
     """Workers with one thread each, whose addresses are numbers."""
-    made = Crew()
+    made = WorkerRegistry()
     made.note({str(n): 1 for n, _ in enumerate(hosts)}, {str(n): facts(host) for n, host in enumerate(hosts)})
     return made
 
@@ -45,12 +45,12 @@ def test_one_that_did_not_answer_is_not_there_yet() -> None:
     ("answer", "reason"),
     [
         pytest.param(
-            facts("b", Kind(version="0.0.1", machine=OWN.machine)),
+            facts("b", WorkerKind(version="0.0.1", machine=OWN.machine)),
             f"`b 1` has bisect-asgi 0.0.1, not {OWN.version}",
             id="version",
         ),
         pytest.param(
-            facts("b", Kind(version=OWN.version, machine="plan9 mips")),
+            facts("b", WorkerKind(version=OWN.version, machine="plan9 mips")),
             f"`b 1` runs on plan9 mips, not {OWN.machine}",
             id="machine",
         ),

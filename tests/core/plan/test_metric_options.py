@@ -263,9 +263,9 @@ def test_per_cents_ask_for_a_limit_and_all_else_is_one(share: float, above: bool
     ],
 )
 def test_what_byte_code_and_caches_show_in_is_measured_warm(
-    criteria: Criteria, measuring: SamplingMode | None
+    criteria: Criteria, sampling: SamplingMode | None
 ) -> None:
-    assert measuring_of(criteria) == measuring
+    assert measuring_of(criteria) == sampling
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,7 @@ def test_what_is_known_already_is_not_built_ahead() -> None:
 
 
 @pytest.mark.parametrize("sampling", [None, SamplingMode()], ids=["passes-or-fails", "measured"])
-def test_samples_have_the_machine_to_themselves(measuring: SamplingMode | None) -> None:
+def test_samples_have_the_machine_to_themselves(sampling: SamplingMode | None) -> None:
     begun: list[int] = []
 
     def prepare(request: TrialRequest, token: CancelToken) -> dict[Step, float]:
@@ -272,7 +272,7 @@ def test_samples_have_the_machine_to_themselves(measuring: SamplingMode | None) 
         run = replace(failed() if request.key >= 7 else passed(), cpu_s=0.01)
         return Trial(key=request.key, label=request.label, observations=(run,), steps={Step.RUN: 5.0})
 
-    plan = replace(a_plan(), sampling=measuring, most_jobs=8)
+    plan = replace(a_plan(), sampling=sampling, most_jobs=8)
     space = SearchSpace(
         choice=None,
         candidates=tuple(Candidate(label=str(key), spec=SPEC) for key in range(9)),
@@ -283,4 +283,4 @@ def test_samples_have_the_machine_to_themselves(measuring: SamplingMode | None) 
 
     engine.search(lambda verdicts: Bisection.replay(9, verdicts), looks_ahead=True)
 
-    assert bool(begun) is (measuring is None)
+    assert bool(begun) is (sampling is None)

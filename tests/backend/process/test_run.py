@@ -372,14 +372,14 @@ class MadeUpProcessors:
         )
 
     def go_on(self, seconds: float, *, other_load: float) -> None:
-        """Let time pass in which `busy` cores are at work."""
+        """Let time pass in which other programs keep `other_load` cores are at work."""
         self.now += seconds
         self.user += seconds * other_load
         self.idle += seconds * (2 - other_load)
 
 
 @pytest.mark.parametrize(
-    ("busy", "run_s", "expected"),
+    ("other_load", "run_s", "expected"),
     [
         pytest.param(0.0, 0.0, 0.0, id="idle"),
         pytest.param(1.0, 4.0, 0.0, id="only-the-run"),

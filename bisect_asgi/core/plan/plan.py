@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import Probe, Release, SamplingMode
+from bisect_asgi.core.plan.moments import show_moment
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import duration, plural
 
@@ -36,7 +37,7 @@ class PolicyKind(StrEnum):
 
 
 class DependencyPolicy(Struct, frozen=True, kw_only=True):
-    """The dependency policy; `moment` is the end of the day of `as-of`."""
+    """The dependency policy; `moment` is that of `as-of`, in UTC."""
 
     kind: PolicyKind = PolicyKind.AS_OF_RELEASE
     moment: datetime | None = None
@@ -58,7 +59,7 @@ class DependencyPolicy(Struct, frozen=True, kw_only=True):
                 assert_never(never)
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.moment.date()}" if self.moment else str(self.kind)
+        return f"{self.kind} {show_moment(self.moment)}" if self.moment else str(self.kind)
 
 
 class Budget(Struct, frozen=True, kw_only=True):

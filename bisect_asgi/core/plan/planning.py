@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from datetime import UTC, datetime, time
+from datetime import datetime
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Probe
+from bisect_asgi.core.plan import moments
 from bisect_asgi.core.plan.metric_options import (
     malformed,
     measuring_of,
@@ -184,28 +185,25 @@ def parse_package(text: str) -> Requirement:
 
 
 def parse_policy(text: str) -> DependencyPolicy:
-    """Read `as-of-release`, `latest` or `as-of 2022-01-10`.
+    """Read `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 2022-01-10T12:00`.
 
     Raises:
-        UsageError: it is none of them.
+        UsageError: `text` is none of them.
     """
-    words = text.split()
     try:
-        match words:
+        match text.split(maxsplit=1):
             case [PolicyKind.AS_OF_RELEASE | PolicyKind.LATEST as kind]:
                 return DependencyPolicy(kind=PolicyKind(kind))
-            case [PolicyKind.AS_OF, day]:
-                end = datetime.combine(datetime.fromisoformat(day), _END_OF_DAY, tzinfo=UTC)
-                return DependencyPolicy(kind=PolicyKind.AS_OF, moment=end)
+            case [PolicyKind.AS_OF, moment]:
+                return DependencyPolicy(kind=PolicyKind.AS_OF, moment=moments.read_moment(moment.strip()))
     except ValueError as error:
         raise malformed("--deps", text, _POLICY_FORM) from error
     raise malformed("--deps", text, _POLICY_FORM)
 
 
-_END_OF_DAY = time(23, 59, 59)
 _MOST_PER_CORE = 4
 """So many trials run side by side on each core where they wait for something else: each has its memory."""
-_POLICY_FORM = "`as-of-release`, `latest` or `as-of 2022-01-10`"
+_POLICY_FORM = "`as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 2022-01-10T12:00`"
 
 
 def _over(over: str, package: Requirement, pinned: SpecifierSet) -> str:
@@ -256,18 +254,15 @@ def _is_same_end(over: str, good: str, bad: str) -> bool:
 
 
 def parse_moment(text: str, option: str) -> datetime:
-    """Read a day, which stands for its end, or a moment with a time of day; UTC unless it says otherwise.
+    """Read a day, which stands for its end, or a moment with a time of day; UTC unless it has an offset.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: `text` is neither.
     """
     try:
-        moment = datetime.fromisoformat(text)
+        return moments.read_moment(text)
     except ValueError as error:
-        raise malformed(option, text, "a day, `2022-01-10`, or a moment, `2022-01-10T12:00`") from error
-    if len(text) <= len("2022-01-10"):
-        moment = datetime.combine(moment, _END_OF_DAY)
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        raise malformed(option, text, moments.FORM) from error
 
 
 def _held(

@@ -17,6 +17,7 @@ from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.plan import Budget, DependencyPolicy, PolicyKind, asked_for, pinned_version
 from bisect_asgi.core.records import replace
 
+NOON = datetime(2022, 1, 10, 12, tzinfo=UTC)
 END_OF_DAY = datetime(2022, 1, 10, 23, 59, 59, tzinfo=UTC)
 
 
@@ -97,6 +98,11 @@ AS_OF_RELEASE = DependencyPolicy()
             {"policy": DependencyPolicy(kind=PolicyKind.AS_OF, moment=END_OF_DAY)},
             "--probe leak.py '--deps=as-of 2022-01-10'",
             id="as-of-a-day",
+        ),
+        pytest.param(
+            {"policy": DependencyPolicy(kind=PolicyKind.AS_OF, moment=NOON)},
+            "--probe leak.py '--deps=as-of 2022-01-10T12:00'",
+            id="as-of-a-time-of-day",
         ),
         pytest.param(
             {"probe": replace(probe(), command="make check"), "policy": AS_OF_RELEASE},

@@ -151,7 +151,7 @@ REQUIREMENT_FORM = "it is a requirement (PEP 508), such as `uvicorn==0.17.6`"
 
 MOMENT_FORM = "it is a day, `2022-01-10`, or a moment, `2022-01-10T12:00`"
 
-POLICY_FORM = "it is `as-of-release`, `latest` or `as-of 2022-01-10`"
+POLICY_FORM = "it is `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 2022-01-10T12:00`"
 
 
 @pytest.mark.parametrize(
@@ -535,6 +535,18 @@ END_OF_DAY = datetime(2022, 1, 10, 23, 59, 59, tzinfo=UTC)
             id="as-of-a-day",
         ),
         pytest.param(
+            "as-of 2022-01-10T12:00",
+            DependencyPolicy(kind=PolicyKind.AS_OF, moment=datetime(2022, 1, 10, 12, tzinfo=UTC)),
+            "as-of 2022-01-10T12:00",
+            id="as-of-a-time-of-day",
+        ),
+        pytest.param(
+            "as-of 2022-01-10 12:00:30+02:00",
+            DependencyPolicy(kind=PolicyKind.AS_OF, moment=datetime(2022, 1, 10, 10, 0, 30, tzinfo=UTC)),
+            "as-of 2022-01-10T10:00:30",
+            id="as-of-a-time-elsewhere",
+        ),
+        pytest.param(
             "  as-of   2022-01-10 ",
             DependencyPolicy(kind=PolicyKind.AS_OF, moment=END_OF_DAY),
             "as-of 2022-01-10",
@@ -558,7 +570,20 @@ def test_a_policy_is_read_and_shown_in_the_same_words(
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "newest", "as-of", "as-of yesterday", "as-of 2022-02-30", "latest now", "2022-01-10"]
+    "text",
+    [
+        "",
+        " ",
+        "newest",
+        "as-of",
+        "as-of yesterday",
+        "as-of 2022-02-30",
+        "latest now",
+        "2022-01-10",
+        "as-of 2022-01-10T25:00",
+        "as-of 2022-01-10 at noon",
+        "as-of 9999-12-31T23:00-05:00",
+    ],
 )
 def test_a_policy_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -858,3 +883,11 @@ def test_a_moment_that_was_written_is_read_as_it_was(moment: datetime, hours: in
     written = moment.replace(tzinfo=zone)
 
     assert parse_moment(written.isoformat(), "--good") == written.replace(tzinfo=zone or UTC)
+
+
+@given(st.datetimes(timezones=st.none() | st.just(UTC)))
+def test_a_policy_keeps_the_moment_that_it_names_wherever_it_is_shown(written: datetime) -> None:
+    policy = parse_policy(f"as-of {written.isoformat()}")
+
+    assert policy.moment == written.replace(tzinfo=UTC)
+    assert parse_policy(str(policy)) == policy

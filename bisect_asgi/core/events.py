@@ -6,6 +6,7 @@ them, and every report is a fold over them. A fact holds data, never a sentence.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -170,15 +171,31 @@ class PreparationEnded(Struct, frozen=True, kw_only=True):
 
 
 class RulingsChanged(Struct, frozen=True, kw_only=True):
-    """What the observations say so far; the last one of a log is the one that counts."""
+    """What the observations mean now, as far as it differs from what the event of this kind before it said.
+
+    The first one of a search, and the first one after `ObservationsReset`, starts from no rulings at all. All
+    rulings each time would make a log grow with the square of the trials.
+    """
 
     rulings: tuple[tuple[int, Ruling], ...]
+    """The candidates whose ruling is new or another one, in the order of their keys."""
+    withdrawn: tuple[int, ...] = ()
+    """The candidates that had a ruling and have none any more: their runs no longer tell on which side."""
     new_is: Outcome | None
+    """What the newer side does; None: not known yet."""
     reference: tuple[Signature, ...]
+    """The failures that count as the bug."""
     low: int | None
+    """The last candidate that the search knows to be old; None: it knows none, or no search is going on."""
     high: int | None
+    """The first candidate above `low` that is known to be new."""
     left: int
-    """Candidates between `low` and `high` that nothing is known of."""
+    """Number of candidates between `low` and `high` that have no ruling."""
+
+    def after(self, before: Mapping[int, Ruling]) -> dict[int, Ruling]:
+        """Return all rulings that hold from now on, in the order of their keys, if `before` held so far."""
+        held = {key: ruling for key, ruling in before.items() if key not in self.withdrawn}
+        return dict(sorted({**held, **dict(self.rulings)}.items(), key=lambda item: item[0]))
 
 
 class BeliefUpdated(Struct, frozen=True, kw_only=True):

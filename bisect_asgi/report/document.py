@@ -9,7 +9,7 @@ from packaging.version import Version
 from bisect_asgi.core import codec, events
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Excluded, Interpreter, Trial
+from bisect_asgi.core.model import Excluded, Interpreter, Ruling, Trial
 from bisect_asgi.core.plan.plan import DATE, LOCKS, PYTHON
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.text import listing
@@ -132,7 +132,7 @@ class _State(Struct):
     why: list[events.Explained] = field(default_factory=list)
     compared: list[events.Compared] = field(default_factory=list)
     trials: dict[int, list[Trial]] = field(default_factory=dict)
-    judged: events.RulingsChanged | None = None
+    rulings: dict[int, Ruling] = field(default_factory=dict)
     believed: events.BeliefUpdated | None = None
     confirmed: events.Confirmed | None = None
     ends: events.EndsSampled | None = None
@@ -155,7 +155,7 @@ class _State(Struct):
             case events.TrialFinished(trial=trial):
                 self.trials.setdefault(trial.key, []).append(trial)
             case events.RulingsChanged():
-                self.judged = event
+                self.rulings = event.after(self.rulings)
             case events.RunFinished():
                 self.finished = event
             case _:
@@ -163,7 +163,7 @@ class _State(Struct):
 
     def _forget(self) -> None:
         """Let go of what was seen of candidates: the keys mean others now, or it does not count any more."""
-        self.trials, self.judged = {}, None
+        self.trials, self.rulings = {}, {}
         self.believed, self.confirmed, self.ends, self.levels = None, None, None, None
 
     def _take_reason(self, event: events.Event) -> None:
@@ -211,11 +211,10 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
     finished = state.finished or events.RunFinished(
         kind=ResultKind.INTERRUPTED, elapsed_s=0.0, message="the log ends before the run does"
     )
-    rulings = dict(state.judged.rulings) if state.judged else {}
     plan = replace(plan, limit=plan.limit or limit_of(state.ends))
-    outcomes = outcomes_of(rulings, finished, size=len(state.listed.candidates))
+    outcomes = outcomes_of(state.rulings, finished, size=len(state.listed.candidates))
     rows = tuple(
-        row_of(candidate, state.trials.get(key, []), rulings.get(key), outcomes.get(key), plan)
+        row_of(candidate, state.trials.get(key, []), state.rulings.get(key), outcomes.get(key), plan)
         for key, candidate in enumerate(state.listed.candidates)
     )
     versions = [row.version for row in rows]

@@ -292,6 +292,14 @@ def test_the_last_rulings_count() -> None:
     assert fold(log).rows[3].verdict == "bad"
 
 
+def test_rulings_hold_until_they_are_withdrawn() -> None:
+    log = [STARTED, LISTED, judged({2: good(), 3: bad(), 4: bad()}), judged({}), judged({3: bad(2)})]
+
+    assert [row.how for row in fold(log).rows[2:]] == [How.RUN] * 3
+    log.append(replace(judged({}), withdrawn=(3,)))
+    assert [row.how is How.RUN for row in fold(log).rows[2:]] == [True, False, True]
+
+
 def test_a_log_that_was_cut_off_is_a_report_of_what_was_known_by_then() -> None:
     cut = REGRESSION[:6]
 

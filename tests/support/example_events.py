@@ -107,6 +107,7 @@ EVENTS = [
     PreparationEnded(key=5, at_s=2.5, steps={Step.LINK: 0.25}, is_cancelled=True),
     RulingsChanged(
         rulings=((0, Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=2)),),
+        withdrawn=(3,),
         new_is=Outcome.FAILED,
         reference=(ASSERTION, CONFLICT),
         low=0,

@@ -23,6 +23,7 @@ class Words:
         self.plan: events.RunStarted | None = None
         self.candidates: tuple[events.CandidateListed, ...] = ()
         self.judged: events.RulingsChanged | None = None
+        self.rulings: dict[int, Ruling] = {}
         self.believed: events.BeliefUpdated | None = None
         self._waiting: list[Trial] = []
         self._told_different: set[int] = set()
@@ -37,10 +38,10 @@ class Words:
             case events.CandidatesListed(candidates=candidates, grows=grows):
                 self.candidates = candidates
                 if not grows:
-                    self.judged, self.believed, self._told_range = None, None, None
+                    self._forget()
                     self._told_different.clear()
             case events.ObservationsReset():
-                self.judged, self.believed, self._told_range = None, None, None
+                self._forget()
             case events.EndsSampled() if self.plan:
                 self.plan = replace(self.plan, limit=limit_of(event))
             case events.BeliefUpdated():
@@ -48,9 +49,14 @@ class Words:
             case events.TrialFinished(trial=trial):
                 self._waiting.append(trial)
             case events.RulingsChanged():
-                self.judged = event
+                self.judged, self.rulings = event, event.after(self.rulings)
             case _:
                 pass
+
+    def _forget(self) -> None:
+        """Forget what was observed of candidates: their keys mean others now, or it no longer counts."""
+        self.judged, self.believed, self._told_range = None, None, None
+        self.rulings = {}
 
     def listed(self) -> list[str]:
         """What the search looks at; a stage also says what it is for."""
@@ -83,8 +89,7 @@ class Words:
 
     def finished(self) -> list[tuple[Outcome, str]]:
         """The trials that came back since this was asked last, each as it was ruled on."""
-        rulings = dict(self.judged.rulings) if self.judged else {}
-        told = [self._finished(trial, rulings.get(trial.key)) for trial in self._waiting]
+        told = [self._finished(trial, self.rulings.get(trial.key)) for trial in self._waiting]
         self._waiting.clear()
         return told
 
@@ -129,7 +134,7 @@ class Words:
         if self.judged is None or (self.plan and self.plan.over == MIXES):  # that is what mixes do
             return []
         lines: list[str] = []
-        for key, ruling in self.judged.rulings:
+        for key, ruling in self.rulings.items():
             if ruling.fails_differently and key not in self._told_different:
                 self._told_different.add(key)
                 lines += _different(self.label(key), ruling, self.judged.reference)
@@ -183,7 +188,7 @@ class Words:
 
     def settled(self, judged: events.RulingsChanged) -> str:
         """What is known so far where all changes are looked for; empty while that is nothing."""
-        tested = [(key, ruling) for key, ruling in judged.rulings if _is_tested(ruling)]
+        tested = [(key, ruling) for key, ruling in self.rulings.items() if _is_tested(ruling)]
         spans = [
             f"{self.label(low)} → {self.label(high)}"
             for (low, before), (high, after) in pairwise(tested)

@@ -26,6 +26,7 @@ from bisect_asgi.core.model import (
     Outcome,
     Phase,
     Probe,
+    Ruling,
     SamplingMode,
     Trial,
     TrialRequest,
@@ -99,6 +100,8 @@ class Engine:
         self._launching: CancelToken | None = None
         self._judged: tuple[Judgement, SearchSpec, Noise | None, int] | None = None
         """What was said last, and from what beside the observations; None: there are new ones."""
+        self._announced: Mapping[int, Ruling] = {}
+        """The rulings that the last event has brought the log up to."""
         self.observed: dict[int, tuple[Observation, ...]] = {}
         self.errors: dict[int, Observation] = {}
         """Candidates that could not be asked; they stay unknown, and the search goes round them."""
@@ -139,6 +142,7 @@ class Engine:
         self.observed.clear()
         self.errors.clear()
         self._judged = None
+        self._announced = {}
         self.emit(events.ObservationsReset())
 
     def seconds(self, key: int) -> float:
@@ -374,9 +378,14 @@ class Engine:
                 len(self._candidates) if high is None else high,
             )
             left = sum(1 for key in range(floor + 1, ceiling) if key not in known)
+        rulings, before = judgement.rulings, self._announced
+        self._announced = rulings
         self.emit(
             events.RulingsChanged(
-                rulings=tuple(sorted(judgement.rulings.items(), key=lambda item: item[0])),
+                rulings=tuple(
+                    (key, rulings[key]) for key in sorted(rulings) if rulings[key] != before.get(key)
+                ),
+                withdrawn=tuple(sorted(before.keys() - rulings.keys())),
                 new_is=judgement.new_is,
                 reference=judgement.reference,
                 low=low,

@@ -125,6 +125,21 @@ def plain_lines(log: Sequence[events.Event], *, verbose: bool = False) -> list[s
     return lines
 
 
+def test_changes_so_far_are_those_of_all_rulings_that_hold() -> None:
+    log = [
+        *OPENING,
+        judged(left=8, rulings=[(0, GOOD), (9, BAD)]),
+        judged(left=7, rulings=[(4, BAD)]),
+        replace(judged(left=8), withdrawn=(4,)),
+    ]
+
+    assert plain_lines(log)[-3:] == [
+        "8 releases unknown; changes so far: 1.0 → 1.9",
+        "7 releases unknown; changes so far: 1.0 → 1.4",
+        "8 releases unknown; changes so far: 1.0 → 1.9",
+    ]
+
+
 def test_plain_progress_is_one_line_for_each_thing_worth_knowing() -> None:
     log: list[events.Event] = [
         *OPENING,

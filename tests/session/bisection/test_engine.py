@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 import pytest
@@ -23,6 +23,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Lost, Unavailable
 from bisect_asgi.core.judge.judge import Expectation, Judgement
+from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import (
     BuiltEnvironment,
@@ -30,6 +31,7 @@ from bisect_asgi.core.model import (
     EnvironmentSpec,
     Observation,
     Outcome,
+    Ruling,
     SamplingMode,
     Trial,
     TrialRequest,
@@ -38,6 +40,7 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import Bisection, Boundary, NoBoundary, Open, State, StopReason
 from bisect_asgi.core.services import RunTrial
+from bisect_asgi.core.tally import Tally
 from bisect_asgi.session.bisection.engine import Engine, SearchSpec
 
 History = Callable[[int], Observation]
@@ -181,7 +184,45 @@ def test_every_step_is_told_as_an_event() -> None:
     last = lab.events[-1]
     assert isinstance(last, events.RulingsChanged)
     assert (last.low, last.high, last.left, last.new_is) == (0, 1, 0, Outcome.FAILED)
-    assert [key for key, _ in last.rulings] == [0, 1]
+    assert sorted(rulings_of(lab.events)) == [0, 1]
+
+
+def rulings_of(log: Iterable[events.Event]) -> dict[int, Ruling]:
+    """All rulings that a log has come to."""
+    rulings: dict[int, Ruling] = {}
+    for event in log:
+        if isinstance(event, events.RulingsChanged):
+            rulings = event.after(rulings)
+    return rulings
+
+
+def test_an_event_has_only_the_rulings_that_changed() -> None:
+    lab = Lab(40, lambda key: broken() if key == 20 else broke_at(31)(key), expectation=Expectation(good=0))
+
+    lab.search()
+
+    told = [event for event in lab.events if isinstance(event, events.RulingsChanged)]
+    assert [key for event in told for key, _ in event.rulings] == [key for key in lab.asked if key != 20]
+    assert not any(event.withdrawn for event in told)
+    assert rulings_of(lab.events) == lab.engine.judgement().rulings
+
+
+def test_a_ruling_that_does_not_hold_any_more_is_withdrawn() -> None:
+    lab = Lab(3, broke_at(1))
+    lab.engine.repeat([0, 1, 2], 2)
+    before = len(lab.events)
+
+    # The middle one is now to be placed by its runs, of which there are too few.
+    lab.engine.noise = Noise(
+        new_is=Outcome.FAILED, old=Tally(passed=2), new=Tally(failed=2), low=0, high=2, confidence=0.999
+    )
+    lab.engine.tell()
+
+    (event,) = lab.events[before:]
+    assert isinstance(event, events.RulingsChanged)
+    assert (event.rulings, event.withdrawn) == ((), (1,))
+    assert rulings_of(lab.events) == lab.engine.judgement().rulings
+    assert lab.engine.judgement().rulings.keys() == {0, 2}
 
 
 def test_what_is_left_counts_the_releases_between_that_nothing_is_known_of() -> None:

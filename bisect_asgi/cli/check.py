@@ -96,7 +96,7 @@ def _show(plan: Plan, choice: InterpreterChoice, trial: Trial) -> int:
     )
     ruling, run = rule_on(replace(plan, criteria=criteria), trial), trial.observations[-1]
     sign = (ruling.signature if ruling else None) or run.signature
-    seen = f"{sign.phase}: {sign.shown}" if sign else ""
+    seen = f"{sign.phase}: {sign.shown}" if sign else f"{run.phase}: {run.complaint}" if run.complaint else ""
     if ruling is None:
         raise Unavailable(
             f"nothing was learnt about {plan.project} {trial.label}: {seen}",

@@ -303,7 +303,9 @@ class Observation(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     phase: Phase
     signature: Signature | None = None
-    """None when the run passed; or then what is wrong with a metric of it that cannot be read."""
+    """None if the run passed."""
+    complaint: str = ""
+    """Why a metric of a run that passed cannot be read; empty if there is no such metric."""
     exit_code: int | None = None
     """Negative: killed by that signal. None: the probe never started."""
     wall_s: float = 0.0
@@ -322,8 +324,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     """How many processor cores other programs kept busy meanwhile; None: not measured."""
     is_warm_up: bool = False
     """It was made to warm caches and is no sample."""
-    beside: dict[str, float] = field(default_factory=dict)
-    """Metrics of the reference's run that was made next to this one."""
+    reference_metrics: dict[str, float] = field(default_factory=dict)
+    """Metrics of the run on the reference next to this one."""
 
 
 class BuiltEnvironment(Struct, frozen=True, kw_only=True):

@@ -252,4 +252,4 @@ def unit_of_rows(rows: Sequence[Row], metric: str | None) -> str:
     runs = [run for row in rows for run in row.observations]
     if metric is None:
         return ""
-    return RATIO if any(run.beside for run in runs) else unit_of(runs, metric)
+    return RATIO if any(run.reference_metrics for run in runs) else unit_of(runs, metric)

@@ -58,7 +58,8 @@ SAMPLE = replace(
     metrics={"p95": 0.25},
     units={"p95": "s"},
     other_load=0.5,
-    beside={"wall": 1.2, "p95": 0.2},
+    complaint="the metric `p50` cannot be read",
+    reference_metrics={"wall": 1.2, "p95": 0.2},
 )
 
 EVENTS = [

@@ -102,7 +102,7 @@ class NoisyWorld:
             return seen
         (requirement,) = measuring.reference.requirements
         beside = self._slowed(self._shown(requirement.partition("==")[2], f"beside {request.label} {place}"))
-        return replace(seen, beside={"wall": beside.wall_s, **beside.metrics})
+        return replace(seen, reference_metrics={"wall": beside.wall_s, **beside.metrics})
 
     def _shown(self, label: str, place: str) -> Observation:
         return self.shows(int(label), Random(f"{self.seed} {label} {place}"))

@@ -39,6 +39,7 @@ from bisect_asgi.core.model import (
     Step,
 )
 from bisect_asgi.core.records import Struct, replace
+from bisect_asgi.core.text import printable
 
 # What a probe may need of the user's shell and that is no secret.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -178,15 +179,14 @@ def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
         sign = signature.of_exception(
             driven.type, driven.message, phase=driven.phase, frames=driven.frames, own=_own(probe)
         )
-    elif driven.type == UNREADABLE_METRIC:
-        sign = signature.complaint(driven.message)
-    elif driven.outcome is Outcome.UNTESTABLE:
+    elif driven.outcome is Outcome.UNTESTABLE and driven.type != UNREADABLE_METRIC:
         sign = signature.of_environment(driven.phase, driven.message)
     return replace(
         base,
         outcome=Outcome.PASSED if driven.type == UNREADABLE_METRIC else driven.outcome,
         phase=driven.phase,
         signature=sign,
+        complaint=printable(driven.message) if driven.type == UNREADABLE_METRIC else "",
         cpu_s=max(0.0, base.cpu_s - driven.own_cpu_s),
         metrics=driven.metrics,
         units=driven.units,
@@ -235,13 +235,13 @@ def _with_reported(seen: Observation, reported: Reported) -> Observation:
     """Add what else was reported to what the run returned.
 
     A run that passed stays so whatever cannot be read of its metrics, because which one decides is not known
-    here; it carries the complaint, and where the metric that decides is missing, the judge tells why.
+    here. It carries the complaint, which is the judge's reason if the metric that decides is missing.
     """
     units = {name: unit for name, unit in reported.units.items() if name not in seen.metrics}
     seen = replace(seen, metrics={**reported.values, **seen.metrics}, units={**units, **seen.units})
-    if not reported.problem or seen.outcome is not Outcome.PASSED or seen.signature is not None:
+    if seen.outcome is not Outcome.PASSED or seen.complaint:
         return seen
-    return replace(seen, signature=signature.complaint(reported.problem))
+    return replace(seen, complaint=printable(reported.problem))
 
 
 def _outcome(run: Run) -> Outcome:

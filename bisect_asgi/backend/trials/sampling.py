@@ -59,10 +59,9 @@ def take_sample(
     """Run the probe in the candidate's environment, and in the reference's before or after it."""
     if reference is None:
         return run(environment)
-    beside = run(reference) if place % 2 == 0 else None
+    before = run(reference) if place % 2 == 0 else None
     sample = run(environment)
-    beside = beside or run(reference)
-    return replace(sample, beside=_metrics(beside))
+    return replace(sample, reference_metrics=_metrics(before or run(reference)))
 
 
 def warm_up(

@@ -141,7 +141,7 @@ def _measured(run: Observation, criteria: Criteria) -> Observation:
         sign = Signature(kind=FailureKind.METRIC, phase=Phase.CHECK, text=problem, shown=problem)
         return replace(run, outcome=Outcome.UNTESTABLE, signature=sign)
     if limit is None or value is None or not limit.is_crossed(value):
-        return replace(run, signature=None)  # of another metric that cannot be read
+        return run
     shown = replace(limit, unit=limit.unit or metrics.unit_of(run, limit.metric))
     return replace(run, outcome=Outcome.FAILED, signature=shown.signature(value))
 
@@ -149,7 +149,7 @@ def _measured(run: Observation, criteria: Criteria) -> Observation:
 def _problem(run: Observation, value: float | None, metric: str, limit: Limit | None) -> str:
     """Why a sample tells nothing; empty: it does."""
     if metrics.measured(run, metric) is None:
-        return run.signature.shown if run.signature else f"no metric `{metric}`"
+        return run.complaint or f"no metric `{metric}`"
     if value is None:
         return f"the reference's run has no `{metric}` to compare with"
     unit, wanted = metrics.unit_of(run, metric), limit.unit if limit else ""
@@ -174,8 +174,7 @@ def _run_outcome(run: Observation, criteria: Criteria) -> Outcome:
 
 
 def _matches(run: Observation, pattern: str) -> bool:
-    # That of a run which passed is about a metric that cannot be read.
-    shown = run.signature.shown if run.signature and run.outcome is Outcome.FAILED else ""
+    shown = run.signature.shown if run.signature else ""
     return re.search(pattern, run.output_tail + "\n" + shown, re.MULTILINE) is not None
 
 

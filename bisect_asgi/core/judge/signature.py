@@ -27,7 +27,6 @@ from bisect_asgi.core.judge import tracebacks
 from bisect_asgi.core.judge.messages import normalise
 from bisect_asgi.core.judge.tracebacks import Frames
 from bisect_asgi.core.model import FailureKind, Phase, Signature
-from bisect_asgi.core.text import printable
 
 _SHOWN_WIDTH = 160
 _COMPARED_WIDTH = 2000
@@ -180,9 +179,3 @@ def _signal_name(number: int) -> str:
         return signals.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def complaint(problem: str) -> Signature:
-    """Why a run that passed tells nothing: one of its metrics cannot be read."""
-    shown = printable(problem)
-    return Signature(kind=FailureKind.METRIC, phase=Phase.CHECK, text=normalise(shown), shown=shown)

@@ -30,8 +30,8 @@ class Limit(Struct, frozen=True, kw_only=True):
         value = metrics.measured(run, self.metric)
         if self.unit != RATIO or value is None:
             return value
-        beside = run.beside.get(self.metric)
-        return value / beside if beside else None
+        reference = run.reference_metrics.get(self.metric)
+        return value / reference if reference else None
 
     def is_crossed(self, value: float) -> bool:
         """Tell whether the value is on the bad side; the limit itself is on the good one."""
@@ -98,7 +98,7 @@ def values(runs: Sequence[Observation], criteria: Criteria) -> tuple[float, ...]
 
 def samples(runs: Sequence[Observation], metric: str) -> tuple[float, ...]:
     """The samples of a metric, as ratios where each was taken with a reference's beside it."""
-    is_ratio = any(run.beside for run in runs)
+    is_ratio = any(run.reference_metrics for run in runs)
     return _values(runs, Limit(metric=metric, unit=RATIO if is_ratio else ""))
 
 

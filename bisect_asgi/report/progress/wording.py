@@ -125,7 +125,7 @@ class Words:
         metric = self.plan.metric if self.plan else None
         if metric is None or not (own := samples(trial.observations, metric)):
             return ""
-        is_ratio = any(run.beside for run in trial.observations)
+        is_ratio = any(run.reference_metrics for run in trial.observations)
         limit = Limit(metric=metric, unit=RATIO if is_ratio else unit_of(trial.observations, metric))
         return f" ({metric} = {limit.show(median(own))})"
 

@@ -275,8 +275,7 @@ class LimitFinder:
 
     def _no_such_metric(self, key: int) -> Result:
         """The probe passed, and reports something else, nothing, or what cannot be read."""
-        problems = (run.signature for run in self._engine.observed[key] if run.outcome is Outcome.PASSED)
-        problem = next((f": {sign.shown}" for sign in problems if sign), "")
+        problem = next((f": {run.complaint}" for run in self._engine.observed[key] if run.complaint), "")
         wanted = f"`{self._aim.metric}` on {self._setting.labels[key]}{problem}"
         reported = {name for run in self._engine.observed[key] for name in run.metrics}
         what = listing((f"`{name}`" for name in sorted(reported)), most=9) or "none there"
@@ -289,8 +288,8 @@ class LimitFinder:
     def _unmeasured(self, key: int) -> Result:
         label = self._setting.labels[key]
         runs = (*self._engine.observed.get(key, ()), *filter(None, [self._engine.errors.get(key)]))
-        shown = next((run.signature.shown for run in runs if run.signature), None)
-        why = shown or f"the probe reports no metric `{self._aim.metric}`"
+        shown = (run.signature.shown if run.signature else run.complaint for run in runs)
+        why = next(filter(None, shown), f"the probe reports no metric `{self._aim.metric}`")
         return Result(
             kind=ResultKind.INCONCLUSIVE,
             message=f"{label} cannot be measured: {why}",

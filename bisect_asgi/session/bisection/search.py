@@ -277,5 +277,5 @@ def tell_share(engine: Engine, found: Boundary, ends: Expectation, labels: Seque
 
 def _reference(runs: Sequence[Observation], metric: str) -> list[float]:
     """What the reference's runs measured, in the order in which they were made; none without a reference."""
-    beside = (run.beside.get(metric) for run in runs)
-    return [value for value in beside if value is not None]
+    of_reference = (run.reference_metrics.get(metric) for run in runs)
+    return [value for value in of_reference if value is not None]

@@ -366,8 +366,8 @@ def test_a_metric_that_is_no_number_is_missing_and_complained_about(
     )
 
     assert (seen.outcome, seen.metrics) == (Outcome.PASSED, {})
-    assert seen.signature is not None
-    assert seen.signature.shown.startswith("the metric `p95` cannot be read: ")
+    assert seen.signature is None
+    assert seen.complaint.startswith("the metric `p95` cannot be read: ")
 
 
 @network

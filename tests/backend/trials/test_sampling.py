@@ -205,7 +205,7 @@ def test_a_sample_has_all_metrics_of_the_references_run_beside_it(place: int) ->
     seen = take_sample(diary.run, CANDIDATE, REFERENCE, place=place)
 
     beside = {"wall": 1.0, "cpu": 0.5, "peak-memory": 1000.0, "growth": 4.0, "p95": 0.25}
-    assert seen == replace(of_seconds(2.0, growth=8.0), beside=beside)
+    assert seen == replace(of_seconds(2.0, growth=8.0), reference_metrics=beside)
 
 
 def test_what_the_reference_reports_itself_goes_before_what_every_run_has() -> None:
@@ -213,7 +213,7 @@ def test_what_the_reference_reports_itself_goes_before_what_every_run_has() -> N
 
     seen = take_sample(diary.run, CANDIDATE, REFERENCE, place=0)
 
-    assert seen.beside == {"wall": 7.0, "cpu": 0.5}
+    assert seen.reference_metrics == {"wall": 7.0, "cpu": 0.5}
 
 
 @pytest.mark.parametrize(

@@ -564,15 +564,15 @@ def test_each_sample_has_a_reference_beside_it_after_both_were_warmed_up(measure
 
     warm_up, *samples = trial.observations
     assert order(measured) == ["2.0", "1.0", *("2.0", "1.0"), *("1.0", "2.0"), *("2.0", "1.0")]
-    assert (warm_up.is_warm_up, warm_up.beside) == (True, {})
+    assert (warm_up.is_warm_up, warm_up.reference_metrics) == (True, {})
     assert len(samples) == 3
     for sample in samples:
         assert not sample.is_warm_up
         assert sample.metrics == {"size": 1024.0}
-        assert sample.beside["size"] == 2048.0
-        assert sample.beside["wall"] > 0
-        assert sample.beside["peak-memory"] > 2**20
-    assert len({sample.beside["wall"] for sample in samples}) == 3
+        assert sample.reference_metrics["size"] == 2048.0
+        assert sample.reference_metrics["wall"] > 0
+        assert sample.reference_metrics["peak-memory"] > 2**20
+    assert len({sample.reference_metrics["wall"] for sample in samples}) == 3
 
 
 def test_more_samples_go_on_with_the_turns_and_are_warm_already(measured: Bench) -> None:
@@ -633,7 +633,7 @@ def test_samples_with_and_without_a_reference_or_with_another_are_kept_apart(mea
     assert [trial.remembered for trial in trials] == [0, 0, 0]
     assert [trial.remembered for trial in again] == [1, 1, 1]
     assert [trial.observations for trial in again] == [trial.observations for trial in trials]
-    assert [trial.observations[0].beside.get("size") for trial in trials] == [None, 1024.0, 2048.0]
+    assert [trial.observations[0].reference_metrics.get("size") for trial in trials] == [None, 1024.0, 2048.0]
 
 
 def test_nothing_is_recalled_of_samples_whose_reference_is_not_known(measured: Bench) -> None:
@@ -671,7 +671,7 @@ def test_the_runs_after_a_cold_failure_are_samples(measured: Bench) -> None:
     trial = measured.run(measuring(measured, script=NOTES + FAILS, runs=2))
 
     assert [run.outcome for run in trial.observations] == [Outcome.FAILED] * 2
-    assert [bool(run.beside) for run in trial.observations] == [False, True]
+    assert [bool(run.reference_metrics) for run in trial.observations] == [False, True]
 
 
 def test_a_reference_that_fails_leaves_samples_with_nothing_beside_them(measured: Bench) -> None:
@@ -679,7 +679,7 @@ def test_a_reference_that_fails_leaves_samples_with_nothing_beside_them(measured
 
     trial = measured.run(measuring(measured, script=fails, runs=1))
 
-    assert [(run.outcome, run.is_warm_up, run.beside) for run in trial.observations] == [
+    assert [(run.outcome, run.is_warm_up, run.reference_metrics) for run in trial.observations] == [
         (Outcome.PASSED, True, {}),
         (Outcome.PASSED, False, {}),
     ]
@@ -696,7 +696,7 @@ def test_a_reference_has_samples_of_itself_beside_its_own(measured: Bench) -> No
     trial = measured.run(measuring(measured, "1.0", runs=1))
 
     (sample,) = trial.observations
-    assert sample.beside["size"] == sample.metrics["size"] == 1024.0
+    assert sample.reference_metrics["size"] == sample.metrics["size"] == 1024.0
     assert order(measured) == ["1.0"] * 3
 
 

@@ -411,7 +411,7 @@ def test_noise_knows_which_end_is_good_before_the_newest_is_run_and_whatever_it_
 def sample(wall_s: float, *, beside_s: float | None = None, is_warm_up: bool = False) -> Observation:
     """A run that passed, of so many seconds, and of so many of the reference's."""
     beside = {} if beside_s is None else {"wall": beside_s}
-    return replace(passed(), wall_s=wall_s, beside=beside, is_warm_up=is_warm_up)
+    return replace(passed(), wall_s=wall_s, reference_metrics=beside, is_warm_up=is_warm_up)
 
 
 SECOND = Criteria(limit=Limit(metric="wall", above=1.0, unit="s"))
@@ -532,15 +532,14 @@ def test_a_failure_of_a_measured_probe_counts_only_if_every_failure_does(any_fai
 
 
 def test_a_metric_that_cannot_be_read_matters_only_where_it_decides() -> None:
-    complaint = signature.of_exception("Unreadable", "the metric `size` cannot be read", phase=Phase.CHECK)
-    run = replace(passed(), signature=complaint, metrics={"other": 1.0})
+    run = replace(passed(), complaint="the metric `size` cannot be read", metrics={"other": 1.0})
 
     deciding = judged({9: [run]}, criteria=Criteria(limit=Limit(metric="size", above=9.0))).rulings[9]
     beside = judged({9: [run]}, criteria=Criteria(limit=Limit(metric="other", above=9.0))).rulings[9]
 
     assert (deciding.outcome, beside.outcome) == (Outcome.UNTESTABLE, Outcome.PASSED)
     assert deciding.signature is not None
-    assert deciding.signature.shown == complaint.shown
+    assert deciding.signature.shown == "the metric `size` cannot be read"
     assert beside.signature is None
 
 

@@ -15,9 +15,11 @@ from bisect_asgi.core.records import replace
 NUMBERS = st.floats(-1e12, 1e12)
 
 
-def measured(wall_s: float = 0.0, *, beside: dict[str, float] | None = None, **metrics: float) -> Observation:
+def measured(
+    wall_s: float = 0.0, *, reference_metrics: dict[str, float] | None = None, **metrics: float
+) -> Observation:
     """A run that passed."""
-    return replace(passed(), wall_s=wall_s, metrics=metrics, beside=beside or {})
+    return replace(passed(), wall_s=wall_s, metrics=metrics, reference_metrics=reference_metrics or {})
 
 
 def warm_up(run: Observation) -> Observation:
@@ -31,36 +33,45 @@ def warm_up(run: Observation) -> Observation:
         pytest.param(Limit(metric="wall"), measured(2.0), 2.0, id="of-every-run"),
         pytest.param(Limit(metric="growth"), measured(2.0), None, id="not-reported"),
         pytest.param(
-            Limit(metric="growth"), measured(growth=8.0, beside={"growth": 4.0}), 8.0, id="not-as-a-ratio"
-        ),
-        pytest.param(
-            Limit(metric="wall", unit=RATIO), measured(3.0, beside={"wall": 2.0}), 1.5, id="as-a-ratio"
+            Limit(metric="growth"),
+            measured(growth=8.0, reference_metrics={"growth": 4.0}),
+            8.0,
+            id="not-as-a-ratio",
         ),
         pytest.param(
             Limit(metric="wall", unit=RATIO),
-            measured(3.0, beside={"wall": 2.0}, wall=5.0),
+            measured(3.0, reference_metrics={"wall": 2.0}),
+            1.5,
+            id="as-a-ratio",
+        ),
+        pytest.param(
+            Limit(metric="wall", unit=RATIO),
+            measured(3.0, reference_metrics={"wall": 2.0}, wall=5.0),
             2.5,
             id="a-ratio-of-what-the-probe-reports",
         ),
         pytest.param(Limit(metric="wall", unit=RATIO), measured(3.0), None, id="no-reference"),
         pytest.param(
             Limit(metric="wall", unit=RATIO),
-            measured(3.0, beside={"cpu": 2.0}),
+            measured(3.0, reference_metrics={"cpu": 2.0}),
             None,
             id="another-metric-beside",
         ),
         pytest.param(
             Limit(metric="lost", unit=RATIO),
-            measured(lost=3.0, beside={"lost": 0.0}),
+            measured(lost=3.0, reference_metrics={"lost": 0.0}),
             None,
             id="a-share-of-nought",
         ),
         pytest.param(
-            Limit(metric="lost", unit=RATIO), measured(beside={"lost": 2.0}), None, id="the-reference-alone"
+            Limit(metric="lost", unit=RATIO),
+            measured(reference_metrics={"lost": 2.0}),
+            None,
+            id="the-reference-alone",
         ),
         pytest.param(
             Limit(metric="lost", unit=RATIO),
-            measured(lost=0.0, beside={"lost": 2.0}),
+            measured(lost=0.0, reference_metrics={"lost": 2.0}),
             0.0,
             id="nought-is-a-value",
         ),
@@ -159,14 +170,14 @@ def test_the_metric_that_decides_has_a_limit_or_gets_one(criteria: Criteria, met
 
 
 RUNS = (
-    warm_up(measured(9.0, beside={"wall": 1.0})),
-    measured(2.0, beside={"wall": 1.0}),
+    warm_up(measured(9.0, reference_metrics={"wall": 1.0})),
+    measured(2.0, reference_metrics={"wall": 1.0}),
     failed(),
     untestable(),
     broken(),
-    replace(failed(), wall_s=7.0, beside={"wall": 1.0}),
+    replace(failed(), wall_s=7.0, reference_metrics={"wall": 1.0}),
     measured(3.0),
-    measured(6.0, beside={"wall": 4.0}),
+    measured(6.0, reference_metrics={"wall": 4.0}),
 )
 
 
@@ -191,7 +202,7 @@ def test_samples_are_of_runs_that_passed_and_are_no_warm_ups(
 
 
 def test_samples_are_ratios_where_any_was_taken_beside_a_reference() -> None:
-    alone = [replace(run, beside={}) for run in RUNS]
+    alone = [replace(run, reference_metrics={}) for run in RUNS]
 
     assert samples(RUNS, "wall") == (2.0, 1.5)
     assert samples(alone, "wall") == (2.0, 3.0, 6.0)

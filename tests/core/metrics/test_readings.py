@@ -11,7 +11,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.builders import passed, untestable
 
-from bisect_asgi.core.judge.signature import complaint
 from bisect_asgi.core.metrics.quantities import Number, Quantity
 from bisect_asgi.core.metrics.readings import (
     BUILT_IN,
@@ -26,7 +25,6 @@ from bisect_asgi.core.metrics.readings import (
     of_values,
     unit_of,
 )
-from bisect_asgi.core.model import FailureKind, Phase
 from bisect_asgi.core.records import replace
 
 RUN = replace(
@@ -305,21 +303,3 @@ def test_any_number_of_lines_of_one_name_is_no_loss_to_the_others() -> None:
     )
 
     assert of_lines(marked(output)).values == {"startup": 1.0, "step": 5.0 * MOST_LINES - 1}
-
-
-# --- The complaint
-
-
-def test_a_complaint_is_a_signature_of_the_check_that_shows_the_problem() -> None:
-    sign = complaint("the metric `p50` cannot be read: `\x1b[31m3 m` has an unknown unit")
-
-    assert (sign.kind, sign.phase) == (FailureKind.METRIC, Phase.CHECK)
-    assert sign.shown == "the metric `p50` cannot be read: `�[31m3 m` has an unknown unit"
-
-
-def test_complaints_of_different_values_are_one() -> None:
-    one, other = (complaint(of_json(b'{"p50": "%d m"}' % number).problem) for number in (3, 44))
-
-    assert one.is_same_failure(other)
-    assert one.shown != other.shown
-    assert complaint("other") != one

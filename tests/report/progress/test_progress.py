@@ -23,7 +23,6 @@ from support.builders import (
 
 from bisect_asgi.core import events
 from bisect_asgi.core.events import Activity, ResultKind
-from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     CulpritKind,
@@ -258,8 +257,8 @@ LIMIT = events.EndsSampled(
 
 def test_a_sample_is_told_with_its_value_and_is_good_only_once_there_is_a_limit() -> None:
     more = replace(SAMPLE, metrics={"size": 4.0 * 1024**2})
-    beside = replace(SAMPLE, beside={"size": 1024**2})
-    trials = [finished(3, SAMPLE, more, SAMPLE), finished(3, beside), finished(3, SAMPLE, remembered=1)]
+    as_ratio = replace(SAMPLE, reference_metrics={"size": 1024**2})
+    trials = [finished(3, SAMPLE, more, SAMPLE), finished(3, as_ratio), finished(3, SAMPLE, remembered=1)]
     ruled = judged(rulings=[(3, GOOD)])
     opening = [replace(STARTED, metric="size"), LISTED]
 
@@ -689,7 +688,7 @@ def test_a_run_that_contradicts_others_is_told_as_it_went() -> None:
 
 def test_what_is_wrong_with_a_metric_is_no_reason_for_a_run_that_passed() -> None:
     both = replace(BAD, passed=1, failed=1)
-    complained = replace(passed(), signature=signature.complaint("the metric `p50` cannot be read"))
+    complained = replace(passed(), complaint="the metric `p50` cannot be read")
     log = [*OPENING, finished(3, complained), judged(rulings=[(3, both)])]
 
     assert plain_lines(log)[-1].split(", built")[0] == "1.3 passed"

@@ -250,7 +250,7 @@ def test_rows_have_the_samples_that_count() -> None:
 
 
 def test_samples_with_a_reference_beside_them_are_ratios_in_rows() -> None:
-    runs = [replace(measured(3.0, unit="s"), beside={"size": 2.0})]
+    runs = [replace(measured(3.0, unit="s"), reference_metrics={"size": 2.0})]
     report = fold([MEASURED, LISTED, tried(3, *runs), judged(GOOD, BAD, BAD), FOUND])
 
     row = report.row("1.3")
@@ -261,7 +261,7 @@ def test_samples_with_a_reference_beside_them_are_ratios_in_rows() -> None:
 
 def test_what_was_seen_before_the_question_changed_does_not_count() -> None:
     before = [tried(3, measured(7.0)), tried(0, measured(8.0)), judged(GOOD, BAD, BAD)]
-    after = [tried(3, replace(measured(3.0), beside={"size": 2.0})), judged(GOOD, BAD)]
+    after = [tried(3, replace(measured(3.0), reference_metrics={"size": 2.0})), judged(GOOD, BAD)]
 
     report = fold([MEASURED, LISTED, *before, events.ObservationsReset(), *after, FOUND])
 
@@ -563,7 +563,7 @@ def test_a_range_has_its_unit_once_and_is_left_out_where_it_says_nothing(
 
 
 def test_ratios_are_told_with_the_median_in_the_metrics_own_unit() -> None:
-    runs = [replace(measured(own, unit="s"), beside={"size": 0.2}) for own in (0.16, 0.18, 0.24)]
+    runs = [replace(measured(own, unit="s"), reference_metrics={"size": 0.2}) for own in (0.16, 0.18, 0.24)]
     warm_up = replace(runs[0], metrics={"size": 9.0}, is_warm_up=True)
     report = fold([MEASURED, LISTED, tried(3, warm_up, *runs), judged(GOOD, BAD, BAD), FOUND])
 

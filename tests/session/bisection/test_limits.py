@@ -12,7 +12,6 @@ from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured
 
 from bisect_asgi.core import events
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge.signature import complaint
 from bisect_asgi.core.metrics.comparison import LOOKS
 from bisect_asgi.core.metrics.criteria import RATIO
 from bisect_asgi.core.metrics.stats import rank_sum
@@ -290,13 +289,13 @@ def test_a_metric_that_no_run_reports_is_a_question_that_cannot_be_asked(
 
 
 def test_a_metric_that_cannot_be_read_is_not_told_as_one_that_is_not_there() -> None:
-    sign = complaint("the metric `size` cannot be read: `fast` is no number, with or without a unit")
-    made_up = NoisyWorld(size=40, shows=lambda *_: replace(passed(), signature=sign))
+    told = "the metric `size` cannot be read: `fast` is no number, with or without a unit"
+    made_up = NoisyWorld(size=40, shows=lambda *_: replace(passed(), complaint=told))
 
     finished = made_up.bisect(**by_metric())
 
     assert finished.kind is ResultKind.NOT_ASKED
-    assert finished.message == f"the probe reports no metric `size` on 1: {sign.shown}"
+    assert finished.message == f"the probe reports no metric `size` on 1: {told}"
 
 
 @pytest.mark.parametrize(
@@ -409,7 +408,7 @@ def test_samples_without_a_reference_are_not_mixed_with_those_that_have_one() ->
     (place,) = (n for n, event in enumerate(made_up.events) if isinstance(event, events.ObservationsReset))
     later = [e.trial for e in made_up.events[place:] if isinstance(e, events.TrialFinished)]
     runs = [run for trial in later for run in trial.observations if not run.is_warm_up]
-    assert all(run.beside for run in runs)
+    assert all(run.reference_metrics for run in runs)
     assert sum(len(row.samples) for row in made_up.report.rows) == len(runs)
 
 
@@ -475,7 +474,7 @@ def test_a_reference_that_fails_beside_a_sample_is_no_sample() -> None:
     class Losing(NoisyWorld):
         def _run(self, request, place):  # type: ignore[no-untyped-def]
             run = super()._run(request, place)
-            return replace(run, beside={}) if run.beside and place % 3 == 0 else run
+            return replace(run, reference_metrics={}) if run.reference_metrics and place % 3 == 0 else run
 
     made_up = Losing(size=40, shows=times(2.0))
 

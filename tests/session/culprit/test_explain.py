@@ -735,7 +735,9 @@ class Balance(Lab):
         installed = {each.name: each.version for each in self.index.resolve(spec)}
         place = request.known_runs + len(self.requests) * 1000
         beside = self.shows(installed, place).metrics
-        return replace(trial, observations=tuple(replace(run, beside=beside) for run in trial.observations))
+        return replace(
+            trial, observations=tuple(replace(run, reference_metrics=beside) for run in trial.observations)
+        )
 
 
 @pytest.mark.parametrize("unit", ["B", "s"], ids=["memory", "time"])

@@ -26,7 +26,7 @@ from bisect_asgi.backend.executors import open_executor
 from bisect_asgi.cli.inputs import read_plan
 from bisect_asgi.cli.wiring.local import open_workshop
 from bisect_asgi.cli.wiring.paths import CachePaths
-from bisect_asgi.cli.wiring.services import open_world
+from bisect_asgi.cli.wiring.services import open_services
 from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.events import Event
 from bisect_asgi.core.plan.options import Options
@@ -91,9 +91,9 @@ def search(name: str, case: Case) -> Search:
         suppress(BisectError),  # told as the last event
         open_workshop(places) as workshop,
         open_executor(None, plan.jobs, most=plan.most_jobs) as executor,
-        open_world(places, workshop, executor, seen.append, show_output=False) as world,
+        open_services(places, workshop, executor, seen.append, show_output=False) as services,
     ):
-        session.bisect(plan, world, seen.append)
+        session.bisect(plan, services, seen.append)
     report = fold(seen)
     result = Search(
         is_right=(report.last, report.first) == (case.last, case.first),

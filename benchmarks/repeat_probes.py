@@ -10,7 +10,6 @@ must have.
 from __future__ import annotations
 
 import argparse
-import functools
 import multiprocessing
 import os
 import sys
@@ -24,9 +23,8 @@ from pathlib import Path
 from bisect_asgi.cli.inputs import read_plan
 from bisect_asgi.cli.wiring.local import open_workshop
 from bisect_asgi.cli.wiring.paths import CachePaths
-from bisect_asgi.cli.wiring.services import open_world
+from bisect_asgi.cli.wiring.services import open_services
 from bisect_asgi.core.plan.options import Options
-from bisect_asgi.core.records import replace
 from bisect_asgi.session import bisect as session
 
 PROBES = Path(__file__).parent.parent / "probes"
@@ -84,16 +82,15 @@ def main() -> None:
         load(arguments.other_load),
         open_workshop(places) as workshop,
         ThreadPoolExecutor(1) as executor,
-        open_world(places, workshop, executor, lambda _: None, show_output=False) as opened,
+        open_services(places, workshop, executor, lambda _: None, show_output=False) as services,
     ):
-        world = replace(opened, releases_of=functools.cache(opened.releases_of))
         for name in arguments.probes or SIDES:
             plan = read_plan(Options(fresh=True), PROBES / f"{name}.py")
             for version, wanted in SIDES[name].items():
                 started = time.monotonic()
                 seen: Counter[str] = Counter()
                 for _ in range(arguments.runs):
-                    _, trial = session.check(plan, version, world)
+                    _, trial = session.check(plan, version, services)
                     ruling = session.rule_on(plan, trial)
                     seen[str(ruling.outcome) if ruling else "broken"] += 1
                 failures += seen.total() - seen[wanted]

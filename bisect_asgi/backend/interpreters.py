@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from packaging import tags
@@ -15,10 +16,40 @@ from packaging.version import Version
 from bisect_asgi.backend import uv
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Interpreter
+from bisect_asgi.core.once import once_each
 from bisect_asgi.core.releases.select import TargetPython
 from bisect_asgi.core.text import listing
 
 OLDEST = (3, 6)
+
+
+class LocalInterpreters:
+    """The Pythons of this machine, each question asked once for a command.
+
+    Args:
+        cache: the folder that keeps what is known of each interpreter.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._find_all = once_each(find_all)
+        self._find = once_each(partial(find, cache=cache))
+
+    def find_all(self) -> tuple[TargetPython, ...]:
+        """Return every CPython from 3.6 on, one for each version."""
+        return self._find_all(self._cache)
+
+    def find(self, wish: str) -> TargetPython:
+        """Return the interpreter that the user named by version or path; raises as `find`."""
+        return self._find(wish)
+
+    def target(self, interpreter: Interpreter) -> TargetPython:
+        """Return the interpreter with the tags of the files that it can install."""
+        return target_python(interpreter)
+
+    def downloadable(self) -> tuple[TargetPython, ...]:
+        """Return the interpreters that uv could download; they have no path yet."""
+        return downloadable()
 
 
 def find_all(cache: Path) -> tuple[TargetPython, ...]:

@@ -68,7 +68,7 @@ def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int
     from bisect_asgi.backend.executors import open_executor
     from bisect_asgi.cli.wiring.local import open_workshop
     from bisect_asgi.cli.wiring.paths import CachePaths
-    from bisect_asgi.cli.wiring.services import open_world
+    from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.report.progress.plain import PlainSink
     from bisect_asgi.session import bisect as session
 
@@ -77,9 +77,9 @@ def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int
     with (
         open_workshop(places) as workshop,
         open_executor(where, 1) as executor,
-        open_world(places, workshop, executor, emit, show_output=verbose) as world,
+        open_services(places, workshop, executor, emit, show_output=verbose) as services,
     ):
-        choice, trial = session.check(plan, version, world)
+        choice, trial = session.check(plan, version, services)
     return _show(plan, choice, trial)
 
 

@@ -144,7 +144,7 @@ def bisect(plan: Plan, talk: OutputOptions, where: str | None = None) -> ExitCod
     from bisect_asgi.cli.wiring.local import open_workshop
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.prefetch import ImportReport
-    from bisect_asgi.cli.wiring.services import open_world
+    from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.report.progress.memory import Memory
     from bisect_asgi.session import bisect as session
@@ -159,8 +159,8 @@ def bisect(plan: Plan, talk: OutputOptions, where: str | None = None) -> ExitCod
             open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
         ):
             try:
-                with open_world(places, workshop, executor, emit, show_output=talk.verbose) as world:
-                    session.bisect(widened(plan, executor), world, emit)
+                with open_services(places, workshop, executor, emit, show_output=talk.verbose) as services:
+                    session.bisect(widened(plan, executor), services, emit)
             except (BisectError, KeyboardInterrupt):
                 pass  # told as the last event, and shown from there
     return talk.show(memory.events, log_path)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.core.plan.options import Options
     from bisect_asgi.core.plan.plan import Plan
-    from bisect_asgi.core.services import World
+    from bisect_asgi.core.services import Services
     from bisect_asgi.report.suite import SuiteRow
 
 
@@ -127,20 +127,19 @@ def _run(
     from bisect_asgi.cli.output import say
     from bisect_asgi.cli.wiring.local import open_workshop
     from bisect_asgi.cli.wiring.paths import CachePaths
-    from bisect_asgi.cli.wiring.services import open_world
+    from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.core.records import replace
     from bisect_asgi.report.progress.plain import Board
     from bisect_asgi.report.suite import row_not_begun
-    from bisect_asgi.session.batch import shared, side_by_side
+    from bisect_asgi.session.batch import side_by_side
 
     places = CachePaths.configured()
     board = Board((lambda _: None) if quiet else say, total=len(cases))
     with (
         open_workshop(places) as workshop,
         open_executor(where, jobs) as executor,
-        open_world(places, workshop, executor, lambda _: None, show_output=False) as world,
+        open_services(places, workshop, executor, lambda _: None, show_output=False) as services,
     ):
-        common = shared(world)
         if isinstance(executor, RemoteExecutor) and not is_said:
             jobs = executor.threads
         # Trials of several searches side by side: what is speculative in one takes a core from what is needed
@@ -150,7 +149,7 @@ def _run(
         def session(numbered: tuple[int, _Case], way: Executor) -> SuiteRow:
             number, case = numbered
             board.begun(case.name)
-            return _session(case, number, replace(common, executor=way), places)
+            return _session(case, number, replace(services, executor=way), places)
 
         done, is_interrupted = side_by_side(
             list(enumerate(cases, start=1)),
@@ -172,7 +171,7 @@ def _sharing(case: _Case, jobs: int) -> _Case:
     return replace(case, plan=replace(case.plan, jobs=jobs, most_jobs=jobs))
 
 
-def _session(case: _Case, number: int, world: World, places: CachePaths) -> SuiteRow:
+def _session(case: _Case, number: int, services: Services, places: CachePaths) -> SuiteRow:
     """One probe's session, with a log of its own; whatever goes wrong with it is in its row."""
     import traceback
 
@@ -189,7 +188,7 @@ def _session(case: _Case, number: int, world: World, places: CachePaths) -> Suit
     path = places.new_log(f"{number}-{case.package}")
     try:
         with EventLog(path) as log, suppress(BisectError, KeyboardInterrupt):  # told as the last event
-            session.bisect(case.plan, world, Broadcast([memory, log]))
+            session.bisect(case.plan, services, Broadcast([memory, log]))
     except BisectError as error:  # there is no room for its log
         return row_of_error(case.name, error, package=case.package)
     except Exception as error:  # the others go on; the exit code says that there was a bug

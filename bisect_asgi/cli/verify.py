@@ -85,7 +85,7 @@ def _verify(plan: Plan, talk: OutputOptions, where: str | None) -> Finding:
     from bisect_asgi.backend.executors import open_executor, widened
     from bisect_asgi.cli.wiring.local import open_workshop
     from bisect_asgi.cli.wiring.paths import CachePaths
-    from bisect_asgi.cli.wiring.services import open_world
+    from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.core.plan.plan import Claim
     from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.session import bisect as session
@@ -97,6 +97,6 @@ def _verify(plan: Plan, talk: OutputOptions, where: str | None) -> Finding:
         with (
             open_workshop(places) as workshop,
             open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
-            open_world(places, workshop, executor, emit, show_output=False) as world,
+            open_services(places, workshop, executor, emit, show_output=False) as services,
         ):
-            return session.verify(widened(plan, executor), claim, world, emit)
+            return session.verify(widened(plan, executor), claim, services, emit)

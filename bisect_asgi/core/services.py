@@ -1,6 +1,6 @@
-"""What a session needs of the outside, as types: the index, interpreters, repositories, trials.
+"""What a session needs of the outside, as five ports: index, interpreters, repositories, trials, executor.
 
-A session knows these types alone. `cli` hands it the real things, and offline tests hand it fakes.
+A session knows these types alone. `cli/wiring` hands it the real ones, and offline tests hand it fakes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from bisect_asgi.core.release_diff import Contents
 from bisect_asgi.core.releases.select import TargetPython
 
 Emit = Callable[[events.Event], None]
-ReleasesOf = Callable[[str], Sequence[Release]]
 RunTrial = Callable[[TrialRequest, CancelToken], Trial]
 Prepare = Callable[[TrialRequest, CancelToken], dict[Step, float]]
 """Builds the environment of a trial; returns the seconds of each step."""
@@ -88,43 +87,136 @@ class Repository(Protocol):
         ...
 
 
-class Sources(Struct, frozen=True, kw_only=True):
-    """What axes ask of the outside; each is replaced by a fake in offline tests."""
+class Index(Protocol):
+    """The package index: which releases a project has, and what is in them."""
 
-    releases_of: ReleasesOf
-    """Asks the index for a project's releases."""
-    interpreters: Callable[[], Sequence[TargetPython]]
-    """Finds the interpreters of this machine."""
-    interpreter: Callable[[str], TargetPython]
-    """Finds the interpreter that the user names."""
-    target: Callable[[Interpreter], TargetPython]
-    """Says what an interpreter can install."""
-    downloadable: Callable[[], Sequence[TargetPython]]
-    """Lists the interpreters that uv could download."""
-    resolve: Callable[[EnvironmentSpec], tuple[Distribution, ...]]
-    """Says what an environment would have in it; raises Unresolvable or BuildFailed."""
-    repository: Callable[[str], Repository]
-    """Opens a repository, cloning it where it is an address."""
+    def releases(self, project: str) -> Sequence[Release]:
+        """Return all releases of a project, oldest version first.
+
+        Raises:
+            UsageError: the index has no such project.
+            Unavailable: the index did not answer.
+        """
+        ...
+
+    def contents(self, distribution: Distribution, interpreter: Interpreter) -> Contents:
+        """Return the files and the metadata that a release installs for an interpreter.
+
+        Raises:
+            Unresolvable: the release has no file for the interpreter.
+            BuildFailed: it has only a source distribution, and building that failed.
+            Unavailable: the index did not answer, or the disk is full.
+        """
+        ...
+
+    def changelogs(self, distribution: Distribution) -> Sequence[str]:
+        """Return the texts in a release's source distribution that may be changelogs.
+
+        Raises:
+            Unavailable: the index did not answer.
+        """
+        ...
 
 
-class World(Sources, frozen=True, kw_only=True):
-    """What a session needs of the outside; each is replaced by a fake in offline tests."""
+class Interpreters(Protocol):
+    """The Pythons of this machine, and those that could be installed."""
 
-    run_trial: RunTrial
-    recall: Callable[[TrialRequest], Trial | None]
-    """Asks the store what is known of a candidate."""
-    requirements: Callable[[BuiltEnvironment], Mapping[str, tuple[str, ...]]]
-    """What each distribution of an environment requires, by name; empty where it is not at hand."""
-    contents: Callable[[Distribution, Interpreter], Contents]
-    """Gets what is in a release; raises Unresolvable, BuildFailed or Unavailable."""
-    changelogs: Callable[[Distribution], Sequence[str]]
-    """Reads what may be changelogs in a release's source distribution."""
-    tags: Callable[[str], Sequence[str]]
-    """Asks a repository's address for its tags; raises UsageError or Unavailable."""
-    is_built: Callable[[TrialRequest], bool] = lambda _: False
-    """Tells whether a candidate's environment is there."""
+    def find_all(self) -> Sequence[TargetPython]:
+        """Return every interpreter of this machine that can run probes."""
+        ...
+
+    def find(self, wish: str) -> TargetPython:
+        """Return the interpreter that the user named by version or path.
+
+        Raises:
+            UsageError: there is none, or it is too old.
+        """
+        ...
+
+    def target(self, interpreter: Interpreter) -> TargetPython:
+        """Return the interpreter with the tags of the files that it can install."""
+        ...
+
+    def downloadable(self) -> Sequence[TargetPython]:
+        """Return the interpreters that uv could download."""
+        ...
+
+
+class Repositories(Protocol):
+    """The git repositories that a session may look into."""
+
+    def open(self, where: str) -> Repository:
+        """Return the repository at a path or an address; an address is cloned if it was not before.
+
+        Raises:
+            UsageError: it is no repository, or git refuses to read it.
+            Unavailable: git is missing, or the address did not answer.
+        """
+        ...
+
+    def tags(self, address: str) -> Sequence[str]:
+        """Return the tags of the repository at an address, without cloning it.
+
+        Raises:
+            UsageError: there is no repository.
+            Unavailable: the address did not answer soon.
+        """
+        ...
+
+
+class Trials(Protocol):
+    """Trials, and all that is known from earlier ones: of this machine, or of a cluster."""
+
+    @property
+    def builders(self) -> Executor | None:
+        """Where environments are built ahead with `prepare`; None if that is of no use."""
+        ...
+
+    def run(self, request: TrialRequest, token: CancelToken) -> Trial:
+        """Build the candidate's environment and run the probe in it; made to be called in an executor.
+
+        Raises:
+            Unavailable: the index, the disk or uv failed: nothing was learnt.
+            Cancelled: the token was cancelled.
+        """
+        ...
+
+    def prepare(self, request: TrialRequest, token: CancelToken) -> dict[Step, float]:
+        """Build the candidate's environment alone; return the seconds of each step.
+
+        Raises:
+            Unavailable, Cancelled: as `run`.
+        """
+        ...
+
+    def recall(self, request: TrialRequest) -> Trial | None:
+        """Return what earlier commands observed of the candidate, or None if they did not run it."""
+        ...
+
+    def is_built(self, request: TrialRequest) -> bool:
+        """Return whether the candidate's environment is known to be there."""
+        ...
+
+    def resolve(self, spec: EnvironmentSpec) -> Sequence[Distribution]:
+        """Return the distributions that an environment would have in it.
+
+        Raises:
+            Unresolvable, BuildFailed: there is no such environment.
+            Unavailable: the index did not answer.
+        """
+        ...
+
+    def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
+        """Return what each distribution of an environment requires, by name; empty if nobody knows."""
+        ...
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    """All that a session needs of the outside."""
+
+    index: Index
+    interpreters: Interpreters
+    repositories: Repositories
+    trials: Trials
     executor: Executor
-    prepare: Prepare | None = None
-    """Builds an environment ahead; None: that is of no use here."""
-    builders: Executor | None = None
-    """Where that is done."""
+    """Runs trials."""

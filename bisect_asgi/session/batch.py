@@ -15,8 +15,6 @@ from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.records import replace
-from bisect_asgi.core.services import World
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -78,32 +76,6 @@ def _pass_on(inner: Future[T], outer: Future[T]) -> None:
             outer.set_exception(error)
         else:
             outer.set_result(inner.result())
-
-
-def once_each(ask: Callable[[K], T]) -> Callable[[K], T]:
-    """Have a question asked once, whoever asks it: others wait for the answer; an error is asked again."""
-    answers: dict[K, T] = {}
-    locks: dict[K, threading.Lock] = {}
-
-    def answer(about: K) -> T:
-        with locks.setdefault(about, threading.Lock()):
-            if about not in answers:
-                answers[about] = ask(about)
-            return answers[about]
-
-    return answer
-
-
-def shared(world: World) -> World:
-    """The same outside for several sessions: what one of them has asked, another does not ask again."""
-    interpreters = once_each(lambda _: world.interpreters())
-    return replace(
-        world,
-        releases_of=once_each(world.releases_of),
-        interpreters=lambda: interpreters(None),
-        interpreter=once_each(world.interpreter),
-        repository=once_each(world.repository),
-    )
 
 
 def side_by_side(

@@ -21,7 +21,7 @@ from bisect_asgi.core.plan.plan import COMMITS, Claim, Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.search import AllBoundaries, Boundary
-from bisect_asgi.core.services import Emit, World
+from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes import releases as release_axis
@@ -41,7 +41,7 @@ from bisect_asgi.session.bisection.search import (
 from bisect_asgi.session.bisection.stages import Stages, ending, started
 
 
-def bisect(plan: Plan, world: World, emit: Emit) -> ResultKind:
+def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
     """Find the boundary, telling everything that happens to `emit`; the last event is the answer.
 
     Raises:
@@ -51,12 +51,12 @@ def bisect(plan: Plan, world: World, emit: Emit) -> ResultKind:
     emit(started(plan))
     with ending(emit) as end:
         if plan.drill and plan.repository:
-            world.repository(plan.repository)  # to find out early that it is none
-        hunt = _hunt(plan, world, emit)
+            services.repositories.open(plan.repository)  # to find out early that it is none
+        hunt = _hunt(plan, services, emit)
         answer = hunt.answer
         try:
             if answer.kind is ResultKind.FOUND:
-                _look_behind(plan, hunt, world, Stages(emit))
+                _look_behind(plan, hunt, services, Stages(emit))
         except KeyboardInterrupt:
             end(replace(answers.INTERRUPTED, found=answer.found, mapped=answer.mapped))
             raise
@@ -64,17 +64,17 @@ def bisect(plan: Plan, world: World, emit: Emit) -> ResultKind:
     return answer.kind
 
 
-def _look_behind(plan: Plan, hunt: SearchResult, world: World, stages: Stages) -> None:
+def _look_behind(plan: Plan, hunt: SearchResult, services: Services, stages: Stages) -> None:
     """Find out what carries the change that was found, what changed in it, and in which commits."""
     from bisect_asgi.session.culprit.drill import go_into, go_into_merges
     from bisect_asgi.session.culprit.explain import explain
 
-    for carrier in explain(hunt, world, stages):
+    for carrier in explain(hunt, services, stages):
         with _standing(stages):
-            go_into(carrier, plan, world, stages)
+            go_into(carrier, plan, services, stages)
     if plan.over == COMMITS and not plan.first_parent:
         with _standing(stages):
-            go_into_merges(plan, hunt, world, stages)
+            go_into_merges(plan, hunt, services, stages)
 
 
 @contextmanager
@@ -86,19 +86,19 @@ def _standing(stages: Stages) -> Iterator[None]:
         stages.emit(events.Note(text=str(error)))
 
 
-def _hunt(plan: Plan, world: World, emit: Emit) -> SearchResult:
+def _hunt(plan: Plan, services: Services, emit: Emit) -> SearchResult:
     """Search; and again, where runs had something in them whose uploads were not looked at."""
-    space = axis_of(plan).prepare(plan, world)
+    space = axis_of(plan).prepare(plan, services)
     while True:
         announce(space, emit)
-        hunt = run_search(plan, space, open_engine(plan, space, world, emit), world)
+        hunt = run_search(plan, space, open_engine(plan, space, services, emit), services)
         more = _overlooked(hunt)
         if not more or space.projects is None:
             return hunt
         emit(events.Note(text=f"the uploads of {listing(sorted(more))} are looked at as well"))
         from bisect_asgi.session.axes import dates
 
-        space = dates.prepare(plan, world, also=space.projects | more)
+        space = dates.prepare(plan, services, also=space.projects | more)
 
 
 def _overlooked(hunt: SearchResult) -> frozenset[str]:
@@ -108,7 +108,7 @@ def _overlooked(hunt: SearchResult) -> frozenset[str]:
     return frozenset(found) - (hunt.space.projects or frozenset(found))
 
 
-def verify(plan: Plan, claim: Claim, world: World, emit: Emit) -> Finding:
+def verify(plan: Plan, claim: Claim, services: Services, emit: Emit) -> Finding:
     """Hold a claim against the releases: its own two, and enough around them to see other changes.
 
     Raises:
@@ -117,12 +117,14 @@ def verify(plan: Plan, claim: Claim, world: World, emit: Emit) -> Finding:
     """
     emit(started(plan))
     with ending(emit) as end:
-        return _verify(plan, claim, world, emit, end)
+        return _verify(plan, claim, services, emit, end)
 
 
-def _verify(plan: Plan, claim: Claim, world: World, emit: Emit, end: Callable[[Result], None]) -> Finding:
+def _verify(
+    plan: Plan, claim: Claim, services: Services, emit: Emit, end: Callable[[Result], None]
+) -> Finding:
     space = release_axis.prepare(
-        replace(plan, good=None, bad=None), world, named={claim.option: claim.version}
+        replace(plan, good=None, bad=None), services, named={claim.option: claim.version}
     )
     announce(space, emit)
     place = release_axis.place_of(space, claim.version)
@@ -131,10 +133,10 @@ def _verify(plan: Plan, claim: Claim, world: World, emit: Emit, end: Callable[[R
             f"`{claim.option} {claim.version}` is the oldest release that can be looked at",
             hint="there is nothing before it to compare it with; widen `--releases`",
         )
-    engine = open_engine(plan, space, world, emit)
-    recall(plan, engine, world)
+    engine = open_engine(plan, space, services, emit)
+    recall(plan, engine, services)
     if plan.criteria.limit_search:
-        expectation = find_limit(plan, space, engine, world, plan.criteria.limit_search)
+        expectation = find_limit(plan, space, engine, services, plan.criteria.limit_search)
         if isinstance(expectation, Result):
             end(expectation)
             return claims.inconclusive(claim, expectation.message)
@@ -158,20 +160,20 @@ def _verify(plan: Plan, claim: Claim, world: World, emit: Emit, end: Callable[[R
     )
 
 
-def check(plan: Plan, version: str, world: World) -> tuple[InterpreterChoice, Trial]:
+def check(plan: Plan, version: str, services: Services) -> tuple[InterpreterChoice, Trial]:
     """Run the probe on one release.
 
     Raises:
         UsageError: there is no such release, or no interpreter that installs it.
         Unavailable: nothing was learnt.
     """
-    space, choice = release_axis.prepare_one(plan, version, world)
+    space, choice = release_axis.prepare_one(plan, version, services)
     (candidate,) = space.candidates
     request = TrialRequest(
         key=0, label=candidate.label, spec=candidate.spec, probe=plan.probe, fresh=plan.fresh
     )
     token = CancelToken()
-    future = world.executor.submit(world.run_trial, request, token)
+    future = services.executor.submit(services.trials.run, request, token)
     try:
         return choice, future.result()
     except KeyboardInterrupt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
 
@@ -12,7 +11,7 @@ import pytest
 
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled
-from bisect_asgi.session.batch import Interruptible, once_each, side_by_side
+from bisect_asgi.session.batch import Interruptible, side_by_side
 
 PATIENCE_S = 30.0
 
@@ -103,41 +102,6 @@ def test_what_the_shared_executor_gives_up_is_given_up(workers: Executor) -> Non
 
     with pytest.raises(CancelledError):
         Interruptible(Shared()).submit(int, "3").result(PATIENCE_S)
-
-
-def test_a_question_is_asked_once_by_all_who_ask_it_at_the_same_time(workers: Executor) -> None:
-    asked: Counter[str] = Counter()
-    both = threading.Barrier(2, timeout=PATIENCE_S)
-
-    def ask(about: str) -> str:
-        asked[about] += 1
-        return about.upper()
-
-    answer = once_each(ask)
-
-    def session() -> str:
-        both.wait()
-        return answer("page")
-
-    assert [each.result(PATIENCE_S) for each in [workers.submit(session) for _ in range(2)]] == ["PAGE"] * 2
-    assert answer("other") == "OTHER"
-    assert asked == {"page": 1, "other": 1}
-
-
-def test_a_question_that_was_not_answered_is_asked_again() -> None:
-    answers = iter([OSError("down"), "up"])
-
-    def ask(_: str) -> str:
-        said = next(answers)
-        if isinstance(said, OSError):
-            raise said
-        return said
-
-    answer = once_each(ask)
-    with pytest.raises(OSError, match="down"):
-        answer("page")
-
-    assert answer("page") == "up"
 
 
 def test_so_many_sessions_as_may_run_do_and_each_result_has_its_place(workers: Executor) -> None:

@@ -34,7 +34,7 @@ from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.select import TargetPython
 from bisect_asgi.core.search.confirmation import wanted_runs
-from bisect_asgi.core.services import World
+from bisect_asgi.core.services import Services
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session import bisect as session
 from bisect_asgi.session.axes import releases as release_axis
@@ -84,15 +84,16 @@ class FakeWorld:
     def named(self, wish: str) -> TargetPython:
         return next(u for u in self.interpreters if u.interpreter.short == wish)
 
-    def world(self) -> World:
-        return world(
-            releases_of=lambda project: self.releases if project == "fastapi" else (),
-            interpreters=lambda: self.interpreters,
-            interpreter=self.named,
-            downloadable=lambda: self.downloadable,
-            run_trial=self.run_trial,
-            recall=self.recall,
-        )
+    def world(self, **fakes: object) -> Services:
+        own = {
+            "releases_of": lambda project: self.releases if project == "fastapi" else (),
+            "interpreters": lambda: self.interpreters,
+            "interpreter": self.named,
+            "downloadable": lambda: self.downloadable,
+            "run_trial": self.run_trial,
+            "recall": self.recall,
+        }
+        return world(**{**own, **fakes})
 
     def bisect(self, plan: Plan) -> events.RunFinished:
         """Run the session and return its last event."""
@@ -412,7 +413,7 @@ def test_a_confirmation_that_cannot_be_made_ends_the_run_as_unavailable() -> Non
             raise TooManyTrials
         return fake.run_trial(request, token)
 
-    kind = session.bisect(a_plan(), replace(fake.world(), run_trial=at_most_fifty), fake.events.append)
+    kind = session.bisect(a_plan(), fake.world(run_trial=at_most_fifty), fake.events.append)
 
     assert kind is ResultKind.UNAVAILABLE
     assert "no space left on device" in fake.finished.message
@@ -491,7 +492,7 @@ def test_an_error_of_the_world_is_the_last_event_and_is_raised(error: Exception)
     fake = FakeWorld(broke_in("0.7"))
 
     with pytest.raises(type(error)):
-        session.bisect(a_plan(), replace(fake.world(), releases_of=releases_of), fake.events.append)
+        session.bisect(a_plan(), fake.world(releases_of=releases_of), fake.events.append)
 
     assert fake.finished.message == str(error)
     assert fake.finished.kind is not ResultKind.FOUND
@@ -504,7 +505,7 @@ def test_an_interrupt_is_the_last_event_and_is_raised() -> None:
     fake = FakeWorld(broke_in("0.7"))
 
     with pytest.raises(KeyboardInterrupt):
-        session.bisect(a_plan(), replace(fake.world(), run_trial=interrupted), fake.events.append)
+        session.bisect(a_plan(), fake.world(run_trial=interrupted), fake.events.append)
 
     assert fake.finished.kind is ResultKind.INTERRUPTED
 
@@ -879,7 +880,7 @@ def test_an_interrupted_check_stops_its_trial() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        session.check(a_plan(), "0.5", replace(FakeWorld(always(passed())).world(), run_trial=interrupted))
+        session.check(a_plan(), "0.5", FakeWorld(always(passed())).world(run_trial=interrupted))
 
     with pytest.raises(Cancelled):
         tokens[0].check()

@@ -9,6 +9,7 @@ from concurrent.futures import Executor, Future
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -38,9 +39,9 @@ from bisect_asgi.core.model import (
     Signature,
 )
 from bisect_asgi.core.plan.plan import DependencyPolicy, Plan, PolicyKind
-from bisect_asgi.core.records import NODEFAULT, fields, replace
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.select import TargetPython
-from bisect_asgi.core.services import World
+from bisect_asgi.core.services import Services
 
 PURE = Tag("py3", "none", "any")
 LINUX_38 = Tag("cp38", "cp38", "manylinux_2_17_x86_64")
@@ -152,21 +153,46 @@ def _no_contents(*_: object) -> Any:
     raise Unresolvable("no files are made up for this release")
 
 
-def world(**fakes: Any) -> World:
+def world(**fakes: Any) -> Services:
     """A world with one Python, an empty store and inline trials; what else may be asked, `fakes` say."""
     usual = {
         "interpreters": lambda: (target(),),
         "target": lambda interpreter: replace(target(), interpreter=interpreter),
         "downloadable": lambda: (),
         "recall": lambda _: None,
+        "is_built": lambda _: False,
+        "builders": None,
         "requirements": lambda _: {},
         "contents": _no_contents,
         "changelogs": lambda _: (),
         "tags": lambda _: (),
         "executor": InlineExecutor(),
     }
-    not_needed = {field.name: _never(field.name) for field in fields(World) if field.default is NODEFAULT}
-    return World(**{**not_needed, **usual, **fakes})
+    ports = {
+        "index": {"releases_of": "releases", "contents": "contents", "changelogs": "changelogs"},
+        "interpreters": {
+            "interpreters": "find_all",
+            "interpreter": "find",
+            "target": "target",
+            "downloadable": "downloadable",
+        },
+        "repositories": {"repository": "open", "tags": "tags"},
+        "trials": {
+            "run_trial": "run",
+            "prepare": "prepare",
+            "recall": "recall",
+            "is_built": "is_built",
+            "resolve": "resolve",
+            "requirements": "requirements",
+            "builders": "builders",
+        },
+    }
+    there = {**usual, **fakes}
+    made = {
+        port: SimpleNamespace(**{own: there.pop(name, _never(name)) for name, own in names.items()})
+        for port, names in ports.items()
+    }
+    return Services(**made, **there)
 
 
 Installed = Mapping[str, str]

@@ -22,7 +22,7 @@ from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import Observation, SamplingMode, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import Claim
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.services import World
+from bisect_asgi.core.services import Services
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.session import bisect as session
@@ -121,7 +121,7 @@ class NoisyWorld:
         """Hold a claim against the releases."""
         return session.verify(a_plan(**fields), claim, self._begin(), self.events.append).verdict
 
-    def _begin(self) -> World:
+    def _begin(self) -> Services:
         self.requests.clear()
         self.events.clear()
         self._warm.clear()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import platformdirs
 
-from bisect_asgi.core import codec
 from bisect_asgi.core.errors import UsageError, not_writable
 from bisect_asgi.core.records import Struct
 
@@ -68,9 +67,10 @@ class CachePaths(Struct, frozen=True):
         """The folder in which it is kept what distributions require that other machines have."""
         return self.root / "requirements"
 
-    def answers(self, kind: str, about: object) -> Path:
-        """The file in which an answer of the outside is kept."""
-        return self.root / "answers" / f"{kind}-{codec.digest(about)}.json"
+    @property
+    def answers(self) -> Path:
+        """The folder that keeps answers of the outside."""
+        return self.root / "answers"
 
     def new_log(self, project: str) -> Path:
         """The path of a new event log; names sort by time."""

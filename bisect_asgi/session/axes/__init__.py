@@ -10,10 +10,10 @@ from importlib import import_module
 
 from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, RELEASES, Plan
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.services import Sources
+from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes.base import SearchSpace
 
-Prepare = Callable[[Plan, Sources], SearchSpace]
+Prepare = Callable[[Plan, Services], SearchSpace]
 
 
 class Axis(Struct, frozen=True, kw_only=True):
@@ -36,8 +36,8 @@ class Axis(Struct, frozen=True, kw_only=True):
 def _of(module: str) -> Prepare:
     """The `prepare` of one of the modules of this package."""
 
-    def prepare(plan: Plan, sources: Sources) -> SearchSpace:
-        found: SearchSpace = import_module(f"{__package__}.{module}").prepare(plan, sources)
+    def prepare(plan: Plan, services: Services) -> SearchSpace:
+        found: SearchSpace = import_module(f"{__package__}.{module}").prepare(plan, services)
         return found
 
     return prepare

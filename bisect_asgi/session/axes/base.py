@@ -15,7 +15,7 @@ from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, Plan, PolicyKind, pi
 from bisect_asgi.core.records import Struct, field
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.releases.select import ReleaseFilter, select
-from bisect_asgi.core.services import ReleasesOf
+from bisect_asgi.core.services import Index
 
 if TYPE_CHECKING:
     pass
@@ -42,24 +42,24 @@ class SearchSpace(Struct, frozen=True, kw_only=True):
         return tuple(candidate.label for candidate in self.candidates)
 
 
-def pinned_releases(requirements: Sequence[str], releases_of: ReleasesOf) -> tuple[Release, ...]:
+def pinned_releases(requirements: Sequence[str], index: Index) -> tuple[Release, ...]:
     """Look up the releases that requirements pin with `==`; one that does not exist is passed over."""
     found = []
     for requirement in requirements:
         if pin := pinned_version(requirement):
             project, version = pin
-            found += [r for r in releases_of(project) if Version(r.version) == version]
+            found += [r for r in index.releases(project) if Version(r.version) == version]
     return tuple(found)
 
 
-def package_releases(plan: Plan, releases_of: ReleasesOf) -> tuple[Release, ...]:
+def package_releases(plan: Plan, index: Index) -> tuple[Release, ...]:
     """Return the releases of the package that serve while something else moves, oldest first.
 
     Raises:
         UsageError: there is none.
     """
     kept = select(
-        releases_of(plan.project), ReleaseFilter(within=plan.pinned, pre=True, yanked=True), None
+        index.releases(plan.project), ReleaseFilter(within=plan.pinned, pre=True, yanked=True), None
     ).kept
     if not kept:
         raise UsageError(

@@ -19,7 +19,7 @@ from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.releases.select import ReleaseFilter, ReleaseRange, select
-from bisect_asgi.core.services import Repository, Sources
+from bisect_asgi.core.services import Repository, Services
 from bisect_asgi.session.axes.base import SearchSpace, newest_upload, outside_the_limit, pinned_releases
 from bisect_asgi.session.axes.interpreter import admitted, choose_interpreter
 
@@ -36,7 +36,7 @@ class CommitRange(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-def prepare(plan: Plan, sources: Sources) -> SearchSpace:
+def prepare(plan: Plan, services: Services) -> SearchSpace:
     """Return a candidate for each commit between the ends.
 
     Raises:
@@ -46,9 +46,9 @@ def prepare(plan: Plan, sources: Sources) -> SearchSpace:
     """
     where, start = _named(plan)
     ends, options = (start, plan.bad or "HEAD"), ("--good", "--bad")
-    stretch = between(sources.repository(where), *ends, project=plan.project, options=options)
-    pinned = pinned_releases(plan.held, sources.releases_of)
-    choice = _choose(plan, sources)
+    stretch = between(services.repositories.open(where), *ends, project=plan.project, options=options)
+    pinned = pinned_releases(plan.held, services.index)
+    choice = _choose(plan, services)
 
     def spec(commit: Commit) -> EnvironmentSpec:
         return EnvironmentSpec(
@@ -148,10 +148,10 @@ def _ref(repository: Repository, end: str, project: str, option: str) -> str:
         ) from error
 
 
-def _choose(plan: Plan, sources: Sources) -> InterpreterChoice:
+def _choose(plan: Plan, services: Services) -> InterpreterChoice:
     """The interpreter that suits the releases at the ends; all releases, where the ends are none."""
     try:
-        every = sources.releases_of(plan.project)
+        every = services.index.releases(plan.project)
     except UsageError:  # it is in the repository alone
         every = ()
     ends = {end for end in (plan.good, plan.bad) if end is not None}
@@ -159,10 +159,10 @@ def _choose(plan: Plan, sources: Sources) -> InterpreterChoice:
     kept = named or list(select(every, ReleaseFilter(), None).kept)
     if not kept and plan.python is None:
         newest = max(
-            admitted(plan, sources, ReleaseRange(releases=())), key=lambda u: Version(u.interpreter.version)
+            admitted(plan, services, ReleaseRange(releases=())), key=lambda u: Version(u.interpreter.version)
         )
         return InterpreterChoice(
             target=newest, reason=f"the newest one; no index has releases of {plan.project}"
         )
     span = ReleaseRange(releases=tuple(kept), good=0 if named else None)
-    return choose_interpreter(plan, sources, span, newest=kept[-1:])
+    return choose_interpreter(plan, services, span, newest=kept[-1:])

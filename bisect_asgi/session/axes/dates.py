@@ -27,7 +27,7 @@ from bisect_asgi.core.releases.select import (
     available_since,
     select,
 )
-from bisect_asgi.core.services import Sources
+from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import (
     SearchSpace,
@@ -43,7 +43,7 @@ _LOOKED_AT = 9
 _A_SECOND = timedelta(seconds=1)
 
 
-def prepare(plan: Plan, sources: Sources, *, also: frozenset[str] = frozenset()) -> SearchSpace:
+def prepare(plan: Plan, services: Services, *, also: frozenset[str] = frozenset()) -> SearchSpace:
     """Return a candidate for the older end, and one for each upload after it up to the newer end.
 
     `also`: further projects whose uploads are looked at.
@@ -54,8 +54,8 @@ def prepare(plan: Plan, sources: Sources, *, also: frozenset[str] = frozenset())
         Unavailable: the index did not answer.
     """
     held = (plan.base, *plan.held)
-    pinned = pinned_releases(held, sources.releases_of)
-    choice = _choose(plan, sources)
+    pinned = pinned_releases(held, services.index)
+    choice = _choose(plan, services)
     spec = EnvironmentSpec(
         interpreter=choice.interpreter,
         requirements=held,
@@ -65,9 +65,9 @@ def prepare(plan: Plan, sources: Sources, *, also: frozenset[str] = frozenset())
         held_exclude_newer=newest_upload(pinned),
     )
     start, end, expectation = _ends(plan, pinned)
-    found = also | _projects(spec, start, end, sources)
+    found = also | _projects(spec, start, end, services)
     names = found - {release.project for release in pinned}
-    uploads = _together(_uploads(names, plan, choice.target, start, end, sources))
+    uploads = _together(_uploads(names, plan, choice.target, start, end, services))
     if not uploads:
         raise _nothing(plan, found, f"between {start:%Y-%m-%d} and {end:%Y-%m-%d}")
     return SearchSpace(
@@ -101,11 +101,11 @@ def _placed(expectation: Expectation, last: int) -> Expectation:
     return replace(expectation, bad=None if expectation.bad is None else last)
 
 
-def _choose(plan: Plan, sources: Sources) -> InterpreterChoice:
+def _choose(plan: Plan, services: Services) -> InterpreterChoice:
     """The interpreter that suits the package's releases that may serve."""
-    kept = package_releases(plan, sources.releases_of)
+    kept = package_releases(plan, services.index)
     span = ReleaseRange(releases=kept, good=len(kept) - 1)
-    return choose_interpreter(plan, sources, span)
+    return choose_interpreter(plan, services, span)
 
 
 def _ends(plan: Plan, pinned: Sequence[Release]) -> tuple[datetime, datetime, Expectation]:
@@ -128,14 +128,15 @@ def _ends(plan: Plan, pinned: Sequence[Release]) -> tuple[datetime, datetime, Ex
     return start, bad or now, Expectation(good=None if good is None else 0, bad=None if bad is None else 1)
 
 
-def _projects(spec: EnvironmentSpec, start: datetime, end: datetime, sources: Sources) -> frozenset[str]:
+def _projects(spec: EnvironmentSpec, start: datetime, end: datetime, services: Services) -> frozenset[str]:
     """The projects that are in the environment at either end or at moments between."""
     moments = [start + (end - start) * part / (_LOOKED_AT - 1) for part in range(_LOOKED_AT)]
     found: set[str] = set()
     for moment in moments:
         try:
             found |= {
-                d.name for d in sources.resolve(replace(spec, exclude_newer=moment.replace(microsecond=0)))
+                d.name
+                for d in services.trials.resolve(replace(spec, exclude_newer=moment.replace(microsecond=0)))
             }
         except (Unresolvable, BuildFailed):
             continue  # that moment will show as untestable
@@ -143,11 +144,11 @@ def _projects(spec: EnvironmentSpec, start: datetime, end: datetime, sources: So
 
 
 def _uploads(
-    names: Iterable[str], plan: Plan, target: TargetPython, start: datetime, end: datetime, sources: Sources
+    names: Iterable[str], plan: Plan, target: TargetPython, start: datetime, end: datetime, services: Services
 ) -> Iterable[tuple[datetime, str]]:
     """Yield the moment from which each release can be installed, and its name, where that is in the range."""
     for name in names:
-        releases = sources.releases_of(name)
+        releases = services.index.releases(name)
         # Of a project that has no others, uv takes pre-releases.
         is_pre = all(Version(release.version).is_prerelease for release in releases)
         wanted = ReleaseFilter(pre=plan.pre or is_pre, yanked=plan.yanked)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec
 from bisect_asgi.core.plan.plan import Plan
-from bisect_asgi.core.services import Sources
+from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes.base import (
     SearchSpace,
     check_dates,
@@ -22,17 +22,17 @@ from bisect_asgi.session.axes.base import (
 from bisect_asgi.session.axes.releases import choose_releases
 
 
-def prepare(plan: Plan, sources: Sources) -> SearchSpace:
+def prepare(plan: Plan, services: Services) -> SearchSpace:
     """Return a candidate for each release of the dependency.
 
     Raises:
         UsageError: the held release or a named one does not exist, or no interpreter fits.
         Unavailable: the index did not answer.
     """
-    package_releases(plan, sources.releases_of)
+    package_releases(plan, services.index)
     held = (plan.base, *plan.held)
-    pinned = pinned_releases(held, sources.releases_of)
-    chosen = choose_releases(plan, plan.over, sources, pinned=pinned)
+    pinned = pinned_releases(held, services.index)
+    chosen = choose_releases(plan, plan.over, services, pinned=pinned)
     check_dates(plan, (*chosen.span.releases, *pinned))
     own_limit = newest_upload(pinned)
 

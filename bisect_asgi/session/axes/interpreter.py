@@ -10,12 +10,12 @@ from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import InterpreterChoice, best_interpreter
 from bisect_asgi.core.releases.select import ReleaseRange, TargetPython
-from bisect_asgi.core.services import Sources
+from bisect_asgi.core.services import Services
 
 
 def choose_interpreter(
     plan: Plan,
-    sources: Sources,
+    services: Services,
     span: ReleaseRange,
     *,
     pinned: Sequence[Release] = (),
@@ -27,35 +27,43 @@ def choose_interpreter(
         UsageError: there is none that can install the named ends.
     """
     if plan.python is not None:
-        return InterpreterChoice(target=sources.interpreter(plan.python), reason=f"`--python {plan.python}`")
-    found = admitted(plan, sources, ReleaseRange(releases=span.releases))
+        return InterpreterChoice(
+            target=services.interpreters.find(plan.python), reason=f"`--python {plan.python}`"
+        )
+    found = admitted(plan, services, ReleaseRange(releases=span.releases))
     for required in ([*span.ends, *pinned], span.ends):
         if choice := best_interpreter(found, span.releases, required=required, wished=newest):
             if not plan.requires_python:
                 return choice
             return replace(choice, reason=f"the probe requires {plan.requires_python}; {choice.reason}")
     names = " and ".join(f"{release.project} {release.version}" for release in span.ends)
-    raise UsageError(f"no Python on this machine can install {names}", hint=_offer(plan, sources, span))
+    raise UsageError(f"no Python on this machine can install {names}", hint=_offer(plan, services, span))
 
 
-def admitted(plan: Plan, sources: Sources, span: ReleaseRange) -> list[TargetPython]:
+def admitted(plan: Plan, services: Services, span: ReleaseRange) -> list[TargetPython]:
     """Return the interpreters that the probe's `requires-python` admits.
 
     Raises:
         UsageError: there is none.
     """
-    found = [u for u in sources.interpreters() if plan.requires_python.contains(u.interpreter.version)]
+    found = [
+        u for u in services.interpreters.find_all() if plan.requires_python.contains(u.interpreter.version)
+    ]
     if not found:
         raise UsageError(
             f"no Python on this machine satisfies the probe's `requires-python`: `{plan.requires_python}`",
-            hint=_offer(plan, sources, span),
+            hint=_offer(plan, services, span),
         )
     return found
 
 
-def _offer(plan: Plan, sources: Sources, span: ReleaseRange) -> str:
+def _offer(plan: Plan, services: Services, span: ReleaseRange) -> str:
     """Which interpreter to get, if uv has one that would do."""
-    offered = [u for u in sources.downloadable() if plan.requires_python.contains(u.interpreter.version)]
+    offered = [
+        u
+        for u in services.interpreters.downloadable()
+        if plan.requires_python.contains(u.interpreter.version)
+    ]
     if best := best_interpreter(offered, span.releases, required=span.ends):
         return f"uv can get one that does: `uv python install {best.interpreter.short}`"
     return "`bisect-asgi releases` shows which Python each release requires"

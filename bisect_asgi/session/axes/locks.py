@@ -21,13 +21,13 @@ from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Rele
 from bisect_asgi.core.plan.plan import LockText, Plan
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.releases.select import ReleaseRange
-from bisect_asgi.core.services import Sources
+from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes.base import SearchSpace, newest_upload, outside_the_limit, pinned_releases
 from bisect_asgi.session.axes.interpreter import choose_interpreter
 
 
-def prepare(plan: Plan, sources: Sources) -> SearchSpace:
+def prepare(plan: Plan, services: Services) -> SearchSpace:
     """Return the two locks' environments as candidates.
 
     Raises:
@@ -36,8 +36,8 @@ def prepare(plan: Plan, sources: Sources) -> SearchSpace:
     """
     # What is installed depends on the interpreter, and which one suits on what is installed.
     own = markers_of(Interpreter(path=sys.executable, version=platform.python_version()))
-    pinned = _pinned([read_lock(file.text, name=file.name, environment=own) for file in plan.locks], sources)
-    choice = _choose(plan, pinned, sources)
+    pinned = _pinned([read_lock(file.text, name=file.name, environment=own) for file in plan.locks], services)
+    choice = _choose(plan, pinned, services)
     environment = markers_of(choice.interpreter)
     locks = [read_lock(file.text, name=file.name, environment=environment) for file in plan.locks]
     if _content(locks[0]) == _content(locks[1]):
@@ -45,7 +45,7 @@ def prepare(plan: Plan, sources: Sources) -> SearchSpace:
             f"`{plan.locks[0].name}` and `{plan.locks[1].name}` install the same",
             hint=f"on Python {choice.interpreter.version}; was another file meant, or another `--python`?",
         )
-    pinned = _pinned(locks, sources)
+    pinned = _pinned(locks, services)
     return SearchSpace(
         choice=choice,
         candidates=tuple(
@@ -64,20 +64,20 @@ def _content(lock: Lock) -> set[tuple[str, str]]:
     return {(d.name, canonicalize_version(d.version)) for d in lock.distributions}
 
 
-def _pinned(locks: Sequence[Lock], sources: Sources) -> tuple[Release, ...]:
+def _pinned(locks: Sequence[Lock], services: Services) -> tuple[Release, ...]:
     """The releases of both locks, as far as an index has them."""
     pins = dict.fromkeys(str(distribution) for lock in locks for distribution in lock.distributions)
     found: list[Release] = []
     for pin in pins:
         try:
-            found += pinned_releases([pin], sources.releases_of)
+            found += pinned_releases([pin], services.index)
         except UsageError:  # no index has it; uv will say so where it matters
             continue
     return tuple(found)
 
 
-def _choose(plan: Plan, pinned: Sequence[Release], sources: Sources) -> InterpreterChoice:
-    return choose_interpreter(plan, sources, ReleaseRange(releases=tuple(pinned)))
+def _choose(plan: Plan, pinned: Sequence[Release], services: Services) -> InterpreterChoice:
+    return choose_interpreter(plan, services, ReleaseRange(releases=tuple(pinned)))
 
 
 def _candidate(

@@ -12,7 +12,7 @@ from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan.plan import Plan, PolicyKind
 from bisect_asgi.core.releases.select import ReleaseRange, TargetPython, outermost
-from bisect_asgi.core.services import Sources
+from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import (
     SearchSpace,
@@ -25,19 +25,19 @@ from bisect_asgi.session.axes.base import (
 from bisect_asgi.session.axes.interpreter import admitted
 
 
-def prepare(plan: Plan, sources: Sources) -> SearchSpace:
+def prepare(plan: Plan, services: Services) -> SearchSpace:
     """Return a candidate for each interpreter; what it cannot install shows as untestable.
 
     Raises:
         UsageError: a named interpreter is not there, or there are fewer than two.
         Unavailable: the index did not answer.
     """
-    package_releases(plan, sources.releases_of)
+    package_releases(plan, services.index)
     held = (plan.base, *plan.held)
-    pinned = pinned_releases(held, sources.releases_of)
+    pinned = pinned_releases(held, services.index)
     check_dates(plan, pinned)
     limit = _limit(plan, pinned)
-    found = admitted(plan, sources, ReleaseRange(releases=()))
+    found = admitted(plan, services, ReleaseRange(releases=()))
     pythons = sorted(found, key=lambda target: Version(target.interpreter.version))
     good, bad = _place(plan.good, "--good", pythons), _place(plan.bad, "--bad", pythons)
     start, end = outermost(good, bad, len(pythons))

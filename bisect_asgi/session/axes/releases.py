@@ -14,7 +14,7 @@ from bisect_asgi.core.plan.plan import Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.releases.select import ReleaseFilter, ReleaseRange, Selection, has_wheel, select
-from bisect_asgi.core.services import Sources
+from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes.base import (
     SearchSpace,
     check_dates,
@@ -27,15 +27,15 @@ from bisect_asgi.session.axes.interpreter import choose_interpreter
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def prepare(plan: Plan, sources: Sources, *, named: Mapping[str, str] = _NONE) -> SearchSpace:
+def prepare(plan: Plan, services: Services, *, named: Mapping[str, str] = _NONE) -> SearchSpace:
     """Choose the interpreter and the candidates; `named` ones, by option, come in whatever the switches say.
 
     Raises:
         UsageError: a named release cannot be a candidate, none is left, or no interpreter fits.
         Unavailable: the index did not answer.
     """
-    pinned = pinned_releases(plan.held, sources.releases_of)
-    chosen = choose_releases(plan, plan.project, sources, pinned=pinned, named=tuple(named.values()))
+    pinned = pinned_releases(plan.held, services.index)
+    chosen = choose_releases(plan, plan.project, services, pinned=pinned, named=tuple(named.values()))
     for option, version in named.items():
         chosen.selection.position(version, option=option)
     interpreter = chosen.choice.interpreter
@@ -68,14 +68,14 @@ class Chosen:
 
 
 def choose_releases(
-    plan: Plan, project: str, sources: Sources, *, pinned: Sequence[Release], named: tuple[str, ...] = ()
+    plan: Plan, project: str, services: Services, *, pinned: Sequence[Release], named: tuple[str, ...] = ()
 ) -> Chosen:
     """Choose which releases of `project` are looked at, and on which interpreter.
 
     Raises:
         UsageError: a named release cannot be looked at, fewer than two are left, or no interpreter fits.
     """
-    every = sources.releases_of(project)
+    every = services.index.releases(project)
     good, bad = (Version(end) if end is not None else None for end in (plan.good, plan.bad))
     wanted = ReleaseFilter(
         within=plan.releases,
@@ -88,7 +88,7 @@ def choose_releases(
     )
     anywhere = select(every, wanted, None).between(good, bad)
     newest = anywhere.releases[-1:] if bad is None else ()
-    choice = choose_interpreter(plan, sources, anywhere, pinned=pinned, newest=newest)
+    choice = choose_interpreter(plan, services, anywhere, pinned=pinned, newest=newest)
     selection = select(every, wanted, choice.target)
     span = selection.between(good, bad)
     if len(span.releases) < 2:
@@ -96,18 +96,18 @@ def choose_releases(
     return Chosen(choice, selection, span)
 
 
-def prepare_one(plan: Plan, version: str, sources: Sources) -> tuple[SearchSpace, InterpreterChoice]:
+def prepare_one(plan: Plan, version: str, services: Services) -> tuple[SearchSpace, InterpreterChoice]:
     """Return the setting of one release alone, and its interpreter.
 
     Raises:
         UsageError: there is no such release, or no interpreter that installs it.
         Unavailable: the index did not answer.
     """
-    every = sources.releases_of(plan.project)
-    pinned = pinned_releases(plan.held, sources.releases_of)
+    every = services.index.releases(plan.project)
+    pinned = pinned_releases(plan.held, services.index)
     wanted = ReleaseFilter(named=(version,))
     alone = _alone(select(every, wanted, None), version, plan)
-    choice = choose_interpreter(plan, sources, alone, pinned=pinned)
+    choice = choose_interpreter(plan, services, alone, pinned=pinned)
     (release,) = _alone(select(every, wanted, choice.target), version, plan).releases
     check_dates(plan, (release,))
     alone_there = candidate(plan, release, choice.interpreter, pinned)

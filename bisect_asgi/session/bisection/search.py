@@ -24,7 +24,7 @@ from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.releases.select import between
 from bisect_asgi.core.search import AllChanges, Boundary, State, is_monotonic
 from bisect_asgi.core.search.spot_checks import spot_checks
-from bisect_asgi.core.services import Emit, World
+from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import SearchSpace
 from bisect_asgi.session.bisection.confirm import Beside, confirm_changes, search_and_confirm, tell_sure
@@ -50,7 +50,7 @@ class SearchResult(Struct, frozen=True, kw_only=True):
     """As it was asked, with the limit that was found."""
 
 
-def open_engine(plan: Plan, space: SearchSpace, world: World, emit: Emit, *, stage: int = 0) -> Engine:
+def open_engine(plan: Plan, space: SearchSpace, services: Services, emit: Emit, *, stage: int = 0) -> Engine:
     """Return the engine for the setting's candidates."""
     question = SearchSpec(
         candidates=space.candidates,
@@ -61,13 +61,13 @@ def open_engine(plan: Plan, space: SearchSpace, world: World, emit: Emit, *, sta
         fresh=plan.fresh,
         stage=stage,
     )
-    preparing = None
-    if world.prepare and world.builders and plan.sampling is None:  # samples have the machine to themselves
-        preparing = Prebuilder(world.prepare, world.builders, emit=emit, clock=time.monotonic)
+    trials, preparing = services.trials, None
+    if trials.builders and plan.sampling is None:  # samples have the machine to themselves
+        preparing = Prebuilder(trials.prepare, trials.builders, emit=emit, clock=time.monotonic)
     return Engine(
         question,
-        run_trial=world.run_trial,
-        executor=world.executor,
+        run_trial=trials.run,
+        executor=services.executor,
         jobs=plan.jobs,
         most=plan.most_jobs if plan.sampling is None else plan.jobs,
         emit=emit,
@@ -75,18 +75,18 @@ def open_engine(plan: Plan, space: SearchSpace, world: World, emit: Emit, *, sta
     )
 
 
-def run_search(plan: Plan, space: SearchSpace, engine: Engine, world: World) -> SearchResult:
+def run_search(plan: Plan, space: SearchSpace, engine: Engine, services: Services) -> SearchResult:
     """Take in what is known, search, confirm both sides of what was found, and say what it means."""
-    recall(plan, engine, world)
+    recall(plan, engine, services)
     if plan.criteria.limit_search and not plan.criteria.limit:
-        expectation = find_limit(plan, space, engine, world, plan.criteria.limit_search)
+        expectation = find_limit(plan, space, engine, services, plan.criteria.limit_search)
         plan = replace(plan, criteria=engine.question.criteria, sampling=engine.question.sampling)
         if isinstance(expectation, Result):
             tell_quality(engine, space.labels)
             return SearchResult(engine=engine, space=space, answer=expectation, plan=plan)
         space = replace(space, expectation=expectation, gallop=False)
     if plan.all_changes and plan.shortest == 1 and plan.criteria.limit:
-        _levelling(plan, space, engine, world).place()
+        _levelling(plan, space, engine, services).place()
     state, believed = _search(engine, plan, space)
     tell_quality(engine, space.labels)
     if isinstance(state, Boundary) and plan.criteria.limit_search:
@@ -101,34 +101,34 @@ def run_search(plan: Plan, space: SearchSpace, engine: Engine, world: World) -> 
 
 
 def find_limit(
-    plan: Plan, space: SearchSpace, engine: Engine, world: World, limit_search: LimitSearch
+    plan: Plan, space: SearchSpace, engine: Engine, services: Services, limit_search: LimitSearch
 ) -> Result | Expectation:
     """Set the limit by samples of both ends; or answer by samples of all, or that there is none."""
     if plan.all_changes and limit_search.above is None and limit_search.below is None:
-        return _levelling(plan, space, engine, world).find()
-    return _sampler(plan, space, engine, world, limit_search).find_limit()
+        return _levelling(plan, space, engine, services).find()
+    return _sampler(plan, space, engine, services, limit_search).find_limit()
 
 
 def _sampler(
-    plan: Plan, space: SearchSpace, engine: Engine, world: World, limit_search: LimitSearch
+    plan: Plan, space: SearchSpace, engine: Engine, services: Services, limit_search: LimitSearch
 ) -> LimitFinder:
     from bisect_asgi.session.bisection.limits import LimitFinder
 
-    return LimitFinder(engine, plan, space, limit_search, recall=lambda: recall(plan, engine, world))
+    return LimitFinder(engine, plan, space, limit_search, recall=lambda: recall(plan, engine, services))
 
 
-def _levelling(plan: Plan, space: SearchSpace, engine: Engine, world: World) -> LevelSearch:
+def _levelling(plan: Plan, space: SearchSpace, engine: Engine, services: Services) -> LevelSearch:
     limit_search = plan.criteria.limit_search or LimitSearch(metric=plan.criteria.metric or "")
-    sampler = _sampler(plan, space, engine, world, limit_search)
+    sampler = _sampler(plan, space, engine, services, limit_search)
     from bisect_asgi.session.bisection.levels import LevelSearch
 
     return LevelSearch(engine, plan, limit_search, sampler=sampler, case=context_of(plan, space, engine))
 
 
-def recall(plan: Plan, engine: Engine, world: World) -> None:
+def recall(plan: Plan, engine: Engine, services: Services) -> None:
     """Take in what earlier commands observed, unless the user wants none of it."""
     if not plan.fresh:
-        engine.recall(world.recall, world.is_built)
+        engine.recall(services.trials.recall, services.trials.is_built)
 
 
 def context_of(plan: Plan, space: SearchSpace, engine: Engine) -> answers.ResultContext:

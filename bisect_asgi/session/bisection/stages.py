@@ -13,7 +13,7 @@ from bisect_asgi.core.answers import Result
 from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.model import Trial
 from bisect_asgi.core.plan.plan import Plan
-from bisect_asgi.core.services import Emit, World
+from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import SearchSpace
 from bisect_asgi.session.bisection.search import SearchResult, announce, open_engine, run_search
@@ -35,7 +35,7 @@ class Stages:
     def hunt(
         self,
         plan: Plan,
-        world: World,
+        services: Services,
         *,
         space: SearchSpace | None = None,
         context: str | None = None,
@@ -54,12 +54,12 @@ class Stages:
         stage, emit = self.open()
         emit(started(plan, context=context))
         with ending(emit) as end:
-            space = space or axis_of(plan).prepare(plan, world)
+            space = space or axis_of(plan).prepare(plan, services)
             announce(space, emit)
-            engine = open_engine(plan, space, world, emit, stage=stage)
+            engine = open_engine(plan, space, services, emit, stage=stage)
             for key, trial in zip((0, len(space.candidates) - 1), ends, strict=False):
                 engine.seed(key, trial)
-            hunt = run_search(plan, space, engine, world)
+            hunt = run_search(plan, space, engine, services)
             end(hunt.answer)
         return hunt
 

@@ -14,7 +14,7 @@ from bisect_asgi.core.release_diff import Contents
 from bisect_asgi.core.releases import changelog, links
 from bisect_asgi.core.releases.diff import compare
 from bisect_asgi.core.releases.links import tag_of
-from bisect_asgi.core.services import Repository, World
+from bisect_asgi.core.services import Repository, Services
 
 _FRAME = re.compile(r'File "(?P<path>[^"\n]+)", line (?P<line>\d+), in (?P<function>\S+)')
 
@@ -25,7 +25,7 @@ def compare_releases(
     move: Move,
     interpreter: Interpreter,
     failing: Sequence[Observation],
-    world: World,
+    services: Services,
     repository: Repository | None = None,
 ) -> Compared:
     """Compare a distribution's two versions; what could not be had is said and left out.
@@ -39,20 +39,22 @@ def compare_releases(
         return told
     try:
         old, new = (
-            world.contents(Distribution(name=move.name, version=version), interpreter)
+            services.index.contents(Distribution(name=move.name, version=version), interpreter)
             for version in (move.old, move.new)
         )
     except (Unresolvable, BuildFailed, Unavailable) as error:
         return replace(told, problem=str(error))
     address = links.repository(new.metadata) or links.repository(old.metadata)
-    tags = _tags(address, repository, told, world)
+    tags = _tags(address, repository, told, services)
     return replace(
         told,
         changed=compare(old, new, traceback=_frames(failing)),
         links=links.links(new.metadata),
         repository=address,
         comparison=links.comparison(address, *tags) if address and tags else None,
-        changelog=_excerpt(told, chain(_texts(new), _sdist_texts(told, world), _own_texts(repository, tags))),
+        changelog=_excerpt(
+            told, chain(_texts(new), _sdist_texts(told, services), _own_texts(repository, tags))
+        ),
     )
 
 
@@ -67,20 +69,20 @@ def _frames(runs: Sequence[Observation]) -> Frames:
 
 
 def _tags(
-    address: str | None, repository: Repository | None, told: Compared, world: World
+    address: str | None, repository: Repository | None, told: Compared, services: Services
 ) -> tuple[str, str] | None:
     """The tags of both releases; None where the repository has them not, or does not answer."""
     if repository:
         own = [repository.tag_of(version, told.name) for version in (told.old, told.new)]
     else:
-        every = _asked(address, world) if address else ()
+        every = _asked(address, services) if address else ()
         own = [tag_of(version, told.name, every) for version in (told.old, told.new)]
     return (own[0], own[1]) if own[0] and own[1] else None
 
 
-def _asked(address: str, world: World) -> Sequence[str]:
+def _asked(address: str, services: Services) -> Sequence[str]:
     try:
-        return world.tags(address)
+        return services.repositories.tags(address)
     except (Unavailable, UsageError):
         return ()
 
@@ -108,8 +110,8 @@ def _texts(contents: Contents) -> Iterator[str]:
     yield contents.metadata.description
 
 
-def _sdist_texts(told: Compared, world: World) -> Iterator[str]:
+def _sdist_texts(told: Compared, services: Services) -> Iterator[str]:
     try:
-        yield from world.changelogs(Distribution(name=told.name, version=told.new))
+        yield from services.index.changelogs(Distribution(name=told.name, version=told.new))
     except (Unavailable, UsageError):
         return  # a changelog is worth no error

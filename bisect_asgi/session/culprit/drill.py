@@ -17,7 +17,7 @@ from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Commit, Interpreter, Move, Observation, Outcome
 from bisect_asgi.core.plan.plan import COMMITS, Plan
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.core.services import Repository, World
+from bisect_asgi.core.services import Repository, Services
 from bisect_asgi.session.axes import commits
 from bisect_asgi.session.axes.base import SearchSpace
 from bisect_asgi.session.bisection.search import SearchResult
@@ -44,24 +44,24 @@ class DrillTarget(Struct, frozen=True, kw_only=True):
         return self.move.old is not None and self.move.new is not None
 
 
-def go_into(carrier: DrillTarget, plan: Plan, world: World, stages: Stages) -> None:
+def go_into(carrier: DrillTarget, plan: Plan, services: Services, stages: Stages) -> None:
     """Compare what carries the change with what it was before; go into its commits, where that is wanted.
 
     Raises:
         UsageError: there is no such repository as the user named.
         Unavailable: it did not answer.
     """
-    own = world.repository(plan.repository) if plan.repository else None
+    own = services.repositories.open(plan.repository) if plan.repository else None
     if own and not is_of(own, carrier.move):
         own = None
-    compared = compare_releases(carrier.move, carrier.interpreter, carrier.failing, world, own)
+    compared = compare_releases(carrier.move, carrier.interpreter, carrier.failing, services, own)
     if not carrier.is_drillable:
         stages.emit(compared)
         return
     where = plan.repository if own else compared.repository
     stages.emit(replace(compared, drill=command(plan, carrier, where)))
     if plan.drill and where:
-        _drill(drill_plan(plan, carrier, where), world, stages)
+        _drill(drill_plan(plan, carrier, where), services, stages)
     elif plan.drill:
         text = f"{carrier.move.name} links to no repository that is known: name it by `--repo`"
         stages.emit(events.Note(text=text))
@@ -85,12 +85,12 @@ def _text(repository: Repository, tag: str, path: str) -> str:
         return ""
 
 
-def _drill(plan: Plan, world: World, stages: Stages) -> None:
+def _drill(plan: Plan, services: Services, stages: Stages) -> None:
     """Search in the commits, as a stage; what goes wrong there is told there."""
     try:
-        hunt = stages.hunt(plan, world)
+        hunt = stages.hunt(plan, services)
         if not plan.first_parent:
-            go_into_merges(plan, hunt, world, stages)
+            go_into_merges(plan, hunt, services, stages)
     except BisectError:
         return
 
@@ -129,16 +129,16 @@ def command(plan: Plan, carrier: DrillTarget, repository: str | None) -> str:
 _DEEPEST = 6
 
 
-def go_into_merges(plan: Plan, hunt: SearchResult, world: World, stages: Stages) -> None:
+def go_into_merges(plan: Plan, hunt: SearchResult, services: Services, stages: Stages) -> None:
     """Search along the line that the found commit merged, if it is a merge, and on into merges there."""
     for _ in range(_DEEPEST):
         merge = _found_commit(hunt)
         if merge is None:
             return
-        space = _merged(merge, hunt.space, world)
+        space = _merged(merge, hunt.space, services)
         if space is None:
             return
-        hunt = stages.hunt(plan, world, space=space, context=f"merged by {merge.sha[:10]}")
+        hunt = stages.hunt(plan, services, space=space, context=f"merged by {merge.sha[:10]}")
 
 
 def _found_commit(hunt: SearchResult) -> Commit | None:
@@ -148,9 +148,9 @@ def _found_commit(hunt: SearchResult) -> Commit | None:
     return hunt.space.candidates[found.high].spec.commit
 
 
-def _merged(merge: Commit, space: SearchSpace, world: World) -> SearchSpace | None:
+def _merged(merge: Commit, space: SearchSpace, services: Services) -> SearchSpace | None:
     """The line that a commit merged, as candidates; None: it merged none, or one commit alone."""
-    repository = world.repository(merge.repository)
+    repository = services.repositories.open(merge.repository)
     parents = repository.parents(merge.sha)
     if len(parents) < 2:
         return None

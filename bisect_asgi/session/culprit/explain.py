@@ -21,7 +21,7 @@ from bisect_asgi.core.model import Candidate, CulpritKind, Distribution, Move, O
 from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, Plan, asked_for
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.select import Selection, upgrades
-from bisect_asgi.core.services import World
+from bisect_asgi.core.services import Services
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import SearchSpace
@@ -34,14 +34,14 @@ _DEEPEST = 6
 """So many boundaries below each other are explained."""
 
 
-def explain(hunt: SearchResult, world: World, stages: Stages) -> tuple[DrillTarget, ...]:
+def explain(hunt: SearchResult, services: Services, stages: Stages) -> tuple[DrillTarget, ...]:
     """Find out what carries the change that was found, tell it, and return what changed in the end."""
     plan = hunt.plan
     boundary = boundary_of(plan, hunt)
     is_wanted = plan.culprit or plan.drill
     if boundary is None or not is_wanted or plan.over in (PYTHON, COMMITS):
         return ()
-    explainer = Explainer(plan, world, stages)
+    explainer = Explainer(plan, services, stages)
     if plan.culprit:
         explainer.explain(boundary)
     else:
@@ -92,9 +92,9 @@ def _side(hunt: SearchResult, key: int, label: str) -> BoundarySide | None:
 class Explainer:
     """Explains a boundary, and those that it leads to."""
 
-    def __init__(self, plan: Plan, world: World, stages: Stages) -> None:
+    def __init__(self, plan: Plan, services: Services, stages: Stages) -> None:
         self._plan = plan
-        self._world = world
+        self._services = services
         self._stages = stages
         self.carriers: list[DrillTarget] = []
         """What was found below which nothing carries the change."""
@@ -160,7 +160,7 @@ class Explainer:
         both = f"of {boundary.old.label} and {boundary.new.label}"
         emit(started(self._plan, over=events.MIXES, noun="mix", context=both))
         with ending(emit) as end:
-            mixing = Mixing(boundary, self._plan, self._world, emit, stage=stage)
+            mixing = Mixing(boundary, self._plan, self._services, emit, stage=stage)
             culprit = mixing.find()
             is_one_of_all = self._plan.over == LOCKS and not mixing.problem
             rest = mixing.rest(culprit) if is_one_of_all else None
@@ -211,7 +211,7 @@ class Explainer:
         try:
             base = label(boundary.old, boundary.new, rest)
             hunt = self._stages.hunt(
-                plan, self._world, space=space, context=f"in the environment of {base}", ends=ends
+                plan, self._services, space=space, context=f"in the environment of {base}", ends=ends
             )
         except BisectError:  # told as the stage's end; what was shown above stands
             return False
@@ -223,9 +223,9 @@ class Explainer:
 
     def _between(self, move: Move, boundary: BoundarySides) -> Selection:
         """The releases from a distribution's old version up to its new one; none where it was added."""
-        target = self._world.target(boundary.new.spec.interpreter)
+        target = self._services.interpreters.target(boundary.new.spec.interpreter)
         try:
-            every = self._world.releases_of(move.name)
+            every = self._services.index.releases(move.name)
         except UsageError:  # it is on no index: installed from a folder or an address
             every = ()
         return upgrades(move, every, target, pre=self._plan.pre, yanked=self._plan.yanked)

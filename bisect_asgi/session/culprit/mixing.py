@@ -31,7 +31,7 @@ from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Candidate, Move, Observation, Outcome, Trial, Verdict
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.core.services import Emit, World
+from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes.base import SearchSpace
@@ -75,19 +75,21 @@ class Mixing:
         emit: told the stage's events; `stage` is its number.
     """
 
-    def __init__(self, boundary: BoundarySides, plan: Plan, world: World, emit: Emit, *, stage: int) -> None:
+    def __init__(
+        self, boundary: BoundarySides, plan: Plan, services: Services, emit: Emit, *, stage: int
+    ) -> None:
         self._boundary = boundary
         self.old, self.new = boundary.old, boundary.new
         self._plan = plan
         self._emit = emit
         self._candidates = [Candidate(label=side.label, spec=side.spec) for side in (self.old, self.new)]
         space = SearchSpace(choice=None, candidates=tuple(self._candidates), expectation=boundary.expectation)
-        self.engine = open_engine(plan, space, world, emit, stage=stage)
-        self._recall = world.recall
+        self.engine = open_engine(plan, space, services, emit, stage=stage)
+        self._recall = services.trials.recall
         self._keys: dict[tuple[Mix, bool], int] = {}
         old_known, new_known = (trial.environment for trial in boundary.known)
-        self.requires_old = world.requirements(old_known) if old_known else {}
-        self.requires_new = world.requirements(new_known) if new_known else {}
+        self.requires_old = services.trials.requirements(old_known) if old_known else {}
+        self.requires_new = services.trials.requirements(new_known) if new_known else {}
         self.suspects = self._suspects(boundary.package)
         self._list()
         for key, trial in enumerate(boundary.known):

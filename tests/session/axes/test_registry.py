@@ -19,7 +19,7 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import EnvironmentSpec, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, RELEASES, LockText, Plan
 from bisect_asgi.core.records import fields, replace
-from bisect_asgi.core.services import World
+from bisect_asgi.core.services import Services
 from bisect_asgi.session import bisect as session
 from bisect_asgi.session.axes import AXES, axis_of
 from bisect_asgi.session.axes.base import SearchSpace
@@ -146,7 +146,7 @@ def line(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     return LINES[request.param](tmp_path)
 
 
-def sources(**fakes: Any) -> World:
+def sources(**fakes: Any) -> Services:
     return world(
         releases_of=INDEX.releases_of,
         interpreters=lambda: PYTHONS,

@@ -72,7 +72,7 @@ class Line:
         opened = Repository.open(str(self.local.folder), self.folder / "cache", CancelToken())
         there = world(
             releases_of=index([release("1.0", uploaded="2021-01-01", project="app")]),
-            interpreter=lambda wish: world().interpreters()[0],
+            interpreter=lambda wish: world().interpreters.find_all()[0],
             repository=lambda where: opened,
             run_trial=run_trial,
         )

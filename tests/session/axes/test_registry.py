@@ -57,7 +57,7 @@ def of_releases(_: Path) -> Line:
     return Line(
         plan=plan,
         labels=("1", "2", "10"),
-        moves=frozenset({"requirements", "proves"}),
+        moves=frozenset({"requirements", "must_install"}),
         refused=replace(plan, good="7"),
         value="`7`",
     )
@@ -68,7 +68,7 @@ def of_a_dependency(_: Path) -> Line:
     return Line(
         plan=plan,
         labels=("1", "2", "9", "10"),
-        moves=frozenset({"requirements", "overrides", "proves"}),
+        moves=frozenset({"requirements", "overrides", "must_install"}),
         refused=replace(plan, bad="11"),
         value="`11`",
     )
@@ -85,7 +85,7 @@ def of_dates(_: Path) -> Line:
             "2021-03-20 00:00:01 engine 9",
             "2021-04-20 00:00:01 engine 10",
         ),
-        moves=frozenset({"not_after"}),
+        moves=frozenset({"exclude_newer"}),
         refused=replace(plan, bad="2999-01-01T00:00:00+00:00"),
         value="2999-01-01",
     )

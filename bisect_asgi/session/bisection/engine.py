@@ -324,15 +324,35 @@ class Engine:
         )
 
     def _collect(self) -> None:
-        """Wait until at least one trial is back, and take in all that are."""
-        done, _ = wait(self._flights, return_when=FIRST_COMPLETED)
-        for future in done:
+        """Wait until at least one trial is back, and take in all that are.
+
+        What ends the search, a trial's exception or an interrupt, is raised after that: what the other trials
+        have measured must not be lost.
+        """
+        errors: list[BaseException] = []
+        try:
+            wait(self._flights, return_when=FIRST_COMPLETED)
+        except KeyboardInterrupt as interrupt:
+            errors.append(interrupt)
+        errors += self._take_finished()
+        if errors:
+            self.tell()
+            raise errors[0]
+
+    def _take_finished(self) -> list[BaseException]:
+        """Take in the trials that are back, in the order of submission; return the exceptions of others."""
+        errors: list[BaseException] = []
+        for future in [future for future in self._flights if future.done()]:
             key, _ = self._flights.pop(future)
             try:
                 trial = future.result()
             except Lost as error:
                 trial = _lost(key, self._candidates[key].label, error)
+            except BaseException as error:  # an interrupted session gets KeyboardInterrupt from its futures
+                errors.append(error)
+                continue
             self._take(trial)
+        return errors
 
     def _take(self, trial: Trial) -> None:
         self.emit(events.TrialFinished(trial=trial, at_s=self._clock()))

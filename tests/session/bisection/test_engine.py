@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pytest
 from support.builders import (
@@ -38,7 +38,7 @@ from bisect_asgi.core.model import (
     Verdict,
 )
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.search import Bisection, Boundary, NoBoundary, Open, State, StopReason
+from bisect_asgi.core.search import AllChanges, Bisection, Boundary, NoBoundary, Open, State, StopReason
 from bisect_asgi.core.services import RunTrial
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session.bisection.engine import Engine, SearchSpec
@@ -652,6 +652,87 @@ def test_a_trial_whose_workers_died_tells_nothing_and_ends_nothing() -> None:
     sign = lab.engine.errors[4].signature
     assert sign is not None
     assert "four workers died" in sign.shown
+
+
+# --- Trials that come back together
+
+
+ENDINGS = [
+    pytest.param(Unavailable("the index did not answer"), id="unavailable"),
+    pytest.param(KeyboardInterrupt(), id="interrupt"),
+    pytest.param(Cancelled(), id="cancelled"),
+    pytest.param(RuntimeError("a bug of ours"), id="bug"),
+]
+RUNS = [
+    pytest.param(lambda engine: engine.repeat([0, 1, 2], 1), id="repeat"),
+    pytest.param(
+        lambda engine: engine.search(lambda verdicts: AllChanges.replay(3, verdicts, first=(0, 1, 2))),
+        id="search",
+    ),
+]
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("failing", [{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 1, 2}], ids=str)
+@pytest.mark.parametrize("error", ENDINGS)
+def test_trials_that_come_back_with_one_that_raises_are_taken_in_before_it_ends_the_search(
+    error: BaseException, failing: set[int], run: Callable[[Engine], object]
+) -> None:
+    def run_trial(request: TrialRequest, _: CancelToken) -> Trial:
+        if request.key in failing:
+            raise error
+        return trial(request, passed())
+
+    lab = Lab(3, broke_at(9), jobs=3, run_trial=run_trial, expectation=Expectation(good=0))
+
+    with pytest.raises(type(error)) as raised:
+        run(lab.engine)
+
+    others = [key for key in range(3) if key not in failing]
+    finished = [event.trial.key for event in lab.events if isinstance(event, events.TrialFinished)]
+    assert raised.value is error
+    assert finished == others
+    assert list(lab.engine.observed) == others
+    assert list(rulings_of(lab.events)) == others
+    assert not any(isinstance(event, events.TrialCancelled) for event in lab.events)
+
+
+@pytest.mark.parametrize("lost", range(3))
+def test_a_trial_whose_workers_died_keeps_its_place_among_those_that_come_back_with_it(lost: int) -> None:
+    def run_trial(request: TrialRequest, _: CancelToken) -> Trial:
+        if request.key == lost:
+            raise Lost("four workers died while they ran it")
+        return trial(request, passed())
+
+    lab = Lab(3, broke_at(9), jobs=3, run_trial=run_trial)
+
+    lab.engine.repeat([0, 1, 2], 1)
+
+    assert [event.trial.key for event in lab.events if isinstance(event, events.TrialFinished)] == [0, 1, 2]
+    assert lab.engine.errors.keys() == {lost}
+
+
+def test_trials_that_are_back_when_an_interrupt_comes_are_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is still running: it is the only one that is cancelled."""
+    given: dict[int, Future[Trial]] = {}
+
+    class ByHand(Executor):
+        def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+            given[args[0].key] = Future()
+            return given[args[0].key]
+
+    def interrupted(*_: object, **__: object) -> None:
+        given[2].set_result(trial(request_for(lab, 2), failed()))
+        raise KeyboardInterrupt
+
+    lab = Lab(3, broke_at(9), jobs=3, executor=ByHand())
+    monkeypatch.setattr("bisect_asgi.session.bisection.engine.wait", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        lab.engine.repeat([1, 2], 1)
+
+    assert lab.engine.observed.keys() == {2}
+    assert [event.key for event in lab.events if isinstance(event, events.TrialCancelled)] == [1]
 
 
 def test_events_of_trials_are_dated_by_the_clock() -> None:

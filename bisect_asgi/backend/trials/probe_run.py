@@ -177,7 +177,7 @@ def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
     sign = None
     if driven.outcome is Outcome.FAILED:
         sign = signature.of_exception(
-            driven.type, driven.message, phase=driven.phase, frames=driven.frames, own=_own(probe)
+            driven.type, driven.message, phase=driven.phase, frames=driven.frames, probe_files=_own(probe)
         )
     elif driven.outcome is Outcome.UNTESTABLE and driven.type != UNREADABLE_METRIC:
         sign = signature.of_environment(driven.phase, driven.message)
@@ -291,7 +291,7 @@ def _signature(probe: Probe, run: Run, exception: _ReportedException | None) -> 
         return signature.of_timeout(probe.timeout_s)
     exit_code = run.exit_code if run.exit_code is not None else -9
     if _may_be_of_tests(probe, exception) and (
-        failed := runners.failure(run.output_tail, exit_code, own=_own(probe))
+        failed := runners.failure(run.output_tail, exit_code, probe_files=_own(probe))
     ):
         return failed
     if exception:
@@ -300,9 +300,9 @@ def _signature(probe: Probe, run: Run, exception: _ReportedException | None) -> 
             exception.message,
             phase=Phase.IMPORT if exception.importing else Phase.CHECK,
             frames=exception.frames,
-            own=_own(probe),
+            probe_files=_own(probe),
         )
-    printed = signature.from_output(run.output_tail, own=_own(probe)) if exit_code == 1 else None
+    printed = signature.from_output(run.output_tail, probe_files=_own(probe)) if exit_code == 1 else None
     return printed or signature.of_exit(exit_code)
 
 

@@ -1,9 +1,9 @@
-"""Hold what somebody claims of a release ("fixed in 0.15.0") against what the releases do.
+"""Judge a claim about a release, such as "fixed in 0.15.0", by the changes that the search found.
 
-A claim is *confirmed* when the change is there, in that direction, and nothing was seen that it leaves out;
-*incomplete* when it is there and the bug also came or went elsewhere; *refuted* when it is not there, with
-what is true instead; and *cannot tell* when the release or the one before it could not be tested, or the
-bug showed nowhere.
+A claim is *confirmed* if the change is in this release and in this direction, and no other change contradicts
+it. It is *incomplete* if the bug also came or went in another release. It is *refuted* if the change is not
+in this release; the finding then names the changes that there are. It *cannot be told* if this release or the
+one before is untestable, or if no release changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bisect_asgi.core.text import listing
 
 
 class ClaimVerdict(StrEnum):
-    """What became of a claim."""
+    """The verdict on a claim."""
 
     CONFIRMED = "confirmed"
     INCOMPLETE = "incomplete"
@@ -30,60 +30,62 @@ class ClaimVerdict(StrEnum):
 
     @property
     def exit_code(self) -> ExitCode:
-        """The command's exit code for it."""
+        """The exit code of `verify` for this verdict."""
         codes = {ClaimVerdict.CONFIRMED: ExitCode.FOUND, ClaimVerdict.CANNOT_TELL: ExitCode.INCONCLUSIVE}
         return codes.get(self, ExitCode.NOT_REPRODUCED)
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """A claim's verdict, and what is true, in a sentence."""
+    """A claim with its verdict."""
 
     claim: Claim
     verdict: ClaimVerdict
     truth: str
+    """What the releases do, or why that is unknown."""
 
 
 def judge_claim(
     claim: Claim,
-    place: int,
+    key: int,
     labels: Sequence[str],
     judgement: Judgement,
     state: State,
     *,
     is_settled: bool = False,
 ) -> Finding:
-    """Judge a claim about candidate `place` by all changes that were found.
+    """Return the finding on a claim about candidate `key`.
 
-    `is_settled`: a search that reckons with contradictions has said on which side each candidate is.
+    With `is_settled`, a noisy search has decided on which side each candidate is, so that a release may both
+    pass and fail.
     """
-    at, before = judgement.rulings.get(place), judgement.rulings.get(place - 1)
-    for key, ruling in ((place, at), (place - 1, before)):
+    at, before = judgement.rulings.get(key), judgement.rulings.get(key - 1)
+    for index, ruling in ((key, at), (key - 1, before)):
         if ruling is None or ruling.verdict == "skip":
-            return inconclusive(claim, f"{labels[key]} cannot be tested{_why(ruling)}")
+            return inconclusive(claim, f"{labels[index]} cannot be tested{_why(ruling)}")
         if ruling.is_flaky and not is_settled:
-            return inconclusive(claim, f"{labels[key]} both passed and failed")
+            return inconclusive(claim, f"{labels[index]} both passed and failed")
     if not isinstance(state, AllBoundaries):
         return inconclusive(claim, "the search was stopped")
-    told = [_change(change, labels, judgement) for change in state.changes]
-    if not told:
+    changes = [_change(change, labels, judgement) for change in state.changes]
+    if not changes:
         return inconclusive(claim, f"every tested release {_does(at)}")
-    wanted = Outcome.PASSED if claim.fixed else Outcome.FAILED
-    is_there = at is not None and before is not None and at.outcome is wanted is not before.outcome
-    truth = listing(told, most=99)
+    claimed = Outcome.PASSED if claim.fixed else Outcome.FAILED
+    is_there = at is not None and before is not None and at.outcome is claimed is not before.outcome
+    truth = listing(changes, most=99)
     if not is_there:
         return Finding(claim=claim, verdict=ClaimVerdict.REFUTED, truth=truth)
-    verdict = ClaimVerdict.CONFIRMED if _is_whole(claim, place, state.changes) else ClaimVerdict.INCOMPLETE
+    verdict = ClaimVerdict.CONFIRMED if _is_whole(claim, key, state.changes) else ClaimVerdict.INCOMPLETE
     return Finding(claim=claim, verdict=verdict, truth=truth)
 
 
-def _is_whole(claim: Claim, place: int, changes: Sequence[Boundary]) -> bool:
-    """Tell whether nothing is left out: a bug that is fixed came once, and one that came may be fixed."""
-    others = [change.high for change in changes if change.high != place]
-    return not others or (len(others) == 1 and (others[0] < place) is claim.fixed)
+def _is_whole(claim: Claim, key: int, changes: Sequence[Boundary]) -> bool:
+    """Return whether the claim covers all changes: a fix may follow a break, a break precede a fix."""
+    others = [change.high for change in changes if change.high != key]
+    return not others or (len(others) == 1 and (others[0] < key) is claim.fixed)
 
 
 def inconclusive(claim: Claim, truth: str) -> Finding:
-    """The finding that nothing can be told, and why."""
+    """Return the finding that the claim could not be judged, with the reason as its truth."""
     return Finding(claim=claim, verdict=ClaimVerdict.CANNOT_TELL, truth=truth)
 
 
@@ -96,7 +98,7 @@ def _does(ruling: Ruling | None) -> str:
 
 
 def _change(change: Boundary, labels: Sequence[str], judgement: Judgement) -> str:
-    """`broken in 0.13.7`, or between two releases where those between cannot be tested."""
+    """Return `broken in 0.13.7`, or `broken between …` if the releases in between are untestable."""
     ruling = judgement.rulings[change.high]
     what = "broken" if ruling.outcome is Outcome.FAILED else "fixed"
     if not change.skipped:

@@ -1,21 +1,19 @@
-"""Decide what the candidates' observations mean.
+"""Turn what the runs of all candidates showed into a ruling for each candidate.
 
-Nothing here runs a probe or reads a clock: the judge sees all that was observed so far and answers with
-a ruling for each candidate. It is a pure function of the observations, so a ruling may change when more
-is seen, and replaying a log gives the same rulings.
+The judge is a pure function of all observations so far: it runs no probe and reads no clock. Replaying a
+log therefore gives the same rulings, and a ruling may change when more runs are observed.
 
-Two things are learnt, not assumed:
+The judge derives two things from the runs instead of assuming them:
 
-*Which end is good.* The newest candidate that can be tested tells; where the user named an end, their
-words tell, and that end is checked against them.
+*Which end is good.* If the user named an end, it has the outcome that they gave it, and the search checks
+that end. If not, the outcome of the newest testable candidate decides between a regression and a fix.
 
-*What the bug looks like.* A release may fail for other reasons than the one that is looked for: it no
-longer installs, its imports fail on a newer Python, its API differs. The *reference* is the failure of the
-bad end; a candidate that fails differently is a SKIP and says so. Where the bad end is the one that the
-user named, or the newest release, its signature is what the user sees. Where the newest release passes
-and nobody named a bad one, failures turn up on the way back in history, and the oldest releases
-fail for many reasons; the reference is then the one that speaks most plainly about the probe's question
-(`signature.plainness`), and among equals the one nearest to the good side.
+*What the bug looks like.* A release may fail for a reason that is not the bug: its imports fail on a newer
+Python, or its API differs. The *reference* is the failure of the bad end, and a candidate that fails
+differently is a SKIP. If the bad end is named by the user, or is the newest release, its failure is the one
+that the user sees. If the newest release passes and no bad end is named, the search meets failures while it
+goes back in time, and old releases fail for many reasons. The reference is then the failure that concerns
+the probe most directly (`signature.plainness`), and among equals the one of the newest candidate.
 """
 
 from __future__ import annotations
@@ -35,39 +33,39 @@ Observed = Mapping[int, Sequence[Observation]]
 
 
 class Expectation(Struct, frozen=True, kw_only=True):
-    """What is known of the ends before anything is run."""
+    """What the user expects of the ends, before any run."""
 
     good: int | None = None
-    """The candidate that the user says passes."""
+    """The candidate that should pass."""
     bad: int | None = None
-    """The candidate that the user says fails."""
+    """The candidate that should fail."""
 
     @property
     def named(self) -> tuple[int, ...]:
-        """The candidates that the user named."""
+        """The ends that the user named."""
         return tuple(key for key in (self.good, self.bad) if key is not None)
 
 
 class Judgement(Struct, frozen=True, kw_only=True):
-    """Everything that the observations say so far."""
+    """The rulings on all candidates, and what they are based on."""
 
     rulings: dict[int, Ruling] = field(default_factory=dict)
-    """For each candidate that has a verdict. Those without wait until it is known which end is good."""
+    """The rulings by candidate. Until `new_is` is known, only untestable candidates have one."""
     new_is: Outcome | None = None
-    """What the newer end does: FAILED (a regression) or PASSED (a fix); None: not known yet."""
+    """The outcome of the newer end: FAILED (a regression), PASSED (a fix), or None if not known yet."""
     reference: tuple[Signature, ...] = ()
     """The failures that count as the bug."""
     learnt_from: int | None = None
-    """The candidate whose failures those are; None: nothing is compared."""
+    """The candidate that the reference was taken from, or None if failures are not compared."""
 
     @property
     def verdicts(self) -> dict[int, Verdict]:
-        """What the search is told."""
+        """The verdicts by candidate, as the search takes them."""
         return {key: ruling.verdict for key, ruling in self.rulings.items()}
 
     @property
     def tallies(self) -> dict[int, Tally]:
-        """How often each candidate passed and failed; those that cannot be tested have no tally."""
+        """The counts of passed and failed runs of each candidate that is not skipped."""
         return {
             key: Tally(passed=ruling.passed, failed=ruling.failed)
             for key, ruling in self.rulings.items()
@@ -76,7 +74,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
 
     @property
     def is_flaky(self) -> bool:
-        """A candidate both passed and failed."""
+        """Whether any candidate both passed and failed."""
         return any(ruling.is_flaky for ruling in self.rulings.values())
 
 
@@ -88,14 +86,12 @@ def judge(
     criteria: Criteria,
     noise: Noise | None = None,
 ) -> Judgement:
-    """Rule on every candidate of `size` that was observed.
+    """Return the rulings on all observed candidates of a range of `size`.
 
-    Args:
-        noise: what is known of a probe that does not always answer the same; a candidate that both passed
-            and failed is then on the side where the search has placed it, or where its runs belong.
+    With `noise`, a candidate is on the side where the search has placed it, or which its runs fit better.
 
     Raises:
-        re.error: `rules.match` is no regular expression.
+        re.error: `criteria.match` is not a regular expression.
     """
     samples = {key: [run for run in runs if not run.is_warm_up] for key, runs in observed.items()}
     observed = {key: [_measured(run, criteria) for run in runs] for key, runs in samples.items() if runs}
@@ -111,13 +107,13 @@ def judge(
         key: _rule(observed[key], outcome, new_is, reference, criteria) for key, outcome in outcomes.items()
     }
     if noise:
-        placed = {key: _placed(key, ruling, noise) for key, ruling in rulings.items()}
-        rulings = {key: ruling for key, ruling in placed.items() if ruling is not None}
+        on_sides = {key: _on_its_side(key, ruling, noise) for key, ruling in rulings.items()}
+        rulings = {key: ruling for key, ruling in on_sides.items() if ruling is not None}
     return Judgement(rulings=rulings, new_is=new_is, reference=reference, learnt_from=learnt_from)
 
 
-def _placed(key: int, ruling: Ruling, noise: Noise) -> Ruling | None:
-    """The ruling on the side where the candidate belongs; None: its runs do not tell yet."""
+def _on_its_side(key: int, ruling: Ruling, noise: Noise) -> Ruling | None:
+    """Return the ruling with the verdict that `noise` gives it, or None if its runs do not decide yet."""
     if ruling.verdict is Verdict.SKIP:
         return ruling
     verdict = noise.side(key, Tally(passed=ruling.passed, failed=ruling.failed))
@@ -128,46 +124,55 @@ def _placed(key: int, ruling: Ruling, noise: Noise) -> Ruling | None:
 
 
 def _measured(run: Observation, criteria: Criteria) -> Observation:
-    """The run as the limit sees it: beyond it a passing one failed, without the metric it says nothing."""
+    """Return the run as the metric judges it, or unchanged if no metric decides.
+
+    A run that passed is failed beyond the limit, and untestable if its metric cannot be compared. A run that
+    failed is untestable, because it has no value of the metric to judge by, unless every failure counts.
+    """
     limit = criteria.limit
     if criteria.metric is None:
         return run
     if run.outcome is Outcome.FAILED and not criteria.any_failure:
-        return replace(run, outcome=Outcome.UNTESTABLE)  # it says nothing about the metric
+        return replace(run, outcome=Outcome.UNTESTABLE)
     if run.outcome is not Outcome.PASSED:
         return run
     value = limit.value(run) if limit else metrics.measured(run, criteria.metric)
     if problem := _problem(run, value, criteria.metric, limit):
-        sign = Signature(kind=FailureKind.METRIC, phase=Phase.CHECK, text=problem, shown=problem)
-        return replace(run, outcome=Outcome.UNTESTABLE, signature=sign)
+        signature = Signature(kind=FailureKind.METRIC, phase=Phase.CHECK, text=problem, shown=problem)
+        return replace(run, outcome=Outcome.UNTESTABLE, signature=signature)
     if limit is None or value is None or not limit.is_crossed(value):
         return run
-    shown = replace(limit, unit=limit.unit or metrics.unit_of(run, limit.metric))
-    return replace(run, outcome=Outcome.FAILED, signature=shown.signature(value))
+    with_unit = replace(limit, unit=limit.unit or metrics.unit_of(run, limit.metric))
+    return replace(run, outcome=Outcome.FAILED, signature=with_unit.signature(value))
 
 
 def _problem(run: Observation, value: float | None, metric: str, limit: Limit | None) -> str:
-    """Why a sample tells nothing; empty: it does."""
+    """Return why `value` cannot be compared with the limit, or "" if it can."""
     if metrics.measured(run, metric) is None:
         return run.complaint or f"no metric `{metric}`"
     if value is None:
         return f"the reference's run has no `{metric}` to compare with"
-    unit, wanted = metrics.unit_of(run, metric), limit.unit if limit else ""
-    if wanted in ("", RATIO, unit):  # a plain limit counts in the metric's base unit
+    unit, limit_unit = metrics.unit_of(run, metric), limit.unit if limit else ""
+    if limit_unit in ("", RATIO, unit):  # a limit without a unit is in the metric's base unit
         return ""
-    return f"`{metric}` is {f'in {unit}' if unit else 'without a unit'}, and its limit is in {wanted}"
+    return f"`{metric}` is {f'in {unit}' if unit else 'without a unit'}, and its limit is in {limit_unit}"
 
 
 def _outcome(runs: Sequence[Observation], criteria: Criteria) -> Outcome:
-    """One candidate's runs together. A single failure makes it failed: a good candidate never fails."""
-    seen = {_run_outcome(run, criteria) for run in runs}
+    """Return the outcome of a candidate: failed if any run failed, else passed if any run passed.
+
+    One failure is enough, because a good release is expected never to fail. ERROR says nothing about the
+    candidate, and is the outcome only if there is no other.
+    """
+    outcomes = {_run_outcome(run, criteria) for run in runs}
     for outcome in (Outcome.FAILED, Outcome.PASSED, Outcome.UNTESTABLE):
-        if outcome in seen:
+        if outcome in outcomes:
             return outcome
     return Outcome.ERROR
 
 
 def _run_outcome(run: Observation, criteria: Criteria) -> Outcome:
+    """Return the run's outcome, or FAILED for a run that passed but printed what `match` looks for."""
     if criteria.match is None or run.outcome not in (Outcome.PASSED, Outcome.FAILED):
         return run.outcome
     return Outcome.FAILED if _matches(run, criteria.match) else run.outcome
@@ -179,9 +184,10 @@ def _matches(run: Observation, pattern: str) -> bool:
 
 
 def _new_is(outcomes: Mapping[int, Outcome], size: int, expectation: Expectation) -> Outcome | None:
-    """What the newer end does, by the user's words or by the newest candidate that can be tested.
+    """Return the outcome of the newer end, or None if it is not known yet.
 
-    One named end alone stands for a regression: it was good there, or it broke on the way there.
+    If the user names one end only, it is a regression: either the probe passed at that end and fails in newer
+    releases, or it fails at that end and passed in older ones.
     """
     match expectation.good, expectation.bad:
         case int(good), int(bad):
@@ -192,7 +198,7 @@ def _new_is(outcomes: Mapping[int, Outcome], size: int, expectation: Expectation
 
 
 def _newest_outcome(outcomes: Mapping[int, Outcome], size: int) -> Outcome | None:
-    """The outcome of the newest candidate that can be tested; None while the newest of all is not run yet."""
+    """Return the outcome of the newest testable candidate, or None until the newest of all has been run."""
     if size - 1 not in outcomes:
         return None
     tested = [key for key, outcome in outcomes.items() if outcome is not Outcome.UNTESTABLE]
@@ -206,7 +212,7 @@ def _failing_end(
     expectation: Expectation,
     criteria: Criteria,
 ) -> int | None:
-    """The candidate whose failures count as the bug: the bad end, or the plainest when nobody named that."""
+    """Return the candidate whose failures are the reference, or None if failures are not compared."""
     failing = sorted(key for key, outcome in outcomes.items() if outcome is Outcome.FAILED)
     if not failing or criteria.any_failure or criteria.match is not None:
         return None
@@ -214,15 +220,15 @@ def _failing_end(
         return expectation.bad
     if new_is is Outcome.FAILED:
         return failing[-1]
-    return max(failing, key=lambda k: (_plainest(observed[k]), k))
+    return max(failing, key=lambda key: (_plainness(observed[key]), key))
 
 
-def _plainest(runs: Sequence[Observation]) -> int:
+def _plainness(runs: Sequence[Observation]) -> int:
     return max(map(plainness, _failures(runs)), default=0)
 
 
 def _failures(runs: Sequence[Observation]) -> tuple[Signature, ...]:
-    """The different failures among `runs`, in the order in which they were seen."""
+    """Return the different failures among `runs`, in the order of the runs."""
     distinct: list[Signature] = []
     for run in runs:
         signature = run.signature
@@ -245,7 +251,7 @@ def _rule(
     passed = sum(_run_outcome(run, criteria) is Outcome.PASSED for run in runs)
     failing = [run for run in runs if _run_outcome(run, criteria) is Outcome.FAILED]
     counted = [run for run in failing if _is_the_bug(run, reference, criteria)]
-    # Runs that fail otherwise say nothing: beside others they do not count, alone they are a skip.
+    # A different failure says nothing about the bug. It makes the candidate a skip only if no run says more.
     different = bool(failing) and not counted and not passed
     if not different:
         outcome = Outcome.FAILED if counted else Outcome.PASSED
@@ -261,7 +267,7 @@ def _rule(
 
 
 def _is_the_bug(run: Observation, reference: tuple[Signature, ...], criteria: Criteria) -> bool:
-    """Tell whether a failing run fails as what is looked for."""
+    """Return whether a failing run shows the bug, and not a different failure."""
     if criteria.match is not None:
         return _matches(run, criteria.match)
     signature = run.signature

@@ -1,20 +1,21 @@
-"""The short normal form of a failure: what two failures have in common when they are the same.
+"""Make the signature of a failure: its normal form, by which two failures are compared.
 
-Compared are the phase, the exception's type, its message without what differs from run to run (`messages`),
-and the last frame outside the standard library. Of that frame,
+Two failures are the same if they agree in the phase, the type of the exception, its normalized message
+(`messages`) and the last frame outside the standard library. What counts of that frame depends on its file:
 
-*in the probe's own files*, file and function: they are the same bytes at every release, so nothing moves.
-An assertion without a message says nothing but where it stands; its line is compared, too.
+*In the probe's files*, file and function count: the same bytes run at every release, so no code moves. An
+assertion without a message says nothing but its place, so its line counts as well.
 
-*elsewhere*, the importable name alone: `jinja2`, not `jinja2/filters.py in <module>`. Between releases code
-moves while a failure stays what it is: the import of `soft_unicode` that jinja2 2.7 fails at is in
-`jinja2/utils.py` and from 2.11 on in `jinja2/filters.py`, that of `url_quote` in `flask/helpers.py` and, from
-2.2 on, in `flask/app.py`; a module becomes a package. With the whole frame each such move is a false
-"different failure", which leaves a gap in the answer. What the name alone confuses, the same type with the
-same message from two places of one package, is rare beside it.
+*Elsewhere*, only the importable name counts: `jinja2`, not `jinja2/filters.py in <module>`. Code moves from
+release to release while the failure stays the same. The import of `soft_unicode` that fails is in
+`jinja2/utils.py` in jinja2 2.7 and in `jinja2/filters.py` from 2.11 on; the import of `url_quote` is in
+`flask/helpers.py`, and in `flask/app.py` from flask 2.2 on; a module becomes a package. If the whole frame
+counted, each such move would be a false "different failure", which leaves a gap in the result. The opposite
+mistake, one type and message raised at two places of one package, is rare by comparison.
 
-Frames that are in nobody's file (`<string>`), the tool's own, and those of an attribute's look-up, which
-stands for whoever asked, are passed over; compiled modules have none, so their caller stands for them.
+Three kinds of frames are skipped: those without a file (`<string>`), those of this tool, and those of
+`__getattr__`, because the failure is in the code that used the attribute. Compiled modules have no frames, so
+that the code that called them stands for them.
 """
 
 from __future__ import annotations
@@ -32,40 +33,44 @@ _SHOWN_WIDTH = 160
 _COMPARED_WIDTH = 2000
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?…?[\\/][^\s'\"():,]+")
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError"})
-# The second is what pytest raises for `pytest.fail()` and an exception that did not come.
+# pytest raises `Failed` for `pytest.fail()`, and if `pytest.raises` sees no exception.
 _ASSERTIONS = frozenset({"AssertionError", "Failed"})
 _STANDARD_LIBRARY = re.compile(
     r"/(?:lib(?:64)?/(?:python|pypy)|lib-python/)\d[\d.]*t?/(?!(?:site|dist)-packages/)|\bpython\d+\.zip/"
 )
 _INSTALLED = re.compile(r".*/(?:site|dist)-packages/")
 _TOOL = re.compile(r"(?:^|/)bisect_asgi/backend/(?:served|in_candidate)/[^/]+$")
-# From Python 3.12 on the first three are no frames of their own (PEP 709).
+# From Python 3.12 on, the first three have no frame (PEP 709). Skipping them makes all Pythons agree.
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _LOOK_UPS = frozenset({"__getattr__", "__getattribute__"})
 
 
 def of_exception(
-    type_name: str, message: str, *, phase: Phase, frames: Frames = (), own: Collection[str] = ()
+    type_name: str, message: str, *, phase: Phase, frames: Frames = (), probe_files: Collection[str] = ()
 ) -> Signature:
-    """The signature of an exception that nobody caught, and how far the run had got.
+    """Return the signature of an uncaught exception.
 
-    `own` are the names of the probe's files, relative to where it ran.
+    Args:
+        phase: how far the run had got.
+        frames: the traceback, outermost first.
+        probe_files: the names of the probe's files, relative to the working directory of the run.
     """
     first_line = next((line for line in message.splitlines() if line.strip()), "")[:_COMPARED_WIDTH]
     shown = f"{type_name}: {_PATH.sub(_shortened, first_line)}" if first_line else type_name
     return Signature(
         kind=FailureKind.EXCEPTION,
         phase=phase,
-        text=normalise(f"{type_name}: {_in_full(type_name, first_line, frames)}"),
+        text=normalise(f"{type_name}: {_message(type_name, first_line, frames)}"),
         shown=cut(shown),
-        frame=_last_frame(frames, own, type_name=type_name, is_bare=not first_line),
+        frame=_last_frame(frames, probe_files, type_name=type_name, is_bare=not first_line),
     )
 
 
-def _in_full(type_name: str, message: str, frames: Frames) -> str:
-    """The message; a module's own look-up (PEP 562) that raises a bare name is put in Python's words.
+def _message(type_name: str, message: str, frames: Frames) -> str:
+    """Return the message, in Python's words if a module's `__getattr__` (PEP 562) raised a bare name.
 
-    click 8.1 has no `__getattr__` and 8.2 has one: to ask either for what is gone is one failure.
+    Code that needs a removed attribute fails in the same way whether or not the package has a `__getattr__`,
+    as click has from 8.2 on.
     """
     package, _, file = _name(frames[-1][0], ()).rpartition("/") if frames else ("", "", "")
     is_look_up = type_name == "AttributeError" and file == "__init__.py" and frames[-1][2] == "__getattr__"
@@ -74,31 +79,34 @@ def _in_full(type_name: str, message: str, frames: Frames) -> str:
     return f"module '{package.replace('/', '.')}' has no attribute '{message}'"
 
 
-def _last_frame(frames: Frames, own: Collection[str], *, type_name: str, is_bare: bool) -> str:
-    """The last of `frames` that says where it failed; empty: none does."""
+def _last_frame(frames: Frames, probe_files: Collection[str], *, type_name: str, is_bare: bool) -> str:
+    """Return the last frame that counts, as text to compare, or "" if none does."""
     for file, line, function in reversed(frames):
-        name = _name(file, own)
+        name = _name(file, probe_files)
         is_look_up = type_name == "AttributeError" and function in _LOOK_UPS
         if not name or is_look_up or function in _COMPREHENSIONS:
             continue
-        is_told_by_line = is_bare and type_name == "AssertionError" and name.startswith("./")
-        place = f"{name}:{line}" if is_told_by_line else name
+        needs_line = is_bare and type_name == "AssertionError" and name.startswith("./")
+        place = f"{name}:{line}" if needs_line else name
         return f"{place} in {function}" if function else place
     return ""
 
 
-def _name(file: str, own: Collection[str]) -> str:
-    """A frame's file: `./leak.py` of the probe's own, `jinja2/utils.py` of others; empty: it is neither."""
+def _name(file: str, probe_files: Collection[str]) -> str:
+    """Return the name of a frame's file, or "" if the frame does not count.
+
+    It is `./leak.py` for a file of the probe, and `jinja2/utils.py` for a file of an installed package.
+    """
     file = file.replace("\\", "/").removeprefix("./")
     if installed := _INSTALLED.match(file):
         file = file[installed.end() :]
-    elif mine := max((name for name in own if _is_at(file, name)), key=len, default=""):
-        return f"./{mine}"
+    elif probe_file := max((name for name in probe_files if _is_at(file, name)), key=len, default=""):
+        return f"./{probe_file}"
     elif _STANDARD_LIBRARY.search(file):
         return ""
     if file.startswith("<") or _TOOL.search(file):
         return ""
-    # What is neither installed nor the probe's may lie in another folder at each run.
+    # A file that is neither installed nor the probe's may be in another folder in every run.
     return file.rpartition("/")[2] if file.startswith(("/", "../")) else file
 
 
@@ -107,18 +115,18 @@ def _is_at(file: str, name: str) -> bool:
 
 
 def cut(text: str) -> str:
-    """As much of `text` as fits into what is shown of a failure."""
+    """Return `text`, shortened to the width at which failures are shown."""
     return text if len(text) <= _SHOWN_WIDTH else text[: _SHOWN_WIDTH - 1] + "…"
 
 
 def _shortened(path: re.Match[str]) -> str:
-    """`/home/me/.cache/…/site-packages/jinja2/__init__.py` as `…/jinja2/__init__.py`."""
+    """Return a long path as its last two parts: `…/jinja2/__init__.py`."""
     parts = re.split(r"[\\/]", path[0])
     return path[0] if len(parts) <= 4 else "…/" + "/".join(parts[-2:])
 
 
 def of_exit(exit_code: int) -> Signature:
-    """The signature of a probe that ended by itself, or by a signal (negative code), without an exception."""
+    """Return the signature of a run that ended without an exception. A negative code is a signal."""
     if exit_code < 0:
         text = f"killed by {_signal_name(-exit_code)}"
         return Signature(kind=FailureKind.SIGNAL, phase=Phase.CHECK, text=text, shown=text)
@@ -127,7 +135,10 @@ def of_exit(exit_code: int) -> Signature:
 
 
 def of_timeout(timeout_s: float) -> Signature:
-    """The signature of a hang. Where it hung is in the stacks: internals differ from release to release."""
+    """Return the signature of a hang.
+
+    The stacks of the hanging run are not part of it, because they differ from release to release.
+    """
     return Signature(
         kind=FailureKind.TIMEOUT,
         phase=Phase.CHECK,
@@ -137,34 +148,36 @@ def of_timeout(timeout_s: float) -> Signature:
 
 
 def of_environment(phase: Phase, reason: str) -> Signature:
-    """Why no environment could be had."""
+    """Return the signature of a run that shows nothing, because of its environment or how it was started."""
     text = normalise(reason[:_COMPARED_WIDTH])
     return Signature(kind=FailureKind.ENVIRONMENT, phase=phase, text=text, shown=cut(reason))
 
 
-def from_output(output: str, *, own: Collection[str] = ()) -> Signature | None:
-    """The signature of the last traceback that a program printed; None where it printed none.
+def from_output(output: str, *, probe_files: Collection[str] = ()) -> Signature | None:
+    """Return the signature of the last traceback in `output`, or None if there is none.
 
-    For programs whose exceptions cannot be seen from inside: commands, and what they start. `own` as for
-    `of_exception`.
+    Commands, and programs that they start, need this: the hook that reports exceptions of a script does not
+    see theirs.
     """
     raised = tracebacks.last(output)
     if raised is None:
         return None
     phase = phase_of(raised.type)
-    return of_exception(raised.type, raised.message, phase=phase, frames=raised.frames, own=own)
+    return of_exception(
+        raised.type, raised.message, phase=phase, frames=raised.frames, probe_files=probe_files
+    )
 
 
 def phase_of(type_name: str) -> Phase:
-    """How far a run got that ended with such an exception, when nothing else tells."""
+    """Return the phase in which such an exception is usually raised, for runs that report no phase."""
     return Phase.IMPORT if type_name in _IMPORT_ERRORS else Phase.CHECK
 
 
 def plainness(signature: Signature) -> int:
-    """How plainly a failure speaks about what the probe asks, from 0 to 2.
+    """Return how directly a failure concerns what the probe checks, from 0 to 2.
 
-    2: an assertion, an exit code of the probe's own, a hang; 1: another exception or a crash on the
-    way; 0: something could not even be imported.
+    2 is an assertion, an exit code of the probe, a hang or a metric; 1 is another exception or a crash; 0 is
+    a failed import.
     """
     if signature.phase is Phase.IMPORT:
         return 0

@@ -1,7 +1,8 @@
-"""Read what Python prints of an exception that nobody caught.
+"""Read the traceback that Python prints of an uncaught exception.
 
-An exception group's tree (PEP 654, and its backport) is read as the hook inside the environment reads a group
-itself: one whose exceptions all say the same is that exception, any other says what is in it.
+Exception groups (PEP 654, and its backport) are printed as a tree. Like the hook inside the environment,
+which sees the group itself, this module reads a group of equal exceptions as that exception. The message of
+any other group lists the exceptions in it.
 """
 
 from __future__ import annotations
@@ -18,21 +19,23 @@ _START = re.compile(r"^(?:  \+ Exception Group )?Traceback \(most recent call la
 _AGAIN = re.compile(r"^(?:Exception Group )?Traceback \(most recent call last\):$")
 _FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$')
 _EXCEPTION = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
-# `  | ` before what is said, `  +-+---- 1 ----`, `    +---- 2 ----` and `    +----` between the exceptions.
-_BRANCH = re.compile(r"^(?P<margin> +)(?:\|(?: (?P<said>.*))?|(?P<edge>\+(?P<opens>-\+)?-.*))$")
+# The tree of a group: text stands behind `  | `; `  +-+---- 1 ----`, `    +---- 2 ----` and `    +----` are
+# the edges between exceptions.
+_BRANCH = re.compile(r"^(?P<margin> +)(?:\|(?: (?P<text>.*))?|(?P<edge>\+(?P<opens>-\+)?-.*))$")
 
 
 class LastException(Struct, frozen=True, kw_only=True):
-    """What a traceback tells; of the message its first line."""
+    """The exception of a traceback."""
 
     type: str
-    """Without its module."""
+    """Its name, without the module."""
     message: str
+    """The first line of its message."""
     frames: Frames = ()
 
 
 def last(output: str) -> LastException | None:
-    """The exception of the last traceback in `output`; None: there is none that is whole."""
+    """Return the exception of the last traceback in `output`, or None if there is none, or it is cut off."""
     starts = list(_START.finditer(output))
     if not starts:
         return None
@@ -41,25 +44,26 @@ def last(output: str) -> LastException | None:
         return _raised(lines)
     (_, head), *branches = _entries(lines)
     group = _raised(head)
-    return group and _told_by_its_own(group, list(_leaves(branches)))
+    return group and _with_contents(group, list(_leaves(branches)))
 
 
 def _raised(lines: Sequence[str]) -> LastException | None:
-    found: LastException | None = None
+    """Return the exception that these lines of a traceback end with, or None if they do not name one."""
+    exception: LastException | None = None
     frames: list[tuple[str, int, str]] = []
     for line in lines:
-        if _AGAIN.match(line):  # what follows was raised while this was handled
-            found, frames = None, []
+        if _AGAIN.match(line):  # the next exception was raised while this one was handled
+            exception, frames = None, []
         elif frame := _FRAME.match(line):
             frames.append((frame["file"], int(frame["line"]), frame["function"]))
-        elif found is None and (match := _EXCEPTION.match(line)):
+        elif exception is None and (match := _EXCEPTION.match(line)):
             name, message = match["type"].rpartition(".")[2], match["message"] or ""
-            found = LastException(type=name, message=message, frames=tuple(frames))
-    return found
+            exception = LastException(type=name, message=message, frames=tuple(frames))
+    return exception
 
 
 def _entries(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
-    """The exceptions of a printed group, the group first: how deep each stands, and its lines."""
+    """Return the depth and the lines of each exception of a printed group, the group itself first."""
     entries: list[tuple[int, list[str]]] = [(0, [])]
     for line in lines:
         branch = _BRANCH.match(line)
@@ -68,23 +72,23 @@ def _entries(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
         if branch["edge"]:
             entries.append((len(branch["margin"] + (branch["opens"] or "")), []))
         else:
-            entries[-1][1].append(branch["said"] or "")
+            entries[-1][1].append(branch["text"] or "")
     return [entries[0], *(entry for entry in entries[1:] if entry[1])]
 
 
 def _leaves(entries: Sequence[tuple[int, list[str]]]) -> Iterator[LastException]:
-    """Those that are no groups: nothing deeper follows."""
-    for place, (depth, lines) in enumerate(entries):
-        is_group = place + 1 < len(entries) and entries[place + 1][0] > depth
+    """Yield the exceptions that are not groups, which are those that no deeper entry follows."""
+    for index, (depth, lines) in enumerate(entries):
+        is_group = index + 1 < len(entries) and entries[index + 1][0] > depth
         if not is_group and (raised := _raised(lines)):
             yield raised
 
 
-def _told_by_its_own(group: LastException, leaves: Sequence[LastException]) -> LastException:
-    told = sorted({f"{leaf.type}: {leaf.message}" for leaf in leaves})
-    match told:
+def _with_contents(group: LastException, leaves: Sequence[LastException]) -> LastException:
+    messages = sorted({f"{leaf.type}: {leaf.message}" for leaf in leaves})
+    match messages:
         case []:
             return group
         case [_]:
             return replace(leaves[0], frames=(*group.frames, *leaves[0].frames))
-    return replace(group, message=f"{group.message}: {'; '.join(told)}")
+    return replace(group, message=f"{group.message}: {'; '.join(messages)}")

@@ -60,7 +60,7 @@ def test_of_a_long_path_the_end_is_shown(message: str, shown: str) -> None:
     assert signature.of_exception("ImportError", message, phase=Phase.IMPORT).shown == shown
 
 
-OWN = ("leak.py", "data/leak.py", "app.py")
+FILES = ("leak.py", "data/leak.py", "app.py")
 STDLIB = "/usr/lib/python3.11"
 SITE = "/cache/envs/1a/lib/python3.11/site-packages"
 WORK = "/cache/runs/12-0/work"
@@ -74,7 +74,7 @@ def place(file: str, function: str = "f") -> tuple[str, int, str]:
 def raised(*frames: tuple[str, int, str], error: str = "KeyError", message: str = "'x'") -> Signature:
     """The signature of an exception with these frames below the probe's own."""
     trace = (place(f"{WORK}/leak.py", "<module>"), *frames)
-    return signature.of_exception(error, message, phase=Phase.CHECK, frames=trace, own=OWN)
+    return signature.of_exception(error, message, phase=Phase.CHECK, frames=trace, probe_files=FILES)
 
 
 @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ def test_a_printed_traceback_tells_its_frames() -> None:
         f'  File "{SITE}/six.py", line 1, in of_something_else\n'
     )
 
-    found = signature.from_output(output, own=OWN)
+    found = signature.from_output(output, probe_files=FILES)
 
     assert found is not None
     assert found.frame == "./leak.py in check"

@@ -1,15 +1,15 @@
-"""What a runner of tests shows: the failure of all its failing tests together, or that nothing was tested.
+"""Read what a test runner printed: which tests failed and how, or that no test ran.
 
-Its exit code tells little: pytest's is 1 whatever a test fails with. Its output is recognised by its form,
-whatever program printed it. Two runs fail the same when the same tests fail, each with the same exception,
-message and place; their order makes no difference. A test that could not be collected failed while importing.
+The exit code of a runner says little: pytest's is 1 whatever a test fails with. Its output is recognized by
+its form, whichever program printed it. Two runs fail the same if the same tests fail, each with the same
+exception, message and place, in any order. A test that could not be collected failed at import.
 
-What pytest explains of an assertion (`assert 404 == 200`) are the values of one run, and its releases abridge
-them differently. So the line of such an assertion is compared, like that of a bare one elsewhere, and the
-explanation only where it is short enough to be whole in all of them.
+pytest explains an assertion with the values of one run (`assert 404 == 200`), and its releases abridge long
+explanations differently. The signature of such an assertion has its line, like that of any assertion without
+a message, and the explanation only if it is too short for any pytest to abridge.
 
-A run in which every test was skipped, or none was found, has tested nothing, whatever its exit code is.
-Neither has one that pytest refused for its arguments.
+A run tested nothing if every test was skipped, if no test was found, or if pytest rejected its arguments.
+Such a run is untestable, whatever its exit code is.
 """
 
 from __future__ import annotations
@@ -26,39 +26,40 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.core.text import listing
 
 _PYTEST_FAILED = range(1, 6)
-_NONE_RAN = (0, 5)
-_MISUSED = 4
+_NONE_RAN = (0, 5)  # all tests were skipped; none was found (for unittest only from Python 3.12 on)
+_USAGE_ERROR = 4
 _NO_MODULE = re.compile(r"^\S+: No module named (?P<module>[\w.]+)\s*\Z", re.MULTILINE)
-# `assert ` and 35 more: pytest abridges operands of more than 30, and `1 == ` is the least that goes before.
+# pytest abridges operands of more than 30 characters. The shortest explanation with one has `assert 1 == `
+# before it.
 _LONGEST_EXPLANATION = 42
 
 
-def failure(output: str, exit_code: int, *, own: Collection[str] = ()) -> Signature | None:
-    """The signature of all tests that failed, or of a runner that is not installed.
+def failure(output: str, exit_code: int, *, probe_files: Collection[str] = ()) -> Signature | None:
+    """Return one signature for all failed tests, or that of a runner that is not installed.
 
-    None: `output` is of no runner of tests that ends so.
-    `own` as for `signature.of_exception`.
+    Return None if `output` is not that of a test runner that exits with this code. `probe_files` are as for
+    `signature.of_exception`.
     """
     tests = pytest_output.failing_tests(output) if exit_code in _PYTEST_FAILED else ()
     if not tests and exit_code == 1:
         tests = unittest_output.failing_tests(output)
     if tests:
-        return _together([(test, _of_test(test, own)) for test in tests])
+        return _together([(test, _of_test(test, probe_files)) for test in tests])
     return _absent(output) if exit_code == 1 else None
 
 
 def untested(output: str, exit_code: int) -> Signature | None:
-    """Why nothing was tested; None: something was, or `output` is of no runner of tests."""
+    """Return the reason why no test ran, or None if one did or `output` is not that of a test runner."""
     reason = None
     if exit_code in _NONE_RAN:
         reason = pytest_output.untested(output) or unittest_output.untested(output)
-    elif exit_code == _MISUSED and not pytest_output.failing_tests(output):
+    elif exit_code == _USAGE_ERROR and not pytest_output.failing_tests(output):
         reason = pytest_output.misused(output)
     return of_environment(Phase.STARTUP, reason) if reason else None
 
 
 def _absent(output: str) -> Signature | None:
-    """What `python -m pytest` says where there is none, as the exception that it is."""
+    """Return the failed import that `python -m pytest` reports if pytest is not installed, or None."""
     match = _NO_MODULE.search(output)
     if match is None:
         return None
@@ -66,27 +67,32 @@ def _absent(output: str) -> Signature | None:
     return of_exception("ModuleNotFoundError", message, phase=Phase.IMPORT)
 
 
-def _of_test(test: FailingTest, own: Collection[str]) -> Signature:
+def _of_test(test: FailingTest, probe_files: Collection[str]) -> Signature:
     phase = Phase.IMPORT if test.step == "collecting" else phase_of(test.type)
     where = test.where
-    told = of_exception(test.type, _compared(test), phase=phase)
+    abridged = of_exception(test.type, _compared(test), phase=phase)
     shown = of_exception(test.type, test.message, phase=phase).shown
-    message = "" if test.is_bare else test.message  # without one, the line is compared
-    placed = of_exception(test.type, message, phase=phase, frames=test.frames, own=own)
+    message = "" if test.is_bare else test.message  # `of_exception` adds the line if there is no message
+    placed = of_exception(test.type, message, phase=phase, frames=test.frames, probe_files=probe_files)
     return replace(
         placed,
-        text=f"{told.text if test.is_bare else placed.text}{where and f', {where}'}",
+        text=f"{abridged.text if test.is_bare else placed.text}{where and f', {where}'}",
         shown=cut(f"{where}: {shown}" if where else shown),
     )
 
 
 def _compared(test: FailingTest) -> str:
+    """Return the part of the message that is the same in all releases of pytest."""
     is_whole = "..." not in test.message and len(test.message) <= _LONGEST_EXPLANATION
     return test.message if is_whole or not test.is_bare else ""
 
 
 def _together(failures: Sequence[tuple[FailingTest, Signature]]) -> Signature:
-    """One signature of several. Its text begins with the plainest, what is shown with the first printed."""
+    """Return one signature for several failed tests.
+
+    Its text begins with the failure of the greatest plainness, because `plainness` reads the beginning. The
+    failure that is shown first is the one that was printed first.
+    """
     first = failures[0][1]
     distinct = {_with_place(each): (test, each) for test, each in reversed(failures)}
     if len(distinct) == 1:
@@ -109,5 +115,5 @@ def _in_short(test: FailingTest) -> str:
 
 
 def _with_place(failure: Signature) -> str:
-    """With its frame, if that is in the probe's own files: others move from release to release."""
+    """Return the text and, if it is in a file of the probe, the frame. Other frames move with releases."""
     return f"{failure.text} at {failure.frame}" if failure.frame.startswith("./") else failure.text

@@ -1,4 +1,4 @@
-"""One test that failed, as a runner of tests told it."""
+"""A failed test, as every parser of a test runner returns it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from bisect_asgi.core.judge.tracebacks import Frames
 from bisect_asgi.core.records import Struct
 
 RunnerStage = Literal["", "setup of", "teardown of", "error of", "collecting", "internal error"]
-"""What failed of a test; empty: the test itself. `error of`: its setup or its teardown."""
+"""The part of a test that failed, or "" for the test itself. `error of` is its setup or its teardown."""
 
 
 class FailingTest(Struct, frozen=True, kw_only=True):
-    """One test that failed, or could not even be run."""
+    """A test that failed or could not be run."""
 
     name: str = ""
-    """`TestPool.test_close[1]`; the file's where it could not be collected; empty: unknown."""
+    """`TestPool.test_close[1]`; the name of a file that could not be collected; "" if unknown."""
     step: RunnerStage = ""
     type: str = "Failed"
-    """The exception's, without its module; pytest's own where no other is told."""
+    """The exception's name without its module, or pytest's own `Failed` if none was printed."""
     message: str = ""
     frames: Frames = ()
 
     @property
     def is_bare(self) -> bool:
-        """It is an assertion without a message of its author's, perhaps with pytest's explanation."""
+        """Whether it is an assertion without a message, apart from pytest's explanation."""
         return self.type == "AssertionError" and (not self.message or self.message.startswith("assert "))
 
     @property
     def where(self) -> str:
-        """What failed, in words: `setup of test_close`; empty: unknown."""
+        """The name with the part that failed, such as `setup of test_close`, or "" if unknown."""
         return f"{self.step} {self.name}".strip()

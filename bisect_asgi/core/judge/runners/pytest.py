@@ -1,16 +1,17 @@
-"""Read what pytest prints of tests that fail.
+"""Read the failed tests in the output of pytest.
 
-There are three places, of which options and releases of pytest leave out one or the other:
+pytest reports failures in three places. Its options and releases leave out one or another:
 
-*The blocks* below `= FAILURES =` and `= ERRORS =`, one for each test, have all of the message (`E   ` lines)
-and where it was raised (`path:line: Type`, `path:line: in function`, or a traceback as Python prints it).
+*Blocks* below `= FAILURES =` and `= ERRORS =`, one for each test, have the whole message (`E   ` lines) and
+the frames (`path:line: Type`, `path:line: in function`, or a traceback as Python prints it).
 
-*Lines* `path:line: Type: message` stand there instead with `--tb=line`.
+*Lines* `path:line: Type: message` replace the blocks with `--tb=line`.
 
-*The short test summary* has the tests' whole names. Its messages are cut to the width of the terminal, and
-numbers in them move the cut; so of a message that is cut there, and is nowhere else, the type alone is taken.
+*The short test summary* has the full names of the tests. Its messages are cut to the width of the terminal,
+and the numbers in a message move the cut. If a message is cut there and is in no other place, only its type
+counts.
 
-What a test wrote stands in a block below `- Captured stdout call -` and is not read.
+What a test printed is in a block below `- Captured stdout call -` and is not read.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _BLOCK = re.compile(r"^_+ (?P<title>.+) _+$")
 _CAPTURED = re.compile(r"^-{3,} .+ -{3,}$")
 _SUMMARY = "short test summary info"
 _REPORTS = frozenset({"FAILURES", "ERRORS", _SUMMARY})
-# Above the first title is what is left of a section whose title is lost.
+# The output may begin in the middle of a section whose title is lost, because only its tail is kept.
 _WITH_BLOCKS = frozenset({"FAILURES", "ERRORS", ""})
 _STEPS: tuple[tuple[str, RunnerStage], ...] = (
     ("ERROR at setup of ", "setup of"),
@@ -43,15 +44,15 @@ _SUMMED_UP = re.compile(
 )
 _CONFTEST = re.compile(r"^\w+ while loading conftest '(?:.*/)?(?P<file>[^/]+)'\.$", re.MULTILINE)
 _INTERNAL = re.compile(r"^INTERNALERROR> ?(?P<line>.*)$", re.MULTILINE)
-_INTERRUPTED = re.compile(r"^!{3,} (?P<said>[\w.]+(?:: .*)?) !{3,}$", re.MULTILINE)
+_INTERRUPTED = re.compile(r"^!{3,} (?P<text>[\w.]+(?:: .*)?) !{3,}$", re.MULTILINE)
 _CHAINED = re.compile(
     r"^(?:The above exception was the direct cause of the following|"
     r"During handling of the above exception, another) exception"
 )
 _PLACE = re.compile(
-    r"^(?P<file><[\w. ]+>|[^\s'\"=(){}<>]+?):(?P<line>\d+):(?: in (?P<function>.+)| (?P<said>.+)| )?$"
+    r"^(?P<file><[\w. ]+>|[^\s'\"=(){}<>]+?):(?P<line>\d+):(?: in (?P<function>.+)| (?P<text>.+)| )?$"
 )
-_EXPLAINED = re.compile(r"^E(?:(?P<indent>   +)(?P<said>\S.*)|\s*)$")
+_EXPLAINED = re.compile(r"^E(?:(?P<indent>   +)(?P<text>\S.*)|\s*)$")
 _TYPED = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: ?(?P<message>.*))?$")
 
 _COUNTS = re.compile(
@@ -63,7 +64,7 @@ _USAGE = re.compile(r"^(?:\S+: error|ERROR): (?!usage: )(?P<reason>.+)$", re.MUL
 
 
 def failing_tests(output: str) -> tuple[FailingTest, ...]:
-    """The tests that pytest says failed, as they were printed; empty: `output` is none of pytest's."""
+    """Return the failed tests in the order of the output, or () if `output` is not pytest's."""
     output = _COLOUR.sub("", output)
     sections = list(_sections(output.splitlines()))
     if not any(title in _REPORTS for title, _ in sections):
@@ -72,17 +73,15 @@ def failing_tests(output: str) -> tuple[FailingTest, ...]:
     lines = [line for title, lines in sections if title == "FAILURES" for line in _of_lines(lines)]
     summary = next((lines for title, lines in reversed(sections) if title == _SUMMARY), [])
     named = {(test.name, bool(test.step)) for test in blocks}
-    rest = [(test, said) for test, said in _of_summary(summary) if (test.name, bool(test.step)) not in named]
-    tests = [*blocks, *(_in_full(test, said, lines) for test, said in rest)]
-    tests += [_typed(FailingTest(frames=frames), said) for said, frames in lines]  # nothing says of which
+    rest = [(test, text) for test, text in _of_summary(summary) if (test.name, bool(test.step)) not in named]
+    tests = [*blocks, *(_in_full(test, text, lines) for test, text in rest)]
+    # `_in_full` has removed the lines that belong to a test of the summary.
+    tests += [_typed(FailingTest(frames=frames), text) for text, frames in lines]
     return tuple(tests) or _without_tests(output)
 
 
 def untested(output: str) -> str | None:
-    """Why a run that failed no test tested nothing, as when all are skipped.
-
-    None: it did test something, or `output` is none of pytest's.
-    """
+    """Return why no test ran, or None if one did or `output` is not pytest's."""
     printed = _COLOUR.sub("", output).strip().splitlines()
     match = _COUNTS.match(printed[-1]) if printed else None
     if match is None:
@@ -94,13 +93,13 @@ def untested(output: str) -> str | None:
 
 
 def misused(output: str) -> str | None:
-    """What pytest says is wrong with its arguments; None: nothing, or it is none of pytest's."""
+    """Return the usage error that pytest printed, or None if there is none."""
     reasons = list(_USAGE.finditer(_COLOUR.sub("", output)))
     return reasons[-1]["reason"] if reasons else None
 
 
 def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Titles with what is below them; what is above the first has an empty one."""
+    """Yield the title and the lines of each section. Lines before the first title have the title ""."""
     title, body = "", list[str]()
     for line in lines:
         if match := _SECTION.match(line):
@@ -112,45 +111,48 @@ def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _of_blocks(lines: Sequence[str]) -> Iterator[FailingTest]:
-    titles = [(place, title) for place, line in enumerate(lines) if (title := _title(line))]
-    ends = [*(place for place, _ in titles[1:]), len(lines)]
+    titles = [(index, title) for index, line in enumerate(lines) if (title := _title(line))]
+    ends = [*(index for index, _ in titles[1:]), len(lines)]
     for (start, title), end in zip(titles, ends, strict=False):
         step, name = next(((s, title.removeprefix(t)) for t, s in _STEPS if title.startswith(t)), ("", title))
         yield _of_block(lines[start + 1 : end], name=name, step=step)
 
 
 def _title(line: str) -> str:
-    """The title of a block that `line` begins; empty: it begins none. `_ _ _ _` parts frames."""
+    """Return the title of the block that `line` begins, or "". A line `_ _ _ _` only separates frames."""
     match = _BLOCK.match(line)
     return match["title"] if match and match["title"].strip("_ ") else ""
 
 
 def _of_block(lines: Sequence[str], *, name: str = "", step: RunnerStage) -> FailingTest:
-    """The last exception of a block: those above it were handled while it was raised."""
-    end = next((place for place, line in enumerate(lines) if _CAPTURED.match(line)), len(lines))
-    start = max((place + 1 for place, line in enumerate(lines[:end]) if _CHAINED.match(line)), default=0)
+    """Return the test with the last exception of its block. The earlier ones were raised before it."""
+    end = next((index for index, line in enumerate(lines) if _CAPTURED.match(line)), len(lines))
+    start = max((index + 1 for index, line in enumerate(lines[:end]) if _CHAINED.match(line)), default=0)
     body = lines[start:end]
-    said = _explained(body)
-    if said is None and (raised := tracebacks.last("\n".join(body))):
+    text = _explained(body)
+    if text is None and (raised := tracebacks.last("\n".join(body))):
         return FailingTest(
             name=name, step=step, type=raised.type, message=raised.message, frames=raised.frames
         )
-    if said is None:
-        places = [match["said"] for line in body if (match := _PLACE.match(line)) and match["said"]]
-        said = next(iter([*places, *filter(str.strip, body)]), "")
-    return _typed(FailingTest(name=name, step=step, frames=_frames(body)), said)
+    if text is None:
+        at_places = [match["text"] for line in body if (match := _PLACE.match(line)) and match["text"]]
+        text = next(iter([*at_places, *filter(str.strip, body)]), "")
+    return _typed(FailingTest(name=name, step=step, frames=_frames(body)), text)
 
 
 def _explained(lines: Sequence[str]) -> str | None:
-    """What the last `E` lines say first. What is set in is more of it, such as a syntax error's place."""
+    """Return the first line of the last `E` lines, or None if there are none.
+
+    It is the least indented one, because a syntax error shows its source above its message, indented.
+    """
     group: list[tuple[int, str]] = []
     is_open = False
     for line in lines:
         match = _EXPLAINED.match(line)
         if match and not is_open:
             group = []
-        if match and match["said"]:
-            group.append((len(match["indent"]), match["said"]))
+        if match and match["text"]:
+            group.append((len(match["indent"]), match["text"]))
         is_open = match is not None
     return min(group, key=lambda line: line[0])[1] if group else None
 
@@ -160,26 +162,26 @@ def _frames(lines: Sequence[str]) -> Frames:
     return tuple((match["file"], int(match["line"]), match["function"] or "") for match in places)
 
 
-def _typed(test: FailingTest, said: str) -> FailingTest:
-    """`test` with what is said of it told apart; what pytest explains itself has no type in front."""
-    if said.startswith("assert "):
-        return replace(test, type="AssertionError", message=said)
-    if match := _TYPED.match(said):
+def _typed(test: FailingTest, text: str) -> FailingTest:
+    """Return `test` with the type and the message in `text`. pytest's explanations name no type."""
+    if text.startswith("assert "):
+        return replace(test, type="AssertionError", message=text)
+    if match := _TYPED.match(text):
         return replace(test, type=match["type"].rpartition(".")[2], message=match["message"] or "")
-    return replace(test, message=said)
+    return replace(test, message=text)
 
 
 def _of_lines(lines: Sequence[str]) -> Iterator[tuple[str, Frames]]:
-    """What `--tb=line` prints: nothing says of which test."""
+    """Yield the failures that `--tb=line` printed, which do not name their test."""
     for line in lines:
         if _title(line):
             return
-        if (match := _PLACE.match(line)) and match["said"]:
-            yield match["said"], ((match["file"], int(match["line"]), ""),)
+        if (match := _PLACE.match(line)) and match["text"]:
+            yield match["text"], ((match["file"], int(match["line"]), ""),)
 
 
 def _of_summary(lines: Sequence[str]) -> Iterator[tuple[FailingTest, str]]:
-    """Each test of the summary, with what is said of it, perhaps cut."""
+    """Yield each test of the short summary with its failure, which may be cut."""
     for line in lines:
         if match := _SUMMED_UP.match(line):
             sub = f" {match['sub']}" if match["sub"] else ""
@@ -188,7 +190,7 @@ def _of_summary(lines: Sequence[str]) -> Iterator[tuple[FailingTest, str]]:
 
 
 def _named(node: str) -> str:
-    """`TestPool.test_close[a]` of `tests/test_pool.py::TestPool::test_close[a]`, as blocks are titled."""
+    """Return the title of the test's block: `TestPool.test_close` for `tests/a.py::TestPool::test_close`."""
     path, bracket, parameters = node.partition("[")
     return ".".join(path.split("::")[1:] or [path]) + bracket + parameters
 
@@ -199,22 +201,25 @@ def _step(kind: str, node: str) -> RunnerStage:
     return "error of" if "::" in node else "collecting"
 
 
-def _in_full(test: FailingTest, said: str, lines: list[tuple[str, Frames]]) -> FailingTest:
-    """`test` with what the first of `lines` says that begins as `said` does; that one is taken out."""
-    is_cut = said.endswith("...")
-    begin = said.removesuffix("...")
-    for place, (whole, frames) in enumerate(lines):
-        if whole == said or (is_cut and whole.startswith(begin)):
-            del lines[place]
+def _in_full(test: FailingTest, text: str, lines: list[tuple[str, Frames]]) -> FailingTest:
+    """Return `test` with the first of `lines` that `text` may be cut from, and remove that line.
+
+    Without such a line, a cut message is dropped. A type that may itself be cut is dropped as well.
+    """
+    is_cut = text.endswith("...")
+    begin = text.removesuffix("...")
+    for index, (whole, frames) in enumerate(lines):
+        if whole == text or (is_cut and whole.startswith(begin)):
+            del lines[index]
             return _typed(replace(test, frames=frames), whole)
     if not is_cut:
-        return _typed(test, said)
+        return _typed(test, text)
     is_typed = ": " in begin or begin.startswith("assert ")
     return replace(_typed(test, begin), message="") if is_typed else test
 
 
 def _without_tests(output: str) -> tuple[FailingTest, ...]:
-    """What kept pytest from its tests: a `conftest.py`, an error of its own or of a plugin, an interrupt."""
+    """Return what kept pytest from running tests: a `conftest.py`, an internal error, or an interrupt."""
     if match := _CONFTEST.search(output):
         lines = output[match.end() :].splitlines()
         return (_of_block(lines, name=match["file"], step="collecting"),)
@@ -222,5 +227,5 @@ def _without_tests(output: str) -> tuple[FailingTest, ...]:
         return (_of_block(internal, step="internal error"),)
     if interrupts := list(_INTERRUPTED.finditer(output)):
         below = output[interrupts[-1].end() :].splitlines()
-        return (_typed(FailingTest(frames=_frames(below)), interrupts[-1]["said"]),)
+        return (_typed(FailingTest(frames=_frames(below)), interrupts[-1]["text"]),)
     return ()

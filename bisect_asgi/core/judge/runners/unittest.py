@@ -1,4 +1,4 @@
-"""Read what unittest prints of tests that fail."""
+"""Read the failed tests in the output of unittest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SKIPPED = re.compile(r"\bskipped=(\d+)")
 
 
 def failing_tests(output: str) -> tuple[FailingTest, ...]:
-    """The tests that unittest says failed; empty: `output` is none of unittest's."""
+    """Return the failed tests that unittest printed, or () if `output` is not unittest's."""
     tests = []
     for block in _START.split(output)[1:]:
         head = _BLOCK.match(block)
@@ -33,7 +33,7 @@ def failing_tests(output: str) -> tuple[FailingTest, ...]:
 
 
 def _name(title: str) -> str:
-    """`T.test_a` of `test_a (app.T.test_a)`; before Python 3.11 that is `test_a (app.T)`."""
+    """Return `T.test_a` for the title `test_a (app.T.test_a)`, or `test_a (app.T)` before Python 3.11."""
     match = _TITLE.fullmatch(title)
     if match is None:
         return title
@@ -43,7 +43,7 @@ def _name(title: str) -> str:
 
 
 def untested(output: str) -> str | None:
-    """Why a run of unittest that failed nothing tested nothing; None: it did test, or is none."""
+    """Return why no test ran, or None if one did or `output` is not unittest's."""
     match = _RAN.search(output)
     if match is None:
         return None

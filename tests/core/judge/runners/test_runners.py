@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bisect_asgi.core.judge import runners, signature
 from bisect_asgi.core.model import FailureKind, Phase, Signature
 
-OWN = ("test_app.py",)
+FILES = ("test_app.py",)
 
 
 def block(name: str, said: str, place: str = "test_app.py:5") -> str:
@@ -20,7 +20,7 @@ def block(name: str, said: str, place: str = "test_app.py:5") -> str:
 
 def failures(*blocks: str) -> Signature:
     """The signature of a run of pytest that printed these blocks."""
-    found = runners.failure("= FAILURES =\n" + "".join(blocks) + "1 failed in 0.1s\n", 1, own=OWN)
+    found = runners.failure("= FAILURES =\n" + "".join(blocks) + "1 failed in 0.1s\n", 1, probe_files=FILES)
     assert found is not None
     return found
 
@@ -153,7 +153,7 @@ def test_a_runner_that_is_not_installed_fails_as_its_import_does(
 
 def test_a_failure_of_no_test_is_its_exception() -> None:
     interrupted = runners.failure(
-        "!!! KeyboardInterrupt !!!\n/w/test_app.py:1: KeyboardInterrupt\n", 2, own=OWN
+        "!!! KeyboardInterrupt !!!\n/w/test_app.py:1: KeyboardInterrupt\n", 2, probe_files=FILES
     )
 
     assert interrupted is not None
@@ -242,8 +242,8 @@ def printed(tests: list[tuple[str, str]], width: int, seconds: float, *, has_blo
 def test_neither_order_nor_width_nor_time_makes_a_difference(
     tests: list[tuple[str, str]], width: int, seconds: float
 ) -> None:
-    usual = runners.failure(printed(TESTS, 80, 0.1, has_blocks=True), 1, own=OWN)
-    found = runners.failure(printed(tests, width, seconds, has_blocks=True), 1, own=OWN)
+    usual = runners.failure(printed(TESTS, 80, 0.1, has_blocks=True), 1, probe_files=FILES)
+    found = runners.failure(printed(tests, width, seconds, has_blocks=True), 1, probe_files=FILES)
 
     assert usual is not None
     assert found is not None

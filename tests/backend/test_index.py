@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,7 +60,7 @@ class CachingIndex(LocalIndex):
         given = super().answer(request)
         if given is None or self.kept_for is None:
             return given
-        return replace(given, headers={**given.headers, "Cache-Control": self.kept_for})
+        return dataclasses.replace(given, headers={**given.headers, "Cache-Control": self.kept_for})
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ UNTESTABLE = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=
 
 
 def a_case(
-    *, good: int | None = None, bad: int | None = None, broken: dict[int, str] | None = None
+    *, good: int | None = None, bad: int | None = None, errors: dict[int, str] | None = None
 ) -> ResultContext:
     """Five releases of starlette."""
     return ResultContext(
@@ -30,7 +30,7 @@ def a_case(
         probe="leak.py",
         labels=LABELS,
         expectation=Expectation(good=good, bad=bad),
-        errors=broken or {},
+        errors=errors or {},
     )
 
 

@@ -49,4 +49,4 @@ class ImportReport:
 
 def _import_report() -> None:
     with suppress(Exception):  # what is wrong will be told where it is needed
-        from bisect_asgi.report import document as fold  # noqa: F401
+        from bisect_asgi.report import document, text  # noqa: F401

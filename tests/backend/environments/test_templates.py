@@ -34,7 +34,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         paths.append(folder)
         make(folder, interpreter, uv, token)
 
-    monkeypatch.setattr(skeletons, "make_skeleton", counted)
+    monkeypatch.setattr(skeletons, "make_template", counted)
     return paths
 
 
@@ -82,7 +82,7 @@ def test_an_interpreter_that_does_not_work_in_an_environment_is_found_out(
         (folder / "bin" / "python").write_text(f"#!/bin/sh\n{says}\n")
         (folder / "bin" / "python").chmod(0o755)
 
-    monkeypatch.setattr(skeletons, "make_skeleton", broken)
+    monkeypatch.setattr(skeletons, "make_template", broken)
 
     with pytest.raises(NotProved, match=complaint):
         Templates(tmp_path / "skeletons", uv).copy(THIS_PYTHON, tmp_path / "one", CancelToken())

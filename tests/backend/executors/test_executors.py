@@ -358,8 +358,7 @@ def test_what_listens_and_is_no_scheduler_is_not_waited_for(monkeypatch: pytest.
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    for name in ("bisect_asgi.backend.executors.dask.cluster", "bisect_asgi.backend.executors.dask.cluster"):
-        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "bisect_asgi.backend.executors.dask.cluster")
     monkeypatch.delattr("bisect_asgi.backend.executors.dask.cluster")
 
     with pytest.raises(UsageError, match=r"needs dask\.distributed, which is not installed$") as caught:

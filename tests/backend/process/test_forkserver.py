@@ -127,7 +127,7 @@ def test_a_process_that_was_forked_has_a_parent_of_its_own(tmp_path: Path) -> No
 
 
 def test_what_cannot_be_started_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisors, "_nursery", supervisors._ForkServer())
+    monkeypatch.setattr(supervisors, "_fork_server", supervisors._ForkServer())
     monkeypatch.setattr(supervisors, "_PROGRAM", Path("/nowhere/supervisor.py"))
     descriptors = len(os.listdir("/proc/self/fd"))
 

@@ -592,7 +592,11 @@ def test_an_app_that_raises_while_it_is_imported_fails_in_the_import(
     seen = observe(served(code), served_by, runs)
 
     assert seen.signature == signature.of_exception(
-        "KeyError", "'DSN'", phase=Phase.IMPORT, frames=[("leak.py", 5, "load_settings")], own=["leak.py"]
+        "KeyError",
+        "'DSN'",
+        phase=Phase.IMPORT,
+        frames=[("leak.py", 5, "load_settings")],
+        probe_files=["leak.py"],
     )
     assert (seen.outcome, seen.phase) == (Outcome.FAILED, Phase.IMPORT)
     assert [(Path(file).name, line, name) for file, line, name in seen.frames][-2:] == [

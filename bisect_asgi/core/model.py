@@ -213,7 +213,7 @@ class Commit(Struct, frozen=True, kw_only=True):
 
 
 class ExcludeNewerPackage(Struct, frozen=True, kw_only=True):
-    """A project whose files may be newer than the spec's limit: up to `not_after`, or any when None."""
+    """A project whose files may be newer than the spec's limit: up to `exclude_newer`, or any when None."""
 
     name: str
     exclude_newer: datetime | None = None

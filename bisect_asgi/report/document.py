@@ -64,7 +64,7 @@ class Report(Struct, frozen=True, kw_only=True):
     gap: tuple[str, ...] = ()
     """Untestable releases between the two."""
     excluded_between: tuple[str, ...] = ()
-    """Releases between the two that were left out; `left_out` says why."""
+    """Releases between the two that were left out; `excluded` says why."""
     contradictions: tuple[str, ...] = ()
     """Older releases that answer as the newer ones do: the history changes more than once."""
     changes: tuple[NamedBoundary, ...] = ()

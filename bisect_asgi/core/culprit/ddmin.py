@@ -41,11 +41,6 @@ class Smallest(Struct, frozen=True, kw_only=True):
     untried: tuple[Mix, ...] = ()
     """Those that were not tested because `most` was reached."""
 
-    @property
-    def is_minimal(self) -> bool:
-        """Tell whether it is shown that no part can be left out (1-minimal)."""
-        return not self.unresolved and not self.untried
-
 
 def ddmin(parts: Sequence[Mix], told: Mapping[Mix, Verdict], *, most: int) -> NextTests | Smallest:
     """Make the mix of all `parts` smaller as far as `told` allows; parts are kept whole.

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.errors import UsageError
@@ -236,7 +236,7 @@ def _is_sdist(file: ReleaseFile) -> bool:
 def _fits(file: ReleaseFile, tags: frozenset[Tag]) -> bool:
     try:
         return not tags.isdisjoint(parse_wheel_filename(file.filename)[3])
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+    except InvalidWheelFilename:
         return False
 
 

@@ -260,7 +260,8 @@ def is_free(port: int) -> bool:
 
 def shown(observation: Observation) -> tuple[Outcome, Phase, str | None]:
     sign = observation.signature
-    return observation.outcome, observation.phase, sign.shown if sign else None
+    seen = sign.shown if sign else observation.complaint or None
+    return observation.outcome, observation.phase, seen
 
 
 @network

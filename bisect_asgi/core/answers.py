@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import BeliefUpdated, Change, ResultKind, RunFinished
 from bisect_asgi.core.judge.judge import Expectation, Judgement
@@ -54,15 +55,13 @@ INTERRUPTED = Result(
 class ResultContext(Struct, frozen=True, kw_only=True):
     """What a message needs to know of the run."""
 
-    subject: str
-    """What candidates are of; empty where their labels say it all."""
+    axis: AxisWords = AxisWords()
+    """What candidates are called, and what they belong to."""
     probe: str
     labels: tuple[str, ...]
     expectation: Expectation
     errors: Mapping[int, str] = field(default_factory=dict)
     """Candidates that could not be asked, and why."""
-    noun: str = "release"
-    """What a candidate is called."""
     believed: BeliefUpdated | None = None
     """Where the change most probably is, where runs contradict each other."""
     metric: str | None = None
@@ -79,12 +78,13 @@ class ResultContext(Struct, frozen=True, kw_only=True):
 
     def name(self, key: int) -> str:
         """The candidate with what it is of: `fastapi 0.69.0`."""
-        return f"{self.subject} {self.labels[key]}".strip()
+        return self.axis.name(self.labels[key])
 
     @property
     def each(self) -> str:
         """Any candidate: `release of fastapi`."""
-        return f"{self.noun} of {self.subject}" if self.subject else self.noun
+        noun, subject = self.axis.noun, self.axis.subject
+        return f"{noun} of {subject}" if subject else noun
 
 
 def kind_of(error: BisectError) -> ResultKind:
@@ -146,8 +146,8 @@ def _good_end(case: ResultContext, key: int, ruling: Ruling) -> Result | None:
             kind=ResultKind.GOOD_END_FAILS,
             message=f"the good end fails: {_ran(case, key, ruling)}",
             hint=_LOCKS_HINT
-            if case.noun == "lock"
-            else f"name another {case.noun} with `--good`, or none: older ones are then tried",
+            if case.axis.noun == "lock"
+            else f"name another {case.axis.noun} with `--good`, or none: older ones are then tried",
         )
     return _untestable_end(case, key, ruling, "good") if ruling.outcome is Outcome.UNTESTABLE else None
 
@@ -158,7 +158,7 @@ def _bad_end(case: ResultContext, key: int, ruling: Ruling) -> Result | None:
             kind=ResultKind.NOT_REPRODUCED,
             message=f"the bad end passes: {_ran(case, key, ruling)}",
             hint=_LOCKS_HINT
-            if case.noun == "lock"
+            if case.axis.noun == "lock"
             else "the change may be later, or need another Python or other dependencies: "
             "try another `--bad`, `--python` or `--deps`",
         )
@@ -191,8 +191,8 @@ def _untestable_end(case: ResultContext, key: int, ruling: Ruling, end: str) -> 
         kind=ResultKind.INCONCLUSIVE,
         message=f"the {end} end cannot be tested: {case.name(key)}: {why}",
         hint="another `--python` may help; what the locks lack, `--with` adds"
-        if case.noun == "lock"
-        else f"name another {case.noun} with `--{end}`, another `--python`, or another `--deps`",
+        if case.axis.noun == "lock"
+        else f"name another {case.axis.noun} with `--{end}`, another `--python`, or another `--deps`",
     )
 
 
@@ -287,7 +287,7 @@ def _found(case: ResultContext, found: Boundary, judgement: Judgement) -> Result
     return Result(
         kind=ResultKind.INCONCLUSIVE,
         message=f"the change is in one of {among}: "
-        f"{plural(len(found.skipped), case.noun)} between the two sides cannot be tested",
+        f"{case.axis.counted(len(found.skipped))} between the two sides cannot be tested",
         hint=_DIFFERENT_HINT if different else _UNTESTABLE_HINT,
         found=found,
     )
@@ -348,7 +348,7 @@ def _stuck(case: ResultContext) -> Result:
     if not case.errors:
         return Result(
             kind=ResultKind.INCONCLUSIVE,
-            message=f"some {plural(2, case.noun)[2:]} did not answer, and the change may be in one of them",
+            message=f"some {case.axis.nouns} did not answer, and the change may be in one of them",
             hint=_UNTESTABLE_HINT,
         )
     key, reason = next(iter(case.errors.items()))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.model import (
     CulpritKind,
@@ -25,9 +26,6 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.release_diff import Link, WhatChanged
 from bisect_asgi.core.tally import Rate
-
-MIXES = "mixes"
-"""The axis of a stage that tries mixes of a boundary's two sides."""
 
 
 class Activity(StrEnum):
@@ -61,13 +59,9 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     most_jobs: int | None = None
     """Trials side by side where they mostly wait; None: not recorded, or as many."""
     over: str = "releases"
-    """The axis: what moves."""
-    subject: str = ""
-    """What candidates are of, before their label; empty where the label says it all."""
-    noun: str = "release"
-    """What a candidate is called."""
-    context: str = ""
-    """What is held while candidates move: `with fastapi==0.68.2`."""
+    """The axis by its name, as `--over` takes it."""
+    axis: AxisWords = AxisWords()
+    """What the axis says of this search."""
     metric: str | None = None
     """What is measured and decides; None: passing and failing do."""
     limit: str = ""

@@ -10,7 +10,6 @@ from bisect_asgi.core import codec, events
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Excluded, Interpreter, Ruling, Trial
-from bisect_asgi.core.plan.plan import DATE, LOCKS, PYTHON
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.text import listing
 from bisect_asgi.report import culprit as reasons
@@ -111,7 +110,7 @@ class Report(Struct, frozen=True, kw_only=True):
     @property
     def own_runs(self) -> int:
         """The runs of a stage's own; the sides that it begins with were run before."""
-        ends = (0, 1) if self.plan.over == events.MIXES else (0, len(self.rows) - 1)
+        ends = (0, len(self.rows) - 1 if self.plan.axis.is_ordered else 1)
         return sum(row.passed + row.failed for key, row in enumerate(self.rows) if key not in ends)
 
     def row(self, version: str | None) -> Row | None:
@@ -269,45 +268,39 @@ def _completed(report: Report, message: str) -> Report:
     if report.kind is ResultKind.FOUND and first:
         headline = _sentence(report, first)
     sides = [row for row in (report.row(report.last), first) if row]
-    commands = tuple((row.version, _reproduce(report.plan, row)) for row in sides)
+    commands = tuple((row.version, _reproduce(report, row)) for row in sides)
     return replace(report, headline=headline, reproduce=commands, affected=_affected(report))
 
 
-def _reproduce(plan: events.RunStarted, row: Row) -> str:
+def _reproduce(report: Report, row: Row) -> str:
     if not row.distributions or row.python is None:
         return ""
-    python = row.python if plan.over == PYTHON else ".".join(row.python.split(".")[:2])
-    return reproduce(plan, row.distributions, python=python, exact=row.is_exact, source=row.source)
+    is_one_of_several = len({each.python for each in report.rows}) > 1
+    python = row.python if is_one_of_several else ".".join(row.python.split(".")[:2])
+    return reproduce(report.plan, row.distributions, python=python, exact=row.is_exact, source=row.source)
 
 
 def _sentence(report: Report, first: Row) -> str:
     """The answer in one sentence: what is the first, of what, and because of what."""
-    plan = report.plan
-    name = f"{plan.subject} {first.version}".strip()
-    text = f"{name} is the first {first.verdict} {plan.noun} {plan.context}".rstrip() + _left_between(report)
-    if plan.over == LOCKS:  # there is no other one that it could be the first of
-        text = f"{name} is {first.verdict}"
+    axis = report.plan.axis
+    text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report)
     if len(report.changes) > 1:
         text += f", and the newest of {len(report.changes)} changes"
     below = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
-    is_said = plan.over == DATE and report.why and reasons.is_named(report.why[0], first.version)
+    is_said = report.why and reasons.is_named(report.why[0], first.version)
     return "; ".join([text if is_said else text + reasons.because(report.why), *below])
 
 
 def _is_found(stage: Report) -> bool:
     is_found = stage.kind is ResultKind.FOUND and stage.first is not None and not stage.gap
-    return is_found and stage.plan.noun in ("release", "commit")
+    return is_found and bool(stage.plan.axis.clause)
 
 
 def _of_stage(stage: Report) -> str:
     """`starlette 0.15.0 is the first bad release of starlette`, or its first bad commit."""
-    verdict = next(row.verdict for row in stage.rows if row.version == stage.first)
-    plan = stage.plan
-    if plan.noun == "commit":
-        return f"the first {verdict} commit of {plan.subject} is {stage.first}"
-    return (
-        f"{plan.subject} {stage.first} is the first {verdict} release of {plan.subject}{_left_between(stage)}"
-    )
+    label, verdict = next((row.version, row.verdict) for row in stage.rows if row.version == stage.first)
+    axis = stage.plan.axis
+    return axis.sentence(axis.clause, label, verdict) + _left_between(stage)
 
 
 def _left_between(report: Report) -> str:
@@ -318,7 +311,7 @@ def _left_between(report: Report) -> str:
 
 def _affected(report: Report) -> tuple[str, ...]:
     """The bad releases as specifiers; untestable ones between bad ones count as bad."""
-    if report.first is None or report.plan.order != "version" or report.plan.noun != "release":
+    if report.first is None or report.plan.order != "version" or not report.plan.axis.has_versions:
         return ()
     sides = ["" if row.verdict == "skip" else row.verdict for row in report.rows]
     before = _last_known(sides)

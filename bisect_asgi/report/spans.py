@@ -189,8 +189,8 @@ class _Reader:
 def _take_knowledge(event: events.Event, search: _Search) -> None:
     """Take in what an event says of the search."""
     match event:
-        case events.RunStarted(over=over):
-            search.is_straight = over != events.MIXES
+        case events.RunStarted(axis=axis):
+            search.is_straight = axis.is_ordered
         case events.CandidatesListed(candidates=listed, grows=grows):
             search.labels = tuple(each.version for each in listed)
             if not grows:

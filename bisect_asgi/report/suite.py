@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.plan.plan import RELEASES, Claim
+from bisect_asgi.core.plan.plan import Claim
 from bisect_asgi.core.plan.suites import Agreement, SeenChange, agreement, worst
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import plural
@@ -134,8 +134,9 @@ def _found(report: Report) -> str:
 
 
 def _agreement(claim: Claim, report: Report) -> Agreement | None:
-    """Whether a claim agrees; where no releases move, it is about nothing that was seen."""
-    if report.plan.over != RELEASES:
+    """Return whether a claim agrees; None if the candidates are no releases of the claim's package."""
+    plan = report.plan
+    if not plan.axis.has_versions or plan.axis.subject != plan.project:
         return None
     return agreement(claim, [_seen(change, report) for change in report.changes])
 

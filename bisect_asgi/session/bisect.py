@@ -17,7 +17,7 @@ from bisect_asgi.core.judge import claims
 from bisect_asgi.core.judge.claims import Finding
 from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Ruling, Trial, TrialRequest
-from bisect_asgi.core.plan.plan import COMMITS, Claim, Plan
+from bisect_asgi.core.plan.plan import Claim, Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.search import AllBoundaries, Boundary
@@ -72,7 +72,7 @@ def _look_behind(plan: Plan, hunt: SearchResult, services: Services, stages: Sta
     for carrier in explain(hunt, services, stages):
         with _standing(stages):
             go_into(carrier, plan, services, stages)
-    if plan.over == COMMITS and not plan.first_parent:
+    if not plan.first_parent:
         with _standing(stages):
             go_into_merges(plan, hunt, services, stages)
 
@@ -88,7 +88,8 @@ def _standing(stages: Stages) -> Iterator[None]:
 
 def _hunt(plan: Plan, services: Services, emit: Emit) -> SearchResult:
     """Search; and again, where runs had something in them whose uploads were not looked at."""
-    space = axis_of(plan).prepare(plan, services)
+    axis = axis_of(plan)
+    space = axis.prepare(plan, services)
     while True:
         announce(space, emit)
         hunt = run_search(plan, space, open_engine(plan, space, services, emit), services)
@@ -96,9 +97,7 @@ def _hunt(plan: Plan, services: Services, emit: Emit) -> SearchResult:
         if not more or space.projects is None:
             return hunt
         emit(events.Note(text=f"the uploads of {listing(sorted(more))} are looked at as well"))
-        from bisect_asgi.session.axes import dates
-
-        space = dates.prepare(plan, services, also=space.projects | more)
+        space = axis.widen(plan, services, space.projects | more)
 
 
 def _overlooked(hunt: SearchResult) -> frozenset[str]:
@@ -123,7 +122,7 @@ def verify(plan: Plan, claim: Claim, services: Services, emit: Emit) -> Finding:
 def _verify(
     plan: Plan, claim: Claim, services: Services, emit: Emit, end: Callable[[Result], None]
 ) -> Finding:
-    space = release_axis.prepare(
+    space = release_axis.AXIS.prepare(
         replace(plan, good=None, bad=None), services, named={claim.option: claim.version}
     )
     announce(space, emit)

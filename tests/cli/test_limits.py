@@ -6,6 +6,7 @@ import pytest
 from support.builders import day, failed, passed, probe
 
 from bisect_asgi.core.answers import Result, ResultContext, result_of
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import Change, ResultKind
 from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
@@ -202,7 +203,10 @@ def test_a_probe_file_is_named_as_the_user_named_it() -> None:
 
 
 CASE = ResultContext(
-    subject="starlette", probe="leak.py", labels=("0.1", "0.2", "0.3"), expectation=Expectation()
+    axis=AxisWords(subject="starlette"),
+    probe="leak.py",
+    labels=("0.1", "0.2", "0.3"),
+    expectation=Expectation(),
 )
 
 

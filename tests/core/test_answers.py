@@ -6,6 +6,7 @@ import pytest
 from support.builders import ASSERTION, CONFLICT, IMPORT_ERROR
 
 from bisect_asgi.core.answers import INTERRUPTED, Result, ResultContext, contradicts, kind_of, result_of
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
 from bisect_asgi.core.events import BeliefUpdated, ResultKind, RunFinished
 from bisect_asgi.core.judge.judge import Expectation, Judgement
@@ -14,6 +15,7 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, State, StopReason
 from bisect_asgi.core.tally import Tally
 
+STARLETTE = AxisWords(subject="starlette")
 LABELS = ("0.1", "0.2", "0.3", "0.4", "0.5")
 
 PASSES = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=1)
@@ -26,7 +28,7 @@ def a_case(
 ) -> ResultContext:
     """Five releases of starlette."""
     return ResultContext(
-        subject="starlette",
+        axis=STARLETTE,
         probe="leak.py",
         labels=LABELS,
         expectation=Expectation(good=good, bad=bad),
@@ -476,14 +478,14 @@ def test_an_interrupted_run_has_no_boundary_and_says_that_nothing_is_lost() -> N
     ],
 )
 def test_a_candidate_is_named_with_what_it_is_of(subject: str, noun: str, name: str, each: str) -> None:
-    case = replace(a_case(), subject=subject, noun=noun)
+    case = replace(a_case(), axis=AxisWords(subject=subject, noun=noun))
 
     assert (case.name(1), case.each) == (name, each)
 
 
 def test_what_candidates_are_called_is_in_the_message_about_a_gap() -> None:
     said = result_of(
-        replace(a_case(), subject="", noun="upload"),
+        replace(a_case(), axis=AxisWords(noun="upload", nouns="uploads")),
         Boundary(low=0, high=3, skipped=(1, 2)),
         judged(k0=PASSES, k1=UNTESTABLE, k2=UNTESTABLE, k3=FAILS),
     )
@@ -495,7 +497,7 @@ def test_what_candidates_are_called_is_in_the_message_about_a_gap() -> None:
 
 def test_what_candidates_are_called_is_in_the_message_about_ends_that_agree() -> None:
     said = result_of(
-        replace(a_case(), subject="", noun="Python"),
+        replace(a_case(), axis=AxisWords(noun="Python")),
         NoBoundary(reason=StopReason.ALL_NEW),
         judged(k0=FAILS, k4=FAILS),
     )
@@ -505,7 +507,9 @@ def test_what_candidates_are_called_is_in_the_message_about_ends_that_agree() ->
 
 def test_what_candidates_are_called_is_in_the_message_when_nothing_can_be_tested() -> None:
     said = result_of(
-        replace(a_case(), noun="commit"), NoBoundary(reason=StopReason.UNTESTABLE), judged(k0=UNTESTABLE)
+        replace(a_case(), axis=replace(STARLETTE, noun="commit")),
+        NoBoundary(reason=StopReason.UNTESTABLE),
+        judged(k0=UNTESTABLE),
     )
 
     assert said.message == "no commit of starlette could be tested: the requirements conflict"

@@ -10,9 +10,22 @@ from itertools import pairwise
 
 import pytest
 from rich.console import Console
-from support.builders import ASSERTION, IMPORT_ERROR, broken, day, failed, passed, target, untestable
+from support.builders import (
+    ASSERTION,
+    DEPENDENCY_WORDS,
+    IMPORT_ERROR,
+    MIX_WORDS,
+    a_plan,
+    broken,
+    day,
+    failed,
+    passed,
+    target,
+    untestable,
+)
 
 from bisect_asgi.core import codec, events
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge import signature
@@ -30,12 +43,16 @@ from bisect_asgi.core.model import (
     Trial,
     Verdict,
 )
+from bisect_asgi.core.plan.plan import DependencyPolicy, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.report.reproduce import reproduce
 from bisect_asgi.report.rows import How
+from bisect_asgi.session.axes.commits import Commits
+from bisect_asgi.session.axes.pythons import Pythons
+from bisect_asgi.session.axes.releases import Releases
 
 WHEELS = "as of the date, wheels only"
 
@@ -53,7 +70,9 @@ STARTED = events.RunStarted(
     bad=None,
     releases=None,
     jobs=2,
-    subject="starlette",
+    axis=AxisWords(
+        subject="starlette", others=("dependencies as of each release's upload", "held: uvicorn==0.17.6")
+    ),
 )
 CHOSEN = events.InterpreterChosen(
     interpreter=target("3.8.18").interpreter, reason="it installs 5 of 5 releases"
@@ -397,7 +416,7 @@ def test_a_served_probe_is_run_by_this_tool_because_uv_alone_cannot(exact: bool)
 
 
 def test_each_side_is_reproduced_on_its_own_interpreter() -> None:
-    plan = replace(STARTED, over="python", subject="Python", noun="interpreter", context="with starlette==1")
+    plan = replace(STARTED, over="python", axis=replace(Pythons.words, context="with starlette==1"))
     pythons = (*("3.8.18",) * 3, *("3.12.1",) * 2)
     listed = replace(
         LISTED,
@@ -441,7 +460,7 @@ BELOW = replace(
 )
 
 
-def stage(number: int, over: str, noun: str, subject: str, *versions: str) -> list[events.Event]:
+def stage(number: int, over: str, axis: AxisWords, *versions: str) -> list[events.Event]:
     """A search inside the run, the last two candidates of which are its boundary."""
     low = len(versions) - 2
     listed = tuple(events.CandidateListed(version=version, uploaded=None) for version in versions)
@@ -451,7 +470,7 @@ def stage(number: int, over: str, noun: str, subject: str, *versions: str) -> li
         for key, run in ((low, passed()), (low + 1, failed()))
     ]
     inner: list[events.Event] = [
-        replace(STARTED, over=over, noun=noun, subject=subject, context="of a stage"),
+        replace(STARTED, over=over, axis=replace(axis, context="of a stage")),
         events.CandidatesListed(candidates=listed, excluded=()),
         *(events.TrialFinished(trial=trial) for trial in trials),
         judged({low: good(), low + 1: bad()}),
@@ -462,9 +481,9 @@ def stage(number: int, over: str, noun: str, subject: str, *versions: str) -> li
 
 WITH_REASONS: list[events.Event] = [
     *REGRESSION[:-1],
-    *stage(1, events.MIXES, "mix", "", "starlette 0.12.0 with engine 6", "starlette 0.12.0 with engine 7"),
+    *stage(1, "mixes", MIX_WORDS, "starlette 0.12.0 with engine 6", "starlette 0.12.0 with engine 7"),
     EXPLAINED,
-    *stage(2, "engine", "release", "engine", "3", "4", "5"),
+    *stage(2, "engine", DEPENDENCY_WORDS, "3", "4", "5"),
     BELOW,
     answered(),
 ]
@@ -478,7 +497,9 @@ def test_the_answer_goes_down_to_what_carries_the_change() -> None:
 
 
 def test_the_answer_ends_with_the_commit_that_a_drill_found() -> None:
-    into = stage(3, "commits", "commit", "engine", "aaaaaaa one", "bbbbbbb two", "ccccccc three")
+    into = stage(
+        3, "commits", replace(Commits.words, subject="engine"), "aaaaaaa one", "bbbbbbb two", "ccccccc three"
+    )
 
     assert fold([*WITH_REASONS[:-1], *into, answered()]).headline == (
         "starlette 0.12.1 is the first bad release, because it brings engine 7; "
@@ -489,7 +510,7 @@ def test_the_answer_ends_with_the_commit_that_a_drill_found() -> None:
 def test_searches_inside_the_run_are_reports_of_their_own() -> None:
     report = fold(WITH_REASONS)
 
-    assert [(each.stage, each.plan.over) for each in report.stages] == [(1, events.MIXES), (2, "engine")]
+    assert [(each.stage, each.plan.over) for each in report.stages] == [(1, "mixes"), (2, "engine")]
     assert [(each.last, each.first) for each in report.stages][1] == ("4", "5")
     assert report.why == (EXPLAINED, BELOW)
     # They leave the run's own rows as they were.
@@ -608,13 +629,17 @@ def test_without_an_answer_the_text_has_no_headline_because_the_error_says_it() 
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
-        pytest.param("as-of-release", "dependencies as of each release's upload", id="as-of-release"),
-        pytest.param("latest", "latest dependencies", id="latest"),
-        pytest.param("as-of 2022-01-10", "dependencies as of 2022-01-10", id="as-of-a-day"),
+        pytest.param(DependencyPolicy(), "dependencies as of each release's upload", id="as-of-release"),
+        pytest.param(DependencyPolicy(kind=PolicyKind.LATEST), "latest dependencies", id="latest"),
+        pytest.param(
+            DependencyPolicy(kind=PolicyKind.AS_OF, moment=datetime(2022, 1, 10, 23, 59, 59, tzinfo=UTC)),
+            "dependencies as of 2022-01-10",
+            id="as-of-a-day",
+        ),
     ],
 )
-def test_the_dependency_policy_is_told_in_words(policy: str, words: str) -> None:
-    report = fold([replace(STARTED, dependencies=policy, held=()), *REGRESSION[1:]])
+def test_the_dependency_policy_is_told_in_words(policy: DependencyPolicy, words: str) -> None:
+    report = fold([replace(STARTED, axis=Releases().words_of(a_plan(policy=policy))), *REGRESSION[1:]])
 
     (line,) = (line for line in shown(report).splitlines() if line.startswith("Others"))
 

@@ -7,7 +7,7 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
-from support.builders import run_started
+from support.builders import DEPENDENCY_WORDS, RELEASE_WORDS, run_started
 
 from bisect_asgi.core import events
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
@@ -30,7 +30,7 @@ from bisect_asgi.report.suite import (
 )
 from bisect_asgi.report.text.suite import render
 
-PLAN = run_started()
+PLAN = run_started(axis=RELEASE_WORDS)
 MOVE = Move(name="dep", old="1.0", new="2.0")
 BROUGHT = events.Explained(
     package="demo",
@@ -131,7 +131,9 @@ def test_a_boundary_stands_where_the_search_for_the_reason_was_interrupted() -> 
             Agreement.CANNOT_TELL,
             id="left-out",
         ),
-        pytest.param(BROKEN_IN, replace(FOUND, plan=replace(PLAN, over="date")), None, id="another-axis"),
+        pytest.param(
+            BROKEN_IN, replace(FOUND, plan=replace(PLAN, axis=DEPENDENCY_WORDS)), None, id="another-axis"
+        ),
         pytest.param(
             Claim(version="1.2", fixed=True),
             replace(

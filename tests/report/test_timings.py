@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from support.builders import ASSERTION, passed, run_started
+from support.builders import ASSERTION, MIX_WORDS, RELEASE_WORDS, passed, run_started
 
 from bisect_asgi.core import events
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Outcome, Step, Trial
 from bisect_asgi.core.records import replace
@@ -30,9 +31,9 @@ VERSIONS = tuple(f"1.{minor}" for minor in range(10))
 
 
 def started(
-    *, jobs: int = 2, most_jobs: int | None = None, over: str = "releases", metric: str | None = None
+    *, jobs: int = 2, most_jobs: int | None = None, axis: AxisWords = RELEASE_WORDS, metric: str | None = None
 ) -> events.RunStarted:
-    return run_started(jobs=jobs, most_jobs=most_jobs, over=over, metric=metric, at_s=BEGAN_S)
+    return run_started(jobs=jobs, most_jobs=most_jobs, axis=axis, metric=metric, at_s=BEGAN_S)
 
 
 def listed(versions: Sequence[str] = VERSIONS) -> events.CandidatesListed:
@@ -176,12 +177,12 @@ def test_repetitions_and_spot_checks_are_needed_whatever_comes_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("over", "more", "shortest"),
+    ("axis", "more", "shortest"),
     [
-        pytest.param("mixes", (), None, id="mixes"),
-        pytest.param("releases", (), 1, id="all-changes"),
+        pytest.param(MIX_WORDS, (), None, id="mixes"),
+        pytest.param(RELEASE_WORDS, (), 1, id="all-changes"),
         pytest.param(
-            "releases",
+            RELEASE_WORDS,
             (events.LevelsFound(metric="wall", unit="s", levels=(), penalty=1.0),),
             None,
             id="levels",
@@ -189,11 +190,11 @@ def test_repetitions_and_spot_checks_are_needed_whatever_comes_back() -> None:
     ],
 )
 def test_a_search_without_a_bracket_needs_all_that_it_asks(
-    over: str, more: tuple[events.Event, ...], shortest: int | None
+    axis: AxisWords, more: tuple[events.Event, ...], shortest: int | None
 ) -> None:
     trials = (judged(0, 9), start(3, 0), start(6, 0), end(3, 1), end(6, 1), judged(6, 9))
 
-    timings = measure([started(over=over), listed(), *trials, *more, found(6, 9, 1, shortest=shortest)])
+    timings = measure([started(axis=axis), listed(), *trials, *more, found(6, 9, 1, shortest=shortest)])
 
     assert timings is not None
     assert [(span.is_ahead, span.fate) for span in timings.spans] == [(False, Fate.USED)] * 2
@@ -219,7 +220,7 @@ def test_it_is_known_for_how_long_how_many_were_under_way() -> None:
 
 def test_steps_are_summed_for_all_for_the_reason_and_for_the_path() -> None:
     steps = {Step.RESOLVE: 0.25, Step.RUN: 0.5}
-    inner = [started(over="mixes"), listed(), start(2, 2), end(2, 3, steps), found(0, 9, 1)]
+    inner = [started(axis=MIX_WORDS), listed(), start(2, 2), end(2, 3, steps), found(0, 9, 1)]
 
     timings = timed(
         *(start(0, 0), start(9, 0), end(0, 1, steps), end(9, 2, {Step.RUN: 2.0})),
@@ -458,7 +459,7 @@ def shown(log: Sequence[events.Event], width: int = 100) -> list[str]:
 
 def staged() -> Iterator[events.Event]:
     inner = [
-        started(over="mixes"),
+        started(axis=MIX_WORDS),
         listed(("old", "new", "a mix with a name that is too long for its line")),
         start(2, 7),
     ]

@@ -237,7 +237,7 @@ def test_a_fix_is_found(plan: Plan) -> None:
 def test_the_range_lies_between_what_the_user_named(plan: Plan, listed: list[str]) -> None:
     fake = FakeWorld(broke_in("0.7"))
 
-    space = release_axis.prepare(plan, fake.world())
+    space = release_axis.AXIS.prepare(plan, fake.world())
 
     labels = [candidate.label for candidate in space.candidates]
     assert [labels[0], labels[-1]] == listed
@@ -690,7 +690,7 @@ def test_the_dependency_policy_sets_the_limit_of_every_candidate(
 ) -> None:
     fake = FakeWorld(broke_in("0.2"), TWELVE[:2])
 
-    space = release_axis.prepare(a_plan(policy=policy), fake.world())
+    space = release_axis.AXIS.prepare(a_plan(policy=policy), fake.world())
 
     assert [candidate.spec.exclude_newer for candidate in space.candidates] == limits
 

@@ -42,6 +42,9 @@ from bisect_asgi.core.plan.plan import DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.select import TargetPython
 from bisect_asgi.core.services import Services
+from bisect_asgi.session.axes.dependency import Dependency
+from bisect_asgi.session.axes.releases import Releases
+from bisect_asgi.session.culprit.mixing import Mixes
 
 PURE = Tag("py3", "none", "any")
 LINUX_38 = Tag("cp38", "cp38", "manylinux_2_17_x86_64")
@@ -266,6 +269,12 @@ def probe() -> Probe:
     return Probe(
         name="leak.py", script="leak.py", command=None, files=(ProbeFile(name="leak.py", content=b"pass\n"),)
     )
+
+
+RELEASE_WORDS = replace(Releases.words, subject="demo")
+DEPENDENCY_WORDS = replace(Dependency.words, subject="engine", context="with demo==1")
+MIX_WORDS = Mixes.words
+"""What axes say of a search, in the first event of a log."""
 
 
 def run_started(**said: Any) -> events.RunStarted:

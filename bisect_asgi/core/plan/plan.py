@@ -24,8 +24,9 @@ AS_OF_RELEASE_GRACE = timedelta(hours=24)
 """Projects that are released together are uploaded one after the other: their day counts, not the second."""
 
 
-RELEASES, DATE, PYTHON, COMMITS, LOCKS = "releases", "date", "python", "commits", "locks"
-"""The axes by name; any other name is a dependency's, whose releases are the axis."""
+RELEASES, DEPENDENCY, DATE, PYTHON = "releases", "dependency", "date", "python"
+COMMITS, LOCKS = "commits", "locks"
+"""The axes by name."""
 
 
 class PolicyKind(StrEnum):
@@ -55,6 +56,18 @@ class DependencyPolicy(Struct, frozen=True, kw_only=True):
                 return self.moment
             case PolicyKind.LATEST:
                 return None
+            case _ as never:
+                assert_never(never)
+
+    def told(self, release: str) -> str:
+        """Return the policy as a phrase; `release` says whose upload counts for `as-of-release`."""
+        match self.kind:
+            case PolicyKind.AS_OF_RELEASE:
+                return f"dependencies as of {release}"
+            case PolicyKind.AS_OF:
+                return str(self).replace("as-of", "dependencies as of")
+            case PolicyKind.LATEST:
+                return "latest dependencies"
             case _ as never:
                 assert_never(never)
 
@@ -95,7 +108,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     probe_path: str = ""
     """As the user gave it; empty for a command alone."""
     over: str = RELEASES
-    """The axis: what moves."""
+    """The axis: what varies."""
+    dependency: str = ""
+    """The package whose releases are the candidates, if that is another one than `project`."""
     pinned: SpecifierSet = SpecifierSet()
     """Which releases of the package serve while something else moves."""
     good: str | None = None

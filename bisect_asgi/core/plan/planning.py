@@ -25,6 +25,7 @@ from bisect_asgi.core.plan.options import Options, ProbeMetadata
 from bisect_asgi.core.plan.plan import (
     COMMITS,
     DATE,
+    DEPENDENCY,
     LOCKS,
     PYTHON,
     RELEASES,
@@ -74,12 +75,14 @@ def _package_plan(options: Options, probe: Probe, metadata: ProbeMetadata, probe
     project = canonicalize_name(package.name)
     pinned = _pinned(package, metadata)
     over = _over(options.over or RELEASES, package, pinned)
-    moving = {project, *({over} - {RELEASES, DATE, PYTHON, COMMITS})}
+    dependency = "" if over in (RELEASES, DATE, PYTHON, COMMITS) else over
+    moving = {project, dependency} - {""}
     return replace(
         _plan(options, probe, metadata, probe_path, moving=moving),
         project=project,
         extras=tuple(sorted(package.extras)),
-        over=over,
+        over=DEPENDENCY if dependency else over,
+        dependency=dependency,
         pinned=SpecifierSet() if over in (RELEASES, COMMITS) else pinned,
         good=_end(over, options.good, "--good"),
         bad=_end(over, options.bad, "--bad"),

@@ -154,7 +154,7 @@ def _range(words: Words, judged: events.RulingsChanged, low: int, high: int) -> 
         ("━" * max(1, start), _MARKS[old_is][1]),
         ("╌" * (end - start), "dim"),
         ("━" * max(1, _BAR_WIDTH - end), _MARKS[new_is][1]),
-        f" {words.label(high)}   {left(judged.left, words.noun) if judged.left else 'confirming'}",
+        f" {words.label(high)}   {left(judged.left, words.axis) if judged.left else 'confirming'}",
     )
 
 

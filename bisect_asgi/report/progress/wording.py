@@ -6,12 +6,12 @@ from itertools import pairwise
 from statistics import median
 
 from bisect_asgi.core import events
-from bisect_asgi.core.events import MIXES
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
 from bisect_asgi.core.metrics.readings import unit_of
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Signature, Trial, Verdict
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.text import date, duration, listing, plural
+from bisect_asgi.core.text import date, duration, listing
 from bisect_asgi.report.culprit import sentences
 from bisect_asgi.report.rows import limit_of, word
 
@@ -62,10 +62,10 @@ class Words:
         """What the search looks at; a stage also says what it is for."""
         if self.plan is None or not self.candidates:
             return []
-        plan, first, last = self.plan, self.candidates[0], self.candidates[-1]
-        if plan.over == MIXES:
-            return [] if len(self.candidates) > 2 else [f"mixes {plan.context}:"]
-        span = f"{plural(len(self.candidates), plan.noun)} to look at {plan.context}".rstrip()
+        axis, first, last = self.axis, self.candidates[0], self.candidates[-1]
+        if not axis.is_ordered:
+            return [] if len(self.candidates) > 2 else [f"{axis.nouns} {axis.context}:"]
+        span = f"{axis.counted(len(self.candidates))} to look at {axis.context}".rstrip()
         return [f"{span}: {_dated(first)} to {_dated(last)}"]
 
     def explained(self, event: events.Explained) -> tuple[str, ...]:
@@ -79,9 +79,9 @@ class Words:
         return self.candidates[key].version if self.candidates else "probe"
 
     @property
-    def noun(self) -> str:
-        """What a candidate is called."""
-        return self.plan.noun if self.plan else "release"
+    def axis(self) -> AxisWords:
+        """What the axis of the search says of it."""
+        return self.plan.axis if self.plan else AxisWords()
 
     def verdict(self, outcome: Outcome) -> str:
         """The user's word for an outcome."""
@@ -131,7 +131,7 @@ class Words:
 
     def different_failures(self) -> list[str]:
         """A warning for each candidate that newly turned out to fail otherwise than the bad end."""
-        if self.judged is None or (self.plan and self.plan.over == MIXES):  # that is what mixes do
+        if self.judged is None or not self.axis.is_ordered:  # mixes are expected to
             return []
         lines: list[str] = []
         for key, ruling in self.rulings.items():
@@ -159,7 +159,7 @@ class Words:
             return []
         self._told_range = state
         return [
-            f"between {self.label(judged.low)} and {self.label(judged.high)}: {left(judged.left, self.noun)}"
+            f"between {self.label(judged.low)} and {self.label(judged.high)}: {left(judged.left, self.axis)}"
         ]
 
     def _likeliest(self, believed: events.BeliefUpdated) -> list[str]:
@@ -196,7 +196,7 @@ class Words:
         ]
         if len(tested) < 2:
             return ""
-        return f"{plural(judged.left, self.noun)} unknown; changes so far: {listing(spans, most=9) or 'none'}"
+        return f"{self.axis.counted(judged.left)} unknown; changes so far: {listing(spans, most=9) or 'none'}"
 
 
 def _dated(candidate: events.CandidateListed) -> str:
@@ -213,10 +213,10 @@ def _is_tested(ruling: Ruling) -> bool:
     return ruling.verdict is not Verdict.SKIP
 
 
-def left(count: int, noun: str) -> str:
+def left(count: int, axis: AxisWords) -> str:
     """`12 releases left, about 4 more steps`."""
     steps = count.bit_length()
-    return f"{plural(count, noun)} left, about {steps} more {'step' if steps == 1 else 'steps'}"
+    return f"{axis.counted(count)} left, about {steps} more {'step' if steps == 1 else 'steps'}"
 
 
 def _different(label: str, ruling: Ruling, reference: tuple[Signature, ...]) -> list[str]:

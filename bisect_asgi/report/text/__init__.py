@@ -9,7 +9,6 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bisect_asgi.core.errors import ExitCode
-from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON
 from bisect_asgi.core.releases.select import OUTSIDE
 from bisect_asgi.core.text import date, duration, listing, plural
 from bisect_asgi.report.document import Report
@@ -95,11 +94,12 @@ def _why(report: Report) -> Iterator[RenderableType]:
 def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
     last, first = report.row(report.last), report.row(report.first)
     if last and first:
-        yield "Boundary", f"{report.plan.subject} {_side(last)} → {_side(first)}".strip()
+        yield "Boundary", f"{report.plan.axis.name(_side(last))} → {_side(first)}"
         yield "Evidence", f"{_evidence(last, report)}; {_evidence(first, report)}"
     yield from measured.facts(report)
     for change in report.changes if len(report.changes) > 1 and not report.levels else ():
-        among = f" ({plural(len(change.gap), 'release')} between cannot be tested)" if change.gap else ""
+        gap = report.plan.axis.counted(len(change.gap))
+        among = f" ({gap} between cannot be tested)" if change.gap else ""
         yield "Change", f"{change.last} → {change.first} is {change.verdict}{among}"
     if report.affected:
         yield "Affected", " or ".join(report.affected)
@@ -141,15 +141,7 @@ def _evidence(row: Row, report: Report) -> str:
 
 
 def _others(report: Report) -> Iterator[str]:
-    uploads = {PYTHON: "the package's upload", COMMITS: "each commit"}
-    as_of = uploads.get(report.plan.over, "each release's upload")
-    policies = {"as-of-release": f"dependencies as of {as_of}", "latest": "latest dependencies"}
-    is_limited = any(row.exclude_newer for row in report.rows)
-    policy = report.plan.dependencies if is_limited or report.plan.over != PYTHON else "latest"
-    if report.plan.over not in (DATE, LOCKS):
-        yield policies.get(policy, policy.replace("as-of", "dependencies as of"))
-    if report.plan.held and report.plan.over != LOCKS:
-        yield f"held: {listing(report.plan.held, most=8)}"
+    yield from report.plan.axis.others
     elsewhere = sorted({row.step for row in report.rows if row.step} - {"as of the date, wheels only"})
     for step in elsewhere:
         if step != "latest, wheels only":
@@ -162,7 +154,7 @@ def _trials(report: Report) -> str:
     runs = sum(row.runs for row in run)
     remembered = sum(row.remembered for row in run)
     skipped = sum(1 for row in run if row.verdict == "skip")
-    parts = [f"{len(run)} of {plural(len(report.rows), report.plan.noun)}", plural(runs, "run")]
+    parts = [f"{len(run)} of {report.plan.axis.counted(len(report.rows))}", plural(runs, "run")]
     if remembered:
         parts[-1] += f" ({remembered} remembered)"
     if skipped:
@@ -176,10 +168,11 @@ def _not_monotonic(report: Report) -> str:
     text = "the history is not monotonic: it changes more than once"
     if report.shortest is None:
         seen = listing(report.contradictions)
-        return f"warning: {text}; {seen} answer as the newer releases do (`--all` finds all changes)"
+        newer = report.plan.axis.nouns
+        return f"warning: {text}; {seen} answer as the newer {newer} do (`--all` finds all changes)"
     if report.shortest == 1:
-        return f"{text}; every release was looked at"
-    lasted = plural(report.shortest, "release")
+        return f"{text}; every {report.plan.axis.noun} was looked at"
+    lasted = report.plan.axis.counted(report.shortest)
     return f"{text}; any state that lasted for at least {lasted} has been seen (`--all` finds all)"
 
 

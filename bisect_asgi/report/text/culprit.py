@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from bisect_asgi.core.events import MIXES, Compared, Explained
+from bisect_asgi.core.events import Compared, Explained
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import LinkKind, WhatChanged
 from bisect_asgi.core.releases.diff import summary
@@ -27,7 +27,7 @@ _MOST_DIFF = 20
 def cause_parts(report: Report) -> Iterator[RenderableType]:
     """Each boundary that was explained, and each search that it led to, in the order of what happened."""
     stages = {stage.stage: stage for stage in report.stages}
-    searches = [(stage.stage, _search(stage)) for stage in report.stages if stage.plan.over != MIXES]
+    searches = [(stage.stage, _search(stage)) for stage in report.stages if stage.plan.axis.is_ordered]
     told = [(why.stages_before, _explained(why, stages, _word(report))) for why in report.why]
     for _, part in sorted([*searches, *told], key=lambda item: item[0]):
         yield from part

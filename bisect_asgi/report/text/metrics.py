@@ -105,7 +105,7 @@ def parts(report: Report, width: int) -> list[RenderableType]:
         show=lambda value: short(value, report.unit),
         limit=limit,
         width=width,
-        noun=report.plan.noun,
+        counted=report.plan.axis.counted,
         styles={report.plan.term_old: "green", report.plan.term_new: "red", "skip": "yellow"},
     )
     return [Text(f"{report.plan.metric}{_of_what(report)}", style="bold"), *lines] if lines else []

@@ -12,9 +12,11 @@ from statistics import median
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.text import plural, printable
+from bisect_asgi.core.text import printable
 
+_RELEASES = AxisWords()
 STYLES: Mapping[str, str] = {"good": "green", "bad": "red", "skip": "yellow"}
 """Colours that say no more than the words at the end of the lines."""
 
@@ -61,7 +63,7 @@ def plot(
     show: Callable[[float], str],
     limit: float | None = None,
     width: int = 80,
-    noun: str = "release",
+    counted: Callable[[int], str] = _RELEASES.counted,
     styles: Mapping[str, str] = STYLES,
 ) -> list[Text]:
     """Draw the samples of each release, oldest first, in lines of at most `width` cells.
@@ -94,7 +96,7 @@ def plot(
     at = None if limit is None else axis.cell(limit)
     return [
         *([] if limit is None else [_title(axis, f"limit {show(limit)}", limit, left)]),
-        *_lines(rows, tails, axis, left=left, at=at, noun=noun, styles=styles),
+        *_lines(rows, tails, axis, left=left, at=at, counted=counted, styles=styles),
         *_scale(axis, show, left=left, at=at),
     ]
 
@@ -138,7 +140,7 @@ def _lines(
     *,
     left: int,
     at: int | None,
-    noun: str,
+    counted: Callable[[int], str],
     styles: Mapping[str, str],
 ) -> Iterator[Text]:
     for is_measured, group in groupby(zip(rows, tails, strict=True), key=lambda pair: bool(pair[0].samples)):
@@ -147,7 +149,7 @@ def _lines(
                 line = Text(set_cell_size(row.label, left))
                 yield line.append(_strip(row.samples, axis, at) + tail, style=styles.get(row.mark, ""))
         else:
-            words = f"… {plural(len(list(group)), noun)} not measured"
+            words = f"… {counted(len(list(group)))} not measured"
             column = left + (at or 0)
             has_room = at is not None and column > len(words)
             yield Text(f"{words:{column}}{_LIMIT}" if has_room else words, style="dim")

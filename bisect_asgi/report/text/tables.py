@@ -8,8 +8,7 @@ from itertools import groupby
 from rich.table import Table
 from rich.text import Text
 
-from bisect_asgi.core.events import MIXES
-from bisect_asgi.core.text import date, duration, plural
+from bisect_asgi.core.text import date, duration
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.rows import How, Row
 from bisect_asgi.report.text import metrics as measured
@@ -32,18 +31,17 @@ def facts(lines: Iterable[tuple[str, str]]) -> Table:
 def table(report: Report) -> Table:
     """Every release that was run; neighbours that were not, or cannot be tested for one reason, together."""
     found = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    found.add_column(report.plan.noun.capitalize(), overflow="fold")
+    found.add_column(report.plan.axis.title, overflow="fold")
     is_dated = any(row.uploaded and date(row.uploaded) not in row.version for row in report.rows)
     for name in (
-        *(["Committed" if report.plan.noun == "commit" else "Uploaded"] if is_dated else []),
+        *([report.plan.axis.dated] if is_dated else []),
         "Verdict",
         "Runs",
     ):
         found.add_column(name, no_wrap=True)
     found.add_column("Time", justify="right", no_wrap=True)
     found.add_column("What was seen", overflow="fold")
-    # Mixes have no order in which neighbours would have something in common.
-    key = _label if report.plan.over == MIXES else _kind
+    key = _kind if report.plan.axis.is_ordered else _label
     for _, group in groupby(report.rows, key=key):
         rows = list(group)
         how = "dim" if rows[0].how is not How.RUN else _style(rows[0], report)
@@ -74,7 +72,7 @@ def _cells(row: Row, report: Report) -> tuple[str, ...]:
 
 
 def _stretch(rows: list[Row], report: Report) -> tuple[str, ...]:
-    seen = f"{plural(len(rows), report.plan.noun)}: {_seen(rows[0], report)}"
+    seen = f"{report.plan.axis.counted(len(rows))}: {_seen(rows[0], report)}"
     return f"{rows[0].version} … {rows[-1].version}", "", rows[0].verdict or "?", "", "", seen
 
 

@@ -1,24 +1,24 @@
-"""What every axis has in common: what it asks of the outside, and what it returns."""
+"""What every axis has in common, and helpers of several of them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from packaging.version import Version
 
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Excluded, ExcludeNewerPackage, Release
-from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, Plan, PolicyKind, pinned_version
-from bisect_asgi.core.records import Struct, field
+from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, DependencyPolicy, Plan, PolicyKind, pinned_version
+from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.releases.select import ReleaseFilter, select
-from bisect_asgi.core.services import Index
-
-if TYPE_CHECKING:
-    pass
+from bisect_asgi.core.services import Index, Services
+from bisect_asgi.core.text import listing
 
 
 class SearchSpace(Struct, frozen=True, kw_only=True):
@@ -40,6 +40,65 @@ class SearchSpace(Struct, frozen=True, kw_only=True):
     def labels(self) -> tuple[str, ...]:
         """The candidates' labels, oldest first."""
         return tuple(candidate.label for candidate in self.candidates)
+
+
+class Axis(ABC):
+    """One thing that may vary from candidate to candidate. A new axis is a subclass, registered once."""
+
+    name: ClassVar[str]
+    """Its name in plans."""
+    words: ClassVar[AxisWords] = AxisWords()
+    """What it says of a search. `{project}`, `{dependency}` and `{base}` stand for what a plan has there."""
+    as_of: ClassVar[str | None] = "each release's upload"
+    """The moment that limits the other packages under the policy `as-of-release`; None: no policy applies."""
+    has_held: ClassVar[bool] = True
+    """Held requirements are the same in all environments."""
+    is_explained: ClassVar[bool] = True
+    """The culprit can be found: what varies is which versions are installed."""
+    varies_everything: ClassVar[bool] = False
+    """All packages may differ between two candidates, for several reasons: the search for culprits goes on
+    after the first one, and a search in one package holds all others."""
+
+    @abstractmethod
+    def prepare(self, plan: Plan, services: Services) -> SearchSpace:
+        """Return the candidates, oldest first, and what the user says of the two ends.
+
+        Raises:
+            UsageError: an end is no candidate, fewer than two candidates are left, or no interpreter fits.
+            Unavailable: the index or the repository did not answer.
+        """
+
+    def widen(self, plan: Plan, services: Services, projects: frozenset[str]) -> SearchSpace:
+        """Return the candidates that uploads of `projects` make, too, if `SearchSpace.projects` was set.
+
+        Raises:
+            UsageError: as `prepare` does.
+            Unavailable: the index did not answer.
+        """
+        raise NotImplementedError
+
+    def option(self, plan: Plan) -> str:  # noqa: ARG002 (a dependency's is in the plan)
+        """Return what `--over` takes, or what reports show for it."""
+        return self.name
+
+    def policy(self, plan: Plan) -> DependencyPolicy:
+        """Return the policy that applies to the other packages."""
+        return plan.policy
+
+    def words_of(self, plan: Plan) -> AxisWords:
+        """Return what the axis says of the search that `plan` asks for."""
+        known = {"project": plan.project, "dependency": plan.dependency, "base": plan.base}
+        return replace(
+            self.words,
+            subject=self.words.subject.format(**known),
+            context=self.words.context.format(**known),
+            others=self._others(plan),
+        )
+
+    def _others(self, plan: Plan) -> tuple[str, ...]:
+        policy = () if self.as_of is None else (self.policy(plan).told(self.as_of),)
+        held = (f"held: {listing(plan.held, most=8)}",) if self.has_held and plan.held else ()
+        return policy + held
 
 
 def pinned_releases(requirements: Sequence[str], index: Index) -> tuple[Release, ...]:

@@ -12,15 +12,16 @@ from collections.abc import Callable
 
 from packaging.version import InvalidVersion, Version
 
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Commit, EnvironmentSpec
-from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.plan.plan import COMMITS, Plan
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.releases.select import ReleaseFilter, ReleaseRange, select
 from bisect_asgi.core.services import Repository, Services
-from bisect_asgi.session.axes.base import SearchSpace, newest_upload, outside_the_limit, pinned_releases
+from bisect_asgi.session.axes.base import Axis, SearchSpace, newest_upload, outside_the_limit, pinned_releases
 from bisect_asgi.session.axes.interpreter import admitted, choose_interpreter
 
 _SHORT = 10
@@ -36,40 +37,56 @@ class CommitRange(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-def prepare(plan: Plan, services: Services) -> SearchSpace:
-    """Return a candidate for each commit between the ends.
+class Commits(Axis):
+    """Commits of the package's repository."""
 
-    Raises:
-        UsageError: no repository or older end is named, an end is not there, or there is nothing between
-            them.
-        Unavailable: the repository or the index did not answer.
-    """
-    where, start = _named(plan)
-    ends, options = (start, plan.bad or "HEAD"), ("--good", "--bad")
-    stretch = between(services.repositories.open(where), *ends, project=plan.project, options=options)
-    pinned = pinned_releases(plan.held, services.index)
-    choice = _choose(plan, services)
-
-    def spec(commit: Commit) -> EnvironmentSpec:
-        return EnvironmentSpec(
-            interpreter=choice.interpreter,
-            requirements=(plan.named, *plan.held),
-            overrides=plan.overrides,
-            exclude_newer=plan.policy.as_of(commit.committed),
-            exclude_newer_package=outside_the_limit(pinned),
-            held=plan.held,
-            held_exclude_newer=newest_upload(pinned),
-            commit=commit,
-        )
-
-    last = len(stretch.commits) - 1
-    good, bad = (last, 0) if stretch.is_reversed else (0, last)
-    return SearchSpace(
-        choice=choice,
-        candidates=candidates(stretch.commits, spec),
-        expectation=Expectation(good=good, bad=bad if plan.bad else None),
-        notes=stretch.notes,
+    name = COMMITS
+    words = AxisWords(
+        subject="{project}",
+        noun="commit",
+        nouns="commits",
+        title="Commit",
+        dated="Committed",
+        clause="the first {verdict} commit of {subject} is {label}",
+        has_versions=False,
     )
+    as_of = "each commit"
+    is_explained = False  # one commit is the explanation
+
+    def prepare(self, plan: Plan, services: Services) -> SearchSpace:
+        """Return a candidate for each commit between the ends.
+
+        Raises:
+            UsageError: no repository or older end is named, an end is not there, or there is nothing between
+                them.
+            Unavailable: the repository or the index did not answer.
+        """
+        where, start = _named(plan)
+        ends, options = (start, plan.bad or "HEAD"), ("--good", "--bad")
+        stretch = between(services.repositories.open(where), *ends, project=plan.project, options=options)
+        pinned = pinned_releases(plan.held, services.index)
+        choice = _choose(plan, services)
+
+        def spec(commit: Commit) -> EnvironmentSpec:
+            return EnvironmentSpec(
+                interpreter=choice.interpreter,
+                requirements=(plan.named, *plan.held),
+                overrides=plan.overrides,
+                exclude_newer=plan.policy.as_of(commit.committed),
+                exclude_newer_package=outside_the_limit(pinned),
+                held=plan.held,
+                held_exclude_newer=newest_upload(pinned),
+                commit=commit,
+            )
+
+        last = len(stretch.commits) - 1
+        good, bad = (last, 0) if stretch.is_reversed else (0, last)
+        return SearchSpace(
+            choice=choice,
+            candidates=candidates(stretch.commits, spec),
+            expectation=Expectation(good=good, bad=bad if plan.bad else None),
+            notes=stretch.notes,
+        )
 
 
 def _named(plan: Plan) -> tuple[str, str]:
@@ -166,3 +183,6 @@ def _choose(plan: Plan, services: Services) -> InterpreterChoice:
         )
     span = ReleaseRange(releases=tuple(kept), good=0 if named else None)
     return choose_interpreter(plan, services, span, newest=kept[-1:])
+
+
+AXIS = Commits()

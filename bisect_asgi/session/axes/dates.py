@@ -14,10 +14,11 @@ from datetime import UTC, datetime, timedelta
 
 from packaging.version import Version
 
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import BuildFailed, Unresolvable, UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Release
-from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.plan.plan import DATE, Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.releases.select import (
@@ -30,6 +31,7 @@ from bisect_asgi.core.releases.select import (
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import (
+    Axis,
     SearchSpace,
     newest_upload,
     outside_the_limit,
@@ -43,43 +45,56 @@ _LOOKED_AT = 9
 _A_SECOND = timedelta(seconds=1)
 
 
-def prepare(plan: Plan, services: Services, *, also: frozenset[str] = frozenset()) -> SearchSpace:
-    """Return a candidate for the older end, and one for each upload after it up to the newer end.
+class Dates(Axis):
+    """Uploads of what the package needs."""
 
-    `also`: further projects whose uploads are looked at.
+    name = DATE
+    words = AxisWords(
+        noun="upload", nouns="uploads", context="with {base}", title="Upload", has_versions=False
+    )
+    as_of = None  # the other packages are what varies
 
-    Raises:
-        UsageError: an end is in the future, the package has no release that fits or cannot be installed,
-            or nothing was uploaded between the ends.
-        Unavailable: the index did not answer.
-    """
-    held = (plan.base, *plan.held)
-    pinned = pinned_releases(held, services.index)
-    choice = _choose(plan, services)
-    spec = EnvironmentSpec(
-        interpreter=choice.interpreter,
-        requirements=held,
-        overrides=plan.overrides,
-        exclude_newer_package=outside_the_limit(pinned),
-        held=plan.held,
-        held_exclude_newer=newest_upload(pinned),
-    )
-    start, end, expectation = _ends(plan, pinned)
-    found = also | _projects(spec, start, end, services)
-    names = found - {release.project for release in pinned}
-    uploads = _together(_uploads(names, plan, choice.target, start, end, services))
-    if not uploads:
-        raise _nothing(plan, found, f"between {start:%Y-%m-%d} and {end:%Y-%m-%d}")
-    return SearchSpace(
-        choice=choice,
-        candidates=(
-            _candidate(spec, start, f"{start:%Y-%m-%d}"),
-            *(_candidate(spec, moment, f"{moment:%Y-%m-%d %H:%M:%S} {what}") for moment, what in uploads),
-        ),
-        expectation=_placed(expectation, len(uploads)),
-        gallop=expectation.good is None and expectation.bad != 0,
-        projects=found | {release.project for release in pinned},
-    )
+    def widen(self, plan: Plan, services: Services, projects: frozenset[str]) -> SearchSpace:
+        """Return the uploads of `projects` as well; raises what `prepare` does."""
+        return self.prepare(plan, services, also=projects)
+
+    def prepare(self, plan: Plan, services: Services, *, also: frozenset[str] = frozenset()) -> SearchSpace:
+        """Return a candidate for the older end, and one for each upload after it up to the newer end.
+
+        `also`: further projects whose uploads are looked at.
+
+        Raises:
+            UsageError: an end is in the future, the package has no release that fits or cannot be installed,
+                or nothing was uploaded between the ends.
+            Unavailable: the index did not answer.
+        """
+        held = (plan.base, *plan.held)
+        pinned = pinned_releases(held, services.index)
+        choice = _choose(plan, services)
+        spec = EnvironmentSpec(
+            interpreter=choice.interpreter,
+            requirements=held,
+            overrides=plan.overrides,
+            exclude_newer_package=outside_the_limit(pinned),
+            held=plan.held,
+            held_exclude_newer=newest_upload(pinned),
+        )
+        start, end, expectation = _ends(plan, pinned)
+        found = also | _projects(spec, start, end, services)
+        names = found - {release.project for release in pinned}
+        uploads = _together(_uploads(names, plan, choice.target, start, end, services))
+        if not uploads:
+            raise _nothing(plan, found, f"between {start:%Y-%m-%d} and {end:%Y-%m-%d}")
+        return SearchSpace(
+            choice=choice,
+            candidates=(
+                _candidate(spec, start, f"{start:%Y-%m-%d}"),
+                *(_candidate(spec, moment, f"{moment:%Y-%m-%d %H:%M:%S} {what}") for moment, what in uploads),
+            ),
+            expectation=_placed(expectation, len(uploads)),
+            gallop=expectation.good is None and expectation.bad != 0,
+            projects=found | {release.project for release in pinned},
+        )
 
 
 def _nothing(plan: Plan, found: frozenset[str], when: str) -> UsageError:
@@ -169,3 +184,6 @@ def _together(uploads: Iterable[tuple[datetime, str]]) -> list[tuple[datetime, s
 
 def _candidate(spec: EnvironmentSpec, moment: datetime, label: str) -> Candidate:
     return Candidate(label=label, spec=replace(spec, exclude_newer=moment), uploaded=moment)
+
+
+AXIS = Dates()

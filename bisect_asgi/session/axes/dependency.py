@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec
-from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.plan.plan import DEPENDENCY, Plan
 from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes.base import (
+    Axis,
     SearchSpace,
     check_dates,
     newest_upload,
@@ -22,36 +24,55 @@ from bisect_asgi.session.axes.base import (
 from bisect_asgi.session.axes.releases import choose_releases
 
 
-def prepare(plan: Plan, services: Services) -> SearchSpace:
-    """Return a candidate for each release of the dependency.
+class Dependency(Axis):
+    """Releases of another package that the package needs."""
 
-    Raises:
-        UsageError: the held release or a named one does not exist, or no interpreter fits.
-        Unavailable: the index did not answer.
-    """
-    package_releases(plan, services.index)
-    held = (plan.base, *plan.held)
-    pinned = pinned_releases(held, services.index)
-    chosen = choose_releases(plan, plan.over, services, pinned=pinned)
-    check_dates(plan, (*chosen.span.releases, *pinned))
-    own_limit = newest_upload(pinned)
-
-    def candidate(release_version: str, uploaded: datetime | None, limit: datetime | None) -> Candidate:
-        pin = f"{plan.over}=={release_version}"
-        spec = EnvironmentSpec(
-            interpreter=chosen.choice.interpreter,
-            requirements=(pin, *held),
-            overrides=(pin, *plan.overrides),
-            # What the package needs beside it has to be there, however old the dependency's release.
-            exclude_newer=max(limit, own_limit) if limit and own_limit else limit,
-            exclude_newer_package=outside_the_limit(chosen.span.releases[:1], pinned),
-            held=held,
-            held_exclude_newer=own_limit,
-            must_install=Distribution(name=plan.over, version=release_version),
-        )
-        return Candidate(label=release_version, spec=spec, uploaded=uploaded)
-
-    return chosen.space(
-        tuple(candidate(r.version, r.uploaded, plan.policy.exclude_newer(r)) for r in chosen.span.releases),
-        plan,
+    name = DEPENDENCY
+    words = AxisWords(
+        subject="{dependency}",
+        context="with {base}",
+        clause="{name} is the first {verdict} {noun} of {subject}",
     )
+
+    def option(self, plan: Plan) -> str:
+        """Return the name of the dependency."""
+        return plan.dependency
+
+    def prepare(self, plan: Plan, services: Services) -> SearchSpace:
+        """Return a candidate for each release of the dependency.
+
+        Raises:
+            UsageError: the held release or a named one does not exist, or no interpreter fits.
+            Unavailable: the index did not answer.
+        """
+        package_releases(plan, services.index)
+        held = (plan.base, *plan.held)
+        pinned = pinned_releases(held, services.index)
+        chosen = choose_releases(plan, plan.dependency, services, pinned=pinned)
+        check_dates(plan, (*chosen.span.releases, *pinned))
+        own_limit = newest_upload(pinned)
+
+        def candidate(release_version: str, uploaded: datetime | None, limit: datetime | None) -> Candidate:
+            pin = f"{plan.dependency}=={release_version}"
+            spec = EnvironmentSpec(
+                interpreter=chosen.choice.interpreter,
+                requirements=(pin, *held),
+                overrides=(pin, *plan.overrides),
+                # What the package needs beside it has to be there, however old the dependency's release.
+                exclude_newer=max(limit, own_limit) if limit and own_limit else limit,
+                exclude_newer_package=outside_the_limit(chosen.span.releases[:1], pinned),
+                held=held,
+                held_exclude_newer=own_limit,
+                must_install=Distribution(name=plan.dependency, version=release_version),
+            )
+            return Candidate(label=release_version, spec=spec, uploaded=uploaded)
+
+        return chosen.space(
+            tuple(
+                candidate(r.version, r.uploaded, plan.policy.exclude_newer(r)) for r in chosen.span.releases
+            ),
+            plan,
+        )
+
+
+AXIS = Dependency()

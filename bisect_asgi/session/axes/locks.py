@@ -13,50 +13,76 @@ from collections.abc import Iterator, Sequence
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, canonicalize_version
 
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.lockfiles import Lock, read_lock
 from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
-from bisect_asgi.core.plan.plan import LockText, Plan
+from bisect_asgi.core.plan.plan import LOCKS, LockText, Plan
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.releases.select import ReleaseRange
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing, plural
-from bisect_asgi.session.axes.base import SearchSpace, newest_upload, outside_the_limit, pinned_releases
+from bisect_asgi.session.axes.base import Axis, SearchSpace, newest_upload, outside_the_limit, pinned_releases
 from bisect_asgi.session.axes.interpreter import choose_interpreter
 
 
-def prepare(plan: Plan, services: Services) -> SearchSpace:
-    """Return the two locks' environments as candidates.
+class Locks(Axis):
+    """Two lock files."""
 
-    Raises:
-        UsageError: a file cannot be read, both say the same, or no interpreter fits.
-        Unavailable: the index did not answer.
-    """
-    # What is installed depends on the interpreter, and which one suits on what is installed.
-    own = markers_of(Interpreter(path=sys.executable, version=platform.python_version()))
-    pinned = _pinned([read_lock(file.text, name=file.name, environment=own) for file in plan.locks], services)
-    choice = _choose(plan, pinned, services)
-    environment = markers_of(choice.interpreter)
-    locks = [read_lock(file.text, name=file.name, environment=environment) for file in plan.locks]
-    if _content(locks[0]) == _content(locks[1]):
-        raise UsageError(
-            f"`{plan.locks[0].name}` and `{plan.locks[1].name}` install the same",
-            hint=f"on Python {choice.interpreter.version}; was another file meant, or another `--python`?",
+    name = LOCKS
+    words = AxisWords(
+        noun="lock",
+        nouns="locks",
+        title="Lock",
+        headline="{name} is {verdict}",  # there is no other lock that it could be the first of
+        has_versions=False,
+    )
+    as_of = None
+    has_held = False  # the locks have every version
+    varies_everything = True
+
+    def prepare(self, plan: Plan, services: Services) -> SearchSpace:
+        """Return the two locks' environments as candidates.
+
+        Raises:
+            UsageError: a file cannot be read, both say the same, or no interpreter fits.
+            Unavailable: the index did not answer.
+        """
+        # What is installed depends on the interpreter, and which one suits on what is installed.
+        own = markers_of(Interpreter(path=sys.executable, version=platform.python_version()))
+        pinned = _pinned(
+            [read_lock(file.text, name=file.name, environment=own) for file in plan.locks], services
         )
-    pinned = _pinned(locks, services)
-    return SearchSpace(
-        choice=choice,
-        candidates=tuple(
-            _candidate(file, lock, plan, choice.interpreter, pinned)
-            for file, lock in zip(plan.locks, locks, strict=True)
-        ),
-        expectation=Expectation(good=0, bad=1),
-        notes=(
-            *(note for file, lock in zip(plan.locks, locks, strict=True) for note in _notes(file.name, lock)),
-            *_ignored(plan, locks),
-        ),
+        choice = _choose(plan, pinned, services)
+        environment = markers_of(choice.interpreter)
+        locks = [read_lock(file.text, name=file.name, environment=environment) for file in plan.locks]
+        if _content(locks[0]) == _content(locks[1]):
+            raise _same(plan, choice)
+        pinned = _pinned(locks, services)
+        return SearchSpace(
+            choice=choice,
+            candidates=tuple(
+                _candidate(file, lock, plan, choice.interpreter, pinned)
+                for file, lock in zip(plan.locks, locks, strict=True)
+            ),
+            expectation=Expectation(good=0, bad=1),
+            notes=(
+                *(
+                    note
+                    for file, lock in zip(plan.locks, locks, strict=True)
+                    for note in _notes(file.name, lock)
+                ),
+                *_ignored(plan, locks),
+            ),
+        )
+
+
+def _same(plan: Plan, choice: InterpreterChoice) -> UsageError:
+    return UsageError(
+        f"`{plan.locks[0].name}` and `{plan.locks[1].name}` install the same",
+        hint=f"on Python {choice.interpreter.version}; was another file meant, or another `--python`?",
     )
 
 
@@ -115,3 +141,6 @@ def _ignored(plan: Plan, locks: Sequence[Lock]) -> Iterator[str]:
         version = found.get(canonicalize_name(held.name))
         if version and not held.specifier.contains(version, prereleases=True):
             yield f"`{text}` does not count: the locks have {canonicalize_name(held.name)} {version}"
+
+
+AXIS = Locks()

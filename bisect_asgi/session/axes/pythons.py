@@ -7,14 +7,16 @@ from datetime import datetime
 
 from packaging.version import Version
 
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
-from bisect_asgi.core.plan.plan import Plan, PolicyKind
+from bisect_asgi.core.plan.plan import PYTHON, DependencyPolicy, Plan, PolicyKind, pinned_version
 from bisect_asgi.core.releases.select import ReleaseRange, TargetPython, outermost
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import (
+    Axis,
     SearchSpace,
     check_dates,
     newest_upload,
@@ -25,47 +27,68 @@ from bisect_asgi.session.axes.base import (
 from bisect_asgi.session.axes.interpreter import admitted
 
 
-def prepare(plan: Plan, services: Services) -> SearchSpace:
-    """Return a candidate for each interpreter; what it cannot install shows as untestable.
+class Pythons(Axis):
+    """Interpreters of this machine."""
 
-    Raises:
-        UsageError: a named interpreter is not there, or there are fewer than two.
-        Unavailable: the index did not answer.
-    """
-    package_releases(plan, services.index)
-    held = (plan.base, *plan.held)
-    pinned = pinned_releases(held, services.index)
-    check_dates(plan, pinned)
-    limit = _limit(plan, pinned)
-    found = admitted(plan, services, ReleaseRange(releases=()))
-    pythons = sorted(found, key=lambda target: Version(target.interpreter.version))
-    good, bad = _place(plan.good, "--good", pythons), _place(plan.bad, "--bad", pythons)
-    start, end = outermost(good, bad, len(pythons))
-    if end - start < 1:
-        raise UsageError(
-            f"there is only one Python to look at: {_names(pythons[start : end + 1])}",
-            hint="widen `--good` and `--bad`; `uv python install` gets further ones",
-        )
-
-    def spec(interpreter: Interpreter) -> EnvironmentSpec:
-        return EnvironmentSpec(
-            interpreter=interpreter,
-            requirements=held,
-            overrides=plan.overrides,
-            exclude_newer=limit,
-            exclude_newer_package=outside_the_limit(pinned),
-            held=plan.held,
-            held_exclude_newer=limit,
-        )
-
-    chosen = [target.interpreter for target in pythons[start : end + 1]]
-    return SearchSpace(
-        choice=None,
-        candidates=tuple(Candidate(label=each.version, spec=spec(each)) for each in chosen),
-        expectation=Expectation(
-            good=None if good is None else good - start, bad=None if bad is None else bad - start
-        ),
+    name = PYTHON
+    words = AxisWords(
+        subject="Python",
+        noun="interpreter",
+        nouns="interpreters",
+        context="with {base}",
+        title="Interpreter",
+        has_versions=False,
     )
+    as_of = "the package's upload"
+    is_explained = False  # both sides may have the same packages installed
+
+    def policy(self, plan: Plan) -> DependencyPolicy:
+        """Return the plan's policy; without one exact release of the package no upload limits the others."""
+        if plan.policy.kind is PolicyKind.AS_OF_RELEASE and pinned_version(plan.base) is None:
+            return DependencyPolicy(kind=PolicyKind.LATEST)
+        return plan.policy
+
+    def prepare(self, plan: Plan, services: Services) -> SearchSpace:
+        """Return a candidate for each interpreter; what it cannot install shows as untestable.
+
+        Raises:
+            UsageError: a named interpreter is not there, or there are fewer than two.
+            Unavailable: the index did not answer.
+        """
+        package_releases(plan, services.index)
+        held = (plan.base, *plan.held)
+        pinned = pinned_releases(held, services.index)
+        check_dates(plan, pinned)
+        limit = _limit(plan, pinned)
+        found = admitted(plan, services, ReleaseRange(releases=()))
+        pythons = sorted(found, key=lambda target: Version(target.interpreter.version))
+        good, bad = _place(plan.good, "--good", pythons), _place(plan.bad, "--bad", pythons)
+        start, end = outermost(good, bad, len(pythons))
+        if end - start < 1:
+            raise UsageError(
+                f"there is only one Python to look at: {_names(pythons[start : end + 1])}",
+                hint="widen `--good` and `--bad`; `uv python install` gets further ones",
+            )
+
+        def spec(interpreter: Interpreter) -> EnvironmentSpec:
+            return EnvironmentSpec(
+                interpreter=interpreter,
+                requirements=held,
+                overrides=plan.overrides,
+                exclude_newer=limit,
+                exclude_newer_package=outside_the_limit(pinned),
+                held=plan.held,
+                held_exclude_newer=limit,
+            )
+
+        chosen = [target.interpreter for target in pythons[start : end + 1]]
+        return SearchSpace(
+            choice=None,
+            candidates=tuple(Candidate(label=each.version, spec=spec(each)) for each in chosen),
+            expectation=Expectation(
+                good=None if good is None else good - start, bad=None if bad is None else bad - start
+            ),
+        )
 
 
 def _limit(plan: Plan, pinned: Sequence[Release]) -> datetime | None:
@@ -94,3 +117,6 @@ def _place(wish: str | None, option: str, pythons: list[TargetPython]) -> int | 
 
 def _names(pythons: list[TargetPython]) -> str:
     return listing((target.interpreter.version for target in pythons), most=99) or "none"
+
+
+AXIS = Pythons()

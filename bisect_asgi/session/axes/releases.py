@@ -7,15 +7,17 @@ from types import MappingProxyType
 
 from packaging.version import Version
 
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
-from bisect_asgi.core.plan.plan import Plan, PolicyKind
+from bisect_asgi.core.plan.plan import RELEASES, Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.releases.select import ReleaseFilter, ReleaseRange, Selection, has_wheel, select
 from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes.base import (
+    Axis,
     SearchSpace,
     check_dates,
     newest_upload,
@@ -27,22 +29,28 @@ from bisect_asgi.session.axes.interpreter import choose_interpreter
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def prepare(plan: Plan, services: Services, *, named: Mapping[str, str] = _NONE) -> SearchSpace:
-    """Choose the interpreter and the candidates; `named` ones, by option, come in whatever the switches say.
+class Releases(Axis):
+    """Releases of the package."""
 
-    Raises:
-        UsageError: a named release cannot be a candidate, none is left, or no interpreter fits.
-        Unavailable: the index did not answer.
-    """
-    pinned = pinned_releases(plan.held, services.index)
-    chosen = choose_releases(plan, plan.project, services, pinned=pinned, named=tuple(named.values()))
-    for option, version in named.items():
-        chosen.selection.position(version, option=option)
-    interpreter = chosen.choice.interpreter
-    check_dates(plan, chosen.span.releases)
-    return chosen.space(
-        tuple(candidate(plan, release, interpreter, pinned) for release in chosen.span.releases), plan
-    )
+    name = RELEASES
+    words = AxisWords(subject="{project}")
+
+    def prepare(self, plan: Plan, services: Services, *, named: Mapping[str, str] = _NONE) -> SearchSpace:
+        """Choose the interpreter and the candidates; `named`, by option, come in whatever the switches say.
+
+        Raises:
+            UsageError: a named release cannot be a candidate, none is left, or no interpreter fits.
+            Unavailable: the index did not answer.
+        """
+        pinned = pinned_releases(plan.held, services.index)
+        chosen = choose_releases(plan, plan.project, services, pinned=pinned, named=tuple(named.values()))
+        for option, version in named.items():
+            chosen.selection.position(version, option=option)
+        interpreter = chosen.choice.interpreter
+        check_dates(plan, chosen.span.releases)
+        return chosen.space(
+            tuple(candidate(plan, release, interpreter, pinned) for release in chosen.span.releases), plan
+        )
 
 
 class Chosen:
@@ -152,3 +160,6 @@ def _too_few(project: str, selection: Selection, span: ReleaseRange) -> UsageErr
         f"there is {count} of `{project}` to look at{told}",
         hint=f"`bisect-asgi releases {project}` lists them all; widen `--releases` or the ends",
     )
+
+
+AXIS = Releases()

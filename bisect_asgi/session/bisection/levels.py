@@ -98,7 +98,7 @@ class LevelSearch:
         for count in range(1, SAMPLES + 1):
             self._sampler.sample(tuple(range(len(self._case.labels))), count)
             if budget.is_spent(self._engine.made, time.monotonic() - begun) and count < SAMPLES:
-                each = f"{plural(count, 'sample')} of each {self._case.noun}"
+                each = f"{plural(count, 'sample')} of each {self._case.axis.noun}"
                 told = f"the budget of {budget} allows for {each}"
                 self._engine.emit(events.Note(text=told))
                 return
@@ -182,7 +182,7 @@ class LevelSearch:
         return Result(
             kind=ResultKind.INCONCLUSIVE,
             message=f"`{limit.metric}` creeps by {total} from {self._case.labels[first]} to "
-            f"{self._case.labels[last]}, about {each} a {self._case.noun}, "
+            f"{self._case.labels[last]}, about {each} a {self._case.axis.noun}, "
             "and no step stands out of it",
             hint="there is no first bad one; `--plot` shows it, "
             "`--bad-above` finds where it crosses a limit of your own",

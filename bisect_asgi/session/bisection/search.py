@@ -133,10 +133,8 @@ def recall(plan: Plan, engine: Engine, services: Services) -> None:
 
 def context_of(plan: Plan, space: SearchSpace, engine: Engine) -> answers.ResultContext:
     """What messages need to know of the search."""
-    axis = axis_of(plan)
     return answers.ResultContext(
-        subject=axis.subject(plan),
-        noun=axis.noun,
+        axis=axis_of(plan).words_of(plan),
         probe=plan.probe.name,
         labels=space.labels,
         expectation=space.expectation,

@@ -13,9 +13,10 @@ from bisect_asgi.core.answers import Result
 from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.model import Trial
 from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.session.axes import axis_of
-from bisect_asgi.session.axes.base import SearchSpace
+from bisect_asgi.session.axes.base import Axis, SearchSpace
 from bisect_asgi.session.bisection.search import SearchResult, announce, open_engine, run_search
 
 
@@ -64,11 +65,10 @@ class Stages:
         return hunt
 
 
-def started(
-    plan: Plan, *, over: str | None = None, noun: str | None = None, context: str | None = None
-) -> events.RunStarted:
-    """The first event of a run, or of one of its stages."""
-    axis = axis_of(plan)
+def started(plan: Plan, *, axis: Axis | None = None, context: str | None = None) -> events.RunStarted:
+    """Return the first event of a run, or of one of its stages; `axis`: another one than the plan's."""
+    axis = axis or axis_of(plan)
+    words = axis.words_of(plan)
     return events.RunStarted(
         tool_version=__version__,
         started=datetime.now(UTC),
@@ -84,10 +84,8 @@ def started(
         releases=str(plan.releases) or None,
         jobs=plan.jobs,
         most_jobs=plan.most_jobs,
-        over=over or plan.over,
-        subject="" if noun else axis.subject(plan),
-        noun=noun or axis.noun,
-        context=axis.context(plan) if context is None else context,
+        over=axis.option(plan),
+        axis=words if context is None else replace(words, context=context),
         metric=plan.criteria.metric,
         limit=plan.criteria.limit.bound if plan.criteria.limit else "",
         served=plan.probe.served is not None,

@@ -8,7 +8,7 @@ explained in the same way: down to one below which nothing carries the change.
 
 from __future__ import annotations
 
-from bisect_asgi.core import answers, events
+from bisect_asgi.core import answers
 from bisect_asgi.core.culprit.ddmin import Mix
 from bisect_asgi.core.culprit.investigate import Culprit, CulpritSet
 from bisect_asgi.core.culprit.mixes import BoundarySide, label, varied
@@ -18,7 +18,7 @@ from bisect_asgi.core.events import Explained, ResultKind, ShownSet
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Candidate, CulpritKind, Distribution, Move, Outcome, Verdict
-from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, Plan, asked_for
+from bisect_asgi.core.plan.plan import DEPENDENCY, Plan, asked_for
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.select import Selection, upgrades
 from bisect_asgi.core.services import Services
@@ -28,7 +28,7 @@ from bisect_asgi.session.axes.base import SearchSpace
 from bisect_asgi.session.bisection.search import SearchResult
 from bisect_asgi.session.bisection.stages import Stages, ending, started
 from bisect_asgi.session.culprit.drill import DrillTarget
-from bisect_asgi.session.culprit.mixing import BoundarySides, Mixing
+from bisect_asgi.session.culprit.mixing import BoundarySides, Mixes, Mixing
 
 _DEEPEST = 6
 """So many boundaries below each other are explained."""
@@ -39,7 +39,7 @@ def explain(hunt: SearchResult, services: Services, stages: Stages) -> tuple[Dri
     plan = hunt.plan
     boundary = boundary_of(plan, hunt)
     is_wanted = plan.culprit or plan.drill
-    if boundary is None or not is_wanted or plan.over in (PYTHON, COMMITS):
+    if boundary is None or not is_wanted or not axis_of(plan).is_explained:
         return ()
     explainer = Explainer(plan, services, stages)
     if plan.culprit:
@@ -54,16 +54,14 @@ def boundary_of(plan: Plan, hunt: SearchResult) -> BoundarySides | None:
     found, engine = hunt.answer.found, hunt.engine
     if found is None or found.skipped:
         return None
-    subject = axis_of(plan).subject(plan)
-    sides = [
-        _side(hunt, key, f"{subject} {hunt.space.labels[key]}".strip()) for key in (found.low, found.high)
-    ]
+    words = axis_of(plan).words_of(plan)
+    sides = [_side(hunt, key, words.name(hunt.space.labels[key])) for key in (found.low, found.high)]
     old, new = sides
     if old is None or new is None:
         return None
     judgement = engine.judgement()
     return BoundarySides(
-        package=None if plan.over in (DATE, LOCKS) else subject,
+        package=words.subject or None,
         old=old,
         new=new,
         known=(engine.known(found.low), engine.known(found.high)),
@@ -94,6 +92,7 @@ class Explainer:
 
     def __init__(self, plan: Plan, services: Services, stages: Stages) -> None:
         self._plan = plan
+        self._axis = axis_of(plan)
         self._services = services
         self._stages = stages
         self.carriers: list[DrillTarget] = []
@@ -136,7 +135,7 @@ class Explainer:
         failing = boundary.known[1 if boundary.new_is is Outcome.FAILED else 0]
         base = {d.name: d.version for d in boundary.old.distributions}
         everything = {name: name for name in base}
-        asked = everything if self._plan.over == LOCKS else asked_for(self._plan)
+        asked = everything if self._axis.varies_everything else asked_for(self._plan)
         held = [f"{text}=={base[name]}" for name, text in asked.items() if name in base and name != move.name]
         self.carriers.append(
             DrillTarget(
@@ -157,13 +156,12 @@ class Explainer:
             kind = CulpritKind.PACKAGE if boundary.package else CulpritKind.DEPENDENCY
             return _explained(boundary, kind, (ShownSet(moved=differing),)), None, None
         stage, emit = self._stages.open()
-        both = f"of {boundary.old.label} and {boundary.new.label}"
-        emit(started(self._plan, over=events.MIXES, noun="mix", context=both))
+        emit(started(self._plan, axis=Mixes(boundary)))
         with ending(emit) as end:
             mixing = Mixing(boundary, self._plan, self._services, emit, stage=stage)
             culprit = mixing.find()
-            is_one_of_all = self._plan.over == LOCKS and not mixing.problem
-            rest = mixing.rest(culprit) if is_one_of_all else None
+            may_be_more = self._axis.varies_everything and not mixing.problem
+            rest = mixing.rest(culprit) if may_be_more else None
             end(answers.Result(kind=ResultKind.FOUND))
         return self._told(boundary, mixing, culprit, stage), mixing, rest
 
@@ -206,7 +204,9 @@ class Explainer:
         between = self._between(move, boundary)
         if len(between.kept) < (2 if mixing else 3):
             return False
-        plan = replace(self._plan, over=move.name, good=None, bad=None, all_changes=False)
+        plan = replace(
+            self._plan, over=DEPENDENCY, dependency=move.name, good=None, bad=None, all_changes=False
+        )
         space = _along(boundary, rest, move.name, between)
         try:
             base = label(boundary.old, boundary.new, rest)

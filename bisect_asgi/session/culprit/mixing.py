@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bisect_asgi.core import events
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.culprit.ddmin import Mix, NextTests
 from bisect_asgi.core.culprit.investigate import (
     Culprit,
@@ -34,7 +35,7 @@ from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing, plural
-from bisect_asgi.session.axes.base import SearchSpace
+from bisect_asgi.session.axes.base import Axis, SearchSpace
 from bisect_asgi.session.bisection.search import listed, open_engine
 
 _FEW = 3
@@ -68,6 +69,30 @@ class BoundarySides(Struct, frozen=True, kw_only=True):
         return Expectation(good=0, bad=1) if self.new_is is Outcome.FAILED else Expectation(good=1, bad=0)
 
 
+class Mixes(Axis):
+    """Mixes of a boundary's two sides, which are its first two candidates; `Mixing` adds the others."""
+
+    name = "mixes"
+    words = AxisWords(noun="mix", nouns="mixes", title="Mix", is_ordered=False, has_versions=False)
+
+    def __init__(self, boundary: BoundarySides) -> None:
+        self._boundary = boundary
+
+    def prepare(self, plan: Plan, services: Services) -> SearchSpace:  # noqa: ARG002 (both sides are there)
+        """Return both sides."""
+        sides = (self._boundary.old, self._boundary.new)
+        return SearchSpace(
+            choice=None,
+            candidates=tuple(Candidate(label=side.label, spec=side.spec) for side in sides),
+            expectation=self._boundary.expectation,
+        )
+
+    def words_of(self, plan: Plan) -> AxisWords:
+        """Return the words, with what is mixed."""
+        both = f"of {self._boundary.old.label} and {self._boundary.new.label}"
+        return replace(super().words_of(plan), context=both)
+
+
 class Mixing:
     """Tries mixes of a boundary's two sides until the culprit is known.
 
@@ -82,8 +107,8 @@ class Mixing:
         self.old, self.new = boundary.old, boundary.new
         self._plan = plan
         self._emit = emit
-        self._candidates = [Candidate(label=side.label, spec=side.spec) for side in (self.old, self.new)]
-        space = SearchSpace(choice=None, candidates=tuple(self._candidates), expectation=boundary.expectation)
+        space = Mixes(boundary).prepare(plan, services)
+        self._candidates = list(space.candidates)
         self.engine = open_engine(plan, space, services, emit, stage=stage)
         self._recall = services.trials.recall
         self._keys: dict[tuple[Mix, bool], int] = {}

@@ -18,6 +18,7 @@ from bisect_asgi.core.plan.options import Options, ProbeMetadata
 from bisect_asgi.core.plan.plan import (
     COMMITS,
     DATE,
+    DEPENDENCY,
     LOCKS,
     PYTHON,
     RELEASES,
@@ -611,7 +612,7 @@ ONE = "fastapi[all]==0.69.0"
             Options(package="fastapi>=0.60", over="date"), DATE, ">=0.60", "fastapi>=0.60", id="date-in-range"
         ),
         pytest.param(Options(package=ONE, over="python"), PYTHON, "==0.69.0", ONE, id="python"),
-        pytest.param(Options(package=ONE, over="Starlette"), "starlette", "==0.69.0", ONE, id="a-dependency"),
+        pytest.param(Options(package=ONE, over="Starlette"), DEPENDENCY, "==0.69.0", ONE, id="a-dependency"),
     ],
 )
 def test_what_moves_is_named_and_the_package_is_held_unless_it_moves(
@@ -620,6 +621,7 @@ def test_what_moves_is_named_and_the_package_is_held_unless_it_moves(
     plan = make_plan(options, probe(), ProbeMetadata())
 
     assert (plan.over, plan.pinned, plan.base) == (over, SpecifierSet(pinned), base)
+    assert plan.dependency == ("starlette" if over == DEPENDENCY else "")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from support.builders import (
     ASSERTION,
     CONFLICT,
     IMPORT_ERROR,
+    MIX_WORDS,
     broken,
     day,
     failed,
@@ -22,6 +23,7 @@ from support.builders import (
 )
 
 from bisect_asgi.core import events
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.events import Activity, ResultKind
 from bisect_asgi.core.model import (
     BuiltEnvironment,
@@ -419,7 +421,7 @@ def staged(*inner: events.Event) -> list[events.Event]:
 
 def inside() -> list[events.Event]:
     """A run that found 1.5, and a stage in which one mix was tried that fails otherwise."""
-    mixing = replace(STARTED, over=events.MIXES, noun="mix", context="of demo 1.4 and demo 1.5")
+    mixing = replace(STARTED, over="mixes", axis=replace(MIX_WORDS, context="of demo 1.4 and demo 1.5"))
     first_two = replace(MIXED, candidates=MIXED.candidates[:2])
     trial = replace(finished(2, failed(IMPORT_ERROR), remembered=1).trial, label=MIXED.candidates[2].version)
     return [
@@ -464,11 +466,15 @@ def test_what_there_is_to_know_beforehand_is_noted() -> None:
     ("plan", "line"),
     [
         pytest.param(
-            replace(STARTED, noun="upload", context="with demo==1.0"),
+            replace(STARTED, axis=AxisWords(noun="upload", nouns="uploads", context="with demo==1.0")),
             "10 uploads to look at with demo==1.0: ",
             id="uploads",
         ),
-        pytest.param(replace(STARTED, noun="commit"), "10 commits to look at: ", id="commits"),
+        pytest.param(
+            replace(STARTED, axis=AxisWords(noun="commit", nouns="commits")),
+            "10 commits to look at: ",
+            id="commits",
+        ),
     ],
 )
 def test_candidates_are_called_what_they_are(plan: events.RunStarted, line: str) -> None:

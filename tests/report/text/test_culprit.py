@@ -11,10 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from support.builders import ASSERTION, IMPORT_ERROR, a_plan, day, failed, passed, target, untestable
+from support.builders import (
+    ASSERTION,
+    DEPENDENCY_WORDS,
+    IMPORT_ERROR,
+    MIX_WORDS,
+    a_plan,
+    day,
+    failed,
+    passed,
+    target,
+    untestable,
+)
 
 from bisect_asgi.core import events
-from bisect_asgi.core.events import MIXES, Compared, Explained, ResultKind, ShownSet
+from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.events import Compared, Explained, ResultKind, ShownSet
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     CulpritKind,
@@ -87,7 +99,7 @@ def searched(
     rulings = tuple((key, ruling(run)) for key, run in enumerate(runs) if run)
     low, high = found or (None, None)
     dates = [day(f"2021-{month:02}-01") for month in range(1, len(labels) + 1)]
-    is_mix = words.get("over") == MIXES
+    is_mix = words.get("axis") == MIX_WORDS
     return [
         replace(stages.started(a_plan()), started=START, **words),
         events.CandidatesListed(
@@ -107,6 +119,7 @@ def searched(
     ]
 
 
+RELEASE_WORDS = AxisWords(subject="app")
 START = datetime(2024, 5, 1, tzinfo=UTC)
 
 
@@ -188,13 +201,12 @@ COMPARED = Compared(
 
 def explained(*reasons: events.Event, **run: Any) -> Report:
     """A report on app 1.0 → 2.0, with the mixes and the search along dep's releases."""
-    main = searched(("1.0", "2.0"), (passed(), failed()), found=(0, 1), subject="app", **run)
+    main = searched(("1.0", "2.0"), (passed(), failed()), found=(0, 1), axis=RELEASE_WORDS, **run)
     mixes = searched(
         MIXED,
         (passed(), failed(), passed(), passed(), failed(), passed()),
-        over=MIXES,
-        noun="mix",
-        subject="",
+        over="mixes",
+        axis=MIX_WORDS,
     )
     excluded = (Excluded(version="2.1", uploaded=None, reason="it was yanked"),)
     pulled_in = searched(
@@ -203,8 +215,7 @@ def explained(*reasons: events.Event, **run: Any) -> Report:
         found=(1, 2),
         excluded=excluded,
         over="dep",
-        subject="dep",
-        context="in the environment of app 1.0",
+        axis=replace(DEPENDENCY_WORDS, subject="dep", context="in the environment of app 1.0"),
     )
     chosen = events.InterpreterChosen(interpreter=target("3.11.7").interpreter, reason="it is there")
     log = [main[0], chosen, *main[1:-1], *staged(1, mixes), *staged(2, pulled_in), *reasons, main[-1]]
@@ -338,7 +349,7 @@ def test_sentences_use_the_users_own_words(width: int) -> None:
 
 
 def test_a_fix_is_spoken_of_as_one() -> None:
-    run = searched(("1.0", "2.0"), (failed(), passed()), found=(0, 1), subject="app")
+    run = searched(("1.0", "2.0"), (failed(), passed()), found=(0, 1), axis=RELEASE_WORDS)
     report = fold([*run[:-1], replace(WHY, tried_in=None), run[-1]])
     own = sentences(WHY, word="good")
 
@@ -371,8 +382,8 @@ def test_many_moves_are_not_all_named() -> None:
 def test_mixes_that_cannot_be_tested_stay_apart_and_neighbouring_releases_do_not() -> None:
     runs = (passed(), untestable(IMPORT_ERROR), untestable(IMPORT_ERROR), failed())
     labels = ("a", "b", "c", "d")
-    mixes = fold(searched(labels, runs, over=MIXES, noun="mix", subject=""))
-    releases = fold(searched(labels, runs, found=(0, 3), subject="app"))
+    mixes = fold(searched(labels, runs, over="mixes", axis=MIX_WORDS))
+    releases = fold(searched(labels, runs, found=(0, 3), axis=RELEASE_WORDS))
 
     assert column(shown(mixes, 120), "Mix", "Verdict") == ["a", "b", "c", "d"]
     assert column(shown(releases, 120), "Release", "Uploaded") != ["a", "b", "c", "d"]

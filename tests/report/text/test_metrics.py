@@ -11,6 +11,7 @@ from support.builders import failed, passed, run_started, untestable
 from support.noisy_world import NoisyWorld, by_limit, by_metric, flaky, measured, shown, steps
 
 from bisect_asgi.core import codec, events
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.metrics.criteria import RATIO
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Trial, Verdict
@@ -24,7 +25,7 @@ from bisect_asgi.report.text.metrics import short, step
 
 MIB = 1024.0**2
 
-STARTED = run_started(project="app", requirement="app=={version}", subject="app")
+STARTED = run_started(project="app", requirement="app=={version}", axis=AxisWords(subject="app"))
 MEASURED = replace(STARTED, metric="size")
 LISTED = events.CandidatesListed(
     candidates=tuple(events.CandidateListed(version=f"1.{place}", uploaded=None) for place in range(5)),

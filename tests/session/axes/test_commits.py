@@ -52,7 +52,7 @@ def prepare(plan: Plan, **fakes: Any) -> SearchSpace:
         "interpreters": lambda: PYTHONS,
         "repository": lambda where: Repository.open(where, Path(where).parent / "cache", CancelToken()),
     }
-    return commits.prepare(plan, world(**{**there, **fakes}))
+    return commits.AXIS.prepare(plan, world(**{**there, **fakes}))
 
 
 def subjects(space: SearchSpace) -> list[str]:

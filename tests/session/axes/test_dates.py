@@ -72,7 +72,7 @@ def date_plan(good: str | None = "2021-02-01", bad: str | None = "2021-07-01", *
 
 def prepare(plan: Plan, **fakes: Any) -> SearchSpace:
     there = {"releases_of": MADE_UP.releases_of, "resolve": MADE_UP.resolve}
-    return dates.prepare(plan, world(**{**there, **fakes}))
+    return dates.AXIS.prepare(plan, world(**{**there, **fakes}))
 
 
 def uploads(space: SearchSpace) -> list[str]:

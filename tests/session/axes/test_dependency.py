@@ -11,7 +11,7 @@ from support.builders import MadeUpIndex, a_plan, day, index, release, target, w
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Distribution
-from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, DEPENDENCY, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.session.axes import dependency
 from bisect_asgi.session.axes.base import SearchSpace
 
@@ -29,11 +29,11 @@ MADE_UP = MadeUpIndex({pin: REQUIRES.get(pin, "") for pin in DAYS}, DAYS)
 
 
 def over_engine(**fields: Any) -> Plan:
-    return a_plan(**{"over": "engine", "pinned": SpecifierSet("==5"), **fields})
+    return a_plan(**{"over": DEPENDENCY, "dependency": "engine", "pinned": SpecifierSet("==5"), **fields})
 
 
 def prepare(plan: Plan, **fakes: Any) -> SearchSpace:
-    return dependency.prepare(plan, world(**{"releases_of": MADE_UP.releases_of, **fakes}))
+    return dependency.AXIS.prepare(plan, world(**{"releases_of": MADE_UP.releases_of, **fakes}))
 
 
 def test_candidates_are_the_dependencys_releases() -> None:
@@ -141,7 +141,7 @@ def test_the_interpreter_also_installs_the_package() -> None:
     [
         pytest.param(over_engine(good="4"), "there is no release `4` (`--good`)", id="no-such-end"),
         pytest.param(
-            over_engine(over="kite"), "there is no package `kite` on the index", id="no-such-dependency"
+            over_engine(dependency="kite"), "there is no package `kite` on the index", id="no-such-dependency"
         ),
         pytest.param(
             over_engine(good="10"), "there is only one release of `engine` to look at", id="one-left"

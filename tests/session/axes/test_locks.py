@@ -35,7 +35,7 @@ def lock_plan(old: str = OLD, new: str = NEW, **fields: Any) -> Plan:
 
 
 def prepare(plan: Plan, **fakes: Any) -> SearchSpace:
-    return locks.prepare(plan, world(**{"releases_of": MADE_UP.releases_of, **fakes}))
+    return locks.AXIS.prepare(plan, world(**{"releases_of": MADE_UP.releases_of, **fakes}))
 
 
 def installed(space: SearchSpace) -> list[set[str]]:

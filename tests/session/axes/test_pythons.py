@@ -27,7 +27,7 @@ def python_plan(**fields: Any) -> Plan:
 
 def prepare(plan: Plan, found: Sequence[TargetPython] = FOUND, **fakes: Any) -> SearchSpace:
     there = {"releases_of": INDEX.releases_of, "interpreters": lambda: found}
-    return pythons.prepare(plan, world(**{**there, **fakes}))
+    return pythons.AXIS.prepare(plan, world(**{**there, **fakes}))
 
 
 def test_interpreters_are_in_the_order_of_their_versions_as_numbers() -> None:

@@ -17,11 +17,11 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import EnvironmentSpec, Trial, TrialRequest
-from bisect_asgi.core.plan.plan import COMMITS, DATE, LOCKS, PYTHON, RELEASES, LockText, Plan
+from bisect_asgi.core.plan.plan import COMMITS, DATE, DEPENDENCY, LOCKS, PYTHON, RELEASES, LockText, Plan
 from bisect_asgi.core.records import fields, replace
 from bisect_asgi.core.services import Services
 from bisect_asgi.session import bisect as session
-from bisect_asgi.session.axes import AXES, axis_of
+from bisect_asgi.session.axes import _MODULES, axis_of
 from bisect_asgi.session.axes.base import SearchSpace
 
 DAYS = {
@@ -64,7 +64,7 @@ def of_releases(_: Path) -> Line:
 
 
 def of_a_dependency(_: Path) -> Line:
-    plan = a_plan(over="engine", pinned=SpecifierSet("==2"), good="1", bad="10")
+    plan = a_plan(over=DEPENDENCY, dependency="engine", pinned=SpecifierSet("==2"), good="1", bad="10")
     return Line(
         plan=plan,
         labels=("1", "2", "9", "10"),
@@ -131,7 +131,7 @@ def of_commits(folder: Path) -> Line:
 
 LINES = {
     RELEASES: of_releases,
-    "engine": of_a_dependency,
+    DEPENDENCY: of_a_dependency,
     DATE: of_dates,
     PYTHON: of_pythons,
     LOCKS: of_locks,
@@ -165,7 +165,7 @@ def turned_round(plan: Plan) -> Plan:
 
 
 def test_every_axis_is_held_to_its_promises() -> None:
-    assert AXES.keys() | {"engine"} == LINES.keys()
+    assert _MODULES.keys() == LINES.keys()
 
 
 def test_candidates_are_ordered_oldest_first(line: Line) -> None:
@@ -252,7 +252,7 @@ def test_a_plan_that_cannot_be_served_is_an_error_with_its_value_and_a_way_out(l
     [
         pytest.param(a_plan(), "app", "release", "", id="releases"),
         pytest.param(
-            a_plan(over="engine", pinned=SpecifierSet("==2")),
+            a_plan(over=DEPENDENCY, dependency="engine", pinned=SpecifierSet("==2")),
             "engine",
             "release",
             "with app==2",
@@ -273,6 +273,6 @@ def test_a_plan_that_cannot_be_served_is_an_error_with_its_value_and_a_way_out(l
 def test_candidates_are_spoken_of_in_the_words_of_their_axis(
     plan: Plan, subject: str, noun: str, context: str
 ) -> None:
-    axis = axis_of(plan)
+    words = axis_of(plan).words_of(plan)
 
-    assert (axis.subject(plan), axis.noun, axis.context(plan)) == (subject, noun, context)
+    assert (words.subject, words.noun, words.context) == (subject, noun, context)

@@ -12,6 +12,7 @@ from support.builders import ASSERTION, IMPORT_ERROR, TYPE_ERROR, a_plan, broken
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, steps
 
 from bisect_asgi.core import answers, events
+from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.judge.judge import Expectation, Judgement
@@ -687,7 +688,9 @@ def test_a_flaky_probe_says_that_nothing_was_learnt_of_a_release_beside_the_chan
 
 
 def test_a_search_that_cannot_go_on_for_no_reason_that_is_known_is_no_crash() -> None:
-    case = answers.ResultContext(subject="app", probe="leak.py", labels=("1", "2"), expectation=Expectation())
+    case = answers.ResultContext(
+        axis=AxisWords(subject="app"), probe="leak.py", labels=("1", "2"), expectation=Expectation()
+    )
 
     answer = answers.result_of(case, Open(low=None, high=None), Judgement())
 

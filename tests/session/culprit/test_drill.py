@@ -318,7 +318,7 @@ def test_the_drill_finds_the_commit_in_the_repository_that_the_project_links_to(
     assert stage.kind is ResultKind.FOUND
     assert str(stage.last).endswith(" three")
     assert str(stage.first).endswith(" fault")
-    assert (stage.plan.over, stage.plan.subject, stage.plan.noun) == (COMMITS, "engine", "commit")
+    assert (stage.plan.over, stage.plan.axis.subject, stage.plan.axis.noun) == (COMMITS, "engine", "commit")
     assert {request.spec.interpreter.path for request in mine.requests} == {PYTHON.path}
 
 

@@ -108,7 +108,7 @@ def test_the_commit_of_a_merged_branch_that_brought_the_change_is_found(line: Li
     (stage,) = report.stages
     assert looked_at(stage) == ["base", "a", "b", "c", "d"]
     assert (subject(stage.last), subject(stage.first)) == ("b", "c")
-    assert stage.plan.context == f"merged by {merged[:10]}"
+    assert stage.plan.axis.context == f"merged by {merged[:10]}"
     assert stage.headline == f"app {stage.first} is the first bad commit merged by {merged[:10]}"
 
 

@@ -176,16 +176,6 @@ class Uv:
         argv = ["pip", *arguments, "--no-progress", "--config-file", *config]
         return self._ask(argv, self._environ, token, stdin, keeps)
 
-    def make_environment(self, folder: Path, python: str, *, token: CancelToken) -> None:
-        """Make an environment without anything in it that may be moved, for the Python at a path.
-
-        Raises:
-            Unavailable: uv cannot make one with it.
-            Cancelled: the token was cancelled.
-        """
-        how = ("--relocatable", "--no-project", "--quiet", "--config-file", str(self._config))
-        self._ask(["venv", str(folder), "--python", python, *how], self._environ, token)
-
     def build(self, project: Path, *arguments: str, token: CancelToken) -> None:
         """Build the wheel of the project in a folder; network failures are tried again.
 

@@ -18,11 +18,9 @@ from packaging.version import Version
 
 import bisect_asgi
 from bisect_asgi.backend.environments import cache
-from bisect_asgi.backend.environments import templates as skeletons
 from bisect_asgi.backend.environments.cache import Environment
-from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.backend.environments.templates import make_template
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unresolvable, UsageError
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
@@ -317,8 +315,7 @@ def command_environ(folder: Path, index_url: str) -> dict[str, str]:
 
 def environment(folder: Path, python: str = sys.executable) -> Environment:
     """A real environment with nothing installed but the hook, for the Python at that path."""
-    uv = Uv(folder.with_name(f"{folder.name}-uv"), Indexes(urls=()))
-    skeletons.make_template(folder, Interpreter(path=python, version="3.11.7"), uv, CancelToken())
+    make_template(folder, Interpreter(path=python, version="3.11.7"))
     cache._place_hook(folder)
     return Environment(folder=folder, distributions=())
 

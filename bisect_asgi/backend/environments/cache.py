@@ -71,11 +71,15 @@ class EnvironmentCache:
         self._uv = uv
         self._resolver = resolver
         self._limit_bytes = limit_bytes
-        self._skeletons = Templates(folder.with_name("skeletons"), uv)
+        self._templates = Templates(folder.with_name("templates"))
         self._lenders = FileReuse(
             folder=folder.with_name("lenders"), environments=folder, locks=folder.with_name("locks")
         )
         self._used: set[str] = set()
+
+    def import_ahead(self) -> None:
+        """Start importing in a thread what the first build of this cache needs, if there was none yet."""
+        self._templates.import_ahead()
 
     @contextmanager
     def holding(
@@ -142,7 +146,7 @@ class EnvironmentCache:
 
     def _build(self, home: Path, resolution: Resolution, spec: EnvironmentSpec, token: CancelToken) -> None:
         with spending(Step.LINK), self._slot(spec.interpreter) as (slot, lock):
-            self._skeletons.copy(spec.interpreter, slot, token)
+            self._templates.copy(spec.interpreter, slot, token)
             missing = self._lenders.lend(resolution.pins, spec.interpreter, slot)
             if missing:
                 self._install(slot, missing, resolution, spec.interpreter, token, lock=lock)

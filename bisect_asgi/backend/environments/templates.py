@@ -1,10 +1,10 @@
-"""Environments without anything in them: made and proved once for each interpreter, then copied.
+"""Make an empty environment once for each interpreter, prove it, and copy it for each build.
 
-A copy of four links and a file is the same environment: nothing in it says where it is. uv makes the one
-that is copied; to import virtualenv takes a third of a second, which is as long as some bisections.
+A copy takes a few milliseconds and is a whole environment, because no file in it names its own folder.
+Importing virtualenv takes as long as a short trial: it happens only if the interpreter has no template yet.
 
-What is installed is read from files:
-Not by asking its Python, which takes as long as many a probe: that it looks there was proved of the skeleton.
+What an environment contains is read from its files. Asking its Python takes as long as running many a probe,
+and is not needed: each copy looks where its template was proved to look.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from email.parser import HeaderParser
 from importlib import metadata
 from pathlib import Path
@@ -22,12 +23,14 @@ from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.run import run_helper
-from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Distribution, Interpreter
 
 _ASK = "import json, sys; print(json.dumps(sys.path))"
+# virtualenv keeps what it learns about interpreters in a dictionary of the process.
+_VIRTUALENV = threading.Lock()
 
 
 class NotProved(Exception):
@@ -35,28 +38,31 @@ class NotProved(Exception):
 
 
 def site_packages(environment: Path) -> Path:
-    """Where an environment's Python looks for what is installed."""
+    """Return the folder where an environment's Python looks for what is installed."""
     return next(environment.glob("lib/python*/site-packages"))
 
 
 class Templates:
-    """Keeps one skeleton for each interpreter as it is now.
+    """Keeps one empty environment for each interpreter of this machine; safe for threads and processes.
 
     Args:
         folder: where they are kept.
-        uv: makes them.
     """
 
-    def __init__(self, folder: Path, uv: Uv) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._uv = uv
+
+    def import_ahead(self) -> None:
+        """Start importing virtualenv in a thread if no template is kept, because a build will need one."""
+        if not any(self._folder.glob("*/pyvenv.cfg")):
+            threading.Thread(target=_import_virtualenv, name="virtualenv", daemon=True).start()
 
     def copy(self, interpreter: Interpreter, target: Path, token: CancelToken) -> None:
-        """Make an empty environment in `target`, which is not there yet.
+        """Make an empty environment in `target`, which does not exist yet.
 
         Raises:
             NotProved: the interpreter does not run in an environment.
-            Unavailable: none can be made with it.
+            Unavailable: virtualenv cannot make one with it.
             Cancelled: the token was cancelled.
         """
         status = os.stat(interpreter.path)
@@ -72,30 +78,66 @@ class Templates:
     def _make(self, kept: Path, interpreter: Interpreter, token: CancelToken) -> None:
         aside = Path(tempfile.mkdtemp(dir=self._folder))
         try:
-            make_template(aside / "new", interpreter, self._uv, token)
+            make_template(aside / "new", interpreter)
             _prove(aside / "new", token)
             (aside / "new").rename(kept)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def make_template(folder: Path, interpreter: Interpreter, uv: Uv, token: CancelToken) -> None:
-    """Make an environment without anything in it: no pip, no setuptools, no scripts for shells.
+def make_template(folder: Path, interpreter: Interpreter) -> None:
+    """Make an environment with nothing installed and no scripts for shells, which may be moved.
 
     Raises:
-        Unavailable: none can be made with this interpreter.
-        Cancelled: the token was cancelled.
+        Unavailable: virtualenv cannot make one with this interpreter.
     """
-    uv.make_environment(folder, interpreter.path, token=token)
-    for script in folder.glob("bin/*"):
-        if not script.name.startswith("python"):
-            script.unlink()
+    try:
+        _run_virtualenv(folder, interpreter)
+    except OSError:  # of the disk, not of the interpreter
+        raise
+    except (Exception, SystemExit) as error:  # which ones it raises is not documented
+        raise Unavailable(
+            f"virtualenv cannot make an environment with `{interpreter.path}`: {error}",
+            hint="pass another `--python`",
+        ) from error
+    # Its patch of distutils is for installing from inside, which nobody does here. It is in each environment
+    # of a Python older than 3.10, and does not compile on those older than 3.8.
     for patch in folder.glob("lib/python*/site-packages/_virtualenv.*"):
-        patch.unlink()  # guards installing from inside, which nobody does here; does not compile before 3.8
+        patch.unlink()
+
+
+def _run_virtualenv(folder: Path, interpreter: Interpreter) -> None:
+    with _VIRTUALENV, tempfile.TemporaryDirectory(prefix="bisect-asgi-") as data:
+        import virtualenv
+
+        session = virtualenv.session_via_cli(
+            [
+                *(str(folder), "--python", interpreter.path, "--no-seed", "--activators", ""),
+                *("--no-vcs-ignore", "--app-data", data),
+            ],
+            setup_logging=False,
+            # The user's variables and file may ask virtualenv for something else, such as system packages.
+            env={"PATH": os.defpath, "VIRTUALENV_CONFIG_FILE": os.devnull},
+        )
+        with session:
+            session.run()
+            # Told so, uv writes scripts that find their interpreter beside them instead of by its path.
+            session.creator.pyenv_cfg["relocatable"] = "true"
+            session.creator.pyenv_cfg.write()
+
+
+def _import_virtualenv() -> None:
+    with _VIRTUALENV:
+        import virtualenv  # noqa: F401
 
 
 def _prove(folder: Path, token: CancelToken) -> None:
-    """Ask the environment's Python where it looks: in its own folder, or it would see nothing of it."""
+    """Check that the environment's Python looks into its own folder.
+
+    Raises:
+        NotProved: it does not, or it does not run.
+        Cancelled: the token was cancelled.
+    """
     asked = run_helper(
         [str(folder / "bin" / "python"), "-I", "-c", _ASK], environ={"PATH": os.defpath}, token=token
     )
@@ -107,10 +149,10 @@ def _prove(folder: Path, token: CancelToken) -> None:
 
 
 def installed(environment: Path) -> tuple[Distribution, ...]:
-    """The environment's distributions, in the order of their names.
+    """Return the environment's distributions in the order of their names.
 
     Raises:
-        NotProved: one of them does not say what it is.
+        NotProved: the metadata of one of them has no name or no version.
     """
     found = map(_read, metadata.distributions(path=[str(site_packages(environment))]))
     return tuple(sorted(found, key=lambda distribution: distribution.name))
@@ -126,10 +168,10 @@ def _read(distribution: metadata.Distribution) -> Distribution:
 
 
 def prove(distributions: tuple[Distribution, ...], wanted: Distribution | None) -> None:
-    """Hold what is installed against what should be.
+    """Check that the distribution that must be installed is among those that are; None needs nothing.
 
     Raises:
-        NotProved: it is not there, or another version.
+        NotProved: it is missing, or has another version.
     """
     if wanted is None:
         return

@@ -47,14 +47,16 @@ def open_workshop(places: CachePaths, own: Indexes | None = None) -> Iterator[Wo
         resolver = Resolver(
             uv, recall_failure=store.failure, record_failure=store.keep_failure, wheels=wheels
         )
+        environments = EnvironmentCache(
+            places.environments, uv=uv, resolver=resolver, limit_bytes=limit_bytes()
+        )
+        environments.import_ahead()
         runs = places.root / "runs"
         clean_up(runs)
         yield Workshop(
             store=store,
             resolver=resolver,
-            environments=EnvironmentCache(
-                places.environments, uv=uv, resolver=resolver, limit_bytes=limit_bytes()
-            ),
+            environments=environments,
             runs=runs,
             locks=places.root / "locks",
             # Of the machine, not of the cache: two commands with two caches share the processors.

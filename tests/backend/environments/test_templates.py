@@ -6,40 +6,37 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from bisect_asgi.backend.environments import templates as skeletons
+from bisect_asgi.backend.environments import templates
 from bisect_asgi.backend.environments.templates import NotProved, Templates, installed, prove, site_packages
-from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.backend.interpreters import find_all
 from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Distribution, Interpreter
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 
 
 @pytest.fixture
-def uv(tmp_path: Path) -> Uv:
-    return Uv(tmp_path / "uv", Indexes(urls=()))
-
-
-@pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The skeletons that were made, and not copied."""
+    """The templates that were made, and not copied."""
     paths: list[Path] = []
-    make = skeletons.make_template
+    make = templates.make_template
 
-    def counted(folder: Path, interpreter: Interpreter, uv: Uv, token: CancelToken) -> None:
+    def counted(folder: Path, interpreter: Interpreter) -> None:
         paths.append(folder)
-        make(folder, interpreter, uv, token)
+        make(folder, interpreter)
 
-    monkeypatch.setattr(skeletons, "make_template", counted)
+    monkeypatch.setattr(templates, "make_template", counted)
     return paths
 
 
-def test_copies_are_environments_of_their_own(tmp_path: Path, uv: Uv, made: list[Path]) -> None:
-    kept = Templates(tmp_path / "skeletons", uv)
+def test_copies_are_environments_of_their_own(tmp_path: Path, made: list[Path]) -> None:
+    kept = Templates(tmp_path / "templates")
     for name in ("one", "two"):
         kept.copy(THIS_PYTHON, tmp_path / name, CancelToken())
         code = "import sys; print(sys.prefix)"
@@ -51,11 +48,82 @@ def test_copies_are_environments_of_their_own(tmp_path: Path, uv: Uv, made: list
     assert len(made) == 1
 
 
-def test_an_interpreter_that_was_replaced_is_another_one(tmp_path: Path, uv: Uv, made: list[Path]) -> None:
+def test_every_interpreter_of_this_machine_starts_in_silence_and_sees_nothing_installed(
+    tmp_path: Path,
+) -> None:
+    pythons = [usable.interpreter for usable in find_all(tmp_path / "interpreters")]
+    kept = Templates(tmp_path / "templates")
+    code = "import sys, sysconfig; print(sys.prefix); print(*map(sysconfig.get_path, ['purelib', 'platlib']))"
+    for python in pythons:
+        home = tmp_path / python.version
+
+        kept.copy(python, home, CancelToken())
+
+        started = subprocess.run([home / "bin" / "python", "-c", code], capture_output=True, text=True)
+        site = str(site_packages(home))
+        assert (started.stdout.splitlines(), started.stderr) == ([str(home), f"{site} {site}"], "")
+        assert os.listdir(site) == []
+        assert all(program.name.startswith("python") for program in (home / "bin").iterdir())
+        assert "relocatable = true\n" in (home / "pyvenv.cfg").read_text()
+    assert pythons
+
+
+def test_no_configuration_of_the_user_s_virtualenv_gets_into_a_template(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "virtualenv.ini").write_text("[virtualenv]\nsystem-site-packages = true\nprompt = mine\n")
+    monkeypatch.setenv("VIRTUALENV_CONFIG_FILE", str(tmp_path / "virtualenv.ini"))
+    monkeypatch.setenv("VIRTUALENV_SYSTEM_SITE_PACKAGES", "1")
+
+    templates.make_template(tmp_path / "new", THIS_PYTHON)
+
+    configuration = (tmp_path / "new" / "pyvenv.cfg").read_text()
+    assert "include-system-site-packages = false\n" in configuration
+    assert "prompt" not in configuration
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        pytest.param("#!/bin/sh\nexit 3\n", "failed to", id="no Python"),
+        pytest.param("", "failed to", id="no program"),
+    ],
+)
+def test_an_interpreter_that_virtualenv_cannot_use_teaches_nothing_of_a_release(
+    tmp_path: Path, content: str, complaint: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(content)
+    python.chmod(0o755)
+
+    with pytest.raises(
+        Unavailable, match=f"virtualenv cannot make an environment with `{python}`: {complaint}"
+    ):
+        templates.make_template(tmp_path / "new", Interpreter(path=str(python), version="3.11.7"))
+
+
+def test_virtualenv_is_imported_ahead_only_where_no_template_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported = threading.Event()
+    monkeypatch.setattr(templates, "_import_virtualenv", imported.set)
+    kept = Templates(tmp_path / "templates")
+
+    kept.import_ahead()
+
+    assert imported.wait(timeout=30)
+    kept.copy(THIS_PYTHON, tmp_path / "one", CancelToken())
+    begun = threading.active_count()
+    imported.clear()
+    kept.import_ahead()
+    assert (threading.active_count(), imported.is_set()) == (begun, False)
+
+
+def test_an_interpreter_that_was_replaced_is_another_one(tmp_path: Path, made: list[Path]) -> None:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec "{THIS_PYTHON.path}" "$@"\n')
     python.chmod(0o755)
-    kept, interpreter = Templates(tmp_path / "skeletons", uv), Interpreter(path=str(python), version="3.11.7")
+    kept, interpreter = Templates(tmp_path / "templates"), Interpreter(path=str(python), version="3.11.7")
     kept.copy(interpreter, tmp_path / "one", CancelToken())
     python.write_text(python.read_text() + "# newer\n")
 
@@ -72,28 +140,28 @@ def test_an_interpreter_that_was_replaced_is_another_one(tmp_path: Path, uv: Uv,
     ],
 )
 def test_an_interpreter_that_does_not_work_in_an_environment_is_found_out(
-    tmp_path: Path, uv: Uv, monkeypatch: pytest.MonkeyPatch, says: str, complaint: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, complaint: str
 ) -> None:
-    make = skeletons.make_template
+    make = templates.make_template
 
-    def broken(folder: Path, interpreter: Interpreter, uv: Uv, token: CancelToken) -> None:
-        make(folder, interpreter, uv, token)
+    def broken(folder: Path, interpreter: Interpreter) -> None:
+        make(folder, interpreter)
         (folder / "bin" / "python").unlink()
         (folder / "bin" / "python").write_text(f"#!/bin/sh\n{says}\n")
         (folder / "bin" / "python").chmod(0o755)
 
-    monkeypatch.setattr(skeletons, "make_template", broken)
+    monkeypatch.setattr(templates, "make_template", broken)
 
     with pytest.raises(NotProved, match=complaint):
-        Templates(tmp_path / "skeletons", uv).copy(THIS_PYTHON, tmp_path / "one", CancelToken())
+        Templates(tmp_path / "templates").copy(THIS_PYTHON, tmp_path / "one", CancelToken())
 
     assert not (tmp_path / "one").exists()
-    assert [path.suffix for path in (tmp_path / "skeletons").iterdir()] == [".lock"]
+    assert [path.suffix for path in (tmp_path / "templates").iterdir()] == [".lock"]
 
 
 @pytest.fixture
-def environment(tmp_path: Path, uv: Uv) -> Path:
-    Templates(tmp_path / "skeletons", uv).copy(THIS_PYTHON, tmp_path / "environment", CancelToken())
+def environment(tmp_path: Path) -> Path:
+    Templates(tmp_path / "templates").copy(THIS_PYTHON, tmp_path / "environment", CancelToken())
     return tmp_path / "environment"
 
 

@@ -1,33 +1,35 @@
-"""The levels that a metric has along the candidates: steps, more than one of them, or a creep. Pure.
+"""Find the levels of a metric along the candidates: its steps, and a gradual trend (here: a creep). Pure.
 
-Written here and not taken from `ruptures`, because that brings numpy and scipy, 100 MB for a tool that has
-neither, and what is needed is the forty lines of `_partition`.
+The library `ruptures` does this as well, but it needs numpy and scipy: 100 MB, which nothing else here uses.
+What this module needs of it are the forty lines of `_partition`.
 
-**Steps.** Each candidate is its median. Of all ways to cut the candidates into segments of one level, the one
-is taken whose distances from the levels, in units of the noise, plus a penalty for each cut, are the least.
-That is optimal partitioning (Auger and Lawrence, 1989; Jackson et al., 2005), with distances instead of
-squares: one candidate that is far out, by a long tail or an unlucky build, then pulls neither a level nor a
-cut. The best levels are medians, so values that occur, and a dynamic program over (candidate, level) is exact
-in n² steps (the L1-Potts functional: Weinmann, Storath and Demaret, 2015). PELT's pruning is not needed: 400
-candidates take 0.1 s.
+**Steps.** The value of a candidate is the median of its samples. The candidates are cut into segments of one
+level each. Of all ways to cut them, the module takes the one with the least sum of the distances from the
+levels, in units of the noise, and of a penalty for each cut. This is optimal partitioning (Auger and
+Lawrence, 1989; Jackson et al., 2005) with absolute distances instead of squares: a single outlier, from a
+long tail or an unlucky build, then moves neither a level nor a cut. The best levels are medians, and so are
+among the values. A dynamic program over (candidate, level) is therefore exact in n² steps (the L1-Potts
+functional: Weinmann, Storath and Demaret, 2015). 400 candidates take 0.1 s, so that PELT's pruning is not
+needed.
 
-**The penalty** is that of the Bayesian information criterion for a cut, its place and its level: 2 ln n, and
-a constant on top that was chosen so that constant noise is cut in less than 1 % of histories of any length,
-if candidates have three samples or more. With one sample each, an outlier is a level as far as anybody can
-tell: up to 5 % where tails are long, and more among few candidates of which most are equal. The noise is
-taken larger where it is estimated from few. The price is that one candidate alone on its level, which takes
-two cuts, has to be some twenty deviations of its median away to be told in most cases.
+**The penalty** is that of the Bayesian information criterion for the place and the level of a cut, 2 ln n,
+plus a constant. The constant was chosen so that constant noise is cut in less than 1 % of histories of any
+length, if candidates have three samples or more. With one sample each, an outlier cannot be told from a
+level: up to 5 % of histories are cut if tails are long, and more if there are few candidates and most are
+equal. If the noise is estimated from few deviations, it is increased. The price of this caution: a candidate
+alone on its level needs two cuts, and is usually found only from some twenty deviations of its median on.
 
-**The noise** is how far samples are from their candidate's median, pooled over all candidates, but no less
-than among the samples of candidates with similar values: a time of 1 s is less noisy than one of 10 s. Where
-each candidate has one sample, and as a floor where there are enough candidates, it is the spread of
-differences between neighbours, which steps hardly touch and a creep only shifts. So releases that differ at
-random by more than their samples do, as memory does, are noise and no steps.
+**The noise** is the distance of samples from their candidate's median. It is pooled over all candidates, but
+is at least that of candidates with similar values, because a time of 10 s is noisier than one of 1 s. If each
+candidate has one sample, the noise is the spread of the differences between neighbors, which steps hardly
+change and a creep only shifts. With enough candidates, that spread is also a lower bound. Releases that
+differ at random by more than their samples do, as memory does, are therefore noise and not steps.
 
-**A creep** is a straight line under the steps. The candidates are cut again with a slope taken away, and what
-has the least distances and penalties wins, the slope costing as much as a cut: ten small steps lose against
-one slope, one step wins over it. A slope with steps left on it is a creep and steps. A metric that never
-falls and rises at nearly every candidate, by unequal amounts, is no straight line, and still a creep.
+**A creep** is a straight line under the steps. The candidates are cut again after a slope is subtracted, and
+the fit with the least sum of distances and penalties wins. The slope costs as much as a cut. Ten small steps
+thus lose against a slope, and one step wins against it. A slope may have steps on it. A metric that only
+rises, or only falls, at nearly every candidate by unequal amounts is not a straight line, but a creep as
+well.
 """
 
 from __future__ import annotations
@@ -42,86 +44,92 @@ from bisect_asgi.core.metrics.stats import deviations, mad, relative
 from bisect_asgi.core.records import Struct, replace
 
 FEWEST = 5
-"""Through how many candidates a creep goes at least."""
+"""The least number of candidates that a creep goes through."""
 
 _LAPLACE = 0.627
-"""Divided by this many standard deviations, distances of normal noise shrink with each parameter of a
-fit as squares do, by a chi-square with one degree of freedom: 1 / (4 f(0)) of the normal density."""
+"""The unit of distances, in standard deviations. In this unit, each level that is fitted to normal noise
+reduces the sum of absolute distances by a chi-square with one degree of freedom, as it does for squares. The
+value is 1 / (4 f(0)), with f the normal density."""
 
 _SIMILAR = 30
-"""Of how many deviations the noise of similar values is estimated."""
+"""The number of deviations that the noise of similar values is estimated from."""
 
 _ENOUGH = 10
-"""From how many candidates on the differences of neighbours say what noise is."""
+"""The least number of candidates at which the differences of neighbors are a lower bound of the noise."""
 
 _CROWDED = 4
-"""A stair with a step at every so many candidates, or more, may be a creep."""
+"""If one candidate in so many has a step, or more do, the steps may be a creep."""
 
 _ROUGH = 0.1
-"""Beside a creep, steps are told that are this part of it, or more: none goes in an exact line."""
+"""The least part of a creep that a step on it must have, because no real creep is an exact line."""
 
 _CONSTANT, _FEW = 5.0, 4.0
-"""The penalty over 2 ln n; and the noise is taken larger by as many of the deviations' number, for few."""
+"""The constant of the penalty; and the increase of the noise, by `_FEW` over the number of deviations."""
 
 
 class Level(Struct, frozen=True, kw_only=True):
-    """Neighbouring candidates with one value; those without samples in between belong to it."""
+    """A segment of candidates with one value, including those in between that have no samples."""
 
     first: int
     last: int
     value: float
-    """The median of its samples, the slope of a creep included."""
+    """The median of its samples, from which a creep is not subtracted."""
 
 
 class LevelStep(Struct, frozen=True, kw_only=True):
-    """A step between two neighbouring candidates with samples, without what a creep adds there."""
+    """A step between two candidates with samples and none with samples in between."""
 
     low: int
     high: int
     old: float
+    """The value without the step. Both values are those at `high`, so that a creep is no part of the step."""
     new: float
 
 
 class Creep(Struct, frozen=True, kw_only=True):
-    """A slow change over many candidates, without the steps in it."""
+    """A gradual trend over many candidates, not counting the steps."""
 
     per_candidate: float
-    """In units of the metric, negative for a fall; candidates without samples count."""
+    """The slope in units of the metric, negative for a fall. Candidates without samples count."""
     total: float
-    """From the first candidate with samples to the last, in units of the metric."""
+    """The change from the first to the last candidate with samples, in units of the metric."""
     relative: float
     """The total as a fraction of the smaller of both ends, never negative."""
 
 
 class Levels(Struct, frozen=True, kw_only=True):
-    """All levels in order, the steps between them, and the creep that goes through all of them."""
+    """All levels of a metric in order, the steps between them, and the creep through all of them, if any."""
 
     levels: tuple[Level, ...]
     changes: tuple[LevelStep, ...]
     creep: Creep | None
     penalty: float
-    """What a cut had to save, in units of the fit's chi-square."""
+    """The cost of a cut, in units of chi-square."""
 
 
 class _Point(Struct, frozen=True, kw_only=True):
+    """A candidate with samples."""
+
     key: int
     value: float
     noise: float
-    """The standard deviation of `value`; above 0."""
+    """The standard deviation of `value`, above 0."""
 
 
 class _Fit(Struct, frozen=True, kw_only=True):
+    """One way to cut the points into levels on a slope."""
+
     slope: float
     cuts: tuple[int, ...]
-    """At which points a new level begins, the first level left out."""
+    """The points at which a new level begins, without the first point."""
     cost: float
 
 
 def find_levels(samples: Mapping[int, Sequence[float]], *, effect: float) -> Levels:
-    """Find the steps of a metric along the candidates, and whether it creeps.
+    """Return the levels of a metric along the candidates, and its creep if there is one.
 
-    Candidates without samples are skipped. Steps and creeps of less than the fraction `effect` are not told:
-    two levels that are nearer become one, the nearest first.
+    Candidates without samples are skipped. Levels that differ by less than the fraction `effect` become one,
+    the nearest first, and a smaller creep is dropped.
     """
     points = _points({key: values for key, values in sorted(samples.items()) if values}, effect)
     penalty = _penalty(len(points))
@@ -145,7 +153,7 @@ def _penalty(size: int) -> float:
 
 
 def _points(samples: Mapping[int, Sequence[float]], effect: float) -> list[_Point]:
-    values = {key: median(own) for key, own in samples.items()}
+    values = {key: median(runs) for key, runs in samples.items()}
     steps = [(b - a) / math.sqrt(2) for a, b in pairwise(values.values())]
     noise_at = _noise(samples, values)
     floor = mad(steps) if len(values) >= _ENOUGH else 0.0
@@ -154,7 +162,8 @@ def _points(samples: Mapping[int, Sequence[float]], effect: float) -> list[_Poin
         _Point(
             key=key,
             value=value,
-            # The deviation of a normal sample's median, within 2 %; the rest is for what has no noise.
+            # The standard deviation of a normal sample's median, within 2 %. The part of the effect that is
+            # added keeps values without noise from having steps of any size.
             noise=max(floor, noise_at(value) / math.sqrt(1 + (len(samples[key]) - 1) * 2 / math.pi))
             + effect * abs(value) / 30,
         )
@@ -163,20 +172,21 @@ def _points(samples: Mapping[int, Sequence[float]], effect: float) -> list[_Poin
 
 
 def _noise(samples: Mapping[int, Sequence[float]], values: Mapping[int, float]) -> Callable[[float], float]:
-    """Estimate the standard deviation of one sample, by the value it is near to."""
-    pool = [(values[key], rest) for key, own in samples.items() for rest in deviations(own)]
-    # More than half of the samples may be equal, as counts are; that is no proof of no noise.
+    """Return a function that estimates the standard deviation of one sample near a given value."""
+    pool = [(values[key], rest) for key, runs in samples.items() for rest in deviations(runs)]
+    # If more than half of the deviations are 0, as among counts, their median is 0 although there is noise.
+    # Their mean is not: it is 1 / 1.2533 standard deviations of normal noise.
     least = 1.2533 / len(pool) * sum(rest for _, rest in pool) if pool else 0.0
     few = _FEW
     if len(pool) < FEWEST:
         pool = [(b, abs(b - a) / math.sqrt(2)) for a, b in pairwise(values.values())]
-        # Each of these shares a value with the next, and a step may be among them.
+        # Differences of neighbors are worth less: each shares a value with the next, and one may be a step.
         least, few = 0.0, 2 * _FEW
     pool.sort()
 
     def noise_at(value: float) -> float:
-        place = bisect_left(pool, (value,))
-        near = pool[max(0, place - _SIMILAR) : place + _SIMILAR]
+        index = bisect_left(pool, (value,))
+        near = pool[max(0, index - _SIMILAR) : index + _SIMILAR]
         near.sort(key=lambda pair: abs(pair[0] - value))
         return max(overall, 1.4826 * median(rest for _, rest in near[:_SIMILAR]))
 
@@ -187,7 +197,10 @@ def _noise(samples: Mapping[int, Sequence[float]], values: Mapping[int, float]) 
 
 
 def _slanted(points: Sequence[_Point], penalty: float, effect: float) -> Iterator[_Fit]:
-    """Fits with a slope: of points far and less far apart, and what is left of each between its cuts."""
+    """Yield fits with a slope, estimated from pairs of points far apart and less far apart.
+
+    Each is refined once, by the slope within the segments between its cuts, which steps do not change.
+    """
     if len(points) < FEWEST:
         return
     for lag in (len(points) // 2, max(1, len(points) // 6)):
@@ -198,7 +211,7 @@ def _slanted(points: Sequence[_Point], penalty: float, effect: float) -> Iterato
                 yield fit
             bounds = pairwise([0, *fit.cuts, len(points)])
             parts = [points[start:stop] for start, stop in bounds if stop - start >= FEWEST]
-            slope = median([*(s for part in parts for s in _slopes(part, len(part) // 2))] or [slope])
+            slope = median([*(each for part in parts for each in _slopes(part, len(part) // 2))] or [slope])
 
 
 def _slopes(points: Sequence[_Point], lag: int) -> list[float]:
@@ -214,28 +227,32 @@ def _fit(points: Sequence[_Point], slope: float, penalty: float) -> _Fit:
 def _partition(
     values: Sequence[float], weights: Sequence[float], penalty: float
 ) -> tuple[tuple[int, ...], float]:
-    """Cut values into levels: least weighted distances and penalties, of equals the fewest cuts."""
+    """Return the cuts with the least sum of weighted distances and penalties, and that sum.
+
+    Of several equal ones it is that with the fewest cuts.
+    """
     levels = sorted(set(values))
     costs, starts = [0.0] * len(levels), [0] * len(levels)
     best, begins = math.inf, list[int]()
-    for place, (value, weight) in enumerate(zip(values, weights, strict=True)):
+    # For each level: the least cost of all values so far if the last is on it, and where its segment starts.
+    for index, (value, weight) in enumerate(zip(values, weights, strict=True)):
         jump = best + penalty
-        starts = [start if cost <= jump else place for start, cost in zip(starts, costs, strict=True)]
+        starts = [start if cost <= jump else index for start, cost in zip(starts, costs, strict=True)]
         costs = [
             min(cost, jump) + weight * abs(value - level) for cost, level in zip(costs, levels, strict=True)
         ]
         best = min(costs)
         begins.append(starts[costs.index(best)])
     cuts = list[int]()
-    place = begins[-1]
-    while place:
-        cuts.append(place)
-        place = begins[place - 1]
+    index = begins[-1]
+    while index:
+        cuts.append(index)
+        index = begins[index - 1]
     return tuple(reversed(cuts)), best
 
 
 def _heights(points: Sequence[_Point], fit: _Fit) -> list[float]:
-    """The level of each segment, where its line passes the first candidate."""
+    """Return the level of each segment, as the value of its sloped line at the first candidate."""
     return [
         median(point.value - fit.slope * (point.key - points[0].key) for point in points[start:stop])
         for start, stop in pairwise([0, *fit.cuts, len(points)])
@@ -243,7 +260,7 @@ def _heights(points: Sequence[_Point], fit: _Fit) -> list[float]:
 
 
 def _ends(points: Sequence[_Point], fit: _Fit) -> tuple[float, float]:
-    """Where the creep begins and ends, the steps taken away."""
+    """Return the first and the last value of the creep, without the steps."""
     start = _heights(points, fit)[0]
     return start, start + fit.slope * (points[-1].key - points[0].key)
 
@@ -251,27 +268,30 @@ def _ends(points: Sequence[_Point], fit: _Fit) -> tuple[float, float]:
 def _changes(points: Sequence[_Point], fit: _Fit) -> Iterator[LevelStep]:
     heights = _heights(points, fit)
     for cut, (old, new) in zip(fit.cuts, pairwise(heights), strict=True):
-        crept = fit.slope * (points[cut].key - points[0].key)
-        yield LevelStep(low=points[cut - 1].key, high=points[cut].key, old=old + crept, new=new + crept)
+        creep = fit.slope * (points[cut].key - points[0].key)
+        yield LevelStep(low=points[cut - 1].key, high=points[cut].key, old=old + creep, new=new + creep)
 
 
 def _merged(points: Sequence[_Point], fit: _Fit, effect: float) -> _Fit:
-    """Leave cuts out whose steps are below the effect or a small part of the creep, the least first."""
+    """Return the fit without the steps that are below `effect` or a small part of the creep.
+
+    They are removed one by one, the smallest first, because each removal changes the levels beside it.
+    """
     rough = _ROUGH * abs(fit.slope) * (points[-1].key - points[0].key)
     while fit.cuts:
         steps = [
             relative(change.old, change.new) if abs(change.new - change.old) >= rough else 0.0
             for change in _changes(points, fit)
         ]
-        out = min(range(len(steps)), key=steps.__getitem__)
-        if steps[out] >= effect:
+        smallest = min(range(len(steps)), key=steps.__getitem__)
+        if steps[smallest] >= effect:
             break
-        fit = replace(fit, cuts=fit.cuts[:out] + fit.cuts[out + 1 :])
+        fit = replace(fit, cuts=fit.cuts[:smallest] + fit.cuts[smallest + 1 :])
     return fit
 
 
 def _climb(points: Sequence[_Point], flat: _Fit) -> _Fit | None:
-    """Take a stair that only rises, or only falls, at every few candidates, for a creep."""
+    """Return a creep in place of many steps if all go one way and none is most of the change, else None."""
     heights = _heights(points, flat)
     steps = [new - old for old, new in pairwise(heights)]
     total = heights[-1] - heights[0]

@@ -1,4 +1,4 @@
-"""What the user said about which runs are bad: failures, or a metric, whose limit may have to be found."""
+"""Which runs are bad: those with the failure in question, or those with a metric beyond a limit."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from bisect_asgi.core.records import Struct
 
 DEFAULT_EFFECT = 0.01
 TIMES = ("s", "1/s")
-"""Units of metrics that a busy machine changes."""
+"""The units of metrics that depend on the load of the machine."""
 RATIO = "×"
-"""The unit of values that are ratios to the reference's, measured next to them in time."""
+"""The unit of values that are ratios to the reference, which is measured right before or after."""
 
 
 class Limit(Struct, frozen=True, kw_only=True):
-    """A passing run is bad when the metric lies beyond one of these."""
+    """A metric with the value beyond which a run is bad, although it passed."""
 
     metric: str
     above: float | None = None
     below: float | None = None
     unit: str = ""
-    """Of the limit, in which values are shown; `×`: values are ratios to the reference's."""
+    """The unit of the limit and of values as shown, or `×` if values are ratios to the reference."""
 
     def value(self, run: Observation) -> float | None:
-        """What is compared; None: the run has no such metric, or nothing to be compared with."""
+        """Return the value that is compared, or None if the run has no such metric, or no reference."""
         value = metrics.measured(run, self.metric)
         if self.unit != RATIO or value is None:
             return value
@@ -34,13 +34,13 @@ class Limit(Struct, frozen=True, kw_only=True):
         return value / reference if reference else None
 
     def is_crossed(self, value: float) -> bool:
-        """Tell whether the value is on the bad side; the limit itself is on the good one."""
+        """Return whether the value is on the bad side. The limit itself is on the good side."""
         return (self.above is not None and value > self.above) or (
             self.below is not None and value < self.below
         )
 
     def signature(self, value: float) -> Signature:
-        """The failure of crossing it."""
+        """Return the failure of a run with this value."""
         return Signature(
             kind=FailureKind.METRIC,
             phase=Phase.CHECK,
@@ -50,59 +50,60 @@ class Limit(Struct, frozen=True, kw_only=True):
 
     @property
     def bound(self) -> str:
-        """The limit in words: `above 1.2 s`."""
+        """The limit as text, such as `above 1.2 s`."""
         if self.above is not None:
             return f"above {self.show(self.above)}"
         return f"below {self.show(self.below or 0.0)}"
 
     def show(self, value: float) -> str:
-        """A value as people read it: `1.21 s`, `1.3 × the reference's`."""
+        """Return a value with its unit: `1.21 s`, `1.3 × the reference's`."""
         return f"{value:.3g} × the reference's" if self.unit == RATIO else show(value, self.unit)
 
 
 class LimitSearch(Struct, frozen=True, kw_only=True):
-    """A metric whose limit is set when the ends have been sampled."""
+    """A metric whose limit is derived from samples of the ends."""
 
     metric: str
     above: float | None = None
-    """Bad is what lies above the good end by more than this share of it."""
+    """The fraction of the good end's median by which a bad value is above it."""
     below: float | None = None
-    """Bad is what lies below it by more than this share. Neither: the limit is set between the two ends."""
+    """The fraction by which a bad value is below it. Without both, the limit is midway between the ends."""
     effect: float = DEFAULT_EFFECT
-    """The smallest difference between two ends, as a share of the smaller, that counts as one."""
+    """The smallest difference between two ends that counts, as a fraction of the smaller."""
 
 
 class Criteria(Struct, frozen=True, kw_only=True):
-    """What the user said about which failures count."""
+    """The user's criteria for which runs are bad. Without any, those that fail as the bad end does."""
 
     any_failure: bool = False
+    """Whether every failure is bad."""
     match: str | None = None
-    """A regular expression; a run whose output it is found in is bad, another failure is a different one."""
+    """A regular expression. A run is bad if its output matches; any other failure is a different one."""
     limit: Limit | None = None
-    """What a measured run must not cross."""
+    """The limit of a metric that a good run does not cross."""
     limit_search: LimitSearch | None = None
-    """What is measured, where the limit has to be found."""
+    """The metric that decides, if its limit is not known yet."""
 
     @property
     def metric(self) -> str | None:
-        """The metric that decides; None: passing and failing do."""
+        """The metric that decides, or None if passing and failing do."""
         measured = self.limit or self.limit_search
         return measured.metric if measured else None
 
 
 def values(runs: Sequence[Observation], criteria: Criteria) -> tuple[float, ...]:
-    """The samples of the metric that decides, as they are compared, in the order of the runs."""
-    judged = criteria.limit or (Limit(metric=criteria.limit_search.metric) if criteria.limit_search else None)
-    return _values(runs, judged) if judged else ()
+    """Return the samples of the metric that decides, as they are compared, in the order of the runs."""
+    limit = criteria.limit or (Limit(metric=criteria.limit_search.metric) if criteria.limit_search else None)
+    return _values(runs, limit) if limit else ()
 
 
 def samples(runs: Sequence[Observation], metric: str) -> tuple[float, ...]:
-    """The samples of a metric, as ratios where each was taken with a reference's beside it."""
+    """Return the samples of a metric, as ratios if a reference was measured with them."""
     is_ratio = any(run.reference_metrics for run in runs)
     return _values(runs, Limit(metric=metric, unit=RATIO if is_ratio else ""))
 
 
 def _values(runs: Sequence[Observation], limit: Limit) -> tuple[float, ...]:
-    """What a limit is compared with, of all runs that passed and are no warm-ups."""
-    found = (limit.value(run) for run in runs if run.outcome is Outcome.PASSED and not run.is_warm_up)
-    return tuple(value for value in found if value is not None)
+    """Return the values to compare with a limit, of all runs that passed and are not warm-ups."""
+    compared = (limit.value(run) for run in runs if run.outcome is Outcome.PASSED and not run.is_warm_up)
+    return tuple(value for value in compared if value is not None)

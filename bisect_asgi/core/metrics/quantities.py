@@ -1,6 +1,6 @@
-"""Numbers with units: read as people write them, shown with three significant digits.
+"""Parse numbers with units as people write them, and show them with three significant digits.
 
-There is one unit inside for each thing that is measured: seconds, bytes, a share of one, times a second.
+Inside the program each dimension has one base unit: seconds, bytes, fractions of one, times a second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _UNITS: dict[str, tuple[float, str]] = (
     | {"b": (1, "B"), "kb": (1e3, "B"), "mb": (1e6, "B"), "gb": (1e9, "B"), "tb": (1e12, "B")}
     | {"kib": (2**10, "B"), "mib": (2**20, "B"), "gib": (2**30, "B"), "tib": (2**40, "B")}
 )
-"""By their names in lower case: how much of the base unit they are, and which one."""
+"""The size of each unit in its base unit, and the base unit, by the unit's name in lower case."""
 
 _KNOWN = "ns, µs, ms, s, min, h, B, kB, MB, GB, KiB, MiB, GiB, %, 1/s"
 _WRITTEN = re.compile(
@@ -29,38 +29,38 @@ _GREEK_MU, _MICRO_SIGN = "\u03bc", "\u00b5"
 _LONGEST_SHOWN = 40
 
 _TIME_STEPS = ((600 * 60, "h"), (600, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs"), (0, "ns"))
-"""From how many seconds on which unit is used."""
+"""The units of time, each with the number of seconds from which it is used."""
 
 
 class Quantity(Struct, frozen=True, kw_only=True):
-    """A finite number of base units."""
+    """A finite number with its base unit."""
 
     value: float
     unit: str = ""
-    """`s`, `B`, `1/s`, `%` (the value is a share: 0.15 for 15 %), or empty for a plain number."""
+    """`s`, `B`, `1/s`, `%` (the value is a fraction: 0.15 for 15 %), or "" for a plain number."""
 
 
 class Number(float):
-    """A number that knows its base unit, so that a probe that returns it need not say it."""
+    """A float with its base unit, so that a probe that returns it need not name the unit."""
 
     __slots__ = ("unit",)
 
     unit: str
 
     def __new__(cls, value: float, unit: str) -> Number:
-        """Make one."""
+        """Return `value` as a number with this base unit."""
         number = super().__new__(cls, value)
         number.unit = unit
         return number
 
 
 def parse(text: str) -> Quantity:
-    """Read `8 MiB`, `1.5 MB`, `250ms`, `15%`, `1200/s`, `1e6`, `-3`.
+    """Return the quantity in a text such as `8 MiB`, `1.5 MB`, `250ms`, `15%`, `1200/s`, `1e6` or `-3`.
 
-    kB and MB are powers of 1000, KiB and MiB of 1024. Capitals do not matter.
+    kB and MB are powers of 1000, KiB and MiB of 1024. Case does not matter.
 
     Raises:
-        ValueError: it is none of these; the message names `text` and what is wrong with it.
+        ValueError: `text` has another form; the message names it and what is wrong with it.
     """
     match = _WRITTEN.fullmatch(_ONE_A_SECOND.sub("/s", text.strip()))
     if not match:
@@ -76,15 +76,15 @@ def parse(text: str) -> Quantity:
 
 
 def _quoted(text: str) -> str:
-    """Somebody else's text in a message of ours."""
+    """Return a foreign text in backticks for a message, shortened if it is long."""
     return f"`{text}`" if len(text) <= _LONGEST_SHOWN else f"`{text[: _LONGEST_SHOWN - 1]}…`"
 
 
 def show(value: float, unit: str) -> str:
-    """`8.0 MiB`, `250 ms`, `1.52 s`, `15 %`, `1210/s`, `12.3`; `parse` reads it back, to half a per cent.
+    """Return a finite value of base units as text: `8.0 MiB`, `250 ms`, `15 %`, `1210/s`, `12.3`.
 
-    Three significant digits, because two measurements that differ must look different; bytes are shown in
-    powers of 1024. `value` is finite and counts base units.
+    It has three significant digits, so that `parse` reads it back within 0.5 %. Bytes are shown in powers of
+    1024.
     """
     sign, value = ("-" if value < 0 else ""), abs(value)
     match unit:
@@ -101,7 +101,10 @@ def show(value: float, unit: str) -> str:
 
 
 def _digits(value: float, *, least: int = 0) -> str:
-    """Three significant digits, all of a whole number's, at least `least` decimals, no zeros beyond them."""
+    """Return three significant digits, or all digits of the integer part, without trailing zeros.
+
+    `least` decimals stay even if they are zeros.
+    """
     exponent = int(f"{value:.2e}".partition("e")[2])
     if value and not -5 < exponent < 15:
         return f"{value:.3g}"
@@ -112,12 +115,12 @@ def _digits(value: float, *, least: int = 0) -> str:
 
 
 def _scaled(value: float, unit: str) -> str:
-    """A measured value keeps a decimal below ten: `8.0 MiB` is not exactly 8."""
+    """Return a measured value with its unit. Below ten it keeps a decimal: `8.0 MiB` is not exactly 8."""
     return f"{_digits(value, least=1 if 0 < value < 9.995 else 0)} {unit}"
 
 
 def _time(seconds: float) -> str:
-    rounded = float(f"{seconds:.2e}")  # 999.7 ms is a second
+    rounded = float(f"{seconds:.2e}")  # so that 999.7 ms is shown in seconds
     unit = next(name for least, name in _TIME_STEPS if rounded >= least) if seconds else "s"
     return _scaled(seconds / _UNITS[unit][0], unit)
 

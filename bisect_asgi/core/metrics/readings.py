@@ -1,8 +1,8 @@
-"""What a run measured: the metrics that every run has, and those that a probe reports itself.
+"""Read the metrics of a run: those that are measured of every run, and those that the probe reports.
 
 A probe reports numbers, or texts such as `250 ms`, as a JSON object in a file or in printed lines of the form
-`@metric NAME VALUE [UNIT]`. Of several reports of a name the last one counts. A report that cannot be read is
-a problem that is told, never a metric that is missing.
+`@metric NAME VALUE [UNIT]`. If it reports a name several times, the last value counts. A report that cannot
+be read is shown as a problem: it must not look like a metric that the probe did not report.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from bisect_asgi.core.model import Observation
 from bisect_asgi.core.records import Struct, field
 
 BUILT_IN = ("wall", "cpu", "peak-memory")
-"""What is measured of every run."""
+"""The metrics that are measured of every run."""
 
 FILE_BYTES = 1024 * 1024
-"""How long a file of metrics may be."""
+"""The greatest length of a file of metrics."""
 MOST_LINES, LINE_BYTES = 1000, 500
-"""How many names, and how long a line, printed metrics may have."""
+"""The greatest number of names, and length of a line, of printed metrics."""
 
 BUILT_IN_UNITS = {"wall": "s", "cpu": "s", "peak-memory": "B"}
 _MARKED = re.compile(rb"^@metric(?!\S)[^\n]*", re.MULTILINE)
@@ -32,13 +32,13 @@ _LONGEST_SHOWN = 60
 
 
 def measured(observation: Observation, name: str) -> float | None:
-    """The value of a metric in base units; None: this run did not measure it.
+    """Return the value of a metric in base units, or None if this run has no such metric.
 
-    What the probe reported goes before a built-in metric of the same name.
+    A metric that the probe reported takes precedence over a built-in one of the same name.
     """
     if name in observation.metrics:
         return observation.metrics[name]
-    has_run = observation.wall_s > 0  # a candidate without an environment has no times
+    has_run = observation.wall_s > 0  # without an environment, nothing ran that could be timed
     match name:
         case "wall":
             return observation.wall_s if has_run else None
@@ -51,20 +51,21 @@ def measured(observation: Observation, name: str) -> float | None:
 
 
 def unit_of(observations: Observation | Iterable[Observation], name: str) -> str:
-    """The base unit of a metric: `s`, `B`, `1/s`, `%`, or empty where no report of it said one."""
+    """Return the base unit of a metric: `s`, `B`, `1/s`, `%`, or "" if no run reported one."""
     runs = [observations] if isinstance(observations, Observation) else list(observations)
     reports = [run.units.get(name, "") for run in runs if name in run.metrics]
     return next(filter(None, reports), "") if reports else BUILT_IN_UNITS.get(name, "")
 
 
 class Reported(Struct, frozen=True, kw_only=True):
-    """What a probe reported, by name, and what of it cannot be read (empty: all can)."""
+    """The metrics that a probe reported."""
 
     found: Mapping[str, Quantity] = field(default_factory=dict)
     problem: str = ""
+    """The first thing that cannot be read, or "" if everything can."""
 
     def then(self, later: Reported) -> Reported:
-        """Both; of a name that both report, the later value."""
+        """Return both reports as one. If both have a name, the later value counts."""
         return Reported(found={**self.found, **later.found}, problem=self.problem or later.problem)
 
     @property
@@ -74,12 +75,12 @@ class Reported(Struct, frozen=True, kw_only=True):
 
     @property
     def units(self) -> dict[str, str]:
-        """The base units of those that have one."""
+        """The base units of the values that have one."""
         return {name: quantity.unit for name, quantity in self.found.items() if quantity.unit}
 
 
 def of_values(values: Mapping[object, object]) -> Reported:
-    """Read numbers, texts such as `250 ms`, and quantities, by their names."""
+    """Return the report in a mapping of names to numbers, quantities, or texts such as `250 ms`."""
     found, problems = {}, []
     for name, value in values.items():
         try:
@@ -90,7 +91,7 @@ def of_values(values: Mapping[object, object]) -> Reported:
 
 
 def of_json(text: bytes) -> Reported:
-    """Read the file that a probe wrote."""
+    """Return the report in a file that a probe wrote."""
     if len(text) > FILE_BYTES:
         return Reported(problem=f"the file of metrics is longer than {FILE_BYTES} bytes")
     try:
@@ -103,7 +104,7 @@ def of_json(text: bytes) -> Reported:
 
 
 def of_lines(lines: Iterable[str]) -> Reported:
-    """Read printed lines, the last of a name last."""
+    """Return the report in printed `@metric` lines, in the order in which they were printed."""
     values: dict[object, object] = {}
     problems: list[str] = []
     for line in lines:
@@ -120,25 +121,25 @@ def of_lines(lines: Iterable[str]) -> Reported:
 
 
 class MarkedLines:
-    """Pick the lines of metrics out of an output as it goes by, in chunks that are cut anywhere.
+    """Collect the `@metric` lines of an output that arrives in chunks, which may end within a line.
 
-    Of each name the last line is kept, so that any number of them fits into little memory; one name and a few
-    bytes more than may be, so that a reader sees that there was too much.
+    It keeps the last line of each name, so that any number of lines fits into little memory. It keeps one
+    name and one byte more than are allowed, so that `of_lines` sees when there were too many.
     """
 
     def __init__(self) -> None:
         self._lines: dict[bytes, bytes] = {}
-        self._open = b""  # how the line begins that has no end yet
+        self._open = b""  # the last line so far, if its end has not arrived
 
     def add(self, chunk: bytes) -> None:
-        """Take the next part of the output."""
+        """Collect the lines of the next chunk."""
         whole, newline, rest = (self._open + chunk).rpartition(b"\n")
         if newline:
             self._keep(whole)
         self._open = rest[: LINE_BYTES + 1]
 
     def end(self) -> tuple[str, ...]:
-        """All lines, the last of a name last; a last line without an end is one too."""
+        """Return the kept lines, in the order of their names' last lines. The output has ended."""
         self._keep(self._open)
         self._open = b""
         return tuple(line.decode("utf-8", errors="replace") for line in self._lines.values())
@@ -180,7 +181,7 @@ def _quantity(value: object) -> Quantity:
 def _finite(value: float) -> float:
     try:
         number = float(value)
-    except OverflowError:  # of a whole number
+    except OverflowError:  # an integer may be larger than any float
         number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"`{number}` is no finite number")
@@ -196,6 +197,6 @@ def _decoded(text: bytes) -> str:
 
 
 def _quoted(value: object) -> str:
-    """Somebody else's value in a message of ours."""
+    """Return a foreign value in backticks for a message, shortened if it is long."""
     text = str(value)
     return f"`{text}`" if len(text) <= _LONGEST_SHOWN else f"`{text[: _LONGEST_SHOWN - 1]}…`"

@@ -1,4 +1,4 @@
-"""Statistics of what was measured. Pure; formulas with their sources."""
+"""Statistics of samples: fits, spreads and tests, each with its source. Pure."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from statistics import NormalDist, linear_regression, median
 
 from bisect_asgi.core.records import Struct
 
-# Two-sided 97.5 % quantiles of Student's t for 1 to 12 degrees of freedom; beyond, the normal's.
+# The 97.5 % quantiles of Student's t for 1 to 12 degrees of freedom. Beyond, that of the normal is used.
 _T = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179)
 
 MOST_EXACT = 60
-"""Of how many values, both samples together, the rank test is exact; it takes 30 ms then."""
+"""The number of values in both samples up to which the rank test is exact. It takes 30 ms for so many."""
 
 _Z = NormalDist().inv_cdf(0.975)
 
 
 class Slope(Struct, frozen=True, kw_only=True):
-    """A straight line's slope and the half width of its 95 % interval, in units of y over units of x."""
+    """The slope of a straight line and half the width of its 95 % interval, in units of y per unit of x."""
 
     value: float
     plus_minus: float
 
 
 def slope(x: Sequence[float], y: Sequence[float]) -> Slope:
-    """Fit a line by least squares (Draper and Smith, Applied Regression Analysis, 1.4).
+    """Return the slope of the least squares line (Draper and Smith, Applied Regression Analysis, 1.4).
 
-    With two points the slope is exact and nothing is known of its uncertainty: it is infinite.
+    For two points the uncertainty is infinite, because no deviation from the line is known.
 
     Raises:
         ValueError: there are fewer than two points, or all x are equal.
@@ -49,7 +49,7 @@ def slope(x: Sequence[float], y: Sequence[float]) -> Slope:
 
 
 def mad(values: Sequence[float]) -> float:
-    """The median absolute deviation, times 1.4826: of normal values their standard deviation.
+    """Return the median absolute deviation, scaled by 1.4826 to the standard deviation of normal values.
 
     Raises:
         ValueError: there are no values.
@@ -61,25 +61,25 @@ def mad(values: Sequence[float]) -> float:
 
 
 def deviations(values: Sequence[float]) -> list[float]:
-    """Say how far values are from their median, to be pooled with those of other, small samples.
+    """Return the distances of values from their median, to be pooled with those of other small samples.
 
-    Times 1.4826 the median of many such deviations is the standard deviation of normal values, within a tenth
-    for samples of any size from two on. One deviation is left out, because the median is a value itself, or
-    is halfway between two; the deviations of an even number grow by Bessel's correction. Of one value or none
-    there are none.
+    1.4826 times the median of many such distances is the standard deviation of normal values, within 10 % for
+    samples of any size from two on. Two corrections make it so. The smallest distance is dropped, because the
+    median is a value itself, or halfway between two. The distances in a sample of even size are scaled by
+    Bessel's correction. Fewer than two values have no distances.
     """
     if len(values) < 2:
         return []
     middle, size = median(values), len(values)
-    grow = 1.0 if size % 2 else math.sqrt(size / (size - 1))
-    return sorted(abs(value - middle) * grow for value in values)[1:]
+    scale = 1.0 if size % 2 else math.sqrt(size / (size - 1))
+    return sorted(abs(value - middle) * scale for value in values)[1:]
 
 
 def relative(old: float, new: float) -> float:
-    """By which fraction of the smaller of the two in size they differ: 0.5 for 2 and 3, and for 3 and 2.
+    """Return the difference as a fraction of the smaller absolute value: 0.5 for 2 and 3, and for 3 and 2.
 
-    Infinite where one of them is 0 and the other is not; 0 where they are equal. Of the smaller one, because
-    an effect of 100 % then is a doubling, or a halving, whichever end is the older.
+    It is relative to the smaller one, so that 100 % is a doubling or a halving, whichever end is the older.
+    Equal values differ by 0. If only one value is 0, the difference is infinite.
     """
     if old == new:
         return 0.0
@@ -88,12 +88,12 @@ def relative(old: float, new: float) -> float:
 
 
 def rank_sum(a: Sequence[float], b: Sequence[float]) -> float:
-    """The two-sided p value of the rank test: how rarely chance alone sets two samples this far apart.
+    """Return the two-sided p value of the rank-sum test, or 1 if a sample is empty.
 
     Mann and Whitney (1947), On a test of whether one of two random variables is stochastically larger than
-    the other. Exact up to `MOST_EXACT` values together, with ties as well: all ways to deal the ranks out are
-    counted (Streitberg and Röhmel, 1986), the more extreme tail is taken twice. Beyond, the normal
-    approximation, corrected for ties and continuity. An empty sample is evidence of nothing: 1.
+    the other. Up to `MOST_EXACT` values in both samples it is exact, with ties as well: all ways to deal out
+    the ranks are counted (Streitberg and Röhmel, 1986), and the smaller tail is doubled. Beyond, it is the
+    normal approximation, corrected for ties and continuity.
     """
     if not a or not b:
         return 1.0
@@ -101,7 +101,7 @@ def rank_sum(a: Sequence[float], b: Sequence[float]) -> float:
     if len(doubled) <= MOST_EXACT:
         return _exact_rank_sum(doubled, len(a))
     excess = abs(sum(doubled[: len(a)]) - len(a) * (len(doubled) + 1)) / 2
-    # The variance of ranks with their ties, in which the usual correction is contained.
+    # The variance of the ranks as they are. Ties reduce it, so that no separate correction is needed.
     middle = (len(doubled) + 1) / 2
     spread = sum((rank / 2 - middle) ** 2 for rank in doubled)
     variance = len(a) * len(b) * spread / len(doubled) / (len(doubled) - 1)
@@ -109,35 +109,36 @@ def rank_sum(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def _doubled_ranks(values: Sequence[float]) -> list[int]:
-    """Twice the rank of each value from 1 on; equal values share the mean of theirs, hence twice."""
+    """Return twice the rank of each value, from 1 on: equal values share the mean of their ranks."""
     ordered = sorted(values)
     return [bisect_left(ordered, value) + bisect_right(ordered, value) + 1 for value in values]
 
 
 def _exact_rank_sum(doubled: Sequence[int], size: int) -> float:
-    # ways[k] holds, `bits` apart, in how many ways k of the ranks have each sum: a polynomial as one integer.
+    # ways[k] has for each sum the number of ways in which k of the ranks have it. These counts are packed
+    # into one integer, `bits` apart, like the coefficients of a polynomial: one shift moves all of them.
     bits = len(doubled) + 1
     ways = [1] + [0] * size
     for rank in doubled:
         for taken in range(size, 0, -1):
             ways[taken] += ways[taken - 1] << (bits * rank)
-    seen, mask = sum(doubled[:size]), (1 << bits) - 1
-    below = _sum_of_slots(ways[size] & ((1 << (bits * (seen + 1))) - 1), bits)
-    equal = (ways[size] >> (bits * seen)) & mask
+    observed, mask = sum(doubled[:size]), (1 << bits) - 1
+    up_to = _sum_of_counts(ways[size] & ((1 << (bits * (observed + 1))) - 1), bits)
+    equal = (ways[size] >> (bits * observed)) & mask
     total = math.comb(len(doubled), size)
-    return min(1.0, 2 * min(below, total - below + equal) / total)
+    return min(1.0, 2 * min(up_to, total - up_to + equal) / total)
 
 
-def _sum_of_slots(packed: int, bits: int) -> int:
-    # Two to the power of `bits` is 1 modulo that less 1, and no sum of all slots reaches it.
+def _sum_of_counts(packed: int, bits: int) -> int:
+    # Modulo 2**bits - 1, each power of 2**bits is 1. All counts together are less than that modulus.
     return packed % ((1 << bits) - 1)
 
 
 def mann_kendall(values: Sequence[float]) -> tuple[int, float]:
-    """How many pairs rise, less how many fall, in the order given; and the variance of that by chance alone.
+    """Return the number of rising pairs minus that of falling pairs, and its variance if there is no trend.
 
-    Mann (1945), Nonparametric tests against trend; Kendall (1975) for ties. Both of several series add up
-    (Hirsch, Slack and Smith, 1982).
+    Mann (1945), Nonparametric tests against trend; Kendall (1975) for ties. For several series, the scores
+    and the variances are each added (Hirsch, Slack and Smith, 1982).
     """
     score = sum((b > a) - (b < a) for a, b in combinations(values, 2))
     tied = sum(n * (n - 1) * (2 * n + 5) for n in Counter(values).values())
@@ -146,14 +147,14 @@ def mann_kendall(values: Sequence[float]) -> tuple[int, float]:
 
 
 def trend(series: Iterable[Sequence[float]]) -> tuple[int, float]:
-    """The score of all series together, above 0 where they rise, and its two-sided p value (normal)."""
+    """Return the score of all series together, above 0 if they rise, and its two-sided p value (normal)."""
     tests = [mann_kendall(values) for values in series]
     score = sum(score for score, _ in tests)
     return score, _two_sided(abs(score) - 1, sum(variance for _, variance in tests))
 
 
 def theil_sen(values: Sequence[float]) -> float:
-    """The median slope between any two values, per step; 0 for fewer than two (Theil 1950, Sen 1968)."""
+    """Return the median slope between any two values, or 0 for fewer than two (Theil 1950, Sen 1968)."""
     slopes = [(b - a) / (j - i) for (i, a), (j, b) in combinations(enumerate(values), 2)]
     return median(slopes) if slopes else 0.0
 

@@ -1,7 +1,7 @@
-"""What is wrong with samples, in the way of hyperfine: outliers, drift, growth, a busy machine. Pure.
+"""Warn about samples that measure badly: outliers, drift, growth, a busy machine. Pure.
 
-The tests see ranks and medians: times have long tails, memory comes in pages, and one run in twenty meets the
-machine's housekeeping.
+Like hyperfine, it names the likely cause and a remedy. The tests use ranks and medians: times have long
+tails, memory comes in pages, and one run in twenty is disturbed by housekeeping of the machine.
 """
 
 from __future__ import annotations
@@ -17,57 +17,61 @@ from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import listing, plural
 
 OUTLIER = 10.0
-"""Standard deviations (modified z-score): hyperfine's threshold, see `Outliers`."""
+"""The modified z-score from which a sample is an outlier: hyperfine's threshold, see `Outliers`."""
 
 FEWEST = 10
-"""How many samples there are, at least, before one of them is called an outlier."""
+"""The least number of samples before any of them is called an outlier."""
 
 TREND = 0.005
-"""How often, at most, chance alone makes a drift be reported, or a growth: together 1 % of searches."""
+"""The error rate of the warning of drift, and of that of growth: together 1 % of searches."""
 
 RELEVANT = 0.02
-"""Warnings are about parts of the median from here on; less moves no limit that the tool would set."""
+"""The smallest fraction of the median that is warned about: less does not move a limit noticeably."""
 
 BUSY = 0.25
-"""The share of the machine's cores in others' use from which a measurement is suspect."""
+"""The fraction of the machine's cores that other programs must use before a measurement is suspect."""
 
 
 class Outliers(Struct, frozen=True, kw_only=True):
     """Samples far from their candidate's median, by the modified z-score (Iglewicz and Hoaglin, 1993).
 
-    They propose a threshold of 3.5, which one normal sample in 2000 exceeds; hyperfine warns from 10 (14.826
-    where the deviation is not scaled), and so does this, and as there not before 10 samples. The deviation is
-    the larger of the candidate's own and that of all together, because that of five is often small by chance.
+    Iglewicz and Hoaglin propose a threshold of 3.5, which one normal sample in 2000 exceeds. This warning
+    takes that of hyperfine, 10 (14.826 for the unscaled deviation), and like it needs 10 samples. The
+    deviation is the larger of that of the candidate and that of all candidates, because the deviation of five
+    samples is often small by chance.
     """
 
     outliers: int
     samples: int
     label: str
-    """Of the candidate with the farthest one."""
+    """The candidate with the farthest outlier."""
     farthest: float
+    """The value of that outlier."""
     median: float
+    """The median of that candidate."""
 
 
 class Drift(Struct, frozen=True, kw_only=True):
-    """The reference, measured again and again, moves in time (Mann-Kendall's test, Theil-Sen's slope)."""
+    """A trend in time of the reference (test of Mann and Kendall, slope of Theil and Sen)."""
 
     samples: int
     start: float
-    """Where the trend begins, and where it ends: the median less, and plus, half of the change."""
+    """The first value of the trend: the median minus half of the change."""
     end: float
+    """The last value of the trend: the median plus half of the change."""
 
 
 class Growing(Struct, frozen=True, kw_only=True):
-    """Candidates' own samples rise one after another."""
+    """Candidates whose samples rise from run to run."""
 
     labels: tuple[str, ...]
-    """The one that grows most, as a fraction, first; its trend goes from `start` to `end`."""
+    """The candidates, the one that grows by the greatest fraction first: from `start` to `end`."""
     start: float
     end: float
 
 
 class Busy(Struct, frozen=True, kw_only=True):
-    """Others kept `used` of the machine's `cores` busy (the median over all runs)."""
+    """Other programs that used the machine: `used` of its `cores`, as the median over all runs."""
 
     used: float
     cores: int
@@ -83,23 +87,25 @@ def data_warnings(
     other_load: Sequence[float] = (),
     cores: int = 1,
 ) -> tuple[DataWarning, ...]:
-    """What is wrong with the samples of one search, at most one of each kind.
+    """Return the warnings about the samples of one search, at most one of each kind.
 
-    `samples` has each candidate's by its label, and `reference` those of the reference, both in the order in
-    which they were taken; `busy` has for each run how many cores others kept busy.
+    Args:
+        samples: the samples by candidate label, in the order in which they were taken.
+        reference: the samples of the reference, in that order.
+        other_load: the number of cores that other programs used, for each run.
     """
     growing = _growing({label: values for label, values in samples.items() if len(values) >= LOOKS[0]})
-    found = (_outliers(samples), _drift(reference), growing, _busy(other_load, cores))
-    return tuple(finding for finding in found if finding is not None)
+    checked = (_outliers(samples), _drift(reference), growing, _busy(other_load, cores))
+    return tuple(warning for warning in checked if warning is not None)
 
 
-def sentence(finding: DataWarning, *, show: Callable[[float], str]) -> str:
-    """One finding in words."""
-    match finding:
+def sentence(warning: DataWarning, *, show: Callable[[float], str]) -> str:
+    """Return the warning as text, with `show` for values."""
+    match warning:
         case Outliers(outliers=outliers, samples=samples):
             return (
                 f"{plural(outliers, 'outlier')} among {plural(samples, 'sample')}, the farthest "
-                f"{show(finding.farthest)} at {finding.label}, whose median is {show(finding.median)}: "
+                f"{show(warning.farthest)} at {warning.label}, whose median is {show(warning.median)}: "
                 "something else ran at that time; close other programs, or allow more runs"
             )
         case Drift(samples=samples, start=start, end=end):
@@ -158,7 +164,12 @@ def _drift(reference: Sequence[float]) -> Drift | None:
 
 
 def _growing(samples: Mapping[str, Sequence[float]]) -> Growing | None:
-    """Look at all together (Hirsch, Slack and Smith, 1982), then at each with its share of the error."""
+    """Return the candidates whose samples rise, or None if none do.
+
+    First all candidates are tested together (Hirsch, Slack and Smith, 1982), with half of the error rate. If
+    most of them grow, and together significantly, all that grow are returned. If not, each is tested alone,
+    with its share of the other half.
+    """
     grows = {label: growth for label, values in samples.items() if (growth := _growth(values)) >= RELEVANT}
     if not (2 * len(grows) > len(samples) and _is_rising(samples.values(), TREND / 2)):
         share = TREND / 2 / len(samples) if samples else 0.0
@@ -181,7 +192,7 @@ def _growth(values: Sequence[float]) -> float:
 
 
 def _course(values: Sequence[float]) -> tuple[float, float]:
-    """Where the trend in values begins and ends."""
+    """Return the first and the last value of the trend in `values`."""
     half, middle = theil_sen(values) * (len(values) - 1) / 2, median(values)
     return middle - half, middle + half
 

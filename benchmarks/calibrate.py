@@ -25,7 +25,8 @@ from random import Random
 from statistics import mean, median
 
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search import Bisection, Boundary, NoisySearch, Open, Tally, wanted_runs
+from bisect_asgi.core.search import Bisection, Boundary, NoisySearch, Open, Tally
+from bisect_asgi.core.search.confirmation import wanted_runs
 from bisect_asgi.core.tally import wilson_interval
 
 README = Path(__file__).with_name("README.md")

@@ -12,7 +12,7 @@ from bisect_asgi.cli.app import app
 
 if TYPE_CHECKING:
     from bisect_asgi.cli.output import OutputOptions
-    from bisect_asgi.core.judge.claims import Finding
+    from bisect_asgi.core.claims import Finding
     from bisect_asgi.core.plan.options import Options
     from bisect_asgi.core.plan.plan import Plan
 

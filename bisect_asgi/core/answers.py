@@ -94,16 +94,6 @@ def kind_of(error: BisectError) -> ResultKind:
     return ResultKind.UNAVAILABLE
 
 
-def contradicts(judgement: Judgement, expectation: Expectation) -> bool:
-    """Tell whether an end that the user named is not what they say, so that there is no need to go on."""
-    good, bad = (
-        judgement.rulings.get(key) if key is not None else None for key in (expectation.good, expectation.bad)
-    )
-    return (good is not None and not good.is_flaky and good.outcome is not Outcome.PASSED) or (
-        bad is not None and not bad.is_flaky and bad.outcome is not Outcome.FAILED
-    )
-
-
 def result_of(case: ResultContext, state: State, judgement: Judgement) -> Result:
     """Say what the search's last state means."""
     if case.believed is not None and not isinstance(state, Boundary):

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from bisect_asgi.core import answers, events
+from bisect_asgi.core import answers, claims, events
 from bisect_asgi.core.answers import Result
 from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.claims import Finding
 from bisect_asgi.core.errors import BisectError, UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge import claims
-from bisect_asgi.core.judge.claims import Finding
 from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Ruling, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import Claim, Plan
@@ -142,8 +141,8 @@ def _verify(
     told = mapping(len(space.labels), first=(place, place - 1))
     engine.search(told, looks_ahead=True)
     engine.repeat([key for key in (place - 1, place) if key in engine.observed], plan.repeats)
-    state = search_changes(engine, plan, told)
-    confirm_claim(engine, plan, place)
+    state = search_changes(engine, plan, space, told)
+    confirm_claim(engine, plan, space, place)
     believed = None
     if engine.judgement().is_flaky:
         state, believed = search_noisy(engine, plan, space)

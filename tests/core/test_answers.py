@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.builders import ASSERTION, CONFLICT, IMPORT_ERROR
 
-from bisect_asgi.core.answers import INTERRUPTED, Result, ResultContext, contradicts, kind_of, result_of
+from bisect_asgi.core.answers import INTERRUPTED, Result, ResultContext, kind_of, result_of
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
 from bisect_asgi.core.events import BeliefUpdated, ResultKind, RunFinished
@@ -347,19 +347,6 @@ def test_a_boundary_that_a_noisy_search_found_is_the_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "ruled"),
-    [
-        pytest.param(a_case(good=0), judged(k0=FLAKY), id="a-good-end"),
-        pytest.param(a_case(bad=4), judged(k4=replace(FLAKY, outcome=Outcome.PASSED)), id="a-bad-end"),
-    ],
-)
-def test_an_end_that_contradicts_itself_does_not_contradict_the_user(
-    case: ResultContext, ruled: Judgement
-) -> None:
-    assert not contradicts(ruled, case.expectation)
-
-
-@pytest.mark.parametrize(
     "state",
     [
         pytest.param(Open(low=1, high=3), id="between-both-sides"),
@@ -391,25 +378,6 @@ def test_a_boundary_whose_confirmation_broke_is_not_named() -> None:
 
     assert said.kind is ResultKind.UNAVAILABLE
     assert said.message == "nothing was learnt about starlette 0.3: no space left on device"
-
-
-@pytest.mark.parametrize(
-    ("expectation", "ruled", "over"),
-    [
-        pytest.param(Expectation(good=0, bad=4), judged(k0=PASSES, k4=FAILS), False, id="as-the-user-says"),
-        pytest.param(Expectation(good=0, bad=4), judged(), False, id="nothing-known-yet"),
-        pytest.param(Expectation(), judged(k0=FAILS, k4=PASSES), False, id="nothing-named"),
-        pytest.param(Expectation(good=0), judged(k0=FAILS), True, id="good-end-fails"),
-        pytest.param(Expectation(good=0), judged(k0=UNTESTABLE), True, id="good-end-untestable"),
-        pytest.param(Expectation(bad=4), judged(k4=PASSES), True, id="bad-end-passes"),
-        pytest.param(Expectation(bad=4), judged(k4=UNTESTABLE), True, id="bad-end-untestable"),
-        pytest.param(Expectation(good=0), judged(k4=PASSES), False, id="another-candidate"),
-    ],
-)
-def test_the_search_is_over_when_a_named_end_is_not_what_the_user_says(
-    expectation: Expectation, ruled: Judgement, over: bool
-) -> None:
-    assert contradicts(ruled, expectation) is over
 
 
 @pytest.mark.parametrize(

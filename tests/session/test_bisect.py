@@ -26,9 +26,9 @@ from support.builders import (
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.claims import ClaimVerdict
 from bisect_asgi.core.errors import Cancelled, Unavailable, UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.model import Observation, Outcome, Release, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.judge.claims import ClaimVerdict
+from bisect_asgi.core.claims import ClaimVerdict
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import Observation, SamplingMode, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import Claim

@@ -45,6 +45,11 @@ class Expectation(Struct, frozen=True, kw_only=True):
         """The ends that the user named."""
         return tuple(key for key in (self.good, self.bad) if key is not None)
 
+    @property
+    def outcomes(self) -> dict[int, Outcome]:
+        """The outcome that each of them is expected to have."""
+        return {key: Outcome.PASSED if key == self.good else Outcome.FAILED for key in self.named}
+
 
 class Judgement(Struct, frozen=True, kw_only=True):
     """The rulings on all candidates, and what they are based on."""
@@ -76,6 +81,23 @@ class Judgement(Struct, frozen=True, kw_only=True):
     def is_flaky(self) -> bool:
         """Whether any candidate both passed and failed."""
         return any(ruling.is_flaky for ruling in self.rulings.values())
+
+    def contradicts(self, expectation: Expectation) -> bool:
+        """Return whether an end that the user named is not as they say, so that the search need not go on."""
+        wanted = expectation.outcomes
+        rulings = {key: self.rulings[key] for key in wanted if key in self.rulings}
+        return any(
+            not ruling.is_flaky and ruling.outcome is not wanted[key] for key, ruling in rulings.items()
+        )
+
+    def wrong_ends(self, expectation: Expectation) -> list[int]:
+        """Return the ends named by the user that were tested and have the opposite outcome."""
+        rulings = {key: self.rulings[key] for key in expectation.named if key in self.rulings}
+        return [
+            key
+            for key, ruling in rulings.items()
+            if ruling.verdict is not Verdict.SKIP and ruling.outcome is not expectation.outcomes[key]
+        ]
 
 
 def judge(

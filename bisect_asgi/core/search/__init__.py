@@ -6,14 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search.all_changes import AllBoundaries, AllChanges
+from bisect_asgi.core.search.all_changes import AllBoundaries, AllChanges, State
 from bisect_asgi.core.search.bisection import Bisection, Boundary, NoBoundary, Open, StopReason
-from bisect_asgi.core.search.confirmation import wanted_runs
 from bisect_asgi.core.search.noisy import NoisySearch
 from bisect_asgi.core.search.posterior import Belief
 from bisect_asgi.core.tally import Rate, Tally
-
-State = Open | Boundary | NoBoundary | AllBoundaries
 
 
 class Search(Protocol):
@@ -55,5 +52,4 @@ __all__ = [
     "StopReason",
     "Tally",
     "is_monotonic",
-    "wanted_runs",
 ]

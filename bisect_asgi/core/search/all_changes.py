@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.search.bisection import Boundary, Open, VerdictMap
+from bisect_asgi.core.search.bisection import Boundary, NoBoundary, Open, VerdictMap
 
 
 class AllBoundaries(Struct, frozen=True, kw_only=True):
@@ -25,6 +25,10 @@ class AllBoundaries(Struct, frozen=True, kw_only=True):
     changes: tuple[Boundary, ...]
     shortest: int
     """Any state that lasted for at least so many testable candidates has been seen."""
+
+
+State = Open | Boundary | NoBoundary | AllBoundaries
+"""Where a search stands."""
 
 
 class AllChanges(VerdictMap):

@@ -1,21 +1,25 @@
-"""How often to run both sides of a boundary when everything that was seen agrees.
+"""How often to run what before an answer is given, where everything that was seen agrees.
 
-The argument
-------------
+A search first makes one run of each candidate. Its answer rests on few candidates, which are run again: both
+sides of a boundary until luck no longer explains that all runs agree; an end with an unexpected outcome
+before it is said to be wrong; a candidate that failed differently before it is skipped for that.
+
+How often to run both sides of a boundary
+-----------------------------------------
 Say every run so far agrees with one boundary: what lies below it passed, what lies above it failed. If it
 is wrong, then (the history having one change) at least one side of it is on the wrong side: `low` is really
 bad and passed by luck, or `high` is really good and failed by luck. Take the first, with t the unknown rate
 at which bad candidates fail. `low` passed in all its m runs, and the bad side showed F failures and no
 pass; the probability of that is t^F (1-t)^m, at most
 
-    luck(m, F) = max over t = (F / (F + m))^F (m / (F + m))^m,
+    error_bound(m, F) = max over t = (F / (F + m))^F (m / (F + m))^m,
 
 whatever t is. The second case is its mirror image. Nothing is assumed of how flaky probes are: it is a
 bound on how often a wrong answer is given, not a posterior.
 
-*Selection.* Any of the bad candidates that a bisection asked may have been the one that passed by luck,
+*Selection.* Any of the bad candidates that a bisection ran may have been the one that passed by luck,
 each of which leads to another wrong boundary. So the bound is multiplied by their number (a union bound):
-the failing candidates that were asked, of which each might have been it. Each of the two cases gets half of
+the failing candidates that were run, of which each might have been it. Each of the two cases gets half of
 what the confidence leaves.
 
 *What that gives.* Summed exactly over all ways in which a bisection of 16 to 200 candidates may go, at most
@@ -26,9 +30,141 @@ wanted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 
+from bisect_asgi.core.judge.judge import Expectation, Judgement
+from bisect_asgi.core.records import Struct
+from bisect_asgi.core.search.all_changes import State
+from bisect_asgi.core.search.bisection import Boundary, NoBoundary
 from bisect_asgi.core.tally import Tally
+
+FEWEST_RUNS, MOST_RUNS, END_S = 3, 6, 30.0
+"""How often an end is run before it is said to be wrong: as often as fits into half a minute."""
+FIRST_RUNS = 3
+"""How often both sides of each of several changes are run: enough to tell a change from an accident."""
+
+
+class Confirmation(Struct, frozen=True, kw_only=True):
+    """Decides which candidates to run again before an answer is given.
+
+    What is missing is given as the number of further runs by candidate; an empty mapping: nothing is.
+    """
+
+    expectation: Expectation
+    confidence: float
+    repeats: int | None = None
+    """How often to run again what an answer rests on; None: as often as the confidence needs."""
+    seconds: Callable[[int], float]
+    """How long one more run of a candidate is expected to take."""
+
+    def missing(self, state: State, judgement: Judgement) -> dict[int, int]:
+        """Return the runs that are missing before a bisection's `state` may be taken for the answer."""
+        if judgement.is_flaky:
+            return {}
+        if more := self.of_different_failures(state, judgement):
+            return more
+        if judgement.contradicts(self.expectation):
+            return self._of_ends(judgement.wrong_ends(self.expectation), judgement)
+        match state:
+            case Boundary(low=low, high=high):
+                return self._of_sides(low, high, judgement, orders=self._orders)
+            case NoBoundary():
+                tested = judgement.tallies
+                return self._of_ends([min(tested), max(tested)] if tested else [], judgement)
+            case _:
+                return {}
+
+    def of_claim(self, place: int, judgement: Judgement) -> dict[int, int]:
+        """Return the runs that are missing before a claim about candidate `place` is judged."""
+        tallies, verdicts = judgement.tallies, judgement.verdicts
+        both = (place - 1, place)
+        if judgement.is_flaky or not all(key in tallies for key in both):
+            return {}
+        if verdicts[place - 1] is not verdicts[place]:
+            return self._of_sides(*both, judgement, orders=1)
+        return _missing(dict.fromkeys(both, self._runs(MOST_RUNS)), judgement)
+
+    def of_changes(self, judgement: Judgement) -> dict[int, int]:
+        """Return the runs that are missing on both sides of every change: it may be a run that went wrong."""
+        if judgement.is_flaky:
+            return {}
+        verdicts = judgement.verdicts
+        changes = (
+            pair for pair in pairwise(sorted(judgement.tallies)) if verdicts[pair[0]] is not verdicts[pair[1]]
+        )
+        sides = sorted({key for pair in changes for key in pair})
+        return _missing(dict.fromkeys(sides, self._runs(FIRST_RUNS)), judgement)
+
+    def of_different_failures(self, state: State, judgement: Judgement) -> dict[int, int]:
+        """Return the runs that are missing before candidates are said to fail differently from the bad end.
+
+        The bad end may fail in more than one way, and a different failure may be an accident, so both are run
+        again. Where such candidates hide the boundary, more runs of the bad end are worth their time.
+        """
+        if more := _of_bad_end(judgement, FEWEST_RUNS) or _of_accidents(judgement, state):
+            return more
+        if judgement.learnt_from is None or not _is_hidden(state, judgement):
+            return {}
+        return _of_bad_end(judgement, self._fitting(judgement.learnt_from))
+
+    def error_bound(self, found: Boundary, judgement: Judgement) -> float:
+        """Bound how often a search would end with as much agreement as this and be wrong, from 0 to 1."""
+        return min(1.0, self._orders * chance(judgement.tallies, found.low, found.high))
+
+    @property
+    def _orders(self) -> int:
+        """In how many orders the sides may stand: if no end is named, luck may have turned them round."""
+        return 1 if self.expectation.named else 2
+
+    def _of_sides(self, low: int, high: int, judgement: Judgement, *, orders: int) -> dict[int, int]:
+        """Return the runs that are missing on both sides of a boundary that all runs agree with."""
+        if self.repeats is not None:
+            return _missing(dict.fromkeys((low, high), 1 + self.repeats), judgement)
+        more = wanted_runs(judgement.tallies, low, high, confidence=1 - (1 - self.confidence) / orders)
+        return {key: runs for key, runs in zip((low, high), more, strict=True) if runs}
+
+    def _of_ends(self, keys: Iterable[int], judgement: Judgement) -> dict[int, int]:
+        """Return the runs that are missing before it may be said that ends have an unexpected outcome."""
+        return _missing({key: self._runs(self._fitting(key)) for key in keys}, judgement)
+
+    def _runs(self, otherwise: int) -> int:
+        """How often a candidate is run in all, if the user says so; else `otherwise`."""
+        return otherwise if self.repeats is None else 1 + self.repeats
+
+    def _fitting(self, key: int) -> int:
+        """How many runs of an end fit into half a minute, from the fewest to the most."""
+        return min(max(int(END_S / self.seconds(key)), FEWEST_RUNS), MOST_RUNS)
+
+
+def _missing(wanted: Mapping[int, int], judgement: Judgement) -> dict[int, int]:
+    """Return how many of the runs that are wanted in all were not made yet."""
+    tallies = judgement.tallies
+    missing = {key: runs - tallies[key].runs for key, runs in wanted.items()}
+    return {key: runs for key, runs in missing.items() if runs > 0}
+
+
+def _of_bad_end(judgement: Judgement, runs: int) -> dict[int, int]:
+    """Return the missing runs of the bad end, if any candidate fails differently from it."""
+    key = judgement.learnt_from
+    is_needed = any(ruling.fails_differently for ruling in judgement.rulings.values())
+    if key is None or not is_needed or key not in judgement.tallies:
+        return {}
+    return _missing({key: runs}, judgement)
+
+
+def _of_accidents(judgement: Judgement, state: State) -> dict[int, int]:
+    """Return the missing runs of candidates that failed differently, inside the boundary if there is one."""
+    keys = state.skipped if isinstance(state, Boundary) else tuple(judgement.rulings)
+    rulings = {key: judgement.rulings[key] for key in keys if key in judgement.rulings}
+    more = {key: FEWEST_RUNS - ruling.failed for key, ruling in rulings.items() if ruling.fails_differently}
+    return {key: runs for key, runs in more.items() if runs > 0}
+
+
+def _is_hidden(state: State, judgement: Judgement) -> bool:
+    """Return whether a candidate that fails differently lies inside the boundary."""
+    keys = state.skipped if isinstance(state, Boundary) else ()
+    return any(judgement.rulings[key].fails_differently for key in keys if key in judgement.rulings)
 
 
 def error_bound(passes: int, fails: int) -> float:

@@ -21,7 +21,7 @@ from bisect_asgi.core.search.noisy import NoisySearch
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import SearchSpace
-from bisect_asgi.session.bisection.confirm import Beside, different_runs, is_wrong, run_again
+from bisect_asgi.session.bisection.confirm import Beside, confirmation_of, run_again
 from bisect_asgi.session.bisection.engine import Engine
 
 _FITS, _MISFIT = 0.9, 0.9999
@@ -41,7 +41,7 @@ def search_noisy(
 
     `beside` says where to look for other changes, once there is a boundary.
     """
-    hunt = _Noisy(engine, plan, len(space.candidates))
+    hunt = _Noisy(engine, plan, space)
     state = hunt.settle()
     last = hunt.search()  # before candidates between the likely places lose their rulings, and their tallies
     if not isinstance(state, NoBoundary):
@@ -58,12 +58,13 @@ def search_noisy(
 
 
 class _Noisy:
-    """A search among `size` candidates, and what it may spend."""
+    """A search with noise, and what it may spend."""
 
-    def __init__(self, engine: Engine, plan: Plan, size: int) -> None:
+    def __init__(self, engine: Engine, plan: Plan, space: SearchSpace) -> None:
         self._engine = engine
         self._plan = plan
-        self._size = size
+        self._size = len(space.candidates)
+        self._confirmation = confirmation_of(engine, plan, space)
         self._begun = time.monotonic()
 
     def search(self) -> NoisySearch:
@@ -84,7 +85,7 @@ class _Noisy:
             state = self._engine.search(self._told, is_over=lambda _: self._is_spent())
             if not isinstance(state, Boundary) or self._is_spent():
                 return state
-            more = different_runs(self._engine, self._engine.judgement(), state)
+            more = self._confirmation.of_different_failures(state, self._engine.judgement())
             if not more or self._engine.errors.keys() & more.keys() or not run_again(self._engine, more):
                 return state
 
@@ -132,7 +133,7 @@ def _the_same(before: NoisySearch, after: NoisySearch) -> NoisySearch:
 def _wrong_ends(noise: Noise, expectation: Expectation) -> list[int]:
     """The named ends that the boundary has on the side where they should not be."""
     sides = {Verdict.OLD: noise.old_is, Verdict.NEW: noise.new_is, None: None}
-    wanted = {key: Outcome.PASSED if key == expectation.good else Outcome.FAILED for key in expectation.named}
+    wanted = expectation.outcomes
     return [key for key, outcome in wanted.items() if sides[noise.side(key, Tally())] not in (None, outcome)]
 
 
@@ -150,7 +151,7 @@ def doubtful_ends(engine: Engine, plan: Plan, space: SearchSpace) -> frozenset[i
     judgement, noise = engine.judgement(), engine.noise
     if noise is None or noise.low is None:
         return frozenset()
-    wrong = (key for key in space.expectation.named if is_wrong(key, judgement, space))
+    wrong = judgement.wrong_ends(space.expectation)
     return frozenset(key for key in wrong if _is_misfit(key, judgement.tallies[key], noise, plan.confidence))
 
 

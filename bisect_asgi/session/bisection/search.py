@@ -201,7 +201,7 @@ def _search(engine: Engine, plan: Plan, space: SearchSpace) -> tuple[State, even
     state = _search_plainly(engine, plan, space, elsewhere)
     if engine.judgement().is_flaky and not plan.all_changes:
         return search_noisy(engine, plan, space, beside=elsewhere)
-    tell_sure(engine, state, space)
+    tell_sure(engine, state, plan, space)
     return state, None
 
 
@@ -209,7 +209,7 @@ def _search_plainly(engine: Engine, plan: Plan, space: SearchSpace, elsewhere: B
     """Find the boundary and look whether it is the only change; or find all changes."""
     size = len(space.candidates)
     if plan.all_changes:
-        return search_changes(engine, plan, mapping(size, plan.shortest))
+        return search_changes(engine, plan, space, mapping(size, plan.shortest))
     state = search_and_confirm(engine, plan, space, beside=elsewhere)
     is_sure = isinstance(state, Boundary) and not engine.judgement().is_flaky
     if not isinstance(state, Boundary) or not is_sure or state.skipped:
@@ -222,15 +222,15 @@ def _search_plainly(engine: Engine, plan: Plan, space: SearchSpace, elsewhere: B
     if is_monotonic(engine.judgement().verdicts):
         return search_and_confirm(engine, plan, space)
     # An order that cannot be, if there is one change: is it a run that went wrong, or a history?
-    confirm_changes(engine, plan)
-    return state if engine.judgement().is_flaky else search_changes(engine, plan, mapping(size))
+    confirm_changes(engine, plan, space)
+    return state if engine.judgement().is_flaky else search_changes(engine, plan, space, mapping(size))
 
 
-def search_changes(engine: Engine, plan: Plan, told: MakeSearch) -> State:
+def search_changes(engine: Engine, plan: Plan, space: SearchSpace, told: MakeSearch) -> State:
     """Find all changes, and run both sides of each until they are no accident."""
     while True:
         state = engine.search(told, looks_ahead=True)
-        if not confirm_changes(engine, plan):
+        if not confirm_changes(engine, plan, space):
             return state
 
 

@@ -10,8 +10,8 @@ from support.builders import IMPORT_ERROR, TYPE_ERROR, broken, failed, passed, u
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, measured
 
 from bisect_asgi.core import events
+from bisect_asgi.core.claims import ClaimVerdict
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge.claims import ClaimVerdict
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.plan.plan import Budget, Claim
 

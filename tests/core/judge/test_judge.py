@@ -755,3 +755,39 @@ def test_a_search_that_is_led_by_the_judge_finds_the_change_below_untestable_rel
 )
 def test_the_ends_that_the_user_named_are_known(expectation: Expectation, named: tuple[int, ...]) -> None:
     assert expectation.named == named
+
+
+# --- Ends that the user named
+
+
+PASSES = Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=2)
+FAILS = Ruling(verdict=NEW, outcome=Outcome.FAILED, failed=2)
+UNTESTABLE = Ruling(verdict=SKIP, outcome=Outcome.UNTESTABLE)
+DIFFERENT = Ruling(verdict=SKIP, outcome=Outcome.FAILED, fails_differently=True, failed=1)
+SOMETIMES = Ruling(verdict=NEW, outcome=Outcome.FAILED, passed=1, failed=1)
+
+
+@pytest.mark.parametrize(
+    ("expectation", "rulings", "is_over", "wrong"),
+    [
+        pytest.param(Expectation(good=0, bad=4), {0: PASSES, 4: FAILS}, False, [], id="as-the-user-says"),
+        pytest.param(Expectation(good=0, bad=4), {}, False, [], id="nothing-known-yet"),
+        pytest.param(Expectation(), {0: FAILS, 4: PASSES}, False, [], id="nothing-named"),
+        pytest.param(Expectation(good=0), {0: FAILS}, True, [0], id="good-end-fails"),
+        pytest.param(Expectation(good=0), {0: UNTESTABLE}, True, [], id="good-end-untestable"),
+        pytest.param(Expectation(good=0), {0: DIFFERENT}, True, [], id="good-end-fails-differently"),
+        pytest.param(Expectation(good=0), {0: SOMETIMES}, False, [0], id="good-end-flaky"),
+        pytest.param(Expectation(bad=4), {4: PASSES}, True, [4], id="bad-end-passes"),
+        pytest.param(Expectation(bad=4), {4: UNTESTABLE}, True, [], id="bad-end-untestable"),
+        pytest.param(Expectation(bad=4), {4: SOMETIMES}, False, [], id="bad-end-flaky"),
+        pytest.param(Expectation(good=0, bad=4), {0: FAILS, 4: PASSES}, True, [0, 4], id="both"),
+        pytest.param(Expectation(good=0), {4: PASSES}, False, [], id="another-candidate"),
+    ],
+)
+def test_a_search_is_over_when_a_named_end_is_not_what_the_user_says(
+    expectation: Expectation, rulings: dict[int, Ruling], is_over: bool, wrong: list[int]
+) -> None:
+    judgement = Judgement(rulings=rulings, new_is=Outcome.FAILED)
+
+    assert judgement.contradicts(expectation) is is_over
+    assert judgement.wrong_ends(expectation) == wrong

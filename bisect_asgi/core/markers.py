@@ -65,44 +65,15 @@ def holds(
     """
     if not marker:
         return True
-    parsed = _parsed(marker, file)
     try:
+        parsed = Marker(marker)
         return any(parsed.evaluate({**environment, "extra": extra}, "requirement") for extra in ("", *extras))
-    except (UndefinedComparison, UndefinedEnvironmentName) as error:
-        raise _not_a_marker(marker, file) from error
+    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName) as error:
+        raise not_a_marker(marker, file) from error
 
 
-def holds_in_lock(
-    marker: str | None,
-    environment: Mapping[str, str],
-    *,
-    file: str,
-    extras: Collection[str],
-    groups: Collection[str],
-) -> bool:
-    """Tell whether a marker of a `pylock.toml` holds with all of `extras` and `groups` (PEP 751).
-
-    Raises:
-        UsageError: it is no marker.
-    """
-    if not marker:
-        return True
-    parsed = _parsed(marker, file)
-    chosen = {"extras": frozenset(extras), "dependency_groups": frozenset(groups)}
-    try:
-        return parsed.evaluate({**environment, **chosen}, "lock_file")
-    except (UndefinedComparison, UndefinedEnvironmentName) as error:
-        raise _not_a_marker(marker, file) from error
-
-
-def _parsed(marker: str, file: str) -> Marker:
-    try:
-        return Marker(marker)
-    except InvalidMarker as error:
-        raise _not_a_marker(marker, file) from error
-
-
-def _not_a_marker(marker: str, file: str) -> UsageError:
+def not_a_marker(marker: str, file: str) -> UsageError:
+    """Return the error about a marker that cannot be read, or not be evaluated."""
     return UsageError(
         f"`{marker}` in `{file}` is no environment marker",
         hint="it is as in PEP 508, such as `python_version < '3.11'`",

@@ -134,10 +134,14 @@ def shaped(document: object, kind: type[T], *, file: str) -> T:
     try:
         return codec.convert(document, kind)
     except codec.Unreadable as error:
-        raise UsageError(
-            f"`{file}` is not as expected: {str(error).replace('$.', '')}",
-            hint="write the lock anew with the tool that made it",
-        ) from error
+        raise not_as_expected(file, str(error).replace("$.", "")) from error
+
+
+def not_as_expected(file: str, complaint: str) -> UsageError:
+    """Return the error about a file that is not as its format demands."""
+    return UsageError(
+        f"`{file}` is not as expected: {complaint}", hint="write the lock anew with the tool that made it"
+    )
 
 
 def _is_same(one: str, other: str) -> bool:

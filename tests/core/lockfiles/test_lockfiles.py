@@ -687,33 +687,57 @@ def test_a_format_of_poetrys_that_is_not_known_is_refused() -> None:
 
 
 PYLOCK = 'lock-version = "1.0"\ncreated-by = "x"\n'
+HASHES = 'hashes = { sha256 = "00" }'
+
+
+def standard_package(name: str, version: str = "1", *rest: str) -> str:
+    """A package of a standard lock, with a source distribution."""
+    sdist = f'sdist = {{ url = "https://example.org/{name}-{version}.tar.gz", {HASHES} }}'
+    return "\n".join(["[[packages]]", f'name = "{name}"', f'version = "{version}"', sdist, *rest, ""])
 
 
 def test_all_extras_and_groups_of_a_standard_lock_are_installed() -> None:
-    text = PYLOCK + (
-        'extras = ["x"]\ndependency-groups = ["dev"]\n'
-        '[[packages]]\nname = "a"\nversion = "1"\nmarker = "\'x\' in extras"\n'
-        '[[packages]]\nname = "b"\nversion = "1"\nmarker = "\'dev\' in dependency_groups"\n'
-        '[[packages]]\nname = "c"\nversion = "1"\nmarker = "\'y\' in extras"\n'
+    text = PYLOCK + 'extras = ["x"]\ndependency-groups = ["dev"]\ndefault-groups = ["main"]\n'
+    for name, marker in {
+        "a": "'x' in extras",
+        "b": "'dev' in dependency_groups",
+        "c": "'y' in extras",
+        "d": "'main' in dependency_groups",
+        "e": "'docs' in dependency_groups",
+    }.items():
+        text += standard_package(name, "1", f'marker = "{marker}"')
+
+    assert pins(read(text, "pylock.toml")) == ["a==1", "b==1", "d==1"]
+
+
+def test_a_standard_lock_is_read_for_what_it_pins_and_not_for_the_files_that_it_names() -> None:
+    wheel = f'wheels = [{{ url = "https://example.org/b-2-cp27-none-win32.whl", {HASHES} }}]'
+    other_python = standard_package("a", "1", 'requires-python = ">=4"')
+    text = (
+        PYLOCK.replace('"1.0"', '"1.7"')
+        + 'requires-python = ">=4"\nenvironments = ["sys_platform == \'win32\'"]\n'
+        + f'{other_python}[[packages]]\nname = "b"\nversion = "2"\n{wheel}\n'
     )
 
-    assert pins(read(text, "pylock.toml")) == ["a==1", "b==1"]
+    lock = read(text, "pylock.toml")
+
+    assert (pins(lock), lock.requires_python) == (["a==1", "b==2"], ">=4")
 
 
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        pytest.param('vcs = { type = "git", url = "x" }', REPOSITORY, id="vcs"),
+        pytest.param('vcs = { type = "git", url = "x", commit-id = "12" }', REPOSITORY, id="vcs"),
         pytest.param('directory = { path = "." }', FOLDER, id="directory"),
         pytest.param(
-            'archive = { path = "a.zip" }',
+            f'archive = {{ path = "a.zip", {HASHES} }}',
             "it comes from an address or a file, not from the index",
             id="archive",
         ),
     ],
 )
 def test_a_standard_locks_sources_outside_the_index_are_passed_over(source: str, reason: str) -> None:
-    text = PYLOCK + f'[[packages]]\nname = "a"\n{source}\n[[packages]]\nname = "b"\nversion = "1"\n'
+    text = PYLOCK + f'[[packages]]\nname = "a"\n{source}\n' + standard_package("b")
 
     lock = read(text, "pylock.toml")
 
@@ -729,15 +753,36 @@ def test_a_standard_locks_sources_outside_the_index_are_passed_over(source: str,
             "`pylock.toml` is of version 2.0 of its format; 1 is understood",
             id="version",
         ),
-        pytest.param(PYLOCK, "`pylock.toml` pins no distribution for this interpreter", id="nothing"),
         pytest.param(
-            PYLOCK + '[[packages]]\nname = "a"\n',
+            PYLOCK + "packages = []",
+            "`pylock.toml` pins no distribution for this interpreter",
+            id="nothing",
+        ),
+        pytest.param(
+            PYLOCK,
+            "`pylock.toml` is not as expected: Missing required value in `packages`",
+            id="no-packages",
+        ),
+        pytest.param(
+            PYLOCK + standard_package("a").replace('version = "1"\n', ""),
             "`pylock.toml` gives no version of `a`",
             id="missing-version",
         ),
         pytest.param(
-            PYLOCK + '[[packages]]\nname = "a"\nmarker = "extras == \'x\'"\n',
-            "`extras == 'x'` in `pylock.toml` is no environment marker",
+            PYLOCK + '[[packages]]\nname = "a"\nversion = "1"\n',
+            "`pylock.toml` is not as expected: Exactly one of vcs, directory, archive must be set "
+            "if sdist and wheels are not set in `packages[0]`",
+            id="nothing-to-install",
+        ),
+        pytest.param(
+            PYLOCK + standard_package("a", "1", 'marker = "python"'),
+            "`pylock.toml` is not as expected: Expected a marker variable or quoted string "
+            "in `packages[0].marker`",
+            id="no-marker",
+        ),
+        pytest.param(
+            PYLOCK + standard_package("a", "1", "marker = \"extras == 'x'\""),
+            '`extras == "x"` in `pylock.toml` is no environment marker',
             id="a-marker-that-cannot-be-evaluated",
         ),
     ],
@@ -849,7 +894,7 @@ def test_any_pins_are_read_back_from_requirements(
 
 @given(versions=PINS)
 def test_the_same_pins_are_read_from_every_form(versions: dict[str, str]) -> None:
-    standard = PYLOCK + "".join(f'[[packages]]\nname = "{n}"\nversion = "{v}"\n' for n, v in versions.items())
+    standard = PYLOCK + "".join(standard_package(name, version) for name, version in versions.items())
     of_pipenv = json.dumps({"_meta": {}, "default": {n: {"version": f"=={v}"} for n, v in versions.items()}})
     of_poetry = poetry_lock(*(poetry_package(n, v) for n, v in versions.items()))
     first, *others = versions

@@ -52,8 +52,8 @@ def check(
     said = dict(locals())
     from bisect_asgi.cli.inputs import collect_options, read_plan
     from bisect_asgi.core.errors import UsageError
+    from bisect_asgi.core.plan.parsing import parse_package
     from bisect_asgi.core.plan.plan import pinned_version
-    from bisect_asgi.core.plan.planning import parse_package
 
     requirement = parse_package(package)
     pin = pinned_version(package)

@@ -15,6 +15,7 @@ from bisect_asgi.core.plan.plan import LockText, Plan
 from bisect_asgi.core.plan.planning import make_plan
 from bisect_asgi.core.plan.suites import Entry, Suite
 from bisect_asgi.core.records import fields, replace
+from bisect_asgi.session.axes import AXES
 
 Setting = str | int | float | bool | None
 
@@ -94,7 +95,7 @@ def read_plan(
     options = metadata.merge(said, metadata.merge(stated.options, defaults))
     options = replace(options, with_=(*options.with_, *probes.read_requirements(options.with_requirements)))
     loaded = probes.load(probe, options)
-    return make_plan(options, loaded, stated, probe_path=str(probe) if probe else "", locks=locks)
+    return make_plan(options, loaded, stated, axes=AXES, probe_path=str(probe) if probe else "", locks=locks)
 
 
 def read_suite(path: Path) -> Suite:

@@ -25,14 +25,14 @@ def releases(
     from bisect_asgi.backend.index import IndexClient
     from bisect_asgi.backend.uv import configured_indexes
     from bisect_asgi.cli.wiring.paths import CachePaths
-    from bisect_asgi.core.plan import planning
+    from bisect_asgi.core.plan.parsing import parse_project, parse_specifiers
     from bisect_asgi.core.releases.select import ReleaseFilter, select
     from bisect_asgi.core.text import date
 
     places = CachePaths.configured()
-    project = planning.parse_project(package)
+    project = parse_project(package)
     wanted = ReleaseFilter(
-        within=planning.parse_specifiers(releases, "--releases"), pre=bool(pre), yanked=bool(yanked)
+        within=parse_specifiers(releases, "--releases"), pre=bool(pre), yanked=bool(yanked)
     )
     target = interpreters.find(python, places.root / "interpreters") if python else None
     with closing(IndexClient(configured_indexes(), places.root / "index")) as index:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import BeliefUpdated, Change, ResultKind, RunFinished
 from bisect_asgi.core.judge.judge import Expectation, Judgement
@@ -57,6 +57,8 @@ class ResultContext(Struct, frozen=True, kw_only=True):
 
     axis: AxisWords = AxisWords()
     """What candidates are called, and what they belong to."""
+    hints: EndHints = EndHints()
+    """What to do if an end is not what the user says of it."""
     probe: str
     labels: tuple[str, ...]
     expectation: Expectation
@@ -119,40 +121,32 @@ def result_of(case: ResultContext, state: State, judgement: Judgement) -> Result
 
 def _ends(case: ResultContext, judgement: Judgement) -> Result | None:
     """The answer when a named end is not what the user says of it."""
-    good, bad = case.expectation.good, case.expectation.bad
     if case.doubtful and case.believed:
         return _turned_round(case, case.believed, judgement.rulings)
-    answer = None
-    if good is not None and (ruling := judgement.rulings.get(good)):
-        answer = _good_end(case, good, ruling)
-    if answer is None and bad is not None and (ruling := judgement.rulings.get(bad)):
-        answer = _bad_end(case, bad, ruling)
-    return answer
+    for end, key in (("good", case.expectation.good), ("bad", case.expectation.bad)):
+        ruling = judgement.rulings.get(key) if key is not None else None
+        if key is not None and ruling and (answer := _wrong_end(case, end, key, ruling)):
+            return answer
+    return None
 
 
-def _good_end(case: ResultContext, key: int, ruling: Ruling) -> Result | None:
-    if ruling.outcome is Outcome.FAILED:
-        return Result(
-            kind=ResultKind.GOOD_END_FAILS,
-            message=f"the good end fails: {_ran(case, key, ruling)}",
-            hint=_LOCKS_HINT
-            if case.axis.noun == "lock"
-            else f"name another {case.axis.noun} with `--good`, or none: older ones are then tried",
-        )
-    return _untestable_end(case, key, ruling, "good") if ruling.outcome is Outcome.UNTESTABLE else None
-
-
-def _bad_end(case: ResultContext, key: int, ruling: Ruling) -> Result | None:
-    if ruling.outcome is Outcome.PASSED:
-        return Result(
-            kind=ResultKind.NOT_REPRODUCED,
-            message=f"the bad end passes: {_ran(case, key, ruling)}",
-            hint=_LOCKS_HINT
-            if case.axis.noun == "lock"
-            else "the change may be later, or need another Python or other dependencies: "
-            "try another `--bad`, `--python` or `--deps`",
-        )
-    return _untestable_end(case, key, ruling, "bad") if ruling.outcome is Outcome.UNTESTABLE else None
+def _wrong_end(case: ResultContext, end: str, key: int, ruling: Ruling) -> Result | None:
+    """Return the result if one end is not what the user says of it, else None."""
+    match end, ruling.outcome:
+        case "good", Outcome.FAILED:
+            kind, hint = ResultKind.GOOD_END_FAILS, case.hints.good_fails
+            told = f"fails: {_ran(case, key, ruling)}"
+        case "bad", Outcome.PASSED:
+            kind, hint = ResultKind.NOT_REPRODUCED, case.hints.bad_passes
+            told = f"passes: {_ran(case, key, ruling)}"
+        case _, Outcome.UNTESTABLE:
+            kind, hint = ResultKind.INCONCLUSIVE, case.hints.untestable
+            why = ruling.signature.shown if ruling.signature else "the probe cannot tell"
+            told = f"cannot be tested: {case.name(key)}: {why}"
+        case _:
+            return None
+    hint = hint.format(noun=case.axis.noun, end=end)
+    return Result(kind=kind, message=f"the {end} end {told}", hint=hint)
 
 
 def _turned_round(case: ResultContext, believed: BeliefUpdated, rulings: Mapping[int, Ruling]) -> Result:
@@ -172,17 +166,6 @@ def _turned_round(case: ResultContext, believed: BeliefUpdated, rulings: Mapping
         kind=ResultKind.INCONCLUSIVE,
         message=f"the history may change more than once: {where} in {sides}, but in {' and '.join(ends)}",
         hint=f"{every}name ends with one change between them (`--good`, `--bad`)",
-    )
-
-
-def _untestable_end(case: ResultContext, key: int, ruling: Ruling, end: str) -> Result:
-    why = ruling.signature.shown if ruling.signature else "the probe cannot tell"
-    return Result(
-        kind=ResultKind.INCONCLUSIVE,
-        message=f"the {end} end cannot be tested: {case.name(key)}: {why}",
-        hint="another `--python` may help; what the locks lack, `--with` adds"
-        if case.axis.noun == "lock"
-        else f"name another {case.axis.noun} with `--{end}`, another `--python`, or another `--deps`",
     )
 
 
@@ -283,9 +266,6 @@ def _found(case: ResultContext, found: Boundary, judgement: Judgement) -> Result
     )
 
 
-_LOCKS_HINT = (
-    "the first lock has to be the one that works; are the two swapped, or is another `--python` meant?"
-)
 _NO_CHANGE_HINT = (
     "the answer does not change there with this Python and these dependencies; "
     "`--all` looks for a change that came and went, and `bisect-asgi check` runs one release"

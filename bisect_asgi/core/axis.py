@@ -1,4 +1,4 @@
-"""What an axis says of a search, as values: reports have it from the event log alone.
+"""What an axis says of a search, as values: reports have its words from the event log alone.
 
 How the candidates of an axis are made is in `session.axes`, where each axis has a module of its own.
 """
@@ -53,3 +53,14 @@ class AxisWords(Struct, frozen=True, kw_only=True):
             context=self.context,
         )
         return text.rstrip()
+
+
+class EndHints(Struct, frozen=True, kw_only=True):
+    """What to do if an end is not what the user says of it; `{noun}` and `{end}` are filled in."""
+
+    good_fails: str = "name another {noun} with `--good`, or none: older ones are then tried"
+    bad_passes: str = (
+        "the change may be later, or need another Python or other dependencies: "
+        "try another `--bad`, `--python` or `--deps`"
+    )
+    untestable: str = "name another {noun} with `--{end}`, another `--python`, or another `--deps`"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.builders import day, failed, passed, probe
+from support.builders import day, failed, make_plan, passed, probe
 
 from bisect_asgi.core.answers import Result, ResultContext, result_of
 from bisect_asgi.core.axis import AxisWords
@@ -14,7 +14,6 @@ from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import Observation, Outcome, ReadyMadeLoad, Ruling, Served, Verdict
 from bisect_asgi.core.plan.options import Options, ProbeMetadata
 from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
-from bisect_asgi.core.plan.planning import make_plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary
 

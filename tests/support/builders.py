@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,10 +36,12 @@ from bisect_asgi.core.model import (
     ReleaseFile,
     Signature,
 )
+from bisect_asgi.core.plan import planning
 from bisect_asgi.core.plan.plan import DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.select import TargetPython
 from bisect_asgi.core.services import Services
+from bisect_asgi.session.axes import AXES
 from bisect_asgi.session.axes.dependency import Dependency
 from bisect_asgi.session.axes.releases import Releases
 from bisect_asgi.session.culprit.mixing import Mixes
@@ -268,6 +270,9 @@ def probe() -> Probe:
         name="leak.py", script="leak.py", command=None, files=(ProbeFile(name="leak.py", content=b"pass\n"),)
     )
 
+
+make_plan = partial(planning.make_plan, axes=AXES)
+"""Makes plans with all axes at hand, as the command does."""
 
 RELEASE_WORDS = replace(Releases.words, subject="demo")
 DEPENDENCY_WORDS = replace(Dependency.words, subject="engine", context="with demo==1")

@@ -10,6 +10,7 @@ from bisect_asgi.core.metrics.quantities import Quantity, parse, show
 from bisect_asgi.core.metrics.readings import BUILT_IN, BUILT_IN_UNITS
 from bisect_asgi.core.model import SamplingMode
 from bisect_asgi.core.plan.options import Options
+from bisect_asgi.core.plan.parsing import malformed
 from bisect_asgi.core.plan.plan import Budget
 from bisect_asgi.core.records import replace
 
@@ -156,7 +157,3 @@ def _pattern(text: str | None) -> str | None:
     except re.error as error:
         raise malformed("--match", text, "a regular expression of Python's `re`") from error
     return text
-
-
-def malformed(option: str, text: str | None, form: str) -> UsageError:
-    return UsageError(f"`{text}` cannot be read ({option})", hint=f"it is {form}")

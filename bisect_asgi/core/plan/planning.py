@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Mapping
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Probe
 from bisect_asgi.core.plan import moments
-from bisect_asgi.core.plan.metric_options import (
-    malformed,
-    measuring_of,
-    read_budget,
-    read_confidence,
-    read_rules,
-)
+from bisect_asgi.core.plan.axes import AxisTraits
+from bisect_asgi.core.plan.metric_options import measuring_of, read_budget, read_confidence, read_rules
 from bisect_asgi.core.plan.options import Options, ProbeMetadata
+from bisect_asgi.core.plan.parsing import (
+    malformed,
+    parse_package,
+    parse_requirement,
+    parse_specifiers,
+    parse_version,
+)
 from bisect_asgi.core.plan.plan import (
-    COMMITS,
-    DATE,
     DEPENDENCY,
     LOCKS,
-    PYTHON,
     RELEASES,
     Claim,
     DependencyPolicy,
     LockText,
     Plan,
     PolicyKind,
-    pinned_version,
 )
 from bisect_asgi.core.records import replace
 
@@ -47,10 +43,18 @@ def make_plan(
     probe: Probe,
     metadata: ProbeMetadata,
     *,
+    axes: Mapping[str, AxisTraits],
     probe_path: str = "",
     locks: tuple[LockText, ...] = (),
 ) -> Plan:
-    """Check every option and return the plan; `options` has the probe's table merged in.
+    """Check every option and return the plan.
+
+    Args:
+        options: the command's, with those of the probe's table.
+        metadata: what else the probe's table says.
+        axes: all axes by name.
+        probe_path: the probe as the user gave it.
+        locks: the two lock files, if they are what is compared.
 
     Raises:
         UsageError: an option is missing, malformed or out of range; the message has its value.
@@ -59,12 +63,14 @@ def make_plan(
         plan = _plan(options, probe, metadata, probe_path, moving=())
         plan = replace(plan, over=LOCKS, locks=locks)
     else:
-        plan = _package_plan(options, probe, metadata, probe_path)
-    _check_together(plan, options)
+        plan = _package_plan(options, probe, metadata, probe_path, axes)
+    _check_together(plan, options, axes[plan.over])
     return plan
 
 
-def _package_plan(options: Options, probe: Probe, metadata: ProbeMetadata, probe_path: str) -> Plan:
+def _package_plan(
+    options: Options, probe: Probe, metadata: ProbeMetadata, probe_path: str, axes: Mapping[str, AxisTraits]
+) -> Plan:
     """The plan of a search that is about a package."""
     if not options.package:
         raise UsageError(
@@ -74,18 +80,19 @@ def _package_plan(options: Options, probe: Probe, metadata: ProbeMetadata, probe
     package = parse_package(options.package)
     project = canonicalize_name(package.name)
     pinned = _pinned(package, metadata)
-    over = _over(options.over or RELEASES, package, pinned)
-    dependency = "" if over in (RELEASES, DATE, PYTHON, COMMITS) else over
+    over = options.over or RELEASES
+    axis = _axis(over, axes)
+    dependency = axis.read_over(over, package, pinned)
     moving = {project, dependency} - {""}
     return replace(
         _plan(options, probe, metadata, probe_path, moving=moving),
         project=project,
         extras=tuple(sorted(package.extras)),
-        over=DEPENDENCY if dependency else over,
+        over=axis.name,
         dependency=dependency,
-        pinned=SpecifierSet() if over in (RELEASES, COMMITS) else pinned,
-        good=_end(over, options.good, "--good"),
-        bad=_end(over, options.bad, "--bad"),
+        pinned=pinned if axis.holds_package else SpecifierSet(),
+        good=None if options.good is None else axis.read_end(options.good, "--good"),
+        bad=None if options.bad is None else axis.read_end(options.bad, "--bad"),
         repository=options.repo,
         first_parent=options.first_parent is not False,
         releases=parse_specifiers(options.releases, "--releases"),
@@ -132,21 +139,27 @@ def _plan(
     )
 
 
+def _axis(over: str, axes: Mapping[str, AxisTraits]) -> AxisTraits:
+    """Return the axis that `--over` names; a name that is none of them is a dependency's."""
+    named = axes.get(over)
+    return named if named and named.is_option else axes[DEPENDENCY]
+
+
 def cores() -> int:
     """How many processors this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _check_together(plan: Plan, options: Options) -> None:
-    if plan.good is not None and plan.bad is not None and _is_same_end(plan.over, plan.good, plan.bad):
+def _check_together(plan: Plan, options: Options, axis: AxisTraits) -> None:
+    if plan.good is not None and plan.bad is not None and axis.is_same_end(plan.good, plan.bad):
         raise UsageError(f"`--good` and `--bad` are the same: `{options.good}`", hint="name two, one or none")
-    for option, value, over in (("--deps", options.deps, DATE), ("--python", options.python, PYTHON)):
-        if value is not None and plan.over == over:
+    for option, value in (("--deps", options.deps), ("--python", options.python)):
+        if value is not None and axis.replaces == option:
             raise UsageError(
-                f"`{option} {value}` holds what `--over {over}` moves", hint="choose one of the two"
+                f"`{option} {value}` holds what `--over {axis.name}` moves", hint="choose one of the two"
             )
-    if plan.over != COMMITS and plan.repository is not None and not plan.drill:
+    if plan.repository is not None and not (axis.has_repository or plan.drill):
         raise UsageError(
             f"`--repo {plan.repository}` has no use here",
             hint="`--over commits` looks at commits; `--drill` goes on into them after a boundary",
@@ -159,32 +172,6 @@ def _check_together(plan: Plan, options: Options) -> None:
         raise UsageError(
             f"`--term-old` and `--term-new` are the same word: `{plan.term_old}`", hint="choose two words"
         )
-
-
-def parse_project(text: str) -> str:
-    """Read a package's name in any spelling; extras and versions are passed over.
-
-    Raises:
-        UsageError: it is no name.
-    """
-    return canonicalize_name(parse_package(text).name)
-
-
-def parse_package(text: str) -> Requirement:
-    """Read `name`, `name[extra]` or `name==1.0`.
-
-    Raises:
-        UsageError: it is no requirement, or one with a marker or an address.
-    """
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        raise malformed(
-            "package", text, "a name as on the index, such as `fastapi` or `fastapi[all]`"
-        ) from error
-    if requirement.url or requirement.marker:
-        raise malformed("package", text, "a name as on the index, without address or marker")
-    return requirement
 
 
 def parse_policy(text: str) -> DependencyPolicy:
@@ -209,63 +196,11 @@ _MOST_PER_CORE = 4
 _POLICY_FORM = "`as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 2022-01-10T12:00`"
 
 
-def _over(over: str, package: Requirement, pinned: SpecifierSet) -> str:
-    """The axis' name, checked against what is said of the package."""
-    if over in (RELEASES, COMMITS):
-        if package.specifier:
-            raise UsageError(
-                f"`{package}` names releases, and a bisection over {over} looks for one",
-                hint=f"limit the range by `--releases '{package.specifier}'`; "
-                "one release: `bisect-asgi check`",
-            )
-        return over
-    if over in (DATE, PYTHON):
-        return over
-    name = parse_project(over)
-    if name == canonicalize_name(package.name):
-        raise UsageError(
-            f"`--over {over}` is the package itself", hint="releases of it move without `--over`"
-        )
-    if pinned_version(f"{package.name}{pinned}") is None:
-        raise UsageError(
-            f"`{package}` names no single release to hold while {name} moves",
-            hint=f"write it as `bisect-asgi '{package.name}==VERSION' --over {over} …`",
-        )
-    return name
-
-
-def _end(over: str, text: str | None, option: str) -> str | None:
-    """An end in the axis' normal form."""
-    if text is None:
-        return None
-    if over == COMMITS:
-        return text
-    if over == DATE:
-        return parse_moment(text, option).isoformat()
-    return str(_version(text, option))
-
-
 def _pinned(package: Requirement, metadata: ProbeMetadata) -> SpecifierSet:
     """Which releases of the package serve while something else moves: as said, or as the probe requires."""
-    own = (_requirement(text, "the probe's dependencies") for text in metadata.dependencies)
+    own = (parse_requirement(text, "the probe's dependencies") for text in metadata.dependencies)
     stated = (r.specifier for r in own if canonicalize_name(r.name) == canonicalize_name(package.name))
     return package.specifier or next(stated, SpecifierSet())
-
-
-def _is_same_end(over: str, good: str, bad: str) -> bool:
-    return good == bad if over in (COMMITS, DATE) else Version(good) == Version(bad)
-
-
-def parse_moment(text: str, option: str) -> datetime:
-    """Read a day, which stands for its end, or a moment with a time of day; UTC unless it has an offset.
-
-    Raises:
-        UsageError: `text` is neither.
-    """
-    try:
-        return moments.read_moment(text)
-    except ValueError as error:
-        raise malformed(option, text, moments.FORM) from error
 
 
 def _held(
@@ -276,14 +211,14 @@ def _held(
     A served app needs a server. A script that also runs by itself requires the package under test; that one
     moves and is not held.
     """
-    stated = [_requirement(text, "--with") for text in said]
+    stated = [parse_requirement(text, "--with") for text in said]
     if both := [text for text in stated if canonicalize_name(text.name) in moving]:
         raise UsageError(
             f"`{both[0].name}` is what moves; it cannot be held as well",
             hint="drop it from `--with`; `--releases` limits its range",
         )
     replaced = {*moving, *(canonicalize_name(requirement.name) for requirement in stated)}
-    own = [_requirement(text, "the probe's dependencies") for text in of_probe]
+    own = [parse_requirement(text, "the probe's dependencies") for text in of_probe]
     kept = [requirement for requirement in own if canonicalize_name(requirement.name) not in replaced]
     names = {*moving, *(canonicalize_name(requirement.name) for requirement in kept + stated)}
     served = [Requirement(SERVER)] if probe.served and SERVER not in names else []
@@ -292,7 +227,7 @@ def _held(
 
 def _overrides(said: tuple[str, ...], package: str) -> tuple[str, ...]:
     """The overrides, none of which may be about the package itself."""
-    overrides = [_requirement(text, "--override") for text in said]
+    overrides = [parse_requirement(text, "--override") for text in said]
     for override in overrides:
         if canonicalize_name(override.name) == package:
             raise UsageError(
@@ -302,46 +237,16 @@ def _overrides(said: tuple[str, ...], package: str) -> tuple[str, ...]:
     return tuple(map(str, overrides))
 
 
-def _requirement(text: str, option: str) -> Requirement:
-    try:
-        requirement = Requirement(text)
-        for specifier in requirement.specifier:
-            if specifier.operator == "===":
-                Version(specifier.version)  # `===` takes any text, and uv does not
-        return requirement
-    except (InvalidRequirement, InvalidVersion) as error:
-        raise malformed(option, text, "a requirement (PEP 508), such as `uvicorn==0.17.6`") from error
-
-
-def _version(text: str | None, option: str) -> Version | None:
-    try:
-        return Version(text) if text is not None else None
-    except InvalidVersion as error:
-        raise malformed(option, text, "a version (PEP 440), such as `0.69.0`") from error
-
-
-def parse_specifiers(text: str | None, option: str) -> SpecifierSet:
-    """Read version specifiers; none stand for all versions.
-
-    Raises:
-        UsageError: they are malformed.
-    """
-    try:
-        return SpecifierSet(text or "")
-    except InvalidSpecifier as error:
-        form = "version specifiers (PEP 440), such as `>=0.60,<0.110`"
-        raise malformed(option, text, form) from error
-
-
 def _claim(options: Options) -> Claim | None:
     if options.fixed_in is not None and options.broken_in is not None:
         raise UsageError(
             "a claim is `--fixed-in` or `--broken-in`, not both", hint="verify them one after the other"
         )
-    if fixed := _version(options.fixed_in, "--fixed-in"):
-        return Claim(version=str(fixed), fixed=True, source=options.source or "")
-    if broken := _version(options.broken_in, "--broken-in"):
-        return Claim(version=str(broken), fixed=False, source=options.source or "")
+    source = options.source or ""
+    if options.fixed_in is not None:
+        return Claim(version=str(parse_version(options.fixed_in, "--fixed-in")), fixed=True, source=source)
+    if options.broken_in is not None:
+        return Claim(version=str(parse_version(options.broken_in, "--broken-in")), fixed=False, source=source)
     return None
 
 

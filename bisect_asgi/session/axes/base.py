@@ -13,6 +13,7 @@ from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Excluded, ExcludeNewerPackage, Release
+from bisect_asgi.core.plan.axes import AxisTraits
 from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, DependencyPolicy, Plan, PolicyKind, pinned_version
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
@@ -42,13 +43,9 @@ class SearchSpace(Struct, frozen=True, kw_only=True):
         return tuple(candidate.label for candidate in self.candidates)
 
 
-class Axis(ABC):
+class Axis(AxisTraits, ABC):
     """One thing that may vary from candidate to candidate. A new axis is a subclass, registered once."""
 
-    name: ClassVar[str]
-    """Its name in plans."""
-    words: ClassVar[AxisWords] = AxisWords()
-    """What it says of a search. `{project}`, `{dependency}` and `{base}` stand for what a plan has there."""
     as_of: ClassVar[str | None] = "each release's upload"
     """The moment that limits the other packages under the policy `as-of-release`; None: no policy applies."""
     has_held: ClassVar[bool] = True
@@ -125,6 +122,17 @@ def package_releases(plan: Plan, index: Index) -> tuple[Release, ...]:
             f"there is no release of `{plan.base}`", hint=f"`bisect-asgi releases {plan.project}` lists them"
         )
     return kept
+
+
+def held_package(plan: Plan, index: Index) -> tuple[tuple[str, ...], tuple[Release, ...]]:
+    """Return the package and all that is held, as requirements, and the releases that they pin.
+
+    Raises:
+        UsageError: the package has no such release.
+    """
+    package_releases(plan, index)
+    held = (plan.base, *plan.held)
+    return held, pinned_releases(held, index)
 
 
 def outside_the_limit(*groups: Sequence[Release]) -> tuple[ExcludeNewerPackage, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from packaging.version import InvalidVersion, Version
 
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Commit, EnvironmentSpec
@@ -50,8 +50,18 @@ class Commits(Axis):
         clause="the first {verdict} commit of {subject} is {label}",
         has_versions=False,
     )
+    hints = EndHints(good_fails="name another {noun} with `--good`")
+    has_repository = True
     as_of = "each commit"
     is_explained = False  # one commit is the explanation
+
+    def read_end(self, text: str, option: str) -> str:  # noqa: ARG002 (git says what it cannot read)
+        """Return the text: a version, or anything that git understands."""
+        return text
+
+    def is_same_end(self, good: str, bad: str) -> bool:
+        """Return whether both are one text; what git makes of two is not known yet."""
+        return good == bad
 
     def prepare(self, plan: Plan, services: Services) -> SearchSpace:
         """Return a candidate for each commit between the ends.

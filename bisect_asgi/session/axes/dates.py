@@ -14,10 +14,11 @@ from datetime import UTC, datetime, timedelta
 
 from packaging.version import Version
 
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import BuildFailed, Unresolvable, UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Release
+from bisect_asgi.core.plan.parsing import parse_moment
 from bisect_asgi.core.plan.plan import DATE, Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
@@ -52,7 +53,21 @@ class Dates(Axis):
     words = AxisWords(
         noun="upload", nouns="uploads", context="with {base}", title="Upload", has_versions=False
     )
+    hints = EndHints(
+        bad_passes="the change may be later, or need another Python: try another `--bad` or `--python`",
+        untestable="name another {noun} with `--{end}`, or another `--python`",
+    )
+    holds_package = True
+    replaces = "--deps"
     as_of = None  # the other packages are what varies
+
+    def read_end(self, text: str, option: str) -> str:
+        """Return a moment, as ISO 8601 in UTC; a day stands for its end."""
+        return parse_moment(text, option).isoformat()
+
+    def is_same_end(self, good: str, bad: str) -> bool:
+        """Return whether both are one moment."""
+        return good == bad
 
     def widen(self, plan: Plan, services: Services, projects: frozenset[str]) -> SearchSpace:
         """Return the uploads of `projects` as well; raises what `prepare` does."""

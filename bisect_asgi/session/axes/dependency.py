@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
 from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec
-from bisect_asgi.core.plan.plan import DEPENDENCY, Plan
+from bisect_asgi.core.plan.parsing import parse_project
+from bisect_asgi.core.plan.plan import DEPENDENCY, Plan, pinned_version
 from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes.base import (
     Axis,
     SearchSpace,
     check_dates,
+    held_package,
     newest_upload,
     outside_the_limit,
-    package_releases,
-    pinned_releases,
 )
 from bisect_asgi.session.axes.releases import choose_releases
 
@@ -33,6 +38,26 @@ class Dependency(Axis):
         context="with {base}",
         clause="{name} is the first {verdict} {noun} of {subject}",
     )
+    is_option = False
+    holds_package = True
+
+    def read_over(self, over: str, package: Requirement, pinned: SpecifierSet) -> str:
+        """Return the normalized name of the dependency.
+
+        Raises:
+            UsageError: it is no name, it is the package's own, or `pinned` leaves a choice of releases.
+        """
+        name = parse_project(over)
+        if name == canonicalize_name(package.name):
+            raise UsageError(
+                f"`--over {over}` is the package itself", hint="releases of it move without `--over`"
+            )
+        if pinned_version(f"{package.name}{pinned}") is None:
+            raise UsageError(
+                f"`{package}` names no single release to hold while {name} moves",
+                hint=f"write it as `bisect-asgi '{package.name}==VERSION' --over {over} …`",
+            )
+        return name
 
     def option(self, plan: Plan) -> str:
         """Return the name of the dependency."""
@@ -45,9 +70,7 @@ class Dependency(Axis):
             UsageError: the held release or a named one does not exist, or no interpreter fits.
             Unavailable: the index did not answer.
         """
-        package_releases(plan, services.index)
-        held = (plan.base, *plan.held)
-        pinned = pinned_releases(held, services.index)
+        held, pinned = held_package(plan, services.index)
         chosen = choose_releases(plan, plan.dependency, services, pinned=pinned)
         check_dates(plan, (*chosen.span.releases, *pinned))
         own_limit = newest_upload(pinned)

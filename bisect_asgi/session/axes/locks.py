@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, canonicalize_version
 
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.lockfiles import Lock, read_lock
@@ -27,6 +27,10 @@ from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes.base import Axis, SearchSpace, newest_upload, outside_the_limit, pinned_releases
 from bisect_asgi.session.axes.interpreter import choose_interpreter
 
+_ENDS_HINT = (
+    "the first lock has to be the one that works; are the two swapped, or is another `--python` meant?"
+)
+
 
 class Locks(Axis):
     """Two lock files."""
@@ -39,6 +43,12 @@ class Locks(Axis):
         headline="{name} is {verdict}",  # there is no other lock that it could be the first of
         has_versions=False,
     )
+    hints = EndHints(
+        good_fails=_ENDS_HINT,
+        bad_passes=_ENDS_HINT,
+        untestable="another `--python` may help; what the locks lack, `--with` adds",
+    )
+    is_option = False
     as_of = None
     has_held = False  # the locks have every version
     varies_everything = True

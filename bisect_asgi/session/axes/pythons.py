@@ -7,7 +7,7 @@ from datetime import datetime
 
 from packaging.version import Version
 
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
@@ -19,10 +19,9 @@ from bisect_asgi.session.axes.base import (
     Axis,
     SearchSpace,
     check_dates,
+    held_package,
     newest_upload,
     outside_the_limit,
-    package_releases,
-    pinned_releases,
 )
 from bisect_asgi.session.axes.interpreter import admitted
 
@@ -39,6 +38,12 @@ class Pythons(Axis):
         title="Interpreter",
         has_versions=False,
     )
+    hints = EndHints(
+        bad_passes="the change may need other dependencies: try another `--bad` or `--deps`",
+        untestable="name another {noun} with `--{end}`, or another `--deps`",
+    )
+    holds_package = True
+    replaces = "--python"
     as_of = "the package's upload"
     is_explained = False  # both sides may have the same packages installed
 
@@ -55,9 +60,7 @@ class Pythons(Axis):
             UsageError: a named interpreter is not there, or there are fewer than two.
             Unavailable: the index did not answer.
         """
-        package_releases(plan, services.index)
-        held = (plan.base, *plan.held)
-        pinned = pinned_releases(held, services.index)
+        held, pinned = held_package(plan, services.index)
         check_dates(plan, pinned)
         limit = _limit(plan, pinned)
         found = admitted(plan, services, ReleaseRange(releases=()))

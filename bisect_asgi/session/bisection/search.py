@@ -133,8 +133,10 @@ def recall(plan: Plan, engine: Engine, services: Services) -> None:
 
 def context_of(plan: Plan, space: SearchSpace, engine: Engine) -> answers.ResultContext:
     """What messages need to know of the search."""
+    axis = axis_of(plan)
     return answers.ResultContext(
-        axis=axis_of(plan).words_of(plan),
+        axis=axis.words_of(plan),
+        hints=axis.hints,
         probe=plan.probe.name,
         labels=space.labels,
         expectation=space.expectation,

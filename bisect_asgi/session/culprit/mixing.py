@@ -74,6 +74,7 @@ class Mixes(Axis):
 
     name = "mixes"
     words = AxisWords(noun="mix", nouns="mixes", title="Mix", is_ordered=False, has_versions=False)
+    is_option = False
 
     def __init__(self, boundary: BoundarySides) -> None:
         self._boundary = boundary

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
-from support.builders import day, probe
+from support.builders import day, make_plan, probe
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import SamplingMode, Served
 from bisect_asgi.core.plan.options import Options, ProbeMetadata
+from bisect_asgi.core.plan.parsing import parse_moment, parse_package, parse_project
 from bisect_asgi.core.plan.plan import (
     COMMITS,
     DATE,
@@ -29,7 +30,7 @@ from bisect_asgi.core.plan.plan import (
     Plan,
     PolicyKind,
 )
-from bisect_asgi.core.plan.planning import make_plan, parse_moment, parse_package, parse_policy, parse_project
+from bisect_asgi.core.plan.planning import parse_policy
 from bisect_asgi.core.records import replace
 
 

@@ -21,7 +21,7 @@ from bisect_asgi.core.plan.plan import COMMITS, DATE, DEPENDENCY, LOCKS, PYTHON,
 from bisect_asgi.core.records import fields, replace
 from bisect_asgi.core.services import Services
 from bisect_asgi.session import bisect as session
-from bisect_asgi.session.axes import _MODULES, axis_of
+from bisect_asgi.session.axes import AXES, axis_of
 from bisect_asgi.session.axes.base import SearchSpace
 
 DAYS = {
@@ -165,7 +165,7 @@ def turned_round(plan: Plan) -> Plan:
 
 
 def test_every_axis_is_held_to_its_promises() -> None:
-    assert _MODULES.keys() == LINES.keys()
+    assert AXES.keys() == LINES.keys()
 
 
 def test_candidates_are_ordered_oldest_first(line: Line) -> None:

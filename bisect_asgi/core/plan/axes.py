@@ -1,0 +1,67 @@
+"""What planning asks of an axis: what may be said beside `--over`, and how the ends are read.
+
+The axes themselves are in `session.axes`, and `make_plan` is given them. What is not said otherwise is as for
+releases.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from bisect_asgi.core.axis import AxisWords, EndHints
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.plan.parsing import parse_version
+
+
+class AxisTraits:
+    """An axis as far as plans and messages depend on it."""
+
+    name: ClassVar[str]
+    """Its name in plans."""
+    words: ClassVar[AxisWords] = AxisWords()
+    """What it says of a search. `{project}`, `{dependency}` and `{base}` stand for what a plan has there."""
+    hints: ClassVar[EndHints] = EndHints()
+    """What to do if an end is not what the user says of it."""
+    is_option: ClassVar[bool] = True
+    """`--over` takes its name."""
+    holds_package: ClassVar[bool] = False
+    """The package stays within what PACKAGE or the probe requires of it."""
+    has_repository: ClassVar[bool] = False
+    """`--repo` says where the candidates are."""
+    replaces: ClassVar[str | None] = None
+    """The option that sets for all candidates what this axis varies."""
+
+    def read_over(
+        self,
+        over: str,
+        package: Requirement,
+        pinned: SpecifierSet,  # noqa: ARG002 (another axis needs one release)
+    ) -> str:
+        """Check PACKAGE, whose releases `pinned` limits; return the package that varies instead, or "".
+
+        Raises:
+            UsageError: PACKAGE says what this axis is to find out, or too little.
+        """
+        if not self.holds_package and package.specifier:
+            raise UsageError(
+                f"`{package}` names releases, and a bisection over {over} looks for one",
+                hint=f"limit the range by `--releases '{package.specifier}'`; "
+                "one release: `bisect-asgi check`",
+            )
+        return ""
+
+    def read_end(self, text: str, option: str) -> str:
+        """Return an end in its normal form.
+
+        Raises:
+            UsageError: it cannot be read; the message names `option`.
+        """
+        return str(parse_version(text, option))
+
+    def is_same_end(self, good: str, bad: str) -> bool:
+        """Return whether two ends in their normal form are one candidate."""
+        return Version(good) == Version(bad)

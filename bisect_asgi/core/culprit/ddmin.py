@@ -1,17 +1,17 @@
-"""Delta debugging: the smallest set of differences that still carries a change.
+"""Find the smallest set of differences that still causes a change, by delta debugging.
 
 This is the algorithm ddmin of Zeller and Hildebrandt ("Simplifying and Isolating Failure-Inducing Input",
-IEEE Transactions on Software Engineering 28(2), 2002, figure 4) with its three outcomes, as a pure function
-of what was told so far: it answers with the tests that it wants next, or with the set. Replaying is resuming.
+IEEE Transactions on Software Engineering 28(2), 2002, figure 4) with its three outcomes. It is pure: from all
+results so far it returns the next tests, or the set. Replaying the results therefore resumes it.
 
-The parts that are taken from the new side make a *mix*; it is NEW when it answers as the new side does, OLD
-when it answers as the old one, and SKIP when it cannot be tested (the paper's "unresolved"). The mix of all
-parts is NEW, or there would be nothing to explain. The set that is left is *1-minimal* when every mix that
-lacks one more part is OLD; a SKIP among those leaves open whether that part matters.
+A *mix* is the set of parts that are taken from the new side. It is NEW if it behaves like the new side, OLD
+if it behaves like the old side, and SKIP if it is untestable (the paper's "unresolved"). The mix of all parts
+is NEW, or there would be nothing to explain. The result is *1-minimal* if every mix with one part less is
+OLD. If such a mix is SKIP, it stays open whether that part matters.
 
-One thing differs from the paper: any NEW that is known is taken at once, whatever its place in the order,
-because tests run side by side and come back in any order. The set is as minimal as the paper's; which one it
-is of several may differ.
+In one thing this differs from the paper: it takes any smaller mix that is NEW, whatever its place in the
+order, because tests run in parallel and end in any order. The set is as minimal as the paper's. If there are
+several such sets, it may be another one.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.records import Struct
 
 Mix = frozenset[str]
-"""The names of the distributions that are taken from the new side."""
+"""The names of the distributions that are taken from the new side. All others are as on the old side."""
 
 
 class NextTests(Struct, frozen=True, kw_only=True):
-    """Mixes to be tested, the most telling first; any of them may do."""
+    """The mixes to test, in the order of the paper. Any that is NEW makes the set smaller."""
 
     mixes: tuple[Mix, ...]
 
 
 class Smallest(Struct, frozen=True, kw_only=True):
-    """A mix that carries the change and has no smaller one in it that is known to."""
+    """The smallest mix that is known to be NEW."""
 
     mix: Mix
     unresolved: tuple[Mix, ...] = ()
-    """Mixes that lack one part of it and could not be tested: the part may or may not matter."""
+    """The untestable mixes with one part less: that part may or may not matter."""
     untried: tuple[Mix, ...] = ()
-    """Those that were not tested because `most` was reached."""
+    """The mixes with one part less that were not tested, because `most` was reached."""
 
 
-def ddmin(parts: Sequence[Mix], told: Mapping[Mix, Verdict], *, most: int) -> NextTests | Smallest:
-    """Make the mix of all `parts` smaller as far as `told` allows; parts are kept whole.
+def ddmin(parts: Sequence[Mix], verdicts: Mapping[Mix, Verdict], *, most: int) -> NextTests | Smallest:
+    """Return the mixes to test next, or the smallest mix of `parts`, none of which is divided.
 
-    `most`: when so many mixes are told, no more are wanted.
+    With `most` verdicts or more, no further test is returned.
 
     Raises:
         ValueError: there are no parts.
@@ -56,31 +56,31 @@ def ddmin(parts: Sequence[Mix], told: Mapping[Mix, Verdict], *, most: int) -> Ne
     while len(current) > 1:
         subsets = _split(current, pieces)
         options = subsets + ([_without(current, subset) for subset in subsets] if pieces > 2 else [])
-        smaller = next((option for option in options if told.get(_mix(option)) is Verdict.NEW), None)
+        smaller = next((option for option in options if verdicts.get(_mix(option)) is Verdict.NEW), None)
         if smaller is not None:
             pieces = 2 if smaller in subsets else max(pieces - 1, 2)
             current = smaller
             continue
-        unknown = tuple(dict.fromkeys(mix for mix in map(_mix, options) if mix not in told))
-        if unknown and len(told) < most:
+        unknown = tuple(dict.fromkeys(mix for mix in map(_mix, options) if mix not in verdicts))
+        if unknown and len(verdicts) < most:
             return NextTests(mixes=unknown)
         if pieces >= len(current) or unknown:
             break
         pieces = min(len(current), 2 * pieces)
-    return _smallest(current, told)
+    return _smallest(current, verdicts)
 
 
-def _smallest(parts: Sequence[Mix], told: Mapping[Mix, Verdict]) -> Smallest:
+def _smallest(parts: Sequence[Mix], verdicts: Mapping[Mix, Verdict]) -> Smallest:
     smaller = [_mix(_without(parts, [part])) for part in parts] if len(parts) > 1 else []
     return Smallest(
         mix=_mix(parts),
-        unresolved=tuple(mix for mix in smaller if told.get(mix) is Verdict.SKIP),
-        untried=tuple(mix for mix in smaller if mix not in told),
+        unresolved=tuple(mix for mix in smaller if verdicts.get(mix) is Verdict.SKIP),
+        untried=tuple(mix for mix in smaller if mix not in verdicts),
     )
 
 
 def _split(parts: Sequence[Mix], pieces: int) -> list[list[Mix]]:
-    """Cut into `pieces` neighbouring runs of nearly equal length."""
+    """Return `parts`, cut into `pieces` slices of nearly equal length."""
     edges = [round(len(parts) * piece / pieces) for piece in range(pieces + 1)]
     return [list(parts[start:end]) for start, end in pairwise(edges)]
 

@@ -1,10 +1,10 @@
-"""Mixes of two environments: some distributions as in the one, the others as in the other.
+"""Combine two environments: some distributions as on one side, the others as on the other side.
 
-A mix is given to uv as exact pins, each of them an override, too: what requirements say about versions is
-set aside, because a mix that they forbid is often the one that tells. What is in neither set cannot get in,
-so nothing drifts. A distribution that only one of the sets has is a question of its own: by default it comes
-in when something in the mix requires it (the old package needs what the new one dropped, a new dependency
-what it brought); a *strict* mix is without it.
+uv gets the mix as exact pins, and each pin as an override as well. Overrides suspend what requirements say
+about versions, because a mix that they forbid often shows the most. Nothing else can be installed, so nothing
+drifts, with one exception. If only one of the sides has a distribution, it is by default installed if
+something in the mix requires it: the old package may need what the new one dropped, and a new dependency
+what came with it. A *strict* mix is without it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from bisect_asgi.core.text import listing
 
 _MOST_NAMED = 5
 _NOWHERE = "python_version < '0'"
-"""A marker that holds nowhere: an override with it takes a requirement out (uv's documented way)."""
+"""A marker that is never true. An override with it removes a requirement, as uv documents."""
 
 
 class BoundarySide(Struct, frozen=True, kw_only=True):
-    """One of two environments that are compared: its recipe, and what that installed."""
+    """One of two environments that are compared: its spec, and what was installed from it."""
 
     label: str
     spec: EnvironmentSpec
@@ -39,7 +39,7 @@ class BoundarySide(Struct, frozen=True, kw_only=True):
 
 
 def moves(old: Iterable[Distribution], new: Iterable[Distribution]) -> tuple[Move, ...]:
-    """Return what differs between two installed sets, by name."""
+    """Return the distributions that differ between two environments, sorted by name."""
     before, after = _versions(old), _versions(new)
     return tuple(
         Move(name=name, old=before.get(name), new=after.get(name))
@@ -49,15 +49,15 @@ def moves(old: Iterable[Distribution], new: Iterable[Distribution]) -> tuple[Mov
 
 
 def mixed(old: BoundarySide, new: BoundarySide, taken: Mix, *, strict: bool = False) -> EnvironmentSpec:
-    """Return the recipe of `old` with the distributions in `taken` as in `new`."""
+    """Return the spec of `old` with the distributions in `taken` as in `new`."""
     return _pinned(old, new, _chosen(old, new, taken), strict=strict)
 
 
 def varied(old: BoundarySide, new: BoundarySide, taken: Mix, moving: Distribution) -> EnvironmentSpec:
-    """Return the recipe of a mix with one distribution at a version that may be neither side's.
+    """Return the spec of a mix with one distribution, `moving`, at a version that may be on neither side.
 
-    What it requires and neither side's choice provides is resolved freely, up to the later side's limit of
-    date; what was taken out stays out.
+    If it requires a distribution that the mix does not have, that one is resolved freely, up to the later
+    date limit of both sides. A distribution that the new side dropped stays out.
     """
     chosen = _chosen(old, new, taken) | {moving.name: moving.version}
     spec = _pinned(old, new, chosen, strict=False)
@@ -66,16 +66,16 @@ def varied(old: BoundarySide, new: BoundarySide, taken: Mix, moving: Distributio
     out = tuple(f"{name}=={version} ; {_NOWHERE}" for name, version in gone.items())
     return replace(
         spec,
-        overrides=(*pins, *out, *_users(old, new, chosen | gone)),
+        overrides=(*pins, *out, *_user_overrides(old, new, chosen | gone)),
         exclude_newer_package=tuple(ExcludeNewerPackage(name=name) for name in sorted(chosen)),
         must_install=moving,
     )
 
 
-def drawn(old: BoundarySide, new: BoundarySide, taken: Mix, found: Iterable[Distribution]) -> Mix:
-    """Return the names that came into a mix although they were not taken: something there requires them."""
-    wanted = _chosen(old, new, taken)
-    return frozenset(distribution.name for distribution in found if distribution.name not in wanted)
+def pulled_in(old: BoundarySide, new: BoundarySide, taken: Mix, installed: Iterable[Distribution]) -> Mix:
+    """Return the distributions that are installed only because something in the mix requires them."""
+    chosen = _chosen(old, new, taken)
+    return frozenset(distribution.name for distribution in installed if distribution.name not in chosen)
 
 
 def _versions(distributions: Iterable[Distribution]) -> dict[str, str]:
@@ -83,7 +83,7 @@ def _versions(distributions: Iterable[Distribution]) -> dict[str, str]:
 
 
 def _chosen(old: BoundarySide, new: BoundarySide, taken: Mix) -> dict[str, str]:
-    """The version of each distribution that is asked for."""
+    """Return the versions of the distributions in a mix."""
     before, after = old.versions, new.versions
     kept = {name: version for name, version in before.items() if name not in taken}
     return kept | {name: version for name, version in after.items() if name in taken}
@@ -98,20 +98,20 @@ def _pinned(old: BoundarySide, new: BoundarySide, chosen: dict[str, str], *, str
     return EnvironmentSpec(
         interpreter=new.spec.interpreter,
         requirements=tuple(pins.values()),
-        overrides=(*pins.values(), *absent.values(), *_users(old, new, known)),
+        overrides=(*pins.values(), *absent.values(), *_user_overrides(old, new, known)),
         exclude_newer=_later(old.spec, new.spec),
         exclude_newer_package=tuple(ExcludeNewerPackage(name=name) for name in sorted(known)),
     )
 
 
-def _users(old: BoundarySide, new: BoundarySide, known: Mapping[str, str]) -> tuple[str, ...]:
-    """The overrides of both sides that are about none of the pins: what a user took out, say."""
-    stated = dict.fromkeys((*old.spec.overrides, *new.spec.overrides))
-    return tuple(text for text in stated if canonicalize_name(Requirement(text).name) not in known)
+def _user_overrides(old: BoundarySide, new: BoundarySide, known: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the overrides of both sides for what is not pinned, such as what the user excludes."""
+    overrides = dict.fromkeys((*old.spec.overrides, *new.spec.overrides))
+    return tuple(text for text in overrides if canonicalize_name(Requirement(text).name) not in known)
 
 
 def _later(old: EnvironmentSpec, new: EnvironmentSpec) -> datetime | None:
-    """The limit of what builds source distributions: the later side's, or none when one side has none."""
+    """Return the later date limit, or None if a side has none. It limits what has no pin: build tools."""
     if old.exclude_newer is None or new.exclude_newer is None:
         return None
     return max(old.exclude_newer, new.exclude_newer)
@@ -125,17 +125,20 @@ def label(
     package: str | None = None,
     without: Sequence[str] = (),
 ) -> str:
-    """Name a mix by the side that has its package: `fastapi 0.68.2 with starlette 0.15.0`.
+    """Return a name for a mix, such as `fastapi 0.68.2 with starlette 0.15.0`.
 
-    Where everything moved at once, by the side that has most of it.
+    It begins with the side that has the package of the mix or, without a package, with the side that most
+    distributions are from.
     """
     differing = moves(old.distributions, new.distributions)
     others_moved = frozenset(move.name for move in differing) - {package}
     if package and taken in ({package}, others_moved):
         one, other = (new, old) if package in taken else (old, new)
         return _lacking(f"{package} {one.versions[package]} with the dependencies of {other.label}", without)
-    from_new = [_at(m.name, m.new) for m in differing if m.name in taken and m.name != package]
-    from_old = [_at(m.name, m.old) for m in differing if m.name not in taken and m.name != package]
+    from_new = [_at(move.name, move.new) for move in differing if move.name in taken and move.name != package]
+    from_old = [
+        _at(move.name, move.old) for move in differing if move.name not in taken and move.name != package
+    ]
     is_new = package in taken if package else len(from_new) > len(from_old)
     base, others = (new, from_old) if is_new else (old, from_new)
     verb = "and" if " with " in base.label else "with"

@@ -1,4 +1,4 @@
-"""What requirements say of versions: which distributions have to move together, and which moved another."""
+"""Read from requirements which distributions only work together, and which one forced another to move."""
 
 from __future__ import annotations
 
@@ -20,41 +20,44 @@ def groups(
     package: str | None,
     environment: Mapping[str, str],
 ) -> tuple[Mix, ...]:
-    """Put together what has to be moved together: each forbids the other's other version.
+    """Return the differing distributions in groups that only work together.
+
+    Two are in a group if the requirements of each forbid the other's version of the other side.
 
     Args:
-        differing: what differs between the two sides.
-        old: what each distribution of the old side requires (PEP 508), by name; new: likewise.
-        package: stays alone; it is moved on purpose.
-        environment: values of markers, of the interpreter that the sides are for.
+        differing: the distributions that differ between the two sides.
+        old: the requirements (PEP 508) of each distribution of the old side, by name.
+        new: those of the new side.
+        package: the package that the search moves, which is always alone.
+        environment: the marker variables of the interpreter.
     """
     moves = {move.name: move for move in differing}
 
     def needs(one: Move, other: Move) -> bool:
-        """The one at its new version needs the other moved, or at its old version needs it kept."""
+        """Return whether `one` forbids the old `other` when new, or the new `other` when old."""
         return forbids(new.get(one.name, ()), other.name, other.old, environment) or forbids(
             old.get(one.name, ()), other.name, other.new, environment
         )
 
-    found: list[set[str]] = []
+    disjoint: list[set[str]] = []
     for name, move in moves.items():
         bound = {
             other
             for other in moves
             if package not in (name, other) and needs(move, moves[other]) and needs(moves[other], move)
         }
-        mine = {name, *bound}
-        for group in [group for group in found if group & mine]:
-            mine |= group
-            found.remove(group)
-        found.append(mine)
-    return tuple(frozenset(group) for group in found)
+        merged = {name, *bound}
+        for group in [group for group in disjoint if group & merged]:
+            merged |= group
+            disjoint.remove(group)
+        disjoint.append(merged)
+    return tuple(frozenset(group) for group in disjoint)
 
 
 def forbids(
     requirements: Sequence[str], name: str, version: str | None, environment: Mapping[str, str]
 ) -> bool:
-    """Tell whether requirements do not admit a version of `name`; None, its absence, any of them forbids."""
+    """Return whether a requirement excludes a version of `name`, or its absence if the version is None."""
     for text in requirements:
         try:
             requirement = Requirement(text)
@@ -70,7 +73,7 @@ def forbids(
 
 
 def required(requirements: Sequence[str], move: Move, environment: Mapping[str, str]) -> str:
-    """What requirements say of a distribution, where they admit its new version and not the old one."""
+    """Return the specifier that admits the new version and not the old one, or "" if there is none."""
     for text in requirements:
         admits = move.new is not None and not forbids((text,), move.name, move.new, environment)
         if admits and forbids((text,), move.name, move.old, environment):
@@ -79,7 +82,7 @@ def required(requirements: Sequence[str], move: Move, environment: Mapping[str, 
 
 
 def _holds(requirement: Requirement, environment: Mapping[str, str]) -> bool:
-    """Tell whether a requirement's marker holds; one that cannot be read does."""
+    """Return whether the marker of a requirement holds, or cannot be evaluated."""
     try:
         return not requirement.marker or requirement.marker.evaluate({**environment, "extra": ""})
     except (UndefinedComparison, UndefinedEnvironmentName):

@@ -9,8 +9,8 @@ explained in the same way: down to one below which nothing carries the change.
 from __future__ import annotations
 
 from bisect_asgi.core import answers
+from bisect_asgi.core.culprit import Culprit, CulpritSet
 from bisect_asgi.core.culprit.ddmin import Mix
-from bisect_asgi.core.culprit.investigate import Culprit, CulpritSet
 from bisect_asgi.core.culprit.mixes import BoundarySide, label, varied
 from bisect_asgi.core.culprit.requirements import required
 from bisect_asgi.core.errors import BisectError, UsageError

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 
 from bisect_asgi.core import events
 from bisect_asgi.core.axis import AxisWords
-from bisect_asgi.core.culprit.ddmin import Mix, NextTests
-from bisect_asgi.core.culprit.investigate import (
+from bisect_asgi.core.culprit import (
     Culprit,
     MixOutcome,
     NextStrictTests,
@@ -23,7 +22,8 @@ from bisect_asgi.core.culprit.investigate import (
     cross_check,
     investigate,
 )
-from bisect_asgi.core.culprit.mixes import BoundarySide, drawn, label, mixed, moves
+from bisect_asgi.core.culprit.ddmin import Mix, NextTests
+from bisect_asgi.core.culprit.mixes import BoundarySide, label, mixed, moves, pulled_in
 from bisect_asgi.core.culprit.requirements import groups
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.judge.judge import Expectation
@@ -227,7 +227,7 @@ class Mixing:
 
     def _drawn(self, mix: Mix) -> Mix:
         environment = self.engine.environments.get(self._keys.get((mix, False), -1))
-        return drawn(self.old, self.new, mix, environment.distributions) if environment else frozenset()
+        return pulled_in(self.old, self.new, mix, environment.distributions) if environment else frozenset()
 
     def _run(self, wanted: Sequence[tuple[Mix, bool]]) -> None:
         """Run mixes that were not run yet."""

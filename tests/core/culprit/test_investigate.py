@@ -18,8 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.culprit.ddmin import Mix, NextTests
-from bisect_asgi.core.culprit.investigate import (
+from bisect_asgi.core.culprit import (
     MOST_MIXES,
     Culprit,
     CulpritSet,
@@ -29,6 +28,7 @@ from bisect_asgi.core.culprit.investigate import (
     cross_check,
     investigate,
 )
+from bisect_asgi.core.culprit.ddmin import Mix, NextTests
 from bisect_asgi.core.model import CulpritKind, Verdict
 
 OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from support.builders import day, target
 
 from bisect_asgi.core.culprit.ddmin import Mix
-from bisect_asgi.core.culprit.mixes import BoundarySide, drawn, label, mixed, moves, varied
+from bisect_asgi.core.culprit.mixes import BoundarySide, label, mixed, moves, pulled_in, varied
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, ExcludeNewerPackage, Move
 from bisect_asgi.core.records import replace
 
@@ -181,7 +181,7 @@ def test_what_moves_along_its_releases_may_be_in_the_new_side_alone() -> None:
     ],
 )
 def test_what_came_in_although_it_was_not_taken_is_known_by_name(taken: str, found: str, names: str) -> None:
-    assert drawn(OLD_SIDE, NEW_SIDE, mix(taken), installed(found)) == mix(names)
+    assert pulled_in(OLD_SIDE, NEW_SIDE, mix(taken), installed(found)) == mix(names)
 
 
 MANY_OLD = side("Monday", "a==1 b==1 c==1 d==1 e==1 f==1 g==1 h==1 i==1 j==1 k==1 l==1 m==1")
@@ -289,14 +289,14 @@ def test_each_distribution_of_a_mix_is_as_in_the_side_that_it_is_taken_from(
 
 @reproducible
 @given(made_up(), st.sets(st.sampled_from("abcdef")).map(frozenset))
-def test_nothing_was_drawn_into_a_mix_that_has_what_was_asked_for(
+def test_nothing_is_pulled_into_a_mix_that_has_what_was_asked_for(
     sides: tuple[BoundarySide, BoundarySide], taken: Mix
 ) -> None:
     old, new = sides
     asked = installed(" ".join(mixed(old, new, taken).requirements))
 
-    assert drawn(old, new, taken, asked) == frozenset()
-    assert drawn(old, new, taken, installed("zeta==1")) == {"zeta"}
+    assert pulled_in(old, new, taken, asked) == frozenset()
+    assert pulled_in(old, new, taken, installed("zeta==1")) == {"zeta"}
 
 
 @reproducible

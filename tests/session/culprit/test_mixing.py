@@ -24,7 +24,7 @@ from support.builders import (
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.culprit.investigate import Culprit
+from bisect_asgi.core.culprit import Culprit
 from bisect_asgi.core.culprit.mixes import BoundarySide
 from bisect_asgi.core.errors import Unavailable, Unresolvable
 from bisect_asgi.core.model import (

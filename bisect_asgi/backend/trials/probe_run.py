@@ -2,13 +2,14 @@
 
 A command's program may be the machine's although the environment's was meant:
 `pytest -q` in an environment without that program runs the machine's, if there is one: another Python, with
-another release of everything. What that shows is no answer. A program of the system (`grep`, `curl`) is
-compiled and meant to be the machine's; a script is taken for a stray where no Python of the environment ran.
+another release of everything. What that shows is no answer. A program of the system (`grep`, `curl`, `egrep`)
+is meant to be the machine's. A Python script is not, if no Python of the environment ran.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -334,24 +335,25 @@ def clean_up(runs: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-_SCRIPT = b"#!"
 _BETWEEN = frozenset("();<>|&")
+_HEAD_BYTES = 4096
+_PYTHON = re.compile(r"(?:python|pypy|graalpy)[\w.-]*")
 
 
 def host_script(command: str, environ_path: str, folder: Path) -> Path | None:
-    """Return the first script outside the environment's `folder` that a shell's `command` runs, if any.
+    """Return the first Python script outside the environment's `folder` that a shell's `command` runs.
 
-    `environ_path`: the PATH that the command has.
+    None if there is none. `environ_path`: the PATH that the command has.
     """
     for word in _programs(command):
         found = shutil.which(word, path=environ_path) if "/" not in word else None
-        if found and not Path(found).is_relative_to(folder) and _is_script(Path(found)):
+        if found and not Path(found).is_relative_to(folder) and any(map(_is_python, _behind(Path(found)))):
             return Path(found)
     return None
 
 
 def _programs(command: str) -> Iterator[str]:
-    """The first word of each simple command, as far as that can be told without a shell."""
+    """Yield the first word of each simple command, as far as that can be known without a shell."""
     is_first = True
     try:
         for word in shlex.shlex(command.replace("\n", ";"), posix=True, punctuation_chars=True):
@@ -368,9 +370,37 @@ def _is_assignment(word: str) -> bool:
     return word.partition("=")[0].isidentifier() and "=" in word
 
 
-def _is_script(path: Path) -> bool:
+def _behind(program: Path) -> list[Path]:
+    """Return the programs that one may start: itself, unless it is the shim of a version manager.
+
+    A shim (of pyenv or asdf, say) starts the program of its name in one of the versions beside it. Which one
+    depends on the folder in which it runs.
+    """
+    if program.parent.name != "shims":
+        return [program]
+    versions = ("versions/*", "installs/*/*")
+    found = [path for v in versions for path in program.parent.parent.glob(f"{v}/bin/{program.name}")]
+    return found or [program]
+
+
+def _is_python(program: Path) -> bool:
+    """Return whether a program is a script that a Python runs.
+
+    Where a shebang would be too long, installers write a shell script whose second line hands it over to its
+    Python by `exec`; so do wrappers. A shell script that hands over to something else (`egrep`) is none.
+    """
     try:
-        with path.open("rb") as stream:
-            return stream.read(len(_SCRIPT)) == _SCRIPT
+        with program.open("rb") as stream:
+            first, *lines = stream.read(_HEAD_BYTES).decode("utf-8", "replace").splitlines() or [""]
     except OSError:
         return False
+    if not first.startswith("#!"):
+        return False
+    # To a shell, the quotes of `'''exec'` are an empty string; to Python, they begin a longer one.
+    handing = (line for line in lines if line.lstrip("'").startswith("exec"))
+    return any(_names_python(line) for line in (first, *handing))
+
+
+def _names_python(line: str) -> bool:
+    words = line.replace("#!", " ", 1).replace("'", " ").replace('"', " ").split()
+    return any(_PYTHON.fullmatch(word.rpartition("/")[2]) for word in words)

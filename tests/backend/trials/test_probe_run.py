@@ -285,7 +285,7 @@ def test_what_another_pythons_program_shows_says_nothing_of_the_environment(
 ) -> None:
     program = tmp_path / "machine" / "checker"
     program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\nexit {exit_code}\n")
+    program.write_text(f"#!{sys.executable} -s\nraise SystemExit({exit_code})\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
 
@@ -296,6 +296,27 @@ def test_what_another_pythons_program_shows_says_nothing_of_the_environment(
     assert seen.signature is not None
     assert seen.signature.shown.startswith("`checker` is no program of this environment")
     assert beside.outcome is (Outcome.FAILED if exit_code else Outcome.PASSED)
+
+
+@pytest.mark.parametrize(("word", "outcome"), [("needle", Outcome.PASSED), ("straw", Outcome.FAILED)])
+def test_what_a_shell_script_of_the_machine_shows_counts(
+    word: str,
+    outcome: Outcome,
+    environment: Environment,
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program, haystack = tmp_path / "machine" / "find-in", tmp_path / "haystack"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nexec grep -q "$@"\n')  # as Debian's egrep is
+    program.chmod(0o755)
+    haystack.write_text("a needle")
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+
+    seen = observe(command(f"find-in {word} {haystack}"), environment, runs)
+
+    assert seen.outcome is outcome
 
 
 def test_output_is_passed_on_while_the_probe_runs(environment: Environment, runs: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from bisect_asgi.core.records import Struct
 if TYPE_CHECKING:
     from bisect_asgi.core.events import Event
     from bisect_asgi.report.document import Report
+    from bisect_asgi.report.projection import Projection
 
 
 class OutputOptions(Struct, frozen=True, kw_only=True):
@@ -51,11 +52,11 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
 
             yield PlainSink(say, verbose=self.verbose)
 
-    def show(self, events: Sequence[Event], log: Path) -> ExitCode:
+    def show(self, run: Projection, log: Path) -> ExitCode:
         """Show the report of a run that has ended, and return its exit code."""
-        from bisect_asgi.report.document import fold
+        from bisect_asgi.report.document import report_of
 
-        report = fold(events)
+        report = report_of(run)
         self.show_report(report)
         if report.rows and not self.quiet:
             say(f"log: {log}")

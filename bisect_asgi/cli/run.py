@@ -12,7 +12,6 @@ from bisect_asgi.core.errors import BisectError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bisect_asgi.cli.output import OutputOptions
-    from bisect_asgi.core.events import Event
     from bisect_asgi.core.plan.plan import Plan
 
 
@@ -147,13 +146,14 @@ def bisect(plan: Plan, talk: OutputOptions, where: str | None = None) -> ExitCod
     from bisect_asgi.cli.wiring.prefetch import ImportReport
     from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.report.log import Broadcast, EventLog
+    from bisect_asgi.report.projection import Projection
     from bisect_asgi.session import bisect as session
 
     places = CachePaths.configured()
-    taken: list[Event] = []
+    projection = Projection()
     log_path = places.new_log(plan.project or plan.over)
     with talk.progress() as shown, EventLog(log_path) as log:
-        emit = Broadcast([taken.append, log, shown, ImportReport()])
+        emit = Broadcast([projection, log, shown, ImportReport()])
         with (
             open_workshop(places) as workshop,
             open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
@@ -163,4 +163,4 @@ def bisect(plan: Plan, talk: OutputOptions, where: str | None = None) -> ExitCod
                     session.bisect(widened(plan, executor), services, emit)
             except (BisectError, KeyboardInterrupt):
                 pass  # told as the last event, and shown from there
-    return talk.show(taken, log_path)
+    return talk.show(projection, log_path)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from bisect_asgi.cli.wiring.paths import CachePaths
-    from bisect_asgi.core.events import Event
     from bisect_asgi.core.plan.options import Options
     from bisect_asgi.core.plan.plan import Plan
     from bisect_asgi.core.services import Services
@@ -176,22 +175,23 @@ def _session(case: _Case, number: int, services: Services, places: CachePaths) -
     """One probe's session, with a log of its own; whatever goes wrong with it is in its row."""
     import traceback
 
-    from bisect_asgi.report.document import fold
+    from bisect_asgi.report.document import report_of
     from bisect_asgi.report.log import Broadcast, EventLog
+    from bisect_asgi.report.projection import Projection
     from bisect_asgi.report.suite import row_of, row_of_bug, row_of_error
     from bisect_asgi.session import bisect as session
 
     if case.plan is None:
         return row_of_error(case.name, case.error or BisectError("nothing is known of it"))
-    taken: list[Event] = []
+    projection = Projection()
     # Sessions begin within the same second: the number tells their logs apart.
     path = places.new_log(f"{number}-{case.package}")
     try:
         with EventLog(path) as log, suppress(BisectError, KeyboardInterrupt):  # told as the last event
-            session.bisect(case.plan, services, Broadcast([taken.append, log]))
+            session.bisect(case.plan, services, Broadcast([projection, log]))
     except BisectError as error:  # there is no room for its log
         return row_of_error(case.name, error, package=case.package)
     except Exception as error:  # the others go on; the exit code says that there was a bug
         traceback.print_exception(error)
         return row_of_bug(case.name, error, package=case.package)
-    return row_of(case.name, fold(taken), case.plan.claim, log=str(path))
+    return row_of(case.name, report_of(projection), case.plan.claim, log=str(path))

@@ -1,4 +1,4 @@
-"""Events in, report out: what is known of every candidate and of the run as a whole."""
+"""The report of a run: what is known of each candidate, and of the run as a whole."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from packaging.version import Version
 from bisect_asgi.core import codec, events
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Excluded, Interpreter, Ruling, Trial
-from bisect_asgi.core.records import Struct, field, replace
+from bisect_asgi.core.model import Excluded, Interpreter
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import listing
 from bisect_asgi.report import culprit as reasons
+from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
 from bisect_asgi.report.reproduce import reproduce
 from bisect_asgi.report.rows import (
     NamedLevel,
@@ -22,7 +23,6 @@ from bisect_asgi.report.rows import (
     boundary_of,
     ends_of,
     levels_of,
-    limit_of,
     outcomes_of,
     row_of,
     unit_of_rows,
@@ -118,109 +118,35 @@ class Report(Struct, frozen=True, kw_only=True):
         return next((row for row in self.rows if row.version == version), None)
 
 
-class _State(Struct):
-    """What has been seen of the log so far."""
-
-    plan: events.RunStarted | None = None
-    interpreter: events.InterpreterChosen | None = None
-    listed: events.CandidatesListed = field(
-        default_factory=lambda: events.CandidatesListed(candidates=(), excluded=())
-    )
-    notes: list[str] = field(default_factory=list)
-    stages: dict[int, list[events.Event]] = field(default_factory=dict)
-    why: list[events.Explained] = field(default_factory=list)
-    compared: list[events.Compared] = field(default_factory=list)
-    trials: dict[int, list[Trial]] = field(default_factory=dict)
-    rulings: dict[int, Ruling] = field(default_factory=dict)
-    believed: events.BeliefUpdated | None = None
-    confirmed: events.Confirmed | None = None
-    ends: events.EndsSampled | None = None
-    levels: events.LevelsFound | None = None
-    finished: events.RunFinished | None = None
-
-    def take(self, event: events.Event) -> None:
-        """Take in one event; what is not mentioned says nothing that lasts."""
-        match event:
-            case events.RunStarted():
-                self.plan = event
-            case events.InterpreterChosen():
-                self.interpreter = event
-            case events.CandidatesListed():
-                self.listed = event
-                if not event.grows:
-                    self._forget()
-            case events.ObservationsReset():
-                self._forget()
-            case events.TrialFinished(trial=trial):
-                self.trials.setdefault(trial.key, []).append(trial)
-            case events.RulingsChanged():
-                self.rulings = event.after(self.rulings)
-            case events.RunFinished():
-                self.finished = event
-            case _:
-                self._take_reason(event)
-
-    def _forget(self) -> None:
-        """Let go of what was seen of candidates: the keys mean others now, or it does not count any more."""
-        self.trials, self.rulings = {}, {}
-        self.believed, self.confirmed, self.ends, self.levels = None, None, None, None
-
-    def _take_reason(self, event: events.Event) -> None:
-        match event:
-            case events.BeliefUpdated():
-                self.believed = event
-            case events.Confirmed():
-                self.confirmed = event
-            case events.EndsSampled():
-                self.ends = event
-            case events.LevelsFound():
-                self.levels = event
-            case events.Note(text=text):
-                self.notes.append(text)
-            case events.StageEvent(stage=stage, event=inner):
-                self.stages.setdefault(stage, []).append(inner)
-            case events.Explained():
-                self.why.append(event)
-            case events.Compared():
-                self.compared.append(event)
-            case _:
-                pass
-
-
 def fold(log: Iterable[events.Event]) -> Report:
     """Return the report of a log; of one that was cut off, what was known by then.
 
     Raises:
         UsageError: the log does not begin as a run's does.
     """
-    told = list(log)
-    return replace(_fold(told), timings=measure(told))
+    return report_of(project(log))
 
 
-def _fold(log: Iterable[events.Event]) -> Report:
-    state = _State()
-    for event in log:
-        state.take(event)
-    if state.plan is None:
+def report_of(projection: Projection) -> Report:
+    """Return the report of the events so far.
+
+    Raises:
+        UsageError: they do not begin as a run's do.
+    """
+    stages = [search for search in projection.searches.values() if search is not projection.run]
+    report = _report(projection.run, tuple(map(_report, stages)))
+    return replace(report, timings=measure(projection))
+
+
+def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
+    plan, known, chosen = search.plan, search.known, search.interpreter
+    if plan is None:
         raise UsageError("this is no event log of a run", hint="logs begin with the event `RunStarted`")
-    return _report(state, state.plan)
-
-
-def _report(state: _State, plan: events.RunStarted) -> Report:
-    finished = state.finished or events.RunFinished(
+    finished = search.finished or events.RunFinished(
         kind=ResultKind.INTERRUPTED, elapsed_s=0.0, message="the log ends before the run does"
     )
-    plan = replace(plan, limit=plan.limit or limit_of(state.ends))
-    outcomes = outcomes_of(state.rulings, finished, size=len(state.listed.candidates))
-    rows = tuple(
-        row_of(candidate, state.trials.get(key, []), state.rulings.get(key), outcomes.get(key), plan)
-        for key, candidate in enumerate(state.listed.candidates)
-    )
-    versions = [row.version for row in rows]
-    last = versions[finished.low] if finished.low is not None else None
-    first = versions[finished.high] if finished.high is not None else None
-    chosen = state.interpreter
-    labels = tuple(versions)
+    rows = _rows(known, finished, plan)
+    labels = tuple(row.version for row in rows)
     report = Report(
         exit_code=finished.kind.exit_code,
         kind=finished.kind,
@@ -229,32 +155,42 @@ def _report(state: _State, plan: events.RunStarted) -> Report:
         plan=plan,
         interpreter=chosen.interpreter if chosen else None,
         interpreter_reason=chosen.reason if chosen else "",
-        last=last,
-        first=first,
-        gap=tuple(versions[key] for key in finished.skipped),
+        last=labels[finished.low] if finished.low is not None else None,
+        first=labels[finished.high] if finished.high is not None else None,
+        gap=tuple(labels[key] for key in finished.skipped),
         excluded_between=finished.excluded_between,
-        contradictions=tuple(versions[key] for key in finished.contradictions),
+        contradictions=tuple(labels[key] for key in finished.contradictions),
         changes=_changes(finished, rows),
         shortest=finished.shortest,
-        boundary=boundary_of(state.believed, labels) if state.believed else None,
-        error_bound=_luck(state.confirmed, finished),
-        ends=ends_of(state.ends, labels) if state.ends else None,
-        levels=levels_of(state.levels, labels) if state.levels else (),
-        creep=state.levels.creep if state.levels else None,
-        steps=state.levels.steps if state.levels else (),
+        boundary=boundary_of(known.belief, labels) if known.belief else None,
+        error_bound=_error_bound(known.confirmed, finished),
+        ends=ends_of(known.ends, labels) if known.ends else None,
+        levels=levels_of(known.levels, labels) if known.levels else (),
+        creep=known.levels.creep if known.levels else None,
+        steps=known.levels.steps if known.levels else (),
         unit=unit_of_rows(rows, plan.metric),
-        notes=tuple(state.notes),
-        why=tuple(state.why),
-        compared=tuple(state.compared),
-        stages=tuple(replace(_fold(inner), stage=stage) for stage, inner in state.stages.items()),
+        notes=tuple(search.notes),
+        why=tuple(search.explained),
+        compared=tuple(search.compared),
+        stages=stages,
+        stage=search.stage,
         elapsed_s=finished.elapsed_s,
         rows=rows,
-        excluded=state.listed.excluded,
+        excluded=known.listed.excluded,
     )
     return _completed(report, finished.message)
 
 
-def _luck(confirmed: events.Confirmed | None, finished: events.RunFinished) -> float | None:
+def _rows(known: Knowledge, finished: events.RunFinished, plan: events.RunStarted) -> tuple[Row, ...]:
+    candidates = known.listed.candidates
+    outcomes = outcomes_of(known.rulings, finished, size=len(candidates))
+    return tuple(
+        row_of(candidate, known.trials.get(key, []), known.rulings.get(key), outcomes.get(key), plan)
+        for key, candidate in enumerate(candidates)
+    )
+
+
+def _error_bound(confirmed: events.Confirmed | None, finished: events.RunFinished) -> float | None:
     """That of the boundary which was found in the end."""
     if confirmed is None or (confirmed.low, confirmed.high) != (finished.low, finished.high):
         return None

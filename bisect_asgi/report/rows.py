@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bisect_asgi.core import events
-from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
+from bisect_asgi.core.metrics.criteria import RATIO, samples
 from bisect_asgi.core.metrics.readings import unit_of
 from bisect_asgi.core.model import Distribution, Observation, Outcome, Ruling, Signature, Trial, Verdict
 from bisect_asgi.core.records import Struct
@@ -230,13 +230,6 @@ def ends_of(sampled: events.EndsSampled, labels: Sequence[str]) -> ReportedEnds:
         above=sampled.above,
         below=sampled.below,
     )
-
-
-def limit_of(sampled: events.EndsSampled | None) -> str:
-    """The limit that was found, in words; empty: there is none."""
-    if sampled is None or (sampled.above is None and sampled.below is None):
-        return ""
-    return Limit(metric=sampled.metric, unit=sampled.unit, above=sampled.above, below=sampled.below).bound
 
 
 def levels_of(found: events.LevelsFound, labels: Sequence[str]) -> tuple[NamedLevel, ...]:

@@ -20,12 +20,12 @@ checks, the gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
-from bisect_asgi.core import events
-from bisect_asgi.core.model import Step, Trial
+from bisect_asgi.core.model import Step
 from bisect_asgi.core.records import Struct, field, replace
+from bisect_asgi.report.projection import Projection, SearchRecord, Work
 
 
 class Fate(StrEnum):
@@ -84,196 +84,97 @@ class Span(Struct, frozen=True, kw_only=True):
         return max(0.0, min(self.needed_s, self.ended_s) - self.begun_s)
 
 
-class _Open(Struct):
-    """What is known of a piece of work while the log is read."""
+class _Dated(Struct):
+    """A piece of work with its moments, in seconds from the beginning of the run."""
 
-    stage: int
-    key: int
-    label: str
+    work: Work
     asked_s: float
-    is_preparation: bool = False
-    is_open: bool = False
-    """Nothing was known of its candidate when it was asked for."""
-    is_inside: bool = False
-    """And it is no end."""
-    rivals: tuple[_Open, ...] = ()
-    ended_s: float | None = None
-    trial: Trial | None = None
-    steps: dict[Step, float] = field(default_factory=dict)
-    is_cancelled: bool = False
-    begun_s: float = 0.0
-
-
-class _Search(Struct):
-    """What a search, the run's or a stage's, knows at a moment of the log."""
-
-    labels: tuple[str, ...] = ()
-    known: set[int] = field(default_factory=set)
-    low: int | None = None
-    high: int | None = None
-    sides: set[int] = field(default_factory=set)
-    answer: set[int] = field(default_factory=set)
-    is_straight: bool = True
-    """One change is looked for, by halving."""
-    flights: dict[int, _Open] = field(default_factory=dict)
-    preparations: dict[int, _Open] = field(default_factory=dict)
+    begun_s: float
+    """When a worker took it: at once, unless all of them were busy."""
+    ended_s: float
+    """The log's end, if the log ends first."""
 
     @property
-    def has_bracket(self) -> bool:
-        """Tell whether results narrow a bracket."""
-        return self.is_straight and bool(self.sides)
-
-    def is_open(self, key: int) -> bool:
-        """Tell whether nothing is known of a candidate, nor implied."""
-        above, below = self.low is None or key > self.low, self.high is None or key < self.high
-        return key not in self.known and above and below
-
-    def is_end(self, key: int) -> bool:
-        """Tell whether it is the first or the last candidate."""
-        return key in (0, len(self.labels) - 1)
-
-    def label(self, key: int) -> str:
-        """What reports call the candidate."""
-        return self.labels[key] if key < len(self.labels) else str(key)
+    def is_cancelled(self) -> bool:
+        """It was stopped, or the log ends before it does."""
+        return self.work.is_cancelled or self.work.ended_s is None
 
 
-class _Reader:
-    """Takes in a log, event by event."""
-
-    def __init__(self, begun_s: float) -> None:
-        self._begun_s = begun_s
-        self.last_s = 0.0
-        self.searches: dict[int, _Search] = {}
-        self.opened: list[_Open] = []
-
-    def take(self, event: events.Event) -> None:
-        """Take in one event."""
-        stage = event.stage if isinstance(event, events.StageEvent) else 0
-        inner = events.unstaged(event)
-        search = self.searches.setdefault(stage, _Search())
-        if (at_s := getattr(inner, "at_s", None)) is not None:
-            self._take_work(inner, stage, search, at_s - self._begun_s)
-            self.last_s = max(self.last_s, at_s - self._begun_s)
-        _take_knowledge(inner, search)
-
-    def _take_work(self, event: events.Event, stage: int, search: _Search, now_s: float) -> None:
-        match event:
-            case events.TrialStarted(key=key):
-                work = _Open(stage=stage, key=key, label=search.label(key), asked_s=now_s)
-                work.is_open = search.is_open(key)
-                work.is_inside = work.is_open and not search.is_end(key)
-                if work.is_inside:
-                    work.rivals = tuple(each for each in search.flights.values() if each.is_open)
-                search.flights[key] = work
-                self.opened.append(work)
-            case events.PreparationStarted(key=key):
-                work = _Open(
-                    stage=stage, key=key, label=search.label(key), asked_s=now_s, is_preparation=True
-                )
-                search.preparations[key] = work
-                self.opened.append(work)
-            case events.TrialFinished(trial=trial) if trial.key in search.flights:
-                flight = search.flights.pop(trial.key)
-                flight.ended_s, flight.trial, flight.label = now_s, trial, trial.label
-                flight.steps = dict(trial.steps)
-            case events.TrialCancelled(key=key) if key in search.flights:
-                flight = search.flights.pop(key)
-                flight.ended_s, flight.is_cancelled = now_s, True
-            case events.PreparationEnded(key=key) if key in search.preparations:
-                built = search.preparations.pop(key)
-                built.ended_s, built.steps, built.is_cancelled = now_s, dict(event.steps), event.is_cancelled
-            case _:
-                pass
-
-
-def _take_knowledge(event: events.Event, search: _Search) -> None:
-    """Take in what an event says of the search."""
-    match event:
-        case events.RunStarted(axis=axis):
-            search.is_straight = axis.is_ordered
-        case events.CandidatesListed(candidates=listed, grows=grows):
-            search.labels = tuple(each.version for each in listed)
-            if not grows:
-                search.known, search.low, search.high = set(), None, None
-        case events.ObservationsReset():
-            search.known = set()
-        case events.TrialFinished(trial=trial):
-            search.known.add(trial.key)
-        case events.RulingsChanged(low=low, high=high):
-            # While runs are only repeated, no search says where the bracket is.
-            search.low = search.low if low is None else low
-            search.high = search.high if high is None else high
-            search.sides |= {key for key in (low, high) if key is not None}
-        case events.BeliefUpdated() | events.LevelsFound():
-            search.is_straight = False
-        case events.RunFinished():
-            search.answer = {key for key in (event.low, event.high, *event.skipped) if key is not None}
-            search.is_straight = search.is_straight and event.shortest is None
-        case _:
-            pass
-
-
-def read(log: Iterable[events.Event], *, begun_s: float, workers: int) -> tuple[Span, ...]:
-    """Return all pieces of work, in the order in which workers took them.
+def spans_of(projection: Projection, *, begun_s: float, workers: int) -> tuple[Span, ...]:
+    """Return all pieces of work that have dates, in the order in which workers took them.
 
     Args:
-        log: the events of a run.
+        projection: the events of a run.
         begun_s: what the run's clock showed at its beginning.
-        workers: how many trials the run did side by side.
+        workers: how many trials the run did in parallel.
     """
-    reader = _Reader(begun_s)
-    for event in log:
-        reader.take(event)
-    for each in reader.opened:
-        if each.ended_s is None:  # the log ends first
-            each.ended_s, each.is_cancelled = max(reader.last_s, each.asked_s), True
-    _hand_out([each for each in reader.opened if not each.is_preparation], workers)
-    for each in reader.opened:
-        if each.is_preparation:
-            each.begun_s = each.asked_s
-    spans = [_span(each, reader.searches[each.stage]) for each in reader.opened]
+    dated = list(_dated(projection, begun_s))
+    _hand_out([each for each in dated if not each.work.is_preparation], workers)
+    ends = {id(each.work): each.ended_s for each in dated}
+    spans = [_span(each, projection.searches[each.work.stage], ends) for each in dated]
     known = [_known_use(span, spans) if span.is_preparation else span for span in spans]
     return tuple(sorted(known, key=lambda span: (span.begun_s, span.asked_s)))
 
 
-def _hand_out(trials: Sequence[_Open], workers: int) -> None:
-    """Say when a worker took each trial: at once, or when enough of those before it had ended."""
+def _dated(projection: Projection, begun_s: float) -> Iterator[_Dated]:
+    for work in projection.works:
+        if work.asked_s is not None:
+            last_s = max(work.asked_s, projection.last_s or 0.0)
+            ended_s = last_s if work.ended_s is None else work.ended_s
+            asked_s = work.asked_s - begun_s
+            yield _Dated(work=work, asked_s=asked_s, begun_s=asked_s, ended_s=ended_s - begun_s)
+
+
+def _hand_out(trials: Sequence[_Dated], workers: int) -> None:
+    """Set when a worker took each trial: at once, or when enough of those before it had ended."""
     for place, each in enumerate(trials):
-        ends = sorted(_end(other) for other in trials[:place] if _end(other) > each.asked_s)
+        ends = sorted(other.ended_s for other in trials[:place] if other.ended_s > each.asked_s)
         taken_s = ends[len(ends) - workers] if len(ends) >= workers else each.asked_s
-        each.begun_s = min(taken_s, _end(each))
+        each.begun_s = min(taken_s, each.ended_s)
 
 
-def _end(work: _Open) -> float:
-    return work.asked_s if work.ended_s is None else work.ended_s
-
-
-def _span(work: _Open, search: _Search) -> Span:
-    is_inside = work.is_inside and search.has_bracket
+def _span(dated: _Dated, search: SearchRecord, ends: Mapping[int, float]) -> Span:
+    work, known = dated.work, dated.work.known
+    has_bracket = _is_straight(work, search) and bool(known.sides)
+    is_inside, answer = work.is_inside and has_bracket, _answer(work, search)
     fate = Fate.CANCELLED
-    if not work.is_cancelled:
-        told = not is_inside or work.key in search.sides or work.key in search.answer
+    if not dated.is_cancelled:
+        told = not is_inside or work.key in known.sides or work.key in answer
         fate = Fate.USED if told else Fate.UNUSED
-    rivals = work.rivals if search.has_bracket else ()
-    needed_s = max((_end(rival) for rival in rivals), default=None)
+    rivals = work.rivals if has_bracket else ()
     return Span(
         stage=work.stage,
         key=work.key,
         label=work.label,
         is_preparation=work.is_preparation,
-        asked_s=work.asked_s,
-        begun_s=work.begun_s,
-        ended_s=_end(work),
+        asked_s=dated.asked_s,
+        begun_s=dated.begun_s,
+        ended_s=dated.ended_s,
         steps=_steps(work),
         fate=fate,
-        is_evidence=fate is Fate.USED and (not is_inside or work.key in search.answer),
+        is_evidence=fate is Fate.USED and (not is_inside or work.key in answer),
         is_ahead=bool(rivals),
-        needed_s=needed_s,
+        needed_s=max((ends[id(rival)] for rival in rivals), default=None),
         host=work.trial.host if work.trial else "",
     )
 
 
-def _steps(work: _Open) -> dict[Step, float]:
+def _is_straight(work: Work, search: SearchRecord) -> bool:
+    """Return whether one change was looked for, by halving."""
+    is_ordered = search.started is None or search.started.axis.is_ordered
+    finds_all = search.finished is not None and search.finished.shortest is not None
+    return is_ordered and not (finds_all or work.known.belief or work.known.levels)
+
+
+def _answer(work: Work, search: SearchRecord) -> set[int]:
+    """Return the keys that the answer names, if they are those of the work's own list."""
+    if search.finished is None or work.known is not search.known:
+        return set()
+    named = (search.finished.low, search.finished.high, *search.finished.skipped)
+    return {key for key in named if key is not None}
+
+
+def _steps(work: Work) -> dict[Step, float]:
     """The steps; of a trial that has none recorded, its run at least."""
     if work.trial and not work.steps and work.trial.run_s:
         return {Step.RUN: work.trial.run_s}

@@ -33,7 +33,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from bisect_asgi.core import events
 from bisect_asgi.core.model import Step
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.report.spans import Fate, Span, read
+from bisect_asgi.report.projection import Projection
+from bisect_asgi.report.spans import Fate, Span, spans_of
 
 
 class Ahead(Struct, frozen=True, kw_only=True):
@@ -108,15 +109,14 @@ STOPPED = "cancelled"
 """What was cancelled; how far it had come is not known."""
 
 
-def measure(log: Iterable[events.Event]) -> Timings | None:
-    """Return where the time of a run went; None: its log has no dates, or it is no run's."""
-    told = list(log)
-    if not told or not isinstance(started := told[0], events.RunStarted) or started.at_s is None:
+def measure(projection: Projection) -> Timings | None:
+    """Return where the time of a run went; None if its log has no dates."""
+    started, finished = projection.run.started, projection.run.finished
+    if started is None or started.at_s is None:
         return None
-    spans = read(told, begun_s=started.at_s, workers=started.most_jobs or started.jobs)
-    ends = [event.elapsed_s for event in told if isinstance(event, events.RunFinished)]
+    spans = spans_of(projection, begun_s=started.at_s, workers=started.most_jobs or started.jobs)
     last_s = max((span.ended_s for span in spans), default=0.0)
-    return _timings(spans, max(last_s, *ends, 0.0), started)
+    return _timings(spans, max(last_s, finished.elapsed_s if finished else 0.0), started)
 
 
 def _timings(spans: Sequence[Span], wall_s: float, started: events.RunStarted) -> Timings:

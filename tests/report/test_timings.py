@@ -21,6 +21,7 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text
 from bisect_asgi.report.document import fold
+from bisect_asgi.report.projection import project
 from bisect_asgi.report.spans import Fate, Span
 from bisect_asgi.report.timings import Timings, critical_path, measure
 
@@ -77,8 +78,12 @@ def found(
     )
 
 
+def measure_log(log: Sequence[events.Event]) -> Timings | None:
+    return measure(project(log))
+
+
 def timed(*log: events.Event, jobs: int = 2, metric: str | None = None) -> Timings:
-    measured = measure([started(jobs=jobs, metric=metric), listed(), *log])
+    measured = measure_log([started(jobs=jobs, metric=metric), listed(), *log])
     assert measured is not None
     return measured
 
@@ -194,7 +199,7 @@ def test_a_search_without_a_bracket_needs_all_that_it_asks(
 ) -> None:
     trials = (judged(0, 9), start(3, 0), start(6, 0), end(3, 1), end(6, 1), judged(6, 9))
 
-    timings = measure([started(axis=axis), listed(), *trials, *more, found(6, 9, 1, shortest=shortest)])
+    timings = measure_log([started(axis=axis), listed(), *trials, *more, found(6, 9, 1, shortest=shortest)])
 
     assert timings is not None
     assert [(span.is_ahead, span.fate) for span in timings.spans] == [(False, Fate.USED)] * 2
@@ -304,7 +309,7 @@ def test_all_of_one_candidate_is_a_chain() -> None:
 def test_where_more_is_under_way_than_there_are_workers_each_counts_for_its_share() -> None:
     log = (*(start(key, 0) for key in range(4)), end(0, 4), end(1, 4), end(2, 4), cancel(3, 4))
 
-    told = measure([started(jobs=2, most_jobs=4), listed(), *log])
+    told = measure_log([started(jobs=2, most_jobs=4), listed(), *log])
 
     assert told is not None
     assert {span.begun_s for span in told.spans} == {0}
@@ -361,7 +366,7 @@ def logs(draw: st.DrawFn) -> list[events.Event]:
 
 @given(logs())
 def test_no_bound_exceeds_the_wall_time_and_the_parts_make_the_whole(log: list[events.Event]) -> None:
-    timings = measure(log)
+    timings = measure_log(log)
 
     assert timings is not None
     assert timings.oracle.seconds <= timings.lower_bound.seconds <= timings.wall_s + 1e-9
@@ -429,7 +434,7 @@ def test_candidates_that_are_added_leave_what_is_known_of_the_others() -> None:
 
 
 def test_a_log_of_mixes_may_have_candidates_that_are_not_listed_yet() -> None:
-    told = measure([started(), start(3, 0), start(12, 0), cancel(12, 1)])
+    told = measure_log([started(), start(3, 0), start(12, 0), cancel(12, 1)])
 
     assert told is not None
     assert [span.label for span in told.spans] == ["3", "12"]
@@ -444,7 +449,7 @@ def test_a_log_of_mixes_may_have_candidates_that_are_not_listed_yet() -> None:
     ],
 )
 def test_without_dates_nothing_is_told(log: list[events.Event]) -> None:
-    assert measure(log) is None
+    assert measure_log(log) is None
 
 
 # The report.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from bisect_asgi.core import events
 from bisect_asgi.core.text import duration, listing
-from bisect_asgi.report.progress.wording import Words
+from bisect_asgi.report.progress.wording import Progress, Words
 from bisect_asgi.report.suite import SuiteRow
 
 
@@ -22,25 +22,16 @@ class PlainSink:
     def __init__(self, write: Callable[[str], None], *, verbose: bool = False) -> None:
         self._write = write
         self._verbose = verbose
-        self._words = Words()
-        self._stages: dict[int, PlainSink] = {}
+        self._progress = Progress()
 
     def __call__(self, event: events.Event) -> None:
         """Show one event; those of a stage are shown further in."""
-        if isinstance(event, events.StageEvent):
-            self._stage(event.stage)(event.event)
-            return
-        self._words.take(event)
-        for line in self._lines(event):
-            self._write(line)
+        words = self._progress.take(event)
+        indent = "  " if isinstance(event, events.StageEvent) else ""
+        for line in self._lines(words, events.unstaged(event)):
+            self._write(indent + line)
 
-    def _stage(self, stage: int) -> PlainSink:
-        if stage not in self._stages:
-            self._stages[stage] = PlainSink(lambda line: self._write(f"  {line}"), verbose=self._verbose)
-        return self._stages[stage]
-
-    def _lines(self, event: events.Event) -> list[str]:
-        words = self._words
+    def _lines(self, words: Words, event: events.Event) -> list[str]:
         match event:
             case events.InterpreterChosen(interpreter=interpreter, reason=reason):
                 return [f"python {interpreter.version}: {reason}"]

@@ -15,7 +15,7 @@ from rich.text import Text
 from bisect_asgi.core import events
 from bisect_asgi.core.model import Outcome
 from bisect_asgi.core.text import duration
-from bisect_asgi.report.progress.wording import Words, left
+from bisect_asgi.report.progress.wording import Progress, Words, left
 
 _BAR_WIDTH = 40
 _REFRESHES_PER_S = 8
@@ -31,9 +31,11 @@ class TerminalSink:
 
     def __init__(self, console: Console, *, verbose: bool = False) -> None:
         self._verbose = verbose
-        self._stages: dict[int, Words] = {0: Words()}
-        self._stage = 0
-        self._running: dict[tuple[int, int], tuple[events.Activity | None, float]] = {}
+        self._progress = Progress()
+        self._shown = self._progress.run
+        """The words for the search that asked for a trial last."""
+        self._since: dict[tuple[int, int], float] = {}
+        """When the trials under way went on to what they are doing, by stage and key."""
         self._spinner = Spinner("dots")
         self._live = Live(
             self, console=console, refresh_per_second=_REFRESHES_PER_S, transient=True, redirect_stdout=False
@@ -53,29 +55,14 @@ class TerminalSink:
 
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
-        stage = event.stage if isinstance(event, events.StageEvent) else 0
-        event = events.unstaged(event)
-        words = self._stages.setdefault(stage, Words())
-        words.take(event)
-        self._follow(stage, event)
-        for line in self._lines(words, event):
+        stage, inner = event.stage if isinstance(event, events.StageEvent) else 0, events.unstaged(event)
+        if isinstance(inner, (events.TrialStarted, events.TrialProgressed)):
+            self._since[stage, inner.key] = time.monotonic()  # before another thread draws it
+        words = self._progress.take(event)
+        if isinstance(inner, events.TrialStarted):
+            self._shown = words
+        for line in self._lines(words, inner):
             self._live.console.print(Text.assemble("  " if stage else "", line), highlight=False)
-
-    def _follow(self, stage: int, event: events.Event) -> None:
-        """Keep up with what is running."""
-        match event:
-            case events.TrialStarted(key=key):
-                self._stage = stage
-                self._running[stage, key] = (None, time.monotonic())
-            case events.TrialProgressed(key=key, activity=activity):
-                if (stage, key) in self._running:  # a cancelled trial may still say something
-                    self._running[stage, key] = (activity, time.monotonic())
-            case events.TrialCancelled(key=key):
-                self._running.pop((stage, key), None)
-            case events.TrialFinished(trial=trial):
-                self._running.pop((stage, trial.key), None)
-            case _:
-                pass
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Group(*self._status())
@@ -101,16 +88,17 @@ class TerminalSink:
 
     def _status(self) -> Iterator[RenderableType]:
         """What goes on, redrawn eight times a second."""
-        words = self._stages[self._stage]
+        words = self._shown
         if words.plan is None or not words.candidates:
             yield Group(_beside(self._spinner, Text("asking the index")))
             return
-        for (stage, key), (activity, since) in sorted(self._running.items()):
-            what = f"{self._stages[stage].label(key)} {activity or 'waiting'}"
-            yield _beside(self._spinner, Text(f"{what} {duration(time.monotonic() - since)}"))
-        judged = words.judged
-        if words.believed is not None:
-            yield Text(words.likeliest(words.believed))
+        for work in self._progress.running():
+            took_s = time.monotonic() - self._since[work.stage, work.key]
+            what = f"{work.label} {work.activity or 'waiting'}"
+            yield _beside(self._spinner, Text(f"{what} {duration(took_s)}"))
+        judged, belief = words.known.judged, words.known.belief
+        if belief is not None:
+            yield Text(words.likeliest(belief))
         elif judged is not None and judged.low is not None and judged.high is not None:
             yield _range(words, judged, judged.low, judged.high)
         elif judged is not None and judged.left and (settled := words.settled(judged)):

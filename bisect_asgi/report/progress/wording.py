@@ -10,53 +10,62 @@ from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
 from bisect_asgi.core.metrics.readings import unit_of
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Signature, Trial, Verdict
-from bisect_asgi.core.records import replace
 from bisect_asgi.core.text import date, duration, listing
 from bisect_asgi.report.culprit import sentences
-from bisect_asgi.report.rows import limit_of, word
+from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, Work, limit_of
+from bisect_asgi.report.rows import word
+
+
+class Progress:
+    """What every progress sink keeps of a run: the projection, and the words for each search."""
+
+    def __init__(self) -> None:
+        self._projection = Projection()
+        self.run = Words(self._projection.run)
+        self._words = {0: self.run}
+
+    def take(self, event: events.Event) -> Words:
+        """Take in one event, and return the words for the search that it is of."""
+        search = self._projection.take(event)
+        words = self._words.setdefault(search.stage, Words(search))
+        words.take(events.unstaged(event))
+        return words
+
+    def running(self) -> list[Work]:
+        """Return the trials under way, by stage and key."""
+        searches = list(self._projection.searches.values())
+        works = [work for search in searches for work in list(search.running.values())]
+        return sorted(works, key=lambda work: (work.stage, work.key))
 
 
 class Words:
-    """Keeps what sentences need of earlier events."""
+    """The sentences about one search; remembers which of them were written."""
 
-    def __init__(self) -> None:
-        self.plan: events.RunStarted | None = None
-        self.candidates: tuple[events.CandidateListed, ...] = ()
-        self.judged: events.RulingsChanged | None = None
-        self.rulings: dict[int, Ruling] = {}
-        self.believed: events.BeliefUpdated | None = None
+    def __init__(self, search: SearchRecord) -> None:
+        self._search = search
         self._waiting: list[Trial] = []
-        self._told_different: set[int] = set()
-        self._told_changes = ""
-        self._told_range: tuple[int | None, int | None, float] | None = None
+        self._told_different: set[str] = set()
+        self._last_told: tuple[object, ...] = ()
+
+    @property
+    def plan(self) -> events.RunStarted | None:
+        """What was asked."""
+        return self._search.plan
+
+    @property
+    def known(self) -> Knowledge:
+        """What is known of the candidates."""
+        return self._search.known
+
+    @property
+    def candidates(self) -> tuple[events.CandidateListed, ...]:
+        """The candidates, oldest first."""
+        return self.known.listed.candidates
 
     def take(self, event: events.Event) -> None:
-        """Remember what later sentences need."""
-        match event:
-            case events.RunStarted():
-                self.plan = event
-            case events.CandidatesListed(candidates=candidates, grows=grows):
-                self.candidates = candidates
-                if not grows:
-                    self._forget()
-                    self._told_different.clear()
-            case events.ObservationsReset():
-                self._forget()
-            case events.EndsSampled() if self.plan:
-                self.plan = replace(self.plan, limit=limit_of(event))
-            case events.BeliefUpdated():
-                self.believed = event
-            case events.TrialFinished(trial=trial):
-                self._waiting.append(trial)
-            case events.RulingsChanged():
-                self.judged, self.rulings = event, event.after(self.rulings)
-            case _:
-                pass
-
-    def _forget(self) -> None:
-        """Forget what was observed of candidates: their keys mean others now, or it no longer counts."""
-        self.judged, self.believed, self._told_range = None, None, None
-        self.rulings = {}
+        """Remember the trials that wait for a ruling."""
+        if isinstance(event, events.TrialFinished):
+            self._waiting.append(event.trial)
 
     def listed(self) -> list[str]:
         """What the search looks at; a stage also says what it is for."""
@@ -70,13 +79,14 @@ class Words:
 
     def explained(self, event: events.Explained) -> tuple[str, ...]:
         """What carries the change."""
-        if self.plan is None or self.judged is None:
+        judged = self.known.judged
+        if self.plan is None or judged is None:
             return ()
-        return sentences(event, word=self.verdict(self.judged.new_is or Outcome.FAILED))
+        return sentences(event, word=self.verdict(judged.new_is or Outcome.FAILED))
 
     def label(self, key: int) -> str:
         """The candidate's version; `probe` where there is one run and no list of candidates."""
-        return self.candidates[key].version if self.candidates else "probe"
+        return self.known.label(key) if self.candidates else "probe"
 
     @property
     def axis(self) -> AxisWords:
@@ -85,11 +95,12 @@ class Words:
 
     def verdict(self, outcome: Outcome) -> str:
         """The user's word for an outcome."""
-        return word(self.plan, outcome) if self.plan else str(outcome)
+        plan = self.plan
+        return word(plan, outcome) if plan else str(outcome)
 
     def finished(self) -> list[tuple[Outcome, str]]:
         """The trials that came back since this was asked last, each as it was ruled on."""
-        told = [self._finished(trial, self.rulings.get(trial.key)) for trial in self._waiting]
+        told = [self._finished(trial, self.known.rulings.get(trial.key)) for trial in self._waiting]
         self._waiting.clear()
         return told
 
@@ -131,49 +142,43 @@ class Words:
 
     def different_failures(self) -> list[str]:
         """A warning for each candidate that newly turned out to fail otherwise than the bad end."""
-        if self.judged is None or not self.axis.is_ordered:  # mixes are expected to
+        judged = self.known.judged
+        if judged is None or not self.axis.is_ordered:  # mixes are expected to
             return []
         lines: list[str] = []
-        for key, ruling in self.rulings.items():
-            if ruling.fails_differently and key not in self._told_different:
-                self._told_different.add(key)
-                lines += _different(self.label(key), ruling, self.judged.reference)
+        for key, ruling in self.known.rulings.items():
+            label = self.label(key)
+            if ruling.fails_differently and label not in self._told_different:
+                self._told_different.add(label)
+                lines += _different(label, ruling, judged.reference)
         return lines
 
     def narrowed(self) -> list[str]:
         """Where the range stands, when it has changed."""
-        judged = self.judged
-        if self.believed:
-            return self._likeliest(self.believed)
+        judged, belief = self.known.judged, self.known.belief
+        if belief:
+            return self._if_new(self.likeliest(belief), belief.low, belief.high, round(belief.probability, 1))
         if judged is None or not judged.left:
             return []
         if judged.low is None or judged.high is None:
             told = self.settled(judged)
-            changes = told.partition(";")[2]
-            if changes == self._told_changes:
-                return []
-            self._told_changes = changes
-            return [told]
-        state = (judged.low, judged.high, judged.left)
-        if state == self._told_range:
-            return []
-        self._told_range = state
-        return [
-            f"between {self.label(judged.low)} and {self.label(judged.high)}: {left(judged.left, self.axis)}"
-        ]
+            return self._if_new(told, told.partition(";")[2]) if told else []
+        sides = f"between {self.label(judged.low)} and {self.label(judged.high)}"
+        told = f"{sides}: {left(judged.left, self.axis)}"
+        return self._if_new(told, judged.low, judged.high, judged.left)
 
-    def _likeliest(self, believed: events.BeliefUpdated) -> list[str]:
-        """The most probable boundary, when it is another or clearly more probable than before."""
-        state = (believed.low, believed.high, round(believed.probability, 1))
-        if state == self._told_range:
+    def _if_new(self, line: str, *state: object) -> list[str]:
+        """Return the line unless the last one was about the same state of the same candidates."""
+        told = (self.known.generation, *state)
+        if told == self._last_told:
             return []
-        self._told_range = state
-        return [self.likeliest(believed)]
+        self._last_told = told
+        return [line]
 
-    def likeliest(self, believed: events.BeliefUpdated) -> str:
+    def likeliest(self, belief: events.BeliefUpdated) -> str:
         """`most probably 0.12.2 → 0.12.3 (0.63)`."""
-        sides = f"{self.label(believed.low)} → {self.label(believed.high)}"
-        return f"runs contradict each other: most probably {sides} ({believed.probability:.2f})"
+        sides = f"{self.label(belief.low)} → {self.label(belief.high)}"
+        return f"runs contradict each other: most probably {sides} ({belief.probability:.2f})"
 
     def sampled(self, event: events.EndsSampled) -> list[str]:
         """What both ends showed, and the limit between them."""
@@ -188,7 +193,7 @@ class Words:
 
     def settled(self, judged: events.RulingsChanged) -> str:
         """What is known so far where all changes are looked for; empty while that is nothing."""
-        tested = [(key, ruling) for key, ruling in self.rulings.items() if _is_tested(ruling)]
+        tested = [(key, ruling) for key, ruling in self.known.rulings.items() if _is_tested(ruling)]
         spans = [
             f"{self.label(low)} → {self.label(high)}"
             for (low, before), (high, after) in pairwise(tested)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.specifiers import SpecifierSet
-from support.builders import MadeUpIndex, a_plan, failed, passed, target, world
+from support.builders import MadeUpIndex, a_plan, failed, passed, target, untestable, world
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
 
 from bisect_asgi.backend.repository import Repository
@@ -16,8 +17,19 @@ from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import EnvironmentSpec, Trial, TrialRequest
-from bisect_asgi.core.plan.plan import COMMITS, DATE, DEPENDENCY, LOCKS, PYTHON, RELEASES, LockText, Plan
+from bisect_asgi.core.model import EnvironmentSpec, Observation, Trial, TrialRequest
+from bisect_asgi.core.plan.plan import (
+    COMMITS,
+    DATE,
+    DEPENDENCY,
+    LOCKS,
+    PYTHON,
+    RELEASES,
+    DependencyPolicy,
+    LockText,
+    Plan,
+    PolicyKind,
+)
 from bisect_asgi.core.records import fields, replace
 from bisect_asgi.core.services import Services
 from bisect_asgi.session import bisect as session
@@ -276,3 +288,104 @@ def test_candidates_are_spoken_of_in_the_words_of_their_axis(
     words = axis_of(plan).words_of(plan)
 
     assert (words.subject, words.noun, words.context) == (subject, noun, context)
+
+
+LATER_HINT = (
+    "the change may be later, or need another Python or other dependencies: "
+    "try another `--bad`, `--python` or `--deps`"
+)
+LOCKS_HINT = (
+    "the first lock has to be the one that works; are the two swapped, or is another `--python` meant?"
+)
+HINTS = {
+    RELEASES: (
+        "name another release with `--good`, or none: older ones are then tried",
+        LATER_HINT,
+        "name another release with `--bad`, another `--python`, or another `--deps`",
+    ),
+    DATE: (
+        "name another upload with `--good`, or none: older ones are then tried",
+        "the change may be later, or need another Python: try another `--bad` or `--python`",
+        "name another upload with `--bad`, or another `--python`",
+    ),
+    PYTHON: (
+        "name another interpreter with `--good`, or none: older ones are then tried",
+        "the change may need other dependencies: try another `--bad` or `--deps`",
+        "name another interpreter with `--bad`, or another `--deps`",
+    ),
+    COMMITS: (
+        "name another commit with `--good`",
+        LATER_HINT,
+        "name another commit with `--bad`, another `--python`, or another `--deps`",
+    ),
+    LOCKS: (
+        LOCKS_HINT,
+        LOCKS_HINT,
+        "another `--python` may help; what the locks lack, `--with` adds",
+    ),
+}
+HINTS[DEPENDENCY] = HINTS[RELEASES]
+
+
+def hint_where(line: Line, good: Observation, bad: Observation) -> str | None:
+    """Bisect with one observation for the good end, and another one for all others; return the hint."""
+    told: list[events.Event] = []
+
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
+        seen = good if request.label == line.labels[0] else bad
+        return Trial(key=request.key, label=request.label, observations=(seen,) * request.runs)
+
+    session.bisect(line.plan, sources(run_trial=run_trial), told.append)
+    assert isinstance(told[-1], events.RunFinished)
+    return told[-1].hint
+
+
+def test_the_hint_about_a_wrong_end_names_only_what_the_axis_takes(line: Line) -> None:
+    hints = (
+        hint_where(line, failed(), failed()),
+        hint_where(line, passed(), passed()),
+        hint_where(line, passed(), untestable()),
+    )
+
+    assert hints == HINTS[line.plan.over]
+
+
+AS_OF_RELEASE = DependencyPolicy()
+AS_OF = DependencyPolicy(kind=PolicyKind.AS_OF, moment=datetime(2022, 1, 10, 23, 59, 59, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("plan", "others"),
+    [
+        pytest.param(a_plan(), ("latest dependencies",), id="latest"),
+        pytest.param(a_plan(policy=AS_OF), ("dependencies as of 2022-01-10",), id="as-of"),
+        pytest.param(
+            a_plan(policy=AS_OF_RELEASE, held=("h11==0.9", "anyio")),
+            ("dependencies as of each release's upload", "held: h11==0.9 and anyio"),
+            id="releases",
+        ),
+        pytest.param(
+            a_plan(over=COMMITS, policy=AS_OF_RELEASE), ("dependencies as of each commit",), id="commits"
+        ),
+        pytest.param(
+            a_plan(over=PYTHON, policy=AS_OF_RELEASE, pinned=SpecifierSet("==2")),
+            ("dependencies as of the package's upload",),
+            id="python",
+        ),
+        pytest.param(
+            a_plan(over=PYTHON, policy=AS_OF_RELEASE), ("latest dependencies",), id="python-of-any-release"
+        ),
+        pytest.param(a_plan(over=DATE, held=("h11",)), ("held: h11",), id="date"),
+        pytest.param(a_plan(over=LOCKS, project="", held=("h11",)), (), id="locks"),
+    ],
+)
+def test_reports_tell_which_versions_the_other_packages_have(plan: Plan, others: tuple[str, ...]) -> None:
+    assert axis_of(plan).words_of(plan).others == others
+
+
+def test_only_an_axis_that_looks_at_projects_can_look_at_more() -> None:
+    plan = a_plan()
+
+    assert prepare(plan).projects is None
+    with pytest.raises(NotImplementedError):
+        axis_of(plan).widen(plan, sources(), frozenset({"engine"}))

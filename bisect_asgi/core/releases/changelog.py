@@ -1,15 +1,15 @@
-"""The part of a changelog that tells of the releases after one version, up to another.
+"""Extract from a changelog the sections of the releases after one version, up to another.
 
-Changelogs have no format in common. What they have is headings with a version in them, in Markdown (`## 1.2`,
-or underlined), in reStructuredText (underlined, overlined, or `.. rubric:: 1.2`), in AsciiDoc (`== 1.2`) and
-plain (`v1.2 / 2020-01-01` on a line alone). A heading is of a version if nothing but words such as "Release"
-or the project's name stands before the version, and nothing but a date, a name in quotes or a remark after
-punctuation behind it: "Support for 3.6" and "3.6 is no longer supported" are none. On a plain line only a
-date may stand behind it, or else sentences would count.
+Changelogs have no common format. What they share is headings with a version: in Markdown (`## 1.2`, or
+underlined), in reStructuredText (underlined, overlined, or `.. rubric:: 1.2`), in AsciiDoc (`== 1.2`), and
+plain (`v1.2 / 2020-01-01` on a line by itself). A heading belongs to a version if only words such as
+"Release" or the name of the project precede the version, and only a date, a name in quotes or a remark after
+punctuation follows it. "Support for 3.6" and "3.6 is no longer supported" are therefore not such headings. On
+a plain line only a date may follow, because otherwise sentences would count.
 
-Each version's section reaches to the next heading of any version, or to a heading of a higher level. The
-excerpt is all sections of the wanted versions in the order in which they stand. So it does not matter whether
-the newest is first or last, or whether releases of an older series stand between them.
+The section of a version ends at the next heading of any version, or of a higher level. The excerpt has all
+sections of the wanted versions in the order of the file. It does not matter whether the newest version is
+first or last, or whether releases of an older series are in between.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.records import Struct
 
-# As PEP 440 has it, without epochs, and with two numbers at least.
+# A version as in PEP 440, without an epoch. A single number is too often something else.
 _VERSION = (
     r"[0-9]+(?:\.[0-9]+)+(?:[-_.]?(?:alpha|beta|preview|pre|rc|a|b|c)[-_.]?[0-9]*)?"
     r"(?:[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?(?:[-_.]?dev[-_.]?[0-9]*)?(?:\+[a-z0-9]+(?:[-_.][a-z0-9]+)*)?"
@@ -33,19 +33,19 @@ _BEFORE = (
 )
 _MONTH = r"(?:on )?\w*\.?,? ?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _AFTER = rf"(?:\.?$|[^\w\s.]|\s+(?:[^\w\s]|\d|(?:un)?released?|final|yanked|{_MONTH}))"
-# A plain line may go on with a date only, or with the word that it has none.
+# On a plain line, only a date may follow, or a word such as "unreleased" in its place.
 _PLAIN_AFTER = r"(?:\W*$|\W+(?:(?:un)?released?\b|(?:[a-z]+\W+){0,2}\d).{0,30}$)"
 _ATX = re.compile(r"^(?P<marks>#{1,6}|={1,6})\s+(?P<text>\S.*)$")
 _RUBRIC = re.compile(r"^\.\. rubric::\s*(?P<text>\S.*)$")
-# Three backticks are Markdown's fence of code; more of them underline, in reStructuredText.
+# Three backticks begin a block of code in Markdown. Four or more underline a title in reStructuredText.
 _UNDERLINE = re.compile(r"^(?:([-=~^\"'#*+])\1{2,}|`{4,})\s*$")
 _FENCE = re.compile(r"^```(?!`)")
 _BULLET = re.compile(r"^[-*+]\s")
 _LINK = re.compile(r"\]\([^)]*\)|\]\[[^\]]*\]")
 _DECORATION = re.compile(r"^[^\w.<>=!~$]+|(?<=\w)[\]*_`]+")
-# What belongs to the next heading (targets of links), or parts it from this section.
+# Lines at the end of a section that belong to the next heading (link targets), or separate the two.
 _TRAILING = re.compile(r"^(?:\.\. _.*:|<a (?:name|id)=.*|\s*|[-=*_~]{3,}\s*)$")
-# The patterns take quadratic time where brackets are not closed; headings with links stay far below this.
+# The patterns take quadratic time if brackets are not closed. Real headings with links are much shorter.
 _LONGEST_HEADING = 400
 _RUBRIC_LEVEL, _PLAIN_LEVEL = 98, 99
 
@@ -60,11 +60,10 @@ _DEEPEST = 2
 
 
 def excerpt(text: str, old: str, new: str, *, name: str) -> str | None:
-    """The sections of a changelog for versions after `old`, up to `new`, as they stand there.
+    """Return the sections of a changelog for the versions after `old`, up to `new`, as they are written.
 
-    None where `new` has no section, or where one of both is not PEP 440. `old` need not have a section.
-    `name` is the project's, which may stand in headings. None, too, where `old` is the newer one: what was
-    taken back is no news.
+    Return None if `new` has no section, if a version is not PEP 440, or if `old` is the newer one: then the
+    changes were undone. `old` needs no section. `name` is the name of the project, which headings may have.
     """
     try:
         after, last = Version(old), Version(new)
@@ -76,14 +75,14 @@ def excerpt(text: str, old: str, new: str, *, name: str) -> str | None:
     sections = list(_sections(lines, name))
     if all(section.version != last for section in sections):
         return None
-    wanted = (s for s in sections if after < s.version <= last)
+    wanted = (section for section in sections if after < section.version <= last)
     return "\n\n".join(_trimmed(lines[section.start : section.end]) for section in wanted)
 
 
 def candidates(files: Iterable[str]) -> tuple[str, ...]:
-    """All paths that may be a changelog's, the likeliest first: some only say where another one is."""
-    found = (path for path in files if _is_changelog(PurePosixPath(path)))
-    return tuple(sorted(found, key=lambda path: (path.count("/"), _rank(PurePosixPath(path)), path)))
+    """Return the paths that may be changelogs, the likeliest first. Some only refer to another file."""
+    changelogs = (path for path in files if _is_changelog(PurePosixPath(path)))
+    return tuple(sorted(changelogs, key=lambda path: (path.count("/"), _rank(PurePosixPath(path)), path)))
 
 
 def _is_changelog(path: PurePosixPath) -> bool:
@@ -93,9 +92,9 @@ def _is_changelog(path: PurePosixPath) -> bool:
 
 
 def _rank(path: PurePosixPath) -> int:
-    """Names by how surely they are a changelog's."""
+    """Return the rank of a file name, lower if it is more certain to be a changelog."""
     stems = ("change", "history", "release", "what", "news")
-    return next(place for place, stem in enumerate(stems) if path.name.lower().startswith(stem))
+    return next(rank for rank, stem in enumerate(stems) if path.name.lower().startswith(stem))
 
 
 class _Heading(Struct, frozen=True, kw_only=True):
@@ -112,33 +111,34 @@ class _Section(Struct, frozen=True, kw_only=True):
 
 def _sections(lines: Sequence[str], name: str) -> Iterator[_Section]:
     headings = list(_headings(lines, name))
-    for place, heading in enumerate(headings):
+    for index, heading in enumerate(headings):
         if heading.version is not None:
-            later = headings[place + 1 :]
-            ends = (h.start for h in later if h.version is not None or h.level < heading.level)
+            later = headings[index + 1 :]
+            ends = (each.start for each in later if each.version is not None or each.level < heading.level)
             yield _Section(version=heading.version, start=heading.start, end=next(ends, len(lines)))
 
 
 def _headings(lines: Sequence[str], name: str) -> Iterator[_Heading]:
     pattern, plain = _heading_pattern(name, _AFTER), _heading_pattern(name, _PLAIN_AFTER)
-    styles: list[str] = []  # of underlines: the first that is used is the highest, as in reStructuredText
+    # The underline that is used first is the highest level, as in reStructuredText.
+    styles: list[str] = []
     is_fenced = False
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         is_fenced ^= _FENCE.match(line) is not None
-        above = lines[place - 1] if place else ""
-        below = lines[place + 1] if place + 1 < len(lines) else ""
+        above = lines[index - 1] if index else ""
+        below = lines[index + 1] if index + 1 < len(lines) else ""
         style = _style(above, below)
-        line = line.strip() if len(style) == 2 else line  # between two lines a title may be indented
+        line = line.strip() if len(style) == 2 else line  # a title between two lines may be indented
         if is_fenced or not _may_be_heading(line):
             continue
         if style:
             styles += [] if style in styles else [style]
-            start = place - (len(style) - 1)
+            start = index - (len(style) - 1)
             yield _Heading(start=start, level=styles.index(style) + 1, version=_version(line, pattern))
         elif marked := _marked(line):
-            yield _Heading(start=place, level=marked[0], version=_version(marked[1], pattern))
+            yield _Heading(start=index, level=marked[0], version=_version(marked[1], pattern))
         elif not above.strip() and not _BULLET.match(line) and (version := _version(line, plain)):
-            yield _Heading(start=place, level=_PLAIN_LEVEL, version=version)
+            yield _Heading(start=index, level=_PLAIN_LEVEL, version=version)
 
 
 def _may_be_heading(line: str) -> bool:
@@ -147,14 +147,14 @@ def _may_be_heading(line: str) -> bool:
 
 
 def _style(above: str, below: str) -> str:
-    """The mark of the line below, twice where the line above is the same; empty: it is no underline."""
+    """Return the character of the underline, twice if the line above is the same, or "" without one."""
     if not _UNDERLINE.match(below):
         return ""
     return below[0] * (2 if above.rstrip() == below.rstrip() else 1)
 
 
 def _marked(line: str) -> tuple[int, str] | None:
-    """Level and text of a heading that says itself that it is one."""
+    """Return the level and the text of a heading that is marked on its own line, or None if it is none."""
     if match := _ATX.match(line):
         return len(match["marks"]), match["text"]
     if match := _RUBRIC.match(line):
@@ -168,7 +168,7 @@ def _heading_pattern(name: str, after: str) -> re.Pattern[str]:
 
 
 def _version(text: str, pattern: re.Pattern[str]) -> Version | None:
-    """The version that a heading is of; None: it is of something else."""
+    """Return the version that a heading belongs to, or None if it belongs to none."""
     match = pattern.match(_DECORATION.sub("", _LINK.sub("]", text)))
     return Version(match["version"]) if match else None
 

@@ -1,12 +1,13 @@
-"""What is different between two releases of one distribution: requirements, and files with their diffs.
+"""Compare two releases of one distribution: their requirements, and their files with diffs.
 
-Nothing here gets the releases (see `contents`). The files that stand in a failing run's traceback come first,
-then the package's code, then all others; larger changes before smaller ones.
+The files of a failing run's traceback come first, then the code of the package, then all others, and larger
+changes before smaller ones.
 
-difflib takes a time that grows with the number of edits times the number of lines, and worse where lines
-repeat. So the work is estimated from counts of equal lines, which cost nothing, before a diff is made.
+difflib takes time in proportion to the number of edits times the number of lines, and more if lines repeat.
+Counting equal lines is cheap, so the time is estimated from these counts before a diff is made.
 
-Metadata is as people wrote it over many years: what is no PEP 508 is compared as far as it can be read.
+Metadata is as people wrote it over many years. A requirement that is not PEP 508 is compared as far as it can
+be read.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ from bisect_asgi.core.text import plural, size
 MOST_DIFF_BYTES = 400 * 1024
 _MOST_LINES = 20_000
 _MOST_WORK = 40_000_000
-"""In units of about 50 ns: two seconds."""
+"""The greatest estimate at which a diff is made, in units of about 50 ns: two seconds."""
 _PAIR_WORK = 100
 _CODE = frozenset({".py", ".pyi", ".pyx", ".pxd", ".so", ".pyd", ".c", ".h", ".cc", ".cpp", ".hpp", ".rs"})
 _ASIDE = frozenset({"test", "tests", "doc", "docs", "example", "examples", "benchmarks"})
 
 
 def compare(old: Contents, new: Contents, *, traceback: Sequence[tuple[str, int, str]] = ()) -> WhatChanged:
-    """Compare two releases of one distribution.
+    """Return all differences between two releases of one distribution.
 
     `traceback` has the frames of a failing run, outermost first: absolute path, line and function.
     """
@@ -51,7 +52,7 @@ def compare(old: Contents, new: Contents, *, traceback: Sequence[tuple[str, int,
         replace(change, lines=tuple(frames.get(change.path) or frames.get(change.old_path or "") or ()))
         for change in _file_changes(old.files, new.files)
     )
-    places = {path: place for place, path in enumerate(frames)}
+    ranks = {path: rank for rank, path in enumerate(frames)}
     return WhatChanged(
         name=new.metadata.name,
         old=old.metadata.version,
@@ -59,30 +60,30 @@ def compare(old: Contents, new: Contents, *, traceback: Sequence[tuple[str, int,
         requirements=requirement_changes(old.metadata.requires, new.metadata.requires),
         old_python=old.metadata.requires_python,
         new_python=new.metadata.requires_python,
-        files=tuple(_limited(sorted(changes, key=lambda change: _order(change, places)))),
+        files=tuple(_limited(sorted(changes, key=lambda change: _order(change, ranks)))),
     )
 
 
 def _frames(traceback: Sequence[tuple[str, int, str]]) -> dict[str, list[int]]:
-    """The lines of each file in the traceback, by its path below site-packages, innermost first."""
-    found: dict[str, list[int]] = defaultdict(list)
+    """Return the lines in the traceback by file below site-packages, innermost first."""
+    lines: dict[str, list[int]] = defaultdict(list)
     for path, line, _ in reversed(traceback):
         for folder in ("/site-packages/", "/dist-packages/"):
             if folder in path:
-                found[path.rpartition(folder)[2]].append(line)
-    return dict(found)
+                lines[path.rpartition(folder)[2]].append(line)
+    return dict(lines)
 
 
-def _order(change: FileChange, places: Mapping[str, int]) -> tuple[int, int, str]:
-    """Where a change stands: in the traceback, in the package's code, elsewhere."""
-    place = places.get(change.path, places.get(change.old_path or "", len(places)))
-    if place < len(places):
-        return place - len(places), 0, change.path
+def _order(change: FileChange, ranks: Mapping[str, int]) -> tuple[int, int, str]:
+    """Return the sort key of a change: files of the traceback first, then code, then other files."""
+    rank = ranks.get(change.path, ranks.get(change.old_path or "", len(ranks)))
+    if rank < len(ranks):
+        return rank - len(ranks), 0, change.path
     return int(not is_code(change.path)), -(change.added + change.removed), change.path
 
 
 def is_code(path: str) -> bool:
-    """Tell whether a path is of the package's own code: no tests, no documentation, no data."""
+    """Return whether a file is code of the package, and not a test, documentation or data."""
     parts = PurePosixPath(path)
     is_test = parts.name.startswith("test_") or parts.stem.endswith("_test") or parts.stem == "conftest"
     return parts.suffix in _CODE and not is_test and _ASIDE.isdisjoint(parts.parts[:-1])
@@ -97,21 +98,24 @@ def _file_changes(old: Iterable[ContentFile], new: Iterable[ContentFile]) -> Ite
     for path in before.keys() - after.keys() - set(moved.values()):
         yield _file_change(path, ChangeKind.REMOVED, before[path], None)
     for path, file in after.items():
-        was = before.get(path)
+        previous = before.get(path)
         if path in moved:
             change = _file_change(path, ChangeKind.MOVED, before[moved[path]], file)
             yield replace(change, old_path=moved[path])
-        elif was is None:
+        elif previous is None:
             yield _file_change(path, ChangeKind.ADDED, None, file)
-        elif was.digest != file.digest:
-            yield _file_change(path, ChangeKind.CHANGED, was, file)
+        elif previous.digest != file.digest:
+            yield _file_change(path, ChangeKind.CHANGED, previous, file)
 
 
 def _moves(removed: Iterable[ContentFile], added: Iterable[ContentFile]) -> dict[str, str]:
-    """The old path by the new one, where the content is the same; of several, one of the same name."""
+    """Return the old path of each added file that a removed one has the content of.
+
+    If several have it, one of the same name is preferred.
+    """
     left: dict[str, list[str]] = defaultdict(list)
     for file in removed:
-        if file.size_bytes:  # empty files are all the same
+        if file.size_bytes:  # all empty files have the same content, which says nothing
             left[file.digest].append(file.path)
     moved = {}
     for file in added:
@@ -125,19 +129,21 @@ def _moves(removed: Iterable[ContentFile], added: Iterable[ContentFile]) -> dict
 def _file_change(
     path: str, change: ChangeKind, old: ContentFile | None, new: ContentFile | None
 ) -> FileChange:
-    there = [file for file in (old, new) if file is not None]
-    kinds = [file.kind for file in there if file.kind != FileKind.TEXT]
-    found = FileChange(
+    files = [file for file in (old, new) if file is not None]
+    kinds = [file.kind for file in files if file.kind != FileKind.TEXT]
+    without_diff = FileChange(
         path=path,
         change=change,
         kind=kinds[-1] if kinds else FileKind.TEXT,
         old_bytes=old.size_bytes if old else None,
         new_bytes=new.size_bytes if new else None,
     )
-    if change == ChangeKind.MOVED or any(file.text is None for file in there):
-        return found
+    if change == ChangeKind.MOVED or any(file.text is None for file in files):
+        return without_diff
     diff = _diff(path, old.text if old else None, new.text if new else None)
-    return replace(found, added=diff.added, removed=diff.removed, diff=diff.text, omitted=not diff.made)
+    return replace(
+        without_diff, added=diff.added, removed=diff.removed, diff=diff.text, omitted=not diff.made
+    )
 
 
 class _Diff(Struct, frozen=True, kw_only=True):
@@ -148,7 +154,7 @@ class _Diff(Struct, frozen=True, kw_only=True):
 
 
 def _diff(path: str, old: str | None, new: str | None) -> _Diff:
-    """The unified diff of two texts; None: there is no such file."""
+    """Return the unified diff of two texts, of which None is a file that does not exist."""
     before, after = _lines(old or ""), _lines(new or "")
     only_old, only_new = Counter(before) - Counter(after), Counter(after) - Counter(before)
     if old is not None and new is not None and _is_costly(before, after, (only_old + only_new).total()):
@@ -167,47 +173,51 @@ def _diff(path: str, old: str | None, new: str | None) -> _Diff:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines with their ends, CR LF and LF being the same; `splitlines` knows more ends than editors do."""
+    """Return the lines with their ends, with CR LF as LF.
+
+    `str.splitlines` also splits at characters, such as a form feed, that end no line in an editor.
+    """
     lines = [f"{line}\n" for line in text.replace("\r\n", "\n").split("\n")]
     last = lines.pop()[:-1]
     return [*lines, last] if last else lines
 
 
 def _is_costly(old: Sequence[str], new: Sequence[str], edits: int) -> bool:
-    """Tell whether difflib would take long: many edits in many lines, or lines that repeat on both sides."""
-    there = Counter(new)
-    often = len(new) // 100 + 1 if len(new) >= 200 else len(new)  # difflib passes over what is more frequent
-    pairs = sum(count * there[line] for line, count in Counter(old).items() if there[line] <= often)
+    """Return whether difflib would take long: for many edits in many lines, or if lines repeat."""
+    in_new = Counter(new)
+    # difflib ignores lines that are more frequent than this (`autojunk`).
+    often = len(new) // 100 + 1 if len(new) >= 200 else len(new)
+    pairs = sum(count * in_new[line] for line, count in Counter(old).items() if in_new[line] <= often)
     lines = len(old) + len(new)
     return lines > _MOST_LINES or edits * lines + _PAIR_WORK * pairs > _MOST_WORK
 
 
 def _limited(changes: Iterable[FileChange]) -> Iterator[FileChange]:
-    """Keep diffs, in their order, while there is room."""
+    """Yield the changes, without the diffs that would exceed `MOST_DIFF_BYTES` in all."""
     left = MOST_DIFF_BYTES
     for change in changes:
-        needs = len(change.diff.encode())
-        if needs > left:
+        size_bytes = len(change.diff.encode())
+        if size_bytes > left:
             yield replace(change, diff="", omitted=True)
         else:
-            left -= needs
+            left -= size_bytes
             yield change
 
 
 def summary(changed: WhatChanged, *, most: int) -> tuple[str, ...]:
-    """Say what changed in at most `most` lines, of which there should be four or more; empty: nothing did.
+    """Return the differences as at most `most` lines, which should be four or more, or () if there are none.
 
-    Requirements may have half of the lines, and what the files leave free.
+    Requirements may have half of the lines, and those that the files do not need.
     """
-    needs = [f"requires {change}" for change in changed.requirements]
+    requires = [f"requires {change}" for change in changed.requirements]
     if changed.old_python != changed.new_python:
-        needs.insert(0, f"requires Python {changed.old_python or 'any'} → {changed.new_python or 'any'}")
+        requires.insert(0, f"requires Python {changed.old_python or 'any'} → {changed.new_python or 'any'}")
     if not changed.files:
-        return _first(needs, most, "requirement")
-    room = most - 1
-    shown = _first(needs, max(room // 2, room - len(changed.files)), "requirement")
-    files = _first([_file_line(file) for file in changed.files], room - len(shown), "file")
-    return (*shown, _files_line(changed), *files)
+        return _first(requires, most, "requirement")
+    left = most - 1
+    requirements = _first(requires, max(left // 2, left - len(changed.files)), "requirement")
+    files = _first([_file_line(file) for file in changed.files], left - len(requirements), "file")
+    return (*requirements, _files_line(changed), *files)
 
 
 def _first(lines: Sequence[str], most: int, noun: str) -> tuple[str, ...]:
@@ -237,7 +247,7 @@ def _file_line(file: FileChange) -> str:
 
 
 def _amount(file: FileChange) -> str:
-    """How much of a file differs: lines, or bytes of what is no text."""
+    """Return how much of a file differs: in lines, or in bytes if it is not text."""
     if file.change == ChangeKind.MOVED:
         return ""
     if file.kind == FileKind.TEXT:
@@ -246,71 +256,77 @@ def _amount(file: FileChange) -> str:
 
 
 def requirement_changes(old: Iterable[str], new: Iterable[str]) -> tuple[RequirementChange, ...]:
-    """Pair requirements by project and marker, then what is left of each project whatever its marker."""
-    before, after = _wanted(old), _wanted(new)
+    """Return the requirements that differ.
+
+    They are paired by project and marker. Of the rest, those of one project are paired whatever the marker.
+    """
+    before, after = _specifiers(old), _specifiers(new)
     same = {key for key in before.keys() & after.keys() if before[key] == after[key]}
-    gone = {key: text for key, text in before.items() if key not in same}
-    come = {key: text for key, text in after.items() if key not in same}
-    found = []
-    for key in gone.keys() & come.keys():
-        old_text, new_text = gone.pop(key), come.pop(key)
-        found.append(RequirementChange(project=key[0], marker=key[1], old=old_text, new=new_text))
-    for project in {key[0] for key in (*gone, *come)}:
-        found += _unpaired(project, _of_project(gone, project), _of_project(come, project))
-    return tuple(sorted(found, key=lambda change: ("extra ==" in str(change), change.project, change.marker)))
+    removed = {key: text for key, text in before.items() if key not in same}
+    added = {key: text for key, text in after.items() if key not in same}
+    changes = []
+    for key in removed.keys() & added.keys():
+        old_text, new_text = removed.pop(key), added.pop(key)
+        changes.append(RequirementChange(project=key[0], marker=key[1], old=old_text, new=new_text))
+    for project in {key[0] for key in (*removed, *added)}:
+        changes += _unpaired(project, _of_project(removed, project), _of_project(added, project))
+    return tuple(
+        sorted(changes, key=lambda change: ("extra ==" in str(change), change.project, change.marker))
+    )
 
 
 def _unpaired(
-    project: str, gone: Sequence[tuple[str, str]], come: Sequence[tuple[str, str]]
+    project: str, removed: Sequence[tuple[str, str]], added: Sequence[tuple[str, str]]
 ) -> Iterator[RequirementChange]:
-    """What is left of one project: one that changed its marker, or whatever was removed and added."""
-    if len(gone) == len(come) == 1:
+    """Yield one requirement with a changed marker, or else all that were removed and added."""
+    if len(removed) == len(added) == 1:
         old, new = (
-            " ; ".join(filter(None, (text or "any version", marker))) for marker, text in (gone[0], come[0])
+            " ; ".join(filter(None, (text or "any version", marker)))
+            for marker, text in (removed[0], added[0])
         )
         yield RequirementChange(project=project, old=old, new=new)
         return
-    for marker, text in gone:
+    for marker, text in removed:
         yield RequirementChange(project=project, marker=marker, old=text, new=None)
-    for marker, text in come:
+    for marker, text in added:
         yield RequirementChange(project=project, marker=marker, old=None, new=text)
 
 
-def _of_project(wanted: Mapping[tuple[str, str], str], project: str) -> list[tuple[str, str]]:
-    return [(marker, text) for (name, marker), text in wanted.items() if name == project]
+def _of_project(specifiers: Mapping[tuple[str, str], str], project: str) -> list[tuple[str, str]]:
+    return [(marker, text) for (name, marker), text in specifiers.items() if name == project]
 
 
-def _wanted(requires: Iterable[str]) -> dict[tuple[str, str], str]:
-    """What is wanted of each project under each marker; where it is said twice, both count."""
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+def _specifiers(requires: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Return the specifiers by project and marker. If there are several for both, all count."""
+    specifiers: dict[tuple[str, str], list[str]] = defaultdict(list)
     for text in filter(str.strip, requires):
-        project, marker, wanted = _read_requirement(text)
-        found[project, marker].append(wanted)
-    return {key: ", ".join(sorted(set(texts))) for key, texts in found.items()}
+        project, marker, specifier = _read_requirement(text)
+        specifiers[project, marker].append(specifier)
+    return {key: ", ".join(sorted(set(texts))) for key, texts in specifiers.items()}
 
 
 def _read_requirement(text: str) -> tuple[str, str, str]:
-    """Project, marker and what is wanted of it; "" where any version will do."""
+    """Return the project, the marker and the specifier of a requirement, which is "" for any version."""
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
         return _read_malformed(text)
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    wanted = f"@ {requirement.url}" if requirement.url else str(requirement.specifier)
+    specifier = f"@ {requirement.url}" if requirement.url else str(requirement.specifier)
     marker = _normal(str(requirement.marker or ""))
-    return canonicalize_name(requirement.name), marker, f"{extras} {wanted}".strip()
+    return canonicalize_name(requirement.name), marker, f"{extras} {specifier}".strip()
 
 
 def _read_malformed(text: str) -> tuple[str, str, str]:
-    """The same of what is no PEP 508, such as `click (>=7.*)`."""
-    wanted, _, marker = text.partition(";")
-    name = re.split(r"[^\w.-]", wanted.strip(), maxsplit=1)[0]
-    rest = wanted.strip().removeprefix(name).strip()
+    """Return the same for a requirement that is not PEP 508, such as `click (>=7.*)`."""
+    requirement, _, marker = text.partition(";")
+    name = re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0]
+    rest = requirement.strip().removeprefix(name).strip()
     return canonicalize_name(name), marker.strip(), rest.removeprefix("(").removesuffix(")")
 
 
 def _normal(marker: str) -> str:
-    """One spelling of a marker: build tools write its parts in different orders and brackets."""
+    """Return one spelling of a marker, because build tools differ in the order and brackets of its parts."""
     if " or " in marker:
         return marker
     return " and ".join(sorted(re.sub("[()]", "", marker).split(" and ")))

@@ -1,10 +1,10 @@
-"""Which interpreter suits a whole range of releases best.
+"""Choose the interpreter that suits a whole range of releases best.
 
-One interpreter runs all candidates, or their differences would be the interpreter's. A release that cannot
-be installed on it is lost to the search. Of the others, one with a wheel for it counts whole; one that has
-no wheels at all counts three quarters; one that has wheels, but only for other interpreters, a quarter: its
-source distribution was rarely ever built on this one. Each counts half of that when it is older than the
-interpreter: it may install and then fail to import, since it was never tried there.
+One interpreter runs all candidates, because a second one might explain a difference. The search skips a
+release that cannot be installed on it. Of the others, a release counts 1 if it has a wheel for the
+interpreter and ¾ if it has no wheels at all. It counts ¼ if it has wheels for other interpreters only,
+because its source distribution was rarely ever built on this one. A release older than the interpreter counts
+half of that: it was never tried there, so it may install and then fail to import.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases.select import TargetPython, has_wheel, unusable
 from bisect_asgi.core.text import plural
 
-# First releases of CPython 3.6 to 3.8; from 3.9 on there is one each October (PEP 602).
+# The first releases of CPython 3.6 to 3.8. From 3.9 on, there is one each October (PEP 602).
 _FIRST_RELEASED = {(3, 6): (2016, 12, 23), (3, 7): (2018, 6, 27), (3, 8): (2019, 10, 14)}
 
 _LEAST_SHARE = 2 / 3
 
 
 class InterpreterChoice(Struct, frozen=True, kw_only=True):
-    """The interpreter that was chosen, and the reason in a few words."""
+    """The interpreter that was chosen, with the reason in a few words."""
 
     target: TargetPython
     reason: str
 
     @property
     def interpreter(self) -> Interpreter:
-        """The chosen one."""
+        """The interpreter itself."""
         return self.target.interpreter
 
 
@@ -50,26 +50,30 @@ def best_interpreter(
     required: Sequence[Release] = (),
     wished: Sequence[Release] = (),
 ) -> InterpreterChoice | None:
-    """Return the interpreter that suits `releases` best; None when none installs all of `required`.
+    """Return the interpreter that suits `releases` best, or None if none can install all of `required`.
 
-    Those in `wished` should be installed, too, if that does not cost more than a third of what the best one
-    is worth. On a tie the newer interpreter is taken: more wheels are made for it.
+    One that can install all of `wished` is preferred, unless it scores less than two thirds of the best. If
+    two score the same, the newer one is chosen, because more wheels are made for it.
     """
-    able = [u for u in interpreters if _installs(u, required)]
-    if not able:
+    suitable = [target for target in interpreters if _installs(target, required)]
+    if not suitable:
         return None
-    scores = {target.interpreter.path: _score(target, releases) for target in able}
-    most = max(score.worth for score in scores.values())
-    liked = [
-        u for u in able if _installs(u, wished) and scores[u.interpreter.path].worth >= most * _LEAST_SHARE
+    scores = {target.interpreter.path: _score(target, releases) for target in suitable}
+    least = max(score.worth for score in scores.values()) * _LEAST_SHARE
+    preferred = [
+        target
+        for target in suitable
+        if _installs(target, wished) and scores[target.interpreter.path].worth >= least
     ]
-    able = liked or able
-    best = max(able, key=lambda u: (scores[u.interpreter.path].worth, Version(u.interpreter.version)))
+    best = max(
+        preferred or suitable,
+        key=lambda target: (scores[target.interpreter.path].worth, Version(target.interpreter.version)),
+    )
     return InterpreterChoice(target=best, reason=_reason(scores[best.interpreter.path], len(releases)))
 
 
 def first_released(minor: tuple[int, int]) -> datetime:
-    """When this minor version of CPython came out."""
+    """Return the date of the first release of this minor version of CPython."""
     year, month, day = _FIRST_RELEASED.get(minor, (2011 + minor[1], 10, 5))
     return datetime(year, month, day, tzinfo=UTC)
 
@@ -80,8 +84,8 @@ def _installs(target: TargetPython, releases: Sequence[Release]) -> bool:
 
 def _score(target: TargetPython, releases: Sequence[Release]) -> _Score:
     installable = [release for release in releases if unusable(release, target) is None]
-    born = first_released(target.interpreter.minor)
-    older = {r.version for r in installable if r.uploaded and r.uploaded < born}
+    since = first_released(target.interpreter.minor)
+    older = {release.version for release in installable if release.uploaded and release.uploaded < since}
     worth = sum(
         _file_worth(release, target) * (0.5 if release.version in older else 1.0) for release in installable
     )

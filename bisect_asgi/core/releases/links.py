@@ -1,11 +1,10 @@
-"""A project's own links, and where its forge compares two tags.
+"""Read the links of a project from its metadata, and find the page that compares two of its tags.
 
-Addresses come out of metadata that anybody may have written. Only `http` and `https` ones with a plain host
-are ever given back.
+Anybody may have written the metadata. Only `http` and `https` addresses with a plain host are returned.
 
-Projects spell their tags as they like (`1.2.0`, `v1.2`, `release/1.2.0`, `rel_1_2_0`, `name-v1.2.0`), and a
-repository of several projects has tags of all of them. A tag is read as an optional project's name, an
-optional word for a release, and a version; nothing else may be in it.
+Projects spell their tags in many ways (`1.2.0`, `v1.2`, `release/1.2.0`, `rel_1_2_0`, `name-v1.2.0`), and a
+repository of several projects has the tags of all. A tag is read as an optional name of a project, an
+optional word for a release, and a version. A tag with anything else in it is not that of a release.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ from bisect_asgi.core.release_diff import Link, LinkKind, Metadata
 
 _HOSTS = {
     "github.com": "github",
-    "codeberg.org": "github",  # Forgejo and Gitea have GitHub's paths
+    "codeberg.org": "github",  # Forgejo and Gitea have the paths of GitHub
     "gitlab.com": "gitlab",
     "bitbucket.org": "bitbucket",
     "git.sr.ht": "sourcehut",
     "hg.sr.ht": "sourcehut",
     "sr.ht": "sourcehut",
 }
-# The forges' own pages, which are nobody's.
+# Paths of the forges themselves, which are not the names of owners.
 _NO_OWNERS = frozenset({"sponsors", "orgs", "features", "marketplace", "topics", "apps", "about"})
-# GitLab's pages of a repository: groups have groups in them, so its root may be at any depth.
+# The pages of a repository on GitLab. They show where its path ends, because groups may be nested.
 _PAGES = frozenset(
     (
         *("issues", "tree", "blob", "raw", "releases", "tags", "merge_requests", "wikis"),
         *("commits", "commit", "compare", "archive", "branches", "blame"),
     )
 )
-# Matched with letters and digits of the label only, in lower case, as the index's well-known labels are.
+# These match a label normalized as in PEP 753: letters and digits only, in lower case.
 _LABELS = {
     LinkKind.CHANGELOG: "changelog|^change|changes$|release|history|whatsnew|^news$",
     LinkKind.ISSUES: "issue|bug|tracker|ticket",
@@ -53,33 +52,33 @@ _UNSAFE = re.compile(r"[\s<>\"'`\\]")
 
 
 def links(metadata: Metadata) -> tuple[Link, ...]:
-    """The project's links, the changelog first; an address that is given twice counts once."""
-    found: dict[str, Link] = {}
+    """Return the links of the project, the changelog first, each address once."""
+    by_address: dict[str, Link] = {}
     for label, address in _given(metadata):
         if _is_safe(address):
             link = Link(label=label, address=address, kind=_kind(label, address))
-            found.setdefault(address.rstrip("/"), link)
-    return tuple(sorted(found.values(), key=lambda link: list(LinkKind).index(link.kind)))
+            by_address.setdefault(address.rstrip("/"), link)
+    return tuple(sorted(by_address.values(), key=lambda link: list(LinkKind).index(link.kind)))
 
 
 def repository(metadata: Metadata) -> str | None:
-    """The address of the repository's root, where the project links into one on a forge that is known."""
-    given = links(metadata)
-    for wanted in (LinkKind.SOURCE, LinkKind.HOME, None):
-        for link in given:
-            if wanted in (link.kind, None) and (root := _root(link.address)):
+    """Return the address of the project's repository, or None if no link leads into one on a known forge."""
+    all_links = links(metadata)
+    for kind in (LinkKind.SOURCE, LinkKind.HOME, None):
+        for link in all_links:
+            if kind in (link.kind, None) and (root := _root(link.address)):
                 return root
     return None
 
 
 def comparison(repository: str, old_tag: str, new_tag: str) -> str | None:
-    """Where the forge shows what is between two tags of a repository, given as `repository` gives it.
+    """Return the address of the page that compares two tags, or None if the forge has no such page.
 
-    None where the forge has no such page.
+    `repository` is an address that the function of that name returned.
     """
     if not _is_safe(repository):
         return None
-    # On a host of its own only GitLab is recognised, by its paths.
+    # On an unknown host, `_root` recognizes only GitLab, by its paths.
     forge = _HOSTS.get(_host(repository), "gitlab")
     root, old, new = repository.rstrip("/"), quote(old_tag), quote(new_tag)
     match forge:
@@ -101,7 +100,7 @@ def _given(metadata: Metadata) -> Iterator[tuple[str, str]]:
 
 
 def _is_safe(address: str) -> bool:
-    """Tell whether an address is one to be shown: http(s), a host, and no name that hides it."""
+    """Return whether an address may be shown: it is http(s), and nothing in it can hide its host."""
     try:
         parts = urlsplit(address)
         host = parts.hostname
@@ -121,7 +120,7 @@ def _host(address: str) -> str:
 
 
 def _kind(label: str, address: str) -> LinkKind:
-    """By the label's words, then by the address; a home page that is a repository is its source."""
+    """Return the kind by the label, else by the address. A home page that is a repository is its source."""
     word = re.sub(r"[^a-z0-9]", "", label.lower())
     path = urlsplit(address).path.lower()
     named = [kind for kind, pattern in _LABELS.items() if re.search(pattern, word)]
@@ -137,14 +136,14 @@ def _is_root(address: str) -> bool:
 
 
 def _root(address: str) -> str | None:
-    """The repository's root that an address lies in."""
+    """Return the address of the repository that an address is in, or None if it is in none."""
     parts = [part for part in urlsplit(address).path.split("/") if part]
     host = _host(address)
     forge = _HOSTS.get(host)
     if forge is None and "-" not in parts:
         return None
     if forge in (None, "gitlab"):
-        ends = (place for place, part in enumerate(parts) if part == "-" or (place >= 2 and part in _PAGES))
+        ends = (index for index, part in enumerate(parts) if part == "-" or (index >= 2 and part in _PAGES))
         parts = parts[: next(ends, len(parts))]
     else:
         parts = parts[:2]
@@ -159,16 +158,16 @@ _SEPARATOR = r"(?:[-_./@:]|==?)"
 
 
 def tag_of(version: str, project: str, tags: Iterable[str]) -> str | None:
-    """Return the tag of a release; None: no tag is spelled as one of it.
+    """Return the tag of a release, or None if there is none.
 
-    A tag with the project's name wins over one without any name, the version as it is spelled over an
-    equal one (`1.2` equals `1.2.0`, PEP 440), and a short tag over a long one. Names are compared
-    normalised (PEP 503); a tag with another project's name is never that of the release.
+    A tag with the project's name is preferred to one without a name, a version that is spelled the same to
+    one that is equal (`1.2` equals `1.2.0`, PEP 440), and a short tag to a long one. Names are compared
+    normalized (PEP 503). A tag with the name of another project is never that of the release.
     """
     pattern = _pattern(project)
     ranked = ((_rank(match, version), match.string) for tag in tags if (match := pattern.fullmatch(tag)))
-    found = [(rank, len(tag), tag) for rank, tag in ranked if rank]
-    return min(found)[-1] if found else None
+    suitable = [(rank, len(tag), tag) for rank, tag in ranked if rank]
+    return min(suitable)[-1] if suitable else None
 
 
 def _pattern(project: str) -> re.Pattern[str]:
@@ -178,7 +177,7 @@ def _pattern(project: str) -> re.Pattern[str]:
 
 
 def _rank(match: re.Match[str], version: str) -> tuple[bool, bool] | None:
-    """How well a tag suits the version, the lowest best; None: it is of another."""
+    """Return how well a tag suits the version, the least being the best, or None if it does not."""
     named, text = match["name"] is not None, match["version"]
     if text == version:
         return not named, False
@@ -186,10 +185,10 @@ def _rank(match: re.Match[str], version: str) -> tuple[bool, bool] | None:
 
 
 def _dotted(text: str, *, named: bool) -> str:
-    """Put dots where the tag has underscores or dashes for them."""
+    """Return the version in a tag with dots in place of underscores or dashes."""
     if "." in text:
         return text
-    if re.fullmatch(r"\d+(?:-\d+){2,}", text) and not named:  # `demo-2-1-0` may be a 1-0 of `demo-2`
+    if re.fullmatch(r"\d+(?:-\d+){2,}", text) and not named:  # `demo-2-1-0` may be version 1-0 of `demo-2`
         return text.replace("-", ".")
     return text.replace("_", ".")
 

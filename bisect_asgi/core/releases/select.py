@@ -1,6 +1,6 @@
-"""Which releases of a project are candidates, in which order, and why the others are not.
+"""Select the releases that are candidates, in order, and give the reason why each other one is excluded.
 
-Nothing here asks an index: it is given what the index said.
+It works on what the index said, and makes no request itself.
 """
 
 from __future__ import annotations
@@ -24,36 +24,38 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class TargetPython(Struct, frozen=True, kw_only=True):
-    """What an interpreter can install: its version against `Requires-Python`, its tags against wheels'."""
+    """An interpreter with the tags of the wheels that it can install."""
 
     interpreter: Interpreter
     tags: frozenset[Tag]
 
 
 class ReleaseRange(Struct, frozen=True, kw_only=True):
-    """The releases between the ends that the user named, and the ends' places among them."""
+    """The releases between the ends that the user named."""
 
     releases: tuple[Release, ...]
     good: int | None = None
+    """The index of the good end in `releases`, or None if the user named none."""
     bad: int | None = None
+    """The index of the bad end."""
 
     @property
     def ends(self) -> tuple[Release, ...]:
-        """The releases that the user named."""
-        return tuple(self.releases[place] for place in (self.good, self.bad) if place is not None)
+        """The ends that the user named."""
+        return tuple(self.releases[index] for index in (self.good, self.bad) if index is not None)
 
 
 class Selection(Struct, frozen=True, kw_only=True):
-    """The candidates' releases, oldest first, and the others with reasons."""
+    """The releases that are candidates, oldest first, and those that are not."""
 
     kept: tuple[Release, ...]
     excluded: tuple[Excluded, ...]
 
     def position(self, version: str, *, option: str) -> int:
-        """The place of the named release.
+        """Return the index of a release that the user named.
 
         Raises:
-            UsageError: there is no such release among the kept ones; the message says why, or what is near.
+            UsageError: the release is not a candidate; the message has the reason, or the nearest ones.
         """
         wanted = Version(version)
         for position, release in enumerate(self.kept):
@@ -70,18 +72,18 @@ class Selection(Struct, frozen=True, kw_only=True):
         )
 
     def between(self, good: Version | None, bad: Version | None) -> ReleaseRange:
-        """Cut to the named ends: from the good one on, up to the bad one, or between both in either order.
+        """Return the candidates from the good end on, up to the bad end, or between both in either order.
 
         Raises:
-            UsageError: a named release is not among the kept ones.
+            UsageError: an end is not a candidate.
         """
-        good_place = None if good is None else self.position(str(good), option="--good")
-        bad_place = None if bad is None else self.position(str(bad), option="--bad")
-        start, end = outermost(good_place, bad_place, len(self.kept))
+        good_index = None if good is None else self.position(str(good), option="--good")
+        bad_index = None if bad is None else self.position(str(bad), option="--bad")
+        start, end = outermost(good_index, bad_index, len(self.kept))
         return ReleaseRange(
             releases=self.kept[start : end + 1],
-            good=None if good_place is None else good_place - start,
-            bad=None if bad_place is None else bad_place - start,
+            good=None if good_index is None else good_index - start,
+            bad=None if bad_index is None else bad_index - start,
         )
 
     def _nearest(self, wanted: Version) -> str:
@@ -92,24 +94,26 @@ class Selection(Struct, frozen=True, kw_only=True):
 
 
 class ReleaseFilter(Struct, frozen=True, kw_only=True):
-    """Which releases the user wants to see; those in `named` come in whatever the switches say."""
+    """The releases that the user includes."""
 
     within: SpecifierSet = SpecifierSet()
     pre: bool = False
     yanked: bool = False
     by_upload: bool = False
+    """Whether releases are ordered by upload time instead of by version."""
     dated: bool = False
-    """Leave out those of which the index does not say when they were uploaded."""
+    """Whether releases without an upload time are excluded."""
     named: tuple[str, ...] = ()
+    """The releases that the user named, which are included whatever the other fields say."""
 
 
 def upgrades(
     move: Move, releases: Sequence[Release], target: TargetPython, *, pre: bool = False, yanked: bool = False
 ) -> Selection:
-    """The releases from a distribution's old version up to its new one, both included.
+    """Return the releases from the old version of a distribution up to the new one, both included.
 
-    None where it was added, removed or went back to an older version, or one of the two is not among
-    `releases`: built by somebody else, say.
+    The selection is empty if the distribution was added, removed or downgraded, or if one of the two is not
+    among `releases`, as when it is not from the index.
     """
     none = Selection(kept=(), excluded=())
     if move.old is None or move.new is None:
@@ -119,9 +123,9 @@ def upgrades(
     except InvalidVersion:
         return none
     inside = [release for release in releases if _is_inside(release.version, old, new)]
-    found = select(inside, ReleaseFilter(named=(move.old, move.new), pre=pre, yanked=yanked), target)
-    has_ends = found.kept and Version(found.kept[0].version) == old and Version(found.kept[-1].version) == new
-    return found if has_ends and old < new else none
+    selection = select(inside, ReleaseFilter(named=(move.old, move.new), pre=pre, yanked=yanked), target)
+    kept = [Version(release.version) for release in selection.kept]
+    return selection if kept and kept[0] == old < new == kept[-1] else none
 
 
 def _is_inside(text: str, old: Version, new: Version) -> bool:
@@ -132,10 +136,10 @@ def _is_inside(text: str, old: Version, new: Version) -> bool:
 
 
 def between(excluded: Sequence[Excluded], low: str, high: str) -> tuple[str, ...]:
-    """Which releases that were left out lie between two others, by version; pre-releases do not count."""
+    """Return the excluded releases between two others by version, without pre-releases."""
     try:
         start, end = sorted((Version(low), Version(high)))
-    except InvalidVersion:  # a search over something else than releases
+    except InvalidVersion:  # the candidates are not releases
         return ()
     return tuple(out.version for out in excluded if _lies_between(out.version, start, end))
 
@@ -148,14 +152,14 @@ def _lies_between(text: str, start: Version, end: Version) -> bool:
 
 
 def outermost(good: int | None, bad: int | None, count: int) -> tuple[int, int]:
-    """The first and the last of `count` places: from the good one on, up to the bad one, or between both."""
+    """Return the first and last of `count` indexes: from the good one, up to the bad one, or between both."""
     if good is not None and bad is not None:
         return min(good, bad), max(good, bad)
     return good or 0, count - 1 if bad is None else bad
 
 
 def select(releases: Sequence[Release], wanted: ReleaseFilter, target: TargetPython | None) -> Selection:
-    """Split `releases` into candidates and left out ones; without `usable`, any Python will do."""
+    """Return `releases` as candidates and excluded ones. Without `target`, every Python suits."""
     kept: list[Release] = []
     excluded: list[Excluded] = []
     for release in releases:
@@ -171,7 +175,7 @@ def select(releases: Sequence[Release], wanted: ReleaseFilter, target: TargetPyt
 
 
 def unusable(release: Release, target: TargetPython) -> str | None:
-    """Say why no file of `release` can be installed by this interpreter; None: one can."""
+    """Return why this interpreter cannot install any file of `release`, or None if it can."""
     installable = [file for file in release.files if _is_wheel(file) or _is_sdist(file)]
     if not installable:
         kinds = sorted({"." + file.filename.rpartition(".")[2] for file in release.files})
@@ -187,9 +191,9 @@ def unusable(release: Release, target: TargetPython) -> str | None:
 
 
 def available_since(release: Release, target: TargetPython) -> datetime | None:
-    """When the first file appeared that this interpreter installs: a wheel where it has one that fits.
+    """Return when the first file was uploaded that this interpreter can install.
 
-    None where there is no such file, or the index does not say.
+    Only wheels count, if there is one that fits. Return None if there is no file, or no upload time.
     """
     version = target.interpreter.version
     admitted = [file for file in release.files if _admits(file.requires_python, version)]
@@ -199,7 +203,7 @@ def available_since(release: Release, target: TargetPython) -> datetime | None:
 
 
 def has_wheel(release: Release, target: TargetPython | None = None) -> bool:
-    """Tell whether the release has a wheel for this interpreter; without one, whether it has any wheel."""
+    """Return whether the release has a wheel for this interpreter or, without `target`, any wheel."""
     wheels = [file for file in release.files if _is_wheel(file)]
     if target is None:
         return bool(wheels)
@@ -241,11 +245,11 @@ def _fits(file: ReleaseFile, tags: frozenset[Tag]) -> bool:
 
 
 def _admits(requires_python: str | None, version: str) -> bool:
-    """Tell whether `Requires-Python` admits the version; one that cannot be read admits all, as for pip."""
+    """Return whether `Requires-Python` admits the version. As in pip, an invalid one admits all."""
     if not requires_python:
         return True
     try:
-        # A release candidate of Python counts as the release, as for pip.
+        # As in pip, a release candidate of Python counts as the release.
         return SpecifierSet(requires_python).contains(Version(version).base_version)
     except InvalidSpecifier:
         return True

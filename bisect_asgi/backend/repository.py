@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 
 from bisect_asgi.backend.files import locked
-from bisect_asgi.backend.process.run import Completed, run_helper
+from bisect_asgi.backend.process.helper import Completed, run_helper
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, Unavailable, UsageError

@@ -11,7 +11,7 @@ import pytest
 from support.local_repository import BARE_CONFIGURATION, BEGINNING, LocalRepository
 
 from bisect_asgi.backend import repository
-from bisect_asgi.backend.process.run import Completed
+from bisect_asgi.backend.process.helper import Completed
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable, UsageError

@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.backend.files import locked
-from bisect_asgi.backend.process.run import run_helper
+from bisect_asgi.backend.process.helper import run_helper
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable

@@ -17,7 +17,7 @@ from pathlib import Path
 from bisect_asgi.backend import interpreters, uv
 from bisect_asgi.backend.executors.dask.calls import WorkerKind, mismatch, own_kind
 from bisect_asgi.backend.index import IndexClient
-from bisect_asgi.backend.process.run import run_helper
+from bisect_asgi.backend.process.helper import run_helper
 from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, UsageError

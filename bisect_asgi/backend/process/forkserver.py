@@ -1,9 +1,9 @@
-"""A supervisor for each run, forked from one process that has imported everything already.
+"""Fork a supervisor for each run from one process that has already imported everything.
 
-To start Python and import what a supervisor needs takes longer than many a probe. So one process of
-`supervisor.py` waits beside the tool and forks a supervisor whenever one is wanted: it is handed the ends
-of three pipes over a socket (unix(7), SCM_RIGHTS) and answers with the number of the new process. It ends
-when the socket closes, that is with the tool, however that ends; supervisors hang on lifelines of their own.
+Starting Python and importing what a supervisor needs takes longer than many a probe. So one process of
+`supervisor.py` waits beside the tool and forks a supervisor on request: it receives the ends of three pipes
+over a socket (unix(7), SCM_RIGHTS) and answers with the number of the new process. It ends when the socket
+closes, which happens however the tool ends. Each supervisor has a lifeline of its own.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ _PROGRAM = Path(__file__).with_name("supervisor.py")
 
 
 class Supervisor(Struct):
-    """A supervisor that waits for its request; our ends of its pipes."""
+    """A supervisor that waits for its request, and this side's ends of its pipes."""
 
     pid: int
     lifeline: int
-    """Takes the request; when it is closed, the supervisor kills its tree and ends."""
+    """The pipe for the request; when it is closed, the supervisor kills its tree and ends."""
     output: int
     results: int
     _lock: threading.Lock
 
     def let_go(self) -> None:
-        """Close the lifeline; from any thread, and more than once."""
+        """Close the lifeline; safe from any thread, and more than once."""
         with self._lock:
             lifeline, self.lifeline = self.lifeline, -1
         if lifeline >= 0:
             os.close(lifeline)
 
     def send(self, request: bytes) -> None:
-        """Hand over the request; one that was let go meanwhile does not get it."""
+        """Send the request, unless the supervisor was let go meanwhile."""
         with contextlib.suppress(BrokenPipeError), self._lock:
             while request and self.lifeline >= 0:
                 request = request[os.write(self.lifeline, request) :]
 
     def close(self) -> None:
-        """Close everything; the supervisor ends, if it has not."""
+        """Close all pipes, on which the supervisor ends if it has not."""
         self.let_go()
         os.close(self.output)
         os.close(self.results)
 
 
 class _ForkServer:
-    """The process that forks supervisors, started when it is first wanted, and again if somebody kills it."""
+    """The process that forks supervisors; it is started at the first request, and again if it was killed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -63,7 +63,7 @@ class _ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def fork(self, descriptors: list[int]) -> int:
-        """Return the number of a new supervisor that has these ends of pipes.
+        """Fork a supervisor that has these ends of pipes, and return its process number.
 
         Raises:
             OSError: no process can be started.
@@ -77,14 +77,14 @@ class _ForkServer:
                         return _number(answer)
                 except ConnectionError:
                     pass
-                except BaseException:  # its answer would be taken for the next one's
+                except BaseException:  # the answer that was not read would be taken for the next one's
                     self._socket = None
                     raise
                 self._forget()
             raise OSError("the process that starts supervisors does not start")
 
     def _control(self) -> socket.socket:
-        if self._owner != os.getpid():  # after a fork of ours it is the parent's
+        if self._owner != os.getpid():  # this process was forked from the tool, whose socket it is
             self._socket = self._process = None
         if self._socket is None:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -94,13 +94,13 @@ class _ForkServer:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
-                    start_new_session=True,  # Ctrl-C is for us
+                    start_new_session=True,  # Ctrl-C is for the tool alone, which then ends it
                 )
             self._socket, self._owner = ours, os.getpid()
         return self._socket
 
     def close(self) -> None:
-        """Have it end, and wait for that: its processor time is then counted as the tool's."""
+        """End the process and wait for it, so that its processor time is counted as the tool's."""
         if self._owner == os.getpid():
             self._forget()
 
@@ -126,7 +126,7 @@ atexit.register(lambda: _fork_server.close())
 
 
 def start_supervisor() -> Supervisor:
-    """Return a new supervisor.
+    """Fork a supervisor and return it.
 
     Raises:
         OSError: no process can be started.

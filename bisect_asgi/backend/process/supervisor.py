@@ -1,17 +1,20 @@
-"""Run one command, and leave nothing of it behind: a program of its own, of standard-library code alone.
+"""Run one command and leave no process of it behind: a program of its own, of standard-library code alone.
 
     python -I -S supervisor.py CONTROL_FD
 
-There is one supervisor for each run. It is forked from the first process of this program, which does nothing
-but that whenever CONTROL_FD, a socket, brings three descriptors: the supervisor's standard input, its
-standard output and error, and where the result goes. As a *child subreaper* (prctl(2)) it inherits every
-orphan of the command, also those that called setsid, so that it can kill and count all of them: the processor
-time is the whole tree's, and its own peak is small enough not to colour the children's. Its standard
-input brings the request, one line of JSON, and is the tool's *lifeline* after that: when it closes,
-because the run was cancelled or the tool was killed, the tree is killed. The command's output goes where
-the supervisor's goes.
+The first process of this program forks one supervisor for each run. CONTROL_FD is a socket, over which each
+request brings three descriptors: for the supervisor's standard input, for its standard output and error,
+and for the result.
 
-It imports nothing of the package: it starts in milliseconds and runs with `-S`.
+As a *child subreaper* (prctl(2)) a supervisor inherits every orphan of the command, also those that called
+setsid. So it can kill all of them, and the processor time that it reports is the whole tree's. Its own
+memory is too small to count in the peak.
+
+The standard input brings the request, one line of JSON. After that it is the *lifeline*: when it closes,
+because the run was cancelled or the tool was killed, the supervisor kills the tree. The command writes to
+the supervisor's output.
+
+This program imports nothing of the package, because it runs with `-S` and has to start in milliseconds.
 """
 
 from __future__ import annotations
@@ -39,9 +42,9 @@ LIFELINE = 0
 
 
 def main() -> None:
-    """Fork a supervisor whenever one is wanted, until the tool is gone."""
+    """Fork a supervisor for each request, until the tool is gone."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    # Reaped, not ignored: their processor time is then ours, and the tool's.
+    # Not SIG_IGN: only the processor time of children that are waited for counts as ours, and so the tool's.
     signal.signal(signal.SIGCHLD, lambda *_: has_children())
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 1, 3)
@@ -63,7 +66,7 @@ def main() -> None:
 
 
 def be_supervisor(standard_input: int, output: int, result_fd: int) -> None:
-    """Go on as a supervisor, and end as one."""
+    """Act as a supervisor in a forked process, and end it."""
     code = 1
     try:
         os.setsid()
@@ -71,7 +74,7 @@ def be_supervisor(standard_input: int, output: int, result_fd: int) -> None:
         os.dup2(output, 1)
         os.dup2(output, 2)
         for descriptor in (standard_input, output):
-            if descriptor > 2:  # where the tool has no standard error, it is given one of these numbers
+            if descriptor > 2:  # if the tool has no standard error, a pipe may have got its number
                 os.close(descriptor)
         os.set_inheritable(result_fd, False)
         supervise(result_fd)
@@ -83,7 +86,7 @@ def be_supervisor(standard_input: int, output: int, result_fd: int) -> None:
 
 
 def supervise(result_fd: int) -> None:
-    """Run the request, and write the result."""
+    """Read the request, run it, and write the result."""
     request = read_request()
     become_subreaper()
     wakeup, _ = wake_on_child_exit()
@@ -117,7 +120,7 @@ def supervise(result_fd: int) -> None:
 
 
 def read_request() -> dict[str, Any]:
-    """Read the line up to its end and no further: what comes after it is the lifeline's."""
+    """Read the request and no byte more, because the rest is the lifeline; end if it closes before."""
     line = bytearray()
     while not line.endswith(b"\n"):
         chunk = os.read(LIFELINE, 65536)
@@ -129,7 +132,7 @@ def read_request() -> dict[str, Any]:
 
 
 def become_subreaper() -> None:
-    """Inherit orphans (Linux; elsewhere the process group is all that can be killed)."""
+    """Inherit orphans on Linux; elsewhere only the process group can be killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -150,14 +153,14 @@ def start(argv: list[str], environ: dict[str, str], result_fd: int) -> int:
         (os.POSIX_SPAWN_OPEN, LIFELINE, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_CLOSE, result_fd),
     ]
-    # Python ignores two signals and may set LC_CTYPE; the command gets neither.
+    # Python ignores two signals, and a command that inherited that would not end on a closed pipe.
     return os.posix_spawnp(
         argv[0], argv, environ, file_actions=actions, setsid=True, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ]
     )
 
 
 def wait(child: int, wakeup: int, deadline: float) -> tuple[int | None, str]:
-    """Wait for the child, the deadline or the lifeline; return the exit code (if any) and which it was."""
+    """Wait for the child, the deadline or the lifeline; return the exit code, if any, and what came first."""
     while True:
         for pid, code in reap():
             if pid == child:
@@ -194,7 +197,7 @@ def reap() -> Iterator[tuple[int, int]]:
 
 
 def ask_for_stacks(report: str) -> None:
-    """Have every process that offers it write its stacks; wait until they stand still, at most a second."""
+    """Ask every process with our hook for its stacks; wait until all files stop growing, at most a second."""
     files = {pid: os.path.join(report, f"stacks-{pid}.txt") for pid in descendants(os.getpid())}
     files = {pid: path for pid, path in files.items() if os.path.exists(path)}
     for pid in files:
@@ -209,7 +212,7 @@ def ask_for_stacks(report: str) -> None:
 
 
 def kill_everything(child: int, wakeup: int) -> None:
-    """Kill all that is left until there is nothing left: what is killed may be forking."""
+    """Kill all processes that are left, again and again, because one may fork while it is killed."""
     while has_children():
         for pid in descendants(os.getpid()):
             signal_process(pid, signal.SIGKILL)
@@ -228,7 +231,7 @@ def kill_group(leader: int) -> None:
 
 
 def has_children() -> bool:
-    """Reap what has ended; tell whether anything has not."""
+    """Reap the children that have ended; return whether others have not."""
     for _ in reap():
         pass
     try:
@@ -239,7 +242,7 @@ def has_children() -> bool:
 
 
 def descendants(pid: int, *, is_deep: bool = True) -> list[int]:
-    """All processes below `pid`, parents before their children; or its own children alone."""
+    """Return all processes below `pid`, parents before their children; if not `is_deep`, its children."""
     found = []
     try:
         for task in os.listdir(f"/proc/{pid}/task"):

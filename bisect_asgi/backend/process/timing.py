@@ -1,8 +1,8 @@
-"""Where a trial's time goes: each second is charged to one step, the innermost that is going on.
+"""Record where a trial's time goes: each second is charged to the innermost step at that moment.
 
-Resolving may have to build, installing may have to download, and both may wait for another trial. To hand
-times up through all of these would show in every signature; so the recording belongs to the thread, as
-warnings and decimal contexts do, and what is called outside a recording charges nobody.
+Resolving may have to build, installing may have to download, and both may wait for another trial. To return
+times through all of these would show in every signature. So the recording belongs to the thread, as decimal
+contexts do; outside a recording, nothing is charged.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from bisect_asgi.core.records import Struct, field
 
 
 class _Recording(Struct):
-    """What was charged so far, and what is going on."""
+    """The seconds charged so far, and the steps that have begun, outermost first."""
 
     seconds: dict[Step, float] = field(default_factory=dict)
     going_on: list[Step] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
 
     def settle(self) -> None:
-        """Charge what has passed since the last time to the innermost step."""
+        """Charge the time since the last call to the innermost step."""
         now = time.monotonic()
         if self.going_on:
             self.add(self.going_on[-1], now - self.since)
@@ -39,7 +39,7 @@ _recording: ContextVar[_Recording | None] = ContextVar("recording", default=None
 
 @contextmanager
 def recording() -> Iterator[dict[Step, float]]:
-    """Record what this thread spends in here; the seconds of each step are in the dict as they are known."""
+    """Record what this thread spends in the context; the yielded dict fills with the seconds of each step."""
     record = _Recording()
     token = _recording.set(record)
     try:
@@ -50,7 +50,7 @@ def recording() -> Iterator[dict[Step, float]]:
 
 @contextmanager
 def spending(step: Step) -> Iterator[None]:
-    """Charge the time in here to `step`, but for what steps inside it take."""
+    """Charge the time in the context to `step`, except what steps inside it take."""
     record = _recording.get()
     if record is None:
         yield
@@ -66,7 +66,7 @@ def spending(step: Step) -> Iterator[None]:
 
 @contextmanager
 def waiting_for(lock: AbstractContextManager[object]) -> Iterator[None]:
-    """Hold a lock in here; the time until it is had is charged as waiting."""
+    """Hold a lock in the context, and charge the time until it is acquired as waiting."""
     with ExitStack() as held:
         with spending(Step.WAIT):
             held.enter_context(lock)
@@ -74,9 +74,9 @@ def waiting_for(lock: AbstractContextManager[object]) -> Iterator[None]:
 
 
 def move(seconds: float, *, to: Step) -> None:
-    """Charge `seconds` of what is going on to another step: a program said what it spent them on.
+    """Charge `seconds` of the innermost step to another step, because a program reported what they went to.
 
-    Never more than the step that is going on was charged with.
+    At most as many are moved as the innermost step was charged with.
     """
     record = _recording.get()
     if record is None or not record.going_on:

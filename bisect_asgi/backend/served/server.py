@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import httpx
 
-from bisect_asgi.backend.process.run import memory_of
+from bisect_asgi.backend.process.usage import memory_of
 from bisect_asgi.backend.served import load as loads
 from bisect_asgi.backend.served.connection import Connection
 from bisect_asgi.core import codec

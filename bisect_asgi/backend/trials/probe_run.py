@@ -20,15 +20,16 @@ from pathlib import Path
 
 from bisect_asgi.backend.environments.cache import Environment
 from bisect_asgi.backend.files import locked, locked_if_free
-from bisect_asgi.backend.process.run import Run, is_alive, run_supervised
+from bisect_asgi.backend.process.run import Run, run_supervised
 from bisect_asgi.backend.process.timing import move, spending
+from bisect_asgi.backend.process.usage import is_alive
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.judge import runners, signature
 from bisect_asgi.core.metrics import readings as metrics
-from bisect_asgi.core.metrics.readings import Reported
+from bisect_asgi.core.metrics.readings import MarkedLines, Reported
 from bisect_asgi.core.model import (
     UNTESTABLE_EXIT,
     Observation,
@@ -68,6 +69,7 @@ def run_probe(
         work, report = _lay_out(folder, probe)
         environ = _environ(probe, environment, folder)
         served = probe.served
+        marked = MarkedLines()
         with spending(Step.START):
             run = run_supervised(
                 _drive(probe, served, environment, work, environ) if served else _argv(probe, environment),
@@ -77,6 +79,7 @@ def run_probe(
                 timeout_s=probe.timeout_s,
                 token=token,
                 on_output=output,
+                on_chunk=marked.add,
                 is_driver=served is not None,
             )
             move(run.wall_s, to=Step.RUN)
@@ -85,7 +88,7 @@ def run_probe(
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
         if probe.command and not any(report.glob("stacks-*.txt")):
             seen = _of_the_machine(seen, host_script(probe.command, environ["PATH"], environment.folder))
-        return _with_reported(seen, _reported(run, report))
+        return _with_reported(seen, _reported(marked, report))
     except OSError as error:
         raise Unavailable(
             f"the probe could not be run: {error}",
@@ -220,9 +223,9 @@ def _observe(probe: Probe, run: Run, report: Path) -> Observation:
     )
 
 
-def _reported(run: Run, report: Path) -> Reported:
+def _reported(marked: MarkedLines, report: Path) -> Reported:
     """The metrics that the probe printed or wrote into its file; what is in the file goes before."""
-    printed = metrics.of_lines(run.metric_lines)
+    printed = metrics.of_lines(marked.end())
     path = report / _METRICS
     if not path.exists():
         return printed

@@ -18,10 +18,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bisect_asgi.backend.process import run as process
-from bisect_asgi.backend.process.run import TAIL_BYTES, Run, is_alive, run_helper, run_supervised
+from bisect_asgi.backend.process import usage
+from bisect_asgi.backend.process.helper import run_helper
+from bisect_asgi.backend.process.run import TAIL_BYTES, Run, run_supervised
+from bisect_asgi.backend.process.usage import is_alive
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled
+from bisect_asgi.core.metrics.readings import MarkedLines
 
 MIB = 1024 * 1024
 
@@ -66,6 +69,7 @@ def supervise(
     timeout_s: float = 30.0,
     token: CancelToken | None = None,
     on_output: Callable[[str], None] | None = None,
+    on_chunk: Callable[[bytes], None] | None = None,
     is_driver: bool = False,
 ) -> Run:
     """Run a command with what the tests do not care for filled in."""
@@ -77,6 +81,7 @@ def supervise(
         timeout_s=timeout_s,
         token=token or CancelToken(),
         on_output=on_output,
+        on_chunk=on_chunk,
         is_driver=is_driver,
     )
 
@@ -359,10 +364,10 @@ class MadeUpProcessors:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, counts: bool = True) -> None:
         self.now, self.user, self.idle, self.counts = 100.0, 50.0, 150.0, counts
-        monkeypatch.setattr(process.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(usage.time, "monotonic", lambda: self.now)
         self.own = 0.0
-        monkeypatch.setattr(process, "own_seconds", lambda: self.own)
-        monkeypatch.setattr(process.psutil, "cpu_times", self.times)
+        monkeypatch.setattr(usage, "own_seconds", lambda: self.own)
+        monkeypatch.setattr(usage.psutil, "cpu_times", self.times)
 
     def times(self) -> object:
         """As psutil gives them: a guest's time is in the user's, too, and who waits for a disk is idle."""
@@ -392,27 +397,27 @@ def test_what_keeps_the_processors_busy_beside_the_run_is_others(
     monkeypatch: pytest.MonkeyPatch, other_load: float, run_s: float, expected: float
 ) -> None:
     machine = MadeUpProcessors(monkeypatch)
-    others = process._Others()
+    others = usage.OtherLoad()
     machine.go_on(4.0, other_load=other_load)
 
-    assert others.other_load(run_s) == pytest.approx(expected)
+    assert others.cores(run_s) == pytest.approx(expected)
 
 
 def test_what_the_tool_builds_beside_the_run_is_not_others(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = MadeUpProcessors(monkeypatch)
-    others = process._Others()
+    others = usage.OtherLoad()
     machine.go_on(4.0, other_load=1.75)
     machine.own += 2.0
 
-    assert others.other_load(4.0) == pytest.approx(0.25)
+    assert others.cores(4.0) == pytest.approx(0.25)
 
 
 def test_a_system_that_does_not_count_says_nothing_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = MadeUpProcessors(monkeypatch, counts=False)
-    others = process._Others()
+    others = usage.OtherLoad()
     machine.go_on(4.0, other_load=1.0)
 
-    assert others.other_load(0.0) is None
+    assert others.cores(0.0) is None
 
 
 def test_helpers_are_no_others_while_they_run_and_after() -> None:
@@ -421,7 +426,7 @@ def test_helpers_are_no_others_while_they_run_and_after() -> None:
     inner = f"{busily}print(file=sys.stderr, flush=True)\nsignal.pause()"
     outer = f"{busily}subprocess.run([sys.executable, '-c', {inner!r}])"
     has_computed, token = threading.Event(), CancelToken()
-    before = process.own_seconds()
+    before = usage.own_seconds()
 
     def run() -> None:
         with pytest.raises(Cancelled):
@@ -430,12 +435,12 @@ def test_helpers_are_no_others_while_they_run_and_after() -> None:
     thread = threading.Thread(target=run)
     thread.start()
     assert has_computed.wait(60)
-    while_they_run = process.own_seconds()
+    while_they_run = usage.own_seconds()
     token.cancel()
     thread.join()
 
     assert while_they_run - before > 0.55
-    assert process.own_seconds() - before > 0.25  # of what it started, nobody was told the end
+    assert usage.own_seconds() - before > 0.25  # of what it started, nobody was told the end
 
 
 def test_a_program_beside_the_run_is_seen(tmp_path: Path) -> None:
@@ -464,9 +469,10 @@ for _ in range(100):
 os.write(2, b"\\n@metric end 1")
 """
 
-    run = supervise(tmp_path, python(code))
+    marked = MarkedLines()
+    run = supervise(tmp_path, python(code), on_chunk=marked.add)
 
-    assert run.metric_lines == ("@metric startup 0.25 s", "@metric size 3 B", "@metric end 1")
+    assert marked.end() == ("@metric startup 0.25 s", "@metric size 3 B", "@metric end 1")
     assert len(run.output_tail) == TAIL_BYTES
 
 

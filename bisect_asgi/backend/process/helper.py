@@ -1,0 +1,109 @@
+"""Run helper programs such as uv and git, so that a cancelled one leaves nothing running."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.records import Struct
+
+_running: set[int] = set()
+
+
+def running_helpers() -> tuple[int, ...]:
+    """Return the process numbers of the helpers that are running now, in any thread."""
+    return tuple(_running)
+
+
+class Completed(Struct, frozen=True, kw_only=True):
+    """What a helper program wrote, and its exit code."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def run_helper(
+    argv: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    token: CancelToken,
+    stdin: str = "",
+    cwd: Path | None = None,
+    on_stderr: Callable[[str], None] | None = None,
+    keeps: Sequence[int] = (),
+) -> Completed:
+    """Run a short-lived program of this tool to its end.
+
+    Args:
+        on_stderr: is given each line of its standard error at once, in another thread.
+        keeps: descriptors that the program keeps open; if this tool is killed, the program outlives it.
+
+    Raises:
+        Cancelled: the token was cancelled.
+        OSError: the program could not be started.
+    """
+    process = subprocess.Popen(
+        argv,
+        env=dict(environ),
+        cwd=cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # Ctrl-C is for us: we end it
+        pass_fds=keeps,
+    )
+    _running.add(process.pid)
+    with _followed(process, on_stderr) as lines:
+        try:
+            with token.on_cancel(lambda: _kill_group(process)):
+                stdout, stderr = process.communicate(stdin)
+        finally:
+            if process.poll() is None:
+                _kill_group(process)
+                process.wait()
+            _running.discard(process.pid)
+    token.check()
+    return Completed(exit_code=process.returncode, stdout=stdout, stderr=stderr or "".join(lines))
+
+
+@contextmanager
+def _followed(
+    process: subprocess.Popen[str], on_stderr: Callable[[str], None] | None
+) -> Iterator[Sequence[str]]:
+    """Yield the lines of the standard error, which a thread reads; without `on_stderr`, leave it unread."""
+    lines: list[str] = []
+    stream = process.stderr
+    if on_stderr is None or stream is None:
+        yield lines
+        return
+
+    def follow() -> None:
+        for line in stream:
+            lines.append(line)
+            with contextlib.suppress(Exception):  # if nobody read on, the program would wait for ever
+                on_stderr(line.rstrip("\n"))
+
+    process.stderr = None  # `communicate` would read from it as well
+    thread = threading.Thread(target=follow, name="standard error", daemon=True)
+    thread.start()
+    try:
+        yield lines
+    finally:
+        thread.join()
+        stream.close()
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    """Kill a helper with all that it has started: uv runs builds."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,110 @@
+"""Measure what processes use: processor time of this tool and of others, and memory of process trees."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import time
+from collections.abc import Sequence
+
+import psutil
+
+from bisect_asgi.backend.process.helper import running_helpers
+from bisect_asgi.backend.process.supervisor import descendants
+
+
+class OtherLoad:
+    """Measures what other programs take of the processors, from the moment it is made."""
+
+    def __init__(self) -> None:
+        self._busy_s, self._all_s = _processor_seconds()
+        self._since, self._own_s = time.monotonic(), own_seconds()
+
+    def cores(self, run_s: float) -> float | None:
+        """Return how many cores they kept busy, if `run_s` seconds of processor time were the run's.
+
+        None if the kernel does not count. It counts in ticks of ten milliseconds, so that the result for a
+        run of less than half a second is rough.
+        """
+        elapsed = time.monotonic() - self._since
+        own_s = own_seconds() - self._own_s
+        busy_s, all_s = _processor_seconds()
+        if all_s <= self._all_s or elapsed <= 0:
+            return None
+        return max(0.0, busy_s - self._busy_s - run_s - own_s) / elapsed
+
+
+def own_seconds() -> float:
+    """Return this tool's processor time so far: of its threads, and of its helpers, which build beside runs.
+
+    What runs under a supervisor is not included, because its parent is the fork server.
+    """
+    running_s = sum(_tree_seconds(pid) for pid in running_helpers())
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime + running_s
+
+
+def _tree_seconds(pid: int) -> float:
+    """Return the processor time of a process and of its descendants that still exist."""
+    found = 0.0
+    for each in (pid, *descendants(pid)):
+        with contextlib.suppress(psutil.Error):
+            used = psutil.Process(each).cpu_times()
+            found += used.user + used.system + used.children_user + used.children_system
+    return found
+
+
+def _processor_seconds() -> tuple[float, float]:
+    """Return the seconds that this machine's cores were busy since it started, and busy or idle."""
+    times = psutil.cpu_times()._asdict()
+    idle_s = times["idle"] + times.get("iowait", 0.0)
+    # The kernel counts the time of a virtual machine's guest as the user's, too.
+    all_s = sum(times.values()) - times.get("guest", 0.0) - times.get("guest_nice", 0.0)
+    return all_s - idle_s, all_s
+
+
+def tree_memory(supervisor: int, *, is_driver: bool = False) -> int:
+    """Return the memory of all processes below the supervisor, in bytes; what they share counts once.
+
+    Of one process this is its resident set; of several, the sum of their proportional sets (PSS), where the
+    system has them. With `is_driver`, the processes directly below the supervisor do not count.
+    """
+    drivers = _below(supervisor, is_deep=False) if is_driver else []
+    return _memory_of_all([pid for pid in _below(supervisor) if pid not in drivers])
+
+
+def memory_of(pid: int) -> int:
+    """Return the memory of a process and all below it in bytes, counted as `tree_memory` does."""
+    return _memory_of_all([pid, *_below(pid)])
+
+
+def _below(pid: int, *, is_deep: bool = True) -> list[int]:
+    """Return the processes below one."""
+    # Where the kernel lists the children of each process, there is no need to read through all processes.
+    if os.path.exists(f"/proc/{pid}/task/{pid}/children"):
+        return descendants(pid, is_deep=is_deep)
+    try:
+        return [found.pid for found in psutil.Process(pid).children(recursive=is_deep)]
+    except psutil.Error:
+        return []
+
+
+def _memory_of_all(pids: Sequence[int]) -> int:
+    return sum(_memory(pid, alone=len(pids) == 1) for pid in pids)
+
+
+def _memory(pid: int, *, alone: bool) -> int:
+    try:
+        process = psutil.Process(pid)
+        if alone:
+            return int(process.memory_info().rss)
+        full = process.memory_full_info()
+        return int(getattr(full, "pss", full.rss))
+    except psutil.Error:
+        return 0
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether there is a process of that number."""
+    return bool(psutil.pid_exists(pid))

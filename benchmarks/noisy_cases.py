@@ -24,7 +24,7 @@ from repeat_probes import load
 
 from bisect_asgi.backend.executors import open_executor
 from bisect_asgi.cli.inputs import read_plan
-from bisect_asgi.cli.wiring.local import open_workshop
+from bisect_asgi.cli.wiring.local import open_trials
 from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.cli.wiring.services import open_services
 from bisect_asgi.core.errors import BisectError
@@ -89,9 +89,9 @@ def search(name: str, case: Case) -> Search:
     places = CachePaths.configured()
     with (
         suppress(BisectError),  # told as the last event
-        open_workshop(places) as workshop,
+        open_trials(places, seen.append) as runner,
         open_executor(None, plan.jobs, most=plan.most_jobs) as executor,
-        open_services(places, workshop, executor, seen.append, show_output=False) as services,
+        open_services(places, runner, executor) as services,
     ):
         session.bisect(plan, services, seen.append)
     report = fold(seen)

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bisect_asgi.cli.inputs import read_plan
-from bisect_asgi.cli.wiring.local import open_workshop
+from bisect_asgi.cli.wiring.local import open_trials
 from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.cli.wiring.services import open_services
 from bisect_asgi.core.plan.options import Options
@@ -80,9 +80,9 @@ def main() -> None:
     places, failures = CachePaths.configured(), 0
     with (
         load(arguments.other_load),
-        open_workshop(places) as workshop,
+        open_trials(places) as runner,
         ThreadPoolExecutor(1) as executor,
-        open_services(places, workshop, executor, lambda _: None, show_output=False) as services,
+        open_services(places, runner, executor) as services,
     ):
         for name in arguments.probes or SIDES:
             plan = read_plan(Options(fresh=True), PROBES / f"{name}.py")

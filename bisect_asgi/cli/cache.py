@@ -17,14 +17,14 @@ def cache(
     ] = False,
 ) -> None:
     """Show what is kept and how large it is."""
-    from bisect_asgi.cli.wiring.local import open_workshop
+    from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
     from bisect_asgi.core.errors import Unavailable
     from bisect_asgi.core.text import plural, size
 
     places = CachePaths.configured()
-    with open_workshop(places) as workshop:
-        environments = workshop.environments
+    with open_trials(places) as runner:
+        environments = runner.environments
         if clear:
             busy = [digest for digest, _ in environments.sizes() if not environments.remove(digest)]
             if busy:
@@ -32,7 +32,7 @@ def cache(
                     f"{plural(len(busy), 'environment')} are in use", hint="let the other command end first"
                 )
         sizes = environments.sizes()
-        observations = workshop.store.count()
+        observations = runner.store.count()
     if clear:
         shutil.rmtree(places.root)
         typer.echo(f"cleared {places.root}")

@@ -66,7 +66,7 @@ def check(
 
 def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int:
     from bisect_asgi.backend.executors import open_executor
-    from bisect_asgi.cli.wiring.local import open_workshop
+    from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.report.progress.plain import PlainSink
@@ -75,9 +75,9 @@ def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int
     emit = PlainSink(lambda line: typer.echo(line, err=True), verbose=verbose)
     places = CachePaths.configured()
     with (
-        open_workshop(places) as workshop,
+        open_trials(places, emit, show_output=verbose) as runner,
         open_executor(where, 1) as executor,
-        open_services(places, workshop, executor, emit, show_output=verbose) as services,
+        open_services(places, runner, executor) as services,
     ):
         choice, trial = session.check(plan, version, services)
     return _show(plan, choice, trial)

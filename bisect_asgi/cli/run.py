@@ -141,7 +141,7 @@ def run(
 def bisect(plan: Plan, talk: OutputOptions, where: str | None = None) -> ExitCode:
     """Run the session with its sinks, on the executor at `where`; show the report however it ended."""
     from bisect_asgi.backend.executors import open_executor, widened
-    from bisect_asgi.cli.wiring.local import open_workshop
+    from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.prefetch import ImportReport
     from bisect_asgi.cli.wiring.services import open_services
@@ -155,11 +155,11 @@ def bisect(plan: Plan, talk: OutputOptions, where: str | None = None) -> ExitCod
     with talk.progress() as shown, EventLog(log_path) as log:
         emit = Broadcast([projection, log, shown, ImportReport()])
         with (
-            open_workshop(places) as workshop,
+            open_trials(places, emit, show_output=talk.verbose) as runner,
             open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
         ):
             try:
-                with open_services(places, workshop, executor, emit, show_output=talk.verbose) as services:
+                with open_services(places, runner, executor) as services:
                     session.bisect(widened(plan, executor), services, emit)
             except (BisectError, KeyboardInterrupt):
                 pass  # told as the last event, and shown from there

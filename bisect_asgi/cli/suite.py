@@ -125,7 +125,7 @@ def _run(
     from bisect_asgi.backend.executors import open_executor
     from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
     from bisect_asgi.cli.output import say
-    from bisect_asgi.cli.wiring.local import open_workshop
+    from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.core.records import replace
@@ -136,9 +136,9 @@ def _run(
     places = CachePaths.configured()
     board = Board((lambda _: None) if quiet else say, total=len(cases))
     with (
-        open_workshop(places) as workshop,
+        open_trials(places) as runner,
         open_executor(where, jobs) as executor,
-        open_services(places, workshop, executor, lambda _: None, show_output=False) as services,
+        open_services(places, runner, executor) as services,
     ):
         if isinstance(executor, RemoteExecutor) and not is_said:
             jobs = executor.threads

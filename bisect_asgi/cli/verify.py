@@ -83,7 +83,7 @@ def _plans(package: str | None, probe: Path | None, said: Options) -> list[Plan]
 
 def _verify(plan: Plan, talk: OutputOptions, where: str | None) -> Finding:
     from bisect_asgi.backend.executors import open_executor, widened
-    from bisect_asgi.cli.wiring.local import open_workshop
+    from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.core.plan.plan import Claim
@@ -95,8 +95,8 @@ def _verify(plan: Plan, talk: OutputOptions, where: str | None) -> Finding:
     with talk.progress() as shown, EventLog(places.new_log(plan.project)) as log:
         emit = Broadcast([log, shown])
         with (
-            open_workshop(places) as workshop,
+            open_trials(places, emit) as runner,
             open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
-            open_services(places, workshop, executor, emit, show_output=False) as services,
+            open_services(places, runner, executor) as services,
         ):
             return session.verify(widened(plan, executor), claim, services, emit)

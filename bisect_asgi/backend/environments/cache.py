@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver, date_arguments
 from bisect_asgi.backend.environments.reuse import FileReuse
 from bisect_asgi.backend.environments.templates import Templates, installed, prove, site_packages
-from bisect_asgi.backend.files import inherited_if_free, locked, locked_if_free
+from bisect_asgi.backend.files import inherited_if_free, locked, locked_if_free, write_whole
 from bisect_asgi.backend.process.timing import spending, waiting_for
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
@@ -132,14 +132,28 @@ class EnvironmentCache:
                     found.append(((home / _MARKER).stat().st_mtime, home.name, marker.size_bytes))
         return [(name, size) for _, name, size in sorted(found)]
 
-    def requirements(self, digest: str) -> dict[str, tuple[str, ...]]:
-        """What each distribution of an environment requires, by name; empty where it is not kept."""
+    def requirements(self, digest: str) -> Mapping[str, tuple[str, ...]]:
+        """Return what each distribution of an environment requires, by name; empty if that is not kept."""
         found: dict[str, tuple[str, ...]] = {}
         for site in (self._folder / digest).glob("lib/python*/site-packages"):
             for distribution in metadata.distributions(path=[str(site)]):
                 name = canonicalize_name(distribution.metadata["Name"] or "")
                 found[name] = tuple(distribution.requires or ())
-        return found
+        if found:
+            return found
+        with suppress(OSError, codec.Unreadable):
+            return codec.from_json(self._foreign(digest).read_bytes(), dict[str, tuple[str, ...]])
+        return {}
+
+    def keep_requirements(self, digest: str, requirements: Mapping[str, tuple[str, ...]]) -> None:
+        """Keep what the distributions of another machine's environment require."""
+        path = self._foreign(digest)
+        if not path.exists():
+            with suppress(OSError):  # they only make an explanation better
+                write_whole(path, codec.to_json(requirements))
+
+    def _foreign(self, digest: str) -> Path:
+        return self._folder.with_name("requirements") / f"{digest}.json"
 
     def _lock(self, digest: str) -> Path:
         return self._folder.with_name("locks") / f"{digest}.lock"

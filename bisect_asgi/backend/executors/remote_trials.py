@@ -1,8 +1,8 @@
-"""Trials on other machines: what goes there, what is done there, and what is kept of it here.
+"""Trials on other machines: what is sent there, what a worker does, and what is kept of the result here.
 
-A worker has its own caches and its own store, and its interpreters may lie elsewhere; the request it is sent
-is fitted to them. What comes back is fitted to this machine again and put into the store here as if the trial
-had been made here, so that the same command goes on from it, with whichever workers, or with none.
+A worker has its own caches and its own store, and its interpreters may lie elsewhere, so it fits the request
+to them. This machine fits the result back and stores it as if the trial had been run here: the same command
+can then continue with other workers, or with none.
 """
 
 from __future__ import annotations
@@ -16,26 +16,24 @@ from pathlib import Path
 from bisect_asgi.backend import interpreters
 from bisect_asgi.backend.environments.resolve import Resolution
 from bisect_asgi.backend.executors.dask.calls import Packed, RemoteExecutor, Unsuitable
-from bisect_asgi.backend.files import write_whole
 from bisect_asgi.backend.repository import is_address
-from bisect_asgi.backend.trials import trial
-from bisect_asgi.backend.trials.probe_run import Output
-from bisect_asgi.backend.trials.store import Learnt, learn, learnt
-from bisect_asgi.backend.trials.trial import Progress, Workshop
+from bisect_asgi.backend.trials.store import Learnt
+from bisect_asgi.backend.trials.trial import TrialRunner, measured_on, observation_key
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import (
     BuiltEnvironment,
+    Distribution,
     EnvironmentSpec,
     Interpreter,
     Observation,
     Outcome,
+    Step,
     Trial,
     TrialRequest,
 )
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.core.services import RunTrial
 
 
 class RemoteResult(Struct, frozen=True, kw_only=True):
@@ -44,46 +42,41 @@ class RemoteResult(Struct, frozen=True, kw_only=True):
     host: str
     trial: Trial
     learnt: Learnt
-    """What the worker's store has about the environment, and about the reference's."""
-    beside: Learnt | None
+    """What the worker's store has about the environment."""
+    reference: Learnt | None
+    """The same about the reference's."""
     requirements: Mapping[str, tuple[str, ...]]
     """What each distribution of the environment requires."""
 
 
-# There.
+# On the worker.
 
 
-def run_there(
-    request: TrialRequest,
-    token: CancelToken,
-    workshop: Workshop,
-    *,
-    pythons: Path,
-    progress: Progress,
-    output: Output | None,
+def run_here_for_another(
+    request: TrialRequest, token: CancelToken, runner: TrialRunner, *, pythons: Path
 ) -> RemoteResult:
-    """Make a trial in a worker, whose parts are in `workshop`.
+    """Run a trial in a worker.
 
     Raises:
-        Unsuitable: this machine has not the interpreter.
-        Unavailable, Cancelled: as `run_trial`.
+        Unsuitable: this machine does not have the interpreter.
+        Unavailable, Cancelled: as `TrialRunner.run`.
     """
     fitted = fit(request, lambda wanted: own_interpreter(wanted, pythons))
-    made = trial.run_trial(fitted, workshop, token=token, progress=progress, output=output)
-    known, built = learnt(fitted.spec, workshop.store), made.environment
+    trial = runner.run(fitted, token)
+    known, built = runner.resolutions.learnt(fitted.spec), trial.environment
     if known.resolution and (built is None or known.resolution.digest != built.digest):
         known = replace(known, resolution=None)  # another process has resolved it anew meanwhile
     return RemoteResult(
         host=platform.node(),
-        trial=made,
+        trial=trial,
         learnt=known,
-        beside=learnt(fitted.reference, workshop.store) if fitted.reference else None,
-        requirements=workshop.environments.requirements(built.digest) if built else {},
+        reference=runner.resolutions.learnt(fitted.reference) if fitted.reference else None,
+        requirements=runner.requirements(built) if built else {},
     )
 
 
 def fit(request: TrialRequest, own: Callable[[Interpreter], Interpreter]) -> TrialRequest:
-    """The request with other interpreters."""
+    """Return the request with other interpreters."""
 
     def fitted(spec: EnvironmentSpec) -> EnvironmentSpec:
         return replace(spec, interpreter=own(spec.interpreter))
@@ -95,7 +88,7 @@ def fit(request: TrialRequest, own: Callable[[Interpreter], Interpreter]) -> Tri
 
 
 def own_interpreter(wanted: Interpreter, pythons: Path) -> Interpreter:
-    """This machine's interpreter of exactly that version; where it can be, the one at that place.
+    """Return this machine's interpreter of exactly that version, if possible the one at the same path.
 
     Raises:
         Unsuitable: there is none.
@@ -122,47 +115,41 @@ def _named(interpreter: Interpreter) -> str:
     return f"{kind} {interpreter.version}"
 
 
-# Here.
+# On this machine.
 
 
-class RemoteTrials:
-    """Makes a trial here when it is called, and elsewhere when a cluster is given it.
+class RemoteRun:
+    """Runs a trial here if it is called, and on a worker if a cluster is given it.
 
     Args:
-        here: makes a trial on this machine.
-        there: the same in a worker; picklable.
-        workshop: of this machine, whose store remembers what comes back.
-        fits: makes what tells, called in a worker, whether it has an interpreter.
-        requirements: the folder in which it is kept what distributions require.
+        runner: of this machine; its store keeps what comes back.
+        on_worker: runs a trial in a worker; picklable.
+        fits: returns a check for an interpreter that raises `Unsuitable`, called in a worker.
         folders_travel: workers see the folders of this machine.
     """
 
     def __init__(
         self,
-        here: RunTrial,
-        there: Callable[[TrialRequest, CancelToken], RemoteResult],
+        runner: TrialRunner,
+        on_worker: Callable[[TrialRequest, CancelToken], RemoteResult],
         *,
-        workshop: Workshop,
         fits: Callable[[Interpreter], Callable[[], object]],
-        requirements: Path,
         folders_travel: bool,
     ) -> None:
-        self._here = here
-        self._there = there
-        self._workshop = workshop
+        self._runner = runner
+        self._on_worker = on_worker
         self._fits = fits
-        self._requirements = requirements
         self._folders_travel = folders_travel
-        self._count = 0
+        self._returned = 0
         self._came: dict[str, list[Observation]] = {}
         self._guard = threading.Lock()
 
     def __call__(self, request: TrialRequest, token: CancelToken) -> Trial:
-        """Make the trial on this machine."""
-        return self._here(request, token)
+        """Run the trial on this machine."""
+        return self._runner.run(request, token)
 
     def pack(self, *arguments: object) -> Packed:
-        """Say how the trial is made elsewhere.
+        """Return the call that runs the trial on a worker.
 
         Raises:
             UsageError: it is about a commit in a folder of this machine.
@@ -175,69 +162,104 @@ class RemoteTrials:
                 hint="name the repository's address instead: `--repo https://example.org/project.git`",
             )
         return Packed(
-            call=self._there,
+            call=self._on_worker,
             need=_named(request.spec.interpreter),
             fits=self._fits(request.spec.interpreter) if request.sampling else None,
         )
 
-    def host(self, request: TrialRequest, cluster: RemoteExecutor) -> str | None:
-        """The host whose samples count for a request; None: it does not matter.
-
-        Raises:
-            Unavailable: no host can take them.
-        """
-        packed = self.pack(request)
-        return cluster.one_host(packed.need, packed.fits) if packed.fits else None
-
-    def came(self) -> int:
-        """How many trials are back."""
+    def returned(self) -> int:
+        """Return how many trials have come back."""
         with self._guard:
-            return self._count
+            return self._returned
 
     def unpack(self, result: object, *arguments: object) -> Trial:
-        """Keep what a trial showed, and return it as one of this machine's."""
+        """Store what a trial showed, and return it as one of this machine's."""
         if not isinstance(result, RemoteResult):
             raise TypeError(f"a worker sent {type(result).__name__}")
-        request, made = _request(arguments), result.trial
+        request, trial = _request(arguments), result.trial
         with self._guard:
-            self._count += 1
+            self._returned += 1
         known = _as_here(result.learnt, request.spec)
-        against = None
-        if result.beside and request.reference:
-            against = _as_here(result.beside, request.reference)
-        self._keep(request, result, known, against)
-        if made.environment and known.resolution:
-            built = replace(made.environment, digest=known.resolution.digest)
-            write_requirements(self._requirements, built.digest, result.requirements)
-            made = replace(made, environment=built)
-        return replace(made, key=request.key, host="" if result.host == platform.node() else result.host)
+        reference = None
+        if result.reference and request.reference:
+            reference = _as_here(result.reference, request.reference)
+        self._keep(request, result, known, reference)
+        if trial.environment and known.resolution:
+            built = replace(trial.environment, digest=known.resolution.digest)
+            self._runner.environments.keep_requirements(built.digest, result.requirements)
+            trial = replace(trial, environment=built)
+        return replace(trial, key=request.key, host="" if result.host == platform.node() else result.host)
 
     def _keep(
-        self, request: TrialRequest, parcel: RemoteResult, known: Learnt, against: Learnt | None
+        self, request: TrialRequest, result: RemoteResult, known: Learnt, reference: Learnt | None
     ) -> None:
-        store = self._workshop.store
+        resolutions = self._runner.resolutions
         if request.spec.commit is None:  # its wheel is a file of the worker's
-            learn(request.spec, known, store)
-        if against and request.reference:
-            learn(request.reference, against, store)
-        if known.resolution is None or parcel.trial.environment is None:
+            resolutions.learn(request.spec, known)
+        if reference and request.reference:
+            resolutions.learn(request.reference, reference)
+        if known.resolution is None or result.trial.environment is None:
             return
-        key = trial.observation_key(
+        key = observation_key(
             request.probe,
             known.resolution,
-            against.resolution if against else None,
-            host=trial.measured_on(request, parcel.host),
+            reference.resolution if reference else None,
+            host=measured_on(request, result.host),
         )
+        store = self._runner.store
         with self._guard:
             came = self._came.setdefault(key, [])
-            came += [run for run in parcel.trial.observations if run.outcome is not Outcome.ERROR]
+            came += [run for run in result.trial.observations if run.outcome is not Outcome.ERROR]
             if request.fresh:
-                self._workshop.renew(key)
-            # Of workers that share our store, and of what they had from earlier commands, some is there.
-            there = {codec.to_json(run) for run in store.observations(key)}
+                self._runner.renew(key)
+            # Workers may share our store, or have had runs from earlier commands: some are stored already.
+            stored = {codec.to_json(run) for run in store.observations(key)}
             for run in came:
-                if codec.to_json(run) not in there:
+                if codec.to_json(run) not in stored:
                     store.add_observation(key, run)
+
+
+class RemoteTrials:
+    """The trials of a session on a cluster: run by its workers, known from this machine's store.
+
+    Args:
+        run: runs one trial.
+        runner: of this machine.
+        cluster: chooses the host of measured probes.
+    """
+
+    builders = None  # environments that are built here are of no use to workers with caches of their own
+
+    def __init__(self, run: RemoteRun, runner: TrialRunner, cluster: RemoteExecutor) -> None:
+        self.run = run
+        self._runner = runner
+        self._cluster = cluster
+
+    def prepare(self, request: TrialRequest, token: CancelToken) -> dict[Step, float]:
+        """Build an environment on this machine."""
+        return self._runner.prepare(request, token)
+
+    def recall(self, request: TrialRequest) -> Trial | None:
+        """Return all that earlier commands observed of the candidate, of samples those of the chosen host.
+
+        Raises:
+            Unavailable: no host can take the samples.
+        """
+        packed = self.run.pack(request)
+        host = self._cluster.one_host(packed.need, packed.fits) if packed.fits else None
+        return self._runner.recall(request, host=host)
+
+    def is_built(self, request: TrialRequest) -> bool:  # noqa: ARG002 (as `Trials` has it)
+        """Return False: workers have caches of their own."""
+        return False
+
+    def resolve(self, spec: EnvironmentSpec) -> tuple[Distribution, ...]:
+        """Return the distributions that an environment would have in it; resolved on this machine."""
+        return self._runner.resolve(spec)
+
+    def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
+        """Return what each distribution of an environment requires, whichever machine built it."""
+        return self._runner.requirements(built)
 
 
 def _can_travel(repository: str) -> bool:
@@ -252,33 +274,16 @@ def _request(arguments: tuple[object, ...]) -> TrialRequest:
 
 
 def _as_here(known: Learnt, spec: EnvironmentSpec) -> Learnt:
-    """What a worker learnt, for the interpreter of this machine."""
+    """Return what a worker learnt, for the interpreter of this machine."""
     if known.resolution is None:
         return known
     return replace(known, resolution=as_with(known.resolution, spec.interpreter))
 
 
 def as_with(resolution: Resolution, interpreter: Interpreter) -> Resolution:
-    """The resolution as it would be called with another interpreter of the same version."""
+    """Return the resolution with the digest that it has with another interpreter of the same version."""
     files = [
         f"{distribution}{pin[pin.index(' --hash=') :] if ' --hash=' in pin else ''}"
         for distribution, pin in zip(resolution.distributions, resolution.pins, strict=True)
     ]
     return replace(resolution, digest=codec.digest(interpreter, files))
-
-
-def write_requirements(folder: Path, digest: str, requirements: Mapping[str, tuple[str, ...]]) -> None:
-    """Keep what the distributions of an environment require that another machine has."""
-    path = folder / f"{digest}.json"
-    if path.exists():
-        return
-    with suppress(OSError):  # it is there to explain better
-        write_whole(path, codec.to_json(requirements))
-
-
-def read_requirements(folder: Path, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
-    """What was kept; empty: nothing was."""
-    try:
-        return codec.from_json((folder / f"{built.digest}.json").read_bytes(), dict[str, tuple[str, ...]])
-    except (OSError, codec.Unreadable):
-        return {}

@@ -17,6 +17,7 @@ from typing import Any
 
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver
 from bisect_asgi.backend.files import locked
+from bisect_asgi.backend.process.timing import waiting_for
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import NO_ROOM, BuildFailed, Unavailable, Unresolvable
@@ -101,6 +102,10 @@ class Store:
         """Remember a failure: uv tries each again and again."""
         self._rows("insert or replace into failure values (?, ?, ?)", key, reason, _now())
 
+    def forget_failure(self, key: str) -> None:
+        """Drop the reason under `key`: it succeeded this time."""
+        self._rows("delete from failure where key = ?", key)
+
     def count(self) -> int:
         """How many observations are kept."""
         return int(self._rows("select count(*) from observation")[0][0])
@@ -127,85 +132,114 @@ def _patiently() -> None:
     """Wait while another command opens the store: SQLite itself does not while WAL is being turned on."""
 
 
-_RECENT = timedelta(days=1)
-_KEPT_FOR = timedelta(minutes=10)
-
-
-def resolve(
-    spec: EnvironmentSpec, store: Store, resolver: Resolver, token: CancelToken, *, anew: bool = False
-) -> Resolution:
-    """Return the resolution from the store, or a new one.
-
-    `anew`: ask whatever the store has.
-
-    Raises:
-        Unresolvable, BuildFailed: there is no set that satisfies `spec`.
-        Unavailable: the index did not answer.
-        Cancelled: the token was cancelled.
-    """
-    if not anew:
-        if failure := known_failure(spec, store):
-            raise failure
-        if known := known_resolution(spec, store):
-            return known
-    try:
-        resolution = resolver.resolve(spec, token)
-    except (Unresolvable, BuildFailed) as error:
-        keep_failure(spec, error, store)
-        raise
-    store.keep_resolution(_resolution_key(spec), resolution)
-    return resolution
-
-
-def known_resolution(spec: EnvironmentSpec, store: Store) -> Resolution | None:
-    """A resolution of the store that still holds: a past date's for ever, another for ten minutes."""
-    if not (known := store.resolution(_resolution_key(spec))):
-        return None
-    resolution, made = known
-    return resolution if _is_past(spec, made) or made > datetime.now(UTC) - _KEPT_FOR else None
-
-
-def known_failure(spec: EnvironmentSpec, store: Store) -> Unresolvable | BuildFailed | None:
-    """A remembered failure, where nothing that is uploaded later can change it."""
-    if not _is_past(spec, datetime.now(UTC)):
-        return None
-    for kind in (Unresolvable, BuildFailed):
-        if reason := store.failure(_failure_key(spec, kind)):
-            return kind(reason)
-    return None
-
-
-def keep_failure(spec: EnvironmentSpec, error: Unresolvable | BuildFailed, store: Store) -> None:
-    """Remember why there is no environment."""
-    store.keep_failure(_failure_key(spec, type(error)), str(error))
-
-
 class Learnt(Struct, frozen=True, kw_only=True):
     """What a store has about the environment of a spec."""
 
     resolution: Resolution | None
     unresolvable: str | None
-    """Why there is no set of releases; None: there is one, or nobody knows."""
+    """Why no set of releases satisfies the spec; None if one does, or if nobody knows."""
     unbuildable: str | None
 
 
-def learnt(spec: EnvironmentSpec, store: Store) -> Learnt:
-    """Return what the store has about a spec, for another machine's store."""
-    known = store.resolution(_resolution_key(spec))
-    return Learnt(
-        resolution=known[0] if known else None,
-        unresolvable=store.failure(_failure_key(spec, Unresolvable)),
-        unbuildable=store.failure(_failure_key(spec, BuildFailed)),
-    )
+_RECENT = timedelta(days=1)
+_KEPT_FOR = timedelta(minutes=10)
 
 
-def learn(spec: EnvironmentSpec, known: Learnt, store: Store) -> None:
-    """Keep what another machine's store has about a spec."""
-    if known.resolution:
-        store.keep_resolution(_resolution_key(spec), known.resolution)
-    for kind, reason in ((Unresolvable, known.unresolvable), (BuildFailed, known.unbuildable)):
-        if reason is not None:
-            store.keep_failure(_failure_key(spec, kind), reason)
+class Resolutions:
+    """Resolutions of specs, and the reasons why some have none, for as long as they hold.
+
+    Args:
+        store: keeps them.
+        resolver: finds those that are not kept.
+        locks: the folder of the locks under which trials of one spec wait for one resolution.
+    """
+
+    def __init__(self, store: Store, resolver: Resolver, *, locks: Path) -> None:
+        self._store = store
+        self._resolver = resolver
+        self._locks = locks
+        self._renewed: set[str] = set()
+
+    def for_command(self) -> Resolutions:
+        """Return the same for another command, which resolves anew what it wants fresh."""
+        self._resolver.begin()
+        return Resolutions(self._store, self._resolver, locks=self._locks)
+
+    def resolve(self, spec: EnvironmentSpec, token: CancelToken, *, fresh: bool = False) -> Resolution:
+        """Return the resolution from the store, or a new one.
+
+        `fresh`: a new one, unless this command has made one before.
+
+        Raises:
+            Unresolvable, BuildFailed: no set of releases satisfies `spec`.
+            Unavailable: the index did not answer.
+            Cancelled: the token was cancelled.
+        """
+        key = _resolution_key(spec)
+        if found := self._usable(spec, key, fresh=fresh):
+            return found
+        # A preparation and its trial may both want it: the second waits, and finds it in the store.
+        with waiting_for(locked(self._locks / f"resolve-{key}.lock", waiting=token.check)):
+            return self._usable(spec, key, fresh=fresh) or self._resolve(spec, key, token)
+
+    def _usable(self, spec: EnvironmentSpec, key: str, *, fresh: bool) -> Resolution | None:
+        """Return what the store has; raises the reason if it knows that there is no resolution."""
+        if fresh and key not in self._renewed:
+            return None
+        if failure := self.failure(spec):
+            raise failure
+        return self.known(spec)
+
+    def _resolve(self, spec: EnvironmentSpec, key: str, token: CancelToken) -> Resolution:
+        try:
+            resolution = self._resolver.resolve(spec, token)
+        except (Unresolvable, BuildFailed) as error:
+            self.keep_failure(spec, error)
+            raise
+        for kind in (Unresolvable, BuildFailed):
+            self._store.forget_failure(_failure_key(spec, kind))
+        self._store.keep_resolution(key, resolution)
+        self._renewed.add(key)
+        return resolution
+
+    def known(self, spec: EnvironmentSpec) -> Resolution | None:
+        """Return a kept resolution that still holds: a past date's always, another for ten minutes."""
+        if not (known := self._store.resolution(_resolution_key(spec))):
+            return None
+        resolution, made = known
+        return resolution if _is_past(spec, made) or made > datetime.now(UTC) - _KEPT_FOR else None
+
+    def failure(self, spec: EnvironmentSpec) -> Unresolvable | BuildFailed | None:
+        """Return why there is no environment, if no later upload can change that."""
+        if not _is_past(spec, datetime.now(UTC)):
+            return None
+        for kind in (Unresolvable, BuildFailed):
+            if reason := self._store.failure(_failure_key(spec, kind)):
+                return kind(reason)
+        return None
+
+    def keep_failure(self, spec: EnvironmentSpec, error: Unresolvable | BuildFailed) -> None:
+        """Remember why there is no environment."""
+        self._store.keep_failure(_failure_key(spec, type(error)), str(error))
+
+    def learnt(self, spec: EnvironmentSpec) -> Learnt:
+        """Return all that is kept about a spec, for another machine's store."""
+        known = self._store.resolution(_resolution_key(spec))
+        return Learnt(
+            resolution=known[0] if known else None,
+            unresolvable=self._store.failure(_failure_key(spec, Unresolvable)),
+            unbuildable=self._store.failure(_failure_key(spec, BuildFailed)),
+        )
+
+    def learn(self, spec: EnvironmentSpec, known: Learnt) -> None:
+        """Keep what another machine's store has about a spec."""
+        if known.resolution:
+            self._store.keep_resolution(_resolution_key(spec), known.resolution)
+        for kind, reason in ((Unresolvable, known.unresolvable), (BuildFailed, known.unbuildable)):
+            if reason is not None:
+                self._store.keep_failure(_failure_key(spec, kind), reason)
+            elif known.resolution:
+                self._store.forget_failure(_failure_key(spec, kind))
 
 
 def _resolution_key(spec: EnvironmentSpec) -> str:

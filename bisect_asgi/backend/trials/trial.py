@@ -1,8 +1,8 @@
-"""A trial: one candidate's environment built or reused, and the probe run in it.
+"""Trials: one candidate's environment built or reused, and the probe run in it.
 
-It returns observations whatever the probe does. What cannot be tested (no set of releases, no build) is an
-observation too; what could not be asked raises `Unavailable`, and one environment that is not what it says
-is a *broken* observation: nothing was learnt about that candidate.
+A trial returns observations whatever the probe does. A candidate without an environment (no set of releases,
+no build) is an observation too. If nothing can be learnt about any candidate, `Unavailable` is raised; if
+only this candidate's environment is not what it says, the observation has the outcome `ERROR`.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
 from bisect_asgi.backend.environments.cache import Environment, EnvironmentCache
-from bisect_asgi.backend.environments.resolve import Resolution, Resolver
+from bisect_asgi.backend.environments.resolve import Resolution
 from bisect_asgi.backend.environments.templates import NotProved
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.timing import recording, spending, waiting_for
-from bisect_asgi.backend.trials.probe_run import Output, run_probe
+from bisect_asgi.backend.trials.probe_run import run_probe
 from bisect_asgi.backend.trials.sampling import MeasuringLock, take_sample, warm_up
-from bisect_asgi.backend.trials.store import Store, keep_failure, known_failure, known_resolution, resolve
+from bisect_asgi.backend.trials.store import Resolutions, Store
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable
@@ -32,6 +32,7 @@ from bisect_asgi.core.events import Activity, Event, OutputSeen, StageEvent, Tri
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
     BuiltEnvironment,
+    Distribution,
     EnvironmentSpec,
     Observation,
     Outcome,
@@ -42,209 +43,258 @@ from bisect_asgi.core.model import (
     TrialRequest,
 )
 from bisect_asgi.core.records import Struct, field, replace
-
-Progress = Callable[[Activity], None]
-
-
-class Workshop(Struct, frozen=True, kw_only=True):
-    """What a worker has on its own machine: caches and the store."""
-
-    store: Store
-    resolver: Resolver
-    environments: EnvironmentCache
-    runs: Path
-    locks: Path
-    measuring_lock: MeasuringLock
-    renewed: set[str] = field(default_factory=set)
-    """Keys of observations that this command has let go of: once is enough where candidates share one."""
-    _guard: threading.Lock = field(default_factory=threading.Lock)
-
-    def renew(self, key: str) -> None:
-        """Forget what earlier commands observed under `key`."""
-        with self._guard:
-            if key not in self.renewed:
-                self.renewed.add(key)
-                self.store.forget_observations(key)
+from bisect_asgi.core.services import Emit
 
 
-def run_trial(
-    request: TrialRequest,
-    workshop: Workshop,
-    *,
-    token: CancelToken,
-    progress: Progress = lambda _: None,
-    output: Output | None = None,
-) -> Trial:
-    """Return what the candidate showed; observations that the store has are not made again.
-
-    Raises:
-        Unavailable: the index, the disk or uv failed; nothing was learnt.
-        Cancelled: the token was cancelled.
-    """
-    with recording() as steps:
-        trial = _Making(
-            request=request, workshop=workshop, token=token, progress=progress, output=output
-        ).trial()
-    return replace(trial, steps=steps)
-
-
-def telling(
-    request: TrialRequest, emit: Callable[[Event], None], *, show_output: bool
-) -> tuple[Progress, Output | None]:
-    """What a trial tells its progress and output to: both become events of the search that it is for."""
-
-    def tell(event: Event) -> None:
-        emit(StageEvent(stage=request.stage, event=event) if request.stage else event)
-
-    def progress(activity: Activity) -> None:
-        tell(TrialProgressed(key=request.key, activity=activity))
-
-    def output(text: str) -> None:
-        tell(OutputSeen(key=request.key, text=text))
-
-    return progress, output if show_output else None
-
-
-def prepare(request: TrialRequest, workshop: Workshop, *, token: CancelToken) -> dict[Step, float]:
-    """Build a candidate's environment ahead; return the seconds of each step.
-
-    What cannot be built says nothing here: the trial will tell, if there is one.
-
-    Raises:
-        Unavailable: the index, the disk or uv failed.
-        Cancelled: the token was cancelled.
-    """
-    with recording() as steps, suppress(Unresolvable, BuildFailed, NotProved):
-        with spending(Step.RESOLVE):
-            resolution = resolve(request.spec, workshop.store, workshop.resolver, token)
-        with _holding(resolution, request.spec, workshop, token):
-            pass
-    return steps
-
-
-class _Making(Struct, frozen=True, kw_only=True):
-    """A trial that is being made; its methods are its steps."""
+class _Task(Struct, frozen=True, kw_only=True):
+    """A trial whose environments are known, and have still to be built."""
 
     request: TrialRequest
-    workshop: Workshop
+    key: str
+    """Of its observations in the store."""
+    resolution: Resolution
+    reference: Resolution | None
+    """Of the environment that samples are compared with."""
     token: CancelToken
-    progress: Progress
-    output: Output | None
-    started: float = field(default_factory=monotonic)
 
-    def trial(self) -> Trial:
-        """Find out what the candidate shows, or why it shows nothing."""
-        request, workshop = self.request, self.workshop
-        self.progress(Activity.RESOLVING)
-        try:
-            with spending(Step.RESOLVE):
-                resolution = self._resolve()
-                against = self._resolve_reference()
-            key = observation_key(request.probe, resolution, against, host=measured_on(request))
-            if request.fresh:
-                workshop.renew(key)
-            # Two processes that want the same observation: the second waits, and finds it in the store.
-            with waiting_for(locked(workshop.locks / f"run-{key}.lock", waiting=self.token.check)):
-                return self._observe(key, resolution, against)
-        except (Unresolvable, BuildFailed) as error:
-            return _untestable(request, error, build_s=monotonic() - self.started)
-        except NotProved as error:
-            return _broken(request, error, build_s=monotonic() - self.started)
 
-    def _resolve(self) -> Resolution:
-        anew = self.request.fresh and not self.request.known_runs
-        store, resolver = self.workshop.store, self.workshop.resolver
-        return resolve(self.request.spec, store, resolver, self.token, anew=anew)
+class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
+    """Runs trials on this machine, for one command, and keeps what they showed.
 
-    def _resolve_reference(self) -> Resolution | None:
-        """The reference's resolution; None: there is none to be run beside.
+    It is the `Trials` of a session on this machine; a worker of a cluster has one for each command.
+    """
+
+    store: Store
+    resolutions: Resolutions
+    environments: EnvironmentCache
+    runs: Path
+    """The folder in which probes get their working directories."""
+    locks: Path
+    measuring_lock: MeasuringLock
+    emit: Emit
+    """Gets the progress of trials; called from any thread."""
+    show_output: bool = False
+    """Emit the probes' output, too."""
+    builders: Executor | None = None
+    """Where environments are built ahead; None if that is of no use."""
+    _renewed: set[str] = field(default_factory=set)
+    """Keys of observations that this command has dropped: once, although candidates may share them."""
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def for_command(self, emit: Emit, *, show_output: bool) -> TrialRunner:
+        """Return the same for another command, which warms up and runs anew by itself."""
+        return TrialRunner(
+            store=self.store,
+            resolutions=self.resolutions.for_command(),
+            environments=self.environments,
+            runs=self.runs,
+            locks=self.locks,
+            measuring_lock=MeasuringLock(path=self.measuring_lock.path),
+            emit=emit,
+            show_output=show_output,
+        )
+
+    def run(self, request: TrialRequest, token: CancelToken) -> Trial:
+        """Return what the candidate showed, running the probe only as often as the store lacks runs.
 
         Raises:
-            NotProved: it cannot be had, which says nothing of the candidate.
-            Unavailable, Cancelled: as `resolve`.
+            Unavailable: the index, the disk or uv failed: nothing was learnt.
+            Cancelled: the token was cancelled.
         """
-        if self.request.reference is None:
+        with recording() as steps:
+            trial = self._trial(request, token)
+        return replace(trial, steps=steps)
+
+    def prepare(self, request: TrialRequest, token: CancelToken) -> dict[Step, float]:
+        """Build a candidate's environment ahead of its trial; return the seconds of each step.
+
+        A candidate that cannot be built is no error here: its trial says so, if there is one.
+
+        Raises:
+            Unavailable: the index, the disk or uv failed.
+            Cancelled: the token was cancelled.
+        """
+        with recording() as steps, suppress(Unresolvable, BuildFailed, NotProved):
+            with spending(Step.RESOLVE):
+                resolution = self._resolve(request, token)
+            with self._environment(resolution, request.spec, token):
+                pass
+        return steps
+
+    def is_built(self, request: TrialRequest) -> bool:
+        """Return whether the candidate's environment is there, as far as the store knows."""
+        resolution = self.resolutions.known(request.spec)
+        return resolution is not None and self.environments.is_kept(resolution)
+
+    def recall(self, request: TrialRequest, *, host: str | None = None) -> Trial | None:
+        """Return all that earlier commands observed of the candidate, or None if there is nothing.
+
+        `host`: the machine whose samples count, if the probe is measured; None means this one.
+        """
+        if failure := self.resolutions.failure(request.spec):
+            return _untestable(request, failure)
+        beside = request.reference
+        reference = self.resolutions.known(beside) if beside else None
+        resolution = self.resolutions.known(request.spec)
+        if resolution is None or (beside and not reference):
             return None
-        store, resolver = self.workshop.store, self.workshop.resolver
+        on = measured_on(request, host)
+        known = self.store.observations(observation_key(request.probe, resolution, reference, host=on))
+        return _finished(request, resolution, known, ()) if _count(known) else None
+
+    def resolve(self, spec: EnvironmentSpec) -> tuple[Distribution, ...]:
+        """Return the distributions that an environment would have in it; raises as `Resolutions.resolve`."""
+        return self.resolutions.resolve(spec, CancelToken()).distributions
+
+    def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
+        """Return what each distribution of an environment requires; empty if that is not kept."""
+        return self.environments.requirements(built.digest)
+
+    def renew(self, key: str) -> None:
+        """Drop what earlier commands observed under `key`."""
+        with self._guard:
+            if key not in self._renewed:
+                self._renewed.add(key)
+                self.store.forget_observations(key)
+
+    def _trial(self, request: TrialRequest, token: CancelToken) -> Trial:
+        """Run the probe in the candidate's environment, or say why there is none."""
+        started = monotonic()
+        self._tell(request, Activity.RESOLVING)
         try:
-            return resolve(self.request.reference, store, resolver, self.token)
+            task = self._plan(request, token)
+            if request.fresh:
+                self.renew(task.key)
+            # Two processes may want the same observation: the second waits, and finds it in the store.
+            lock = locked(self.locks / f"run-{task.key}.lock", waiting=token.check)
+            with waiting_for(lock):
+                return self._observe(task, started)
+        except (Unresolvable, BuildFailed) as error:
+            return _untestable(request, error, build_s=monotonic() - started)
+        except NotProved as error:
+            return _broken(request, error, build_s=monotonic() - started)
+
+    def _plan(self, request: TrialRequest, token: CancelToken) -> _Task:
+        with spending(Step.RESOLVE):
+            resolution = self._resolve(request, token)
+            reference = self._resolve_reference(request, token)
+        key = observation_key(request.probe, resolution, reference, host=measured_on(request))
+        return _Task(request=request, key=key, resolution=resolution, reference=reference, token=token)
+
+    def _resolve(self, request: TrialRequest, token: CancelToken) -> Resolution:
+        # Further runs go into the environment of the first ones.
+        is_fresh = request.fresh and not request.known_runs
+        return self.resolutions.resolve(request.spec, token, fresh=is_fresh)
+
+    def _resolve_reference(self, request: TrialRequest, token: CancelToken) -> Resolution | None:
+        """Return the reference's resolution, or None if the request has no reference.
+
+        Raises:
+            NotProved: the reference has none, which says nothing about the candidate.
+            Unavailable, Cancelled: as `Resolutions.resolve`.
+        """
+        if request.reference is None:
+            return None
+        try:
+            return self.resolutions.resolve(request.reference, token)
         except (Unresolvable, BuildFailed) as error:
             raise NotProved(f"the reference cannot be run: {error}") from error
 
-    def _observe(self, key: str, resolution: Resolution, against: Resolution | None) -> Trial:
-        """Run what is not recorded yet, in environments that are held meanwhile."""
-        request, workshop = self.request, self.workshop
-        known = _asked_for(workshop.store.observations(key)[request.known_runs :], request.runs)
+    def _observe(self, task: _Task, started: float) -> Trial:
+        """Run as often as the store lacks runs, in environments that are held meanwhile."""
+        request, resolution = task.request, task.resolution
+        known = _asked_for(self.store.observations(task.key)[request.known_runs :], request.runs)
         wanted = request.runs - _count(known)
         if wanted == 0:
-            return _finished(request, resolution, known, (), build_s=monotonic() - self.started)
-        self.progress(Activity.BUILDING)
+            return _finished(request, resolution, known, (), build_s=monotonic() - started)
+        self._tell(request, Activity.BUILDING)
         with ExitStack() as held:
-            environment = held.enter_context(_holding(resolution, request.spec, workshop, self.token))
-            reference = self._hold_reference(held, against)
-            build_s = monotonic() - self.started
+            environment = held.enter_context(self._environment(resolution, request.spec, task.token))
+            reference = self._hold_reference(task, held)
+            build_s = monotonic() - started
             # To wait for the machine to be free is neither building nor running.
             if request.sampling:
-                self.progress(Activity.WAITING)
-                held.enter_context(waiting_for(workshop.measuring_lock.taken(self.token)))
+                self._tell(request, Activity.WAITING)
+                held.enter_context(waiting_for(self.measuring_lock.taken(task.token)))
             begun = monotonic()
-            self.progress(Activity.RUNNING)
-            made = self._run(key, environment, reference, wanted)
-            workshop.environments.note_use(resolution, request.spec.interpreter)
+            self._tell(request, Activity.RUNNING)
+            made = self._run_and_keep(task, environment, reference, wanted)
+            self.environments.note_use(resolution, request.spec.interpreter)
         return _finished(request, resolution, known, made, build_s=build_s, run_s=monotonic() - begun)
 
-    def _hold_reference(self, held: ExitStack, against: Resolution | None) -> Environment | None:
-        """Hold the reference's environment as long as `held` is open; None: there is none.
+    @contextmanager
+    def _environment(
+        self, resolution: Resolution, spec: EnvironmentSpec, token: CancelToken
+    ) -> Iterator[Environment]:
+        """Hold a candidate's environment; keep why it cannot be built, which may take minutes to find out."""
+        with ExitStack() as held:
+            try:
+                environment = held.enter_context(self.environments.holding(resolution, spec, token))
+            except BuildFailed as error:
+                self.resolutions.keep_failure(spec, error)
+                raise
+            yield environment
+
+    def _hold_reference(self, task: _Task, held: ExitStack) -> Environment | None:
+        """Hold the reference's environment as long as `held` is open; None if there is no reference.
 
         Raises:
-            NotProved: it cannot be had, which says nothing of the candidate.
+            NotProved: the reference cannot be built, which says nothing about the candidate.
             Unavailable, Cancelled: as `EnvironmentCache.holding`.
         """
-        beside = self.request.reference
-        if not against or not beside:
+        spec = task.request.reference
+        if not task.reference or not spec:
             return None
         try:
-            return held.enter_context(self.workshop.environments.holding(against, beside, self.token))
+            return held.enter_context(self.environments.holding(task.reference, spec, task.token))
         except (BuildFailed, NotProved) as error:
             raise NotProved(f"the reference cannot be run: {error}") from error
 
-    def _run(
-        self, key: str, environment: Environment, reference: Environment | None, wanted: int
+    def _run_and_keep(
+        self, task: _Task, environment: Environment, reference: Environment | None, wanted: int
     ) -> tuple[Observation, ...]:
-        """Run the probe `wanted` times, and remember what each run showed."""
+        """Run the probe `wanted` times, and store each observation at once."""
         made = []
-        with closing(self._runs(environment, reference, wanted)) as runs:  # what fails ends what runs beside
+        # Closed, so that an error ends the runs that are still in parallel with the failed one.
+        with closing(self._runs(task, environment, reference, wanted)) as runs:
             for seen in runs:
                 made.append(seen)
-                if seen.outcome is not Outcome.ERROR:  # of one that could not be asked there is nothing
-                    self.workshop.store.add_observation(key, seen)
+                if seen.outcome is not Outcome.ERROR:  # such a run has no result to keep
+                    self.store.add_observation(task.key, seen)
         return tuple(made)
 
     def _runs(
-        self, environment: Environment, reference: Environment | None, wanted: int
+        self, task: _Task, environment: Environment, reference: Environment | None, wanted: int
     ) -> Generator[Observation]:
-        """Each run as soon as it is over; of a measured probe warm, and next to the reference."""
-        request = self.request
+        """Yield each run as soon as it ends; samples come one by one, warm, and next to the reference's."""
+        request = task.request
+
+        def run(where: Environment) -> Observation:
+            return self._run_once(task, where)
+
         if request.sampling is None:
-            yield from _abreast(lambda: self._run_once(environment), wanted, request.parallel, self.token)
+            yield from _in_parallel(lambda: run(environment), wanted, request.parallel, task.token)
             return
         if request.sampling.needs_warm_up:
             probe = codec.digest(request.probe)
-            for seen in warm_up(
-                self._run_once, self.workshop.measuring_lock, environment, reference, probe=probe
-            ):
+            for seen in warm_up(run, self.measuring_lock, environment, reference, probe=probe):
                 yield seen
                 wanted -= not seen.is_warm_up
         for place in range(request.known_runs, request.known_runs + wanted):
-            yield take_sample(self._run_once, environment, reference, place=place)
+            yield take_sample(run, environment, reference, place=place)
 
-    def _run_once(self, where: Environment) -> Observation:
-        """One run; of an environment that somebody has removed meanwhile, it showed nothing.
+    def _run_once(self, task: _Task, where: Environment) -> Observation:
+        """Run the probe once.
 
         Raises:
-            Unavailable: that is so, or as `run_probe`.
+            Unavailable: the environment was removed meanwhile; or as `run_probe`.
         """
-        seen = run_probe(self.request.probe, where, self.workshop.runs, self.token, self.output)
+        request = task.request
+
+        def output(text: str) -> None:
+            self._emit(request, OutputSeen(key=request.key, text=text))
+
+        seen = run_probe(request.probe, where, self.runs, task.token, output if self.show_output else None)
         if not where.is_there():
             raise Unavailable(
                 f"an environment was removed while the probe ran in it: `{where.folder}`",
@@ -252,47 +302,16 @@ class _Making(Struct, frozen=True, kw_only=True):
             )
         return seen
 
+    def _tell(self, request: TrialRequest, activity: Activity) -> None:
+        self._emit(request, TrialProgressed(key=request.key, activity=activity))
 
-@contextmanager
-def _holding(
-    resolution: Resolution, spec: EnvironmentSpec, workshop: Workshop, token: CancelToken
-) -> Iterator[Environment]:
-    """Have a candidate's environment; why it cannot be built is kept: it may take minutes to find out."""
-    with ExitStack() as held:
-        try:
-            environment = held.enter_context(workshop.environments.holding(resolution, spec, token))
-        except BuildFailed as error:
-            keep_failure(spec, error, workshop.store)
-            raise
-        yield environment
-
-
-def is_built(request: TrialRequest, workshop: Workshop) -> bool:
-    """Tell whether the candidate's environment is there, as far as is known without asking anybody."""
-    resolution = known_resolution(request.spec, workshop.store)
-    return resolution is not None and workshop.environments.is_kept(resolution)
-
-
-def recall(request: TrialRequest, store: Store, *, host: str | None = None) -> Trial | None:
-    """Return what earlier commands observed of the candidate, all of it; None: nothing.
-
-    `host`: the machine whose samples count, of a measured probe; None: this one.
-    """
-    if failure := known_failure(request.spec, store):
-        return _untestable(request, failure)
-    beside = request.reference
-    against = known_resolution(beside, store) if beside else None
-    if beside and not against:
-        return None
-    if resolution := known_resolution(request.spec, store):
-        on = measured_on(request, host)
-        known = store.observations(observation_key(request.probe, resolution, against, host=on))
-        return _finished(request, resolution, known, ()) if _count(known) else None
-    return None
+    def _emit(self, request: TrialRequest, event: Event) -> None:
+        """Emit an event of the search that the trial is for."""
+        self.emit(StageEvent(stage=request.stage, event=event) if request.stage else event)
 
 
 def _asked_for(known: Sequence[Observation], runs: int) -> tuple[Observation, ...]:
-    """As many of those that were recorded as it takes to have `runs`; warm-ups do not count."""
+    """Return the first recorded runs up to `runs` of them; warm-ups come with them and do not count."""
     found: list[Observation] = []
     for observation in known:
         if _count(found) == runs:
@@ -305,10 +324,10 @@ def _count(observations: Sequence[Observation]) -> int:
     return sum(not observation.is_warm_up for observation in observations)
 
 
-def _abreast(
+def _in_parallel(
     run: Callable[[], Observation], wanted: int, parallel: int, token: CancelToken
 ) -> Iterator[Observation]:
-    """Run so often, `abreast` at a time; each as soon as it is over."""
+    """Run `wanted` times, `parallel` at a time, and yield each run as soon as it ends."""
     if min(wanted, parallel) <= 1:
         for _ in range(wanted):
             yield run()
@@ -324,10 +343,10 @@ def _abreast(
 def observation_key(
     probe: Probe, resolution: Resolution, against: Resolution | None = None, *, host: str = ""
 ) -> str:
-    """Name everything that can change what a run shows: the probe, the exact environment, the platform.
+    """Return a digest of all that can change what a run shows: probe, exact environment, platform.
 
-    Samples that have a reference's beside them are kept apart from those that have none, or another's; and
-    where values are compared, those of one `host` from another's.
+    Samples next to a reference have another key than those without one, or next to another; samples of one
+    `host` have another than those of the next, because only values of one machine are compared.
     """
     beside = against.digest if against else ""
     machine = (sys.platform, os.uname().machine, *([host] if host else []))
@@ -335,20 +354,20 @@ def observation_key(
 
 
 def measured_on(request: TrialRequest, host: str | None = None) -> str:
-    """The host whose values are compared, `host` or this machine; empty: none are."""
+    """Return the host whose values are compared, by default this machine; "" if none are compared."""
     if request.sampling is None:
         return ""
     return platform.node() if host is None else host
 
 
 def _untestable(request: TrialRequest, error: Exception, *, build_s: float = 0.0) -> Trial:
-    """The trial of a candidate that has no environment."""
+    """Return the trial of a candidate that has no environment."""
     phase = Phase.RESOLVE if isinstance(error, Unresolvable) else Phase.INSTALL
     return _without_runs(request, Outcome.UNTESTABLE, phase, str(error), build_s=build_s)
 
 
 def _broken(request: TrialRequest, error: Exception, *, build_s: float) -> Trial:
-    """The trial of a candidate of which nothing can be learnt."""
+    """Return the trial of a candidate about which nothing can be learnt."""
     return _without_runs(request, Outcome.ERROR, Phase.INSTALL, str(error), build_s=build_s)
 
 

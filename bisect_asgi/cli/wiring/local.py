@@ -1,10 +1,11 @@
-"""What trials need on this machine, put together for one command, or for one worker."""
+"""Put together what runs trials on this machine, for one command or for one worker."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -13,16 +14,17 @@ from bisect_asgi.backend.environments.commit_wheels import WheelBuilder
 from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.trials.probe_run import clean_up
 from bisect_asgi.backend.trials.sampling import MeasuringLock
-from bisect_asgi.backend.trials.store import Store
-from bisect_asgi.backend.trials.trial import Workshop
+from bisect_asgi.backend.trials.store import Resolutions, Store
+from bisect_asgi.backend.trials.trial import TrialRunner
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
 from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
 from bisect_asgi.core import codec
+from bisect_asgi.core.services import Emit
 
 
 def indexes() -> Indexes:
-    """The user's indexes, asked of uv once for a command.
+    """Return the user's indexes, asked of uv once for a command.
 
     Raises:
         Unavailable: uv could not read its configuration.
@@ -31,36 +33,64 @@ def indexes() -> Indexes:
 
 
 @contextmanager
-def open_workshop(places: CachePaths, own: Indexes | None = None) -> Iterator[Workshop]:
-    """Put together what trials need on this machine; `own`: indexes other than the user's."""
-    with closing(Store(places.store)) as store:
-        # uv's configuration is a file: commands with other indexes must not write the same.
-        folder = f"uv-{codec.digest(own)}" if own and own != indexes() else "uv"
-        uv = Uv(places.root / folder, own or indexes())
-        wheels = WheelBuilder(
-            uv,
-            folder=places.root / "wheels",
-            repositories=places.repositories,
-            recall_failure=store.failure,
-            record_failure=store.keep_failure,
-        )
-        resolver = Resolver(
-            uv, recall_failure=store.failure, record_failure=store.keep_failure, wheels=wheels
-        )
+def open_trials(
+    places: CachePaths,
+    emit: Emit = lambda _: None,
+    *,
+    show_output: bool = False,
+    own: Indexes | None = None,
+) -> Iterator[TrialRunner]:
+    """Open what runs trials on this machine.
+
+    Args:
+        places: where everything is kept.
+        emit: gets the progress of trials.
+        show_output: emit the probes' output, too.
+        own: indexes other than the user's.
+
+    Raises:
+        Unavailable: the store cannot be used, or uv could not read its configuration.
+    """
+    with (
+        closing(Store(places.store)) as store,
+        ThreadPoolExecutor(thread_name_prefix="builder") as builders,
+    ):
+        uv = _uv(places, own)
+        resolver = _resolver(places, uv, store)
         environments = EnvironmentCache(
             places.environments, uv=uv, resolver=resolver, limit_bytes=limit_bytes()
         )
         environments.import_ahead()
-        runs = places.root / "runs"
+        runs, locks = places.root / "runs", places.root / "locks"
         clean_up(runs)
-        yield Workshop(
+        yield TrialRunner(
             store=store,
-            resolver=resolver,
+            resolutions=Resolutions(store, resolver, locks=locks),
             environments=environments,
             runs=runs,
-            locks=places.root / "locks",
+            locks=locks,
             # Of the machine, not of the cache: two commands with two caches share the processors.
             measuring_lock=MeasuringLock(
                 path=Path(tempfile.gettempdir()) / f"bisect-asgi-{os.getuid()}-measuring.lock"
             ),
+            emit=emit,
+            show_output=show_output,
+            builders=builders,
         )
+
+
+def _uv(places: CachePaths, own: Indexes | None) -> Uv:
+    # uv's configuration is a file: commands with other indexes must not write the same.
+    folder = f"uv-{codec.digest(own)}" if own and own != indexes() else "uv"
+    return Uv(places.root / folder, own or indexes())
+
+
+def _resolver(places: CachePaths, uv: Uv, store: Store) -> Resolver:
+    wheels = WheelBuilder(
+        uv,
+        folder=places.root / "wheels",
+        repositories=places.repositories,
+        recall_failure=store.failure,
+        record_failure=store.keep_failure,
+    )
+    return Resolver(uv, recall_failure=store.failure, record_failure=store.keep_failure, wheels=wheels)

@@ -63,11 +63,6 @@ class CachePaths(Struct, frozen=True):
         return self.root / "repositories"
 
     @property
-    def requirements(self) -> Path:
-        """The folder in which it is kept what distributions require that other machines have."""
-        return self.root / "requirements"
-
-    @property
     def answers(self) -> Path:
         """The folder that keeps answers of the outside."""
         return self.root / "answers"

@@ -1,4 +1,4 @@
-"""What runs in a worker on another machine: its own parts put together, once for each process."""
+"""What a cluster's worker runs: trials and checks, with caches of its own that each process opens once."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections import OrderedDict
 from contextlib import ExitStack
 
 from bisect_asgi.backend.executors import doctor
-from bisect_asgi.backend.executors import remote_trials as errands
 from bisect_asgi.backend.executors.dask import calls
 from bisect_asgi.backend.executors.dask.calls import Unsuitable
-from bisect_asgi.backend.trials.sampling import MeasuringLock
-from bisect_asgi.backend.trials.trial import Workshop, telling
+from bisect_asgi.backend.executors.remote_trials import RemoteResult, own_interpreter, run_here_for_another
+from bisect_asgi.backend.trials.trial import TrialRunner
 from bisect_asgi.backend.uv import Indexes
-from bisect_asgi.cli.wiring.local import open_workshop
+from bisect_asgi.cli.wiring.local import open_trials
 from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable
+from bisect_asgi.core.events import Event
 from bisect_asgi.core.model import Interpreter, TrialRequest
 from bisect_asgi.core.records import Struct, replace
 
@@ -25,94 +25,82 @@ _MOST_COMMANDS = 16
 
 
 class RunOnWorker(Struct, frozen=True, kw_only=True):
-    """Makes trials in a worker: `run_trial` with what belongs to the command that asks."""
+    """Runs trials in a worker, with the indexes and for the events of the command that asks."""
 
     indexes: Indexes
-    """Of the command: all workers look where it does."""
+    """The command's: all workers ask the same ones."""
     command: str
-    """Names the command; what was made anew or warmed up for one was not for another."""
+    """Identifies the command: what one command ran anew or warmed up, another did not."""
     show_output: bool
 
-    def __call__(self, request: TrialRequest, token: CancelToken) -> errands.RemoteResult:
-        """Make a trial.
+    def __call__(self, request: TrialRequest, token: CancelToken) -> RemoteResult:
+        """Run a trial.
 
         Raises:
-            Unsuitable: this machine cannot, whatever is missing: a disk's room, an index, an interpreter.
-            Cancelled, UsageError: as `run_trial`.
+            Unsuitable: this machine lacks something: room on the disk, an index, an interpreter.
+            Cancelled, UsageError: as `TrialRunner.run`.
         """
+        request = replace(request, parallel=1)  # a thread of a worker is room for one run
         try:
-            return self._run(request, token)
+            places = CachePaths.configured()
+            runner = _OPENED.runner(places, self)
+            result = run_here_for_another(request, token, runner, pythons=places.root / "interpreters")
         except Unavailable as error:  # another machine may be better off
             raise Unsuitable(f"cannot go on: {error}", hint=error.hint) from error
-
-    def _run(self, request: TrialRequest, token: CancelToken) -> errands.RemoteResult:
-        places = CachePaths.configured()
-        progress, output = telling(
-            request,
-            lambda event: calls.tell(self.command, codec.event_to_json(event)),
-            show_output=self.show_output,
-        )
-        parcel = errands.run_there(
-            replace(request, parallel=1),  # a thread of a worker is room for one run
-            token,
-            _OPENED.workshop(places, self),
-            pythons=places.root / "interpreters",
-            progress=progress,
-            output=output,
-        )
         calls.tell(self.command, calls.LAST_WORD)
-        return parcel
+        return result
+
+    def emit(self, event: Event) -> None:
+        """Send an event to the command."""
+        calls.tell(self.command, codec.event_to_json(event))
 
 
 class HasInterpreter(Struct, frozen=True, kw_only=True):
-    """Tells whether a worker has an interpreter."""
+    """Checks that a worker has an interpreter."""
 
     interpreter: Interpreter
 
     def __call__(self) -> None:
-        """Do nothing.
+        """Return if the worker has it.
 
         Raises:
             Unsuitable: it has not.
         """
-        errands.own_interpreter(self.interpreter, CachePaths.configured().root / "interpreters")
+        own_interpreter(self.interpreter, CachePaths.configured().root / "interpreters")
 
 
 class ExamineWorker(Struct, frozen=True, kw_only=True):
-    """Looks at the machine of a worker."""
+    """Examines the machine of a worker."""
 
     indexes: Indexes
 
     def __call__(self) -> doctor.Health:
-        """Look; see `doctor.examine`."""
+        """Return what `doctor.examine` finds."""
         return doctor.examine(CachePaths.folder(), self.indexes)
 
 
 class _Opened:
-    """The workshops of this process; they are open until it ends."""
+    """The runners of this process, one for each command; they stay open until the process ends."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._open = ExitStack()
-        self._by_indexes: dict[Indexes, Workshop] = {}
-        self._by_command: OrderedDict[str, Workshop] = OrderedDict()
+        self._by_indexes: dict[Indexes, TrialRunner] = {}
+        self._by_command: OrderedDict[str, TrialRunner] = OrderedDict()
 
-    def workshop(self, places: CachePaths, away: RunOnWorker) -> Workshop:
-        """The workshop for a command."""
+    def runner(self, places: CachePaths, asked: RunOnWorker) -> TrialRunner:
+        """Return the runner for a command; the oldest of many commands are forgotten."""
         with self._guard:
-            if away.command not in self._by_command:
-                base = self._by_indexes.get(away.indexes)
+            if asked.command not in self._by_command:
+                base = self._by_indexes.get(asked.indexes)
                 if base is None:
-                    base = self._open.enter_context(open_workshop(places, away.indexes))
-                    self._by_indexes[away.indexes] = base
-                base.resolver.begin()
-                own = replace(
-                    base, renewed=set(), measuring_lock=MeasuringLock(path=base.measuring_lock.path)
-                )
-                self._by_command[away.command] = own
+                    base = self._open.enter_context(open_trials(places, own=asked.indexes))
+                    self._by_indexes[asked.indexes] = base
+                own = base.for_command(asked.emit, show_output=asked.show_output)
+                self._by_command[asked.command] = own
                 if len(self._by_command) > _MOST_COMMANDS:
                     self._by_command.popitem(last=False)
-            return self._by_command[away.command]
+            return self._by_command[asked.command]
 
 
 _OPENED = _Opened()

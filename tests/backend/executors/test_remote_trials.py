@@ -11,17 +11,15 @@ from pathlib import Path
 
 import pytest
 from support.builders import failed, passed
+from support.environments import Bench
 
-from bisect_asgi.backend.environments.cache import EnvironmentCache
-from bisect_asgi.backend.environments.resolve import Resolution, Resolver, read_lock
+from bisect_asgi.backend.environments.resolve import Resolution, read_lock
 from bisect_asgi.backend.executors import remote_trials as errands
 from bisect_asgi.backend.executors.dask.calls import Unsuitable
-from bisect_asgi.backend.executors.remote_trials import RemoteResult, RemoteTrials
+from bisect_asgi.backend.executors.remote_trials import RemoteResult, RemoteRun
 from bisect_asgi.backend.trials import trial
-from bisect_asgi.backend.trials.sampling import MeasuringLock
-from bisect_asgi.backend.trials.store import Learnt, Store, learnt
-from bisect_asgi.backend.trials.trial import Workshop
-from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.backend.trials.store import Learnt, Store
+from bisect_asgi.backend.trials.trial import TrialRunner
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import (
@@ -65,33 +63,18 @@ def resolved(spec: EnvironmentSpec, interpreter: Interpreter) -> Resolution:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Iterator[Workshop]:
+def runner(tmp_path: Path) -> Iterator[TrialRunner]:
     with closing(Store(tmp_path / "store.db")) as store:
-        uv = Uv(tmp_path / "uv", Indexes(urls=()))
-        resolver = Resolver(uv, recall_failure=store.failure, record_failure=store.keep_failure)
-        yield Workshop(
-            store=store,
-            resolver=resolver,
-            environments=EnvironmentCache(tmp_path / "environments", uv=uv, resolver=resolver, limit_bytes=0),
-            runs=tmp_path / "runs",
-            locks=tmp_path / "locks",
-            measuring_lock=MeasuringLock(path=tmp_path / "lane"),
-        )
+        yield Bench(tmp_path).runner(store)
 
 
-def errand(workshop: Workshop, *, folders_travel: bool = False) -> RemoteTrials:
-    return RemoteTrials(
-        never,
+def remote(runner: TrialRunner, *, folders_travel: bool = False) -> RemoteRun:
+    return RemoteRun(
+        runner,
         never_there,
-        workshop=workshop,
         fits=lambda interpreter: repr,
-        requirements=workshop.runs.with_name("requirements"),
         folders_travel=folders_travel,
     )
-
-
-def never(request: TrialRequest, token: CancelToken) -> Trial:
-    raise AssertionError("it was made here")
 
 
 def never_there(request: TrialRequest, token: CancelToken) -> RemoteResult:
@@ -101,7 +84,7 @@ def never_there(request: TrialRequest, token: CancelToken) -> RemoteResult:
 def parcel(*observations: Observation, host: str = "far", remembered: int = 0) -> RemoteResult:
     """What a worker sends that made a trial of `SPEC`."""
     resolution = resolved(SPEC, THERE)
-    beside = resolved(MEASURED.spec, THERE)
+    reference = resolved(MEASURED.spec, THERE)
     return RemoteResult(
         host=host,
         trial=Trial(
@@ -114,7 +97,7 @@ def parcel(*observations: Observation, host: str = "far", remembered: int = 0) -
             remembered=remembered,
         ),
         learnt=Learnt(resolution=resolution, unresolvable=None, unbuildable=None),
-        beside=Learnt(resolution=beside, unresolvable=None, unbuildable=None),
+        reference=Learnt(resolution=reference, unresolvable=None, unbuildable=None),
         requirements={"demo": ("other",)},
     )
 
@@ -158,20 +141,20 @@ def test_of_two_with_one_version_the_one_at_the_same_place_is_taken(tmp_path: Pa
         pytest.param("file:///home/user/project", False, id="address-of-a-folder"),
     ],
 )
-def test_commits_travel_by_their_address(workshop: Workshop, repository: str, travels: bool) -> None:
+def test_commits_travel_by_their_address(runner: TrialRunner, repository: str, travels: bool) -> None:
     commit = Commit(repository=repository, sha="abc", project="demo", subject="", committed=LONG_AGO)
     request = replace(REQUEST, spec=replace(SPEC, commit=commit))
 
     if travels:
-        assert errand(workshop).pack(request, CancelToken()).call is never_there
+        assert remote(runner).pack(request, CancelToken()).call is never_there
     else:
         with pytest.raises(UsageError, match=r"^commits of a folder cannot be built on other machines: "):
-            errand(workshop).pack(request, CancelToken())
-    assert errand(workshop, folders_travel=True).pack(request, CancelToken()).call is never_there
+            remote(runner).pack(request, CancelToken())
+    assert remote(runner, folders_travel=True).pack(request, CancelToken()).call is never_there
 
 
-def test_only_what_is_measured_goes_to_one_host(workshop: Workshop) -> None:
-    packed = [errand(workshop).pack(request, CancelToken()) for request in (REQUEST, MEASURED)]
+def test_only_what_is_measured_goes_to_one_host(runner: TrialRunner) -> None:
+    packed = [remote(runner).pack(request, CancelToken()) for request in (REQUEST, MEASURED)]
 
     assert [one.fits for one in packed] == [None, repr]
     assert {one.need for one in packed} == {"Python 3.8.18"}
@@ -185,10 +168,10 @@ def test_a_resolution_has_the_digest_that_it_would_have_here() -> None:
     assert errands.as_with(resolved(SPEC, THERE), HERE) == resolved(SPEC, HERE)
 
 
-def test_what_came_back_is_recalled_as_if_it_had_been_made_here(workshop: Workshop) -> None:
-    made = errand(workshop).unpack(parcel(passed(), failed()), REQUEST, CancelToken())
+def test_what_came_back_is_recalled_as_if_it_had_been_made_here(runner: TrialRunner) -> None:
+    made = remote(runner).unpack(parcel(passed(), failed()), REQUEST, CancelToken())
 
-    known = trial.recall(REQUEST, workshop.store)
+    known = runner.recall(REQUEST)
 
     assert made.host == "far"
     assert made.environment == BuiltEnvironment(
@@ -200,88 +183,85 @@ def test_what_came_back_is_recalled_as_if_it_had_been_made_here(workshop: Worksh
     assert (known.observations, known.environment) == ((passed(), failed()), made.environment)
 
 
-def test_a_trial_of_this_machine_has_no_host(workshop: Workshop) -> None:
-    made = errand(workshop).unpack(parcel(passed(), host=platform.node()), REQUEST, CancelToken())
+def test_a_trial_of_this_machine_has_no_host(runner: TrialRunner) -> None:
+    made = remote(runner).unpack(parcel(passed(), host=platform.node()), REQUEST, CancelToken())
 
     assert made.host == ""
 
 
-def test_what_is_there_already_is_not_kept_twice(workshop: Workshop) -> None:
+def test_what_is_there_already_is_not_kept_twice(runner: TrialRunner) -> None:
     one, two = replace(passed(), wall_s=0.1), replace(passed(), wall_s=0.2)
-    errand(workshop).unpack(parcel(one), REQUEST, CancelToken())
+    remote(runner).unpack(parcel(one), REQUEST, CancelToken())
 
-    errand(workshop).unpack(parcel(one, two, remembered=1), REQUEST, CancelToken())
+    remote(runner).unpack(parcel(one, two, remembered=1), REQUEST, CancelToken())
 
-    known = trial.recall(REQUEST, workshop.store)
+    known = runner.recall(REQUEST)
     assert known is not None
     assert known.observations == (one, two)
 
 
-def test_what_could_not_be_asked_is_not_kept(workshop: Workshop) -> None:
-    errand(workshop).unpack(parcel(replace(passed(), outcome=Outcome.ERROR)), REQUEST, CancelToken())
+def test_what_could_not_be_asked_is_not_kept(runner: TrialRunner) -> None:
+    remote(runner).unpack(parcel(replace(passed(), outcome=Outcome.ERROR)), REQUEST, CancelToken())
 
-    assert trial.recall(REQUEST, workshop.store) is None
+    assert runner.recall(REQUEST) is None
 
 
-def test_fresh_runs_take_the_place_of_old_ones_once(workshop: Workshop) -> None:
+def test_fresh_runs_take_the_place_of_old_ones_once(runner: TrialRunner) -> None:
     old, new, newer = (replace(passed(), wall_s=float(n)) for n in range(3))
-    errand(workshop).unpack(parcel(old), REQUEST, CancelToken())
-    again = errand(workshop)
+    remote(runner).unpack(parcel(old), REQUEST, CancelToken())
+    again = remote(runner)
 
     again.unpack(parcel(new), replace(REQUEST, fresh=True), CancelToken())
     again.unpack(parcel(newer), replace(REQUEST, fresh=True, known_runs=1), CancelToken())
 
-    known = trial.recall(REQUEST, workshop.store)
+    known = runner.recall(REQUEST)
     assert known is not None
     assert known.observations == (new, newer)
 
 
-def test_samples_of_one_host_are_not_another_ones(workshop: Workshop) -> None:
-    errand(workshop).unpack(parcel(passed()), MEASURED, CancelToken())
+def test_samples_of_one_host_are_not_another_ones(runner: TrialRunner) -> None:
+    remote(runner).unpack(parcel(passed()), MEASURED, CancelToken())
 
-    assert trial.recall(MEASURED, workshop.store, host="far") is not None
-    assert trial.recall(MEASURED, workshop.store, host="near") is None
-    assert trial.recall(MEASURED, workshop.store) is None
+    assert runner.recall(MEASURED, host="far") is not None
+    assert runner.recall(MEASURED, host="near") is None
+    assert runner.recall(MEASURED) is None
 
 
 @pytest.mark.parametrize("reason", ["unresolvable", "unbuildable"])
-def test_failures_of_a_past_date_are_remembered(workshop: Workshop, reason: str) -> None:
+def test_failures_of_a_past_date_are_remembered(runner: TrialRunner, reason: str) -> None:
     came = RemoteResult(
         host="far",
         trial=Trial(key=3, label="1.0", observations=(replace(passed(), outcome=Outcome.UNTESTABLE),)),
         learnt=replace(NOTHING, **{reason: "it does not work"}),
-        beside=None,
+        reference=None,
         requirements={},
     )
 
-    errand(workshop).unpack(came, REQUEST, CancelToken())
+    remote(runner).unpack(came, REQUEST, CancelToken())
 
-    assert learnt(SPEC, workshop.store) == came.learnt
-    known = trial.recall(REQUEST, workshop.store)
+    assert runner.resolutions.learnt(SPEC) == came.learnt
+    known = runner.recall(REQUEST)
     assert known is not None
     assert known.observations[0].outcome is Outcome.UNTESTABLE
 
 
-def test_the_wheel_of_a_commit_stays_where_it_was_built(workshop: Workshop) -> None:
+def test_the_wheel_of_a_commit_stays_where_it_was_built(runner: TrialRunner) -> None:
     commit = Commit(
         repository="https://example.org/p.git", sha="abc", project="demo", subject="", committed=LONG_AGO
     )
     request = replace(REQUEST, spec=replace(SPEC, commit=commit))
 
-    errand(workshop).unpack(parcel(passed()), request, CancelToken())
+    remote(runner).unpack(parcel(passed()), request, CancelToken())
 
-    assert learnt(request.spec, workshop.store) == NOTHING
+    assert runner.resolutions.learnt(request.spec) == NOTHING
 
 
-def test_what_distributions_require_is_kept_with_their_environment(
-    workshop: Workshop, tmp_path: Path
-) -> None:
-    made = errand(workshop).unpack(parcel(passed()), REQUEST, CancelToken())
+def test_what_distributions_require_is_kept_with_their_environment(runner: TrialRunner) -> None:
+    made = remote(runner).unpack(parcel(passed()), REQUEST, CancelToken())
 
     assert made.environment
-    folder = tmp_path / "requirements"
-    assert errands.read_requirements(folder, made.environment) == {"demo": ("other",)}
-    assert errands.read_requirements(folder, replace(made.environment, digest="else")) == {}
+    assert runner.requirements(made.environment) == {"demo": ("other",)}
+    assert runner.requirements(replace(made.environment, digest="else")) == {}
 
 
 def test_only_the_key_of_what_is_measured_has_a_host_in_it() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,57 +11,47 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.environments import THIS_PYTHON, Bench
 from support.local_index import LocalIndex, metadata_text, publish_build_backend, wheel_bytes
 
-from bisect_asgi.backend.environments.cache import EnvironmentCache
-from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.files import locked_if_free
 from bisect_asgi.backend.trials.probe_run import run_probe
 from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Store
-from bisect_asgi.backend.trials.trial import Workshop, recall, run_trial
-from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable
-from bisect_asgi.core.events import Activity
+from bisect_asgi.core.events import Activity, Event, OutputSeen, StageEvent, TrialProgressed
 from bisect_asgi.core.model import (
     Distribution,
     EnvironmentSpec,
     ExcludeNewerPackage,
     FailureKind,
-    Interpreter,
     Observation,
     Outcome,
     Phase,
     Probe,
     ProbeFile,
     SamplingMode,
+    Step,
     Trial,
     TrialRequest,
 )
 from bisect_asgi.core.records import replace
 
-THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 PATIENCE_S = 30.0
 
 
-class Bench:
-    """A workshop below `folder`, and a file to which the probe writes a line for each of its runs."""
+class Probes(Bench):
+    """A bench, and a file to which the probe writes a line for each of its runs."""
 
     def __init__(self, index: LocalIndex, folder: Path, store: Store) -> None:
+        super().__init__(folder, index.url)
         self.index = index
+        self.store = store
         self.diary = folder / "diary"
-        uv = Uv(folder / "uv", Indexes(urls=(index.url,)))
-        resolver = Resolver(uv, recall_failure=store.failure, record_failure=store.keep_failure)
-        environments = EnvironmentCache(folder / "environments", uv=uv, resolver=resolver, limit_bytes=2**30)
-        self.workshop = Workshop(
-            store=store,
-            resolver=resolver,
-            environments=environments,
-            runs=folder / "runs",
-            locks=folder / "locks",
-            measuring_lock=MeasuringLock(path=folder / "measuring.lock"),
-        )
+        self.events: list[Event] = []
+        self.is_told: Callable[[Event], None] = self.events.append
+        self.trials = self.runner(store, lambda event: self.is_told(event))
 
     def probe(self, script: str) -> Probe:
         """A probe that notes its run in the diary and goes on with `script`."""
@@ -95,23 +83,23 @@ class Bench:
         return TrialRequest(key=3, label=version, spec=spec, probe=self.probe(script))
 
     def run(self, request: TrialRequest, token: CancelToken | None = None) -> Trial:
-        return run_trial(request, self.workshop, token=token or CancelToken())
+        return self.trials.run(request, token or CancelToken())
 
 
 @pytest.fixture
-def bench(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Probes]:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
     local_index.add_wheel("demo", "1.0", uploaded="2019-01-01", requires=["dep"])
     local_index.add_wheel("dep", "1.0", uploaded="2019-01-01")
     local_index.add_wheel("dep", "2.0", uploaded="2022-01-01")
     with closing(Store(tmp_path / "cache" / "store.db")) as store:
-        yield Bench(local_index, tmp_path / "cache", store)
+        yield Probes(local_index, tmp_path / "cache", store)
 
 
 FAILS = "import demo\nassert demo.__version__ == '2.0', 'this is ' + demo.__version__\n"
 
 
-def test_a_trial_returns_what_the_probe_showed_and_what_it_ran_in(bench: Bench) -> None:
+def test_a_trial_returns_what_the_probe_showed_and_what_it_ran_in(bench: Probes) -> None:
     trial = bench.run(bench.request(FAILS))
 
     (run,) = trial.observations
@@ -132,13 +120,13 @@ def test_a_trial_returns_what_the_probe_showed_and_what_it_ran_in(bench: Bench) 
         pytest.param("raise SystemExit(125)\n", Outcome.UNTESTABLE, id="cannot-tell"),
     ],
 )
-def test_every_answer_of_the_probe_is_an_observation(bench: Bench, script: str, outcome: Outcome) -> None:
+def test_every_answer_of_the_probe_is_an_observation(bench: Probes, script: str, outcome: Outcome) -> None:
     trial = bench.run(bench.request(script))
 
     assert [run.outcome for run in trial.observations] == [outcome]
 
 
-def test_what_was_observed_is_remembered_and_not_run_again(bench: Bench) -> None:
+def test_what_was_observed_is_remembered_and_not_run_again(bench: Probes) -> None:
     first = bench.run(bench.request(FAILS))
     bench.index.down = True
 
@@ -150,7 +138,7 @@ def test_what_was_observed_is_remembered_and_not_run_again(bench: Bench) -> None
     assert second.environment == first.environment
 
 
-def test_another_probe_or_other_limits_are_another_question(bench: Bench) -> None:
+def test_another_probe_or_other_limits_are_another_question(bench: Probes) -> None:
     request = bench.request()
     bench.run(request)
 
@@ -160,7 +148,7 @@ def test_another_probe_or_other_limits_are_another_question(bench: Bench) -> Non
     assert bench.runs == 3
 
 
-def test_a_fresh_trial_runs_again_and_replaces_what_was_remembered(bench: Bench) -> None:
+def test_a_fresh_trial_runs_again_and_replaces_what_was_remembered(bench: Probes) -> None:
     bench.run(bench.request())
 
     fresh = bench.run(replace(bench.request(), fresh=True))
@@ -171,18 +159,18 @@ def test_a_fresh_trial_runs_again_and_replaces_what_was_remembered(bench: Bench)
     assert bench.runs == 3
 
 
-def test_further_fresh_runs_of_one_command_are_added_to_its_own(bench: Bench) -> None:
+def test_further_fresh_runs_of_one_command_are_added_to_its_own(bench: Probes) -> None:
     bench.run(replace(bench.request(), fresh=True))
 
     more = bench.run(replace(bench.request(), fresh=True, known_runs=1, runs=2))
 
     assert (len(more.observations), more.remembered, bench.runs) == (2, 0, 3)
-    known = recall(bench.request(), bench.workshop.store)
+    known = bench.trials.recall(bench.request())
     assert known is not None
     assert len(known.observations) == 3
 
 
-def test_a_fresh_command_forgets_an_environment_once_also_where_candidates_share_it(bench: Bench) -> None:
+def test_a_fresh_command_forgets_an_environment_once_also_where_candidates_share_it(bench: Probes) -> None:
     bench.run(bench.request())
     one = replace(bench.request(), fresh=True)
     other = replace(one, key=4, spec=replace(one.spec, exclude_newer=datetime(2020, 6, 1, tzinfo=UTC)))
@@ -193,31 +181,31 @@ def test_a_fresh_command_forgets_an_environment_once_also_where_candidates_share
     assert second.observations == first.observations
 
 
-def test_the_next_fresh_command_forgets_what_the_one_before_it_observed(bench: Bench) -> None:
+def test_the_next_fresh_command_forgets_what_the_one_before_it_observed(bench: Probes) -> None:
     request = replace(bench.request(), fresh=True)
     bench.run(request)
-    bench.workshop = replace(bench.workshop, renewed=set())
+    another_command(bench)
 
     trial = bench.run(request)
 
     assert (trial.remembered, bench.runs) == (0, 2)
-    known = recall(request, bench.workshop.store)
+    known = bench.trials.recall(request)
     assert known is not None
     assert known.observations == trial.observations
 
 
-def test_a_fresh_command_leaves_what_it_does_not_ask_again(bench: Bench) -> None:
+def test_a_fresh_command_leaves_what_it_does_not_ask_again(bench: Probes) -> None:
     another = bench.request("import demo, dep\n")
     kept = bench.run(another)
 
     bench.run(replace(bench.request(), fresh=True))
 
-    known = recall(another, bench.workshop.store)
+    known = bench.trials.recall(another)
     assert known is not None
     assert known.observations == kept.observations
 
 
-def test_fresh_trials_of_one_environment_at_once_make_one_run(bench: Bench) -> None:
+def test_fresh_trials_of_one_environment_at_once_make_one_run(bench: Probes) -> None:
     script = "import time\ntime.sleep(0.2)\n"
     bench.run(bench.request(script))
     request = replace(bench.request(script), fresh=True)
@@ -226,12 +214,12 @@ def test_fresh_trials_of_one_environment_at_once_make_one_run(bench: Bench) -> N
 
     assert bench.runs == 2
     assert trials[0].observations == trials[1].observations
-    known = recall(request, bench.workshop.store)
+    known = bench.trials.recall(request)
     assert known is not None
     assert known.observations == trials[0].observations
 
 
-def at_once(bench: Bench, request: TrialRequest) -> list[Trial]:
+def at_once(bench: Probes, request: TrialRequest) -> list[Trial]:
     """The same trial twice, side by side."""
     trials: list[Trial] = []
     workers = [threading.Thread(target=lambda: trials.append(bench.run(request))) for _ in range(2)]
@@ -242,16 +230,16 @@ def at_once(bench: Bench, request: TrialRequest) -> list[Trial]:
     return trials
 
 
-def test_what_is_recalled_took_no_time(bench: Bench) -> None:
+def test_what_is_recalled_took_no_time(bench: Probes) -> None:
     bench.run(bench.request())
 
-    known = recall(bench.request(), bench.workshop.store)
+    known = bench.trials.recall(bench.request())
 
     assert known is not None
     assert (known.build_s, known.run_s) == (0.0, 0.0)
 
 
-def test_several_runs_are_made_at_once_and_those_that_are_known_count(bench: Bench) -> None:
+def test_several_runs_are_made_at_once_and_those_that_are_known_count(bench: Probes) -> None:
     bench.run(bench.request())
 
     trial = bench.run(replace(bench.request(), runs=3))
@@ -259,7 +247,7 @@ def test_several_runs_are_made_at_once_and_those_that_are_known_count(bench: Ben
     assert (len(trial.observations), trial.remembered, bench.runs) == (3, 1, 3)
 
 
-def test_runs_may_go_side_by_side(bench: Bench) -> None:
+def test_runs_may_go_side_by_side(bench: Probes) -> None:
     together = (
         "import os, pathlib, time\n"
         "mine = pathlib.Path(os.environ['DIARY']).with_name(f'here-{os.getpid()}')\n"
@@ -273,10 +261,10 @@ def test_runs_may_go_side_by_side(bench: Bench) -> None:
     trial = bench.run(replace(bench.request(together), runs=3, parallel=3))
 
     assert [run.outcome for run in trial.observations] == [Outcome.PASSED] * 3
-    assert bench.workshop.store.count() == 3
+    assert bench.store.count() == 3
 
 
-def test_where_one_of_several_runs_is_cancelled_all_are(bench: Bench) -> None:
+def test_where_one_of_several_runs_is_cancelled_all_are(bench: Probes) -> None:
     request = replace(bench.request("import time\ntime.sleep(60)\n"), runs=4, parallel=2)
     token = CancelToken()
     canceller = threading.Thread(target=lambda: cancel_when(token, lambda: bench.runs == 2))
@@ -287,10 +275,10 @@ def test_where_one_of_several_runs_is_cancelled_all_are(bench: Bench) -> None:
     canceller.join()
 
     assert bench.runs == 2
-    assert list(bench.workshop.runs.glob("*")) == []
+    assert list(bench.trials.runs.glob("*")) == []
 
 
-def test_runs_that_the_asker_already_has_are_not_given_again(bench: Bench) -> None:
+def test_runs_that_the_asker_already_has_are_not_given_again(bench: Probes) -> None:
     bench.run(replace(bench.request(), runs=2))
 
     trial = bench.run(replace(bench.request(), known_runs=1, runs=2))
@@ -298,7 +286,7 @@ def test_runs_that_the_asker_already_has_are_not_given_again(bench: Bench) -> No
     assert (len(trial.observations), trial.remembered, bench.runs) == (2, 1, 3)
 
 
-def test_each_run_is_kept_as_soon_as_it_is_over(bench: Bench) -> None:
+def test_each_run_is_kept_as_soon_as_it_is_over(bench: Probes) -> None:
     second_run_is_cancelled = (
         "import os, time\nif len(open(os.environ['DIARY']).readlines()) == 2:\n    time.sleep(60)\n"
     )
@@ -311,7 +299,7 @@ def test_each_run_is_kept_as_soon_as_it_is_over(bench: Bench) -> None:
         bench.run(request, token)
     canceller.join()
 
-    known = recall(request, bench.workshop.store)
+    known = bench.trials.recall(request)
     assert known is not None
     assert len(known.observations) == 1
 
@@ -324,7 +312,7 @@ def cancel_when(token: CancelToken, condition: Callable[[], bool]) -> None:
     token.cancel()
 
 
-def test_a_cancelled_trial_has_no_result_and_leaves_nothing(bench: Bench) -> None:
+def test_a_cancelled_trial_has_no_result_and_leaves_nothing(bench: Probes) -> None:
     token = CancelToken()
     request = bench.request("import time\ntime.sleep(60)\n")
     canceller = threading.Thread(target=lambda: cancel_when(token, lambda: bench.runs == 1))
@@ -334,35 +322,43 @@ def test_a_cancelled_trial_has_no_result_and_leaves_nothing(bench: Bench) -> Non
         bench.run(request, token)
     canceller.join()
 
-    assert bench.workshop.store.count() == 0
-    assert list(bench.workshop.runs.glob("*")) == []
+    assert bench.store.count() == 0
+    assert list(bench.trials.runs.glob("*")) == []
 
 
-def test_a_trial_tells_what_it_is_doing(bench: Bench) -> None:
-    told: list[Activity] = []
+def test_a_trial_tells_what_it_is_doing(bench: Probes) -> None:
+    bench.run(bench.request())
 
-    run_trial(bench.request(), bench.workshop, token=CancelToken(), progress=told.append)
+    activities = (Activity.RESOLVING, Activity.BUILDING, Activity.RUNNING)
+    assert bench.events == [TrialProgressed(key=3, activity=activity) for activity in activities]
 
-    assert told == [Activity.RESOLVING, Activity.BUILDING, Activity.RUNNING]
+
+def test_what_a_trial_tells_is_told_of_the_search_that_it_is_for(bench: Probes) -> None:
+    bench.run(replace(bench.request("print('hello')\n"), stage=2))
+
+    assert {type(event) for event in bench.events} == {StageEvent}
+    assert {event.stage for event in bench.events if isinstance(event, StageEvent)} == {2}
 
 
-def test_what_the_probe_writes_can_be_watched(bench: Bench) -> None:
-    seen: list[str] = []
+def test_what_the_probe_writes_can_be_watched(bench: Probes) -> None:
+    bench.run(bench.request("print('hello from the probe')\n"))
 
-    run_trial(
-        bench.request("print('hello from the probe')\n"),
-        bench.workshop,
-        token=CancelToken(),
-        output=seen.append,
-    )
-
+    seen = [event.text for event in bench.events if isinstance(event, OutputSeen)]
     assert "".join(seen) == "hello from the probe\n"
+
+
+def test_what_the_probe_writes_is_not_told_unless_somebody_wants_it(bench: Probes) -> None:
+    another_command(bench)
+
+    bench.run(bench.request("print('hello from the probe')\n"))
+
+    assert {type(event) for event in bench.events} == {TrialProgressed}
 
 
 # What cannot be tested.
 
 
-def test_a_candidate_whose_requirements_cannot_be_met_is_untestable_and_says_why(bench: Bench) -> None:
+def test_a_candidate_whose_requirements_cannot_be_met_is_untestable_and_says_why(bench: Probes) -> None:
     bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
 
     trial = bench.run(bench.request(version="2.0"))
@@ -376,7 +372,7 @@ def test_a_candidate_whose_requirements_cannot_be_met_is_untestable_and_says_why
     assert bench.runs == 0
 
 
-def test_a_candidate_that_cannot_be_built_is_untestable_at_the_installation(bench: Bench) -> None:
+def test_a_candidate_that_cannot_be_built_is_untestable_at_the_installation(bench: Probes) -> None:
     publish_build_backend(bench.index, "1.0", "2019-01-01", works=False)
     bench.index.add_sdist("demo", "2.0", uploaded="2019-01-01")
 
@@ -387,7 +383,7 @@ def test_a_candidate_that_cannot_be_built_is_untestable_at_the_installation(benc
 
 
 @pytest.mark.parametrize("works", [True, False], ids=["no-such-dependency", "no-tool-builds-it"])
-def test_why_a_past_candidate_is_untestable_is_remembered(bench: Bench, works: bool) -> None:
+def test_why_a_past_candidate_is_untestable_is_remembered(bench: Probes, works: bool) -> None:
     publish_build_backend(bench.index, "1.0", "2019-01-01", works=works)
     if works:
         bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
@@ -397,22 +393,22 @@ def test_why_a_past_candidate_is_untestable_is_remembered(bench: Bench, works: b
     bench.index.down = True
 
     second = bench.run(bench.request(version="2.0"))
-    known = recall(bench.request(version="2.0"), bench.workshop.store)
+    known = bench.trials.recall(bench.request(version="2.0"))
 
     assert second.observations == first.observations
     assert known is not None
     assert known.observations == first.observations
 
 
-def test_a_failure_that_later_uploads_may_mend_is_not_remembered(bench: Bench) -> None:
+def test_a_failure_that_later_uploads_may_mend_is_not_remembered(bench: Probes) -> None:
     bench.index.add_wheel("demo", "2.0", requires=["nowhere"])
     request = bench.request(version="2.0", dated=False)
     assert bench.run(request).observations[0].outcome is Outcome.UNTESTABLE
 
-    assert recall(request, bench.workshop.store) is None
+    assert bench.trials.recall(request) is None
 
 
-def test_a_fresh_trial_looks_again_whether_a_candidate_can_be_tested(bench: Bench) -> None:
+def test_a_fresh_trial_looks_again_whether_a_candidate_can_be_tested(bench: Probes) -> None:
     bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
     bench.run(bench.request(version="2.0"))
     asked = len(bench.index.requests)
@@ -423,10 +419,62 @@ def test_a_fresh_trial_looks_again_whether_a_candidate_can_be_tested(bench: Benc
     assert len(bench.index.requests) > asked
 
 
+def test_what_can_be_tested_after_all_stays_so(bench: Probes) -> None:
+    bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
+    bench.run(bench.request(version="2.0"))
+    bench.index.add_wheel("nowhere", "1.0", uploaded="2019-01-01")
+
+    fresh = bench.run(replace(bench.request(version="2.0"), fresh=True))
+    another_command(bench)
+    again = bench.run(bench.request(version="2.0"))
+
+    assert fresh.observations[0].outcome is Outcome.PASSED
+    assert again.observations == fresh.observations
+
+
+# What is built ahead.
+
+
+def test_what_was_prepared_is_there_when_its_trial_comes(bench: Probes) -> None:
+    request = bench.request()
+    assert not bench.trials.is_built(request)
+
+    steps = bench.trials.prepare(request, CancelToken())
+    bench.index.down = True
+
+    assert steps[Step.RESOLVE] > 0
+    assert bench.trials.is_built(request)
+    assert bench.runs == 0
+    assert bench.run(request).observations[0].outcome is Outcome.PASSED
+
+
+def test_what_is_prepared_for_a_fresh_trial_is_resolved_anew_and_that_is_all(bench: Probes) -> None:
+    bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
+    bench.run(bench.request(version="2.0"))
+    bench.index.add_wheel("nowhere", "1.0", uploaded="2019-01-01")
+    request = replace(bench.request(version="2.0"), fresh=True)
+
+    bench.trials.prepare(request, CancelToken())
+    bench.index.down = True
+
+    assert bench.trials.is_built(request)
+    assert bench.run(request).observations[0].outcome is Outcome.PASSED
+
+
+def test_what_cannot_be_prepared_is_left_to_its_trial_to_tell(bench: Probes) -> None:
+    bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
+    request = bench.request(version="2.0")
+
+    bench.trials.prepare(request, CancelToken())
+
+    assert not bench.trials.is_built(request)
+    assert bench.run(request).observations[0].outcome is Outcome.UNTESTABLE
+
+
 # What could not be asked.
 
 
-def test_an_environment_that_is_not_what_it_says_is_broken_and_not_remembered(bench: Bench) -> None:
+def test_an_environment_that_is_not_what_it_says_is_broken_and_not_remembered(bench: Probes) -> None:
     request = bench.request()
     lied_to = replace(
         request, spec=replace(request.spec, must_install=Distribution(name="demo", version="2.0"))
@@ -439,10 +487,10 @@ def test_an_environment_that_is_not_what_it_says_is_broken_and_not_remembered(be
     assert run.signature is not None
     assert run.signature.shown == "`demo==2.0` was installed, and its metadata says 1.0"
     assert bench.runs == 0
-    assert recall(lied_to, bench.workshop.store) is None
+    assert bench.trials.recall(lied_to) is None
 
 
-def test_a_malformed_wheel_is_no_outage(bench: Bench) -> None:
+def test_a_malformed_wheel_is_no_outage(bench: Probes) -> None:
     content = wheel_bytes("demo-2.0", metadata_text("demo", "2.1"), {"demo.py": ""}, {}, "py3-none-any")
     bench.index.add_file("demo", "demo-2.0-py3-none-any.whl", content, uploaded="2019-01-01")
 
@@ -453,16 +501,16 @@ def test_a_malformed_wheel_is_no_outage(bench: Bench) -> None:
     assert bench.runs == 0
 
 
-def test_an_index_that_refuses_the_files_is_no_verdict(bench: Bench) -> None:
+def test_an_index_that_refuses_the_files_is_no_verdict(bench: Probes) -> None:
     request = bench.request()
-    bench.workshop.resolver.resolve(request.spec, CancelToken())  # its pages are in uv's cache from here on
+    bench.resolve(request.spec)  # its pages are in uv's cache from here on
     bench.index.fail_next(1000, 403)
 
     with pytest.raises(Unavailable):
         bench.run(request)
 
-    assert bench.workshop.store.count() == 0
-    assert recall(request, bench.workshop.store) is None
+    assert bench.store.count() == 0
+    assert bench.trials.recall(request) is None
     bench.index.fail_next(0)
     assert bench.run(request).observations[0].outcome is Outcome.PASSED
 
@@ -470,15 +518,15 @@ def test_an_index_that_refuses_the_files_is_no_verdict(bench: Bench) -> None:
 # Memory.
 
 
-def test_nothing_is_recalled_of_a_candidate_that_was_never_tried(bench: Bench) -> None:
-    assert recall(bench.request(), bench.workshop.store) is None
+def test_nothing_is_recalled_of_a_candidate_that_was_never_tried(bench: Probes) -> None:
+    assert bench.trials.recall(bench.request()) is None
 
 
-def test_all_that_was_observed_is_recalled_without_the_index(bench: Bench) -> None:
+def test_all_that_was_observed_is_recalled_without_the_index(bench: Probes) -> None:
     made = bench.run(replace(bench.request(FAILS), runs=2))
     asked = len(bench.index.requests)
 
-    known = recall(bench.request(FAILS), bench.workshop.store)
+    known = bench.trials.recall(bench.request(FAILS))
 
     assert known is not None
     assert known.observations == made.observations
@@ -487,20 +535,21 @@ def test_all_that_was_observed_is_recalled_without_the_index(bench: Bench) -> No
     assert len(bench.index.requests) == asked
 
 
-def test_a_resolution_alone_is_nothing_to_recall(bench: Bench) -> None:
+def test_a_resolution_alone_is_nothing_to_recall(bench: Probes) -> None:
     token = CancelToken()
 
-    def cancel_before_building(activity: Activity) -> None:
-        if activity is Activity.BUILDING:
+    def cancel_before_building(event: Event) -> None:
+        if event == TrialProgressed(key=3, activity=Activity.BUILDING):
             token.cancel()
 
+    bench.is_told = cancel_before_building
     with pytest.raises(Cancelled):
-        run_trial(bench.request(), bench.workshop, token=token, progress=cancel_before_building)
+        bench.run(bench.request(), token)
 
-    assert recall(bench.request(), bench.workshop.store) is None
+    assert bench.trials.recall(bench.request()) is None
 
 
-def test_candidates_that_share_an_environment_share_what_was_observed(bench: Bench) -> None:
+def test_candidates_that_share_an_environment_share_what_was_observed(bench: Probes) -> None:
     request = bench.request()
     bench.run(request)
     same_set = replace(request.spec, exclude_newer=datetime(2020, 6, 1, tzinfo=UTC))
@@ -510,7 +559,7 @@ def test_candidates_that_share_an_environment_share_what_was_observed(bench: Ben
     assert (trial.remembered, bench.runs) == (1, 1)
 
 
-def test_two_trials_of_one_candidate_at_once_make_one_run(bench: Bench) -> None:
+def test_two_trials_of_one_candidate_at_once_make_one_run(bench: Probes) -> None:
     request = bench.request("import time\ntime.sleep(0.2)\n")
 
     trials = at_once(bench, request)
@@ -530,14 +579,14 @@ print("@metric size", demo.__version__, "KiB")
 
 
 @pytest.fixture
-def measured(bench: Bench) -> Bench:
+def measured(bench: Probes) -> Probes:
     """A bench with two releases, of which each run notes its version and reports it as a size."""
     bench.index.add_wheel("demo", "2.0", uploaded="2019-02-01", requires=["dep"])
     return bench
 
 
 def measuring(
-    bench: Bench, reference: str | None = "2.0", *, warm: bool = True, **fields: Any
+    bench: Probes, reference: str | None = "2.0", *, warm: bool = True, **fields: Any
 ) -> TrialRequest:
     """A request for samples of demo 1.0, next to another release's."""
     spec = bench.request(version=reference).spec if reference else None
@@ -546,20 +595,18 @@ def measuring(
     return replace(request, sampling=how, **fields)
 
 
-def order(bench: Bench) -> list[str]:
+def order(bench: Probes) -> list[str]:
     """Which releases were run, in order."""
     path = bench.diary.with_name(bench.diary.name + ".order")
     return path.read_text().split() if path.exists() else []
 
 
-def another_command(bench: Bench) -> None:
+def another_command(bench: Probes) -> None:
     """A command that comes to environments which are there, and has run nothing yet."""
-    bench.workshop = replace(
-        bench.workshop, measuring_lock=MeasuringLock(path=bench.workshop.measuring_lock.path)
-    )
+    bench.trials = bench.trials.for_command(bench.events.append, show_output=False)
 
 
-def test_each_sample_has_a_reference_beside_it_after_both_were_warmed_up(measured: Bench) -> None:
+def test_each_sample_has_a_reference_beside_it_after_both_were_warmed_up(measured: Probes) -> None:
     trial = measured.run(measuring(measured, runs=3))
 
     warm_up, *samples = trial.observations
@@ -575,7 +622,7 @@ def test_each_sample_has_a_reference_beside_it_after_both_were_warmed_up(measure
     assert len({sample.reference_metrics["wall"] for sample in samples}) == 3
 
 
-def test_more_samples_go_on_with_the_turns_and_are_warm_already(measured: Bench) -> None:
+def test_more_samples_go_on_with_the_turns_and_are_warm_already(measured: Probes) -> None:
     first = measured.run(measuring(measured, runs=1))
     before = order(measured)
 
@@ -586,14 +633,14 @@ def test_more_samples_go_on_with_the_turns_and_are_warm_already(measured: Bench)
     assert [len(trial.observations) for trial in (more, yet_more)] == [1, 1]
 
 
-def test_recorded_samples_are_recalled_and_not_made_again(measured: Bench) -> None:
+def test_recorded_samples_are_recalled_and_not_made_again(measured: Probes) -> None:
     first = measured.run(measuring(measured, runs=2))
     made = order(measured)
     another_command(measured)
     measured.index.down = True
 
     again = measured.run(measuring(measured, runs=2))
-    known = recall(measuring(measured), measured.workshop.store)
+    known = measured.trials.recall(measuring(measured))
 
     assert order(measured) == made
     assert again.observations == first.observations
@@ -602,7 +649,7 @@ def test_recorded_samples_are_recalled_and_not_made_again(measured: Bench) -> No
     assert known.observations == first.observations
 
 
-def test_as_many_samples_as_are_wanted_are_made_whatever_warm_ups_there_are(measured: Bench) -> None:
+def test_as_many_samples_as_are_wanted_are_made_whatever_warm_ups_there_are(measured: Probes) -> None:
     measured.run(measuring(measured, runs=1))
     another_command(measured)
 
@@ -612,7 +659,7 @@ def test_as_many_samples_as_are_wanted_are_made_whatever_warm_ups_there_are(meas
     assert trial.remembered == 2
 
 
-def test_no_more_of_what_is_recorded_is_given_than_is_wanted(measured: Bench) -> None:
+def test_no_more_of_what_is_recorded_is_given_than_is_wanted(measured: Probes) -> None:
     measured.run(measuring(measured, runs=2))
     another_command(measured)
 
@@ -624,7 +671,7 @@ def test_no_more_of_what_is_recorded_is_given_than_is_wanted(measured: Bench) ->
     assert (one.remembered, other.remembered) == (2, 1)
 
 
-def test_samples_with_and_without_a_reference_or_with_another_are_kept_apart(measured: Bench) -> None:
+def test_samples_with_and_without_a_reference_or_with_another_are_kept_apart(measured: Probes) -> None:
     requests = [measuring(measured, reference, warm=False) for reference in (None, "1.0", "2.0")]
 
     trials = [measured.run(request) for request in requests]
@@ -636,14 +683,14 @@ def test_samples_with_and_without_a_reference_or_with_another_are_kept_apart(mea
     assert [trial.observations[0].reference_metrics.get("size") for trial in trials] == [None, 1024.0, 2048.0]
 
 
-def test_nothing_is_recalled_of_samples_whose_reference_is_not_known(measured: Bench) -> None:
+def test_nothing_is_recalled_of_samples_whose_reference_is_not_known(measured: Probes) -> None:
     measured.run(measuring(measured, None))
 
-    assert recall(measuring(measured, "2.0"), measured.workshop.store) is None
-    assert recall(measuring(measured, None), measured.workshop.store) is not None
+    assert measured.trials.recall(measuring(measured, "2.0")) is None
+    assert measured.trials.recall(measuring(measured, None)) is not None
 
 
-def test_a_warm_up_alone_is_nothing_to_recall(measured: Bench) -> None:
+def test_a_warm_up_alone_is_nothing_to_recall(measured: Probes) -> None:
     request = measuring(measured, None)
     token = CancelToken()
     hangs = "import os, time\nif len(open(os.environ['DIARY']).readlines()) == 2:\n    time.sleep(60)\n"
@@ -655,11 +702,11 @@ def test_a_warm_up_alone_is_nothing_to_recall(measured: Bench) -> None:
         measured.run(request, token)
     canceller.join()
 
-    assert measured.workshop.store.count() == 1
-    assert recall(request, measured.workshop.store) is None
+    assert measured.store.count() == 1
+    assert measured.trials.recall(request) is None
 
 
-def test_a_candidate_that_fails_cold_has_been_run_once(measured: Bench) -> None:
+def test_a_candidate_that_fails_cold_has_been_run_once(measured: Probes) -> None:
     trial = measured.run(measuring(measured, script=NOTES + FAILS, runs=1))
 
     (run,) = trial.observations
@@ -667,14 +714,14 @@ def test_a_candidate_that_fails_cold_has_been_run_once(measured: Bench) -> None:
     assert order(measured) == ["2.0", "1.0"]
 
 
-def test_the_runs_after_a_cold_failure_are_samples(measured: Bench) -> None:
+def test_the_runs_after_a_cold_failure_are_samples(measured: Probes) -> None:
     trial = measured.run(measuring(measured, script=NOTES + FAILS, runs=2))
 
     assert [run.outcome for run in trial.observations] == [Outcome.FAILED] * 2
     assert [bool(run.reference_metrics) for run in trial.observations] == [False, True]
 
 
-def test_a_reference_that_fails_leaves_samples_with_nothing_beside_them(measured: Bench) -> None:
+def test_a_reference_that_fails_leaves_samples_with_nothing_beside_them(measured: Probes) -> None:
     fails = NOTES + "assert demo.__version__ == '1.0'\n"
 
     trial = measured.run(measuring(measured, script=fails, runs=1))
@@ -685,14 +732,14 @@ def test_a_reference_that_fails_leaves_samples_with_nothing_beside_them(measured
     ]
 
 
-def test_what_needs_no_warm_up_has_none(measured: Bench) -> None:
+def test_what_needs_no_warm_up_has_none(measured: Probes) -> None:
     trial = measured.run(measuring(measured, warm=False, runs=2))
 
     assert [run.is_warm_up for run in trial.observations] == [False, False]
     assert order(measured) == ["2.0", "1.0", "1.0", "2.0"]
 
 
-def test_a_reference_has_samples_of_itself_beside_its_own(measured: Bench) -> None:
+def test_a_reference_has_samples_of_itself_beside_its_own(measured: Probes) -> None:
     trial = measured.run(measuring(measured, "1.0", runs=1))
 
     (sample,) = trial.observations
@@ -700,14 +747,16 @@ def test_a_reference_has_samples_of_itself_beside_its_own(measured: Bench) -> No
     assert order(measured) == ["1.0"] * 3
 
 
-def test_environments_are_built_beside_the_lane_and_only_runs_need_it(measured: Bench) -> None:
+def test_environments_are_built_beside_the_lane_and_only_runs_need_it(measured: Probes) -> None:
     is_free: dict[Activity, bool] = {}
 
-    def look(activity: Activity) -> None:
-        with locked_if_free(measured.workshop.measuring_lock.path) as free:
-            is_free[activity] = free
+    def look(event: Event) -> None:
+        if isinstance(event, TrialProgressed):
+            with locked_if_free(measured.trials.measuring_lock.path) as free:
+                is_free[event.activity] = free
 
-    run_trial(measuring(measured), measured.workshop, token=CancelToken(), progress=look)
+    measured.is_told = look
+    measured.run(measuring(measured))
 
     # Who waits for the lane says that, and not that it builds.
     assert is_free == {
@@ -716,23 +765,23 @@ def test_environments_are_built_beside_the_lane_and_only_runs_need_it(measured: 
         Activity.WAITING: True,
         Activity.RUNNING: False,
     }
-    look(Activity.RESOLVING)
+    look(TrialProgressed(key=3, activity=Activity.RESOLVING))
     assert is_free[Activity.RESOLVING]
 
 
-def test_a_probe_that_passes_or_fails_does_not_wait_for_the_lane(measured: Bench) -> None:
-    with measured.workshop.measuring_lock.taken(CancelToken()):
+def test_a_probe_that_passes_or_fails_does_not_wait_for_the_lane(measured: Probes) -> None:
+    with measured.trials.measuring_lock.taken(CancelToken()):
         trial = measured.run(measured.request())
 
     assert [run.outcome for run in trial.observations] == [Outcome.PASSED]
 
 
-def test_who_waits_for_the_lane_can_be_cancelled(measured: Bench) -> None:
+def test_who_waits_for_the_lane_can_be_cancelled(measured: Probes) -> None:
     token = CancelToken()
-    is_built = lambda: len(measured.workshop.environments.sizes()) == 2  # noqa: E731
+    is_built = lambda: len(measured.trials.environments.sizes()) == 2  # noqa: E731
     canceller = threading.Thread(target=lambda: cancel_when(token, is_built))
 
-    with measured.workshop.measuring_lock.taken(CancelToken()):
+    with measured.trials.measuring_lock.taken(CancelToken()):
         canceller.start()
         with pytest.raises(Cancelled):
             measured.run(measuring(measured), token)
@@ -742,7 +791,7 @@ def test_who_waits_for_the_lane_can_be_cancelled(measured: Bench) -> None:
 
 
 def test_to_wait_for_the_lane_is_neither_building_nor_running(
-    measured: Bench, monkeypatch: pytest.MonkeyPatch
+    measured: Probes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited_s = 0.0
 
@@ -754,9 +803,7 @@ def test_to_wait_for_the_lane_is_neither_building_nor_running(
             yield
 
     monkeypatch.setattr("bisect_asgi.backend.trials.trial.monotonic", lambda: time.monotonic() + waited_s)
-    measured.workshop = replace(
-        measured.workshop, measuring_lock=Busy(path=measured.workshop.measuring_lock.path)
-    )
+    measured.trials = replace(measured.trials, measuring_lock=Busy(path=measured.trials.measuring_lock.path))
 
     trial = measured.run(measuring(measured))
 
@@ -765,7 +812,7 @@ def test_to_wait_for_the_lane_is_neither_building_nor_running(
 
 
 @pytest.mark.parametrize("reason", ["no-such-dependency", "malformed"])
-def test_what_is_wrong_with_the_reference_is_not_said_of_the_candidate(bench: Bench, reason: str) -> None:
+def test_what_is_wrong_with_the_reference_is_not_said_of_the_candidate(bench: Probes, reason: str) -> None:
     if reason == "malformed":
         content = wheel_bytes("demo-2.0", metadata_text("demo", "2.1"), {"demo.py": ""}, {}, "py3-none-any")
         bench.index.add_file("demo", "demo-2.0-py3-none-any.whl", content, uploaded="2019-01-01")
@@ -778,12 +825,12 @@ def test_what_is_wrong_with_the_reference_is_not_said_of_the_candidate(bench: Be
     assert (run.outcome, bench.runs) == (Outcome.ERROR, 0)
     assert run.signature is not None
     assert run.signature.shown.startswith("the reference ")
-    assert recall(bench.request(NOTES), bench.workshop.store) is None
+    assert bench.trials.recall(bench.request(NOTES)) is None
     assert bench.run(bench.request(NOTES)).observations[0].outcome is Outcome.PASSED
 
 
 def test_a_run_that_could_not_be_asked_is_told_and_not_stored(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Probes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outcomes = [Outcome.PASSED, Outcome.ERROR, Outcome.PASSED]
 
@@ -794,7 +841,7 @@ def test_a_run_that_could_not_be_asked_is_told_and_not_stored(
     request = bench.request()
 
     trial = bench.run(replace(request, runs=2))
-    known = recall(request, bench.workshop.store)
+    known = bench.trials.recall(request)
 
     assert [run.outcome for run in trial.observations] == [Outcome.PASSED, Outcome.ERROR]
     assert known is not None
@@ -805,18 +852,18 @@ def test_a_run_that_could_not_be_asked_is_told_and_not_stored(
     assert (again.remembered, bench.runs) == (1, 3)
 
 
-def test_what_a_run_shows_whose_environment_was_removed_is_no_verdict(bench: Bench) -> None:
+def test_what_a_run_shows_whose_environment_was_removed_is_no_verdict(bench: Probes) -> None:
     script = "import os, shutil; shutil.rmtree(os.environ['VIRTUAL_ENV']); import demo"
 
     with pytest.raises(Unavailable) as caught:
         bench.run(bench.request(script))
 
     assert str(caught.value).startswith("an environment was removed while the probe ran in it: `")
-    assert recall(bench.request(script), bench.workshop.store) is None
+    assert bench.trials.recall(bench.request(script)) is None
 
 
 def test_of_a_candidate_that_could_never_be_asked_nothing_is_known(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Probes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "bisect_asgi.backend.trials.trial.run_probe",
@@ -826,4 +873,4 @@ def test_of_a_candidate_that_could_never_be_asked_nothing_is_known(
     trial = bench.run(bench.request())
 
     assert [run.outcome for run in trial.observations] == [Outcome.ERROR]
-    assert recall(bench.request(), bench.workshop.store) is None
+    assert bench.trials.recall(bench.request()) is None

@@ -1,8 +1,8 @@
-"""What a lock file installs on one interpreter: distributions with exact versions.
+"""Read which distributions a lock file installs on one interpreter, with exact versions.
 
-The kind of a file is recognised by its content and then by its name.
-A file that is no lock is told from one, and what it is is said: the commonest mistake is to give the file
-with the ranges (`pyproject.toml`, `requirements.in`) for the one with the pins.
+The kind of a file is recognized by its content, then by its name. A file of another kind is named in the
+error, because the commonest mistake is to pass the file with the ranges (`pyproject.toml`, `requirements.in`)
+in place of the one with the pins.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _MERGE = re.compile(r"(?m)^(<<<<<<< |>>>>>>> )")
 
 
 def decode(content: bytes, *, name: str) -> str:
-    """The text of a file: UTF-8, UTF-16 as PowerShell's `>` writes it, or else one byte a character.
+    """Return the text of a file in UTF-8, in UTF-16 (which PowerShell's `>` writes), or else in Latin-1.
 
     Raises:
-        UsageError: it is no text.
+        UsageError: the file is not text.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
@@ -58,28 +58,31 @@ def decode(content: bytes, *, name: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        return content.decode("latin-1")  # what is read is ASCII; only comments and paths can be more
+        # Names and versions are ASCII. Only comments and paths have other characters, in an encoding of the
+        # machine that wrote the file.
+        return content.decode("latin-1")
 
 
 def read_lock(text: str, *, name: str, environment: Mapping[str, str]) -> Lock:
-    """Read what the lock file `name` installs where `environment` holds (see `marker_environment`).
+    """Return what the lock file `name` installs in `environment` (see `marker_environment`).
 
     Raises:
-        UsageError: it is no lock file, or none that can be read, or nothing is pinned in it.
+        UsageError: the file is not a lock, cannot be read, or pins nothing.
     """
     text = text.removeprefix("\ufeff")
     if _MERGE.search(text):
         raise UsageError(f"`{name}` has the marks of an unfinished merge", hint="resolve it and lock again")
     document = _document(text, name)
     if not document:
-        content = requirements.read(_no_stranger(text, name), environment, file=name)
+        _check_is_requirements(text, name)
+        content = requirements.read(text, environment, file=name)
         return settle(content, kind=LockKind.REQUIREMENTS, file=name)
     kind = _kind(document, name)
     return settle(_READERS[kind](document, environment, file=name), kind=kind, file=name)
 
 
 def _document(text: str, name: str) -> dict[str, object] | None:
-    """The tables of a file in TOML or JSON; None: it is in neither."""
+    """Return the content of a TOML or JSON file, or None if it is neither."""
     if text.lstrip().startswith("{"):
         try:
             return codec.from_json(text, dict[str, object])
@@ -95,20 +98,21 @@ def _document(text: str, name: str) -> dict[str, object] | None:
 
 def _kind(document: Mapping[str, object], name: str) -> LockKind:
     metadata = document.get("metadata")
-    of_tool = metadata if isinstance(metadata, dict) else {}
+    tables = metadata if isinstance(metadata, dict) else {}
     if "_meta" in document and "default" in document:
         return LockKind.PIPFILE
     if "lock-version" in document:
         return LockKind.PYLOCK
-    if "lock-version" in of_tool:
+    if "lock-version" in tables:
         return LockKind.POETRY
     if "version" in document and "requires-python" in document:
         return LockKind.UV
-    raise _stranger(document, of_tool, name)
+    raise _not_a_lock(document, tables, name)
 
 
-def _stranger(document: Mapping[str, object], of_tool: Mapping[str, object], name: str) -> UsageError:
-    if "lock_version" in of_tool:
+def _not_a_lock(document: Mapping[str, object], metadata: Mapping[str, object], name: str) -> UsageError:
+    """Return the error that says what the file is instead."""
+    if "lock_version" in metadata:
         return UsageError(
             f"`{name}` is PDM's lock", hint="`pdm export --output requirements.txt` writes its pins"
         )
@@ -120,8 +124,8 @@ def _stranger(document: Mapping[str, object], of_tool: Mapping[str, object], nam
     return UsageError(f"`{name}` is no lock file of Python distributions", hint=_UNDERSTOOD)
 
 
-def _no_stranger(text: str, name: str) -> str:
-    """The text, unless it is of a kind that only looks like requirements."""
+def _check_is_requirements(text: str, name: str) -> None:
+    """Raise UsageError if the text only looks like requirements."""
     if not text.strip():
         raise UsageError(f"`{name}` is empty", hint=_UNDERSTOOD)
     if _PIP_LIST.search(text):
@@ -131,4 +135,3 @@ def _no_stranger(text: str, name: str) -> str:
             f"`{name}` is conda's or another tool's list; {_UNDERSTOOD}",
             hint="`python -m pip freeze` in that environment writes its Python distributions as pins",
         )
-    return text

@@ -1,4 +1,4 @@
-"""A lock file's content in one form, whichever tool wrote it."""
+"""The content of a lock file in one form, whichever tool wrote it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class LockKind(StrEnum):
-    """The forms of lock files that can be read."""
+    """The formats of lock files that can be read."""
 
     REQUIREMENTS = "requirements"
     UV = "uv.lock"
@@ -27,25 +27,25 @@ class LockKind(StrEnum):
 
 
 class PassedOver(Struct, frozen=True, kw_only=True):
-    """Something in a lock file that is not installed as a release of the index, and why."""
+    """An entry of a lock file that is not a release of the index, with the reason."""
 
     name: str
-    """A distribution's normalised name, a path or an option; never an address, which may hold a password."""
+    """A normalized name, a path or an option, but never an address, because that may have a password."""
     reason: str
 
 
 class Lock(Struct, frozen=True, kw_only=True):
-    """What a lock file installs on one interpreter, ordered by name."""
+    """The distributions that a lock file installs on one interpreter, sorted by name."""
 
     kind: LockKind
     distributions: tuple[Distribution, ...]
     requires_python: str | None = None
-    """Version specifiers (PEP 440); None: the file has none, or none that can be written so."""
+    """Version specifiers (PEP 440), or None if the file has none that can be written as such."""
     passed_over: tuple[PassedOver, ...] = ()
 
 
 class Content(Struct, frozen=True, kw_only=True):
-    """What a reader found in a file: pins as written, and what is passed over."""
+    """The entries of a lock file as its reader found them."""
 
     pins: tuple[Distribution, ...]
     passed_over: tuple[PassedOver, ...] = ()
@@ -71,17 +71,19 @@ _OTHER_NAMES = {
 
 
 def passed_over(name: str, origin: str) -> PassedOver:
-    """Pass over what comes from `origin`: `git`, `url`, `file`, `directory`, as the tools call them."""
+    """Return an entry that is not used because of its origin, such as `git`, `url`, `file` or `directory`."""
     return PassedOver(name=name, reason=_REASONS[_OTHER_NAMES.get(origin, origin)])
 
 
 def is_elsewhere(origin: str) -> bool:
-    """Tell whether `origin` is a place other than an index."""
+    """Return whether a distribution of this origin is not from an index."""
     return _OTHER_NAMES.get(origin, origin) in _REASONS
 
 
 def pin(name: str, version: str | None, *, file: str) -> Distribution:
-    """Name and version in their normal forms (PEP 503, PEP 440); a version of no PEP stays as it is.
+    """Return a distribution with its name and version normalized (PEP 503, PEP 440).
+
+    A version that is not PEP 440 is unchanged.
 
     Raises:
         UsageError: there is no version.
@@ -98,18 +100,18 @@ def pin(name: str, version: str | None, *, file: str) -> Distribution:
 
 
 def settle(content: Content, *, kind: LockKind, file: str) -> Lock:
-    """Order what was found, each name once.
+    """Return the content as a lock, with each name once.
 
     Raises:
-        UsageError: nothing is pinned, or one name at two versions.
+        UsageError: nothing is pinned, or one name is pinned at two versions.
     """
     chosen: dict[str, Distribution] = {}
-    for found in content.pins:
-        other = chosen.setdefault(found.name, found)
-        if not _is_same(other.version, found.version):
+    for pinned in content.pins:
+        other = chosen.setdefault(pinned.name, pinned)
+        if not _is_same(other.version, pinned.version):
             raise UsageError(
-                f"`{file}` pins `{found.name}` at two versions for one interpreter: "
-                f"{other.version} and {found.version}",
+                f"`{file}` pins `{pinned.name}` at two versions for one interpreter: "
+                f"{other.version} and {pinned.version}",
                 hint="keep one; of extras or groups that exclude each other, export one as requirements",
             )
     if not chosen:
@@ -126,7 +128,7 @@ def settle(content: Content, *, kind: LockKind, file: str) -> Lock:
 
 
 def shaped(document: object, kind: type[T], *, file: str) -> T:
-    """Read a parsed document as `kind`; what `kind` does not know is passed over.
+    """Return a parsed document as `kind`, without the fields that `kind` does not have.
 
     Raises:
         UsageError: a value is missing, or of another type.
@@ -138,7 +140,7 @@ def shaped(document: object, kind: type[T], *, file: str) -> T:
 
 
 def not_as_expected(file: str, complaint: str) -> UsageError:
-    """Return the error about a file that is not as its format demands."""
+    """Return the error for a file that violates its format."""
     return UsageError(
         f"`{file}` is not as expected: {complaint}", hint="write the lock anew with the tool that made it"
     )

@@ -1,7 +1,7 @@
-"""Pipenv's lock, `Pipfile.lock`: all its categories, the developers' included.
+"""Read Pipenv's lock, `Pipfile.lock`, with all its categories, including `develop`.
 
-Its markers are also the distributions' demands on Python, so that on an older interpreter than the lock's
-own there is little left: what is left out is named.
+Its markers include the Python versions that the distributions require. On an interpreter older than that of
+the lock, few distributions remain. Those that are left out are therefore listed.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _Entry = dict[str, object]
 
 
 def read(document: Mapping[str, object], environment: Mapping[str, str], *, file: str) -> Content:
-    """Read the entries of all categories whose markers hold.
+    """Return the entries of all categories whose markers hold.
 
     Raises:
         UsageError: an entry is not pinned, or not as expected.
     """
     meta = shaped(document["_meta"], _Meta, file=file)
-    found = list(_found(document, environment, file))
+    entries = list(_entries(document, environment, file))
     return Content(
-        pins=tuple(entry for entry in found if isinstance(entry, Distribution)),
-        passed_over=tuple(entry for entry in found if isinstance(entry, PassedOver)),
+        pins=tuple(entry for entry in entries if isinstance(entry, Distribution)),
+        passed_over=tuple(entry for entry in entries if isinstance(entry, PassedOver)),
         requires_python=_requires_python(meta.get("requires", {})),
     )
 
 
-def _found(
+def _entries(
     document: Mapping[str, object], environment: Mapping[str, str], file: str
 ) -> Iterator[Distribution | PassedOver]:
     categories = {key: value for key, value in document.items() if key != "_meta"}

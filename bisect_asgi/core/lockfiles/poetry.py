@@ -1,9 +1,9 @@
-"""Poetry's lock, `poetry.lock`, with all groups and extras.
+"""Read Poetry's lock, `poetry.lock`, with all groups and extras.
 
-From format 2.1 on (Poetry 2) each package says by its own markers where it is installed. Before, only the
-dependencies between packages have markers, and what the project itself requires is not in the file. A
-package is then left out when others need it and none of them does on this interpreter; where the project
-requires it, too, that is wrong, so those left out are named.
+From format 2.1 on (Poetry 2), each package has markers for where it is installed. Before, only the
+dependencies between packages have markers, and the requirements of the project are not in the file. A package
+is then left out if other packages need it, but none of them does on this interpreter. If the project requires
+it as well, that is wrong, so the packages that are left out are listed.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class _Document(TypedDict, total=False):
 
 
 def read(document: Mapping[str, object], environment: Mapping[str, str], *, file: str) -> Content:
-    """Read what the lock installs.
+    """Return what the lock installs.
 
     Raises:
-        UsageError: the format has another major version, or the file is not as expected.
+        UsageError: the file has another major version of the format, or is not as expected.
     """
     lock = shaped(document, _Document, file=file)
     version = lock["metadata"]["lock-version"]
@@ -63,7 +63,7 @@ def read(document: Mapping[str, object], environment: Mapping[str, str], *, file
     packages = lock.get("package", [])
     if any("groups" in package for package in packages):
         extras = list(lock.get("extras", {}))
-        kept = [package for package in packages if _holds_itself(package, extras, environment, file)]
+        kept = [package for package in packages if _is_installed(package, extras, environment, file)]
         excluded = list[_Package]()
     else:
         kept = _needed(_of_this_python(packages, environment), environment, file)
@@ -95,10 +95,10 @@ def _origin(package: _Package) -> str:
     return str(package.get("source", {}).get("type", "legacy"))
 
 
-def _holds_itself(
+def _is_installed(
     package: _Package, extras: Sequence[str], environment: Mapping[str, str], file: str
 ) -> bool:
-    """Tell whether one of the package's groups installs it; a group without a marker always does."""
+    """Return whether one of the package's groups installs it. A group without a marker always does."""
     markers = package.get("markers", "")
     stated = (
         [markers]
@@ -109,7 +109,7 @@ def _holds_itself(
 
 
 def _of_this_python(packages: Sequence[_Package], environment: Mapping[str, str]) -> list[_Package]:
-    """The packages without those releases of a name that are for other Pythons."""
+    """Return the packages, without those versions of a name that are for other Pythons."""
     python = environment["python_full_version"]
     names = [package["name"] for package in packages]
     return [
@@ -120,71 +120,73 @@ def _of_this_python(packages: Sequence[_Package], environment: Mapping[str, str]
 
 
 def _needed(packages: Sequence[_Package], environment: Mapping[str, str], file: str) -> list[_Package]:
-    """The largest set in which each package is needed by another of the set, or by none of `packages`.
+    """Return the largest set in which each package is needed by one of the set, or by none of `packages`.
 
-    The largest, so that packages which need each other stay.
+    It is the largest such set, so that packages that need each other stay.
     """
     edges = [edge for package in packages for edge in _edges(package, environment, file)]
     required = {name for _, name, _, _ in edges}
     kept = list(packages)
     while True:
         alive = {id(package) for package in kept}
-        wanted: dict[str, list[str]] = {}
+        needed: dict[str, list[str]] = {}
         for owner, name, versions, active in edges:
             if active and owner in alive:
-                wanted.setdefault(name, []).append(versions)
-        still = [package for package in kept if _is_needed(package, required, wanted)]
-        if len(still) == len(kept):
+                needed.setdefault(name, []).append(versions)
+        remaining = [package for package in kept if _is_needed(package, required, needed)]
+        if len(remaining) == len(kept):
             return kept
-        kept = still
+        kept = remaining
 
 
-def _is_needed(package: _Package, required: Collection[str], wanted: Mapping[str, Sequence[str]]) -> bool:
+def _is_needed(package: _Package, required: Collection[str], needed: Mapping[str, Sequence[str]]) -> bool:
     name = canonicalize_name(package["name"])
     return name not in required or any(
-        _admits(versions, package["version"]) for versions in wanted.get(name, ())
+        _admits(versions, package["version"]) for versions in needed.get(name, ())
     )
 
 
 def _edges(
     package: _Package, environment: Mapping[str, str], file: str
 ) -> Iterator[tuple[int, str, str, bool]]:
-    """Each dependency: who needs it, its name, which versions, and whether it is needed here.
+    """Yield for each dependency the package that needs it, its name, its versions, and if its marker holds.
 
-    Which of the package's extras are asked for is not known; that the dependency is in the lock tells it.
+    The lock does not say which extras are installed. All are taken as installed, because a dependency of
+    another extra would not be in the lock.
     """
     extras = list(package.get("extras", {}))
-    for name, stated in package.get("dependencies", {}).items():
-        for one in stated if isinstance(stated, list) else [stated]:
-            dependency = _Dependency(version=one) if isinstance(one, str) else one
+    for name, value in package.get("dependencies", {}).items():
+        for each in value if isinstance(value, list) else [value]:
+            dependency = _Dependency(version=each) if isinstance(each, str) else each
             active = holds(dependency.get("markers"), environment, file=file, extras=extras)
             yield id(package), canonicalize_name(name), dependency.get("version", "*"), active
 
 
 def _admits(versions: str, version: str) -> bool:
-    """Tell whether `versions` has `version`; what cannot be written as specifiers (PEP 440) has any."""
+    """Return whether `versions` admit `version`. If they cannot be written as specifiers, they admit all."""
     specifiers = requires_python(versions)
     return specifiers is None or SpecifierSet(specifiers).contains(version, prereleases=True)
 
 
 def requires_python(versions: str) -> str | None:
-    """Poetry's way to write versions as specifiers (PEP 440); None: all versions, or not to be written so.
+    """Return Poetry's notation of versions as specifiers (PEP 440), or None for all versions.
 
-    A caret admits what leaves the first number that is not zero as it is: `^3.9` is `>=3.9,<4`.
+    Return None as well if the versions cannot be written as specifiers. A caret admits all versions with the
+    same first number other than zero: `^3.9` is `>=3.9,<4`.
     """
     parts = [part.strip() for part in versions.split(",")]
-    written = ",".join(_without_caret(part) for part in parts if part != "*")
+    specifiers = ",".join(_without_caret(part) for part in parts if part != "*")
     try:
-        SpecifierSet(written)
+        SpecifierSet(specifiers)
     except InvalidSpecifier:
         return None
-    return written or None
+    return specifiers or None
 
 
 def _without_caret(part: str) -> str:
     numbers = part.removeprefix("^").split(".")
     if not part.startswith("^") or not all(number.isdecimal() for number in numbers):
         return part
-    place = next((at for at, number in enumerate(numbers) if int(number)), len(numbers) - 1)
-    above = [*numbers[:place], str(int(numbers[place]) + 1)]
+    fixed = next((index for index, number in enumerate(numbers) if int(number)), len(numbers) - 1)
+    above = [*numbers[:fixed], str(int(numbers[fixed]) + 1)]
     return f">={'.'.join(numbers)},<{'.'.join(above)}"

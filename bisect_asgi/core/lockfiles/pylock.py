@@ -1,4 +1,4 @@
-"""The lock file that is no tool's own: `pylock.toml` (PEP 751)."""
+"""Read `pylock.toml`, the standard lock file (PEP 751)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bisect_asgi.core.markers import not_a_marker
 
 
 def read(document: Mapping[str, object], environment: Mapping[str, str], *, file: str) -> Content:
-    """Read the packages whose markers hold with all extras and dependency groups of the file.
+    """Return the packages whose markers hold with all extras and dependency groups of the file.
 
     Raises:
-        UsageError: the file is of another major version of the format, or not as that demands.
+        UsageError: the file has another major version of the format, or violates it.
     """
     version = str(document.get("lock-version"))
     if version.split(".")[0] != "1":
@@ -25,22 +25,24 @@ def read(document: Mapping[str, object], environment: Mapping[str, str], *, file
             hint="export the lock as requirements.txt",
         )
     try:
-        # packaging logs a warning about minor versions, which may be read as if they were 1.0.
+        # packaging logs a warning about later minor versions. They may be read as 1.0.
         lock = Pylock.from_dict({**document, "lock-version": "1.0"})
     except PylockValidationError as error:
-        # Of a marker, the message goes on with a drawing of where in it the fault is.
+        # For a marker, further lines of the message point at the character that is wrong.
         complaint = error.message.partition("\n")[0]
         raise not_as_expected(file, f"{complaint} in `{error.context}`") from error
     chosen = [package for package in lock.packages if _is_chosen(package, lock, environment, file)]
     return Content(
-        pins=tuple(pin(p.name, str(p.version or ""), file=file) for p in chosen if not _origin(p)),
-        passed_over=tuple(passed_over(p.name, origin) for p in chosen if (origin := _origin(p))),
+        pins=tuple(
+            pin(each.name, str(each.version or ""), file=file) for each in chosen if not _origin(each)
+        ),
+        passed_over=tuple(passed_over(each.name, origin) for each in chosen if (origin := _origin(each))),
         requires_python=str(lock.requires_python) if lock.requires_python is not None else None,
     )
 
 
-# Not `Pylock.select`: it refuses an interpreter that `requires-python` excludes, and a package without a file
-# for this platform. Neither is a fault here: reading tells which interpreter suits, and the index has more.
+# `Pylock.select` rejects an interpreter that `requires-python` excludes, and a package without a file for
+# this platform. Here both are valid: the interpreter is chosen after reading, and the index has more files.
 def _is_chosen(package: Package, lock: Pylock, environment: Mapping[str, str], file: str) -> bool:
     if package.marker is None:
         return True

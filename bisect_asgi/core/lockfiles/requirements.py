@@ -1,7 +1,7 @@
-"""Requirements files as pip reads them: written by `pip freeze`, pip-compile, `uv export` and by hand.
+"""Read requirements files as pip does: written by `pip freeze`, pip-compile, `uv export` or by hand.
 
-A line that is continued, commented or carries hashes is read as pip does. Options are passed over: which
-index is asked is the user's configuration of uv, as everywhere in this tool.
+Continued lines, comments and hashes have the same meaning as for pip. Options are ignored, because the index
+is the one that the user has configured for uv, as everywhere in this tool.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bisect_asgi.core.lockfiles.lock import Content, PassedOver, passed_over, pi
 from bisect_asgi.core.markers import holds
 from bisect_asgi.core.model import Distribution
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")  # pip's: a `#` within a word belongs to it
+_COMMENT = re.compile(r"(^|\s+)#.*$")  # as in pip, a `#` within a word does not begin a comment
 _OPTIONS_BEHIND = re.compile(r"\s+--?[a-zA-Z].*$")
 _OPTION = re.compile(r"--?[a-zA-Z][a-zA-Z-]*")
 _ADDRESS = re.compile(r"[a-z+]+:(//|/|\.)|[A-Za-z]:[\\/]|\.{1,2}([\\/]|$)|[/\\~]", re.IGNORECASE)
@@ -27,25 +27,25 @@ _FREEZE = "`pip freeze` or `uv pip compile` write a pin for each distribution"
 
 
 def read(text: str, environment: Mapping[str, str], *, file: str) -> Content:
-    """Read the pins and what else is there.
+    """Return the pins, and the other entries of the file.
 
     Raises:
-        UsageError: a line is no requirement, is not pinned, or includes another file.
+        UsageError: a line is not a requirement, is not pinned, or includes another file.
     """
-    found = [
+    entries = [
         entry
         for number, line in _logical_lines(text)
         if line
         for entry in _entries(line, environment, f"line {number} of `{file}`", file)
     ]
     return Content(
-        pins=tuple(entry for entry in found if isinstance(entry, Distribution)),
-        passed_over=tuple(entry for entry in found if isinstance(entry, PassedOver)),
+        pins=tuple(entry for entry in entries if isinstance(entry, Distribution)),
+        passed_over=tuple(entry for entry in entries if isinstance(entry, PassedOver)),
     )
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with what continues them, without comments, each with the number of its first line."""
+    """Yield the lines without comments, continued ones joined, each with the number of its first line."""
     start, parts = 1, list[str]()
     for number, line in enumerate([*text.splitlines(), ""], 1):
         start = start if parts else number
@@ -84,7 +84,7 @@ def _option(line: str, place: str) -> PassedOver:
     if option in ("--constraint", "-c"):
         return PassedOver(name=option, reason="a lock is installed as it is; constraints change nothing")
     if line[1] != "-":
-        option = line[:2]  # pip takes `-ihttps://…` for `-i https://…`
+        option = line[:2]  # pip reads `-ihttps://…` as `-i https://…`
     return PassedOver(name=option, reason="the index and its options are those of uv's configuration")
 
 
@@ -94,19 +94,19 @@ def _is_address(text: str) -> bool:
 
 
 def _from_address(text: str) -> PassedOver:
-    """Pass over a path or an address; of an address only its end is shown, for it may hold a password."""
+    """Return the entry of a path or an address. It shows only the end of an address, without a password."""
     egg = _EGG.search(text)
     path = re.split(r"[;#?]| @ ", text)[0].strip()
-    scheme, found, rest = path.partition("://")
-    if not found:
+    scheme, separator, rest = path.partition("://")
+    if not separator:
         return passed_over(canonicalize_name(egg[1]) if egg else path.strip("'\""), "path")
-    host, _, place = rest.rstrip("/").partition("/")
-    shown = place.rsplit("/", 1)[-1] or host.rsplit("@", 1)[-1]
-    return passed_over(canonicalize_name(egg[1]) if egg else shown, _origin(scheme))
+    host, _, location = rest.rstrip("/").partition("/")
+    end = location.rsplit("/", 1)[-1] or host.rsplit("@", 1)[-1]
+    return passed_over(canonicalize_name(egg[1]) if egg else end, _origin(scheme))
 
 
 def _origin(address: str) -> str:
-    """What is at an address, by its scheme."""
+    """Return the origin of a distribution by the scheme of its address."""
     scheme = re.match(r"git|hg|svn|bzr|file", address)
     return scheme[0] if scheme else "url"
 
@@ -123,7 +123,11 @@ def _requirement(
     if requirement.url:
         yield passed_over(canonicalize_name(requirement.name), _origin(requirement.url))
         return
-    pins = [s.version for s in requirement.specifier if s.operator in ("==", "===") and "*" not in s.version]
+    pins = [
+        each.version
+        for each in requirement.specifier
+        if each.operator in ("==", "===") and "*" not in each.version
+    ]
     if not pins:
         raise UsageError(f"{place} is not pinned: `{text}`", hint=_FREEZE)
     yield pin(requirement.name, pins[0], file=file)

@@ -1,9 +1,9 @@
-"""uv's lock, `uv.lock`: a graph for all platforms, walked for one.
+"""Read uv's lock, `uv.lock`: a graph for all platforms, of which one is followed.
 
-What is installed is what `uv sync --all-packages --all-extras --all-groups` would install: everything that
-the projects of the workspace, or the script, reach over dependencies whose markers hold. One name may be
-there several times, for forks of the resolution; an edge then says which one it means, or the packages'
-`resolution-markers` do.
+The lock installs what `uv sync --all-packages --all-extras --all-groups` would install: everything that the
+projects of the workspace, or the script, reach over dependencies whose markers hold. One name may be there
+several times, for forks of the resolution. The edge then names the version that it means, or the
+`resolution-markers` of the packages decide.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Edge(TypedDict, total=False):
     source: dict[str, object]
     extra: list[str]
     extras: list[str]
-    """The same where the manifest states a requirement."""
+    """The same as `extra`, which has this name in requirements of the manifest."""
     marker: str
 
 
@@ -65,14 +65,14 @@ _Document = TypedDict(
 
 
 def read(document: Mapping[str, object], environment: Mapping[str, str], *, file: str) -> Content:
-    """Read what the lock installs.
+    """Return what the lock installs.
 
     Raises:
-        UsageError: it is of another format or for other platforms, has choices that exclude each other, or
-            is not whole.
+        UsageError: the lock has another format, is for other platforms, has choices that exclude each other,
+            or is incomplete.
     """
     lock = shaped(document, _Document, file=file)
-    _refuse_what_cannot_be_read(lock, environment, file)
+    _check_can_be_read(lock, environment, file)
     members = _members(lock)
     reached = _reached(lock, members, environment, file)
     released = [package for package in reached if not is_elsewhere(_origin(package))]
@@ -87,7 +87,7 @@ def read(document: Mapping[str, object], environment: Mapping[str, str], *, file
     )
 
 
-def _refuse_what_cannot_be_read(lock: _Document, environment: Mapping[str, str], file: str) -> None:
+def _check_can_be_read(lock: _Document, environment: Mapping[str, str], file: str) -> None:
     if lock["version"] != 1:
         raise UsageError(
             f"`{file}` is of version {lock['version']} of its format; 1 is understood",
@@ -108,7 +108,7 @@ def _refuse_what_cannot_be_read(lock: _Document, environment: Mapping[str, str],
 
 
 def _members(lock: _Document) -> list[_Package]:
-    """The workspace's projects; without a list of them, the one in the lock's own folder, if any."""
+    """Return the projects of the workspace or, without a list of them, the one in the lock's folder."""
     names = lock.get("manifest", {}).get("members")
     packages = lock.get("package", [])
     if names:
@@ -152,7 +152,7 @@ def _first_edges(lock: _Document, members: Sequence[_Package]) -> Iterator[_Edge
 
 
 def _edges(package: _Package, part: str) -> list[_Edge]:
-    """The dependencies of one extra; of the package without extras when `part` is empty."""
+    """Return the dependencies of one extra of the package or, if `part` is "", those without extras."""
     if not part:
         return package.get("dependencies", [])
     return package.get("optional-dependencies", {}).get(part, [])

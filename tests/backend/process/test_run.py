@@ -377,7 +377,7 @@ class MadeUpProcessors:
         )
 
     def go_on(self, seconds: float, *, other_load: float) -> None:
-        """Let time pass in which other programs keep `other_load` cores are at work."""
+        """Let time pass in which other programs keep `other_load` cores at work."""
         self.now += seconds
         self.user += seconds * other_load
         self.idle += seconds * (2 - other_load)

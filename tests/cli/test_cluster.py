@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 from support.clusters import HandMade
-from support.shell import BISECT, PROBE, PYTHON, Shell, eventually, publish, told
+from support.processes import eventually
+from support.shell import BISECT, PROBE, PYTHON, Shell, publish, told
 
 from bisect_asgi import __version__
 from bisect_asgi.backend.executors import doctor

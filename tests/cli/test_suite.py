@@ -6,8 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,13 +13,13 @@ import psutil
 import pytest
 from support.builders import a_plan, command_environ, world
 from support.local_index import LocalIndex
+from support.processes import PATIENCE_S, eventually, is_running
 
 from bisect_asgi.cli import suite as suite_command
 from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.core.errors import ExitCode
 
 PYTHON = sys._base_executable  # type: ignore[attr-defined]
-PATIENCE_S = 90.0
 
 WORKS = "import {0}\nassert {0}.works, 'it does not work'\n"
 
@@ -86,14 +84,6 @@ class Suite:
 @pytest.fixture
 def suite(local_index: LocalIndex, tmp_path: Path) -> Suite:
     return Suite(local_index, tmp_path)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.01)
 
 
 def fetched(index: LocalIndex, part: str) -> int:
@@ -235,13 +225,6 @@ if flag.exists():
     time.sleep(3600)
 assert {0}.works
 """
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_an_interrupt_shows_what_is_done_leaves_nothing_behind_and_can_be_gone_on_from(suite: Suite) -> None:

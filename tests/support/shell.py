@@ -7,18 +7,15 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from support.builders import command_environ
 from support.local_index import LocalIndex
+from support.processes import PATIENCE_S
 
 PYTHON = sys._base_executable  # type: ignore[attr-defined]
-
-
-PATIENCE_S = 60.0
 
 
 # Says in the diary which release it runs on, and that it came to its end.
@@ -113,14 +110,6 @@ def publish(index: LocalIndex, works: str, *, requires: Sequence[str] = (), proj
             modules={"demo.py": source},
             requires=requires,
         )
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.01)
 
 
 def told(message: str, hint: str) -> str:

@@ -8,8 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import psutil
 import pytest
 from packaging.requirements import Requirement
 from support.local_index import LocalIndex, metadata_text, publish_build_backend, wheel_bytes
+from support.processes import PATIENCE_S, eventually
 
 import bisect_asgi
 from bisect_asgi.backend import interpreters
@@ -34,7 +34,6 @@ from bisect_asgi.core.records import replace
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 PACKAGE = Path(bisect_asgi.__file__).parent
-PATIENCE_S = 30.0
 ROOM_ENOUGH = 2**30
 
 
@@ -101,14 +100,6 @@ def bench(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def output(*command: str | Path) -> str:
     done = subprocess.run(command, env={}, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
     return done.stdout.strip()
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.01)
 
 
 def test_an_environment_has_what_was_resolved_and_nothing_else(bench: Bench) -> None:

@@ -8,24 +8,14 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+from support.processes import eventually, is_running
 
 from bisect_asgi.backend.process import forkserver as supervisors
 from bisect_asgi.backend.process.forkserver import Supervisor, start_supervisor
-
-PATIENCE_S = 30.0
-
-
-def wait_for_end(pid: int) -> None:
-    """Return when there is no such process; fail when time is up."""
-    give_up = time.monotonic() + PATIENCE_S
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
 
 
 def read(descriptor: int) -> bytes:
@@ -63,10 +53,7 @@ def test_supervisors_leave_no_zombies(tmp_path: Path) -> None:
 
     run(supervisor, tmp_path, "true")
 
-    give_up = time.monotonic() + PATIENCE_S
-    while supervisor.pid in [child.pid for child in parent.children()]:
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
+    eventually(lambda: supervisor.pid not in [child.pid for child in parent.children()])
 
 
 def test_one_that_is_let_go_ends_whatever_it_was_doing() -> None:
@@ -76,7 +63,7 @@ def test_one_that_is_let_go_ends_whatever_it_was_doing() -> None:
     supervisor.let_go()
     supervisor.send(b"too late\n")
 
-    wait_for_end(supervisor.pid)
+    eventually(lambda: not is_running(supervisor.pid))
     assert read(supervisor.results) == b""
     supervisor.close()
 
@@ -85,7 +72,7 @@ def test_another_parent_is_started_when_somebody_kills_it(tmp_path: Path) -> Non
     before = start_supervisor()
     parent = psutil.Process(before.pid).ppid()
     os.kill(parent, signal.SIGKILL)
-    wait_for_end(parent)
+    eventually(lambda: not is_running(parent))
 
     after = start_supervisor()
 
@@ -106,8 +93,8 @@ def test_the_parent_ends_with_the_tool_however_that_ends() -> None:
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
 
     supervisor, parent = map(int, done.stdout.split())
-    wait_for_end(supervisor)
-    wait_for_end(parent)
+    eventually(lambda: not is_running(supervisor))
+    eventually(lambda: not is_running(parent))
 
 
 def test_a_process_that_was_forked_has_a_parent_of_its_own(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ import threading
 import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from support.processes import PATIENCE_S, eventually, is_running
 
 from bisect_asgi.backend.process import usage
 from bisect_asgi.backend.process.helper import run_helper
@@ -101,24 +102,6 @@ def cancelled_after(event: threading.Event, token: CancelToken) -> Iterator[None
     finally:
         event.set()
         thread.join()
-
-
-def is_running(pid: int) -> bool:
-    """Tell whether there is such a process, and it is not only waiting to be waited for."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def becomes_true(condition: Callable[[], bool], *, within_s: float = 10.0) -> bool:
-    """Ask again and again, until it is so or the time is over."""
-    give_up = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 # --- How a run ends
@@ -619,7 +602,7 @@ run_supervised(
         assert all(is_running(number) for number in numbers)
         process.send_signal(signal.SIGKILL)
 
-    assert becomes_true(lambda: not any(is_running(number) for number in numbers))
+    eventually(lambda: not any(is_running(number) for number in numbers))
 
 
 # --- The token
@@ -710,7 +693,7 @@ def test_a_helper_that_is_not_there_is_an_os_error() -> None:
     [
         pytest.param("import os; number = os.getpid()", id="alone"),
         pytest.param(
-            "import os, time\nnumber = os.fork()\nif not number:\n    time.sleep(20); os._exit(0)",
+            "import os, time\nnumber = os.fork()\nif not number:\n    time.sleep(600); os._exit(0)",
             id="with-a-child",
         ),
     ],
@@ -720,23 +703,23 @@ def test_a_cancelled_helper_is_gone_with_what_it_started(tmp_path: Path, code: s
     written = tmp_path / "number"
 
     def run() -> None:
-        tell = "\nopen('number', 'w').write(str(number))\nimport time; time.sleep(60)"
+        tell = "\nopen('number', 'w').write(str(number))\nimport time; time.sleep(600)"
         with pytest.raises(Cancelled):
             run_helper(python(code + tell), environ={}, token=token, cwd=tmp_path)
         cancelled.set()
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert becomes_true(lambda: written.exists() and written.read_text() != "")
+    eventually(lambda: written.exists() and written.read_text() != "")
     number = int(written.read_text())
     token.cancel()
-    has_returned = cancelled.wait(timeout=2)
-    is_gone = becomes_true(lambda: not is_running(number), within_s=2)
-    if not is_gone:
-        os.kill(number, signal.SIGKILL)
-    thread.join()
-
-    assert (has_returned, is_gone) == (True, True)
+    try:
+        assert cancelled.wait(PATIENCE_S)
+        eventually(lambda: not is_running(number))
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+        thread.join()
 
 
 def test_a_process_is_alive_until_it_was_waited_for() -> None:

@@ -1,0 +1,53 @@
+"""`bisect-asgi report` as a user meets it: earlier runs, also of commands that were killed."""
+
+from __future__ import annotations
+
+import json
+
+from support.blocking import third_run_hangs
+from support.processes import PATIENCE_S
+from support.shell import Shell, publish, told
+
+
+def test_the_report_of_an_earlier_run_is_shown_again(shell: Shell) -> None:
+    publish(shell.index, "+++++---")
+    first = shell.bisect()
+
+    newest = shell.run("report")
+    (log,) = (shell.cache / "logs").glob("*.jsonl")
+    named = json.loads(shell.run("report", str(log), "--json").stdout)
+
+    assert (newest.returncode, newest.stdout) == (0, first.stdout)
+    assert named["first"] == "1.5"
+
+
+def test_the_report_of_a_run_that_was_killed_says_what_was_known_by_then(shell: Shell) -> None:
+    publish(shell.index, "+++++---")
+    process, _ = third_run_hangs(shell)
+    process.kill()
+    process.communicate(timeout=PATIENCE_S)
+
+    done = shell.run("report", "--json")
+
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["kind"]) == (130, "interrupted")
+    assert report["headline"] == "the log ends before the run does"
+    assert sum(len(row["observations"]) for row in report["rows"]) == 2
+
+
+def test_the_last_report_is_shown_also_after_a_command_that_did_not_begin(shell: Shell) -> None:
+    publish(shell.index, "+++++---")
+    first = shell.bisect("--no-culprit")
+    assert shell.bisect("--executor", "nowhere").returncode == 2
+
+    again = shell.run("report")
+
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+
+
+def test_a_report_of_no_run_is_told(shell: Shell) -> None:
+    done = shell.run("report")
+
+    assert done.returncode == 2
+    assert done.stderr == told("there is no event log yet", "`bisect-asgi PACKAGE --probe FILE` writes one")
+    assert not shell.cache.exists()  # who only reads writes nothing

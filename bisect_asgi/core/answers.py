@@ -7,7 +7,7 @@ from typing import assert_never
 
 from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import BisectError, ExitCode
-from bisect_asgi.core.events import BeliefUpdated, Change, ResultKind, RunFinished
+from bisect_asgi.core.events import BeliefUpdated, ResultKind, RunFinished
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.records import Struct, field, replace
@@ -28,16 +28,12 @@ class Result(Struct, frozen=True, kw_only=True):
 
     def event(self, *, elapsed_s: float) -> RunFinished:
         """The answer as the log's last event."""
-        found, mapped = self.found, self.mapped
-        changes = mapped.changes if mapped else ()
+        mapped = self.mapped
         return RunFinished(
             kind=self.kind,
             elapsed_s=elapsed_s,
-            low=found.low if found else None,
-            high=found.high if found else None,
-            skipped=found.skipped if found else (),
-            contradictions=found.contradictions if found else (),
-            changes=tuple(Change(low=c.low, high=c.high, skipped=c.skipped) for c in changes),
+            boundary=self.found,
+            changes=mapped.changes if mapped else (),
             shortest=mapped.shortest if mapped else None,
             excluded_between=self.excluded_between,
             message=self.message,

@@ -13,6 +13,7 @@ from enum import StrEnum
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.model import (
+    Boundary,
     CulpritKind,
     Excluded,
     Interpreter,
@@ -363,30 +364,19 @@ class ResultKind(StrEnum):
         return ExitCode.USAGE if self is ResultKind.NOT_ASKED else ExitCode[self.name]
 
 
-class Change(Struct, frozen=True, kw_only=True):
-    """Neighbouring tested candidates that answer differently, and the untestable ones between them."""
-
-    low: int
-    high: int
-    skipped: tuple[int, ...] = ()
-
-
 class RunFinished(Struct, frozen=True, kw_only=True):
     """The answer; the last event of every log that was not cut off."""
 
     kind: ResultKind
     elapsed_s: float
-    low: int | None = None
-    """The last candidate of the older side; with `high` only where a boundary was found."""
-    high: int | None = None
-    skipped: tuple[int, ...] = ()
-    contradictions: tuple[int, ...] = ()
-    changes: tuple[Change, ...] = ()
-    """Every change that was found, oldest first, where all were looked for."""
+    boundary: Boundary | None = None
+    """The boundary that was found, the newest if there are several."""
+    changes: tuple[Boundary, ...] = ()
+    """All boundaries, oldest first, if all changes were searched for."""
     shortest: int | None = None
     """Any state that lasted for at least so many releases was seen; None: one change was looked for."""
     excluded_between: tuple[str, ...] = ()
-    """Releases between `low` and `high` that were left out: the change may be in one of them."""
+    """Excluded releases inside `boundary`: the change may be in one of them."""
     message: str = ""
     """Why there is no boundary; empty where there is one."""
     hint: str | None = None

@@ -405,3 +405,31 @@ class Ruling(Struct, frozen=True, kw_only=True):
     def is_flaky(self) -> bool:
         """The candidate both passed and failed."""
         return self.passed > 0 and self.failed > 0
+
+
+class Boundary(Struct, frozen=True, kw_only=True):
+    """A place where the verdict changes, by the keys of its two sides."""
+
+    low: int
+    """The last candidate with the older verdict."""
+    high: int
+    """The first candidate with the newer verdict."""
+    skipped: tuple[int, ...] = ()
+    """Untestable candidates between the two; the change is in one of them or in `high`."""
+    contradictions: tuple[int, ...] = ()
+    """Candidates below `low` that have the newer verdict: there is more than one change."""
+
+
+class NamedBoundary(Struct, frozen=True, kw_only=True):
+    """The same place by labels, as reports and claims have it."""
+
+    last: str
+    """The last candidate before the change."""
+    first: str
+    """The first candidate after it."""
+    verdict: str
+    """The verdict of `first`: `good` or `bad`, or the user's word."""
+    gap: tuple[str, ...] = ()
+    """Untestable candidates between the two."""
+    excluded: tuple[str, ...] = ()
+    """Releases between the two that are no candidates."""

@@ -9,18 +9,18 @@ from packaging.version import Version
 from bisect_asgi.core import codec, events
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Excluded, Interpreter
+from bisect_asgi.core.model import Boundary, Excluded, Interpreter, NamedBoundary
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import listing
 from bisect_asgi.report import culprit as reasons
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
 from bisect_asgi.report.reproduce import reproduce
 from bisect_asgi.report.rows import (
+    NamedBelief,
     NamedLevel,
-    ReportedBoundary,
     ReportedEnds,
     Row,
-    boundary_of,
+    belief_of,
     ends_of,
     levels_of,
     outcomes_of,
@@ -30,15 +30,6 @@ from bisect_asgi.report.rows import (
 from bisect_asgi.report.timings import Timings, measure
 
 SCHEMA = "bisect-asgi.report/2"
-
-
-class NamedBoundary(Struct, frozen=True, kw_only=True):
-    """The last release before a change, the first after it, and the latter's verdict."""
-
-    last: str
-    first: str
-    verdict: str
-    gap: tuple[str, ...] = ()
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -70,7 +61,7 @@ class Report(Struct, frozen=True, kw_only=True):
     """Every change that is known of, oldest first."""
     shortest: int | None = None
     """Any state that lasted for at least so many releases has been seen; null: only one was looked for."""
-    boundary: ReportedBoundary | None = None
+    belief: NamedBelief | None = None
     """How sure the boundary is, where that is known; the most probable one where none was found."""
     error_bound: float | None = None
     """Where all runs agree: how often, at most, a search would end so by luck and be wrong."""
@@ -145,7 +136,7 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
     finished = search.finished or events.RunFinished(
         kind=ResultKind.INTERRUPTED, elapsed_s=0.0, message="the log ends before the run does"
     )
-    rows = _rows(known, finished, plan)
+    rows, found = _rows(known, finished, plan), finished.boundary
     labels = tuple(row.version for row in rows)
     report = Report(
         exit_code=finished.kind.exit_code,
@@ -155,15 +146,15 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
         plan=plan,
         interpreter=chosen.interpreter if chosen else None,
         interpreter_reason=chosen.reason if chosen else "",
-        last=labels[finished.low] if finished.low is not None else None,
-        first=labels[finished.high] if finished.high is not None else None,
-        gap=tuple(labels[key] for key in finished.skipped),
+        last=labels[found.low] if found else None,
+        first=labels[found.high] if found else None,
+        gap=tuple(labels[key] for key in found.skipped) if found else (),
         excluded_between=finished.excluded_between,
-        contradictions=tuple(labels[key] for key in finished.contradictions),
+        contradictions=tuple(labels[key] for key in found.contradictions) if found else (),
         changes=_changes(finished, rows),
         shortest=finished.shortest,
-        boundary=boundary_of(known.belief, labels) if known.belief else None,
-        error_bound=_error_bound(known.confirmed, finished),
+        belief=belief_of(known.belief, labels) if known.belief else None,
+        error_bound=_error_bound(known.confirmed, found),
         ends=ends_of(known.ends, labels) if known.ends else None,
         levels=levels_of(known.levels, labels) if known.levels else (),
         creep=known.levels.creep if known.levels else None,
@@ -190,9 +181,9 @@ def _rows(known: Knowledge, finished: events.RunFinished, plan: events.RunStarte
     )
 
 
-def _error_bound(confirmed: events.Confirmed | None, finished: events.RunFinished) -> float | None:
-    """That of the boundary which was found in the end."""
-    if confirmed is None or (confirmed.low, confirmed.high) != (finished.low, finished.high):
+def _error_bound(confirmed: events.Confirmed | None, found: Boundary | None) -> float | None:
+    """Return the bound of the boundary that was found in the end; None if another one was confirmed."""
+    if confirmed is None or found is None or (confirmed.low, confirmed.high) != (found.low, found.high):
         return None
     return confirmed.error_bound
 
@@ -269,16 +260,16 @@ def _last_known(words: Sequence[str]) -> list[str]:
     return found
 
 
-def _changes(finished: events.RunFinished, rows: tuple[Row, ...]) -> tuple[NamedBoundary, ...]:
-    changes = finished.changes
-    if not changes and finished.low is not None and finished.high is not None:
-        changes = (events.Change(low=finished.low, high=finished.high, skipped=finished.skipped),)
+def _changes(finished: events.RunFinished, rows: Sequence[Row]) -> tuple[NamedBoundary, ...]:
+    found = finished.boundary
+    changes = finished.changes or ((found,) if found else ())
     return tuple(
         NamedBoundary(
             last=rows[change.low].version,
             first=rows[change.high].version,
             verdict=rows[change.high].verdict,
             gap=tuple(rows[key].version for key in change.skipped),
+            excluded=finished.excluded_between if found and change.high == found.high else (),
         )
         for change in changes
     )

@@ -71,7 +71,7 @@ class Row(Struct, frozen=True, kw_only=True):
 def outcomes_of(rulings: dict[int, Ruling], finished: events.RunFinished, *, size: int) -> dict[int, Outcome]:
     """What every candidate does, as far as it was run or, with a boundary, follows from its neighbours."""
     tested = {key: r.outcome for key, r in rulings.items() if r.verdict is not Verdict.SKIP}
-    if finished.low is None or not tested:
+    if finished.boundary is None or not tested:
         return tested
     keys = sorted(tested)
     known = dict(tested)
@@ -158,7 +158,7 @@ def word(plan: events.RunStarted, outcome: Outcome) -> str:
     return words.get(outcome, "skip")
 
 
-class ReportedBoundary(Struct, frozen=True, kw_only=True):
+class NamedBelief(Struct, frozen=True, kw_only=True):
     """Where the change is most probably, and how sure that is."""
 
     last: str
@@ -202,17 +202,17 @@ class NamedLevel(Struct, frozen=True, kw_only=True):
     value: float
 
 
-def boundary_of(believed: events.BeliefUpdated, labels: Sequence[str]) -> ReportedBoundary:
+def belief_of(belief: events.BeliefUpdated, labels: Sequence[str]) -> NamedBelief:
     """The most probable boundary by its versions."""
-    return ReportedBoundary(
-        last=labels[believed.low],
-        first=labels[believed.high],
-        probability=believed.probability,
-        old=believed.old,
-        new=believed.new,
-        among=(labels[believed.first], labels[believed.last]),
-        confidence=believed.confidence,
-        no_change=believed.no_change,
+    return NamedBelief(
+        last=labels[belief.low],
+        first=labels[belief.high],
+        probability=belief.probability,
+        old=belief.old,
+        new=belief.new,
+        among=(labels[belief.first], labels[belief.last]),
+        confidence=belief.confidence,
+        no_change=belief.no_change,
     )
 
 

@@ -168,10 +168,10 @@ def _is_straight(work: Work, search: SearchRecord) -> bool:
 
 def _answer(work: Work, search: SearchRecord) -> set[int]:
     """Return the keys that the answer names, if they are those of the work's own list."""
-    if search.finished is None or work.known is not search.known:
+    found = search.finished.boundary if search.finished else None
+    if found is None or work.known is not search.known:
         return set()
-    named = (search.finished.low, search.finished.high, *search.finished.skipped)
-    return {key for key in named if key is not None}
+    return {found.low, found.high, *found.skipped}
 
 
 def _steps(work: Work) -> dict[Step, float]:

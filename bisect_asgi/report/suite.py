@@ -8,11 +8,11 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.plan.plan import Claim
-from bisect_asgi.core.plan.suites import Agreement, SeenChange, agreement, worst
+from bisect_asgi.core.plan.suites import Agreement, agreement, worst
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import plural
 from bisect_asgi.report import culprit as reasons
-from bisect_asgi.report.document import NamedBoundary, Report
+from bisect_asgi.report.document import Report
 
 SCHEMA = "bisect-asgi.suite/2"
 
@@ -138,13 +138,4 @@ def _agreement(claim: Claim, report: Report) -> Agreement | None:
     plan = report.plan
     if not plan.axis.has_versions or plan.axis.subject != plan.project:
         return None
-    return agreement(claim, [_seen(change, report) for change in report.changes])
-
-
-def _seen(change: NamedBoundary, report: Report) -> SeenChange:
-    excluded = report.excluded_between if change.first == report.first else ()
-    return SeenChange(
-        first=change.first,
-        is_fix=change.verdict == report.plan.term_old,
-        others=(*change.gap, *excluded),
-    )
+    return agreement(claim, report.changes, good=report.plan.term_old)

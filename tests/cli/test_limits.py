@@ -8,7 +8,7 @@ from support.builders import day, failed, make_plan, passed, probe
 from bisect_asgi.core.answers import Result, ResultContext, result_of
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.events import Change, ResultKind
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import Observation, Outcome, ReadyMadeLoad, Ruling, Served, Verdict
@@ -217,7 +217,7 @@ def test_the_newest_of_all_changes_is_the_boundary() -> None:
 
     assert said == Result(kind=ResultKind.FOUND, found=changes[1], mapped=mapped)
     event = said.event(elapsed_s=1.0)
-    assert event.changes == (Change(low=0, high=1), Change(low=1, high=2))
+    assert (event.boundary, event.changes) == (changes[1], changes)
     assert event.shortest == 1
 
 

@@ -419,10 +419,7 @@ def test_the_last_event_has_the_boundary_and_what_lies_in_it() -> None:
     assert event == RunFinished(
         kind=ResultKind.INCONCLUSIVE,
         elapsed_s=2.5,
-        low=1,
-        high=4,
-        skipped=(2, 3),
-        contradictions=(0,),
+        boundary=found,
         message="why",
         hint="what to do",
     )

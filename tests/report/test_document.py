@@ -30,6 +30,7 @@ from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
+    Boundary,
     BuiltEnvironment,
     CulpritKind,
     Distribution,
@@ -138,8 +139,9 @@ def bad(runs: int = 1, failure: Signature = ASSERTION) -> Ruling:
 
 
 def answered(kind: ResultKind = ResultKind.FOUND, **fields: object) -> events.RunFinished:
-    ends = {"low": 2, "high": 3} if kind is ResultKind.FOUND else {}
-    return events.RunFinished(kind=kind, elapsed_s=108.0, **{**ends, **fields})  # type: ignore[arg-type]
+    if kind is ResultKind.FOUND:
+        fields = {"boundary": Boundary(low=2, high=3), **fields}
+    return events.RunFinished(kind=kind, elapsed_s=108.0, **fields)  # type: ignore[arg-type]
 
 
 # 0.12.0 passes and 0.12.1 fails, twice each; 0.13.0 was known to fail; the two oldest were not run.
@@ -199,7 +201,7 @@ def test_newer_releases_that_were_not_run_are_inferred_from_the_newer_side() -> 
             {0: Ruling(verdict=Verdict.OLD, outcome=Outcome.FAILED, failed=1), 1: good()},
             new_is=Outcome.PASSED,
         ),
-        answered(low=0, high=1),
+        answered(boundary=Boundary(low=0, high=1)),
     ]
 
     report = fold(log)
@@ -246,7 +248,11 @@ def test_untestable_and_different_releases_are_skips_with_their_reasons() -> Non
         without_environment(3, untestable()),
         finished(4, failed()),
         judged({1: good(), 2: different, 3: skipped, 4: bad()}),
-        answered(ResultKind.INCONCLUSIVE, low=1, high=4, skipped=(2, 3), message="in one of them"),
+        answered(
+            ResultKind.INCONCLUSIVE,
+            boundary=Boundary(low=1, high=4, skipped=(2, 3)),
+            message="in one of them",
+        ),
     ]
 
     report = fold(log)
@@ -271,7 +277,7 @@ def test_the_users_words_stand_for_both_verdicts() -> None:
 
 def twice(*, shortest: int | None) -> list[events.Event]:
     """0.10.0 fails, too."""
-    changes = (events.Change(low=0, high=2, skipped=(1,)), events.Change(low=2, high=3))
+    changes = (Boundary(low=0, high=2, skipped=(1,)), Boundary(low=2, high=3))
     skipped = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=untestable().signature)
     return [
         *REGRESSION[:-2],
@@ -297,7 +303,10 @@ def test_every_change_of_a_history_is_told() -> None:
 
 def test_candidates_that_answer_as_the_newer_side_are_kept_as_contradictions() -> None:
     log = [*REGRESSION[:-2], finished(0, failed())]
-    log += [judged({0: bad(), 2: good(2), 3: bad(2), 4: bad()}), answered(contradictions=(0,))]
+    log += [
+        judged({0: bad(), 2: good(2), 3: bad(2), 4: bad()}),
+        answered(boundary=Boundary(low=2, high=3, contradictions=(0,))),
+    ]
 
     report = fold(log)
 
@@ -474,7 +483,7 @@ def stage(number: int, over: str, axis: AxisWords, *versions: str) -> list[event
         events.CandidatesListed(candidates=listed, excluded=()),
         *(events.TrialFinished(trial=trial) for trial in trials),
         judged({low: good(), low + 1: bad()}),
-        answered(low=low, high=low + 1),
+        answered(boundary=Boundary(low=low, high=low + 1)),
     ]
     return [events.StageEvent(stage=number, event=event) for event in inner]
 

@@ -16,7 +16,17 @@ from support.builders import ASSERTION, failed, passed, run_started
 
 from bisect_asgi.core import events
 from bisect_asgi.core.events import Activity, ResultKind
-from bisect_asgi.core.model import CulpritKind, Move, Observation, Outcome, Ruling, Step, Trial, Verdict
+from bisect_asgi.core.model import (
+    Boundary,
+    CulpritKind,
+    Move,
+    Observation,
+    Outcome,
+    Ruling,
+    Step,
+    Trial,
+    Verdict,
+)
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.report.document import fold, report_of
@@ -76,7 +86,7 @@ EXPLAINED = events.Explained(
     sets=(events.ShownSet(moved=(MOVED,)),),
 )
 COMPARED = events.Compared(name="demo", old="1.1", new="1.2")
-FINISHED = events.RunFinished(kind=ResultKind.FOUND, elapsed_s=9.0, low=1, high=2)
+FINISHED = events.RunFinished(kind=ResultKind.FOUND, elapsed_s=9.0, boundary=Boundary(low=1, high=2))
 
 OBSERVED = [
     tried(1, passed()),

@@ -12,11 +12,11 @@ from support.builders import DEPENDENCY_WORDS, RELEASE_WORDS, run_started
 from bisect_asgi.core import events
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import CulpritKind, Move
+from bisect_asgi.core.model import CulpritKind, Move, NamedBoundary
 from bisect_asgi.core.plan.plan import Claim
 from bisect_asgi.core.plan.suites import Agreement
 from bisect_asgi.core.records import replace
-from bisect_asgi.report.document import NamedBoundary, Report
+from bisect_asgi.report.document import Report
 from bisect_asgi.report.progress.plain import Board
 from bisect_asgi.report.suite import (
     SuiteReport,
@@ -127,7 +127,7 @@ def test_a_boundary_stands_where_the_search_for_the_reason_was_interrupted() -> 
         pytest.param(Claim(version="1.0", fixed=False), FOUND, Agreement.DISAGREES, id="elsewhere"),
         pytest.param(
             Claim(version="1.1.5", fixed=False),
-            replace(FOUND, excluded_between=("1.1.5",)),
+            replace(FOUND, changes=(replace(FOUND.changes[0], excluded=("1.1.5",)),)),
             Agreement.CANNOT_TELL,
             id="left-out",
         ),

@@ -16,7 +16,7 @@ from support.builders import ASSERTION, MIX_WORDS, RELEASE_WORDS, passed, run_st
 from bisect_asgi.core import events
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Outcome, Step, Trial
+from bisect_asgi.core.model import Boundary, Outcome, Step, Trial
 from bisect_asgi.core.records import replace
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text
@@ -66,15 +66,16 @@ def judged(low: int | None = None, high: int | None = None) -> events.RulingsCha
 
 
 def found(
-    low: int | None,
-    high: int | None,
+    low: int,
+    high: int,
     elapsed_s: float,
     *,
     skipped: tuple[int, ...] = (),
     shortest: int | None = None,
 ) -> events.RunFinished:
+    boundary = Boundary(low=low, high=high, skipped=skipped)
     return events.RunFinished(
-        kind=ResultKind.FOUND, elapsed_s=elapsed_s, low=low, high=high, skipped=skipped, shortest=shortest
+        kind=ResultKind.FOUND, elapsed_s=elapsed_s, boundary=boundary, shortest=shortest
     )
 
 

@@ -127,10 +127,9 @@ class FakeWorld:
 
     def boundary(self) -> tuple[str, str]:
         """The versions on both sides of what was found."""
-        low, high = self.finished.low, self.finished.high
-        assert low is not None
-        assert high is not None
-        return self.listed[low], self.listed[high]
+        found = self.finished.boundary
+        assert found is not None
+        return self.listed[found.low], self.listed[found.high]
 
 
 def a_plan(
@@ -342,7 +341,7 @@ def test_a_probe_that_answers_the_same_everywhere_is_not_reproduced(shown: Obser
     assert finished.message == (
         f"`leak.py` {does} on every release of fastapi that was tested, from 0.1 to 0.12"
     )
-    assert (finished.low, finished.high) == (None, None)
+    assert finished.boundary is None
 
 
 def test_untestable_releases_at_the_boundary_make_the_answer_inconclusive() -> None:
@@ -357,7 +356,7 @@ def test_untestable_releases_at_the_boundary_make_the_answer_inconclusive() -> N
 
     assert finished.kind is ResultKind.INCONCLUSIVE
     assert fake.boundary() == ("0.5", "0.8")
-    assert [fake.listed[key] for key in finished.skipped] == ["0.6", "0.7"]
+    assert [fake.listed[key] for key in finished.boundary.skipped] == ["0.6", "0.7"]
 
 
 def test_a_boundary_that_does_not_hold_when_it_is_run_again_is_not_the_answer() -> None:

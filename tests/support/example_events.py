@@ -31,6 +31,7 @@ from bisect_asgi.core.events import (
     TrialStarted,
 )
 from bisect_asgi.core.model import (
+    Boundary,
     BuiltEnvironment,
     CulpritKind,
     Distribution,
@@ -191,10 +192,7 @@ EVENTS = [
     RunFinished(
         kind=ResultKind.FOUND,
         elapsed_s=108.0,
-        low=3,
-        high=5,
-        skipped=(4,),
-        contradictions=(1,),
+        boundary=Boundary(low=3, high=5, skipped=(4,), contradictions=(1,)),
         excluded_between=("0.68.3",),
     ),
 ]

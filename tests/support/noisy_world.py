@@ -145,9 +145,9 @@ class NoisyWorld:
     def boundary(self) -> tuple[int, int] | None:
         """The numbers of the releases on both sides of what was found; None: nothing was."""
         finished = self.finished
-        if finished.low is None or finished.high is None:
+        if finished.boundary is None:
             return None
-        return int(self.listed[finished.low]), int(self.listed[finished.high])
+        return int(self.listed[finished.boundary.low]), int(self.listed[finished.boundary.high])
 
     @property
     def changes(self) -> list[tuple[int, int]]:

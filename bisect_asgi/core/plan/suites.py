@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import ExitCode, UsageError
+from bisect_asgi.core.model import NamedBoundary
 from bisect_asgi.core.plan import options as metadata
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.plan import Claim
@@ -122,22 +123,19 @@ class Agreement(StrEnum):
     CANNOT_TELL = "cannot tell"
 
 
-class SeenChange(Struct, frozen=True, kw_only=True):
-    """A change that was found: the first release after it, and those that it may be in as well."""
+def agreement(claim: Claim, changes: Sequence[NamedBoundary], *, good: str) -> Agreement:
+    """Return whether one of the changes is the claimed one.
 
-    first: str
-    is_fix: bool
-    others: tuple[str, ...] = ()
+    An untestable or excluded release inside the boundary may be the claimed one or not: that is not known.
 
-
-def agreement(claim: Claim, changes: Sequence[SeenChange]) -> Agreement:
-    """Tell whether one of the changes is the claimed one.
-
-    A release that cannot be tested, or was left out, may be the claimed one or not: it cannot be told.
+    Args:
+        claim: the claimed release, and whether it is said to fix or to break.
+        changes: all boundaries that were found.
+        good: the verdict of a release that is fixed: `good`, or the user's word.
     """
     claimed = Version(claim.version)
-    alike = [change for change in changes if change.is_fix is claim.fixed]
-    if any(Version(change.first) == claimed and not change.others for change in alike):
+    alike = [change for change in changes if (change.verdict == good) is claim.fixed]
+    if any(Version(each.first) == claimed and not (each.gap or each.excluded) for each in alike):
         return Agreement.AGREES
-    possible = {Version(label) for change in alike for label in (change.first, *change.others)}
+    possible = {Version(label) for each in alike for label in (each.first, *each.gap, *each.excluded)}
     return Agreement.CANNOT_TELL if claimed in possible else Agreement.DISAGREES

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from bisect_asgi.core.model import Verdict
+from bisect_asgi.core.model import Boundary, Verdict
 from bisect_asgi.core.search.all_changes import AllBoundaries, AllChanges, State
-from bisect_asgi.core.search.bisection import Bisection, Boundary, NoBoundary, Open, StopReason
+from bisect_asgi.core.search.bisection import Bisection, NoBoundary, Open, StopReason
 from bisect_asgi.core.search.noisy import NoisySearch
 from bisect_asgi.core.search.posterior import Belief
 from bisect_asgi.core.tally import Rate, Tally

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
-from bisect_asgi.core.model import Verdict
+from bisect_asgi.core.model import Boundary, Verdict
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.search.bisection import Boundary, NoBoundary, Open, VerdictMap
+from bisect_asgi.core.search.bisection import NoBoundary, Open, VerdictMap
 
 
 class AllBoundaries(Struct, frozen=True, kw_only=True):

@@ -39,7 +39,7 @@ from enum import StrEnum
 from itertools import islice, pairwise, zip_longest
 from typing import Self
 
-from bisect_asgi.core.model import Verdict
+from bisect_asgi.core.model import Boundary, Verdict
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.search.cuts import choose_cuts, is_patient
 
@@ -86,17 +86,6 @@ class Open(Struct, frozen=True, kw_only=True):
 
     low: int | None
     high: int | None
-
-
-class Boundary(Struct, frozen=True, kw_only=True):
-    """The boundary: `low` is the last old candidate, `high` the first new one."""
-
-    low: int
-    high: int
-    skipped: tuple[int, ...] = ()
-    """Untestable candidates between the two; the change is in one of them or in `high`."""
-    contradictions: tuple[int, ...] = ()
-    """Candidates below `low` that answer NEW: the history changes more than once."""
 
 
 class StopReason(StrEnum):

@@ -34,9 +34,10 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
 from bisect_asgi.core.judge.judge import Expectation, Judgement
+from bisect_asgi.core.model import Boundary
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.search.all_changes import State
-from bisect_asgi.core.search.bisection import Boundary, NoBoundary
+from bisect_asgi.core.search.bisection import NoBoundary
 from bisect_asgi.core.tally import Tally
 
 FEWEST_RUNS, MOST_RUNS, END_S = 3, 6, 30.0

@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"\S*\d")
 def facts(report: Report) -> Iterator[tuple[str, str]]:
     """How sure the answer is, and where the limit comes from."""
     title = "Sure" if report.exit_code is ExitCode.FOUND else "Likely"
-    if report.boundary:
+    if report.belief:
         yield title, _sure(report)
     elif report.error_bound is not None:
         most = f"at most {show(max(report.error_bound, 1e-4), '%')}"
@@ -119,13 +119,13 @@ def _of_what(report: Report) -> str:
 
 def _sure(report: Report) -> str:
     """The probability, and the rates on both sides."""
-    boundary = report.boundary
-    if boundary is None:
+    belief = report.belief
+    if belief is None:
         return ""
     what = "samples beyond the limit" if report.plan.metric else "runs failed"
-    old, new = boundary.old, boundary.new
-    sides = f"{_rate(old, what)} up to {boundary.last}, {_rate(new, '')} from {boundary.first} on"
-    return f"probability {_probability(boundary.probability)}: {sides}"
+    old, new = belief.old, belief.new
+    sides = f"{_rate(old, what)} up to {belief.last}, {_rate(new, '')} from {belief.first} on"
+    return f"probability {_probability(belief.probability)}: {sides}"
 
 
 def _probability(value: float) -> str:

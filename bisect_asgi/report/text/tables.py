@@ -88,7 +88,7 @@ def _seen(row: Row, report: Report) -> str:
                 return measured.seen(row, report)
             seen = row.signature.shown if row.signature else ""
             # With noise each run counts; and where it is too much to tell, that is what was seen.
-            if (report.boundary or row.is_flaky) and row.verdict != "skip":
+            if (report.belief or row.is_flaky) and row.verdict != "skip":
                 told = f"failed {row.failed} of {row.passed + row.failed}"
                 return f"{told}: {seen}" if row.failed and seen else told
             return f"{seen} (a different failure)" if row.fails_differently else seen

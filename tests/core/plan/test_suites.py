@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bisect_asgi.core.errors import ExitCode, UsageError
+from bisect_asgi.core.model import NamedBoundary
 from bisect_asgi.core.plan import suites
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.plan import Claim
-from bisect_asgi.core.plan.suites import Agreement, Entry, SeenChange, agreement, worst
+from bisect_asgi.core.plan.suites import Agreement, Entry, agreement, worst
 
 SUITE = """\
 [defaults]
@@ -139,8 +140,9 @@ def test_every_exit_code_has_its_severity() -> None:
     assert sorted(suites.SEVERITY) == sorted(ExitCode)
 
 
-def seen(first: str, *others: str, fix: bool = False) -> SeenChange:
-    return SeenChange(first=first, is_fix=fix, others=others)
+def seen(first: str, *gap: str, excluded: tuple[str, ...] = (), fix: bool = False) -> NamedBoundary:
+    verdict = "fine" if fix else "bad"
+    return NamedBoundary(last="0.9", first=first, verdict=verdict, gap=gap, excluded=excluded)
 
 
 @pytest.mark.parametrize(
@@ -152,11 +154,12 @@ def seen(first: str, *others: str, fix: bool = False) -> SeenChange:
         pytest.param([seen("1.2", fix=True)], Agreement.DISAGREES, id="the-other-way"),
         pytest.param([seen("1.3", "1.1", "1.2")], Agreement.CANNOT_TELL, id="in-a-gap"),
         pytest.param([seen("1.2", "1.1")], Agreement.CANNOT_TELL, id="behind-a-gap"),
+        pytest.param([seen("1.3", excluded=("1.2",))], Agreement.CANNOT_TELL, id="excluded"),
         pytest.param([seen("1.0"), seen("1.1", fix=True), seen("1.2")], Agreement.AGREES, id="one-of-many"),
         pytest.param([], Agreement.DISAGREES, id="no-change"),
     ],
 )
 def test_a_claim_agrees_when_a_change_is_there_in_its_direction(
-    changes: list[SeenChange], expected: Agreement
+    changes: list[NamedBoundary], expected: Agreement
 ) -> None:
-    assert agreement(Claim(version="1.2", fixed=False), changes) is expected
+    assert agreement(Claim(version="1.2", fixed=False), changes, good="fine") is expected

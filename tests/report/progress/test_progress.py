@@ -26,6 +26,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.events import Activity, ResultKind
 from bisect_asgi.core.model import (
+    Boundary,
     BuiltEnvironment,
     CulpritKind,
     Move,
@@ -150,7 +151,7 @@ def test_plain_progress_is_one_line_for_each_thing_worth_knowing() -> None:
         finished(0, passed()),
         judged(low=0, high=9, left=8, rulings=[(0, GOOD), (9, BAD)]),
         events.TrialCancelled(key=3),
-        events.RunFinished(kind=ResultKind.FOUND, elapsed_s=2.0, low=0, high=9),
+        events.RunFinished(kind=ResultKind.FOUND, elapsed_s=2.0, boundary=Boundary(low=0, high=9)),
     ]
 
     assert plain_lines(log) == [

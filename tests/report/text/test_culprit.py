@@ -28,6 +28,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.events import Compared, Explained, ResultKind, ShownSet
 from bisect_asgi.core.model import (
+    Boundary,
     BuiltEnvironment,
     CulpritKind,
     Distribution,
@@ -98,6 +99,7 @@ def searched(
     """A whole search, with one run of each candidate but for those where it is None."""
     rulings = tuple((key, ruling(run)) for key, run in enumerate(runs) if run)
     low, high = found or (None, None)
+    boundary = Boundary(low=found[0], high=found[1]) if found else None
     dates = [day(f"2021-{month:02}-01") for month in range(1, len(labels) + 1)]
     is_mix = words.get("axis") == MIX_WORDS
     return [
@@ -115,7 +117,7 @@ def searched(
         events.RulingsChanged(
             rulings=rulings, new_is=Outcome.FAILED, reference=(ASSERTION,), low=low, high=high, left=0
         ),
-        events.RunFinished(kind=ResultKind.FOUND, elapsed_s=3.0, low=low, high=high),
+        events.RunFinished(kind=ResultKind.FOUND, elapsed_s=3.0, boundary=boundary),
     ]
 
 

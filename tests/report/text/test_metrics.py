@@ -14,7 +14,7 @@ from bisect_asgi.core import codec, events
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.metrics.criteria import RATIO
-from bisect_asgi.core.model import Observation, Outcome, Ruling, Trial, Verdict
+from bisect_asgi.core.model import Boundary, Observation, Outcome, Ruling, Trial, Verdict
 from bisect_asgi.core.plan.plan import Budget
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.tally import Rate, Tally
@@ -52,7 +52,7 @@ SAMPLED = events.EndsSampled(
     p=0.0123,
     above=5.5 * MIB,
 )
-FOUND = events.RunFinished(kind=ResultKind.FOUND, elapsed_s=9.0, low=2, high=3)
+FOUND = events.RunFinished(kind=ResultKind.FOUND, elapsed_s=9.0, boundary=Boundary(low=2, high=3))
 
 
 def tried(key: int, *runs: Observation, remembered: int = 0) -> events.TrialFinished:
@@ -105,7 +105,7 @@ def test_a_candidate_that_passes_and_fails_is_told_by_its_runs_also_where_no_bou
 
 
 def test_the_last_belief_is_how_sure_the_boundary_is() -> None:
-    boundary = fold(FLAKY).boundary
+    boundary = fold(FLAKY).belief
 
     assert boundary is not None
     assert (boundary.last, boundary.first, boundary.among) == ("1.2", "1.3", ("1.3", "1.3"))
@@ -161,7 +161,7 @@ def test_the_document_has_probability_rates_and_range() -> None:
 def test_without_a_contradiction_nothing_is_believed() -> None:
     report = fold([event for event in FLAKY if not isinstance(event, events.BeliefUpdated)])
 
-    assert report.boundary is None
+    assert report.belief is None
     assert "probability" not in shown(report)
 
 
@@ -280,11 +280,11 @@ def test_what_is_known_of_other_candidates_is_void_with_them() -> None:
         events.LevelsFound(metric="size", unit="B", levels=levels, penalty=9.0, creep=0.5),
     ]
     shorter = replace(LISTED, candidates=LISTED.candidates[:2])
-    end = events.RunFinished(kind=ResultKind.FOUND, elapsed_s=1.0, low=0, high=1)
+    end = events.RunFinished(kind=ResultKind.FOUND, elapsed_s=1.0, boundary=Boundary(low=0, high=1))
 
     report = fold([MEASURED, LISTED, *of_old, shorter, end])
 
-    assert (report.boundary, report.error_bound, report.ends, report.levels, report.creep) == (
+    assert (report.belief, report.error_bound, report.ends, report.levels, report.creep) == (
         None,
         None,
         None,
@@ -308,7 +308,7 @@ LEVELS = events.LevelsFound(
 def test_every_level_is_told_with_the_size_of_its_step() -> None:
     finished = replace(
         FOUND,
-        changes=(events.Change(low=1, high=2), events.Change(low=2, high=3)),
+        changes=(Boundary(low=1, high=2), Boundary(low=2, high=3)),
         shortest=1,
     )
     trials = [tried(key, measured(12 * MIB)) for key in range(5)]
@@ -345,7 +345,9 @@ def test_a_step_is_told_without_the_creep_beside_it() -> None:
         creep=6 * MIB,
         steps=((12 * MIB, 13.5 * MIB),),
     )
-    finished = replace(FOUND, low=1, high=2, changes=(events.Change(low=1, high=2),), shortest=1)
+    finished = replace(
+        FOUND, boundary=Boundary(low=1, high=2), changes=(Boundary(low=1, high=2),), shortest=1
+    )
     trials = [tried(key, measured(12 * MIB)) for key in range(5)]
     report = fold([MEASURED, LISTED, SAMPLED, *trials, creeping, judged(GOOD, BAD, BAD, BAD), finished])
 

@@ -112,7 +112,7 @@ def test_untestable_releases_beside_the_change_leave_it_open_between_them() -> N
     assert len(found) >= 18
     for made_up in found:
         assert made_up.finished.kind is ResultKind.INCONCLUSIVE
-        assert [made_up.listed[key] for key in made_up.finished.skipped] == ["16", "17"]
+        assert [made_up.listed[key] for key in made_up.finished.boundary.skipped] == ["16", "17"]
         assert made_up.finished.message.startswith("the change is in one of 16, 17 and 18:")
 
 
@@ -308,7 +308,7 @@ def test_the_budget_ends_the_search_with_the_range_that_is_left(fields: dict[str
     finished = made_up.bisect(budget=Budget(runs=40), **fields)
 
     assert finished.kind is ResultKind.INCONCLUSIVE
-    assert (finished.low, finished.high) == (None, None)
+    assert finished.boundary is None
     assert made_up.runs < 40 + 3
     last = [event for event in made_up.events if isinstance(event, events.BeliefUpdated)][-1]
     among = f"0.99 in one of {made_up.listed[last.first]} to {made_up.listed[last.last]}"
@@ -680,7 +680,7 @@ def test_a_flaky_probe_says_that_nothing_was_learnt_of_a_release_beside_the_chan
 
         if finished.kind is ResultKind.INCONCLUSIVE:
             # The budget was not spent on it, and no boundary is told.
-            assert (finished.low, finished.high) == (None, None)
+            assert finished.boundary is None
             continue
         assert finished.kind is ResultKind.UNAVAILABLE
         assert finished.message == f"nothing was learnt about app {number}: no space left on device"
@@ -712,7 +712,7 @@ def test_a_boundary_that_cannot_be_made_sure_is_not_told(number: int, named: dic
 
     assert finished.kind is ResultKind.UNAVAILABLE
     assert finished.message == f"nothing was learnt about app {number}: no space left on device"
-    assert (finished.low, finished.high) == (None, None)
+    assert finished.boundary is None
     assert made_up.report.error_bound is None
 
 
@@ -758,7 +758,7 @@ def test_an_accident_beside_the_boundary_leaves_no_gap(
 
     assert made_up.boundary == (5, 6)
     assert finished.kind is ResultKind.FOUND
-    assert finished.skipped == ()
+    assert finished.boundary.skipped == ()
 
 
 @pytest.mark.parametrize("fields", NAMED)
@@ -769,7 +769,7 @@ def test_a_release_that_always_fails_otherwise_is_a_gap(fields: dict[str, object
 
     assert finished.kind is ResultKind.INCONCLUSIVE
     assert made_up.boundary == (4, 6)
-    assert [made_up.listed[key] for key in finished.skipped] == ["5"]
+    assert [made_up.listed[key] for key in finished.boundary.skipped] == ["5"]
     # Thrice the same is no accident any more.
     assert made_up.made["5"] == 3
 
@@ -879,7 +879,7 @@ def test_a_flaky_claim_whose_budget_is_spent_cannot_be_told() -> None:
             told += 1
             assert finding.truth == made_up.finished.message
             assert finding.truth.startswith("the probe is flaky, and 14 runs did not ")
-            assert (made_up.finished.low, made_up.finished.high) == (None, None)
+            assert made_up.finished.boundary is None
     assert told >= 6
 
 

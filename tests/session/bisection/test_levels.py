@@ -179,7 +179,7 @@ def test_releases_that_cannot_be_measured_are_a_gap_in_a_step() -> None:
 
     assert made_up.boundary == (13, 16)
     assert finished.kind is ResultKind.INCONCLUSIVE
-    assert [made_up.listed[key] for key in finished.skipped] == ["14", "15"]
+    assert [made_up.listed[key] for key in finished.boundary.skipped] == ["14", "15"]
 
 
 def test_a_budget_that_does_not_suffice_is_told_with_what_was_taken() -> None:
@@ -295,7 +295,7 @@ def test_releases_that_crash_say_nothing_of_the_metric(
     assert made_up.changes == [boundary]
     gap = {str(number) for number in crashing if boundary[0] < number < boundary[1]}
     assert finished.kind is (ResultKind.INCONCLUSIVE if gap else ResultKind.FOUND)
-    assert {made_up.listed[key] for key in finished.skipped} == gap
+    assert {made_up.listed[key] for key in finished.boundary.skipped} == gap
     verdicts = {int(row.version): row.verdict for row in made_up.report.rows}
     assert {verdicts[number] for number in crashing} == {"skip"}
     assert {verdicts[number] for number in range(1, 6) if number not in crashing} == {"good"}

@@ -1,4 +1,4 @@
-"""Cancel a trial from any thread, and with it every program that it runs."""
+"""Cancel a trial, and all programs that it runs, from any thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bisect_asgi.core.errors import Cancelled
 
 
 class CancelToken:
-    """A trial's hold on the programs that it runs: cancelling it ends them, from any thread."""
+    """A token that a trial hands to everything that it runs, and that ends all of it when canceled."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -18,7 +18,7 @@ class CancelToken:
         self._stops: list[Callable[[], None]] = []
 
     def cancel(self) -> None:
-        """End what runs, and let nothing more start."""
+        """End all running programs, and keep further ones from starting."""
         with self._lock:
             self._cancelled = True
             stops = list(self._stops)
@@ -26,17 +26,17 @@ class CancelToken:
             stop()
 
     def check(self) -> None:
-        """Go on if nobody cancelled.
+        """Do nothing unless the token is canceled.
 
         Raises:
-            Cancelled: somebody did.
+            Cancelled: the token is canceled.
         """
         if self._cancelled:
             raise Cancelled
 
     @contextmanager
     def on_cancel(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Call `stop` if the token is cancelled meanwhile, or was already."""
+        """Call `stop` if the token is canceled within the block, or was before it."""
         with self._lock:
             self._stops.append(stop)
             cancelled = self._cancelled

@@ -1,7 +1,7 @@
-"""Values to JSON and back: the one home of msgspec.
+"""Encode values as JSON, and decode them.
 
-Events carry their class name under `event`, so that a line of a log says what it is; those of a stage are
-written as they are, with its number beside.
+An event has its class name in the field `event`, so that each line of a log names its event. An event of a
+stage has the number of the stage in an additional field.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _EVENTS = {kind.__name__: kind for kind in get_args(Event) if kind is not StageE
 
 
 class Unreadable(ValueError):
-    """The text is not what it should be; the message says where."""
+    """The input is not what it should be; the message says where."""
 
 
 def to_json(value: object) -> bytes:
-    """Write a value of the model as compact JSON, keys in the order of the fields."""
+    """Return a value as compact JSON, with keys in the order of the fields."""
     return msgspec.json.encode(value)
 
 
 def from_json(text: bytes | str, kind: type[T]) -> T:
-    """Read a value of the model.
+    """Return the value of type `kind` in a JSON text.
 
     Raises:
         Unreadable: `text` is not JSON, or not a `kind`.
@@ -40,7 +40,7 @@ def from_json(text: bytes | str, kind: type[T]) -> T:
 
 
 def convert(value: object, kind: type[T]) -> T:
-    """Read a value of the model from dicts, lists and strings, as TOML gives them.
+    """Return dicts, lists and strings, as a TOML file gives them, as a value of type `kind`.
 
     Raises:
         Unreadable: `value` is not a `kind`; the message names the place and both types.
@@ -52,17 +52,17 @@ def convert(value: object, kind: type[T]) -> T:
 
 
 def event_to_json(event: Event) -> bytes:
-    """Write an event as one line of JSON (without the line's end)."""
+    """Return an event as one line of JSON, without the end of the line."""
     stage = {"stage": event.stage} if isinstance(event, StageEvent) else {}
     inner = unstaged(event)
     return msgspec.json.encode({"event": type(inner).__name__, **stage, **msgspec.to_builtins(inner)})
 
 
 def event_from_json(line: bytes | str) -> Event:
-    """Read one line of a log.
+    """Return the event in a line of a log.
 
     Raises:
-        Unreadable: the line is cut off, or written by a version that knew other events.
+        Unreadable: the line is cut off, or was written by a version with other events.
     """
     fields = from_json(line, dict[str, object])
     kind = _EVENTS.get(str(fields.pop("event", None)))
@@ -74,5 +74,5 @@ def event_from_json(line: bytes | str) -> Event:
 
 
 def digest(*parts: object) -> str:
-    """Name the parts by 32 hexadecimal digits: equal values, equal name."""
+    """Return 32 hexadecimal digits that are the same for equal parts."""
     return hashlib.blake2b(msgspec.json.encode(parts, order="deterministic"), digest_size=16).hexdigest()

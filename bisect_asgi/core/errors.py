@@ -1,7 +1,6 @@
-"""What can go wrong that somebody can put right, and the exit code that each thing has.
+"""The errors that a user can do something about, each with its exit code.
 
-Only the door (`cli/`) ends the process. Everything below raises one of these, once, with a message
-that is shown as it is.
+Only `cli` ends the process. All other code raises one of these errors, and `cli` shows its message unchanged.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The command's exit codes; README shows the same table."""
+    """The exit codes of the command, as in the table in README."""
 
     FOUND = 0
     BUG = 1
@@ -23,46 +22,48 @@ class ExitCode(IntEnum):
 
 
 class BisectError(Exception):
-    """Something the user or the outside world can put right; the message is shown as it is."""
+    """An error with a message for the user, and perhaps a hint."""
 
     exit_code = ExitCode.UNAVAILABLE
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
-        self.hint = hint  # has a default: a required keyword would break unpickling in a pool
+        # The hint has a default, because an exception with a required keyword cannot be unpickled, and
+        # trials raise these in worker processes.
+        self.hint = hint
 
 
 class UsageError(BisectError):
-    """What the user asked for cannot be done as asked: an option, a file, a version, an interpreter."""
+    """The input is wrong: an option, a file, a version or an interpreter."""
 
     exit_code = ExitCode.USAGE
 
 
 class Unavailable(BisectError):
-    """The outside world did not answer (index, network, disk, uv); nothing was learnt about any release."""
+    """The index, the network, the disk or uv failed, which says nothing about any release."""
 
 
 NO_ROOM = "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`"
-"""What to do where the cache folder does not take what is to be kept."""
+"""The hint for a cache folder that cannot be written."""
 
 
 def not_writable(what: str, place: object, error: OSError) -> Unavailable:
-    """Say that `what`, which is kept at `place` or at the one that the error names, cannot be written."""
+    """Return the error that `what` cannot be written to `place`, or to the file that the OSError names."""
     reason = error.strerror or error
     return Unavailable(f"{what} cannot be written: `{error.filename or place}` ({reason})", hint=NO_ROOM)
 
 
 class Unresolvable(Exception):
-    """No set of releases satisfies the requirements. The candidate cannot be tested."""
+    """No set of releases satisfies the requirements, so the candidate is untestable."""
 
 
 class BuildFailed(Exception):
-    """A distribution has no wheel here and could not be built. The candidate cannot be tested."""
+    """A distribution has no suitable wheel and could not be built, so the candidate is untestable."""
 
 
 class Lost(Exception):
-    """The worker that ran a trial died, as often as it was tried; nothing was learnt about the candidate."""
+    """The workers that ran a trial died at each attempt, which says nothing about the candidate."""
 
 
 class Cancelled(Exception):
-    """The trial was told to stop; it has no result."""
+    """The trial was canceled, so it has no result."""

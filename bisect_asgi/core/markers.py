@@ -1,7 +1,7 @@
-"""Environment markers (PEP 508), evaluated for an interpreter that is not the one running this.
+"""Evaluate environment markers (PEP 508) for an interpreter other than the one that runs this tool.
 
-An environment here has all the marker variables: packaging would take a missing one from the tool's own
-interpreter.
+An environment here always has all marker variables, because packaging takes a missing one from the
+interpreter that it runs on.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _OF_PLATFORM = (
 def marker_environment(
     version: str, *, implementation: str = "CPython", platform: Mapping[str, str]
 ) -> dict[str, str]:
-    """The marker variables of the interpreter with this version and implementation.
+    """Return the marker variables of an interpreter with this version and implementation.
 
-    `platform` has the variables that are the machine's, such as `sys_platform`; others in it are ignored.
-    The implementation's own version, which differs from the language's on PyPy, is taken to be `version`.
+    `platform` has the variables of the machine, such as `sys_platform`. Others in it are ignored. The version
+    of the implementation, which on PyPy differs from that of the language, is taken to be `version`.
 
     Raises:
         KeyError: `platform` lacks a variable.
@@ -58,10 +58,10 @@ def markers_of(interpreter: Interpreter) -> dict[str, str]:
 def holds(
     marker: str | None, environment: Mapping[str, str], *, file: str, extras: Collection[str] = ()
 ) -> bool:
-    """Tell whether `marker` holds, with none or any one of `extras`; no marker always holds.
+    """Return whether `marker` holds without an extra or with any of `extras`. None always holds.
 
     Raises:
-        UsageError: it is no marker.
+        UsageError: `marker` is not a marker.
     """
     if not marker:
         return True

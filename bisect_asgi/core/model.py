@@ -1,8 +1,8 @@
-"""The words of the project as data: candidates, environments, probes, trials and what they showed.
+"""The central concepts as data: candidates, environments, probes, trials and what they showed.
 
-Values only: nothing here does I/O or decides anything. All of them are frozen, picklable, and made of
-types that msgspec reads back from JSON, because they travel to workers, into the store and into the log.
-Paths are strings for that reason.
+These are values only: nothing here does I/O or decides anything. All are frozen, picklable, and of types that
+msgspec reads back from JSON, because they are sent to workers and written to the store and the log. For this
+reason, paths are strings.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from enum import StrEnum
 from bisect_asgi.core.records import Struct, field
 
 UNTESTABLE_EXIT = 125
-"""The exit code of a probe that cannot tell, as for `git bisect run`."""
+"""The exit code by which a probe says that a candidate is untestable, as for `git bisect run`."""
 
 
 class Outcome(StrEnum):
-    """What one run, or one candidate's runs together, showed about the probe's question."""
+    """The result of one run, or of all runs of a candidate."""
 
     PASSED = "passed"
     FAILED = "failed"
     UNTESTABLE = "untestable"
     ERROR = "error"
-    """We could not ask: nothing was learnt about the candidate. Never a verdict."""
+    """Our machine, index or worker failed. This says nothing about the candidate, and is never a verdict."""
 
 
 class Verdict(StrEnum):
-    """What the search is told: the candidate answers as the older end does, as the newer, or cannot tell."""
+    """The side of a candidate: it behaves like the older end, like the newer end, or is untestable."""
 
     OLD = "old"
     NEW = "new"
@@ -35,7 +35,7 @@ class Verdict(StrEnum):
 
 
 class Phase(StrEnum):
-    """How far a run got before it showed what it showed."""
+    """How far a run got before its outcome was decided."""
 
     RESOLVE = "resolve"
     INSTALL = "install"
@@ -46,26 +46,26 @@ class Phase(StrEnum):
 
 
 class Step(StrEnum):
-    """What a trial's time goes to, in the order in which it does."""
+    """The parts of a trial's time, in their order."""
 
     RESOLVE = "resolve"
-    """Which files make the environment."""
+    """Determining the files of the environment."""
     DOWNLOAD = "download"
-    """Getting and unpacking those that are not kept yet."""
+    """Downloading and unpacking the files that are not cached."""
     BUILD = "build"
     """Building source distributions."""
     LINK = "link"
-    """Putting the environment together from what is kept, and proving it."""
+    """Linking the environment from cached files, and checking it."""
     WAIT = "wait"
-    """For another trial's environment, or for the measuring lane."""
+    """Waiting for an environment that another trial builds, or for other measurements."""
     START = "start"
-    """Of the processes, up to the probe's own."""
+    """Starting the processes, up to the probe."""
     RUN = "run"
-    """The probe's."""
+    """Running the probe."""
 
 
 class FailureKind(StrEnum):
-    """Where a signature comes from."""
+    """The kind of failure that a signature describes."""
 
     EXCEPTION = "exception"
     EXIT = "exit"
@@ -76,45 +76,42 @@ class FailureKind(StrEnum):
 
 
 class CulpritKind(StrEnum):
-    """What carries a change."""
+    """The kind of a culprit."""
 
     PACKAGE = "package"
     """The package itself, whatever its dependencies."""
     DEPENDENCY = "dependency"
     """One other distribution, whatever the package."""
     TOGETHER = "together"
-    """Several, and none of them can be left out."""
+    """Several distributions, all of which are needed."""
     EITHER = "either"
-    """Several, each of them alone."""
+    """Several distributions, each of which is enough."""
     UNCLEAR = "unclear"
-    """Those that remain cannot be told apart: mixes of them cannot be tested."""
+    """Distributions that cannot be told apart, because combinations of them are untestable."""
 
 
 class Signature(Struct, frozen=True, kw_only=True):
-    """Short normal form of a failure, to tell one failure from another."""
+    """A failure in a short normal form, by which failures are compared."""
 
     kind: FailureKind
     phase: Phase
     text: str
-    """What is compared: the exception's type and message without numbers, addresses and paths."""
+    """The text that is compared: the exception's type and message without numbers, addresses and paths."""
     shown: str
-    """What a person reads: the same before it was normalised."""
+    """The text that is shown, which is not normalized."""
     frame: str = ""
-    """The last frame outside the standard library: `./leak.py in check` of the probe's own files,
-    `jinja2/filters.py in <module>` of others; empty: there is none, or none was seen."""
+    """The last frame outside the standard library: `./leak.py in check` for a file of the probe,
+    `jinja2/filters.py in <module>` for another file, "" if there is none or it is unknown."""
 
     def is_same_failure(self, other: Signature) -> bool:
-        """Tell whether both are one failure; what is shown of it may differ in numbers and paths.
-
-        A frame that was not seen makes no difference.
-        """
+        """Return whether both are the same failure. An unknown frame is the same as any."""
         if (self.kind, self.phase, self.text) != (other.kind, other.phase, other.text):
             return False
         return self.place == other.place or not (self.place and other.place)
 
     @property
     def place(self) -> str:
-        """What is compared of the frame: all of the probe's own, and of any other the importable name."""
+        """The part of the frame that is compared: all of it in the probe, elsewhere the importable name."""
         if self.frame.startswith("./"):
             return self.frame
         return self.frame.partition(" in ")[0].partition("/")[0].partition(".")[0]
@@ -127,28 +124,29 @@ class ReleaseFile(Struct, frozen=True, kw_only=True):
     uploaded: datetime | None
     requires_python: str | None
     yanked: str | None
-    """The reason ("" when none is given); None when the file is not yanked."""
+    """The reason, which may be "", or None if the file is not yanked."""
     url: str = ""
-    """Where it is; empty: the index does not say."""
+    """The address, or "" if the index gives none."""
 
 
 class Release(Struct, frozen=True, kw_only=True):
-    """One version of a project with its files; `uploaded` is when its first file appeared (UTC)."""
+    """One version of a project with its files."""
 
     project: str
     version: str
     uploaded: datetime | None
+    """When the first file was uploaded, in UTC."""
     files: tuple[ReleaseFile, ...]
 
     @property
     def yanked(self) -> str | None:
-        """The reason why the release was yanked; None while any of its files is not (PEP 592)."""
+        """The reason why the release was yanked, or None if any of its files is not (PEP 592)."""
         reasons = [file.yanked for file in self.files]
         return None if None in reasons or not reasons else reasons[0]
 
 
 class Excluded(Struct, frozen=True, kw_only=True):
-    """A release that is no candidate, and why."""
+    """A release that is not a candidate, with the reason."""
 
     version: str
     uploaded: datetime | None
@@ -156,7 +154,7 @@ class Excluded(Struct, frozen=True, kw_only=True):
 
 
 class Interpreter(Struct, frozen=True, kw_only=True):
-    """A Python on this machine: the base interpreter, never a virtual environment's."""
+    """A Python on this machine: the base interpreter, never that of a virtual environment."""
 
     path: str
     version: str
@@ -164,18 +162,18 @@ class Interpreter(Struct, frozen=True, kw_only=True):
 
     @property
     def minor(self) -> tuple[int, int]:
-        """Major and minor version, such as (3, 8)."""
+        """The major and minor version, such as (3, 8)."""
         major, minor = self.version.split(".")[:2]
         return int(major), int(minor)
 
     @property
     def short(self) -> str:
-        """Major and minor version as people write it, such as `3.8`."""
+        """The major and minor version as text, such as `3.8`."""
         return "{}.{}".format(*self.minor)
 
 
 class Distribution(Struct, frozen=True, kw_only=True):
-    """One installed distribution: its normalised name (PEP 503) and version."""
+    """An installed distribution with its normalized name (PEP 503)."""
 
     name: str
     version: str
@@ -185,7 +183,7 @@ class Distribution(Struct, frozen=True, kw_only=True):
 
 
 class Move(Struct, frozen=True, kw_only=True):
-    """A distribution that differs between two environments; None: it is not in that one."""
+    """A distribution that differs between two environments. The version is None where it is missing."""
 
     name: str
     old: str | None
@@ -200,68 +198,68 @@ class Move(Struct, frozen=True, kw_only=True):
 
 
 class Commit(Struct, frozen=True, kw_only=True):
-    """A commit of a repository, from which a project is built and installed."""
+    """A commit that a project is built from."""
 
     repository: str
-    """A folder's path or an address, as git takes them."""
+    """The path or the address of the repository, as git takes it."""
     sha: str
     project: str
-    """Normalised name (PEP 503) of what is built."""
+    """The normalized name (PEP 503) of the distribution that is built."""
     subject: str
     committed: datetime
-    """In UTC."""
+    """The time of the commit, in UTC."""
 
 
 class ExcludeNewerPackage(Struct, frozen=True, kw_only=True):
-    """A project whose files may be newer than the spec's limit: up to `exclude_newer`, or any when None."""
+    """A project with a date limit of its own, or with no limit if that is None."""
 
     name: str
     exclude_newer: datetime | None = None
 
 
 class EnvironmentSpec(Struct, frozen=True, kw_only=True):
-    """The recipe of an environment. An axis varies one field of it."""
+    """Everything that determines an environment. An axis varies one field of it."""
 
     interpreter: Interpreter
     requirements: tuple[str, ...]
-    """PEP 508 strings: the candidate's own and those that the user holds."""
+    """PEP 508 strings: that of the candidate, and those that the user holds."""
     constraints: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     exclude_newer: datetime | None = None
-    """Resolve as if nothing had been uploaded after this moment; None: no limit."""
+    """The moment after which uploads are ignored, or None for no limit."""
     exclude_newer_package: tuple[ExcludeNewerPackage, ...] = ()
-    """Projects outside that limit: what is under test, and what the user pins."""
+    """The projects without this limit: the package under test, and those that the user pins."""
     held: tuple[str, ...] = ()
-    """Those of `requirements` that are held; what they need may be newer when nothing else resolves."""
+    """The held ones of `requirements`. If nothing else resolves, their dependencies may be newer."""
     held_exclude_newer: datetime | None = None
-    """The limit of what held requirements need, in that case."""
+    """The date limit of those dependencies in that case."""
     commit: Commit | None = None
-    """What is built from a repository, and replaces the releases of its project."""
+    """The commit to build and install in place of a release of its project."""
     must_install: Distribution | None = None
-    """What must be installed at exactly this version, or the environment is not what it says."""
+    """The distribution that the finished environment is checked to have."""
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """One position on an axis; its key is its place in the ordered tuple of candidates."""
+    """One position on an axis. Its key is its index among the candidates, oldest first."""
 
     label: str
     spec: EnvironmentSpec
     uploaded: datetime | None = None
     needs_build: bool = False
-    """There is no wheel of it for its interpreter."""
+    """Whether it has no wheel for its interpreter."""
 
 
 class ProbeFile(Struct, frozen=True, kw_only=True):
     """A file that each run finds in its working directory."""
 
     name: str
-    """Relative, with forward slashes."""
+    """The relative path, with forward slashes."""
     content: bytes
     executable: bool = False
 
 
 class ReadyMadeLoad(Struct, frozen=True, kw_only=True):
-    """The drive of an app file that has no probe of its own."""
+    """The load for an app that has no `probe(server)`."""
 
     request: str = "GET /"
     requests: int = 1000
@@ -270,140 +268,140 @@ class ReadyMadeLoad(Struct, frozen=True, kw_only=True):
 
 
 class Served(Struct, frozen=True, kw_only=True):
-    """An app that the environment's uvicorn serves while the probe drives it from outside."""
+    """An app that uvicorn serves in the environment, while the probe sends requests from outside."""
 
     file: str
-    """Among the probe's files."""
+    """The file of the app, one of the files of the probe."""
     name: str = "app"
     load: ReadyMadeLoad | None = None
-    """What drives it; None: the `probe(server)` of the probe's script."""
+    """The requests to send, or None if the script has a `probe(server)`."""
     options: dict[str, str | int | float | bool | None] = field(default_factory=dict)
-    """Of uvicorn's Config."""
+    """The options of uvicorn's `Config`."""
     startup_s: float = 30.0
 
 
 class Probe(Struct, frozen=True, kw_only=True):
-    """The reproduction: bytes, not paths, so that a trial can run on another machine."""
+    """The reproduction, with its files as bytes instead of paths, so that it can run on another machine."""
 
     name: str
-    """The script's file name, or the command line."""
+    """The file name of the script, or the command line."""
     script: str | None
-    """The file among `files` that the environment's Python runs; None when `command` is run."""
+    """The one of `files` that the Python of the environment runs, or None if `command` is run."""
     command: str | None
     files: tuple[ProbeFile, ...]
     served: Served | None = None
-    """How its app is served; None: a script or command that runs wholly inside."""
+    """The app to serve, or None for a script or command that runs in the environment."""
     environ: tuple[tuple[str, str], ...] = ()
     timeout_s: float = 120.0
 
 
 class Observation(Struct, frozen=True, kw_only=True):
-    """What one run showed. Durations in seconds, memory in bytes (None: not measured)."""
+    """The observation of one run: times in seconds, memory in bytes, None if not measured."""
 
     outcome: Outcome
     phase: Phase
     signature: Signature | None = None
-    """None if the run passed."""
+    """The failure, or None if the run passed."""
     complaint: str = ""
-    """Why a metric of a run that passed cannot be read; empty if there is no such metric."""
+    """Why a metric of a run that passed cannot be read, or "" if all can."""
     exit_code: int | None = None
-    """Negative: killed by that signal. None: the probe never started."""
+    """The exit code, negative for a signal, or None if the probe did not start."""
     wall_s: float = 0.0
     cpu_s: float = 0.0
     peak_bytes: int | None = None
     output_tail: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
-    """What the probe reported, in base units."""
+    """The metrics that the probe reported, in base units."""
     frames: tuple[tuple[str, int, str], ...] = ()
-    """The traceback of an exception that nobody caught: file, line and function, outermost first."""
+    """The traceback of an uncaught exception: file, line and function, outermost first."""
     stacks: str = ""
-    """Stacks of all threads at the moment of a time-out."""
+    """The stacks of all threads at a time-out."""
     units: dict[str, str] = field(default_factory=dict)
-    """The base units of `metrics`, where they are known: `s`, `B`, `1/s`, `%` (the metric is a share)."""
+    """The known base units of `metrics`: `s`, `B`, `1/s`, `%` (the metric is a fraction)."""
     other_load: float | None = None
-    """How many processor cores other programs kept busy meanwhile; None: not measured."""
+    """The number of processor cores that other programs used meanwhile, or None if not measured."""
     is_warm_up: bool = False
-    """It was made to warm caches and is no sample."""
+    """Whether the run only filled caches and is not a sample."""
     reference_metrics: dict[str, float] = field(default_factory=dict)
-    """Metrics of the run on the reference next to this one."""
+    """The metrics of the run on the reference that was made right before or after this run."""
 
 
 class BuiltEnvironment(Struct, frozen=True, kw_only=True):
-    """What a trial ran in: the exact set, and which step of the fall-back made it."""
+    """The environment of a trial."""
 
     digest: str
     distributions: tuple[Distribution, ...]
     step: str
-    """How the set was resolved, such as `as of the date, wheels only`."""
+    """The way in which it was resolved, such as `as of the date, wheels only`: stricter ways come first."""
 
 
 class SamplingMode(Struct, frozen=True, kw_only=True):
-    """How the runs of a measured probe are made: one at a time on each machine, next to a reference's."""
+    """How samples of a metric are taken: one at a time on each machine, each with a run on a reference."""
 
     needs_warm_up: bool = True
-    """The first run in an environment finds cold caches and no byte-code: it is no sample."""
+    """Whether the first run in an environment is not a sample, because caches and byte code are missing."""
     reference: EnvironmentSpec | None = None
-    """What each sample has a run of beside it; None: samples stand for themselves."""
+    """The environment of the reference, or None if samples are not compared with one."""
 
 
 class TrialRequest(Struct, frozen=True, kw_only=True):
-    """Everything that a trial needs; made of plain data, so that it can travel."""
+    """Everything that a trial needs, as plain data that can be sent to a worker."""
 
     key: int
     label: str
     spec: EnvironmentSpec
     probe: Probe
     known_runs: int = 0
-    """How many observations the asker has; they are not asked for again."""
+    """The number of observations that are known already and not needed again."""
     runs: int = 1
-    """How many more are wanted; recorded ones count."""
+    """The number of further observations. Those in the store count."""
     parallel: int = 1
-    """So many of them may run side by side; samples are taken one by one."""
+    """The number of runs that may be made in parallel. Samples are taken one by one."""
     fresh: bool = False
-    """Ignore what the store remembers of earlier runs."""
+    """Whether earlier runs in the store are ignored."""
     stage: int = 0
-    """Which search of the run it is for; 0: the first."""
+    """The number of the search that the trial is for, from 0."""
     sampling: SamplingMode | None = None
-    """How samples are taken; None: the probe passes or fails."""
+    """How samples are taken, or None if the probe passes or fails."""
 
     @property
     def reference(self) -> EnvironmentSpec | None:
-        """What is run next to each sample; None: nothing is."""
+        """The environment of the reference, or None."""
         return self.sampling.reference if self.sampling else None
 
 
 class Trial(Struct, frozen=True, kw_only=True):
-    """One candidate's build and runs: what was asked, built and seen."""
+    """The build and the runs of one candidate."""
 
     key: int
     label: str
     observations: tuple[Observation, ...]
     environment: BuiltEnvironment | None = None
-    """None when none could be resolved or built."""
+    """The environment, or None if it could not be resolved or built."""
     remembered: int = 0
-    """How many of the observations came from the store."""
+    """The number of observations that came from the store."""
     build_s: float = 0.0
     run_s: float = 0.0
     steps: dict[Step, float] = field(default_factory=dict)
-    """Seconds that each took; what was there already took none."""
+    """The seconds of each step. Cached results take none."""
     host: str = ""
-    """The machine that ran it; empty: this one."""
+    """The name of the machine that ran it, or "" for this one."""
 
 
 class Ruling(Struct, frozen=True, kw_only=True):
-    """What one candidate is worth to the search, and why."""
+    """The verdict on one candidate with its reasons."""
 
     verdict: Verdict
     outcome: Outcome
     signature: Signature | None = None
     fails_differently: bool = False
-    """It fails, but not as the bad end does."""
+    """Whether it fails, but differently from the bad end."""
     passed: int = 0
     failed: int = 0
 
     @property
     def is_flaky(self) -> bool:
-        """The candidate both passed and failed."""
+        """Whether the candidate both passed and failed."""
         return self.passed > 0 and self.failed > 0
 
 

@@ -1,4 +1,4 @@
-"""Ask a question once, whoever asks it."""
+"""Compute each value once, for all threads that need it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 def once_each(ask: Callable[[K], T]) -> Callable[[K], T]:
-    """Return a function that asks each question once; threads that ask it meanwhile wait for the answer.
+    """Return a function that calls `ask` once for each argument. Other threads wait for its result.
 
-    A question that raised an error is asked again.
+    If the call raises an error, the next one is made.
     """
     answers: dict[K, T] = {}
     locks: dict[K, threading.Lock] = {}

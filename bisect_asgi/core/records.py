@@ -1,6 +1,7 @@
-"""Values are msgspec structures: immutable, comparable, picklable, and read back from JSON as they are.
+"""The structures that all values are made of: those of msgspec.
 
-A frozen dataclass with slots is compiled anew at each import, which takes forty times as long.
+They are immutable, comparable and picklable, and are written to JSON and read back. A frozen dataclass with
+slots would do as well, but Python generates its code at each import, which takes forty times as long.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What is in a release of a distribution, and what differs between two of them, as data.
+"""The content of a release, and the differences between two releases, as data.
 
-Plain values like those of `model`: they go into the log and into reports.
+These are plain values like those of `model`, because they are written to the log and into reports.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from bisect_asgi.core.records import Struct
 
 
 class FileKind(StrEnum):
-    """What a file holds; only text has a diff."""
+    """The kind of a file's content. Only text has a diff."""
 
     TEXT = "text"
     BINARY = "binary"
@@ -20,7 +20,7 @@ class FileKind(StrEnum):
 
 
 class ChangeKind(StrEnum):
-    """What became of a file, or of a requirement."""
+    """The change of a file or of a requirement."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -29,7 +29,7 @@ class ChangeKind(StrEnum):
 
 
 class Metadata(Struct, frozen=True, kw_only=True):
-    """What a distribution says of itself, as it wrote it; nothing here need be well formed."""
+    """The metadata of a distribution as it is written, which need not be well formed."""
 
     name: str
     version: str
@@ -37,40 +37,42 @@ class Metadata(Struct, frozen=True, kw_only=True):
     requires: tuple[str, ...] = ()
     requires_python: str | None = None
     urls: tuple[tuple[str, str], ...] = ()
-    """Label and address of each `Project-URL`."""
+    """The label and the address of each `Project-URL`."""
     home_page: str | None = None
     download_url: str | None = None
     description: str = ""
 
 
 class ContentFile(Struct, frozen=True, kw_only=True):
-    """One installed file."""
+    """An installed file."""
 
     path: str
-    """Below site-packages, with forward slashes."""
+    """The path below site-packages, with forward slashes."""
     digest: str
-    """SHA-256, hexadecimal."""
+    """The SHA-256 digest in hexadecimal."""
     size_bytes: int
     kind: FileKind
     text: str | None = None
-    """None: it is no text, or generated, or too large."""
+    """The content, or None if it is not text, is generated, or is too large."""
 
 
 class Contents(Struct, frozen=True, kw_only=True):
-    """One release of a distribution, as it is installed."""
+    """A release of a distribution as it is installed."""
 
     metadata: Metadata
     files: tuple[ContentFile, ...]
 
 
 class RequirementChange(Struct, frozen=True, kw_only=True):
-    """A requirement that differs; None: that release has it not, "": any version will do."""
+    """A requirement that differs."""
 
     project: str
     old: str | None
+    """The old specifier: "" for any version, None if the release does not have the requirement."""
     new: str | None
+    """The new specifier, likewise."""
     marker: str = ""
-    """The marker that both have."""
+    """The marker, if both releases have the same."""
 
     def __str__(self) -> str:
         marker = f"; {self.marker}" if self.marker else ""
@@ -85,44 +87,45 @@ class FileChange(Struct, frozen=True, kw_only=True):
     """A file that differs."""
 
     path: str
-    """In the newer release; in the older one, where it was removed."""
+    """The path in the newer release or, if the file was removed, in the older one."""
     change: ChangeKind
     kind: FileKind
     old_path: str | None = None
-    """Where it was, when it moved."""
+    """The path in the older release, if the file moved."""
     old_bytes: int | None = None
     new_bytes: int | None = None
     added: int = 0
-    """Lines; 0 as well where only the ends of lines differ."""
+    """The number of added lines. Ends of lines do not count."""
     removed: int = 0
+    """The number of removed lines."""
     diff: str = ""
-    """Unified, with three lines of context."""
+    """The unified diff, with three lines of context."""
     omitted: bool = False
-    """There is a diff that is not kept: it is too large or too costly, and the counts are then estimates."""
+    """Whether the diff is too large or too costly to keep. If too costly, the counts are estimates."""
     lines: tuple[int, ...] = ()
-    """Its lines in the traceback, innermost frame first."""
+    """The lines of the file in the traceback, innermost frame first."""
 
 
 class WhatChanged(Struct, frozen=True, kw_only=True):
-    """All that differs between two releases."""
+    """All differences between two releases."""
 
     name: str
     old: str
     new: str
     requirements: tuple[RequirementChange, ...]
     old_python: str | None
-    """`Requires-Python`; None: it had none."""
+    """The `Requires-Python` of the older release, or None if it has none."""
     new_python: str | None
     files: tuple[FileChange, ...]
 
     @property
     def omitted(self) -> int:
-        """How many diffs are not kept."""
+        """The number of diffs that are not kept."""
         return sum(file.omitted for file in self.files)
 
 
 class LinkKind(StrEnum):
-    """What a link leads to; the order is the one in which links are shown."""
+    """The kind of a link's target, in the order in which links are shown."""
 
     CHANGELOG = "changelog"
     SOURCE = "source"
@@ -133,7 +136,7 @@ class LinkKind(StrEnum):
 
 
 class Link(Struct, frozen=True, kw_only=True):
-    """An address that the project gives, under the project's own label."""
+    """An address in the metadata of a project, with the label that it has there."""
 
     label: str
     address: str

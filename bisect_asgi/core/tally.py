@@ -1,4 +1,4 @@
-"""What the runs of one candidate came to, and what that says of its failure rate."""
+"""Count the runs of a candidate that passed and failed, and bound its failure rate."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _Z = 1.959964
 
 
 class Tally(Struct, frozen=True, kw_only=True):
-    """How many runs of a candidate passed, and how many failed."""
+    """The numbers of runs of a candidate that passed and that failed."""
 
     passed: int = 0
     failed: int = 0
 
     @property
     def runs(self) -> int:
-        """All runs that answered."""
+        """The number of runs that passed or failed."""
         return self.passed + self.failed
 
     @property
@@ -40,7 +40,7 @@ class Tally(Struct, frozen=True, kw_only=True):
 
 
 class Rate(Struct, frozen=True, kw_only=True):
-    """A failure rate, `failed` of `runs`, which is between `low` and `high` with 95 % confidence (Wilson)."""
+    """A failure rate, observed as `failed` of `runs`, and its 95 % interval (Wilson)."""
 
     failed: int
     runs: int
@@ -49,10 +49,10 @@ class Rate(Struct, frozen=True, kw_only=True):
 
 
 def wilson_interval(failed: int, runs: int) -> tuple[float, float]:
-    """Bound the failure rate behind `failed` failures in `runs` runs with 95 % confidence.
+    """Return the 95 % interval of the failure rate behind `failed` failures in `runs` runs.
 
-    Both bounds are rates from 0 to 1. With no runs the answer is (0, 1): nothing is known.
-    Wilson (1927), eq. 2; unlike the normal interval it never leaves [0, 1] at 0 or `runs` failures.
+    Both bounds are from 0 to 1. Without runs, the interval is (0, 1). Wilson (1927), eq. 2; unlike the normal
+    interval, it stays within [0, 1] for 0 or `runs` failures.
 
     Raises:
         ValueError: `failed` is negative or greater than `runs`.
@@ -64,5 +64,5 @@ def wilson_interval(failed: int, runs: int) -> tuple[float, float]:
     share, square = failed / runs, _Z * _Z / runs
     centre = (share + square / 2) / (1 + square)
     reach = math.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
-    # At the ends it is exact, whatever rounding says.
+    # The bounds 0 and 1 are exact, and must not be off by rounding.
     return (centre - reach if failed else 0.0), (centre + reach if failed < runs else 1.0)

@@ -1,4 +1,4 @@
-"""Numbers and dates as people read them."""
+"""Format numbers, dates and lists for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 release`, `2 releases`; nouns that end in s, x or y by their own rules."""
+    """Return a count with its noun: `1 release`, `2 releases`, `2 dependencies`, `2 patches`."""
     if count == 1:
         return f"{count:,} {noun}"
     if noun.endswith(("s", "x", "ch")):
@@ -20,7 +20,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.07 s`, `3.2 s`, `48 s`, `1 min 48 s`, `2 h 5 min`."""
+    """Return a duration as `0.07 s`, `3.2 s`, `48 s`, `1 min 48 s` or `2 h 5 min`."""
     if seconds < 1:
         return f"{seconds:.2f} s"
     if seconds < 9.95:
@@ -36,13 +36,13 @@ def duration(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes in binary units: `512 B`, `1.4 MiB`, `31 MiB`."""
+    """Return a number of bytes in binary units: `512 B`, `1.4 MiB`, `31 MiB`."""
     value, unit = in_binary_unit(count)
     return f"{value:.1f} {unit}" if unit != "B" and value < 9.95 else f"{value:.0f} {unit}"
 
 
 def in_binary_unit(count: float) -> tuple[float, str]:
-    """Bytes in the first unit in which they are fewer than 1024 once rounded, and the unit's name."""
+    """Return bytes in the smallest unit in which they round to less than 1024, and the name of the unit."""
     step = 0
     while count >= 1023.5 * 1024**step and step < len(_BYTE_UNITS) - 1:
         step += 1
@@ -50,12 +50,12 @@ def in_binary_unit(count: float) -> tuple[float, str]:
 
 
 def date(moment: datetime | None) -> str:
-    """The day in UTC as `2021-10-07`; a dash where the index gives none."""
+    """Return the day in UTC as `2021-10-07`, or a dash if the index gives no time."""
     return moment.astimezone(UTC).date().isoformat() if moment else "-"
 
 
 def listing(words: Iterable[str], *, most: int = 4) -> str:
-    """`a`, `a and b`, `a, b and c`; of more than `most` the first ones and how many more."""
+    """Return `a`, `a and b` or `a, b and c`. Of more than `most` words, the last ones are only counted."""
     items = list(words)
     if len(items) > most:
         return f"{', '.join(items[: most - 1])} and {len(items) - most + 1} more"
@@ -65,5 +65,5 @@ def listing(words: Iterable[str], *, most: int = 4) -> str:
 
 
 def printable(text: str) -> str:
-    """One line of somebody else's text without control characters, which a terminal would obey."""
+    """Return a line of foreign text without control characters, because a terminal would execute them."""
     return "".join(c if c.isprintable() else " " if c == "\t" else "�" for c in text)

@@ -1,6 +1,6 @@
-"""One run from the plan to the answer: setting, search, what carries the change.
+"""The commands of a session, each from its plan to its result: `bisect`, `verify`, `check`.
 
-What comes after a boundary is imported when there is one.
+What finds the culprit is imported when there is a boundary: it takes time to import.
 """
 
 from __future__ import annotations
@@ -26,36 +26,34 @@ from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes import releases as release_axis
 from bisect_asgi.session.bisection.confirm import confirm_claim
 from bisect_asgi.session.bisection.flaky import search_noisy
-from bisect_asgi.session.bisection.search import (
+from bisect_asgi.session.bisection.run import (
     SearchResult,
-    announce,
-    context_of,
+    all_changes,
     find_limit,
-    mapping,
-    open_engine,
-    recall,
     run_search,
     search_changes,
 )
-from bisect_asgi.session.bisection.stages import Stages, ending, started
+from bisect_asgi.session.bisection.search import Search
+from bisect_asgi.session.bisection.stages import Stages, announce, ending, started
 
 
 def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
-    """Find the boundary, telling everything that happens to `emit`; the last event is the answer.
+    """Find the boundary and its culprit; emit everything that happens, and the result last.
 
     Raises:
-        BisectError: the question cannot be asked, or the outside world failed; told as the last event, too.
+        BisectError: the search is impossible as it was asked for, or the outside failed; the last event says
+            so, too.
         KeyboardInterrupt: likewise.
     """
     emit(started(plan))
     with ending(emit) as end:
         if plan.drill and plan.repository:
             services.repositories.open(plan.repository)  # to find out early that it is none
-        hunt = _hunt(plan, services, emit)
-        answer = hunt.answer
+        result = _search(plan, services, emit)
+        answer = result.answer
         try:
             if answer.kind is ResultKind.FOUND:
-                _look_behind(plan, hunt, services, Stages(emit))
+                _find_culprit(result, plan, Stages(services, emit))
         except KeyboardInterrupt:
             end(replace(answers.INTERRUPTED, found=answer.found, mapped=answer.mapped))
             raise
@@ -63,99 +61,94 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
     return answer.kind
 
 
-def _look_behind(plan: Plan, hunt: SearchResult, services: Services, stages: Stages) -> None:
-    """Find out what carries the change that was found, what changed in it, and in which commits."""
+def _search(plan: Plan, services: Services, emit: Emit) -> SearchResult:
+    """Search; and search again if environments had packages in them whose uploads were not candidates."""
+    axis = axis_of(plan)
+    space = axis.prepare(plan, services)
+    while True:
+        announce(space, emit)
+        result = run_search(Search(plan, space, services, emit))
+        more = _overlooked(result.search)
+        if not more or space.projects is None:
+            return result
+        emit(events.Note(text=f"the uploads of {listing(sorted(more))} are looked at as well"))
+        space = axis.widen(plan, services, space.projects | more)
+
+
+def _overlooked(search: Search) -> frozenset[str]:
+    """Return the packages that an environment had in it, and whose uploads are no candidates."""
+    environments = search.engine.environments.values()
+    found = {distribution.name for built in environments for distribution in built.distributions}
+    return frozenset(found) - (search.space.projects or frozenset(found))
+
+
+def _find_culprit(result: SearchResult, plan: Plan, stages: Stages) -> None:
+    """Find the culprit of the change, what changed in it, and in which commits."""
     from bisect_asgi.session.culprit.drill import go_into, go_into_merges
     from bisect_asgi.session.culprit.explain import explain
 
-    for carrier in explain(hunt, services, stages):
-        with _standing(stages):
-            go_into(carrier, plan, services, stages)
+    for target in explain(result, stages):
+        with _noted(stages):
+            go_into(target, plan, stages)
     if not plan.first_parent:
-        with _standing(stages):
-            go_into_merges(plan, hunt, services, stages)
+        with _noted(stages):
+            go_into_merges(plan, result, stages)
 
 
 @contextmanager
-def _standing(stages: Stages) -> Iterator[None]:
-    """Have what was found stand, whatever happens behind it."""
+def _noted(stages: Stages) -> Iterator[None]:
+    """Make a note of an error: it does not undo what was found before it."""
     try:
         yield
     except BisectError as error:
         stages.emit(events.Note(text=str(error)))
 
 
-def _hunt(plan: Plan, services: Services, emit: Emit) -> SearchResult:
-    """Search; and again, where runs had something in them whose uploads were not looked at."""
-    axis = axis_of(plan)
-    space = axis.prepare(plan, services)
-    while True:
-        announce(space, emit)
-        hunt = run_search(plan, space, open_engine(plan, space, services, emit), services)
-        more = _overlooked(hunt)
-        if not more or space.projects is None:
-            return hunt
-        emit(events.Note(text=f"the uploads of {listing(sorted(more))} are looked at as well"))
-        space = axis.widen(plan, services, space.projects | more)
-
-
-def _overlooked(hunt: SearchResult) -> frozenset[str]:
-    """The projects that a run had in its environment and that were not looked at."""
-    environments = hunt.engine.environments.values()
-    found = {distribution.name for built in environments for distribution in built.distributions}
-    return frozenset(found) - (hunt.space.projects or frozenset(found))
-
-
 def verify(plan: Plan, claim: Claim, services: Services, emit: Emit) -> Finding:
-    """Hold a claim against the releases: its own two, and enough around them to see other changes.
+    """Judge a claim by running its own two releases, and enough others to see other changes.
 
     Raises:
         UsageError: the claimed release cannot be a candidate, or is the oldest one.
-        Unavailable: nothing was learnt.
+        Unavailable: there is no result.
     """
     emit(started(plan))
     with ending(emit) as end:
-        return _verify(plan, claim, services, emit, end)
-
-
-def _verify(
-    plan: Plan, claim: Claim, services: Services, emit: Emit, end: Callable[[Result], None]
-) -> Finding:
-    space = release_axis.AXIS.prepare(
-        replace(plan, good=None, bad=None), services, named={claim.option: claim.version}
-    )
-    announce(space, emit)
-    place = release_axis.place_of(space, claim.version)
-    if place == 0:
-        raise UsageError(
-            f"`{claim.option} {claim.version}` is the oldest release that can be looked at",
-            hint="there is nothing before it to compare it with; widen `--releases`",
+        space = release_axis.AXIS.prepare(
+            replace(plan, good=None, bad=None), services, named={claim.option: claim.version}
         )
-    engine = open_engine(plan, space, services, emit)
-    recall(plan, engine, services)
-    if plan.criteria.limit_search:
-        expectation = find_limit(plan, space, engine, services, plan.criteria.limit_search)
-        if isinstance(expectation, Result):
-            end(expectation)
-            return claims.inconclusive(claim, expectation.message)
-    told = mapping(len(space.labels), first=(place, place - 1))
-    engine.search(told, looks_ahead=True)
-    engine.repeat([key for key in (place - 1, place) if key in engine.observed], plan.repeats)
-    state = search_changes(engine, plan, space, told)
-    confirm_claim(engine, plan, space, place)
-    believed = None
-    if engine.judgement().is_flaky:
-        state, believed = search_noisy(engine, plan, space)
-    judgement = engine.judgement()
-    answer = answers.result_of(replace(context_of(plan, space, engine), believed=believed), state, judgement)
-    end(answer)
-    if believed is not None and not isinstance(state, Boundary):
+        announce(space, emit)
+        place = release_axis.place_of(space, claim.version)
+        if place == 0:
+            raise UsageError(
+                f"`{claim.option} {claim.version}` is the oldest release that can be looked at",
+                hint="there is nothing before it to compare it with; widen `--releases`",
+            )
+        return _verify(Search(plan, space, services, emit), claim, place, end)
+
+
+def _verify(search: Search, claim: Claim, place: int, end: Callable[[Result], None]) -> Finding:
+    """Judge a claim about the candidate at `place`; give the result of the search to `end`."""
+    search.recall()
+    limit_search = search.plan.criteria.limit_search
+    if limit_search and (answer := find_limit(search, limit_search)):
+        end(answer)
         return claims.inconclusive(claim, answer.message)
-    if isinstance(state, Boundary):  # of a probe that contradicts itself: one change is all that it can show
-        state = AllBoundaries(changes=(state,), shortest=len(space.labels))
-    return claims.judge_claim(
-        claim, place, space.labels, judgement, state, is_settled=engine.noise is not None
-    )
+    engine, replay = search.engine, all_changes(search, first=(place, place - 1))
+    engine.search(replay, looks_ahead=True)
+    engine.repeat([key for key in (place - 1, place) if key in engine.observed], search.plan.repeats)
+    state = search_changes(search, replay)
+    confirm_claim(search, place)
+    belief = None
+    if search.judgement().is_flaky:
+        state, belief = search_noisy(search)
+    judgement = search.judgement()
+    answer = answers.result_of(replace(search.context, believed=belief), state, judgement)
+    end(answer)
+    if belief is not None and not isinstance(state, Boundary):
+        return claims.inconclusive(claim, answer.message)
+    if isinstance(state, Boundary):  # of a flaky probe, which can show one change only
+        state = AllBoundaries(changes=(state,), shortest=len(search.labels))
+    return claims.judge_claim(claim, place, search.labels, judgement, state, is_settled=search.is_settled)
 
 
 def check(plan: Plan, version: str, services: Services) -> tuple[InterpreterChoice, Trial]:
@@ -163,7 +156,7 @@ def check(plan: Plan, version: str, services: Services) -> tuple[InterpreterChoi
 
     Raises:
         UsageError: there is no such release, or no interpreter that installs it.
-        Unavailable: nothing was learnt.
+        Unavailable: there is no result.
     """
     space, choice = release_axis.prepare_one(plan, version, services)
     (candidate,) = space.candidates
@@ -180,6 +173,6 @@ def check(plan: Plan, version: str, services: Services) -> tuple[InterpreterChoi
 
 
 def rule_on(plan: Plan, trial: Trial) -> Ruling | None:
-    """Rule on one release by itself, where any failure is the failure; None: nothing was learnt."""
-    judged = judge({0: trial.observations}, size=1, expectation=Expectation(), criteria=plan.criteria)
-    return judged.rulings.get(0)
+    """Rule on one release by itself: any failure is bad; return None if there is no result."""
+    judgement = judge({0: trial.observations}, size=1, expectation=Expectation(), criteria=plan.criteria)
+    return judgement.rulings.get(0)

@@ -13,20 +13,20 @@ from bisect_asgi.core.search.posterior import Belief
 from bisect_asgi.core.tally import Rate, Tally
 
 
-class Search(Protocol):
-    """What the engine needs of a search; it was told everything when it was made."""
+class SearchAlgorithm(Protocol):
+    """Decides which candidates to run; it is made of all that is known, and made anew when more is."""
 
     @property
     def state(self) -> State:
-        """Where it stands."""
+        """Return where the search stands."""
         ...
 
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
-        """Which candidates next."""
+        """Return at most `limit` candidates to run next, none of those that are `pending`."""
         ...
 
     def is_relevant(self, key: int) -> bool:
-        """Whether a result for `key` can still change the answer."""
+        """Return whether a result for `key` can still change the answer."""
         ...
 
 
@@ -47,7 +47,7 @@ __all__ = [
     "NoisySearch",
     "Open",
     "Rate",
-    "Search",
+    "SearchAlgorithm",
     "State",
     "StopReason",
     "Tally",

@@ -13,23 +13,22 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from bisect_asgi.core import answers, events
-from bisect_asgi.core.answers import Result, ResultContext
+from bisect_asgi.core.answers import Result
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
-from bisect_asgi.core.metrics.changepoints import Levels, LevelStep, find_levels
+from bisect_asgi.core.metrics.changepoints import Creep, Levels, LevelStep, find_levels
 from bisect_asgi.core.metrics.comparison import threshold_between
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, LimitSearch
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.metrics.stats import rank_sum
 from bisect_asgi.core.model import Outcome, Verdict
-from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import plural
-from bisect_asgi.session.bisection.engine import Engine
 from bisect_asgi.session.bisection.limits import LimitFinder
+from bisect_asgi.session.bisection.search import Search
 
 SAMPLES = 5
 """Of each release."""
@@ -39,78 +38,69 @@ class LevelSearch:
     """Finds all levels of a metric.
 
     Args:
-        sampler: knows the metric's unit and takes samples.
-        case: what messages need to know of the search.
+        search: the search among whose candidates they are.
+        limit_search: what is measured.
+        sampler: takes the samples, and knows their unit.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        plan: Plan,
-        limit_search: LimitSearch,
-        *,
-        sampler: LimitFinder,
-        case: ResultContext,
-    ) -> None:
-        self._engine = engine
-        self._plan = plan
-        self._aim = limit_search
+    def __init__(self, search: Search, limit_search: LimitSearch, *, sampler: LimitFinder) -> None:
+        self._search = search
+        self._engine = search.engine
+        self._limit_search = limit_search
         self._sampler = sampler
-        self._case = case
+        self._context = search.context
 
     def find(self) -> Result:
-        """Sample every release, and say at which ones the metric steps."""
+        """Sample every candidate, and return at which ones the metric steps."""
         ends = self._sampler.find_ends()
         if isinstance(ends, Result):
             return ends
         self._sampler.choose_unit(ends)
         found, samples = self._levels()
         if not found.changes:
-            return self._creeps(found, samples) if found.creep else self._is_level(found, samples)
+            return self._creeps(found.creep, samples) if found.creep else self._is_level(found, samples)
         self._judge_by(found.changes[-1], samples, ends.good)
         changes = tuple(
             Boundary(low=each.low, high=each.high, skipped=tuple(range(each.low + 1, each.high)))
             for each in found.changes
         )
-        return answers.result_of_all(
-            self._case, AllBoundaries(changes=changes, shortest=1), self._engine.judgement()
-        )
+        state = AllBoundaries(changes=changes, shortest=1)
+        return answers.result_of_all(self._search.context, state, self._search.judgement())
 
     def place(self) -> None:
-        """Sample every release, tell the levels, and place each by its median: a limit is known."""
+        """Sample every candidate, and rule on each by its median; there is a limit already."""
         _, samples = self._levels()
         if samples:
             is_worse = self._limit.is_crossed(median(samples[max(samples)]))
-            self._engine.noise = self._placed(samples, self._limit, is_worse)
-            self._engine.tell()
+            self._search.settle(self._placed(samples, self._limit, is_worse))
+            self._engine.emit_rulings()
 
     def _levels(self) -> tuple[Levels, dict[int, tuple[float, ...]]]:
-        """All levels, and the samples that they are of."""
+        """Return all levels, and the samples of each candidate."""
         self._sample_all()
         samples = {key: own for key in sorted(self._engine.observed) if (own := self._sampler.samples(key))}
-        found = find_levels(samples, effect=self._aim.effect)
-        self._tell(found)
+        found = find_levels(samples, effect=self._limit_search.effect)
+        self._emit_levels(found)
         return found, samples
 
     def _sample_all(self) -> None:
         """Sample in rounds, so that what slows the machine down for a while does not make a level."""
-        begun, budget = time.monotonic(), self._plan.budget
+        begun, budget = time.monotonic(), self._search.plan.budget
         for count in range(1, SAMPLES + 1):
-            self._sampler.sample(tuple(range(len(self._case.labels))), count)
+            self._sampler.sample(tuple(range(len(self._search.labels))), count)
             if budget.is_spent(self._engine.made, time.monotonic() - begun) and count < SAMPLES:
-                each = f"{plural(count, 'sample')} of each {self._case.axis.noun}"
-                told = f"the budget of {budget} allows for {each}"
-                self._engine.emit(events.Note(text=told))
+                each = f"{plural(count, 'sample')} of each {self._context.axis.noun}"
+                self._search.emit(events.Note(text=f"the budget of {budget} allows for {each}"))
                 return
 
-    def _tell(self, found: Levels) -> None:
+    def _emit_levels(self, found: Levels) -> None:
         levels = tuple(
             events.MetricLevel(first=level.first, last=level.last, value=level.value)
             for level in found.levels
         )
-        self._engine.emit(
+        self._search.emit(
             events.LevelsFound(
-                metric=self._aim.metric,
+                metric=self._limit_search.metric,
                 unit=self._limit.unit,
                 levels=levels,
                 penalty=found.penalty,
@@ -121,10 +111,10 @@ class LevelSearch:
 
     @property
     def _limit(self) -> Limit:
-        return self._engine.question.criteria.limit or Limit(metric=self._aim.metric)
+        return self._search.plan.criteria.limit or Limit(metric=self._limit_search.metric)
 
     def _judge_by(self, change: LevelStep, samples: Mapping[int, Sequence[float]], good: int | None) -> None:
-        """Call releases good and bad by the newest step: more is worse, unless an end says otherwise."""
+        """Set the limit at the newest step: more is worse, unless the good end says otherwise."""
         are_ratios = self._limit.unit == RATIO and min(change.old, change.new) > 0
         between = threshold_between([change.old], [change.new], are_ratios=are_ratios)
         is_worse = between.is_new_above if good is None else good <= change.low
@@ -135,19 +125,14 @@ class LevelSearch:
             below=None if is_bad_above else between.value,
         )
         ends = (change.low, change.high) if is_worse else (change.high, change.low)
-        question = self._engine.question
-        self._engine.question = replace(
-            question,
-            criteria=replace(question.criteria, limit=limit),
-            expectation=Expectation(good=ends[0], bad=ends[1]),
-        )
-        self._engine.noise = self._placed(samples, limit, is_worse)
-        self._tell_step(change, samples, limit)
-        self._engine.tell()
+        self._search.set_limit(limit, ends=Expectation(good=ends[0], bad=ends[1]))
+        self._search.settle(self._placed(samples, limit, is_worse))
+        self._emit_step(change, samples, limit)
+        self._engine.emit_rulings()
 
-    def _tell_step(self, change: LevelStep, samples: Mapping[int, Sequence[float]], limit: Limit) -> None:
+    def _emit_step(self, change: LevelStep, samples: Mapping[int, Sequence[float]], limit: Limit) -> None:
         old, new = samples[change.low], samples[change.high]
-        self._engine.emit(
+        self._search.emit(
             events.EndsSampled(
                 metric=limit.metric,
                 unit=limit.unit,
@@ -163,7 +148,7 @@ class LevelSearch:
         )
 
     def _placed(self, samples: Mapping[int, Sequence[float]], limit: Limit, is_worse: bool) -> Noise:
-        """Each release is on the side of the limit where its median is, whatever single samples say."""
+        """Return what puts each candidate on the side of the limit where its median is."""
         bad, good = (Verdict.NEW, Verdict.OLD) if is_worse else (Verdict.OLD, Verdict.NEW)
         return Noise(
             new_is=Outcome.FAILED if is_worse else Outcome.PASSED,
@@ -172,29 +157,27 @@ class LevelSearch:
             placed={key: bad if limit.is_crossed(median(own)) else good for key, own in samples.items()},
         )
 
-    def _creeps(self, found: Levels, samples: Mapping[int, Sequence[float]]) -> Result:
-        """A change in every release is nobody's."""
-        creep, limit = found.creep, self._limit
-        if creep is None:
-            return self._is_level(found, samples)
-        first, last = min(samples), max(samples)
+    def _creeps(self, creep: Creep, samples: Mapping[int, Sequence[float]]) -> Result:
+        """Report a gradual trend: there is no single first bad candidate."""
+        limit, first, last = self._limit, min(samples), max(samples)
         total, each = limit.show(creep.total), limit.show(creep.per_candidate)
         return Result(
             kind=ResultKind.INCONCLUSIVE,
-            message=f"`{limit.metric}` creeps by {total} from {self._case.labels[first]} to "
-            f"{self._case.labels[last]}, about {each} a {self._case.axis.noun}, "
+            message=f"`{limit.metric}` creeps by {total} from {self._search.labels[first]} to "
+            f"{self._search.labels[last]}, about {each} a {self._context.axis.noun}, "
             "and no step stands out of it",
             hint="there is no first bad one; `--plot` shows it, "
             "`--bad-above` finds where it crosses a limit of your own",
         )
 
     def _is_level(self, found: Levels, samples: Mapping[int, Sequence[float]]) -> Result:
-        limit, missing = self._limit, len(self._case.labels) - len(samples)
+        """Report that there is one level."""
+        limit, missing = self._limit, len(self._search.labels) - len(samples)
         value = f"{limit.show(found.levels[0].value)}" if found.levels else "not measured"
         return Result(
             kind=ResultKind.NOT_REPRODUCED,
-            message=f"`{limit.metric}` is {value} on every {self._case.each} that was measured: no step of "
-            f"{show(self._aim.effect, '%')} or more stands out of the noise"
+            message=f"`{limit.metric}` is {value} on every {self._context.each} that was measured: "
+            f"no step of {show(self._limit_search.effect, '%')} or more stands out of the noise"
             + (f"; {plural(missing, 'other')} could not be measured" if missing else ""),
             hint="`--plot` shows the samples; a smaller `--effect` lets smaller steps count",
         )

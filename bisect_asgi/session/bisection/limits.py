@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
 from statistics import median
 
 from bisect_asgi.core import events
@@ -24,12 +23,11 @@ from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, 
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.metrics.readings import BUILT_IN, unit_of
 from bisect_asgi.core.metrics.stats import rank_sum
-from bisect_asgi.core.model import Outcome, SamplingMode
-from bisect_asgi.core.plan.plan import Budget, Plan
+from bisect_asgi.core.model import Outcome
+from bisect_asgi.core.plan.plan import Budget
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import listing, plural
-from bisect_asgi.session.axes.base import SearchSpace
-from bisect_asgi.session.bisection.engine import Engine
+from bisect_asgi.session.bisection.search import Search
 
 _TRIES = 3
 """So often a candidate is run in vain before it is given up: a run may fail by chance."""
@@ -48,31 +46,22 @@ class LimitFinder:
     """Samples both ends of a search, and sets the limit.
 
     Args:
-        aim: what is measured, and what the user says of it.
-        recall: takes in what earlier commands have sampled.
+        search: the search that needs a limit.
+        limit_search: what is measured, and what the user says about its limit.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        plan: Plan,
-        space: SearchSpace,
-        limit_search: LimitSearch,
-        *,
-        recall: Callable[[], None],
-    ) -> None:
-        self._engine = engine
-        self._plan = plan
-        self._setting = space
-        self._aim = limit_search
-        self._recall = recall
+    def __init__(self, search: Search, limit_search: LimitSearch) -> None:
+        self._search = search
+        self._engine = search.engine
+        self._limit_search = limit_search
+        self._metric = limit_search.metric
         self._unit = ""
         self._vain: Counter[int] = Counter()
         self.reference: int | None = None
-        """What each sample has a run of next to it."""
+        """The candidate that is run next to each sample; None: samples stand for themselves."""
 
-    def find_limit(self) -> Result | Expectation:
-        """Sample the ends, set the engine's limit, and say which end is which; or why there is no limit."""
+    def find_limit(self) -> Result | None:
+        """Sample the ends, and set the limit and which end is good; return why if there is no limit."""
         ends = self.find_ends()
         if isinstance(ends, Result):
             return ends
@@ -81,24 +70,21 @@ class LimitFinder:
         self.choose_unit(ends)
         compared = self._compare(ends)
         limit, good = self._limit(ends, compared)
-        self._tell(ends, limit)
+        self._emit_ends(ends, limit)
         if limit is None:
-            return self._cannot_tell(ends, compared)
-        question = self._engine.question
+            return self._indistinct(ends, compared)
         bad = ends.high if good == ends.low else ends.low
-        expectation = Expectation(good=good, bad=bad)
-        criteria = replace(question.criteria, limit=limit)
-        self._engine.question = replace(question, criteria=criteria, expectation=expectation)
-        return expectation
+        self._search.set_limit(limit, ends=Expectation(good=good, bad=bad))
+        return None
 
     def find_ends(self) -> SampledEnds | Result:
         """Go inward from both sides, in growing steps, to candidates that can be measured."""
-        said = self._setting.expectation
-        last = len(self._setting.candidates) - 1
-        named = sorted(said.named)
+        expected = self._search.space.expectation
+        last = len(self._search.labels) - 1
+        named = sorted(expected.named)
         low, high = (named[0], named[-1]) if len(named) == 2 else (0, last)
         if len(named) == 1:
-            low, high = (named[0], last) if said.good is not None else (0, named[0])
+            low, high = (named[0], last) if expected.good is not None else (0, named[0])
         step_low, step_high, unmeasured = 1, 1, [last]
         while low < high:
             self._engine.repeat([key for key in (low, high) if key not in self._engine.observed], 1)
@@ -108,8 +94,8 @@ class LimitFinder:
             passing = [key for key in unmeasured if self._passes(key)]
             if len(passing) == 2 or any(key in named for key in passing):
                 return self._no_such_metric(passing[0])
-            if unasked := [key for key in unmeasured if key in named or key in self._engine.errors]:
-                return self._unmeasured(unasked[0])
+            if unanswered := [key for key in unmeasured if key in named or key in self._engine.errors]:
+                return self._unmeasured(unanswered[0])
             if len(unmeasured) == 1:  # a step beyond the other one goes halfway to it instead
                 most = max(1, (high - low) // 2)
                 step_low, step_high = min(step_low, most), min(step_high, most)
@@ -120,19 +106,20 @@ class LimitFinder:
         return self._unmeasured(unmeasured[-1])
 
     def choose_unit(self, ends: SampledEnds) -> None:
-        """Have times compared as ratios; the runs that told that it is one were without a reference."""
-        engine = self._engine
-        runs = [run for key in (ends.low, ends.high) for run in engine.observed[key]]
-        self._unit = unit_of(runs, self._aim.metric)
+        """Have times compared as ratios to a reference; the samples that showed the unit had none."""
+        runs = [run for key in (ends.low, ends.high) for run in self._engine.observed[key]]
+        self._unit = unit_of(runs, self._metric)
         is_positive = all(value > 0 for key in (ends.low, ends.high) for value in self.samples(key))
         if self._unit in TIMES and is_positive:
             self._unit = RATIO
             self.reference = ends.low if ends.good is None else ends.good
-            spec = self._setting.candidates[self.reference].spec
-            engine.ask_anew(replace(engine.question, sampling=SamplingMode(reference=spec)))
-            self._recall()
-        limit = Limit(metric=self._aim.metric, unit=self._unit)
-        engine.question = replace(engine.question, criteria=replace(engine.question.criteria, limit=limit))
+            self._search.sample_beside(self.reference)
+        self._search.set_limit(self._empty)
+
+    @property
+    def _empty(self) -> Limit:
+        """The metric and its unit, without a limit."""
+        return Limit(metric=self._metric, unit=self._unit)
 
     def sample(self, keys: tuple[int, ...], count: int) -> None:
         """Have at least `count` samples of each; a run that fails, or its reference's, is none."""
@@ -149,17 +136,15 @@ class LimitFinder:
 
     def _compare(self, ends: SampledEnds) -> Comparison:
         """Sample both ends until they are apart, or the budget is spent."""
-        begun, budget = time.monotonic(), self._plan.budget
-        keys = (ends.low, ends.high)
+        begun, budget = time.monotonic(), self._search.plan.budget
+        keys, effect = (ends.low, ends.high), self._limit_search.effect
         for count in LOOKS:
             self.sample(keys, count)
             old, new = map(self.samples, keys)
-            compared = sampling.apart(old, new, effect=self._aim.effect) if old and new else _NOTHING
+            compared = sampling.apart(old, new, effect=effect) if old and new else _NOTHING
             # A difference that is there and is far below what counts will not grow by more samples.
-            is_small = compared.is_shown and compared.relative <= self._aim.effect / 2 and count > LOOKS[3]
-            is_enough = (
-                compared.is_apart or is_small or self._aim.above is not None or self._aim.below is not None
-            )
+            is_small = compared.is_shown and compared.relative <= effect / 2 and count > LOOKS[3]
+            is_enough = compared.is_apart or is_small or self._is_share
             if is_enough or min(len(old), len(new)) < count or self._is_spent(budget, begun):
                 break
         return compared
@@ -170,10 +155,10 @@ class LimitFinder:
 
     def _limit(self, ends: SampledEnds, compared: Comparison) -> tuple[Limit | None, int]:
         """The limit, None where there can be none, and which end is good."""
-        limit_search, empty = self._aim, Limit(metric=self._aim.metric, unit=self._unit)
+        limit_search, empty = self._limit_search, self._empty
         good = ends.low if ends.good is None else ends.good
         level = median(self.samples(good)) if self.samples(good) else 0.0
-        if level == 0 and (limit_search.above is not None or limit_search.below is not None):
+        if level == 0 and self._is_share:
             return None, good  # a share of nothing
         if limit_search.above is not None:
             return replace(empty, above=level + abs(level) * limit_search.above), good
@@ -191,10 +176,10 @@ class LimitFinder:
             return replace(empty, above=between.value), good
         return replace(empty, below=between.value), good
 
-    def _tell(self, ends: SampledEnds, limit: Limit | None) -> None:
-        self._engine.emit(
+    def _emit_ends(self, ends: SampledEnds, limit: Limit | None) -> None:
+        self._search.emit(
             events.EndsSampled(
-                metric=self._aim.metric,
+                metric=self._metric,
                 unit=self._unit,
                 low=ends.low,
                 high=ends.high,
@@ -208,28 +193,32 @@ class LimitFinder:
         )
 
     def _good(self, low: int, high: int) -> int | None:
-        said = self._setting.expectation
-        if said.good is not None:
-            return said.good
-        if said.bad is not None:
-            return high if said.bad == low else low
-        is_said = self._aim.above is not None or self._aim.below is not None
-        return low if is_said else None
+        """Return the good end; None: that is for the samples to say."""
+        expected = self._search.space.expectation
+        if expected.good is not None:
+            return expected.good
+        if expected.bad is not None:
+            return high if expected.bad == low else low
+        return low if self._is_share else None
+
+    @property
+    def _is_share(self) -> bool:
+        """Whether the user gives the limit as a share of the good end's level."""
+        return self._limit_search.above is not None or self._limit_search.below is not None
 
     def samples(self, key: int) -> tuple[float, ...]:
         """The samples of a candidate so far, as they are compared."""
-        return values(self._engine.observed.get(key, ()), self._engine.question.criteria)
+        return values(self._engine.observed.get(key, ()), self._search.plan.criteria)
 
-    def _cannot_tell(self, ends: SampledEnds, compared: Comparison) -> Result:
+    def _indistinct(self, ends: SampledEnds, compared: Comparison) -> Result:
         """Both samples, in words: nothing can be said of what lies between two ends that look alike."""
-        limit = Limit(metric=self._aim.metric, unit=self._unit)
+        limit = self._empty
         if empty := [key for key in (ends.low, ends.high) if not self.samples(key)]:
             return self._unmeasured(empty[0])
-        if self._aim.above is not None or self._aim.below is not None:
+        if self._is_share:
             return Result(
                 kind=ResultKind.NOT_ASKED,
-                message=f"`{self._aim.metric}` is {limit.show(0.0)} at the good end: "
-                "a share of that is no limit",
+                message=f"`{self._metric}` is {limit.show(0.0)} at the good end: a share of that is no limit",
                 hint="give one in units of the metric, or none",
             )
         sides = (self._shown(key, limit) for key in (ends.low, ends.high))
@@ -241,9 +230,9 @@ class LimitFinder:
         more = "" if compared.is_shown else "more samples may tell (`--budget`), "
         return Result(
             kind=ResultKind.INCONCLUSIVE,
-            message=f"{told}: `{self._aim.metric}` is {' and '.join(sides)}; "
+            message=f"{told}: `{self._metric}` is {' and '.join(sides)}; "
             f"rank test p = {rank_sum(*map(self.samples, (ends.low, ends.high))):.2g}, "
-            f"difference {difference}, smallest that counts {show(self._aim.effect, '%')}",
+            f"difference {difference}, smallest that counts {show(self._limit_search.effect, '%')}",
             hint=f"{more}a smaller `--effect` may count; "
             "other ends may differ (`--good`, `--bad`); `--all` looks at every release between them",
         )
@@ -252,14 +241,14 @@ class LimitFinder:
         """The samples of an end, in words."""
         samples = self.samples(key)
         return (
-            f"{limit.show(median(samples))} in {self._setting.labels[key]} "
+            f"{limit.show(median(samples))} in {self._search.labels[key]} "
             f"(median of {plural(len(samples), 'sample')}, "
             f"{limit.show(min(samples))} to {limit.show(max(samples))})"
         )
 
     def _mixed_units(self, ends: SampledEnds) -> Result | None:
         """Numbers of which only some say their unit cannot be compared."""
-        metric, observed = self._aim.metric, self._engine.observed
+        metric, observed = self._metric, self._engine.observed
         units = {unit_of(observed[key], metric) for key in (ends.low, ends.high)}
         if len(units) == 1:
             return None
@@ -276,7 +265,7 @@ class LimitFinder:
     def _no_such_metric(self, key: int) -> Result:
         """The probe passed, and reports something else, nothing, or what cannot be read."""
         problem = next((f": {run.complaint}" for run in self._engine.observed[key] if run.complaint), "")
-        wanted = f"`{self._aim.metric}` on {self._setting.labels[key]}{problem}"
+        wanted = f"`{self._metric}` on {self._search.labels[key]}{problem}"
         reported = {name for run in self._engine.observed[key] for name in run.metrics}
         what = listing((f"`{name}`" for name in sorted(reported)), most=9) or "none there"
         return Result(
@@ -286,10 +275,10 @@ class LimitFinder:
         )
 
     def _unmeasured(self, key: int) -> Result:
-        label = self._setting.labels[key]
+        label = self._search.labels[key]
         runs = (*self._engine.observed.get(key, ()), *filter(None, [self._engine.errors.get(key)]))
         shown = (run.signature.shown if run.signature else run.complaint for run in runs)
-        why = next(filter(None, shown), f"the probe reports no metric `{self._aim.metric}`")
+        why = next(filter(None, shown), f"the probe reports no metric `{self._metric}`")
         return Result(
             kind=ResultKind.INCONCLUSIVE,
             message=f"{label} cannot be measured: {why}",

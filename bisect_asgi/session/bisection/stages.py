@@ -1,4 +1,4 @@
-"""The searches inside a run: each is told like a run of its own, under its number."""
+"""The searches inside a run: each is logged like a run of its own, under its number."""
 
 from __future__ import annotations
 
@@ -11,58 +11,94 @@ from bisect_asgi import __version__
 from bisect_asgi.core import answers, events
 from bisect_asgi.core.answers import Result
 from bisect_asgi.core.errors import BisectError
-from bisect_asgi.core.model import Trial
+from bisect_asgi.core.model import Candidate, Commit, Trial
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import Axis, SearchSpace
-from bisect_asgi.session.bisection.search import SearchResult, announce, open_engine, run_search
+from bisect_asgi.session.bisection.run import SearchResult, run_search
+from bisect_asgi.session.bisection.search import Search
 
 
 class Stages:
-    """Numbers the searches inside a run; each tells its events under its number."""
+    """Runs the searches inside a run, and numbers them.
 
-    def __init__(self, emit: Emit) -> None:
+    Args:
+        services: the outside, as for the run.
+        emit: called with every event; those of a stage carry its number.
+    """
+
+    def __init__(self, services: Services, emit: Emit) -> None:
+        self.services = services
         self.emit = emit
         self.count = 0
 
     def open(self) -> tuple[int, Emit]:
-        """Return the next stage's number and what its events are told to."""
+        """Return the number of the next stage, and what emits its events."""
         self.count += 1
         stage = self.count
         return stage, lambda event: self.emit(events.StageEvent(stage=stage, event=event))
 
-    def hunt(
+    def search(
         self,
         plan: Plan,
-        services: Services,
         *,
         space: SearchSpace | None = None,
         context: str | None = None,
         ends: Sequence[Trial] = (),
     ) -> SearchResult:
-        """Do one whole search as a stage.
+        """Run one whole search as a stage.
 
         Args:
-            setting: None: the plan's axis makes it, and what goes wrong there is the stage's, too.
-            context: what is held, where that is not what the plan says.
+            space: the candidates; None: the plan's axis makes them, and its errors are the stage's, too.
+            context: what is the same for all candidates, if that is not what the axis says.
             ends: what is known of the first and the last candidate.
 
         Raises:
-            BisectError: the question cannot be asked, or the outside world failed; told as the stage's end.
+            BisectError: the search is impossible as it was asked for, or the outside failed; the stage's last
+                event says so, too.
         """
         stage, emit = self.open()
         emit(started(plan, context=context))
         with ending(emit) as end:
-            space = space or axis_of(plan).prepare(plan, services)
+            space = space or axis_of(plan).prepare(plan, self.services)
             announce(space, emit)
-            engine = open_engine(plan, space, services, emit, stage=stage)
+            search = Search(plan, space, self.services, emit, stage=stage)
             for key, trial in zip((0, len(space.candidates) - 1), ends, strict=False):
-                engine.seed(key, trial)
-            hunt = run_search(plan, space, engine, services)
-            end(hunt.answer)
-        return hunt
+                search.engine.seed(key, trial)
+            result = run_search(search)
+            end(result.answer)
+        return result
+
+
+def announce(space: SearchSpace, emit: Emit) -> None:
+    """Emit what was found out before the first trial."""
+    if space.choice:
+        emit(events.InterpreterChosen(interpreter=space.choice.interpreter, reason=space.choice.reason))
+    for note in space.notes:
+        emit(events.Note(text=note))
+    every = tuple(map(listed, space.candidates))
+    emit(events.CandidatesListed(candidates=every, excluded=space.excluded))
+
+
+def listed(candidate: Candidate) -> events.CandidateListed:
+    """Return a candidate as reports know it."""
+    spec = candidate.spec
+    return events.CandidateListed(
+        version=candidate.label,
+        uploaded=candidate.uploaded,
+        exclude_newer=spec.exclude_newer,
+        python=spec.interpreter.version,
+        source=_source(spec.commit) if spec.commit else None,
+        is_exact=bool(spec.overrides),
+    )
+
+
+def _source(commit: Commit) -> str:
+    """Return the requirement (PEP 508) by which the commit is built again."""
+    address = commit.repository if "://" in commit.repository else f"file://{commit.repository}"
+    return f"{commit.project} @ git+{address}@{commit.sha}"
 
 
 def started(plan: Plan, *, axis: Axis | None = None, context: str | None = None) -> events.RunStarted:
@@ -98,9 +134,10 @@ def started(plan: Plan, *, axis: Axis | None = None, context: str | None = None)
 
 @contextmanager
 def ending(emit: Emit) -> Iterator[Callable[[Result], None]]:
-    """Have a run or a stage end with an answer, also when an error or an interrupt ends it.
+    """Let a run or a stage end with an answer, even if an error or an interrupt ends it.
 
-    Gives what tells the answer, the first that is given; what is raised inside is told as one, and goes on.
+    The context is a function that emits the answer; it does so once. An exception raised inside is emitted as
+    the answer, if there was none before, and goes on.
     """
     begun = time.monotonic()
     is_open = True

@@ -1,9 +1,9 @@
-"""After the boundary: what carries the change, shown by trials.
+"""Find the culprit of a change by trials.
 
-Between the last good and the first bad side several distributions differ. Mixes of the two environments tell
-which of them carry the change (`culprit` says which mixes). Where that is a distribution that moved over
-several of its own releases, the search goes on along those with everything else held, and its own boundary is
-explained in the same way: down to one below which nothing carries the change.
+Between the last good and the first bad candidate several distributions differ. Mixes of the two environments
+show which of them cause the change (`core.culprit` says which mixes). If a culprit moved over several of its
+own releases, the search goes on along those with everything else held, and the boundary there is explained in
+the same way: down to a culprit within which there is no other.
 """
 
 from __future__ import annotations
@@ -21,45 +21,44 @@ from bisect_asgi.core.model import Candidate, CulpritKind, Distribution, Move, O
 from bisect_asgi.core.plan.plan import DEPENDENCY, Plan, asked_for
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.select import Selection, upgrades
-from bisect_asgi.core.services import Services
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import SearchSpace
-from bisect_asgi.session.bisection.search import SearchResult
+from bisect_asgi.session.bisection.run import SearchResult
+from bisect_asgi.session.bisection.search import Search
 from bisect_asgi.session.bisection.stages import Stages, ending, started
 from bisect_asgi.session.culprit.drill import DrillTarget
 from bisect_asgi.session.culprit.mixing import BoundarySides, Mixes, Mixing
 
 _DEEPEST = 6
-"""So many boundaries below each other are explained."""
+"""So many boundaries within each other are explained."""
 
 
-def explain(hunt: SearchResult, services: Services, stages: Stages) -> tuple[DrillTarget, ...]:
-    """Find out what carries the change that was found, tell it, and return what changed in the end."""
-    plan = hunt.plan
-    boundary = boundary_of(plan, hunt)
+def explain(result: SearchResult, stages: Stages) -> tuple[DrillTarget, ...]:
+    """Find the culprit of the change that was found, emit it, and return the innermost culprits."""
+    plan = result.search.plan
+    boundary = boundary_of(result)
     is_wanted = plan.culprit or plan.drill
     if boundary is None or not is_wanted or not axis_of(plan).is_explained:
         return ()
-    explainer = Explainer(plan, services, stages)
+    explainer = Explainer(plan, stages)
     if plan.culprit:
         explainer.explain(boundary)
     else:
         explainer.take(boundary)
-    return tuple(explainer.carriers)
+    return tuple(explainer.targets)
 
 
-def boundary_of(plan: Plan, hunt: SearchResult) -> BoundarySides | None:
-    """The boundary that was found; None where an environment is not known."""
-    found, engine = hunt.answer.found, hunt.engine
+def boundary_of(result: SearchResult) -> BoundarySides | None:
+    """Return the boundary that was found, or None if the environment of a side is not known."""
+    found, search = result.answer.found, result.search
     if found is None or found.skipped:
         return None
-    words = axis_of(plan).words_of(plan)
-    sides = [_side(hunt, key, words.name(hunt.space.labels[key])) for key in (found.low, found.high)]
-    old, new = sides
+    words, engine = axis_of(search.plan).words_of(search.plan), search.engine
+    old, new = (_side(search, key, words.name(search.labels[key])) for key in (found.low, found.high))
     if old is None or new is None:
         return None
-    judgement = engine.judgement()
+    judgement = search.judgement()
     return BoundarySides(
         package=words.subject or None,
         old=old,
@@ -71,73 +70,71 @@ def boundary_of(plan: Plan, hunt: SearchResult) -> BoundarySides | None:
 
 
 def _seen(judgement: Judgement, side: Verdict) -> Tally:
-    """How often all candidates of a side passed and failed."""
+    """Return how often all candidates of a side passed and failed."""
     rulings = [ruling for ruling in judgement.rulings.values() if ruling.verdict is side]
     return Tally(
         passed=sum(ruling.passed for ruling in rulings), failed=sum(ruling.failed for ruling in rulings)
     )
 
 
-def _side(hunt: SearchResult, key: int, label: str) -> BoundarySide | None:
-    environment = hunt.engine.environments.get(key)
+def _side(search: Search, key: int, label: str) -> BoundarySide | None:
+    environment = search.engine.environments.get(key)
     if environment is None:
         return None
-    return BoundarySide(
-        label=label, spec=hunt.space.candidates[key].spec, distributions=environment.distributions
-    )
+    spec = search.space.candidates[key].spec
+    return BoundarySide(label=label, spec=spec, distributions=environment.distributions)
 
 
 class Explainer:
     """Explains a boundary, and those that it leads to."""
 
-    def __init__(self, plan: Plan, services: Services, stages: Stages) -> None:
+    def __init__(self, plan: Plan, stages: Stages) -> None:
         self._plan = plan
         self._axis = axis_of(plan)
-        self._services = services
         self._stages = stages
-        self.carriers: list[DrillTarget] = []
-        """What was found below which nothing carries the change."""
+        self.targets: list[DrillTarget] = []
+        """The culprits within which no other was found."""
 
     def explain(self, boundary: BoundarySides, *, depth: int = 0, is_further: bool = False) -> None:
-        """Tell what carries the change across `boundary`, and go on down.
+        """Emit the culprit of the change across `boundary`, and go on within it.
 
-        `is_further`: it is what is left once what was found before is taken back, and fails otherwise.
+        `is_further`: this is what is left once the culprits found before are reverted; it fails differently.
         """
         try:
-            told, mixing, rest = self._culprit(boundary)
+            explained, mixing, rest = self._culprit(boundary)
         except BisectError as error:
             unclear = _explained(boundary, CulpritKind.UNCLEAR, (), problem=str(error))
-            self._tell(replace(unclear, is_further=is_further))
+            self._emit(replace(unclear, is_further=is_further))
             return
-        self._tell(replace(told, is_further=is_further))
-        is_clear = told.kind is not CulpritKind.UNCLEAR
-        for shown in told.sets:
+        self._emit(replace(explained, is_further=is_further))
+        is_clear = explained.kind is not CulpritKind.UNCLEAR
+        for shown in explained.sets:
             for move in shown.moved:
-                is_below = is_clear and move.name != boundary.package and depth < _DEEPEST
-                if is_below and self._descend(boundary, mixing, shown, move, depth):
+                is_outermost = not is_clear or move.name == boundary.package or depth >= _DEEPEST
+                if not is_outermost and self._descend(boundary, mixing, shown, move, depth):
                     continue
                 if move.name not in shown.doubtful:
-                    self._carries(boundary, move)
+                    self._add_target(boundary, move)
         if rest:
             self.explain(rest, depth=depth + 1, is_further=True)
 
     def take(self, boundary: BoundarySides) -> None:
-        """Take the package for what carries the change, untried: somebody wants no more than its commits."""
+        """Take the package for the culprit without a trial: the user wants its commits only."""
         for move in boundary.moves:
             if move.name == boundary.package:
-                self._carries(boundary, move)
+                self._add_target(boundary, move)
 
-    def _tell(self, told: Explained) -> None:
-        self._stages.emit(replace(told, stages_before=self._stages.count))
+    def _emit(self, explained: Explained) -> None:
+        self._stages.emit(replace(explained, stages_before=self._stages.count))
 
-    def _carries(self, boundary: BoundarySides, move: Move) -> None:
-        """Keep a distribution below which nothing is known to carry the change."""
+    def _add_target(self, boundary: BoundarySides, move: Move) -> None:
+        """Keep a culprit within which no other is known."""
         failing = boundary.known[1 if boundary.new_is is Outcome.FAILED else 0]
         base = {d.name: d.version for d in boundary.old.distributions}
         everything = {name: name for name in base}
         asked = everything if self._axis.varies_everything else asked_for(self._plan)
         held = [f"{text}=={base[name]}" for name, text in asked.items() if name in base and name != move.name]
-        self.carriers.append(
+        self.targets.append(
             DrillTarget(
                 move=move,
                 new_is=boundary.new_is,
@@ -148,6 +145,7 @@ class Explainer:
         )
 
     def _culprit(self, boundary: BoundarySides) -> tuple[Explained, Mixing | None, BoundarySides | None]:
+        """Return the culprit, the mixes that were run for it, and a boundary that is left without it."""
         differing = boundary.moves
         if not differing:
             problem = "the same versions are installed on both sides, from other files"
@@ -158,21 +156,21 @@ class Explainer:
         stage, emit = self._stages.open()
         emit(started(self._plan, axis=Mixes(boundary)))
         with ending(emit) as end:
-            mixing = Mixing(boundary, self._plan, self._services, emit, stage=stage)
+            mixing = Mixing(boundary, self._plan, self._stages.services, emit, stage=stage)
             culprit = mixing.find()
             may_be_more = self._axis.varies_everything and not mixing.problem
             rest = mixing.rest(culprit) if may_be_more else None
             end(answers.Result(kind=ResultKind.FOUND))
-        return self._told(boundary, mixing, culprit, stage), mixing, rest
+        return self._explained(boundary, mixing, culprit, stage), mixing, rest
 
-    def _told(self, boundary: BoundarySides, mixing: Mixing, culprit: Culprit, stage: int) -> Explained:
+    def _explained(self, boundary: BoundarySides, mixing: Mixing, culprit: Culprit, stage: int) -> Explained:
+        """Return the culprit that mixes have shown, for the log."""
         if mixing.problem:
             unclear = _explained(boundary, CulpritKind.UNCLEAR, (), problem=mixing.problem)
             return replace(unclear, tried_in=stage)
         sets = tuple(self._shown(boundary, mixing, shown) for shown in culprit.sets)
-        told = _explained(boundary, culprit.kind, sets)
         return replace(
-            told,
+            _explained(boundary, culprit.kind, sets),
             is_all=culprit.is_all,
             tried_in=stage,
             decisive=(0, 1, *mixing.decisive(culprit)),
@@ -193,7 +191,7 @@ class Explainer:
     def _descend(
         self, boundary: BoundarySides, mixing: Mixing | None, shown: ShownSet, move: Move, depth: int
     ) -> bool:
-        """Search along the releases of one distribution, with everything else of its set as it is.
+        """Search along the releases of one culprit, with the rest of its set as on the newer side.
 
         Returns whether a boundary was found there, and explained.
         """
@@ -210,29 +208,28 @@ class Explainer:
         space = _along(boundary, rest, move.name, between)
         try:
             base = label(boundary.old, boundary.new, rest)
-            hunt = self._stages.hunt(
-                plan, self._services, space=space, context=f"in the environment of {base}", ends=ends
-            )
-        except BisectError:  # told as the stage's end; what was shown above stands
+            context = f"in the environment of {base}"
+            result = self._stages.search(plan, space=space, context=context, ends=ends)
+        except BisectError:  # the stage's last event says so; what mixes have shown stands
             return False
-        below = boundary_of(plan, hunt)
-        if below is None or hunt.answer.kind is not ResultKind.FOUND:
+        within = boundary_of(result)
+        if within is None or result.answer.kind is not ResultKind.FOUND:
             return False
-        self.explain(below, depth=depth + 1)
+        self.explain(within, depth=depth + 1)
         return True
 
     def _between(self, move: Move, boundary: BoundarySides) -> Selection:
-        """The releases from a distribution's old version up to its new one; none where it was added."""
-        target = self._services.interpreters.target(boundary.new.spec.interpreter)
+        """Return the releases from a distribution's old version up to its new one; none if it was added."""
+        target = self._stages.services.interpreters.target(boundary.new.spec.interpreter)
         try:
-            every = self._services.index.releases(move.name)
+            every = self._stages.services.index.releases(move.name)
         except UsageError:  # it is on no index: installed from a folder or an address
             every = ()
         return upgrades(move, every, target, pre=self._plan.pre, yanked=self._plan.yanked)
 
 
 def _along(boundary: BoundarySides, rest: Mix, name: str, selection: Selection) -> SearchSpace:
-    """The releases of one distribution, in the older side's environment with `rest` as on the newer side."""
+    """Return the releases of one distribution, in the older environment with `rest` as on the newer side."""
     last = len(selection.kept) - 1
     candidates = (
         Candidate(

@@ -1,11 +1,11 @@
-"""Mixes of a boundary's two environments, tried until it is known which distributions carry the change.
+"""Run mixes of a boundary's two environments until the culprit is known.
 
-`culprit` says which mixes; here they are run, as candidates of an engine whose first two are the boundary's
-sides.
+`core.culprit` says which mixes. Here they are run, as candidates of a search whose first two candidates are
+the boundary's sides.
 
-A mix is first run with whatever it requires, so that it can run. Where something came in that was not
-taken, and the mix shows the change, it is run once more strictly without that: what came along may be what
-carries it.
+A mix is first installed with whatever it requires, so that it can run. If that pulls in something which is
+not part of the mix, and the mix shows the change, the mix is run once more strictly without that: what was
+pulled in may be the culprit.
 """
 
 from __future__ import annotations
@@ -36,36 +36,37 @@ from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes.base import Axis, SearchSpace
-from bisect_asgi.session.bisection.search import listed, open_engine
+from bisect_asgi.session.bisection.search import Search
+from bisect_asgi.session.bisection.stages import listed
 
 _FEW = 3
-"""Of so few distributions none have to be moved together first."""
+"""Up to so many distributions are moved one by one from the start."""
 _MIXES = 5
-"""An answer rests on about so many mixes, which share the doubt."""
+"""An answer rests on about so many mixes, which share the doubt that the confidence leaves."""
 _MOST_RUNS = 40
-"""So often a mix is run at most to find out on which side it is, where runs contradict each other."""
+"""How often a flaky mix is run at most to find out on which side it is."""
 
 
 class BoundarySides(Struct, frozen=True, kw_only=True):
-    """Two environments that answer differently, with what was seen in each."""
+    """Two environments with different verdicts, and what was observed in each."""
 
     package: str | None
-    """What moved on purpose between them; None where everything moved at once."""
+    """The package that varies along the axis; None: everything may differ."""
     old: BoundarySide
     new: BoundarySide
     known: tuple[Trial, Trial]
     new_is: Outcome
     seen: tuple[Tally, Tally] = (Tally(), Tally())
-    """How often everything on either side of it passed and failed."""
+    """How often all candidates on either side passed and failed."""
 
     @property
     def moves(self) -> tuple[Move, ...]:
-        """Everything that differs."""
+        """All distributions that differ."""
         return moves(self.old.distributions, self.new.distributions)
 
     @property
     def expectation(self) -> Expectation:
-        """Which of the two passes, as the first two candidates of a search."""
+        """Which of the two is good, as the first two candidates of a search."""
         return Expectation(good=0, bad=1) if self.new_is is Outcome.FAILED else Expectation(good=1, bad=0)
 
 
@@ -95,10 +96,10 @@ class Mixes(Axis):
 
 
 class Mixing:
-    """Tries mixes of a boundary's two sides until the culprit is known.
+    """Runs mixes of a boundary's two sides until the culprit is known.
 
     Args:
-        emit: told the stage's events; `stage` is its number.
+        emit: called with the events of the stage, whose number is `stage`.
     """
 
     def __init__(
@@ -107,38 +108,35 @@ class Mixing:
         self._boundary = boundary
         self.old, self.new = boundary.old, boundary.new
         self._plan = plan
-        self._emit = emit
-        space = Mixes(boundary).prepare(plan, services)
-        self._candidates = list(space.candidates)
-        self.engine = open_engine(plan, space, services, emit, stage=stage)
-        self._recall = services.trials.recall
+        self.search = Search(plan, Mixes(boundary).prepare(plan, services), services, emit, stage=stage)
+        self._engine = self.search.engine
         self._keys: dict[tuple[Mix, bool], int] = {}
         old_known, new_known = (trial.environment for trial in boundary.known)
         self.requires_old = services.trials.requirements(old_known) if old_known else {}
         self.requires_new = services.trials.requirements(new_known) if new_known else {}
         self.suspects = self._suspects(boundary.package)
-        self._list()
+        self._emit_candidates()
         for key, trial in enumerate(boundary.known):
-            self.engine.seed(key, trial)
-        self._seeded = self.engine.judgement().tallies
-        self.engine.tell()
+            self._engine.seed(key, trial)
+        self._seeded = self.search.judgement().tallies
+        self._engine.emit_rulings()
 
     @property
     def problem(self) -> str:
-        """Why nothing certain can be said; empty where nothing is in the way."""
+        """Why the culprit cannot be determined; empty: nothing is in the way."""
         if not (unclear := self._unclear()):
             return ""
-        label = self._candidates[unclear[0]].label
+        label = self.search.space.candidates[unclear[0]].label
         return f"{plural(_MOST_RUNS, 'run')} did not tell whether {label} is good or bad"
 
     def find(self) -> Culprit:
-        """Run mixes until the culprit is known and what it rests on was run once more.
+        """Run mixes until the culprit is known, and those that it rests on once more; return it.
 
         Raises:
-            Unavailable: the outside world failed.
+            Unavailable: there is no result for one of the mixes.
         """
         while True:
-            step = investigate(self.suspects, self._told())
+            step = investigate(self.suspects, self._outcomes())
             tried = len(self._keys)
             if isinstance(step, NextTests):
                 mixes = step.mixes[: self._plan.jobs]
@@ -153,30 +151,30 @@ class Mixing:
                 self._repeat(unconfirmed, self._plan.repeats)
                 continue
             else:
-                self._list()
+                self._emit_candidates()
                 return step
             if len(self._keys) == tried:
                 raise RuntimeError(f"the same mixes are wanted again: {step}")
 
     def rest(self, culprit: Culprit) -> BoundarySides | None:
-        """What is left with every set taken back, where that fails for another reason; None: it does not."""
+        """Return the boundary that is left with every set reverted, or None unless that fails differently."""
         taken = frozenset[str]().union(*(shown.mix for shown in culprit.sets))
         mix = frozenset[str]().union(*self.suspects.groups) - taken
         key = self._counted(mix)
-        ruling = self.engine.judgement().rulings.get(key) if key is not None else None
+        ruling = self.search.judgement().rulings.get(key) if key is not None else None
         if key is None or ruling is None or not ruling.fails_differently:
             return None
         if unconfirmed := self._unconfirmed([key]):
             self._repeat(unconfirmed, self._plan.repeats)
-        candidate, trial = self._candidates[key], self.engine.known(key)
+        candidate, trial = self.search.space.candidates[key], self._engine.known(key)
         found = trial.environment.distributions if trial.environment else ()
         new = BoundarySide(label=candidate.label, spec=candidate.spec, distributions=found)
         return replace(self._boundary, new=new, known=(self._boundary.known[0], trial))
 
     def known(self, mix: Mix) -> Trial | None:
-        """What was seen of a mix as it was taken to be; None: it was not run."""
+        """Return what was observed of a mix, or None if it was not run."""
         key = self._counted(mix)
-        return None if key is None else self.engine.known(key)
+        return None if key is None else self._engine.known(key)
 
     def _suspects(self, package: str | None) -> Suspects:
         differing = self._boundary.moves
@@ -190,29 +188,30 @@ class Mixing:
             removed=frozenset(move.name for move in differing if move.new is None),
         )
 
-    def _told(self) -> dict[Mix, MixOutcome]:
-        """What the mixes showed so far, all of it ruled on afresh."""
-        told: dict[Mix, MixOutcome] = {}
-        verdicts = self.engine.judgement().verdicts
+    def _outcomes(self) -> dict[Mix, MixOutcome]:
+        """Return what the mixes showed so far, by the rulings that hold now."""
+        outcomes: dict[Mix, MixOutcome] = {}
+        verdicts = self.search.judgement().verdicts
         for (mix, strict), key in self._keys.items():
             if strict:
                 continue
             verdict, drawn_in = verdicts.get(key, Verdict.SKIP), self._drawn(mix)
             pulled_in, back = drawn_in - mix, drawn_in & mix
-            strictly = self._keys.get((mix, True))
-            without = Verdict.SKIP if strictly is None else verdicts.get(strictly, Verdict.SKIP)
-            if back:  # what was to be taken out came in again: it was another mix that ran
-                told[mix] = MixOutcome(verdict=without)
-                told.setdefault(mix - back, MixOutcome(verdict=verdict, pulled_in=pulled_in))
+            strict_key = self._keys.get((mix, True))
+            is_strict = strict_key is not None
+            without = Verdict.SKIP if strict_key is None else verdicts.get(strict_key, Verdict.SKIP)
+            if back:  # what was to be left out was pulled in again: it was another mix that ran
+                outcomes[mix] = MixOutcome(verdict=without)
+                outcomes.setdefault(mix - back, MixOutcome(verdict=verdict, pulled_in=pulled_in))
             elif without is Verdict.SKIP:
-                told[mix] = MixOutcome(verdict=verdict, pulled_in=pulled_in, is_strict=strictly is not None)
+                outcomes[mix] = MixOutcome(verdict=verdict, pulled_in=pulled_in, is_strict=is_strict)
             else:
-                told[mix] = MixOutcome(verdict=without)
-                told.setdefault(mix | pulled_in, MixOutcome(verdict=verdict))
-        return told
+                outcomes[mix] = MixOutcome(verdict=without)
+                outcomes.setdefault(mix | pulled_in, MixOutcome(verdict=verdict))
+        return outcomes
 
     def _unrun(self, culprit: Culprit) -> list[Mix]:
-        """What the sets rest on and was only seen as another mix that came to the same."""
+        """Return the mixes that sets rest on and that were only run as another mix that came to the same."""
         sides = (frozenset[str](), frozenset[str]().union(*self.suspects.groups))
         rested = [
             mix for shown in culprit.sets for mix in (shown.mix, *(shown.mix - {name} for name in shown.mix))
@@ -220,17 +219,18 @@ class Mixing:
         return [mix for mix in dict.fromkeys(rested) if mix not in sides and (mix, False) not in self._keys]
 
     def _unconfirmed(self, keys: Sequence[int]) -> list[int]:
-        """Those that are to be run once more; one without an environment would say the same again."""
-        known, observed = self.engine.environments, self.engine.observed
+        """Return those to be run once more; without an environment another run would show the same."""
+        known, observed = self._engine.environments, self._engine.observed
         wanted = 1 + self._plan.repeats
         return [key for key in keys if key in known and samples(observed[key]) < wanted]
 
     def _drawn(self, mix: Mix) -> Mix:
-        environment = self.engine.environments.get(self._keys.get((mix, False), -1))
+        """Return what was installed with a mix beyond it, or instead of it; empty while that is not known."""
+        environment = self._engine.environments.get(self._keys.get((mix, False), -1))
         return pulled_in(self.old, self.new, mix, environment.distributions) if environment else frozenset()
 
     def _run(self, wanted: Sequence[tuple[Mix, bool]]) -> None:
-        """Run mixes that were not run yet."""
+        """Run those mixes that were not run yet; True: strictly, without what they pull in."""
         new = [(mix, strict) for mix, strict in wanted if (mix, strict) not in self._keys]
         for mix, strict in new:
             without = sorted(self._drawn(mix)) if strict else ()
@@ -238,94 +238,98 @@ class Mixing:
                 label=label(self.old, self.new, mix, package=self.suspects.package, without=without),
                 spec=mixed(self.old, self.new, mix, strict=strict),
             )
-            self._candidates.append(candidate)
-            self._keys[mix, strict] = self.engine.add(candidate)
+            self._keys[mix, strict] = self.search.add(candidate)
         if not new:
             return
-        self._list()
-        if not self._plan.fresh:
-            self.engine.recall(self._recall)
+        self._emit_candidates()
+        self.search.recall()
         keys = [self._keys[pair] for pair in new]
-        self._repeat([key for key in keys if key not in self.engine.observed], 1)
+        self._repeat([key for key in keys if key not in self._engine.observed], 1)
 
     def _repeat(self, keys: Sequence[int], runs: int) -> None:
-        """Run mixes; nothing may be concluded from one of which nothing was learnt."""
-        self.engine.repeat(keys, runs)
-        self._check_broken()
+        """Run mixes, and settle flaky ones.
+
+        Raises:
+            Unavailable: there is no result for one: nothing may be concluded without it.
+        """
+        self._engine.repeat(keys, runs)
+        self._check_errors()
         is_flaky = any(tally.contradicts_itself for tally in self._boundary.seen)
-        if is_flaky or self.engine.judgement().is_flaky:
-            self._settle()
+        if is_flaky or self.search.judgement().is_flaky:
+            self._run_until_clear()
 
-    def _settle(self) -> None:
-        """Run mixes that contradict themselves until it is clear on which side they are."""
-        self._reckon()
-        while unclear := [key for key in self._unclear() if samples(self.engine.observed[key]) < _MOST_RUNS]:
-            # With both sides: how often they fail is what a mix is held against.
-            self.engine.repeat([0, 1, *unclear], self._plan.repeats or 1)
-            self._check_broken()
-            self._reckon()
-        self.engine.tell()
+    def _run_until_clear(self) -> None:
+        """Run flaky mixes until it is clear on which side they are."""
+        self._update_noise()
+        while unclear := [key for key in self._unclear() if samples(self._engine.observed[key]) < _MOST_RUNS]:
+            # With both sides: a mix is compared with how often they fail.
+            self._engine.repeat([0, 1, *unclear], self._plan.repeats or 1)
+            self._check_errors()
+            self._update_noise()
+        self._engine.emit_rulings()
 
-    def _reckon(self) -> None:
+    def _update_noise(self) -> None:
         """Rule on mixes by how often both sides fail, as far as that is known by now."""
-        self.engine.noise = None
-        seen = self.engine.judgement().tallies
+        self.search.settle(None)  # or mixes that are not clear would have no tallies
+        seen = self.search.judgement().tallies
         old, new = (
             before + seen.get(key, Tally()) - self._seeded.get(key, Tally())
             for key, before in enumerate(self._boundary.seen)
         )
-        self.engine.noise = Noise(
+        noise = Noise(
             new_is=self._boundary.new_is,
             old=old,
             new=new,
             placed={0: Verdict.OLD, 1: Verdict.NEW},
             confidence=1 - (1 - self._plan.confidence) / _MIXES,
         )
+        self.search.settle(noise)
 
     def _unclear(self) -> list[int]:
-        """Mixes whose runs do not tell on which side they are."""
-        return sorted(self.engine.observed.keys() - self.engine.judgement().rulings.keys())
+        """Return the mixes whose runs do not show on which side they are."""
+        return sorted(self._engine.observed.keys() - self.search.judgement().rulings.keys())
 
-    def _check_broken(self) -> None:
-        for key, run in self.engine.errors.items():
+    def _check_errors(self) -> None:
+        """Raise Unavailable if there is no result for a mix."""
+        for key, run in self._engine.errors.items():
             why = run.signature.shown if run.signature else "no reason"
             raise Unavailable(
-                f"nothing was learnt about {self._candidates[key].label}: {why}",
+                f"nothing was learnt about {self.search.space.candidates[key].label}: {why}",
                 hint="`bisect-asgi cache --clear` and the same command build it anew",
             )
 
-    def _list(self) -> None:
-        """Tell the mixes so far, with what is known to have come along."""
+    def _emit_candidates(self) -> None:
+        """Emit the mixes so far, with what is known to have been pulled in."""
         names = {key: sorted(self._drawn(mix)) for (mix, strict), key in self._keys.items() if not strict}
         every = (
             replace(listed(candidate), version=_with(candidate.label, names.get(key, ())))
-            for key, candidate in enumerate(self._candidates)
+            for key, candidate in enumerate(self.search.space.candidates)
         )
-        self._emit(events.CandidatesListed(candidates=tuple(every), excluded=(), grows=True))
+        self.search.emit(events.CandidatesListed(candidates=tuple(every), excluded=(), grows=True))
 
     def decisive(self, culprit: Culprit) -> tuple[int, ...]:
-        """The runs that the answer rests on: the cross-check, each set, and each set without one member."""
+        """Return what the culprit rests on, as keys: the cross-check, each set, each without one member."""
         everything = frozenset[str]().union(*self.suspects.groups)
-        mixes = [*cross_check(self.suspects, self._told())]
+        mixes = [*cross_check(self.suspects, self._outcomes())]
         for shown in culprit.sets:
             mixes += [shown.mix, *(shown.mix - {name} for name in shown.mix)]
             mixes += [(shown.mix | shown.pulled_in) - {name} for name in shown.mix if shown.pulled_in]
         mixes.append(everything.difference(*(shown.mix for shown in culprit.sets)))
         keys = {self._counted(mix) for mix in mixes}
         keys |= {self._keys.get((shown.mix, True)) for shown in culprit.sets if shown.pulled_in}
-        return tuple(sorted(key for key in keys if key is not None and key in self.engine.observed))
+        return tuple(sorted(key for key in keys if key is not None and key in self._engine.observed))
 
     def _counted(self, mix: Mix) -> int | None:
-        """The run that counts for a mix: the strict one, where that could be tested."""
+        """Return the key that counts for a mix, or None: of the strict run, if that could be tested."""
         strict = self._keys.get((mix, True))
-        verdicts = self.engine.judgement().verdicts
+        verdicts = self.search.judgement().verdicts
         if strict is not None and verdicts.get(strict, Verdict.SKIP) is not Verdict.SKIP:
             return strict
         return self._keys.get((mix, False))
 
 
 def samples(runs: Sequence[Observation]) -> int:
-    """How many of them count: all but warm-ups."""
+    """Return how many of them are samples: all but warm-ups."""
     return sum(not run.is_warm_up for run in runs)
 
 

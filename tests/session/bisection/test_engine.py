@@ -50,7 +50,7 @@ NOTHING_NAMED = Expectation()
 
 
 class Lab:
-    """A question about `size` releases whose answers are a pure function of their place."""
+    """An engine for `size` releases whose answers are a pure function of their place."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Lab:
         self.requests: list[TrialRequest] = []
         self.events: list[events.Event] = []
         spec = EnvironmentSpec(interpreter=target().interpreter, requirements=("demo",))
-        question = SearchSpec(
+        specification = SearchSpec(
             candidates=tuple(
                 Candidate(label=f"1.{place}", spec=spec, needs_build=place in needs_build)
                 for place in range(size)
@@ -84,7 +84,7 @@ class Lab:
             stage=stage,
         )
         self.engine = Engine(
-            question,
+            specification,
             run_trial=run_trial or self.run_trial,
             executor=executor or InlineExecutor(),
             jobs=jobs,
@@ -213,10 +213,11 @@ def test_a_ruling_that_does_not_hold_any_more_is_withdrawn() -> None:
     before = len(lab.events)
 
     # The middle one is now to be placed by its runs, of which there are too few.
-    lab.engine.noise = Noise(
+    noise = Noise(
         new_is=Outcome.FAILED, old=Tally(passed=2), new=Tally(failed=2), low=0, high=2, confidence=0.999
     )
-    lab.engine.tell()
+    lab.engine.judge_by(lab.engine.spec, noise)
+    lab.engine.emit_rulings()
 
     (event,) = lab.events[before:]
     assert isinstance(event, events.RulingsChanged)
@@ -570,7 +571,7 @@ def test_runs_that_were_made_are_counted_and_kept_in_their_order() -> None:
 
 
 def request_for(lab: Lab, key: int) -> TrialRequest:
-    candidate = lab.engine.question.candidates[key]
+    candidate = lab.engine.spec.candidates[key]
     return TrialRequest(key=key, label=candidate.label, spec=candidate.spec, probe=probe())
 
 
@@ -595,12 +596,12 @@ def test_the_cost_of_a_run_is_what_others_took_and_a_build_where_none_was_made()
     assert lab.engine.seconds(2) == pytest.approx(3.0 + 30.0)
 
 
-def test_a_question_that_is_asked_anew_forgets_what_was_seen_and_says_so() -> None:
+def test_candidates_that_are_run_in_another_way_lose_their_observations_and_the_log_says_so() -> None:
     lab = Lab(4, broke_at(2))
     lab.engine.repeat_each({0: 1, 3: 1})
-    measuring = SamplingMode(reference=lab.engine.question.candidates[0].spec)
+    measuring = SamplingMode(reference=lab.engine.spec.candidates[0].spec)
 
-    lab.engine.ask_anew(replace(lab.engine.question, sampling=measuring))
+    lab.engine.start_anew(replace(lab.engine.spec, sampling=measuring))
     lab.engine.repeat_each({0: 2})
 
     assert lab.engine.observed.keys() == {0}

@@ -30,7 +30,7 @@ from bisect_asgi.core.search import Bisection, Boundary
 from bisect_asgi.session.axes.base import SearchSpace
 from bisect_asgi.session.bisection.engine import Engine, SearchSpec
 from bisect_asgi.session.bisection.prebuild import Prebuilder, idle_places, trials_abreast, waiting_share
-from bisect_asgi.session.bisection.search import open_engine
+from bisect_asgi.session.bisection.search import Search
 
 SPEC = EnvironmentSpec(interpreter=target().interpreter, requirements=("demo",))
 STEPS = {Step.LINK: 0.5}
@@ -57,17 +57,17 @@ def told() -> Told:
 
 
 def test_what_is_built_ahead_is_told_with_what_it_took(told: Told) -> None:
-    preparing = Prebuilder(lambda *_: STEPS, InlineExecutor(), emit=told.append, clock=told.clock)
+    prebuilder = Prebuilder(lambda *_: STEPS, InlineExecutor(), emit=told.append, clock=told.clock)
 
-    preparing.start([request(3)])
-    preparing.settle(lambda _: True)
+    prebuilder.start([request(3)])
+    prebuilder.settle(lambda _: True)
 
     assert told == [
         events.PreparationStarted(key=3, at_s=1.0),
         events.PreparationEnded(key=3, at_s=2.0, steps=STEPS),
     ]
-    assert preparing.begun == {3}
-    assert preparing.building == 0
+    assert prebuilder.begun == {3}
+    assert prebuilder.building == 0
 
 
 @pytest.mark.parametrize("error", [Unavailable("no index"), Cancelled()])
@@ -75,9 +75,9 @@ def test_what_fails_is_left_to_its_trial(told: Told, error: Exception) -> None:
     def fail(request: TrialRequest, token: CancelToken) -> dict[Step, float]:
         raise error
 
-    preparing = Prebuilder(fail, InlineExecutor(), emit=told.append, clock=told.clock)
-    preparing.start([request(3)])
-    preparing.settle(lambda _: True)
+    prebuilder = Prebuilder(fail, InlineExecutor(), emit=told.append, clock=told.clock)
+    prebuilder.start([request(3)])
+    prebuilder.settle(lambda _: True)
 
     assert told[-1] == events.PreparationEnded(key=3, at_s=2.0, steps={})
 
@@ -101,15 +101,15 @@ def test_what_is_not_wanted_any_more_is_stopped_and_may_be_wanted_again(told: To
             cancelled.append(request.key)
             raise Cancelled
 
-        preparing = Prebuilder(hang, pool, emit=told.append, clock=told.clock)
-        preparing.start([request(3)])
+        prebuilder = Prebuilder(hang, pool, emit=told.append, clock=told.clock)
+        prebuilder.start([request(3)])
         assert running.wait(30)
-        preparing.settle(lambda key: key == 3)
-        assert preparing.building == 1
-        preparing.settle(lambda key: key != 3)
+        prebuilder.settle(lambda key: key == 3)
+        assert prebuilder.building == 1
+        prebuilder.settle(lambda key: key != 3)
 
     assert cancelled == [3]
-    assert preparing.begun == set()
+    assert prebuilder.begun == set()
     assert isinstance(told[-1], events.PreparationEnded)
     assert told[-1].is_cancelled
 
@@ -185,23 +185,23 @@ class Lab:
         self.order: list[tuple[str, int]] = []
         self.in_flight = self.most_in_flight = 0
         self.events = Told()
-        question = SearchSpec(
+        spec = SearchSpec(
             candidates=tuple(Candidate(label=str(key), spec=SPEC) for key in range(size)),
             probe=probe(),
             expectation=Expectation(good=0, bad=size - 1),
             criteria=Criteria(),
         )
-        preparing = Prebuilder(
+        prebuilder = Prebuilder(
             self.prepare, InlineExecutor(), emit=self.events.append, clock=self.events.clock
         )
         self.engine = Engine(
-            question,
+            spec,
             run_trial=self.run_trial,
             executor=InlineExecutor(),
             jobs=2,
             most=4,
             emit=self.take,
-            preparing=preparing,
+            prebuilder=prebuilder,
         )
 
     def take(self, event: events.Event) -> None:
@@ -279,8 +279,8 @@ def test_samples_have_the_machine_to_themselves(sampling: SamplingMode | None) -
         expectation=Expectation(good=0, bad=8),
     )
     there = world(run_trial=run_trial, prepare=prepare, builders=InlineExecutor())
-    engine = open_engine(plan, space, there, lambda _: None)
+    search = Search(plan, space, there, lambda _: None)
 
-    engine.search(lambda verdicts: Bisection.replay(9, verdicts), looks_ahead=True)
+    search.engine.search(lambda verdicts: Bisection.replay(9, verdicts), looks_ahead=True)
 
     assert bool(begun) is (sampling is None)

@@ -265,7 +265,7 @@ class Mine:
             contents=made_up,
         )
         self.events.append(started(plan))
-        go_into(told, plan, there, Stages(self.events.append))
+        go_into(told, plan, Stages(there, self.events.append))
         return self.events[1:]
 
     @property

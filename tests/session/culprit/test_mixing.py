@@ -323,7 +323,7 @@ def test_what_the_answer_rests_on_is_run_three_times_unless_somebody_says_how_of
         culprit = tried.mixing.find()
 
         keys = tried.mixing.decisive(culprit)
-        assert min(len(tried.mixing.engine.observed[key]) for key in keys) == least
+        assert min(len(tried.mixing.search.engine.observed[key]) for key in keys) == least
 
 
 def test_runs_of_both_sides_along_with_a_mix_tell_what_it_is_held_against() -> None:

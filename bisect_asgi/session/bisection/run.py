@@ -1,0 +1,189 @@
+"""Run one search with everything that makes its answer sure: limit, boundary, confirmation, other changes.
+
+The first search of a run, the search along a dependency's releases, and the one into commits are the same.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Collection, Sequence
+from statistics import median
+from typing import TYPE_CHECKING
+
+from bisect_asgi.core import answers, events
+from bisect_asgi.core.answers import Result
+from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
+from bisect_asgi.core.metrics.readings import unit_of
+from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
+from bisect_asgi.core.model import Observation
+from bisect_asgi.core.records import Struct, replace
+from bisect_asgi.core.releases.select import between
+from bisect_asgi.core.search import AllChanges, Boundary, State, is_monotonic
+from bisect_asgi.core.search.spot_checks import spot_checks
+from bisect_asgi.session.bisection.confirm import (
+    SpotChecks,
+    confirm_changes,
+    emit_confirmed,
+    search_and_confirm,
+)
+from bisect_asgi.session.bisection.engine import Replay
+from bisect_asgi.session.bisection.flaky import doubtful_ends, search_noisy
+from bisect_asgi.session.bisection.search import Search
+
+if TYPE_CHECKING:
+    from bisect_asgi.session.bisection.levels import LevelSearch
+    from bisect_asgi.session.bisection.limits import LimitFinder
+
+COARSE = 32
+"""A search for all changes looks at every 32nd candidate at least, unless the user says otherwise."""
+
+
+class SearchResult(Struct, frozen=True, kw_only=True):
+    """A search that has ended, and its answer."""
+
+    search: Search
+    answer: Result
+
+
+def run_search(search: Search) -> SearchResult:
+    """Take in what is known, find a limit if one is missing, search, confirm, and return the answer."""
+    search.recall()
+    criteria = search.plan.criteria
+    if criteria.limit_search and not criteria.limit:
+        if answer := find_limit(search, criteria.limit_search):
+            note_doubtful_samples(search)
+            return SearchResult(search=search, answer=answer)
+        search.check_ends()
+    if search.plan.all_changes and search.plan.shortest == 1 and search.plan.criteria.limit:
+        _level_search(search).place()
+    state, belief = _search(search)
+    note_doubtful_samples(search)
+    if isinstance(state, Boundary) and criteria.limit_search:
+        note_other_steps(search, state)
+    context = replace(search.context, believed=belief, doubtful=doubtful_ends(search))
+    answer = answers.result_of(context, state, search.judgement())
+    if found := answer.found:
+        sides = search.labels[found.low], search.labels[found.high]
+        answer = replace(answer, excluded_between=between(search.space.excluded, *sides))
+    return SearchResult(search=search, answer=answer)
+
+
+def find_limit(search: Search, limit_search: LimitSearch) -> Result | None:
+    """Set the limit by samples of both ends; return an answer if there is no limit, or none is needed."""
+    if search.plan.all_changes and limit_search.above is None and limit_search.below is None:
+        return _level_search(search).find()
+    return _limit_finder(search, limit_search).find_limit()
+
+
+# Imported when a metric decides: most searches do without.
+
+
+def _limit_finder(search: Search, limit_search: LimitSearch) -> LimitFinder:
+    from bisect_asgi.session.bisection.limits import LimitFinder
+
+    return LimitFinder(search, limit_search)
+
+
+def _level_search(search: Search) -> LevelSearch:
+    from bisect_asgi.session.bisection.levels import LevelSearch
+
+    criteria = search.plan.criteria
+    limit_search = criteria.limit_search or LimitSearch(metric=criteria.metric or "")
+    return LevelSearch(search, limit_search, sampler=_limit_finder(search, limit_search))
+
+
+def _search(search: Search) -> tuple[State, events.BeliefUpdated | None]:
+    """Search, and expect a candidate's runs to agree until they do not."""
+
+    def checks(found: Boundary) -> Collection[int]:
+        # Whatever is known: so the same command chooses the same ones and finds them in the store.
+        return spot_checks(search.labels, found.low, found.high, known=(), most=search.plan.spot_checks)
+
+    state = _search_steady(search, checks)
+    if search.judgement().is_flaky and not search.plan.all_changes:
+        return search_noisy(search, checks=checks)
+    emit_confirmed(search, state)
+    return state, None
+
+
+def _search_steady(search: Search, checks: SpotChecks) -> State:
+    """Find the boundary and check whether it is the only change, or find all changes."""
+    if search.plan.all_changes:
+        return search_changes(search, all_changes(search, search.plan.shortest))
+    engine, state = search.engine, search_and_confirm(search, checks=checks)
+    if not isinstance(state, Boundary) or state.skipped or search.judgement().is_flaky:
+        return state
+    chosen = checks(state)
+    if engine.errors.keys() - set(chosen):
+        return state
+    if unknown := [key for key in chosen if key not in engine.observed.keys() | engine.errors.keys()]:
+        engine.repeat(unknown, 1)
+    if is_monotonic(search.judgement().verdicts):
+        return search_and_confirm(search)
+    # One change cannot explain this order of verdicts: either a run went wrong, or there are more changes.
+    confirm_changes(search)
+    return state if search.judgement().is_flaky else search_changes(search, all_changes(search))
+
+
+def all_changes(search: Search, shortest: int | None = None, *, first: Sequence[int] = ()) -> Replay:
+    """Return the algorithm that finds all changes, a coarse one unless `shortest` is given.
+
+    The candidates of `first` are run before all others.
+    """
+    size = len(search.labels)
+    finest = math.ceil(size / COARSE) if shortest is None else shortest
+    # The newest end early: it says which side is which.
+    return lambda verdicts: AllChanges.replay(size, verdicts, shortest=finest, first=(*first, size - 1, 0))
+
+
+def search_changes(search: Search, replay: Replay) -> State:
+    """Find all changes, and run both sides of each until they are no accident."""
+    while True:
+        state = search.engine.search(replay, looks_ahead=True)
+        if not confirm_changes(search):
+            return state
+
+
+def note_doubtful_samples(search: Search) -> None:
+    """Note what makes the samples doubtful: outliers, drift, growth from run to run, a busy machine."""
+    criteria, engine = search.plan.criteria, search.engine
+    if criteria.metric is None:
+        return
+    samples = {search.labels[key]: values(runs, criteria) for key, runs in sorted(engine.observed.items())}
+    runs = [run for run in engine.taken if not run.is_warm_up]
+    limit = criteria.limit or Limit(metric=criteria.metric)
+    unit = unit_of(runs, criteria.metric) if limit.unit == RATIO else limit.unit
+    found = data_warnings(
+        {label: own for label, own in samples.items() if own},
+        reference=_reference(runs, criteria.metric),
+        other_load=[run.other_load for run in runs if run.other_load is not None and unit in TIMES],
+        cores=os.cpu_count() or 1,
+    )
+    of_itself = Limit(metric=criteria.metric, unit=unit)
+    for warning in found:
+        shown = of_itself if isinstance(warning, Drift) else limit
+        search.emit(events.Note(text=sentence(warning, show=shown.show)))
+
+
+def _reference(runs: Sequence[Observation], metric: str) -> list[float]:
+    """Return what the reference's runs measured, in the order of the runs; none without a reference."""
+    of_reference = (run.reference_metrics.get(metric) for run in runs)
+    return [value for value in of_reference if value is not None]
+
+
+def note_other_steps(search: Search, found: Boundary) -> None:
+    """Note if the step at a boundary is less than half of what the ends differ by: there are other steps."""
+    criteria, ends = search.plan.criteria, search.space.expectation
+    if ends.good is None or ends.bad is None or criteria.limit is None:
+        return
+    keys = (found.low, found.high, ends.good, ends.bad)
+    samples = [values(search.engine.observed[key], criteria) for key in keys]
+    if not all(samples):
+        return
+    low, high, good, bad = map(median, samples)
+    step, whole, show = abs(high - low), abs(bad - good), criteria.limit.show
+    if step < whole / 2:
+        place = f"`{criteria.metric}` crosses the limit at {search.labels[found.high]}"
+        share = f"by {show(step)} of the {show(whole)} that the ends differ by"
+        search.emit(events.Note(text=f"{place}, but {share}; `--all` tells every step"))

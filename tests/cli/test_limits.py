@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.builders import day, failed, make_plan, passed, probe
+from support.builders import failed, make_plan, passed, probe
 
 from bisect_asgi.core.answers import Result, ResultContext, result_of
 from bisect_asgi.core.axis import AxisWords
@@ -12,6 +12,7 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import Observation, Outcome, ReadyMadeLoad, Ruling, Served, Verdict
+from bisect_asgi.core.plan.moments import read_moment
 from bisect_asgi.core.plan.options import Options, ProbeMetadata
 from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace
@@ -170,7 +171,7 @@ def test_a_check_needs_the_options_that_the_search_had() -> None:
         probe=replace(probe(), name="app.py", served=served),
         app="app.py:api",
         held=("uvicorn==0.17.6",),
-        policy=DependencyPolicy(kind=PolicyKind.AS_OF, moment=day("2022-01-10")),
+        policy=DependencyPolicy(kind=PolicyKind.AS_OF, moment=read_moment("2022-01-10")),
         criteria=Criteria(limit=Limit(metric="p95", below=0.5)),
     )
 

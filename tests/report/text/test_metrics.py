@@ -151,11 +151,11 @@ def test_a_release_that_failed_now_and_then_is_told_with_its_runs() -> None:
 def test_the_document_has_probability_rates_and_range() -> None:
     document = json.loads(json_report.render(fold(FLAKY)))
 
-    boundary = document["boundary"]
-    assert (boundary["last"], boundary["first"], boundary["probability"]) == ("1.2", "1.3", 0.9973)
-    assert boundary["among"] == ["1.3", "1.3"]
-    assert boundary["new"]["failed"] == 9
-    assert 0.4 < boundary["new"]["low"] < 0.75 < boundary["new"]["high"] < 1
+    belief = document["belief"]
+    assert (belief["last"], belief["first"], belief["probability"]) == ("1.2", "1.3", 0.9973)
+    assert belief["among"] == ["1.3", "1.3"]
+    assert belief["new"]["failed"] == 9
+    assert 0.4 < belief["new"]["low"] < 0.75 < belief["new"]["high"] < 1
 
 
 def test_without_a_contradiction_nothing_is_believed() -> None:

@@ -102,7 +102,7 @@ class Trials:
 REASON = """\
 Where results contradict each other, both searches have the same prior and the same greedy choice, so what
 is saved is the beginning. Where they do not, the runs after the search are those that the bound of
-`search/luck.py` needs.
+`core/search/confirmation.py` needs.
 """
 
 Answer = int | None

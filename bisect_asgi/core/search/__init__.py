@@ -30,10 +30,10 @@ class SearchAlgorithm(Protocol):
         ...
 
 
-def is_monotonic(told: Mapping[int, Verdict]) -> bool:
-    """Tell whether no OLD is above a NEW."""
-    old = [key for key, verdict in told.items() if verdict is Verdict.OLD]
-    new = [key for key, verdict in told.items() if verdict is Verdict.NEW]
+def is_monotonic(verdicts: Mapping[int, Verdict]) -> bool:
+    """Return whether no OLD is above a NEW, so that one change explains all verdicts."""
+    old = [key for key, verdict in verdicts.items() if verdict is Verdict.OLD]
+    new = [key for key, verdict in verdicts.items() if verdict is Verdict.NEW]
     return not old or not new or max(old) < min(new)
 
 

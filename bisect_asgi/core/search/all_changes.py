@@ -52,10 +52,10 @@ class AllChanges(VerdictMap):
 
     @classmethod
     def replay(
-        cls, size: int, told: Mapping[int, Verdict], *, shortest: int = 1, first: Sequence[int] = ()
+        cls, size: int, verdicts: Mapping[int, Verdict], *, shortest: int = 1, first: Sequence[int] = ()
     ) -> AllChanges:
-        """Return the search that was told all of `told`."""
-        return cls(size, shortest=shortest, first=first).after(told)
+        """Return the search that knows `verdicts`."""
+        return cls(size, shortest=shortest, first=first).after(verdicts)
 
     @property
     def state(self) -> Open | AllBoundaries:
@@ -66,7 +66,9 @@ class AllChanges(VerdictMap):
 
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
         """Say which candidates to look at next; none when nothing more is wanted for now."""
-        chosen = [key for key in self._first if key not in self._told and key not in pending][: max(0, limit)]
+        chosen = [key for key in self._first if key not in self._verdicts and key not in pending][
+            : max(0, limit)
+        ]
         stretches = self._stretches({*pending, *chosen})
         while len(chosen) < limit and stretches:
             index, longest = max(enumerate(stretches), key=lambda item: len(item[1]))
@@ -77,18 +79,20 @@ class AllChanges(VerdictMap):
 
     def is_relevant(self, key: int) -> bool:
         """Everything that was asked is wanted."""
-        return key not in self._told
+        return key not in self._verdicts
 
     def _tested(self) -> list[int]:
-        return sorted(key for key, verdict in self._told.items() if verdict is not Verdict.SKIP)
+        return sorted(key for key, verdict in self._verdicts.items() if verdict is not Verdict.SKIP)
 
     def _stretches(self, pending: Collection[int]) -> list[list[int]]:
         """The unknown stretches that are worth a look; what is in flight cuts them."""
         edges = [-1, *self._tested(), self.size]
         found: list[list[int]] = []
         for start, end in pairwise(edges):
-            unknown = [key for key in range(start + 1, end) if key not in self._told]
-            differ = self._told.get(start) is not self._told.get(end) and start >= 0 and end < self.size
+            unknown = [key for key in range(start + 1, end) if key not in self._verdicts]
+            differ = (
+                self._verdicts.get(start) is not self._verdicts.get(end) and start >= 0 and end < self.size
+            )
             if differ or len(unknown) >= self.shortest:
                 found += _cut(unknown, pending)
         return found
@@ -98,7 +102,7 @@ class AllChanges(VerdictMap):
         return [
             Boundary(low=low, high=high, skipped=tuple(range(low + 1, high)))
             for low, high in pairwise(tested)
-            if self._told[low] is not self._told[high]
+            if self._verdicts[low] is not self._verdicts[high]
         ]
 
 

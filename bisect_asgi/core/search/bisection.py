@@ -1,6 +1,6 @@
 """Bisection over candidates 0 … size - 1, oldest first, of which several may be in flight.
 
-No clock, no I/O, no randomness: the whole state is the mapping of what was told, so replaying is resuming.
+No clock, no I/O, no randomness: the whole state is the mapping of verdicts, so replaying is resuming.
 
 How it works
 ------------
@@ -11,7 +11,7 @@ once there is one, it narrows it until nothing but SKIPs is left inside.
 end is: it is looked for backwards from the newest at distances 1, 4, 16, … Growing by 4 costs fewer runs than
 by 2 where the change is recent, and reaches the oldest of 370 candidates in six.
 
-*Named ends* (`verify`) are asked before anything else. Places that would be free meanwhile go between them,
+*Named ends* (`verify`) are run before anything else. Places that would be free meanwhile go between them,
 as if they were as named: the commonest mistake is that they are not, and then only what would have been
 idle was wasted. Nothing of the kind where nobody named both: what the newest one shows says which side is
 which.
@@ -24,7 +24,7 @@ other side. Where that leaves no OLD, stretches that were stepped over are looke
 than a sixteenth of the whole.
 
 *Narrowing.* Where between the two, with several in flight, SKIPs, and candidates that take longer than
-others, is argued at the top of `placing.py`. Where all take as long and none is a SKIP it is plain
+others, is argued at the top of `cuts.py`. Where all take as long and none is a SKIP it is plain
 bisection: at most 2 + ceil(log2(size - 1)) asks with one worker.
 
 *Contradictions.* Histories may go good-bad-good. The bracket is then the newest one: the highest OLD
@@ -58,7 +58,7 @@ class VerdictMap:
         if size < 1:
             raise ValueError(f"a search needs at least one candidate, not {size}")
         self.size = size
-        self._told: dict[int, Verdict] = {}
+        self._verdicts: dict[int, Verdict] = {}
 
     def tell(self, key: int, verdict: Verdict) -> None:
         """Take in what candidate `key` showed; a second verdict replaces the first.
@@ -68,11 +68,11 @@ class VerdictMap:
         """
         if not 0 <= key < self.size:
             raise IndexError(f"candidate {key} of {self.size}")
-        self._told[key] = verdict
+        self._verdicts[key] = verdict
 
-    def after(self, told: Mapping[int, Verdict]) -> Self:
-        """Take in all of `told`, in any order, and return the search."""
-        for key, verdict in told.items():
+    def after(self, verdicts: Mapping[int, Verdict]) -> Self:
+        """Take in all of `verdicts`, in any order, and return the search."""
+        for key, verdict in verdicts.items():
             self.tell(key, verdict)
         return self
 
@@ -113,10 +113,10 @@ class Bisection(VerdictMap):
     Args:
         size: number of candidates, at least 1.
         gallop: look for the old end backwards from the newest instead of at the oldest.
-        verify: candidates that have to be told before anything else, whatever is known of others: the
+        verify: candidates whose verdicts are needed before all others, whatever is known of those: the
             ends that somebody named.
         seconds: how long looking at a candidate is expected to take, above 0; without it all take as long.
-            It is called once or twice for each candidate that may be asked, so it should only look up.
+            It is called once or twice for each candidate that may be next, so it should only look up.
 
     Raises:
         ValueError: `size` is below 1.
@@ -139,23 +139,23 @@ class Bisection(VerdictMap):
     def replay(
         cls,
         size: int,
-        told: Mapping[int, Verdict],
+        verdicts: Mapping[int, Verdict],
         *,
         gallop: bool = False,
         verify: Sequence[int] = (),
         seconds: Callable[[int], float] | None = None,
     ) -> Bisection:
-        """Return the search that was told all of `told`; the order does not matter."""
-        return cls(size, gallop=gallop, verify=verify, seconds=seconds).after(told)
+        """Return the search that knows `verdicts`; their order does not matter."""
+        return cls(size, gallop=gallop, verify=verify, seconds=seconds).after(verdicts)
 
     @property
     def state(self) -> Open | Boundary | NoBoundary:
-        """Where the search stands, computed from what it was told."""
+        """Where the search stands, computed from the verdicts."""
         if bracket := self._bracket():
             low, high = bracket
             if self._unknown(low, high) or self._unverified():
                 return Open(low=low, high=high)
-            lower = tuple(key for key in self._told_as(Verdict.NEW) if key < low)
+            lower = tuple(key for key in self._with(Verdict.NEW) if key < low)
             return Boundary(low=low, high=high, skipped=tuple(range(low + 1, high)), contradictions=lower)
         highest_old, lowest_new = self._sides()
         if any(True for _ in self._wanted_ends()):
@@ -172,7 +172,7 @@ class Bisection(VerdictMap):
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
         """Say which candidates to look at next, the most telling first.
 
-        `pending` are those in flight; they are not asked again. The answer has at most `limit`
+        `pending` are those in flight; they are not in the result. The answer has at most `limit`
         keys, and none when the search is over or has to wait for what is pending.
         """
         if limit < 1:
@@ -186,36 +186,36 @@ class Bisection(VerdictMap):
         return tuple(key for key in self._wanted_ends() if key not in pending)[:limit]
 
     def is_relevant(self, key: int) -> bool:
-        """Tell whether a result for `key` can still change the answer."""
+        """Return whether a result for `key` can still change the answer."""
         if bracket := self._likely_bracket():
             return bracket[0] < key < bracket[1] or key in self._verify
         return True
 
     def _unverified(self) -> list[int]:
-        return [key for key in self._verify if key not in self._told]
+        return [key for key in self._verify if key not in self._verdicts]
 
-    def _told_as(self, verdict: Verdict) -> list[int]:
-        return sorted(key for key, told in self._told.items() if told is verdict)
+    def _with(self, verdict: Verdict) -> list[int]:
+        return sorted(key for key, known in self._verdicts.items() if known is verdict)
 
     def _unknown(self, low: int, high: int) -> int:
-        """How many between the two are not told."""
-        return high - low - 1 - sum(1 for key in self._told if low < key < high)
+        """Return how many between the two have no verdict."""
+        return high - low - 1 - sum(1 for key in self._verdicts if low < key < high)
 
     def _sides(self) -> tuple[int | None, int | None]:
         """The highest OLD and the lowest NEW."""
         return (
-            max(self._told_as(Verdict.OLD), default=None),
-            min(self._told_as(Verdict.NEW), default=None),
+            max(self._with(Verdict.OLD), default=None),
+            min(self._with(Verdict.NEW), default=None),
         )
 
     def _bracket(self) -> tuple[int, int] | None:
-        return _bracket(self._told)
+        return _bracket(self._verdicts)
 
     def _likely_bracket(self) -> tuple[int, int] | None:
         """The bracket; before it is known, the one that there is if the two named ends are as was said."""
         if len(self._verify) < 2:
             return self._bracket()
-        return _bracket({min(self._verify): Verdict.OLD, max(self._verify): Verdict.NEW} | self._told)
+        return _bracket({min(self._verify): Verdict.OLD, max(self._verify): Verdict.NEW} | self._verdicts)
 
     def _wanted_ends(self) -> Iterator[int]:
         """Untold candidates that may complete a bracket, in the order in which they are wanted.
@@ -239,24 +239,24 @@ class Bisection(VerdictMap):
         """The next candidate that may be the newest end; see "Untestable ends"."""
         yield from islice(self._inward(range(self.size - 1, -1, -1)), 1)
         # The next one inward is also the gallop's first: a second worker loses nothing with it.
-        if self.size > 1 and not self._told:
+        if self.size > 1 and not self._verdicts:
             yield self.size - 2
 
     def _towards_old(self, ceiling: int) -> Iterator[int]:
         """Untold candidates below `ceiling` that may be OLD."""
         if self.gallop:
-            newest = max(self._told_as(Verdict.NEW), default=self.size - 1)
+            newest = max(self._with(Verdict.NEW), default=self.size - 1)
             steps = range(math.ceil(math.log(self.size, GALLOP_FACTOR)) + 1)
             keys = (newest - GALLOP_FACTOR**step for step in steps)
-            yield from (key for key in keys if 0 <= key < ceiling and key not in self._told)
-        if ceiling and 0 not in self._told:
+            yield from (key for key in keys if 0 <= key < ceiling and key not in self._verdicts)
+        if ceiling and 0 not in self._verdicts:
             yield 0
         yield from self._halved(range(ceiling))
 
     def _inward(self, line: Sequence[int]) -> Iterator[int]:
         """The next untold candidate from the start of `line` at growing distance; then those stepped over."""
         position, stride = 0, 1
-        while position < len(line) and line[position] in self._told:
+        while position < len(line) and line[position] in self._verdicts:
             position, stride = position + stride, stride * 2
         if position < len(line):
             yield line[position]
@@ -264,11 +264,11 @@ class Bisection(VerdictMap):
 
     def _halved(self, line: Sequence[int]) -> Iterator[int]:
         """The middle of what lies beyond the last SKIP of `line`; where nothing does, of its long gaps."""
-        told = [place for place, key in enumerate(line) if key in self._told]
-        if told and told[-1] + 1 < len(line):
-            yield line[(told[-1] + 1 + len(line)) // 2]
-        for start, end in pairwise([-1, *told]):
-            if told[-1] + 1 == len(line) and end - start - 1 > self.size // FINEST_STRETCH:
+        known = [place for place, key in enumerate(line) if key in self._verdicts]
+        if known and known[-1] + 1 < len(line):
+            yield line[(known[-1] + 1 + len(line)) // 2]
+        for start, end in pairwise([-1, *known]):
+            if known[-1] + 1 == len(line) and end - start - 1 > self.size // FINEST_STRETCH:
                 yield line[(start + end) // 2]
 
     def _narrow(self, low: int, high: int, limit: int, pending: Collection[int]) -> tuple[int, ...]:
@@ -278,22 +278,24 @@ class Bisection(VerdictMap):
         flying = [key for key in pending if low < key < high]
         gap = self._unknown(low, high) + 1
         prices = self._seconds is not None and is_patient(
-            self.size, gap, runs=len(self._told) + len(flying), workers=limit + len(flying)
+            self.size, gap, runs=len(self._verdicts) + len(flying), workers=limit + len(flying)
         )
         return choose_cuts(
             low,
             high,
-            known=self._told,
-            skipped=self._told_as(Verdict.SKIP),
+            known=self._verdicts,
+            skipped=self._with(Verdict.SKIP),
             pending=flying,
             limit=limit,
             seconds=self._seconds if prices else None,
         )
 
 
-def _bracket(told: Mapping[int, Verdict]) -> tuple[int, int] | None:
+def _bracket(verdicts: Mapping[int, Verdict]) -> tuple[int, int] | None:
     """The highest OLD that has a NEW above it, and the lowest NEW above that."""
-    new = [key for key, verdict in told.items() if verdict is Verdict.NEW]
+    new = [key for key, verdict in verdicts.items() if verdict is Verdict.NEW]
     newest = max(new, default=-1)
-    low = max((key for key, verdict in told.items() if verdict is Verdict.OLD and key < newest), default=None)
+    low = max(
+        (key for key, verdict in verdicts.items() if verdict is Verdict.OLD and key < newest), default=None
+    )
     return None if low is None else (low, min(key for key in new if key > low))

@@ -16,7 +16,7 @@ failure to test, the better the odds), and divided by the seconds that it is exp
 *How good that is.* With one place the expected seconds are within 2 % of the optimum on average and within
 6 % at worst (exact dynamic programming over 16 to 160 candidates: some kept, some to be built from source,
 lognormal seconds). Always cutting in the middle takes up to three times as long. Plain information per
-second (entropy) is a little worse. `tests/test_placing.py` holds this, `make simulate` shows it.
+second (entropy) is a little worse. `tests/core/search/test_cuts.py` holds this, `make simulate` shows it.
 
 *Runs are bounded.* Cheap cuts that tell little add up to more runs than even ones. Seconds count only while
 the runs so far and those of even cuts from here on are fewer than `PATIENCE` times those of even cuts
@@ -54,7 +54,7 @@ def even_runs(gap: int, workers: int) -> int:
 
 
 def is_patient(size: int, gap: int, *, runs: int, workers: int) -> bool:
-    """Tell whether so many `runs` so far leave room for cuts that are cheap rather than even."""
+    """Return whether so many `runs` so far leave room for cuts that are cheap rather than even."""
     return runs + even_runs(gap, workers) < PATIENCE * (2 + even_runs(size - 1, workers))
 
 

@@ -8,7 +8,7 @@ run may tell is the mutual information of b and its result: asking for the most 
 the entropy of b. Tried and not better by simulation: the extrinsic Jensen-Shannon divergence (Naghshvar,
 Javidi and Wigger, 2015), and a share of runs for the two ends, which tells the rates.
 
-*Cost.* Places of a stretch (see `beliefs`) predict alike, so sums over all places are sums over stretches,
+*Cost.* Places of a stretch (see `posterior`) predict alike, so sums over all places are sums over stretches,
 and with running totals each candidate costs the same few operations.
 
 *Where in a stretch.* Between two candidates with runs, the mutual information is concave in the share of

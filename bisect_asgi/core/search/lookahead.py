@@ -32,24 +32,12 @@ on the network have to bear, so there are at most `MOST_PER_CORE` for each core.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Protocol
 
 from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.records import Struct
+from bisect_asgi.core.search import SearchAlgorithm
 
 OUTCOMES, FEWEST = 64, 16
-
-
-class Asked(Protocol):
-    """What is needed of a search."""
-
-    def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
-        """Which candidates next."""
-        ...
-
-    def is_relevant(self, key: int) -> bool:
-        """Whether a result for `key` can still change the answer."""
-        ...
 
 
 class _Outcome(Struct, frozen=True):
@@ -60,8 +48,8 @@ class _Outcome(Struct, frozen=True):
 
 
 def look_ahead(
-    make: Callable[[Mapping[int, Verdict]], Asked],
-    told: Mapping[int, Verdict],
+    replay: Callable[[Mapping[int, Verdict]], SearchAlgorithm],
+    verdicts: Mapping[int, Verdict],
     *,
     size: int,
     jobs: int,
@@ -72,23 +60,23 @@ def look_ahead(
 ) -> tuple[int, ...]:
     """Return up to `limit` candidates whose environments to prepare, the soonest and likeliest first.
 
-    `make` makes the search that was told a mapping; `told` is what it was told so far. `jobs` trials run side
-    by side, now those of `in_flight`. `withheld` are neither in flight nor to be asked. `prepared` are
-    ready or being prepared: the play goes through them, the answer leaves them out. Told ones and those in
-    flight are never in it.
+    `replay` makes the search of `verdicts`, which are those known so far. `jobs` trials run in parallel, now
+    those of `in_flight`. `withheld` are neither in flight nor to be run. `prepared` are ready or being
+    prepared: the play goes through them, but they are not in the result. Nor are those that have a verdict
+    or are in flight.
     """
     if limit < 1:
         return ()
-    never = {*told, *in_flight, *withheld, *prepared}
+    never = {*verdicts, *in_flight, *withheld, *prepared}
     found: dict[int, None] = {}
     worlds = {_Outcome(frozenset(), frozenset(in_flight)): 1.0}
     left = min(OUTCOMES, max(FEWEST, 2 * limit))
     while worlds and left > 0 and len(found) < limit:
-        outcomes = sorted(_outcomes(worlds, told, size), key=lambda outcome: -outcome[0])[:left]
+        outcomes = sorted(_outcomes(worlds, verdicts, size), key=lambda outcome: -outcome[0])[:left]
         left -= len(outcomes)
         worlds, weights = {}, dict[int, float]()
         for probability, world in outcomes:
-            search = make({**told, **dict(world.came)})
+            search = replay({**verdicts, **dict(world.came)})
             flying = frozenset(key for key in world.in_flight if search.is_relevant(key))
             keys = search.ask(jobs - len(flying), flying | frozenset(withheld))
             for key in keys:
@@ -100,12 +88,12 @@ def look_ahead(
 
 
 def _outcomes(
-    worlds: Mapping[_Outcome, float], told: Mapping[int, Verdict], size: int
+    worlds: Mapping[_Outcome, float], verdicts: Mapping[int, Verdict], size: int
 ) -> Iterator[tuple[float, _Outcome]]:
     """Each way in which one more result may come back, with its probability; impossible ones are left out."""
     merged: dict[_Outcome, float] = {}
     for world, probability in worlds.items():
-        known = {**told, **dict(world.came)}
+        known = {**verdicts, **dict(world.came)}
         for key in sorted(world.in_flight):
             old = share_old(key, known, size)
             for verdict, share in ((Verdict.OLD, old), (Verdict.NEW, 1 - old)):
@@ -115,13 +103,13 @@ def _outcomes(
     return ((weight, world) for world, weight in merged.items() if weight > 0)
 
 
-def share_old(key: int, told: Mapping[int, Verdict], size: int) -> float:
+def share_old(key: int, verdicts: Mapping[int, Verdict], size: int) -> float:
     """Say how probable it is that `key`, of which nothing is known, answers OLD, from 0 to 1."""
-    tested = [other for other, verdict in told.items() if verdict is not Verdict.SKIP]
+    tested = [other for other, verdict in verdicts.items() if verdict is not Verdict.SKIP]
     below = max((other for other in tested if other < key), default=None)
     above = min((other for other in tested if other > key), default=None)
-    first = Verdict.OLD if below is None else told[below]
-    last = Verdict.NEW if above is None else told[above]
+    first = Verdict.OLD if below is None else verdicts[below]
+    last = Verdict.NEW if above is None else verdicts[above]
     if first is last:
         return float(first is Verdict.OLD)
     # An end that nobody has looked at answers as an end does: the change is above it, or not above it.
@@ -130,14 +118,14 @@ def share_old(key: int, told: Mapping[int, Verdict], size: int) -> float:
     if key in (low, high):
         same = first if key == low else last
         return float(same is Verdict.OLD)
-    unknown_above = _unknown(key, high, told) + 1
-    as_first = unknown_above / (_unknown(low, high, told) + 1)
+    unknown_above = _unknown(key, high, verdicts) + 1
+    as_first = unknown_above / (_unknown(low, high, verdicts) + 1)
     return as_first if first is Verdict.OLD else 1 - as_first
 
 
-def _unknown(low: int, high: int, told: Mapping[int, Verdict]) -> int:
-    """How many candidates between the two are not told."""
-    return high - low - 1 - sum(1 for key in told if low < key < high)
+def _unknown(low: int, high: int, verdicts: Mapping[int, Verdict]) -> int:
+    """Return how many candidates between the two have no verdict."""
+    return high - low - 1 - sum(1 for key in verdicts if low < key < high)
 
 
 MOST_PER_CORE = 8

@@ -1,7 +1,7 @@
 """Search for a change between two failure rates, where one run of a candidate does not settle it.
 
 No clock, no I/O, no randomness: the whole state is the tallies. What is believed is argued at the top of
-`beliefs.py`, what is asked next at the top of `outlook.py`.
+`posterior.py`, what is asked for next at the top of `information.py`.
 
 *Several at once.* A run in flight has a result that is not known yet. What the next one may tell is
 averaged over the results of the first `FORESEEN` in flight, so that workers do not all ask the same; of any
@@ -114,7 +114,7 @@ class NoisySearch:
         return tuple(asked)
 
     def is_relevant(self, key: int) -> bool:
-        """Tell whether a result for `key` can still change the answer; any testable one's can until then."""
+        """Return whether a result for `key` can still change the answer; until then any testable one can."""
         return isinstance(self.state, Open) and key in self._testable
 
     def _foresee(

@@ -6,7 +6,7 @@ PACKAGE ?=
 PROBE ?= probes/leak.py
 ARGS ?=
 
-.PHONY: bisect verify test check lint format types coverage repeat calibrate noisy bench simulate clean python-3.8
+.PHONY: bisect verify test check lint format types coverage docs repeat calibrate noisy bench simulate clean python-3.8
 
 bisect: python-3.8  ## Run a bisection: PACKAGE=… PROBE=… ARGS="…"
 	@$(BIN)/bisect-asgi $(PACKAGE) --probe $(PROBE) $(ARGS)
@@ -36,6 +36,9 @@ simulate: .venv/installed  ## Simulate searches with many workers; two minutes o
 python-3.8: .venv/installed
 	@$(BIN)/python -c 'import pathlib; from bisect_asgi.backend.interpreters import find; \
 		find("3.8", pathlib.Path(".venv/interpreters"))' 2>/dev/null || $(BIN)/uv python install 3.8
+
+docs: .venv/installed  ## Write docs/options.md from the declarations of the options
+	$(BIN)/python -m bisect_asgi.cli.reference > docs/options.md
 
 test: .venv/installed  ## Run all tests; those marked `network` use the real index
 	$(BIN)/python -m pytest

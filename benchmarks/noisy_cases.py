@@ -83,7 +83,7 @@ def main() -> None:
 
 def search(name: str, case: Case) -> Search:
     """Search once, and print what came out of it."""
-    plan = read_plan(Options(fresh=True, culprit=False), PROBES / f"{name}.py")
+    plan = read_plan(Options(probe=str(PROBES / f"{name}.py"), fresh=True, culprit=False))
     seen: list[Event] = []
     begun = time.monotonic()
     places = CachePaths.configured()

@@ -85,7 +85,7 @@ def main() -> None:
         open_services(places, runner, executor) as services,
     ):
         for name in arguments.probes or SIDES:
-            plan = read_plan(Options(fresh=True), PROBES / f"{name}.py")
+            plan = read_plan(Options(probe=str(PROBES / f"{name}.py"), fresh=True))
             for version, wanted in SIDES[name].items():
                 started = time.monotonic()
                 seen: Counter[str] = Counter()

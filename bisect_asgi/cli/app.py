@@ -1,36 +1,89 @@
-"""The command's frame, to which each module of this package adds its commands."""
+"""The command line: its frame, and its commands, of which only the one that is called is imported."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Annotated, Any, get_args
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from bisect_asgi import __version__
+from bisect_asgi.cli.options import with_options
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.plan.option import Command
+from bisect_asgi.core.plan.options import OPTIONS
+from bisect_asgi.core.text import listing
 
-DEFAULT_COMMAND = "run"
+COMMANDS: tuple[Command, ...] = get_args(Command)
+DEFAULT_COMMAND: Command = "run"
 
 
-class DefaultGroup(TyperGroup):
-    """`bisect-asgi PACKAGE …` is `bisect-asgi run PACKAGE …`."""
+class Commands(TyperGroup):
+    """The commands, each the function of the name of its module; without a name, it is `run`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        own = {"--help", "-h", "--version", "--install-completion", "--show-completion"}
-        if args and args[0] not in own and args[0] not in self.commands:
+        """Put `run` in front of arguments that begin with no command."""
+        own = {"--help", "-h", "--version"}
+        if args and args[0] not in own and args[0] not in COMMANDS:
             args = [DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)
 
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (typer's signature)
+        """Return the names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Import the command's module and return the command; None without one of that name."""
+        return build(cmd_name) if cmd_name in COMMANDS else None
+
+
+class CommandWithOptions(TyperCommand):
+    """A command that says where an option stands which it does not have itself."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; of an unknown option that others have, say which do."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if message := _of_others(str(self.name), getattr(error, "option_name", "")):
+                raise message from error
+            raise
+
+
+def _of_others(command: str, flag: str) -> UsageError | None:
+    """Return what to do about an option that only other commands, or tables, have; None if nothing has it."""
+    for option in OPTIONS.values():
+        if command not in option.commands and flag in (
+            option.flag,
+            f"--{option.opposite}",
+            f"-{option.letter}",
+        ):
+            tables = [f"a {place}'s table" for place in option.places]
+            where = [f"`{other}`" for other in option.commands] or tables
+            return UsageError(
+                f"`bisect-asgi {command}` has no option `{flag}`",
+                hint=f"remove it: it is an option of {listing(where, most=99)}",
+            )
+    return None
+
 
 app = typer.Typer(
-    cls=DefaultGroup,
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help="Find the release of a package at which a reproduction script's answer changes.",
 )
+
+
+def build(name: Command) -> Any:
+    """Return the command of that name as typer makes it of its function and its options."""
+    function = getattr(import_module(f"{__package__}.{name}"), name)
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    alone.command(name, cls=CommandWithOptions)(with_options(name, function))
+    return typer.main.get_command(alone)
 
 
 def _show_version(wanted: bool) -> None:
@@ -46,7 +99,7 @@ def _options(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    """Find the release of a package at which a reproduction script's answer changes.
+    """Find the release of a package that broke or fixed a probe, and why.
 
     `bisect-asgi PACKAGE --probe FILE` is short for `bisect-asgi run PACKAGE --probe FILE`.
     """

@@ -1,22 +1,16 @@
-"""`bisect-asgi cache`: what is kept, and how to let go of it."""
+"""`bisect-asgi cache`: show the size of the cache, or clear it."""
 
 from __future__ import annotations
 
 import shutil
-from typing import Annotated
 
 import typer
 
-from bisect_asgi.cli.app import app
+from bisect_asgi.core.plan.options import Options
 
 
-@app.command()
-def cache(
-    clear: Annotated[
-        bool, typer.Option("--clear", help="Remove environments, observations, pages and logs.")
-    ] = False,
-) -> None:
-    """Show what is kept and how large it is."""
+def cache(options: Options) -> None:
+    """Show the size of the cache, or clear it."""
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
     from bisect_asgi.core.errors import Unavailable
@@ -25,7 +19,7 @@ def cache(
     places = CachePaths.configured()
     with open_trials(places) as runner:
         environments = runner.environments
-        if clear:
+        if options.clear:
             busy = [digest for digest, _ in environments.sizes() if not environments.remove(digest)]
             if busy:
                 raise Unavailable(
@@ -33,7 +27,7 @@ def cache(
                 )
         sizes = environments.sizes()
         observations = runner.store.count()
-    if clear:
+    if options.clear:
         shutil.rmtree(places.root)
         typer.echo(f"cleared {places.root}")
         return

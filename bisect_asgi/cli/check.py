@@ -1,4 +1,4 @@
-"""`bisect-asgi check PACKAGE==VERSION --probe FILE`: one release, with the rules of a bisection."""
+"""`bisect-asgi check PACKAGE==VERSION --probe FILE`: run the probe on one release, as a search would."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bisect_asgi.cli import options as arguments
-from bisect_asgi.cli.app import app
+from bisect_asgi.core.plan.options import Options
+from bisect_asgi.core.records import replace
 
 if TYPE_CHECKING:
     from bisect_asgi.core.model import Observation, Trial
@@ -21,36 +21,15 @@ _NO_LIMIT = (
 )
 
 
-@app.command()
 def check(
+    options: Options,
     package: Annotated[str, typer.Argument(metavar="PACKAGE==VERSION", help="The release: fastapi==0.69.0.")],
-    probe: arguments.Probe = None,
-    command: arguments.Command = None,
-    app_file: arguments.App = None,
-    load: arguments.Load = None,
-    requests: arguments.Requests = None,
-    concurrency: arguments.Concurrency = None,
-    keep_alive: arguments.KeepAlive = None,
-    uvicorn: arguments.Uvicorn = None,
-    metric: arguments.Metric = None,
-    bad_above: arguments.BadAbove = None,
-    bad_below: arguments.BadBelow = None,
-    with_: arguments.With = None,
-    with_requirements: arguments.WithRequirements = None,
-    override: arguments.Override = None,
-    deps: arguments.Deps = None,
-    python: arguments.Python = None,
-    include: arguments.Include = None,
-    env: arguments.Env = None,
-    timeout: arguments.Timeout = None,
-    match: arguments.Match = None,
-    executor: arguments.Executor = None,
-    fresh: arguments.Fresh = None,
-    verbose: arguments.Verbose = False,
 ) -> None:
-    """Run the probe on one release; exit 0 when it passes, 1 when it fails, 125 when it cannot tell."""
-    said = dict(locals())
-    from bisect_asgi.cli.inputs import collect_options, read_plan
+    """Run the probe on one release, with git bisect's exit codes.
+
+    The exit code is 0 if the probe passes, 1 if it fails, and 125 if the release is untestable.
+    """
+    from bisect_asgi.cli.inputs import read_plan
     from bisect_asgi.core.errors import UsageError
     from bisect_asgi.core.plan.parsing import parse_package
     from bisect_asgi.core.plan.plan import pinned_version
@@ -60,8 +39,8 @@ def check(
     if pin is None:
         raise UsageError(f"`{package}` names no single release", hint="write it as `fastapi==0.69.0`")
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    options = collect_options(said, package=requirement.name + extras, jobs=1)
-    raise typer.Exit(_check(read_plan(options, probe), str(pin[1]), executor, verbose=verbose))
+    plan = read_plan(replace(options, package=requirement.name + extras, jobs=1))
+    raise typer.Exit(_check(plan, str(pin[1]), options.executor, verbose=bool(options.verbose)))
 
 
 def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int:
@@ -84,10 +63,9 @@ def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int
 
 
 def _show(plan: Plan, choice: InterpreterChoice, trial: Trial) -> int:
-    """Print what the one run showed, and return git bisect's exit code for it."""
+    """Print what the run showed, and return git bisect's exit code for it."""
     from bisect_asgi.core.errors import Unavailable
     from bisect_asgi.core.model import Outcome
-    from bisect_asgi.core.records import replace
     from bisect_asgi.session.bisect import rule_on
 
     # Nothing is compared here: a probe that fails is bad, although it says nothing about a metric.
@@ -116,7 +94,7 @@ def _show(plan: Plan, choice: InterpreterChoice, trial: Trial) -> int:
 
 
 def _show_run(run: Observation, *, with_output: bool) -> None:
-    """Print what a run took and measured, and what it wrote."""
+    """Print the time, the memory, the metrics and, with `with_output`, the output of a run."""
     from bisect_asgi.core.metrics.quantities import show
     from bisect_asgi.core.text import duration, size
 

@@ -1,4 +1,4 @@
-"""`bisect-asgi doctor`: can this machine, or each worker of a cluster, make trials?"""
+"""`bisect-asgi doctor`: check that this machine, or each worker of a cluster, can run trials."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bisect_asgi.cli import options as arguments
-from bisect_asgi.cli.app import app
 from bisect_asgi.core.errors import ExitCode
+from bisect_asgi.core.plan.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,14 +15,16 @@ if TYPE_CHECKING:
     from bisect_asgi.backend.executors.doctor import Health
 
 
-@app.command()
-def doctor(executor: arguments.Executor = None) -> None:
-    """Look whether all that trials need is there; exit 0 when it is, 6 when something is missing."""
+def doctor(options: Options) -> None:
+    """Check that this machine, or each worker, can run trials.
+
+    The exit code is 0 if all that trials need is there, and 6 if something is missing.
+    """
     from bisect_asgi.backend.executors import doctor as judge
     from bisect_asgi.backend.executors.dask.calls import own_kind
     from bisect_asgi.core.text import listing
 
-    found = _examine(executor)
+    found = _examine(options.executor)
     healths = {name: health for name, health in found.items() if not isinstance(health, Exception)}
     _show(found)
     faults = 0
@@ -43,7 +44,7 @@ def doctor(executor: arguments.Executor = None) -> None:
 
 
 def _examine(where: str | None) -> Mapping[str, Health | Exception]:
-    """What there is, by machine or worker."""
+    """Return what each machine or worker has, or why it could not be examined, by name."""
     import platform
 
     from bisect_asgi.backend.executors import doctor as judge
@@ -62,7 +63,7 @@ def _examine(where: str | None) -> Mapping[str, Health | Exception]:
 
 
 def _show(found: Mapping[str, Health | Exception]) -> None:
-    """One table, a line for each machine."""
+    """Print a table with a line for each machine."""
     from bisect_asgi.core.text import size
 
     titles = ("machine", "bisect-asgi", "on Python", "platform", "cores", "uv", "git", "free", "index")

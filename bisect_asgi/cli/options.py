@@ -1,166 +1,93 @@
-"""The options that several commands share, with their help."""
+"""Derive the options of a command from their declarations, and collect what a command line gives."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
-Probe = Annotated[
-    Path | None, typer.Option("--probe", metavar="FILE", help="The reproduction: a Python script.")
-]
-Command = Annotated[
-    str | None,
-    typer.Option(
-        "--command",
-        metavar="CMD",
-        help="Run this in a shell instead, the environment first on PATH: 'python -m pytest test_x.py'.",
-    ),
-]
-App = Annotated[
-    str | None,
-    typer.Option("--app", metavar="FILE[:NAME]", help="Serve this ASGI app with uvicorn (name: app)."),
-]
-Load = Annotated[
-    str | None,
-    typer.Option("--load", metavar="REQUEST", help="Drive the served app with this: 'GET /'."),
-]
-Requests = Annotated[
-    int | None, typer.Option("--requests", metavar="N", help="How many requests of --load (default: 1000).")
-]
-Concurrency = Annotated[
-    int | None, typer.Option("--concurrency", metavar="N", help="How many at a time (default: 1).")
-]
-KeepAlive = Annotated[
-    bool | None,
-    typer.Option("--keep-alive/--no-keep-alive", help="Keep connections between requests (default), or not."),
-]
-Uvicorn = Annotated[
-    list[str] | None,
-    typer.Option("--uvicorn", metavar="KEY=VALUE", help="An option of uvicorn's Config: http=h11."),
-]
-Metric = Annotated[
-    str | None,
-    typer.Option(
-        "--metric",
-        metavar="NAME",
-        help="What decides: wall, cpu, peak-memory, or what the probe reports (growth, p50, rate of --load).",
-    ),
-]
-BadAbove = Annotated[
-    str | None,
-    typer.Option(
-        "--bad-above",
-        metavar="X",
-        help="Bad is a metric above X: 8 MiB, '250 ms', or 15% more than the good end's.",
-    ),
-]
-BadBelow = Annotated[
-    str | None, typer.Option("--bad-below", metavar="X", help="Bad is a metric below X, likewise.")
-]
-Effect = Annotated[
-    str | None,
-    typer.Option(
-        "--effect", metavar="X%", help="Without a limit: the smallest difference that counts (default: 1%)."
-    ),
-]
-Confidence = Annotated[
-    str | None,
-    typer.Option(
-        "--confidence", metavar="P", help="How probable an answer has to be if runs differ (default: 0.99)."
-    ),
-]
-Budget = Annotated[
-    str | None,
-    typer.Option(
-        "--budget", metavar="N|TIME", help="So many runs, or so long, if runs differ (default: 400 runs)."
-    ),
-]
-With = Annotated[
-    list[str] | None,
-    typer.Option("--with", metavar="REQ", help="Hold a requirement: uvicorn==0.17.6. Repeatable."),
-]
-WithRequirements = Annotated[
-    list[str] | None,
-    typer.Option("--with-requirements", metavar="FILE", help="Hold all requirements of a file. Repeatable."),
-]
-Override = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--override",
-        metavar="REQ",
-        help="Have this, whatever others require of the project: starlette==0.15.0. Repeatable.",
-    ),
-]
-Deps = Annotated[
-    str | None,
-    typer.Option(
-        "--deps",
-        metavar="POLICY",
-        help="The other packages: as-of-release (default), latest, or 'as-of 2022-01-10'.",
-    ),
-]
-Python = Annotated[
-    str | None,
-    typer.Option(
-        "--python", metavar="VERSION", help="The interpreter: 3.8 or a path (default: what suits best)."
-    ),
-]
-Include = Annotated[
-    list[str] | None,
-    typer.Option("--include", metavar="PATH", help="A file or folder that each run finds beside the probe."),
-]
-Env = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--env", metavar="NAME", help="Let a variable of this shell through to the probe. Repeatable."
-    ),
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option("--timeout", metavar="SECONDS", help="Time limit of one run (default: 120)."),
-]
-Match = Annotated[
-    str | None,
-    typer.Option(
-        "--match", metavar="REGEX", help="A run is bad if this is found in the last 64 KiB of its output."
-    ),
-]
-AnyFailure = Annotated[
-    bool | None, typer.Option("--any-failure", help="Every failure is bad, whatever the bad end's is.")
-]
-Jobs = Annotated[
-    int | None,
-    typer.Option(
-        "--jobs", "-j", metavar="N", help="Trials side by side (default: the cores, or more where they wait)."
-    ),
-]
-Executor = Annotated[
-    str | None,
-    typer.Option(
-        "--executor",
-        metavar="WHERE",
-        help="Where trials run: dask://HOST:PORT, a cluster's scheduler; dask, a cluster started here.",
-    ),
-]
-Confirm = Annotated[
-    int | None,
-    typer.Option(
-        "--confirm",
-        metavar="N",
-        help="Run both sides of the boundary N more times (default: as often as --confidence needs).",
-    ),
-]
-Fresh = Annotated[bool | None, typer.Option("--fresh", help="Ignore what earlier commands found out.")]
-Json = Annotated[bool, typer.Option("--json", help="Write the report as one JSON document.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show the answer alone.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what the probe writes.")]
-Plot = Annotated[bool, typer.Option("--plot", help="Draw the metric against the releases.")]
-Timings = Annotated[bool, typer.Option("--timings", help="Show where the time went.")]
-Pre = Annotated[bool | None, typer.Option("--pre", help="Bring pre-releases in.")]
-Yanked = Annotated[bool | None, typer.Option("--yanked", help="Bring yanked releases in.")]
-Releases = Annotated[
-    str | None,
-    typer.Option("--releases", metavar="SPEC", help="Look at these releases only: '>=0.60,<0.110'."),
-]
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.plan.option import Command, Option, Setting
+from bisect_asgi.core.plan.options import OPTIONS, Options
+
+
+def with_options(command: Command, function: Callable[..., None]) -> Callable[..., None]:
+    """Return `function` with a parameter for each option of the command in place of its `options`.
+
+    typer reads the signature; parameters of the function's own come first, as they are.
+    """
+    signature = inspect.signature(function, eval_str=True)
+    taken = [name for name, option in OPTIONS.items() if command in option.commands]
+    own = [parameter for name, parameter in signature.parameters.items() if name != "options"]
+    derived = [_parameter(OPTIONS[name], command) for name in taken]
+
+    def call(**arguments: Any) -> None:
+        options = collect({name: arguments.pop(name) for name in taken})
+        function(options, **arguments)
+
+    call.__doc__ = function.__doc__
+    call.__signature__ = signature.replace(parameters=[*own, *derived])  # type: ignore[attr-defined]
+    return call
+
+
+def _parameter(option: Option, command: Command) -> inspect.Parameter:
+    """Return the option as a parameter that typer reads; None stands for an option that is not given."""
+    flags = [f"{option.flag}/--{option.opposite}" if option.opposite else option.flag]
+    flags += [f"-{option.letter}"] if option.letter else []
+    info = typer.Option(*flags, metavar=option.metavar or None, help=option.summary(command))
+    kind = list[str] if option.is_repeatable else _SPELLED.get(option.kind, option.kind)
+    return inspect.Parameter(
+        option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, info]
+    )
+
+
+_SPELLED = {float | str: str, int | str: str}
+"""Types whose values are read from text only later."""
+
+
+def collect(given: Mapping[str, Any]) -> Options:
+    """Return the options of a command line, from the values that typer read.
+
+    Raises:
+        UsageError: a number is out of range, or a pair has no `=`.
+    """
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        option = OPTIONS[name]
+        if value is not None:
+            option.check(value)
+            values[name] = _joined(option, value) if option.is_repeatable else value
+    return Options(**values)
+
+
+def _joined(option: Option, values: Sequence[str]) -> object:
+    return read_settings(option, values) if option.is_settings else tuple(values)
+
+
+def read_settings(option: Option, pairs: Sequence[str]) -> dict[str, Setting]:
+    """Read `KEY=VALUE` pairs; a value is a number, `true`, `false`, `none`, or else text.
+
+    Raises:
+        UsageError: a pair has no key, or no `=`.
+    """
+    found: dict[str, Setting] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(
+                f"invalid value `{pair}` for `{option.flag}`", hint="pass `KEY=VALUE`, such as `http=h11`"
+            )
+        words: dict[str, Setting] = {"true": True, "false": False, "none": None}
+        found[key] = words[value.lower()] if value.lower() in words else _number_or_text(value)
+    return found
+
+
+def _number_or_text(value: str) -> Setting:
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value

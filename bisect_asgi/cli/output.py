@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from bisect_asgi.core.errors import ExitCode
-from bisect_asgi.core.records import Struct
+from bisect_asgi.core.plan.options import Options
+from bisect_asgi.core.records import Struct, fields
 
 if TYPE_CHECKING:
     from bisect_asgi.core.events import Event
@@ -27,6 +28,11 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
     """Draw the metric against the releases."""
     timings: bool = False
     """Show where the time went."""
+
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        """Return those of the command line."""
+        return cls(**{field.name: bool(getattr(options, field.name)) for field in fields(cls)})
 
     def begin(self, what: str, *, early: bool) -> None:
         """Say what is going to be done, before anything that takes time.

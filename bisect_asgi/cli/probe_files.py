@@ -8,12 +8,14 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Probe, ProbeFile, ReadyMadeLoad, Served
-from bisect_asgi.core.plan import options as metadata
-from bisect_asgi.core.plan.options import Options, ProbeMetadata
+from bisect_asgi.core.plan import tables
+from bisect_asgi.core.plan.options import OPTIONS, Options
 from bisect_asgi.core.plan.plan import DEFAULT_TIMEOUT_S
+from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.text import listing
 
@@ -21,36 +23,39 @@ _LARGEST_BYTES = 100 * 1024 * 1024
 
 
 def read_metadata(path: Path) -> ProbeMetadata:
-    """Read the probe's metadata; paths in its table are taken from the probe's folder.
+    """Return the probe's metadata; paths in its table are relative to the probe's folder.
 
     Raises:
         UsageError: there is no such file, it cannot be read, or its metadata is malformed.
     """
-    stated = metadata.read(read_bytes(path, "--probe").decode("utf-8", errors="replace"), name=path.name)
-    return replace(stated, options=beside(stated.options, path.parent))
+    source = read_bytes(path, "--probe").decode("utf-8", errors="replace")
+    stated = tables.read_probe(source, name=path.name)
+    return replace(stated, options=relative_to(path.parent, stated.options))
 
 
-def beside(options: Options, folder: Path) -> Options:
-    """The options of a file, its paths taken from the file's folder."""
-    return replace(
-        options,
-        app=None if options.app is None else str(folder / options.app),
-        include=tuple(str(folder / name) for name in options.include),
-        with_requirements=tuple(str(folder / name) for name in options.with_requirements),
-    )
+def relative_to(folder: Path, options: Options) -> Options:
+    """Return the options of a file in `folder`, with the paths in them joined to it."""
+    paths: dict[str, Any] = {}
+    for name, option in OPTIONS.items():
+        value = getattr(options, name)
+        if option.is_path and value:
+            is_many = option.is_repeatable
+            paths[name] = tuple(str(folder / one) for one in value) if is_many else str(folder / value)
+    return replace(options, **paths)
 
 
-def load(path: Path | None, options: Options) -> Probe:
+def load(options: Options) -> Probe:
     """Return the probe with all the files that its runs need.
 
     Raises:
-        UsageError: there is neither a script nor a command, or a file cannot be read.
+        UsageError: the options name neither a script, nor a command, nor a load, or a file cannot be read.
     """
+    path = Path(options.probe) if options.probe else None
     if path is None and not options.command and options.load is None:
         raise UsageError(
-            "there is no probe",
-            hint="name a script, `--probe FILE`, a command, `--command 'python -m pytest test_x.py'`, "
-            "or an app with a load, `--app app.py --load 'GET /'`",
+            "no probe given",
+            hint="pass `--probe FILE`, `--command 'python -m pytest test_x.py'`, "
+            "or `--app app.py --load 'GET /'`",
         )
     files = list(_included(options.include))
     script = path.name if path and not options.command else None
@@ -124,8 +129,8 @@ def _ready_made(options: Options) -> ReadyMadeLoad | None:
         return None
     return ReadyMadeLoad(
         request=options.load,
-        requests=_positive(options.requests, 1000, "--requests"),
-        concurrency=_positive(options.concurrency, 1, "--concurrency"),
+        requests=1000 if options.requests is None else options.requests,
+        concurrency=1 if options.concurrency is None else options.concurrency,
         keep_alive=options.keep_alive is not False,
     )
 
@@ -148,12 +153,6 @@ def defined_names(source: str) -> frozenset[str]:
             case _:
                 pass
     return frozenset(found)
-
-
-def _positive(value: int | None, default: int, option: str) -> int:
-    if value is not None and value < 1:
-        raise UsageError(f"`{option} {value}` is out of range", hint="it is 1 or more")
-    return default if value is None else value
 
 
 def _variable(name: str) -> str:

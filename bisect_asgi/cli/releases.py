@@ -1,4 +1,4 @@
-"""`bisect-asgi releases PACKAGE`: what there is to look at."""
+"""`bisect-asgi releases PACKAGE`: list the releases on the index."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ from typing import Annotated
 
 import typer
 
-from bisect_asgi.cli import options as arguments
-from bisect_asgi.cli.app import app
+from bisect_asgi.core.plan.options import Options
 
 
-@app.command()
 def releases(
+    options: Options,
     package: Annotated[str, typer.Argument(metavar="PACKAGE", help="Its name on the index.")],
-    releases: arguments.Releases = None,
-    pre: arguments.Pre = None,
-    yanked: arguments.Yanked = None,
-    python: arguments.Python = None,
 ) -> None:
-    """List the releases of PACKAGE with their dates, and why some are left out."""
+    """List the releases of a package, and why some are excluded."""
     from contextlib import closing
 
     from bisect_asgi.backend import interpreters
@@ -32,9 +27,11 @@ def releases(
     places = CachePaths.configured()
     project = parse_project(package)
     wanted = ReleaseFilter(
-        within=parse_specifiers(releases, "--releases"), pre=bool(pre), yanked=bool(yanked)
+        within=parse_specifiers(options.releases, "--releases"),
+        pre=bool(options.pre),
+        yanked=bool(options.yanked),
     )
-    target = interpreters.find(python, places.root / "interpreters") if python else None
+    target = interpreters.find(options.python, places.root / "interpreters") if options.python else None
     with closing(IndexClient(configured_indexes(), places.root / "index")) as index:
         found = select(index.releases(project), wanted, target)
     for release in found.kept:

@@ -9,64 +9,55 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bisect_asgi.cli import options as arguments
-from bisect_asgi.cli.app import app
 from bisect_asgi.core.errors import BisectError
+from bisect_asgi.core.plan.options import Options, merge
 from bisect_asgi.core.records import Struct
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from bisect_asgi.cli.wiring.paths import CachePaths
-    from bisect_asgi.core.plan.options import Options
     from bisect_asgi.core.plan.plan import Plan
     from bisect_asgi.core.services import Services
     from bisect_asgi.report.suite import SuiteRow
 
 
-@app.command()
 def suite(
+    options: Options,
     probes: Annotated[
-        Path,
-        typer.Argument(metavar="FILE|DIR", help="A suite's file (TOML), or a folder of probes with tables."),
+        Path, typer.Argument(metavar="FILE|DIR", help="Suite file (TOML), or a folder of probes with tables.")
     ],
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", metavar="N", help="Probes side by side (default: the cores)."),
-    ] = None,
-    executor: arguments.Executor = None,
-    culprit: Annotated[
-        bool | None,
-        typer.Option("--culprit/--no-culprit", help="Find out what carries each change (default), or not."),
-    ] = None,
-    fresh: arguments.Fresh = None,
-    json: arguments.Json = False,
-    timings: Annotated[bool, typer.Option("--timings", help="Show where the time of each went.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show the table alone.")] = False,
 ) -> None:
-    """Run all probes of a file or a folder, and show one table; exit 0 when each has its answer."""
+    """Run many probes from a file or directory into one table.
+
+    The exit code is 0 if each probe has its result, else that of the worst.
+    """
     import time
 
     from bisect_asgi.cli.output import say, show_error
-    from bisect_asgi.core.errors import ExitCode, UsageError
-    from bisect_asgi.core.plan.options import Options
+    from bisect_asgi.core.errors import ExitCode
     from bisect_asgi.core.plan.planning import cores
     from bisect_asgi.report import suite as suite_report
 
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"`--jobs {jobs}` is out of range", hint="it is 1 or more")
-    started = time.monotonic()
-    cases = _cases(probes, Options(fresh=fresh, culprit=culprit))
-    rows, is_interrupted = _run(cases, executor, jobs=jobs or cores(), is_said=jobs is not None, quiet=quiet)
+    started, quiet = time.monotonic(), bool(options.quiet)
+    # `--jobs` counts probes here; in a table, it counts the trials of one probe.
+    cases = _cases(probes, Options(fresh=options.fresh, culprit=options.culprit))
+    rows, is_interrupted = _run(
+        cases,
+        options.executor,
+        jobs=options.jobs or cores(),
+        is_said=options.jobs is not None,
+        quiet=quiet,
+    )
     report = suite_report.suite_report(
         rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted
     )
-    if json:
+    if options.json:
         typer.echo(suite_report.render_json(report))
     else:
         from bisect_asgi.report.text import suite as suite_text
 
-        suite_text.render(report, timings=timings)
+        suite_text.render(report, timings=bool(options.timings))
     if report.exit_code is ExitCode.INTERRUPTED:
         from bisect_asgi.core.answers import INTERRUPTED
 
@@ -89,27 +80,24 @@ class _Case(Struct, frozen=True, kw_only=True):
         return self.plan.project if self.plan else ""
 
 
-def _cases(path: Path, said: Options) -> list[_Case]:
+def _cases(path: Path, given: Options) -> list[_Case]:
     """Read every probe; what is wrong with one is its own affair.
 
     Raises:
         UsageError: there is no suite.
     """
     from bisect_asgi.cli.inputs import read_suite
-    from bisect_asgi.core.plan import options as metadata
 
     suite = read_suite(path)
-    return [
-        _case(entry.probe, metadata.merge(said, entry.options), suite.defaults) for entry in suite.entries
-    ]
+    return [_case(merge(given, entry), suite.defaults) for entry in suite.entries]
 
 
-def _case(probe: str | None, said: Options, defaults: Options) -> _Case:
+def _case(given: Options, defaults: Options) -> _Case:
     from bisect_asgi.cli.inputs import read_plan
 
-    name = probe or said.command or said.app or ""
+    name = given.probe or given.command or given.app or ""
     try:
-        plan = read_plan(said, Path(probe) if probe else None, defaults=defaults)
+        plan = read_plan(given, defaults=defaults)
     except BisectError as error:
         return _Case(name=name, error=error)
     return _Case(name=name, plan=plan)

@@ -7,49 +7,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bisect_asgi.cli import options as arguments
-from bisect_asgi.cli.app import app
+from bisect_asgi.core.plan.options import Options
 
 if TYPE_CHECKING:
     from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.claims import Finding
-    from bisect_asgi.core.plan.options import Options
     from bisect_asgi.core.plan.plan import Plan
 
 
-@app.command()
 def verify(
+    options: Options,
     package: Annotated[
         str | None,
         typer.Argument(metavar="PACKAGE|FOLDER", help="The package; or a folder of probes with claims."),
     ] = None,
-    probe: arguments.Probe = None,
-    fixed_in: Annotated[
-        str | None, typer.Option("--fixed-in", metavar="VERSION", help="Said to be the first fixed release.")
-    ] = None,
-    broken_in: Annotated[
-        str | None,
-        typer.Option("--broken-in", metavar="VERSION", help="Said to be the first broken release."),
-    ] = None,
-    releases: arguments.Releases = None,
-    deps: arguments.Deps = None,
-    python: arguments.Python = None,
-    executor: arguments.Executor = None,
-    fresh: arguments.Fresh = None,
-    quiet: arguments.Quiet = False,
 ) -> None:
-    """Tell whether a claim about a release is confirmed, incomplete or refuted, or cannot be told."""
+    """Check a "fixed in" or "broken in" claim by running releases."""
     from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.errors import ExitCode
-    from bisect_asgi.core.plan.options import Options
 
-    said = Options(
-        releases=releases, deps=deps, python=python, fresh=fresh, fixed_in=fixed_in, broken_in=broken_in
-    )
-    talk = OutputOptions(quiet=quiet)
+    output = OutputOptions.of(options)
     exit_code = ExitCode.FOUND
-    for plan in _plans(package, probe, said):
-        finding = _verify(plan, talk, executor)
+    for plan in _plans(package, options):
+        finding = _verify(plan, output, options.executor)
         exit_code = max(exit_code, finding.verdict.exit_code)
         name = Path(plan.probe_path or plan.probe.name).name
         typer.echo(f"{finding.verdict:<12} {plan.project} {finding.claim} ({name}): {finding.truth}")
@@ -58,7 +38,7 @@ def verify(
     raise typer.Exit(exit_code)
 
 
-def _plans(package: str | None, probe: Path | None, said: Options) -> list[Plan]:
+def _plans(package: str | None, given: Options) -> list[Plan]:
     """The plan of the probe that is named, or of each with a claim in the folder that is.
 
     Raises:
@@ -68,11 +48,11 @@ def _plans(package: str | None, probe: Path | None, said: Options) -> list[Plan]
     from bisect_asgi.core.errors import UsageError
     from bisect_asgi.core.records import replace
 
-    if package and probe is None and Path(package).is_dir():
-        plans = [read_plan(said, path) for path in sorted(Path(package).glob("*.py"))]
+    if package and given.probe is None and Path(package).is_dir():
+        plans = [read_plan(replace(given, probe=str(path))) for path in sorted(Path(package).glob("*.py"))]
         plans = [plan for plan in plans if plan.claim is not None]
     else:
-        plans = [read_plan(replace(said, package=package), probe)]
+        plans = [read_plan(replace(given, package=package))]
     if not plans or any(plan.claim is None for plan in plans):
         raise UsageError(
             "there is no claim to verify",
@@ -81,7 +61,7 @@ def _plans(package: str | None, probe: Path | None, said: Options) -> list[Plan]
     return plans
 
 
-def _verify(plan: Plan, talk: OutputOptions, where: str | None) -> Finding:
+def _verify(plan: Plan, output: OutputOptions, where: str | None) -> Finding:
     from bisect_asgi.backend.executors import open_executor, widened
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
@@ -92,7 +72,7 @@ def _verify(plan: Plan, talk: OutputOptions, where: str | None) -> Finding:
 
     places = CachePaths.configured()
     claim = plan.claim or Claim(version="", fixed=True)
-    with talk.progress() as shown, EventLog(places.new_log(plan.project)) as log:
+    with output.progress() as shown, EventLog(places.new_log(plan.project)) as log:
         emit = Broadcast([log, shown])
         with (
             open_trials(places, emit) as runner,

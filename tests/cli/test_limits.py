@@ -13,8 +13,9 @@ from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import Observation, Outcome, ReadyMadeLoad, Ruling, Served, Verdict
 from bisect_asgi.core.plan.moments import read_moment
-from bisect_asgi.core.plan.options import Options, ProbeMetadata
+from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary
 
@@ -176,17 +177,9 @@ def test_a_check_needs_the_options_that_the_search_had() -> None:
     )
 
     assert plan.check_options() == (
-        "--app",
-        "app.py:api",
-        "--with=uvicorn==0.17.6",
-        "'--deps=as-of 2022-01-10'",
-        "--metric=p95",
-        "--bad-below=0.5",
-        "--uvicorn=http=h11",
-        "'--load=GET /x'",
-        "--requests=50",
-        "--concurrency=4",
-        "--no-keep-alive",
+        *("--app", "app.py:api", "--load", "'GET /x'", "--requests", "50", "--concurrency", "4"),
+        *("--no-keep-alive", "--uvicorn", "http=h11", "--metric", "p95", "--bad-below", "0.5"),
+        *("--with", "uvicorn==0.17.6", "--deps", "'as-of 2022-01-10'"),
     )
 
 
@@ -199,7 +192,9 @@ def test_a_probe_file_is_named_as_the_user_named_it() -> None:
         criteria=GROWTH,
     )
 
-    assert plan.check_options() == ("--probe", "probes/leak.py", "--metric=growth", "--bad-above=10")
+    assert plan.check_options() == (
+        *("--probe", "probes/leak.py", "--metric", "growth", "--bad-above", "10"),
+    )
 
 
 CASE = ResultContext(

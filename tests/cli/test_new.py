@@ -9,7 +9,8 @@ import pytest
 
 from bisect_asgi.cli import main
 from bisect_asgi.cli import probe_files as probes
-from bisect_asgi.core.plan import options as metadata
+from bisect_asgi.core.plan import tables
+from bisect_asgi.core.records import replace
 
 SERVED = ("memory", "latency", "hang", "status")
 KINDS = (*SERVED, "script")
@@ -49,7 +50,7 @@ def test_each_kind_carries_its_package_and_what_it_needs(
 ) -> None:
     new(monkeypatch, "mine.py", "--kind", kind)
 
-    stated = metadata.read((here / "mine.py").read_text(), name="mine.py")
+    stated = tables.read_probe((here / "mine.py").read_text(), name="mine.py")
 
     assert stated.options.package in stated.dependencies
     assert stated.options.releases is not None
@@ -63,7 +64,7 @@ def test_what_measures_names_a_metric_that_it_returns_and_its_limit(
     new(monkeypatch, "mine.py", "--kind", kind)
     text = (here / "mine.py").read_text()
 
-    options = metadata.read(text, name="mine.py").options
+    options = tables.read_probe(text, name="mine.py").options
 
     assert options.bad_above is not None
     assert f'"{options.metric}":' in text
@@ -76,7 +77,7 @@ def test_the_kinds_with_an_app_are_served_and_the_script_is_not(
     new(monkeypatch, "mine.py", "--kind", kind)
     path = Path("mine.py")
 
-    probe = probes.load(path, probes.read_metadata(path).options)
+    probe = probes.load(replace(probes.read_metadata(path).options, probe="mine.py"))
 
     assert (probe.served is not None) == (kind in SERVED)
     assert probe.script == "mine.py"

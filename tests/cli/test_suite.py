@@ -288,7 +288,7 @@ def told(message: str, hint: str) -> str:
             id="unknown-key",
         ),
         pytest.param(
-            ["other.toml", "--jobs", "0"], "`--jobs 0` is out of range", "it is 1 or more", id="no-jobs"
+            ["other.toml", "--jobs", "0"], "`--jobs 0` is out of range", "pass 1 or more", id="no-jobs"
         ),
     ],
 )

@@ -20,7 +20,7 @@ def test_an_error_comes_back_from_a_worker_as_it_was(kind: type[BisectError], hi
 
 
 def test_a_hint_need_not_be_given() -> None:
-    assert UsageError("no package is named").hint is None
+    assert UsageError("no package given").hint is None
 
 
 @pytest.mark.parametrize(

@@ -1,183 +1,509 @@
-"""A probe's inline metadata: PEP 723, with the options of a bisection in `[tool.bisect-asgi]`.
+"""All options of the tool. Each is declared once, as a field of `Options`, and everything else is derived.
 
-A script that carries its package, its ends and its requirements is a complete reproduction: whoever has
-the file can run it.
+Derived are the parameters of the commands (`cli/options`), the keys and types in a probe's table and in a
+suite file (`core/plan/tables`), the command line that runs something again (`command_line`), and
+docs/options.md (`cli/reference`). A new option is one field here, and the code that uses it.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each start reads the types of the fields, and types that are text
+# would have to be evaluated first.
 
-import difflib
-import re
-import tomllib
-from typing import Literal
+import shlex
+from typing import Annotated, Any, Literal, Union, get_args
 
-from bisect_asgi.core import codec
-from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.plan.option import Command, Option, Place, Section, Setting
 from bisect_asgi.core.records import Struct, field, fields, replace
-from bisect_asgi.core.text import listing
 
-# The reference expression of PEP 723.
-_BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+_SEARCHES: tuple[Command, ...] = ("run", "locks")
+_PROBING: tuple[Command, ...] = ("run", "check", "locks")
+_NOWHERE: tuple[Place, ...] = ()
+"""The places of an option of command lines alone."""
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """Everything that the command line or a probe's table can say; None or empty: not said.
+    """The values of all options; None or empty: not given.
 
-    The names are those of the command line's options, with underscores; `with_` is `--with`.
+    The name of a field is the option's, with underscores; a Python keyword has one more behind it.
     """
 
-    package: str | None = None
-    command: str | None = None
-    app: str | None = None
-    load: str | None = None
-    requests: int | None = None
-    concurrency: int | None = None
-    keep_alive: bool | None = None
-    uvicorn: dict[str, str | int | float | bool | None] = field(default_factory=dict)
-    metric: str | None = None
-    bad_above: float | str | None = None
-    bad_below: float | str | None = None
-    effect: float | str | None = None
-    over: str | None = None
-    repo: str | None = None
-    first_parent: bool | None = None
-    good: str | None = None
-    bad: str | None = None
-    releases: str | None = None
-    pre: bool | None = None
-    yanked: bool | None = None
-    order: Literal["version", "upload"] | None = None
-    with_: tuple[str, ...] = ()
-    with_requirements: tuple[str, ...] = ()
-    override: tuple[str, ...] = ()
-    deps: str | None = None
-    python: str | None = None
-    include: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
-    timeout: float | None = None
-    any_failure: bool | None = None
-    match: str | None = None
-    jobs: int | None = None
-    confirm: int | None = None
-    confidence: float | str | None = None
-    budget: int | str | None = None
-    spot_checks: int | None = None
-    all: bool | None = None
-    shortest: int | None = None
-    culprit: bool | None = None
-    drill: bool | None = None
-    fixed_in: str | None = None
-    broken_in: str | None = None
-    source: str | None = None
-    fresh: bool | None = None
-    term_old: str | None = None
-    term_new: str | None = None
+    package: Annotated[
+        str | None, Option(Section.PROBE, "Package on the index: fastapi, or fastapi[all]", "PACKAGE")
+    ] = None
+    probe: Annotated[
+        str | None,
+        Option(
+            Section.PROBE,
+            "Python script that reproduces the bug",
+            "FILE",
+            commands=(*_PROBING, "verify"),
+            places=(Place.SUITE,),
+            is_path=True,
+        ),
+    ] = None
+    command: Annotated[
+        str | None,
+        Option(
+            Section.PROBE,
+            "Run this shell command as the probe, with the environment first on PATH",
+            "CMD",
+            commands=_PROBING,
+        ),
+    ] = None
+    include: Annotated[
+        tuple[str, ...],
+        Option(
+            Section.PROBE,
+            "Copy this file or directory next to the probe",
+            "PATH",
+            commands=_PROBING,
+            is_path=True,
+        ),
+    ] = ()
+    env: Annotated[
+        tuple[str, ...],
+        Option(Section.PROBE, "Pass this environment variable to the probe", "NAME", commands=_PROBING),
+    ] = ()
+    timeout: Annotated[
+        float | None,
+        Option(Section.PROBE, "Time limit of one run, in seconds", "SECONDS", "120", commands=_PROBING),
+    ] = None
+
+    app: Annotated[
+        str | None,
+        Option(
+            Section.SERVED,
+            "Serve this ASGI app with uvicorn; without NAME, the app is `app`",
+            "FILE[:NAME]",
+            commands=_PROBING,
+            is_path=True,
+        ),
+    ] = None
+    load: Annotated[
+        str | None,
+        Option(
+            Section.SERVED,
+            "Send this request to the served app, again and again: 'GET /'",
+            "REQUEST",
+            commands=_PROBING,
+        ),
+    ] = None
+    requests: Annotated[
+        int | None,
+        Option(Section.SERVED, "Number of requests of --load", "N", "1000", commands=_PROBING, least=1),
+    ] = None
+    concurrency: Annotated[
+        int | None,
+        Option(Section.SERVED, "Requests of --load at the same time", "N", "1", commands=_PROBING, least=1),
+    ] = None
+    keep_alive: Annotated[
+        bool | None,
+        Option(
+            Section.SERVED,
+            "Reuse connections between the requests of --load",
+            default="--keep-alive",
+            commands=_PROBING,
+            opposite="no-keep-alive",
+        ),
+    ] = None
+    uvicorn: Annotated[
+        dict[str, Setting],
+        Option(Section.SERVED, "Set an option of uvicorn's Config: http=h11", "KEY=VALUE", commands=_PROBING),
+    ] = field(default_factory=dict)
+
+    any_failure: Annotated[
+        bool | None,
+        Option(Section.BAD, "Count every failure as bad, not only the bad end's", commands=_SEARCHES),
+    ] = None
+    match: Annotated[
+        str | None,
+        Option(
+            Section.BAD,
+            "Bad if the last 64 KiB of output match; other failures are skipped",
+            "REGEX",
+            commands=_PROBING,
+        ),
+    ] = None
+    metric: Annotated[
+        str | None,
+        Option(
+            Section.BAD,
+            "Metric that decides: wall, cpu, peak-memory, or one the probe reports",
+            "NAME",
+            commands=_PROBING,
+        ),
+    ] = None
+    bad_above: Annotated[
+        float | str | None,
+        Option(
+            Section.BAD,
+            "Bad if the metric is above X: 8 MiB, 250 ms, or 15% over the good end's",
+            "X",
+            commands=_PROBING,
+        ),
+    ] = None
+    bad_below: Annotated[
+        float | str | None,
+        Option(
+            Section.BAD,
+            "Bad if the metric is below X: 200/s, or 15% under the good end's",
+            "X",
+            commands=_PROBING,
+        ),
+    ] = None
+    effect: Annotated[
+        float | str | None,
+        Option(
+            Section.BAD,
+            "Without --bad-above or --bad-below, the smallest change that counts",
+            "X%",
+            "1%",
+            commands=_SEARCHES,
+        ),
+    ] = None
+    term_old: Annotated[
+        str | None, Option(Section.BAD, "Word for passing", "WORD", "good", commands=("run",))
+    ] = None
+    term_new: Annotated[
+        str | None, Option(Section.BAD, "Word for failing", "WORD", "bad", commands=("run",))
+    ] = None
+
+    over: Annotated[
+        str | None,
+        Option(
+            Section.RANGE,
+            "Search a dependency's releases (NAME), date, python or commits instead",
+            "AXIS",
+            commands=("run",),
+        ),
+    ] = None
+    good: Annotated[
+        str | None,
+        Option(
+            Section.RANGE,
+            "Release (or day, or commit) that passes; older or newer than --bad",
+            "VERSION",
+            commands=("run",),
+        ),
+    ] = None
+    bad: Annotated[
+        str | None,
+        Option(
+            Section.RANGE,
+            "Release that fails. Without --good, search backward from it",
+            "VERSION",
+            commands=("run",),
+        ),
+    ] = None
+    releases: Annotated[
+        str | None,
+        Option(
+            Section.RANGE,
+            "Search only these releases: '>=0.60,<0.110'",
+            "SPEC",
+            commands=("run", "verify", "releases"),
+        ),
+    ] = None
+    pre: Annotated[
+        bool | None, Option(Section.RANGE, "Include pre-releases", commands=("run", "releases"))
+    ] = None
+    yanked: Annotated[
+        bool | None, Option(Section.RANGE, "Include yanked releases", commands=("run", "releases"))
+    ] = None
+    order: Annotated[
+        Literal["version", "upload"] | None,
+        Option(Section.RANGE, "Order of the releases", default="version", commands=("run",)),
+    ] = None
+    all: Annotated[
+        bool | None, Option(Section.RANGE, "Find every change in the range", commands=("run",))
+    ] = None
+    shortest: Annotated[
+        int | None,
+        Option(
+            Section.RANGE,
+            "With --all, find every state that lasts at least N releases",
+            "N",
+            "1",
+            commands=("run",),
+            least=1,
+        ),
+    ] = None
+    repo: Annotated[
+        str | None,
+        Option(Section.RANGE, "Repository for --over commits or --drill", "PATH|URL", commands=("run",)),
+    ] = None
+    first_parent: Annotated[
+        bool | None,
+        Option(
+            Section.RANGE,
+            "Take a merge as one commit, or search the commits that it merged",
+            default="--first-parent",
+            commands=("run",),
+            opposite="every-commit",
+        ),
+    ] = None
+
+    with_: Annotated[
+        tuple[str, ...],
+        Option(
+            Section.ENVIRONMENT,
+            "Install this in every environment: uvicorn==0.17.6",
+            "REQ",
+            commands=_PROBING,
+        ),
+    ] = ()
+    with_requirements: Annotated[
+        tuple[str, ...],
+        Option(
+            Section.ENVIRONMENT,
+            "Install the requirements in this file in every environment",
+            "FILE",
+            commands=_PROBING,
+            is_path=True,
+        ),
+    ] = ()
+    override: Annotated[
+        tuple[str, ...],
+        Option(
+            Section.ENVIRONMENT,
+            "Install this whatever other packages require: starlette==0.15.0",
+            "REQ",
+            commands=("run", "check"),
+        ),
+    ] = ()
+    deps: Annotated[
+        str | None,
+        Option(
+            Section.ENVIRONMENT,
+            "Other packages: as-of-release, latest, or 'as-of 2022-01-10'",
+            "POLICY",
+            "as-of-release",
+            commands=("run", "check", "verify"),
+        ),
+    ] = None
+    python: Annotated[
+        str | None,
+        Option(
+            Section.ENVIRONMENT,
+            "Python version or path",
+            "VERSION",
+            "the one that suits the range best",
+            commands=("run", "check", "locks", "verify", "releases"),
+            variants={"releases": ("List the releases as this Python could install them", "any Python")},
+        ),
+    ] = None
+
+    confirm: Annotated[
+        int | None,
+        Option(
+            Section.RESULT,
+            "Extra runs of each release at the boundary",
+            "N",
+            "as many as --confidence needs",
+            commands=_SEARCHES,
+            least=0,
+        ),
+    ] = None
+    confidence: Annotated[
+        float | str | None,
+        Option(Section.RESULT, "Confidence required of the boundary", "P", "0.99", commands=_SEARCHES),
+    ] = None
+    budget: Annotated[
+        int | str | None,
+        Option(
+            Section.RESULT,
+            "Most runs, or time, for a flaky probe or noisy metric",
+            "N|TIME",
+            "400 runs",
+            commands=_SEARCHES,
+        ),
+    ] = None
+    spot_checks: Annotated[
+        int | None,
+        Option(
+            Section.RESULT,
+            "Runs away from the boundary, to check for other changes",
+            "N",
+            "4",
+            commands=("run",),
+            least=0,
+        ),
+    ] = None
+    culprit: Annotated[
+        bool | None,
+        Option(
+            Section.RESULT,
+            "Find the cause of the change",
+            default="--culprit",
+            commands=("run", "suite"),
+            opposite="no-culprit",
+        ),
+    ] = None
+    drill: Annotated[
+        bool | None, Option(Section.RESULT, "Continue into the culprit's commits", commands=("run",))
+    ] = None
+
+    fixed_in: Annotated[
+        str | None,
+        Option(Section.CLAIM, "Release claimed to be the first fixed one", "VERSION", commands=("verify",)),
+    ] = None
+    broken_in: Annotated[
+        str | None,
+        Option(Section.CLAIM, "Release claimed to be the first broken one", "VERSION", commands=("verify",)),
+    ] = None
+    source: Annotated[str | None, Option(Section.CLAIM, "Where the claim was made", "TEXT")] = None
+
+    jobs: Annotated[
+        int | None,
+        Option(
+            Section.RUNNING,
+            "Trials in parallel",
+            "N",
+            "CPU cores; more if trials mostly wait",
+            commands=("run", "locks", "suite"),
+            least=1,
+            letter="j",
+            variants={"suite": ("Probes in parallel", "CPU cores")},
+        ),
+    ] = None
+    executor: Annotated[
+        str | None,
+        Option(
+            Section.RUNNING,
+            "Run trials on a dask cluster: dask://HOST:PORT, or dask to start one",
+            "WHERE",
+            commands=("run", "check", "locks", "verify", "suite", "doctor"),
+            places=_NOWHERE,
+        ),
+    ] = None
+    fresh: Annotated[
+        bool | None,
+        Option(
+            Section.RUNNING,
+            "Run again what earlier commands have cached",
+            commands=("run", "check", "locks", "verify", "suite"),
+        ),
+    ] = None
+
+    json: Annotated[
+        bool | None,
+        Option(
+            Section.OUTPUT,
+            "Write the report as one JSON document",
+            commands=("run", "locks", "suite", "report"),
+            places=_NOWHERE,
+        ),
+    ] = None
+    plot: Annotated[
+        bool | None,
+        Option(
+            Section.OUTPUT, "Plot the metric over the releases", commands=("run", "report"), places=_NOWHERE
+        ),
+    ] = None
+    timings: Annotated[
+        bool | None,
+        Option(
+            Section.OUTPUT, "Show where the time went", commands=("run", "suite", "report"), places=_NOWHERE
+        ),
+    ] = None
+    quiet: Annotated[
+        bool | None,
+        Option(
+            Section.OUTPUT,
+            "Show only the result",
+            commands=("run", "locks", "verify", "suite", "report"),
+            places=_NOWHERE,
+            letter="q",
+        ),
+    ] = None
+    verbose: Annotated[
+        bool | None,
+        Option(
+            Section.OUTPUT, "Show the output of the probe", commands=_PROBING, places=_NOWHERE, letter="v"
+        ),
+    ] = None
+    diff: Annotated[
+        bool | None,
+        Option(
+            Section.OTHER,
+            "Show instead the whole diff of the culprit's two releases",
+            commands=("report",),
+            places=_NOWHERE,
+        ),
+    ] = None
+    clear: Annotated[
+        bool | None,
+        Option(
+            Section.OTHER,
+            "Remove environments, cached runs, pages and logs",
+            commands=("cache",),
+            places=_NOWHERE,
+        ),
+    ] = None
+    kind: Annotated[
+        Literal["memory", "latency", "hang", "status", "script"] | None,
+        Option(Section.OTHER, "What the probe checks", default="script", commands=("new",), places=_NOWHERE),
+    ] = None
 
 
-class ProbeMetadata(Struct, frozen=True, kw_only=True):
-    """What a probe says of itself."""
+def _declared() -> dict[str, Option]:
+    """Return the options by the names of their fields, in their order."""
+    found = {}
+    for declared in fields(Options):
+        (option,) = declared.type.__metadata__
+        kinds = [kind for kind in get_args(declared.type.__origin__) if kind is not type(None)]
+        is_optional = len(kinds) < len(get_args(declared.type.__origin__))
+        kind = Union[tuple(kinds)] if is_optional else declared.type.__origin__  # noqa: UP007 (a tuple of types)
+        found[declared.name] = replace(option, name=declared.name, kind=kind)
+    return found
 
-    requires_python: str | None = None
-    dependencies: tuple[str, ...] = ()
-    options: Options = Options()
+
+OPTIONS = _declared()
+"""All options by the names of their fields."""
 
 
-def read(source: str, *, name: str) -> ProbeMetadata:
-    """Read the metadata block of a probe; without one, everything is unsaid.
+def merge(first: Options, second: Options) -> Options:
+    """Join the options: `first` wins, and those that are repeatable are joined, `second` before `first`.
 
-    Raises:
-        UsageError: there are several blocks, the block is no TOML, or an option in it is unknown or of
-            the wrong type.
+    A claim of `first` replaces one of `second`, whichever of the two kinds each of them is.
     """
-    text = source.replace("\r\n", "\n")
-    blocks = [match for match in _BLOCK.finditer(text) if match["type"] == "script"]
-    if not blocks:
-        return ProbeMetadata()
-    if len(blocks) > 1:
-        raise UsageError(
-            f"`{name}` has {len(blocks)} `# /// script` blocks", hint="keep one of them (PEP 723 allows one)"
-        )
-    content = "".join(
-        line[2:] if line.startswith("# ") else line[1:]
-        for line in blocks[0]["content"].splitlines(keepends=True)
-    )
-    try:
-        document = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(
-            f"the metadata of `{name}` is no valid TOML: {error}",
-            hint="the lines between `# /// script` and `# ///` are TOML behind `# `",
-        ) from error
-    return _interpret(document, name)
-
-
-def _interpret(document: dict[str, object], name: str) -> ProbeMetadata:
-    try:
-        tool = codec.convert(document.get("tool", {}), dict[str, object])
-        table = codec.convert(tool.get("bisect-asgi", {}), dict[str, object])
-        stated = {
-            "requires_python": document.get("requires-python"),
-            "dependencies": document.get("dependencies", []),
-        }
-        options = options_of(table, where=f"`[tool.bisect-asgi]` in `{name}`")
-        return replace(codec.convert(stated, ProbeMetadata), options=options)
-    except codec.Unreadable as error:
-        raise UsageError(
-            f"the metadata of `{name}` is not as expected: {in_toml(error)}", hint=_FORM
-        ) from error
-
-
-def in_toml(error: codec.Unreadable) -> str:
-    """What is wrong with an option, by its name as it is written in a table."""
-    return str(error).replace("$.", "").replace("with_", "with").replace("_", "-")
-
-
-_FORM = (
-    "`requires-python` is a string, `dependencies` a list of strings, `[tool.bisect-asgi]` a table of options"
-)
-
-
-def options_of(table: dict[str, object], *, where: str, also: tuple[str, ...] = ()) -> Options:
-    """Read a table of options; `where` it is, and what it may have `also`, are for the messages.
-
-    Raises:
-        UsageError: an option is unknown.
-        Unreadable: one is of the wrong type.
-    """
-    known = {option.name.rstrip("_").replace("_", "-"): option.name for option in fields(Options)}
-    unknown = [key for key in table if key not in known]
-    if unknown:
-        names = [*also, *known]
-        near = difflib.get_close_matches(unknown[0], names, n=1)
-        raise UsageError(
-            f"{where} has an unknown option: `{unknown[0]}`",
-            hint=f"did you mean `{near[0]}`?" if near else f"it can have {listing(names, most=99)}",
-        )
-    return codec.convert({known[key]: value for key, value in table.items()}, Options)
-
-
-def merge(command_line: Options, table: Options) -> Options:
-    """Join both: what the command line says wins, and lists and tables are joined.
-
-    A claim of the command line is there instead of the table's, whichever of the two kinds each of them is.
-    """
-    table = _without_other_claim(command_line, table)
-    merged: dict[str, object] = {}
-    for option in fields(Options):
-        said, default = getattr(command_line, option.name), getattr(table, option.name)
-        if isinstance(said, tuple):
-            merged[option.name] = default + said
-        elif isinstance(said, dict):
-            merged[option.name] = default | said
+    second = _without_other_claim(first, second)
+    merged: dict[str, Any] = {}
+    for name, option in OPTIONS.items():
+        value, other = getattr(first, name), getattr(second, name)
+        if option.is_settings:
+            merged[name] = other | value
+        elif option.is_repeatable:
+            merged[name] = other + value
         else:
-            merged[option.name] = default if said is None else said
-    return codec.convert(merged, Options)
+            merged[name] = other if value is None else value
+    return Options(**merged)
 
 
-def _without_other_claim(command_line: Options, table: Options) -> Options:
-    """The table, less a claim of the other kind than the command line's, and who made that one."""
-    if command_line.fixed_in is not None and table.broken_in is not None:
-        return replace(table, broken_in=None, source=None)
-    if command_line.broken_in is not None and table.fixed_in is not None:
-        return replace(table, fixed_in=None, source=None)
-    return table
+def _without_other_claim(first: Options, second: Options) -> Options:
+    """Return `second` without a claim of the other kind than the claim of `first`, and without its source."""
+    if first.fixed_in is not None and second.broken_in is not None:
+        return replace(second, broken_in=None, source=None)
+    if first.broken_in is not None and second.fixed_in is not None:
+        return replace(second, fixed_in=None, source=None)
+    return second
+
+
+def command_line(options: Options, command: Command) -> tuple[str, ...]:
+    """Return the words, quoted for a shell, that give `command` those of these options that it has."""
+    words: list[str] = []
+    for name, option in OPTIONS.items():
+        if command in option.commands:
+            words += _words(option, getattr(options, name))
+    return tuple(map(shlex.quote, words))
+
+
+def _words(option: Option, value: Any) -> list[str]:
+    if value is None:
+        return []
+    if option.is_switch:
+        return [option.flag] if value else [f"--{option.opposite}"] * bool(option.opposite)
+    if option.is_settings:
+        return [word for key, setting in value.items() for word in (option.flag, f"{key}={setting}")]
+    values = value if option.is_repeatable else (value,)
+    texts = (f"{one:.12g}" if isinstance(one, float) else str(one) for one in values)
+    return [word for text in texts for word in (option.flag, text)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,7 +15,8 @@ from packaging.version import InvalidVersion, Version
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import Probe, Release, SamplingMode
 from bisect_asgi.core.plan.moments import show_moment
-from bisect_asgi.core.records import Struct
+from bisect_asgi.core.plan.options import Options, command_line
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import duration, plural
 
 DEFAULT_TIMEOUT_S = 120.0
@@ -185,41 +185,43 @@ class Plan(Struct, frozen=True, kw_only=True):
         return f"{self.named}{self.pinned}"
 
     def check_options(self) -> tuple[str, ...]:
-        """The options with which `check` runs this probe the same way; those of its own table it has."""
-        options = ["--probe", self.probe_path] if self.probe_path else []
-        if self.probe.command:
-            options += ["--command", self.probe.command]
-        if self.app is not None:
-            options += ["--app", self.app]
-        if self.criteria.match is not None:
-            options.append(f"--match={self.criteria.match}")
-        options += [f"--include={path}" for path in self.include]
-        options += [f"--env={name}" for name, _ in self.probe.environ]
-        if self.probe.timeout_s != DEFAULT_TIMEOUT_S:
-            options.append(f"--timeout={self.probe.timeout_s:.12g}")
-        options += [f"--with={requirement}" for requirement in self.held]
-        options += [f"--override={requirement}" for requirement in self.overrides]
-        if self.policy.kind is not PolicyKind.AS_OF_RELEASE:
-            options.append(f"--deps={self.policy}")
-        options += self._metric_options()
-        if served := self.probe.served:
-            options += [f"--uvicorn={key}={value}" for key, value in served.options.items()]
-            if load := served.load:
-                options += [f"--load={load.request}", f"--requests={load.requests}"]
-                options += [f"--concurrency={load.concurrency}"]
-                options += [] if load.keep_alive else ["--no-keep-alive"]
-        return tuple(shlex.quote(option) for option in options)
+        """Return the words, quoted for a shell, with which `check` runs this probe in the same way."""
+        served, timeout_s = self.probe.served, self.probe.timeout_s
+        options = Options(
+            probe=self.probe_path or None,
+            command=self.probe.command,
+            include=self.include,
+            env=tuple(name for name, _ in self.probe.environ),
+            timeout=None if timeout_s == DEFAULT_TIMEOUT_S else timeout_s,
+            app=self.app,
+            uvicorn=served.options if served else {},
+            match=self.criteria.match,
+            with_=self.held,
+            override=self.overrides,
+            deps=None if self.policy.kind is PolicyKind.AS_OF_RELEASE else str(self.policy),
+        )
+        if served and (load := served.load):
+            options = replace(
+                options,
+                load=load.request,
+                requests=load.requests,
+                concurrency=load.concurrency,
+                keep_alive=None if load.keep_alive else False,
+            )
+        return command_line(self._with_metric(options), "check")
 
-    def _metric_options(self) -> list[str]:
-        """What `check` needs of the metric; a limit that was found has no meaning for one release."""
+    def _with_metric(self, options: Options) -> Options:
+        """Add the metric; a threshold that was found between two releases has no meaning for one."""
         limit, limit_search = self.criteria.limit, self.criteria.limit_search
         if limit_search:
-            return [f"--metric={limit_search.metric}"]
+            return replace(options, metric=limit_search.metric)
         if not limit:
-            return []
-        named = ("--bad-above", limit.above) if limit.above is not None else ("--bad-below", limit.below)
-        unit = f" {limit.unit}" if limit.unit else ""
-        return [f"--metric={limit.metric}", f"{named[0]}={named[1]:.12g}{unit}"]
+            return options
+        above, below = (
+            None if bound is None else f"{bound:.12g} {limit.unit}".rstrip()
+            for bound in (limit.above, limit.below)
+        )
+        return replace(options, metric=limit.metric, bad_above=above, bad_below=below)
 
     @property
     def is_width_said(self) -> bool:

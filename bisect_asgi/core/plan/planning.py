@@ -14,7 +14,7 @@ from bisect_asgi.core.model import Probe
 from bisect_asgi.core.plan import moments
 from bisect_asgi.core.plan.axes import AxisTraits
 from bisect_asgi.core.plan.metric_options import measuring_of, read_budget, read_confidence, read_rules
-from bisect_asgi.core.plan.options import Options, ProbeMetadata
+from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.parsing import (
     malformed,
     parse_package,
@@ -32,6 +32,7 @@ from bisect_asgi.core.plan.plan import (
     Plan,
     PolicyKind,
 )
+from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
 
 SERVER = "uvicorn"
@@ -74,8 +75,8 @@ def _package_plan(
     """The plan of a search that is about a package."""
     if not options.package:
         raise UsageError(
-            "no package is named",
-            hint="`bisect-asgi PACKAGE --probe FILE`, or `package = …` in the probe's table",
+            "no package given",
+            hint="pass PACKAGE, or set `package` in the probe's `[tool.bisect-asgi]` table",
         )
     package = parse_package(options.package)
     project = canonicalize_name(package.name)
@@ -124,13 +125,13 @@ def _plan(
         sampling=measuring_of(criteria),
         app=options.app,
         include=options.include,
-        jobs=_at_least(1, options.jobs, cores(), "--jobs"),
-        most_jobs=_at_least(1, options.jobs, _MOST_PER_CORE * cores(), "--jobs"),
-        confirm=None if options.confirm is None else _at_least(0, options.confirm, 0, "--confirm"),
+        jobs=cores() if options.jobs is None else options.jobs,
+        most_jobs=_MOST_PER_CORE * cores() if options.jobs is None else options.jobs,
+        confirm=options.confirm,
         confidence=read_confidence(options.confidence),
         budget=read_budget(options.budget),
-        spot_checks=_at_least(0, options.spot_checks, 4, "--spot-checks"),
-        shortest=_at_least(1, options.shortest, 1, "--shortest"),
+        spot_checks=4 if options.spot_checks is None else options.spot_checks,
+        shortest=1 if options.shortest is None else options.shortest,
         culprit=options.culprit is not False,
         drill=bool(options.drill),
         fresh=bool(options.fresh),
@@ -248,9 +249,3 @@ def _claim(options: Options) -> Claim | None:
     if options.broken_in is not None:
         return Claim(version=str(parse_version(options.broken_in, "--broken-in")), fixed=False, source=source)
     return None
-
-
-def _at_least(least: int, value: int | None, default: int, option: str) -> int:
-    if value is not None and value < least:
-        raise UsageError(f"`{option} {value}` is out of range", hint=f"it is {least} or more")
-    return default if value is None else value

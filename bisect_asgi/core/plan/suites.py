@@ -1,7 +1,8 @@
-"""Many probes in one run: what a suite says, whether answers agree with claims, which exit code is the worst.
+"""Read a suite file, compare results with claims, and choose the exit code of many probes.
 
-A suite's file is TOML: `[defaults]` for all probes, and a `[[probe]]` table for each. Both take the options
-of a probe's own table. What a `[[probe]]` table says wins over the probe's own, and that over the defaults.
+A suite file is TOML: `[defaults]` for all probes, and a `[[probe]]` table for each. Both take the options
+of a probe's own table. An option of a `[[probe]]` table wins over the probe's own table, and that over the
+defaults.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from enum import StrEnum
 
 from packaging.version import Version
 
-from bisect_asgi.core import codec
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.model import NamedBoundary
-from bisect_asgi.core.plan import options as metadata
+from bisect_asgi.core.plan.option import Place
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.plan import Claim
-from bisect_asgi.core.records import Struct, field
+from bisect_asgi.core.plan.tables import read_key, read_table
+from bisect_asgi.core.records import Struct
 
 SEVERITY = (
     ExitCode.FOUND,
@@ -35,27 +36,20 @@ SEVERITY = (
 and somebody may have to do something about it. An outage goes by itself; a broken probe does not."""
 
 
-class Entry(Struct, frozen=True, kw_only=True):
-    """One probe of a suite, as its file says it."""
-
-    probe: str | None
-    """The script's path, as it is written; None: the options name a command, or an app with a load."""
-    options: Options = field(default_factory=Options)
-
-
 class Suite(Struct, frozen=True, kw_only=True):
-    """What is to be run, in the order in which it is written."""
+    """The probes of a suite, in the order of its file, each with its options."""
 
-    entries: tuple[Entry, ...]
-    defaults: Options = field(default_factory=Options)
+    entries: tuple[Options, ...]
+    """Each names a script, a command, or a load for an app."""
+    defaults: Options = Options()
 
 
 def read(text: str, *, name: str) -> Suite:
-    """Read a suite's file.
+    """Return the suite in the `text` of the file `name`.
 
     Raises:
-        UsageError: it is no TOML, has a key or an option that is unknown or of the wrong type, names no
-            probe, or the same one twice.
+        UsageError: the file is no TOML, has a key or an option that is unknown or has a value of the wrong
+            type, has no probe, or has one twice.
     """
     try:
         document = tomllib.loads(text)
@@ -66,46 +60,37 @@ def read(text: str, *, name: str) -> Suite:
         near = difflib.get_close_matches(key, ("defaults", "probe"), n=1)
         hint = f"did you mean `{near[0]}`?" if near else _FORM
         raise UsageError(f"`{name}` has an unknown key: `{key}`", hint=hint)
-    try:
-        tables = codec.convert(document.get("probe", []), list[dict[str, object]])
-        defaults = codec.convert(document.get("defaults", {}), dict[str, object])
-        entries = tuple(_entry(table, name) for table in tables)
-        suite = Suite(
-            entries=entries, defaults=metadata.options_of(defaults, where=f"`[defaults]` in `{name}`")
-        )
-    except codec.Unreadable as error:
-        raise UsageError(f"`{name}` is not as expected: {metadata.in_toml(error)}", hint=_FORM) from error
+    where = f"`{name}`"
+    tables = read_key(document, "probe", list[dict[str, object]], [], where=where, form=_FORM)
+    defaults = read_key(document, "defaults", dict[str, object], {}, where=where, form=_FORM)
+    suite = Suite(
+        entries=tuple(read_table(table, Place.SUITE, where=f"`[[probe]]` in {where}") for table in tables),
+        defaults=read_table(defaults, Place.SUITE, where=f"`[defaults]` in {where}"),
+    )
     _check(suite, name)
     return suite
 
 
 _FORM = (
-    'it has a `[[probe]]` table for each probe, with `probe = "PATH"` and any option of the command line, '
-    "and `[defaults]` for all of them"
+    'write a `[[probe]]` table for each probe, with `probe = "FILE"` and its options, '
+    "and a `[defaults]` table with options of all"
 )
-
-
-def _entry(table: dict[str, object], name: str) -> Entry:
-    options = {key: value for key, value in table.items() if key != "probe"}
-    where = f"`[[probe]]` in `{name}`"
-    return Entry(
-        probe=codec.convert(table.get("probe"), str | None),  # type: ignore[arg-type]
-        options=metadata.options_of(options, where=where, also=("probe",)),
-    )
 
 
 def _check(suite: Suite, name: str) -> None:
     if not suite.entries:
         raise UsageError(f"`{name}` names no probe", hint=_FORM)
+    if suite.defaults.probe is not None:
+        raise UsageError(f"`probe` cannot stand in `[defaults]` in `{name}`", hint=_FORM)
     for place, entry in enumerate(suite.entries):
-        if entry.probe is None and entry.options.command is None and entry.options.load is None:
+        if entry.probe is None and entry.command is None and entry.load is None:
             raise UsageError(
                 f"`[[probe]]` number {place + 1} in `{name}` names no probe",
-                hint='it has `probe = "PATH"`, or `command`, or `app` with a `load`',
+                hint='write `probe = "FILE"`, or `command`, or `app` with a `load`',
             )
         if entry in suite.entries[:place]:
             raise UsageError(
-                f"`{name}` has the same probe twice: `{entry.probe or entry.options.command}`",
+                f"`{name}` has the same probe twice: `{entry.probe or entry.command}`",
                 hint="remove one of them, or let them differ in an option, such as `package`",
             )
 

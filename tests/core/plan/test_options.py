@@ -1,269 +1,103 @@
-"""What a probe says of itself in its metadata block."""
+"""Every option is declared once, and what is derived from that holds together."""
 
 from __future__ import annotations
+
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.plan.options import Options, ProbeMetadata, merge, read
+from bisect_asgi.core.plan.option import Option, Place
+from bisect_asgi.core.plan.options import OPTIONS, Options, command_line, merge
+from bisect_asgi.core.plan.tables import read_table
 
 
-def script(*lines: str) -> str:
-    """A probe with `lines` of TOML in its block."""
-    block = [f"# {line}" if line else "#" for line in lines]
-    return "\n".join(["#!/usr/bin/env python", "# /// script", *block, "# ///", "import fastapi", ""])
+def a_value(option: Option) -> Any:
+    """A value that the option accepts in a table."""
+    if get_origin(option.kind) is Literal:
+        return get_args(option.kind)[-1]
+    values = {bool: True, int: max(option.least or 0, 1), float: 1.5}
+    kinds = get_args(option.kind) or (option.kind,)
+    if option.is_settings:
+        return {"http": "h11"}
+    return ["text"] if option.is_repeatable else values.get(kinds[0], "text")
 
 
-def refusal(source: str) -> tuple[str, str | None]:
-    """The message and the hint with which `source` is refused."""
+each_option = pytest.mark.parametrize("option", OPTIONS.values(), ids=list(OPTIONS))
+
+
+@each_option
+def test_a_help_is_one_short_phrase(option: Option) -> None:
+    for text, default in [(option.help, option.default), *option.variants.values()]:
+        assert 0 < len(text) <= 72
+        assert text[0].isupper()
+        assert not text.endswith(".")
+        assert "default" not in text + default
+
+
+@each_option
+def test_an_option_with_a_value_has_a_word_for_it(option: Option) -> None:
+    has_none = option.is_switch or get_origin(option.kind) is Literal
+
+    assert (option.metavar == "") is has_none
+
+
+@each_option
+def test_an_option_can_stand_somewhere(option: Option) -> None:
+    assert option.commands or option.places
+
+
+@each_option
+@pytest.mark.parametrize("place", Place)
+def test_an_option_is_accepted_where_it_may_stand_and_refused_elsewhere(option: Option, place: Place) -> None:
+    table = {option.key: a_value(option)}
+
+    if place in option.places:
+        assert getattr(read_table(table, place, where="it"), option.name) != getattr(Options(), option.name)
+        return
+    with pytest.raises(UsageError, match=f"^`{option.key}` cannot stand in it$") as caught:
+        read_table(table, place, where="it")
+    assert str(caught.value.hint).startswith(
+        f"pass `{option.flag}` on the command line of {option.commands[0]}"
+    )
+
+
+@pytest.mark.parametrize(
+    "option",
+    [option for option in OPTIONS.values() if option.least is not None],
+    ids=lambda option: option.key,
+)
+def test_a_number_below_the_smallest_is_refused_wherever_it_stands(option: Option) -> None:
+    least = option.least or 0
+
+    assert getattr(read_table({option.key: least}, Place.PROBE, where="it"), option.name) == least
     with pytest.raises(UsageError) as caught:
-        read(source, name="leak.py")
-    return str(caught.value), caught.value.hint
-
-
-FORM = (
-    "`requires-python` is a string, `dependencies` a list of strings, `[tool.bisect-asgi]` a table of options"
-)
-
-
-def test_a_probe_can_carry_a_whole_bisection() -> None:
-    source = script(
-        'requires-python = ">=3.8"',
-        'dependencies = ["uvicorn==0.17.6", "anyio"]',
-        "",
-        "[tool.bisect-asgi]",
-        'package = "fastapi[all]"',
-        'command = "pytest -x"',
-        'good = "0.69.0"',
-        'bad = "0.70.0"',
-        'over = "commits"',
-        'repo = "../fastapi"',
-        "first-parent = false",
-        'releases = ">=0.60"',
-        "pre = true",
-        "yanked = false",
-        'order = "upload"',
-        'with = ["h11<0.10"]',
-        'with-requirements = ["requirements.txt"]',
-        'override = ["anyio<4"]',
-        'deps = "latest"',
-        'python = "3.8"',
-        'include = ["data"]',
-        'env = ["DEBUG=1"]',
-        "timeout = 30",
-        "any-failure = true",
-        'match = "exhausted"',
-        "jobs = 4",
-        "confirm = 2",
-        "culprit = false",
-        "drill = true",
-        "fresh = true",
-        'term-old = "fast"',
-        'term-new = "slow"',
-    )
-
-    assert read(source, name="leak.py") == ProbeMetadata(
-        requires_python=">=3.8",
-        dependencies=("uvicorn==0.17.6", "anyio"),
-        options=Options(
-            package="fastapi[all]",
-            command="pytest -x",
-            good="0.69.0",
-            bad="0.70.0",
-            over="commits",
-            repo="../fastapi",
-            first_parent=False,
-            releases=">=0.60",
-            pre=True,
-            yanked=False,
-            order="upload",
-            with_=("h11<0.10",),
-            with_requirements=("requirements.txt",),
-            override=("anyio<4",),
-            deps="latest",
-            python="3.8",
-            include=("data",),
-            env=("DEBUG=1",),
-            timeout=30.0,
-            any_failure=True,
-            match="exhausted",
-            jobs=4,
-            confirm=2,
-            culprit=False,
-            drill=True,
-            fresh=True,
-            term_old="fast",
-            term_new="slow",
-        ),
-    )
+        read_table({option.key: least - 1}, Place.PROBE, where="it")
+    assert str(caught.value) == f"`{option.flag} {least - 1}` is out of range"
+    assert caught.value.hint == f"pass {least} or more"
 
 
 @pytest.mark.parametrize(
-    ("lines", "options"),
+    ("options", "words"),
     [
+        pytest.param(Options(), (), id="nothing"),
+        pytest.param(Options(probe="my leak.py"), ("--probe", "'my leak.py'"), id="a-value"),
+        pytest.param(Options(timeout=0.1 + 0.2), ("--timeout", "0.3"), id="a-number"),
+        pytest.param(Options(requests=5), ("--requests", "5"), id="a-whole-number"),
+        pytest.param(Options(fresh=True), ("--fresh",), id="a-switch"),
+        pytest.param(Options(fresh=False), (), id="a-switch-that-cannot-be-turned-off"),
+        pytest.param(Options(keep_alive=False), ("--no-keep-alive",), id="a-switch-turned-off"),
+        pytest.param(Options(with_=("a<1", "b")), ("--with", "'a<1'", "--with", "b"), id="several-values"),
         pytest.param(
-            ["metric = 'p95'", "bad-above = '250 ms'", "confidence = 0.95", "budget = '30 min'"],
-            Options(metric="p95", bad_above="250 ms", confidence=0.95, budget="30 min"),
-            id="with-units",
+            Options(uvicorn={"http": "h11", "workers": 2}),
+            ("--uvicorn", "http=h11", "--uvicorn", "workers=2"),
+            id="pairs",
         ),
-        pytest.param(
-            ["bad-above = 8", "effect = 0.05", "budget = 200", "confidence = 1"],
-            Options(bad_above=8.0, effect=0.05, budget=200, confidence=1.0),
-            id="numbers",
-        ),
-        pytest.param(
-            ["bad-below = 0.5", "effect = '5%'"], Options(bad_below=0.5, effect="5%"), id="from-below"
-        ),
+        pytest.param(Options(good="1.0", source="notes"), (), id="what-check-has-not"),
     ],
 )
-def test_what_is_measured_is_a_number_or_one_with_a_unit(lines: list[str], options: Options) -> None:
-    assert read(script("[tool.bisect-asgi]", *lines), name="leak.py").options == options
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        pytest.param("", id="empty"),
-        pytest.param("import fastapi\n", id="no-block"),
-        pytest.param("# /// script\n# dependencies = ['h11']\nimport h11\n", id="never-closed"),
-        pytest.param("# /// pyproject\n# dependencies = ['h11']\n# ///\n", id="of-another-type"),
-        pytest.param("    # /// script\n    # dependencies = ['h11']\n    # ///\n", id="indented"),
-        pytest.param(script(), id="block-without-lines"),
-        pytest.param(script("", ""), id="block-without-words"),
-        pytest.param(script("[tool.ruff]", "line-length = 110"), id="of-other-tools"),
-    ],
-)
-def test_what_a_probe_does_not_say_is_unsaid(source: str) -> None:
-    assert read(source, name="leak.py") == ProbeMetadata()
-
-
-def test_a_block_of_another_type_beside_the_scripts_is_left_alone() -> None:
-    source = "# /// other\n# not TOML at all\n# ///\n\n" + script('requires-python = ">=3.8"')
-
-    assert read(source, name="leak.py") == ProbeMetadata(requires_python=">=3.8")
-
-
-def test_text_with_blanks_in_a_block_is_kept_as_it_is() -> None:
-    source = script("[tool.bisect-asgi]", "match = '''  two", "", "  lines'''")
-
-    assert read(source, name="leak.py").options.match == "  two\n\n  lines"
-
-
-def test_two_blocks_are_refused() -> None:
-    source = script('requires-python = ">=3.8"') + "\n" + script('requires-python = ">=3.9"')
-
-    assert refusal(source) == (
-        "`leak.py` has 2 `# /// script` blocks",
-        "keep one of them (PEP 723 allows one)",
-    )
-
-
-def test_a_block_that_is_no_toml_is_refused() -> None:
-    message, hint = refusal(script('requires-python = ">=3.8"', "dependencies = h11"))
-
-    assert message.startswith("the metadata of `leak.py` is no valid TOML: ")
-    assert message.endswith("(at line 2, column 16)")
-    assert hint == "the lines between `# /// script` and `# ///` are TOML behind `# `"
-
-
-@pytest.mark.parametrize(
-    ("line", "message", "hint"),
-    [
-        pytest.param(
-            "any_failure = true",
-            "`[tool.bisect-asgi]` in `leak.py` has an unknown option: `any_failure`",
-            "did you mean `any-failure`?",
-            id="underscore",
-        ),
-        pytest.param(
-            "with_ = []",
-            "`[tool.bisect-asgi]` in `leak.py` has an unknown option: `with_`",
-            "did you mean `with`?",
-            id="name-of-the-field",
-        ),
-        pytest.param(
-            "relaeses = '>=1'",
-            "`[tool.bisect-asgi]` in `leak.py` has an unknown option: `relaeses`",
-            "did you mean `releases`?",
-            id="letters-exchanged",
-        ),
-        pytest.param(
-            "zzzz = 1",
-            "`[tool.bisect-asgi]` in `leak.py` has an unknown option: `zzzz`",
-            "it can have package, command, app, load, requests, concurrency, keep-alive, uvicorn, metric, "
-            "bad-above, bad-below, effect, over, repo, first-parent, good, bad, releases, pre, yanked, "
-            "order, with, with-requirements, override, deps, python, include, env, timeout, any-failure, "
-            "match, jobs, confirm, confidence, budget, spot-checks, all, shortest, culprit, drill, "
-            "fixed-in, broken-in, source, fresh, term-old and term-new",
-            id="like-nothing",
-        ),
-    ],
-)
-def test_an_unknown_option_is_refused_with_the_nearest_one(line: str, message: str, hint: str) -> None:
-    assert refusal(script("[tool.bisect-asgi]", line)) == (message, hint)
-
-
-@pytest.mark.parametrize(
-    ("lines", "place"),
-    [
-        pytest.param(
-            ["requires-python = 3.8"],
-            "Expected `str | null`, got `float` - at `requires-python`",
-            id="requires-python",
-        ),
-        pytest.param(
-            ["dependencies = 'h11'"], "Expected `array`, got `str` - at `dependencies`", id="dependencies"
-        ),
-        pytest.param(
-            ["dependencies = ['h11', 9]"],
-            "Expected `str`, got `int` - at `dependencies[1]`",
-            id="a-dependency",
-        ),
-        pytest.param(
-            ["[tool.bisect-asgi]", "pre = 1"], "Expected `bool | null`, got `int` - at `pre`", id="flag"
-        ),
-        pytest.param(
-            ["[tool.bisect-asgi]", "jobs = '4'"],
-            "Expected `int | null`, got `str` - at `jobs`",
-            id="number",
-        ),
-        pytest.param(
-            ["[tool.bisect-asgi]", "order = 'date'"], "Invalid enum value 'date' - at `order`", id="choice"
-        ),
-        pytest.param(
-            ["[tool.bisect-asgi]", "bad-above = true"],
-            "Expected `float | str | null`, got `bool` - at `bad-above`",
-            id="quantity",
-        ),
-        pytest.param(
-            ["[tool.bisect-asgi]", "confidence = true"],
-            "Expected `float | str | null`, got `bool` - at `confidence`",
-            id="confidence",
-        ),
-        pytest.param(
-            ["[tool.bisect-asgi]", "budget = 1.5"],
-            "Expected `int | str | null`, got `float` - at `budget`",
-            id="budget",
-        ),
-    ],
-)
-def test_a_value_of_the_wrong_type_is_refused(lines: list[str], place: str) -> None:
-    assert refusal(script(*lines)) == (f"the metadata of `leak.py` is not as expected: {place}", FORM)
-
-
-@pytest.mark.parametrize("value", ["5", "''", "'fast'", "[]", "['good']", "true"])
-def test_a_table_of_options_that_is_no_table_is_refused(value: str) -> None:
-    message, hint = refusal(script("[tool]", f"bisect-asgi = {value}"))
-
-    assert message.startswith("the metadata of `leak.py` is not as expected: ")
-    assert hint == FORM
-
-
-def test_a_tool_that_is_no_table_is_refused() -> None:
-    assert refusal(script("tool = 5")) == (
-        "the metadata of `leak.py` is not as expected: Expected `object`, got `int`",
-        FORM,
-    )
+def test_options_become_a_command_line_again(options: Options, words: tuple[str, ...]) -> None:
+    assert command_line(options, "check") == words
 
 
 @pytest.mark.parametrize(

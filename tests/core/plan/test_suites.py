@@ -9,7 +9,7 @@ from bisect_asgi.core.model import NamedBoundary
 from bisect_asgi.core.plan import suites
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.plan import Claim
-from bisect_asgi.core.plan.suites import Agreement, Entry, agreement, worst
+from bisect_asgi.core.plan.suites import Agreement, agreement, worst
 
 SUITE = """\
 [defaults]
@@ -31,14 +31,14 @@ def test_a_suites_file_has_defaults_and_a_table_for_each_probe() -> None:
 
     assert suite.defaults == Options(python="3.11", with_=("httpx",))
     assert suite.entries == (
-        Entry(probe="leak.py", options=Options(bad_above=10)),
-        Entry(probe=None, options=Options(package="starlette", command="pytest -x")),
+        Options(probe="leak.py", bad_above=10),
+        Options(package="starlette", command="pytest -x"),
     )
 
 
 FORM = (
-    'it has a `[[probe]]` table for each probe, with `probe = "PATH"` and any option of the command line, '
-    "and `[defaults]` for all of them"
+    'write a `[[probe]]` table for each probe, with `probe = "FILE"` and its options, '
+    "and a `[defaults]` table with options of all"
 )
 
 
@@ -68,20 +68,50 @@ FORM = (
         ),
         pytest.param(
             '[probe]\nprobe = "a.py"',
-            "`s.toml` is not as expected: Expected `array`, got `object`",
+            'invalid value `{"probe": "a.py"}` for `probe` in `s.toml`',
             FORM,
             id="one-table",
         ),
         pytest.param(
-            "[[probe]]\nprobe = 3",
-            "`s.toml` is not as expected: Expected `str | null`, got `int`",
+            "defaults = 3",
+            "invalid value `3` for `defaults` in `s.toml`",
             FORM,
+            id="no-table",
+        ),
+        pytest.param(
+            "[[probe]]\nprobe = 3",
+            "invalid value `3` for `probe` in `[[probe]]` in `s.toml`",
+            'write text in quotes: `probe = "FILE"`',
             id="no-path",
+        ),
+        pytest.param(
+            '[[probe]]\nprobe = "a.py"\n[defaults]\njobs = "4"',
+            'invalid value `"4"` for `jobs` in `[defaults]` in `s.toml`',
+            "write a whole number: `jobs = N`",
+            id="a-default-of-the-wrong-type",
+        ),
+        pytest.param(
+            '[[probe]]\nprobe = "a.py"\njobs = 0',
+            "`--jobs 0` is out of range",
+            "pass 1 or more",
+            id="a-number-out-of-range",
+        ),
+        pytest.param(
+            '[defaults]\nprobe = "a.py"\n[[probe]]\npackage = "demo"',
+            "`probe` cannot stand in `[defaults]` in `s.toml`",
+            FORM,
+            id="one-probe-for-all",
+        ),
+        pytest.param(
+            '[[probe]]\nprobe = "a.py"\nquiet = true',
+            "`quiet` cannot stand in `[[probe]]` in `s.toml`",
+            "pass `--quiet` on the command line of run, locks, verify, suite and report",
+            id="an-option-of-the-command-line",
         ),
         pytest.param(
             '[[probe]]\npackage = "demo"',
             "`[[probe]]` number 1 in `s.toml` names no probe",
-            'it has `probe = "PATH"`, or `command`, or `app` with a `load`',
+            'write `probe = "FILE"`, or `command`, or `app` with a `load`',
             id="no-probe",
         ),
         pytest.param(
@@ -115,7 +145,7 @@ def test_what_is_no_toml_is_said_with_its_place() -> None:
 def test_one_probe_may_be_there_for_two_packages() -> None:
     text = '[[probe]]\nprobe = "a.py"\npackage = "one"\n[[probe]]\nprobe = "a.py"\npackage = "two"\n'
 
-    assert [entry.options.package for entry in suites.read(text, name="s.toml").entries] == ["one", "two"]
+    assert [entry.package for entry in suites.read(text, name="s.toml").entries] == ["one", "two"]
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import BuiltEnvironment, Candidate, EnvironmentSpec, Trial, TrialRequest
-from bisect_asgi.core.plan.options import Options, ProbeMetadata
+from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.parsing import malformed
 from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.services import Services
 from bisect_asgi.report import document, text
 from bisect_asgi.report.document import Report, fold

@@ -1,0 +1,126 @@
+"""What an option is: its help, the values that it accepts, and where it may stand."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal, get_args, get_origin
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.records import Struct, field
+
+Command = Literal["run", "check", "suite", "locks", "verify", "new", "releases", "report", "cache", "doctor"]
+"""The commands, in the order in which `--help` lists them."""
+
+Setting = str | int | float | bool | None
+"""The value of a pair `KEY=VALUE`."""
+
+
+_KINDS = {str: "text in quotes", int: "a whole number", float: "a number"}
+
+
+class Place(StrEnum):
+    """A file in which an option may stand, besides the command line of the commands that have it."""
+
+    PROBE = "probe"
+    """The `[tool.bisect-asgi]` table in the inline metadata of a probe (PEP 723)."""
+    SUITE = "suite"
+    """A suite file: its `[[probe]]` tables and `[defaults]`."""
+
+
+class Section(StrEnum):
+    """The heading under which the documentation lists an option."""
+
+    PROBE = "The probe"
+    SERVED = "Served apps"
+    BAD = "What counts as bad"
+    RANGE = "What is searched"
+    ENVIRONMENT = "The environments"
+    RESULT = "How sure the result is, and its cause"
+    CLAIM = "Claims"
+    RUNNING = "How trials run"
+    OUTPUT = "What is shown"
+    OTHER = "Other commands"
+
+
+class Option(Struct, frozen=True):
+    """One option: what it is for, and where it may stand. Its field gives it `name` and `kind`."""
+
+    section: Section
+    help: str
+    """A verb or a noun phrase of at most 72 characters, without full stop."""
+    metavar: str = ""
+    """The word for its value; empty for a switch, and if its type lists the values."""
+    default: str = ""
+    """The value that holds without it, as text; empty if it is off or unset."""
+    commands: tuple[Command, ...] = ()
+    places: tuple[Place, ...] = tuple(Place)
+    least: int | None = None
+    """The smallest number that it accepts."""
+    letter: str = ""
+    """The short form: `j` for `-j`."""
+    opposite: str = ""
+    """The flag that turns a switch off: `no-culprit` for `--no-culprit`."""
+    is_path: bool = False
+    """Whether a relative value in a file is relative to the folder of that file."""
+    variants: dict[Command, tuple[str, str]] = field(default_factory=dict)
+    """Help and default of a command for which they differ."""
+    name: str = ""
+    kind: Any = None
+    """The type of its value: the field's, without the None of an option that is not given."""
+
+    @property
+    def key(self) -> str:
+        """The name of the option in a table."""
+        return self.name.rstrip("_").replace("_", "-")
+
+    @property
+    def flag(self) -> str:
+        """The name of the option on a command line."""
+        return f"--{self.key}"
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it takes no value on a command line."""
+        return self.kind is bool
+
+    @property
+    def is_settings(self) -> bool:
+        """Whether its values are pairs `KEY=VALUE`."""
+        return get_origin(self.kind) is dict
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it may be given several times."""
+        return get_origin(self.kind) in (dict, tuple)
+
+    @property
+    def in_table(self) -> str:
+        """The values that a table can give it, and how: "a whole number: `jobs = N`"."""
+        if self.is_switch:
+            return f"`{self.key} = true` or `{self.key} = false`"
+        if self.is_settings:
+            key, _, value = self.metavar.partition("=")
+            return f'a table: `{self.key} = {{ {key} = "{value}" }}`'
+        if self.is_repeatable:
+            return f'a list: `{self.key} = ["{self.metavar}"]`'
+        if get_origin(self.kind) is Literal:
+            return " or ".join(f'`{self.key} = "{value}"`' for value in get_args(self.kind))
+        kinds = get_args(self.kind) or (self.kind,)
+        value = f'"{self.metavar}"' if str in kinds else self.metavar
+        return f"{' or '.join(_KINDS[kind] for kind in kinds)}: `{self.key} = {value}`"
+
+    def words(self, command: Command | None = None) -> tuple[str, str]:
+        """Return the help and the default, as they are for `command`."""
+        own = None if command is None else self.variants.get(command)
+        return own or (self.help, self.default)
+
+    def summary(self, command: Command) -> str:
+        """Return the help text of `command` with default and `Repeatable.`."""
+        text, default = self.words(command)
+        whole = f"{text} (default: {default})." if default else f"{text}."
+        return f"{whole} Repeatable." if self.is_repeatable else whole
+
+    def check(self, value: object) -> None:
+        """Raise UsageError if `value` is a number below the smallest one that the option accepts."""
+        if self.least is not None and isinstance(value, int) and value < self.least:
+            raise UsageError(f"`{self.flag} {value}` is out of range", hint=f"pass {self.least} or more")

@@ -32,7 +32,7 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Release, ReleaseFile
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.releases.select import SDIST_SUFFIXES
+from bisect_asgi.core.releases import SDIST_SUFFIXES
 
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 5

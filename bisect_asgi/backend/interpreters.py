@@ -17,7 +17,7 @@ from bisect_asgi.backend import uv
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Interpreter
 from bisect_asgi.core.once import once_each
-from bisect_asgi.core.releases.select import TargetPython
+from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.core.text import listing
 
 OLDEST = (3, 6)

@@ -12,8 +12,7 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Distribution, Interpreter, Release, ReleaseFile
 from bisect_asgi.core.once import once_each
 from bisect_asgi.core.release_diff import Contents
-from bisect_asgi.core.releases import changelog
-from bisect_asgi.core.releases.select import SDIST_SUFFIXES
+from bisect_asgi.core.releases import SDIST_SUFFIXES, changelog
 
 
 class PackageIndex:

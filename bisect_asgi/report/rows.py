@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from bisect_asgi.core import events
+from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, samples
-from bisect_asgi.core.metrics.readings import unit_of
 from bisect_asgi.core.model import Distribution, Observation, Outcome, Ruling, Signature, Trial, Verdict
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.tally import Rate

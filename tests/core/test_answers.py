@@ -9,7 +9,7 @@ from bisect_asgi.core.answers import INTERRUPTED, Result, ResultContext, kind_of
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
 from bisect_asgi.core.events import BeliefUpdated, ResultKind, RunFinished
-from bisect_asgi.core.judge.judge import Expectation, Judgement
+from bisect_asgi.core.judge import Expectation, Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, State, StopReason

@@ -32,7 +32,7 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation, Outcome, Release, Trial, TrialRequest
 from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases.select import TargetPython
+from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.core.search.confirmation import wanted_runs
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.tally import Tally

@@ -39,7 +39,7 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.plan import planning
 from bisect_asgi.core.plan.plan import DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases.select import TargetPython
+from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes import AXES
 from bisect_asgi.session.axes.dependency import Dependency

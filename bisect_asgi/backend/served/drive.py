@@ -27,10 +27,9 @@ from typing import SupportsFloat
 
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
 from bisect_asgi.backend.served.server import Server, Skip, skip
-from bisect_asgi.core import codec
-from bisect_asgi.core.metrics import readings as metrics
+from bisect_asgi.core import codec, metrics
+from bisect_asgi.core.metrics import Reported
 from bisect_asgi.core.metrics.quantities import Number
-from bisect_asgi.core.metrics.readings import Reported
 from bisect_asgi.core.model import UNTESTABLE_EXIT, Outcome, Phase, ReadyMadeLoad
 from bisect_asgi.core.records import replace
 

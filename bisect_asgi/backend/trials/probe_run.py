@@ -24,12 +24,11 @@ from bisect_asgi.backend.process.run import Run, run_supervised
 from bisect_asgi.backend.process.timing import move, spending
 from bisect_asgi.backend.process.usage import is_alive
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
-from bisect_asgi.core import codec
+from bisect_asgi.core import codec, metrics
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.judge import runners, signature
-from bisect_asgi.core.metrics import readings as metrics
-from bisect_asgi.core.metrics.readings import MarkedLines, Reported
+from bisect_asgi.core.metrics import MarkedLines, Reported
 from bisect_asgi.core.model import (
     UNTESTABLE_EXIT,
     Observation,

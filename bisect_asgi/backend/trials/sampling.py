@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bisect_asgi.backend.environments.cache import Environment
 from bisect_asgi.backend.files import locked
+from bisect_asgi.core import metrics
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.metrics import readings as metrics
 from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.records import Struct, field, replace
 

@@ -1,4 +1,4 @@
-"""Read the traceback that Python prints of an uncaught exception.
+"""Read an exception as it was printed: the traceback that Python prints if nobody catches it.
 
 Exception groups (PEP 654, and its backport) are printed as a tree. Like the hook inside the environment,
 which sees the group itself, this module reads a group of equal exceptions as that exception. The message of
@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from bisect_asgi.core.records import Struct, replace
 
 Frames = Sequence[tuple[str, int, str]]
 """A traceback, outermost first: file, line and function."""
+
+RunnerStage = Literal["", "setup of", "teardown of", "error of", "collecting", "internal error"]
+"""The part of a test that failed, or "" for the test itself. `error of` is its setup or its teardown."""
 
 _START = re.compile(r"^(?:  \+ Exception Group )?Traceback \(most recent call last\):$", re.MULTILINE)
 _AGAIN = re.compile(r"^(?:Exception Group )?Traceback \(most recent call last\):$")
@@ -32,6 +36,27 @@ class LastException(Struct, frozen=True, kw_only=True):
     message: str
     """The first line of its message."""
     frames: Frames = ()
+
+
+class FailingTest(LastException, frozen=True, kw_only=True):
+    """The exception of a failed test, as the parsers of test runners return it."""
+
+    name: str = ""
+    """`TestPool.test_close[1]`; the name of a file that could not be collected; "" if unknown."""
+    step: RunnerStage = ""
+    type: str = "Failed"
+    """The exception's name without its module, or pytest's own `Failed` if none was printed."""
+    message: str = ""
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is an assertion without a message, apart from pytest's explanation."""
+        return self.type == "AssertionError" and (not self.message or self.message.startswith("assert "))
+
+    @property
+    def where(self) -> str:
+        """The name with the part that failed, such as `setup of test_close`, or "" if unknown."""
+        return f"{self.step} {self.name}".strip()
 
 
 def last(output: str) -> LastException | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bisect_asgi.core.metrics import readings as metrics
+from bisect_asgi.core import metrics
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Signature
 from bisect_asgi.core.records import Struct

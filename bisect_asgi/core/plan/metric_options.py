@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.metrics import BUILT_IN, BUILT_IN_UNITS
 from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Criteria, Limit, LimitSearch
 from bisect_asgi.core.metrics.quantities import Quantity, parse, show
-from bisect_asgi.core.metrics.readings import BUILT_IN, BUILT_IN_UNITS
 from bisect_asgi.core.model import SamplingMode
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.parsing import malformed

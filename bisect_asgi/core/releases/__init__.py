@@ -1,0 +1,262 @@
+"""Select the releases that are candidates, in order, and give the reason why each other one is excluded.
+
+It works on what the index said, and makes no request itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.model import Excluded, Interpreter, Move, Release, ReleaseFile
+from bisect_asgi.core.records import Struct
+from bisect_asgi.core.text import listing
+
+SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
+OUTSIDE = "not in `--releases"
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class TargetPython(Struct, frozen=True, kw_only=True):
+    """An interpreter with the tags of the wheels that it can install."""
+
+    interpreter: Interpreter
+    tags: frozenset[Tag]
+
+
+class ReleaseRange(Struct, frozen=True, kw_only=True):
+    """The releases between the ends that the user named."""
+
+    releases: tuple[Release, ...]
+    good: int | None = None
+    """The index of the good end in `releases`, or None if the user named none."""
+    bad: int | None = None
+    """The index of the bad end."""
+
+    @property
+    def ends(self) -> tuple[Release, ...]:
+        """The ends that the user named."""
+        return tuple(self.releases[index] for index in (self.good, self.bad) if index is not None)
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """The releases that are candidates, oldest first, and those that are not."""
+
+    kept: tuple[Release, ...]
+    excluded: tuple[Excluded, ...]
+
+    def position(self, version: str, *, option: str) -> int:
+        """Return the index of a release that the user named.
+
+        Raises:
+            UsageError: the release is not a candidate; the message has the reason, or the nearest ones.
+        """
+        wanted = Version(version)
+        for position, release in enumerate(self.kept):
+            if Version(release.version) == wanted:
+                return position
+        for out in self.excluded:
+            if _same_version(out.version, wanted):
+                raise UsageError(
+                    f"`{option} {version}` cannot be tested: {out.reason}",
+                    hint=f"the nearest that can: {self._nearest(wanted)}",
+                )
+        raise UsageError(
+            f"there is no release `{version}` (`{option}`)", hint=f"the nearest ones: {self._nearest(wanted)}"
+        )
+
+    def between(self, good: Version | None, bad: Version | None) -> ReleaseRange:
+        """Return the candidates from the good end on, up to the bad end, or between both in either order.
+
+        Raises:
+            UsageError: an end is not a candidate.
+        """
+        good_index = None if good is None else self.position(str(good), option="--good")
+        bad_index = None if bad is None else self.position(str(bad), option="--bad")
+        start, end = outermost(good_index, bad_index, len(self.kept))
+        return ReleaseRange(
+            releases=self.kept[start : end + 1],
+            good=None if good_index is None else good_index - start,
+            bad=None if bad_index is None else bad_index - start,
+        )
+
+    def _nearest(self, wanted: Version) -> str:
+        versions = [Version(release.version) for release in self.kept]
+        below = max((v for v in versions if v < wanted), default=None)
+        above = min((v for v in versions if v > wanted), default=None)
+        return listing(f"`{v}`" for v in (below, above) if v is not None) or "none"
+
+
+class ReleaseFilter(Struct, frozen=True, kw_only=True):
+    """The releases that the user includes."""
+
+    within: SpecifierSet = SpecifierSet()
+    pre: bool = False
+    yanked: bool = False
+    by_upload: bool = False
+    """Whether releases are ordered by upload time instead of by version."""
+    dated: bool = False
+    """Whether releases without an upload time are excluded."""
+    named: tuple[str, ...] = ()
+    """The releases that the user named, which are included whatever the other fields say."""
+
+
+def upgrades(
+    move: Move, releases: Sequence[Release], target: TargetPython, *, pre: bool = False, yanked: bool = False
+) -> Selection:
+    """Return the releases from the old version of a distribution up to the new one, both included.
+
+    The selection is empty if the distribution was added, removed or downgraded, or if one of the two is not
+    among `releases`, as when it is not from the index.
+    """
+    none = Selection(kept=(), excluded=())
+    if move.old is None or move.new is None:
+        return none
+    try:
+        old, new = Version(move.old), Version(move.new)
+    except InvalidVersion:
+        return none
+    inside = [release for release in releases if _is_inside(release.version, old, new)]
+    selection = select(inside, ReleaseFilter(named=(move.old, move.new), pre=pre, yanked=yanked), target)
+    kept = [Version(release.version) for release in selection.kept]
+    return selection if kept and kept[0] == old < new == kept[-1] else none
+
+
+def _is_inside(text: str, old: Version, new: Version) -> bool:
+    try:
+        return old <= Version(text) <= new
+    except InvalidVersion:
+        return False
+
+
+def between(excluded: Sequence[Excluded], low: str, high: str) -> tuple[str, ...]:
+    """Return the excluded releases between two others by version, without pre-releases."""
+    try:
+        start, end = sorted((Version(low), Version(high)))
+    except InvalidVersion:  # the candidates are not releases
+        return ()
+    return tuple(out.version for out in excluded if _lies_between(out.version, start, end))
+
+
+def _lies_between(text: str, start: Version, end: Version) -> bool:
+    try:
+        return start < Version(text) < end and not Version(text).is_prerelease
+    except InvalidVersion:
+        return False
+
+
+def outermost(good: int | None, bad: int | None, count: int) -> tuple[int, int]:
+    """Return the first and last of `count` indexes: from the good one, up to the bad one, or between both."""
+    if good is not None and bad is not None:
+        return min(good, bad), max(good, bad)
+    return good or 0, count - 1 if bad is None else bad
+
+
+def select(releases: Sequence[Release], wanted: ReleaseFilter, target: TargetPython | None) -> Selection:
+    """Return `releases` as candidates and excluded ones. Without `target`, every Python suits."""
+    kept: list[Release] = []
+    excluded: list[Excluded] = []
+    for release in releases:
+        reason = _unwanted(release, wanted) or (unusable(release, target) if target else None)
+        if reason is None:
+            kept.append(release)
+        else:
+            excluded.append(Excluded(version=release.version, uploaded=release.uploaded, reason=reason))
+    kept.sort(key=lambda release: Version(release.version))
+    if wanted.by_upload:
+        kept.sort(key=lambda release: release.uploaded or _LONG_AGO)
+    return Selection(kept=tuple(kept), excluded=tuple(excluded))
+
+
+def unusable(release: Release, target: TargetPython) -> str | None:
+    """Return why this interpreter cannot install any file of `release`, or None if it can."""
+    installable = [file for file in release.files if _is_wheel(file) or _is_sdist(file)]
+    if not installable:
+        kinds = sorted({"." + file.filename.rpartition(".")[2] for file in release.files})
+        return f"no wheel and no sdist (only {listing(kinds)})" if kinds else "no files"
+    version = target.interpreter.version
+    admitted = [file for file in installable if _admits(file.requires_python, version)]
+    if not admitted:
+        requirement = listing(sorted({file.requires_python or "" for file in installable}))
+        return f"requires Python {requirement}, not {target.interpreter.short}"
+    if any(_is_sdist(file) or _fits(file, target.tags) for file in admitted):
+        return None
+    return f"no wheel for Python {target.interpreter.short} on this platform, and no sdist"
+
+
+def available_since(release: Release, target: TargetPython) -> datetime | None:
+    """Return when the first file was uploaded that this interpreter can install.
+
+    Only wheels count, if there is one that fits. Return None if there is no file, or no upload time.
+    """
+    version = target.interpreter.version
+    admitted = [file for file in release.files if _admits(file.requires_python, version)]
+    wheels = [file for file in admitted if _is_wheel(file) and _fits(file, target.tags)]
+    files = wheels or [file for file in admitted if _is_sdist(file)]
+    return min((file.uploaded for file in files if file.uploaded), default=None)
+
+
+def has_wheel(release: Release, target: TargetPython | None = None) -> bool:
+    """Return whether the release has a wheel for this interpreter or, without `target`, any wheel."""
+    wheels = [file for file in release.files if _is_wheel(file)]
+    if target is None:
+        return bool(wheels)
+    version = target.interpreter.version
+    return any(_admits(file.requires_python, version) and _fits(file, target.tags) for file in wheels)
+
+
+def _unwanted(release: Release, wanted: ReleaseFilter) -> str | None:
+    try:
+        version = Version(release.version)
+    except InvalidVersion:
+        return "its version is not PEP 440"
+    if any(_same_version(text, version) for text in wanted.named):
+        return None
+    if not wanted.within.contains(version, prereleases=True):
+        return f"{OUTSIDE} {wanted.within}`"
+    if version.is_prerelease and not wanted.pre:
+        return "pre-release (`--pre` brings it in)"
+    if wanted.dated and release.uploaded is None:
+        return "the index gives no upload time for it (`--deps latest` brings it in)"
+    if release.yanked is not None and not wanted.yanked:
+        return f"yanked{f': {release.yanked}' if release.yanked else ''} (`--yanked` brings it in)"
+    return None
+
+
+def _is_wheel(file: ReleaseFile) -> bool:
+    return file.filename.endswith(".whl")
+
+
+def _is_sdist(file: ReleaseFile) -> bool:
+    return file.filename.endswith(SDIST_SUFFIXES)
+
+
+def _fits(file: ReleaseFile, tags: frozenset[Tag]) -> bool:
+    try:
+        return not tags.isdisjoint(parse_wheel_filename(file.filename)[3])
+    except InvalidWheelFilename:
+        return False
+
+
+def _admits(requires_python: str | None, version: str) -> bool:
+    """Return whether `Requires-Python` admits the version. As in pip, an invalid one admits all."""
+    if not requires_python:
+        return True
+    try:
+        # As in pip, a release candidate of Python counts as the release.
+        return SpecifierSet(requires_python).contains(Version(version).base_version)
+    except InvalidSpecifier:
+        return True
+
+
+def _same_version(text: str, wanted: Version) -> bool:
+    try:
+        return Version(text) == wanted
+    except InvalidVersion:
+        return False

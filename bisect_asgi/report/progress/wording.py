@@ -7,8 +7,8 @@ from statistics import median
 
 from bisect_asgi.core import events
 from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
-from bisect_asgi.core.metrics.readings import unit_of
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Signature, Trial, Verdict
 from bisect_asgi.core.text import date, duration, listing
 from bisect_asgi.report.culprit import sentences

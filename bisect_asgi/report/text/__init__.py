@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bisect_asgi.core.errors import ExitCode
-from bisect_asgi.core.releases.select import OUTSIDE
+from bisect_asgi.core.releases import OUTSIDE
 from bisect_asgi.core.text import date, duration, listing, plural
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.rows import How, Row

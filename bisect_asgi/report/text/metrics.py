@@ -11,9 +11,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from bisect_asgi.core.errors import ExitCode
+from bisect_asgi.core.metrics import measured, unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
 from bisect_asgi.core.metrics.quantities import show
-from bisect_asgi.core.metrics.readings import measured, unit_of
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import listing, plural

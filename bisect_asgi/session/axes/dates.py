@@ -16,19 +16,19 @@ from packaging.version import Version
 
 from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import BuildFailed, Unresolvable, UsageError
-from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Release
 from bisect_asgi.core.plan.parsing import parse_moment
 from bisect_asgi.core.plan.plan import DATE, Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases.interpreters import InterpreterChoice
-from bisect_asgi.core.releases.select import (
+from bisect_asgi.core.releases import (
     ReleaseFilter,
     ReleaseRange,
     TargetPython,
     available_since,
     select,
 )
+from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import (

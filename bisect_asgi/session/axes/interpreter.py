@@ -8,8 +8,8 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Release
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.releases import ReleaseRange, TargetPython
 from bisect_asgi.core.releases.interpreters import InterpreterChoice, best_interpreter
-from bisect_asgi.core.releases.select import ReleaseRange, TargetPython
 from bisect_asgi.core.services import Services
 
 

@@ -9,12 +9,12 @@ from packaging.version import Version
 
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan.plan import RELEASES, Plan, PolicyKind
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.releases import ReleaseFilter, ReleaseRange, Selection, has_wheel, select
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
-from bisect_asgi.core.releases.select import ReleaseFilter, ReleaseRange, Selection, has_wheel, select
 from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes.base import (
     Axis,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection
 
 from bisect_asgi.core import events
-from bisect_asgi.core.judge.judge import Expectation, Judgement
+from bisect_asgi.core.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.search import Boundary, NoBoundary, State

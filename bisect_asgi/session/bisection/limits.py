@@ -16,12 +16,12 @@ from statistics import median
 from bisect_asgi.core import events
 from bisect_asgi.core.answers import Result
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.metrics import BUILT_IN, unit_of
 from bisect_asgi.core.metrics import comparison as sampling
 from bisect_asgi.core.metrics.comparison import LOOKS, Comparison
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
 from bisect_asgi.core.metrics.quantities import show
-from bisect_asgi.core.metrics.readings import BUILT_IN, unit_of
 from bisect_asgi.core.metrics.stats import rank_sum
 from bisect_asgi.core.model import Outcome
 from bisect_asgi.core.plan.plan import Budget

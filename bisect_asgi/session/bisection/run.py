@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from bisect_asgi.core import answers, events
 from bisect_asgi.core.answers import Result
+from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
-from bisect_asgi.core.metrics.readings import unit_of
 from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.core.releases.select import between
+from bisect_asgi.core.releases import between
 from bisect_asgi.core.search import AllChanges, Boundary, State, is_monotonic
 from bisect_asgi.core.search.spot_checks import spot_checks
 from bisect_asgi.session.bisection.confirm import (

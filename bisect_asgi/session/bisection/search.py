@@ -11,10 +11,10 @@ import time
 from collections.abc import Sequence
 
 from bisect_asgi.core.answers import ResultContext
-from bisect_asgi.core.judge.judge import Expectation, Judgement
+from bisect_asgi.core.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
+from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import Limit
-from bisect_asgi.core.metrics.readings import unit_of
 from bisect_asgi.core.model import Candidate, SamplingMode
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import replace

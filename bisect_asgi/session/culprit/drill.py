@@ -12,7 +12,7 @@ import shlex
 
 from bisect_asgi.core import events
 from bisect_asgi.core.errors import BisectError
-from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.model import Commit, Interpreter, Move, Observation, Outcome
 from bisect_asgi.core.plan.plan import COMMITS, Plan
 from bisect_asgi.core.records import Struct, replace

@@ -15,12 +15,12 @@ from bisect_asgi.core.culprit.mixes import BoundarySide, label, varied
 from bisect_asgi.core.culprit.requirements import required
 from bisect_asgi.core.errors import BisectError, UsageError
 from bisect_asgi.core.events import Explained, ResultKind, ShownSet
-from bisect_asgi.core.judge.judge import Expectation, Judgement
+from bisect_asgi.core.judge import Expectation, Judgement
 from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Candidate, CulpritKind, Distribution, Move, Outcome, Verdict
 from bisect_asgi.core.plan.plan import DEPENDENCY, Plan, asked_for
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases.select import Selection, upgrades
+from bisect_asgi.core.releases import Selection, upgrades
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import SearchSpace

@@ -26,7 +26,7 @@ from bisect_asgi.core.culprit.ddmin import Mix, NextTests
 from bisect_asgi.core.culprit.mixes import BoundarySide, label, mixed, moves, pulled_in
 from bisect_asgi.core.culprit.requirements import groups
 from bisect_asgi.core.errors import Unavailable
-from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Candidate, Move, Observation, Outcome, Trial, Verdict

@@ -25,7 +25,7 @@ from bisect_asgi.backend.process.run import TAIL_BYTES, Run, run_supervised
 from bisect_asgi.backend.process.usage import is_alive
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled
-from bisect_asgi.core.metrics.readings import MarkedLines
+from bisect_asgi.core.metrics import MarkedLines
 
 MIB = 1024 * 1024
 

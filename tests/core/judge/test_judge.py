@@ -18,8 +18,7 @@ from support.builders import (
     untestable,
 )
 
-from bisect_asgi.core.judge import signature
-from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
+from bisect_asgi.core.judge import Expectation, Judgement, judge, signature
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature, Verdict

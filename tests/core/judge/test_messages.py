@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bisect_asgi.core.judge.messages import normalise
+from bisect_asgi.core.judge.signature import normalise
 
 
 @pytest.mark.parametrize(

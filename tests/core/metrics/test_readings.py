@@ -11,8 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.builders import passed, untestable
 
-from bisect_asgi.core.metrics.quantities import Number, Quantity
-from bisect_asgi.core.metrics.readings import (
+from bisect_asgi.core.metrics import (
     BUILT_IN,
     FILE_BYTES,
     LINE_BYTES,
@@ -25,6 +24,7 @@ from bisect_asgi.core.metrics.readings import (
     of_values,
     unit_of,
 )
+from bisect_asgi.core.metrics.quantities import Number, Quantity
 from bisect_asgi.core.records import replace
 
 RUN = replace(

@@ -6,8 +6,8 @@ import pytest
 from support.builders import LINUX_38, day, release, sdist, target, wheel
 
 from bisect_asgi.core.model import Release
+from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.core.releases.interpreters import best_interpreter, first_released
-from bisect_asgi.core.releases.select import TargetPython
 
 OLD_ONLY = [release(f"0.{i}", wheel(requires_python="<3.9"), uploaded="2020-06-01") for i in range(3)]
 NEW_ONLY = [release(f"1.{i}", wheel(requires_python=">=3.9"), uploaded="2022-06-01") for i in range(4)]

@@ -14,7 +14,7 @@ from support.builders import LINUX_38, day, file, release, sdist, target, wheel
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Excluded, Move, Release, ReleaseFile
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases.select import (
+from bisect_asgi.core.releases import (
     ReleaseFilter,
     ReleaseRange,
     Selection,

@@ -16,7 +16,7 @@ from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.model import BuiltEnvironment, Candidate, EnvironmentSpec, Trial, TrialRequest
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.parsing import malformed

@@ -12,7 +12,7 @@ from support.builders import MadeUpIndex, a_plan, day, index, release, target, w
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, PYTHON, DependencyPolicy, Plan, PolicyKind
-from bisect_asgi.core.releases.select import TargetPython
+from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.session.axes import pythons
 from bisect_asgi.session.axes.base import SearchSpace
 

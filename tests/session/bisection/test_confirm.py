@@ -15,7 +15,7 @@ from bisect_asgi.core import answers, events
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.claims import ClaimVerdict
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge.judge import Expectation, Judgement
+from bisect_asgi.core.judge import Expectation, Judgement
 from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.plan.plan import Budget, Claim
 from bisect_asgi.core.records import replace

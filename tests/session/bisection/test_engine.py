@@ -22,7 +22,7 @@ from support.builders import (
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Lost, Unavailable
-from bisect_asgi.core.judge.judge import Expectation, Judgement
+from bisect_asgi.core.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import (

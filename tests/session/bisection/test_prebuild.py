@@ -13,7 +13,7 @@ from support.builders import InlineExecutor, a_plan, failed, passed, probe, targ
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable
-from bisect_asgi.core.judge.judge import Expectation
+from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import (
     Candidate,

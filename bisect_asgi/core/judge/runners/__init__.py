@@ -19,8 +19,8 @@ from collections.abc import Collection, Sequence
 
 from bisect_asgi.core.judge.runners import pytest as pytest_output
 from bisect_asgi.core.judge.runners import unittest as unittest_output
-from bisect_asgi.core.judge.runners.base import FailingTest
 from bisect_asgi.core.judge.signature import cut, of_environment, of_exception, phase_of, plainness
+from bisect_asgi.core.judge.tracebacks import FailingTest
 from bisect_asgi.core.model import Phase, Signature
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.text import listing

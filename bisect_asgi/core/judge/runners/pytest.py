@@ -20,8 +20,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bisect_asgi.core.judge import tracebacks
-from bisect_asgi.core.judge.runners.base import FailingTest, RunnerStage
-from bisect_asgi.core.judge.tracebacks import Frames
+from bisect_asgi.core.judge.tracebacks import FailingTest, Frames, RunnerStage
 from bisect_asgi.core.records import replace
 
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")

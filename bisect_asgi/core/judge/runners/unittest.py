@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bisect_asgi.core.judge import tracebacks
-from bisect_asgi.core.judge.runners.base import FailingTest
+from bisect_asgi.core.judge.tracebacks import FailingTest
 
 _START = re.compile(r"^={70}\n", re.MULTILINE)
 _BLOCK = re.compile(r"(?:ERROR|FAIL): (?P<title>.+)\n(?:.+\n)?-{70}\n")

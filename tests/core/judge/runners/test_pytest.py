@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bisect_asgi.core.judge.runners import pytest as pytest_output
-from bisect_asgi.core.judge.runners.base import FailingTest
+from bisect_asgi.core.judge.tracebacks import FailingTest
 
 SITE = "/cache/env/lib/python3.12/site-packages"
 STDLIB = "/usr/lib/python3.12"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bisect_asgi.core.judge.runners import unittest as unittest_output
-from bisect_asgi.core.judge.runners.base import FailingTest
+from bisect_asgi.core.judge.tracebacks import FailingTest
 
 OUTPUT = """\
 FE.

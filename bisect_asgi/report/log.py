@@ -1,4 +1,8 @@
-"""The event log: one JSON line for each event, on the disk before the next one happens."""
+"""The event log: one JSON line for each event, on the disk before the next one happens.
+
+The first line names the schema. Without it a log of another version would be misread without a word: fields
+that were renamed since are unknown, which is no error, and have their defaults.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from types import TracebackType
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import Unavailable, UsageError, not_writable
 from bisect_asgi.core.events import Event, OutputSeen, TrialProgressed, unstaged
+
+SCHEMA = "bisect-asgi.log/2"
 
 
 class EventLog:
@@ -33,6 +39,8 @@ class EventLog:
         if isinstance(unstaged(event), (OutputSeen, TrialProgressed)):
             return
         try:
+            if self._stream.tell() == 0:
+                self._stream.write(codec.to_json({"schema": SCHEMA}) + b"\n")
             self._stream.write(codec.event_to_json(event) + b"\n")
             self._stream.flush()
         except OSError as error:
@@ -58,25 +66,47 @@ def read(path: Path) -> Iterator[Event]:
     """Yield the events of a log; a last line that was cut off is passed over.
 
     Raises:
-        UsageError: the file cannot be read, or is no event log.
+        UsageError: the file cannot be read, is of another version, or is no event log.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        first, *lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise UsageError(
             f"the event log cannot be read: `{path}` ({error.strerror})", hint="`bisect-asgi` prints its path"
         ) from error
-    for number, line in enumerate(lines, start=1):
+    if first:
+        _check_schema(first, path, is_last=not lines)
+    for number, line in enumerate(lines, start=2):
         if not line:
             continue
         try:
             yield codec.event_from_json(line)
         except codec.Unreadable as error:
-            if number == len(lines):
+            if number == len(lines) + 1:
                 return
-            raise UsageError(
-                f"line {number} of `{path}` is no event: {error}", hint="was it written by this version?"
-            ) from error
+            raise UsageError(f"line {number} of `{path}` is no event: {error}", hint=_ANOTHER_FILE) from error
+
+
+_ANOTHER_FILE = "`bisect-asgi` prints the path of its log; `bisect-asgi report` alone shows the newest one"
+
+
+def _check_schema(line: bytes, path: Path, *, is_last: bool) -> None:
+    try:
+        header = codec.from_json(line, dict[str, object])
+    except codec.Unreadable as error:
+        if is_last:  # it was cut off
+            return
+        raise UsageError(f"`{path}` is no event log: {error}", hint=_ANOTHER_FILE) from error
+    schema = str(header.get("schema", "bisect-asgi.log/1" if "event" in header else ""))
+    if schema == SCHEMA:
+        return
+    if not schema.startswith(SCHEMA.partition("/")[0]):
+        reason = f"its schema is `{schema}`" if schema else "its first line names no schema"
+        raise UsageError(f"`{path}` is no event log: {reason}", hint=_ANOTHER_FILE)
+    raise UsageError(
+        f"`{path}` is an event log of another version: its schema is `{schema}`, not `{SCHEMA}`",
+        hint="show it with the version that wrote it, or run the same command again",
+    )
 
 
 Sink = Callable[[Event], None]

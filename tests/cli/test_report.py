@@ -51,3 +51,17 @@ def test_a_report_of_no_run_is_told(shell: Shell) -> None:
     assert done.returncode == 2
     assert done.stderr == told("there is no event log yet", "`bisect-asgi PACKAGE --probe FILE` writes one")
     assert not shell.cache.exists()  # who only reads writes nothing
+
+
+def test_the_log_of_another_version_is_no_traceback(shell: Shell) -> None:
+    log = shell.cache.with_name("old.jsonl")
+    log.write_text('{"event":"RunStarted","tool_version":"0.1.0"}\n{"event":"Judged"}\n')
+
+    done = shell.run("report", str(log))
+
+    assert done.returncode == 2
+    assert done.stderr == told(
+        f"`{log}` is an event log of another version: "
+        "its schema is `bisect-asgi.log/1`, not `bisect-asgi.log/2`",
+        "show it with the version that wrote it, or run the same command again",
+    )

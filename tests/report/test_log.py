@@ -11,6 +11,9 @@ from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.events import Activity, Event, OutputSeen, TrialProgressed, TrialStarted
 from bisect_asgi.report.log import EventLog, read
 
+HEADER = b'{"schema":"bisect-asgi.log/2"}\n'
+ANOTHER_FILE = "`bisect-asgi` prints the path of its log; `bisect-asgi report` alone shows the newest one"
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -34,9 +37,11 @@ def test_every_kind_of_event_is_read_back_in_order_but_what_is_only_for_watching
 def test_each_event_is_one_line(path: Path) -> None:
     write(path, TrialStarted(key=3), TrialStarted(key=4))
 
-    assert path.read_bytes() == (
-        b'{"event":"TrialStarted","key":3,"at_s":null}\n{"event":"TrialStarted","key":4,"at_s":null}\n'
-    )
+    assert path.read_bytes().splitlines(keepends=True) == [
+        HEADER,
+        b'{"event":"TrialStarted","key":3,"at_s":null}\n',
+        b'{"event":"TrialStarted","key":4,"at_s":null}\n',
+    ]
 
 
 @pytest.mark.parametrize(
@@ -70,8 +75,8 @@ def test_a_log_that_exists_is_gone_on_with(path: Path) -> None:
 @pytest.mark.parametrize("kept", [pytest.param(n, id=f"{n}-bytes") for n in (1, 9, 20, 31)])
 def test_a_last_line_that_was_cut_off_is_passed_over(path: Path, kept: int) -> None:
     write(path, TrialStarted(key=3), TrialStarted(key=4))
-    first, second, _ = path.read_bytes().split(b"\n")
-    path.write_bytes(first + b"\n" + second[:kept])
+    header, first, second, _ = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join([header, first, second[:kept]]))
 
     assert list(read(path)) == [TrialStarted(key=3)]
 
@@ -102,14 +107,67 @@ def test_an_empty_log_has_no_events(path: Path) -> None:
 )
 def test_a_line_that_is_no_event_is_an_error_with_its_number(path: Path, line: bytes, reason: str) -> None:
     write(path, TrialStarted(key=3), TrialStarted(key=4))
-    first, second, _ = path.read_bytes().split(b"\n")
-    path.write_bytes(b"\n".join([first, line, second, b""]))
+    header, first, second, _ = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join([header, first, line, second, b""]))
 
     with pytest.raises(UsageError) as caught:
         list(read(path))
 
-    assert str(caught.value) == f"line 2 of `{path}` is no event: {reason}"
-    assert caught.value.hint == "was it written by this version?"
+    assert str(caught.value) == f"line 3 of `{path}` is no event: {reason}"
+    assert caught.value.hint == ANOTHER_FILE
+
+
+# A log of the first version begins with its first event; there `Judged` is what is `RulingsChanged` now.
+OLD = b'{"event":"RunStarted","tool_version":"0.1.0"}\n{"event":"Judged","rulings":[]}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "schema"),
+    [
+        pytest.param(OLD, "bisect-asgi.log/1", id="before-logs-had-a-schema"),
+        pytest.param(b'{"schema":"bisect-asgi.log/3"}\n{"event":"Asked"}\n', "bisect-asgi.log/3", id="newer"),
+    ],
+)
+def test_a_log_of_another_version_is_one_message(path: Path, content: bytes, schema: str) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+
+    with pytest.raises(UsageError) as caught:
+        list(read(path))
+
+    assert str(caught.value) == (
+        f"`{path}` is an event log of another version: its schema is `{schema}`, not `bisect-asgi.log/2`"
+    )
+    assert caught.value.hint == "show it with the version that wrote it, or run the same command again"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(b"dear diary\n\n", "JSON is malformed: invalid character (byte 0)", id="no-json"),
+        pytest.param(
+            b'{"schema":"bisect-asgi.report/2"}\n', "its schema is `bisect-asgi.report/2`", id="a-report"
+        ),
+        pytest.param(b'{"name":"demo"}\n', "its first line names no schema", id="other-json"),
+    ],
+)
+def test_another_file_is_told_from_a_log(path: Path, content: bytes, reason: str) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+
+    with pytest.raises(UsageError) as caught:
+        list(read(path))
+
+    assert str(caught.value) == f"`{path}` is no event log: {reason}"
+    assert caught.value.hint == ANOTHER_FILE
+
+
+@pytest.mark.parametrize("kept", [pytest.param(n, id=f"{n}-bytes") for n in (1, 9, 20, len(HEADER) - 1)])
+def test_a_log_that_was_cut_off_in_its_first_line_has_no_events(path: Path, kept: int) -> None:
+    path.parent.mkdir()
+    path.write_bytes(HEADER[:kept])
+
+    assert list(read(path)) == []
 
 
 def test_events_before_a_bad_line_are_told_first(path: Path) -> None:

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, compress
 from math import cos, exp, log, pi, sin
+from operator import mul
 
 from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.records import Struct, field, replace
@@ -103,10 +104,18 @@ class Noise(Struct, frozen=True, kw_only=True):
         return others.side(key, seen)
 
 
+# A search judges all its candidates again after each run, and most of them are as they were.
+@lru_cache(maxsize=1024)
 def _log_odds(seen: Tally, often: Tally, rare: Tally) -> float:
     """Return the log odds that `seen` is from the side that fails more often."""
     rates = _ordered(rare, often)
-    return _predicted(seen, rates[1]) - _predicted(seen, rates[0])
+    logs = _log_likelihoods(seen)
+    return _predicted(logs, rates[1]) - _predicted(logs, rates[0])
+
+
+def _log_likelihoods(seen: Tally) -> list[float]:
+    """Return the log probability of `seen`, in one given order, at each failure rate on the grid."""
+    return [seen.failed * fails + seen.passed * passes for fails, passes in _RATES]
 
 
 @lru_cache(maxsize=64)
@@ -123,19 +132,21 @@ def _ordered(rare: Tally, often: Tally) -> tuple[tuple[float, ...], tuple[float,
     return (below, above) if sum(below) > _NEGLIGIBLE else (low, high)
 
 
+# One more run changes one side; the other side's weights are still those of the run before.
+@lru_cache(maxsize=64)
 def _posterior(side: Tally) -> tuple[float, ...]:
     """Return the weights of a side's failure rates on the grid, given its runs alone."""
-    logs = [side.failed * fails + side.passed * passes for fails, passes in _RATES]
+    logs = _log_likelihoods(side)
     top = max(logs)
     weights = [exp(each - top) for each in logs]
     total = sum(weights)
     return tuple(weight / total for weight in weights)
 
 
-def _predicted(seen: Tally, weights: Sequence[float]) -> float:
-    """Return the log probability of `seen`, in one given order, on a side with these failure rates."""
-    logs = [seen.failed * fails + seen.passed * passes for fails, passes in _RATES]
-    top = max(each for each, weight in zip(logs, weights, strict=True) if weight > 0)
-    # A term of weight 0 may exceed `top` by far. It does not count, but `exp` must not overflow.
-    terms = (weight * exp(min(each - top, 700)) for each, weight in zip(logs, weights, strict=True))
+def _predicted(logs: Sequence[float], weights: Sequence[float]) -> float:
+    """Return the log probability of runs with these `logs` on a side with these failure rates."""
+    # A rate of weight 0 does not count, but it may exceed the others by so much that `exp` would overflow.
+    counted = list(compress(logs, weights))
+    top = max(counted)
+    terms = map(mul, filter(None, weights), [exp(each - top) for each in counted])
     return top + log(sum(terms) / sum(weights))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from random import Random
 
 import pytest
-from support.builders import failed, untestable
+from support.builders import broken, failed, untestable
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured, steps
 
 from bisect_asgi.core import codec, events
@@ -373,3 +373,17 @@ def test_a_creep_is_told_in_the_metrics_units_also_from_nothing(
     assert levels_of(made_up).creep == pytest.approx(19 * each)
     assert made_up.report.creep == levels_of(made_up).creep
     assert [codec.event_from_json(codec.event_to_json(e)) for e in made_up.events] == made_up.events
+
+
+def test_a_step_with_a_release_inside_of_which_there_is_no_result_is_not_called_untestable() -> None:
+    """The disk was full when it was built: that says nothing about the release."""
+    steady = memory({1: 1.0, 8: 1.5})
+    made_up = NoisyWorld(
+        size=12, shows=lambda number, random: broken() if number == 8 else steady(number, random)
+    )
+
+    finished = made_up.bisect(all_changes=True, **by_metric())
+
+    assert made_up.changes == [(7, 9)]
+    assert finished.kind is ResultKind.UNAVAILABLE
+    assert finished.message.startswith("nothing was learnt about app 8:")

@@ -1,161 +1,202 @@
-"""What makes samples doubtful is told; what does not is not."""
+"""A search: what its observations are judged by changes in three ways, and everything follows."""
 
 from __future__ import annotations
 
-import os
-from random import Random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from support.builders import passed
-from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured, steps
+from support.builders import a_plan, broken, failed, passed, target, world
+from support.noisy_world import measured
 
-from bisect_asgi.core.model import Observation
-from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core import events
+from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.noise import Noise
+from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Limit, LimitSearch
+from bisect_asgi.core.model import (
+    Candidate,
+    EnvironmentSpec,
+    Observation,
+    Outcome,
+    SamplingMode,
+    Trial,
+    TrialRequest,
+    Verdict,
+)
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.tally import Tally
+from bisect_asgi.session.axes.base import SearchSpace
+from bisect_asgi.session.bisection.search import Search
 
-CORES = os.cpu_count() or 1
-STEADY = steps({1: 1.0, 12: 2.0}, noise=0.03, unit="s", name="took")
-
-
-def with_load(cores: float | None) -> Shows:
-    """The same with so many cores in others' use."""
-    return lambda number, random: replace(STEADY(number, random), other_load=cores)
+Shown = Callable[[int], Observation]
 
 
-def test_a_quiet_machine_is_not_warned_of() -> None:
-    for seed in range(10):
-        made_up = NoisyWorld(size=20, seed=seed, shows=with_load(0.02 * CORES))
-
-        made_up.bisect(**by_metric("took"))
-
-        assert made_up.notes == []
+def candidate(number: int) -> Candidate:
+    spec = EnvironmentSpec(interpreter=target().interpreter, requirements=(f"app=={number}",))
+    return Candidate(label=str(number), spec=spec)
 
 
-def test_a_busy_machine_is_told() -> None:
-    made_up = NoisyWorld(size=20, shows=with_load(0.6 * CORES))
+class Lab:
+    """A search among five releases, of which `shown` says what the probe does there."""
 
-    made_up.bisect(**by_metric("took"))
+    def __init__(self, shown: Shown, *, stored: Shown | None = None, **fields: Any) -> None:
+        self.shown, self.stored = shown, stored
+        self.requests: list[TrialRequest] = []
+        self.recalled: list[TrialRequest] = []
+        self.events: list[events.Event] = []
+        space = SearchSpace(choice=None, candidates=tuple(map(candidate, range(5))), gallop=True)
+        there = world(run_trial=self.run_trial, recall=self.recall, is_built=lambda request: request.key == 1)
+        self.search = Search(a_plan(**fields), space, there, self.events.append)
 
-    (note,) = made_up.notes
-    assert note.startswith(f"other programs kept {0.6 * CORES:.1f} of ")
-    assert made_up.boundary == (11, 12)
-    assert note in made_up.report.notes
+    def run_trial(self, request: TrialRequest, _: object) -> Trial:
+        self.requests.append(request)
+        runs = (self.shown(request.key),) * request.runs
+        return Trial(key=request.key, label=request.label, observations=runs)
 
+    def recall(self, request: TrialRequest) -> Trial | None:
+        self.recalled.append(request)
+        if self.stored is None:
+            return None
+        runs = (self.stored(request.key),)
+        return Trial(key=request.key, label=request.label, observations=runs, remembered=1)
 
-def test_what_does_not_depend_on_the_machine_is_measured_on_a_busy_one_too() -> None:
-    def shows(number: int, _: Random) -> Observation:
-        return replace(measured(1e8 if number < 9 else 3e8), other_load=CORES * 0.9)
-
-    made_up = NoisyWorld(size=20, shows=shows)
-
-    made_up.bisect(**by_metric())
-
-    assert made_up.boundary == (8, 9)
-    assert made_up.notes == []
-
-
-@pytest.mark.parametrize("load", [None, 0.0], ids=["not-measured", "none"])
-def test_a_machine_of_which_no_load_is_known_is_not_called_busy(load: float | None) -> None:
-    made_up = NoisyWorld(size=20, shows=with_load(load))
-
-    made_up.bisect(**by_metric("took"))
-
-    assert made_up.notes == []
+    @property
+    def verdicts(self) -> dict[int, Verdict]:
+        return self.search.judgement().verdicts
 
 
-def test_a_reference_that_drifts_is_told_in_the_metrics_own_unit() -> None:
-    made_up = NoisyWorld(size=20, slows_down=0.05, shows=STEADY)
-
-    made_up.bisect(**by_metric("took"))
-
-    (note,) = made_up.notes
-    assert note.startswith("the reference rose from 1.")
-    assert " s to " in note
-    assert "×" not in note
-    assert made_up.boundary == (11, 12)
+BY_SIZE = {"criteria": Criteria(limit_search=LimitSearch(metric="size")), "sampling": SamplingMode()}
 
 
-def test_outliers_are_told_as_they_are_compared() -> None:
-    def shows(number: int, random: Random) -> Observation:
-        run = STEADY(number, random)
-        is_far = random.random() < 0.1
-        return replace(run, metrics={"took": run.metrics["took"] * 30}) if is_far else run
-
-    made_up = NoisyWorld(size=20, seed=4, shows=shows)
-
-    made_up.bisect(**by_metric("took"))
-
-    (note,) = [note for note in made_up.notes if "outlier" in note]
-    assert "× the reference's" in note
+def sizes(key: int) -> Observation:
+    return measured(100.0 + 10 * key)
 
 
-def test_samples_that_grow_from_run_to_run_are_told() -> None:
-    class Growing(NoisyWorld):
-        def _run(self, request, place):  # type: ignore[no-untyped-def]
-            run = super()._run(request, place)
-            return replace(run, metrics={"size": run.metrics["size"] * (1 + 0.05 * place)})
+@pytest.mark.parametrize(("above", "first_bad"), [(105.0, 1), (125.0, 3), (139.0, 4)])
+def test_a_limit_rules_on_what_was_observed_before_it_was_set(above: float, first_bad: int) -> None:
+    lab = Lab(sizes, **BY_SIZE)
+    lab.search.engine.repeat(range(5), 1)
 
-    made_up = Growing(size=20, shows=steps({1: 1e8}, noise=0.005))
+    lab.search.set_limit(Limit(metric="size", above=above), ends=Expectation(good=0, bad=4))
 
-    made_up.bisect(budget=Budget(runs=50), **by_metric())
-
-    assert any("samples rise one after another" in note for note in made_up.notes)
-
-
-def test_without_a_metric_nothing_is_told() -> None:
-    def shows(number: int, random: Random) -> Observation:
-        return replace(passed(), other_load=float(CORES), wall_s=random.random())
-
-    made_up = NoisyWorld(size=20, shows=shows)
-
-    made_up.bisect()
-
-    assert made_up.notes == []
+    assert lab.verdicts == {key: Verdict.NEW if key >= first_bad else Verdict.OLD for key in range(5)}
+    assert lab.search.plan.criteria.limit == Limit(metric="size", above=above)
+    assert lab.search.context.limit == f"above {above:g} B"
+    assert lab.search.context.metric == "size"
 
 
-def test_samples_of_a_given_limit_are_looked_at_too() -> None:
-    def shows(number: int, _: Random) -> Observation:
-        return replace(measured(1.0 if number < 9 else 3.0, unit="s"), other_load=CORES * 0.9)
+def test_a_limit_without_ends_leaves_it_open_which_end_is_good() -> None:
+    lab = Lab(sizes, **BY_SIZE)
+    lab.search.engine.repeat(range(5), 1)
 
-    made_up = NoisyWorld(size=20, shows=shows)
+    lab.search.set_limit(Limit(metric="size", above=125.0))
 
-    made_up.bisect(**by_limit(above=2.0, unit="s"))
-
-    assert made_up.boundary == (8, 9)
-    assert len(made_up.notes) == 1
+    assert lab.search.judgement().new_is is Outcome.FAILED  # the newest says so
+    assert lab.search.engine.spec.expectation == Expectation()
 
 
-def test_what_was_remembered_says_nothing_of_the_machine_now() -> None:
-    made_up = NoisyWorld(size=20, shows=with_load(0.6 * CORES))
-    made_up.bisect(**by_metric("took"))
-    assert made_up.notes != []
+def test_ends_that_samples_have_shown_are_checked_when_that_is_asked_for() -> None:
+    ends = Expectation(good=0, bad=4)
+    lab = Lab(sizes, **BY_SIZE)
 
-    made_up.bisect(**by_metric("took"))
+    lab.search.set_limit(Limit(metric="size", above=125.0), ends=ends)
+    assert lab.search.space.expectation == lab.search.confirmation.expectation == Expectation()
 
-    assert made_up.notes == []
-
-
-def test_a_boundary_with_a_small_part_of_the_whole_difference_is_told_with_its_step() -> None:
-    """Two large steps and a small one between them, where the middle is crossed."""
-    sizes = {1: 100.0, 5: 140.0, 8: 152.0, 12: 200.0}
-    made_up = NoisyWorld(
-        size=20, shows=lambda number, _: measured(sizes[max(first for first in sizes if first <= number)])
-    )
-
-    made_up.bisect(**by_metric())
-
-    assert made_up.boundary == (7, 8)
-    (note,) = made_up.notes
-    assert note == (
-        "`size` crosses the limit at 8, but by 12 B of the 100 B that the ends differ by; "
-        "`--all` tells every step"
-    )
+    lab.search.check_ends()
+    assert lab.search.space.expectation == lab.search.confirmation.expectation == ends
+    assert lab.search.context.expectation == ends
+    assert not lab.search.space.gallop
 
 
-def test_a_boundary_that_is_all_of_the_difference_needs_no_note() -> None:
-    made_up = NoisyWorld(size=20, shows=lambda number, _: measured(100.0 if number < 8 else 200.0))
+def test_samples_beside_a_reference_replace_those_without() -> None:
+    lab = Lab(sizes, stored=lambda key: replace(sizes(key), reference_metrics={"size": 50.0}), **BY_SIZE)
+    lab.search.engine.repeat([0, 4], 2)
+    assert not lab.recalled
 
-    made_up.bisect(**by_metric())
+    lab.search.sample_beside(0)
+    lab.search.set_limit(Limit(metric="size", unit=RATIO, above=2.5), ends=Expectation(good=0, bad=4))
 
-    assert made_up.boundary == (7, 8)
-    assert made_up.notes == []
+    assert sum(isinstance(event, events.ObservationsReset) for event in lab.events) == 1
+    assert {key: len(runs) for key, runs in lab.search.engine.observed.items()} == dict.fromkeys(range(5), 1)
+    assert {request.reference for request in lab.recalled} == {candidate(0).spec}
+    assert lab.search.plan.sampling == SamplingMode(reference=candidate(0).spec)
+    assert lab.verdicts == {key: Verdict.NEW if key > 2 else Verdict.OLD for key in range(5)}
+    lab.search.engine.repeat([1], 1)
+    assert lab.requests[-1].reference == candidate(0).spec
+
+
+def test_a_noise_rules_on_candidates_by_their_place_until_it_is_taken_back() -> None:
+    lab = Lab(lambda key: failed() if key in (1, 3, 4) else passed())
+    lab.search.engine.repeat(range(5), 1)
+    plain = lab.verdicts
+    assert not lab.search.is_settled
+
+    lab.search.settle(Noise(new_is=Outcome.FAILED, old=Tally(), new=Tally(), low=2, high=3))
+    assert lab.search.is_settled
+    assert lab.search.context.is_settled
+    assert [lab.verdicts[key] for key in range(5)] == [Verdict.OLD] * 3 + [Verdict.NEW] * 2
+
+    lab.search.settle(None)
+    assert lab.verdicts == plain
+    assert not lab.search.is_settled
+
+
+def test_a_limit_that_is_set_leaves_the_noise() -> None:
+    lab = Lab(sizes, **BY_SIZE)
+    noise = Noise(new_is=Outcome.FAILED, old=Tally(), new=Tally(), low=0, high=1)
+    lab.search.settle(noise)
+
+    lab.search.set_limit(Limit(metric="size", above=125.0))
+
+    assert lab.search.engine.noise == noise
+
+
+def test_what_earlier_commands_observed_is_taken_in_and_what_is_built_costs_less() -> None:
+    lab = Lab(passed_everywhere, stored=passed_everywhere)
+
+    lab.search.recall()
+
+    assert lab.search.engine.observed.keys() == set(range(5))
+    assert not lab.requests
+    nothing_stored = Lab(passed_everywhere)
+    nothing_stored.search.recall()
+    seconds = nothing_stored.search.engine.seconds
+    assert seconds(1) < seconds(0) == seconds(2)
+
+
+def passed_everywhere(_: int) -> Observation:
+    return passed()
+
+
+def test_a_user_who_wants_nothing_remembered_has_nothing_recalled() -> None:
+    lab = Lab(passed_everywhere, stored=passed_everywhere, fresh=True)
+
+    lab.search.recall()
+
+    assert not lab.recalled
+    assert not lab.search.engine.observed
+
+
+def test_a_candidate_that_is_added_is_judged_and_named_like_the_others() -> None:
+    """Whether the newest end is good is open again: it is another one."""
+    lab = Lab(lambda key: failed() if key > 2 else passed())
+    lab.search.engine.repeat(range(5), 1)
+    assert lab.search.judgement().new_is is Outcome.FAILED
+
+    key = lab.search.add(candidate(5))
+
+    assert (key, list(lab.search.labels)) == (5, ["0", "1", "2", "3", "4", "5"])
+    assert lab.search.judgement().new_is is None
+    lab.search.engine.repeat([key], 1)
+    assert lab.verdicts[key] is Verdict.NEW
+    assert lab.search.context.labels[key] == "5"
+
+
+def test_messages_know_of_which_candidates_there_is_no_result() -> None:
+    lab = Lab(lambda key: broken() if key == 3 else passed())
+
+    lab.search.engine.repeat(range(5), 1)
+
+    error = broken().signature
+    assert error is not None
+    assert lab.search.context.errors == {3: error.shown}

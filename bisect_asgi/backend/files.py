@@ -1,4 +1,4 @@
-"""Files that others may be reading, or writing, at the same time."""
+"""Files and locks that other threads and processes may use at the same time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bisect_asgi.core import codec
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that whoever opens it finds all of the old content or all of the new.
+    """Write a file so that a reader finds either all of the old content or all of the new.
 
-    Several threads and processes may do so at once: the last one stays. Only the user can read it.
+    If several threads or processes write at once, the last one wins. Only the user can read the file.
 
     Raises:
-        OSError: it cannot be written; nothing is left of it then.
+        OSError: the file cannot be written; no part of it is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -38,30 +38,30 @@ _POLL_S = 0.02
 
 @contextmanager
 def locked(path: Path, *, waiting: Callable[[], None], shared: bool = False) -> Iterator[None]:
-    """Hold the lock `path`; several may hold it when all of them share.
+    """Hold the lock file `path`, with others if all of them share it.
 
-    While somebody else holds it, `waiting` is called again and again; it may raise to give up.
+    While it is not free, `waiting` is called repeatedly; it may raise to give up.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     with _opened(path) as descriptor:
         while not _try(descriptor, kind):
             waiting()
-            time.sleep(_POLL_S)  # not a blocking flock: a cancelled trial has to get out of it
+            time.sleep(_POLL_S)  # not a blocking flock, which a cancelled trial could not leave
         yield
 
 
 @contextmanager
 def locked_if_free(path: Path, *, shared: bool = False) -> Iterator[bool]:
-    """Hold the lock `path`, alone or with others that share it, if nobody is in the way; tell whether so."""
+    """Hold the lock file `path` if it is free, alone or shared; yield whether it is held."""
     with _opened(path) as descriptor:
         yield _try(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
 
 @contextmanager
 def inherited_if_free(path: Path) -> Iterator[int | None]:
-    """Hold the lock `path` if nobody else does; give its descriptor, or None.
+    """Hold the lock file `path` if it is free; yield its descriptor, or None if it is not.
 
-    A program that is handed the descriptor holds the lock as well, also when we are killed.
+    A program that inherits the descriptor holds the lock as well, even if this process is killed.
     """
     with _opened(path) as descriptor:
         yield descriptor if _try(descriptor, fcntl.LOCK_EX) else None
@@ -88,15 +88,15 @@ def _opened(path: Path) -> Iterator[int]:
 def kept(
     path: Path, ask: Callable[[], tuple[str, ...]], *, at_most: timedelta | None = None
 ) -> tuple[str, ...]:
-    """Return what `ask` answered when it was asked last, or ask now.
+    """Return the answer that is cached in `path`, or ask now and cache it.
 
-    `at_most`: how old the answer may be; None: any age.
+    `at_most`: how old the answer may be; None for any age.
     """
     with suppress(OSError, codec.Unreadable):
         age = time.time() - path.stat().st_mtime
         if at_most is None or age < at_most.total_seconds():
             return codec.from_json(path.read_bytes(), tuple[str, ...])
     answer = ask()
-    with suppress(OSError):  # an answer that cannot be kept is an answer
+    with suppress(OSError):  # the answer is good even if it cannot be cached
         write_whole(path, codec.to_json(answer))
     return answer

@@ -1,15 +1,13 @@
-"""Ask the package index which releases of a project there are.
+"""Ask the package index which releases a project has.
 
-Pages come as JSON (PEP 691, 700) or HTML (PEP 503, 592, 658), as the index gives them; mousebender reads
-both. What is kept of them, see `pages`.
+Pages come as JSON (PEP 691, 700) or HTML (PEP 503, 592, 658); mousebender reads both.
 
-A page is asked for on every run, whatever an index allows to keep it for: a release that was uploaded a
-minute ago has to be seen. An index that sends validators (RFC 9110, 13.1) answers in a few bytes then.
+Every command asks for the page, however long the index allows to cache it: a release that was uploaded a
+minute ago must be seen. An index that sends validators (RFC 9110, 13.1) then answers in a few bytes.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
@@ -33,6 +31,7 @@ from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Release, ReleaseFile
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases import SDIST_SUFFIXES
+from bisect_asgi.core.text import without_credentials
 
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 5
@@ -40,12 +39,12 @@ _MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class IndexClient:
-    """Reads project pages from the user's indexes, the first that has the project.
+    """Reads a project's page from the first of the user's indexes that has it.
 
     Args:
-        indexes: where to look, in order.
-        cache: the folder in which pages are kept.
-        transport: what carries the requests; None: the network.
+        indexes: the indexes in the order in which they are asked.
+        cache: the folder of cached pages.
+        transport: carries the requests; None for the network.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class IndexClient:
         )
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
         self._client.close()
 
     def releases(self, project: str) -> tuple[Release, ...]:
@@ -69,7 +68,7 @@ class IndexClient:
 
         Raises:
             UsageError: no index has such a project.
-            Unavailable: an index did not answer, or not as an index does.
+            Unavailable: an index did not answer, or its answer is no index page.
         """
         project = canonicalize_name(project)
         for url in self._urls:
@@ -82,7 +81,7 @@ class IndexClient:
         )
 
     def download(self, file: ReleaseFile, *, at_most: int) -> bytes | None:
-        """Return a file's content; None where it has no address, or is larger than `at_most` bytes.
+        """Return a file's content, or None if it has no address or is larger than `at_most` bytes.
 
         Raises:
             Unavailable: the index did not answer.
@@ -100,18 +99,18 @@ class IndexClient:
                         return None
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unavailable(
-                f"the package index did not answer: `{shown(file.url)}` ({_reason(error)})",
+                f"the package index did not answer: `{without_credentials(file.url)}` ({_reason(error)})",
                 hint="run the same command again when it is back",
             ) from error
         return bytes(content)
 
     def _releases(self, index: str, project: str) -> tuple[Release, ...] | None:
-        """The releases on the project's page; None where this index has no such project."""
+        """Return the releases on the project's page, or None if this index has no such project."""
         url = simple.create_project_url(index, project)
         page = self._page(url)
         if page is None:
             return None
-        # To read a large page takes longer than to get it.
+        # Parsing a large page takes longer than getting it.
         text = codec.digest(__version__, page.media_type, page.text)
         if (read := self._pages.get_read(url, text)) is not None:
             return read
@@ -120,7 +119,7 @@ class IndexClient:
         return releases
 
     def _page(self, url: str) -> Page | None:
-        """The page as it is now; None where there is none."""
+        """Return the page as it is now, or None if there is none."""
         kept = self._pages.get(url)
         response = self._get(url, kept.conditions if kept else {})
         if response.status_code == httpx.codes.NOT_MODIFIED and kept:
@@ -130,7 +129,7 @@ class IndexClient:
         if response.is_error:
             status = f"{response.status_code} {response.reason_phrase}"
             raise Unavailable(
-                f"the package index answered `{status}`: `{shown(url)}`",
+                f"the package index answered `{status}`: `{without_credentials(url)}`",
                 hint="nothing was learnt about any release; check the index in uv's configuration",
             )
         page = Page(
@@ -153,11 +152,11 @@ class IndexClient:
             return attempts(self._get_once, url, conditions)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise Unavailable(
-                f"the index's address cannot be used: `{shown(url)}` ({error})",
+                f"the index's address cannot be used: `{without_credentials(url)}` ({error})",
                 hint="an index with an `http` or `https` address is needed in uv's configuration",
             ) from error
         except (httpx.TransportError, httpx.HTTPStatusError) as error:
-            what = f"`{shown(url)}` ({_reason(error)})"
+            what = f"`{without_credentials(url)}` ({_reason(error)})"
             raise Unavailable(
                 f"the package index did not answer after {_ATTEMPTS} attempts: {what}",
                 hint="nothing was learnt about any release; run the same command again when it is back",
@@ -171,10 +170,10 @@ class IndexClient:
 
 
 def _read_page(page: Page, project: str, *, url: str) -> tuple[Release, ...]:
-    """The releases on a page.
+    """Return the releases on a page.
 
     Raises:
-        Unavailable: it is no page of an index.
+        Unavailable: it is no index page.
     """
     try:
         details: Any = simple.parse_project_details(page.text, page.media_type, project)
@@ -185,16 +184,16 @@ def _read_page(page: Page, project: str, *, url: str) -> tuple[Release, ...]:
             raise ValueError("it links to no files of the project")
     except (simple.UnsupportedMIMEType, simple.UnsupportedAPIVersion, *_MALFORMED) as error:
         raise Unavailable(
-            f"this is no page of a package index: `{shown(url)}` ({error or page.media_type})",
+            f"this is no page of a package index: `{without_credentials(url)}` ({error or page.media_type})",
             hint="check the index in uv's configuration",
         ) from error
     return releases
 
 
 def upload_times(page: str) -> dict[str, str]:
-    """The upload times in an HTML page, by file name.
+    """Return the upload times in an HTML page by file name.
 
-    No PEP has them there; indexes give them as `data-upload-time`, which uv reads, too.
+    No PEP specifies them there. Some indexes have them as `data-upload-time`, which uv reads as well.
     """
     links = _Links()
     links.feed(page)
@@ -202,7 +201,7 @@ def upload_times(page: str) -> dict[str, str]:
 
 
 class _Links(HTMLParser):
-    """Takes in the upload times of links; what a link is called is the file's name (PEP 503)."""
+    """Collects the upload times of links; the text of a link is the file's name (PEP 503)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -219,19 +218,14 @@ class _Links(HTMLParser):
             self._time = None
 
 
-def shown(url: str) -> str:
-    """An address without the credentials in it."""
-    return re.sub(r"//[^/@]*@", "//", url)
-
-
 def _media_type(response: httpx.Response) -> str:
-    """The media type without its parameters."""
+    """Return the media type without its parameters."""
     text: str = response.headers.get("content-type", "text/html")
     return text.partition(";")[0].strip().lower()
 
 
 def _is_passing(error: BaseException) -> bool:
-    """Tell whether asking again may help."""
+    """Return whether asking again may help."""
     return isinstance(error, (httpx.TransportError, httpx.HTTPStatusError)) and not isinstance(
         error, httpx.UnsupportedProtocol
     )
@@ -244,9 +238,9 @@ def _reason(error: Exception) -> str:
 
 
 def group(project: str, files: Iterable[ReleaseFile]) -> tuple[Release, ...]:
-    """Put the files of a project together by version, oldest version first.
+    """Group the files of a project by version, oldest version first.
 
-    Files whose names carry no version that can be read are passed over.
+    Files without a readable version in their name are left out.
     """
     by_version: dict[Version, list[ReleaseFile]] = defaultdict(list)
     for file in files:
@@ -265,7 +259,7 @@ def group(project: str, files: Iterable[ReleaseFile]) -> tuple[Release, ...]:
 
 
 def version_of(project: str, filename: str) -> Version | None:
-    """The version that a file of `project` belongs to; None when its name does not say."""
+    """Return the version that a file of `project` belongs to, or None if its name has none."""
     if filename.endswith(".whl"):
         try:
             return parse_wheel_filename(filename)[1]
@@ -273,7 +267,7 @@ def version_of(project: str, filename: str) -> Version | None:
             return None
     suffix = next((suffix for suffix in SDIST_SUFFIXES if filename.endswith(suffix)), "")
     rest = _after_name(project, filename.removesuffix(suffix))
-    # Old kinds name the Python and the platform behind the version: `demo-1.0.win32-py2.7.exe`.
+    # Old formats have the Python and the platform behind the version: `demo-1.0.win32-py2.7.exe`.
     parts = rest.split("-")[0].split(".")
     for text in [*([rest] if suffix else []), *(".".join(parts[:end]) for end in range(len(parts), 0, -1))]:
         try:
@@ -284,7 +278,7 @@ def version_of(project: str, filename: str) -> Version | None:
 
 
 def _after_name(project: str, stem: str) -> str:
-    """What follows the project's name, which may have dashes in it as the version may."""
+    """Return the rest behind the project's name; both the name and the version may contain dashes."""
     ends = (end for end, letter in enumerate(stem) if letter == "-")
     return next((stem[end + 1 :] for end in ends if canonicalize_name(stem[:end]) == project), "")
 
@@ -317,42 +311,44 @@ class Page(Struct, frozen=True, kw_only=True):
 
     @property
     def conditions(self) -> dict[str, str]:
-        """The headers of a request that is content with "not modified"."""
+        """Return the headers of a request that may be answered with "not modified"."""
         stated = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
         return {name: value for name, value in stated.items() if value}
 
 
 class _Read(Struct, frozen=True, kw_only=True):
-    """What was read of a page with this text."""
+    """The releases that were parsed from a page."""
+
+    # `text` is the digest of the page and of the version of this tool that parsed it.
 
     text: str
     releases: tuple[Release, ...]
 
 
 class PageCache:
-    """Keeps pages that have validators, and what was read of pages, one file each.
+    """Caches pages that have validators, and the releases that were parsed from pages, in a file each.
 
-    What cannot be kept is no trouble.
+    If the folder cannot be written, nothing is cached, and the index is asked again.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def get(self, url: str) -> Page | None:
-        """The page of an address as it was last sent."""
+        """Return the page as the index last sent it, or None if it is not cached."""
         try:
             return codec.from_json(self._path(url).read_bytes(), Page)
         except (OSError, codec.Unreadable):
             return None
 
     def put(self, url: str, page: Page) -> None:
-        """Keep a page, if it can be asked about."""
+        """Cache a page, unless it has no validators and would be sent in full again."""
         if not page.conditions:
             return
         self._put(self._path(url), page)
 
     def get_read(self, url: str, text: str) -> tuple[Release, ...] | None:
-        """The releases on the page of an address, if they were read of the text that is called `text`."""
+        """Return the releases that were parsed from the page with the digest `text`, or None."""
         try:
             read = codec.from_json(self._path("read", url).read_bytes(), _Read)
         except (OSError, codec.Unreadable):
@@ -360,7 +356,7 @@ class PageCache:
         return read.releases if read.text == text else None
 
     def put_read(self, url: str, text: str, releases: tuple[Release, ...]) -> None:
-        """Keep the releases that were read of a page's text."""
+        """Cache the releases that were parsed from the page with the digest `text`."""
         self._put(self._path("read", url), _Read(text=text, releases=releases))
 
     def _put(self, path: Path, value: object) -> None:

@@ -1,10 +1,10 @@
-"""A project's git repository: its tags, the commits between two of them, and working trees.
+"""Read a project's git repository: its tags, the commits between two of them, and working trees.
 
-A clone on this machine is used as it is and only read. An address is cloned once, bare, into the cache, and
-asked again only for what the copy has not: a tag or a commit that is missing, or a branch, which moves.
+A clone on this machine is only read. An address is cloned once, bare, into the cache; git asks the address
+again only for what the copy lacks: a tag or a commit that is missing, or a branch, which moves.
 
-git is run with the user's configuration and credentials, without hooks and questions.
-What it fails with is told apart by what it says, in English; it has no exit codes for that.
+git runs with the user's configuration and credentials, but without hooks and without asking for a password.
+Its exit codes do not tell one failure from another, so its messages are read, in English.
 """
 
 from __future__ import annotations
@@ -12,40 +12,45 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
-from bisect_asgi.backend.files import locked
+from bisect_asgi.backend.files import kept, locked
 from bisect_asgi.backend.process.helper import Completed, run_helper
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import BisectError, Unavailable, UsageError
+from bisect_asgi.core.errors import BisectError, Cancelled, Unavailable, UsageError
 from bisect_asgi.core.model import Commit
+from bisect_asgi.core.once import once_each
 from bisect_asgi.core.releases.links import tag_of
 from bisect_asgi.core.services import History
+from bisect_asgi.core.text import without_credentials
 
 _ADDRESS = re.compile(r"\w[\w+.-]*://.+|[^/]+@[^/:]+:.+")
 _FIELDS = "%H%x00%ct%x00%s%x00"
+_TAGS_KEPT_FOR = timedelta(days=1)
+_TAGS_TIMEOUT_S = 5.0
 
 
 def is_address(where: str) -> bool:
-    """Tell whether it is an address as git takes them, and not a folder."""
+    """Return whether `where` is an address as git takes them, and not a folder."""
     return bool(_ADDRESS.fullmatch(where))
 
 
 class Repository:
-    """A git repository on this machine, the user's own or our copy; see `Repository.open`.
+    """A git repository on this machine, the user's or a copy of this tool; see `Repository.open`.
 
     Args:
-        where: what the user calls it; a folder's path is absolute.
-        folder: where git is run.
+        where: the user's address, or the absolute path of the user's folder.
+        folder: the folder in which git runs.
         objects: the repository itself, which a worktree shares with its clone.
-        lock: held while our copy is brought up to date; None: it is the user's own.
+        lock: held while the copy is updated; None for the user's repository.
     """
 
     def __init__(
@@ -60,10 +65,10 @@ class Repository:
 
     @classmethod
     def open(cls, where: str, cache: Path, token: CancelToken) -> Repository:
-        """Open a clone at a path, or the copy of an address in the folder `cache`, cloning it the first time.
+        """Open a clone at a path, or the copy of an address in the folder `cache`, cloning it if needed.
 
         Raises:
-            UsageError: it is no repository, or git refuses to read it.
+            UsageError: `where` is no repository, or git refuses to read it.
             Unavailable: git is missing, or the address did not answer.
             Cancelled: the token was cancelled.
         """
@@ -88,16 +93,16 @@ class Repository:
         return repository
 
     def tags(self) -> tuple[str, ...]:
-        """Return the names of all tags, sorted; those of a copy may be older than the address's."""
+        """Return the names of all tags, sorted; a copy may lack the newest ones."""
         return tuple(self._git("for-each-ref", "--format=%(refname:strip=2)", "refs/tags").splitlines())
 
     def tag_of(self, version: str, project: str) -> str | None:
-        """Return the tag of a release, asking the address again when a copy has none."""
+        """Return the tag of a release, or None; if a copy has none, ask the address again."""
         found = tag_of(version, project, self.tags())
         return tag_of(version, project, self.tags()) if found is None and self.refresh() else found
 
     def refresh(self) -> bool:
-        """Bring our copy up to date; tell whether there was anything to ask that had not been asked.
+        """Update the copy; return False if there was no need, because it is new or is the user's repository.
 
         Raises:
             Unavailable: the address did not answer.
@@ -111,10 +116,10 @@ class Repository:
         return True
 
     def resolve(self, ref: str) -> str:
-        """Return the full id of the commit that a tag, a branch or an id means, tags first.
+        """Return the full id of the commit of a tag, a branch or an abbreviated id; a tag comes first.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is no such commit.
             Unavailable: an address that had to be asked did not answer.
         """
         name, sha = self._look_up(ref)
@@ -126,13 +131,13 @@ class Repository:
         return sha
 
     def commits(self, low: str, high: str, *, project: str, first_parent: bool) -> History:
-        """Return `low`, then all that is reachable from `high` and not from `low`, oldest first.
+        """Return `low`, then the commits that are reachable from `high` and not from `low`, oldest first.
 
-        Where `low` is no ancestor of `high` (releases are often tagged on branches of their own), the
-        history starts at their merge base instead. `first_parent`: leave out what merges brought in.
+        If `low` is no ancestor of `high`, the history starts at their merge base, because releases are often
+        tagged on branches of their own. `first_parent`: leave out the commits that merges brought in.
 
         Raises:
-            UsageError: one of them does not exist, both share no history, or `high` is the older one.
+            UsageError: a commit does not exist, both share no history, or `high` is the older one.
         """
         ends = self.resolve(low), self.resolve(high)
         start = self._run(self._folder, "merge-base", *ends).stdout.strip()
@@ -150,18 +155,18 @@ class Repository:
         return History(commits=tuple(found), forked=start != ends[0])
 
     def commit(self, ref: str, *, project: str) -> Commit:
-        """Return one commit, as something that `project` is built from."""
+        """Return one commit, from which `project` is to be built."""
         return next(self._log(project, "--no-walk", self.resolve(ref)))
 
     def is_ancestor(self, older: str, newer: str) -> bool:
-        """Tell whether one commit is in the history of another.
+        """Return whether one commit is in the history of another.
 
         Raises:
             UsageError: one of them does not exist.
         """
         ends = self.resolve(older), self.resolve(newer)
         asked = self._run(self._folder, "merge-base", "--is-ancestor", *ends)
-        return asked.exit_code != 1 and said(asked, self.where) == ""  # 1 says no; others are failures
+        return asked.exit_code != 1 and _output(asked, self.where) == ""  # 1 means no; others are failures
 
     def files(self, ref: str) -> tuple[str, ...]:
         """Return the paths of all files at a commit.
@@ -172,11 +177,11 @@ class Repository:
         return tuple(self._git("ls-tree", "-r", "--name-only", "-z", self.resolve(ref)).split("\0")[:-1])
 
     def text(self, ref: str, path: str) -> str:
-        """Return a file as it is at a commit.
+        """Return the text of a file at a commit.
 
         Raises:
             UsageError: there is no such commit.
-            Unavailable: there is no such file, or its content is not there.
+            Unavailable: there is no such file, or the repository lacks its content.
         """
         return self._git("show", f"{self.resolve(ref)}:{path}")
 
@@ -187,8 +192,8 @@ class Repository:
     def checkout(self, sha: str, folder: Path) -> None:
         """Make a working tree of one commit in a new folder, with all tags and submodules.
 
-        It has a `.git` because projects derive their version from it; that borrows the objects of this
-        repository. Submodules that cannot be had stay empty.
+        It has a `.git`, from which projects derive their version, and which borrows the objects of this
+        repository. Submodules that cannot be fetched stay empty.
 
         Raises:
             UsageError: there is no such commit.
@@ -197,7 +202,7 @@ class Repository:
         full = self.resolve(sha)
         how = ("--quiet", "--shared", "--no-checkout", "--origin", "origin", "--template=")
         self._git_in(Path(), "clone", *how, str(self._objects), str(folder.absolute()))
-        # Submodules may be named relative to where the clone came from.
+        # A submodule's address may be relative to the address that the clone came from.
         origin = self._run(self._folder, "config", "--get", "remote.origin.url").stdout.strip() or self.where
         self._git_in(folder, "remote", "set-url", "origin", origin)
         self._git_in(folder, "checkout", "--quiet", "--detach", full)
@@ -206,11 +211,11 @@ class Repository:
 
     @property
     def shown(self) -> str:
-        """What the user calls it, without a password."""
-        return shown(self.where)
+        """The user's address or path, without credentials."""
+        return without_credentials(self.where)
 
     def _look_up(self, ref: str) -> tuple[str, str]:
-        """The full name and the commit of what `ref` means here; both empty: it means nothing."""
+        """Return the full name and the commit of `ref`; both are empty if there is no such commit."""
         names = [f"refs/tags/{ref}", f"refs/heads/{ref}", f"refs/remotes/origin/{ref}", ref]
         asked = "".join(f"{name}^{{commit}}\n" for name in names) if "\n" not in ref else ""
         answers = self._git("cat-file", "--batch-check=%(objectname)", stdin=asked).splitlines()
@@ -233,7 +238,7 @@ class Repository:
         return "name two commits of one line of development"
 
     def _log(self, project: str, *arguments: str) -> Iterator[Commit]:
-        """The commits that `git log` tells of."""
+        """Yield the commits of `git log` with these arguments."""
         how = ("--no-show-signature", "--encoding=UTF-8", f"--format={_FIELDS}")
         fields = self._git("log", *how, *arguments, "--").split("\0")[:-1]
         for sha, seconds, subject in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
@@ -246,20 +251,20 @@ class Repository:
             )
 
     def _git(self, *arguments: str, stdin: str = "") -> str:
-        """What git answers about this repository."""
-        return said(self._run(self._folder, *arguments, stdin=stdin), self.where)
+        """Return the output of git in this repository."""
+        return _output(self._run(self._folder, *arguments, stdin=stdin), self.where)
 
     def _git_in(self, folder: Path, *arguments: str) -> str:
-        return said(self._run(folder, *arguments), self.where)
+        return _output(self._run(folder, *arguments), self.where)
 
     def _run(self, folder: Path, *arguments: str, stdin: str = "") -> Completed:
         return run_git("-C", str(folder), *arguments, token=self._token, stdin=stdin)
 
 
 def _common_folder(path: Path, where: str, token: CancelToken) -> Path:
-    """Where the repository of a path is; that of a worktree is its clone's."""
+    """Return the folder of the repository of a path; a worktree has its clone's."""
     asked = run_git("-C", str(path), "rev-parse", "--git-common-dir", token=token)
-    return Path(path, said(asked, where).rstrip("\n")).resolve()
+    return Path(path, _output(asked, where).rstrip("\n")).resolve()
 
 
 def remote_tags(where: str, token: CancelToken) -> tuple[str, ...]:
@@ -270,20 +275,20 @@ def remote_tags(where: str, token: CancelToken) -> tuple[str, ...]:
         Unavailable: it does not answer.
         Cancelled: the token was cancelled.
     """
-    told = said(run_git("ls-remote", "--tags", "--refs", "--", where, token=token), where)
-    return tuple(line.partition("refs/tags/")[2] for line in told.splitlines())
+    refs = _output(run_git("ls-remote", "--tags", "--refs", "--", where, token=token), where)
+    return tuple(line.partition("refs/tags/")[2] for line in refs.splitlines())
 
 
 def _clone(where: str, folder: Path, token: CancelToken) -> None:
-    """Clone an address beside `folder`, and put it there when it is whole."""
+    """Clone an address into `folder`; the copy gets that name only when it is complete."""
     aside = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)  # what a killed clone left
     how = ("--quiet", "--bare", "--origin", "origin", "--template=")
-    said(run_git("clone", *how, "--", where, str(aside), token=token), where)
+    _output(run_git("clone", *how, "--", where, str(aside), token=token), where)
     aside.rename(folder)
 
 
-# Set in hooks and `git bisect run`: there they would turn git from the repository that it is asked about.
+# In a hook or under `git bisect run`, these point git at the repository of the user's command.
 _BOUND = re.compile(
     r"GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|NAMESPACE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|PREFIX)"
 )
@@ -293,7 +298,7 @@ _NO_REPOSITORY = re.compile(
 
 
 def run_git(*arguments: str, token: CancelToken, stdin: str = "") -> Completed:
-    """Run git where it can ask nobody, runs no hooks, and speaks English.
+    """Run git without hooks, without questions, and with messages in English.
 
     Raises:
         Unavailable: there is no git.
@@ -311,26 +316,20 @@ def run_git(*arguments: str, token: CancelToken, stdin: str = "") -> Completed:
         ) from error
 
 
-def said(completed: Completed, where: str) -> str:
-    """What git wrote to its standard output when it was asked about the repository `where`.
+def _output(completed: Completed, where: str) -> str:
+    """Return the standard output of git in the repository `where`.
 
     Raises:
-        UsageError: `where` is no repository, or not one that git may read.
-        Unavailable: git failed otherwise.
+        UsageError: `where` is no repository, or git refuses to read it.
+        Unavailable: git failed for another reason.
     """
     if completed.exit_code != 0:
         raise _failure(completed.stderr, where)
     return completed.stdout
 
 
-def shown(where: str) -> str:
-    """An address without the password in it."""
-    password = urlsplit(where).password if "://" in where else None
-    return where.replace(f":{password}@", "@") if password else where
-
-
 def _failure(stderr: str, where: str) -> BisectError:
-    name = shown(where)
+    name = without_credentials(where)
     if "dubious ownership" in stderr:
         return UsageError(
             f"git does not read `{name}`, because the folder belongs to somebody else",
@@ -338,16 +337,56 @@ def _failure(stderr: str, where: str) -> BisectError:
         )
     if "not a git repository" in stderr:
         return UsageError(f"`{name}` is no git repository", hint="name the folder of a clone, or an address")
-    told = _telling(stderr).replace(where, name)
+    message = _message(stderr).replace(where, name)
     if _NO_REPOSITORY.search(stderr):
-        return UsageError(f"there is no repository at `{name}`: {told}", hint="check the address")
+        return UsageError(f"there is no repository at `{name}`: {message}", hint="check the address")
     return Unavailable(
-        f"git failed on `{name}`: {told}",
+        f"git failed on `{name}`: {message}",
         hint=f"`git ls-remote {name}` should answer here without asking for a password",
     )
 
 
-def _telling(stderr: str) -> str:
-    """The line that says what failed: the first that git marks so, else the last."""
+def _message(stderr: str) -> str:
+    """Return the line that says what failed: the first that git marks as such, else the last."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()] or ["it gave no reason"]
     return next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
+
+
+class GitRepositories:
+    """Opens each repository once for a command.
+
+    Args:
+        folder: the folder of the copies of addresses.
+        answers: the folder that caches the tags of addresses for a day.
+    """
+
+    def __init__(self, folder: Path, *, answers: Path) -> None:
+        self._answers = answers
+        self._open = once_each(partial(Repository.open, cache=folder, token=CancelToken()))
+
+    def open(self, where: str) -> Repository:
+        """Return the repository at a path or an address; raises as `Repository.open`."""
+        return self._open(where)
+
+    def tags(self, address: str) -> tuple[str, ...]:
+        """Return the tags at an address, at most a day old; raises as `ask_for_tags`."""
+        path = self._answers / f"tags-{codec.digest(address)}.json"
+        return kept(path, lambda: ask_for_tags(address), at_most=_TAGS_KEPT_FOR)
+
+
+def ask_for_tags(address: str, *, timeout_s: float = _TAGS_TIMEOUT_S) -> tuple[str, ...]:
+    """Return the tags at an address if it answers in time, because a report only links to them.
+
+    Raises:
+        UsageError: there is no repository.
+        Unavailable: the address does not answer, or not in time.
+    """
+    token = CancelToken()
+    timer = threading.Timer(timeout_s, token.cancel)
+    timer.start()
+    try:
+        return remote_tags(address, token)
+    except Cancelled as error:
+        raise Unavailable(f"`{address}` does not answer", hint="its tags are for a link alone") from error
+    finally:
+        timer.cancel()

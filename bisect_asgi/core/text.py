@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_USER = re.compile(r"^(?P<scheme>\w[\w+.-]*://)(?P<name>[^/:@]*)[^/]*@")
 
 
 def plural(count: int, noun: str) -> str:
@@ -67,3 +69,12 @@ def listing(words: Iterable[str], *, most: int = 4) -> str:
 def printable(text: str) -> str:
     """Return a line of foreign text without control characters, because a terminal would execute them."""
     return "".join(c if c.isprintable() else " " if c == "\t" else "�" for c in text)
+
+
+def without_credentials(address: str) -> str:
+    """Return an address without its password; over HTTP also without the user name, which may be a token."""
+    user = _USER.match(address)
+    if user is None:
+        return address
+    name = "" if user["scheme"].lower().startswith("http") else f"{user['name']}@"
+    return f"{user['scheme']}{name}{address[user.end() :]}"

@@ -154,7 +154,7 @@ def test_an_address_that_does_not_answer_says_nothing_about_any_release(tmp_path
     with pytest.raises(Unavailable) as caught:
         opened("http://me:hunter2@127.0.0.1:1/demo.git", tmp_path)
 
-    assert str(caught.value).startswith("git failed on `http://me@127.0.0.1:1/demo.git`: fatal: ")
+    assert str(caught.value).startswith("git failed on `http://127.0.0.1:1/demo.git`: fatal: ")
     assert "hunter2" not in f"{caught.value}{caught.value.hint}"
 
 
@@ -174,7 +174,7 @@ def test_a_folder_of_somebody_else_is_explained() -> None:
     said = "fatal: detected dubious ownership in repository at '/srv/demo'\n"
 
     with pytest.raises(UsageError) as caught:
-        repository.said(Completed(exit_code=128, stdout="", stderr=said), "/srv/demo")
+        repository._output(Completed(exit_code=128, stdout="", stderr=said), "/srv/demo")
 
     assert str(caught.value) == "git does not read `/srv/demo`, because the folder belongs to somebody else"
     assert caught.value.hint == "`git config --global --add safe.directory /srv/demo` if you trust its owner"
@@ -190,7 +190,7 @@ def test_a_folder_of_somebody_else_is_explained() -> None:
 )
 def test_gits_reason_is_told(stderr: str, told: str) -> None:
     with pytest.raises(Unavailable) as caught:
-        repository.said(Completed(exit_code=1, stdout="", stderr=stderr), "https://example.org/demo.git")
+        repository._output(Completed(exit_code=1, stdout="", stderr=stderr), "https://example.org/demo.git")
 
     assert str(caught.value) == f"git failed on `https://example.org/demo.git`: {told}"
     assert caught.value.hint == (

@@ -136,3 +136,21 @@ def test_a_move_says_where_from_and_where_to(move: Move, text: str) -> None:
 )
 def test_text_of_others_has_nothing_that_a_terminal_obeys(text: str, shown: str) -> None:
     assert formats.printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://example.org/simple/", "https://example.org/simple/"),
+        ("https://me:secret@example.org/simple/", "https://example.org/simple/"),
+        ("https://token@example.org/a.git", "https://example.org/a.git"),
+        ("HTTPS://token@example.org/a.git", "HTTPS://example.org/a.git"),
+        ("https://me:se@cret@example.org/a@1", "https://example.org/a@1"),
+        ("ssh://git@example.org/a.git", "ssh://git@example.org/a.git"),
+        ("ssh://git:secret@example.org/a.git", "ssh://git@example.org/a.git"),
+        ("git@example.org:a.git", "git@example.org:a.git"),
+        ("/srv/me:a@b", "/srv/me:a@b"),
+    ],
+)
+def test_an_address_is_shown_without_what_lets_others_in(address: str, expected: str) -> None:
+    assert formats.without_credentials(address) == expected

@@ -6,8 +6,8 @@ import platform
 import sys
 from pathlib import Path
 
+from bisect_asgi.backend.environments.builds import WheelBuilder
 from bisect_asgi.backend.environments.cache import EnvironmentCache
-from bisect_asgi.backend.environments.commit_wheels import WheelBuilder
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver
 from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Resolutions, Store

@@ -1,9 +1,9 @@
-"""Environment folders: built once, named by their digest, kept while there is room.
+"""Build environments once, name their folders by digest, and keep them while there is room.
 
-A folder is built in a *slot* and renamed when it is whole, so that what stands under a digest is always
-complete. The slots' paths are used again and again because uv remembers what it knows of an interpreter by
-its path, and a new one costs it a quarter of a second. Moving the folder afterwards is safe: it is marked
-as relocatable, and uv then writes scripts that find their interpreter beside them.
+A folder is built in a *slot* and renamed when it is complete, so that a folder under a digest is always
+complete. The slots' paths are reused, because uv caches what it knows about an interpreter by its path, and
+a new path costs it a quarter of a second. Moving the folder afterwards is safe: it is marked as relocatable,
+and uv writes scripts that find their interpreter beside them.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ _MARKER = "bisect-asgi.json"
 
 
 class Marker(Struct, frozen=True, kw_only=True):
-    """Written last into a folder: it is whole, and this is in it."""
+    """The file that is written last into a folder, and says that it is complete."""
 
     distributions: tuple[Distribution, ...]
     size_bytes: int
 
 
 class Environment(Struct, frozen=True, kw_only=True):
-    """A folder that is held while it is used, and what is installed in it."""
+    """The folder of an environment and what is installed in it; its lock is held while it is used."""
 
     folder: Path
     distributions: tuple[Distribution, ...]
 
     @property
     def bin(self) -> Path:
-        """Where its programs are."""
+        """The folder of its programs."""
         return self.folder / "bin"
 
-    def is_there(self) -> bool:
-        """Tell whether nobody has removed it by hand, whom the lock on it does not keep out."""
+    def exists(self) -> bool:
+        """Return whether the environment still exists: the lock does not stop a user from deleting it."""
         return (self.folder / _MARKER).exists()
 
 
@@ -62,8 +62,10 @@ class EnvironmentCache:
     """Builds, keeps and evicts environments; safe for threads and processes.
 
     Args:
-        folder: where they are kept, best on the file system of uv's cache: files are hard links there.
-        limit_bytes: beyond it, those that were not used for longest are removed.
+        folder: where environments are kept, best on the file system of uv's cache, for hard links to it.
+        uv: installs distributions.
+        resolver: builds source distributions on which uv fails.
+        limit_bytes: above this size, the least recently used environments are removed.
     """
 
     def __init__(self, folder: Path, *, uv: Uv, resolver: Resolver, limit_bytes: int) -> None:
@@ -72,7 +74,7 @@ class EnvironmentCache:
         self._resolver = resolver
         self._limit_bytes = limit_bytes
         self._templates = Templates(folder.with_name("templates"))
-        self._lenders = FileReuse(
+        self._reuse = FileReuse(
             folder=folder.with_name("lenders"), environments=folder, locks=folder.with_name("locks")
         )
         self._used: set[str] = set()
@@ -85,11 +87,11 @@ class EnvironmentCache:
     def holding(
         self, resolution: Resolution, spec: EnvironmentSpec, token: CancelToken
     ) -> Iterator[Environment]:
-        """Hold the environment of `resolution`, building it unless it is there.
+        """Hold the environment of `resolution`, building it unless it exists.
 
         Raises:
             BuildFailed: a distribution cannot be built or installed.
-            NotProved: what is installed is not what `spec.proves`.
+            NotProved: what is installed is not what `spec.must_install` demands.
             Unavailable: the index did not answer, or the folder cannot be written.
             Cancelled: the token was cancelled.
         """
@@ -110,24 +112,24 @@ class EnvironmentCache:
             self._evict(spare=resolution.digest)
 
     def is_kept(self, resolution: Resolution) -> bool:
-        """Tell whether an environment is there and whole."""
+        """Return whether an environment is built already."""
         return (self._folder / resolution.digest / _MARKER).exists()
 
     def note_use(self, resolution: Resolution, interpreter: Interpreter) -> None:
-        """Have an environment that a probe has run in lend what is in it to others."""
+        """Make an environment in which a probe has run a source of files for others."""
         if resolution.digest not in self._used:
             self._used.add(resolution.digest)
-            with suppress(OSError):  # then they install it themselves
-                self._lenders.note(resolution.pins, interpreter, resolution.digest)
+            with suppress(OSError):  # then others install the files again
+                self._reuse.record(resolution.pins, interpreter, resolution.digest)
 
     def sizes(self) -> list[tuple[str, int]]:
-        """The digest and the bytes of every environment, least recently used first.
+        """Return the digest and the bytes of every environment, least recently used first.
 
-        Bytes of files that it shares with uv's cache and other environments count in full.
+        Files that environments share with each other and with uv's cache count in full in each.
         """
         found = []
         for home in self._folder.glob("*"):
-            with suppress(FileNotFoundError):  # another command removes it meanwhile
+            with suppress(FileNotFoundError):  # another command removed it meanwhile
                 if marker := _read_marker(home):
                     found.append(((home / _MARKER).stat().st_mtime, home.name, marker.size_bytes))
         return [(name, size) for _, name, size in sorted(found)]
@@ -161,7 +163,7 @@ class EnvironmentCache:
     def _build(self, home: Path, resolution: Resolution, spec: EnvironmentSpec, token: CancelToken) -> None:
         with spending(Step.LINK), self._slot(spec.interpreter) as (slot, lock):
             self._templates.copy(spec.interpreter, slot, token)
-            missing = self._lenders.lend(resolution.pins, spec.interpreter, slot)
+            missing = self._reuse.link(resolution.pins, spec.interpreter, slot)
             if missing:
                 self._install(slot, missing, resolution, spec.interpreter, token, lock=lock)
             distributions = installed(slot)
@@ -175,22 +177,22 @@ class EnvironmentCache:
 
     @contextmanager
     def _slot(self, interpreter: Interpreter) -> Iterator[tuple[Path, int]]:
-        """An empty place to build in, at a path that was used for this interpreter before, and its lock.
+        """Yield the path of a free slot and the descriptor of its lock.
 
-        Who installs into it holds the lock as well: when we are killed, uv goes on, and it is not free yet.
+        uv inherits the lock: if this process is killed, uv goes on, and the slot is not free before it ends.
         """
         building = self._folder.with_name("building")
         for number in range(10_000):
             slot = building / f"{interpreter.version}-{number}"
             with inherited_if_free(slot.with_suffix(f"{slot.suffix}.lock")) as lock:
                 if lock is not None:
-                    shutil.rmtree(slot, ignore_errors=True)  # what a killed build left
+                    shutil.rmtree(slot, ignore_errors=True)  # a killed build may have left it
                     try:
                         yield slot, lock
                     finally:
                         shutil.rmtree(slot, ignore_errors=True)
                     return
-        raise Unavailable("every place to build environments in is taken", hint="remove the cache folder")
+        raise Unavailable("every folder to build environments in is taken", hint="remove the cache folder")
 
     def _install(
         self,
@@ -202,7 +204,7 @@ class EnvironmentCache:
         *,
         lock: int,
     ) -> None:
-        """Have uv install what nobody lends."""
+        """Have uv install what no other environment has."""
         pins = slot / "requirements.txt"
         pins.write_text("\n".join(missing))
 
@@ -230,11 +232,11 @@ class EnvironmentCache:
                 total -= size
 
     def remove(self, digest: str) -> bool:
-        """Remove one environment unless it is in use; tell whether it is gone."""
+        """Remove one environment unless it is in use; return whether it was removed."""
         with locked_if_free(self._lock(digest)) as free:
             if free:
                 home = self._folder / digest
-                # First, or what is left when this is killed would be taken for whole.
+                # The marker goes first, so that a folder that was removed in part does not count as complete.
                 with suppress(OSError):
                     (home / _MARKER).unlink()
                 shutil.rmtree(home, ignore_errors=True)
@@ -251,13 +253,13 @@ def _read_marker(home: Path) -> Marker | None:
 def _place_hook(folder: Path) -> None:
     site = site_packages(folder)
     shutil.copy(_INSIDE / f"{_HOOK}.py", site)
-    # Sorts first, so that it watches while others are imported; does nothing outside a run.
+    # The name sorts first, so that the hook is in place before others are imported.
     line = f'import os; "BISECT_ASGI_REPORT" in os.environ and __import__("{_HOOK}")\n'
     (site / f"__{_HOOK}.pth").write_text(line)
 
 
 def _protect(folder: Path) -> int:
-    """Make files read-only, because they are hard links into uv's cache; return their bytes."""
+    """Make files read-only, because they are hard links into uv's cache; return their size in bytes."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:

@@ -1,20 +1,19 @@
-"""From an environment's recipe to the exact list of what is in it.
+"""Resolve an environment's spec to the exact list of its distributions.
 
-A limit of date ("as of the release") has a trap: it also limits the tools that build source
-distributions, and tools of that time may not know how to be asked today (PEP 517 came in 2018), while
-today's may no longer build what was written then. So there are steps, from the truest to the last resort,
-and the one that served is recorded:
+A date ("as of the release") also limits the tools that build source distributions. Tools of that time may
+not have the interface of today (PEP 517 came in 2018), and today's may no longer build what was written
+then. So these steps are tried, from the truest to the last resort, and the step that succeeded is recorded:
 
 1. as of the date, wheels only
 2. as of the date, wheels only, what held requirements need may be newer
 3. as of the date, building source distributions
-4. the same, what held requirements need may be newer
+4. as of the date, building source distributions, what held requirements need may be newer
 5. without the date, wheels only
 6. without the date, building source distributions
 
-A source distribution is built with the tools of the date; where that fails, *beside* the resolution, with
-those of 1, 2, 3, 5 and 8 years later and of today. uv keeps what was built by the file's hash, whatever the
-limit was, and the resolution as of the date then finds it there.
+A source distribution is built with the tools of the date. If that fails, it is built separately, with tools
+of 1, 2, 3, 5 and 8 years later and of today. uv caches the wheel under the hash of the source distribution,
+whatever the date was, and the resolution as of the date then finds it.
 """
 
 from __future__ import annotations
@@ -31,8 +30,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from bisect_asgi.backend.environments.build_tools import BuildTools, later, stamp, when
-from bisect_asgi.backend.environments.commit_wheels import WheelBuilder, built_with
+from bisect_asgi.backend.environments.builds import BuildTools, WheelBuilder, built_with, later, stamp, when
 from bisect_asgi.backend.process.timing import spending
 from bisect_asgi.backend.uv import SdistBuildFailed, Uv
 from bisect_asgi.core import codec
@@ -53,14 +51,14 @@ _FRESH_FOR = timedelta(minutes=10)
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
-    """The exact set with hashes, and how it came about."""
+    """The exact set of distributions with hashes, and the step that gave it."""
 
     digest: str
-    """Of the files' hashes and the interpreter: equal digest, equal environment."""
+    """Digest of the files' hashes and the interpreter; two environments are equal if it is."""
     pins: tuple[str, ...]
-    """Requirements with the hashes of all files that may serve."""
+    """Requirements, each with the hashes of all files that may be installed."""
     exclude_newer: datetime | None
-    """The limits of date that served: tools that build source distributions have them, too."""
+    """The date of the step, which also limits the tools that build source distributions."""
     exclude_newer_package: tuple[ExcludeNewerPackage, ...]
     distributions: tuple[Distribution, ...]
     step: str
@@ -76,10 +74,10 @@ class Resolver:
     """Resolves specs with uv.
 
     Args:
-        uv: the uv to ask.
-        recall_failure: the reason why building `name==version` with tools up to a limit failed before.
-        record_failure: keeps such a reason.
-        wheels: builds what specs with a commit are about; without it they cannot be resolved.
+        uv: resolves and builds.
+        recall_failure: returns why a build with tools up to a date failed before, or None.
+        record_failure: stores such a reason.
+        wheels: builds commits; without it, a spec with a commit cannot be resolved.
     """
 
     def __init__(
@@ -95,15 +93,15 @@ class Resolver:
         self._wheels = wheels
 
     def begin(self) -> None:
-        """Begin a new command: pages that an earlier one got may be old."""
+        """Begin a new command, for which the pages that an earlier one got may be too old."""
         self._uv.begin()
 
     def resolve(self, spec: EnvironmentSpec, token: CancelToken) -> Resolution:
-        """Return the set that the first step which serves gives.
+        """Return the resolution of the first step that succeeds.
 
         Raises:
-            Unresolvable, BuildFailed: no step does; the reason is the first step's that said something
-                else than that there are no wheels.
+            Unresolvable, BuildFailed: none does; the message is that of the first step that failed for
+                another reason than missing wheels.
             UsageError: there is no such commit or repository.
             Unavailable: the index did not answer.
             Cancelled: the token was cancelled.
@@ -113,7 +111,7 @@ class Resolver:
         return self._first(spec, token)
 
     def _resolve_commit(self, spec: EnvironmentSpec, commit: Commit, token: CancelToken) -> Resolution:
-        """Build the commit's wheel, and resolve with it in the place of its project."""
+        """Build the commit's wheel, and resolve with that wheel in place of the project's releases."""
         if self._wheels is None:
             raise ValueError(f"commit {commit.sha} needs a builder of wheels")
         with spending(Step.BUILD):
@@ -125,15 +123,15 @@ class Resolver:
         return resolution
 
     def _first(self, spec: EnvironmentSpec, token: CancelToken) -> Resolution:
-        """What the first step that serves gives."""
         failures: list[Exception] = []
         for step in self._steps(spec, token):
             try:
                 return self._take(step, token)
             except (Unresolvable, BuildFailed) as error:
                 failures.append(error)
-        told = [error for error in failures if "no usable wheels" not in str(error)]
-        raise (told or failures)[0]
+        # That a step without builds finds no wheels says less than what the next step failed with.
+        telling = [error for error in failures if "no usable wheels" not in str(error)]
+        raise (telling or failures)[0]
 
     def built(
         self,
@@ -142,10 +140,12 @@ class Resolver:
         exclude_newer: datetime | None,
         token: CancelToken,
     ) -> tuple[str, str]:
-        """Do what may need source distributions built; return its result and what had to be built how.
+        """Repeat an action of uv, building each source distribution on which it fails with other tools.
+
+        Return the result of the action, and a description of what was built.
 
         Raises:
-            BuildFailed: one of them cannot be built with the tools of any time that was tried.
+            BuildFailed: one of them cannot be built with the tools of any date that was tried.
         """
         built: dict[str, str] = {}
         for _ in range(_MOST_BUILDS):
@@ -177,7 +177,7 @@ class Resolver:
         yield _Step(name=f"without the date, {builds}", spec=free, wheels_only=False)
 
     def _eased(self, spec: EnvironmentSpec, token: CancelToken) -> EnvironmentSpec:
-        """The spec with all that the held requirements need let off the date, up to their own."""
+        """Return the spec with what the held requirements need exempt from the date, up to their own date."""
         if not spec.held or spec.held_exclude_newer is None:
             return spec
         own = replace(
@@ -206,7 +206,7 @@ class Resolver:
 
         spec = step.spec
         lock, how = self.built(compile_, spec.interpreter, spec.exclude_newer, token)
-        return read_lock(lock, spec, f"{step.name} ({how})" if how else step.name)
+        return read_resolution(lock, spec, f"{step.name} ({how})" if how else step.name)
 
     def _compile(self, spec: EnvironmentSpec, wheels_only: bool, token: CancelToken) -> str:
         arguments = [
@@ -233,13 +233,13 @@ class Resolver:
             except Unresolvable:
                 if not _may_be_stale(spec):
                     raise
-                # A page that uv keeps may be older than the release that was asked for.
+                # A page that uv has cached may be older than the release that is required.
                 return self._uv.run(*arguments, token=token, stdin=stdin, ask_again=True)
 
     def _build(
         self, pin: str, interpreter: Interpreter, exclude_newer: datetime | None, token: CancelToken
     ) -> str:
-        """Build one source distribution with tools of other times; return which served."""
+        """Build one source distribution with tools of other dates; return which tools succeeded."""
 
         def build(limit: datetime | None) -> None:
             self._build_with(pin, interpreter, limit, token)
@@ -266,7 +266,7 @@ class Resolver:
 
 
 def with_wheel(spec: EnvironmentSpec, project: str, wheel: Path) -> EnvironmentSpec:
-    """The spec with a wheel in the place of a project, whatever anything requires of that project."""
+    """Return the spec with a wheel in place of a project, whatever other packages require of it."""
     extras: set[str] = set()
     for line in spec.requirements:
         if _is_of(line, project):
@@ -289,14 +289,14 @@ def _is_of(line: str, project: str) -> bool:
     return canonicalize_name(Requirement(line).name) == project
 
 
-def read_lock(lock: str, spec: EnvironmentSpec, step: str) -> Resolution:
-    """Read a lock file (PEP 751) into a resolution."""
+def read_resolution(lock: str, spec: EnvironmentSpec, step: str) -> Resolution:
+    """Return the resolution that uv wrote as a lock file (PEP 751)."""
     packages = tomllib.loads(lock).get("packages", [])
     found = sorted(map(_read_package, packages), key=lambda package: str(package.distribution))
     return Resolution(
-        # Not of addresses: it does not matter where a wheel with these hashes lies.
+        # Not of addresses, because a wheel with the same hashes is the same wherever it is.
         digest=codec.digest(spec.interpreter, [f"{p.distribution}{p.hashes}" for p in found]),
-        pins=tuple(f"{package.where}{package.hashes}" for package in found),
+        pins=tuple(f"{package.requirement}{package.hashes}" for package in found),
         exclude_newer=spec.exclude_newer,
         exclude_newer_package=spec.exclude_newer_package,
         distributions=tuple(package.distribution for package in found),
@@ -306,10 +306,10 @@ def read_lock(lock: str, spec: EnvironmentSpec, step: str) -> Resolution:
 
 class _Package(Struct, frozen=True, kw_only=True):
     distribution: Distribution
-    where: str
-    """What is required, without the hashes."""
+    requirement: str
+    """The requirement without its hashes."""
     hashes: str
-    """As requirements files write them."""
+    """Hashes as options of a requirements file."""
 
 
 def _read_package(package: dict[str, Any]) -> _Package:
@@ -320,24 +320,24 @@ def _read_package(package: dict[str, Any]) -> _Package:
     distribution = Distribution(name=name, version=version)
     files = (*package.get("wheels", ()), *filter(None, [package.get("sdist"), archive]))
     hashes = sorted(f" --hash={kind}:{value}" for file in files for kind, value in file["hashes"].items())
-    where = f"{name} @ {address}" if archive else str(distribution)
-    return _Package(distribution=distribution, where=where, hashes="".join(hashes))
+    requirement = f"{name} @ {address}" if archive else str(distribution)
+    return _Package(distribution=distribution, requirement=requirement, hashes="".join(hashes))
 
 
 def _address(archive: dict[str, Any]) -> str:
-    """Where a file that was required by its place is."""
+    """Return the address of a file that was required by address or path."""
     return str(archive.get("url") or Path(archive["path"]).absolute().as_uri())
 
 
 def _version_of(address: str) -> str:
-    """The version in the name of a wheel."""
+    """Return the version in a wheel's file name."""
     return str(parse_wheel_filename(Path(unquote(urlsplit(address).path)).name)[1])
 
 
 def date_arguments(
     limit: datetime | None, exclude_newer_package: tuple[ExcludeNewerPackage, ...]
 ) -> list[str]:
-    """uv's arguments for a limit of date and the projects outside it; none without a limit."""
+    """Return uv's arguments for a date and for the projects that are exempt from it; none without a date."""
     if limit is None:
         return []
     arguments = ["--exclude-newer", stamp(limit)]

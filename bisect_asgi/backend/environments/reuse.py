@@ -1,14 +1,12 @@
-"""Environments lend each other distributions: neighbouring releases differ in few of them.
+"""Reuse the distributions of other environments, because neighbouring releases differ in few of them.
 
-What another environment has under the same pin, hashes included, is linked from there file by file
-instead of being installed again. With it comes the byte-code that was compiled there: a file and its link
-are one file, with one date and one size, which is what Python holds byte-code against (PEP 552). So a module
-is compiled once, whatever number of releases import it.
+If another environment has a distribution under the same pin, hashes included, its files are linked instead of
+installed again. Its byte-code is linked as well: a file and its hard link have one date and one size, which
+is what Python compares byte-code with (PEP 552). So a module is compiled once for all releases.
 
-Who lends is noted for each pin once its environment was used, because what was not imported anywhere has
-no byte-code. A borrower has all byte-code of its lender and what its own runs add, so that to note the last
-user is to note one who has most. A file that is gone, or has another size than was recorded when it was
-installed, was changed by a probe: such a lender is passed over.
+For each pin, the environment that was used last is the source. One that was never used has no byte-code yet;
+the last one has the byte-code of its own source and of its own runs. A source with a missing file, or with
+one of another size than RECORD has, was changed by a probe and is not used.
 """
 
 from __future__ import annotations
@@ -31,67 +29,68 @@ from bisect_asgi.core.records import Struct
 
 
 class FileReuse(Struct, frozen=True, kw_only=True):
-    """Knows which environment lends what.
+    """Links distributions from environments that have them.
 
     Args:
-        folder: where that is noted, one small file for each pin.
-        environments: where the environments are.
-        locks: where each environment's lock is, under its name.
+        folder: has a small file for each pin, with the digest of its source.
+        environments: the folder of the environments.
+        locks: the folder of their locks, each under the environment's digest.
     """
 
     folder: Path
     environments: Path
     locks: Path
 
-    def note(self, pins: Iterable[str], interpreter: Interpreter, digest: str) -> None:
-        """From now on, the environment `digest`, which was used, lends all these."""
+    def record(self, pins: Iterable[str], interpreter: Interpreter, digest: str) -> None:
+        """Make the environment `digest`, in which a probe has run, the source of these pins."""
         for pin in pins:
-            write_whole(self._note(pin, interpreter), digest.encode())
+            write_whole(self._record(pin, interpreter), digest.encode())
 
-    def lend(self, pins: Sequence[str], interpreter: Interpreter, target: Path) -> tuple[str, ...]:
-        """Put into `target` what others have of `pins`, and return those that nobody has."""
-        lenders: dict[str, list[str]] = defaultdict(list)
+    def link(self, pins: Sequence[str], interpreter: Interpreter, target: Path) -> tuple[str, ...]:
+        """Link the distributions into the environment `target`; return the pins that have no source."""
+        by_source: dict[str, list[str]] = defaultdict(list)
         missing = []
         for pin in pins:
             try:
-                lenders[self._note(pin, interpreter).read_text()].append(pin)
+                by_source[self._record(pin, interpreter).read_text()].append(pin)
             except OSError:
                 missing.append(pin)
-        for digest, lent in lenders.items():
-            missing += self._lend_from(digest, lent, target)
+        for digest, linked in by_source.items():
+            missing += self._link_from(digest, linked, target)
         return tuple(missing)
 
-    def _lend_from(self, digest: str, pins: Sequence[str], target: Path) -> Iterator[str]:
-        """Link what one environment has of `pins`; give those that it cannot lend."""
+    def _link_from(self, digest: str, pins: Sequence[str], target: Path) -> Iterator[str]:
+        """Link distributions of one environment; yield the pins that it does not have whole."""
         with ExitStack() as held:
-            lender = self.environments / digest
+            environment = self.environments / digest
+            # Shared: the environment may be in use, but it must not be removed meanwhile.
             lock = locked_if_free(self.locks / f"{digest}.lock", shared=True)
-            if not held.enter_context(lock) or not lender.exists():
+            if not held.enter_context(lock) or not environment.exists():
                 yield from pins
                 return
-            source, goal = site_packages(lender), site_packages(target)
+            source, goal = site_packages(environment), site_packages(target)
             folders = _dist_infos(source)
             for pin in pins:
                 if not _link(source, goal, folders.get(_name_of(pin))):
                     yield pin
 
-    def _note(self, pin: str, interpreter: Interpreter) -> Path:
+    def _record(self, pin: str, interpreter: Interpreter) -> Path:
         return self.folder / codec.digest("lender", pin, interpreter)
 
 
 def _name_of(pin: str) -> str:
-    """The project of `name==version …` or `name @ address …`."""
+    """Return the project of `name==version …` or `name @ address …`."""
     return pin.partition(" ")[0].partition("==")[0]
 
 
 def _dist_infos(source: Path) -> dict[str, str]:
-    """The folders of metadata, by their project's normalised name."""
+    """Map the normalised name of each project to the name of its folder of metadata."""
     names = (entry.name for entry in os.scandir(source) if entry.name.endswith(".dist-info"))
     return {canonicalize_name(name.partition("-")[0]): name for name in names}
 
 
 def _link(source: Path, goal: Path, dist_info: str | None) -> bool:
-    """Link all files of a distribution and their byte-code; tell whether it is whole, or else not there."""
+    """Link all files of a distribution and their byte-code, or none; return whether they are linked."""
     if dist_info is None:
         return False
     try:
@@ -106,17 +105,17 @@ def _link(source: Path, goal: Path, dist_info: str | None) -> bool:
     try:
         for name in (*names, *_byte_code(source, names)):
             _link_one(source, goal, name, made)
-    except OSError:  # another distribution's file is in the way, or it went meanwhile
+    except OSError:  # another distribution has a file of that name, or the source was changed meanwhile
         for path in made:
             os.unlink(path)
-        # To uv, an empty folder of that name is the distribution, and there is nothing to install.
+        # uv would take an empty folder of that name for the installed distribution.
         shutil.rmtree(goal / dist_info, ignore_errors=True)
         return False
     return True
 
 
 def _is_whole(source: Path, name: str, size: str) -> bool:
-    """Tell whether a file is as it was installed, as far as its size tells."""
+    """Return whether a file exists with the size with which it was installed."""
     if name.startswith("/"):
         return False
     with suppress(OSError):
@@ -125,7 +124,7 @@ def _is_whole(source: Path, name: str, size: str) -> bool:
 
 
 def _byte_code(source: Path, names: Iterable[str]) -> Iterator[str]:
-    """The byte-code of the modules among `names`."""
+    """Yield the byte-code of the modules among `names`."""
     stems: dict[str, set[str]] = defaultdict(set)
     for name in names:
         folder, _, base = name.rpartition("/")
@@ -135,7 +134,7 @@ def _byte_code(source: Path, names: Iterable[str]) -> Iterator[str]:
         cache = f"{folder}/__pycache__" if folder else "__pycache__"
         with suppress(FileNotFoundError), os.scandir(f"{source}/{cache}") as entries:
             for entry in entries:
-                # Python writes aside first, as `name.tag.pyc.number`.
+                # Python first writes `name.tag.pyc.number`, which is not complete yet.
                 if entry.name.endswith(".pyc") and entry.name.partition(".")[0] in modules:
                     yield f"{cache}/{entry.name}"
 

@@ -295,7 +295,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             self._emit(request, OutputSeen(key=request.key, text=text))
 
         seen = run_probe(request.probe, where, self.runs, task.token, output if self.show_output else None)
-        if not where.is_there():
+        if not where.exists():
             raise Unavailable(
                 f"an environment was removed while the probe ran in it: `{where.folder}`",
                 hint="nothing was learnt from that run; run the same command again",

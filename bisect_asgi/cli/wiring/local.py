@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from bisect_asgi.backend.environments.builds import WheelBuilder
 from bisect_asgi.backend.environments.cache import EnvironmentCache
-from bisect_asgi.backend.environments.commit_wheels import WheelBuilder
 from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.trials.probe_run import clean_up
 from bisect_asgi.backend.trials.sampling import MeasuringLock

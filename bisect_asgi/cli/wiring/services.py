@@ -12,7 +12,7 @@ from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
 from bisect_asgi.backend.index import IndexClient
 from bisect_asgi.backend.interpreters import LocalInterpreters
 from bisect_asgi.backend.package_index import PackageIndex
-from bisect_asgi.backend.repositories import GitRepositories
+from bisect_asgi.backend.repository import GitRepositories
 from bisect_asgi.backend.trials.trial import TrialRunner
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.cli.wiring.local import indexes

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from support.local_index import LocalIndex, publish_build_backend
 
+from bisect_asgi.backend.environments.builds import WheelBuilder
 from bisect_asgi.backend.environments.cache import EnvironmentCache
-from bisect_asgi.backend.environments.commit_wheels import WheelBuilder
-from bisect_asgi.backend.environments.resolve import Resolution, Resolver, read_lock
+from bisect_asgi.backend.environments.resolve import Resolution, Resolver, read_resolution
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
@@ -313,7 +313,7 @@ def test_the_digest_names_the_files_and_the_interpreter(local_index: LocalIndex,
     assert first.digest != other.digest
     lock = '[[packages]]\nname = "demo"\nversion = "1.0"\n'
     python_38 = replace(spec, interpreter=Interpreter(path="/opt/python3.8", version="3.8.1"))
-    assert read_lock(lock, spec, "").digest != read_lock(lock, python_38, "").digest
+    assert read_resolution(lock, spec, "").digest != read_resolution(lock, python_38, "").digest
 
 
 def test_a_release_that_was_uploaded_a_moment_ago_is_seen(local_index: LocalIndex, bench: Bench) -> None:
@@ -609,7 +609,7 @@ def test_a_commit_cannot_be_resolved_without_a_builder(bench: Bench) -> None:
 def test_the_version_of_a_wheel_is_read_from_its_name(place: str) -> None:
     lock = f'[[packages]]\nname = "Demo"\narchive = {{ {place}, hashes = {{ sha256 = "00" }} }}\n'
 
-    resolution = read_lock(lock, a_spec(), "")
+    resolution = read_resolution(lock, a_spec(), "")
 
     assert names(resolution) == ["demo==1.5+g55"]
     assert resolution.pins[0].startswith("demo @ ")

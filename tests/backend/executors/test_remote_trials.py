@@ -13,7 +13,7 @@ import pytest
 from support.builders import failed, passed
 from support.environments import Bench
 
-from bisect_asgi.backend.environments.resolve import Resolution, read_lock
+from bisect_asgi.backend.environments.resolve import Resolution, read_resolution
 from bisect_asgi.backend.executors import remote_trials as errands
 from bisect_asgi.backend.executors.dask.calls import Unsuitable
 from bisect_asgi.backend.executors.remote_trials import RemoteResult, RemoteRun
@@ -59,7 +59,7 @@ NOTHING = Learnt(resolution=None, unresolvable=None, unbuildable=None)
 
 def resolved(spec: EnvironmentSpec, interpreter: Interpreter) -> Resolution:
     """What resolving gives on a machine where the interpreter lies elsewhere."""
-    return read_lock(LOCK, replace(spec, interpreter=interpreter), "as of the date, wheels only")
+    return read_resolution(LOCK, replace(spec, interpreter=interpreter), "as of the date, wheels only")
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from support.local_index import LocalIndex, publish_build_backend
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
 
 from bisect_asgi.backend import uv as uv_module
-from bisect_asgi.backend.environments import build_tools as tools_module
-from bisect_asgi.backend.environments.commit_wheels import WheelBuilder, built_with, places
+from bisect_asgi.backend.environments import builds as tools_module
+from bisect_asgi.backend.environments.builds import WheelBuilder, built_with, project_folders
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.backend.uv import Indexes, Uv, configured_indexes
 from bisect_asgi.core.cancel import CancelToken
@@ -367,7 +367,7 @@ def test_the_name_is_read_as_each_backend_writes_it(tmp_path: Path, name: str, t
     (tmp_path / "setup.py").touch()
     (tmp_path / "a" / "pyproject.toml").write_text("[[[")
 
-    assert list(places(tmp_path, "my-demo")) == [tmp_path, tmp_path / "a" / "b"]
+    assert list(project_folders(tmp_path, "my-demo")) == [tmp_path, tmp_path / "a" / "b"]
 
 
 def test_a_repository_of_other_projects_is_said(bench: Bench) -> None:

@@ -1,8 +1,11 @@
-"""From a commit to the wheel of a project, built with the tools of its time.
+"""Build source distributions and commits with the tools of one date after the other.
 
-A wheel is built in a checkout of its own, because what a build leaves behind may get into the next one, and
-kept under the digest of what it was built from. Files in it are dated alike, so that commits which change
-nothing in the package build the same bytes, and share an environment.
+Tools of the project's time may not have the interface of today (PEP 517 came in 2018), and today's may no
+longer build what was written then. Some date in between mostly works. Builds that failed are remembered.
+
+The wheel of a commit is built in a checkout of its own, because what a build leaves behind may get into the
+next one. It is kept under the digest of what it was built from. Its files all have one date, so that commits
+that change nothing in the package give equal bytes, and share an environment.
 """
 
 from __future__ import annotations
@@ -10,23 +13,26 @@ from __future__ import annotations
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from bisect_asgi.backend.environments.build_tools import BuildTools, later, stamp, when
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import BuildFailed, not_writable
+from bisect_asgi.core.errors import BuildFailed, Unresolvable, not_writable
 from bisect_asgi.core.model import Commit, Interpreter
 
+_YEAR = timedelta(days=365.25)
+_LATER_YEARS = (1, 2, 3, 5, 8)
+_BUDGET_S = 45.0
 _GRACE = timedelta(days=1)
 _NOTE = "tools.txt"
 _NAMES = (
@@ -35,16 +41,80 @@ _NAMES = (
     ("tool", "flit", "metadata", "dist-name"),
     ("tool", "flit", "metadata", "module"),
 )
-"""Where a `pyproject.toml` may have the project's name; the first that has one counts."""
+"""Keys under which a `pyproject.toml` may have the project's name; the first that has one counts."""
+
+
+class BuildTools:
+    """Tries build tools of several dates, and remembers which failed.
+
+    Args:
+        recall_failure: returns why a build with tools up to a date failed before, or None.
+        record_failure: stores such a reason.
+    """
+
+    def __init__(
+        self, *, recall_failure: Callable[[str], str | None], record_failure: Callable[[str, str], None]
+    ) -> None:
+        self._recall_failure = recall_failure
+        self._record_failure = record_failure
+
+    def build(
+        self,
+        what: str,
+        interpreter: Interpreter,
+        limits: Iterable[datetime | None],
+        action: Callable[[datetime | None], None],
+    ) -> datetime | None:
+        """Call `action` with each date in turn; return the first with which it succeeded (None: no date).
+
+        Raises:
+            BuildFailed: it failed with all; the message is the last reason.
+        """
+        reason = ""
+        started = monotonic()
+        for limit in limits:
+            if monotonic() - started > _BUDGET_S:
+                break  # so long takes only a compiler, which is the same with tools of any date
+            key = codec.digest("build", what, interpreter, limit)
+            if known := self._recall_failure(key):
+                reason = known
+                continue
+            try:
+                action(limit)
+                return limit
+            except (Unresolvable, BuildFailed) as error:
+                reason = str(error)
+                self._record_failure(key, reason)
+        raise BuildFailed(reason)
+
+
+def later(moment: datetime | None) -> list[datetime | None]:
+    """Return the dates of later tools in the order in which they are tried; None is today."""
+    if moment is None:
+        return [None]
+    now = datetime.now(UTC)
+    past = [then for years in _LATER_YEARS if (then := moment + years * _YEAR) < now]
+    return [*past, None]
+
+
+def stamp(moment: datetime) -> str:
+    """Return a date as uv reads it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def when(limit: datetime | None) -> str:
+    """Return a date as people read it."""
+    return limit.date().isoformat() if limit else "today"
 
 
 class WheelBuilder:
     """Builds and keeps the wheels of commits; safe for threads and processes.
 
     Args:
-        folder: where wheels are kept.
-        repositories: where copies of repositories are kept.
-        recall_failure, record_failure: the memory of builds that failed, as the Resolver has it.
+        uv: builds.
+        folder: the folder of finished wheels.
+        repositories: the folder of the copies of repositories.
+        recall_failure, record_failure: see `BuildTools`.
     """
 
     def __init__(
@@ -62,10 +132,10 @@ class WheelBuilder:
         self._tools = BuildTools(recall_failure=recall_failure, record_failure=record_failure)
 
     def wheel(self, commit: Commit, interpreter: Interpreter, token: CancelToken) -> Path:
-        """Return the wheel of a commit, building it unless it is there.
+        """Return the wheel of a commit, building it unless it exists.
 
         Raises:
-            BuildFailed: the tools of no time build it, or nothing in the repository has the project's name.
+            BuildFailed: tools of no date build it, or the repository does not contain the project.
             UsageError: there is no such repository or commit.
             Unavailable: the index or the repository did not answer, or the folder cannot be written.
             Cancelled: the token was cancelled.
@@ -87,8 +157,8 @@ class WheelBuilder:
             prefix="new-", dir=self._folder, ignore_cleanup_errors=True
         ) as aside:
             bench = _Bench(Path(aside), commit, self._repositories, token)
-            own = commit.committed + _GRACE
-            limits = [own, *later(own)] if own < datetime.now(UTC) else [None]
+            committed = commit.committed + _GRACE
+            limits = [committed, *later(committed)] if committed < datetime.now(UTC) else [None]
 
             def build(until: datetime | None) -> None:
                 self._build(bench, interpreter, until, token)
@@ -104,14 +174,14 @@ class WheelBuilder:
     def _build(
         self, bench: _Bench, interpreter: Interpreter, until: datetime | None, token: CancelToken
     ) -> None:
-        """Build in the first place that gives a wheel of the project's name, with tools up to a date."""
+        """Build in the first folder that gives a wheel of the project's name, with tools up to a date."""
         failures, others = [], []
-        for place in bench.places:
+        for folder in bench.folders:
             shutil.rmtree(bench.made, ignore_errors=True)
             dated = ("--exclude-newer", stamp(until)) if until else ()
             arguments = ("--out-dir", str(bench.made), "--python", interpreter.path, *dated)
             try:
-                self._uv.build(place, *arguments, token=token)
+                self._uv.build(folder, *arguments, token=token)
             except BuildFailed as error:
                 failures.append(error)
             else:
@@ -126,11 +196,11 @@ class WheelBuilder:
 
 
 class _NotThere(Exception):
-    """The repository has not the project at this commit, whatever the tools."""
+    """The repository does not contain the project at this commit, so that no tools would help."""
 
 
 class _Bench:
-    """What one commit's wheel is built on; checked out when needed, because failures are remembered."""
+    """The checkout of one commit, made only when a build needs it: it may be known to fail."""
 
     def __init__(self, folder: Path, commit: Commit, repositories: Path, token: CancelToken) -> None:
         self.commit = commit
@@ -140,20 +210,20 @@ class _Bench:
         self._token = token
 
     @cached_property
-    def places(self) -> list[Path]:
-        """The folders of a checkout that may build the project, the likeliest first."""
-        # Some projects take their name or package from the folder's.
+    def folders(self) -> list[Path]:
+        """The folders of the checkout that may build the project, the likeliest first."""
+        # Some projects take their name or package from the folder's, so the checkout has the project's name.
         checkout = self._folder / self.commit.project
         repository = Repository.open(self.commit.repository, self._repositories, self._token)
         repository.checkout(self.commit.sha, checkout)
-        return list(places(checkout, self.commit.project))
+        return list(project_folders(checkout, self.commit.project))
 
 
-def places(checkout: Path, project: str) -> Iterator[Path]:
-    """The folders that may build a project: the root, unless it is another's, then folders of its name.
+def project_folders(checkout: Path, project: str) -> Iterator[Path]:
+    """Yield the folders that may build a project: the root, then others down to two levels below it.
 
-    Folders are looked at down to two levels below the root. Those whose own name is the project's come last:
-    old projects have their name in a program.
+    The root counts unless it names another project. A folder counts if its `pyproject.toml` names this one.
+    Last come folders that name none but are called like it: old projects have their name in a `setup.py`.
     """
     if _builds(checkout) and _name(checkout) in (None, project):
         yield checkout
@@ -168,14 +238,14 @@ def places(checkout: Path, project: str) -> Iterator[Path]:
 
 
 def _builds(folder: Path) -> bool:
-    """Tell whether a folder has what a build starts from; a `pyproject.toml` may be for linters alone."""
+    """Return whether a folder can be built; a `pyproject.toml` alone may be there only for linters."""
     if (folder / "setup.py").exists() or (folder / "setup.cfg").exists():
         return True
     return not {"build-system", "project"}.isdisjoint(_pyproject(folder))
 
 
 def _name(folder: Path) -> str | None:
-    """The normalised name that a folder's `pyproject.toml` gives; None: it gives none."""
+    """Return the normalised project name in a folder's `pyproject.toml`, or None."""
     for keys in _NAMES:
         value: object = _pyproject(folder)
         for key in keys:
@@ -192,5 +262,5 @@ def _pyproject(folder: Path) -> dict[str, object]:
 
 
 def built_with(wheel: Path) -> str:
-    """Of when the tools are that built a wheel, where those of its commit's time did not; else nothing."""
+    """Return the date of the tools that built a wheel; "" if those of the commit's date did."""
     return wheel.with_name(_NOTE).read_text()

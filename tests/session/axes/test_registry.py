@@ -235,7 +235,8 @@ def test_the_named_ends_are_verified_before_anything_else(line: Line) -> None:
     assert set(asked[:2]) == {line.labels[0], line.labels[-1]}
     assert kind is ResultKind.FOUND
     assert isinstance(told[-1], events.RunFinished)
-    assert told[-1].high == len(line.labels) - 1
+    assert told[-1].boundary is not None
+    assert told[-1].boundary.high == len(line.labels) - 1
 
 
 def test_an_end_that_is_not_what_the_user_says_is_no_boundary(line: Line) -> None:

@@ -1,4 +1,4 @@
-"""What the end of a search means to the person who asked: the answer, or why there is none."""
+"""Turn the end of a search into its result: the boundary, or a message why there is none, with a hint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bisect_asgi.core.text import listing, plural
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """How a run ends: with a boundary, or with a message and a hint."""
+    """The result of a run: a boundary, or a message with a hint."""
 
     kind: ResultKind
     message: str = ""
@@ -24,10 +24,10 @@ class Result(Struct, frozen=True, kw_only=True):
     found: Boundary | None = None
     mapped: AllBoundaries | None = None
     excluded_between: tuple[str, ...] = ()
-    """Releases between the two sides that were left out of the search."""
+    """The excluded releases inside the boundary."""
 
     def event(self, *, elapsed_s: float) -> RunFinished:
-        """The answer as the log's last event."""
+        """Return the result as the last event of the log."""
         mapped = self.mapped
         return RunFinished(
             kind=self.kind,
@@ -49,51 +49,51 @@ INTERRUPTED = Result(
 
 
 class ResultContext(Struct, frozen=True, kw_only=True):
-    """What a message needs to know of the run."""
+    """The facts about a run that its messages need."""
 
     axis: AxisWords = AxisWords()
-    """What candidates are called, and what they belong to."""
+    """The words of the axis for its candidates."""
     hints: EndHints = EndHints()
-    """What to do if an end is not what the user says of it."""
+    """The hints for ends that have another outcome than the user gave."""
     probe: str
     labels: tuple[str, ...]
     expectation: Expectation
     errors: Mapping[int, str] = field(default_factory=dict)
-    """Candidates that could not be asked, and why."""
+    """The candidates without a result, with the reason."""
     believed: BeliefUpdated | None = None
-    """Where the change most probably is, where runs contradict each other."""
+    """The most probable boundary, if runs contradict each other."""
     metric: str | None = None
-    """What is measured and decides; None: passing and failing do."""
+    """The metric that decides, or None if passing and failing do."""
     limit: str = ""
-    """What is bad of that, in words: `above 115 s`."""
+    """Which values are bad, such as `above 115 s`."""
     is_settled: bool = False
-    """Contradictions are reckoned with: it is known on which side each candidate is."""
+    """Whether a noisy search has decided on which side each candidate is."""
     doubtful: frozenset[int] = frozenset()
-    """Named ends that a search with noise has on the side where they should not be, while their own runs are
-    like the other side's."""
+    """The user-given ends that the noisy search puts on the wrong side, although their own runs agree with
+    the user."""
     budget: str = ""
-    """What was to be spent on that."""
+    """The budget of the noisy search, as text."""
 
     def name(self, key: int) -> str:
-        """The candidate with what it is of: `fastapi 0.69.0`."""
+        """Return the name of a candidate, such as `fastapi 0.69.0`."""
         return self.axis.name(self.labels[key])
 
     @property
     def each(self) -> str:
-        """Any candidate: `release of fastapi`."""
+        """The noun for one candidate, such as `release of fastapi`."""
         noun, subject = self.axis.noun, self.axis.subject
         return f"{noun} of {subject}" if subject else noun
 
 
 def kind_of(error: BisectError) -> ResultKind:
-    """The kind of answer that an error which ends a run stands for."""
+    """Return the kind of result of a run that this error ended."""
     if error.exit_code is ExitCode.USAGE:
         return ResultKind.NOT_ASKED
     return ResultKind.UNAVAILABLE
 
 
 def result_of(case: ResultContext, state: State, judgement: Judgement) -> Result:
-    """Say what the search's last state means."""
+    """Return the result for the last state of a search."""
     if case.believed is not None and not isinstance(state, Boundary):
         return _unsettled(case, case.believed, state)
     if ends := _ends(case, judgement):
@@ -102,7 +102,7 @@ def result_of(case: ResultContext, state: State, judgement: Judgement) -> Result
         return flaky
     match state:
         case Boundary(low=low, high=high) if case.errors.keys() & {low, high}:
-            return _stuck(case)  # it was not confirmed
+            return _stuck(case)  # a side without a result was not confirmed
         case Boundary():
             return _found(case, state, judgement)
         case AllBoundaries():
@@ -116,7 +116,7 @@ def result_of(case: ResultContext, state: State, judgement: Judgement) -> Result
 
 
 def _ends(case: ResultContext, judgement: Judgement) -> Result | None:
-    """The answer when a named end is not what the user says of it."""
+    """Return the result if a user-given end has another outcome than it should, else None."""
     if case.doubtful and case.believed:
         return _turned_round(case, case.believed, judgement.rulings)
     for end, key in (("good", case.expectation.good), ("bad", case.expectation.bad)):
@@ -127,26 +127,26 @@ def _ends(case: ResultContext, judgement: Judgement) -> Result | None:
 
 
 def _wrong_end(case: ResultContext, end: str, key: int, ruling: Ruling) -> Result | None:
-    """Return the result if one end is not what the user says of it, else None."""
+    """Return the result if this end has another outcome than it should, else None."""
     match end, ruling.outcome:
         case "good", Outcome.FAILED:
             kind, hint = ResultKind.GOOD_END_FAILS, case.hints.good_fails
-            told = f"fails: {_ran(case, key, ruling)}"
+            outcome = f"fails: {_ran(case, key, ruling)}"
         case "bad", Outcome.PASSED:
             kind, hint = ResultKind.NOT_REPRODUCED, case.hints.bad_passes
-            told = f"passes: {_ran(case, key, ruling)}"
+            outcome = f"passes: {_ran(case, key, ruling)}"
         case _, Outcome.UNTESTABLE:
             kind, hint = ResultKind.INCONCLUSIVE, case.hints.untestable
             why = ruling.signature.shown if ruling.signature else "the probe cannot tell"
-            told = f"cannot be tested: {case.name(key)}: {why}"
+            outcome = f"cannot be tested: {case.name(key)}: {why}"
         case _:
             return None
     hint = hint.format(noun=case.axis.noun, end=end)
-    return Result(kind=kind, message=f"the {end} end {told}", hint=hint)
+    return Result(kind=kind, message=f"the {end} end {outcome}", hint=hint)
 
 
 def _turned_round(case: ResultContext, believed: BeliefUpdated, rulings: Mapping[int, Ruling]) -> Result:
-    """One change that goes the other way explains all runs best, but not those of the ends themselves."""
+    """Return the result if the likeliest change goes the wrong way, but the ends' own runs do not."""
     where = f"`{case.metric}` is beyond its limit" if case.metric else f"`{case.probe}` fails"
     old, new = believed.old, believed.new
     sides = (
@@ -192,7 +192,7 @@ def _flaky(case: ResultContext, judgement: Judgement) -> Result | None:
 
 
 def _unsettled(case: ResultContext, believed: BeliefUpdated, state: State) -> Result:
-    """The probe contradicts itself, and no boundary came out of it."""
+    """Return the result of a noisy search without a boundary."""
     if isinstance(state, NoBoundary):
         return Result(
             kind=ResultKind.NOT_REPRODUCED,
@@ -201,11 +201,11 @@ def _unsettled(case: ResultContext, believed: BeliefUpdated, state: State) -> Re
             hint="the bug may be as old as the oldest one, or the probe may fail for a reason of its own",
         )
     is_unshown = believed.no_change >= believed.probability
-    told, hint = _unshown(case, believed) if is_unshown else _unplaced(case, believed)
+    text, hint = _unshown(case, believed) if is_unshown else _unplaced(case, believed)
     noisy = f"the samples of `{case.metric}` are noisy" if case.metric else "the probe is flaky"
     return Result(
         kind=ResultKind.INCONCLUSIVE,
-        message=f"{noisy}, and {case.budget} did not {told}",
+        message=f"{noisy}, and {case.budget} did not {text}",
         hint=f"`--budget` allows for more, the same command goes on from there; {hint}",
     )
 
@@ -221,28 +221,28 @@ def _failures(believed: BeliefUpdated) -> str:
 
 
 def _unshown(case: ResultContext, believed: BeliefUpdated) -> tuple[str, str]:
-    """What is not known, and what to do, where nothing may have changed at all."""
+    """Return message and hint if there may be no change at all."""
     bad = "were beyond the limit" if case.metric else "failed"
-    told = (
+    text = (
         f"show that anything changes: {_failures(believed)} {bad}; "
         f"that this is as often everywhere has a probability of {believed.no_change:.2f}, "
         f"the likeliest change, in {case.labels[believed.high]}, {believed.probability:.2f}"
     )
-    return told, "the bug may be as old as the oldest release, or the probe may fail for a reason of its own"
+    return text, "the bug may be as old as the oldest release, or the probe may fail for a reason of its own"
 
 
 def _unplaced(case: ResultContext, believed: BeliefUpdated) -> tuple[str, str]:
-    """The same where something changes, and it may be in one of several."""
+    """Return message and hint if there is a change, in one of several candidates."""
     likely = f"{case.labels[believed.first]} to {case.labels[believed.last]}"
     among = f"with {believed.confidence:g} in one of {likely}"
-    if believed.no_change > 1 - believed.confidence:  # then no range holds it with the confidence
+    if believed.no_change > 1 - believed.confidence:  # no range reaches the confidence
         among = f"with {believed.no_change:.2f} nowhere"
-    told = (
+    text = (
         f"tell where it changes: most probably in {case.labels[believed.high]} "
         f"(probability {believed.probability:.2f}), {among}"
     )
     more = "measures more at once" if case.metric else "fails more often where it is bad"
-    return told, f"a probe that {more} needs less"
+    return text, f"a probe that {more} needs less"
 
 
 def _found(case: ResultContext, found: Boundary, judgement: Judgement) -> Result:
@@ -275,7 +275,7 @@ _UNTESTABLE_HINT = "the table says why; another `--python` or `--deps` may make 
 
 
 def result_of_all(case: ResultContext, state: AllBoundaries, judgement: Judgement) -> Result:
-    """All changes; the newest of them is the boundary."""
+    """Return the result with all changes, of which the newest is the boundary."""
     if state.changes:
         return replace(_found(case, state.changes[-1], judgement), mapped=state)
     reason = StopReason.ALL_NEW if judgement.new_is else StopReason.UNTESTABLE
@@ -299,7 +299,9 @@ def _stopped(case: ResultContext, stopped: NoBoundary, judgement: Judgement) -> 
     if case.metric:
         what = f"`{case.metric}` is {'beyond' if is_bad else 'within'} its limit"
     between = f"{case.labels[min(tested)]} to {case.labels[max(tested)]}"
-    bound = f" ({case.limit} is bad)" if case.limit else ""  # its unit may not be the one that was meant
+    bound = (
+        f" ({case.limit} is bad)" if case.limit else ""
+    )  # shows its unit, which may not be what the user meant
     untestable = sum(1 for ruling in judgement.rulings.values() if ruling.verdict is Verdict.SKIP)
     others = f"; {plural(untestable, 'other')} could not be tested" if untestable else ""
     return Result(
@@ -310,7 +312,7 @@ def _stopped(case: ResultContext, stopped: NoBoundary, judgement: Judgement) -> 
 
 
 def _stuck(case: ResultContext) -> Result:
-    """The search cannot go on: what it needs could not be asked, or does not answer."""
+    """Return the result if the search cannot continue, because candidates it needs have no outcome."""
     if not case.errors:
         return Result(
             kind=ResultKind.INCONCLUSIVE,

@@ -1,6 +1,6 @@
-"""What an axis says of a search, as values: reports have its words from the event log alone.
+"""The words of an axis, as values that the event log has for reports.
 
-How the candidates of an axis are made is in `session.axes`, where each axis has a module of its own.
+The axes themselves, which make candidates, are in `session.axes`, one module each.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from bisect_asgi.core.records import Struct
 
 
 class AxisWords(Struct, frozen=True, kw_only=True):
-    """The words of one search along an axis; what is not said otherwise is as for releases."""
+    """The words for one search along an axis. The defaults are those for releases."""
 
     subject: str = ""
-    """What the candidates belong to, written before a label; empty if the label says it all."""
+    """The thing that candidates belong to, which precedes a label, or "" if the label is enough."""
     noun: str = "release"
-    """What one candidate is called."""
+    """The noun for one candidate."""
     nouns: str = "releases"
-    """What several candidates are called."""
+    """The noun for several candidates."""
     context: str = ""
-    """What is the same for all candidates: `with fastapi==0.68.2`."""
+    """The packages that are the same for all candidates, such as `with fastapi==0.68.2`."""
     others: tuple[str, ...] = ()
-    """Which versions the other packages have, a phrase for each group of packages."""
+    """The versions of the other packages, as one phrase for each group of packages."""
     title: str = "Release"
     """The title of the candidates' column in a table."""
     dated: str = "Uploaded"
@@ -28,22 +28,22 @@ class AxisWords(Struct, frozen=True, kw_only=True):
     headline: str = "{name} is the first {verdict} {noun} {context}"
     """The result as a sentence about the first candidate of the newer side."""
     clause: str = ""
-    """The result of a stage, as it ends the sentence of the whole run; empty: it is not told there."""
+    """The result of a stage as an addition to the sentence of the run, or "" for none."""
     is_ordered: bool = True
-    """Neighbors have something in common; False: the candidates are tried in any order."""
+    """Whether the order of the candidates means something."""
     has_versions: bool = True
-    """The labels are versions (PEP 440), so that specifiers can describe several of them."""
+    """Whether labels are versions (PEP 440), so that specifiers can describe ranges of them."""
 
     def name(self, label: str) -> str:
-        """Return a candidate's label with what it belongs to: `fastapi 0.69.0`."""
+        """Return the name of a candidate, such as `fastapi 0.69.0`."""
         return f"{self.subject} {label}".strip()
 
     def counted(self, count: int) -> str:
-        """Return a number of candidates in words: `1 release`, `28 releases`."""
+        """Return a number of candidates with the noun: `1 release`, `28 releases`."""
         return f"{count:,} {self.noun if count == 1 else self.nouns}"
 
     def sentence(self, template: str, label: str, verdict: str) -> str:
-        """Fill in `headline` or `clause` for one candidate."""
+        """Return `headline` or `clause`, filled in for one candidate."""
         text = template.format(
             name=self.name(label),
             label=label,
@@ -56,7 +56,7 @@ class AxisWords(Struct, frozen=True, kw_only=True):
 
 
 class EndHints(Struct, frozen=True, kw_only=True):
-    """What to do if an end is not what the user says of it; `{noun}` and `{end}` are filled in."""
+    """The hints for ends with another outcome than the user gave, with `{noun}` and `{end}` to fill in."""
 
     good_fails: str = "name another {noun} with `--good`, or none: older ones are then tried"
     bad_passes: str = (

@@ -1,7 +1,7 @@
-"""Facts about a run, in the order in which they become known.
+"""The events of a run: facts, in the order in which they become known.
 
-The session says everything that happens as one of these values; the log stores them, renderers show
-them, and every report is a fold over them. A fact holds data, never a sentence.
+The session emits everything that happens as one of these values. The log stores them, progress shows them,
+and every report is a fold over them. An event holds data; sentences about it are made where it is shown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bisect_asgi.core.tally import Rate
 
 
 class Activity(StrEnum):
-    """What a trial is doing right now."""
+    """The present activity of a trial."""
 
     RESOLVING = "resolving"
     BUILDING = "building"
@@ -39,15 +39,15 @@ class Activity(StrEnum):
 
 
 class RunStarted(Struct, frozen=True, kw_only=True):
-    """The plan in the user's words; the first event of every log."""
+    """The plan as the user gave it: the first event of every log."""
 
     tool_version: str
     started: datetime
     project: str
     requirement: str
-    """What is installed of it, with `{version}` in the version's place."""
+    """The requirement of a candidate, with `{version}` in place of its version."""
     probe: str
-    """The script's path as the user gave it; empty for a command alone."""
+    """The path of the script as the user gave it, or "" for a command."""
     command: str | None
     order: str
     dependencies: str
@@ -58,288 +58,288 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     releases: str | None
     jobs: int
     most_jobs: int | None = None
-    """Trials side by side where they mostly wait; None: not recorded, or as many."""
+    """The number of parallel trials if these mostly wait, or None if it is `jobs` or not recorded."""
     over: str = "releases"
-    """The axis by its name, as `--over` takes it."""
+    """The name of the axis, as `--over` takes it."""
     axis: AxisWords = AxisWords()
-    """What the axis says of this search."""
+    """The words of the axis for this search."""
     metric: str | None = None
-    """What is measured and decides; None: passing and failing do."""
+    """The metric that decides, or None if passing and failing do."""
     limit: str = ""
-    """What is bad of it, such as `above 8.0 MiB`; empty where that has to be found."""
+    """Which values are bad, such as `above 8.0 MiB`, or "" if that is not known yet."""
     served: bool = False
-    """The probe drives an app that is served."""
+    """Whether the probe sends requests to a served app."""
     check_options: tuple[str, ...] = ()
-    """The options with which `bisect-asgi check` runs the probe the same way."""
+    """The options that make `bisect-asgi check` run the probe in the same way."""
     term_old: str = "good"
     term_new: str = "bad"
     at_s: float | None = None
-    """What the run's clock showed; it counts seconds from anywhere, and stages have the same."""
+    """The time on the clock of the run, in seconds from any origin. Stages have the same clock."""
 
 
 class InterpreterChosen(Struct, frozen=True, kw_only=True):
-    """The one Python that every candidate runs on, and why it was chosen."""
+    """The Python that all candidates run on, with the reason for the choice."""
 
     interpreter: Interpreter
     reason: str
 
 
 class CandidateListed(Struct, frozen=True, kw_only=True):
-    """One candidate as reports know it; its place in the tuple is its key."""
+    """A candidate as reports show it. Its key is its index among the candidates."""
 
     version: str
     uploaded: datetime | None
     exclude_newer: datetime | None = None
-    """The limit of its dependencies' dates."""
+    """The date limit of its dependencies."""
     python: str | None = None
-    """Its interpreter's version."""
+    """The version of its interpreter."""
     source: str | None = None
-    """The requirement that stands for what was built from a commit."""
+    """The requirement that installs the commit that was built."""
     is_exact: bool = False
-    """Requirements were set aside: only its exact set can be installed again, without looking at them."""
+    """Whether it violates requirements, so that only its exact set can be installed, without resolving."""
 
 
 class CandidatesListed(Struct, frozen=True, kw_only=True):
-    """What the search looks at, oldest first, and which releases it does not look at."""
+    """The candidates of the search, oldest first, and the excluded releases."""
 
     candidates: tuple[CandidateListed, ...]
     excluded: tuple[Excluded, ...]
     grows: bool = False
-    """The candidates that were listed before are the first of these; else what was seen of them is void."""
+    """Whether the candidates begin with those listed before. If not, observations so far do not count."""
 
 
 class ObservationsReset(Struct, frozen=True, kw_only=True):
-    """The candidates are observed otherwise from here on: what was seen of them so far does not count."""
+    """From here on candidates are observed in another way, so that observations so far do not count."""
 
 
 class TrialStarted(Struct, frozen=True, kw_only=True):
-    """A candidate was given to a worker."""
+    """A worker began the trial of a candidate."""
 
     key: int
     at_s: float | None = None
-    """When, on the run's clock; None: not recorded."""
+    """The time on the clock of the run, or None if not recorded."""
 
 
 class TrialProgressed(Struct, frozen=True, kw_only=True):
-    """A worker went on to another activity."""
+    """The activity of a trial changed."""
 
     key: int
     activity: Activity
 
 
 class OutputSeen(Struct, frozen=True, kw_only=True):
-    """A probe wrote something (only told when somebody wants to see it)."""
+    """A probe printed text. These events are emitted only if output is shown."""
 
     key: int
     text: str
 
 
 class TrialFinished(Struct, frozen=True, kw_only=True):
-    """A candidate's trial came back."""
+    """The trial of a candidate ended with a result."""
 
     trial: Trial
     at_s: float | None = None
 
 
 class TrialCancelled(Struct, frozen=True, kw_only=True):
-    """A trial was stopped because its result could no longer change the answer."""
+    """A trial was canceled because its result could no longer change the result of the search."""
 
     key: int
     at_s: float | None = None
 
 
 class PreparationStarted(Struct, frozen=True, kw_only=True):
-    """An environment that may be wanted next is being built ahead."""
+    """The build of an environment began that may be needed next."""
 
     key: int
     at_s: float
 
 
 class PreparationEnded(Struct, frozen=True, kw_only=True):
-    """It was built, or is not wanted any more."""
+    """The build of such an environment ended, or was canceled."""
 
     key: int
     at_s: float
     steps: dict[Step, float]
-    """Seconds that each took; empty where it was there already."""
+    """The seconds of each step, or {} if the environment was cached."""
     is_cancelled: bool = False
 
 
 class RulingsChanged(Struct, frozen=True, kw_only=True):
-    """What the observations mean now, as far as it differs from what the event of this kind before it said.
+    """The rulings that changed since the last event of this kind, and the state of the search.
 
-    The first one of a search, and the first one after `ObservationsReset`, starts from no rulings at all. All
-    rulings each time would make a log grow with the square of the trials.
+    The first one of a search, and the first one after `ObservationsReset`, starts from no rulings. Events
+    with all rulings would make the log grow with the square of the number of trials.
     """
 
     rulings: tuple[tuple[int, Ruling], ...]
-    """The candidates whose ruling is new or another one, in the order of their keys."""
+    """The candidates with a new or changed ruling, in the order of their keys."""
     withdrawn: tuple[int, ...] = ()
-    """The candidates that had a ruling and have none any more: their runs no longer tell on which side."""
+    """The candidates that have no ruling any more, because their runs do not decide their side."""
     new_is: Outcome | None
-    """What the newer side does; None: not known yet."""
+    """The outcome of the newer side, or None if not known yet."""
     reference: tuple[Signature, ...]
     """The failures that count as the bug."""
     low: int | None
-    """The last candidate that the search knows to be old; None: it knows none, or no search is going on."""
+    """The last candidate that is known to be old, or None if there is none, or no search."""
     high: int | None
     """The first candidate above `low` that is known to be new."""
     left: int
-    """Number of candidates between `low` and `high` that have no ruling."""
+    """The number of candidates between `low` and `high` that have no ruling."""
 
     def after(self, before: Mapping[int, Ruling]) -> dict[int, Ruling]:
-        """Return all rulings that hold from now on, in the order of their keys, if `before` held so far."""
+        """Return all rulings after this event, in the order of their keys, given those before it."""
         held = {key: ruling for key, ruling in before.items() if key not in self.withdrawn}
         return dict(sorted({**held, **dict(self.rulings)}.items(), key=lambda item: item[0]))
 
 
 class BeliefUpdated(Struct, frozen=True, kw_only=True):
-    """Where the change most probably is, of a probe whose runs contradict each other; the last one counts."""
+    """The most probable boundary of a flaky probe or noisy metric. The last such event counts."""
 
     low: int
     high: int
-    """The most probable boundary: the last old and the first new candidate that can be tested."""
+    """The most probable first new candidate; `low` is the last old one. Both are testable."""
     probability: float
-    """That the change is exactly there."""
+    """The probability that the change is exactly there."""
     old: Rate
     new: Rate
-    """How often both sides of it fail."""
+    """The failure rate of the newer side; `old` is that of the older side."""
     first: int
     last: int
-    """The first new candidate is one of these with a probability of `confidence`."""
+    """The range from `first` to `last` has the first new candidate with probability `confidence`."""
     confidence: float
     no_change: float = 0.0
-    """Probability that nothing changes at all: both sides fail equally often."""
+    """The probability that there is no change: both sides fail equally often."""
 
 
 class Confirmed(Struct, frozen=True, kw_only=True):
-    """A boundary that all runs agree with."""
+    """A boundary that all runs agree on."""
 
     low: int
     high: int
     runs: int
-    """How many they are."""
+    """The number of these runs."""
     error_bound: float
-    """Bounds how often a search would end with as much agreement and be wrong, whatever the failure rates."""
+    """An upper bound, for all failure rates, of the probability of such agreement on a wrong boundary."""
 
 
 class EndsSampled(Struct, frozen=True, kw_only=True):
-    """What samples of both ends say of a metric, and the limit that follows from it."""
+    """The samples of both ends, and the limit that follows from them."""
 
     metric: str
     unit: str
-    """Of the values: `s`, `B`, `1/s`, empty for plain numbers, `×` for ratios to the reference's."""
+    """The unit of the values: `s`, `B`, `1/s`, "" for plain numbers, `×` for ratios to the reference."""
     low: int
     high: int
-    """The older and the newer end."""
+    """The newer end; `low` is the older one."""
     reference: int | None
-    """What each sample has a run of next to it; None: samples stand for themselves."""
+    """The candidate that is run next to each sample, or None."""
     old: tuple[float, ...]
     new: tuple[float, ...]
-    """Their samples in the order in which they were taken."""
+    """The samples of the newer end, as `old` those of the older one, in the order of the runs."""
     p: float
-    """Of a rank test that both are the same (Mann and Whitney 1947)."""
+    """The p value of a rank-sum test (Mann and Whitney 1947)."""
     above: float | None = None
-    """The limit: what lies above it is bad."""
+    """The limit above which a value is bad."""
     below: float | None = None
-    """What lies below it is bad; neither: the ends cannot be told apart."""
+    """The limit below which a value is bad. If there is neither, the ends cannot be told apart."""
 
 
 class MetricLevel(Struct, frozen=True, kw_only=True):
-    """Neighbouring candidates with one level of a metric."""
+    """Neighboring candidates with one level of a metric."""
 
     first: int
     last: int
     value: float
-    """The median."""
+    """The median of the samples."""
 
 
 class LevelsFound(Struct, frozen=True, kw_only=True):
-    """All levels of a metric, oldest first; or that it creeps."""
+    """All levels of a metric, oldest first, or its gradual trend."""
 
     metric: str
     unit: str
     levels: tuple[MetricLevel, ...]
     penalty: float
-    """What another level has to explain, in units of the noise's variance."""
+    """The cost of another level, in units of chi-square."""
     creep: float | None = None
-    """How much it changes from the first to the last candidate without steps; None: it does not."""
+    """The gradual change from the first to the last candidate, not counting steps, or None."""
     steps: tuple[tuple[float, float], ...] = ()
-    """Beside a creep, from which to which value each step goes, without what the creep adds."""
+    """The values before and after each step on a gradual trend, without the part of the trend."""
 
 
 class Note(Struct, frozen=True, kw_only=True):
-    """Something that the user should know of how the answer came about."""
+    """A remark for the user on how the result was found."""
 
     text: str
 
 
 class ShownSet(Struct, frozen=True, kw_only=True):
-    """Distributions that are shown to carry a change by themselves."""
+    """A set of distributions that causes the change alone."""
 
     moved: tuple[Move, ...]
     pulled_in: tuple[Move, ...] = ()
-    """What they do not run without, and what does not carry the change by itself."""
+    """The distributions that they need to run, which do not cause the change alone."""
     doubtful: tuple[str, ...] = ()
-    """Names of those among `moved` of which it could not be shown that they matter."""
+    """The names of those among `moved` that may not be needed, because no run shows that they are."""
     is_cut_short: bool = False
-    """There were more mixes to try than are tried: it may not be the smallest set."""
+    """Whether the set may not be the smallest, because the number of tested mixes is limited."""
     required: str = ""
-    """What the package's newer release requires of it, where that does not admit what was there before."""
+    """The specifier in the package's newer release that excludes the older version, or ""."""
 
 
 class Explained(Struct, frozen=True, kw_only=True):
-    """What carries the change across a boundary, as far as it can be told."""
+    """The culprit of a boundary, as far as it is known."""
 
     package: str | None
-    """What moved on purpose; None where everything moved at once."""
+    """The package that the search moves, or None if everything moves at once."""
     old: str
     new: str
-    """Labels of the boundary's two sides."""
+    """The label of the newer side; `old` is that of the older one."""
     moves: tuple[Move, ...]
-    """Everything that differs between them."""
+    """All distributions that differ between the two sides."""
     kind: CulpritKind
     sets: tuple[ShownSet, ...]
     is_all: bool = True
-    """With every set taken back the change is gone; False: that could not be tested."""
+    """Whether a run shows that the change is gone with every set reverted."""
     tried_in: int | None = None
-    """The stage in which it was tried; None: there was nothing to try."""
+    """The stage that ran the mixes, or None if there were none to run."""
     decisive: tuple[int, ...] = ()
-    """The mixes of that stage that the answer rests on, by their keys."""
+    """The keys of the mixes in that stage that the culprit is based on."""
     stages_before: int = 0
-    """How many stages had begun when this was told."""
+    """The number of stages that had begun before this event."""
     is_further: bool = False
-    """It is what is left once what was found before is taken back: another failure."""
+    """Whether it is the culprit of another failure, which remains if the earlier culprit is reverted."""
     problem: str = ""
-    """Why it cannot be told, where nothing was found out."""
+    """Why the culprit is unknown, or ""."""
 
 
 class Compared(Struct, frozen=True, kw_only=True):
-    """What changed in a distribution that carries the change, between the two releases that differ."""
+    """The differences between the two releases of a culprit."""
 
     name: str
     old: str
     new: str
     changed: WhatChanged | None = None
-    """Requirements and files; None where the releases could not be had."""
+    """The requirements and files that differ, or None if the releases could not be downloaded."""
     links: tuple[Link, ...] = ()
-    """The project's own, the changelog first."""
+    """The links of the project, the changelog first."""
     repository: str | None = None
-    """The address of its repository, where it links to one on a known forge."""
+    """The address of its repository, or None if it has no link to one on a known forge."""
     comparison: str | None = None
-    """Where the forge shows what is between the tags of the two releases."""
+    """The address of the page that compares the tags of the two releases."""
     changelog: str | None = None
-    """What the changelog says of the releases after the old one."""
+    """The sections of the changelog for the releases after the old one."""
     drill: str = ""
-    """The command that goes on into the commits."""
+    """The command that continues into the commits."""
     problem: str = ""
-    """Why nothing could be compared."""
+    """Why nothing could be compared, or ""."""
 
 
 class StageEvent(Struct, frozen=True, kw_only=True):
-    """An event of a search inside the run: for what carries the change, or into its commits.
+    """An event of a stage: a further search of the run, for the culprit or along its commits.
 
-    A stage's own events are those of a run of its own, from `RunStarted` to `RunFinished`.
+    The events of a stage are those of a whole run, from `RunStarted` to `RunFinished`.
     """
 
     stage: int
@@ -347,7 +347,7 @@ class StageEvent(Struct, frozen=True, kw_only=True):
 
 
 class ResultKind(StrEnum):
-    """How a run ended."""
+    """The kind of a result."""
 
     FOUND = "found"
     NOT_REPRODUCED = "not-reproduced"
@@ -356,16 +356,16 @@ class ResultKind(StrEnum):
     UNAVAILABLE = "unavailable"
     INTERRUPTED = "interrupted"
     NOT_ASKED = "not-asked"
-    """The question could not be asked as it was put."""
+    """The plan cannot be carried out as given."""
 
     @property
     def exit_code(self) -> ExitCode:
-        """The command's exit code for this answer."""
+        """The exit code of the command for this result."""
         return ExitCode.USAGE if self is ResultKind.NOT_ASKED else ExitCode[self.name]
 
 
 class RunFinished(Struct, frozen=True, kw_only=True):
-    """The answer; the last event of every log that was not cut off."""
+    """The result: the last event of every complete log."""
 
     kind: ResultKind
     elapsed_s: float
@@ -374,16 +374,16 @@ class RunFinished(Struct, frozen=True, kw_only=True):
     changes: tuple[Boundary, ...] = ()
     """All boundaries, oldest first, if all changes were searched for."""
     shortest: int | None = None
-    """Any state that lasted for at least so many releases was seen; None: one change was looked for."""
+    """The shortest state, in releases, that cannot have been missed, or None if one change was searched."""
     excluded_between: tuple[str, ...] = ()
     """Excluded releases inside `boundary`: the change may be in one of them."""
     message: str = ""
-    """Why there is no boundary; empty where there is one."""
+    """Why there is no boundary, or "" if there is one."""
     hint: str | None = None
 
 
 def unstaged(event: Event) -> Event:
-    """The event itself, whichever stage it is of."""
+    """Return the event of a stage, or any other event itself."""
     return event.event if isinstance(event, StageEvent) else event
 
 

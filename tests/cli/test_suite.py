@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 
 import psutil
 import pytest
-from support.builders import a_plan, command_environ, world
+from support.builders import a_plan, command_environ
 from support.local_index import LocalIndex
 from support.processes import PATIENCE_S, eventually, is_running
+from support.services import FakeIndex, fake_services
 
 from bisect_asgi.cli import suite as suite_command
 from bisect_asgi.cli.wiring.paths import CachePaths
@@ -198,7 +199,7 @@ def test_a_bug_in_one_session_is_in_its_row_and_traced(
 
     case = suite_command._Case(name="leak.py", plan=a_plan())
 
-    row = suite_command._session(case, 1, world(releases_of=fail), CachePaths(tmp_path))
+    row = suite_command._session(case, 1, fake_services(index=FakeIndex(fail)), CachePaths(tmp_path))
 
     assert (row.probe, row.package, row.exit_code) == ("leak.py", "app", ExitCode.BUG)
     assert row.problem == "a bug of bisect-asgi: RuntimeError: nobody thought of this"
@@ -209,7 +210,7 @@ def test_a_session_whose_log_cannot_be_written_says_so_in_its_row(tmp_path: Path
     (tmp_path / "logs").write_text("no folder")
     case = suite_command._Case(name="leak.py", plan=a_plan())
 
-    row = suite_command._session(case, 1, world(), CachePaths(tmp_path))
+    row = suite_command._session(case, 1, fake_services(), CachePaths(tmp_path))
 
     assert (row.answer, row.exit_code) == ("unavailable", ExitCode.UNAVAILABLE)
     assert row.problem.startswith("the event log cannot be written: ")

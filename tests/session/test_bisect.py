@@ -21,8 +21,8 @@ from support.builders import (
     target,
     untestable,
     wheel,
-    world,
 )
+from support.services import FakeIndex, FakeInterpreters, FakeTrials, fake_services
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
@@ -34,7 +34,7 @@ from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.core.search.confirmation import wanted_runs
-from bisect_asgi.core.services import Services
+from bisect_asgi.core.services import RunTrial, Services
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session import bisect as session
 from bisect_asgi.session.axes import releases as release_axis
@@ -81,23 +81,19 @@ class FakeWorld:
         seen = tuple(self.behaviour(version, place) for place in places)
         return Trial(key=request.key, label=request.label, observations=seen)
 
-    def named(self, wish: str) -> TargetPython:
-        return next(u for u in self.interpreters if u.interpreter.short == wish)
-
-    def world(self, **fakes: object) -> Services:
-        own = {
-            "releases_of": lambda project: self.releases if project == "fastapi" else (),
-            "interpreters": lambda: self.interpreters,
-            "interpreter": self.named,
-            "downloadable": lambda: self.downloadable,
-            "run_trial": self.run_trial,
-            "recall": self.recall,
-        }
-        return world(**{**own, **fakes})
+    def services(
+        self, run_trial: RunTrial | None = None, releases_of: Callable[[str], Sequence[Release]] | None = None
+    ) -> Services:
+        """What a session needs of it; a test may put in something else."""
+        return fake_services(
+            index=FakeIndex(releases_of or (lambda project: self.releases if project == "fastapi" else ())),
+            interpreters=FakeInterpreters(*self.interpreters, downloadable=self.downloadable),
+            trials=FakeTrials(run_trial or self.run_trial, recall=self.recall),
+        )
 
     def bisect(self, plan: Plan) -> events.RunFinished:
         """Run the session and return its last event."""
-        kind = session.bisect(plan, self.world(), self.events.append)
+        kind = session.bisect(plan, self.services(), self.events.append)
         assert self.finished.kind is kind
         return self.finished
 
@@ -236,7 +232,7 @@ def test_a_fix_is_found(plan: Plan) -> None:
 def test_the_range_lies_between_what_the_user_named(plan: Plan, listed: list[str]) -> None:
     fake = FakeWorld(broke_in("0.7"))
 
-    space = release_axis.AXIS.prepare(plan, fake.world())
+    space = release_axis.AXIS.prepare(plan, fake.services())
 
     labels = [candidate.label for candidate in space.candidates]
     assert [labels[0], labels[-1]] == listed
@@ -412,7 +408,7 @@ def test_a_confirmation_that_cannot_be_made_ends_the_run_as_unavailable() -> Non
             raise TooManyTrials
         return fake.run_trial(request, token)
 
-    kind = session.bisect(a_plan(), fake.world(run_trial=at_most_fifty), fake.events.append)
+    kind = session.bisect(a_plan(), fake.services(run_trial=at_most_fifty), fake.events.append)
 
     assert kind is ResultKind.UNAVAILABLE
     assert "no space left on device" in fake.finished.message
@@ -491,7 +487,7 @@ def test_an_error_of_the_world_is_the_last_event_and_is_raised(error: Exception)
     fake = FakeWorld(broke_in("0.7"))
 
     with pytest.raises(type(error)):
-        session.bisect(a_plan(), fake.world(releases_of=releases_of), fake.events.append)
+        session.bisect(a_plan(), fake.services(releases_of=releases_of), fake.events.append)
 
     assert fake.finished.message == str(error)
     assert fake.finished.kind is not ResultKind.FOUND
@@ -504,7 +500,7 @@ def test_an_interrupt_is_the_last_event_and_is_raised() -> None:
     fake = FakeWorld(broke_in("0.7"))
 
     with pytest.raises(KeyboardInterrupt):
-        session.bisect(a_plan(), fake.world(run_trial=interrupted), fake.events.append)
+        session.bisect(a_plan(), fake.services(run_trial=interrupted), fake.events.append)
 
     assert fake.finished.kind is ResultKind.INTERRUPTED
 
@@ -689,7 +685,7 @@ def test_the_dependency_policy_sets_the_limit_of_every_candidate(
 ) -> None:
     fake = FakeWorld(broke_in("0.2"), TWELVE[:2])
 
-    space = release_axis.AXIS.prepare(a_plan(policy=policy), fake.world())
+    space = release_axis.AXIS.prepare(a_plan(policy=policy), fake.services())
 
     assert [candidate.spec.exclude_newer for candidate in space.candidates] == limits
 
@@ -781,7 +777,7 @@ def test_an_end_that_does_not_exist_is_answered_with_the_nearest_ones() -> None:
 def test_one_release_is_checked_by_the_same_rules(shown: Observation, outcome: Outcome) -> None:
     fake = FakeWorld(always(shown))
 
-    choice, trial = session.check(a_plan(), "0.5", fake.world())
+    choice, trial = session.check(a_plan(), "0.5", fake.services())
 
     ruling = session.rule_on(a_plan(), trial)
     assert choice.interpreter.version == "3.8.20"
@@ -793,7 +789,7 @@ def test_one_release_is_checked_by_the_same_rules(shown: Observation, outcome: O
 def test_a_broken_check_has_no_ruling() -> None:
     fake = FakeWorld(always(broken()))
 
-    _, trial = session.check(a_plan(), "0.5", fake.world())
+    _, trial = session.check(a_plan(), "0.5", fake.services())
 
     assert session.rule_on(a_plan(), trial) is None
 
@@ -804,14 +800,14 @@ def test_a_broken_check_has_no_ruling() -> None:
 def test_a_release_that_is_named_is_checked_whatever_it_is(version: str) -> None:
     fake = FakeWorld(always(passed()), SPECIAL)
 
-    session.check(a_plan(), version, fake.world())
+    session.check(a_plan(), version, fake.services())
 
     assert [Version(request.label) for request in fake.requests] == [Version(version)]
 
 
 def test_the_release_to_check_has_to_exist() -> None:
     with pytest.raises(UsageError) as caught:
-        session.check(a_plan(), "9", FakeWorld(always(passed())).world())
+        session.check(a_plan(), "9", FakeWorld(always(passed())).services())
 
     assert caught.value.hint == "the nearest ones: `0.12`"
 
@@ -841,7 +837,7 @@ def test_a_claim_is_held_against_the_releases(
 ) -> None:
     fake = FakeWorld(behaviour)
 
-    finding = session.verify(a_plan(good="0.2", bad="0.3"), claim, fake.world(), fake.events.append)
+    finding = session.verify(a_plan(good="0.2", bad="0.3"), claim, fake.services(), fake.events.append)
 
     assert finding.verdict is verdict
     assert finding.claim == claim
@@ -854,7 +850,7 @@ def test_a_claim_is_held_against_the_releases(
 def test_a_claim_of_a_yanked_release_brings_it_in() -> None:
     fake = FakeWorld(broke_in("0.2"), SPECIAL)
 
-    finding = session.verify(a_plan(), Claim(version="0.2", fixed=False), fake.world(), fake.events.append)
+    finding = session.verify(a_plan(), Claim(version="0.2", fixed=False), fake.services(), fake.events.append)
 
     assert finding.verdict is ClaimVerdict.CONFIRMED
     assert fake.listed == ["0.1", "0.2", "0.4"]
@@ -864,7 +860,7 @@ def test_a_claim_of_the_oldest_release_cannot_be_held_against_anything() -> None
     fake = FakeWorld(broke_in("0.7"))
 
     with pytest.raises(UsageError) as caught:
-        session.verify(a_plan(), Claim(version="0.1", fixed=False), fake.world(), fake.events.append)
+        session.verify(a_plan(), Claim(version="0.1", fixed=False), fake.services(), fake.events.append)
 
     assert "`--broken-in 0.1`" in str(caught.value)
     assert caught.value.hint
@@ -879,7 +875,7 @@ def test_an_interrupted_check_stops_its_trial() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        session.check(a_plan(), "0.5", FakeWorld(always(passed())).world(run_trial=interrupted))
+        session.check(a_plan(), "0.5", FakeWorld(always(passed())).services(run_trial=interrupted))
 
     with pytest.raises(Cancelled):
         tokens[0].check()
@@ -899,7 +895,7 @@ def test_a_claim_is_confirmed_as_surely_as_a_boundary_is(
     fake = FakeWorld(behaviour)
 
     finding = session.verify(
-        a_plan(confirm=None), Claim(version=version, fixed=False), fake.world(), fake.events.append
+        a_plan(confirm=None), Claim(version=version, fixed=False), fake.services(), fake.events.append
     )
 
     assert finding.verdict is verdict
@@ -947,7 +943,7 @@ def test_a_claim_of_a_release_that_could_not_be_asked_cannot_be_told() -> None:
     )
 
     finding = session.verify(
-        a_plan(confirm=None), Claim(version="0.7", fixed=False), fake.world(), fake.events.append
+        a_plan(confirm=None), Claim(version="0.7", fixed=False), fake.services(), fake.events.append
     )
 
     assert finding.verdict is ClaimVerdict.CANNOT_TELL

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from packaging.requirements import Requirement
 from packaging.tags import Tag
-from packaging.version import Version
 
 import bisect_asgi
 from bisect_asgi.backend.environments import cache
 from bisect_asgi.backend.environments.cache import Environment
 from bisect_asgi.backend.environments.templates import make_template
 from bisect_asgi.core import events
-from bisect_asgi.core.errors import Unresolvable, UsageError
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
-    Distribution,
-    EnvironmentSpec,
     Interpreter,
     Observation,
     Outcome,
@@ -40,7 +32,6 @@ from bisect_asgi.core.plan import planning
 from bisect_asgi.core.plan.plan import DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import TargetPython
-from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes import AXES
 from bisect_asgi.session.axes.dependency import Dependency
 from bisect_asgi.session.axes.releases import Releases
@@ -115,153 +106,6 @@ def target(version: str = "3.8.20", *tags: Tag, path: str | None = None) -> Targ
     """An interpreter that installs pure wheels and what else `tags` say."""
     interpreter = Interpreter(path=path or f"/opt/python-{version}/bin/python", version=version)
     return TargetPython(interpreter=interpreter, tags=frozenset({PURE, *tags}))
-
-
-class InlineExecutor(Executor):
-    """Run each call at once, in the caller: no threads, so no order to think about."""
-
-    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
-        future: Future[object] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
-
-
-def index(releases: Iterable[Release]) -> Callable[[str], Sequence[Release]]:
-    """An index that knows these releases and no other project."""
-    known: dict[str, list[Release]] = {}
-    for each in releases:
-        known.setdefault(each.project, []).append(each)
-
-    def releases_of(project: str) -> Sequence[Release]:
-        if project not in known:
-            raise UsageError(f"there is no package `{project}` on the index", hint="look at its spelling")
-        return known[project]
-
-    return releases_of
-
-
-def _never(what: str) -> Callable[..., Any]:
-    """Something of the world that a test is sure not to need."""
-
-    def asked(*arguments: object) -> Any:
-        raise AssertionError(f"{what} was asked for {arguments}")
-
-    return asked
-
-
-def _no_contents(*_: object) -> Any:
-    raise Unresolvable("no files are made up for this release")
-
-
-def world(**fakes: Any) -> Services:
-    """A world with one Python, an empty store and inline trials; what else may be asked, `fakes` say."""
-    usual = {
-        "interpreters": lambda: (target(),),
-        "target": lambda interpreter: replace(target(), interpreter=interpreter),
-        "downloadable": lambda: (),
-        "recall": lambda _: None,
-        "is_built": lambda _: False,
-        "builders": None,
-        "requirements": lambda _: {},
-        "contents": _no_contents,
-        "changelogs": lambda _: (),
-        "tags": lambda _: (),
-        "executor": InlineExecutor(),
-    }
-    ports = {
-        "index": {"releases_of": "releases", "contents": "contents", "changelogs": "changelogs"},
-        "interpreters": {
-            "interpreters": "find_all",
-            "interpreter": "find",
-            "target": "target",
-            "downloadable": "downloadable",
-        },
-        "repositories": {"repository": "open", "tags": "tags"},
-        "trials": {
-            "run_trial": "run",
-            "prepare": "prepare",
-            "recall": "recall",
-            "is_built": "is_built",
-            "resolve": "resolve",
-            "requirements": "requirements",
-            "builders": "builders",
-        },
-    }
-    there = {**usual, **fakes}
-    made = {
-        port: SimpleNamespace(**{own: there.pop(name, _never(name)) for name, own in names.items()})
-        for port, names in ports.items()
-    }
-    return Services(**made, **there)
-
-
-Installed = Mapping[str, str]
-"""The version of each distribution of an environment, by name."""
-
-
-_read = lru_cache(maxsize=None)(Requirement)  # tests of properties read the same ones thousands of times
-
-
-class MadeUpIndex:
-    """Releases with what they require, and environments that are computed from specs.
-
-    The newest release that the specifiers, overrides and the limit of date admit is installed, as uv does.
-
-    Args:
-        requires: for each release, `name==version`, what it requires, such as `engine>=2 pump`.
-        days: when releases were uploaded; the others were long ago.
-    """
-
-    def __init__(self, requires: Mapping[str, str], days: Mapping[str, str] | None = None) -> None:
-        self.requires = {pin: tuple(text.split()) for pin, text in requires.items()}
-        on = dict.fromkeys(requires, "2020-02-01") | dict(days or {})
-        pins = (pin.split("==") for pin in requires)
-        self.releases = [
-            release(version, uploaded=on[f"{name}=={version}"], project=name) for name, version in pins
-        ]
-        self.releases_of = index(self.releases)
-
-    def resolve(self, spec: EnvironmentSpec) -> tuple[Distribution, ...]:
-        """What is installed, ordered by name.
-
-        Raises:
-            Unresolvable: there is no release that suits all requirements.
-        """
-        chosen: dict[str, str] = {}
-        for _ in self.requires:
-            criteria = self._rules(spec, chosen)
-            names = sorted({rule.name for rule in criteria})
-            if (found := {name: self._newest(name, criteria, spec) for name in names}) == chosen:
-                break
-            chosen = found
-        return tuple(Distribution(name=name, version=version) for name, version in chosen.items())
-
-    def _rules(self, spec: EnvironmentSpec, chosen: Installed) -> list[Requirement]:
-        """The requirements of the spec and of what is chosen; overrides stand in for what they name."""
-        own = [text for pin in chosen.items() for text in self.requires["==".join(pin)]]
-        asked = list(map(_read, (*spec.requirements, *own)))
-        overrides = list(map(_read, spec.overrides))
-        replaced, names = {rule.name for rule in overrides}, {rule.name for rule in asked}
-        criteria = [rule for rule in asked if rule.name not in replaced]
-        criteria += [rule for rule in overrides if rule.name in names]
-        return [rule for rule in criteria if not rule.marker or rule.marker.evaluate()]
-
-    def _newest(self, name: str, criteria: Sequence[Requirement], spec: EnvironmentSpec) -> str:
-        is_free = spec.exclude_newer is None or name in {
-            exclude_newer_package.name for exclude_newer_package in spec.exclude_newer_package
-        }
-        fitting = [
-            Version(each.version)
-            for each in self.releases_of(name)
-            if all(rule.specifier.contains(each.version) for rule in criteria if rule.name == name)
-            and (is_free or (each.uploaded and spec.exclude_newer and each.uploaded < spec.exclude_newer))
-        ]
-        if not fitting:
-            raise Unresolvable(f"no release of {name} suits all")
-        return str(max(fitting))
 
 
 def probe() -> Probe:

@@ -26,7 +26,8 @@ from bisect_asgi.core.services import Services
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.session import bisect as session
-from support.builders import a_plan, failed, index, passed, release, untestable, world
+from support.builders import a_plan, failed, passed, release, untestable
+from support.services import FakeIndex, FakeTrials, fake_services
 
 Shows = Callable[[int, Random], Observation]
 """What a run shows on a release, by its number from 1 on, and by chance."""
@@ -126,7 +127,8 @@ class NoisyWorld:
         self.events.clear()
         self._warm.clear()
         releases = [release(str(number), project="app") for number in range(1, self.size + 1)]
-        return world(releases_of=index(releases), run_trial=self.run_trial, recall=self.recall)
+        trials = FakeTrials(self.run_trial, recall=self.recall)
+        return fake_services(index=FakeIndex(releases), trials=trials)
 
     @property
     def finished(self) -> events.RunFinished:

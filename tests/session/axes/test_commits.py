@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from packaging.version import InvalidVersion, Version
-from support.builders import a_plan, day, index, release, target, wheel, world
+from support.builders import a_plan, day, release, target, wheel
 from support.local_repository import BARE_CONFIGURATION, BEGINNING, LocalRepository
+from support.services import FakeIndex, FakeInterpreters, FakeRepositories, fake_services
 
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.model import Release
 from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, COMMITS, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.session.axes import commits
 from bisect_asgi.session.axes.base import SearchSpace
@@ -46,13 +48,15 @@ def commit_plan(local: LocalRepository, good: str | None, bad: str | None = None
     return a_plan(over=COMMITS, repository=str(local.folder), good=good, bad=bad, **fields)
 
 
-def prepare(plan: Plan, **fakes: Any) -> SearchSpace:
-    there = {
-        "releases_of": index(RELEASES),
-        "interpreters": lambda: PYTHONS,
-        "repository": lambda where: Repository.open(where, Path(where).parent / "cache", CancelToken()),
-    }
-    return commits.AXIS.prepare(plan, world(**{**there, **fakes}))
+def prepare(plan: Plan, releases: tuple[Release, ...] = RELEASES) -> SearchSpace:
+    services = fake_services(
+        index=FakeIndex(releases),
+        interpreters=FakeInterpreters(*PYTHONS),
+        repositories=FakeRepositories(
+            lambda where: Repository.open(where, Path(where).parent / "cache", CancelToken())
+        ),
+    )
+    return commits.AXIS.prepare(plan, services)
 
 
 def subjects(space: SearchSpace) -> list[str]:
@@ -231,7 +235,7 @@ def test_the_interpreter_suits_the_releases_at_the_ends(line: LocalRepository) -
 
 
 def test_where_no_end_is_a_release_the_interpreter_suits_the_newest_ones(line: LocalRepository) -> None:
-    space = prepare(commit_plan(line, "HEAD~3", "HEAD"), releases_of=index(RELEASES[2:]))
+    space = prepare(commit_plan(line, "HEAD~3", "HEAD"), RELEASES[2:])
 
     assert space.choice is not None
     assert space.choice.interpreter.version == "3.12.1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,19 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
-from support.builders import (
-    MadeUpIndex,
-    a_plan,
-    day,
-    failed,
-    file,
-    index,
-    passed,
-    release,
-    target,
-    wheel,
-    world,
-)
+from support.builders import a_plan, day, failed, file, passed, release, wheel
+from support.services import FakeIndex, FakeTrials, MadeUpIndex, fake_services
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
@@ -70,9 +59,11 @@ def date_plan(good: str | None = "2021-02-01", bad: str | None = "2021-07-01", *
     return a_plan(**{"over": DATE, "pinned": SpecifierSet("==1"), **ends, **fields})
 
 
-def prepare(plan: Plan, **fakes: Any) -> SearchSpace:
-    there = {"releases_of": MADE_UP.releases_of, "resolve": MADE_UP.resolve}
-    return dates.AXIS.prepare(plan, world(**{**there, **fakes}))
+Resolve = Callable[[EnvironmentSpec], Sequence[Distribution]]
+
+
+def prepare(plan: Plan, index: FakeIndex = MADE_UP, resolve: Resolve = MADE_UP.resolve) -> SearchSpace:
+    return dates.AXIS.prepare(plan, fake_services(index=index, trials=FakeTrials(resolve=resolve)))
 
 
 def uploads(space: SearchSpace) -> list[str]:
@@ -165,9 +156,9 @@ def test_without_a_good_day_the_range_begins_where_the_package_could_be_installe
 
 def test_without_a_bad_day_the_range_ends_now() -> None:
     soon = (datetime.now(UTC) + timedelta(hours=3)).replace(tzinfo=None).isoformat()
-    future = [*MADE_UP.releases, release("4", uploaded=soon, project="engine")]
+    future = [*MADE_UP.listed, release("4", uploaded=soon, project="engine")]
 
-    space = prepare(date_plan(bad=None), releases_of=index(future))
+    space = prepare(date_plan(bad=None), index=FakeIndex(future))
 
     assert uploads(space)[-1] == "engine 3"
     assert (space.expectation.good, space.expectation.bad) == (0, None)
@@ -189,7 +180,7 @@ def test_a_release_is_there_once_the_interpreter_has_a_wheel_of_it() -> None:
         ),
     )
 
-    space = prepare(date_plan(), releases_of=index([*MADE_UP.releases, late]))
+    space = prepare(date_plan(), index=FakeIndex([*MADE_UP.listed, late]))
 
     assert "2021-05-12 00:00:01 engine 4" in space.labels
 
@@ -212,7 +203,7 @@ def test_pre_releases_and_yanked_ones_are_left_out_unless_they_are_asked_for(
         Release(project="engine", version="4", uploaded=moment, files=(yanked,)),
     ]
 
-    space = prepare(date_plan(**fields), releases_of=index([*MADE_UP.releases, *more]))
+    space = prepare(date_plan(**fields), index=FakeIndex([*MADE_UP.listed, *more]))
 
     assert [label for label in uploads(space) if label.startswith("engine 4")] == labels
 
@@ -222,7 +213,7 @@ def test_what_the_interpreter_cannot_install_is_no_candidate() -> None:
         "4", replace(wheel(requires_python=">=3.12"), uploaded=day("2021-05-15")), project="engine"
     )
 
-    space = prepare(date_plan(), releases_of=index([*MADE_UP.releases, newer]))
+    space = prepare(date_plan(), index=FakeIndex([*MADE_UP.listed, newer]))
 
     assert "engine 4" not in uploads(space)
 
@@ -230,9 +221,9 @@ def test_what_the_interpreter_cannot_install_is_no_candidate() -> None:
 def test_the_limit_includes_an_upload_within_a_second() -> None:
     moment = day("2021-05-10").replace(microsecond=700_000)
     exact = release("4", replace(wheel(), uploaded=moment), project="engine")
-    made_up = index([*MADE_UP.releases, exact])
+    made_up = FakeIndex([*MADE_UP.listed, exact])
 
-    space = prepare(date_plan(), releases_of=made_up)
+    space = prepare(date_plan(), index=made_up)
 
     (limit,) = (c.spec.exclude_newer for c in space.candidates if c.label.endswith("engine 4"))
     assert limit is not None
@@ -293,7 +284,7 @@ def test_an_index_that_does_not_answer_is_not_a_quiet_day() -> None:
         raise Unavailable("the index did not answer")
 
     with pytest.raises(Unavailable):
-        prepare(date_plan(), releases_of=down)
+        prepare(date_plan(), index=FakeIndex(down))
 
 
 # --- The whole run
@@ -317,8 +308,8 @@ class Run:
         )
 
     def bisect(self, plan: Plan) -> tuple[str | None, str | None]:
-        there = world(releases_of=MADE_UP.releases_of, resolve=MADE_UP.resolve, run_trial=self.run_trial)
-        session.bisect(plan, there, self.events.append)
+        trials = FakeTrials(self.run_trial, resolve=MADE_UP.resolve)
+        session.bisect(plan, fake_services(index=MADE_UP, trials=trials), self.events.append)
         report = fold(self.events)
         return report.last, report.first
 
@@ -367,9 +358,8 @@ def test_moments_are_in_order_however_versions_are(days_after: list[int]) -> Non
 
     space = prepare(
         replace(date_plan(bad="2021-09-01"), good=begun.isoformat()),
-        releases_of=index(releases),
+        index=FakeIndex(releases),
         resolve=lambda _: (Distribution(name="engine", version="10"),),
-        interpreters=lambda: (target(),),
     )
 
     limits = [candidate.spec.exclude_newer for candidate in space.candidates]

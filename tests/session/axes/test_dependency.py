@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from packaging.specifiers import SpecifierSet
-from support.builders import MadeUpIndex, a_plan, day, index, release, target, wheel, world
+from support.builders import a_plan, day, release, target, wheel
+from support.services import FakeIndex, FakeInterpreters, MadeUpIndex, fake_services
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Distribution
@@ -32,8 +33,8 @@ def over_engine(**fields: Any) -> Plan:
     return a_plan(**{"over": DEPENDENCY, "dependency": "engine", "pinned": SpecifierSet("==5"), **fields})
 
 
-def prepare(plan: Plan, **fakes: Any) -> SearchSpace:
-    return dependency.AXIS.prepare(plan, world(**{"releases_of": MADE_UP.releases_of, **fakes}))
+def prepare(plan: Plan, **ports: Any) -> SearchSpace:
+    return dependency.AXIS.prepare(plan, fake_services(**{"index": MADE_UP, **ports}))
 
 
 def test_candidates_are_the_dependencys_releases() -> None:
@@ -126,8 +127,8 @@ def test_the_interpreter_also_installs_the_package() -> None:
 
     space = prepare(
         over_engine(),
-        releases_of=index(releases),
-        interpreters=lambda: (target("3.8.20"), target("3.12.1")),
+        index=FakeIndex(releases),
+        interpreters=FakeInterpreters(target("3.8.20"), target("3.12.1")),
     )
 
     assert {candidate.spec.interpreter.version for candidate in space.candidates} == {"3.12.1"}
@@ -164,7 +165,7 @@ def test_a_policy_by_date_needs_the_dates_of_both(undated: str) -> None:
     ]
 
     with pytest.raises(UsageError, match=f"no upload time for {undated} ") as caught:
-        prepare(over_engine(policy=DependencyPolicy()), releases_of=index(releases))
+        prepare(over_engine(policy=DependencyPolicy()), index=FakeIndex(releases))
 
     assert caught.value.hint
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from support.builders import MadeUpIndex, a_plan, day, index, release, target, wheel, world
+from support.builders import a_plan, day, release, target, wheel
+from support.services import FakeIndex, FakeInterpreters, MadeUpIndex, fake_services
 
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Release
@@ -34,8 +35,8 @@ def lock_plan(old: str = OLD, new: str = NEW, **fields: Any) -> Plan:
     return a_plan(**{"project": "", "over": LOCKS, "locks": files, **fields})
 
 
-def prepare(plan: Plan, **fakes: Any) -> SearchSpace:
-    return locks.AXIS.prepare(plan, world(**{"releases_of": MADE_UP.releases_of, **fakes}))
+def prepare(plan: Plan, **ports: Any) -> SearchSpace:
+    return locks.AXIS.prepare(plan, fake_services(**{"index": MADE_UP, **ports}))
 
 
 def installed(space: SearchSpace) -> list[set[str]]:
@@ -91,7 +92,7 @@ def test_an_index_that_does_not_answer_is_not_taken_for_one_without_the_project(
         raise Unavailable("the index did not answer")
 
     with pytest.raises(Unavailable):
-        prepare(lock_plan(), releases_of=down)
+        prepare(lock_plan(), index=FakeIndex(down))
 
 
 # --- The interpreter
@@ -104,7 +105,9 @@ def test_the_interpreter_installs_what_both_locks_pin() -> None:
     ]
     pythons = tuple(map(target, ("3.8.20", "3.10.2", "3.12.1")))
 
-    space = prepare(lock_plan("app==1", "app==2"), releases_of=index(releases), interpreters=lambda: pythons)
+    space = prepare(
+        lock_plan("app==1", "app==2"), index=FakeIndex(releases), interpreters=FakeInterpreters(*pythons)
+    )
 
     assert space.choice is not None
     assert space.choice.interpreter.version == "3.10.2"
@@ -117,7 +120,10 @@ def test_the_interpreter_installs_what_both_locks_pin() -> None:
 def test_markers_hold_on_the_interpreter_that_runs_the_probe(python: str, pins: set[str]) -> None:
     new = "app==2\nhelper==1 ; python_version < '3.10'\nengine==3 ; python_version >= '3.10'\n"
 
-    space = prepare(lock_plan(new=new, python=python), interpreter=lambda wish: target(f"{wish}.1"))
+    space = prepare(
+        lock_plan(new=new, python=python),
+        interpreters=FakeInterpreters(find=lambda wish: target(f"{wish}.1")),
+    )
 
     assert set(space.candidates[1].spec.requirements) == pins
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from support.builders import MadeUpIndex, failed, make_plan, passed, probe, target, world
+from support.builders import failed, make_plan, passed, probe
+from support.services import FakeTrials, MadeUpIndex, fake_services
 
 from bisect_asgi.core import events
 from bisect_asgi.core.axis import AxisWords, EndHints
@@ -98,9 +99,7 @@ def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
 
 def bisected(plan: Plan) -> tuple[list[events.Event], ResultKind]:
     log: list[events.Event] = []
-    services = world(
-        releases_of=INDEX.releases_of, interpreters=lambda: (target("3.8.20"),), run_trial=run_trial
-    )
+    services = fake_services(index=INDEX, trials=FakeTrials(run_trial))
     return log, session.bisect(plan, services, log.append)
 
 

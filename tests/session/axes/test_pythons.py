@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from packaging.specifiers import SpecifierSet
-from support.builders import MadeUpIndex, a_plan, day, index, release, target, world
+from support.builders import a_plan, day, release, target
+from support.services import FakeIndex, FakeInterpreters, MadeUpIndex, fake_services
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, PYTHON, DependencyPolicy, Plan, PolicyKind
@@ -25,9 +26,9 @@ def python_plan(**fields: Any) -> Plan:
     return a_plan(**{"over": PYTHON, "pinned": SpecifierSet("==1"), **fields})
 
 
-def prepare(plan: Plan, found: Sequence[TargetPython] = FOUND, **fakes: Any) -> SearchSpace:
-    there = {"releases_of": INDEX.releases_of, "interpreters": lambda: found}
-    return pythons.AXIS.prepare(plan, world(**{**there, **fakes}))
+def prepare(plan: Plan, found: Sequence[TargetPython] = FOUND, index: FakeIndex = INDEX) -> SearchSpace:
+    services = fake_services(index=index, interpreters=FakeInterpreters(*found))
+    return pythons.AXIS.prepare(plan, services)
 
 
 def test_interpreters_are_in_the_order_of_their_versions_as_numbers() -> None:
@@ -157,10 +158,10 @@ def test_what_cannot_be_asked_is_told_with_what_there_is(
 
 
 def test_a_policy_by_date_needs_the_date_of_the_package() -> None:
-    undated = index([release("1", project="app")])
+    undated = FakeIndex([release("1", project="app")])
 
     with pytest.raises(UsageError, match="no upload time for app 1") as caught:
-        prepare(python_plan(policy=DependencyPolicy()), releases_of=undated)
+        prepare(python_plan(policy=DependencyPolicy()), index=undated)
 
     assert caught.value.hint
 

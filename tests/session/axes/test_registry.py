@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from packaging.specifiers import SpecifierSet
-from support.builders import MadeUpIndex, a_plan, failed, passed, target, untestable, world
+from support.builders import a_plan, failed, passed, target, untestable
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
+from support.services import FakeInterpreters, FakeRepositories, FakeTrials, MadeUpIndex, fake_services, never
 
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.core import events
@@ -31,7 +31,7 @@ from bisect_asgi.core.plan.plan import (
     PolicyKind,
 )
 from bisect_asgi.core.records import fields, replace
-from bisect_asgi.core.services import Services
+from bisect_asgi.core.services import RunTrial, Services
 from bisect_asgi.session import bisect as session
 from bisect_asgi.session.axes import AXES, axis_of
 from bisect_asgi.session.axes.base import SearchSpace
@@ -158,18 +158,19 @@ def line(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     return LINES[request.param](tmp_path)
 
 
-def sources(**fakes: Any) -> Services:
-    return world(
-        releases_of=INDEX.releases_of,
-        interpreters=lambda: PYTHONS,
-        resolve=INDEX.resolve,
-        repository=lambda where: Repository.open(where, Path(where).parent / "cache", CancelToken()),
-        **fakes,
+def services(run: RunTrial = never) -> Services:
+    return fake_services(
+        index=INDEX,
+        interpreters=FakeInterpreters(*PYTHONS),
+        repositories=FakeRepositories(
+            lambda where: Repository.open(where, Path(where).parent / "cache", CancelToken())
+        ),
+        trials=FakeTrials(run, resolve=INDEX.resolve),
     )
 
 
 def prepare(plan: Plan) -> SearchSpace:
-    return axis_of(plan).prepare(plan, sources())
+    return axis_of(plan).prepare(plan, services())
 
 
 def turned_round(plan: Plan) -> Plan:
@@ -230,7 +231,7 @@ def test_the_named_ends_are_verified_before_anything_else(line: Line) -> None:
         seen = failed() if request.label == line.labels[-1] else passed()
         return Trial(key=request.key, label=request.label, observations=(seen,) * request.runs)
 
-    kind = session.bisect(line.plan, sources(run_trial=run_trial), told.append)
+    kind = session.bisect(line.plan, services(run_trial), told.append)
 
     assert set(asked[:2]) == {line.labels[0], line.labels[-1]}
     assert kind is ResultKind.FOUND
@@ -245,7 +246,7 @@ def test_an_end_that_is_not_what_the_user_says_is_no_boundary(line: Line) -> Non
 
     told: list[events.Event] = []
 
-    kind = session.bisect(line.plan, sources(run_trial=run_trial), told.append)
+    kind = session.bisect(line.plan, services(run_trial), told.append)
 
     assert kind is ResultKind.GOOD_END_FAILS
     assert isinstance(told[-1], events.RunFinished)
@@ -336,7 +337,7 @@ def hint_where(line: Line, good: Observation, bad: Observation) -> str | None:
         seen = good if request.label == line.labels[0] else bad
         return Trial(key=request.key, label=request.label, observations=(seen,) * request.runs)
 
-    session.bisect(line.plan, sources(run_trial=run_trial), told.append)
+    session.bisect(line.plan, services(run_trial), told.append)
     assert isinstance(told[-1], events.RunFinished)
     return told[-1].hint
 
@@ -389,4 +390,4 @@ def test_only_an_axis_that_looks_at_projects_can_look_at_more() -> None:
 
     assert prepare(plan).projects is None
     with pytest.raises(NotImplementedError):
-        axis_of(plan).widen(plan, sources(), frozenset({"engine"}))
+        axis_of(plan).widen(plan, services(), frozenset({"engine"}))

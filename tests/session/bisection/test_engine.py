@@ -7,17 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pytest
-from support.builders import (
-    ASSERTION,
-    IMPORT_ERROR,
-    InlineExecutor,
-    broken,
-    failed,
-    passed,
-    probe,
-    target,
-    untestable,
-)
+from support.builders import ASSERTION, IMPORT_ERROR, broken, failed, passed, probe, target, untestable
+from support.services import InlineExecutor
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken

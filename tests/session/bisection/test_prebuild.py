@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from support.builders import InlineExecutor, a_plan, failed, passed, probe, target, world
+from support.builders import a_plan, failed, passed, probe, target
+from support.services import FakeTrials, InlineExecutor, fake_services
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
@@ -278,7 +279,7 @@ def test_samples_have_the_machine_to_themselves(sampling: SamplingMode | None) -
         candidates=tuple(Candidate(label=str(key), spec=SPEC) for key in range(9)),
         expectation=Expectation(good=0, bad=8),
     )
-    there = world(run_trial=run_trial, prepare=prepare, builders=InlineExecutor())
+    there = fake_services(trials=FakeTrials(run_trial, prepare=prepare, builders=InlineExecutor()))
     search = Search(plan, space, there, lambda _: None)
 
     search.engine.search(lambda verdicts: Bisection.replay(9, verdicts), looks_ahead=True)

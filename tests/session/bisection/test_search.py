@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.builders import a_plan, broken, failed, passed, target, world
+from support.builders import a_plan, broken, failed, passed, target
 from support.noisy_world import measured
+from support.services import FakeTrials, fake_services
 
 from bisect_asgi.core import events
 from bisect_asgi.core.judge import Expectation
@@ -45,8 +46,8 @@ class Lab:
         self.recalled: list[TrialRequest] = []
         self.events: list[events.Event] = []
         space = SearchSpace(choice=None, candidates=tuple(map(candidate, range(5))), gallop=True)
-        there = world(run_trial=self.run_trial, recall=self.recall, is_built=lambda request: request.key == 1)
-        self.search = Search(a_plan(**fields), space, there, self.events.append)
+        trials = FakeTrials(self.run_trial, recall=self.recall, is_built=lambda request: request.key == 1)
+        self.search = Search(a_plan(**fields), space, fake_services(trials=trials), self.events.append)
 
     def run_trial(self, request: TrialRequest, _: object) -> Trial:
         self.requests.append(request)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.builders import failed, target, world
+from support.builders import failed, target
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
+from support.services import FakeIndex, FakeRepositories, fake_services, never
 
 from bisect_asgi.backend.release_contents import read_file
 from bisect_asgi.backend.repository import Repository, remote_tags
@@ -19,6 +19,7 @@ from bisect_asgi.core.events import Compared
 from bisect_asgi.core.model import Distribution, Interpreter, Move, Observation
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import Contents, LinkKind, Metadata
+from bisect_asgi.core.services import Services
 from bisect_asgi.session.culprit.compare import compare_releases
 
 PYTHON = target("3.8.18").interpreter
@@ -73,14 +74,22 @@ def compare(
     *,
     failing: Sequence[Observation] = (),
     repository: Repository | None = None,
-    **fakes: Any,
+    contents: Callable[[Distribution, Interpreter], Contents] | None = None,
+    changelogs: Callable[[Distribution], Sequence[str]] = lambda _: (),
+    tags: Callable[[str], Sequence[str]] = lambda _: (),
 ) -> Compared:
-    there = {"contents": Shelf(old, new), **fakes}
-    return compare_releases(MOVE, PYTHON, failing, world(**there), repository)
+    there = services(contents or Shelf(old, new), changelogs, tags)
+    return compare_releases(MOVE, PYTHON, failing, there, repository)
 
 
-def never(*_: object) -> Any:
-    raise AssertionError("it was asked for")
+def services(
+    contents: Callable[[Distribution, Interpreter], Contents],
+    changelogs: Callable[[Distribution], Sequence[str]] = lambda _: (),
+    tags: Callable[[str], Sequence[str]] = lambda _: (),
+) -> Services:
+    return fake_services(
+        index=FakeIndex(contents=contents, changelogs=changelogs), repositories=FakeRepositories(tags=tags)
+    )
 
 
 @pytest.fixture
@@ -163,7 +172,7 @@ def test_releases_that_cannot_be_had_are_said_and_not_compared(error: Exception)
 def test_what_came_or_went_has_nothing_to_be_compared_with(old: str | None, new: str | None) -> None:
     move = Move(name="demo", old=old, new=new)
 
-    compared = compare_releases(move, PYTHON, [], world(contents=never, tags=never, changelogs=never))
+    compared = compare_releases(move, PYTHON, [], services(never, never, never))
 
     assert compared == Compared(name="demo", old=old or "", new=new or "")
 
@@ -261,7 +270,7 @@ def test_a_changelog_of_the_older_release_says_nothing_of_the_newer_one() -> Non
 
 def test_what_was_taken_back_by_a_downgrade_is_no_news() -> None:
     down = Move(name="demo", old="1.2", new="1.0")
-    there = world(contents=Shelf(with_file(OLD, "CHANGELOG.md", CHANGELOG), NEW))
+    there = services(Shelf(with_file(OLD, "CHANGELOG.md", CHANGELOG), NEW))
 
     compared = compare_releases(down, PYTHON, [], there)
 

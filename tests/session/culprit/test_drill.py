@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.builders import a_plan, failed, index, passed, release, target, world
+from support.builders import a_plan, failed, passed, release, target
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
+from support.services import FakeIndex, FakeInterpreters, FakeRepositories, FakeTrials, fake_services
 
 from bisect_asgi.backend.release_contents import read_file
 from bisect_asgi.backend.repository import Repository
@@ -254,15 +255,15 @@ class Mine:
     def go_into(self, told: DrillTarget, **fields: Any) -> list[events.Event]:
         """What is told of it, beside the run's own beginning."""
         plan = a_plan(probe_path="leak.py", **fields)
-        there = world(
-            releases_of=index(
-                release(version, uploaded="2021-01-01", project=name)
-                for name, version in (("engine", "2.0"), ("engine", "3.0"), ("app", "1.0"))
-            ),
-            interpreter=lambda wish: target("3.8.18", path=wish),
-            repository=self.repository,
-            run_trial=self.run_trial,
-            contents=made_up,
+        releases = [
+            release(version, uploaded="2021-01-01", project=name)
+            for name, version in (("engine", "2.0"), ("engine", "3.0"), ("app", "1.0"))
+        ]
+        there = fake_services(
+            index=FakeIndex(releases, contents=made_up),
+            interpreters=FakeInterpreters(find=lambda wish: target("3.8.18", path=wish)),
+            repositories=FakeRepositories(self.repository),
+            trials=FakeTrials(self.run_trial),
         )
         self.events.append(started(plan))
         go_into(told, plan, Stages(there, self.events.append))

@@ -15,15 +15,13 @@ from support.builders import (
     ASSERTION,
     IMPORT_ERROR,
     TYPE_ERROR,
-    Installed,
-    MadeUpIndex,
     a_plan,
     broken,
     failed,
     passed,
     untestable,
-    world,
 )
+from support.services import FakeTrials, Installed, MadeUpIndex, fake_services
 
 from bisect_asgi.core import codec, events
 from bisect_asgi.core.cancel import CancelToken
@@ -40,6 +38,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.plan.plan import LOCKS, Budget, LockText, Plan
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.services import RunTrial
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
@@ -86,18 +85,17 @@ class Lab:
             ),
         )
 
-    def requirements(self, environment: BuiltEnvironment) -> dict[str, tuple[str, ...]]:
-        return {each.name: self.index.requires[str(each)] for each in environment.distributions}
-
-    def bisect(self, plan: Plan, **fakes: Any) -> events.RunFinished:
+    def bisect(
+        self,
+        plan: Plan,
+        *,
+        run_trial: RunTrial | None = None,
+        recall: Callable[[TrialRequest], Trial | None] = lambda _: None,
+    ) -> events.RunFinished:
         """Run the session and return its last event; whatever came of it can be reported."""
-        there = {
-            "releases_of": self.index.releases_of,
-            "run_trial": self.run_trial,
-            "requirements": self.requirements,
-        }
+        trials = FakeTrials(run_trial or self.run_trial, recall=recall, requirements=self.index.requirements)
         try:
-            session.bisect(plan, world(**{**there, **fakes}), self.events.append)
+            session.bisect(plan, fake_services(index=self.index, trials=trials), self.events.append)
         finally:
             assert shown(self.report)
         last = self.events[-1]

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.builders import a_plan, failed, index, passed, release, untestable, world
+from support.builders import a_plan, failed, passed, release, untestable
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
+from support.services import FakeIndex, FakeRepositories, FakeTrials, fake_services
 
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.core import events
@@ -70,11 +71,10 @@ class Line:
             return Trial(key=request.key, label=request.label, observations=runs, environment=built)
 
         opened = Repository.open(str(self.local.folder), self.folder / "cache", CancelToken())
-        there = world(
-            releases_of=index([release("1.0", uploaded="2021-01-01", project="app")]),
-            interpreter=lambda wish: world().interpreters.find_all()[0],
-            repository=lambda where: opened,
-            run_trial=run_trial,
+        there = fake_services(
+            index=FakeIndex([release("1.0", uploaded="2021-01-01", project="app")]),
+            repositories=FakeRepositories(lambda where: opened),
+            trials=FakeTrials(run_trial),
         )
         session.bisect(plan, there, self.events.append)
         return fold(self.events)

@@ -11,16 +11,14 @@ from hypothesis import strategies as st
 from support.builders import (
     ASSERTION,
     TYPE_ERROR,
-    Installed,
-    MadeUpIndex,
     a_plan,
     broken,
     failed,
     passed,
     target,
     untestable,
-    world,
 )
+from support.services import FakeTrials, Installed, MadeUpIndex, fake_services
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
@@ -36,6 +34,7 @@ from bisect_asgi.core.model import (
     Trial,
     TrialRequest,
 )
+from bisect_asgi.core.services import Services
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session.culprit.mixing import BoundarySides, Mixing
 
@@ -86,15 +85,12 @@ class Bench:
             seen=seen,
         )
         self.mixing = Mixing(
-            self.boundary, a_plan(confirm=confirm, **fields), self.world(), self.events.append, stage=3
+            self.boundary, a_plan(confirm=confirm, **fields), self.services(), self.events.append, stage=3
         )
 
-    def world(self) -> Any:
-        return world(
-            run_trial=self.run_trial,
-            recall=self.recall,
-            requirements=lambda found: {d.name: self.made_up.requires[str(d)] for d in found.distributions},
-        )
+    def services(self) -> Services:
+        trials = FakeTrials(self.run_trial, recall=self.recall, requirements=self.made_up.requirements)
+        return fake_services(trials=trials)
 
     def side(self, requirements: str) -> BoundarySide:
         spec = EnvironmentSpec(interpreter=target().interpreter, requirements=tuple(requirements.split()))

@@ -1,9 +1,9 @@
-"""Several sessions side by side, which share their workers and stop together.
+"""Run several sessions in parallel, which share their workers and stop together.
 
-An interrupt reaches the main thread alone, while sessions run in threads of their own. Each of them has a way
-to the shared executor that can be *interrupted*: whatever it waits for there ends with a `KeyboardInterrupt`,
-as if it had been in the main thread, so that a session ends as it always does, its trials stopped and its
-answer told.
+An interrupt reaches the main thread only, while sessions run in threads of their own. So each session has an
+executor of its own that passes calls on to the shared one and can be *interrupted*: all that the session
+waits for then ends with a `KeyboardInterrupt`, as if the session ran in the main thread. It cancels its
+trials and emits its last event as always.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ K = TypeVar("K")
 
 
 class Interruptible(Executor):
-    """One session's way to an executor that it shares; closing it leaves that open."""
+    """One session's executor, which passes calls on to a shared one; closing it leaves that open."""
 
     def __init__(self, shared: Executor) -> None:
         self._shared = shared
@@ -31,7 +31,7 @@ class Interruptible(Executor):
         self._is_interrupted = False
 
     def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have the shared executor make a call; what of its arguments is a token stops it.
+        """Have the shared executor make a call, which cancel tokens among its arguments can stop.
 
         Raises:
             KeyboardInterrupt: the session was interrupted.
@@ -48,7 +48,7 @@ class Interruptible(Executor):
         return outer
 
     def interrupt(self) -> None:
-        """Stop all that the session waits for, and let it start nothing more; from any thread."""
+        """Stop all that the session waits for, and let it start nothing more; safe from any thread."""
         with self._lock:
             self._is_interrupted = True
             flights = list(self._flights.items())
@@ -67,7 +67,7 @@ class Interruptible(Executor):
 
 
 def _pass_on(inner: Future[T], outer: Future[T]) -> None:
-    """Give on what came of a call, unless nobody waits for it any more."""
+    """Pass on the result of a call, unless nobody waits for it any more."""
     with suppress(InvalidStateError):
         if inner.cancelled():
             if outer.cancel():
@@ -89,17 +89,17 @@ def side_by_side(
     """Run a session for each case, `at_once` of them at a time; an interrupt ends those that run.
 
     Returns:
-        What came of each by its place, without those that had not begun when an interrupt came; and whether
-        one did.
+        The results by the place of their case, without cases that an interrupt kept from beginning; and
+        whether there was an interrupt.
     """
-    ways = [Interruptible(shared) for _ in cases]
+    executors = [Interruptible(shared) for _ in cases]
     results: dict[int, T] = {}
     is_interrupted = False
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="session") as pool:
         futures: dict[Future[T], int] = {}
         try:
             for place, case in enumerate(cases):
-                futures[pool.submit(session, case, ways[place])] = place
+                futures[pool.submit(session, case, executors[place])] = place
             for future in as_completed(futures):
                 results[futures[future]] = future.result()
                 ended(cases[futures[future]], future.result())
@@ -107,8 +107,8 @@ def side_by_side(
             is_interrupted = True
             for future in futures:
                 future.cancel()
-            for way in ways:
-                way.interrupt()
+            for executor in executors:
+                executor.interrupt()
     for future, place in futures.items():  # the pool has waited for those that ran
         if not future.cancelled():
             results[place] = future.result()

@@ -1,9 +1,9 @@
-"""All changes of a metric: every release is sampled, and levels or a creep say what the samples come to.
+"""Find all changes of a metric: sample every candidate, and fit levels or a creep to the samples.
 
-A metric may step twice, up and down again, or never step and grow by a little with each release. With a
-limit of the user's, a release is on the side where its median is, whatever single samples say, and its
-levels are told beside. Without one, each step between two levels is a change; a limit is then set at the
-newest, so that the reason for it can be looked for, and releases are called good or bad by that one.
+A metric may step up and down again, or never step and grow a little with each release. If the user gives a
+limit, a candidate is on the side where its median is, whatever single samples show, and the levels are
+reported as well. Without a limit each step between two levels is a change. A limit is then set at the newest
+step, by which candidates are good or bad, so that the culprit of that step can be searched for.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bisect_asgi.session.bisection.limits import LimitFinder
 from bisect_asgi.session.bisection.search import Search
 
 SAMPLES = 5
-"""Of each release."""
+"""Samples of each candidate."""
 
 
 class LevelSearch:
@@ -84,7 +84,7 @@ class LevelSearch:
         return found, samples
 
     def _sample_all(self) -> None:
-        """Sample in rounds, so that what slows the machine down for a while does not make a level."""
+        """Sample in rounds, so that the machine being slow for a while does not look like a level."""
         begun, budget = time.monotonic(), self._search.plan.budget
         for count in range(1, SAMPLES + 1):
             self._sampler.sample(tuple(range(len(self._search.labels))), count)

@@ -1,9 +1,9 @@
-"""Find a metric's limit where the user gave none: by samples of both ends.
+"""Find a limit for a metric, if the user gave none, by samples of both ends.
 
-The outermost releases that can be measured are sampled until they are clearly apart (`sampling` says when),
-and the limit is set midway between them; or, where the user says by how much more than the good end's a
-metric is bad, at that distance from the good end. Times are compared as ratios to a reference's, the good
-end's, of which each sample has a run next to it.
+The outermost candidates that can be measured are sampled until they are clearly apart, as
+`core.metrics.comparison` decides, and the limit is set midway between them. If the user gives the limit as a
+share, it is set at that distance from the good end. Times are compared as ratios: next to each sample the
+good end is run as a reference, so that what slows the machine down slows down both.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.bisection.search import Search
 
 _TRIES = 3
-"""So often a candidate is run in vain before it is given up: a run may fail by chance."""
+"""How often in a row a candidate may give no sample before it is given up: a run may fail by chance."""
 
 
 class SampledEnds(Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class SampledEnds(Struct, frozen=True, kw_only=True):
     low: int
     high: int
     good: int | None
-    """None: that is for the samples to say."""
+    """The good one of the two; None: the samples decide."""
 
 
 class LimitFinder:
@@ -61,7 +61,7 @@ class LimitFinder:
         """The candidate that is run next to each sample; None: samples stand for themselves."""
 
     def find_limit(self) -> Result | None:
-        """Sample the ends, and set the limit and which end is good; return why if there is no limit."""
+        """Sample the ends, and set the limit and which end is good; return an answer if there is no limit."""
         ends = self.find_ends()
         if isinstance(ends, Result):
             return ends
@@ -78,7 +78,10 @@ class LimitFinder:
         return None
 
     def find_ends(self) -> SampledEnds | Result:
-        """Go inward from both sides, in growing steps, to candidates that can be measured."""
+        """Go inward from both ends, in growing steps, to candidates that can be measured; return them.
+
+        Returns an answer if there are none.
+        """
         expected = self._search.space.expectation
         last = len(self._search.labels) - 1
         named = sorted(expected.named)
@@ -96,7 +99,7 @@ class LimitFinder:
                 return self._no_such_metric(passing[0])
             if unanswered := [key for key in unmeasured if key in named or key in self._engine.errors]:
                 return self._unmeasured(unanswered[0])
-            if len(unmeasured) == 1:  # a step beyond the other one goes halfway to it instead
+            if len(unmeasured) == 1:  # a step beyond the other end goes halfway to it instead
                 most = max(1, (high - low) // 2)
                 step_low, step_high = min(step_low, most), min(step_high, most)
             if low in unmeasured:
@@ -122,27 +125,27 @@ class LimitFinder:
         return Limit(metric=self._metric, unit=self._unit)
 
     def sample(self, keys: tuple[int, ...], count: int) -> None:
-        """Have at least `count` samples of each; a run that fails, or its reference's, is none."""
+        """Run candidates until there are `count` samples of each; a failing run, or reference, gives none."""
         while missing := self._missing(keys, count):
             before = {key: len(self.samples(key)) for key in missing}
             self._engine.repeat_each(missing)
             self._vain.update(key for key, known in before.items() if len(self.samples(key)) == known)
 
     def _missing(self, keys: tuple[int, ...], count: int) -> dict[int, int]:
-        """How many samples are missing of each; what was run in vain again and again is given up."""
-        asked = (key for key in keys if key not in self._engine.errors and self._vain[key] < _TRIES)
-        missing = {key: count - len(self.samples(key)) for key in asked}
+        """Return how many samples are missing of each candidate that is not given up."""
+        hopeful = (key for key in keys if key not in self._engine.errors and self._vain[key] < _TRIES)
+        missing = {key: count - len(self.samples(key)) for key in hopeful}
         return {key: more for key, more in missing.items() if more > 0}
 
     def _compare(self, ends: SampledEnds) -> Comparison:
-        """Sample both ends until they are apart, or the budget is spent."""
+        """Sample both ends until they are apart or the budget is spent; return how they compare."""
         begun, budget = time.monotonic(), self._search.plan.budget
         keys, effect = (ends.low, ends.high), self._limit_search.effect
         for count in LOOKS:
             self.sample(keys, count)
             old, new = map(self.samples, keys)
             compared = sampling.apart(old, new, effect=effect) if old and new else _NOTHING
-            # A difference that is there and is far below what counts will not grow by more samples.
+            # More samples will not make a difference count that is certain and far too small.
             is_small = compared.is_shown and compared.relative <= effect / 2 and count > LOOKS[3]
             is_enough = compared.is_apart or is_small or self._is_share
             if is_enough or min(len(old), len(new)) < count or self._is_spent(budget, begun):
@@ -150,16 +153,16 @@ class LimitFinder:
         return compared
 
     def _is_spent(self, budget: Budget, begun: float) -> bool:
-        # Half of it: ends that are just apart leave a search that needs as much again.
+        # Half of the budget: if the ends are just apart, the search needs as much again.
         return budget.is_spent(2 * self._engine.made, 2 * (time.monotonic() - begun))
 
     def _limit(self, ends: SampledEnds, compared: Comparison) -> tuple[Limit | None, int]:
-        """The limit, None where there can be none, and which end is good."""
+        """Return the limit, or None if there can be none, and which end is good."""
         limit_search, empty = self._limit_search, self._empty
         good = ends.low if ends.good is None else ends.good
         level = median(self.samples(good)) if self.samples(good) else 0.0
         if level == 0 and self._is_share:
-            return None, good  # a share of nothing
+            return None, good  # a share of zero is no distance
         if limit_search.above is not None:
             return replace(empty, above=level + abs(level) * limit_search.above), good
         if limit_search.below is not None:
@@ -169,7 +172,7 @@ class LimitFinder:
         old, new = self.samples(ends.low), self.samples(ends.high)
         are_ratios = self._unit == RATIO and min(median(old), median(new)) > 0
         between = sampling.threshold_between(old, new, are_ratios=are_ratios)
-        if ends.good is None:  # more is worse, unless somebody says otherwise
+        if ends.good is None:  # more is worse, unless the user says otherwise
             good = ends.low if between.is_new_above else ends.high
         is_worse_above = between.is_new_above == (good == ends.low)
         if is_worse_above:
@@ -193,7 +196,7 @@ class LimitFinder:
         )
 
     def _good(self, low: int, high: int) -> int | None:
-        """Return the good end; None: that is for the samples to say."""
+        """Return the good end, or None if the samples decide."""
         expected = self._search.space.expectation
         if expected.good is not None:
             return expected.good
@@ -207,11 +210,11 @@ class LimitFinder:
         return self._limit_search.above is not None or self._limit_search.below is not None
 
     def samples(self, key: int) -> tuple[float, ...]:
-        """The samples of a candidate so far, as they are compared."""
+        """Return the samples of a candidate so far, as they are compared."""
         return values(self._engine.observed.get(key, ()), self._search.plan.criteria)
 
     def _indistinct(self, ends: SampledEnds, compared: Comparison) -> Result:
-        """Both samples, in words: nothing can be said of what lies between two ends that look alike."""
+        """Return the answer that the ends do not differ, with both samples: nothing can be searched for."""
         limit = self._empty
         if empty := [key for key in (ends.low, ends.high) if not self.samples(key)]:
             return self._unmeasured(empty[0])
@@ -224,13 +227,12 @@ class LimitFinder:
         sides = (self._shown(key, limit) for key in (ends.low, ends.high))
         is_finite = compared.relative < math.inf
         difference = show(compared.relative, "%") if is_finite else limit.show(abs(compared.difference))
-        told = (
-            "these ends differ by less than counts" if compared.is_shown else "cannot tell these ends apart"
-        )
-        more = "" if compared.is_shown else "more samples may tell (`--budget`), "
+        is_shown = compared.is_shown
+        reason = "these ends differ by less than counts" if is_shown else "cannot tell these ends apart"
+        more = "" if is_shown else "more samples may tell (`--budget`), "
         return Result(
             kind=ResultKind.INCONCLUSIVE,
-            message=f"{told}: `{self._metric}` is {' and '.join(sides)}; "
+            message=f"{reason}: `{self._metric}` is {' and '.join(sides)}; "
             f"rank test p = {rank_sum(*map(self.samples, (ends.low, ends.high))):.2g}, "
             f"difference {difference}, smallest that counts {show(self._limit_search.effect, '%')}",
             hint=f"{more}a smaller `--effect` may count; "
@@ -238,7 +240,7 @@ class LimitFinder:
         )
 
     def _shown(self, key: int, limit: Limit) -> str:
-        """The samples of an end, in words."""
+        """Return the samples of an end in words."""
         samples = self.samples(key)
         return (
             f"{limit.show(median(samples))} in {self._search.labels[key]} "
@@ -247,15 +249,15 @@ class LimitFinder:
         )
 
     def _mixed_units(self, ends: SampledEnds) -> Result | None:
-        """Numbers of which only some say their unit cannot be compared."""
+        """Return an answer if the ends report different units, which cannot be compared."""
         metric, observed = self._metric, self._engine.observed
         units = {unit_of(observed[key], metric) for key in (ends.low, ends.high)}
         if len(units) == 1:
             return None
-        told = " and ".join(f"in {unit}" if unit else "without a unit" for unit in sorted(units))
+        both = " and ".join(f"in {unit}" if unit else "without a unit" for unit in sorted(units))
         return Result(
             kind=ResultKind.NOT_ASKED,
-            message=f"the ends report `{metric}` {told}",
+            message=f"the ends report `{metric}` {both}",
             hint="have the probe report it with one unit on every release",
         )
 
@@ -263,7 +265,7 @@ class LimitFinder:
         return any(run.outcome is Outcome.PASSED for run in self._engine.observed.get(key, ()))
 
     def _no_such_metric(self, key: int) -> Result:
-        """The probe passed, and reports something else, nothing, or what cannot be read."""
+        """Return the answer that the probe passed and did not report the metric readably."""
         problem = next((f": {run.complaint}" for run in self._engine.observed[key] if run.complaint), "")
         wanted = f"`{self._metric}` on {self._search.labels[key]}{problem}"
         reported = {name for run in self._engine.observed[key] for name in run.metrics}
@@ -275,6 +277,7 @@ class LimitFinder:
         )
 
     def _unmeasured(self, key: int) -> Result:
+        """Return the answer that an end cannot be measured, and why."""
         label = self._search.labels[key]
         runs = (*self._engine.observed.get(key, ()), *filter(None, [self._engine.errors.get(key)]))
         shown = (run.signature.shown if run.signature else run.complaint for run in runs)

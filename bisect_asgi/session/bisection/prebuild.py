@@ -1,8 +1,8 @@
-"""Environments that may be wanted next, built while trials run.
+"""Build environments ahead that may be needed next, while trials run.
 
-Whoever prepares competes with the trials for the processors, and most of what is prepared is never run, since
-a result that was expected otherwise goes the other way. So as much is prepared as trials leave idle: a
-probe that computes leaves nothing, one that waits or environments that are downloaded leave a lot.
+Building competes with the trials for the processors, and most environments built ahead are never used,
+because the search goes only one of the ways that were possible. So only as much is built as trials leave
+idle: a probe that computes leaves nothing, but one that waits leaves a lot, and so do downloads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bisect_asgi.core.services import Prepare
 
 _MOSTLY, _DOMINATES = 0.5, 0.75
 _COMPUTING = {Step.RESOLVE: 0.5, Step.DOWNLOAD: 0.5, Step.BUILD: 1.0, Step.LINK: 1.0, Step.START: 1.0}
-"""How much of each step keeps a processor busy, roughly; what a run computes is known from itself."""
+"""Which share of each step keeps a processor busy, roughly; what a run computes is measured."""
 
 
 class Prebuilder:
@@ -27,7 +27,7 @@ class Prebuilder:
 
     Args:
         prepare: builds one; called in the executor's workers.
-        emit: told when each begins and has ended; called from the thread of the caller.
+        emit: called with an event when each begins and ends, in the thread of the caller.
         clock: what events are dated by, in seconds.
     """
 
@@ -46,22 +46,22 @@ class Prebuilder:
         self._flights: dict[int, tuple[Future[dict[Step, float]], CancelToken, list[float]]] = {}
         self._launching: CancelToken | None = None
         self.begun: set[int] = set()
-        """Candidates whose environments are there, or on their way."""
+        """Candidates whose environments were built ahead, or are being built."""
 
     @property
     def building(self) -> int:
-        """How many are being built now."""
+        """Number of environments being built now."""
         return len(self._flights)
 
     def start(self, requests: Iterable[TrialRequest]) -> None:
-        """Build these, too."""
+        """Start to build environments."""
         for request in requests:
             self._start(request)
 
     def _start(self, request: TrialRequest) -> None:
         token, ended = CancelToken(), list[float]()
         self._emit(events.PreparationStarted(key=request.key, at_s=self._clock()))
-        self._launching = token  # an interrupt may keep it from being written down
+        self._launching = token  # an interrupt may keep it from being recorded
         future = self._executor.submit(self._prepare, request, token)
         self._flights[request.key] = (future, token, ended)
         self._launching = None
@@ -69,7 +69,7 @@ class Prebuilder:
         future.add_done_callback(lambda _: ended.append(self._clock()))
 
     def settle(self, is_wanted: Callable[[int], bool]) -> None:
-        """Take note of those that are there, and stop those that are not wanted any more."""
+        """Take note of environments that are built, and stop builds that are no longer wanted."""
         for key, (future, token, ended) in list(self._flights.items()):
             if future.done():
                 self._end(key, steps=_steps(future), at_s=ended[0] if ended else self._clock())
@@ -80,7 +80,7 @@ class Prebuilder:
                 self._end(key, steps={}, at_s=self._clock(), is_cancelled=True)
 
     def abandon(self) -> None:
-        """Stop everything."""
+        """Stop all builds."""
         self.settle(lambda _: False)
         if self._launching is not None:
             self._launching.cancel()
@@ -91,7 +91,7 @@ class Prebuilder:
 
 
 def _steps(future: Future[dict[Step, float]]) -> dict[Step, float]:
-    """What it took; nothing where it failed, which the candidate's own trial will tell of."""
+    """Return what a build took; nothing if it failed, which the candidate's own trial will show."""
     try:
         return future.result()
     except (BisectError, Cancelled):
@@ -99,7 +99,7 @@ def _steps(future: Future[dict[Step, float]]) -> dict[Step, float]:
 
 
 def waiting_share(trials: Sequence[Trial]) -> float:
-    """How much of the time of trials no processor was needed for, from 0 to 1; 0 where nothing is known."""
+    """Return the share of the time of trials in which they needed no processor; 0 if nothing is known."""
     all_s = sum(map(_seconds, trials))
     if not all_s:
         return 0.0
@@ -107,10 +107,10 @@ def waiting_share(trials: Sequence[Trial]) -> float:
 
 
 def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
-    """How many trials to run side by side, after what the last ones have waited; at least `cores`.
+    """Return how many trials to run in parallel, at least `cores`, by how long the last ones have waited.
 
-    Where environments are waited for, twice as many as there are cores: each costs the processors something,
-    and what is waited for will be there next time. Where the probe itself waits, as many as keep them busy.
+    If trials wait for environments, twice as many as there are cores: each costs the processors something,
+    and the downloads will be cached soon. If the probe itself waits, as many as keep the processors busy.
     """
     share = waiting_share(trials)
     if share <= _MOSTLY:
@@ -121,9 +121,9 @@ def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
 
 
 def idle_places(cores: int, trials: Sequence[Trial]) -> int:
-    """How many environments may be built ahead at a time, after what the last trials have waited.
+    """Return how many environments may be built ahead at a time, by how long the last trials have waited.
 
-    Before anything is known, as many as there are cores: what comes after both ends is nearly certain.
+    Before anything is known, as many as there are cores: the candidates after both ends are nearly certain.
     """
     if not trials:
         return cores
@@ -132,11 +132,12 @@ def idle_places(cores: int, trials: Sequence[Trial]) -> int:
 
 
 def _seconds(trial: Trial) -> float:
-    """What a trial took by itself: to wait for others' says nothing of the processors."""
+    """Return what a trial took by itself: waiting for others says nothing about the processors."""
     return sum(seconds for step, seconds in trial.steps.items() if step is not Step.WAIT)
 
 
 def _computed_s(trial: Trial) -> float:
+    """Return for how many seconds a trial kept a processor busy."""
     made = trial.observations[trial.remembered :]
     return sum(run.cpu_s for run in made) + sum(
         share * trial.steps.get(step, 0.0) for step, share in _COMPUTING.items()

@@ -1,4 +1,4 @@
-"""What changed in what carries the change: between the two releases of it that answer differently."""
+"""Compare the two releases of a culprit: requirements, files, changelog and links."""
 
 from __future__ import annotations
 
@@ -28,38 +28,38 @@ def compare_releases(
     services: Services,
     repository: Repository | None = None,
 ) -> Compared:
-    """Compare a distribution's two versions; what could not be had is said and left out.
+    """Compare a distribution's two versions; what cannot be had is left out, with the problem if it is all.
 
     Args:
         failing: the runs on the side that fails; files of their tracebacks come first.
-        repository: the one that the user named, if any.
+        repository: the one that the user named; None: the one that the releases link to.
     """
-    told = Compared(name=move.name, old=move.old or "", new=move.new or "")
-    if not (move.old and move.new):  # there is nothing to compare it with
-        return told
+    compared = Compared(name=move.name, old=move.old or "", new=move.new or "")
+    if not (move.old and move.new):  # it was added or removed
+        return compared
     try:
         old, new = (
             services.index.contents(Distribution(name=move.name, version=version), interpreter)
             for version in (move.old, move.new)
         )
     except (Unresolvable, BuildFailed, Unavailable) as error:
-        return replace(told, problem=str(error))
+        return replace(compared, problem=str(error))
     address = links.repository(new.metadata) or links.repository(old.metadata)
-    tags = _tags(address, repository, told, services)
+    tags = _tags(address, repository, compared, services)
     return replace(
-        told,
+        compared,
         changed=compare(old, new, traceback=_frames(failing)),
         links=links.links(new.metadata),
         repository=address,
         comparison=links.comparison(address, *tags) if address and tags else None,
         changelog=_excerpt(
-            told, chain(_texts(new), _sdist_texts(told, services), _own_texts(repository, tags))
+            compared, chain(_texts(new), _sdist_texts(compared, services), _own_texts(repository, tags))
         ),
     )
 
 
 def _frames(runs: Sequence[Observation]) -> Frames:
-    """The frames of a failing run: of its exception, else of what it printed, or of where it hung."""
+    """Return the frames of a failing run: of its exception, else of its output, or of where it hung."""
     for run in runs:
         if run.frames:
             return run.frames
@@ -69,32 +69,32 @@ def _frames(runs: Sequence[Observation]) -> Frames:
 
 
 def _tags(
-    address: str | None, repository: Repository | None, told: Compared, services: Services
+    address: str | None, repository: Repository | None, compared: Compared, services: Services
 ) -> tuple[str, str] | None:
-    """The tags of both releases; None where the repository has them not, or does not answer."""
+    """Return the tags of both releases, or None if the repository lacks one or does not answer."""
     if repository:
-        own = [repository.tag_of(version, told.name) for version in (told.old, told.new)]
+        own = [repository.tag_of(version, compared.name) for version in (compared.old, compared.new)]
     else:
-        every = _asked(address, services) if address else ()
-        own = [tag_of(version, told.name, every) for version in (told.old, told.new)]
+        every = _remote_tags(address, services) if address else ()
+        own = [tag_of(version, compared.name, every) for version in (compared.old, compared.new)]
     return (own[0], own[1]) if own[0] and own[1] else None
 
 
-def _asked(address: str, services: Services) -> Sequence[str]:
+def _remote_tags(address: str, services: Services) -> Sequence[str]:
     try:
         return services.repositories.tags(address)
     except (Unavailable, UsageError):
         return ()
 
 
-def _excerpt(told: Compared, texts: Iterable[str]) -> str | None:
-    """What the changelog says of the newer release: the first text in which it is found."""
-    found = (changelog.excerpt(text, told.old, told.new, name=told.name) for text in texts)
+def _excerpt(compared: Compared, texts: Iterable[str]) -> str | None:
+    """Return the part of a changelog about the newer release, from the first text that has one."""
+    found = (changelog.excerpt(text, compared.old, compared.new, name=compared.name) for text in texts)
     return next((text for text in found if text), None)
 
 
 def _own_texts(repository: Repository | None, tags: tuple[str, str] | None) -> Iterator[str]:
-    """What may be changelogs in the repository, at the newer tag."""
+    """Yield files of the repository that may be changelogs, at the newer tag."""
     if repository is None or tags is None:
         return
     for path in changelog.candidates(repository.files(tags[1])):
@@ -110,8 +110,8 @@ def _texts(contents: Contents) -> Iterator[str]:
     yield contents.metadata.description
 
 
-def _sdist_texts(told: Compared, services: Services) -> Iterator[str]:
+def _sdist_texts(compared: Compared, services: Services) -> Iterator[str]:
     try:
-        yield from services.index.changelogs(Distribution(name=told.name, version=told.new))
+        yield from services.index.changelogs(Distribution(name=compared.name, version=compared.new))
     except (Unavailable, UsageError):
         return  # a changelog is worth no error

@@ -1,1 +1,1 @@
-"""Reports: documents computed from a run's events, and nothing else."""
+"""Reports: documents and progress lines that are computed from a run's events alone."""

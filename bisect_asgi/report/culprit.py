@@ -1,4 +1,4 @@
-"""What carries a change, in words."""
+"""The culprit of a boundary as sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bisect_asgi.core.text import listing
 
 
 def because(why: Sequence[Explained]) -> str:
-    """End the sentence `fastapi 0.69.0 is the first bad release`; empty where there is nothing to add."""
+    """Return the culprit as the headline ends: `, because it requires starlette 0.15.0`; empty if unknown."""
     if not why or not why[0].sets or why[0].problem:
         return ""
     further = [listing(map(_perhaps, more.sets)) for more in why if more.is_further and more.sets]
@@ -19,7 +19,7 @@ def because(why: Sequence[Explained]) -> str:
 
 
 def is_named(explained: Explained, label: str) -> bool:
-    """Tell whether a candidate's label says already what carries the change: the one thing that moved."""
+    """Return whether the label of a candidate already names the culprit, the only package that differs."""
     return [f"{move.name} {move.new}" for move in explained.moves] == [" ".join(label.split()[-2:])]
 
 
@@ -41,7 +41,7 @@ def _because(first: Explained) -> str:
 
 
 def sentences(explained: Explained, *, word: str) -> tuple[str, ...]:
-    """Say what was shown, one sentence for each thing; `word` is the newer side's verdict, such as `bad`."""
+    """Return what was shown, a sentence for each fact; `word` is the newer side's verdict, such as `bad`."""
     if explained.problem:
         return (f"what carries the change cannot be told: {explained.problem}",)
     said = ["with that taken back, it fails otherwise:"] if explained.is_further else []
@@ -62,7 +62,7 @@ def sentences(explained: Explained, *, word: str) -> tuple[str, ...]:
 
 
 def _is_own_with_others(explained: Explained) -> bool:
-    """The package itself, which runs only with what came along: nothing is known of it alone."""
+    """Return whether the culprit is the package itself, which does not run without what it pulls in."""
     return explained.kind is CulpritKind.PACKAGE and bool(explained.sets[0].pulled_in)
 
 
@@ -118,7 +118,7 @@ def _perhaps(shown: ShownSet) -> str:
 
 
 def _by_doubt(shown: ShownSet) -> tuple[list[Move], list[Move]]:
-    """Those of which it is shown that they matter, and the others."""
+    """Return the packages that are shown to matter, and the others."""
     doubtful = [move for move in shown.moved if move.name in shown.doubtful]
     return [move for move in shown.moved if move.name not in shown.doubtful], doubtful
 

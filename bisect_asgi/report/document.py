@@ -1,4 +1,7 @@
-"""The report of a run: what is known of each candidate, and of the run as a whole."""
+"""The report of a run as a document: its fields are those of the JSON report.
+
+The text report shows the same document, so nothing is computed twice.
+"""
 
 from __future__ import annotations
 
@@ -33,87 +36,91 @@ SCHEMA = "bisect-asgi.report/2"
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """A run as a document; the fields of the JSON report."""
+    """A run, or one of its stages, as a document."""
 
     schema: str = SCHEMA
     exit_code: ExitCode
     kind: ResultKind
     headline: str
-    """The answer as one sentence."""
+    """The result as one sentence."""
     hint: str | None
+    """What to do about a missing result."""
     plan: events.RunStarted
+    """What was asked, with the limit that was found."""
     interpreter: Interpreter | None
-    """The one Python of all candidates; null where that is what moves."""
+    """The one Python of all candidates; null if each candidate has its own."""
     interpreter_reason: str
     notes: tuple[str, ...] = ()
-    """What there is to know of how the candidates came about."""
+    """Remarks on how the candidates and the result came about."""
     last: str | None = None
-    """The last release that answers as the older ones do."""
+    """The last candidate before the boundary."""
     first: str | None = None
-    """The first one that does not."""
+    """The first candidate after the boundary."""
     gap: tuple[str, ...] = ()
-    """Untestable releases between the two."""
+    """Untestable candidates between the two."""
     excluded_between: tuple[str, ...] = ()
-    """Releases between the two that were left out; `excluded` says why."""
+    """Excluded releases between the two; `excluded` has the reasons."""
     contradictions: tuple[str, ...] = ()
-    """Older releases that answer as the newer ones do: the history changes more than once."""
+    """Candidates before `last` with the newer verdict: there is more than one change."""
     changes: tuple[NamedBoundary, ...] = ()
-    """Every change that is known of, oldest first."""
+    """All boundaries that are known, oldest first."""
     shortest: int | None = None
-    """Any state that lasted for at least so many releases has been seen; null: only one was looked for."""
+    """Every state of at least so many neighbors was found; null if one change was searched for."""
     belief: NamedBelief | None = None
-    """How sure the boundary is, where that is known; the most probable one where none was found."""
+    """The most probable boundary, if runs contradict each other."""
     error_bound: float | None = None
-    """Where all runs agree: how often, at most, a search would end so by luck and be wrong."""
+    """The highest rate at which a search ends with as much agreement and is wrong, if all runs agree."""
     ends: ReportedEnds | None = None
-    """The samples of both ends of a metric, and the limit that was set between them."""
+    """The samples of both ends, and the limit that was set between them."""
     levels: tuple[NamedLevel, ...] = ()
-    """All levels of a metric, oldest first, where they were looked for."""
+    """All levels of the metric, oldest first, if they were searched for."""
     creep: float | None = None
-    """The metric creeps: by how much in all, without steps."""
+    """The gradual change from the first to the last candidate, without the steps."""
     steps: tuple[tuple[float, float], ...] = ()
-    """Beside a creep, from which to which value each step between two levels goes without it."""
+    """For each step between two levels its two values without the gradual change, if there is one."""
     unit: str = ""
-    """Of the metric's samples."""
+    """The unit of the metric's samples."""
     affected: tuple[str, ...] = ()
-    """The bad releases as version specifiers, as far as they are known."""
+    """The bad releases of the range as version specifiers."""
     why: tuple[events.Explained, ...] = ()
-    """What carries the change: first across this boundary, then across those below it."""
+    """The culprit of each boundary that was explained, the run's own boundary first."""
     compared: tuple[events.Compared, ...] = ()
-    """What changed in each distribution that carries the change."""
+    """What changed in each culprit."""
     stages: tuple[Report, ...] = ()
-    """The searches inside this one: mixes of the boundary's two sides, a dependency's releases, commits."""
+    """The searches inside this one: combinations of both sides, a dependency's releases, commits."""
     stage: int = 0
-    """Its number among them; 0 is the run itself."""
+    """The number of this stage; 0 for the run itself."""
     elapsed_s: float = 0.0
     timings: Timings | None = None
-    """Where the time went, that of the stages included; null in a stage, and where the log has no dates."""
+    """Where the time went, stages included; null in a stage, and if the log has no dates."""
     rows: tuple[Row, ...] = ()
+    """One row for each candidate, oldest first."""
     excluded: tuple[Excluded, ...] = ()
+    """The releases that are no candidates."""
     reproduce: tuple[tuple[str, str], ...] = ()
-    """A version of either side, and the command that runs the probe on it with uv alone."""
+    """For each side of the boundary its label, and the command that runs the probe on it."""
 
     @property
     def runs(self) -> int:
-        """How many runs it rests on, those for the reason included."""
+        """Number of runs that the result rests on, those to find the culprit included."""
         return sum(row.runs for row in self.rows) + sum(stage.own_runs for stage in self.stages)
 
     @property
     def own_runs(self) -> int:
-        """The runs of a stage's own; the sides that it begins with were run before."""
+        """Number of this stage's own runs: the two candidates that it starts from were run before."""
         ends = (0, len(self.rows) - 1 if self.plan.axis.is_ordered else 1)
         return sum(row.passed + row.failed for key, row in enumerate(self.rows) if key not in ends)
 
     def row(self, version: str | None) -> Row | None:
-        """The row of a version."""
+        """Return the row with this label, or None if there is none."""
         return next((row for row in self.rows if row.version == version), None)
 
 
 def fold(log: Iterable[events.Event]) -> Report:
-    """Return the report of a log; of one that was cut off, what was known by then.
+    """Return the report of a log; if the log was cut off, of what was known by then.
 
     Raises:
-        UsageError: the log does not begin as a run's does.
+        UsageError: the log has no `RunStarted`.
     """
     return report_of(project(log))
 
@@ -122,7 +129,7 @@ def report_of(projection: Projection) -> Report:
     """Return the report of the events so far.
 
     Raises:
-        UsageError: they do not begin as a run's do.
+        UsageError: there is no `RunStarted` among them, or among those of a stage.
     """
     stages = [search for search in projection.searches.values() if search is not projection.run]
     report = _report(projection.run, tuple(map(_report, stages)))
@@ -189,7 +196,7 @@ def _error_bound(confirmed: events.Confirmed | None, found: Boundary | None) -> 
 
 
 def _completed(report: Report, message: str) -> Report:
-    """Add what follows from the rows: the sentence, the commands, the affected releases."""
+    """Return the report with what follows from its rows: headline, commands, affected releases."""
     first = report.row(report.first)
     headline = message
     if report.kind is ResultKind.FOUND and first:
@@ -208,7 +215,7 @@ def _reproduce(report: Report, row: Row) -> str:
 
 
 def _sentence(report: Report, first: Row) -> str:
-    """The answer in one sentence: what is the first, of what, and because of what."""
+    """Return the headline of a boundary, with the culprit, and the boundaries of stages."""
     axis = report.plan.axis
     text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report)
     if len(report.changes) > 1:
@@ -224,20 +231,20 @@ def _is_found(stage: Report) -> bool:
 
 
 def _of_stage(stage: Report) -> str:
-    """`starlette 0.15.0 is the first bad release of starlette`, or its first bad commit."""
+    """Return `starlette 0.15.0 is the first bad release of starlette`, or the like of a commit."""
     label, verdict = next((row.version, row.verdict) for row in stage.rows if row.version == stage.first)
     axis = stage.plan.axis
     return axis.sentence(axis.clause, label, verdict) + _left_between(stage)
 
 
 def _left_between(report: Report) -> str:
-    """A remark where the change may be in a release that was left out."""
+    """Return a remark on excluded releases inside the boundary; empty if there are none."""
     between = report.excluded_between
     return f" ({listing(between)} before it left out)" if between else ""
 
 
 def _affected(report: Report) -> tuple[str, ...]:
-    """The bad releases as specifiers; untestable ones between bad ones count as bad."""
+    """Return the bad releases as specifiers. Untestable releases between bad ones count as bad."""
     if report.first is None or report.plan.order != "version" or not report.plan.axis.has_versions:
         return ()
     sides = ["" if row.verdict == "skip" else row.verdict for row in report.rows]
@@ -251,11 +258,11 @@ def _affected(report: Report) -> tuple[str, ...]:
     return specifiers([row.version for row in report.rows], flags)
 
 
-def _last_known(words: Sequence[str]) -> list[str]:
-    """For each place the last word up to it that is not empty."""
+def _last_known(verdicts: Sequence[str]) -> list[str]:
+    """Return for each place the last verdict up to it that is not empty."""
     known, found = "", []
-    for word_ in words:
-        known = word_ or known
+    for verdict in verdicts:
+        known = verdict or known
         found.append(known)
     return found
 
@@ -276,15 +283,18 @@ def _changes(finished: events.RunFinished, rows: Sequence[Row]) -> tuple[NamedBo
 
 
 def render(report: Report) -> str:
-    """Return the document as one line."""
+    """Return the document as one line of JSON."""
     return codec.to_json(report).decode()
 
 
 def specifiers(versions: Sequence[str], bad: Sequence[bool | None]) -> tuple[str, ...]:
-    """Write each run of bad releases as a specifier: `>=1.4.2,<1.6.0`; oldest first.
+    """Return each sequence of neighboring bad releases as a specifier, such as `>=1.4.2,<1.6.0`.
 
-    `versions` are in the order of versions; None in `bad`: not known, which ends a run. A run that
-    reaches the oldest or the newest release has no bound there, and `*` stands for all of them.
+    A sequence that reaches the oldest or the newest release has no bound there; `*` stands for all releases.
+
+    Args:
+        versions: the labels, in the order of versions.
+        bad: whether each is bad; None, for not known, ends a sequence.
     """
     found: list[str] = []
     start: int | None = None
@@ -302,7 +312,7 @@ def _specifier(versions: Sequence[str], start: int, end: int) -> str:
     lower = f">={versions[start]}" if start > 0 else ""
     upper = ""
     if end < len(versions):
-        # `<2.0` leaves out the pre-releases of 2.0 (PEP 440), which may be among the bad ones.
+        # `<2.0` excludes the pre-releases of 2.0 (PEP 440), and one of those may be bad.
         newest = versions[end - 1]
         upper = f"<={newest}" if Version(newest).is_prerelease else f"<{versions[end]}"
     return ",".join(filter(None, (lower, upper))) or "*"

@@ -1,7 +1,7 @@
-"""The event log: one JSON line for each event, on the disk before the next one happens.
+"""The event log: one JSON line for each event, on the disk before the next event happens.
 
-The first line names the schema. Without it a log of another version would be misread without a word: fields
-that were renamed since are unknown, which is no error, and have their defaults.
+The first line names the schema. Without it a log of another version would be misread silently: a field that
+was renamed since is unknown, which is no error, and the field with the new name has its default.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SCHEMA = "bisect-asgi.log/2"
 
 
 class EventLog:
-    """Writes a run's events; a sink like any other.
+    """A sink that writes a run's events into a file.
 
     Raises:
         Unavailable: the file cannot be written.
@@ -35,7 +35,7 @@ class EventLog:
             raise self._failed(error) from error
 
     def __call__(self, event: Event) -> None:
-        """Write one event; what is only for watching is left out."""
+        """Write one event, unless it is for live progress only."""
         if isinstance(unstaged(event), (OutputSeen, TrialProgressed)):
             return
         try:
@@ -55,7 +55,7 @@ class EventLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with contextlib.suppress(OSError):  # what could not be written has been told already
+        with contextlib.suppress(OSError):  # The write that failed has raised already.
             self._stream.close()
 
     def _failed(self, error: OSError) -> Unavailable:
@@ -63,10 +63,10 @@ class EventLog:
 
 
 def read(path: Path) -> Iterator[Event]:
-    """Yield the events of a log; a last line that was cut off is passed over.
+    """Yield the events of a log, without a last line that was cut off.
 
     Raises:
-        UsageError: the file cannot be read, is of another version, or is no event log.
+        UsageError: the file cannot be read, is a log of another version, or is no event log.
     """
     try:
         first, *lines = path.read_bytes().split(b"\n")
@@ -94,7 +94,7 @@ def _check_schema(line: bytes, path: Path, *, is_last: bool) -> None:
     try:
         header = codec.from_json(line, dict[str, object])
     except codec.Unreadable as error:
-        if is_last:  # it was cut off
+        if is_last:  # The command was killed while it wrote the line.
             return
         raise UsageError(f"`{path}` is no event log: {error}", hint=_ANOTHER_FILE) from error
     schema = str(header.get("schema", "bisect-asgi.log/1" if "event" in header else ""))
@@ -113,14 +113,14 @@ Sink = Callable[[Event], None]
 
 
 class Broadcast:
-    """Gives each event to every sink, one event at a time: workers tell their progress from threads."""
+    """Calls every sink with each event, one event at a time: workers emit events from threads."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = sinks
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        """Tell all sinks."""
+        """Call all sinks with one event."""
         with self._lock:
             for sink in self._sinks:
                 sink(event)

@@ -1,4 +1,4 @@
-"""The command that runs the probe on one candidate by hand: with uv alone, and exactly what was installed."""
+"""The command that runs the probe on one candidate by hand, with exactly the packages that it had."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ def reproduce(
     exact: bool = False,
     source: str | None = None,
 ) -> str:
-    """Return the command; a served probe needs `bisect-asgi check`, because uv alone cannot drive it.
+    """Return the command: `uv run`, or `bisect-asgi check` for a served probe, which uv alone cannot drive.
 
     Args:
-        python: major and minor version of the interpreter.
-        exact: requirements forbid the set; it is installed without looking at them.
-        source: the requirement that stands for what was built from a commit.
+        plan: what was asked.
+        distributions: what the candidate's environment has installed.
+        python: the version of its interpreter, as uv takes it.
+        exact: the packages contradict each other's requirements, so they are installed without resolving.
+        source: the requirement that builds the candidate again, if it was built from a commit.
     """
     if plan.served:
         return _check(plan, distributions, python=python, exact=exact)
     pins = [_pin(distribution, source) for distribution in distributions]
-    # `python FILE`, not `FILE`: uv would add what the script's own metadata asks for today.
+    # For `FILE` alone uv would install what the script's inline metadata requires, as of today.
     if not exact:
         target = f"sh -c {shlex.quote(plan.command)}" if plan.command else f"python {shlex.quote(plan.probe)}"
         told = " ".join(f"--with {pin}" for pin in pins)
@@ -50,7 +52,7 @@ def _check(plan: RunStarted, distributions: Sequence[Distribution], *, python: s
     own = next((d for d in distributions if d.name == plan.project), None)
     release = shlex.quote(plan.requirement.format(version=own.version) if own else str(distributions[0]))
     words = ["bisect-asgi check", release, f"--python {python}", *plan.check_options]
-    if exact:  # all of it, whatever requirements say
+    if exact:  # `--override` has each package installed whatever others require of it
         others = [d for d in distributions if d != (own or distributions[0])]
         words += [shlex.quote(f"--with={distribution}") for distribution in others]
         words += [shlex.quote(f"--override={distribution}") for distribution in others]

@@ -1,4 +1,4 @@
-"""What is known of each candidate, as the rows of a report."""
+"""The rows of a report, one for each candidate, and other parts of events with labels in place of keys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bisect_asgi.core.metrics.criteria import RATIO, samples
 from bisect_asgi.core.model import Distribution, Observation, Outcome, Ruling, Signature, Trial, Verdict
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.tally import Rate
+from bisect_asgi.core.text import date
 
 
 class How(StrEnum):
@@ -20,56 +21,70 @@ class How(StrEnum):
 
     RUN = "run"
     INFERRED = "inferred"
-    """It lies beyond a release that was run, on the side where nothing changes."""
+    """It was not run; its neighbors that were run have one verdict, if the range has one change."""
     UNKNOWN = "unknown"
+    """It was not run, or no run had a result."""
 
 
 class Row(Struct, frozen=True, kw_only=True):
     """One candidate."""
 
     version: str
+    """Its label."""
     uploaded: datetime | None
     verdict: str
-    """`good`, `bad` (or the user's words for them), `skip`; empty: not known."""
+    """`good` or `bad`, or the user's word; `skip`; empty if not known."""
     how: How
     passed: int = 0
+    """Number of runs that passed."""
     failed: int = 0
+    """Number of runs that failed, as the bad end does if the verdict is not `skip`."""
     remembered: int = 0
-    """Runs that an earlier command had made."""
+    """Number of runs that an earlier command had made."""
     signature: Signature | None = None
+    """Its failure, or why it is untestable."""
     fails_differently: bool = False
-    """It fails otherwise than the bad end does."""
+    """It fails, but not as the bad end does."""
     step: str = ""
-    """Which step of the fall-back resolved its environment."""
+    """How its environment was resolved."""
     distributions: tuple[Distribution, ...] = ()
+    """What its environment has installed."""
     exclude_newer: datetime | None = None
+    """Its dependencies were resolved as if nothing newer were uploaded."""
     python: str | None = None
     """The version of its interpreter."""
     source: str | None = None
-    """The requirement that stands for what was built from a commit."""
+    """The requirement that builds it again, if it was built from a commit."""
     is_exact: bool = False
-    """Requirements were set aside for it: only its exact set can be installed again."""
+    """It ignores version requirements, so only its exact set can be installed again."""
     build_s: float = 0.0
+    """Seconds that building its environment took."""
     run_s: float = 0.0
+    """Seconds that its runs took."""
     hosts: tuple[str, ...] = ()
-    """The machines that ran it, where not all of its trials were run on this one; that is the empty name."""
+    """Hosts that ran its trials, with "" for this machine; empty if no new run was on another host."""
     observations: tuple[Observation, ...] = ()
+    """All its runs, warm-ups included."""
     samples: tuple[float, ...] = ()
-    """Of the metric that decides, as they are compared: ratios where each has a reference's beside it."""
+    """The values of the metric that are compared: ratios if the samples have a reference."""
 
     @property
     def runs(self) -> int:
-        """How many runs there were, without warm-ups."""
+        """Number of runs, without warm-ups."""
         return sum(map(_is_run, self.observations)) if self.how is How.RUN else 0
 
     @property
     def is_flaky(self) -> bool:
-        """It both passed and failed."""
+        """The candidate both passed and failed."""
         return self.passed > 0 and self.failed > 0
 
 
 def outcomes_of(rulings: dict[int, Ruling], finished: events.RunFinished, *, size: int) -> dict[int, Outcome]:
-    """What every candidate does, as far as it was run or, with a boundary, follows from its neighbours."""
+    """Return the outcome of each candidate that was run or, if there is a boundary, is inferred.
+
+    Inferred is an outcome that both tested neighbors have, or the one tested neighbor of the candidates
+    beyond it. Untestable candidates have none, and nothing is inferred for them.
+    """
     tested = {key: r.outcome for key, r in rulings.items() if r.verdict is not Verdict.SKIP}
     if finished.boundary is None or not tested:
         return tested
@@ -90,6 +105,15 @@ def row_of(
     outcome: Outcome | None,
     plan: events.RunStarted,
 ) -> Row:
+    """Return the row of a candidate.
+
+    Args:
+        candidate: what the list says of it.
+        trials: its trials, in the order in which they came back.
+        ruling: None if it was not run, or its runs had no result.
+        outcome: what it does, as far as that is known or inferred.
+        plan: what was asked, with the limit that was found.
+    """
     observations = tuple(run for trial in trials for run in trial.observations)
     how, verdict = _verdict(ruling, outcome, observations, plan)
     passed, failed = (ruling.passed, ruling.failed) if ruling else _counted(observations)
@@ -120,7 +144,10 @@ def row_of(
 
 
 def _hosts(trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Where trials were run; what an earlier command ran was run nobody knows where."""
+    """Return the hosts of new runs, sorted, or nothing if all are this machine.
+
+    The store does not keep where a run of an earlier command was made.
+    """
     hosts = {trial.host for trial in trials if len(trial.observations) > trial.remembered}
     return tuple(sorted(hosts)) if any(hosts) else ()
 
@@ -128,7 +155,7 @@ def _hosts(trials: Sequence[Trial]) -> tuple[str, ...]:
 def _verdict(
     ruling: Ruling | None, outcome: Outcome | None, runs: Sequence[Observation], plan: events.RunStarted
 ) -> tuple[How, str]:
-    """How the candidate's verdict is known, and the word for it; runs alone may not tell which it is."""
+    """Return how the verdict is known, and the word for it; empty for runs that nobody ruled on."""
     if ruling:
         return How.RUN, "skip" if ruling.verdict is Verdict.SKIP else word(plan, ruling.outcome)
     if any(_counted(runs)):
@@ -139,71 +166,83 @@ def _verdict(
 
 
 def _is_run(run: Observation) -> bool:
-    """Whether it is to be counted: a candidate without an environment was not run."""
+    """Return whether the run counts: a candidate without an environment has a reason, but no run."""
     was_started = run.exit_code is not None or run.wall_s > 0
     return was_started and not run.is_warm_up and run.outcome is not Outcome.ERROR
 
 
 def _counted(runs: Sequence[Observation]) -> tuple[int, int]:
-    """How many of them passed, and how many failed, where nobody ruled on them."""
+    """Return how many of the runs passed and failed."""
     outcomes = [run.outcome for run in runs if not run.is_warm_up]
     return outcomes.count(Outcome.PASSED), outcomes.count(Outcome.FAILED)
 
 
+def day_of(label: str, uploaded: datetime | None) -> str:
+    """Return the day of the upload; empty if it is not known, or the label has it."""
+    day = date(uploaded)
+    return "" if uploaded is None or day in label else day
+
+
 def word(plan: events.RunStarted, outcome: Outcome) -> str:
-    """The user's word for an outcome: the one place that translates."""
+    """Return the user's word for an outcome; empty for a sample as long as no limit is known."""
     if plan.metric and not plan.limit and outcome is Outcome.PASSED:
-        return ""  # of what is measured nothing is good or bad before there is a limit
+        return ""
     words = {Outcome.PASSED: plan.term_old, Outcome.FAILED: plan.term_new}
     return words.get(outcome, "skip")
 
 
 class NamedBelief(Struct, frozen=True, kw_only=True):
-    """Where the change is most probably, and how sure that is."""
+    """The most probable boundary of a flaky probe, and how probable it is."""
 
     last: str
+    """The last candidate before the boundary."""
     first: str
+    """The first candidate after the boundary."""
     probability: float
-    """That the change is exactly there."""
+    """The probability that the change is exactly there."""
     old: Rate
-    """How often everything up to `last` failed, and everything from `first` on."""
+    """The failure rate of all candidates up to `last`."""
     new: Rate
+    """The failure rate of all candidates from `first` on."""
     among: tuple[str, str]
-    """The first new candidate is from the first to the last of these, with a probability of `confidence`."""
+    """The first new candidate is one of these, or lies between them, with a probability of `confidence`."""
     confidence: float
     no_change: float
-    """Probability that nothing changes at all."""
+    """The probability that there is no change at all."""
 
 
 class ReportedEnds(Struct, frozen=True, kw_only=True):
-    """The samples of both ends, and the limit that follows from them."""
+    """The samples of both ends of a metric, and the limit between them."""
 
     metric: str
     unit: str
     old: str
     """The older end."""
     new: str
+    """The newer end."""
     reference: str | None
-    """What each sample was measured next to, and is compared with."""
+    """The candidate that each sample is compared with; None if samples are no ratios."""
     old_samples: tuple[float, ...]
     new_samples: tuple[float, ...]
     p: float
-    """Of a rank test that both are the same."""
+    """The p-value of a rank test that both ends are the same."""
     above: float | None
-    """What lies above is bad."""
+    """Values above are bad."""
     below: float | None
+    """Values below are bad."""
 
 
 class NamedLevel(Struct, frozen=True, kw_only=True):
-    """Neighbouring candidates of one level."""
+    """Neighboring candidates with one level of a metric."""
 
     first: str
     last: str
     value: float
+    """The median."""
 
 
 def belief_of(belief: events.BeliefUpdated, labels: Sequence[str]) -> NamedBelief:
-    """The most probable boundary by its versions."""
+    """Return the belief with labels."""
     return NamedBelief(
         last=labels[belief.low],
         first=labels[belief.high],
@@ -217,7 +256,7 @@ def belief_of(belief: events.BeliefUpdated, labels: Sequence[str]) -> NamedBelie
 
 
 def ends_of(sampled: events.EndsSampled, labels: Sequence[str]) -> ReportedEnds:
-    """Both ends by their versions."""
+    """Return the samples of both ends with labels."""
     return ReportedEnds(
         metric=sampled.metric,
         unit=sampled.unit,
@@ -233,7 +272,7 @@ def ends_of(sampled: events.EndsSampled, labels: Sequence[str]) -> ReportedEnds:
 
 
 def levels_of(found: events.LevelsFound, labels: Sequence[str]) -> tuple[NamedLevel, ...]:
-    """The levels by their versions."""
+    """Return the levels with labels."""
     return tuple(
         NamedLevel(first=labels[level.first], last=labels[level.last], value=level.value)
         for level in found.levels
@@ -241,7 +280,7 @@ def levels_of(found: events.LevelsFound, labels: Sequence[str]) -> tuple[NamedLe
 
 
 def unit_of_rows(rows: Sequence[Row], metric: str | None) -> str:
-    """The unit of the samples of a report's rows."""
+    """Return the unit of the rows' samples; empty if nothing is measured, or the values have no unit."""
     runs = [run for row in rows for run in row.observations]
     if metric is None:
         return ""

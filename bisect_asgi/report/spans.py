@@ -1,21 +1,21 @@
-"""The pieces of work in a log: trials and environments built ahead, when they were, what became of them.
+"""Spans: each trial and each environment built ahead with its moments, and what became of it.
 
-A log says when a trial was asked for and when it came back. When a worker took it follows: of as many workers
-as the run had, the first that is free takes what was asked for first.
+A log has the moments when a trial was asked for and when it came back. The moment when a worker took it is
+computed: of as many workers as the run had, the first that is free takes the trial that was asked for first.
 
-**Ahead** is a trial that was started before it was known to be needed: its candidate was unknown and inside
-the bracket, and so was another candidate whose trial was under way, asked for earlier. Had that one answered
-otherwise, this one would have told nothing. It was known to be *needed* when the last of those was back.
-Ends, repetitions and spot checks are needed anyhow. So is all that is asked by searches without a bracket:
-mixes, all changes, noise, levels.
+**Ahead** is a trial that was started before it was known to be needed. Its candidate was open and inside the
+bracket, and so was another candidate whose trial was already running. With another result of that trial, this
+one would have been irrelevant. This trial was known to be *needed* when the last such trial was back. Ends,
+repetitions and spot checks are needed in any case. So are all trials of a search without a bracket:
+combinations, all changes, flaky probes, levels.
 
-**Used** is a trial that told something: its candidate became a side of the bracket, or its result was needed
-anyhow. What came back inside the bracket and became no side was implied by another result, or untestable: a
-detour, unless the answer's own gap has it. An environment built ahead is used when a trial of its candidate
-comes after it.
+**Used** is a trial whose candidate became a side of the bracket, or whose result was needed in any case. If
+the candidate became no side, another result implied its own, or it was untestable. Such a trial is *unused*,
+unless the gap of the result has its candidate. An environment built ahead is used if its candidate is tried
+later.
 
-**Evidence** is what the answer rests on whichever way it was found: ends, both sides, their repetitions, spot
-checks, the gap.
+**Evidence** is every trial that the result rests on, however it was found: ends, both sides, their
+repetitions, spot checks, the gap.
 """
 
 from __future__ import annotations
@@ -29,84 +29,87 @@ from bisect_asgi.report.projection import Projection, SearchRecord, Work
 
 
 class Fate(StrEnum):
-    """What became of a piece of work."""
+    """What became of a trial, or of an environment built ahead."""
 
     USED = "used"
     UNUSED = "unused"
-    """It came to its end and told nothing."""
+    """It ended, and its result was not needed."""
     CANCELLED = "cancelled"
     """It was stopped, or the log ends before it does."""
 
 
 class Span(Struct, frozen=True, kw_only=True):
-    """A piece of work; moments in seconds from the beginning of the run."""
+    """A trial, or an environment built ahead; its moments are seconds from the start of the run."""
 
     stage: int
     key: int
     label: str
     is_preparation: bool = False
-    """An environment was built ahead; else it is a trial."""
+    """It is an environment built ahead."""
     asked_s: float
     begun_s: float
-    """When a worker took it."""
+    """The moment when a worker took it."""
     ended_s: float
     steps: dict[Step, float] = field(default_factory=dict)
-    """Seconds that each took; of what was cancelled nothing is known."""
+    """Seconds of each step; empty for a cancelled trial, whose steps are not known."""
     fate: Fate = Fate.CANCELLED
     is_evidence: bool = False
+    """The result rests on it."""
     is_ahead: bool = False
+    """It was started before it was known to be needed."""
     needed_s: float | None = None
-    """When it was known to be needed, where it is ahead."""
+    """The moment when it was known to be needed, if it is ahead."""
     host: str = ""
+    """The host that ran it; empty for this machine."""
     is_critical: bool = False
     """It lies on the critical path."""
 
     @property
     def took_s(self) -> float:
-        """How long it kept a worker."""
+        """Seconds that it occupied a worker."""
         return self.ended_s - self.begun_s
 
     @property
     def work_s(self) -> float:
-        """The same without waiting for other trials."""
+        """The same without the time that it waited for other trials."""
         return max(0.0, self.took_s - self.steps.get(Step.WAIT, 0.0))
 
     @property
     def other_s(self) -> float:
-        """What of it no step accounts for."""
+        """Seconds that belong to no step."""
         return max(0.0, self.took_s - sum(self.steps.values())) if self.steps else 0.0
 
     @property
     def won_s(self) -> float:
-        """The head start that it had, where it is ahead and used."""
+        """Seconds of its work before it was known to be needed; 0 if it is not ahead, or was not used."""
         if self.needed_s is None or self.fate is not Fate.USED:
             return 0.0
         return max(0.0, min(self.needed_s, self.ended_s) - self.begun_s)
 
 
 class _Dated(Struct):
-    """A piece of work with its moments, in seconds from the beginning of the run."""
+    """Work with its moments, in seconds from the start of the run."""
 
     work: Work
     asked_s: float
     begun_s: float
-    """When a worker took it: at once, unless all of them were busy."""
+    """The moment when a worker took it: at once, unless all workers were busy."""
     ended_s: float
-    """The log's end, if the log ends first."""
+    """The end of the log if the log ends first."""
 
     @property
     def is_cancelled(self) -> bool:
-        """It was stopped, or the log ends before it does."""
+        """It was cancelled, or the log ends first."""
         return self.work.is_cancelled or self.work.ended_s is None
 
 
 def spans_of(projection: Projection, *, begun_s: float, workers: int) -> tuple[Span, ...]:
-    """Return all pieces of work that have dates, in the order in which workers took them.
+    """Return the span of each work that has moments, in the order in which workers took them.
 
     Args:
         projection: the events of a run.
-        begun_s: what the run's clock showed at its beginning.
-        workers: how many trials the run did in parallel.
+        begun_s: the start of the run on its clock.
+        workers: the number of trials that the run did in parallel.
     """
     dated = list(_dated(projection, begun_s))
     _hand_out([each for each in dated if not each.work.is_preparation], workers)
@@ -126,7 +129,7 @@ def _dated(projection: Projection, begun_s: float) -> Iterator[_Dated]:
 
 
 def _hand_out(trials: Sequence[_Dated], workers: int) -> None:
-    """Set when a worker took each trial: at once, or when enough of those before it had ended."""
+    """Set the moment when a worker took each trial: at once, or when enough earlier trials had ended."""
     for place, each in enumerate(trials):
         ends = sorted(other.ended_s for other in trials[:place] if other.ended_s > each.asked_s)
         taken_s = ends[len(ends) - workers] if len(ends) >= workers else each.asked_s
@@ -175,14 +178,14 @@ def _answer(work: Work, search: SearchRecord) -> set[int]:
 
 
 def _steps(work: Work) -> dict[Step, float]:
-    """The steps; of a trial that has none recorded, its run at least."""
+    """Return the steps; of a trial without any, at least its run."""
     if work.trial and not work.steps and work.trial.run_s:
         return {Step.RUN: work.trial.run_s}
     return work.steps
 
 
 def _known_use(built: Span, spans: Sequence[Span]) -> Span:
-    """An environment that was built ahead, with whether a trial of its candidate came to it, and when."""
+    """Return the span of an environment built ahead, with whether and when its candidate was tried."""
     trials = [span for span in spans if not span.is_preparation and span.asked_s >= built.asked_s]
     used = [
         span for span in trials if (span.stage, span.key, span.fate) == (built.stage, built.key, Fate.USED)

@@ -1,4 +1,4 @@
-"""What came of each probe of a suite, as rows: the answer, what carries it, whether a claim agrees."""
+"""The report of a suite: a row for each probe with its result, its culprit, and whether its claim agrees."""
 
 from __future__ import annotations
 
@@ -30,50 +30,56 @@ class SuiteRow(Struct, frozen=True, kw_only=True):
     """One probe of a suite."""
 
     probe: str
-    """The script's path as it was given, or the command."""
+    """The script's path as given, or the command."""
     package: str = ""
+    """Empty if the probe could not be read."""
     exit_code: ExitCode
-    """What a command of its own would have had."""
+    """The exit code that a command for this probe alone would have."""
     answer: str
-    """`0.68.2 → 0.69.0 (bad)`, or in two words why there is none."""
+    """`0.68.2 → 0.69.0 (bad)`, or in two words why there is no result."""
     why: str = ""
-    """What carries the change: `it requires starlette 0.15.0`."""
+    """The culprit: `it requires starlette 0.15.0`."""
     claim: str = ""
-    """What the probe claims: `broken in 0.69.0`."""
+    """The probe's claim: `broken in 0.69.0`."""
     agreement: Agreement | None = None
-    """Whether what was found is what it claims; null: it claims nothing, or nothing was found."""
+    """Whether the result agrees with the claim; null if there is no claim or no result."""
     runs: int = 0
+    """Number of runs that the result rests on."""
     elapsed_s: float = 0.0
     problem: str = ""
-    """Why there is no answer."""
+    """Why there is no result."""
     hint: str | None = None
+    """What to do about it."""
     log: str = ""
+    """The path of its event log."""
     report: Report | None = None
-    """Null where the probe could not be read, or was not begun."""
+    """Null if the probe could not be read, or was not started."""
 
 
 class SuiteReport(Struct, frozen=True, kw_only=True):
-    """A suite's run as a document; the fields of its JSON."""
+    """A run of a suite as a document; the fields of its JSON report."""
 
     schema: str = SCHEMA
     exit_code: ExitCode
+    """The most severe of all rows."""
     elapsed_s: float
     probes: tuple[SuiteRow, ...]
+    """The rows, in the order in which the probes were named."""
 
 
 def suite_report(rows: Sequence[SuiteRow], *, elapsed_s: float, is_interrupted: bool) -> SuiteReport:
-    """Join the rows; the exit code is that of the worst."""
+    """Return the report with these rows."""
     codes = [row.exit_code for row in rows] + [ExitCode.INTERRUPTED] * is_interrupted
     return SuiteReport(exit_code=worst(codes), elapsed_s=elapsed_s, probes=tuple(rows))
 
 
 def render_json(report: SuiteReport) -> str:
-    """Return the document as one line."""
+    """Return the document as one line of JSON."""
     return codec.to_json(report).decode()
 
 
 def row_of(name: str, report: Report, claim: Claim | None, *, log: str = "") -> SuiteRow:
-    """The row of a probe whose session ended, however it did."""
+    """Return the row of a probe whose session ended, with or without a result."""
     is_found = report.kind is ResultKind.FOUND
     return SuiteRow(
         probe=name,
@@ -93,7 +99,7 @@ def row_of(name: str, report: Report, claim: Claim | None, *, log: str = "") -> 
 
 
 def row_of_error(name: str, error: BisectError, *, package: str = "") -> SuiteRow:
-    """The row of a probe that could not be asked."""
+    """Return the row of a probe that could not be run."""
     is_usage = error.exit_code is ExitCode.USAGE
     word = _WORDS[ResultKind.NOT_ASKED if is_usage else ResultKind.UNAVAILABLE]
     code = ExitCode(error.exit_code)
@@ -103,7 +109,7 @@ def row_of_error(name: str, error: BisectError, *, package: str = "") -> SuiteRo
 
 
 def row_of_bug(name: str, error: Exception, *, package: str) -> SuiteRow:
-    """The row of a probe at which bisect-asgi itself failed."""
+    """Return the row of a probe at which bisect-asgi itself failed."""
     problem = f"a bug of bisect-asgi: {type(error).__name__}: {error}"
     return SuiteRow(
         probe=name, package=package, exit_code=ExitCode.BUG, answer="a bug of bisect-asgi", problem=problem
@@ -111,7 +117,7 @@ def row_of_bug(name: str, error: Exception, *, package: str) -> SuiteRow:
 
 
 def row_not_begun(name: str, package: str) -> SuiteRow:
-    """The row of a probe whose turn had not come when the suite was interrupted."""
+    """Return the row of a probe that was not started before the suite was interrupted."""
     word = _WORDS[ResultKind.INTERRUPTED]
     return SuiteRow(probe=name, package=package, exit_code=ExitCode.INTERRUPTED, answer=word)
 
@@ -124,7 +130,7 @@ def _answer(report: Report) -> str:
 
 
 def _found(report: Report) -> str:
-    if report.last is None or report.first is None:  # levels of a metric, or none that can be named
+    if report.last is None or report.first is None:  # the result is the levels of a metric
         return report.headline
     newest = report.changes[-1] if report.changes else None
     more = f", {plural(len(report.changes) - 1, 'older change')}" if len(report.changes) > 1 else ""

@@ -1,28 +1,29 @@
-"""Where the time of a run went: what was on the way, what overlapped, what working ahead cost and won.
+"""Where the time of a run went: critical path, parallel work, speculation, and the least possible time.
 
-All of it follows from the log, see `spans`. The definitions, and why they are these:
+All of it is computed from the log, see `spans`. The definitions, and why they are these:
 
-**Critical path.** From the end backwards: the trial that came back last, before it the one whose return let
-it start (the last to come back before a worker took it), and so on. What lies between is the tool's own:
-deciding, asking the index, comparing releases. Path, gaps, head (before the first trial) and tail (after the
-last) are the whole wall time.
+**Critical path.** It is followed from the end backward. Its last trial is the one that came back last. Before
+it comes the trial whose return let it start: the last to come back before a worker took it. The time between
+these trials is the tool's own: it decides, asks the index, compares releases. The path, the time between, the
+head (before the first trial) and the tail (after the last) add up to the wall time.
 
-**Working ahead** costs the worker-seconds of what was cancelled or told nothing. It wins the head start of
-what was used: how much of its work was done before it was known to be needed. That is measured against the
-same runs one after another, so it bounds what was won from above: side by side, runs slow each other down,
-and a search that asks for one candidate at a time would have asked for fewer.
+**Speculation** costs the worker-seconds of trials that were cancelled or not used. It saves the head start of
+used trials: the part of their work that was done before they were known to be needed. The same runs one
+after another are the measure, so the head start is an upper bound of what was saved: parallel runs slow each
+other down, and a search that asks for one candidate at a time would ask for fewer.
 
-**The lower bound**: somebody knows beforehand which trials will tell something, and does nothing else: no
-cancelled ones, no detours, no waiting for results. What is left is a matter of workers. All runs of one
-candidate are a chain (its environment comes first, its confirmations are made in a row); chains go side by
-side. So nobody is faster than the head, during which nobody knows what there is to run, plus the longest of:
-all useful work by the workers; the longest chain; and, where only one run measures at a time, all measured
-runs of a host. Where more is under way than there are workers (trials that mostly wait, environments built
-ahead), each moment is shared by all of it, and what is useful of it counts for its share. Each of the three
-is work that was done within the rest of the wall time, so the bound never exceeds it. What it does not know:
-the trials would have been faster had nothing else run beside them. It is a bound for this search's path; the
-*oracle's* bound knows the answer as well, and only has to show it: ends, both sides and their repetitions,
-spot checks, and the same for the reason.
+**The lower bound** is the time with perfect foresight: it is known which trials are used, so nothing is
+cancelled, unused or waits for a result. Only the workers limit it then. The runs of one candidate form a
+chain, because its environment comes first and its confirmations come one after another; chains run in
+parallel. So the time is at least the head, in which nothing is known, plus the longest of three: all used
+work divided among the workers; the longest chain; all measured runs of one host, of which only one runs at a
+time. If more work is under way than there are workers (trials that mostly wait, environments built ahead),
+all of it shares each moment, and used work counts with its share. Each of the three was done within the rest
+of the wall time, so the bound never exceeds the wall time. One thing is not in it: without other work the
+trials would have been faster.
+
+**The oracle's bound** is the lower bound of a search that knows the result and only has to prove it: ends,
+both sides and their repetitions, spot checks, and the same in each stage.
 """
 
 from __future__ import annotations
@@ -38,75 +39,80 @@ from bisect_asgi.report.spans import Fate, Span, spans_of
 
 
 class Ahead(Struct, frozen=True, kw_only=True):
-    """What was done before it was known to be needed."""
+    """Work that was started before it was known to be needed."""
 
     count: int = 0
+    """Number of trials or environments."""
     used: int = 0
     cancelled: int = 0
     cost_s: float = 0.0
-    """Worker-seconds of what was not used."""
+    """Worker-seconds of those that were not used."""
     won_s: float = 0.0
-    """The head start of what was used, against the same one after another."""
+    """The head start of those that were used, in seconds."""
 
 
 class Bound(Struct, frozen=True, kw_only=True):
-    """The least wall time, of its parts."""
+    """The least wall time, and its parts."""
 
     seconds: float
+    """The head, and the longest of the three parts."""
     work_s: float
-    """Of the trials and environments that count, in worker-seconds."""
+    """All work that counts, in worker-seconds."""
     share_s: float
-    """What the workers took for that, all of them together."""
+    """The time that the workers together took for it."""
     chain_s: float
     """The longest chain of one candidate."""
-    lane_s: float = 0.0
-    """Runs that measure, which are made one at a time on each host."""
+    measuring_s: float = 0.0
+    """All measured runs of one host, which runs one at a time."""
 
 
 class Timings(Struct, frozen=True, kw_only=True):
-    """Where the time went; in seconds."""
+    """Where the time of a run went, in seconds."""
 
     wall_s: float
+    """From the start of the run to its end."""
     workers: int
+    """Number of trials that could run in parallel."""
     head_s: float
-    """Before the first trial: the index, the interpreters, what earlier commands observed."""
+    """Before the first trial: asking the index, choosing a Python, reading cached runs."""
     own_s: float
     """Between the trials of the critical path."""
     tail_s: float
     """After the last trial."""
     steps: dict[str, float]
-    """What all trials and environments together went to."""
-    steps_of_reason: dict[str, float]
-    """The part of the searches inside the run: for what carries the change, into commits."""
+    """Seconds of each step, summed over all trials and environments built ahead."""
+    steps_of_culprit: dict[str, float]
+    """The part of the stages: searches for the culprit and its commits."""
     steps_of_path: dict[str, float]
     """The part that lies on the critical path."""
-    at_once: tuple[float, ...]
-    """For how long nothing, one piece of work, two, … were under way."""
+    in_parallel: tuple[float, ...]
+    """Seconds in which nothing, one trial, two, … were under way; environments built ahead count, too."""
     busy_s: float
+    """Worker-seconds in which something was under way."""
     idle_s: float
-    """Of the workers, in worker-seconds."""
+    """Worker-seconds in which a worker had nothing to do."""
     speculation: Ahead
     """Trials that were started before they were known to be needed."""
     preparation: Ahead
     """Environments that were built ahead."""
     lower_bound: Bound
-    """With perfect foresight of which trials will tell something, on as many workers."""
+    """The least time with foresight of which trials are used, on as many workers."""
     oracle: Bound
-    """For somebody who knows the answer and only has to show it."""
+    """The least time with foresight of the result as well."""
     ratio: float
-    """The wall time by the lower bound."""
+    """The wall time divided by the lower bound."""
     spans: tuple[Span, ...]
 
     @property
-    def mean_at_once(self) -> float:
-        """How many pieces of work were under way on average."""
+    def mean_parallel(self) -> float:
+        """The mean number of trials and environments under way."""
         return self.busy_s / self.wall_s if self.wall_s else 0.0
 
 
 OTHER = "other"
-"""What of a trial no step accounts for."""
+"""Time of trials that belongs to no step."""
 STOPPED = "cancelled"
-"""What was cancelled; how far it had come is not known."""
+"""Time of cancelled trials, whose steps are not known."""
 
 
 def measure(projection: Projection) -> Timings | None:
@@ -125,12 +131,12 @@ def _timings(spans: Sequence[Span], wall_s: float, started: events.RunStarted) -
     on_path = [spans[place] for place in path]
     head_s = min((span.begun_s for span in spans), default=wall_s)
     last_s = max((span.ended_s for span in spans), default=wall_s)
-    at_once = _at_once(spans, wall_s)
-    busy_s = sum(count * seconds for count, seconds in enumerate(at_once))
-    has_lane = started.metric is not None
+    in_parallel = _in_parallel(spans, wall_s)
+    busy_s = sum(count * seconds for count, seconds in enumerate(in_parallel))
+    is_measured = started.metric is not None
     useful = [span for span in spans if span.fate is Fate.USED]
     shares = _shares(spans, started.jobs)
-    bound = _bound(useful, shares, head_s, has_lane=has_lane)
+    bound = _bound(useful, shares, head_s, is_measured=is_measured)
     path_s = sum(span.took_s for span in on_path)
     return Timings(
         wall_s=wall_s,
@@ -139,22 +145,22 @@ def _timings(spans: Sequence[Span], wall_s: float, started: events.RunStarted) -
         own_s=max(0.0, last_s - head_s - path_s),
         tail_s=wall_s - last_s,
         steps=_steps(spans),
-        steps_of_reason=_steps([span for span in spans if span.stage]),
+        steps_of_culprit=_steps([span for span in spans if span.stage]),
         steps_of_path=_steps(on_path),
-        at_once=at_once,
+        in_parallel=in_parallel,
         busy_s=busy_s,
-        idle_s=sum(max(0, started.jobs - count) * seconds for count, seconds in enumerate(at_once)),
+        idle_s=sum(max(0, started.jobs - count) * seconds for count, seconds in enumerate(in_parallel)),
         speculation=_ahead([span for span in spans if not span.is_preparation]),
         preparation=_ahead([span for span in spans if span.is_preparation]),
         lower_bound=bound,
-        oracle=_bound([s for s in useful if s.is_evidence], shares, head_s, has_lane=has_lane),
+        oracle=_bound([s for s in useful if s.is_evidence], shares, head_s, is_measured=is_measured),
         ratio=wall_s / bound.seconds if bound.seconds else 1.0,
         spans=spans,
     )
 
 
 def critical_path(spans: Sequence[Span]) -> tuple[int, ...]:
-    """The places of the trials that each let the next one start, the first one first."""
+    """Return the places of the trials on the critical path, in the order of time."""
     trials = [
         (span.ended_s, place)
         for place, span in enumerate(spans)
@@ -164,14 +170,14 @@ def critical_path(spans: Sequence[Span]) -> tuple[int, ...]:
     while trials:
         _, place = max(trials)
         path.append(place)
-        # Strictly earlier by its place as well: of what took no time, none comes before itself.
+        # A trial that took no time ends when it begins, and must not come before itself.
         begun_s = spans[place].begun_s
         trials = [(end_s, other) for end_s, other in trials if end_s <= begun_s and other != place]
     return tuple(reversed(path))
 
 
 def _steps(spans: Iterable[Span]) -> dict[str, float]:
-    """Seconds by step, in the order in which a trial goes through them; without those that took none."""
+    """Return the seconds of each step that took any, in the order of a trial."""
     sums: dict[str, float] = defaultdict(float)
     for span in spans:
         if span.fate is Fate.CANCELLED and not span.steps:
@@ -182,8 +188,8 @@ def _steps(spans: Iterable[Span]) -> dict[str, float]:
     return {name: sums[name] for name in (*Step, OTHER, STOPPED) if sums[name] > 0}
 
 
-def _at_once(spans: Iterable[Span], wall_s: float) -> tuple[float, ...]:
-    """For how long so many pieces of work were under way, by their number."""
+def _in_parallel(spans: Iterable[Span], wall_s: float) -> tuple[float, ...]:
+    """Return for how long nothing, one piece of work, two, … were under way."""
     spent: list[float] = [0.0]
     count, then_s = 0, 0.0
     for now_s, is_end, *_ in _changes(spans):
@@ -195,7 +201,7 @@ def _at_once(spans: Iterable[Span], wall_s: float) -> tuple[float, ...]:
 
 
 _Name = tuple[int, int, bool, float]
-"""A piece of work: its stage, key and kind, and when it was asked for."""
+"""What identifies a span: its stage, key and kind, and the moment when it was asked for."""
 
 
 def _name(span: Span) -> _Name:
@@ -203,7 +209,10 @@ def _name(span: Span) -> _Name:
 
 
 def _changes(spans: Iterable[Span]) -> list[tuple[float, bool, _Name, Span]]:
-    """The moments at which work begins and ends, ends first; what took no time has none."""
+    """Return the moments at which spans begin and end, sorted; at one moment the ends come first.
+
+    A span that took no time has no moments.
+    """
     lasting = [span for span in spans if span.took_s > 0]
     moments = [(span.begun_s, False, _name(span), span) for span in lasting]
     moments += [(span.ended_s, True, _name(span), span) for span in lasting]
@@ -222,7 +231,7 @@ def _ahead(spans: Iterable[Span]) -> Ahead:
 
 
 def _shares(spans: Iterable[Span], workers: int) -> Mapping[_Name, float]:
-    """What all workers together took for each piece of work, by its name."""
+    """Return for each span the time that the workers together took for it."""
     shares: dict[_Name, float] = defaultdict(float)
     under_way: dict[_Name, Span] = {}
     then_s = 0.0
@@ -238,14 +247,16 @@ def _shares(spans: Iterable[Span], workers: int) -> Mapping[_Name, float]:
     return shares
 
 
-def _bound(spans: Sequence[Span], shares: Mapping[_Name, float], head_s: float, *, has_lane: bool) -> Bound:
+def _bound(
+    spans: Sequence[Span], shares: Mapping[_Name, float], head_s: float, *, is_measured: bool
+) -> Bound:
     chains = _by_candidate(spans)
     work_s = sum(chains.values())
     chain_s = max(chains.values(), default=0.0)
-    lane_s = max(_measured(spans).values(), default=0.0) if has_lane else 0.0
+    measuring_s = max(_measured(spans).values(), default=0.0) if is_measured else 0.0
     share_s = sum(shares.get(_name(span), 0.0) for span in spans)
-    seconds = head_s + max(share_s, chain_s, lane_s)
-    return Bound(seconds=seconds, work_s=work_s, share_s=share_s, chain_s=chain_s, lane_s=lane_s)
+    seconds = head_s + max(share_s, chain_s, measuring_s)
+    return Bound(seconds=seconds, work_s=work_s, share_s=share_s, chain_s=chain_s, measuring_s=measuring_s)
 
 
 def _by_candidate(spans: Iterable[Span]) -> Mapping[tuple[int, int], float]:

@@ -66,14 +66,15 @@ def judged(low: int | None = None, high: int | None = None) -> events.RulingsCha
 
 
 def found(
-    low: int,
-    high: int,
+    low: int | None,
+    high: int | None,
     elapsed_s: float,
     *,
     skipped: tuple[int, ...] = (),
     shortest: int | None = None,
 ) -> events.RunFinished:
-    boundary = Boundary(low=low, high=high, skipped=skipped)
+    is_found = low is not None and high is not None
+    boundary = Boundary(low=low, high=high, skipped=skipped) if is_found else None
     return events.RunFinished(
         kind=ResultKind.FOUND, elapsed_s=elapsed_s, boundary=boundary, shortest=shortest
     )
@@ -219,9 +220,9 @@ def test_what_is_asked_for_while_all_workers_are_busy_waits_for_the_first_that_i
 def test_it_is_known_for_how_long_how_many_were_under_way() -> None:
     timings = timed(*SEARCH)
 
-    assert timings.at_once == (2, 2, 3)
+    assert timings.in_parallel == (2, 2, 3)
     assert (timings.busy_s, timings.idle_s) == (8, 6)
-    assert timings.mean_at_once == pytest.approx(8 / 7)
+    assert timings.mean_parallel == pytest.approx(8 / 7)
 
 
 def test_steps_are_summed_for_all_for_the_reason_and_for_the_path() -> None:
@@ -235,7 +236,7 @@ def test_steps_are_summed_for_all_for_the_reason_and_for_the_path() -> None:
     )
 
     assert timings.steps == {"resolve": 0.5, "run": 3.0, "other": 0.5}
-    assert timings.steps_of_reason == {"resolve": 0.25, "run": 0.5, "other": 0.25}
+    assert timings.steps_of_culprit == {"resolve": 0.25, "run": 0.5, "other": 0.25}
     assert timings.steps_of_path == {"resolve": 0.25, "run": 2.5, "other": 0.25}
 
 
@@ -337,8 +338,8 @@ def test_measured_runs_of_one_host_are_made_one_after_the_other() -> None:
 
     measured, plain = timed(*log, jobs=4, metric="wall"), timed(*log, jobs=4)
 
-    assert (measured.lower_bound.lane_s, measured.lower_bound.seconds) == (4, 4)
-    assert (plain.lower_bound.lane_s, plain.lower_bound.seconds) == (0, 3)
+    assert (measured.lower_bound.measuring_s, measured.lower_bound.seconds) == (4, 4)
+    assert (plain.lower_bound.measuring_s, plain.lower_bound.seconds) == (0, 3)
 
 
 @st.composite
@@ -373,17 +374,17 @@ def test_no_bound_exceeds_the_wall_time_and_the_parts_make_the_whole(log: list[e
     assert timings.oracle.seconds <= timings.lower_bound.seconds <= timings.wall_s + 1e-9
     path = [span for span in timings.spans if span.is_critical]
     assert all(one.ended_s <= other.begun_s for one, other in pairwise(path))
-    assert sum(timings.at_once) == pytest.approx(timings.wall_s)
-    assert len(timings.at_once) <= 2 * timings.workers + 1
+    assert sum(timings.in_parallel) == pytest.approx(timings.wall_s)
+    assert len(timings.in_parallel) <= 2 * timings.workers + 1
     if path:
         whole = timings.head_s + timings.own_s + timings.tail_s + sum(span.took_s for span in path)
         assert whole == pytest.approx(timings.wall_s)
 
 
 def test_of_trials_that_took_no_time_none_comes_before_itself() -> None:
-    at_once = Span(stage=0, key=1, label="", asked_s=2, begun_s=2, ended_s=2, fate=Fate.USED)
+    in_parallel = Span(stage=0, key=1, label="", asked_s=2, begun_s=2, ended_s=2, fate=Fate.USED)
 
-    assert critical_path([at_once, replace(at_once, key=2)]) == (0, 1)
+    assert critical_path([in_parallel, replace(in_parallel, key=2)]) == (0, 1)
 
 
 # Logs that say less.
@@ -545,5 +546,5 @@ def test_the_json_report_has_them_and_its_stages_do_not() -> None:
 
     timings = document["timings"]
     assert (timings["wall_s"], timings["workers"]) == (8, 2)
-    assert timings["lower_bound"] == {"seconds": 5, "work_s": 8, "share_s": 4, "chain_s": 2, "lane_s": 0}
+    assert timings["lower_bound"] == {"seconds": 5, "work_s": 8, "share_s": 4, "chain_s": 2, "measuring_s": 0}
     assert [stage["timings"] for stage in document["stages"]] == [None]

@@ -1,1 +1,1 @@
-"""Sinks: each is called with every event, and shows or keeps what it cares for."""
+"""Sinks that show progress while events come in."""

@@ -1,4 +1,4 @@
-"""Progress as plain lines, for pipes, files and CI: no control codes, nothing is rewritten."""
+"""Progress as plain lines for pipes, files and CI, without control codes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bisect_asgi.report.suite import SuiteRow
 
 
 class PlainSink:
-    """Writes a line for each thing that a reader of a CI log wants to know.
+    """A sink that writes a line for each step of a run.
 
     Args:
         write: takes one line, without its end.
-        verbose: show what probes write, too.
+        verbose: also write the output of probes.
     """
 
     def __init__(self, write: Callable[[str], None], *, verbose: bool = False) -> None:
@@ -25,7 +25,7 @@ class PlainSink:
         self._progress = Progress()
 
     def __call__(self, event: events.Event) -> None:
-        """Show one event; those of a stage are shown further in."""
+        """Write the lines about one event; those of a stage are indented."""
         words = self._progress.take(event)
         indent = "  " if isinstance(event, events.StageEvent) else ""
         for line in self._lines(words, events.unstaged(event)):
@@ -44,8 +44,8 @@ class PlainSink:
             case events.Explained():
                 return list(words.explained(event))
             case events.RulingsChanged():
-                told = [line for _, line in words.finished()]
-                return told + words.different_failures() + words.narrowed()
+                lines = [line for _, line in words.finished()]
+                return lines + words.different_failures() + words.narrowed()
             case events.OutputSeen(key=key, text=text) if self._verbose:
                 return [f"  {words.label(key)} | {line}" for line in text.splitlines()]
             case _:
@@ -53,11 +53,11 @@ class PlainSink:
 
 
 class Board:
-    """Writes lines; told from several threads.
+    """Writes the progress of a suite; may be called from several threads.
 
     Args:
         write: takes one line, without its end.
-        total: how many probes there are.
+        total: the number of probes.
     """
 
     def __init__(self, write: Callable[[str], None], *, total: int) -> None:
@@ -68,14 +68,14 @@ class Board:
         self._lock = threading.Lock()
 
     def begun(self, name: str) -> None:
-        """A probe's session has begun."""
+        """Take in that a probe was started."""
         with self._lock:
             self._running.append(name)
             if self._ended == 0:
                 self._write(f"running: {name}")
 
     def ended(self, row: SuiteRow) -> None:
-        """A probe's session has ended, or could not begin."""
+        """Take in that a probe has ended, or could not be started."""
         with self._lock:
             if row.probe in self._running:
                 self._running.remove(row.probe)

@@ -1,4 +1,4 @@
-"""Live progress on a terminal: what is building and running, what the range has shrunk to, what is left."""
+"""Live progress on a terminal: finished trials as lines; below them running trials and the range left."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _REFRESHES_PER_S = 8
 
 
 class TerminalSink:
-    """Shows finished trials as lines, and below them what goes on; use as a context manager.
+    """A sink that keeps the terminal up to date; a context manager.
 
     Args:
-        console: where to; its file should be the standard error.
-        verbose: show what probes write, too.
+        console: where to print; its file should be the standard error.
+        verbose: also print the output of probes.
     """
 
     def __init__(self, console: Console, *, verbose: bool = False) -> None:
@@ -35,7 +35,7 @@ class TerminalSink:
         self._shown = self._progress.run
         """The words for the search that asked for a trial last."""
         self._since: dict[tuple[int, int], float] = {}
-        """When the trials under way went on to what they are doing, by stage and key."""
+        """The moments when trials began their present activity, by stage and key."""
         self._spinner = Spinner("dots")
         self._live = Live(
             self, console=console, refresh_per_second=_REFRESHES_PER_S, transient=True, redirect_stdout=False
@@ -54,10 +54,10 @@ class TerminalSink:
         self._live.stop()
 
     def __call__(self, event: events.Event) -> None:
-        """Show one event."""
+        """Print the lines about one event, and draw the display anew."""
         stage, inner = event.stage if isinstance(event, events.StageEvent) else 0, events.unstaged(event)
         if isinstance(inner, (events.TrialStarted, events.TrialProgressed)):
-            self._since[stage, inner.key] = time.monotonic()  # before another thread draws it
+            self._since[stage, inner.key] = time.monotonic()  # Another thread may draw the trial next.
         words = self._progress.take(event)
         if isinstance(inner, events.TrialStarted):
             self._shown = words
@@ -87,7 +87,7 @@ class TerminalSink:
                 pass
 
     def _status(self) -> Iterator[RenderableType]:
-        """What goes on, redrawn eight times a second."""
+        """Yield the display below the lines: running trials, and the range that is left."""
         words = self._shown
         if words.plan is None or not words.candidates:
             yield Group(_beside(self._spinner, Text("asking the index")))
@@ -106,7 +106,7 @@ class TerminalSink:
 
 
 def _facts(words: Words, event: events.Event) -> Iterator[tuple[str, str]]:
-    """What was found out before, and between, the trials."""
+    """Yield named lines about the search."""
     match event:
         case events.InterpreterChosen(interpreter=interpreter, reason=reason):
             yield "Python", f"{interpreter.version}: {reason}"
@@ -119,7 +119,7 @@ def _facts(words: Words, event: events.Event) -> Iterator[tuple[str, str]]:
 
 
 def standard_error() -> Console:
-    """The console that progress is shown on."""
+    """Return the console of the standard error."""
     return Console(stderr=True)
 
 
@@ -132,7 +132,7 @@ _MARKS = {
 
 
 def _range(words: Words, judged: events.RulingsChanged, low: int, high: int) -> Text:
-    """`0.60.0 ━━━━━━━━╸      ╺━━━━ 0.110.0   12 releases left, about 4 more steps`."""
+    """Return the range as `0.60.0 ━━━━━━╌╌╌╌╌╌╌━━━━ 0.110.0   12 releases left, about 4 more steps`."""
     size = max(1, len(words.candidates) - 1)
     start, end = round(_BAR_WIDTH * low / size), round(_BAR_WIDTH * high / size)
     new_is = judged.new_is or Outcome.FAILED

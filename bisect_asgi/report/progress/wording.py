@@ -1,4 +1,4 @@
-"""What progress says, whatever shows it: the sentences that the terminal and the plain sink share."""
+"""The sentences of progress, which the terminal and the plain sink share."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Signature, Trial, Verdict
-from bisect_asgi.core.text import date, duration, listing
+from bisect_asgi.core.text import duration, listing
 from bisect_asgi.report.culprit import sentences
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, Work, limit_of
-from bisect_asgi.report.rows import word
+from bisect_asgi.report.rows import day_of, word
 
 
 class Progress:
-    """What every progress sink keeps of a run: the projection, and the words for each search."""
+    """The state of a progress sink: the events so far, and the sentences about each search."""
 
     def __init__(self) -> None:
         self._projection = Projection()
@@ -25,7 +25,7 @@ class Progress:
         self._words = {0: self.run}
 
     def take(self, event: events.Event) -> Words:
-        """Take in one event, and return the words for the search that it is of."""
+        """Take in one event, and return the sentences about its search."""
         search = self._projection.take(event)
         words = self._words.setdefault(search.stage, Words(search))
         words.take(events.unstaged(event))
@@ -39,7 +39,7 @@ class Progress:
 
 
 class Words:
-    """The sentences about one search; remembers which of them were written."""
+    """The sentences about one search; it remembers which were written."""
 
     def __init__(self, search: SearchRecord) -> None:
         self._search = search
@@ -49,12 +49,12 @@ class Words:
 
     @property
     def plan(self) -> events.RunStarted | None:
-        """What was asked."""
+        """What was asked, with the limit that was found."""
         return self._search.plan
 
     @property
     def known(self) -> Knowledge:
-        """What is known of the candidates."""
+        """What is known of the candidates now."""
         return self._search.known
 
     @property
@@ -63,12 +63,12 @@ class Words:
         return self.known.listed.candidates
 
     def take(self, event: events.Event) -> None:
-        """Remember the trials that wait for a ruling."""
+        """Keep a trial that came back until its ruling is known."""
         if isinstance(event, events.TrialFinished):
             self._waiting.append(event.trial)
 
     def listed(self) -> list[str]:
-        """What the search looks at; a stage also says what it is for."""
+        """Return the line about the range, or about the combinations of a stage."""
         if self.plan is None or not self.candidates:
             return []
         axis, first, last = self.axis, self.candidates[0], self.candidates[-1]
@@ -78,28 +78,28 @@ class Words:
         return [f"{span}: {_dated(first)} to {_dated(last)}"]
 
     def explained(self, event: events.Explained) -> tuple[str, ...]:
-        """What carries the change."""
+        """Return the sentences about a culprit."""
         judged = self.known.judged
         if self.plan is None or judged is None:
             return ()
         return sentences(event, word=self.verdict(judged.new_is or Outcome.FAILED))
 
     def label(self, key: int) -> str:
-        """The candidate's version; `probe` where there is one run and no list of candidates."""
+        """Return the label of a candidate; `probe` for a single run without a list of candidates."""
         return self.known.label(key) if self.candidates else "probe"
 
     @property
     def axis(self) -> AxisWords:
-        """What the axis of the search says of it."""
+        """The words of the search's axis."""
         return self.plan.axis if self.plan else AxisWords()
 
     def verdict(self, outcome: Outcome) -> str:
-        """The user's word for an outcome."""
+        """Return the user's word for an outcome."""
         plan = self.plan
         return word(plan, outcome) if plan else str(outcome)
 
     def finished(self) -> list[tuple[Outcome, str]]:
-        """The trials that came back since this was asked last, each as it was ruled on."""
+        """Return the trials that came back since the last call, each with its outcome and line."""
         told = [self._finished(trial, self.known.rulings.get(trial.key)) for trial in self._waiting]
         self._waiting.clear()
         return told
@@ -118,7 +118,7 @@ class Words:
         return ruling.outcome, self._line(trial, ruling.outcome, ruling.signature)
 
     def _line(self, trial: Trial, ruled: Outcome, signature: Signature | None) -> str:
-        """`0.69.0 bad (AssertionError: …), built in 1.2 s, run in 0.4 s`."""
+        """Return `0.69.0 bad (AssertionError: …), built in 1.2 s, run in 0.4 s`."""
         outcome = "broken" if ruled is Outcome.ERROR else self.verdict(ruled)
         return self._told(trial, outcome, f" ({signature.shown})" if signature else "")
 
@@ -132,7 +132,7 @@ class Words:
         return f"{told}, {times}"
 
     def _measured(self, trial: Trial) -> str:
-        """` (wall = 251 ms)`: the median of the trial's samples; empty where nothing is measured."""
+        """Return ` (wall = 251 ms)`, the median of the trial's samples; empty without samples."""
         metric = self.plan.metric if self.plan else None
         if metric is None or not (own := samples(trial.observations, metric)):
             return ""
@@ -141,7 +141,7 @@ class Words:
         return f" ({metric} = {limit.show(median(own))})"
 
     def different_failures(self) -> list[str]:
-        """A warning for each candidate that newly turned out to fail otherwise than the bad end."""
+        """Return a warning for each candidate that newly has another failure than the bad end."""
         judged = self.known.judged
         if judged is None or not self.axis.is_ordered:  # mixes are expected to
             return []
@@ -154,7 +154,7 @@ class Words:
         return lines
 
     def narrowed(self) -> list[str]:
-        """Where the range stands, when it has changed."""
+        """Return the line about the range that is left, if it has changed."""
         judged, belief = self.known.judged, self.known.belief
         if belief:
             return self._if_new(self.likeliest(belief), belief.low, belief.high, round(belief.probability, 1))
@@ -168,7 +168,7 @@ class Words:
         return self._if_new(told, judged.low, judged.high, judged.left)
 
     def _if_new(self, line: str, *state: object) -> list[str]:
-        """Return the line unless the last one was about the same state of the same candidates."""
+        """Return the line, unless the last one was about the same state of the same candidates."""
         told = (self.known.generation, *state)
         if told == self._last_told:
             return []
@@ -176,12 +176,12 @@ class Words:
         return [line]
 
     def likeliest(self, belief: events.BeliefUpdated) -> str:
-        """`most probably 0.12.2 → 0.12.3 (0.63)`."""
+        """Return `… most probably 0.12.2 → 0.12.3 (0.63)`."""
         sides = f"{self.label(belief.low)} → {self.label(belief.high)}"
         return f"runs contradict each other: most probably {sides} ({belief.probability:.2f})"
 
     def sampled(self, event: events.EndsSampled) -> list[str]:
-        """What both ends showed, and the limit between them."""
+        """Return the line about the samples of both ends and the limit between them."""
         limit = Limit(metric=event.metric, unit=event.unit)
         sides = " and ".join(
             f"{limit.show(median(own))} in {self.label(key)}"
@@ -192,7 +192,7 @@ class Words:
         return [f"{event.metric} is {sides}" + (f"; {bound} is bad" if bound else "")]
 
     def settled(self, judged: events.RulingsChanged) -> str:
-        """What is known so far where all changes are looked for; empty while that is nothing."""
+        """Return the changes so far of a search for all changes; empty before two candidates are tested."""
         tested = [(key, ruling) for key, ruling in self.known.rulings.items() if _is_tested(ruling)]
         spans = [
             f"{self.label(low)} → {self.label(high)}"
@@ -205,9 +205,8 @@ class Words:
 
 
 def _dated(candidate: events.CandidateListed) -> str:
-    day = date(candidate.uploaded)
-    is_told = candidate.uploaded is None or day in candidate.version
-    return candidate.version if is_told else f"{candidate.version} ({day})"
+    day = day_of(candidate.version, candidate.uploaded)
+    return f"{candidate.version} ({day})" if day else candidate.version
 
 
 def _why_failed(run: Observation) -> str:
@@ -219,7 +218,7 @@ def _is_tested(ruling: Ruling) -> bool:
 
 
 def left(count: int, axis: AxisWords) -> str:
-    """`12 releases left, about 4 more steps`."""
+    """Return `12 releases left, about 4 more steps`."""
     steps = count.bit_length()
     return f"{axis.counted(count)} left, about {steps} more {'step' if steps == 1 else 'steps'}"
 

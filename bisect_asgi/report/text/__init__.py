@@ -1,4 +1,4 @@
-"""The report for a terminal, or for whoever pastes it into an issue."""
+"""The report as text, for a terminal or an issue."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from rich.text import Text
 
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.releases import OUTSIDE
-from bisect_asgi.core.text import date, duration, listing, plural
+from bisect_asgi.core.text import duration, listing, plural
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.rows import How, Row
-from bisect_asgi.report.text import metrics as measured
-from bisect_asgi.report.text import timings as timed
+from bisect_asgi.report.rows import How, Row, day_of
+from bisect_asgi.report.text import metrics
+from bisect_asgi.report.text import timings as timings_section
 from bisect_asgi.report.text.culprit import cause_parts, difference_parts, is_telling
-from bisect_asgi.report.text.tables import Pasted, facts, table
+from bisect_asgi.report.text.tables import Pasted, facts, table, write
 
-_MOST_LEFT_OUT = 8
+_MOST_REASONS = 8
 _WIDTH_OF_FILES = 120
 
 
@@ -27,39 +27,37 @@ def render(
 ) -> None:
     """Print the report, to the standard output unless a console is given.
 
-    `plot`: with the plot of its metric; `timings`: with where the time went.
+    Args:
+        report: the document.
+        console: where to print it.
+        plot: with the plot of its metric.
+        timings: with the section about the time.
     """
-    out = console or Console()
-    if console is None and not out.is_terminal:
-        out = Console(width=_WIDTH_OF_FILES)
-    with out.capture() as capture:
-        width = min(out.width, _WIDTH_OF_FILES)
-        for part in _parts(report, plot_width=width if plot else 0, timings_width=width if timings else 0):
-            # What is to be pasted must not be broken into lines.
-            out.print(part, highlight=False, soft_wrap=isinstance(part, Pasted))
-    for line in capture.get().splitlines():
-        out.file.write(f"{line.rstrip()}\n")
-    out.file.flush()
+
+    def parts(width: int) -> Iterator[RenderableType]:
+        width = min(width, _WIDTH_OF_FILES)
+        return _parts(report, plot_width=width if plot else 0, timings_width=width if timings else 0)
+
+    write(parts, console, width=_WIDTH_OF_FILES)
 
 
 def _parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[RenderableType]:
-    """The whole report: the answer, what it rests on, the table, the commands; where the time went."""
-    if report.exit_code is ExitCode.FOUND:  # else the door says why there is no answer, as an error
+    """Yield the whole report. A width of 0 omits the plot or the timings."""
+    if report.exit_code is ExitCode.FOUND:  # else the command prints the headline as an error
         yield Text(report.headline, style="bold")
         yield ""
     yield facts(_fact_lines(report))
     if any(row.how is How.RUN for row in report.rows):
         yield ""
         yield table(report)
-    if plot_width and (drawn := measured.parts(report, plot_width)):
+    if plot_width and (drawn := metrics.parts(report, plot_width)):
         yield ""
         yield from drawn
-    is_told = bool(report.levels)
-    if (len(report.changes) > 1 and not is_told) or report.contradictions:
+    if (len(report.changes) > 1 and not report.levels) or report.contradictions:
         yield ""
         yield Text(_not_monotonic(report), style="yellow")
     yield from _why(report)
-    if excluded := list(_left_out(report)):
+    if excluded := list(_excluded(report)):
         yield ""
         yield Text("Left out", style="bold")
         yield from excluded
@@ -68,11 +66,11 @@ def _parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[R
         yield from _reproduce(report)
     if timings_width:
         yield ""
-        yield from timed.parts(report.timings, width=timings_width)
+        yield from timings_section.parts(report.timings, width=timings_width)
 
 
 def _reproduce(report: Report) -> Iterator[RenderableType]:
-    """What to paste into a shell, for each side."""
+    """Yield the commands to paste into a shell, for each side of the boundary."""
     yield Text("Reproduce", style="bold")
     for version, command in report.reproduce:
         row = report.row(version)
@@ -81,7 +79,7 @@ def _reproduce(report: Report) -> Iterator[RenderableType]:
 
 
 def _why(report: Report) -> Iterator[RenderableType]:
-    """What carries the change, and what changed in it."""
+    """Yield the culprits, and the changes in them."""
     if report.why:
         yield ""
         yield Text("Why", style="bold")
@@ -96,7 +94,7 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
     if last and first:
         yield "Boundary", f"{report.plan.axis.name(_side(last))} → {_side(first)}"
         yield "Evidence", f"{_evidence(last, report)}; {_evidence(first, report)}"
-    yield from measured.facts(report)
+    yield from metrics.facts(report)
     for change in report.changes if len(report.changes) > 1 and not report.levels else ():
         gap = report.plan.axis.counted(len(change.gap))
         among = f" ({gap} between cannot be tested)" if change.gap else ""
@@ -115,13 +113,12 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _side(row: Row) -> str:
-    day = date(row.uploaded)
-    is_told = row.uploaded is None or day in row.version
-    return f"{row.version} ({row.verdict})" if is_told else f"{row.version} ({row.verdict}, {day})"
+    day = day_of(row.version, row.uploaded)
+    return f"{row.version} ({row.verdict}, {day})" if day else f"{row.version} ({row.verdict})"
 
 
 def _state(row: Row, report: Report) -> str:
-    """The verdict; of what does not always answer the same, with how often: no single run shows it."""
+    """Return the verdict; for a flaky candidate also the failure count, because one run does not show it."""
     if not row.is_flaky:
         return row.verdict
     runs = plural(row.passed + row.failed, "sample" if report.plan.metric else "run")
@@ -133,7 +130,7 @@ def _state(row: Row, report: Report) -> str:
 def _evidence(row: Row, report: Report) -> str:
     runs = row.passed + row.failed
     if row.samples:
-        return f"{row.version}: {measured.evidence(row, report)}"
+        return f"{row.version}: {metrics.evidence(row, report)}"
     if row.failed:
         how = f": {row.signature.shown}" if row.signature else ""
         return f"{row.version} failed {row.failed} of {plural(runs, 'run')}{how}"
@@ -176,16 +173,16 @@ def _not_monotonic(report: Report) -> str:
     return f"{text}; any state that lasted for at least {lasted} has been seen (`--all` finds all)"
 
 
-def _left_out(report: Report) -> Iterator[RenderableType]:
+def _excluded(report: Report) -> Iterator[RenderableType]:
     reasons: dict[str, list[str]] = {}
     for out in report.excluded:
-        if out.reason.startswith(OUTSIDE):  # the user knows
+        if out.reason.startswith(OUTSIDE):  # The user has set the range.
             continue
         reasons.setdefault(out.reason, []).append(out.version)
-    for reason, versions in list(reasons.items())[:_MOST_LEFT_OUT]:
+    for reason, versions in list(reasons.items())[:_MOST_REASONS]:
         yield Padding(
             Text(f"{plural(len(versions), 'release')}: {reason} ({listing(versions)})"), (0, 0, 0, 2)
         )
-    if len(reasons) > _MOST_LEFT_OUT:
-        more = sum(len(versions) for versions in list(reasons.values())[_MOST_LEFT_OUT:])
+    if len(reasons) > _MOST_REASONS:
+        more = sum(len(versions) for versions in list(reasons.values())[_MOST_REASONS:])
         yield Padding(Text(f"{plural(more, 'release')} for other reasons"), (0, 0, 0, 2))

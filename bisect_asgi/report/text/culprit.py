@@ -1,4 +1,4 @@
-"""What carries the change, as the terminal shows it: sentences, and the trials that they rest on."""
+"""The sections of the text report about culprits: sentences with the runs behind them, and changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from bisect_asgi.core.releases.diff import summary
 from bisect_asgi.core.text import listing, plural, printable
 from bisect_asgi.report.culprit import sentences
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.rows import Row
 from bisect_asgi.report.text.tables import Pasted, table
 
 _MOST_LINES = 10
@@ -25,7 +24,7 @@ _MOST_DIFF = 20
 
 
 def cause_parts(report: Report) -> Iterator[RenderableType]:
-    """Each boundary that was explained, and each search that it led to, in the order of what happened."""
+    """Yield each boundary with its culprit and each search that followed, in the order of time."""
     stages = {stage.stage: stage for stage in report.stages}
     searches = [(stage.stage, _search(stage)) for stage in report.stages if stage.plan.axis.is_ordered]
     told = [(why.stages_before, _explained(why, stages, _word(report))) for why in report.why]
@@ -43,7 +42,7 @@ def _explained(why: Explained, stages: Mapping[int, Report], word: str) -> Itera
 
 
 def _mixes(why: Explained, tried: Report) -> Iterator[RenderableType]:
-    """The mixes that the answer rests on, and how many others there were."""
+    """Yield the combinations that the culprit rests on, and the number of others."""
     decisive = tuple(row for key, row in enumerate(tried.rows) if key in why.decisive)
     yield Padding(table(replace(tried, rows=decisive)), (1, 0, 1, 4))
     if others := len(tried.rows) - len(decisive):
@@ -51,7 +50,7 @@ def _mixes(why: Explained, tried: Report) -> Iterator[RenderableType]:
 
 
 def _search(stage: Report) -> Iterator[RenderableType]:
-    """A search along a dependency's releases, or into commits."""
+    """Yield a search along a dependency's releases, or among commits."""
     yield _line(stage.headline, style="bold")
     if len(stage.rows) > 2:
         yield Padding(table(stage), (1, 0, 1, 4))
@@ -60,8 +59,8 @@ def _search(stage: Report) -> Iterator[RenderableType]:
 
 
 def _word(report: Report) -> str:
-    """The newer side's verdict."""
-    first: Row | None = report.row(report.first)
+    """Return the verdict of the newer side."""
+    first = report.row(report.first)
     return first.verdict if first else report.plan.term_new
 
 
@@ -70,12 +69,12 @@ def _line(text: str, style: str = "") -> Padding:
 
 
 def is_telling(compared: Compared) -> bool:
-    """Tell whether there is anything to show: of what was added or removed there is not."""
+    """Return whether there is anything to show. A package that was added or removed has no comparison."""
     return bool(compared.changed or compared.problem or compared.drill)
 
 
 def difference_parts(compared: Compared) -> Iterator[RenderableType]:
-    """The section of one distribution."""
+    """Yield the section about the changes in one package."""
     yield Text(f"What changed in {compared.name} {compared.old} → {compared.new}", style="bold")
     if compared.problem:
         yield _line(f"it could not be compared: {compared.problem}")
@@ -91,13 +90,13 @@ def difference_parts(compared: Compared) -> Iterator[RenderableType]:
 
 
 def diffs(compared: Compared) -> Iterator[str]:
-    """All diffs that are kept, whole, as plain lines."""
+    """Yield the lines of all diffs that the report has."""
     for file in compared.changed.files if compared.changed else ():
         yield from (printable(line) for line in file.diff.splitlines())
 
 
 def _diff(changed: WhatChanged) -> Iterator[RenderableType]:
-    """The diff of the file that the traceback ends in, where it is in a traceback and short."""
+    """Yield the diff of the first file, if it is short and the traceback ends in that file."""
     for file in changed.files[:1]:
         lines = file.diff.splitlines()
         if file.lines and len(lines) <= _MOST_DIFF:

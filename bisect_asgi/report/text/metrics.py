@@ -1,4 +1,4 @@
-"""What the text report says of samples, rates and levels, and the plot."""
+"""The parts of the text report about confidence, limits, samples and levels, and the plot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"\S*\d")
 
 
 def facts(report: Report) -> Iterator[tuple[str, str]]:
-    """How sure the answer is, and where the limit comes from."""
+    """Yield the named lines about the confidence, the limit and the levels."""
     title = "Sure" if report.exit_code is ExitCode.FOUND else "Likely"
     if report.belief:
         yield title, _sure(report)
@@ -38,7 +38,7 @@ def facts(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _levels(report: Report) -> Iterator[tuple[str, str]]:
-    """The steps between levels; beside a creep without what that adds, and the creep itself."""
+    """Yield the steps between levels without the gradual change, and that change itself."""
     pairs = list(pairwise(report.levels))
     steps = report.steps or [(before.value, after.value) for before, after in pairs]
     for (before, after), (old, new) in zip(pairs, steps, strict=True):
@@ -49,37 +49,37 @@ def _levels(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def step(old: float, new: float, unit: str) -> str:
-    """`12.1 MiB → 18.3 MiB (+51 %)`."""
+    """Return a step as `12.1 MiB → 18.3 MiB (+51 %)`."""
     share = f" ({(new - old) / abs(old) * 100:+.3g} %)" if old else ""
     return f"{short(old, unit)} → {short(new, unit)}{share}"
 
 
 def short(value: float, unit: str) -> str:
-    """A value for a table: ratios without the words that say of what."""
+    """Return a value as in a table: a ratio without naming the reference."""
     return f"{value:.3g} ×" if unit == RATIO else Limit(metric="", unit=unit).show(value)
 
 
 def seen(row: Row, report: Report) -> str:
-    """What was measured on a release: `wall 1.02 × (0.98 to 1.05)`."""
+    """Return the samples of a row as `wall 1.02 × (0.98 to 1.05)`; empty if there are none."""
     if not row.samples:
         return ""
     least, middle, most = (short(of(row.samples), report.unit) for of in (min, median, max))
     if least == most:
         return f"{report.plan.metric} {middle}"
     (low, unit), (high, other) = (_split(text) for text in (least, most))
-    span = f"{low} to {high}" if unit == other else f"{least} to {most}"  # once is enough
+    span = f"{low} to {high}" if unit == other else f"{least} to {most}"  # The median has the unit already.
     return f"{report.plan.metric} {middle} ({span})"
 
 
 def _split(text: str) -> tuple[str, str]:
-    """The number and the unit behind it."""
+    """Return the number of a value, and the unit that follows it."""
     number = _NUMBER.match(text)
     end = number.end() if number else 0
     return text[:end], text[end:]
 
 
 def evidence(row: Row, report: Report) -> str:
-    """The same with the number of samples, and for ratios what they are in the metric's own unit."""
+    """Return the same with the number of samples and, for ratios, the median in the metric's own unit."""
     parts = [seen(row, report)]
     if report.unit == RATIO and report.plan.metric:
         parts.append(_in_units(row.observations, report.plan.metric))
@@ -87,14 +87,14 @@ def evidence(row: Row, report: Report) -> str:
 
 
 def _in_units(runs: Sequence[Observation], metric: str) -> str:
-    """The median of a metric itself, where its samples are ratios: `160 ms`."""
+    """Return the median of the metric itself, if its samples are ratios: `160 ms`."""
     sampled = [run for run in runs if samples([run], metric)]
     own = [value for run in sampled if (value := measured(run, metric)) is not None]
     return show(median(own), unit_of(sampled, metric))
 
 
 def parts(report: Report, width: int) -> list[RenderableType]:
-    """The plot of the metric against the releases; nothing where nothing was measured."""
+    """Return the plot of the metric; nothing if no candidate has samples."""
     limit = None
     if report.ends:
         limit = report.ends.above if report.ends.above is not None else report.ends.below
@@ -118,7 +118,7 @@ def _of_what(report: Report) -> str:
 
 
 def _sure(report: Report) -> str:
-    """The probability, and the rates on both sides."""
+    """Return the probability of the boundary, and the failure rates on both sides."""
     belief = report.belief
     if belief is None:
         return ""
@@ -129,18 +129,18 @@ def _sure(report: Report) -> str:
 
 
 def _probability(value: float) -> str:
-    """Three digits, and never a certainty that nobody has."""
+    """Return the probability with four digits, and never as a certainty."""
     return "above 0.9999" if value > 0.9999 else f"{value:.4g}"
 
 
 def _rate(rate: Rate, what: str) -> str:
-    """`9 of 12 runs failed (47 % to 91 %)`."""
+    """Return a rate as `9 of 12 runs failed (47 % to 91 %)`."""
     counted = f"{rate.failed} of {rate.runs} {what}".rstrip()
     return f"{counted} ({rate.low * 100:.0f} % to {rate.high * 100:.0f} %)"
 
 
 def _limit(ends: ReportedEnds) -> str:
-    """The limit with the samples that it lies between."""
+    """Return the limit, with the samples of both ends."""
     limit = Limit(metric=ends.metric, unit=ends.unit, above=ends.above, below=ends.below)
     sampled = [(ends.old, ends.old_samples), (ends.new, ends.new_samples)]
     medians = " and ".join(f"{short(median(own), ends.unit)} in {version}" for version, own in sampled if own)

@@ -1,4 +1,4 @@
-"""A metric against the releases, in the terminal: every sample a dot, one line for each release."""
+"""A plot of a metric for a terminal: a line for each candidate, a dot for each sample."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bisect_asgi.core.text import printable
 
 _RELEASES = AxisWords()
 STYLES: Mapping[str, str] = {"good": "green", "bad": "red", "skip": "yellow"}
-"""Colours that say no more than the words at the end of the lines."""
+"""Colors of marks. They say no more than the marks, for a terminal without colors."""
 
 LOG_FROM = 50.0
-"""From which ratio of the largest value to the least on the axis is logarithmic, if all are positive."""
+"""The ratio of the largest value to the least from which on the axis is logarithmic, if all are positive."""
 
 _MEDIAN, _LIMIT = "◆", "│"
 _DOTS = ((4, "●"), (2, "•"), (1, "·"))
@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"-?[\d.,]+(?:e[+-]?\d+)?")
 
 
 class _Axis(Struct, frozen=True, kw_only=True):
-    """Values from the middle of the strip's first cell to the middle of its last."""
+    """The scale of a strip: from the middle of its first cell to the middle of its last."""
 
     low: float
     high: float
@@ -42,9 +42,9 @@ class _Axis(Struct, frozen=True, kw_only=True):
     is_log: bool
 
     def cell(self, value: float) -> int:
-        """The cell of a value, from 0 on."""
+        """Return the cell of a value, counted from 0."""
         low, high, value = (math.log(v) if self.is_log else v for v in (self.low, self.high, value))
-        # Of halves, because the difference of two large values may be infinite.
+        # The difference of two large values may be infinite, that of their halves is not.
         return round((value / 2 - low / 2) / (high / 2 - low / 2) * (self.cells - 1))
 
 
@@ -66,16 +66,23 @@ def plot(
     counted: Callable[[int], str] = _RELEASES.counted,
     styles: Mapping[str, str] = STYLES,
 ) -> list[Text]:
-    """Draw the samples of each release, oldest first, in lines of at most `width` cells.
+    """Return the lines of the plot, of at most `width` cells each; none if there is no sample.
 
-    A dot is `·` for one sample, `•` for two or three and `●` for more; `◆` is the release's median, which
-    also stands behind it as `show` writes it, with the release's mark (`good`, `bad`, `skip`, or nothing).
-    `limit` is a line through all rows. Releases without samples are counted. Without any sample there are no
-    lines. Where it is narrow the medians are left out, then the marks, and below some 50 cells lines are
-    longer than `width`.
+    A dot is `·` for one sample, `•` for two or three and `●` for more; `◆` is the median. The median and the
+    mark follow the dots. Candidates without samples are counted in one line. If `width` is small, the medians
+    are omitted first, then the marks. Below about 50 cells, lines are longer than `width`.
+
+    Args:
+        labels: the candidates, oldest first.
+        samples: the values of each candidate.
+        marks: the verdict of each candidate, `good`, `bad` or `skip`, or nothing.
+        show: writes a value with its unit.
+        limit: drawn as a line through all rows.
+        noun: what one candidate is called.
+        styles: the colors of marks.
 
     Raises:
-        ValueError: there are not as many labels, samples and marks, or a value is not finite.
+        ValueError: labels, samples and marks differ in number, or a value is not finite.
     """
     rows = [
         _Row(label=_cropped(label), samples=own, mark=mark, value=show(median(own)) if own else "")
@@ -111,7 +118,7 @@ def _cropped(label: str) -> str:
 
 
 def _range(values: Sequence[float]) -> tuple[float, float, bool]:
-    """The axis's least and largest value, apart where the values are not, and whether it is logarithmic."""
+    """Return the two ends of the axis, never equal ones, and whether it is logarithmic."""
     low, high = min(values), max(values)
     if low > 0 and high / LOG_FROM > low:
         return low, high, True
@@ -122,7 +129,7 @@ def _range(values: Sequence[float]) -> tuple[float, float, bool]:
 
 
 def _tails(rows: Sequence[_Row], room: int) -> list[str]:
-    """What stands behind each strip: median and mark, or as much of it as there is room for."""
+    """Return the text behind each strip: median and mark, or as much of them as there is room for."""
     most = max(cell_len(row.value) for row in rows)
     for tails in (
         [f"  {' ' * (most - cell_len(row.value))}{row.value}  {row.mark}".rstrip() for row in rows],
@@ -176,7 +183,7 @@ def _scale(axis: _Axis, show: Callable[[float], str], *, left: int, at: int | No
 
 
 def _placed(words: Mapping[int, str], left: int, cells: int) -> str:
-    """Write words centred at cells of the strip, leaving out those that there is no room for."""
+    """Return a line with words centered at cells of the strip, without those that there is no room for."""
     line = ""
     for cell, word in sorted(words.items()):
         start = max(0, min(left + cell - cell_len(word) // 2, left + cells - cell_len(word)))
@@ -186,9 +193,9 @@ def _placed(words: Mapping[int, str], left: int, cells: int) -> str:
 
 
 def _ticks(axis: _Axis, show: Callable[[float], str]) -> list[float]:
-    """Round values on the axis: those that are written with the fewest digits, so in `show`'s own units.
+    """Return round values on the axis: those that `show` writes with the fewest digits.
 
-    What would be rounded in writing is a last resort: equal distances would read unequal.
+    Values that `show` rounds come last, because equal distances between them would read unequal.
     """
 
     def roughness(ticks: list[float]) -> tuple[int, bool, bool, bool, float, int]:
@@ -203,7 +210,7 @@ def _ticks(axis: _Axis, show: Callable[[float], str]) -> list[float]:
 
 
 def _label(tick: float, show: Callable[[float], str]) -> tuple[str, bool]:
-    """How `show` writes a tick, with a digit more where it rounds; and whether that is the tick's value."""
+    """Return a tick as `show` writes it, with one more digit if that is rounded, and whether it is exact."""
     word = show(tick)
     match = _NUMBER.search(word)
     number = float(match[0].replace(",", "")) if match else 0.0
@@ -231,7 +238,7 @@ def _log_grids(axis: _Axis) -> Iterator[list[float]]:
     for unit in _UNITS:
         first, last = (math.floor(math.log10(v) - math.log10(unit)) for v in (axis.low, axis.high))
         for digits in ((1,), (1, 3), (1, 2, 5)):
-            # Over many decades only some of them.
+            # Ticks at every one of many decades would not fit.
             every = 1 + (last - first) // 5
             ticks = [
                 unit * digit * 10.0**power for power in range(first, last + 1, every) for digit in digits

@@ -1,4 +1,4 @@
-"""A suite's table for a terminal, or for the mail of the next morning."""
+"""The report of a suite as text."""
 
 from __future__ import annotations
 
@@ -12,25 +12,21 @@ from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.plan.suites import Agreement
 from bisect_asgi.core.text import duration, plural
 from bisect_asgi.report.suite import SuiteReport, SuiteRow
-from bisect_asgi.report.text import timings as timed
+from bisect_asgi.report.text import timings as timings_section
+from bisect_asgi.report.text.tables import write
 
 _WIDTH_OF_FILES = 160
 
 
 def render(report: SuiteReport, console: Console | None = None, *, timings: bool = False) -> None:
-    """Print the table and why some have no answer, to the standard output unless a console is given.
+    """Print the table, and why some probes have no result, to the standard output unless a console is given.
 
-    `timings`: with where the time of each probe went.
+    Args:
+        report: the document.
+        console: where to print it.
+        timings: with a section about the time of each probe.
     """
-    out = console or Console()
-    if console is None and not out.is_terminal:
-        out = Console(width=_WIDTH_OF_FILES)
-    with out.capture() as capture:
-        for part in _parts(report, timings_width=out.width if timings else 0):
-            out.print(part, highlight=False)
-    for line in capture.get().splitlines():
-        out.file.write(f"{line.rstrip()}\n")
-    out.file.flush()
+    write(lambda width: _parts(report, timings_width=width if timings else 0), console, width=_WIDTH_OF_FILES)
 
 
 def _parts(report: SuiteReport, *, timings_width: int) -> Iterator[RenderableType]:
@@ -44,7 +40,9 @@ def _parts(report: SuiteReport, *, timings_width: int) -> Iterator[RenderableTyp
     for row in report.probes if timings_width else ():
         if row.report:
             yield ""
-            yield from timed.parts(row.report.timings, width=timings_width, title=f"Timings of {row.probe}")
+            yield from timings_section.parts(
+                row.report.timings, width=timings_width, title=f"Timings of {row.probe}"
+            )
     yield ""
     yield Text(_summary(report), style="bold")
 
@@ -83,7 +81,7 @@ def _style(row: SuiteRow) -> str:
 
 
 def _summary(report: SuiteReport) -> str:
-    """`4 of 5 probes have their answer, 1 claim disagrees, 1 min 48 s`."""
+    """Return `4 of 5 probes have their answer, 1 claim disagrees, 1 min 48 s`."""
     found = sum(row.exit_code is ExitCode.FOUND for row in report.probes)
     total = len(report.probes)
     have = "has its answer" if total == 1 else "have their answer"

@@ -1,25 +1,45 @@
-"""The table of a search's candidates, and other parts that several sections of the text report have."""
+"""The table of candidates, and other parts that several texts have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import groupby
 
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from bisect_asgi.core.text import date, duration
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.rows import How, Row
-from bisect_asgi.report.text import metrics as measured
+from bisect_asgi.report.rows import How, Row, day_of
+from bisect_asgi.report.text import metrics
 
 
 class Pasted(Text):
-    """A line that somebody will paste: it is not broken into several."""
+    """A line to paste into a shell, which is never wrapped."""
+
+
+def write(parts: Callable[[int], Iterable[RenderableType]], console: Console | None, *, width: int) -> None:
+    """Print parts without blanks at the ends of lines.
+
+    Args:
+        parts: makes them for a width in cells.
+        console: where to print them; None: the standard output.
+        width: of the standard output if it is no terminal.
+    """
+    out = console or Console()
+    if console is None and not out.is_terminal:
+        out = Console(width=width)
+    with out.capture() as capture:
+        for part in parts(out.width):
+            out.print(part, highlight=False, soft_wrap=isinstance(part, Pasted))
+    for line in capture.get().splitlines():
+        out.file.write(f"{line.rstrip()}\n")
+    out.file.flush()
 
 
 def facts(lines: Iterable[tuple[str, str]]) -> Table:
-    """Named lines, one below the other."""
+    """Return named lines, one below the other."""
     found = Table.grid(padding=(0, 3))
     found.add_column(style="cyan", no_wrap=True)
     found.add_column(overflow="fold")
@@ -29,10 +49,13 @@ def facts(lines: Iterable[tuple[str, str]]) -> Table:
 
 
 def table(report: Report) -> Table:
-    """Every release that was run; neighbours that were not, or cannot be tested for one reason, together."""
+    """Return the table of candidates.
+
+    Neighbors that were not run share a line, and so do neighbors that are untestable for one reason.
+    """
     found = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     found.add_column(report.plan.axis.title, overflow="fold")
-    is_dated = any(row.uploaded and date(row.uploaded) not in row.version for row in report.rows)
+    is_dated = any(day_of(row.version, row.uploaded) for row in report.rows)
     for name in (
         *([report.plan.axis.dated] if is_dated else []),
         "Verdict",
@@ -44,16 +67,16 @@ def table(report: Report) -> Table:
     key = _kind if report.plan.axis.is_ordered else _label
     for _, group in groupby(report.rows, key=key):
         rows = list(group)
-        how = "dim" if rows[0].how is not How.RUN else _style(rows[0], report)
-        cells = _cells(rows[0], report) if len(rows) == 1 else _stretch(rows, report)
+        style = "dim" if rows[0].how is not How.RUN else _style(rows[0], report)
+        cells = _cells(rows[0], report) if len(rows) == 1 else _neighbors(rows, report)
         if not is_dated:
             cells = (cells[0], *cells[2:])
-        found.add_row(*map(Text, cells), style=how)  # as text: what a probe says is no markup
+        found.add_row(*map(Text, cells), style=style)  # `Text`, because output of a probe is no markup.
     return found
 
 
 def _kind(row: Row) -> tuple[str, ...]:
-    """What neighbours have in common that are shown as one line."""
+    """Return a key that is equal for neighbors that share a line."""
     if row.how is not How.RUN:
         return row.how, row.verdict
     if row.verdict == "skip" and row.signature and not row.fails_differently:
@@ -71,7 +94,7 @@ def _cells(row: Row, report: Report) -> tuple[str, ...]:
     return row.version, date(row.uploaded), verdict, f"{row.runs or ''}", time, _seen(row, report)
 
 
-def _stretch(rows: list[Row], report: Report) -> tuple[str, ...]:
+def _neighbors(rows: list[Row], report: Report) -> tuple[str, ...]:
     seen = f"{report.plan.axis.counted(len(rows))}: {_seen(rows[0], report)}"
     return f"{rows[0].version} … {rows[-1].version}", "", rows[0].verdict or "?", "", "", seen
 
@@ -85,9 +108,9 @@ def _seen(row: Row, report: Report) -> str:
             return f"nothing was learnt: {broken[-1]}" if broken else "not looked at"
         case How.RUN:
             if row.samples:
-                return measured.seen(row, report)
+                return metrics.seen(row, report)
             seen = row.signature.shown if row.signature else ""
-            # With noise each run counts; and where it is too much to tell, that is what was seen.
+            # The failure of one run says little about a flaky probe.
             if (report.belief or row.is_flaky) and row.verdict != "skip":
                 told = f"failed {row.failed} of {row.passed + row.failed}"
                 return f"{told}: {seen}" if row.failed and seen else told

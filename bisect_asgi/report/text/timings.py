@@ -1,4 +1,4 @@
-"""What the text report says of where the time went, and the chart of all trials."""
+"""The section of the text report about the time, with a chart of all trials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WIDEST = 100
 _MOST_LINES = 60
 _LABEL = 26
 _LEAST_S = 0.005
-"""Less is shown as nothing."""
+"""Shorter times are not shown."""
 _MARKS = {
     Step.RESOLVE: "r",
     Step.DOWNLOAD: "d",
@@ -35,7 +35,7 @@ NO_DATES = "the log has no dates: it was written by a version that did not recor
 
 
 def parts(timings: Timings | None, *, width: int, title: str = "Timings") -> Iterator[RenderableType]:
-    """The section of the report: sums, what overlapped, what working ahead did, the bound, the chart."""
+    """Yield the section: sums, parallel work, speculation, bounds, steps and the chart."""
     yield Text(title, style="bold")
     if timings is None:
         yield Padding(Text(NO_DATES), (0, 0, 0, 2))
@@ -57,7 +57,7 @@ def _fact_lines(timings: Timings) -> Iterator[tuple[str, str]]:
     path = sum(span.took_s for span in timings.spans if span.is_critical)
     trials = plural(sum(span.is_critical for span in timings.spans), "trial")
     yield "Critical path", f"{duration(path)} in {trials}; {head} before, {own} between, {tail} after"
-    yield "Side by side", _at_once(timings)
+    yield "Side by side", _in_parallel(timings)
     trials = plural(timings.speculation.count, "trial")
     yield "Speculation", _ahead(timings.speculation, f"{trials} begun before they were known to be needed")
     built = plural(timings.preparation.count, "environment")
@@ -69,14 +69,14 @@ def _fact_lines(timings: Timings) -> Iterator[tuple[str, str]]:
     yield "Oracle", f"{_bound(timings.oracle, timings)}, for who knows the answer and only has to show it"
 
 
-def _at_once(timings: Timings) -> str:
+def _in_parallel(timings: Timings) -> str:
     spent = [
         f"{count or 'none'} for {duration(seconds)}"
-        for count, seconds in enumerate(timings.at_once)
+        for count, seconds in enumerate(timings.in_parallel)
         if seconds >= _LEAST_S
     ]
     idle = duration(timings.idle_s)
-    return f"{timings.mean_at_once:.2f} on average ({', '.join(spent)}); workers were idle for {idle}"
+    return f"{timings.mean_parallel:.2f} on average ({', '.join(spent)}); workers were idle for {idle}"
 
 
 def _ahead(ahead: Ahead, what: str) -> str:
@@ -94,18 +94,18 @@ def _bound(bound: Bound, timings: Timings) -> str:
     reasons = {
         f"{duration(bound.work_s)} of work by {plural(timings.workers, 'worker')}": bound.share_s,
         "the longest chain of one candidate": bound.chain_s,
-        "one measured run at a time": bound.lane_s,
+        "one measured run at a time": bound.measuring_s,
     }
     why = max(reasons, key=lambda reason: reasons[reason])
     return f"{duration(bound.seconds)} (the time before, and {why})"
 
 
 def _steps(timings: Timings) -> Table:
-    """Seconds by step: of all, of those behind the boundary, of those on the critical path."""
+    """Return the seconds of each step: of all trials, of those of stages, of those on the critical path."""
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
     table.add_column("Step", no_wrap=True)
-    has_reason = bool(timings.steps_of_reason)
-    heads = ["All trials", *(["For the reason"] if has_reason else []), "Critical path"]
+    stages = [timings.steps_of_culprit] if timings.steps_of_culprit else []
+    heads = ["All trials", *(["For the reason"] if stages else []), "Critical path"]
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("In the chart")
@@ -114,14 +114,18 @@ def _steps(timings: Timings) -> Table:
     for name, seconds in timings.steps.items():
         if seconds < _LEAST_S:
             continue
-        columns = [{name: seconds}, *([timings.steps_of_reason] if has_reason else []), timings.steps_of_path]
+        columns = [
+            {name: seconds},
+            *stages,
+            timings.steps_of_path,
+        ]
         cells = [duration(sums[name]) if name in sums else "" for sums in columns]
         table.add_row(str(name), *cells, marks[name])
     return table
 
 
 def _chart(timings: Timings, width: int) -> Iterator[Text]:
-    """A line for each piece of work, from the beginning of the run to its end."""
+    """Yield a line for each span, on a scale from the start of the run to its end."""
     shown = _chosen(timings.spans)
     label_width = min(_LABEL, max(len(_name(span)) for span in shown))
     room = max(20, width - label_width - 5)
@@ -151,7 +155,7 @@ def _legend(timings: Timings, shown: int) -> str:
 
 
 def _chosen(spans: Sequence[Span]) -> list[Span]:
-    """What the chart has room for: the critical path first, then the longest."""
+    """Return the spans that the chart has room for: those of the critical path, then the longest."""
     places = sorted(range(len(spans)), key=lambda n: (not spans[n].is_critical, -spans[n].took_s))
     return [spans[place] for place in sorted(places[:_MOST_LINES])]
 
@@ -169,7 +173,7 @@ def _style(span: Span) -> str:
 
 
 def _bar(span: Span, wall_s: float, room: int) -> str:
-    """The steps in their order, each as wide as it took; the shortest work has one column."""
+    """Return the steps in their order, each as wide as its time; the shortest span has one column."""
     first = min(int(span.begun_s / wall_s * room), room - 1) if wall_s else 0
     last = max(first + 1, min(round(span.ended_s / wall_s * room), room)) if wall_s else 1
     count = last - first

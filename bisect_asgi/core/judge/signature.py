@@ -66,7 +66,7 @@ def of_exception(
     return Signature(
         kind=FailureKind.EXCEPTION,
         phase=phase,
-        text=normalise(f"{type_name}: {_message(type_name, first_line, frames)}"),
+        text=normalize(f"{type_name}: {_message(type_name, first_line, frames)}"),
         shown=cut(shown),
         frame=_last_frame(frames, probe_files, type_name=type_name, is_bare=not first_line),
     )
@@ -155,7 +155,7 @@ def of_timeout(timeout_s: float) -> Signature:
 
 def of_environment(phase: Phase, reason: str) -> Signature:
     """Return the signature of a run that shows nothing, because of its environment or how it was started."""
-    text = normalise(reason[:_COMPARED_WIDTH])
+    text = normalize(reason[:_COMPARED_WIDTH])
     return Signature(kind=FailureKind.ENVIRONMENT, phase=phase, text=text, shown=cut(reason))
 
 
@@ -244,7 +244,7 @@ _REPLACEMENTS = tuple(
 _SET = re.compile(r"\{([^{}:]+)\}")
 
 
-def normalise(message: str) -> str:
+def normalize(message: str) -> str:
     """Return `message` with placeholders for all parts that may differ between two runs of one failure.
 
     The replacements are repeated until none applies, so that normalizing twice is normalizing once. They come

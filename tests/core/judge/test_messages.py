@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bisect_asgi.core.judge.signature import normalise
+from bisect_asgi.core.judge.signature import normalize
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ from bisect_asgi.core.judge.signature import normalise
     ],
 )
 def test_what_may_differ_between_two_sights_is_taken_out(message: str, normal: str) -> None:
-    assert normalise(message) == normal
+    assert normalize(message) == normal
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_may_differ_between_two_sights_is_taken_out(message: str, normal: s
     ],
 )
 def test_two_sights_of_one_failure_are_the_same(one: str, other: str) -> None:
-    assert normalise(one) == normalise(other)
+    assert normalize(one) == normalize(other)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_two_sights_of_one_failure_are_the_same(one: str, other: str) -> None:
     ],
 )
 def test_different_names_stay_different(one: str, other: str) -> None:
-    assert normalise(one) != normalise(other)
+    assert normalize(one) != normalize(other)
 
 
 NAMES = st.from_regex(r"\A[a-z]{1,4}[0-9]{0,2}(\.[a-z]{1,4})?\Z")
@@ -141,18 +141,18 @@ def test_other_numbers_and_paths_make_no_difference(
         ]
         return "".join(f"{word}{between}" for word, (_, between) in zip(words, parts, strict=True))
 
-    assert normalise(worded()) == normalise(worded())
+    assert normalize(worded()) == normalize(worded())
 
 
 @given(NAMES, NAMES)
 def test_two_names_are_one_only_where_they_are_equal(one: str, other: str) -> None:
-    same = normalise(f"No module named '{one}'") == normalise(f"No module named '{other}'")
+    same = normalize(f"No module named '{one}'") == normalize(f"No module named '{other}'")
 
     assert same == (one == other)
 
 
 @given(st.text(alphabet="aNvrcb0159 ./\\:-_+'\"<>{},()xTZstmp…~\n", max_size=40) | st.text())
 def test_to_normalise_twice_is_to_normalise_once(message: str) -> None:
-    once = normalise(message)
+    once = normalize(message)
 
-    assert normalise(once) == once
+    assert normalize(once) == once

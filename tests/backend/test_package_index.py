@@ -1,0 +1,92 @@
+"""The index of a session asks for each page once in a command, and for changelogs once for ever."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support.environments import THIS_PYTHON
+from support.local_index import LocalIndex
+
+from bisect_asgi.backend.index import IndexClient
+from bisect_asgi.backend.package_index import PackageIndex
+from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.core.errors import Unavailable
+from bisect_asgi.core.model import Distribution
+
+DEMO = Distribution(name="demo", version="1.0")
+CHANGELOG = "## 1.0\n\n- it was made\n"
+
+
+@pytest.fixture
+def index(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    with closing(IndexClient(Indexes(urls=(local_index.url,)), tmp_path / "index")) as client:
+        yield PackageIndex(
+            client,
+            Uv(tmp_path / "uv", Indexes(urls=(local_index.url,))),
+            contents=tmp_path / "contents",
+            answers=tmp_path / "answers",
+        )
+
+
+def test_a_page_is_asked_for_once_in_a_command(local_index: LocalIndex, index: PackageIndex) -> None:
+    local_index.add_wheel("demo", "1.0")
+    first = index.releases("demo")
+    asked = len(local_index.requests)
+
+    assert index.releases("demo") == first
+    assert [release.version for release in first] == ["1.0"]
+    assert len(local_index.requests) == asked
+
+
+def test_changelogs_are_read_from_the_sdist_and_kept(local_index: LocalIndex, index: PackageIndex) -> None:
+    modules = {"demo.py": "", "CHANGELOG.md": CHANGELOG, "CONTRIBUTING.md": "be kind\n"}
+    local_index.add_wheel("demo", "1.0", modules={"demo.py": ""})
+    local_index.add_sdist("demo", "1.0", modules=modules)
+    local_index.add_sdist("demo", "2.0", modules={"demo.py": "", "CHANGELOG.md": "## 2.0\n"})
+
+    first = index.changelogs(DEMO)
+    local_index.down = True
+
+    assert index.changelogs(DEMO) == first == (CHANGELOG,)
+
+
+def test_a_release_without_an_sdist_has_no_changelogs(local_index: LocalIndex, index: PackageIndex) -> None:
+    local_index.add_wheel("demo", "1.0")
+
+    assert index.changelogs(DEMO) == ()
+    assert index.changelogs(Distribution(name="demo", version="9")) == ()
+
+
+def test_an_outage_is_no_answer_to_keep(local_index: LocalIndex, index: PackageIndex) -> None:
+    local_index.add_sdist("demo", "1.0", modules={"demo.py": "", "CHANGELOG.md": CHANGELOG})
+    index.releases("demo")
+    local_index.down = True
+    with pytest.raises(Unavailable):
+        index.changelogs(DEMO)
+
+    local_index.down = False
+
+    assert index.changelogs(DEMO) == (CHANGELOG,)
+
+
+def test_contents_are_what_the_release_installs(local_index: LocalIndex, index: PackageIndex) -> None:
+    local_index.add_wheel("demo", "1.0", modules={"demo.py": "x = 1\n"})
+
+    contents = index.contents(DEMO, THIS_PYTHON)
+
+    assert [(file.path, file.text) for file in contents.files] == [("demo.py", "x = 1\n")]
+
+
+def test_what_reads_contents_is_imported_when_they_are_wanted() -> None:
+    """It takes time to import, and most commands want no contents."""
+    code = "import sys; import bisect_asgi.cli.wiring.services; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "bisect_asgi.backend.package_index" in loaded.stdout.split()
+    assert "bisect_asgi.backend.release_contents" not in loaded.stdout.split()

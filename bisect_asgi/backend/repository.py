@@ -387,6 +387,7 @@ def ask_for_tags(address: str, *, timeout_s: float = _TAGS_TIMEOUT_S) -> tuple[s
     try:
         return remote_tags(address, token)
     except Cancelled as error:
-        raise Unavailable(f"`{address}` does not answer", hint="its tags are for a link alone") from error
+        name = without_credentials(address)
+        raise Unavailable(f"`{name}` does not answer", hint="its tags are for a link alone") from error
     finally:
         timer.cancel()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import platform
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 import tenacity
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.environments import THIS_PYTHON
 from support.local_index import LocalIndex, publish_build_backend
 
 from bisect_asgi.backend import uv as uv_module
@@ -19,13 +18,12 @@ from bisect_asgi.backend.release_contents import ContentsCache, is_generated, re
 from bisect_asgi.backend.uv import Indexes, Uv, configured_indexes
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
-from bisect_asgi.core.model import Distribution, Interpreter
+from bisect_asgi.core.model import Distribution
 from bisect_asgi.core.release_diff import Contents, FileKind
 from bisect_asgi.core.releases.diff import compare
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=100)
 
-THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 DEMO = Distribution(name="demo", version="1.0")
 
 Get = Callable[..., Contents]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import platform
-import sys
 import threading
 import zipfile
 from collections.abc import Callable
@@ -14,20 +12,19 @@ from pathlib import Path
 
 import pytest
 import tenacity
+from support.environments import THIS_PYTHON, Bench
 from support.local_index import LocalIndex, publish_build_backend
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
 
 from bisect_asgi.backend import uv as uv_module
 from bisect_asgi.backend.environments import builds as tools_module
-from bisect_asgi.backend.environments.builds import WheelBuilder, built_with, project_folders
+from bisect_asgi.backend.environments.builds import built_with, project_folders
 from bisect_asgi.backend.repository import Repository
-from bisect_asgi.backend.uv import Indexes, Uv, configured_indexes
+from bisect_asgi.backend.uv import configured_indexes
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, UsageError
-from bisect_asgi.core.model import Commit, Interpreter
+from bisect_asgi.core.model import Commit
 from bisect_asgi.core.records import replace
-
-THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 
 BACKEND = '''
 import os, pathlib, subprocess, time, zipfile
@@ -53,14 +50,12 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 OWN_BACKEND = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
 
 
-class Bench:
-    """A repository, and a builder with a memory of failed builds that outlives it."""
+class WheelBench(Bench):
+    """A bench, and the repository of a project."""
 
     def __init__(self, folder: Path, *urls: str) -> None:
-        self.folder = folder
+        super().__init__(folder, *urls)
         self.local = LocalRepository(folder / "work")
-        self.uv = Uv(folder / "uv", Indexes(urls=urls))
-        self.failures: dict[str, str] = {}
 
     def add_project(self, place: str = "", *, name: str = "demo", declared: bool = True) -> None:
         """Write a project that builds itself."""
@@ -74,15 +69,6 @@ class Bench:
         where = str(self.local.folder)
         return Repository.open(where, self.folder, CancelToken()).commit(sha, project=project)
 
-    def builder(self) -> WheelBuilder:
-        return WheelBuilder(
-            self.uv,
-            folder=self.folder / "cache" / "wheels",
-            repositories=self.folder / "cache" / "repositories",
-            recall_failure=self.failures.get,
-            record_failure=self.failures.__setitem__,
-        )
-
     def wheel(self, commit: Commit) -> Path:
         return self.builder().wheel(commit, THIS_PYTHON, CancelToken())
 
@@ -95,13 +81,13 @@ def unconfigured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def bench(tmp_path: Path) -> WheelBench:
+    return WheelBench(tmp_path)
 
 
 @pytest.fixture
-def bench_with_index(tmp_path: Path, local_index: LocalIndex) -> Bench:
-    return Bench(tmp_path, local_index.url)
+def bench_with_index(tmp_path: Path, local_index: LocalIndex) -> WheelBench:
+    return WheelBench(tmp_path, local_index.url)
 
 
 def inside(wheel: Path, name: str) -> str:
@@ -116,7 +102,7 @@ def sha256(path: Path) -> str:
 # --- What is built
 
 
-def test_each_commit_builds_what_it_has_with_the_version_that_tags_give(bench: Bench) -> None:
+def test_each_commit_builds_what_it_has_with_the_version_that_tags_give(bench: WheelBench) -> None:
     bench.add_project()
     one = bench.commit("one", "1.0")
     bench.local.put("demo.py", "x = 2\n")
@@ -131,7 +117,7 @@ def test_each_commit_builds_what_it_has_with_the_version_that_tags_give(bench: B
     assert [built_with(wheel) for wheel in wheels] == ["", ""]
 
 
-def test_commits_that_change_nothing_in_the_package_build_the_same_bytes(bench: Bench) -> None:
+def test_commits_that_change_nothing_in_the_package_build_the_same_bytes(bench: WheelBench) -> None:
     bench.add_project()
     one = bench.commit("one", "1.0")
     bench.local.put("README", "x")
@@ -143,7 +129,7 @@ def test_commits_that_change_nothing_in_the_package_build_the_same_bytes(bench: 
     assert sha256(wheels[0]) == sha256(wheels[1])
 
 
-def test_a_wheel_that_is_there_is_not_built_again(bench: Bench) -> None:
+def test_a_wheel_that_is_there_is_not_built_again(bench: WheelBench) -> None:
     bench.add_project()
     commit = bench.commit("one", "1.0")
     first = bench.wheel(commit)
@@ -177,7 +163,7 @@ def test_several_at_once_build_a_wheel_once(bench: Bench, monkeypatch: pytest.Mo
     assert built == [1]
 
 
-def test_a_checkout_is_removed_when_its_wheel_is_built_or_is_not(bench: Bench) -> None:
+def test_a_checkout_is_removed_when_its_wheel_is_built_or_is_not(bench: WheelBench) -> None:
     bench.add_project()
     good = bench.commit("one", "1.0")
     bench.local.put("backend.py", "raise RuntimeError('no')")
@@ -194,7 +180,7 @@ def test_a_checkout_is_removed_when_its_wheel_is_built_or_is_not(bench: Bench) -
 # --- Of when the tools are
 
 
-def uses_minibuild(bench: Bench) -> Commit:
+def uses_minibuild(bench: WheelBench) -> Commit:
     """A project, of January 2021 unless it is set otherwise, that is built by a package of the index."""
     bench.local.put(
         "pyproject.toml", '[build-system]\nrequires = ["minibuild"]\nbuild-backend = "minibuild"\n'
@@ -293,28 +279,28 @@ def test_an_index_that_is_down_says_nothing_about_the_commit(
 # --- Where in the repository the project is
 
 
-def a_workspace(bench: Bench) -> None:
+def a_workspace(bench: WheelBench) -> None:
     """The root is for linters; two projects lie below it."""
     bench.local.put("pyproject.toml", "[tool.linter]\nline-length = 80\n")
     bench.add_project("packages/one/", name="other")
     bench.add_project("packages/two/", name="demo")
 
 
-def another_at_the_root(bench: Bench) -> None:
+def another_at_the_root(bench: WheelBench) -> None:
     bench.add_project(name="other")
     bench.add_project("sub/", name="demo")
 
 
-def another_at_the_root_undeclared(bench: Bench) -> None:
+def another_at_the_root_undeclared(bench: WheelBench) -> None:
     bench.add_project(name="other", declared=False)
     bench.add_project("sub/", name="demo")
 
 
-def undeclared_in_a_folder_of_its_name(bench: Bench) -> None:
+def undeclared_in_a_folder_of_its_name(bench: WheelBench) -> None:
     bench.add_project("sub/demo/", declared=False)
 
 
-def a_copy_below_the_root(bench: Bench) -> None:
+def a_copy_below_the_root(bench: WheelBench) -> None:
     bench.add_project(declared=False)
     bench.add_project("tests/")
     bench.local.put("tests/demo.py", "x = 'wrong'\n")
@@ -330,7 +316,7 @@ def a_copy_below_the_root(bench: Bench) -> None:
         a_copy_below_the_root,
     ],
 )
-def test_the_project_is_found_where_it_is(bench: Bench, make: Callable[[Bench], None]) -> None:
+def test_the_project_is_found_where_it_is(bench: Bench, make: Callable[[WheelBench], None]) -> None:
     make(bench)
 
     wheel = bench.wheel(bench.commit("one", "1.0"))
@@ -370,7 +356,7 @@ def test_the_name_is_read_as_each_backend_writes_it(tmp_path: Path, name: str, t
     assert list(project_folders(tmp_path, "my-demo")) == [tmp_path, tmp_path / "a" / "b"]
 
 
-def test_a_repository_of_other_projects_is_said(bench: Bench) -> None:
+def test_a_repository_of_other_projects_is_said(bench: WheelBench) -> None:
     bench.add_project(name="other")
     declared = bench.commit("one", "1.0")
     bench.add_project(name="other", declared=False)
@@ -391,7 +377,7 @@ def test_a_repository_of_other_projects_is_said(bench: Bench) -> None:
 # --- What goes wrong beside the build
 
 
-def test_a_commit_that_is_not_there_is_said(bench: Bench) -> None:
+def test_a_commit_that_is_not_there_is_said(bench: WheelBench) -> None:
     bench.add_project()
     commit = replace(bench.commit("one", "1.0"), sha="1" * 40)
 
@@ -401,7 +387,7 @@ def test_a_commit_that_is_not_there_is_said(bench: Bench) -> None:
     assert bench.failures == {}
 
 
-def test_a_folder_that_cannot_be_written_is_said(bench: Bench) -> None:
+def test_a_folder_that_cannot_be_written_is_said(bench: WheelBench) -> None:
     bench.add_project()
     commit = bench.commit("one", "1.0")
     (bench.folder / "cache").mkdir()
@@ -415,7 +401,7 @@ def test_a_folder_that_cannot_be_written_is_said(bench: Bench) -> None:
     assert caught.value.hint is not None
 
 
-def test_what_was_cancelled_has_no_result(bench: Bench) -> None:
+def test_what_was_cancelled_has_no_result(bench: WheelBench) -> None:
     bench.add_project()
     commit = bench.commit("one", "1.0")
     token = CancelToken()
@@ -455,7 +441,7 @@ def test_what_was_cancelled_has_no_result(bench: Bench) -> None:
     ],
 )
 def test_backends_of_the_commits_time_build_it(tmp_path: Path, files: dict[str, str], version: str) -> None:
-    bench = Bench(tmp_path, *configured_indexes().urls)
+    bench = WheelBench(tmp_path, *configured_indexes().urls)
     for name, text in files.items():
         bench.local.put(name, text)
     bench.local.put("demo.py", '"""Demo."""\n__version__ = "1.1"\n')

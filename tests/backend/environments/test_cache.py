@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import signal
 import stat
 import subprocess
@@ -15,26 +14,24 @@ from pathlib import Path
 import psutil
 import pytest
 from packaging.requirements import Requirement
+from support.environments import ROOM_ENOUGH, THIS_PYTHON, Bench
 from support.local_index import LocalIndex, metadata_text, publish_build_backend, wheel_bytes
 from support.processes import PATIENCE_S, eventually
 
 import bisect_asgi
 from bisect_asgi.backend import interpreters
 from bisect_asgi.backend.environments import cache
-from bisect_asgi.backend.environments.cache import Environment, EnvironmentCache
-from bisect_asgi.backend.environments.resolve import Resolution, Resolver
+from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments.resolve import Resolution
 from bisect_asgi.backend.environments.templates import NotProved
 from bisect_asgi.backend.files import locked
-from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter
 from bisect_asgi.core.records import replace
 
-THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 PACKAGE = Path(bisect_asgi.__file__).parent
-ROOM_ENOUGH = 2**30
 
 
 def a_spec(version: str = "1.0", *, interpreter: Interpreter = THIS_PYTHON) -> EnvironmentSpec:
@@ -45,22 +42,13 @@ def a_spec(version: str = "1.0", *, interpreter: Interpreter = THIS_PYTHON) -> E
     )
 
 
-class Bench:
-    """An environment cache below `folder`, with a uv cache of its own, and the index that it asks."""
+class CacheBench(Bench):
+    """A bench with the index that it asks, and its environments."""
 
     def __init__(self, index: LocalIndex, folder: Path, *, limit_bytes: int = ROOM_ENOUGH) -> None:
+        super().__init__(folder, index.url)
         self.index = index
-        self.folder = folder
-        self.uv = Uv(folder / "uv", Indexes(urls=(index.url,)))
-        failures: dict[str, str] = {}
-        self.resolver = Resolver(self.uv, recall_failure=failures.get, record_failure=failures.__setitem__)
-        self.cache = self.limited(limit_bytes)
-
-    def limited(self, limit_bytes: int) -> EnvironmentCache:
-        """The same environments with another limit."""
-        return EnvironmentCache(
-            self.folder / "environments", uv=self.uv, resolver=self.resolver, limit_bytes=limit_bytes
-        )
+        self.cache = self.environments(limit_bytes)
 
     def publish(self, version: str = "1.0") -> None:
         self.index.add_wheel(
@@ -69,9 +57,6 @@ class Bench:
             modules={"demo.py": f"def main():\n    print('this is demo {version}')\n"},
             entry_points={"greet": "demo:main"},
         )
-
-    def resolve(self, spec: EnvironmentSpec) -> Resolution:
-        return self.resolver.resolve(spec, CancelToken())
 
     def build(self, version: str = "1.0") -> str:
         """Build and let go; return the digest."""
@@ -92,9 +77,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CacheBench:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
-    return Bench(local_index, tmp_path / "cache")
+    return CacheBench(local_index, tmp_path / "cache")
 
 
 def output(*command: str | Path) -> str:
@@ -102,7 +87,7 @@ def output(*command: str | Path) -> str:
     return done.stdout.strip()
 
 
-def test_an_environment_has_what_was_resolved_and_nothing_else(bench: Bench) -> None:
+def test_an_environment_has_what_was_resolved_and_nothing_else(bench: CacheBench) -> None:
     bench.publish()
 
     with bench.holding() as environment:
@@ -111,7 +96,7 @@ def test_an_environment_has_what_was_resolved_and_nothing_else(bench: Bench) -> 
         assert seen.startswith(str(environment.folder))
 
 
-def test_an_environment_has_no_pip_and_no_setuptools(bench: Bench) -> None:
+def test_an_environment_has_no_pip_and_no_setuptools(bench: CacheBench) -> None:
     bench.publish()
 
     with bench.holding() as environment:
@@ -126,7 +111,7 @@ def test_an_environment_has_no_pip_and_no_setuptools(bench: Bench) -> None:
     assert not [name for name in names if name.startswith(("pip", "setuptools"))]
 
 
-def test_an_environment_is_built_once_and_then_reused_without_asking_anybody(bench: Bench) -> None:
+def test_an_environment_is_built_once_and_then_reused_without_asking_anybody(bench: CacheBench) -> None:
     bench.publish()
     spec = a_spec()
     resolution = bench.resolve(spec)
@@ -142,14 +127,14 @@ def test_an_environment_is_built_once_and_then_reused_without_asking_anybody(ben
     assert len(bench.index.requests) == asked
 
 
-def test_console_scripts_work_where_the_environment_ends_up(bench: Bench) -> None:
+def test_console_scripts_work_where_the_environment_ends_up(bench: CacheBench) -> None:
     bench.publish()
 
     with bench.holding() as environment:
         assert output(environment.bin / "greet") == "this is demo 1.0"
 
 
-def test_files_are_read_only_because_they_are_shared_with_uvs_cache(bench: Bench) -> None:
+def test_files_are_read_only_because_they_are_shared_with_uvs_cache(bench: CacheBench) -> None:
     bench.publish()
 
     with bench.holding() as environment:
@@ -162,7 +147,7 @@ def test_files_are_read_only_because_they_are_shared_with_uvs_cache(bench: Bench
 
 @pytest.mark.parametrize("which", [0, -1], ids=["oldest", "newest"])
 def test_the_oldest_and_the_newest_interpreter_of_this_machine_are_served(
-    bench: Bench, tmp_path: Path, which: int
+    bench: CacheBench, tmp_path: Path, which: int
 ) -> None:
     found = interpreters.find_all(tmp_path / "interpreters")
     interpreter = sorted((target.interpreter for target in found), key=lambda i: i.minor)[which]
@@ -185,7 +170,7 @@ def publish_liar(index: LocalIndex) -> None:
     index.add_file("demo", "demo-1.0-py3-none-any.whl", content)
 
 
-def test_an_environment_that_is_not_what_it_says_is_not_proved_and_not_kept(bench: Bench) -> None:
+def test_an_environment_that_is_not_what_it_says_is_not_proved_and_not_kept(bench: CacheBench) -> None:
     bench.publish()
     spec = replace(a_spec(), must_install=Distribution(name="demo", version="2.0"))
 
@@ -197,7 +182,7 @@ def test_an_environment_that_is_not_what_it_says_is_not_proved_and_not_kept(benc
     assert list((bench.folder / "environments").glob("*")) == []
 
 
-def test_an_environment_without_the_candidate_is_not_proved(bench: Bench) -> None:
+def test_an_environment_without_the_candidate_is_not_proved(bench: CacheBench) -> None:
     bench.publish()
     spec = replace(a_spec(), must_install=Distribution(name="fastapi", version="1.0"))
 
@@ -216,7 +201,7 @@ def test_an_environment_without_the_candidate_is_not_proved(bench: Bench) -> Non
     ],
 )
 def test_equal_versions_prove_each_other_however_they_are_written(
-    bench: Bench, published: str, wanted: str
+    bench: CacheBench, published: str, wanted: str
 ) -> None:
     bench.index.add_wheel("demo", published)
     spec = replace(a_spec(published), must_install=Distribution(name="demo", version=wanted))
@@ -225,7 +210,7 @@ def test_equal_versions_prove_each_other_however_they_are_written(
         assert [distribution.name for distribution in environment.distributions] == ["demo"]
 
 
-def test_a_wheel_that_lies_about_its_version_is_that_releases_fault_alone(bench: Bench) -> None:
+def test_a_wheel_that_lies_about_its_version_is_that_releases_fault_alone(bench: CacheBench) -> None:
     publish_liar(bench.index)
 
     # Not `Unavailable`, which would end a run whose other releases are sound.
@@ -235,7 +220,7 @@ def test_a_wheel_that_lies_about_its_version_is_that_releases_fault_alone(bench:
     assert bench.kept == set()
 
 
-def test_a_file_that_changed_on_the_index_is_not_installed(bench: Bench) -> None:
+def test_a_file_that_changed_on_the_index_is_not_installed(bench: CacheBench) -> None:
     bench.publish()
     spec = a_spec()
     resolution = bench.resolve(spec)
@@ -247,7 +232,7 @@ def test_a_file_that_changed_on_the_index_is_not_installed(bench: Bench) -> None
     assert bench.kept == set()
 
 
-def test_a_cancelled_build_leaves_nothing(bench: Bench) -> None:
+def test_a_cancelled_build_leaves_nothing(bench: CacheBench) -> None:
     bench.publish()
     spec = a_spec()
     resolution = bench.resolve(spec)
@@ -260,7 +245,7 @@ def test_a_cancelled_build_leaves_nothing(bench: Bench) -> None:
     assert bench.kept == set()
 
 
-def test_a_folder_that_cannot_be_written_is_told_with_its_path(bench: Bench) -> None:
+def test_a_folder_that_cannot_be_written_is_told_with_its_path(bench: CacheBench) -> None:
     bench.publish()
     spec = a_spec()
     resolution = bench.resolve(spec)
@@ -304,7 +289,7 @@ with cache.holding(resolution, codec.from_json(spec, EnvironmentSpec), Telling()
 
 
 def another_process(
-    bench: Bench, resolution: Resolution, spec: EnvironmentSpec, uv_cache: Path
+    bench: CacheBench, resolution: Resolution, spec: EnvironmentSpec, uv_cache: Path
 ) -> subprocess.Popen[str]:
     """A process that holds the environment, says where it is, and ends."""
     arguments = [codec.to_json(resolution).decode(), codec.to_json(spec).decode()]
@@ -317,7 +302,7 @@ def another_process(
 
 
 def test_two_processes_at_once_get_one_environment_that_one_of_them_builds(
-    bench: Bench, tmp_path: Path
+    bench: CacheBench, tmp_path: Path
 ) -> None:
     bench.publish()
     spec = a_spec()
@@ -354,7 +339,9 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 """
 
 
-def test_a_build_that_was_killed_leaves_nothing_that_is_taken_for_whole(bench: Bench, tmp_path: Path) -> None:
+def test_a_build_that_was_killed_leaves_nothing_that_is_taken_for_whole(
+    bench: CacheBench, tmp_path: Path
+) -> None:
     flag = tmp_path / "building"
     publish_build_backend(bench.index, "1.0")
     backend = HANGING_BACKEND.format(flag=str(flag))
@@ -382,7 +369,7 @@ def test_a_build_that_was_killed_leaves_nothing_that_is_taken_for_whole(bench: B
 
 
 def test_where_a_killed_command_built_is_not_free_as_long_as_its_uv_goes_on(
-    bench: Bench, tmp_path: Path
+    bench: CacheBench, tmp_path: Path
 ) -> None:
     flag = tmp_path / "building"
     publish_build_backend(bench.index, "1.0")
@@ -414,7 +401,7 @@ def test_where_a_killed_command_built_is_not_free_as_long_as_its_uv_goes_on(
     assert not slot.exists()
 
 
-def test_a_folder_without_its_marker_is_built_anew(bench: Bench) -> None:
+def test_a_folder_without_its_marker_is_built_anew(bench: CacheBench) -> None:
     bench.publish()
     spec = a_spec()
     resolution = bench.resolve(spec)
@@ -429,55 +416,55 @@ def test_a_folder_without_its_marker_is_built_anew(bench: Bench) -> None:
 
 
 @pytest.fixture
-def three(bench: Bench) -> list[str]:
+def three(bench: CacheBench) -> list[str]:
     """Three environments, the first the least recently used one; 4.0 is not built yet."""
     for version in ("1.0", "2.0", "3.0", "4.0"):
         bench.publish(version)
     return [bench.build(version) for version in ("1.0", "2.0", "3.0")]
 
 
-def size_of_one(bench: Bench) -> int:
+def size_of_one(bench: CacheBench) -> int:
     sizes = [size for _, size in bench.cache.sizes()]
     assert max(sizes) < 1.1 * min(sizes)  # they differ in a version number
     return max(sizes)
 
 
-def test_environments_are_listed_least_recently_used_first(bench: Bench, three: list[str]) -> None:
+def test_environments_are_listed_least_recently_used_first(bench: CacheBench, three: list[str]) -> None:
     with bench.cache.holding(bench.resolve(a_spec("1.0")), a_spec("1.0"), CancelToken()):
         pass
 
     assert [digest for digest, _ in bench.cache.sizes()] == [three[1], three[2], three[0]]
 
 
-def test_past_the_limit_the_least_recently_used_is_removed(bench: Bench, three: list[str]) -> None:
+def test_past_the_limit_the_least_recently_used_is_removed(bench: CacheBench, three: list[str]) -> None:
     with bench.holding(a_spec("1.0")):  # now the second was not used for longest
         pass
-    bench.cache = bench.limited(int(3.5 * size_of_one(bench)))
+    bench.cache = bench.environments(int(3.5 * size_of_one(bench)))
 
     fourth = bench.build("4.0")
 
     assert bench.kept == {three[0], three[2], fourth}
 
 
-def test_an_environment_in_use_is_not_removed(bench: Bench, three: list[str]) -> None:
+def test_an_environment_in_use_is_not_removed(bench: CacheBench, three: list[str]) -> None:
     with bench.holding(a_spec("1.0")) as used, bench.holding(a_spec("2.0")):
-        bench.cache = bench.limited(1)
+        bench.cache = bench.environments(1)
         fourth = bench.build("4.0")
 
         assert bench.kept == {three[0], three[1], fourth}
         assert output(used.bin / "greet") == "this is demo 1.0"
 
 
-def test_the_environment_that_was_just_built_stays_whatever_the_limit(bench: Bench) -> None:
+def test_the_environment_that_was_just_built_stays_whatever_the_limit(bench: CacheBench) -> None:
     bench.publish()
-    bench.cache = bench.limited(1)
+    bench.cache = bench.environments(1)
 
     digest = bench.build()
 
     assert bench.kept == {digest}
 
 
-def test_an_environment_is_removed_when_it_is_free(bench: Bench) -> None:
+def test_an_environment_is_removed_when_it_is_free(bench: CacheBench) -> None:
     bench.publish()
     digest = bench.build()
 
@@ -489,7 +476,7 @@ def test_an_environment_is_removed_when_it_is_free(bench: Bench) -> None:
 
 
 def test_an_environment_whose_removal_was_cut_off_is_built_anew(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: CacheBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.publish()
     digest = bench.build()
@@ -506,7 +493,7 @@ def test_an_environment_whose_removal_was_cut_off_is_built_anew(
 
 
 def test_an_environment_that_another_command_removes_meanwhile_is_not_listed(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: CacheBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.publish()
     digest = bench.build()
@@ -525,7 +512,7 @@ def test_an_environment_that_another_command_removes_meanwhile_is_not_listed(
 # --- What is required of one another
 
 
-def test_what_each_distribution_requires_is_read_from_the_environment(bench: Bench) -> None:
+def test_what_each_distribution_requires_is_read_from_the_environment(bench: CacheBench) -> None:
     bench.index.add_wheel("My_Engine", "2.0")
     bench.index.add_wheel("demo", "1.0", requires=["my.engine>=1.5,<3", "nothing ; python_version < '3'"])
 
@@ -538,5 +525,5 @@ def test_what_each_distribution_requires_is_read_from_the_environment(bench: Ben
     ]
 
 
-def test_nothing_is_known_of_an_environment_that_is_not_kept(bench: Bench) -> None:
+def test_nothing_is_known_of_an_environment_that_is_not_kept(bench: CacheBench) -> None:
     assert bench.cache.requirements("0" * 64) == {}

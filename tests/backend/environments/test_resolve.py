@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import platform
-import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.environments import THIS_PYTHON, Bench
 from support.local_index import LocalIndex, publish_build_backend
 
 from bisect_asgi.backend.environments.builds import WheelBuilder
@@ -21,7 +20,6 @@ from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresol
 from bisect_asgi.core.model import Commit, EnvironmentSpec, ExcludeNewerPackage, Interpreter
 from bisect_asgi.core.records import replace
 
-THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 LONG_AGO, LATER = "2019-01-01", "2022-01-01"
 
 
@@ -53,31 +51,10 @@ def a_spec(
     )
 
 
-class Bench:
-    """A resolver with a uv cache of its own, and a memory of failed builds that outlives it."""
-
-    def __init__(self, index: LocalIndex, folder: Path) -> None:
-        self.failures: dict[str, str] = {}
-        self.recorded: list[str] = []
-        """The keys of all failed builds, in their order, each time that one was recorded."""
-        self.folder = folder
-        self.uv = Uv(folder / "uv", Indexes(urls=(index.url,)))
-
-    def record(self, key: str, reason: str) -> None:
-        self.recorded.append(key)
-        self.failures[key] = reason
-
-    def resolver(self, wheels: WheelBuilder | None = None) -> Resolver:
-        return Resolver(self.uv, recall_failure=self.failures.get, record_failure=self.record, wheels=wheels)
-
-    def resolve(self, spec: EnvironmentSpec, wheels: WheelBuilder | None = None) -> Resolution:
-        return self.resolver(wheels).resolve(spec, CancelToken())
-
-
 @pytest.fixture
 def bench(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
-    return Bench(local_index, tmp_path)
+    return Bench(tmp_path, local_index.url)
 
 
 def names(resolution: Resolution) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.environments import THIS_PYTHON
 from support.local_index import LocalIndex
 
 from bisect_asgi.backend.environments.cache import Environment, EnvironmentCache
@@ -16,10 +15,8 @@ from bisect_asgi.backend.environments.templates import installed, site_packages
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter
+from bisect_asgi.core.model import Distribution, EnvironmentSpec
 from bisect_asgi.core.records import replace
-
-THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 
 
 class Street:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
+from support.environments import THIS_PYTHON
 
 from bisect_asgi.backend.environments import templates
 from bisect_asgi.backend.environments.templates import NotProved, Templates, installed, prove, site_packages
@@ -17,8 +16,6 @@ from bisect_asgi.backend.interpreters import find_all
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Distribution, Interpreter
-
-THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 
 
 @pytest.fixture

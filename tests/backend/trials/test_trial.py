@@ -41,7 +41,7 @@ from bisect_asgi.core.records import replace
 PATIENCE_S = 30.0
 
 
-class Probes(Bench):
+class TrialBench(Bench):
     """A bench, and a file to which the probe writes a line for each of its runs."""
 
     def __init__(self, index: LocalIndex, folder: Path, store: Store) -> None:
@@ -87,19 +87,19 @@ class Probes(Bench):
 
 
 @pytest.fixture
-def bench(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Probes]:
+def bench(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrialBench]:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
     local_index.add_wheel("demo", "1.0", uploaded="2019-01-01", requires=["dep"])
     local_index.add_wheel("dep", "1.0", uploaded="2019-01-01")
     local_index.add_wheel("dep", "2.0", uploaded="2022-01-01")
     with closing(Store(tmp_path / "cache" / "store.db")) as store:
-        yield Probes(local_index, tmp_path / "cache", store)
+        yield TrialBench(local_index, tmp_path / "cache", store)
 
 
 FAILS = "import demo\nassert demo.__version__ == '2.0', 'this is ' + demo.__version__\n"
 
 
-def test_a_trial_returns_what_the_probe_showed_and_what_it_ran_in(bench: Probes) -> None:
+def test_a_trial_returns_what_the_probe_showed_and_what_it_ran_in(bench: TrialBench) -> None:
     trial = bench.run(bench.request(FAILS))
 
     (run,) = trial.observations
@@ -120,13 +120,15 @@ def test_a_trial_returns_what_the_probe_showed_and_what_it_ran_in(bench: Probes)
         pytest.param("raise SystemExit(125)\n", Outcome.UNTESTABLE, id="cannot-tell"),
     ],
 )
-def test_every_answer_of_the_probe_is_an_observation(bench: Probes, script: str, outcome: Outcome) -> None:
+def test_every_answer_of_the_probe_is_an_observation(
+    bench: TrialBench, script: str, outcome: Outcome
+) -> None:
     trial = bench.run(bench.request(script))
 
     assert [run.outcome for run in trial.observations] == [outcome]
 
 
-def test_what_was_observed_is_remembered_and_not_run_again(bench: Probes) -> None:
+def test_what_was_observed_is_remembered_and_not_run_again(bench: TrialBench) -> None:
     first = bench.run(bench.request(FAILS))
     bench.index.down = True
 
@@ -138,7 +140,7 @@ def test_what_was_observed_is_remembered_and_not_run_again(bench: Probes) -> Non
     assert second.environment == first.environment
 
 
-def test_another_probe_or_other_limits_are_another_question(bench: Probes) -> None:
+def test_another_probe_or_other_limits_are_another_question(bench: TrialBench) -> None:
     request = bench.request()
     bench.run(request)
 
@@ -148,7 +150,7 @@ def test_another_probe_or_other_limits_are_another_question(bench: Probes) -> No
     assert bench.runs == 3
 
 
-def test_a_fresh_trial_runs_again_and_replaces_what_was_remembered(bench: Probes) -> None:
+def test_a_fresh_trial_runs_again_and_replaces_what_was_remembered(bench: TrialBench) -> None:
     bench.run(bench.request())
 
     fresh = bench.run(replace(bench.request(), fresh=True))
@@ -159,7 +161,7 @@ def test_a_fresh_trial_runs_again_and_replaces_what_was_remembered(bench: Probes
     assert bench.runs == 3
 
 
-def test_further_fresh_runs_of_one_command_are_added_to_its_own(bench: Probes) -> None:
+def test_further_fresh_runs_of_one_command_are_added_to_its_own(bench: TrialBench) -> None:
     bench.run(replace(bench.request(), fresh=True))
 
     more = bench.run(replace(bench.request(), fresh=True, known_runs=1, runs=2))
@@ -170,7 +172,9 @@ def test_further_fresh_runs_of_one_command_are_added_to_its_own(bench: Probes) -
     assert len(known.observations) == 3
 
 
-def test_a_fresh_command_forgets_an_environment_once_also_where_candidates_share_it(bench: Probes) -> None:
+def test_a_fresh_command_forgets_an_environment_once_also_where_candidates_share_it(
+    bench: TrialBench,
+) -> None:
     bench.run(bench.request())
     one = replace(bench.request(), fresh=True)
     other = replace(one, key=4, spec=replace(one.spec, exclude_newer=datetime(2020, 6, 1, tzinfo=UTC)))
@@ -181,7 +185,7 @@ def test_a_fresh_command_forgets_an_environment_once_also_where_candidates_share
     assert second.observations == first.observations
 
 
-def test_the_next_fresh_command_forgets_what_the_one_before_it_observed(bench: Probes) -> None:
+def test_the_next_fresh_command_forgets_what_the_one_before_it_observed(bench: TrialBench) -> None:
     request = replace(bench.request(), fresh=True)
     bench.run(request)
     another_command(bench)
@@ -194,7 +198,7 @@ def test_the_next_fresh_command_forgets_what_the_one_before_it_observed(bench: P
     assert known.observations == trial.observations
 
 
-def test_a_fresh_command_leaves_what_it_does_not_ask_again(bench: Probes) -> None:
+def test_a_fresh_command_leaves_what_it_does_not_ask_again(bench: TrialBench) -> None:
     another = bench.request("import demo, dep\n")
     kept = bench.run(another)
 
@@ -205,7 +209,7 @@ def test_a_fresh_command_leaves_what_it_does_not_ask_again(bench: Probes) -> Non
     assert known.observations == kept.observations
 
 
-def test_fresh_trials_of_one_environment_at_once_make_one_run(bench: Probes) -> None:
+def test_fresh_trials_of_one_environment_at_once_make_one_run(bench: TrialBench) -> None:
     script = "import time\ntime.sleep(0.2)\n"
     bench.run(bench.request(script))
     request = replace(bench.request(script), fresh=True)
@@ -219,7 +223,7 @@ def test_fresh_trials_of_one_environment_at_once_make_one_run(bench: Probes) -> 
     assert known.observations == trials[0].observations
 
 
-def at_once(bench: Probes, request: TrialRequest) -> list[Trial]:
+def at_once(bench: TrialBench, request: TrialRequest) -> list[Trial]:
     """The same trial twice, side by side."""
     trials: list[Trial] = []
     workers = [threading.Thread(target=lambda: trials.append(bench.run(request))) for _ in range(2)]
@@ -230,7 +234,7 @@ def at_once(bench: Probes, request: TrialRequest) -> list[Trial]:
     return trials
 
 
-def test_what_is_recalled_took_no_time(bench: Probes) -> None:
+def test_what_is_recalled_took_no_time(bench: TrialBench) -> None:
     bench.run(bench.request())
 
     known = bench.trials.recall(bench.request())
@@ -239,7 +243,7 @@ def test_what_is_recalled_took_no_time(bench: Probes) -> None:
     assert (known.build_s, known.run_s) == (0.0, 0.0)
 
 
-def test_several_runs_are_made_at_once_and_those_that_are_known_count(bench: Probes) -> None:
+def test_several_runs_are_made_at_once_and_those_that_are_known_count(bench: TrialBench) -> None:
     bench.run(bench.request())
 
     trial = bench.run(replace(bench.request(), runs=3))
@@ -247,7 +251,7 @@ def test_several_runs_are_made_at_once_and_those_that_are_known_count(bench: Pro
     assert (len(trial.observations), trial.remembered, bench.runs) == (3, 1, 3)
 
 
-def test_runs_may_go_side_by_side(bench: Probes) -> None:
+def test_runs_may_go_side_by_side(bench: TrialBench) -> None:
     together = (
         "import os, pathlib, time\n"
         "mine = pathlib.Path(os.environ['DIARY']).with_name(f'here-{os.getpid()}')\n"
@@ -264,7 +268,7 @@ def test_runs_may_go_side_by_side(bench: Probes) -> None:
     assert bench.store.count() == 3
 
 
-def test_where_one_of_several_runs_is_cancelled_all_are(bench: Probes) -> None:
+def test_where_one_of_several_runs_is_cancelled_all_are(bench: TrialBench) -> None:
     request = replace(bench.request("import time\ntime.sleep(60)\n"), runs=4, parallel=2)
     token = CancelToken()
     canceller = threading.Thread(target=lambda: cancel_when(token, lambda: bench.runs == 2))
@@ -278,7 +282,7 @@ def test_where_one_of_several_runs_is_cancelled_all_are(bench: Probes) -> None:
     assert list(bench.trials.runs.glob("*")) == []
 
 
-def test_runs_that_the_asker_already_has_are_not_given_again(bench: Probes) -> None:
+def test_runs_that_the_asker_already_has_are_not_given_again(bench: TrialBench) -> None:
     bench.run(replace(bench.request(), runs=2))
 
     trial = bench.run(replace(bench.request(), known_runs=1, runs=2))
@@ -286,7 +290,7 @@ def test_runs_that_the_asker_already_has_are_not_given_again(bench: Probes) -> N
     assert (len(trial.observations), trial.remembered, bench.runs) == (2, 1, 3)
 
 
-def test_each_run_is_kept_as_soon_as_it_is_over(bench: Probes) -> None:
+def test_each_run_is_kept_as_soon_as_it_is_over(bench: TrialBench) -> None:
     second_run_is_cancelled = (
         "import os, time\nif len(open(os.environ['DIARY']).readlines()) == 2:\n    time.sleep(60)\n"
     )
@@ -312,7 +316,7 @@ def cancel_when(token: CancelToken, condition: Callable[[], bool]) -> None:
     token.cancel()
 
 
-def test_a_cancelled_trial_has_no_result_and_leaves_nothing(bench: Probes) -> None:
+def test_a_cancelled_trial_has_no_result_and_leaves_nothing(bench: TrialBench) -> None:
     token = CancelToken()
     request = bench.request("import time\ntime.sleep(60)\n")
     canceller = threading.Thread(target=lambda: cancel_when(token, lambda: bench.runs == 1))
@@ -326,28 +330,28 @@ def test_a_cancelled_trial_has_no_result_and_leaves_nothing(bench: Probes) -> No
     assert list(bench.trials.runs.glob("*")) == []
 
 
-def test_a_trial_tells_what_it_is_doing(bench: Probes) -> None:
+def test_a_trial_tells_what_it_is_doing(bench: TrialBench) -> None:
     bench.run(bench.request())
 
     activities = (Activity.RESOLVING, Activity.BUILDING, Activity.RUNNING)
     assert bench.events == [TrialProgressed(key=3, activity=activity) for activity in activities]
 
 
-def test_what_a_trial_tells_is_told_of_the_search_that_it_is_for(bench: Probes) -> None:
+def test_what_a_trial_tells_is_told_of_the_search_that_it_is_for(bench: TrialBench) -> None:
     bench.run(replace(bench.request("print('hello')\n"), stage=2))
 
     assert {type(event) for event in bench.events} == {StageEvent}
     assert {event.stage for event in bench.events if isinstance(event, StageEvent)} == {2}
 
 
-def test_what_the_probe_writes_can_be_watched(bench: Probes) -> None:
+def test_what_the_probe_writes_can_be_watched(bench: TrialBench) -> None:
     bench.run(bench.request("print('hello from the probe')\n"))
 
     seen = [event.text for event in bench.events if isinstance(event, OutputSeen)]
     assert "".join(seen) == "hello from the probe\n"
 
 
-def test_what_the_probe_writes_is_not_told_unless_somebody_wants_it(bench: Probes) -> None:
+def test_what_the_probe_writes_is_not_told_unless_somebody_wants_it(bench: TrialBench) -> None:
     another_command(bench)
 
     bench.run(bench.request("print('hello from the probe')\n"))
@@ -358,7 +362,7 @@ def test_what_the_probe_writes_is_not_told_unless_somebody_wants_it(bench: Probe
 # What cannot be tested.
 
 
-def test_a_candidate_whose_requirements_cannot_be_met_is_untestable_and_says_why(bench: Probes) -> None:
+def test_a_candidate_whose_requirements_cannot_be_met_is_untestable_and_says_why(bench: TrialBench) -> None:
     bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
 
     trial = bench.run(bench.request(version="2.0"))
@@ -372,7 +376,7 @@ def test_a_candidate_whose_requirements_cannot_be_met_is_untestable_and_says_why
     assert bench.runs == 0
 
 
-def test_a_candidate_that_cannot_be_built_is_untestable_at_the_installation(bench: Probes) -> None:
+def test_a_candidate_that_cannot_be_built_is_untestable_at_the_installation(bench: TrialBench) -> None:
     publish_build_backend(bench.index, "1.0", "2019-01-01", works=False)
     bench.index.add_sdist("demo", "2.0", uploaded="2019-01-01")
 
@@ -383,7 +387,7 @@ def test_a_candidate_that_cannot_be_built_is_untestable_at_the_installation(benc
 
 
 @pytest.mark.parametrize("works", [True, False], ids=["no-such-dependency", "no-tool-builds-it"])
-def test_why_a_past_candidate_is_untestable_is_remembered(bench: Probes, works: bool) -> None:
+def test_why_a_past_candidate_is_untestable_is_remembered(bench: TrialBench, works: bool) -> None:
     publish_build_backend(bench.index, "1.0", "2019-01-01", works=works)
     if works:
         bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
@@ -400,7 +404,7 @@ def test_why_a_past_candidate_is_untestable_is_remembered(bench: Probes, works: 
     assert known.observations == first.observations
 
 
-def test_a_failure_that_later_uploads_may_mend_is_not_remembered(bench: Probes) -> None:
+def test_a_failure_that_later_uploads_may_mend_is_not_remembered(bench: TrialBench) -> None:
     bench.index.add_wheel("demo", "2.0", requires=["nowhere"])
     request = bench.request(version="2.0", dated=False)
     assert bench.run(request).observations[0].outcome is Outcome.UNTESTABLE
@@ -408,7 +412,7 @@ def test_a_failure_that_later_uploads_may_mend_is_not_remembered(bench: Probes) 
     assert bench.trials.recall(request) is None
 
 
-def test_a_fresh_trial_looks_again_whether_a_candidate_can_be_tested(bench: Probes) -> None:
+def test_a_fresh_trial_looks_again_whether_a_candidate_can_be_tested(bench: TrialBench) -> None:
     bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
     bench.run(bench.request(version="2.0"))
     asked = len(bench.index.requests)
@@ -419,7 +423,7 @@ def test_a_fresh_trial_looks_again_whether_a_candidate_can_be_tested(bench: Prob
     assert len(bench.index.requests) > asked
 
 
-def test_what_can_be_tested_after_all_stays_so(bench: Probes) -> None:
+def test_what_can_be_tested_after_all_stays_so(bench: TrialBench) -> None:
     bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
     bench.run(bench.request(version="2.0"))
     bench.index.add_wheel("nowhere", "1.0", uploaded="2019-01-01")
@@ -435,7 +439,7 @@ def test_what_can_be_tested_after_all_stays_so(bench: Probes) -> None:
 # What is built ahead.
 
 
-def test_what_was_prepared_is_there_when_its_trial_comes(bench: Probes) -> None:
+def test_what_was_prepared_is_there_when_its_trial_comes(bench: TrialBench) -> None:
     request = bench.request()
     assert not bench.trials.is_built(request)
 
@@ -448,7 +452,7 @@ def test_what_was_prepared_is_there_when_its_trial_comes(bench: Probes) -> None:
     assert bench.run(request).observations[0].outcome is Outcome.PASSED
 
 
-def test_what_is_prepared_for_a_fresh_trial_is_resolved_anew_and_that_is_all(bench: Probes) -> None:
+def test_what_is_prepared_for_a_fresh_trial_is_resolved_anew_and_that_is_all(bench: TrialBench) -> None:
     bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
     bench.run(bench.request(version="2.0"))
     bench.index.add_wheel("nowhere", "1.0", uploaded="2019-01-01")
@@ -461,7 +465,7 @@ def test_what_is_prepared_for_a_fresh_trial_is_resolved_anew_and_that_is_all(ben
     assert bench.run(request).observations[0].outcome is Outcome.PASSED
 
 
-def test_what_cannot_be_prepared_is_left_to_its_trial_to_tell(bench: Probes) -> None:
+def test_what_cannot_be_prepared_is_left_to_its_trial_to_tell(bench: TrialBench) -> None:
     bench.index.add_wheel("demo", "2.0", uploaded="2019-01-01", requires=["nowhere"])
     request = bench.request(version="2.0")
 
@@ -474,7 +478,7 @@ def test_what_cannot_be_prepared_is_left_to_its_trial_to_tell(bench: Probes) -> 
 # What could not be asked.
 
 
-def test_an_environment_that_is_not_what_it_says_is_broken_and_not_remembered(bench: Probes) -> None:
+def test_an_environment_that_is_not_what_it_says_is_broken_and_not_remembered(bench: TrialBench) -> None:
     request = bench.request()
     lied_to = replace(
         request, spec=replace(request.spec, must_install=Distribution(name="demo", version="2.0"))
@@ -490,7 +494,7 @@ def test_an_environment_that_is_not_what_it_says_is_broken_and_not_remembered(be
     assert bench.trials.recall(lied_to) is None
 
 
-def test_a_malformed_wheel_is_no_outage(bench: Probes) -> None:
+def test_a_malformed_wheel_is_no_outage(bench: TrialBench) -> None:
     content = wheel_bytes("demo-2.0", metadata_text("demo", "2.1"), {"demo.py": ""}, {}, "py3-none-any")
     bench.index.add_file("demo", "demo-2.0-py3-none-any.whl", content, uploaded="2019-01-01")
 
@@ -501,7 +505,7 @@ def test_a_malformed_wheel_is_no_outage(bench: Probes) -> None:
     assert bench.runs == 0
 
 
-def test_an_index_that_refuses_the_files_is_no_verdict(bench: Probes) -> None:
+def test_an_index_that_refuses_the_files_is_no_verdict(bench: TrialBench) -> None:
     request = bench.request()
     bench.resolve(request.spec)  # its pages are in uv's cache from here on
     bench.index.fail_next(1000, 403)
@@ -518,11 +522,11 @@ def test_an_index_that_refuses_the_files_is_no_verdict(bench: Probes) -> None:
 # Memory.
 
 
-def test_nothing_is_recalled_of_a_candidate_that_was_never_tried(bench: Probes) -> None:
+def test_nothing_is_recalled_of_a_candidate_that_was_never_tried(bench: TrialBench) -> None:
     assert bench.trials.recall(bench.request()) is None
 
 
-def test_all_that_was_observed_is_recalled_without_the_index(bench: Probes) -> None:
+def test_all_that_was_observed_is_recalled_without_the_index(bench: TrialBench) -> None:
     made = bench.run(replace(bench.request(FAILS), runs=2))
     asked = len(bench.index.requests)
 
@@ -535,7 +539,7 @@ def test_all_that_was_observed_is_recalled_without_the_index(bench: Probes) -> N
     assert len(bench.index.requests) == asked
 
 
-def test_a_resolution_alone_is_nothing_to_recall(bench: Probes) -> None:
+def test_a_resolution_alone_is_nothing_to_recall(bench: TrialBench) -> None:
     token = CancelToken()
 
     def cancel_before_building(event: Event) -> None:
@@ -549,7 +553,7 @@ def test_a_resolution_alone_is_nothing_to_recall(bench: Probes) -> None:
     assert bench.trials.recall(bench.request()) is None
 
 
-def test_candidates_that_share_an_environment_share_what_was_observed(bench: Probes) -> None:
+def test_candidates_that_share_an_environment_share_what_was_observed(bench: TrialBench) -> None:
     request = bench.request()
     bench.run(request)
     same_set = replace(request.spec, exclude_newer=datetime(2020, 6, 1, tzinfo=UTC))
@@ -559,7 +563,7 @@ def test_candidates_that_share_an_environment_share_what_was_observed(bench: Pro
     assert (trial.remembered, bench.runs) == (1, 1)
 
 
-def test_two_trials_of_one_candidate_at_once_make_one_run(bench: Probes) -> None:
+def test_two_trials_of_one_candidate_at_once_make_one_run(bench: TrialBench) -> None:
     request = bench.request("import time\ntime.sleep(0.2)\n")
 
     trials = at_once(bench, request)
@@ -579,14 +583,14 @@ print("@metric size", demo.__version__, "KiB")
 
 
 @pytest.fixture
-def measured(bench: Probes) -> Probes:
+def measured(bench: TrialBench) -> TrialBench:
     """A bench with two releases, of which each run notes its version and reports it as a size."""
     bench.index.add_wheel("demo", "2.0", uploaded="2019-02-01", requires=["dep"])
     return bench
 
 
 def measuring(
-    bench: Probes, reference: str | None = "2.0", *, warm: bool = True, **fields: Any
+    bench: TrialBench, reference: str | None = "2.0", *, warm: bool = True, **fields: Any
 ) -> TrialRequest:
     """A request for samples of demo 1.0, next to another release's."""
     spec = bench.request(version=reference).spec if reference else None
@@ -595,18 +599,18 @@ def measuring(
     return replace(request, sampling=how, **fields)
 
 
-def order(bench: Probes) -> list[str]:
+def order(bench: TrialBench) -> list[str]:
     """Which releases were run, in order."""
     path = bench.diary.with_name(bench.diary.name + ".order")
     return path.read_text().split() if path.exists() else []
 
 
-def another_command(bench: Probes) -> None:
+def another_command(bench: TrialBench) -> None:
     """A command that comes to environments which are there, and has run nothing yet."""
     bench.trials = bench.trials.for_command(bench.events.append, show_output=False)
 
 
-def test_each_sample_has_a_reference_beside_it_after_both_were_warmed_up(measured: Probes) -> None:
+def test_each_sample_has_a_reference_beside_it_after_both_were_warmed_up(measured: TrialBench) -> None:
     trial = measured.run(measuring(measured, runs=3))
 
     warm_up, *samples = trial.observations
@@ -622,7 +626,7 @@ def test_each_sample_has_a_reference_beside_it_after_both_were_warmed_up(measure
     assert len({sample.reference_metrics["wall"] for sample in samples}) == 3
 
 
-def test_more_samples_go_on_with_the_turns_and_are_warm_already(measured: Probes) -> None:
+def test_more_samples_go_on_with_the_turns_and_are_warm_already(measured: TrialBench) -> None:
     first = measured.run(measuring(measured, runs=1))
     before = order(measured)
 
@@ -633,7 +637,7 @@ def test_more_samples_go_on_with_the_turns_and_are_warm_already(measured: Probes
     assert [len(trial.observations) for trial in (more, yet_more)] == [1, 1]
 
 
-def test_recorded_samples_are_recalled_and_not_made_again(measured: Probes) -> None:
+def test_recorded_samples_are_recalled_and_not_made_again(measured: TrialBench) -> None:
     first = measured.run(measuring(measured, runs=2))
     made = order(measured)
     another_command(measured)
@@ -649,7 +653,7 @@ def test_recorded_samples_are_recalled_and_not_made_again(measured: Probes) -> N
     assert known.observations == first.observations
 
 
-def test_as_many_samples_as_are_wanted_are_made_whatever_warm_ups_there_are(measured: Probes) -> None:
+def test_as_many_samples_as_are_wanted_are_made_whatever_warm_ups_there_are(measured: TrialBench) -> None:
     measured.run(measuring(measured, runs=1))
     another_command(measured)
 
@@ -659,7 +663,7 @@ def test_as_many_samples_as_are_wanted_are_made_whatever_warm_ups_there_are(meas
     assert trial.remembered == 2
 
 
-def test_no_more_of_what_is_recorded_is_given_than_is_wanted(measured: Probes) -> None:
+def test_no_more_of_what_is_recorded_is_given_than_is_wanted(measured: TrialBench) -> None:
     measured.run(measuring(measured, runs=2))
     another_command(measured)
 
@@ -671,7 +675,7 @@ def test_no_more_of_what_is_recorded_is_given_than_is_wanted(measured: Probes) -
     assert (one.remembered, other.remembered) == (2, 1)
 
 
-def test_samples_with_and_without_a_reference_or_with_another_are_kept_apart(measured: Probes) -> None:
+def test_samples_with_and_without_a_reference_or_with_another_are_kept_apart(measured: TrialBench) -> None:
     requests = [measuring(measured, reference, warm=False) for reference in (None, "1.0", "2.0")]
 
     trials = [measured.run(request) for request in requests]
@@ -683,14 +687,14 @@ def test_samples_with_and_without_a_reference_or_with_another_are_kept_apart(mea
     assert [trial.observations[0].reference_metrics.get("size") for trial in trials] == [None, 1024.0, 2048.0]
 
 
-def test_nothing_is_recalled_of_samples_whose_reference_is_not_known(measured: Probes) -> None:
+def test_nothing_is_recalled_of_samples_whose_reference_is_not_known(measured: TrialBench) -> None:
     measured.run(measuring(measured, None))
 
     assert measured.trials.recall(measuring(measured, "2.0")) is None
     assert measured.trials.recall(measuring(measured, None)) is not None
 
 
-def test_a_warm_up_alone_is_nothing_to_recall(measured: Probes) -> None:
+def test_a_warm_up_alone_is_nothing_to_recall(measured: TrialBench) -> None:
     request = measuring(measured, None)
     token = CancelToken()
     hangs = "import os, time\nif len(open(os.environ['DIARY']).readlines()) == 2:\n    time.sleep(60)\n"
@@ -706,7 +710,7 @@ def test_a_warm_up_alone_is_nothing_to_recall(measured: Probes) -> None:
     assert measured.trials.recall(request) is None
 
 
-def test_a_candidate_that_fails_cold_has_been_run_once(measured: Probes) -> None:
+def test_a_candidate_that_fails_cold_has_been_run_once(measured: TrialBench) -> None:
     trial = measured.run(measuring(measured, script=NOTES + FAILS, runs=1))
 
     (run,) = trial.observations
@@ -714,14 +718,14 @@ def test_a_candidate_that_fails_cold_has_been_run_once(measured: Probes) -> None
     assert order(measured) == ["2.0", "1.0"]
 
 
-def test_the_runs_after_a_cold_failure_are_samples(measured: Probes) -> None:
+def test_the_runs_after_a_cold_failure_are_samples(measured: TrialBench) -> None:
     trial = measured.run(measuring(measured, script=NOTES + FAILS, runs=2))
 
     assert [run.outcome for run in trial.observations] == [Outcome.FAILED] * 2
     assert [bool(run.reference_metrics) for run in trial.observations] == [False, True]
 
 
-def test_a_reference_that_fails_leaves_samples_with_nothing_beside_them(measured: Probes) -> None:
+def test_a_reference_that_fails_leaves_samples_with_nothing_beside_them(measured: TrialBench) -> None:
     fails = NOTES + "assert demo.__version__ == '1.0'\n"
 
     trial = measured.run(measuring(measured, script=fails, runs=1))
@@ -732,14 +736,14 @@ def test_a_reference_that_fails_leaves_samples_with_nothing_beside_them(measured
     ]
 
 
-def test_what_needs_no_warm_up_has_none(measured: Probes) -> None:
+def test_what_needs_no_warm_up_has_none(measured: TrialBench) -> None:
     trial = measured.run(measuring(measured, warm=False, runs=2))
 
     assert [run.is_warm_up for run in trial.observations] == [False, False]
     assert order(measured) == ["2.0", "1.0", "1.0", "2.0"]
 
 
-def test_a_reference_has_samples_of_itself_beside_its_own(measured: Probes) -> None:
+def test_a_reference_has_samples_of_itself_beside_its_own(measured: TrialBench) -> None:
     trial = measured.run(measuring(measured, "1.0", runs=1))
 
     (sample,) = trial.observations
@@ -747,7 +751,7 @@ def test_a_reference_has_samples_of_itself_beside_its_own(measured: Probes) -> N
     assert order(measured) == ["1.0"] * 3
 
 
-def test_environments_are_built_beside_the_lane_and_only_runs_need_it(measured: Probes) -> None:
+def test_environments_are_built_beside_the_lane_and_only_runs_need_it(measured: TrialBench) -> None:
     is_free: dict[Activity, bool] = {}
 
     def look(event: Event) -> None:
@@ -769,14 +773,14 @@ def test_environments_are_built_beside_the_lane_and_only_runs_need_it(measured: 
     assert is_free[Activity.RESOLVING]
 
 
-def test_a_probe_that_passes_or_fails_does_not_wait_for_the_lane(measured: Probes) -> None:
+def test_a_probe_that_passes_or_fails_does_not_wait_for_the_lane(measured: TrialBench) -> None:
     with measured.trials.measuring_lock.taken(CancelToken()):
         trial = measured.run(measured.request())
 
     assert [run.outcome for run in trial.observations] == [Outcome.PASSED]
 
 
-def test_who_waits_for_the_lane_can_be_cancelled(measured: Probes) -> None:
+def test_who_waits_for_the_lane_can_be_cancelled(measured: TrialBench) -> None:
     token = CancelToken()
     is_built = lambda: len(measured.trials.environments.sizes()) == 2  # noqa: E731
     canceller = threading.Thread(target=lambda: cancel_when(token, is_built))
@@ -791,7 +795,7 @@ def test_who_waits_for_the_lane_can_be_cancelled(measured: Probes) -> None:
 
 
 def test_to_wait_for_the_lane_is_neither_building_nor_running(
-    measured: Probes, monkeypatch: pytest.MonkeyPatch
+    measured: TrialBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited_s = 0.0
 
@@ -812,7 +816,9 @@ def test_to_wait_for_the_lane_is_neither_building_nor_running(
 
 
 @pytest.mark.parametrize("reason", ["no-such-dependency", "malformed"])
-def test_what_is_wrong_with_the_reference_is_not_said_of_the_candidate(bench: Probes, reason: str) -> None:
+def test_what_is_wrong_with_the_reference_is_not_said_of_the_candidate(
+    bench: TrialBench, reason: str
+) -> None:
     if reason == "malformed":
         content = wheel_bytes("demo-2.0", metadata_text("demo", "2.1"), {"demo.py": ""}, {}, "py3-none-any")
         bench.index.add_file("demo", "demo-2.0-py3-none-any.whl", content, uploaded="2019-01-01")
@@ -830,7 +836,7 @@ def test_what_is_wrong_with_the_reference_is_not_said_of_the_candidate(bench: Pr
 
 
 def test_a_run_that_could_not_be_asked_is_told_and_not_stored(
-    bench: Probes, monkeypatch: pytest.MonkeyPatch
+    bench: TrialBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outcomes = [Outcome.PASSED, Outcome.ERROR, Outcome.PASSED]
 
@@ -852,7 +858,7 @@ def test_a_run_that_could_not_be_asked_is_told_and_not_stored(
     assert (again.remembered, bench.runs) == (1, 3)
 
 
-def test_what_a_run_shows_whose_environment_was_removed_is_no_verdict(bench: Probes) -> None:
+def test_what_a_run_shows_whose_environment_was_removed_is_no_verdict(bench: TrialBench) -> None:
     script = "import os, shutil; shutil.rmtree(os.environ['VIRTUAL_ENV']); import demo"
 
     with pytest.raises(Unavailable) as caught:
@@ -863,7 +869,7 @@ def test_what_a_run_shows_whose_environment_was_removed_is_no_verdict(bench: Pro
 
 
 def test_of_a_candidate_that_could_never_be_asked_nothing_is_known(
-    bench: Probes, monkeypatch: pytest.MonkeyPatch
+    bench: TrialBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "bisect_asgi.backend.trials.trial.run_probe",

@@ -15,7 +15,7 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Boundary, Excluded, Interpreter, NamedBoundary
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import listing
-from bisect_asgi.report import culprit as reasons
+from bisect_asgi.report.culprit import because, is_named
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
 from bisect_asgi.report.reproduce import reproduce
 from bisect_asgi.report.rows import (
@@ -221,8 +221,8 @@ def _sentence(report: Report, first: Row) -> str:
     if len(report.changes) > 1:
         text += f", and the newest of {len(report.changes)} changes"
     below = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
-    is_said = report.why and reasons.is_named(report.why[0], first.version)
-    return "; ".join([text if is_said else text + reasons.because(report.why), *below])
+    is_said = report.why and is_named(report.why[0], first.version)
+    return "; ".join([text if is_said else text + because(report.why), *below])
 
 
 def _is_found(stage: Report) -> bool:

@@ -11,7 +11,7 @@ from bisect_asgi.core.plan.plan import Claim
 from bisect_asgi.core.plan.suites import Agreement, agreement, worst
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import plural
-from bisect_asgi.report import culprit as reasons
+from bisect_asgi.report.culprit import because
 from bisect_asgi.report.document import Report
 
 SCHEMA = "bisect-asgi.suite/2"
@@ -86,7 +86,7 @@ def row_of(name: str, report: Report, claim: Claim | None, *, log: str = "") -> 
         package=report.plan.project,
         exit_code=report.exit_code,
         answer=_answer(report),
-        why=reasons.because(report.why).removeprefix(", ").removeprefix("because "),
+        why=because(report.why).removeprefix(", ").removeprefix("because "),
         claim=str(claim) if claim else "",
         agreement=_agreement(claim, report) if claim and is_found else None,
         runs=report.runs,

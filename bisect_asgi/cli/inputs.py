@@ -54,7 +54,7 @@ def read_suite(path: Path) -> Suite:
         UsageError: there is no such file, it is malformed, or the folder has no such probe.
     """
     if path.is_dir():
-        return Suite(entries=tuple(Options(probe=str(probe)) for probe in _with_tables(path)))
+        return Suite(entries=tuple(Options(probe=str(probe)) for probe in with_tables(path)))
     text = probes.read_bytes(path, "suite").decode("utf-8", errors="replace")
     suite = suites.read(text, name=path.name)
     return replace(
@@ -72,7 +72,12 @@ def _from_file(entry: Options, folder: Path) -> Options:
     )
 
 
-def _with_tables(folder: Path) -> list[Path]:
+def with_tables(folder: Path) -> list[Path]:
+    """Return the scripts in a folder that have a table of options, perhaps a faulty one.
+
+    Raises:
+        UsageError: there is none.
+    """
     found = [path for path in sorted(folder.glob("*.py")) if _has_table(path)]
     if not found:
         raise UsageError(

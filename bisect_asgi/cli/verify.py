@@ -1,18 +1,23 @@
-"""`bisect-asgi verify`: hold claims about fixes against the releases."""
+"""`bisect-asgi verify`: check claims of fixes and breaks by running releases."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bisect_asgi.core.errors import BisectError, UsageError
 from bisect_asgi.core.plan.options import Options
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from bisect_asgi.cli.batch import Case
     from bisect_asgi.cli.output import OutputOptions
-    from bisect_asgi.core.claims import Finding
-    from bisect_asgi.core.plan.plan import Plan
+    from bisect_asgi.core.plan.plan import Claim, Plan
+    from bisect_asgi.report.suite import SuiteRow
 
 
 def verify(
@@ -22,61 +27,122 @@ def verify(
         typer.Argument(metavar="PACKAGE|FOLDER", help="The package; or a folder of probes with claims."),
     ] = None,
 ) -> None:
-    """Check a "fixed in" or "broken in" claim by running releases."""
-    from bisect_asgi.cli.output import OutputOptions
-    from bisect_asgi.core.errors import ExitCode
+    """Check a "fixed in" or "broken in" claim by running releases.
+
+    Of a folder, each probe with a claim is verified; the exit code is that of the worst.
+    """
+    from bisect_asgi.cli.output import OutputOptions, show_error
+    from bisect_asgi.core.answers import INTERRUPTED
+    from bisect_asgi.core.plan.suites import worst
 
     output = OutputOptions.of(options)
-    exit_code = ExitCode.FOUND
-    for plan in _plans(package, options):
-        finding = _verify(plan, output, options.executor)
-        exit_code = max(exit_code, finding.verdict.exit_code)
-        name = Path(plan.probe_path or plan.probe.name).name
-        typer.echo(f"{finding.verdict:<12} {plan.project} {finding.claim} ({name}): {finding.truth}")
-        if finding.claim.source:
-            typer.echo(f"{'':<12} claimed by {finding.claim.source}")
-    raise typer.Exit(exit_code)
+    if options.probe is None and package and Path(package).is_dir():
+        cases, show = _cases_in(Path(package), options), _show
+    else:
+        cases, show = [_only_case(package, options)], _show_alone
+    rows, is_interrupted = _run(cases, show, output, options.executor)
+    if is_interrupted:
+        show_error(INTERRUPTED.message, INTERRUPTED.hint)
+    raise typer.Exit(worst(row.exit_code for row in rows))
 
 
-def _plans(package: str | None, given: Options) -> list[Plan]:
-    """The plan of the probe that is named, or of each with a claim in the folder that is.
+def _only_case(package: str | None, given: Options) -> Case:
+    """Return the case of the one probe that is named.
 
     Raises:
-        UsageError: there is no claim, or a plan cannot be made.
+        UsageError: its options have a fault, or it has no claim.
     """
+    from bisect_asgi.cli.batch import Case
     from bisect_asgi.cli.inputs import read_plan
-    from bisect_asgi.core.errors import UsageError
     from bisect_asgi.core.records import replace
 
-    if package and given.probe is None and Path(package).is_dir():
-        plans = [read_plan(replace(given, probe=str(path))) for path in sorted(Path(package).glob("*.py"))]
-        plans = [plan for plan in plans if plan.claim is not None]
-    else:
-        plans = [read_plan(replace(given, package=package))]
-    if not plans or any(plan.claim is None for plan in plans):
-        raise UsageError(
-            "there is no claim to verify",
-            hint="say `--fixed-in VERSION` or `--broken-in VERSION`, or put it into the probe's table",
-        )
-    return plans
+    plan = read_plan(replace(given, package=package))
+    _claim_of(plan)
+    return Case(name=plan.probe_path or plan.probe.name, plan=plan)
 
 
-def _verify(plan: Plan, output: OutputOptions, where: str | None) -> Finding:
+def _cases_in(folder: Path, given: Options) -> list[Case]:
+    """Return a case for each probe in the folder that has a claim, or a fault in its table.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from bisect_asgi.cli.batch import read_case
+    from bisect_asgi.cli.inputs import with_tables
+    from bisect_asgi.core.records import replace
+
+    probes = [replace(given, probe=str(path)) for path in with_tables(folder)]
+    cases = [read_case(probe, number=number) for number, probe in enumerate(probes, start=1)]
+    cases = [case for case in cases if isinstance(case.plan, BisectError) or case.plan.claim]
+    if not cases:
+        raise _no_claim()
+    return cases
+
+
+def _claim_of(plan: Plan) -> Claim:
+    if plan.claim is None:
+        raise _no_claim()
+    return plan.claim
+
+
+def _no_claim() -> UsageError:
+    return UsageError(
+        "there is no claim to verify",
+        hint="pass `--fixed-in VERSION` or `--broken-in VERSION`, or put one of them into the probe's table",
+    )
+
+
+def _run(
+    cases: Sequence[Case],
+    show: Callable[[Case, SuiteRow], None],
+    output: OutputOptions,
+    where: str | None,
+) -> tuple[list[SuiteRow], bool]:
+    """Verify the claims one after the other: each has the whole machine, and shows its progress."""
     from bisect_asgi.backend.executors import open_executor, widened
+    from bisect_asgi.cli.batch import run_cases
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_services
-    from bisect_asgi.core.plan.plan import Claim
+    from bisect_asgi.core.records import replace
     from bisect_asgi.report.log import Broadcast, EventLog
-    from bisect_asgi.session import bisect as session
+    from bisect_asgi.report.suite import row_of_finding
+    from bisect_asgi.session.bisect import verify as verify_claim
 
     places = CachePaths.configured()
-    claim = plan.claim or Claim(version="", fixed=True)
-    with output.progress() as shown, EventLog(places.new_log(plan.project)) as log:
-        emit = Broadcast([log, shown])
-        with (
-            open_trials(places, emit) as runner,
-            open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
-            open_services(places, runner, executor) as services,
-        ):
-            return session.verify(widened(plan, executor), claim, services, emit)
+    plans = [case.plan for case in cases if not isinstance(case.plan, BisectError)]
+    jobs = max((plan.jobs for plan in plans), default=1)
+    most = max((plan.most_jobs for plan in plans), default=1)
+    with open_trials(places) as runner, open_executor(where, jobs, most=most) as executor:
+
+        def ask(case: Case, plan: Plan, way: Executor) -> SuiteRow:
+            path = places.new_log(f"{case.number}-{plan.project}")
+            with output.progress() as shown, EventLog(path) as log:
+                emit = Broadcast([log, shown])
+                # Progress of a trial that the claim before it has canceled must not show here.
+                with open_services(places, replace(runner, emit=emit), executor) as services:
+                    own = replace(services, executor=way)
+                    finding = verify_claim(widened(plan, executor), _claim_of(plan), own, emit)
+            return row_of_finding(case.name, plan.project, finding, log=str(path))
+
+        return run_cases(cases, ask, executor, at_once=1, ended=show)
+
+
+def _show(case: Case, row: SuiteRow) -> None:
+    """Print the row of a claim: the verdict and the truth, or what kept the claim from being judged."""
+    about = [word for word in (row.package, row.claim, f"({Path(row.probe).name}):") if word]
+    typer.echo(f"{row.answer:<12} {' '.join(about)} {row.problem or row.why}")
+    if row.hint:
+        typer.echo(f"{'':<12} hint: {row.hint}")
+    if not isinstance(case.plan, BisectError) and case.plan.claim and case.plan.claim.source:
+        typer.echo(f"{'':<12} claimed by {case.plan.claim.source}")
+
+
+def _show_alone(case: Case, row: SuiteRow) -> None:
+    """Print the row of the only claim; a problem is the command's error."""
+    from bisect_asgi.cli.output import show_error
+
+    if row.problem:
+        show_error(row.problem, row.hint)
+    else:
+        _show(case, row)

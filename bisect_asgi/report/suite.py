@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bisect_asgi.core import codec
+from bisect_asgi.core.claims import Finding
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.plan.plan import Claim
@@ -55,6 +56,11 @@ class SuiteRow(Struct, frozen=True, kw_only=True):
     report: Report | None = None
     """Null if the probe could not be read, or was not started."""
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether an interrupt ended its session, or kept it from beginning."""
+        return self.exit_code is ExitCode.INTERRUPTED
+
 
 class SuiteReport(Struct, frozen=True, kw_only=True):
     """A run of a suite as a document; the fields of its JSON report."""
@@ -98,13 +104,19 @@ def row_of(name: str, report: Report, claim: Claim | None, *, log: str = "") -> 
     )
 
 
-def row_of_error(name: str, error: BisectError, *, package: str = "") -> SuiteRow:
-    """Return the row of a probe that could not be run."""
+def row_of_error(name: str, error: BisectError, *, package: str = "", claim: str = "") -> SuiteRow:
+    """Return the row of a probe whose session could not begin, or did not end."""
     is_usage = error.exit_code is ExitCode.USAGE
     word = _WORDS[ResultKind.NOT_ASKED if is_usage else ResultKind.UNAVAILABLE]
     code = ExitCode(error.exit_code)
     return SuiteRow(
-        probe=name, package=package, exit_code=code, answer=word, problem=str(error), hint=error.hint
+        probe=name,
+        package=package,
+        exit_code=code,
+        answer=word,
+        claim=claim,
+        problem=str(error),
+        hint=error.hint,
     )
 
 
@@ -116,8 +128,21 @@ def row_of_bug(name: str, error: Exception, *, package: str) -> SuiteRow:
     )
 
 
-def row_not_begun(name: str, package: str) -> SuiteRow:
-    """Return the row of a probe that was not started before the suite was interrupted."""
+def row_of_finding(name: str, package: str, finding: Finding, *, log: str = "") -> SuiteRow:
+    """Return the row of a probe whose claim was judged."""
+    return SuiteRow(
+        probe=name,
+        package=package,
+        exit_code=finding.verdict.exit_code,
+        answer=finding.verdict,
+        why=finding.truth,
+        claim=str(finding.claim),
+        log=log,
+    )
+
+
+def row_interrupted(name: str, package: str) -> SuiteRow:
+    """Return the row of a probe whose session an interrupt ended, or kept from beginning."""
     word = _WORDS[ResultKind.INTERRUPTED]
     return SuiteRow(probe=name, package=package, exit_code=ExitCode.INTERRUPTED, answer=word)
 

@@ -79,12 +79,7 @@ def _pass_on(inner: Future[T], outer: Future[T]) -> None:
 
 
 def side_by_side(
-    cases: Sequence[K],
-    session: Callable[[K, Executor], T],
-    *,
-    shared: Executor,
-    at_once: int,
-    ended: Callable[[K, T], None],
+    cases: Sequence[K], session: Callable[[K, Executor], T], *, shared: Executor, at_once: int
 ) -> tuple[dict[int, T], bool]:
     """Run a session for each case, `at_once` of them at a time; an interrupt ends those that run.
 
@@ -93,23 +88,20 @@ def side_by_side(
         whether there was an interrupt.
     """
     executors = [Interruptible(shared) for _ in cases]
-    results: dict[int, T] = {}
     is_interrupted = False
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="session") as pool:
-        futures: dict[Future[T], int] = {}
+        futures: list[Future[T]] = []
         try:
-            for place, case in enumerate(cases):
-                futures[pool.submit(session, case, executors[place])] = place
+            for case, executor in zip(cases, executors, strict=True):
+                futures.append(pool.submit(session, case, executor))
             for future in as_completed(futures):
-                results[futures[future]] = future.result()
-                ended(cases[futures[future]], future.result())
+                future.result()
         except KeyboardInterrupt:
             is_interrupted = True
             for future in futures:
                 future.cancel()
             for executor in executors:
                 executor.interrupt()
-    for future, place in futures.items():  # the pool has waited for those that ran
-        if not future.cancelled():
-            results[place] = future.result()
+    # The pool has waited for the sessions that ran.
+    results = {place: future.result() for place, future in enumerate(futures) if not future.cancelled()}
     return results, is_interrupted

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,8 +18,11 @@ from support.processes import PATIENCE_S, eventually, is_running
 from support.services import FakeIndex, fake_services
 
 from bisect_asgi.cli import suite as suite_command
-from bisect_asgi.cli.wiring.paths import CachePaths
+from bisect_asgi.cli.batch import Case, run_cases
 from bisect_asgi.core.errors import ExitCode
+from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.services import Services
+from bisect_asgi.report.suite import SuiteRow
 
 PYTHON = sys._base_executable  # type: ignore[attr-defined]
 
@@ -159,9 +163,8 @@ def test_on_a_cluster_too_a_probe_may_say_how_many_trials_it_has_at_a_time(
 ) -> None:
     plan = a_plan(jobs=jobs, most_jobs=most_jobs)
 
-    shared = suite_command._sharing(suite_command._Case(name="leak.py", plan=plan), 3).plan
+    shared = suite_command.sharing(plan, 3)
 
-    assert shared is not None
     assert (shared.jobs, shared.most_jobs) == then
 
 
@@ -191,15 +194,25 @@ def test_probes_without_an_answer_say_why_and_the_worst_is_the_exit_code(suite: 
     assert lines[-1].startswith("1 of 4 probes have their answer, ")
 
 
+def rows_of(services: Services, folder: Path) -> list[SuiteRow]:
+    """The rows of a suite of one probe."""
+    path = folder / "logs" / "1.jsonl"
+
+    def ask(case: Case, plan: Plan, _: Executor) -> SuiteRow:
+        return suite_command.session(case.name, plan, services, path)
+
+    with ThreadPoolExecutor() as executor:
+        rows, _ = run_cases([Case(name="leak.py", plan=a_plan())], ask, executor, at_once=1)
+    return rows
+
+
 def test_a_bug_in_one_session_is_in_its_row_and_traced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: str) -> NoReturn:
         raise RuntimeError("nobody thought of this")
 
-    case = suite_command._Case(name="leak.py", plan=a_plan())
-
-    row = suite_command._session(case, 1, fake_services(index=FakeIndex(fail)), CachePaths(tmp_path))
+    (row,) = rows_of(fake_services(index=FakeIndex(fail)), tmp_path)
 
     assert (row.probe, row.package, row.exit_code) == ("leak.py", "app", ExitCode.BUG)
     assert row.problem == "a bug of bisect-asgi: RuntimeError: nobody thought of this"
@@ -208,9 +221,8 @@ def test_a_bug_in_one_session_is_in_its_row_and_traced(
 
 def test_a_session_whose_log_cannot_be_written_says_so_in_its_row(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("no folder")
-    case = suite_command._Case(name="leak.py", plan=a_plan())
 
-    row = suite_command._session(case, 1, fake_services(), CachePaths(tmp_path))
+    (row,) = rows_of(fake_services(), tmp_path)
 
     assert (row.answer, row.exit_code) == ("unavailable", ExitCode.UNAVAILABLE)
     assert row.problem.startswith("the event log cannot be written: ")

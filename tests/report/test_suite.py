@@ -22,7 +22,7 @@ from bisect_asgi.report.suite import (
     SuiteReport,
     SuiteRow,
     render_json,
-    row_not_begun,
+    row_interrupted,
     row_of,
     row_of_bug,
     row_of_error,
@@ -175,7 +175,7 @@ def rows() -> list[SuiteRow]:
         row_of("hang.py", NOT_FOUND, None),
         row_of_error("broken.py", UsageError("`broken.py` is no TOML", hint="mend it")),
         row_of_bug("odd.py", ValueError("surprise"), package="demo"),
-        row_not_begun("late.py", "demo"),
+        row_interrupted("late.py", "demo"),
     ]
 
 

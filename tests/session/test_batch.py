@@ -106,22 +106,14 @@ def test_what_the_shared_executor_gives_up_is_given_up(workers: Executor) -> Non
 
 def test_so_many_sessions_as_may_run_do_and_each_result_has_its_place(workers: Executor) -> None:
     both = threading.Barrier(2, timeout=PATIENCE_S)
-    told: list[tuple[str, str]] = []
 
     def session(case: str, way: Executor) -> str:
         both.wait()
         return way.submit(str.upper, case).result(PATIENCE_S)
 
-    results, is_interrupted = side_by_side(
-        ["a", "b", "c", "d"],
-        session,
-        shared=workers,
-        at_once=2,
-        ended=lambda case, result: told.append((case, result)),
-    )
+    results, is_interrupted = side_by_side(["a", "b", "c", "d"], session, shared=workers, at_once=2)
 
     assert (results, is_interrupted) == ({0: "A", 1: "B", 2: "C", 3: "D"}, False)
-    assert sorted(told) == [("a", "A"), ("b", "B"), ("c", "C"), ("d", "D")]
 
 
 def test_an_interrupt_keeps_what_is_done_ends_what_runs_and_begins_nothing(workers: Executor) -> None:
@@ -140,9 +132,7 @@ def test_an_interrupt_keeps_what_is_done_ends_what_runs_and_begins_nothing(worke
     main = threading.get_ident()
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        results, is_interrupted = side_by_side(
-            ["quick", "slow", "never"], session, shared=workers, at_once=1, ended=lambda *_: None
-        )
+        results, is_interrupted = side_by_side(["quick", "slow", "never"], session, shared=workers, at_once=1)
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -1,10 +1,11 @@
-"""The driver of a served probe: a child process with the tool's Python.
+"""Drive a served probe: a child process with the tool's Python.
 
     python -P -m bisect_asgi.backend.served.drive REQUEST_FILE
 
-It binds the socket and hands it down, starts the server with the environment's Python, waits until that says
-over its control socket that it is ready, calls the probe, and has the server end. What was found goes
-into a file of the run's report folder; the server's log goes to the standard output.
+The driver binds the server's socket and hands it down, because a port that is only chosen here may be taken
+by another process before the server binds it. It starts the server with the environment's Python, waits for
+its message that it is ready, calls the probe, and ends the server. The result goes into a file of the run's
+report folder, the server's log to the standard output.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _LOG_TAIL = 32 * 1024
 
 
 class StartFailed(Exception):
-    """The server did not get ready; the arguments are those of the result."""
+    """The server did not get ready; `driven` is the result of the run."""
 
     def __init__(self, driven: Driven) -> None:
         super().__init__(driven.message)
@@ -54,7 +55,7 @@ def main() -> None:
 
 
 def run(request: DriveRequest) -> Driven:
-    """Serve the app, drive it, and say what was seen."""
+    """Serve the app, call the probe, and return the result."""
     try:
         probe = ready_made(request.load) if request.load else load_probe(Path(str(request.probe_file)))
     except Exception as error:
@@ -66,11 +67,11 @@ def run(request: DriveRequest) -> Driven:
     except StartFailed as error:
         return error.driven
     finally:
-        show(log.read_bytes())
+        _print_log(log.read_bytes())
 
 
-def show(log: bytes) -> None:
-    """Print the end of the server's log, and before it the metrics that are further up."""
+def _print_log(log: bytes) -> None:
+    """Print the end of the server's log, and before it the lines with metrics of the rest."""
     start = log.rfind(b"\n", 0, max(0, len(log) - _LOG_TAIL)) + 1
     marked = metrics.MarkedLines()
     marked.add(log[:start])
@@ -81,7 +82,7 @@ def show(log: bytes) -> None:
 
 @contextmanager
 def serving(request: DriveRequest, log: Path) -> Iterator[Server]:
-    """Start the server and hold it until it is ready; end it afterwards, by force if need be."""
+    """Start the server, yield it when it is ready, and end it afterwards, by force if needed."""
     ours, theirs = socket.socketpair()
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener, log.open("wb") as output:
         what = {
@@ -113,23 +114,23 @@ def serving(request: DriveRequest, log: Path) -> Iterator[Server]:
 
 
 def workers_of(request: DriveRequest) -> int:
-    """How many processes will say that they are ready."""
+    """Return how many processes will report that they are ready."""
     return int(request.options.get("workers") or 1)
 
 
 def wait_until_ready(server: Server, process: subprocess.Popen[bytes], limit_s: float) -> None:
-    """Follow the server's phases until it is ready.
+    """Read the server's messages until it is ready.
 
     Raises:
-        StartFailed: it failed, ended, or was not ready in time.
+        StartFailed: the server failed, ended, or was not ready in time.
     """
     phase = Phase.IMPORT
     deadline = time.monotonic() + limit_s
     while True:
         try:
-            fact = server.next_fact(deadline - time.monotonic())
+            fact = server.next_message(deadline - time.monotonic())
         except TimeoutError:
-            stacks = ask_for_stacks(server) if phase is Phase.STARTUP else ""
+            stacks = _server_stacks(server) if phase is Phase.STARTUP else ""
             message = f"the app was not ready within {limit_s:g} s"
             raise StartFailed(failed(phase, "TimeoutError", message, stacks=stacks)) from None
         if fact is None:
@@ -156,19 +157,19 @@ def failed(
     frames: tuple[tuple[str, int, str], ...] = (),
     stacks: str = "",
 ) -> Driven:
-    """The result of a failure."""
+    """Return the result of a failure."""
     return Driven(
         outcome=Outcome.FAILED,
         phase=phase,
         type=kind,
-        message=message.encode("utf-8", "replace").decode(),  # lone surrogates are no text
+        message=message.encode("utf-8", "replace").decode(),  # JSON cannot hold lone surrogates
         frames=frames,
         stacks=stacks,
     )
 
 
 def drive(server: Server, probe: Callable[[Server], object]) -> Driven:
-    """Call the probe; its exceptions are what it found."""
+    """Call the probe and return the result; an exception of the probe is a failure."""
     try:
         return passed(reported(call(probe, server)))
     except Skip as error:
@@ -186,7 +187,7 @@ def drive(server: Server, probe: Callable[[Server], object]) -> Driven:
 
 
 def passed(measured: Reported) -> Driven:
-    """The result of a probe that came to its end, unless something of what it returned cannot be read."""
+    """Return the result of a probe that returned: passed, or untestable if a metric cannot be read."""
     return Driven(
         outcome=Outcome.UNTESTABLE if measured.problem else Outcome.PASSED,
         phase=Phase.CHECK,
@@ -198,7 +199,7 @@ def passed(measured: Reported) -> Driven:
 
 
 def exited(code: object) -> Driven:
-    """What `sys.exit` in a probe means: as for scripts, git bisect's exit codes."""
+    """Return the result of `sys.exit` in a probe; the codes are git bisect's, as for scripts."""
     if code in (None, 0):
         return Driven(outcome=Outcome.PASSED, phase=Phase.CHECK)
     if code == UNTESTABLE_EXIT:
@@ -207,13 +208,13 @@ def exited(code: object) -> Driven:
 
 
 def stacks_of(server: Server, error: Exception) -> str:
-    """The server's stacks when the probe waited in vain."""
+    """Return the server's stacks if the probe failed with a time-out, else ""."""
     waited = isinstance(error, TimeoutError) or "Timeout" in type(error).__name__
-    return ask_for_stacks(server) if waited else ""
+    return _server_stacks(server) if waited else ""
 
 
-def ask_for_stacks(server: Server) -> str:
-    """The server's stacks, if it can still answer: what holds the interpreter's lock lets nobody."""
+def _server_stacks(server: Server) -> str:
+    """Return the server's stacks, or "" if it does not respond (native code may hold the GIL)."""
     try:
         return server.stacks()
     except (OSError, ValueError):
@@ -221,7 +222,7 @@ def ask_for_stacks(server: Server) -> str:
 
 
 def call(probe: Callable[[Server], object], server: Server) -> object:
-    """Call `probe`, which may be a coroutine function."""
+    """Call `probe`, in an event loop if it is a coroutine function."""
     if inspect.iscoroutinefunction(probe):
 
         async def awaited() -> object:
@@ -233,7 +234,7 @@ def call(probe: Callable[[Server], object], server: Server) -> object:
 
 
 def reported(returned: object) -> Reported:
-    """What a probe returned, as metrics: a value alone is called `value`."""
+    """Return a probe's return value as metrics; a single number is called `value`."""
     match returned:
         case None:
             return Reported()
@@ -247,7 +248,7 @@ def reported(returned: object) -> Reported:
 
 
 def _number(value: object) -> object:
-    """What is as good as a number, such as a library's own kind of it, as one."""
+    """Return the value as a float if it can be one, such as a library's own kind of number."""
     if isinstance(value, Number):
         return value
     try:
@@ -257,7 +258,7 @@ def _number(value: object) -> object:
 
 
 def ready_made(load: ReadyMadeLoad) -> Callable[[Server], object]:
-    """The drive of `--load`: send the requests, measure memory and latency."""
+    """Return the probe of `--load`, which sends the requests and measures memory and latency."""
 
     def probe(server: Server) -> dict[str, Number]:
         warm_up = max(1, load.requests // 10)
@@ -293,9 +294,9 @@ def load_probe(path: Path) -> Callable[[Server], object]:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the server to end as Ctrl-C would, twice; one that hangs in its shutdown is killed.
+    """Send SIGINT to the server up to twice; kill it if it still runs.
 
-    uvicorn waits for open requests and tasks at the first SIGINT, and for nothing at the second.
+    At the first SIGINT, uvicorn waits for open requests and tasks; at the second, it does not.
     """
     for _ in range(2):
         if process.poll() is None:

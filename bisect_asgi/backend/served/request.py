@@ -1,4 +1,4 @@
-"""What the tool and the driver of a served probe say to each other: one request, one result."""
+"""The request to the driver of a served probe, and its result."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from bisect_asgi.core.model import Outcome, Phase, ReadyMadeLoad
 from bisect_asgi.core.records import Struct, field
 
 RESULT = "served.json"
-"""The result's file in the run's report folder."""
+"""The name of the result's file in the run's report folder."""
 
 UNREADABLE_METRIC = "metric"
-"""The type of a result that is untestable because the message's metric cannot be read."""
+"""The `type` of an untestable result if a metric, which the message names, cannot be read."""
 
 
 class DriveRequest(Struct, frozen=True, kw_only=True):
-    """What one run of a served probe needs."""
+    """One run of a served probe."""
 
     python: str
-    """The environment's interpreter."""
+    """The path of the environment's interpreter."""
     environ: dict[str, str]
-    """The server's variables."""
+    """The server's environment variables."""
     app_file: str
     app_name: str
     probe_file: str | None
-    """The file with `probe(server)`; None: the ready-made load."""
+    """The file with `probe(server)`; None for the ready-made load."""
     load: ReadyMadeLoad | None
     options: dict[str, str | int | float | bool | None]
-    """Of uvicorn's Config."""
+    """Arguments of uvicorn's Config."""
     startup_s: float
     report: str
 
 
 class Driven(Struct, frozen=True, kw_only=True):
-    """What one run of a served probe showed."""
+    """The result of one run of a served probe."""
 
     outcome: Outcome
     phase: Phase
@@ -39,9 +39,9 @@ class Driven(Struct, frozen=True, kw_only=True):
     message: str = ""
     frames: tuple[tuple[str, int, str], ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
-    """In base units."""
+    """Values in base units."""
     units: dict[str, str] = field(default_factory=dict)
-    """The base units of metrics that have one."""
+    """The base unit of each metric that has one."""
     own_cpu_s: float = 0.0
-    """The driver's own processor time, which is not the app's."""
+    """The processor time of the driver, which does not count as the run's."""
     stacks: str = ""

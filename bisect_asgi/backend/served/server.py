@@ -1,4 +1,4 @@
-"""What a probe gets to see of the served app: `server`."""
+"""The `server` that a probe is called with: the served app, seen from outside."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import httpx
 
 from bisect_asgi.backend.process.usage import memory_of
-from bisect_asgi.backend.served import load as loads
-from bisect_asgi.backend.served.connection import Connection
+from bisect_asgi.backend.served.clients import Connection, LoadResult, Request, send_load
 from bisect_asgi.core import codec
 from bisect_asgi.core.metrics import stats
 
@@ -29,11 +28,11 @@ _ANSWER_TIMEOUT_S = 10.0
 
 
 class Skip(Exception):
-    """The probe cannot tell on this release."""
+    """The probe cannot be answered on this release, which is untestable."""
 
 
 def skip(reason: str) -> NoReturn:
-    """Say that the probe cannot tell, and why."""
+    """Make this run untestable for a reason, by raising `Skip`."""
     raise Skip(reason)
 
 
@@ -41,10 +40,10 @@ class Server:
     """The running server, seen from outside.
 
     Args:
-        address: host and port that it listens on.
-        pid: its process.
-        control: the socket on which it answers questions about its inside.
-        log: the file that it writes to.
+        address: the host and port that it listens on.
+        pid: the number of its process.
+        control: the socket over which it reports phases and answers questions.
+        log: the file of its output.
     """
 
     def __init__(self, address: tuple[str, int], *, pid: int, control: socket.socket, log: Path) -> None:
@@ -63,32 +62,32 @@ class Server:
 
     @cached_property
     def async_client(self) -> httpx.AsyncClient:
-        """The same for `async def probe`."""
+        """The same client for `async def probe`."""
         return httpx.AsyncClient(base_url=self.url, timeout=_CLIENT_TIMEOUT_S, trust_env=False)
 
     def connection(self, *, timeout_s: float = 5.0, receive_buffer_bytes: int | None = None) -> Connection:
-        """One raw connection, which the probe closes."""
+        """Return a raw connection, which the probe has to close."""
         return Connection(self.address, timeout_s=timeout_s, receive_buffer_bytes=receive_buffer_bytes)
 
     def websocket(self, path: str = "/") -> AbstractContextManager[ClientConnection]:
-        """A websocket, by the `websockets` library; the environment's uvicorn needs one of its own."""
+        """Return a websocket of the `websockets` library; the environment's uvicorn needs one, too."""
         from websockets.sync.client import connect
 
         return connect(f"ws://{self.address[0]}:{self.address[1]}{path}", proxy=None)
 
     def load(
         self,
-        request: str | loads.Request = "GET /",
+        request: str | Request = "GET /",
         *,
         requests: int = 1000,
         concurrency: int = 1,
         keep_alive: bool = True,
         timeout_s: float = 10.0,
         duration_s: float | None = None,
-    ) -> loads.Load:
-        """Send many requests; with `duration_s` as many as fit into it."""
-        what = loads.Request.parse(request) if isinstance(request, str) else request
-        sending = loads.run(
+    ) -> LoadResult:
+        """Send `requests` requests, or with `duration_s` as many as fit into it."""
+        what = Request.parse(request) if isinstance(request, str) else request
+        sending = send_load(
             self.address,
             what,
             requests=requests,
@@ -97,12 +96,12 @@ class Server:
             timeout_s=timeout_s,
             duration_s=duration_s,
         )
-        # In a thread: `async def probe` has a loop of its own here.
+        # In a thread, because an `async def probe` has a running loop in this one.
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(asyncio.run, sending).result()
 
     def memory(self) -> int:
-        """The memory of the server's process tree in bytes, read from outside."""
+        """Return the memory of the server's process tree in bytes, read from outside."""
         return memory_of(self.pid)
 
     def growth(
@@ -113,10 +112,10 @@ class Server:
         warm_up: int = 100,
         samples: int = 8,
     ) -> stats.Slope:
-        """Measure how memory grows: bytes per 1000 requests, with the half width of the 95 % interval.
+        """Return the growth of memory in bytes per 1000 requests, with the half width of its 95% interval.
 
-        `drive(n)` sends n requests. After `warm_up` requests the memory is read `samples` + 1 times, evenly
-        between the `requests` that follow.
+        `drive(n)` sends n requests. After `warm_up` requests, the memory is read `samples` + 1 times, evenly
+        spread over the next `requests` requests.
         """
         drive(warm_up)
         sent, memory = [0.0], [float(self.memory())]
@@ -128,33 +127,33 @@ class Server:
         return stats.Slope(value=line.value * 1000, plus_minus=line.plus_minus * 1000)
 
     def objects(self) -> dict[str, int]:
-        """Live objects by type (`module.name`), counted inside after a garbage collection."""
+        """Return the number of live objects by type (`module.name`), counted after a garbage collection."""
         answer = self._ask("objects")
         return {str(name): int(count) for name, count in answer.items()} if isinstance(answer, dict) else {}
 
     def stacks(self) -> str:
-        """The stacks of the server's threads and tasks."""
+        """Return the stacks of the server's threads and tasks."""
         return str(self._ask("stacks"))
 
     @property
     def log(self) -> str:
-        """What the server has written so far."""
+        """The server's output so far."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def skip(self, reason: str) -> NoReturn:
-        """Say that the probe cannot tell, and why."""
+        """Make this run untestable for a reason, by raising `Skip`."""
         skip(reason)
 
     def close(self) -> None:
-        """Close the client, if it was used."""
+        """Close the HTTP client if it was used."""
         if "client" in self.__dict__:
             self.client.close()
 
-    def next_fact(self, timeout_s: float) -> dict[str, object] | None:
-        """The next thing that the server says of itself; None when it has ended.
+    def next_message(self, timeout_s: float) -> dict[str, object] | None:
+        """Return the next message of the server over the control socket, or None if it has ended.
 
         Raises:
-            TimeoutError: it says nothing within `timeout_s`.
+            TimeoutError: no message came within `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s
         while b"\n" not in self._received:
@@ -169,8 +168,8 @@ class Server:
     def _ask(self, question: str) -> object:
         self._asked += 1
         self._control.sendall(json.dumps({"ask": question, "number": self._asked}).encode() + b"\n")
-        while True:  # past the late answer to a question that was given up
-            fact = self.next_fact(_ANSWER_TIMEOUT_S)
+        while True:  # the late answer to an earlier question may come first
+            fact = self.next_message(_ANSWER_TIMEOUT_S)
             if fact is None:
                 raise ConnectionError("the server has ended")
             if fact.get("number") == self._asked:

@@ -215,7 +215,7 @@ def test_metrics_in_the_part_of_a_log_that_is_not_shown_are_shown(
 ) -> None:
     log = b"@metric a 1\n" + b"log\n" * (length // 4) + b"@metric b 12345 s\n" + b"end\n" * 8188
 
-    drive.show(log)
+    drive._print_log(log)
 
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith("@")] == ["@metric a 1", "@metric b 12345 s"]

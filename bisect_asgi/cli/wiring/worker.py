@@ -47,12 +47,12 @@ class RunOnWorker(Struct, frozen=True, kw_only=True):
             result = run_here_for_another(request, token, runner, pythons=places.root / "interpreters")
         except Unavailable as error:  # another machine may be better off
             raise Unsuitable(f"cannot go on: {error}", hint=error.hint) from error
-        calls.tell(self.command, calls.LAST_WORD)
+        calls.send_message(self.command, calls.END_OF_MESSAGES)
         return result
 
     def emit(self, event: Event) -> None:
         """Send an event to the command."""
-        calls.tell(self.command, codec.event_to_json(event))
+        calls.send_message(self.command, codec.event_to_json(event))
 
 
 class HasInterpreter(Struct, frozen=True, kw_only=True):

@@ -316,7 +316,7 @@ def test_when_the_scheduler_goes_calls_end_and_say_that_nothing_is_lost(
             with pytest.raises(Unavailable, match=r"^the cluster's scheduler does not answer: ") as told:
                 future.result(PATIENCE_S)
             assert told.value.hint is not None
-            assert "the same command goes on where this one stopped" in told.value.hint
+            assert "run the same command again to continue" in told.value.hint
     assert capfd.readouterr() == ("", "")
 
 

@@ -1,8 +1,7 @@
-"""What travels between the command and a worker, and what the worker does with it.
+"""Calls as they travel to a worker, and what the worker does with them.
 
-A call goes as bytes and its result comes back as bytes, so that a scheduler
-needs nothing of ours installed, and an exception is a result like any other: dask neither logs it nor takes
-it for a fault of its own.
+A call travels as bytes, and so does its result. So the scheduler does not need bisect-asgi, and an exception
+is a result like any other, which dask neither logs nor takes for a fault of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _MOST_STOPPED = 10_000
 
 
 class Unsuitable(Exception):
-    """This worker cannot do the call and another one may: something is missing here."""
+    """This worker cannot run the call, because something is missing here; another one may."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -32,85 +31,86 @@ class Unsuitable(Exception):
 
 
 class Packed(Struct, frozen=True, kw_only=True):
-    """How a call is done elsewhere."""
+    """A call as a worker runs it."""
 
     call: Callable[..., object]
-    """What is called there, with the call's own token; it is picklable, and so is what it returns."""
+    """The function that the worker calls; it and its result are picklable."""
     need: str = ""
-    """What a worker may lack, in a word; one that lacks it is not asked for calls with this need again."""
+    """A name for what a worker may lack; one that lacked it gets no more calls with this need."""
     fits: Callable[[], object] | None = None
-    """All such calls go to one and the same host, on which this does not raise `Unsuitable`; None: to any."""
+    """If given, all calls with this need go to one host, on which this does not raise `Unsuitable`."""
 
 
 @runtime_checkable
 class Travels(Protocol):
-    """A callable that is done elsewhere in another way than here."""
+    """A callable that a worker runs in another way than this machine."""
 
     def pack(self, *arguments: object) -> Packed:
-        """Say how the call is done there; raises what the call's future is to raise."""
+        """Return the call as a worker runs it; an exception becomes that of the call's future."""
         ...
 
     def unpack(self, result: object, *arguments: object) -> object:
-        """Turn what came back into the call's result."""
+        """Return the call's result from what the worker returned."""
         ...
 
 
 @runtime_checkable
 class RemoteExecutor(Protocol):
-    """An executor whose calls run on other machines, or may."""
+    """An executor whose calls may run on other machines."""
 
     @property
     def is_here(self) -> bool:
-        """Whether all of its workers are on this machine and see its files."""
+        """All of its workers are on this machine, and see its files."""
         ...
 
     @property
     def threads(self) -> int:
-        """How many calls it runs at a time."""
+        """The number of calls that it runs at a time."""
         ...
 
     def one_host(self, need: str, fits: Callable[[], object]) -> str:
-        """Choose the host for calls that all go to one."""
+        """Return the host for the calls with this need, chosen once."""
         ...
 
     def listening(
-        self, topic: str, heard: Callable[[bytes], None], came: Callable[[], int]
+        self, topic: str, on_message: Callable[[bytes], None], returned: Callable[[], int]
     ) -> AbstractContextManager[None]:
-        """Have `heard` called with what calls tell under `topic`.
+        """Call `on_message` with each message that a call sends under `topic`.
 
-        `came` says how many calls are back that have told `LAST_WORD`: what they told comes another way.
+        `returned` gives the number of calls that have returned after `END_OF_MESSAGES`. Messages take another
+        way than results, so the last ones may still be on the way when the calls have returned.
         """
         ...
 
 
 class WorkerKind(Struct, frozen=True, kw_only=True):
-    """What has to be the same on both sides."""
+    """What must be the same in a command and in its workers."""
 
     version: str
-    """Of bisect-asgi."""
+    """The version of bisect-asgi."""
     machine: str
-    """Operating system and processor: other ones install other files."""
+    """Operating system and processor, on which depends which files are installed."""
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """Who a worker is."""
+    """What a worker reports about itself."""
 
     kind: WorkerKind
     host: str
 
 
 def own_kind() -> WorkerKind:
-    """What this process is."""
+    """Return the kind of this process."""
     return WorkerKind(version=__version__, machine=f"{sys.platform} {os.uname().machine}")
 
 
 def describe() -> Facts:
-    """Say who this worker is."""
+    """Return what this worker is."""
     return Facts(kind=own_kind(), host=platform.node())
 
 
 def mismatch(theirs: WorkerKind, ours: WorkerKind) -> str:
-    """Why a worker of kind `theirs` cannot do what a command of kind `ours` asks; empty: it can."""
+    """Return why a worker of kind `theirs` cannot work for a command of kind `ours`, or "" if it can."""
     if theirs.version != ours.version:
         return f"has bisect-asgi {theirs.version}, not {ours.version}"
     if theirs.machine != ours.machine:
@@ -119,36 +119,36 @@ def mismatch(theirs: WorkerKind, ours: WorkerKind) -> str:
 
 
 class WorkerCancelToken:
-    """Stands in a call's arguments for the token that the call has there."""
+    """Stands in a call's arguments for the token that the worker makes."""
 
 
 class Returned(Struct, frozen=True, kw_only=True):
-    """The call's result."""
+    """The call returned."""
 
     value: object
 
 
 class Raised(Struct, frozen=True, kw_only=True):
-    """The call's exception."""
+    """The call raised an exception."""
 
     error: Exception
 
 
 class Declined(Struct, frozen=True, kw_only=True):
-    """The worker is not suitable."""
+    """The worker did not run the call, because it is not suitable."""
 
     worker: str
-    """Its address."""
+    """The worker's address."""
     reason: str
     hint: str | None
     forever: bool
-    """For every call, not only for those with the same need."""
+    """The worker is unsuitable for every call, not only for calls with the same need."""
 
 
 class Sent:
-    """A call as bytes; to unpickle it is to do it.
+    """A call as bytes, which runs when it is unpickled.
 
-    The task that dask knows is thereby one of the standard library, which any scheduler has.
+    So the function that dask is given is one of the standard library, which any scheduler has.
     """
 
     def __init__(self, identity: str, kind: WorkerKind, payload: bytes) -> None:
@@ -159,16 +159,16 @@ class Sent:
 
 
 def pack(call: Callable[..., object], arguments: Iterable[object], options: Mapping[str, object]) -> bytes:
-    """Write a call as bytes, with stand-ins for tokens."""
+    """Return a call as bytes, with stand-ins for its tokens."""
     away = [WorkerCancelToken() if isinstance(value, CancelToken) else value for value in arguments]
     return pickle.dumps((call, away, dict(options)))
 
 
 def perform(identity: str, version: str, machine: str, payload: bytes) -> bytes:
-    """Do a call in a worker; whatever happens is the result."""
+    """Run a call in a worker, and return its outcome as bytes, whatever it is."""
     if reason := mismatch(own_kind(), WorkerKind(version=version, machine=machine)):
         return _decline(reason, SAME_THERE, forever=True)
-    with _LINES.line(identity) as token:
+    with _TOKENS.token(identity) as token:
         try:
             call, arguments, options = pickle.loads(payload)  # noqa: S301 (a cluster runs what it is sent)
             given = [token if isinstance(value, WorkerCancelToken) else value for value in arguments]
@@ -189,12 +189,12 @@ def _decline(reason: str, hint: str | None, *, forever: bool) -> bytes:
     return pickle.dumps(Declined(worker=get_worker().address, reason=reason, hint=hint, forever=forever))
 
 
-LAST_WORD = b""
-"""What a call tells when it has no more to tell."""
+END_OF_MESSAGES = b""
+"""The last message of a call."""
 
 
-def tell(topic: str, message: bytes) -> None:
-    """Tell the command something from within a call, if that is not too much trouble."""
+def send_message(topic: str, message: bytes) -> None:
+    """Send a message from within a call to the command; it may get lost."""
     from distributed import get_worker
 
     get_worker().log_event(topic, message)
@@ -204,15 +204,15 @@ def _pack_error(error: Exception) -> bytes:
     try:
         packed = pickle.dumps(Raised(error=error))
         pickle.loads(packed)  # noqa: S301 (our own)
-    except Exception:  # whatever its class does when it is pickled
+    except Exception:  # an exception's class may do anything when it is pickled
         return pickle.dumps(Raised(error=RuntimeError(f"{type(error).__name__}: {error}")))
     return packed
 
 
 def stop(identities: Iterable[str]) -> None:
-    """End calls that run in this worker, and do not begin them any more."""
+    """Cancel calls in this worker, and those of them that arrive later."""
     for identity in identities:
-        _LINES.stop(identity)
+        _TOKENS.stop(identity)
 
 
 class _CancelTokens(Struct):
@@ -220,12 +220,12 @@ class _CancelTokens(Struct):
 
     _held: dict[str, CancelToken] = field(default_factory=dict)
     _stopped: dict[str, None] = field(default_factory=dict)
-    """Calls that were stopped; one may come after its own end was told. The oldest are forgotten."""
+    """Calls that were stopped, because a call may arrive after its stop. The oldest are dropped."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def line(self, identity: str) -> Iterator[CancelToken]:
-        """A call's token while it runs."""
+    def token(self, identity: str) -> Iterator[CancelToken]:
+        """Yield a call's token while it runs."""
         token = CancelToken()
         with self._guard:
             self._held[identity] = token
@@ -239,7 +239,7 @@ class _CancelTokens(Struct):
                 self._held.pop(identity, None)
 
     def stop(self, identity: str) -> None:
-        """Cancel a call's token, now or as soon as it begins."""
+        """Cancel a call's token now, or as soon as the call begins."""
         with self._guard:
             self._stopped[identity] = None
             if len(self._stopped) > _MOST_STOPPED:
@@ -249,7 +249,7 @@ class _CancelTokens(Struct):
             token.cancel()
 
 
-_LINES = _CancelTokens()
+_TOKENS = _CancelTokens()
 
 
-GOES_ON = "nothing that came back is lost: the same command goes on where this one stopped"
+CONTINUE_HINT = "no finished trial is lost: run the same command again to continue"

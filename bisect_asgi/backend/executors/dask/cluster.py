@@ -1,11 +1,11 @@
 """An executor whose calls run on a dask cluster.
 
-dask's own `get_executor` gives futures of another kind, and its `cancel` leaves a running call alone. Here
-the futures are the standard library's. Cancelling one, or a token among its arguments, stops the call
-wherever it is: the scheduler drops what waits, and all workers are told to end what runs.
+dask's own `get_executor` returns futures of another kind, and their `cancel` does not stop a running call.
+Here the futures are the standard library's. Cancelling one, or a token among its arguments, stops the call:
+the scheduler drops it if it waits, and the workers cancel it if it runs.
 
-What a cluster consists of is in other modules: `link` talks to the scheduler, `workers` knows who is there,
-`submissions` sees each call to its end. A thread of ours has them look every few seconds.
+`client` talks to the scheduler, `workers` chooses workers, and `submissions` sees each call to its end. A
+thread has them look at the cluster every two seconds.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ T = TypeVar("T")
 
 _LOOK_S = 2.0
 PATIENCE_S = 60.0
-"""How long a cluster may be without workers: one that is scaled as needed starts them first."""
+"""How long a cluster may be without workers: one that scales on demand starts them only then."""
 
 
 class Cluster(Executor):
     """Runs calls on the workers of a cluster; see the module.
 
     Args:
-        link: to its scheduler; closed with the executor.
+        client: the connection to its scheduler, which is closed with the executor.
         is_here: all workers are on this machine, and see its files.
-        patience_s: how long it may be without any worker that could do a call.
+        patience_s: how long a call may wait while no worker can run it.
     """
 
-    def __init__(self, link: SchedulerClient, *, is_here: bool, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, client: SchedulerClient, *, is_here: bool, patience_s: float = PATIENCE_S) -> None:
         self.is_here = is_here
-        self.workers = Workers(link, patience_s=patience_s)
-        self._link = link
-        self._submissions = Submissions(link, self.workers)
+        self.workers = Workers(client, patience_s=patience_s)
+        self._client = client
+        self._submissions = Submissions(client, self.workers)
         self._guard = threading.Lock()
         self._is_over = False
         self._watcher = threading.Thread(target=self._watch, name="cluster-watch", daemon=True)
@@ -61,17 +61,16 @@ class Cluster(Executor):
 
     @property
     def threads(self) -> int:
-        """How many calls can run at a time."""
+        """The number of calls that can run at a time."""
         return self.workers.threads
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Have a call done; a token among `args` is one there, and ends with the one here.
+        """Run a call on a worker; a token among `args` cancels it there.
 
         The future raises what the call raised, or:
             Lost: the workers that ran it died, again and again.
-            Unavailable: the scheduler, or all that could run it, are gone.
-            Unavailable: no worker is suitable; which lacks what is told.
-            Cancelled: its token was cancelled.
+            Unavailable: the scheduler or all suitable workers are gone, or no worker is suitable.
+            Cancelled: a token was cancelled.
         """
         future: Future[T] = Future()
         with self._guard:
@@ -86,19 +85,19 @@ class Cluster(Executor):
         return future
 
     def one_host(self, need: str, fits: Callable[[], object]) -> str:
-        """Choose the host for the calls that all go to one; see `Workers.one_host`."""
+        """Return the host for the calls with this need; see `Workers.one_host`."""
         return self.workers.one_host(need, fits)
 
     @contextmanager
     def listening(
-        self, topic: str, heard: Callable[[bytes], None], came: Callable[[], int]
+        self, topic: str, on_message: Callable[[bytes], None], returned: Callable[[], int]
     ) -> Iterator[None]:
-        """Have `heard` called with what calls tell under `topic`; see `Link.listening`."""
-        with self._link.listening(topic, heard, came):
+        """Call `on_message` with each message under `topic`; see `SchedulerClient.listening`."""
+        with self._client.listening(topic, on_message, returned):
             yield
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more calls; wait for those under way, or stop them; then let go of the cluster."""
+        """Take no more calls, wait for those under way or cancel them, and close the connection."""
         with self._guard:
             if self._is_over:
                 return
@@ -109,9 +108,9 @@ class Cluster(Executor):
                 future.cancel()
         else:
             wait_for(under_way)
-        self._link.closing.set()
+        self._client.closing.set()
         self._watcher.join(timeout=_LOOK_S)
-        self._link.close()
+        self._client.close()
 
     def _pack(
         self, future: Future[T], fn: Callable[..., T], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -131,20 +130,20 @@ class Cluster(Executor):
         )
 
     def _watch(self) -> None:
-        """Look after calls until the end."""
-        while not self._link.closing.wait(_LOOK_S):
+        """Look at the cluster and its calls every few seconds, until the executor is shut down."""
+        while not self._client.closing.wait(_LOOK_S):
             if self._submissions.look():
-                self._submissions.tend()
+                self._submissions.look_after_calls()
 
 
 _CONNECT_S = 10
 
 
 def start_here(workers: int) -> Cluster:
-    """Start a cluster of this machine's own, with one thread in each worker.
+    """Start a cluster on this machine, with one thread in each worker.
 
     Raises:
-        Unavailable: it does not start.
+        Unavailable: the cluster does not start.
     """
     _be_quiet()
     try:
@@ -156,7 +155,7 @@ def start_here(workers: int) -> Cluster:
             dashboard_address=None,
             scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL + 1,
-            memory_limit=0,  # a probe's memory is its own affair, and no process of a worker's
+            memory_limit=0,  # a probe runs in a process of its own, so no limit of dask's would apply to it
             preload=["bisect_asgi.backend.executors.dask.cluster"],
         )
     except (OSError, RuntimeError, TimeoutError) as error:
@@ -175,7 +174,7 @@ def connect(place: str, *, patience_s: float = PATIENCE_S) -> Cluster:
     """Connect to the scheduler at `HOST:PORT`; `patience_s`: see `Cluster`.
 
     Raises:
-        Unavailable: it does not answer.
+        Unavailable: the scheduler does not answer.
     """
     _be_quiet()
     address = f"tcp://{place}"
@@ -184,7 +183,7 @@ def connect(place: str, *, patience_s: float = PATIENCE_S) -> Cluster:
 
 def _connect(address: str) -> distributed.Client:
     try:
-        # The client itself waits for ever where something else listens that does not hang up.
+        # Without this, the client would wait for ever if another program listens at that address.
         asyncio.run(asyncio.wait_for(_greet(address), _CONNECT_S))
         return distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -195,14 +194,14 @@ def _connect(address: str) -> distributed.Client:
 
 
 async def _greet(address: str) -> None:
-    """Open a connection and close it: both sides say who they are."""
+    """Open a connection and close it, for which both sides exchange a greeting."""
     connect: Any = distributed.comm.core.connect
     comm = await connect(address, timeout=_CONNECT_S)
     await comm.close()
 
 
 def _be_quiet() -> None:
-    """Have dask say nothing: what matters is told as errors of ours."""
+    """Silence dask's logs and warnings, because what matters is raised as an error."""
     for name in ("distributed", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     for name in list(logging.root.manager.loggerDict):
@@ -218,10 +217,10 @@ def _be_quiet() -> None:
 
 
 def dask_setup(_: object) -> None:
-    """Prepare a worker process of our own; dask calls it.
+    """Prepare a worker process that this tool started; dask calls it.
 
-    Ctrl-C in a terminal goes to all processes: the command ends its workers by itself, in order. Not
-    ignored, because what a worker starts would inherit that.
+    Ctrl-C in a terminal reaches all processes, but the command is to end its workers itself, in order. The
+    signal is not set to be ignored, because the processes that a worker starts would inherit that.
     """
     signal.signal(signal.SIGINT, lambda *_: None)
     _be_quiet()

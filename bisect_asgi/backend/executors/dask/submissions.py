@@ -1,14 +1,15 @@
-"""What becomes of the calls that a cluster was given: each comes to exactly one end, whatever happens to it.
+"""See each call of a cluster to exactly one end, whatever happens to it.
 
-A call is *under way* from its submission until it is settled: with what came back, with why it is lost, or
-cancelled. Meanwhile it may be given to the scheduler several times. A worker may decline it; its workers may
-die or go away; what comes back may be lost on the way. dask runs the calls of a worker that died again
-elsewhere, and gives up after a few times; what is bound to some workers, or finds none at all, it would have
-wait for ever. Therefore `look` and `tend` are called every few seconds.
+A call is *under way* from its submission until it is settled: with its outcome, with an error if it is lost,
+or cancelled. Meanwhile it may be given to the scheduler several times, because a worker may decline it, its
+workers may die or leave, or its outcome may get lost.
 
-All of this happens in several threads: of those who submit and cancel, of the one that watches, of dask. What
-is under way, and the task that a call has, change under one guard; futures, which call others back, are
-settled outside it.
+If a worker dies, dask runs its calls elsewhere, and gives up after a few deaths. But a call that is bound to
+certain workers, or for which there are none, would wait in dask for ever. Therefore `look` and
+`look_after_calls` run every few seconds.
+
+Several threads take part: those that submit and cancel, the one that looks, and dask's. The calls under way
+and their tasks change under one lock. Futures are settled outside it, because they call others back.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ class Submission(Struct, eq=False, kw_only=True):
     unpack: Callable[[object], object]
     future: Future[Any]
     holds: ExitStack = field(default_factory=ExitStack)
-    """On the tokens among its arguments."""
+    """The callbacks on the tokens among its arguments."""
     task: Any = None
-    """dask's future of it."""
+    """The future that dask returned for it."""
     only: frozenset[str] = frozenset()
-    """The workers that it was given to; empty: any."""
+    """The workers that may run it; empty for all."""
     deaths: int = 0
     stranded_since: float | None = None
 
@@ -55,20 +56,20 @@ class Submission(Struct, eq=False, kw_only=True):
 class Submissions:
     """The calls that are under way."""
 
-    def __init__(self, link: SchedulerClient, workers: Workers) -> None:
-        self._link = link
+    def __init__(self, client: SchedulerClient, workers: Workers) -> None:
+        self._client = client
         self._workers = workers
-        # One that its own thread may take again: an interrupt's handler may cancel what this one submits.
+        # Reentrant, because the handler of an interrupt may cancel a call that its own thread is submitting.
         self._guard = threading.RLock()
         self._under_way: dict[str, Submission] = {}
 
     def futures(self) -> list[Future[Any]]:
-        """Those of all calls that are under way."""
+        """Return the futures of all calls under way."""
         with self._guard:
             return [call.future for call in self._under_way.values()]
 
     def begin(self, call: Submission, tokens: Iterable[CancelToken]) -> None:
-        """Have a call done; it ends with its future, or with any of its tokens."""
+        """Run a call, until it is done or its future or any of its tokens is cancelled."""
         with self._guard:
             self._under_way[call.identity] = call
         for token in tokens:
@@ -77,21 +78,21 @@ class Submissions:
         self._launch(call)
 
     def look(self) -> bool:
-        """See who is there; tell whether the scheduler answers. Without it everything is at its end."""
+        """Look which workers there are; if the scheduler does not answer, return False and fail all calls."""
         answers = self._workers.look()
         if not answers:
             self._fail_all()
         return answers
 
-    def tend(self) -> None:
-        """Move calls whose workers are gone, and end those for which nobody comes any more."""
-        there = self._workers.there()
+    def look_after_calls(self) -> None:
+        """Move calls whose workers are gone, and fail those for which no worker has come in time."""
+        there = self._workers.addresses()
         with self._guard:
             given = [call for call in self._under_way.values() if call.task is not None]
             alone = [call for call in self._under_way.values() if call.task is None]
             moved = [(call, call.task) for call in given if call.only and not call.only & there]
         if not there:
-            alone += given  # dask has them wait for ever
+            alone += given  # in dask, they would wait for ever
         for call, task in moved:
             self._again(call, task)
         for call in alone:
@@ -101,51 +102,51 @@ class Submissions:
                 if call.task is not None and there:
                     call.stranded_since = None
 
-    # Giving.
+    # To the scheduler.
 
     def _launch(self, call: Submission) -> None:
-        """Give a call to dask; or fail it; or leave it to who tends, where nobody is there for it."""
+        """Give a call to dask, or fail it; without any worker for it, leave it for `look_after_calls`."""
         try:
             task = self._give(call)
         except Unavailable as error:
             self._end(call, error)
-        except Exception:  # of a client that has given up
-            self._link.lose()
+        except Exception:  # dask's client has given up
+            self._client.lose()
             self._fail_all()
-            self._end(call, self._link.gone())
+            self._end(call, self._client.lost())
         else:
             if task is not None:
                 task.add_done_callback(partial(self._arrived, call))
 
     def _give(self, call: Submission) -> Any:
-        """Its task; None: it is not under way any more, or nobody is there for it."""
+        """Submit the call and return its task, or None if it has ended or no suitable worker is there now."""
         with self._guard:
             if call.identity not in self._under_way:
                 return None
-            if self._link.is_lost:
-                raise self._link.gone()
+            if self._client.is_lost:
+                raise self._client.lost()
             only = self._takers(call)
             if only is None:
                 call.stranded_since = call.stranded_since or monotonic()
                 return None
             call.only, call.stranded_since = only, None
             sent = Sent(call.identity, calls.own_kind(), call.payload)
-            call.task = self._link.submit(sent, only)
+            call.task = self._client.submit(sent, only)
             return call.task
 
     def _takers(self, call: Submission) -> frozenset[str] | None:
-        """The workers that it is restricted to; None: nobody is there for it, and somebody may come."""
+        """Return the workers that may run the call (empty for all), or None if one may come later."""
         try:
             return self._workers.takers(call.packed)
         except Unavailable:
             if not call.deaths:
                 raise
-            return None  # who did it is gone, and may be started anew
+            return None  # the worker that could run it died, and may be started again
 
     def _again(self, call: Submission, task: Any) -> None:
-        """Give a call to dask once more whose task came to nothing, unless that was too often."""
+        """Give a call to dask once more after its task was lost, unless that was too often."""
         if not self._take_back(call, task):
-            return  # who tends and what comes back may both have seen it
+            return  # another thread has noticed it before
         call.deaths += 1
         if call.deaths > _MOST_DEATHS:
             self._end(call, _lost())
@@ -153,7 +154,7 @@ class Submissions:
             self._launch(call)
 
     def _look_after(self, call: Submission) -> None:
-        """End a call that has been alone for too long, or try whether somebody is there for it now."""
+        """Fail a call that has been without a worker for too long, or try again to find one."""
         if call.stranded_since is None:
             call.stranded_since = monotonic()
         if monotonic() - call.stranded_since > self._workers.patience_s:
@@ -161,15 +162,15 @@ class Submissions:
         elif call.task is None:
             self._launch(call)
 
-    # Coming back.
+    # From the scheduler.
 
     def _arrived(self, call: Submission, task: Any) -> None:
-        """Take what came back; called from a thread of dask's."""
+        """Take the outcome of a task; called in a thread of dask's."""
         with self._guard:
             if call.identity not in self._under_way or call.task is not task:
                 return
         try:
-            result = self._link.result(task)
+            result = self._client.result(task)
         except distributed.KilledWorker:
             self._end(call, _lost())
         except (Exception, CancelledError):
@@ -189,56 +190,56 @@ class Submissions:
             case Raised(error=error):
                 self._end(call, error)
             case Declined() as declined:
-                self._workers.leave_out(declined, call.packed)
+                self._workers.exclude(declined, call.packed)
                 if self._take_back(call, task):
                     self._launch(call)
 
-    # Ending.
+    # The end of a call.
 
     def _end(self, call: Submission, error: Exception | None, value: object = None) -> None:
-        """Settle a call, whatever it is doing; only the first end counts."""
+        """Settle a call in whatever state it is; only the first end counts."""
         if self._drop(call):
             settle(call.future, error=error, value=value)
 
     def _let_go(self, call: Submission, future: Future[Any]) -> None:
         """Stop a call whose future was cancelled."""
         if future.cancelled() and self._drop(call):
-            future.set_running_or_notify_cancel()  # or who waits for it would go on waiting
+            future.set_running_or_notify_cancel()  # without it, `wait` would go on waiting
 
     def _drop(self, call: Submission) -> bool:
-        """Let go of a call, stopping it where it is; tell whether it was under way."""
+        """Stop a call and forget it; return whether it was under way."""
         with self._guard:
             if self._under_way.pop(call.identity, None) is None:
                 return False
             task, call.task = call.task, None
         if task is not None:
             if not task.done():
-                self._link.stop(call.identity)
-            self._link.release(task)
+                self._client.stop(call.identity)
+            self._client.release(task)
         call.holds.close()
         return True
 
     def _take_back(self, call: Submission, task: Any) -> bool:
-        """Have nothing more to do with a call's task; tell whether it was still the call's."""
+        """Release a call's task; return False if it was no longer the call's."""
         with self._guard:
             if task is None or call.task is not task:
                 return False
             call.task = None
-            self._link.release(task)
+            self._client.release(task)
         return True
 
     def _fail_all(self) -> None:
-        """End everything, if the scheduler is gone."""
-        if not self._link.is_lost:
+        """Fail all calls if the scheduler is lost."""
+        if not self._client.is_lost:
             return
         with self._guard:
             under_way = list(self._under_way.values())
         for call in under_way:
-            self._end(call, self._link.gone())
+            self._end(call, self._client.lost())
 
 
 def settle(future: Future[Any], *, error: Exception | None, value: object = None) -> None:
-    """Give a future its end, unless somebody has cancelled it."""
+    """Set a future's result or exception, unless it was cancelled."""
     if future.set_running_or_notify_cancel():
         if error is not None:
             future.set_exception(error)

@@ -1,7 +1,7 @@
-"""The workers of a cluster: seeing who is there, asking them, and choosing among them.
+"""The workers of a cluster: which there are, what they can run, and which one runs a call.
 
-What is known of them is kept in a `WorkerRegistry`; here it is found out, and guarded for the threads that
-use it.
+`WorkerRegistry` decides, without asking anybody; `Workers` asks the cluster, and guards the registry for the
+threads that use it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from bisect_asgi.backend.executors.dask import calls
 from bisect_asgi.backend.executors.dask.calls import (
-    GOES_ON,
+    CONTINUE_HINT,
     Declined,
     Facts,
     Packed,
@@ -31,21 +31,21 @@ from bisect_asgi.core.text import duration, listing
 
 
 class WorkerRegistry(Struct):
-    """What is known of the workers, all by their addresses."""
+    """What is known of the workers, by their addresses."""
 
     threads: dict[str, int] = field(default_factory=dict)
-    """How many calls each one takes; of all that are there, and nobody else."""
+    """The number of calls that each worker takes, for exactly the workers that are connected."""
     facts: dict[str, Facts] = field(default_factory=dict)
-    """Of those that could say who they are."""
+    """What each worker reported about itself, unless it failed to."""
     lacking: dict[tuple[str, str], Declined] = field(default_factory=dict)
-    """Why a worker cannot do calls with a need; an empty need: any call."""
+    """Why a worker cannot run calls with a need, or any call if the need is empty."""
     chosen: dict[str, str] = field(default_factory=dict)
-    """The host for the calls with each need of which all go to one."""
+    """The host for all calls with a need, if one was chosen."""
 
     def note(self, threads: Mapping[str, int], found: Mapping[str, Facts | Exception]) -> None:
-        """Write down who is there, and what those answered who were asked who they are.
+        """Take in which workers are connected, and what the new ones reported about themselves.
 
-        Who is new and did not answer is not there yet.
+        A new worker that did not answer does not count as connected yet.
         """
         answered = {a: facts for a, facts in found.items() if not isinstance(facts, (OSError, TimeoutError))}
         for address, facts in answered.items():
@@ -62,29 +62,29 @@ class WorkerRegistry(Struct):
         self.facts = {address: facts for address, facts in self.facts.items() if address in self.threads}
 
     def lack(self, address: str, need: str) -> Declined | None:
-        """Why a worker cannot do calls with this need; None: it can, as far as is known."""
+        """Return why a worker cannot run calls with this need, or None as far as is known."""
         return self.lacking.get((address, "")) or self.lacking.get((address, need))
 
     def suitable(self, need: str) -> frozenset[str]:
-        """Who can do calls with this need."""
+        """Return the workers that can run calls with this need."""
         return frozenset(address for address in self.facts if not self.lack(address, need))
 
     def host(self, address: str) -> str:
-        """The name of a worker's host; empty: it could not say."""
+        """Return the name of a worker's host, or "" if it did not report it."""
         facts = self.facts.get(address)
         return facts.host if facts else ""
 
     def on(self, host: str | None) -> frozenset[str]:
-        """Who is on a host; None: on any."""
+        """Return the workers on a host, or on all if it is None."""
         return frozenset(address for address in self.threads if host is None or self.host(address) == host)
 
     def takers(self, need: str, *, is_bound: bool) -> frozenset[str] | None:
-        """The workers that a call is restricted to, empty: none need be left out; None: none is there.
+        """Return the workers that may run a call, empty for all, or None if there is no worker.
 
-        `is_bound`: it goes to the host that was chosen for this need.
+        `is_bound`: the call goes to the host that was chosen for this need.
 
         Raises:
-            Unavailable: none of those that are there is suitable.
+            Unavailable: none of the workers is suitable.
         """
         there = self.on(self.chosen[need] if is_bound else None)
         if not there:
@@ -92,14 +92,14 @@ class WorkerRegistry(Struct):
         suitable = there & self.suitable(need)
         if not suitable:
             raise self.complaint(need, there)
-        # A restricted call cannot move to a worker that comes later, so it is only where it has to be.
+        # A restricted call cannot move to a worker that comes later, so a call is restricted only if needed.
         return suitable if is_bound or suitable != there else frozenset()
 
     def choose_host(self, need: str, answers: Mapping[str, object]) -> str:
-        """Choose the host with the most threads, of those with workers that answered without an exception.
+        """Choose the host with the most threads among workers that answered without an exception.
 
         Raises:
-            Unavailable: there is none.
+            Unavailable: no worker did.
         """
         threads: dict[str, int] = {}
         for address, answer in answers.items():
@@ -112,29 +112,30 @@ class WorkerRegistry(Struct):
             self.chosen[need] = min(threads, key=lambda host: (-threads[host], host))
             return self.chosen[need]
         if self.suitable(need):
-            raise Unavailable("no worker of the cluster has answered in time", hint=GOES_ON)
+            raise Unavailable("no worker of the cluster has answered in time", hint=CONTINUE_HINT)
         raise self.complaint(need, self.threads)
 
     def deserted(self, need: str, *, is_bound: bool) -> Unavailable:
-        """Why a call is given up for which nobody suitable has come any more."""
+        """Return the error of a call for which no suitable worker has come in time."""
         if not is_bound and self.threads:
             return self.complaint(need, self.threads)
         if not is_bound:
-            return Unavailable("all workers of the cluster are gone", hint=GOES_ON)
+            return Unavailable("all workers of the cluster are gone", hint=CONTINUE_HINT)
         return Unavailable(
             f"all workers on `{self.chosen[need]}`, where everything was measured, are gone",
-            hint=f"values of two hosts are not compared; {GOES_ON} when they are back, "
-            "and begins anew with another host",
+            hint="metrics of two hosts are not comparable: the same command continues when they are back, "
+            "and begins anew on another host",
         )
 
     def complaint(self, need: str, among: Collection[str]) -> Unavailable:
-        """Why none of these workers can do calls with this need."""
+        """Return the error that none of these workers can run calls with this need."""
         lacks = {a: lack for a in sorted(among, key=self._name) if (lack := self.lack(a, need))}
-        told = [f"`{self._name(address)}` {lack.reason}" for address, lack in lacks.items()]
+        reasons = [f"`{self._name(address)}` {lack.reason}" for address, lack in lacks.items()]
         hints = dict.fromkeys(lack.hint for lack in lacks.values() if lack.hint)
         doctor = "`bisect-asgi doctor --executor …` checks all of them"
         return Unavailable(
-            f"no worker of the cluster can do this: {listing(told, most=5)}", hint="; ".join((*hints, doctor))
+            f"no worker of the cluster can do this: {listing(reasons, most=5)}",
+            hint="; ".join((*hints, doctor)),
         )
 
     def _name(self, address: str) -> str:
@@ -145,84 +146,84 @@ T = TypeVar("T")
 
 
 class Workers:
-    """Who does a cluster's calls.
+    """The workers of a cluster.
 
     Args:
-        link: to the scheduler.
-        patience_s: how long the cluster may be without any worker, and one of them without an answer.
+        client: the connection to the scheduler.
+        patience_s: how long the cluster may be without workers, and how long a worker may take to answer.
     """
 
-    def __init__(self, link: SchedulerClient, *, patience_s: float) -> None:
+    def __init__(self, client: SchedulerClient, *, patience_s: float) -> None:
         self.patience_s = patience_s
-        self._link = link
-        self._crew = WorkerRegistry()
+        self._client = client
+        self._registry = WorkerRegistry()
         self._guard = threading.Lock()
 
     @property
     def threads(self) -> int:
-        """How many calls can run at a time."""
+        """The number of calls that can run at a time."""
         with self._guard:
-            return max(1, sum(self._crew.threads[address] for address in self._crew.suitable("")))
+            return max(1, sum(self._registry.threads[address] for address in self._registry.suitable("")))
 
-    def there(self) -> frozenset[str]:
-        """The addresses of all."""
+    def addresses(self) -> frozenset[str]:
+        """Return the addresses of all workers."""
         with self._guard:
-            return frozenset(self._crew.threads)
+            return frozenset(self._registry.threads)
 
     def hosts(self) -> dict[str, str]:
-        """The names of the workers' hosts by their addresses; empty where one is not known."""
+        """Return the host name of each worker by its address; "" if it is not known."""
         with self._guard:
-            return {address: self._crew.host(address) for address in self._crew.threads}
+            return {address: self._registry.host(address) for address in self._registry.threads}
 
     def look(self) -> bool:
-        """See who is there; tell whether the scheduler answers."""
-        if self._link.is_lost:
+        """Ask which workers there are; return False if the scheduler does not answer."""
+        if self._client.is_lost:
             return False
         try:
-            threads = self._link.threads()
+            threads = self._client.threads()
         except (Exception, CancelledError):
-            self._link.lose()
+            self._client.lose()
             return False
-        known = self.there()
-        # Those who do not answer are asked again at the next look.
-        found = self._link.describe([address for address in threads if address not in known])
+        known = self.addresses()
+        # A worker that does not answer is asked again at the next look.
+        found = self._client.describe([address for address in threads if address not in known])
         with self._guard:
-            self._crew.note(threads, found)
+            self._registry.note(threads, found)
         return True
 
     def wait(self, *, suitable: bool = True) -> None:
-        """Wait until there is a worker; a suitable one, unless any will do.
+        """Wait until there is a worker, which is suitable unless `suitable` is False.
 
         Raises:
-            Unavailable: the scheduler does not answer, nobody comes, or nobody who is suitable.
+            Unavailable: the scheduler does not answer, no worker comes, or none that is suitable.
         """
         deadline = monotonic() + self.patience_s
         while True:
             if not self.look():
-                raise self._link.gone()
+                raise self._client.lost()
             with self._guard:
-                if self._crew.suitable("") or (self._crew.threads and not suitable):
+                if self._registry.suitable("") or (self._registry.threads and not suitable):
                     return
-                if self._crew.threads:
-                    raise self._crew.complaint("", self._crew.threads)
+                if self._registry.threads:
+                    raise self._registry.complaint("", self._registry.threads)
             if monotonic() > deadline:
-                place = self._link.address
+                place = self._client.address
                 raise Unavailable(
                     f"no worker has come to the scheduler `{place}` in {duration(self.patience_s)}",
                     hint=f"start some: `dask worker {place}`",
                 )
-            self._link.closing.wait(0.2)
+            self._client.closing.wait(0.2)
 
     def ask(self, fn: Callable[..., T], /, *args: Any) -> dict[str, T | Exception]:
-        """Have every worker do a call, when it has a thread free; what came of it by the worker's address.
+        """Run a call on every worker as soon as it has a free thread; return the outcomes by address.
 
-        Also those that are not suitable for anything else, as far as they can.
+        Workers that are not suitable for other calls are asked as well.
         """
         payload = calls.pack(fn, args, {})
         with self._guard:
-            kinds = {address: self._crew.facts.get(address) for address in self._crew.threads}
+            kinds = {address: self._registry.facts.get(address) for address in self._registry.threads}
         tasks = {
-            address: self._link.submit(
+            address: self._client.submit(
                 Sent(uuid.uuid4().hex, facts.kind if facts else calls.own_kind(), payload), [address]
             )
             for address, facts in kinds.items()
@@ -231,7 +232,7 @@ class Workers:
 
     def _outcome(self, task: Any) -> Any:
         try:
-            result = self._link.result(task, timeout_s=self.patience_s)
+            result = self._client.result(task, timeout_s=self.patience_s)
         except TimeoutError:
             return Unavailable(f"it has not answered in {duration(self.patience_s)}", hint="is it busy?")
         except (Exception, CancelledError) as error:
@@ -246,32 +247,32 @@ class Workers:
         return RuntimeError(f"unknown result {result!r}")
 
     def one_host(self, need: str, fits: Callable[[], object]) -> str:
-        """Choose the host for the calls that all go to one, once: that with the most threads.
+        """Return the host for the calls with this need: the one with the most threads, chosen once.
 
-        `fits` is called on the workers, and raises `Unsuitable` on those that cannot do calls with this need.
+        `fits` is called on the workers, and raises `Unsuitable` on those that cannot run such calls.
 
         Raises:
-            Unavailable: no worker can, or none answers.
+            Unavailable: no worker is suitable, or none answers.
         """
         with self._guard:
-            if need in self._crew.chosen:
-                return self._crew.chosen[need]
+            if need in self._registry.chosen:
+                return self._registry.chosen[need]
         answers = self.ask(fits)
         with self._guard:
             # Another thread may have asked meanwhile.
-            return self._crew.chosen.get(need) or self._crew.choose_host(need, answers)
+            return self._registry.chosen.get(need) or self._registry.choose_host(need, answers)
 
     def takers(self, packed: Packed) -> frozenset[str] | None:
-        """The workers that a call is restricted to; see `Crew.takers`."""
+        """Return the workers that may run a call; see `WorkerRegistry.takers`."""
         with self._guard:
-            return self._crew.takers(packed.need, is_bound=packed.fits is not None)
+            return self._registry.takers(packed.need, is_bound=packed.fits is not None)
 
-    def leave_out(self, declined: Declined, packed: Packed) -> None:
-        """Give no calls with the same need to a worker any more, or none at all."""
+    def exclude(self, declined: Declined, packed: Packed) -> None:
+        """Give a worker no more calls with the same need, or none at all."""
         with self._guard:
-            self._crew.lacking[declined.worker, "" if declined.forever else packed.need] = declined
+            self._registry.lacking[declined.worker, "" if declined.forever else packed.need] = declined
 
     def deserted(self, packed: Packed) -> Unavailable:
-        """Why a call is given up for which nobody has come any more."""
+        """Return the error of a call for which no suitable worker has come in time."""
         with self._guard:
-            return self._crew.deserted(packed.need, is_bound=packed.fits is not None)
+            return self._registry.deserted(packed.need, is_bound=packed.fits is not None)

@@ -206,7 +206,7 @@ def test_a_call_whose_workers_are_gone_is_moved(world: World) -> None:
     assert bound.workers == ["b"]
 
     world.are("a", "c")
-    world.submissions.tend()
+    world.submissions.look_after_calls()
 
     assert bound.is_released
     assert world.task.workers == ["c"]
@@ -228,12 +228,12 @@ def test_the_only_worker_that_can_do_a_call_is_waited_for_when_it_dies(comes_bac
 
     if comes_back:
         world.are("a", "c")
-        world.submissions.tend()
+        world.submissions.look_after_calls()
         assert world.task.workers == ["c"]
         world.task.comes_back(Returned(value=1))
         assert future.result(0) == 2
     else:
-        world.submissions.tend()
+        world.submissions.look_after_calls()
         with pytest.raises(Unavailable, match=r"^no worker of the cluster can do this: `a a` has none$"):
             future.result(0)
     world.link.close()
@@ -245,7 +245,7 @@ def test_a_call_that_breaks_while_it_is_moved_is_given_once(world: World) -> Non
 
     def is_moved_first() -> bytes:
         world.are("a", "c")
-        world.submissions.tend()
+        world.submissions.look_after_calls()
         raise RuntimeError("the worker that held it is gone")
 
     world.task._end(is_moved_first)
@@ -259,7 +259,7 @@ def test_a_call_waits_for_workers_that_come_later(world: World) -> None:
     assert not world.client.tasks
 
     world.are("c")
-    world.submissions.tend()
+    world.submissions.look_after_calls()
     world.task.comes_back(Returned(value=1))
 
     assert future.result(0) == 2
@@ -276,7 +276,7 @@ def test_without_workers_a_call_ends_when_patience_does(workers: list[str]) -> N
     world.are()
     deadline = monotonic() + PATIENCE_S
     while not future.done() and monotonic() < deadline:  # patience counts from when the call was seen alone
-        world.submissions.tend()
+        world.submissions.look_after_calls()
 
     with pytest.raises(Unavailable, match=r"^all workers of the cluster are gone$"):
         future.result(0)

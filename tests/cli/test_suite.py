@@ -234,7 +234,8 @@ import os, pathlib, time
 import {0}
 flag = pathlib.Path(os.environ["FLAG"])
 if flag.exists():
-    flag.with_suffix(".pid").write_text(str(os.getpid()))
+    flag.with_suffix(".new").write_text(str(os.getpid()))
+    flag.with_suffix(".new").rename(flag.with_suffix(".pid"))  # there is never half of it
     time.sleep(3600)
 assert {0}.works
 """

@@ -19,7 +19,8 @@ HANGS = """\
 import os, pathlib, time
 flag = pathlib.Path(os.environ["FLAG"])
 if flag.exists():
-    flag.with_suffix(".pid").write_text(str(os.getpid()))
+    flag.with_suffix(".new").write_text(str(os.getpid()))
+    flag.with_suffix(".new").rename(flag.with_suffix(".pid"))  # there is never half of it
     time.sleep(3600)
 """
 

@@ -1,4 +1,4 @@
-"""Data to the standard output, talk to the standard error."""
+"""Write results to the standard output, and everything else to the standard error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class OutputOptions(Struct, frozen=True, kw_only=True):
-    """How much is shown, and in which form."""
+    """How much a command shows, and in which form."""
 
     json: bool = False
     quiet: bool = False
@@ -35,17 +35,17 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         return cls(**{field.name: bool(getattr(options, field.name)) for field in fields(cls)})
 
     def begin(self, what: str, *, early: bool) -> None:
-        """Say what is going to be done, before anything that takes time.
+        """Write what the command is going to do.
 
-        Somebody at a terminal is told `early`, before it is known that it can be done; what is read by
-        programs, or later, has no such line before a complaint about wrong input.
+        At a terminal, the call with `early` writes it, before anything that takes time. Elsewhere, the call
+        after the options were checked does, so that an error in them stands alone.
         """
         if not self.quiet and sys.stderr.isatty() is early:
             say(what)
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[Event], None]]:
-        """The sink that shows progress: live on a terminal, plain lines elsewhere, nothing when quiet."""
+        """Yield the sink that shows progress: live at a terminal, else as lines; nothing if quiet."""
         if self.quiet:
             yield lambda _: None
         elif sys.stderr.isatty():
@@ -69,7 +69,7 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         return report.exit_code
 
     def show_report(self, report: Report) -> None:
-        """Show a report; where there is no answer, why not goes to the standard error."""
+        """Show a report; without a result, write the reason to the standard error."""
         if self.json:
             from bisect_asgi.report import document
 

@@ -1,4 +1,4 @@
-"""Read a probe and its files from the disk, with what the probe says of itself."""
+"""Read a probe and its files from the disk, with its metadata."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ def load(options: Options) -> Probe:
 
 
 def read_requirements(paths: Sequence[str]) -> tuple[str, ...]:
-    """Read the requirements of requirements files: one each line, comments and blank lines passed over.
+    """Return the requirements in requirements files, without comments and hashes.
 
     Raises:
-        UsageError: a file cannot be read, or has an option in it.
+        UsageError: a file cannot be read, or has a line with an option.
     """
     found: list[str] = []
     for path in paths:
@@ -101,7 +101,7 @@ def read_requirements(paths: Sequence[str]) -> tuple[str, ...]:
 
 
 def _served(path: Path | None, options: Options) -> Served | None:
-    """How the app is served: the one of `--app`, or of a probe file that has both `app` and `probe`."""
+    """Return how the app is served: that of `--app`, or of a probe that defines both `app` and `probe`."""
     workers = options.uvicorn.get("workers") or 1
     if not isinstance(workers, int) or workers < 1:
         raise UsageError(f"`workers = {workers}` is out of range (`--uvicorn`)", hint="it is 1 or more")
@@ -136,7 +136,7 @@ def _ready_made(options: Options) -> ReadyMadeLoad | None:
 
 
 def defined_names(source: str) -> frozenset[str]:
-    """The names that a script defines at its top level; none where it is no Python."""
+    """Return the names that a script defines at its top level; none if it is no Python."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
@@ -164,13 +164,13 @@ def _variable(name: str) -> str:
 
 
 def _included(names: Sequence[str]) -> Iterator[ProbeFile]:
-    """The files that `--include` names, and those below the folders that it names."""
+    """Yield the files of `--include`, and those in its folders."""
     for name in names:
         path = Path(name)
         if not path.is_dir():
             yield _file(path, path.resolve().name)
             continue
-        inner = path.name == ""  # `.` stands for what is in the folder
+        inner = path.name == ""  # `.` stands for the files in it, not for the folder
         path = path.resolve()
         for found in sorted(path.rglob("*")):
             if found.is_file() and "__pycache__" not in found.parts:
@@ -182,10 +182,10 @@ def _file(path: Path, name: str) -> ProbeFile:
 
 
 def read_bytes(path: Path, option: str) -> bytes:
-    """Read a file that the user named by `option`.
+    """Return the content of a file that the user named with `option`.
 
     Raises:
-        UsageError: it is not there, cannot be read, or is larger than 100 MiB.
+        UsageError: the file is missing, cannot be read, or is larger than 100 MiB.
     """
     try:
         if path.stat().st_size > _LARGEST_BYTES:

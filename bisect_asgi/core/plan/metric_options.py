@@ -1,4 +1,4 @@
-"""The options about which runs are bad, what is measured, and how sure an answer has to be."""
+"""Read the options about which runs are bad, which metric decides, and how sure the result has to be."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from bisect_asgi.core.records import replace
 
 
 def read_rules(options: Options) -> Criteria:
-    """What decides: passing and failing, or a metric with its limit, or one whose limit has to be found."""
+    """Return what makes a run bad: its failure, or a metric, perhaps with a threshold to be searched.
+
+    Raises:
+        UsageError: an option is malformed, or two of them contradict each other.
+    """
     criteria = Criteria(any_failure=bool(options.any_failure), match=_pattern(options.match))
     if not _is_measured(options):
         return criteria
@@ -39,10 +43,10 @@ def read_rules(options: Options) -> Criteria:
 
 
 def _is_measured(options: Options) -> bool:
-    """Tell whether anything is measured.
+    """Return whether the options name a metric or a threshold.
 
     Raises:
-        UsageError: what is said of it does not go together.
+        UsageError: they contradict each other.
     """
     if options.bad_above is not None and options.bad_below is not None:
         raise UsageError(
@@ -58,7 +62,7 @@ def _is_measured(options: Options) -> bool:
 
 
 def _limit(metric: str, bound: Quantity, *, is_above: bool) -> Limit:
-    """A limit of the user's, in the metric's own unit where that is known."""
+    """Return the user's threshold, in the unit of the metric if that is known."""
     known = BUILT_IN_UNITS.get(metric, "")
     if known and bound.unit and known != bound.unit:
         written = show(bound.value, bound.unit)
@@ -81,7 +85,7 @@ def _aim(
                 f"`{option} {show(bound.value, bound.unit)}` is out of range", hint="it is a share above 0 %"
             )
     smallest = _quantity(effect, "--effect") or Quantity(value=DEFAULT_EFFECT, unit="%")
-    # `--effect 5` is hardly meant as 500 %.
+    # `--effect 5` hardly means 500 %: a number without a unit is a share below 1.
     most = {"%": 10, "": 1}.get(smallest.unit, 0)
     if not 0 <= smallest.value < most:
         raise UsageError(f"`--effect {effect}` is out of range", hint="it is a share of the metric: `5%`")
@@ -94,7 +98,7 @@ def _aim(
 
 
 def _quantity(said: float | str | None, option: str) -> Quantity | None:
-    """A number, or one with a unit."""
+    """Read a number with or without a unit; None stands for an option that is not given."""
     if said is None:
         return None
     try:
@@ -106,9 +110,9 @@ def _quantity(said: float | str | None, option: str) -> Quantity | None:
 
 
 def measuring_of(criteria: Criteria) -> SamplingMode | None:
-    """How samples are taken: with a warm-up where byte-code and cold caches show in the metric.
+    """Return how samples are taken: with a warm-up if byte-code and cold caches change the metric.
 
-    What a probe reports in bytes, or in its own numbers, is the probe's own affair: it warms up as it needs.
+    A probe that reports bytes, or numbers of its own, warms up by itself.
     """
     if criteria.metric is None:
         return None
@@ -117,10 +121,10 @@ def measuring_of(criteria: Criteria) -> SamplingMode | None:
 
 
 def read_confidence(said: float | str | None) -> float:
-    """How probable an answer has to be: `0.99` or `99%`.
+    """Read the confidence required of the boundary: `0.99` or `99%`.
 
     Raises:
-        UsageError: it is out of range, or no number.
+        UsageError: it is no number, or out of range.
     """
     if said is None:
         return 0.99
@@ -135,7 +139,11 @@ def read_confidence(said: float | str | None) -> float:
 
 
 def read_budget(said: int | str | None) -> Budget:
-    """A number of runs, or a time."""
+    """Read a number of runs, or a time.
+
+    Raises:
+        UsageError: it is neither, or less than one run or one second.
+    """
     if said is None:
         return Budget()
     text = str(said).strip().removesuffix("runs").removesuffix("run").strip()

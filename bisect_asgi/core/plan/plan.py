@@ -1,4 +1,4 @@
-"""What is to be done, as values that the rest can rely on."""
+"""The plan of a search: all options, checked, as values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bisect_asgi.core.text import duration, plural
 
 DEFAULT_TIMEOUT_S = 120.0
 AS_OF_RELEASE_GRACE = timedelta(hours=24)
-"""Projects that are released together are uploaded one after the other: their day counts, not the second."""
+"""Packages that are released together are uploaded one after the other, within a day."""
 
 
 RELEASES, DEPENDENCY, DATE, PYTHON = "releases", "dependency", "date", "python"
@@ -30,7 +30,7 @@ COMMITS, LOCKS = "commits", "locks"
 
 
 class PolicyKind(StrEnum):
-    """How the other packages move while the axis does."""
+    """Which releases of the other packages are installed."""
 
     AS_OF_RELEASE = "as-of-release"
     LATEST = "latest"
@@ -44,11 +44,11 @@ class DependencyPolicy(Struct, frozen=True, kw_only=True):
     moment: datetime | None = None
 
     def exclude_newer(self, release: Release) -> datetime | None:
-        """The limit of the dependencies' upload times for a candidate; None: no limit."""
+        """Return the upload time after which nothing is installed with a release, or None without a limit."""
         return self.as_of(release.uploaded)
 
     def as_of(self, moment: datetime | None) -> datetime | None:
-        """The same for a candidate that came about at `moment`; None: nobody knows when."""
+        """Return the same for a candidate that was made at `moment`, which is None if that is unknown."""
         match self.kind:
             case PolicyKind.AS_OF_RELEASE:
                 return moment + AS_OF_RELEASE_GRACE if moment else None
@@ -76,13 +76,13 @@ class DependencyPolicy(Struct, frozen=True, kw_only=True):
 
 
 class Budget(Struct, frozen=True, kw_only=True):
-    """What one search may spend on noise, before it says that it cannot tell."""
+    """The most runs, or time, that a search spends on a flaky probe or a noisy metric."""
 
     runs: int | None = 400
     seconds: float | None = None
 
     def is_spent(self, runs: int, seconds: float) -> bool:
-        """Tell whether there is nothing left."""
+        """Return whether nothing of it is left."""
         return (self.runs is not None and runs >= self.runs) or (
             self.seconds is not None and seconds >= self.seconds
         )
@@ -92,17 +92,17 @@ class Budget(Struct, frozen=True, kw_only=True):
 
 
 class LockText(Struct, frozen=True, kw_only=True):
-    """A lock file as it was read."""
+    """The text of a lock file with its name."""
 
     name: str
     text: str
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """Everything that a run needs to know before it looks at the world."""
+    """Everything that a command knows before it asks an index, an interpreter or a repository."""
 
     project: str
-    """Normalised (PEP 503)."""
+    """The normalized name of the package (PEP 503); empty if lock files are compared."""
     extras: tuple[str, ...]
     probe: Probe
     probe_path: str = ""
@@ -112,66 +112,66 @@ class Plan(Struct, frozen=True, kw_only=True):
     dependency: str = ""
     """The package whose releases are the candidates, if that is another one than `project`."""
     pinned: SpecifierSet = SpecifierSet()
-    """Which releases of the package serve while something else moves."""
+    """The releases of the package that may be installed if the axis varies something else."""
     good: str | None = None
-    """The end that passes, in the axis' own words: a version, a day, a tag."""
+    """The good end as the axis reads it: a version, a moment, a tag; None if it is not given."""
     bad: str | None = None
     locks: tuple[LockText, ...] = ()
-    """The old and the new lock file, where they are what is compared."""
+    """The old and the new lock file, if they are compared."""
     repository: str | None = None
-    """Where the commits are: a folder or an address."""
+    """A folder or an address."""
     first_parent: bool = True
-    """Whether commits that were merged count as one with their merge."""
+    """Whether a merge counts as one commit with the commits that it merged."""
     releases: SpecifierSet = SpecifierSet()
     pre: bool = False
     yanked: bool = False
     by_upload: bool = False
     held: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
-    """Requirements that replace what any distribution says of these projects."""
+    """Requirements that replace those that any package has of the same projects."""
     policy: DependencyPolicy = DependencyPolicy()
     python: str | None = None
-    """The user's choice: a version or a path."""
+    """The version or path that the user chose."""
     requires_python: SpecifierSet = SpecifierSet()
-    """The probe's own wish; the user's choice wins over it."""
+    """The Pythons that the probe asks for; the user's choice wins."""
     criteria: Criteria = Criteria()
     app: str | None = None
-    """The app's file, as the user gave it, where it is not the probe's own."""
+    """The file of the app as the user gave it, if the app is not in the probe."""
     include: tuple[str, ...] = ()
-    """Paths of what each run finds beside the probe, as the user gave them."""
+    """Paths of the files that are copied next to the probe, as the user gave them."""
     jobs: int = 1
-    """Trials side by side."""
+    """Trials in parallel."""
     most_jobs: int = 1
-    """Trials side by side where they mostly wait: for a network, for a clock."""
+    """Trials in parallel if they mostly wait, for example for a network."""
     confirm: int | None = None
-    """How often both sides of a boundary are run once more; None: as often as the claim needs."""
+    """Extra runs of each release at the boundary; None: as many as the confidence needs."""
     confidence: float = 0.99
-    """How probable the answer of a probe that is not always the same has to be."""
+    """The confidence required of the boundary."""
     budget: Budget = Budget()
     sampling: SamplingMode | None = None
-    """How samples are taken; None: the probe passes or fails."""
+    """How samples are taken; None if the probe passes or fails."""
     spot_checks: int = 4
-    """How many releases are run beside a boundary that was found, to see whether it is the only change."""
+    """Runs away from the boundary, to check for other changes."""
     all_changes: bool = False
     shortest: int = 1
-    """With `all_changes`, the shortest state that must not be missed, in releases."""
+    """With `all_changes`, every state that lasts at least this many releases is found."""
     culprit: bool = True
-    """Whether to find out what carries the change."""
+    """Whether the cause is searched."""
     drill: bool = False
-    """Whether to go on into the commits of what carries it."""
+    """Whether the search continues in the commits of the culprit."""
     claim: Claim | None = None
-    """What `verify` holds against the releases."""
+    """The claim that `verify` checks."""
     fresh: bool = False
     term_old: str = "good"
     term_new: str = "bad"
 
     @property
     def repeats(self) -> int:
-        """How often runs that an answer rests on are made once more."""
+        """How often the runs that a result rests on are repeated."""
         return 2 if self.confirm is None else self.confirm
 
     def requirement(self, version: str) -> str:
-        """The candidate as a requirement: `fastapi[all]==0.69.0`."""
+        """Return a release of the package as a requirement: `fastapi[all]==0.69.0`."""
         return f"{self.named}=={version}"
 
     @property
@@ -181,7 +181,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def base(self) -> str:
-        """The package as a requirement while something else moves: `fastapi==0.68.2`."""
+        """The package as a requirement, if the axis varies something else: `fastapi==0.68.2`."""
         return f"{self.named}{self.pinned}"
 
     def check_options(self) -> tuple[str, ...]:
@@ -225,12 +225,12 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def is_width_said(self) -> bool:
-        """Whether somebody said how many trials run side by side."""
+        """Whether an option gave the number of trials in parallel."""
         return self.most_jobs == self.jobs
 
 
 def pinned_version(requirement: str) -> tuple[str, Version] | None:
-    """The normalised name and version of a requirement with one exact `==`; None: it leaves a choice."""
+    """Return the normalized name and the version of a requirement with an exact `==`, or None without one."""
     parsed = Requirement(requirement)
     pins = [spec for spec in parsed.specifier if spec.operator in ("==", "===") and "*" not in spec.version]
     try:
@@ -240,7 +240,7 @@ def pinned_version(requirement: str) -> tuple[str, Version] | None:
 
 
 def asked_for(plan: Plan) -> dict[str, str]:
-    """What the user asks for by name, with its extras: the package, and what is held beside it."""
+    """Return the packages that the user named, with their extras, by normalized name."""
     held = (Requirement(text) for text in plan.held)
     names = {canonicalize_name(r.name): f"{r.name}{_extras(r.extras)}" for r in held}
     return ({plan.project: plan.named} if plan.project else {}) | names
@@ -251,7 +251,7 @@ def _extras(extras: Collection[str]) -> str:
 
 
 class Claim(Struct, frozen=True, kw_only=True):
-    """A release that is said to be the first fixed one, or the first broken one."""
+    """The claim that a release is the first fixed one, or the first broken one."""
 
     version: str
     fixed: bool
@@ -259,7 +259,7 @@ class Claim(Struct, frozen=True, kw_only=True):
 
     @property
     def option(self) -> str:
-        """The option that makes it."""
+        """The option that makes the claim."""
         return "--fixed-in" if self.fixed else "--broken-in"
 
     def __str__(self) -> str:

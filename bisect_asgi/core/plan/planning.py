@@ -1,4 +1,4 @@
-"""The options of a run, checked and turned into a plan."""
+"""Check the options of a command and make a plan of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
 
 SERVER = "uvicorn"
-"""What serves apps; held unless it is what moves."""
+"""The server of served apps; installed in every environment unless its releases are the candidates."""
 
 
 def make_plan(
@@ -72,7 +72,7 @@ def make_plan(
 def _package_plan(
     options: Options, probe: Probe, metadata: ProbeMetadata, probe_path: str, axes: Mapping[str, AxisTraits]
 ) -> Plan:
-    """The plan of a search that is about a package."""
+    """Return the plan of a search that has a package."""
     if not options.package:
         raise UsageError(
             "no package given",
@@ -106,7 +106,7 @@ def _package_plan(
 def _plan(
     options: Options, probe: Probe, metadata: ProbeMetadata, probe_path: str, *, moving: Collection[str]
 ) -> Plan:
-    """What every plan has; `moving` are the projects that cannot be held."""
+    """Return a plan with what every plan has; projects in `moving` cannot be held."""
     criteria = read_rules(options)
     return Plan(
         project="",
@@ -147,8 +147,8 @@ def _axis(over: str, axes: Mapping[str, AxisTraits]) -> AxisTraits:
 
 
 def cores() -> int:
-    """How many processors this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    """Return how many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # only Linux has it
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
@@ -193,12 +193,12 @@ def parse_policy(text: str) -> DependencyPolicy:
 
 
 _MOST_PER_CORE = 4
-"""So many trials run side by side on each core where they wait for something else: each has its memory."""
+"""Trials in parallel for each core if trials mostly wait; each needs memory of its own."""
 _POLICY_FORM = "`as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 2022-01-10T12:00`"
 
 
 def _pinned(package: Requirement, metadata: ProbeMetadata) -> SpecifierSet:
-    """Which releases of the package serve while something else moves: as said, or as the probe requires."""
+    """Return the releases of the package that may be installed: the given ones, else those of the probe."""
     own = (parse_requirement(text, "the probe's dependencies") for text in metadata.dependencies)
     stated = (r.specifier for r in own if canonicalize_name(r.name) == canonicalize_name(package.name))
     return package.specifier or next(stated, SpecifierSet())
@@ -207,10 +207,10 @@ def _pinned(package: Requirement, metadata: ProbeMetadata) -> SpecifierSet:
 def _held(
     said: tuple[str, ...], of_probe: tuple[str, ...], probe: Probe, *, moving: Collection[str]
 ) -> tuple[str, ...]:
-    """The held requirements: the command line's, and those of the probe that it does not replace.
+    """Return the held requirements: those of `--with`, and those of the probe that these do not replace.
 
-    A served app needs a server. A script that also runs by itself requires the package under test; that one
-    moves and is not held.
+    A served app also needs a server. A probe that runs by itself requires the package under test, whose
+    releases are the candidates: that requirement is dropped.
     """
     stated = [parse_requirement(text, "--with") for text in said]
     if both := [text for text in stated if canonicalize_name(text.name) in moving]:
@@ -227,7 +227,11 @@ def _held(
 
 
 def _overrides(said: tuple[str, ...], package: str) -> tuple[str, ...]:
-    """The overrides, none of which may be about the package itself."""
+    """Return the overrides.
+
+    Raises:
+        UsageError: one of them is about the package itself.
+    """
     overrides = [parse_requirement(text, "--override") for text in said]
     for override in overrides:
         if canonicalize_name(override.name) == package:

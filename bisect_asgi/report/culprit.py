@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
+from bisect_asgi.core.culprit import MOST_MIXES, MOST_UNTESTABLE
 from bisect_asgi.core.events import Explained, ShownSet
 from bisect_asgi.core.model import CulpritKind, Move
 from bisect_asgi.core.text import listing
+
+_LIMIT = f"bisect-asgi stops after {MOST_MIXES} mixes, or {MOST_UNTESTABLE} untestable ones"
 
 
 def because(why: Sequence[Explained]) -> str:
@@ -33,7 +36,7 @@ def _because(first: Explained) -> str:
         case CulpritKind.TOGETHER:
             return f", because of {_names(first.sets[0].moved)} together"
         case CulpritKind.EITHER:
-            return f", because of {_alternatives(first)}, each alone"
+            return _alternatives(first)
         case CulpritKind.UNCLEAR:
             return f", because of {listing(map(_perhaps, first.sets), most=3)}"
         case _ as never:
@@ -53,11 +56,11 @@ def sentences(explained: Explained, *, word: str) -> tuple[str, ...]:
                 f"and with that alone {explained.old} is not {word}"
             )
         if shown.is_cut_short:
-            said.append(f"{_names(shown.moved)} may not be the smallest set: there was too much to try")
+            said.append(f"{_names(shown.moved)} may not be the smallest set: {_LIMIT}")
         elif shown.doubtful and explained.kind is not CulpritKind.UNCLEAR:
             said.append(f"whether {listing(shown.doubtful)} matters there could not be tested")
     if not explained.is_all:
-        said.append("whether the rest of what moved carries it as well could not be tested")
+        said.append("could not test whether the other differences also cause it")
     return tuple(said)
 
 
@@ -78,7 +81,7 @@ def _kind(explained: Explained, word: str) -> str:
         case CulpritKind.TOGETHER:
             return f"it takes {_names(sets[0].moved)} together; with any of them as before it is not {word}"
         case CulpritKind.EITHER:
-            return f"each of these is {word} without the others: {'; '.join(_names(s.moved) for s in sets)}"
+            return f"each of these is {word} without the others: {'; '.join(map(_set, sets))}"
         case CulpritKind.UNCLEAR:
             return _unclear(explained)
         case _ as never:
@@ -129,15 +132,26 @@ def _carrier(explained: Explained, shown: ShownSet) -> str:
     if shown.moved[0].new is None:
         return f"because it drops {shown.moved[0].name}"
     (move,) = shown.moved
-    if shown.required in ("", "any version", f"=={move.new}"):
-        return f"because it {'requires' if shown.required else 'brings'} {_name(move)}"
+    if shown.required in ("", "any version"):
+        return f"because it brings {_name(move)}"
+    if shown.required == f"=={move.new}":
+        return f"because it requires {_name(move)}"
     return f"because it requires {move.name} {shown.required}, which brings {move.new}"
 
 
 def _alternatives(explained: Explained) -> str:
-    own = explained.package
-    told = ["itself" if [m.name for m in s.moved] == [own] else _names(s.moved) for s in explained.sets]
-    return listing(told, most=6)
+    """Return the sets that are each enough: `, by itself; also because of beta 2 and gamma 2 together`."""
+    is_own = [[move.name for move in shown.moved] == [explained.package] for shown in explained.sets]
+    if all(len(shown.moved) == 1 for shown in explained.sets):
+        told = ["itself" if own else _names(s.moved) for own, s in zip(is_own, explained.sets, strict=True)]
+        return f", because of {listing(told, most=6)}, each alone"
+    smallest_first = sorted(zip(is_own, explained.sets, strict=True), key=lambda pair: len(pair[1].moved))
+    told = ["by itself" if own else f"because of {_set(shown)}" for own, shown in smallest_first]
+    return f", {'; also '.join(told)}"
+
+
+def _set(shown: ShownSet) -> str:
+    return f"{_names(shown.moved)} together" if len(shown.moved) > 1 else _names(shown.moved)
 
 
 def _names(moved: Sequence[Move]) -> str:

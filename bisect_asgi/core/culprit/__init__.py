@@ -8,7 +8,8 @@ everything from the new side is NEW and the one that takes nothing is OLD: they 
 2. Each of these that causes it is made smaller by delta debugging (`ddmin`): first by groups that only work
    together, then by their members. If neither causes it alone, all that differs is made smaller.
 3. All sets that were found are reverted at once. If the rest still causes the change, there is another set in
-   it. Two upgrades that each break a probe are two results.
+   it. Two upgrades that each break a probe are two results. If the rest is untestable, the dependencies among
+   it are tested alone. Any tested mix that causes the change and contains no known set has another set in it.
 
 A mix may need a distribution that only the new side has: a new release may not run without a new dependency.
 Its outcome names what was *pulled in* for that. If such a mix is the smallest one, it is tested once more
@@ -17,7 +18,7 @@ strictly, without that. If it is untestable so, each of its members must matter 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bisect_asgi.core.culprit.ddmin import Mix, NextTests, Smallest, ddmin
 from bisect_asgi.core.model import CulpritKind, Verdict
@@ -25,6 +26,8 @@ from bisect_asgi.core.records import Struct
 
 MOST_MIXES = 80
 """The greatest number of mixes to test. After it, the set is given as it is, not as proved minimal."""
+MOST_UNTESTABLE = 20
+"""The greatest number of untestable mixes. They make no set smaller: after so many, the doubt is reported."""
 
 
 class Suspects(Struct, frozen=True, kw_only=True):
@@ -86,6 +89,8 @@ def investigate(
     """Return the mixes to test next, or the culprit if no test is left that could change it."""
     everything = _union(suspects.groups)
     outcomes = {**outcomes, everything: MixOutcome(verdict=Verdict.NEW)}
+    if sum(outcome.verdict is Verdict.SKIP for outcome in outcomes.values()) >= MOST_UNTESTABLE:
+        most = 0
     pools = _pools(suspects)
     for _ in range(2):  # first the pools, then the nearest testable ones in place of untestable ones
         if unknown := tuple(pool for pool in map(_union, pools) if pool not in outcomes):
@@ -104,23 +109,49 @@ def investigate(
 def _further(
     suspects: Suspects, outcomes: Outcomes, sets: list[CulpritSet], most: int
 ) -> NextTests | NextStrictTests | Culprit:
-    """Return the culprit, with further sets from what still causes the change if `sets` are reverted."""
-    while rest := _union(suspects.groups).difference(*(each.mix for each in sets)):
-        if rest not in outcomes:
-            if len(outcomes) < most:
+    """Return the culprit, with the further sets that the other mixes show."""
+    while True:
+        for rest in rests(suspects, [each.mix for each in sets]):
+            if rest not in outcomes and len(outcomes) < most:
                 return NextTests(mixes=(rest,))
+            if rest not in outcomes or outcomes[rest].verdict is not Verdict.SKIP:
+                break
+        causing = _unexplained(outcomes, sets)
+        if causing is None:
             break
-        if outcomes[rest].verdict is not Verdict.NEW:
-            break
-        smallest = _smallest([group & rest for group in suspects.groups if group & rest], outcomes, most)
+        smallest = _smallest(
+            [group & causing for group in suspects.groups if group & causing], outcomes, most
+        )
         if not isinstance(smallest, CulpritSet):
             return smallest
-        # The rest pulled in a distribution that was reverted, so that it does not show another set.
-        if not smallest.mix <= rest:
+        # The mix pulled in a distribution that is in a known set, so that it does not show another set.
+        if not smallest.mix <= causing:
             break
         sets = [*sets, smallest]
+    sets = _distinct(sets)
+    rest = _union(suspects.groups).difference(*(each.mix for each in sets))
     is_all = not rest or (rest in outcomes and outcomes[rest].verdict is Verdict.OLD)
     return Culprit(kind=_kind(suspects, sets), sets=tuple(sets), is_all=is_all)
+
+
+def rests(suspects: Suspects, sets: Iterable[Mix]) -> tuple[Mix, ...]:
+    """Return the mixes that show whether there are further sets: all with `sets` reverted comes first.
+
+    The new package may be untestable without a set. Its dependencies with the set reverted may not be.
+    """
+    rest = _union(suspects.groups).difference(*sets)
+    dependencies = rest - {suspects.package or ""}
+    return tuple(mix for mix in dict.fromkeys((rest, dependencies)) if mix)
+
+
+def _unexplained(outcomes: Outcomes, sets: Sequence[CulpritSet]) -> Mix | None:
+    """Return the smallest mix that causes the change and contains no set that is known, or None."""
+    causing = (
+        mix
+        for mix, outcome in outcomes.items()
+        if outcome.verdict is Verdict.NEW and not any(each.mix <= mix | outcome.pulled_in for each in sets)
+    )
+    return min(causing, key=lambda mix: (len(mix), sorted(mix)), default=None)
 
 
 def cross_check(suspects: Suspects, outcomes: Outcomes) -> tuple[Mix, ...]:

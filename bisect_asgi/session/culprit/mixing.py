@@ -21,6 +21,7 @@ from bisect_asgi.core.culprit import (
     Suspects,
     cross_check,
     investigate,
+    rests,
 )
 from bisect_asgi.core.culprit.ddmin import Mix, NextTests
 from bisect_asgi.core.culprit.mixes import BoundarySide, label, mixed, moves, pulled_in
@@ -164,8 +165,8 @@ class Mixing:
         ruling = self.search.judgement().rulings.get(key) if key is not None else None
         if key is None or ruling is None or not ruling.fails_differently:
             return None
-        if unconfirmed := self._unconfirmed([key]):
-            self._repeat(unconfirmed, self._plan.repeats)
+        if samples(self._engine.observed[key]) <= self._plan.repeats:
+            self._repeat([key], self._plan.repeats)
         candidate, trial = self.search.space.candidates[key], self._engine.known(key)
         found = trial.environment.distributions if trial.environment else ()
         new = BoundarySide(label=candidate.label, spec=candidate.spec, distributions=found)
@@ -219,10 +220,20 @@ class Mixing:
         return [mix for mix in dict.fromkeys(rested) if mix not in sides and (mix, False) not in self._keys]
 
     def _unconfirmed(self, keys: Sequence[int]) -> list[int]:
-        """Return those to be run once more; without an environment another run would show the same."""
+        """Return those to be run once more.
+
+        Without an environment another run would show the same. An untestable mix is not run again, because
+        the culprit claims nothing that such a mix could refute.
+        """
         known, observed = self._engine.environments, self._engine.observed
-        wanted = 1 + self._plan.repeats
-        return [key for key in keys if key in known and samples(observed[key]) < wanted]
+        verdicts, wanted = self.search.judgement().verdicts, 1 + self._plan.repeats
+        return [
+            key
+            for key in keys
+            if key in known
+            and verdicts.get(key, Verdict.SKIP) is not Verdict.SKIP
+            and samples(observed[key]) < wanted
+        ]
 
     def _drawn(self, mix: Mix) -> Mix:
         """Return what was installed with a mix beyond it, or instead of it; empty while that is not known."""
@@ -309,12 +320,11 @@ class Mixing:
 
     def decisive(self, culprit: Culprit) -> tuple[int, ...]:
         """Return what the culprit rests on, as keys: the cross-check, each set, each without one member."""
-        everything = frozenset[str]().union(*self.suspects.groups)
         mixes = [*cross_check(self.suspects, self._outcomes())]
         for shown in culprit.sets:
             mixes += [shown.mix, *(shown.mix - {name} for name in shown.mix)]
             mixes += [(shown.mix | shown.pulled_in) - {name} for name in shown.mix if shown.pulled_in]
-        mixes.append(everything.difference(*(shown.mix for shown in culprit.sets)))
+        mixes += rests(self.suspects, [shown.mix for shown in culprit.sets])
         keys = {self._counted(mix) for mix in mixes}
         keys |= {self._keys.get((shown.mix, True)) for shown in culprit.sets if shown.pulled_in}
         return tuple(sorted(key for key in keys if key is not None and key in self._engine.observed))

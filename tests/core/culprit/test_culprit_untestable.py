@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from itertools import combinations, product
 
@@ -13,6 +14,7 @@ from support.investigations import (
     OLD,
     PACKAGE,
     PACKAGES,
+    SKIP,
     TOGETHER,
     UNCLEAR,
     Driven,
@@ -21,17 +23,20 @@ from support.investigations import (
     behaviours,
     drive,
     expected_kind,
+    many,
     mix,
     subsets,
     union,
 )
 
 from bisect_asgi.core.culprit import (
+    MOST_UNTESTABLE,
     Culprit,
     CulpritSet,
     MixOutcome,
     cross_check,
 )
+from bisect_asgi.core.culprit.ddmin import Mix
 
 CANNOT_BE_TESTED = [
     (world, frozenset(skipped), added)
@@ -84,6 +89,57 @@ def test_where_the_rest_cannot_be_tested_it_is_not_said_that_the_sets_are_all(pa
         if found.culprit.is_all and left:
             assert left not in found.told or found.told[left].verdict is OLD, (world, suspects, found.culprit)
             assert world.show(left).verdict is not NEW, (world, suspects, found.culprit)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_mix_that_was_seen_to_carry_the_change_has_a_set_that_is_named(
+    package: str | None, jobs: int
+) -> None:
+    for world, suspects, found in with_skips(package, jobs):
+        for taken, outcome in found.told.items():
+            is_explained = any(shown.mix <= taken for shown in found.culprit.sets)
+            assert is_explained or outcome.verdict is not NEW, (world, suspects, taken, found.culprit)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 4])
+def test_two_dependencies_are_both_named_where_the_new_package_does_not_run_with_one_of_them_old(
+    jobs: int,
+) -> None:
+    names = mix("app beta gamma")
+    torn = frozenset({mix("app"), mix("app gamma")})
+    world = World(names=names, carriers=(mix("beta"), mix("gamma")), skipped=torn)
+
+    found = drive(world, apart(names, "app"), jobs=jobs)
+
+    assert found.culprit.kind is EITHER
+    assert {shown.mix for shown in found.culprit.sets} == {mix("beta"), mix("gamma")}
+    assert not found.culprit.is_all  # the new app with both old is untestable
+
+
+def test_a_doubt_costs_no_more_than_its_bound() -> None:
+    names = many(40)
+    carrier = mix("d00 d13 d26 d39")
+    torn = frozenset(taken for taken in [*halvings(sorted(names)), *lacking_one(names)] if taken != names)
+
+    found = drive(World(names=names, carriers=(carrier,), skipped=torn), apart(names))
+
+    untestable = [taken for taken, outcome in found.told.items() if outcome.verdict is SKIP]
+    assert len(untestable) == MOST_UNTESTABLE
+    assert found.culprit.kind is UNCLEAR
+    assert carrier <= found.culprit.sets[0].mix
+    assert found.culprit.sets[0].is_cut_short
+
+
+def halvings(names: list[str]) -> Iterator[Mix]:
+    """All runs of neighbours, and what is left without each."""
+    for start, end in combinations(range(len(names) + 1), 2):
+        yield frozenset(names[start:end])
+        yield frozenset(names) - frozenset(names[start:end])
+
+
+def lacking_one(names: Mix) -> Iterator[Mix]:
+    return (names - {name} for name in names)
 
 
 def test_a_package_that_does_not_run_without_what_was_added_is_tried_with_it() -> None:

@@ -340,6 +340,48 @@ def test_two_dependencies_each_of_which_carries_it_alone() -> None:
     assert lab.explained[0].is_all
 
 
+@pytest.mark.parametrize("jobs", [1, 2, 4])
+def test_two_dependencies_carry_it_alone_although_the_package_does_not_run_with_one_of_them_as_before(
+    jobs: int,
+) -> None:
+    def shows(installed: Installed, _: int) -> Observation:
+        if has(installed, app="3") and not has(installed, engine="5"):
+            return failed(IMPORT_ERROR)
+        return failed() if has(installed, engine="5") or has(installed, tyres="2") else passed()
+
+    lab = Lab(GARAGE, shows)
+
+    lab.bisect(a_plan(jobs=jobs))
+
+    first = lab.explained[0]
+    assert names(first) == {frozenset({"engine"}), frozenset({"tyres"})}
+    assert not first.is_all
+    assert "because of engine 7 and tyres 2, each alone" in lab.report.headline
+    tried = next(stage for stage in lab.report.stages if stage.stage == first.tried_in)
+    decisive = [tried.rows[key] for key in first.decisive]
+    assert {row.version: row.verdict for row in decisive}["app 2 with tyres 2"] == "bad"
+
+
+def test_the_package_by_itself_and_dependencies_together_are_told_apart() -> None:
+    lab = Lab(GARAGE, fails_if({"app": "3"}, {"engine": "5", "tyres": "2"}))
+
+    lab.bisect(a_plan())
+
+    assert names(lab.explained[0]) == {frozenset({"app"}), frozenset({"engine", "tyres"})}
+    assert lab.report.headline.startswith(
+        "app 3 is the first bad release, by itself; also because of engine 7 and tyres 2 together"
+    )
+
+
+def test_a_dependency_that_is_new_and_required_at_any_version_is_not_said_to_be_required_at_one() -> None:
+    made_up = MadeUpIndex({"app==1": "", "app==2": "engine", **numbered("engine", range(1, 4))})
+    lab = Lab(made_up, fails_if({"engine": "3"}))
+
+    lab.bisect(a_plan())
+
+    assert lab.report.headline == "app 2 is the first bad release, because it brings engine 3"
+
+
 def test_a_fix_is_explained_as_a_regression_is() -> None:
     lab = Lab(GARAGE, lambda installed, _: passed() if has(installed, engine="5") else failed())
 

@@ -1,11 +1,11 @@
-"""Get the releases whose contents are compared: each installed into a folder of its own, and read.
+"""Install the releases whose contents are compared, each into a folder of its own, and read them.
 
-uv installs them as it does environments: from its cache, where the files already are once a candidate was
-built, with wheels preferred and source distributions built. No scripts run, nothing is imported.
+uv installs them as it does environments: from its cache, which has the files once a candidate was built, and
+from wheels where there are some. No script runs, and nothing is imported.
 
-Left without text are files in which a diff says nothing to a person: binary ones (a NUL byte, or no UTF-8),
-large ones, and generated ones. The latter are known by their names (lock files, source maps, `*.min.js`), by
-a comment in the first lines that says so, and scripts and style sheets by lines of great length.
+A diff of some files says nothing to a person, so their text is not kept: binary files (a NUL byte, or no
+UTF-8), large ones, and generated ones. Generated files are recognised by their names (lock files, source
+maps, `*.min.js`), by a comment in the first lines that says so, or, for scripts and styles, by long lines.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _INFO = (".dist-info", ".egg-info")
 _GENERATED_NAME = re.compile(
     r"(\.min\.(js|css|mjs)|\.map|\.lock|/?(package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml))$", re.I
 )
-# A comment's start, then either anywhere in the line or right behind it.
+# After the start of a comment; some phrases count anywhere in the line, others only right behind it.
 _GENERATED_TEXT = re.compile(
     r"^\s*(?:#|//|/?\*+|--|;|<!--|\"\"\"|\.\.)(?:\W*generated (?:by|from|with)\b"
     r"|.*(?:do not edit|@generated|auto-?generated|automatically generated|file (?:(?:is|was) )?generated))",
@@ -51,8 +51,8 @@ class ContentsCache:
     """Keeps the installed trees of releases; safe for threads and processes.
 
     Args:
-        folder: where they are kept, best on the file system of uv's cache: files are hard links there.
-        uv: what installs them.
+        folder: where they are kept, best on the file system of uv's cache, for hard links to it.
+        uv: installs them.
     """
 
     def __init__(self, folder: Path, uv: Uv) -> None:
@@ -60,7 +60,7 @@ class ContentsCache:
         self._uv = uv
 
     def contents(self, distribution: Distribution, interpreter: Interpreter, token: CancelToken) -> Contents:
-        """Read what a release installs for this interpreter.
+        """Return what a release installs for this interpreter.
 
         Raises:
             Unresolvable: the index has no file of the release for this interpreter.
@@ -68,7 +68,7 @@ class ContentsCache:
             Unavailable: the index did not answer, or the folder cannot be written.
             Cancelled: the token was cancelled.
         """
-        # Another index may have another file under the same name.
+        # The indexes are in the digest, because another index may have another file under the same name.
         home = self._folder / codec.digest(distribution, interpreter, self._uv.indexes)
         try:
             with locked(home.with_suffix(".lock"), waiting=token.check):
@@ -86,7 +86,7 @@ class ContentsCache:
         self, home: Path, distribution: Distribution, interpreter: Interpreter, token: CancelToken
     ) -> None:
         aside = home.with_suffix(".part")
-        shutil.rmtree(aside, ignore_errors=True)  # what a killed run left
+        shutil.rmtree(aside, ignore_errors=True)  # a killed run may have left it
         try:
             self._uv.run(
                 *("install", "--no-deps", "--target", str(aside), str(distribution)),
@@ -109,7 +109,7 @@ def _read(home: Path, distribution: Distribution) -> Contents:
 
 
 def _paths(home: Path) -> Iterator[str]:
-    """What the release brings, relative to its folder: no metadata, scripts, nor what installing adds."""
+    """Yield the files of the release itself, without metadata, scripts, and what installing adds."""
     for parent, folders, names in os.walk(home):
         at = Path(parent).relative_to(home)
         folders[:] = [name for name in folders if not _is_no_content(at / name)]
@@ -123,7 +123,7 @@ def _is_no_content(path: Path) -> bool:
 
 
 def read_file(path: str, content: bytes) -> ContentFile:
-    """Tell what a file holds, and keep its text where a diff of it says something."""
+    """Return the kind of a file, and its text if a diff of it is useful."""
     text = _text(content)
     kind = (
         FileKind.BINARY if text is None else FileKind.GENERATED if is_generated(path, text) else FileKind.TEXT
@@ -149,7 +149,7 @@ def _text(content: bytes) -> str | None:
 
 
 def is_generated(path: str, text: str) -> bool:
-    """Tell whether a program wrote the file, by its name, its first lines, or the length of its lines."""
+    """Return whether a program wrote the file, judging by its name, its first lines, and long lines."""
     lines = text.split("\n", _FIRST_LINES)[:_FIRST_LINES]
     return (
         _GENERATED_NAME.search(path) is not None
@@ -159,8 +159,8 @@ def is_generated(path: str, text: str) -> bool:
 
 
 def read_metadata(content: bytes, distribution: Distribution) -> Metadata:
-    """Read METADATA or PKG-INFO of any age; what is malformed is taken as it stands, and never fails."""
-    # compat32, not packaging's reader: that one gives up fields which old files have twice, or in Latin-1.
+    """Return the fields of a METADATA or PKG-INFO of any age; malformed ones are taken as they are."""
+    # Not packaging's reader, which drops fields that old files have twice or in Latin-1.
     message = email.message_from_string(content.decode("utf-8", errors="replace"))
     body = message.get_payload()
     description = str(message["Description"] or "") or (body if isinstance(body, str) else "")
@@ -178,26 +178,26 @@ def read_metadata(content: bytes, distribution: Distribution) -> Metadata:
 
 
 def _labelled(text: str) -> tuple[str, str]:
-    """Label and address; some wrote the address alone."""
+    """Return the label and the address; the label is "" if there is only an address."""
     label, comma, address = text.partition(",")
     return (label.strip(), address.strip()) if comma else ("", text.strip())
 
 
 def _field(value: object) -> str | None:
-    """A header's text on one line; old tools wrote UNKNOWN where there was none."""
+    """Return a header's text on one line, or None; old tools wrote UNKNOWN for none."""
     text = " ".join(str(value or "").split())
     return None if text in ("", "UNKNOWN") else text
 
 
 LARGEST_BYTES = 50 * 1024 * 1024
-"""Source distributions above this are not fetched for a text in them."""
+"""Source distributions above this size are not downloaded for a changelog."""
 _LARGEST_TEXT = 2 * 1024 * 1024
 
 
 def texts(content: bytes, choose: Callable[[Iterable[str]], Sequence[str]]) -> tuple[str, ...]:
-    """Return the files that `choose` picks by their paths below the archive's folder, in its order.
+    """Return the texts of the files that `choose` picks by their paths in the archive's folder, in its order.
 
-    Nothing is written to the disk. What is no archive, no text or above 2 MiB is passed over.
+    Files above 2 MiB are left out. Content that is no archive has no files. Nothing is written to the disk.
     """
     try:
         if zipfile.is_zipfile(io.BytesIO(content)):
@@ -205,7 +205,7 @@ def texts(content: bytes, choose: Callable[[Iterable[str]], Sequence[str]]) -> t
         return _from_tar(content, choose)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError):
         return ()
-    except (ValueError, RuntimeError):  # of zipfile: names that cannot be, passwords, unknown methods
+    except (ValueError, RuntimeError):  # zipfile raises them for impossible names, passwords, unknown methods
         return ()
 
 
@@ -227,7 +227,7 @@ def _from_zip(content: bytes, choose: Callable[[Iterable[str]], Sequence[str]]) 
 
 
 def _below(path: str) -> str:
-    """The path without the folder that all of a source distribution is in."""
+    """Return the path without the folder that contains the whole source distribution."""
     return path.partition("/")[2] or path
 
 

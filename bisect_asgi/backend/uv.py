@@ -1,12 +1,12 @@
-"""uv as a dependency of ours: found in our own installation, asked with a configuration of our own.
+"""Run the uv that is installed with this tool, with a configuration of the tool's own.
 
-Two settings make it fast on every index: pages that were got in this run are not asked for again, nor those
-of ten minutes before it, also where the index sends no cache headers; and files never. A candidate
-uploaded since is handled by asking again.
+Two settings make uv fast on every index, also on one that sends no cache headers. A page that was fetched
+in this run or in the ten minutes before it is not fetched again, and a file never is. If a candidate was
+uploaded since, the resolver repeats the call with `ask_again`.
 
-What uv prints tells how long each step took:
-uv writes a line to its standard error when it begins and when it has finished building a source
-distribution, and how long it took to get and unpack everything (`Prepared`, builds included).
+uv's standard error shows how long each step took. uv prints a line when it begins to build a source
+distribution and when it has finished, and the time for getting and unpacking everything (`Prepared`, which
+includes builds).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.core.model import Step
 from bisect_asgi.core.records import Struct
 
-# What reaches the network or the caches as the user's own uv would; everything else of the shell stays out.
+# With these variables, uv reaches the network and its cache as the user's uv would. No other is passed on.
 _KEPT = re.compile(
     r"(?i)^(PATH|HOME|LANG|LC_.*|TMPDIR|NETRC|SSL_CERT_(FILE|DIR)|(HTTPS?|ALL|NO)_PROXY|XDG_.*_HOME"
     r"|UV_(CACHE_DIR|INDEX_.+_(USERNAME|PASSWORD)|KEYRING_PROVIDER|SYSTEM_CERTS|NATIVE_TLS|HTTP_TIMEOUT"
@@ -49,14 +49,14 @@ _NO_WHEEL = re.compile(r"Failed to build `")
 _OURS = re.compile(r"os error \d+|No interpreter found|Python interpreter", re.I)
 _CAUSE = re.compile(r"^\s*(?:error|cause|×|├─▶|╰─▶):?\s*(?P<text>.*)$")
 _RETRIES = 3
-# Files in wheels are dated alike, so that equal files are equal bytes; and what a build says last comes last.
+# One date for all files in wheels, so that equal content gives equal bytes; and output in the right order.
 _BUILDING = {"SOURCE_DATE_EPOCH": "1577836800", "PYTHONUNBUFFERED": "1"}
 _KEEP = 'cache-control = {{ api = "max-age={age_s}", files = "max-age=365000000, immutable" }}\n'
 _KEPT_FOR_S = 600
 
 
 class Indexes(Struct, frozen=True, kw_only=True):
-    """Where the user's uv looks: the first has the highest priority, the last is the default."""
+    """The user's indexes; the first has the highest priority, the last is the default."""
 
     urls: tuple[str, ...]
     find_links: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class SdistBuildFailed(BuildFailed):
 
 
 def binary() -> str:
-    """The uv that was installed with us.
+    """Return the path of the uv that is installed with this tool.
 
     Raises:
         Unavailable: the installation is damaged.
@@ -88,7 +88,7 @@ def binary() -> str:
 
 
 def configured_indexes() -> Indexes:
-    """Ask uv which indexes the user's configuration gives, here and now (files, variables, defaults).
+    """Return the indexes of the user's configuration (files, variables, defaults), as uv reads it here.
 
     Raises:
         Unavailable: uv could not read its configuration.
@@ -108,21 +108,21 @@ def configured_indexes() -> Indexes:
             f"uv cannot read its configuration: {first_cause(asked.stderr)}",
             hint="`uv pip compile - --emit-index-url < /dev/null` shows it",
         )
-    said: dict[str, list[str]] = {"--index-url": [], "--extra-index-url": [], "--find-links": []}
+    found: dict[str, list[str]] = {"--index-url": [], "--extra-index-url": [], "--find-links": []}
     for line in asked.stdout.splitlines():
         option, _, value = line.strip().partition(" ")
-        if option in said:
-            said[option].append(value if "://" in value else str(Path(value).absolute()))
-    urls = said["--extra-index-url"] + said["--index-url"]
-    return Indexes(urls=tuple(urls), find_links=tuple(said["--find-links"]))
+        if option in found:
+            found[option].append(value if "://" in value else str(Path(value).absolute()))
+    urls = found["--extra-index-url"] + found["--index-url"]
+    return Indexes(urls=tuple(urls), find_links=tuple(found["--find-links"]))
 
 
 class Uv:
-    """Runs uv with our configuration, and tells its failures apart.
+    """Runs uv with this tool's configuration, and tells its failures apart.
 
     Args:
-        folder: where the configuration is written.
-        indexes: what `configured_indexes` said.
+        folder: the folder of the configuration.
+        indexes: see `configured_indexes`.
     """
 
     def __init__(self, folder: Path, indexes: Indexes) -> None:
@@ -136,16 +136,16 @@ class Uv:
         # uv's own `--refresh` does nothing to an index that has a cache-control.
         _write(self._asking, _configuration(indexes, ""))
         kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
-        # One quick retry of a single request is uv's; a whole failed call is ours to repeat.
+        # uv itself repeats a single request once, quickly; a call that failed is repeated here.
         self._environ = {"UV_HTTP_RETRIES": "1"} | kept
 
     def begin(self) -> None:
-        """Begin a new command: pages that an earlier one got are as old as those of another process."""
+        """Begin a new command, for which pages of an earlier command in this process may be too old."""
         self._begun = time.monotonic()
 
     @property
     def _config(self) -> Path:
-        """What has uv content with the pages of this run; another for each ten minutes of it."""
+        """The configuration that accepts pages of this run; it changes every ten minutes, with their age."""
         since = int(time.monotonic() - self._begun) // _KEPT_FOR_S
         if since not in self._configs:
             age_s = _KEPT_FOR_S * (since + 1)
@@ -162,9 +162,9 @@ class Uv:
         ask_again: bool = False,
         keeps: Sequence[int] = (),
     ) -> str:
-        """Return what `uv pip …` wrote to its standard output; network failures are tried again.
+        """Return the standard output of `uv pip …`, repeated after network failures.
 
-        `ask_again`: have it ask the index anew, whatever it has kept. `keeps`: see `run_helper`.
+        `ask_again`: ask the index anew, whatever uv has cached. `keeps`: see `run_helper`.
 
         Raises:
             Unresolvable: the requirements cannot be satisfied.
@@ -177,16 +177,16 @@ class Uv:
         return self._ask(argv, self._environ, token, stdin, keeps)
 
     def build(self, project: Path, *arguments: str, token: CancelToken) -> None:
-        """Build the wheel of the project in a folder; network failures are tried again.
+        """Build the wheel of the project in a folder, repeated after network failures.
 
-        It is built as an installer would: with what its `[build-system]` says, whatever `[tool.uv]` does.
+        It is built as an installer would build it, with its `[build-system]` and without its `[tool.uv]`.
 
         Raises:
-            BuildFailed: it could not be built; what its build said last is told.
+            BuildFailed: it could not be built; the message has the last line of the build.
             Unavailable: the index did not answer after the retries, or the disk is full.
             Cancelled: the token was cancelled.
         """
-        # Not quiet: that keeps back what the build says.
+        # Not `--quiet`, which hides the output of the build.
         how = ("--wheel", "--no-sources", "--force-pep517", "--no-create-gitignore", "--no-progress")
         argv = ["build", str(project), *how, *arguments, "--config-file", str(self._config)]
         self._ask(argv, self._environ | _BUILDING, token)
@@ -224,9 +224,9 @@ class _NetworkFault(Unavailable):
 
 
 def _failure(completed: Completed) -> Exception:
-    """What uv's failure means. Exit code 1: not possible as asked; 2: it could not do its work."""
+    """Return the error for a failure of uv: exit code 1 if the request cannot be met, 2 if uv failed."""
     stderr = _logs_last(_without_progress(completed.stderr))
-    text = stderr.partition("[stderr]")[0]  # what a build says is not what uv says
+    text = stderr.partition("[stderr]")[0]  # the output of a build could look like any of the patterns
     cause = first_cause(stderr)
     if _NO_ROOM.search(text):
         return Unavailable(f"there is no room left on the disk: {cause}", hint=_ROOM_HINT)
@@ -253,7 +253,7 @@ def _failure(completed: Completed) -> Exception:
 
 
 def _without_progress(stderr: str) -> str:
-    """What uv says of a failure alone; what a build wrote may look like anything, and stays."""
+    """Return uv's message without its lines of progress; the output of a build stays as it is."""
     message, mark, built = stderr.partition("[stderr]")
     return "".join(line for line in message.splitlines(keepends=True) if not is_progress(line)) + mark + built
 
@@ -262,35 +262,35 @@ _ROOM_HINT = "free some, or clear what is kept: `bisect-asgi cache --clear`"
 
 
 def _is_its_own_fault(text: str) -> bool:
-    """Tell whether a project did not build, and not because of something on this machine."""
+    """Return whether a project failed to build, and not because of something on this machine."""
     return bool(_NO_WHEEL.search(text)) and not _OURS.search(text)
 
 
 def _logs_last(stderr: str) -> str:
-    """Put what a project's build said behind uv's message, where the message of a dependency's has it."""
+    """Move the output of a project's build behind uv's message, as it is for a dependency's build."""
     log, found, message = stderr.rpartition("\nerror: Failed to build ")
-    said = log.removeprefix("Building wheel...").strip()
-    if not found or not said or "[stderr]" in message:
+    output = log.removeprefix("Building wheel...").strip()
+    if not found or not output or "[stderr]" in message:
         return stderr.removeprefix("Building wheel...\n")
-    return f"{found.strip()} {message.partition(f'{chr(10)}hint:')[0]}\n[stderr]\n{said}"
+    return f"{found.strip()} {message.partition(f'{chr(10)}hint:')[0]}\n[stderr]\n{output}"
 
 
 def first_cause(stderr: str) -> str:
-    """The telling part of uv's message: its last `cause`, else its first line, on one line.
+    """Return the useful part of uv's message on one line: its last `cause`, else its first line.
 
-    Where a build failed, what the build itself said last is told, too.
+    If a build failed, the last line of its output comes first.
     """
     message, _, built = stderr.partition("\nhint:")[0].partition("[stderr]")
     lines = _joined(message.splitlines())
     causes = [match["text"].strip() for line in lines if (match := _CAUSE.match(line)) and match["text"]]
-    told = [line for line in causes if not line.startswith("No solution found")]
-    last = (told or causes or [stderr.strip().partition("\n")[0] or "it gave no reason"])[-1]
-    said = [line.strip() for line in built.splitlines() if line.strip()]
-    return f"{said[-1]} ({last})" if said else last
+    specific = [line for line in causes if not line.startswith("No solution found")]
+    last = (specific or causes or [stderr.strip().partition("\n")[0] or "it gave no reason"])[-1]
+    output = [line.strip() for line in built.splitlines() if line.strip()]
+    return f"{output[-1]} ({last})" if output else last
 
 
 def _joined(lines: Sequence[str]) -> list[str]:
-    """Put uv's indented continuation lines back behind the line that they continue."""
+    """Join each of uv's indented continuation lines to the line before it."""
     joined: list[str] = []
     for line in lines:
         if joined and line.startswith("      ") and line.strip():
@@ -301,12 +301,12 @@ def _joined(lines: Sequence[str]) -> list[str]:
 
 
 def _configuration(indexes: Indexes, keep: str) -> str:
-    """uv's configuration; a JSON string is a TOML string."""
+    """Return uv's configuration in TOML, in which a JSON string is a string."""
     tables = []
-    for place, url in enumerate(indexes.urls):
+    for number, url in enumerate(indexes.urls):
         tables.append(
-            f'[[index]]\nname = "index-{place}"\nurl = {json.dumps(url)}\n'
-            f"default = {'true' if place == len(indexes.urls) - 1 else 'false'}\n"
+            f'[[index]]\nname = "index-{number}"\nurl = {json.dumps(url)}\n'
+            f"default = {'true' if number == len(indexes.urls) - 1 else 'false'}\n"
             f"{keep}"
         )
     links = f"find-links = {json.dumps(list(indexes.find_links))}\n"
@@ -314,12 +314,12 @@ def _configuration(indexes: Indexes, keep: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file that other threads and processes may be reading; it may have credentials in it."""
+    """Write a file that others may be reading, and that only the user may read: it may hold credentials."""
     if not path.exists() or path.read_text() != text:
         write_whole(path, text.encode())
 
 
-_SAID = re.compile(
+_PROGRESS = re.compile(
     r"^\s*(?P<word>Resolved|Prepared|Installed|Audited|Uninstalled|Building|Built|Downloading|Downloaded"
     r"|Updating|Updated|Using Python)\s+(?P<rest>\S.*)$|^ [+~-] \S+"
 )
@@ -328,12 +328,12 @@ _UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 
 
 def is_progress(line: str) -> bool:
-    """Tell whether a line is only about how far uv got."""
-    return _SAID.match(line) is not None
+    """Return whether a line only reports uv's progress."""
+    return _PROGRESS.match(line) is not None
 
 
 def took(text: str) -> float:
-    """The seconds at the end of `9 packages in 1m 02s`; 0 where none are said."""
+    """Return the seconds at the end of a line such as `9 packages in 1m 02s`, or 0."""
     match = _TOOK.search(text)
     if not match:
         return 0.0
@@ -341,7 +341,7 @@ def took(text: str) -> float:
 
 
 class UvProgress:
-    """Adds up what one call of uv says; to be told each line as it comes, from one thread."""
+    """Adds up the times of one call of uv, from the lines that it prints; used by one thread."""
 
     def __init__(self) -> None:
         self._prepared_s = 0.0
@@ -350,8 +350,8 @@ class UvProgress:
         self._since = 0.0
 
     def __call__(self, line: str) -> None:
-        """Take in one line of its standard error."""
-        match = _SAID.match(line)
+        """Take the next line of uv's standard error."""
+        match = _PROGRESS.match(line)
         if not match or not match["word"]:
             return
         match match["word"]:
@@ -365,14 +365,14 @@ class UvProgress:
                 self._building.discard(match["rest"])
 
     def charge(self) -> None:
-        """Charge builds and downloads with the time that they took; uv has ended."""
+        """Charge the times to builds and downloads, after uv has ended."""
         self._settle()
         self._building.clear()
         move(self._built_s, to=Step.BUILD)
         move(self._prepared_s - self._built_s, to=Step.DOWNLOAD)
 
     def _settle(self) -> None:
-        """Several builds side by side take their time once."""
+        """Count the time since the last call if any build was going on; parallel builds count once."""
         now = time.monotonic()
         if self._building:
             self._built_s += now - self._since

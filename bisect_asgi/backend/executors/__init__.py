@@ -1,4 +1,4 @@
-"""Executors: `concurrent.futures` ones, behind one function."""
+"""Open the executor of trials: threads on this machine, or the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -22,22 +22,24 @@ _SCHEDULER = re.compile(r"dask://(?P<place>(?:\[[^\]]+\]|[^/:@\[\]]+):\d+)/?")
 def open_executor(where: str | None, jobs: int, *, most: int | None = None) -> Executor:
     """Return an executor that runs trials.
 
-    `where`: None: on this machine; `dask`: in `jobs` processes of this machine; `dask://HOST:PORT`: on the
-    workers of a cluster, however many they are. `most`: so many threads on this machine, for trials that
-    mostly wait; None: `jobs`.
+    Args:
+        where: None for threads of this process; `dask` for `jobs` processes on this machine;
+            `dask://HOST:PORT` for all workers of a cluster.
+        jobs: the number of trials at a time, unless a cluster says otherwise.
+        most: the number of threads of this process, if more trials are useful because they mostly wait.
 
     Raises:
         UsageError: `where` cannot be read, or the extra is missing.
         Unavailable: the cluster does not answer, or has no suitable workers.
     """
     if where is None:
-        # Threads, not processes: a trial waits for other programs nearly all of its time.
+        # Threads suffice, because a trial waits for other programs nearly all of its time.
         return ThreadPoolExecutor(max_workers=most or jobs, thread_name_prefix="trial")
     return open_cluster(where, jobs, suitable=True)
 
 
 def open_cluster(where: str, jobs: int, *, suitable: bool) -> Cluster:
-    """Return the executor of a cluster; `suitable`: one without any suitable worker is an error.
+    """Return the executor of a cluster; with `suitable`, wait for a worker that is suitable.
 
     Raises:
         UsageError, Unavailable: as `open_executor`.

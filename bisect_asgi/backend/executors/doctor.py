@@ -1,6 +1,6 @@
-"""Whether a machine can make trials: what there is of everything that they need, and what follows from it.
+"""Check whether a machine can run trials.
 
-`examine` gathers, on the machine in question; `complaints` judges, anywhere.
+`examine` collects the facts on the machine in question; `complaints` judges them, here or elsewhere.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import size
 
 LEAST_FREE_BYTES = 2 * 2**30
-"""Some dozens of environments of middling size."""
+"""Room for some dozens of environments of medium size."""
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """What was found on a machine; a fault is what is wrong with something, empty: nothing is."""
+    """What a machine has for running trials; a fault is "" if nothing is wrong."""
 
     kind: WorkerKind
     host: str
@@ -37,12 +37,12 @@ class Health(Struct, frozen=True, kw_only=True):
     python: str
     """The version of the Python that bisect-asgi itself runs on."""
     uv: str
-    """Its version; empty: its program does not run."""
+    """The version of uv, or "" if it does not run."""
     uv_fault: str
     git: str
-    """Its version; empty: it is not there."""
+    """The version of git, or "" if it is not installed."""
     interpreters: tuple[str, ...]
-    """Their versions, for probes."""
+    """The versions of the Pythons that probes can run on."""
     cache: str
     cache_fault: str
     free_bytes: int
@@ -57,7 +57,7 @@ class Complaint(Struct, frozen=True, kw_only=True):
 
 
 def examine(cache: Path, indexes: Indexes) -> Health:
-    """Look at this machine: runs uv and git, asks the indexes, looks for interpreters; takes seconds."""
+    """Return what this machine has; takes seconds, because it runs uv and git and asks the indexes."""
     uv_version, uv_fault = _uv()
     cache_fault, free_bytes = _room(cache)
     return Health(
@@ -77,7 +77,7 @@ def examine(cache: Path, indexes: Indexes) -> Health:
 
 
 def complaints(health: Health, ours: WorkerKind) -> tuple[Complaint, ...]:
-    """What is wrong with a machine that is to work for a command of kind `ours`, the worst first."""
+    """Return what is wrong with a machine as a worker for a command of kind `ours`, the worst first."""
     return tuple(Complaint(text=text, hint=hint) for text, hint in _faults(health, ours))
 
 
@@ -105,14 +105,13 @@ def _faults(health: Health, ours: WorkerKind) -> Iterator[tuple[str, str]]:
 
 
 def missing_interpreters(healths: Mapping[str, Health]) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """What some of several machines have and others lack, and who lacks it: they get no trials with those."""
-    looked = {
-        name: health for name, health in healths.items() if not health.cache_fault
-    }  # else nobody looked
-    everywhere = {version for health in looked.values() for version in health.interpreters}
+    """Map Python versions that some machines lack, and others have, to the machines that lack them."""
+    # Interpreters are not looked for if the cache folder cannot be written.
+    examined = {name: health for name, health in healths.items() if not health.cache_fault}
+    present = {version for health in examined.values() for version in health.interpreters}
     lacking: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for name, health in looked.items():
-        if lacks := everywhere - set(health.interpreters):
+    for name, health in examined.items():
+        if lacks := present - set(health.interpreters):
             versions = tuple(sorted(lacks, key=_by_number))
             lacking[versions] = (*lacking.get(versions, ()), name)
     return lacking
@@ -130,7 +129,7 @@ def _uv() -> tuple[str, str]:
 
 
 def _version_of(argv: Sequence[str]) -> tuple[str, str]:
-    """The version that a program says it is, or what is wrong with it."""
+    """Return the version that a program prints and "", or "" and why it does not run."""
     try:
         asked = run_helper(argv, environ=os.environ, token=CancelToken())
     except (OSError, subprocess.SubprocessError) as error:
@@ -142,7 +141,7 @@ def _version_of(argv: Sequence[str]) -> tuple[str, str]:
 
 
 def _room(cache: Path) -> tuple[str, int]:
-    """What keeps the cache folder from being written, and how much room there is."""
+    """Return why the cache folder cannot be written ("" if it can), and the free bytes."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache) as file:
@@ -158,11 +157,11 @@ def _interpreters(cache: Path) -> tuple[str, ...]:
 
 
 def _index_fault(url: str, cache: Path) -> str:
-    """Why the index cannot be asked; that it has no project of a name is an answer."""
+    """Return why the index cannot be read, or ""."""
     try:
         with closing(IndexClient(Indexes(urls=(url,)), cache / "index")) as index:
             index.releases("bisect-asgi")
-    except UsageError:
+    except UsageError:  # it has no such project, so it answered
         return ""
     except BisectError as error:
         return str(error)

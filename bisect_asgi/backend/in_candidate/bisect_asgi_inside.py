@@ -1,13 +1,13 @@
-"""What the tool puts into a candidate's environment: standard-library code for Python 3.6 and later.
+"""The hook in a candidate's environment: standard-library code for Python 3.6 and later.
 
-A line in a `.pth` file imports this at the start of every Python process of a run (and of no other: the
-variable is set in runs only). It changes nothing that a program can see, and leaves in the run's report folder
+A line in a `.pth` file imports this at the start of every Python process of a run, and only of a run, which
+sets the variable. The hook changes nothing that a program would notice, and writes into the report folder:
 
     stacks-PID.txt      empty until the tool asks for the stacks of a process that hangs
-    exception-PID.json  the exception that nobody caught: type, message, frames
-    peak-PID.txt        the peak memory of a process that ended in order, in bytes
+    exception-PID.json  the uncaught exception: type, message, frames
+    peak-PID.txt        the peak memory of a process that ended regularly, in bytes
 
-What takes long to import is imported where it is needed: to start is most of what many a probe does.
+Slow imports are inside functions, because starting Python is most of the time of many a probe.
 """
 
 import atexit
@@ -20,7 +20,7 @@ REPORT = os.environ["BISECT_ASGI_REPORT"]
 
 
 def watch():
-    """Register everything for this process."""
+    """Install the hook in this process."""
     pid = os.getpid()
     stacks = open(os.path.join(REPORT, "stacks-%d.txt" % pid), "w")
     faulthandler.register(SIGUSR2, file=stacks, all_threads=True)
@@ -29,7 +29,7 @@ def watch():
 
 
 def report_exception(kind, error, trace):
-    """Write down the exception, then let Python print it as it always does."""
+    """Write the exception into the report folder, then let Python print it."""
     try:
         write_exception(kind, error, trace)
     finally:
@@ -43,14 +43,14 @@ def write_exception(kind, error, trace):
     frames = traceback.extract_tb(trace)
     message = message_of(error)
     found = leaves(error)
-    told = sorted({"%s: %s" % (type(leaf).__name__, message_of(leaf)) for leaf in found})
+    messages = sorted({"%s: %s" % (type(leaf).__name__, message_of(leaf)) for leaf in found})
     is_group = all(leaf is not error for leaf in found)
-    if is_group and len(told) == 1:  # the group says nothing that its one exception does not
+    if is_group and len(messages) == 1:  # a group of one exception says nothing more than that one
         kind, message = type(found[0]), message_of(found[0])
         frames += traceback.extract_tb(found[0].__traceback__)
     elif is_group:
-        message += ": " + "; ".join(told)
-    # A module's code below the script's own runs while something is imported; code in no file is no module.
+        message += ": " + "; ".join(messages)
+    # The code of a module other than the script runs only while it is imported; code in no file is no module.
     importing = issubclass(kind, (ImportError, SyntaxError)) or any(
         frame.name == "<module>" and not frame.filename.startswith("<") for frame in frames[1:]
     )
@@ -68,7 +68,7 @@ def write_exception(kind, error, trace):
 
 
 def leaves(error):
-    """The exceptions in a group (PEP 654, or its backport), and in the groups in it; any other is its own."""
+    """Return the exceptions in a group (PEP 654 or its backport) and its inner groups; else the error itself."""
     if not any(base.__name__ == "BaseExceptionGroup" for base in type(error).__mro__):
         return [error]
     return [leaf for inner in error.exceptions for leaf in leaves(inner)]
@@ -82,9 +82,9 @@ def message_of(error):
 
 
 def write_peak(pid):
-    """Write VmHWM: unlike getrusage, it does not carry the parent's peak."""
+    """Write VmHWM, which unlike getrusage does not include the parent's peak."""
     if pid != os.getpid():
-        return  # a forked child inherits the handler
+        return  # a forked child has inherited the handler
     try:
         with open("/proc/self/status") as status:
             peaks = [line.split()[1] for line in status if line.startswith("VmHWM:")]
@@ -96,5 +96,5 @@ def write_peak(pid):
 
 try:
     watch()
-except Exception:  # the run must go on as it would without this
+except Exception:  # the program must run as it would without the hook
     sys.__excepthook__(*sys.exc_info())

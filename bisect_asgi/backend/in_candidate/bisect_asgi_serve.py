@@ -3,7 +3,7 @@
     python bisect_asgi_serve.py REQUEST_JSON
 
 REQUEST has `file` and `name` (of the app), `listener` and `control` (descriptors of a bound socket and of a
-socket to the driver) and `options` (of uvicorn's Config). What happens goes over the control socket, a
+socket to the driver) and `options` (of uvicorn's Config). Messages go over the control socket, one
 JSON object a line: {"phase": "import"}, {"phase": "startup"}, {"phase": "ready"}, or {"failed": …} with the exception.
 After that the driver may ask: {"ask": "objects", "number": 1}, {"ask": "stacks", "number": 2}.
 """
@@ -23,39 +23,39 @@ from collections import Counter
 
 
 class Control:
-    """The line to the driver."""
+    """The connection to the driver."""
 
     def __init__(self, descriptor):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=descriptor)
         self.lock = threading.Lock()
         self.loop = None
 
-    def tell(self, **fact):
+    def send(self, **message):
         with self.lock:
-            self.socket.sendall(json.dumps(fact).encode() + b"\n")
+            self.socket.sendall(json.dumps(message).encode() + b"\n")
 
-    def tell_failure(self, error):
+    def send_failure(self, error):
         frames = [[f.filename, f.lineno, f.name] for f in traceback.extract_tb(error.__traceback__)]
-        self.tell(failed={"type": type(error).__name__, "message": str(error), "frames": frames})
+        self.send(failed={"type": type(error).__name__, "message": str(error), "frames": frames})
 
     def answer(self):
-        """Answer the driver's questions until it hangs up."""
+        """Answer the driver's questions until it closes the connection."""
         with self.socket.makefile("r", encoding="utf-8") as lines:
             for line in lines:
                 asked = json.loads(line)
                 answer = count_objects() if asked["ask"] == "objects" else show_stacks(self.loop)
-                self.tell(answer=answer, number=asked["number"])
+                self.send(answer=answer, number=asked["number"])
 
 
 def count_objects():
-    """Live objects by type, after a collection."""
+    """Return the number of live objects by type, after a garbage collection."""
     gc.collect()
     types = Counter(type(found) for found in gc.get_objects())
     return {"%s.%s" % (kind.__module__, kind.__qualname__): count for kind, count in types.items()}
 
 
 def show_stacks(loop):
-    """The stacks of all threads and of all tasks of the loop."""
+    """Return the stacks of all threads and of all tasks of the loop."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     parts = []
     for ident, frame in sys._current_frames().items():
@@ -67,7 +67,7 @@ def show_stacks(loop):
 
 
 def awaiting(task):
-    """The lines of a task's stack, outermost first; get_stack() ends at the first coroutine."""
+    """Yield the lines of a task's stack, outermost first; get_stack() would end at the first coroutine."""
     waiting = getattr(task, "_coro", None)
     while waiting is not None:
         kind = next((kind for kind in ("cr", "gi", "ag") if hasattr(waiting, kind + "_frame")), None)
@@ -79,7 +79,7 @@ def awaiting(task):
 
 
 def load_app(path, name):
-    """Import the file and return its app; a function without parameters makes it."""
+    """Import the file and return its app, calling it if it is a function without parameters."""
     sys.path.insert(0, os.path.dirname(path))
     spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(path))[0], path)
     module = importlib.util.module_from_spec(spec)
@@ -91,24 +91,24 @@ def load_app(path, name):
     return app
 
 
-def telling(server_class, control):
-    """uvicorn's Server, saying when it is ready."""
+def reporting(server_class, control):
+    """Return a subclass of uvicorn's Server that reports when it is ready."""
 
-    class TellingServer(server_class):
+    class ReportingServer(server_class):
         async def startup(self, *args, **kwargs):
             control.loop = asyncio.get_event_loop()
             await super().startup(*args, **kwargs)
             if getattr(self, "started", True) and not getattr(self, "should_exit", False):
-                control.tell(phase="ready")
+                control.send(phase="ready")
 
-    return TellingServer
+    return ReportingServer
 
 
 def is_first_of(workers):
-    """Become `workers` processes on one socket; tell in each of them whether it is the first.
+    """Fork `workers` processes that share the socket; return in each whether it is the first.
 
-    The parent stays, passes SIGINT on and ends with the last of them. uvicorn starts its own workers by
-    importing the app anew in each; the app of a probe may be made by a function, so it is forked before.
+    The parent passes SIGINT on to them and ends with the last. uvicorn starts its own workers by importing the
+    app in each, but the app of a probe may be made by a function.
     """
     if workers == 1:
         return True
@@ -127,21 +127,21 @@ def main():
     request = json.loads(sys.argv[1])
     control = Control(request["control"])
     try:
-        control.tell(phase="import")
+        control.send(phase="import")
         from uvicorn.config import Config
         from uvicorn.main import Server
 
         options = dict(request["options"])
         if not is_first_of(options.pop("workers", None) or 1):
-            control.answer = lambda: None  # one of the workers answers for all
+            control.answer = lambda: None  # the first worker answers for all
         app = load_app(request["file"], request["name"])
-        control.tell(phase="startup")
-        server = telling(Server, control)(Config(app, **options))
+        control.send(phase="startup")
+        server = reporting(Server, control)(Config(app, **options))
         threading.Thread(target=control.answer, daemon=True).start()
         server.run(sockets=[socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=request["listener"])])
     except Exception as error:
         traceback.print_exc()
-        control.tell_failure(error)
+        control.send_failure(error)
         sys.exit(1)
 
 

@@ -1,8 +1,8 @@
-"""One run of a probe: its folders, its variables, and what it showed as an observation.
+"""Run a probe once: its folders, its variables, and the observation of its run.
 
-A command's program may be the machine's although the environment's was meant:
-`pytest -q` in an environment without that program runs the machine's, if there is one: another Python, with
-another release of everything. What that shows is no answer. A program of the system (`grep`, `curl`, `egrep`)
+A command's program may be the machine's although the environment's was meant. If an environment has no
+`pytest`, `pytest -q` runs the machine's, on another Python with other packages, which shows nothing about
+the candidate. A program of the system (`grep`, `curl`, `egrep`)
 is meant to be the machine's. A Python script is not, if no Python of the environment ran.
 """
 
@@ -42,7 +42,7 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import printable
 
-# What a probe may need of the user's shell and that is no secret.
+# Variables that a probe may need and that are no secrets.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _METRICS = "metrics.json"
 _LOCK = "lock"
@@ -54,10 +54,10 @@ Output = Callable[[str], None]
 def run_probe(
     probe: Probe, environment: Environment, runs: Path, token: CancelToken, output: Output | None
 ) -> Observation:
-    """Run the probe once, in a working directory below `runs` that is gone afterwards.
+    """Run the probe once, in a working directory below `runs` that is removed afterwards.
 
     Raises:
-        Unavailable: it could not be started, or the disk is full.
+        Unavailable: the probe could not be started, or the disk is full.
         Cancelled: the token was cancelled.
     """
     held = ExitStack()
@@ -82,7 +82,7 @@ def run_probe(
                 is_driver=served is not None,
             )
             move(run.wall_s, to=Step.RUN)
-        if not report.is_dir():  # what the run showed may have been that
+        if not report.is_dir():  # the run may have failed because of it
             raise OSError(f"`{folder}` was removed while it ran")
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
         if probe.command and not any(report.glob("stacks-*.txt")):
@@ -100,7 +100,7 @@ def run_probe(
 
 
 def _new_folder(runs: Path) -> Path:
-    """Make a folder that nobody has: in a container, the process of the last command had our number, too."""
+    """Make a new folder; in a container, the last command may have had the same process number."""
     while True:
         folder = runs / f"{os.getpid()}-{next(_numbers)}"
         with suppress(FileExistsError):
@@ -109,7 +109,7 @@ def _new_folder(runs: Path) -> Path:
 
 
 def _lay_out(folder: Path, probe: Probe) -> tuple[Path, Path]:
-    """Make the folders of one run; return where the probe works and where reports are left."""
+    """Make the folders of one run; return its working directory and the folder of its reports."""
     for name in ("work", "home", "tmp", "report"):
         (folder / name).mkdir(parents=True)
     work = folder / "work"
@@ -129,14 +129,14 @@ def _argv(probe: Probe, environment: Environment) -> list[str]:
 
 
 def _environ(probe: Probe, environment: Environment, folder: Path) -> dict[str, str]:
-    """The variables of a run: nothing of the user's shell but the path, the language and the certificates."""
+    """Return the variables of a run; of the user's it has the path, the language and the certificates."""
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         "PATH": os.pathsep.join([str(environment.bin), os.environ.get("PATH", os.defpath)]),
         "VIRTUAL_ENV": str(environment.folder),
         "HOME": str(folder / "home"),
         "TMPDIR": str(folder / "tmp"),
-        "PYTHONUNBUFFERED": "1",  # what a probe wrote before it was killed is evidence
+        "PYTHONUNBUFFERED": "1",  # so that the output of a probe that is killed is complete
         "BISECT_ASGI_REPORT": str(folder / "report"),
         "BISECT_ASGI_METRICS": str(folder / "report" / _METRICS),
         **dict(probe.environ),
@@ -146,7 +146,7 @@ def _environ(probe: Probe, environment: Environment, folder: Path) -> dict[str, 
 def _drive(
     probe: Probe, served: Served, environment: Environment, work: Path, environ: dict[str, str]
 ) -> list[str]:
-    """The driver's command line; its request lies beside the working directory."""
+    """Return the driver's command line, after writing its request beside the working directory."""
     request = DriveRequest(
         python=str(environment.bin / "python"),
         environ=environ,
@@ -160,12 +160,12 @@ def _drive(
     )
     path = work.with_name("request.json")
     path.write_bytes(codec.to_json(request))
-    # -P: a file beside the probe must not stand in for a module of the driver's.
+    # With -P, a file beside the probe cannot shadow a module of the driver.
     return [sys.executable, "-P", "-m", "bisect_asgi.backend.served.drive", str(path)]
 
 
 def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
-    """What a served probe showed; without a result, it was stopped or the driver itself failed."""
+    """Return the observation of a served probe; without a result file, the driver was stopped or failed."""
     base = _observe(probe, run, report)
     try:
         driven = codec.from_json((report / RESULT).read_bytes(), Driven)
@@ -199,7 +199,7 @@ def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
 
 
 def _observe(probe: Probe, run: Run, report: Path) -> Observation:
-    """Put what the run and its reports say into one observation."""
+    """Return the observation of a run, from how it ended and from its reports."""
     outcome, sign = _outcome(run), None
     exception = _exception(run, report, of_script=probe.command is None)
     if untested := _untested(run):
@@ -223,7 +223,7 @@ def _observe(probe: Probe, run: Run, report: Path) -> Observation:
 
 
 def _reported(marked: MarkedLines, report: Path) -> Reported:
-    """The metrics that the probe printed or wrote into its file; what is in the file goes before."""
+    """Return the metrics that the probe printed or wrote into its file; the file wins."""
     printed = metrics.of_lines(marked.end())
     path = report / _METRICS
     if not path.exists():
@@ -248,7 +248,7 @@ def _with_reported(seen: Observation, reported: Reported) -> Observation:
 
 
 def _outcome(run: Run) -> Outcome:
-    """git bisect's exit codes: 0 passes, 125 cannot tell, all others fail."""
+    """Return the outcome of an exit code, as `git bisect run`: 0 passed, 125 untestable, others failed."""
     if run.exit_code == 0:
         return Outcome.PASSED
     return Outcome.UNTESTABLE if run.exit_code == UNTESTABLE_EXIT else Outcome.FAILED
@@ -262,28 +262,28 @@ class _ReportedException(Struct, frozen=True, kw_only=True):
 
 
 def _exception(run: Run, report: Path, *, of_script: bool) -> _ReportedException | None:
-    """The exception that ended the script, or the last one that ended any Python process of a command."""
+    """Return the exception that ended the script, or the last that ended a Python process of a command."""
     if run.exit_code != 1:
         return None
     pattern = f"exception-{run.pid}.json" if of_script else "exception-*.json"
     files = sorted(report.glob(pattern), key=lambda path: path.stat().st_mtime_ns)
     try:
         return codec.from_json(files[-1].read_bytes(), _ReportedException) if files else None
-    except codec.Unreadable:  # killed while it wrote
+    except codec.Unreadable:  # the process was killed while it wrote
         return None
 
 
 def _of_the_machine(seen: Observation, program: Path | None) -> Observation:
-    """What a command showed that ran no Python of the environment: nothing, if `program` is the machine's."""
+    """Return the observation, or an untestable one if the command ran `program` of another Python."""
     if program is None:
         return seen
-    reason = f"`{program.name}` is no program of this environment, and `{program}` is one of another"
+    reason = f"`{program.name}` is no program of this environment; `{program}` runs on another Python"
     sign = signature.of_environment(Phase.CHECK, reason)
     return replace(seen, outcome=Outcome.UNTESTABLE, phase=sign.phase, signature=sign)
 
 
 def _untested(run: Run) -> Signature | None:
-    """Why a run of tests tested nothing, whatever its exit code says."""
+    """Return why a run of tests tested nothing, whatever its exit code, or None."""
     if run.timed_out or run.exit_code is None:
         return None
     return runners.untested(run.output_tail, run.exit_code)
@@ -310,29 +310,30 @@ def _signature(probe: Probe, run: Run, exception: _ReportedException | None) -> 
 
 
 def _may_be_of_tests(probe: Probe, exception: _ReportedException | None) -> bool:
-    """Tell whether what tests print says more than the exception.
+    """Return whether the output of tests tells more than the exception.
 
-    A command's is perhaps that of a process which a test started. A script's own says more, unless it is just
-    that a process failed.
+    It does for a command, whose exception may be that of a process which a test started. A script's own
+    exception tells more, unless it only says that a process failed.
     """
     return probe.command is not None or exception is None or exception.type == "CalledProcessError"
 
 
 def _own(probe: Probe) -> tuple[str, ...]:
-    """The names of the probe's files."""
+    """Return the names of the probe's files."""
     return tuple(file.name for file in probe.files)
 
 
 def clean_up(runs: Path) -> None:
-    """Remove what runs of a killed tool left behind.
+    """Remove the folders that runs of a killed tool left behind.
 
-    The lock tells: whether there is a process of that number says little in containers that share a cache.
+    A folder's lock shows whether its run goes on. The process number does not, because containers that share
+    a cache may have processes with equal numbers.
     """
     for folder in runs.glob("*-*"):
         owner, lock = folder.name.partition("-")[0], folder / _LOCK
         if not owner.isdigit() or (not lock.exists() and is_alive(int(owner))):
             continue
-        with suppress(OSError), locked_if_free(lock) as free:  # somebody else may remove it meanwhile
+        with suppress(OSError), locked_if_free(lock) as free:  # another command may remove it meanwhile
             if free:
                 shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,9 +1,9 @@
-"""Samples of a measured probe: one at a time on each machine, warm, and next to a reference's.
+"""Take samples of a measured probe: one at a time on each machine, warm, and next to a baseline.
 
-Environments are built side by side, but whoever measures has the *lane*, a lock of this machine that all
-commands share. The first run in an environment that a command comes to finds cold caches and perhaps no
-byte-code; it is kept, and marked, and is no sample. Where there is a reference, each sample has a run of it
-next to it in time, before it and after it in turns, so that what slows the machine down shows in both.
+Environments are built in parallel, but a sample is taken under the *measuring lock*, which all commands on
+this machine share. A command's first run in an environment finds cold caches and perhaps no byte-code, so it
+is kept as a warm-up and is no sample. If there is a reference environment, each sample has a run of it next
+to it in time, alternately before and after it, so that what slows the machine down affects both.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.records import Struct, field, replace
 
 Run = Callable[[Environment], Observation]
-"""Runs the probe once in an environment."""
+"""A function that runs the probe once in an environment."""
 
 
 class MeasuringLock(Struct, frozen=True, kw_only=True):
-    """The right to measure on this machine, and what was warmed up by this command."""
+    """The lock for measuring on this machine, and the environments that this command has warmed up."""
 
     path: Path
     _warm: set[tuple[str, str]] = field(default_factory=set)
@@ -33,30 +33,30 @@ class MeasuringLock(Struct, frozen=True, kw_only=True):
 
     @contextmanager
     def taken(self, token: CancelToken) -> Iterator[None]:
-        """Have the machine to oneself, as far as this tool goes.
+        """Hold the lock, so that no other command of this tool measures meanwhile.
 
         Raises:
             Cancelled: the token was cancelled.
         """
         with ExitStack() as measuring_lock:
-            # Who waits polls: without a turn, whoever measures on and on would take the lane again at once.
+            # Waiting is polling. Without a second lock for the queue, the holder would always be first again.
             with locked(self.path.with_suffix(".turn"), waiting=token.check):
                 measuring_lock.enter_context(locked(self.path, waiting=token.check))
             yield
 
     def is_first(self, environment: Environment, probe: str) -> bool:
-        """Tell whether the probe is new to the environment; only the first who asks is told so."""
+        """Return True at the first call for this environment and probe, and False after that."""
         with self._guard:
-            place = (str(environment.folder), probe)
-            is_first = place not in self._warm
-            self._warm.add(place)
+            pair = (str(environment.folder), probe)
+            is_first = pair not in self._warm
+            self._warm.add(pair)
             return is_first
 
 
 def take_sample(
     run: Run, environment: Environment, reference: Environment | None, *, place: int
 ) -> Observation:
-    """Run the probe in the candidate's environment, and in the reference's before or after it."""
+    """Return a run in the candidate's environment, with the metrics of one in the reference's next to it."""
     if reference is None:
         return run(environment)
     before = run(reference) if place % 2 == 0 else None
@@ -72,7 +72,10 @@ def warm_up(
     *,
     probe: str,
 ) -> Iterator[Observation]:
-    """Run the probe once where it was not run yet; one that does not pass says what any run would say."""
+    """Run the probe once in each environment that is not warm; yield the candidate's run.
+
+    A run that does not pass is no warm-up but an outcome, as any other run would be.
+    """
     if reference is not None and measuring_lock.is_first(reference, probe):
         run(reference)
     if measuring_lock.is_first(environment, probe):
@@ -81,7 +84,7 @@ def warm_up(
 
 
 def _metrics(run: Observation) -> dict[str, float]:
-    """All metrics of a run of the reference; one that failed has none."""
+    """Return all metrics of a run; one that did not pass has none."""
     if run.outcome is not Outcome.PASSED:
         return {}
     names = {*metrics.BUILT_IN, *run.metrics}

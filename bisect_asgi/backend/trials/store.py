@@ -1,10 +1,10 @@
-"""What was done before, by the digest of everything that could change it: one SQLite file.
+"""Store results under the digest of everything that could change them, in one SQLite file.
 
-Every row is written when it becomes known, so that whatever kills the tool loses nothing that was
-measured. WAL with `synchronous=NORMAL` costs a tenth of a millisecond a row and survives a killed process.
+Every row is written at once, so that nothing measured is lost if the tool is killed. WAL with
+`synchronous=NORMAL` takes a tenth of a millisecond for a row, and survives a killed process.
 
-A past date's resolution does not change any more. Another holds for ten minutes, so that the trials of one
-command agree. A failure is remembered only where nothing that is uploaded later can mend it.
+The resolution of a past date holds for ever. Another one holds for ten minutes, so that the trials of one
+command agree. A failure is stored only if nothing that is uploaded later can change it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ create table if not exists failure (
 
 
 class Store:
-    """Remembers observations, resolutions and failed builds; safe for threads and processes.
+    """Stores observations, resolutions and failed builds; safe for threads and processes.
 
     Raises:
         Unavailable: the file cannot be written, or is no store.
@@ -65,12 +65,12 @@ class Store:
         self._connection.close()
 
     def observations(self, key: str) -> tuple[Observation, ...]:
-        """What the runs under `key` showed, in their order."""
+        """Return the observations under `key` in the order of their runs."""
         rows = self._rows("select value from observation where key = ? order by place", key)
         return tuple(codec.from_json(value, Observation) for (value,) in rows)
 
     def add_observation(self, key: str, observation: Observation) -> None:
-        """Keep one more run under `key`."""
+        """Append an observation under `key`."""
         self._rows(
             "insert into observation select ?, coalesce(max(place) + 1, 0), ?, ? "
             "from observation where key = ?",
@@ -78,36 +78,36 @@ class Store:
         )
 
     def forget_observations(self, key: str) -> None:
-        """Drop the runs under `key`."""
+        """Delete the observations under `key`."""
         self._rows("delete from observation where key = ?", key)
 
     def resolution(self, key: str) -> tuple[Resolution, datetime] | None:
-        """The resolution under `key` and when it was made."""
+        """Return the resolution under `key` and the time when it was made, or None."""
         rows = self._rows("select value, made from resolution where key = ?", key)
         for value, made in rows:
             return codec.from_json(value, Resolution), datetime.fromisoformat(made)
         return None
 
     def keep_resolution(self, key: str, resolution: Resolution) -> None:
-        """Keep a resolution under `key`."""
+        """Store a resolution under `key`."""
         value = codec.to_json(resolution)
         self._rows("insert or replace into resolution values (?, ?, ?)", key, value, _now())
 
     def failure(self, key: str) -> str | None:
-        """Why what `key` names (a build, a resolution) failed; None: it did not, or was not tried."""
+        """Return why the build or resolution under `key` failed, or None."""
         rows = self._rows("select reason from failure where key = ?", key)
         return str(rows[0][0]) if rows else None
 
     def keep_failure(self, key: str, reason: str) -> None:
-        """Remember a failure: uv tries each again and again."""
+        """Store why a build or resolution failed, because uv would try it again each time."""
         self._rows("insert or replace into failure values (?, ?, ?)", key, reason, _now())
 
     def forget_failure(self, key: str) -> None:
-        """Drop the reason under `key`: it succeeded this time."""
+        """Delete the failure under `key`, because it succeeded this time."""
         self._rows("delete from failure where key = ?", key)
 
     def count(self) -> int:
-        """How many observations are kept."""
+        """Return the number of stored observations."""
         return int(self._rows("select count(*) from observation")[0][0])
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -129,7 +129,7 @@ def _now() -> str:
 
 
 def _patiently() -> None:
-    """Wait while another command opens the store: SQLite itself does not while WAL is being turned on."""
+    """Keep waiting while another command opens the store: SQLite does not wait while WAL is turned on."""
 
 
 class Learnt(Struct, frozen=True, kw_only=True):

@@ -79,7 +79,7 @@ def find(wish: str, cache: Path) -> TargetPython:
     except RuntimeError:  # it is there, and no Python that can be asked
         info = None
     if info is None:
-        have = listing(sorted({u.interpreter.short for u in find_all(cache)}, key=_by_number), most=99)
+        have = listing(sorted({u.interpreter.short for u in find_all(cache)}, key=by_number), most=99)
         raise UsageError(
             f"there is no Python `{wish}` on this machine (`--python`)",
             hint=f"there are {have}{_download_offer(wish)}",
@@ -93,7 +93,7 @@ def find(wish: str, cache: Path) -> TargetPython:
 
 
 def target_python(interpreter: Interpreter) -> TargetPython:
-    """Say what the interpreter can install on this machine."""
+    """Return the interpreter with the tags of the files that it can install on this machine."""
     minor = interpreter.minor
     short = f"cp{minor[0]}{minor[1]}"
     abi = f"{short}m" if minor < (3, 8) else short  # m: with pymalloc, in the name until 3.7
@@ -119,7 +119,7 @@ def _interpreter(info: object) -> Interpreter:
 
 
 def _search_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The user's variables, with pyenv's real interpreters on the path in place of its shims.
+    """Return the user's variables, with pyenv's real interpreters on the path in place of its shims.
 
     A shim runs whichever version the current folder asks for, and fails for all others.
     """
@@ -150,10 +150,11 @@ def downloadable() -> tuple[TargetPython, ...]:
 
 
 def _download_offer(wish: str) -> str:
-    """The command that gets it, where uv could."""
+    """Return the end of a hint with the command that installs it, or "" if uv cannot download it."""
     offered = {name for u in downloadable() for name in (u.interpreter.version, u.interpreter.short)}
     return f"; uv can get it: `uv python install {wish}`" if wish in offered else ""
 
 
-def _by_number(short: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in short.split("."))
+def by_number(version: str) -> tuple[int, ...]:
+    """Return the key by which versions such as `3.8` or `3.8.18` are sorted."""
+    return tuple(int(part) for part in version.split("."))

@@ -103,7 +103,7 @@ def _read(home: Path, distribution: Distribution) -> Contents:
         (path for name in ("METADATA", "PKG-INFO") for path in home.glob(f"*-info/{name}")), None
     )
     return Contents(
-        metadata=read_metadata(described.read_bytes() if described else b"", distribution),
+        metadata=read_fields(described.read_bytes() if described else b"", distribution),
         files=tuple(read_file(path, (home / path).read_bytes()) for path in sorted(_paths(home))),
     )
 
@@ -158,7 +158,7 @@ def is_generated(path: str, text: str) -> bool:
     )
 
 
-def read_metadata(content: bytes, distribution: Distribution) -> Metadata:
+def read_fields(content: bytes, distribution: Distribution) -> Metadata:
     """Return the fields of a METADATA or PKG-INFO of any age; malformed ones are taken as they are."""
     # Not packaging's reader, which drops fields that old files have twice or in Latin-1.
     message = email.message_from_string(content.decode("utf-8", errors="replace"))

@@ -69,7 +69,7 @@ def open_cluster(where: str, jobs: int, *, suitable: bool) -> Cluster:
 
 
 def widened(plan: Plan, executor: Executor) -> Plan:
-    """The plan with as many jobs as a cluster has threads, unless somebody said how many."""
+    """Return the plan with as many jobs as a cluster has threads, unless the user gave a number."""
     if isinstance(executor, RemoteExecutor) and not plan.is_width_said:
         return replace(plan, jobs=executor.threads, most_jobs=executor.threads)
     return plan

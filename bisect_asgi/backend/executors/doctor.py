@@ -112,13 +112,9 @@ def missing_interpreters(healths: Mapping[str, Health]) -> dict[tuple[str, ...],
     lacking: dict[tuple[str, ...], tuple[str, ...]] = {}
     for name, health in examined.items():
         if lacks := present - set(health.interpreters):
-            versions = tuple(sorted(lacks, key=_by_number))
+            versions = tuple(sorted(lacks, key=interpreters.by_number))
             lacking[versions] = (*lacking.get(versions, ()), name)
     return lacking
-
-
-def _by_number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
 
 
 def _uv() -> tuple[str, str]:
@@ -153,7 +149,7 @@ def _room(cache: Path) -> tuple[str, int]:
 
 def _interpreters(cache: Path) -> tuple[str, ...]:
     found = interpreters.find_all(cache / "interpreters")
-    return tuple(sorted((target.interpreter.version for target in found), key=_by_number))
+    return tuple(sorted((target.interpreter.version for target in found), key=interpreters.by_number))
 
 
 def _index_fault(url: str, cache: Path) -> str:

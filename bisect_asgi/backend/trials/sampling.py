@@ -20,7 +20,7 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.records import Struct, field, replace
 
-Run = Callable[[Environment], Observation]
+RunOnce = Callable[[Environment], Observation]
 """A function that runs the probe once in an environment."""
 
 
@@ -54,7 +54,7 @@ class MeasuringLock(Struct, frozen=True, kw_only=True):
 
 
 def take_sample(
-    run: Run, environment: Environment, reference: Environment | None, *, place: int
+    run: RunOnce, environment: Environment, reference: Environment | None, *, place: int
 ) -> Observation:
     """Return a run in the candidate's environment, with the metrics of one in the reference's next to it."""
     if reference is None:
@@ -65,7 +65,7 @@ def take_sample(
 
 
 def warm_up(
-    run: Run,
+    run: RunOnce,
     measuring_lock: MeasuringLock,
     environment: Environment,
     reference: Environment | None,

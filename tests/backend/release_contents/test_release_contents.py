@@ -14,7 +14,7 @@ from support.environments import THIS_PYTHON
 from support.local_index import LocalIndex, publish_build_backend
 
 from bisect_asgi.backend import uv as uv_module
-from bisect_asgi.backend.release_contents import ContentsCache, is_generated, read_file, read_metadata
+from bisect_asgi.backend.release_contents import ContentsCache, is_generated, read_fields, read_file
 from bisect_asgi.backend.uv import Indexes, Uv, configured_indexes
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
@@ -263,7 +263,7 @@ def test_a_file_that_somebody_wrote_is_not_taken_for_generated(path: str, text: 
 
 
 def test_metadata_is_read_as_it_was_written() -> None:
-    found = read_metadata(
+    found = read_fields(
         b"Metadata-Version: 2.1\nName: Demo\nVersion: 1.0.0\nSummary: A demo.\nHome-page: https://example.org\n"
         b"Download-URL: UNKNOWN\nRequires-Python: >=3.6\n"
         b"Requires-Dist: a (>=1)\nRequires-Dist: b ; extra == 'x'\n"
@@ -286,19 +286,19 @@ def test_metadata_is_read_as_it_was_written() -> None:
 def test_an_old_description_in_the_header_is_put_back_to_the_left() -> None:
     description = b"Description: Demo\n        ====\n        \n            code\n        1.0\n"
 
-    found = read_metadata(b"Name: demo\n" + description + b"Platform: any\n", DEMO)
+    found = read_fields(b"Name: demo\n" + description + b"Platform: any\n", DEMO)
 
     assert found.description == "Demo\n====\n\n    code\n1.0"
 
 
 def test_a_description_in_the_header_may_have_bars() -> None:
-    found = read_metadata(b"Name: demo\nDescription: Demo\n       |====\n", DEMO)
+    found = read_fields(b"Name: demo\nDescription: Demo\n       |====\n", DEMO)
 
     assert found.description == "Demo\n===="
 
 
 def test_what_is_no_utf_8_and_what_is_missing_does_no_harm() -> None:
-    found = read_metadata("Summary: caf\xe9\n".encode("latin-1"), DEMO)
+    found = read_fields("Summary: caf\xe9\n".encode("latin-1"), DEMO)
 
     assert (found.summary, found.requires, found.requires_python) == ("caf\ufffd", (), None)
     assert found.description == ""
@@ -322,7 +322,7 @@ def test_what_is_no_utf_8_and_what_is_missing_does_no_harm() -> None:
     ).map(b"\n".join)
 )
 def test_malformed_metadata_is_read_all_the_same(content: bytes) -> None:
-    found = read_metadata(content, DEMO)
+    found = read_fields(content, DEMO)
 
     assert (found.name, found.version) == ("demo", "1.0")
     assert all(isinstance(text, str) for text in (found.summary, found.description, *found.requires))

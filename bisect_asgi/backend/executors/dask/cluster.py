@@ -28,7 +28,7 @@ import distributed
 from bisect_asgi.backend.executors.dask import calls
 from bisect_asgi.backend.executors.dask.calls import Packed, Travels
 from bisect_asgi.backend.executors.dask.client import SchedulerClient
-from bisect_asgi.backend.executors.dask.submissions import Submission, Submissions, settle
+from bisect_asgi.backend.executors.dask.submissions import Submission, Submissions, set_outcome
 from bisect_asgi.backend.executors.dask.workers import Workers
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable
@@ -79,7 +79,7 @@ class Cluster(Executor):
         try:
             call = self._pack(future, fn, args, kwargs)
         except Exception as error:
-            settle(future, error=error)
+            set_outcome(future, error=error)
         else:
             self._submissions.begin(call, [value for value in args if isinstance(value, CancelToken)])
         return future

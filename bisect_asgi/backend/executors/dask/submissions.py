@@ -199,7 +199,7 @@ class Submissions:
     def _end(self, call: Submission, error: Exception | None, value: object = None) -> None:
         """Settle a call in whatever state it is; only the first end counts."""
         if self._drop(call):
-            settle(call.future, error=error, value=value)
+            set_outcome(call.future, error=error, value=value)
 
     def _let_go(self, call: Submission, future: Future[Any]) -> None:
         """Stop a call whose future was cancelled."""
@@ -238,7 +238,7 @@ class Submissions:
             self._end(call, self._client.lost())
 
 
-def settle(future: Future[Any], *, error: Exception | None, value: object = None) -> None:
+def set_outcome(future: Future[Any], *, error: Exception | None, value: object = None) -> None:
     """Set a future's result or exception, unless it was cancelled."""
     if future.set_running_or_notify_cancel():
         if error is not None:

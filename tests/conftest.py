@@ -1,11 +1,22 @@
-"""Fixtures that several test modules use."""
+"""Fixtures that several test modules use, and what all tests have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from support import machine
 from support.local_index import LocalIndex
+
+from bisect_asgi.backend.files import locked
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that run whole commands."""
+    for item in items:
+        if "known_machine" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.e2e)
 
 
 @pytest.fixture
@@ -13,3 +24,27 @@ def local_index() -> Iterator[LocalIndex]:
     """An empty package index, serving until the test ends."""
     with LocalIndex() as index:
         yield index
+
+
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that the tests of all workers share."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def known_machine(session_folder: Path) -> Path:
+    """The folder of a first command: its caches know this machine, which takes seconds to find out."""
+    folder = session_folder / "known-machine"
+    with locked(session_folder / "known-machine.lock", waiting=lambda: None):
+        if not folder.exists():
+            machine.learn(aside := session_folder / "unknown-machine")
+            aside.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def interpreters_cache(session_folder: Path) -> Path:
+    """A folder for `find_all`, which takes seconds if it has to ask each interpreter."""
+    return session_folder / "interpreters"

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+import os
 from pathlib import Path
 
 import pytest
+from support import machine
 from support.local_index import LocalIndex
-from support.shell import Shell
-
-from bisect_asgi.backend import interpreters
+from support.local_repository import BARE_CONFIGURATION
+from support.shell import Command, Shell
 
 
 @pytest.fixture
-def shell(local_index: LocalIndex, tmp_path: Path) -> Shell:
+def shell(local_index: LocalIndex, tmp_path: Path, known_machine: Path) -> Shell:
     """A folder with a probe and an empty index beside it, and the command to run there."""
+    machine.tell(known_machine, tmp_path)
     return Shell(local_index, tmp_path)
 
 
+@pytest.fixture
+def command(local_index: LocalIndex, tmp_path: Path, known_machine: Path) -> Command:
+    """The same for tests that say of each command what it bisects."""
+    machine.tell(known_machine, tmp_path)
+    found = Command(local_index, tmp_path)
+    found.environ |= BARE_CONFIGURATION
+    return found
+
+
 @pytest.fixture(scope="session")
-def discovered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a first command finds out about the interpreters of this machine, in seconds."""
-    folder = tmp_path_factory.mktemp("discovered") / "interpreters"
-    # In a process of its own: what this one has found out before, it would not write into the folder.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        pool.submit(interpreters.find_all, folder).result()
-    return folder
+def network_cache(session_folder: Path) -> Path:
+    """One cache for all tests of real packages: they share what they observe."""
+    return session_folder / "network-cache"
+
+
+@pytest.fixture
+def real(local_index: LocalIndex, tmp_path: Path, network_cache: Path) -> Command:
+    """The command on the index that the user has configured, whose answers take longer."""
+    found = Command(local_index, tmp_path, patience_s=900.0)
+    found.environ = {
+        **os.environ,
+        "BISECT_ASGI_CACHE_DIR": str(network_cache),
+        "PYTHONPATH": found.environ["PYTHONPATH"],
+    }
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 from support.blocking import third_run_hangs
 from support.processes import PATIENCE_S
@@ -46,6 +47,8 @@ def test_the_last_report_is_shown_also_after_a_command_that_did_not_begin(shell:
 
 
 def test_a_report_of_no_run_is_told(shell: Shell) -> None:
+    shutil.rmtree(shell.cache)
+
     done = shell.run("report")
 
     assert done.returncode == 2

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 from support.local_index import publish_build_backend
@@ -104,8 +102,7 @@ def test_a_good_end_is_verified_even_where_earlier_commands_know_the_boundary(sh
     assert done.stderr.startswith("error: the good end fails: `leak.py` failed on demo 1.0 ")
 
 
-def test_what_the_probe_says_of_itself_is_a_complete_reproduction(shell: Shell, discovered: Path) -> None:
-    shutil.copytree(discovered, shell.cache / "interpreters")
+def test_what_the_probe_says_of_itself_is_a_complete_reproduction(shell: Shell) -> None:
     publish(shell.index, "++--")
     shell.index.add_wheel("helper", "1.0", uploaded="2020-01-01", modules={"helper.py": ""})
     shell.index.add_wheel("helper", "2.0", uploaded="2020-02-01", modules={"helper.py": "raise OSError"})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 from support.shell import BISECT, PYTHON, Shell, publish, told
@@ -271,8 +269,7 @@ def test_metadata_that_is_no_toml_is_told_with_its_place(shell: Shell) -> None:
     assert hint == "hint: the lines between `# /// script` and `# ///` are TOML behind `# `\n"
 
 
-def test_a_python_that_is_not_there_is_told_with_those_that_are(shell: Shell, discovered: Path) -> None:
-    shutil.copytree(discovered, shell.cache / "interpreters")
+def test_a_python_that_is_not_there_is_told_with_those_that_are(shell: Shell) -> None:
     publish(shell.index, "+-")
 
     done = shell.run("demo", "--probe", "leak.py", "--env", "DIARY", "--python", "3.99")

@@ -2,84 +2,44 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.shell import Command, Document
 
-import bisect_asgi
+PROBES = Path(__file__).parents[2] / "probes"
 
-PROJECT = Path(bisect_asgi.__file__).parent.parent
-PATIENCE_S = 900.0
-
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.network, pytest.mark.e2e]
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a script reads of the JSON document."""
-
-    exit_code: int
-    last: str | None
-    first: str | None
+def found(report: Document) -> tuple[int, str | None, str | None]:
+    """The exit code, and both sides of the boundary."""
+    return report["exit_code"], report["last"], report["first"]
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all cases of a package: they share what they observe."""
-    return tmp_path_factory.mktemp("network") / "cache"
-
-
-def bisect(cache: Path, *arguments: str) -> Found:
-    report = report_of(cache, *arguments)
-    return Found(report["exit_code"], report["last"], report["first"])
-
-
-def report_of(cache: Path, *arguments: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "bisect_asgi", *arguments, "--json", "--quiet"],
-        cwd=PROJECT,
-        env={**os.environ, "BISECT_ASGI_CACHE_DIR": str(cache), "PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_S,
-    )
-    assert done.stdout, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    assert report["exit_code"] == done.returncode, done.stderr
-    return report
-
-
-def test_fastapi_brings_anyio_from_0_69_0_on(cache: Path) -> None:
-    found = bisect(cache, "fastapi", "--probe", "probes/anyio_import.py")
+def test_fastapi_brings_anyio_from_0_69_0_on(real: Command) -> None:
+    report = real.document("fastapi", "--probe", str(PROBES / "anyio_import.py"))
 
     # 0.69.0 raised its requirement to starlette 0.15, which is built on anyio.
-    assert found == Found(0, "0.68.2", "0.69.0")
+    assert found(report) == (0, "0.68.2", "0.69.0")
 
 
 @pytest.mark.parametrize("python", [(), ("--python", "3.11")], ids=["our-choice", "python-3.11"])
-def test_jinja2_lost_escape_in_3_1_0(cache: Path, tmp_path: Path, python: tuple[str, ...]) -> None:
-    probe = tmp_path / "escape.py"
-    probe.write_text("from jinja2 import escape\n")
+def test_jinja2_lost_escape_in_3_1_0(real: Command, python: tuple[str, ...]) -> None:
+    real.write("escape.py", "from jinja2 import escape\n")
 
-    found = bisect(cache, "jinja2", "--probe", str(probe), *python)
+    report = real.document("jinja2", "--probe", "escape.py", *python)
 
-    assert found == Found(0, "3.0.3", "3.1.0")
+    assert found(report) == (0, "3.0.3", "3.1.0")
 
 
 @pytest.mark.parametrize("span", [(), ("--releases", ">=0.10")], ids=["no-range", "limited"])
 def test_starlette_reads_small_uploads_in_the_event_loops_thread_since_0_13_5(
-    cache: Path, span: tuple[str, ...]
+    real: Command, span: tuple[str, ...]
 ) -> None:
-    found = bisect(cache, "starlette", "--probe", "probes/upload_threads.py", *span)
+    report = real.document("starlette", "--probe", str(PROBES / "upload_threads.py"), *span)
 
-    assert found == Found(0, "0.13.4", "0.13.5")
+    assert found(report) == (0, "0.13.4", "0.13.5")
 
 
 FILTERS = """
@@ -96,14 +56,12 @@ def test_context_functions():
 """
 
 
-def test_old_releases_whose_tests_fail_for_another_reason_are_no_part_of_the_change(
-    cache: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "test_filters.py").write_text(FILTERS)
+def test_old_releases_whose_tests_fail_for_another_reason_are_no_part_of_the_change(real: Command) -> None:
+    real.write("test_filters.py", FILTERS)
     command = "python -m pytest -q test_filters.py"
     arguments = [
         "--include",
-        str(tmp_path / "test_filters.py"),
+        "test_filters.py",
         "--with",
         "pytest==7.4.4",
         "--python",
@@ -111,9 +69,58 @@ def test_old_releases_whose_tests_fail_for_another_reason_are_no_part_of_the_cha
     ]
 
     # The oldest ones do not import on Python 3.10, and pytest's exit code is 1 there as well.
-    report = report_of(
-        cache, "jinja2", "--releases", ">=2.9,<3.1.2", "--command", command, *arguments, "--no-culprit"
+    report = real.document(
+        "jinja2", "--releases", ">=2.9,<3.1.2", "--command", command, *arguments, "--no-culprit"
     )
 
     assert (report["exit_code"], report["last"], report["first"]) == (0, "3.0.3", "3.1.0")
     assert report["affected"] == [">=3.1.0"]
+
+
+# --- Other axes
+
+
+def test_markupsafe_2_1_0_broke_flask_1_1_4(real: Command) -> None:
+    real.write("leak.py", "import flask\n")
+
+    document = real.document(
+        *("flask==1.1.4", "--over", "date", "--good", "2022-01-10", "--bad", "2022-04-01"),
+        *("--probe", "leak.py", "--spot-checks", "0", "--python", "3.11"),
+    )
+
+    assert document["exit_code"] == 0, document["headline"]
+    assert "markupsafe 2.1.0 is the first bad upload with flask==1.1.4" in document["headline"]
+    assert document["first"].startswith("2022-02-18 ")
+
+
+def test_yarl_1_11_0_brought_what_aiohttp_3_10_6_is_the_first_to_require(real: Command) -> None:
+    real.write(
+        "leak.py",
+        "from aiohttp.test_utils import make_mocked_request\n"
+        "url = make_mocked_request('GET', '/?a=1').rel_url.extend_query(b='2')\n"
+        "assert str(url) == '/?a=1&b=2', url\n",
+    )
+
+    document = real.document(
+        *("aiohttp", "--probe", "leak.py", "--python", "3.11"),
+        *("--bad", "3.10.5", "--good", "3.10.6", "--spot-checks", "0"),
+    )
+
+    headline = document["headline"]
+    assert headline.startswith("aiohttp 3.10.6 is the first good release, because it requires yarl")
+    assert headline.endswith("; yarl 1.11.0 is the first good release of yarl")
+
+
+def test_jinja2_3_1_0_and_itsdangerous_2_1_0_each_broke_what_was_upgraded_with_them(real: Command) -> None:
+    real.write("old.txt", "jinja2==3.0.3\nmarkupsafe==2.0.1\nitsdangerous==2.0.1\n")
+    real.write("new.txt", "jinja2==3.1.2\nmarkupsafe==2.1.1\nitsdangerous==2.1.2\n")
+    real.write("leak.py", "from itsdangerous import json\nfrom jinja2 import escape\n")
+
+    document = real.document(
+        *("locks", "old.txt", "new.txt", "--probe", "leak.py", "--python", "3.11", "--any-failure")
+    )
+
+    # jinja2 dropped `escape` in 3.1.0, itsdangerous its `json` in 2.1.0.
+    assert "jinja2 3.1.0 is the first bad release of jinja2" in document["headline"]
+    assert "itsdangerous 2.1.0 is the first bad release of itsdangerous" in document["headline"]
+    assert "each alone" in document["headline"]

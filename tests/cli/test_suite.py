@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import psutil
 import pytest
+from support import machine
 from support.builders import a_plan, command_environ
 from support.local_index import LocalIndex
 from support.processes import PATIENCE_S, eventually, is_running
@@ -87,7 +88,8 @@ class Suite:
 
 
 @pytest.fixture
-def suite(local_index: LocalIndex, tmp_path: Path) -> Suite:
+def suite(local_index: LocalIndex, tmp_path: Path, known_machine: Path) -> Suite:
+    machine.tell(known_machine, tmp_path)
     return Suite(local_index, tmp_path)
 
 

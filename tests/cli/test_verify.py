@@ -84,7 +84,7 @@ def test_an_interrupt_keeps_the_findings_that_were_made_and_ends_what_runs(folde
     folder.environ["FLAG"] = str(flag)
 
     process = folder.start("verify", "probes", "--quiet")
-    eventually(pid.exists)
+    eventually(lambda: pid.exists() and pid.read_text() != "")
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=PATIENCE_S)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -10,7 +11,9 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from bisect_asgi.backend.uv import binary
 from support.builders import command_environ
 from support.local_index import LocalIndex
 from support.processes import PATIENCE_S
@@ -36,11 +39,12 @@ assert demo.works, "it does not work"
 class Shell:
     """A folder with a probe in it, a cache of its own, and the command."""
 
-    def __init__(self, index: LocalIndex, folder: Path) -> None:
+    def __init__(self, index: LocalIndex, folder: Path, *, patience_s: float = PATIENCE_S) -> None:
         self.index = index
         self.folder = folder
         self.cache = folder / "cache"
         self.diary = folder / "diary"
+        self.patience_s = patience_s
         self.write("leak.py", PROBE)
         self.environ = command_environ(folder, index.url) | {"DIARY": str(self.diary)}
 
@@ -70,7 +74,7 @@ class Shell:
 
     def run(self, *arguments: str, file_limit: int | None = None) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, file_limit=file_limit)
-        stdout, stderr = process.communicate(timeout=PATIENCE_S)
+        stdout, stderr = process.communicate(timeout=self.patience_s)
         assert "Traceback" not in stderr, stderr
         assert "\x1b" not in stdout + stderr
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
@@ -87,6 +91,38 @@ class Shell:
         """How often the probe noted `what`, by release."""
         lines = self.diary.read_text().splitlines() if self.diary.exists() else []
         return Counter(line.split()[1] for line in lines if line.split()[0] == what)
+
+
+Document = dict[str, Any]
+"""The JSON report, as a script reads it."""
+
+
+class Command(Shell):
+    """The command for tests that say of each command what it bisects."""
+
+    def paste(self, line: str) -> subprocess.CompletedProcess[str]:
+        """What a shell makes of a line, with uv and the command on its path."""
+        own = self.write("bisect-asgi", f'#!/bin/sh\nexec {sys.executable} -m bisect_asgi "$@"\n')
+        own.chmod(0o755)
+        path = os.pathsep.join([str(self.folder), str(Path(binary()).parent), self.environ["PATH"]])
+        return subprocess.run(
+            ["sh", "-c", line],
+            cwd=self.folder,
+            env={**self.environ, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=self.patience_s,
+        )
+
+    def document(self, *arguments: str) -> Document:
+        """The JSON document of a command."""
+        done = self.run(*arguments, "--json", "--quiet")
+        assert done.stdout, done.stderr
+        document: Document = json.loads(done.stdout)
+        assert document["exit_code"] == done.returncode, done.stderr
+        return document
 
 
 # Spot checks beside the boundary would only add runs to count.

@@ -147,9 +147,9 @@ def test_files_are_read_only_because_they_are_shared_with_uvs_cache(bench: Cache
 
 @pytest.mark.parametrize("which", [0, -1], ids=["oldest", "newest"])
 def test_the_oldest_and_the_newest_interpreter_of_this_machine_are_served(
-    bench: CacheBench, tmp_path: Path, which: int
+    bench: CacheBench, interpreters_cache: Path, which: int
 ) -> None:
-    found = interpreters.find_all(tmp_path / "interpreters")
+    found = interpreters.find_all(interpreters_cache)
     interpreter = sorted((target.interpreter for target in found), key=lambda i: i.minor)[which]
     bench.publish()
 

@@ -46,9 +46,9 @@ def test_copies_are_environments_of_their_own(tmp_path: Path, made: list[Path]) 
 
 
 def test_every_interpreter_of_this_machine_starts_in_silence_and_sees_nothing_installed(
-    tmp_path: Path,
+    tmp_path: Path, interpreters_cache: Path
 ) -> None:
-    pythons = [usable.interpreter for usable in find_all(tmp_path / "interpreters")]
+    pythons = [usable.interpreter for usable in find_all(interpreters_cache)]
     kept = Templates(tmp_path / "templates")
     code = "import sys, sysconfig; print(sys.prefix); print(*map(sysconfig.get_path, ['purelib', 'platlib']))"
     for python in pythons:

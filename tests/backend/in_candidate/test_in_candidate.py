@@ -88,9 +88,11 @@ class Pythons:
 
 
 @pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Environment]:
+def environments(
+    tmp_path_factory: pytest.TempPathFactory, interpreters_cache: Path
+) -> dict[str, Environment]:
     """An environment with the hook in it for each version on this machine."""
-    found = interpreters.find_all(tmp_path_factory.mktemp("interpreters"))
+    found = interpreters.find_all(interpreters_cache)
     folder = tmp_path_factory.mktemp("environments")
     paths = {usable.interpreter.short: usable.interpreter.path for usable in found}
     return {version: make_environment(folder / version, path) for version, path in paths.items()}

@@ -20,9 +20,9 @@ from bisect_asgi.core.model import (
 
 
 @pytest.fixture(scope="session")
-def pythons(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def pythons(interpreters_cache: Path) -> dict[str, str]:
     """The paths of this machine's interpreters by their versions."""
-    found = interpreters.find_all(tmp_path_factory.mktemp("interpreters"))
+    found = interpreters.find_all(interpreters_cache)
     return {target.interpreter.version: target.interpreter.path for target in found}
 
 

@@ -101,7 +101,8 @@ class Signature(Struct, frozen=True, kw_only=True):
     """The text that is shown, which is not normalized."""
     frame: str = ""
     """The last frame outside the standard library: `./leak.py in check` for a file of the probe,
-    `jinja2/filters.py in <module>` for another file, "" if there is none or it is unknown."""
+    `jinja2/filters.py in <module>` for another file, "" if there is none or it is unknown. An assertion
+    without a message in the probe has its statement: `./leak.py in check: assert found`."""
 
     def is_same_failure(self, other: Signature) -> bool:
         """Return whether both are the same failure. An unknown frame is the same as any."""

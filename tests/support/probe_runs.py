@@ -25,7 +25,8 @@ check()
 def raised(error: str, message: str, *, by: str = "<module>") -> Signature:
     """The signature of an exception that a function of `leak.py` raised."""
     frames = [("leak.py", 1, by)]
-    return signature.of_exception(error, message, phase=Phase.CHECK, frames=frames, probe_files=["leak.py"])
+    files = {"leak.py": b""}
+    return signature.of_exception(error, message, phase=Phase.CHECK, frames=frames, probe_files=files)
 
 
 ASSERTION = raised("AssertionError", "expected 200, got 500", by="check")

@@ -202,10 +202,11 @@ def _observe(probe: Probe, run: Run, report: Path) -> Observation:
     """Return the observation of a run, from how it ended and from its reports."""
     outcome, sign = _outcome(run), None
     exception = _exception(run, report, of_script=probe.command is None)
+    stacks = _stacks(report)
     if untested := _untested(run):
         outcome, sign = Outcome.UNTESTABLE, untested
     elif outcome is not Outcome.PASSED:
-        sign = _signature(probe, run, exception)
+        sign = _signature(probe, run, exception, stacks)
     return Observation(
         outcome=outcome,
         phase=sign.phase if sign else Phase.CHECK,
@@ -218,8 +219,14 @@ def _observe(probe: Probe, run: Run, report: Path) -> Observation:
         output_tail=run.output_tail,
         other_load=run.other_load,
         frames=exception.frames if exception else (),
-        stacks="\n".join(p.read_text(errors="replace") for p in sorted(report.glob("stacks-*.txt"))).strip(),
+        stacks=stacks,
     )
+
+
+def _stacks(report: Path) -> str:
+    """Return the stacks of all processes of a run that hung."""
+    files = sorted(report.glob("stacks-*.txt"))
+    return "\n".join(path.read_text(errors="replace") for path in files).strip()
 
 
 def _reported(marked: MarkedLines, report: Path) -> Reported:
@@ -289,9 +296,9 @@ def _untested(run: Run) -> Signature | None:
     return runners.untested(run.output_tail, run.exit_code)
 
 
-def _signature(probe: Probe, run: Run, exception: _ReportedException | None) -> Signature:
+def _signature(probe: Probe, run: Run, exception: _ReportedException | None, stacks: str) -> Signature:
     if run.timed_out:
-        return signature.of_timeout(probe.timeout_s)
+        return signature.of_timeout(probe.timeout_s, stacks, probe_files=_own(probe))
     exit_code = run.exit_code if run.exit_code is not None else -9
     if _may_be_of_tests(probe, exception) and (
         failed := runners.failure(run.output_tail, exit_code, probe_files=_own(probe))
@@ -306,7 +313,7 @@ def _signature(probe: Probe, run: Run, exception: _ReportedException | None) -> 
             probe_files=_own(probe),
         )
     printed = signature.from_output(run.output_tail, probe_files=_own(probe)) if exit_code == 1 else None
-    return printed or signature.of_exit(exit_code)
+    return printed or signature.of_exit(exit_code, run.output_tail)
 
 
 def _may_be_of_tests(probe: Probe, exception: _ReportedException | None) -> bool:
@@ -318,9 +325,9 @@ def _may_be_of_tests(probe: Probe, exception: _ReportedException | None) -> bool
     return probe.command is not None or exception is None or exception.type == "CalledProcessError"
 
 
-def _own(probe: Probe) -> tuple[str, ...]:
-    """Return the names of the probe's files."""
-    return tuple(file.name for file in probe.files)
+def _own(probe: Probe) -> dict[str, bytes]:
+    """Return the probe's files by name."""
+    return {file.name: file.content for file in probe.files}
 
 
 def clean_up(runs: Path) -> None:

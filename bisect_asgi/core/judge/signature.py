@@ -12,13 +12,16 @@ result is wrong. If one failure stays two, the result has only a gap. Where it i
 message is, it therefore stays: a name of letters may be random.
 
 **The frame** counts as far as its file allows. In the probe's files, file and function count: the same bytes
-run at every release, so no code moves. An assertion without a message says nothing but its place, so its line
-counts as well. Elsewhere, only the importable name counts: `jinja2`, not `jinja2/filters.py in <module>`.
-Code moves from release to release while the failure stays the same. The import of `soft_unicode` that fails
-is in `jinja2/utils.py` in jinja2 2.7 and in `jinja2/filters.py` from 2.11 on; the import of `url_quote` is in
-`flask/helpers.py`, and in `flask/app.py` from flask 2.2 on; a module becomes a package. If the whole frame
-counted, each such move would be a false "different failure", which leaves a gap in the result. The opposite
-mistake, one type and message raised at two places of one package, is rare by comparison.
+run at every release, so no code moves. An assertion without a message says nothing but its place, so the text
+of its statement counts as well. The number of its line does not: two runs of one probe would agree in it, but
+not those before and after somebody edits a comment above it. Equal statements of a file are counted, because
+two of them may check different things. Elsewhere, only the importable name counts: `jinja2`, not
+`jinja2/filters.py in <module>`. Code moves from release to release while the failure stays the same. The
+import of `soft_unicode` that fails is in `jinja2/utils.py` in jinja2 2.7 and in `jinja2/filters.py` from 2.11
+on; the import of `url_quote` is in `flask/helpers.py`, and in `flask/app.py` from flask 2.2 on; a module
+becomes a package. If the whole frame counted, each such move would be a false "different failure", which
+leaves a gap in the result. The opposite mistake, one type and message raised at two places of one package, is
+rare by comparison.
 
 Three kinds of frames are skipped: those without a file (`<string>`), those of this tool, and those of
 `__getattr__`, because the failure is in the code that used the attribute. Compiled modules have no frames, so
@@ -29,15 +32,23 @@ from __future__ import annotations
 
 import re
 import signal as signals
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 
-from bisect_asgi.core.judge import tracebacks
+from bisect_asgi.core.judge import statements, tracebacks
 from bisect_asgi.core.judge.tracebacks import Frames
 from bisect_asgi.core.model import FailureKind, Phase, Signature
+from bisect_asgi.core.records import Struct, replace
+from bisect_asgi.core.text import printable
+
+ProbeFiles = Mapping[str, bytes]
+"""The content of each file of a probe, by its name relative to the working directory of the run."""
+
+NO_FILES: ProbeFiles = {}
 
 _SHOWN_WIDTH = 160
 _COMPARED_WIDTH = 2000
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?…?[\\/][^\s'\"():,]+")
+_COLOR = re.compile(r"\x1b\[[\d;]*m")
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError"})
 # pytest raises `Failed` for `pytest.fail()`, and if `pytest.raises` sees no exception.
 _ASSERTIONS = frozenset({"AssertionError", "Failed"})
@@ -52,23 +63,26 @@ _LOOK_UPS = frozenset({"__getattr__", "__getattribute__"})
 
 
 def of_exception(
-    type_name: str, message: str, *, phase: Phase, frames: Frames = (), probe_files: Collection[str] = ()
+    type_name: str, message: str, *, phase: Phase, frames: Frames = (), probe_files: ProbeFiles = NO_FILES
 ) -> Signature:
     """Return the signature of an uncaught exception.
 
     Args:
         phase: how far the run had got.
         frames: the traceback, outermost first.
-        probe_files: the names of the probe's files, relative to the working directory of the run.
+        probe_files: the probe's files by name, relative to the working directory of the run.
     """
     first_line = next((line for line in message.splitlines() if line.strip()), "")[:_COMPARED_WIDTH]
     shown = f"{type_name}: {_PATH.sub(_shortened, first_line)}" if first_line else type_name
+    place = _last_place(frames, probe_files, type_name=type_name)
+    if type_name == "AssertionError" and not first_line and place:
+        place = _with_statement(place, probe_files)
     return Signature(
         kind=FailureKind.EXCEPTION,
         phase=phase,
         text=normalize(f"{type_name}: {_message(type_name, first_line, frames)}"),
-        shown=cut(shown),
-        frame=_last_frame(frames, probe_files, type_name=type_name, is_bare=not first_line),
+        shown=cut(place.shown if place and place.shown else shown),
+        frame=place.frame if place else "",
     )
 
 
@@ -78,27 +92,53 @@ def _message(type_name: str, message: str, frames: Frames) -> str:
     Code that needs a removed attribute fails in the same way whether or not the package has a `__getattr__`,
     as click has from 8.2 on.
     """
-    package, _, file = _name(frames[-1][0], ()).rpartition("/") if frames else ("", "", "")
+    package, _, file = _name(frames[-1][0], NO_FILES).rpartition("/") if frames else ("", "", "")
     is_look_up = type_name == "AttributeError" and file == "__init__.py" and frames[-1][2] == "__getattr__"
     if not is_look_up or not message.isidentifier():
         return message
     return f"module '{package.replace('/', '.')}' has no attribute '{message}'"
 
 
-def _last_frame(frames: Frames, probe_files: Collection[str], *, type_name: str, is_bare: bool) -> str:
-    """Return the last frame that counts, as text to compare, or "" if none does."""
+class _Place(Struct, frozen=True, kw_only=True):
+    """The frame that counts."""
+
+    name: str
+    """The file's name, as `_name` returns it."""
+    line: int
+    function: str
+    statement: str = ""
+    """The part of the frame that stands for its line, or "" if the line does not count."""
+    shown: str = ""
+    """The line with its source, or "" if the line does not count or its source is unknown."""
+
+    @property
+    def frame(self) -> str:
+        """The frame as text to compare."""
+        return f"{self.name}{self.function and f' in {self.function}'}{self.statement}"
+
+
+def _last_place(frames: Frames, probe_files: ProbeFiles, *, type_name: str) -> _Place | None:
+    """Return the last frame that counts, or None if none does."""
     for file, line, function in reversed(frames):
         name = _name(file, probe_files)
         is_look_up = type_name == "AttributeError" and function in _LOOK_UPS
-        if not name or is_look_up or function in _COMPREHENSIONS:
-            continue
-        needs_line = is_bare and type_name == "AssertionError" and name.startswith("./")
-        place = f"{name}:{line}" if needs_line else name
-        return f"{place} in {function}" if function else place
-    return ""
+        if name and not is_look_up and function not in _COMPREHENSIONS:
+            return _Place(name=name, line=line, function=function)
+    return None
 
 
-def _name(file: str, probe_files: Collection[str]) -> str:
+def _with_statement(place: _Place, probe_files: ProbeFiles) -> _Place:
+    """Return the place with the statement of its line, if that is in a file of the probe."""
+    if not place.name.startswith("./"):
+        return place
+    file = place.name.removeprefix("./")
+    statement = statements.at_line(probe_files[file], place.line)
+    if statement is None:
+        return replace(place, statement=f", line {place.line}")
+    return replace(place, statement=f": {statement}", shown=f"{file}:{place.line}: {statement.text}")
+
+
+def _name(file: str, probe_files: ProbeFiles) -> str:
     """Return the name of a frame's file, or "" if the frame does not count.
 
     It is `./leak.py` for a file of the probe, and `jinja2/utils.py` for a file of an installed package.
@@ -131,26 +171,54 @@ def _shortened(path: re.Match[str]) -> str:
     return path[0] if len(parts) <= 4 else "…/" + "/".join(parts[-2:])
 
 
-def of_exit(exit_code: int) -> Signature:
-    """Return the signature of a run that ended without an exception. A negative code is a signal."""
+def of_exit(exit_code: int, output: str = "") -> Signature:
+    """Return the signature of a run that ended without an exception. A negative code is a signal.
+
+    After an exit code, the last line of `output` is shown. It is not compared, because programs end with
+    times, counts and paths.
+    """
     if exit_code < 0:
         text = f"killed by {_signal_name(-exit_code)}"
         return Signature(kind=FailureKind.SIGNAL, phase=Phase.CHECK, text=text, shown=text)
     text = f"exit code {exit_code}"
-    return Signature(kind=FailureKind.EXIT, phase=Phase.CHECK, text=text, shown=text)
+    last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")
+    said = printable(_COLOR.sub("", last))
+    shown = cut(f"{text}: {said}" if said else text)
+    return Signature(kind=FailureKind.EXIT, phase=Phase.CHECK, text=text, shown=shown)
 
 
-def of_timeout(timeout_s: float) -> Signature:
+def of_timeout(timeout_s: float, stacks: str = "", *, probe_files: ProbeFiles = NO_FILES) -> Signature:
     """Return the signature of a hang.
 
-    The stacks of the hanging run are not part of it, because they differ from release to release.
+    The place in `stacks` is shown. It is not compared, because it differs from release to release.
     """
+    place = _hanging_place(tracebacks.of_threads(stacks), probe_files)
     return Signature(
         kind=FailureKind.TIMEOUT,
         phase=Phase.CHECK,
         text="time-out",
-        shown=f"time-out after {timeout_s:g} s",
+        shown=cut(f"time-out after {timeout_s:g} s{place}"),
     )
+
+
+def _hanging_place(threads: Sequence[Frames], probe_files: ProbeFiles) -> str:
+    """Return where a run hangs: in the last thread with code of the probe, else in the last one of all.
+
+    The main thread comes last.
+    """
+    owned = [frames for frames in threads if any(_is_own(frame, probe_files) for frame in frames)]
+    candidates = owned or threads
+    if not candidates:
+        return ""
+    frames = candidates[-1]
+    file, line, function = frames[-1]
+    place = f" in {function} ({file.rpartition('/')[2]}:{line})"
+    own = next((frame for frame in reversed(frames) if _is_own(frame, probe_files)), frames[-1])
+    return place if own == frames[-1] else f"{place}, called from {own[0].rpartition('/')[2]}:{own[1]}"
+
+
+def _is_own(frame: tuple[str, int, str], probe_files: ProbeFiles) -> bool:
+    return _name(frame[0], probe_files).startswith("./")
 
 
 def of_environment(phase: Phase, reason: str) -> Signature:
@@ -159,7 +227,7 @@ def of_environment(phase: Phase, reason: str) -> Signature:
     return Signature(kind=FailureKind.ENVIRONMENT, phase=phase, text=text, shown=cut(reason))
 
 
-def from_output(output: str, *, probe_files: Collection[str] = ()) -> Signature | None:
+def from_output(output: str, *, probe_files: ProbeFiles = NO_FILES) -> Signature | None:
     """Return the signature of the last traceback in `output`, or None if there is none.
 
     Commands, and programs that they start, need this: the hook that reports exceptions of a script does not
@@ -189,7 +257,7 @@ def plainness(signature: Signature) -> int:
         return 0
     if signature.kind in (FailureKind.EXIT, FailureKind.TIMEOUT, FailureKind.METRIC):
         return 2
-    type_name = signature.text.split(":")[0]
+    type_name = re.split("[:,;]", signature.text)[0]
     return 2 if type_name in _ASSERTIONS or "Timeout" in type_name else 1
 
 

@@ -22,6 +22,8 @@ RunnerStage = Literal["", "setup of", "teardown of", "error of", "collecting", "
 _START = re.compile(r"^(?:  \+ Exception Group )?Traceback \(most recent call last\):$", re.MULTILINE)
 _AGAIN = re.compile(r"^(?:Exception Group )?Traceback \(most recent call last\):$")
 _FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$')
+_THREAD = re.compile(r"^(?:Current thread|Thread) 0x[0-9a-f]+.* \(most recent call first\):$", re.MULTILINE)
+_CALL = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+) in (?P<function>.+)$', re.MULTILINE)
 _EXCEPTION = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
 # The tree of a group: text stands behind `  | `; `  +-+---- 1 ----`, `    +---- 2 ----` and `    +----` are
 # the edges between exceptions.
@@ -70,6 +72,13 @@ def last(output: str) -> LastException | None:
     (_, head), *branches = _entries(lines)
     group = _raised(head)
     return group and _with_contents(group, list(_leaves(branches)))
+
+
+def of_threads(stacks: str) -> tuple[Frames, ...]:
+    """Return the frames of each thread, in the order in which `faulthandler` printed the threads."""
+    printed = (_CALL.finditer(block) for block in _THREAD.split(stacks)[1:])
+    threads = ([(call["file"], int(call["line"]), call["function"]) for call in calls] for calls in printed)
+    return tuple(tuple(reversed(frames)) for frames in threads if frames)
 
 
 def _raised(lines: Sequence[str]) -> LastException | None:

@@ -34,7 +34,7 @@ def test_an_app_that_raises_while_it_is_imported_fails_in_the_import(
         "'DSN'",
         phase=Phase.IMPORT,
         frames=[("leak.py", 5, "load_settings")],
-        probe_files=["leak.py"],
+        probe_files={"leak.py": b""},
     )
     assert (seen.outcome, seen.phase) == (Outcome.FAILED, Phase.IMPORT)
     assert [(Path(file).name, line, name) for file, line, name in seen.frames][-2:] == [

@@ -60,7 +60,7 @@ def test_of_a_long_path_the_end_is_shown(message: str, shown: str) -> None:
     assert signature.of_exception("ImportError", message, phase=Phase.IMPORT).shown == shown
 
 
-FILES = ("leak.py", "data/leak.py", "app.py")
+FILES = dict.fromkeys(("leak.py", "data/leak.py", "app.py"), b"")
 STDLIB = "/usr/lib/python3.11"
 SITE = "/cache/envs/1a/lib/python3.11/site-packages"
 WORK = "/cache/runs/12-0/work"
@@ -171,21 +171,172 @@ def test_the_line_of_a_frame_makes_no_difference() -> None:
     assert lines[0] == lines[1]
 
 
+PROBE = b"""\
+def check(response, found):
+    assert response.ok  # it was reached
+    raise AssertionError
+    assert (
+        found  # by name
+        < (3, 3)
+    )
+    assert response.ok
+"""
+
+
+def asserted(
+    line: int, *, source: bytes = PROBE, error: str = "AssertionError", message: str = ""
+) -> Signature:
+    """The signature of an exception that `check` raised in this line of the probe."""
+    frames = [(f"{WORK}/leak.py", line, "check")]
+    return signature.of_exception(
+        error, message, phase=Phase.CHECK, frames=frames, probe_files={"leak.py": source}
+    )
+
+
 @pytest.mark.parametrize(
-    ("error", "message", "file", "is_same"),
+    ("line", "statement"),
     [
-        pytest.param("AssertionError", "", "app.py", False, id="bare-assertion"),
-        pytest.param("AssertionError", "no", "app.py", True, id="assertion-with-a-message"),
-        pytest.param("TimeoutError", "", "app.py", True, id="bare-exception"),
-        pytest.param("AssertionError", "", f"{SITE}/anyio/a.py", True, id="bare-assertion-of-a-package"),
+        pytest.param(2, "assert response.ok", id="without-its-comment"),
+        pytest.param(3, "raise AssertionError", id="no-assert"),
+        pytest.param(4, "assert ( found < (3, 3) )", id="in-several-lines"),
+        pytest.param(6, "assert ( found < (3, 3) )", id="in-one-of-its-lines"),
     ],
 )
-def test_a_bare_assertion_of_the_probe_is_known_by_its_line(
-    error: str, message: str, file: str, is_same: bool
-) -> None:
-    failures = [raised((file, line, "check"), error=error, message=message) for line in (3, 5)]
+def test_a_bare_assertion_of_the_probe_is_shown_and_known_by_its_statement(line: int, statement: str) -> None:
+    failure = asserted(line)
 
-    assert failures[0].is_same_failure(failures[1]) is is_same
+    assert failure.text == "AssertionError"
+    assert failure.shown == f"leak.py:{line}: {statement}"
+    assert failure.frame == f"./leak.py in check: {statement}"
+
+
+def test_different_assertions_are_different_failures() -> None:
+    assert not asserted(2).is_same_failure(asserted(4))
+
+
+def test_equal_assertions_at_two_places_are_different_failures_and_shown_alike() -> None:
+    assert not asserted(2).is_same_failure(asserted(8))
+    assert asserted(8).shown == "leak.py:8: assert response.ok"
+
+
+def test_a_line_that_was_added_above_an_assertion_makes_no_difference() -> None:
+    edited = PROBE.replace(b"it was reached", b"the server").replace(
+        b"    raise", b"    # not yet\n    raise"
+    )
+
+    assert asserted(5, source=edited).is_same_failure(asserted(4))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        pytest.param("AssertionError", "no", id="assertion-with-a-message"),
+        pytest.param("TimeoutError", "", id="another-exception"),
+    ],
+)
+def test_another_exception_is_known_by_its_function(error: str, message: str) -> None:
+    assert asserted(2, error=error, message=message) == asserted(4, error=error, message=message)
+    assert asserted(2, error=error, message=message).frame == "./leak.py in check"
+
+
+def test_a_bare_assertion_of_a_package_is_known_by_its_package() -> None:
+    failures = [
+        raised((f"{SITE}/anyio/a.py", line, "f"), error="AssertionError", message="") for line in (3, 5)
+    ]
+
+    assert failures[0].is_same_failure(failures[1])
+    assert failures[0].shown == "AssertionError"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\x89PNG\r\n\x00\x1a", id="no-text"),
+        pytest.param(b"print(((", id="no-python"),
+        pytest.param(b"# one line", id="shorter"),
+        pytest.param(b"# coding: none-such\nassert x\n", id="unknown-encoding"),
+    ],
+)
+def test_a_bare_assertion_whose_source_is_unknown_is_known_by_its_line(source: bytes) -> None:
+    failure = asserted(2, source=source)
+
+    assert failure.shown == "AssertionError"
+    assert failure.frame == "./leak.py in check, line 2"
+    assert not failure.is_same_failure(asserted(3, source=source))
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        pytest.param("", "exit code 2", id="silent"),
+        pytest.param(" \n\n", "exit code 2", id="blank"),
+        pytest.param(
+            "usage: check\nerror: no such option\n\n",
+            "exit code 2: error: no such option",
+            id="the-last-line",
+        ),
+        pytest.param("\x1b[31mnot found\x1b[0m\r\n", "exit code 2: not found", id="in-color"),
+        pytest.param("a\x07b", "exit code 2: a�b", id="control-characters"),
+    ],
+)
+def test_an_exit_code_is_shown_with_the_last_line_and_compared_without(output: str, shown: str) -> None:
+    failure = signature.of_exit(2, output)
+
+    assert failure.shown == shown
+    assert failure.is_same_failure(signature.of_exit(2, "another\n"))
+
+
+def test_a_long_last_line_is_cut() -> None:
+    assert len(signature.of_exit(2, "x" * 1000).shown) == 160
+
+
+def test_the_last_line_of_a_killed_program_is_not_its_reason() -> None:
+    assert signature.of_exit(-11, "Extension modules: a\n").shown == "killed by SIGSEGV"
+
+
+HANGS = f"""\
+Thread 0x00007f31 (most recent call first):
+  File "{STDLIB}/threading.py", line 320 in wait
+  File "{STDLIB}/queue.py", line 171 in get
+
+Current thread 0x00007f32 [python3] (most recent call first):
+  File "{STDLIB}/threading.py", line 327 in wait
+  File "{SITE}/pool/core.py", line 12 in acquire
+  File "{WORK}/leak.py", line 3 in check
+  File "{WORK}/leak.py", line 9 in <module>
+"""
+
+
+@pytest.mark.parametrize(
+    ("stacks", "place"),
+    [
+        pytest.param("", "", id="no-stacks"),
+        pytest.param("Thread 0x0f (most recent call first):\n  <no Python frame>\n", "", id="no-frames"),
+        pytest.param(HANGS, " in wait (threading.py:327), called from leak.py:3", id="below-the-probe"),
+        pytest.param(
+            HANGS + "\nCurrent thread 0x0f (most recent call first):\n"
+            f'  File "{STDLIB}/selectors.py", line 468 in select\n',
+            " in wait (threading.py:327), called from leak.py:3",
+            id="another-process-without-the-probe",
+        ),
+        pytest.param(
+            f'Thread 0x0f (most recent call first):\n  File "{WORK}/leak.py", line 9 in <module>\n',
+            " in <module> (leak.py:9)",
+            id="in-the-probe",
+        ),
+        pytest.param(
+            f'Thread 0x0f (most recent call first):\n  File "{STDLIB}/queue.py", line 171 in get\n',
+            " in get (queue.py:171)",
+            id="nowhere-in-the-probe",
+        ),
+    ],
+)
+def test_a_hang_is_shown_with_its_place_and_compared_without(stacks: str, place: str) -> None:
+    failure = signature.of_timeout(10, stacks, probe_files=FILES)
+
+    assert failure.shown == f"time-out after 10 s{place}"
+    assert failure.is_same_failure(signature.of_timeout(60))
 
 
 def test_a_frame_that_was_not_seen_makes_no_difference() -> None:

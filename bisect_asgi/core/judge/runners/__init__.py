@@ -5,8 +5,8 @@ its form, whichever program printed it. Two runs fail the same if the same tests
 exception, message and place, in any order. A test that could not be collected failed at import.
 
 pytest explains an assertion with the values of one run (`assert 404 == 200`), and its releases abridge long
-explanations differently. The signature of such an assertion has its line, like that of any assertion without
-a message, and the explanation only if it is too short for any pytest to abridge.
+explanations differently. The signature of such an assertion has its statement, like that of any assertion
+without a message, and the explanation only if it is too short for any pytest to abridge.
 
 A run tested nothing if every test was skipped, if no test was found, or if pytest rejected its arguments.
 Such a run is untestable, whatever its exit code is.
@@ -15,11 +15,19 @@ Such a run is untestable, whatever its exit code is.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from bisect_asgi.core.judge.runners import pytest as pytest_output
 from bisect_asgi.core.judge.runners import unittest as unittest_output
-from bisect_asgi.core.judge.signature import cut, of_environment, of_exception, phase_of, plainness
+from bisect_asgi.core.judge.signature import (
+    NO_FILES,
+    ProbeFiles,
+    cut,
+    of_environment,
+    of_exception,
+    phase_of,
+    plainness,
+)
 from bisect_asgi.core.judge.tracebacks import FailingTest
 from bisect_asgi.core.model import Phase, Signature
 from bisect_asgi.core.records import replace
@@ -34,7 +42,7 @@ _NO_MODULE = re.compile(r"^\S+: No module named (?P<module>[\w.]+)\s*\Z", re.MUL
 _LONGEST_EXPLANATION = 42
 
 
-def failure(output: str, exit_code: int, *, probe_files: Collection[str] = ()) -> Signature | None:
+def failure(output: str, exit_code: int, *, probe_files: ProbeFiles = NO_FILES) -> Signature | None:
     """Return one signature for all failed tests, or that of a runner that is not installed.
 
     Return None if `output` is not that of a test runner that exits with this code. `probe_files` are as for
@@ -67,13 +75,13 @@ def _absent(output: str) -> Signature | None:
     return of_exception("ModuleNotFoundError", message, phase=Phase.IMPORT)
 
 
-def _of_test(test: FailingTest, probe_files: Collection[str]) -> Signature:
+def _of_test(test: FailingTest, probe_files: ProbeFiles) -> Signature:
     phase = Phase.IMPORT if test.step == "collecting" else phase_of(test.type)
     where = test.where
     abridged = of_exception(test.type, _compared(test), phase=phase)
-    shown = of_exception(test.type, test.message, phase=phase).shown
     message = "" if test.is_bare else test.message  # `of_exception` adds the line if there is no message
     placed = of_exception(test.type, message, phase=phase, frames=test.frames, probe_files=probe_files)
+    shown = of_exception(test.type, test.message, phase=phase).shown if test.message else placed.shown
     return replace(
         placed,
         text=f"{abridged.text if test.is_bare else placed.text}{where and f', {where}'}",

@@ -52,6 +52,7 @@ _PLACE = re.compile(
     r"^(?P<file><[\w. ]+>|[^\s'\"=(){}<>]+?):(?P<line>\d+):(?: in (?P<function>.+)| (?P<text>.+)| )?$"
 )
 _EXPLAINED = re.compile(r"^E(?:(?P<indent>   +)(?P<text>\S.*)|\s*)$")
+_MISMATCH = re.compile(r"^ScopeMismatch: ")
 _TYPED = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: ?(?P<message>.*))?$")
 
 _COUNTS = re.compile(
@@ -134,9 +135,20 @@ def _of_block(lines: Sequence[str], *, name: str = "", step: RunnerStage) -> Fai
             name=name, step=step, type=raised.type, message=raised.message, frames=raised.frames
         )
     if text is None:
-        at_places = [match["text"] for line in body if (match := _PLACE.match(line)) and match["text"]]
-        text = next(iter([*at_places, *filter(str.strip, body)]), "")
+        text = _unexplained(body)
     return _typed(FailingTest(name=name, step=step, frames=_frames(body)), text)
+
+
+def _unexplained(lines: Sequence[str]) -> str:
+    """Return the text of a block without `E` lines: what stands at a place, or else its first line.
+
+    The places below a `ScopeMismatch` are those of the fixtures, with their source instead of a failure.
+    """
+    said = [line for line in lines if line.strip()]
+    if said and _MISMATCH.match(said[0]):
+        return said[0]
+    at_places = (match["text"] for line in said if (match := _PLACE.match(line)) and match["text"])
+    return next(at_places, said[0] if said else "")
 
 
 def _explained(lines: Sequence[str]) -> str | None:

@@ -88,7 +88,7 @@ def test_an_uncaught_exception_gives_its_signature_and_its_frames(
         ),
         pytest.param(
             "import sys; sys.exit('it leaks')",
-            signature.of_exit(1),
+            signature.of_exit(1, "it leaks\n"),
             id="exit-with-a-text",
         ),
         pytest.param("raise SystemExit(3)", signature.of_exit(3), id="an-exit-code-of-its-own"),
@@ -209,7 +209,9 @@ hangs_in_main()
     seen = observe(script(code, timeout_s=1.0), environment, runs)
 
     assert (seen.outcome, seen.phase, seen.exit_code) == (Outcome.FAILED, Phase.CHECK, None)
-    assert seen.signature == signature.of_timeout(1.0)
+    assert seen.signature is not None
+    assert seen.signature.text == "time-out"
+    assert seen.signature.shown == "time-out after 1 s in hangs_in_main (leak.py:9)"
     assert "in hangs_in_main" in seen.stacks
     assert "in hangs_in_a_thread" in seen.stacks
     assert seen.output_tail == "about to hang\n"

@@ -545,3 +545,22 @@ def test_a_run_in_which_no_test_ran_tested_nothing(end: str, reason: str | None)
 )
 def test_wrong_arguments_are_told(output: str, reason: str | None) -> None:
     assert pytest_output.misused(output) == reason
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        pytest.param("test_app.py:9:  def pool(db)\ntest_app.py:5:  def db()", id="with-its-fixtures"),
+        pytest.param("", id="alone"),
+    ],
+)
+def test_a_mismatch_of_scopes_is_told_by_its_message(places: str) -> None:
+    message = "You tried to access the function scoped fixture db with a module scoped request object"
+    output = (
+        f"==== ERRORS ====\n____ ERROR at setup of test_a ____\n\nScopeMismatch: {message}\n{places}\n"
+        "1 error in 0.01s\n"
+    )
+
+    (test,) = pytest_output.failing_tests(output)
+
+    assert (test.where, test.type, test.message) == ("setup of test_a", "ScopeMismatch", message)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bisect_asgi.core.judge import runners, signature
 from bisect_asgi.core.model import FailureKind, Phase, Signature
 
-FILES = ("test_app.py",)
+FILES = {"test_app.py": b"\n\n\n\nassert found == wanted\n"}
 
 
 def block(name: str, said: str, place: str = "test_app.py:5") -> str:
@@ -66,7 +66,7 @@ def test_several_failing_tests_are_all_compared_and_the_first_is_shown() -> None
     assert several == Signature(
         kind=FailureKind.EXCEPTION,
         phase=Phase.CHECK,
-        text="AssertionError: assert N == N, test_c at ./test_app.py:5; "
+        text="AssertionError: assert N == N, test_c at ./test_app.py: assert found == wanted; "
         "AssertionError: expected N, got N, test_b at ./test_app.py; KeyError: 'x', test_a",
         shown="test_a: KeyError: 'x'; also test_b: AssertionError and test_c: AssertionError",
     )
@@ -258,3 +258,18 @@ def test_a_number_that_moves_the_cut_makes_no_difference(seconds: float, port: i
 
     assert found(port, seconds) == found(8, 0.1)
     assert found(port, seconds) is not None
+
+
+def test_a_bare_assertion_of_unittest_is_shown_with_its_statement() -> None:
+    output = (
+        f"{'=' * 70}\nFAIL: test_a (test_app.T.test_a)\n{'-' * 70}\nTraceback (most recent call last):\n"
+        '  File "/w/test_app.py", line 5, in test_a\n    assert found == wanted\nAssertionError\n\n'
+        f"{'-' * 70}\nRan 1 test in 0.0s\n\nFAILED (failures=1)\n"
+    )
+
+    found = runners.failure(output, 1, probe_files=FILES)
+
+    assert found is not None
+    assert found.shown == "T.test_a: test_app.py:5: assert found == wanted"
+    assert found.frame == "./test_app.py in test_a: assert found == wanted"
+    assert signature.plainness(found) == 2

@@ -1,12 +1,19 @@
 # `make bisect` and `make test` need git, make and Python 3.11 or newer; everything else they fetch.
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST = $(BIN)/python -m pytest
 
 PACKAGE ?=
 PROBE ?= probes/leak.py
 ARGS ?=
 
-.PHONY: bisect verify test check lint format types coverage docs repeat calibrate noisy bench simulate clean python-3.8
+# Tests start several hundred commands, each of which would compile the whole package.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help bisect verify test check lint format types docs hooks repeat calibrate noisy bench simulate clean python-3.8
+
+help:  ## List these targets
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 bisect: python-3.8  ## Run a bisection: PACKAGE=… PROBE=… ARGS="…"
 	@$(BIN)/bisect-asgi $(PACKAGE) --probe $(PROBE) $(ARGS)
@@ -40,31 +47,33 @@ python-3.8: .venv/installed
 docs: .venv/installed  ## Write docs/options.md from the declarations of the options
 	$(BIN)/python -m bisect_asgi.cli.reference > docs/options.md
 
-test: .venv/installed  ## Run all tests; those marked `network` use the real index
-	$(BIN)/python -m pytest
+test: .venv/installed  ## Run all tests on all cores; those marked `network` use the real index
+	$(PYTEST) -n auto --dist worksteal $(ARGS)
 
-check: lint types coverage  ## What CI runs; its properties are tried on the same examples each time, `make test` looks for new ones
+# The properties are tried on the same examples each time; `make test` looks for new ones.
+check: lint types  ## Do what CI does: lint, types, and the tests with what they cover
+	$(BIN)/coverage erase
+	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest" ARGS="--hypothesis-profile=ci $(ARGS)"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	$(BIN)/coverage report --include="bisect_asgi/core/*" --fail-under=100
 
-lint: .venv/installed
+lint: .venv/installed  ## Check style, format, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-format: .venv/installed
+format: .venv/installed  ## Mend style and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: .venv/installed  ## The benchmarks that call the package are no tests, and run rarely
+# The benchmarks that call the package are no tests, and run rarely.
+types: .venv/installed  ## Check types
 	$(BIN)/mypy
 	MYPYPATH=benchmarks $(BIN)/mypy benchmarks/noisy_cases.py benchmarks/repeat_probes.py
 
-coverage: .venv/installed
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --hypothesis-profile=ci -m "not simulation"
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
-	$(BIN)/coverage report --include="bisect_asgi/core/*" --fail-under=100
-	$(BIN)/python -m pytest --hypothesis-profile=ci -m simulation
+hooks: .venv/installed  ## Check style, format, imports and types before each commit
+	$(BIN)/pre-commit install
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -73,5 +82,5 @@ coverage: .venv/installed
 	@$(BIN)/uv pip install --quiet --python .venv --editable . --group dev
 	@touch $@
 
-clean:
+clean:  ## Remove the virtual environment and what checks and tests have left
 	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support import machine
 from support.local_index import LocalIndex
 
 from bisect_asgi.backend.files import locked
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set no limit to how long an example of a property takes: other tests keep the processors busy."""
+    settings.register_profile("dev", deadline=None)
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile("dev")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,6 +26,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "known_machine" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(autouse=True)
+def simulation_is_not_measured(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Halt coverage while searches are simulated: it makes them take four times as long and shows no more."""
+    coverage = sys.modules.get("coverage")
+    measured = coverage and coverage.Coverage.current()
+    if not measured or not request.node.get_closest_marker("simulation"):
+        yield
+        return
+    measured.stop()
+    yield
+    measured.start()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -105,3 +106,13 @@ def test_the_bounds_solve_the_equation_of_the_score_test(runs: int, data: st.Dat
             # Wilson (1927), eq. 1: the rate is 1.96 of its own standard errors from what was seen.
             deviation = abs(failed / runs - bound) / math.sqrt(bound * (1 - bound) / runs)
             assert deviation == pytest.approx(1.959964, rel=1e-6)
+
+
+@pytest.mark.parametrize("runs", [1, 2, 9, 100, 5000])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+def test_the_interval_is_the_one_of_scipy(scipy_stats: ModuleType, runs: int, share: float) -> None:
+    failed = round(runs * share)
+
+    theirs = scipy_stats.binomtest(failed, runs).proportion_ci(method="wilson")
+
+    assert wilson_interval(failed, runs) == pytest.approx((theirs.low, theirs.high), rel=1e-6, abs=1e-12)

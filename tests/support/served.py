@@ -38,6 +38,7 @@ ECHO = """
 import asyncio
 
 kept = []
+released = asyncio.Event()
 
 class Kept:
     def __init__(self):
@@ -60,11 +61,20 @@ async def app(scope, receive, send):
         await asyncio.sleep(0.05)
     if path == "/error":
         raise ValueError("no such thing")
+    if path == "/waits":
+        await released.wait()
+    if path == "/release":
+        released.set()
     answer = await body_of(receive) or path.encode()
     headers = [(b"content-length", str(len(answer)).encode()), (b"x-version", b"1")]
     status = 404 if path == "/absent" else 200
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": answer})
+    if path == "/never":
+        await asyncio.Event().wait()
+    if path == "/afterwards":
+        await asyncio.sleep(0.05)
+        raise LookupError("after the response to " + scope["query_string"].decode())
 """
 
 

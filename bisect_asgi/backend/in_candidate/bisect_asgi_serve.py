@@ -5,7 +5,8 @@
 REQUEST has `file` and `name` (of the app), `listener` and `control` (descriptors of a bound socket and of a
 socket to the driver) and `options` (of uvicorn's Config). Messages go over the control socket, one
 JSON object a line: {"phase": "import"}, {"phase": "startup"}, {"phase": "ready"}, or {"failed": …} with the exception.
-After that the driver may ask: {"ask": "objects", "number": 1}, {"ask": "stacks", "number": 2}.
+After that the driver may ask: {"ask": "objects", "number": 1}, {"ask": "stacks", "number": 2},
+{"ask": "log", "number": 3}. The answer to the last comes when the log has what belongs to the responses so far.
 """
 
 import asyncio
@@ -20,6 +21,11 @@ import sys
 import threading
 import traceback
 from collections import Counter
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from weakref import WeakSet
+
+SETTLE_S = 1.0
+TURNS = 20
 
 
 class Control:
@@ -29,6 +35,8 @@ class Control:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=descriptor)
         self.lock = threading.Lock()
         self.loop = None
+        self.server = None
+        self.overdue = WeakSet()
 
     def send(self, **message):
         with self.lock:
@@ -43,8 +51,55 @@ class Control:
         with self.socket.makefile("r", encoding="utf-8") as lines:
             for line in lines:
                 asked = json.loads(line)
-                answer = count_objects() if asked["ask"] == "objects" else show_stacks(self.loop)
-                self.send(answer=answer, number=asked["number"])
+                self.send(answer=self.answer_to(asked["ask"]), number=asked["number"])
+
+    def answer_to(self, question):
+        if question == "objects":
+            return count_objects()
+        if question == "log":
+            return self.complete_log()
+        return show_stacks(self.loop)
+
+    def complete_log(self):
+        """Wait until what follows the responses so far is in the log, or until it takes too long."""
+        if self.loop is not None and not self.loop.is_closed():
+            waiting = asyncio.run_coroutine_threadsafe(responses_end(self.server, self.overdue), self.loop)
+            try:
+                waiting.result(SETTLE_S)
+            except FutureTimeoutError:
+                waiting.cancel()
+                self.overdue.update(tasks_of(self.server))  # they are not waited for again
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+async def responses_end(server, overdue):
+    """Wait until there are no more tasks than requests without a whole response.
+
+    After its last byte, a response may still have middleware to leave, and an exception to log.
+    """
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+    while True:
+        tasks = [task for task in tasks_of(server) if task not in overdue]
+        if len(tasks) <= sum(map(is_busy, getattr(state_of(server), "connections", ()))):
+            return
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+def tasks_of(server):
+    """Return the running tasks of requests."""
+    return [task for task in getattr(state_of(server), "tasks", ()) if not task.done()]
+
+
+def state_of(server):
+    return getattr(server, "server_state", server)
+
+
+def is_busy(connection):
+    """Return whether the connection has a request without a whole response; a websocket always does."""
+    cycle = getattr(connection, "cycle", connection)
+    return cycle is not None and not getattr(cycle, "response_complete", False)
 
 
 def count_objects():
@@ -97,6 +152,7 @@ def reporting(server_class, control):
     class ReportingServer(server_class):
         async def startup(self, *args, **kwargs):
             control.loop = asyncio.get_event_loop()
+            control.server = self
             await super().startup(*args, **kwargs)
             if getattr(self, "started", True) and not getattr(self, "should_exit", False):
                 control.send(phase="ready")

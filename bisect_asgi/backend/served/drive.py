@@ -14,6 +14,7 @@ import asyncio
 import importlib.util
 import inspect
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -29,6 +30,7 @@ from typing import SupportsFloat
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
 from bisect_asgi.backend.served.server import Server, Skip, skip
 from bisect_asgi.core import codec, metrics
+from bisect_asgi.core.judge import tracebacks
 from bisect_asgi.core.metrics import Reported
 from bisect_asgi.core.metrics.quantities import Number
 from bisect_asgi.core.model import UNTESTABLE_EXIT, Outcome, Phase, ReadyMadeLoad
@@ -37,6 +39,9 @@ from bisect_asgi.core.records import replace
 _INSIDE = Path(__file__).parent.parent / "in_candidate" / "bisect_asgi_serve.py"
 _SHUTDOWN_S = 1.0
 _LOG_TAIL = 32 * 1024
+_SEARCHED = 1024 * 1024
+# uvicorn logs the traceback of a lifespan as a message.
+_LEVEL = re.compile(r"^[A-Z]+: +(?=Traceback )", re.MULTILINE)
 
 
 class StartFailed(Exception):
@@ -136,7 +141,7 @@ def wait_until_ready(server: Server, process: subprocess.Popen[bytes], limit_s: 
         if fact is None:
             code = process.wait()
             message = f"the server ended with exit code {code} before it was ready"
-            raise StartFailed(failed(phase, "ServerEnded", message))
+            raise StartFailed(with_server_error(failed(phase, "ServerEnded", message), server))
         match fact:
             case {"phase": "ready"}:
                 return
@@ -168,8 +173,19 @@ def failed(
     )
 
 
+def with_server_error(driven: Driven, server: Server) -> Driven:
+    """Return the result with the last exception that the server has logged, if the run failed."""
+    if driven.outcome is not Outcome.FAILED:
+        return driven
+    return replace(driven, server_raised=tracebacks.last(_LEVEL.sub("", server.log[-_SEARCHED:])))
+
+
 def drive(server: Server, probe: Callable[[Server], object]) -> Driven:
     """Call the probe and return the result; an exception of the probe is a failure."""
+    return with_server_error(_drive(server, probe), server)
+
+
+def _drive(server: Server, probe: Callable[[Server], object]) -> Driven:
     try:
         return passed(reported(call(probe, server)))
     except Skip as error:

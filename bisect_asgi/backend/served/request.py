@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect_asgi.core.judge.tracebacks import LastException
 from bisect_asgi.core.model import Outcome, Phase, ReadyMadeLoad
 from bisect_asgi.core.records import Struct, field
 
@@ -45,3 +46,5 @@ class Driven(Struct, frozen=True, kw_only=True):
     own_cpu_s: float = 0.0
     """The processor time of the driver, which does not count as the run's."""
     stacks: str = ""
+    server_raised: LastException | None = None
+    """The exception of the last traceback in the server's log, if the run failed."""

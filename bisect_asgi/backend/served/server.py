@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _CLIENT_TIMEOUT_S = 10.0
 _ANSWER_TIMEOUT_S = 10.0
+# The server itself waits for at most one second before it answers.
+_LOG_TIMEOUT_S = 3.0
 
 
 class Skip(Exception):
@@ -53,6 +56,7 @@ class Server:
         self._control = control
         self._received = b""
         self._asked = 0
+        self._asking = threading.Lock()
         self._log = log
 
     @cached_property
@@ -137,7 +141,13 @@ class Server:
 
     @property
     def log(self) -> str:
-        """The server's output so far."""
+        """The server's output so far, with all that belongs to the responses so far.
+
+        A server sends the response to a failed request before it logs the exception. A server that does not
+        respond is not waited for.
+        """
+        with suppress(OSError, ValueError):
+            self._ask("log", timeout_s=_LOG_TIMEOUT_S)
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def skip(self, reason: str) -> NoReturn:
@@ -165,12 +175,13 @@ class Server:
         line, _, self._received = self._received.partition(b"\n")
         return codec.from_json(line, dict[str, object])
 
-    def _ask(self, question: str) -> object:
-        self._asked += 1
-        self._control.sendall(json.dumps({"ask": question, "number": self._asked}).encode() + b"\n")
-        while True:  # the late answer to an earlier question may come first
-            fact = self.next_message(_ANSWER_TIMEOUT_S)
-            if fact is None:
-                raise ConnectionError("the server has ended")
-            if fact.get("number") == self._asked:
-                return fact["answer"]
+    def _ask(self, question: str, *, timeout_s: float = _ANSWER_TIMEOUT_S) -> object:
+        with self._asking:  # a probe may ask from several threads
+            self._asked += 1
+            self._control.sendall(json.dumps({"ask": question, "number": self._asked}).encode() + b"\n")
+            while True:  # past late answers to earlier questions
+                message = self.next_message(timeout_s)
+                if message is None:
+                    raise ConnectionError("the server has ended")
+                if message.get("number") == self._asked:
+                    return message["answer"]

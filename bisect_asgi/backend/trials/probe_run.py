@@ -182,6 +182,8 @@ def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
         sign = signature.of_exception(
             driven.type, driven.message, phase=driven.phase, frames=driven.frames, probe_files=_own(probe)
         )
+        if driven.server_raised:
+            sign = signature.with_server_error(sign, driven.server_raised, probe_files=_own(probe))
     elif driven.outcome is Outcome.UNTESTABLE and driven.type != UNREADABLE_METRIC:
         sign = signature.of_environment(driven.phase, driven.message)
     return replace(

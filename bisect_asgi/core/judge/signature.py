@@ -35,7 +35,7 @@ import signal as signals
 from collections.abc import Mapping, Sequence
 
 from bisect_asgi.core.judge import statements, tracebacks
-from bisect_asgi.core.judge.tracebacks import Frames
+from bisect_asgi.core.judge.tracebacks import Frames, LastException
 from bisect_asgi.core.model import FailureKind, Phase, Signature
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import printable
@@ -83,6 +83,25 @@ def of_exception(
         text=normalize(f"{type_name}: {_message(type_name, first_line, frames)}"),
         shown=cut(place.shown if place and place.shown else shown),
         frame=place.frame if place else "",
+    )
+
+
+def with_server_error(
+    failure: Signature, raised: LastException, *, probe_files: ProbeFiles = NO_FILES
+) -> Signature:
+    """Return the failure of a probe that asks a server, told apart by the server's last exception as well.
+
+    To such a probe, every exception of the app is the same status 500.
+    """
+    error = of_exception(
+        raised.type, raised.message, phase=Phase.CHECK, frames=raised.frames, probe_files=probe_files
+    )
+    shown, by_server = failure.shown, f"server: {error.shown}"
+    if len(shown) + len(by_server) > _SHOWN_WIDTH:
+        shown, by_server = cut(shown, _SHOWN_WIDTH // 2), cut(by_server, _SHOWN_WIDTH // 2)
+    place = f" at {error.place}" if error.place else ""
+    return replace(
+        failure, text=f"{failure.text}; server: {error.text}{place}", shown=f"{shown}; {by_server}"
     )
 
 
@@ -160,9 +179,9 @@ def _is_at(file: str, name: str) -> bool:
     return file == name or (file.startswith("/") and file.endswith(f"/{name}"))
 
 
-def cut(text: str) -> str:
-    """Return `text`, shortened to the width at which failures are shown."""
-    return text if len(text) <= _SHOWN_WIDTH else text[: _SHOWN_WIDTH - 1] + "…"
+def cut(text: str, width: int = _SHOWN_WIDTH) -> str:
+    """Return `text`, shortened to `width`, by default that at which failures are shown."""
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _shortened(path: re.Match[str]) -> str:

@@ -88,6 +88,36 @@ def test_what_a_probe_does_is_what_was_seen(
     assert left_behind(runs) == []
 
 
+FAILS_INSIDE = """
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 500, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+    raise KeyError("an old thing")
+
+def probe(server):
+    assert server.client.get("/").status_code == 200
+"""
+
+
+@network
+def test_what_the_server_raised_tells_failures_apart(served_by: Environment, runs: Path) -> None:
+    codes = (
+        FAILS_INSIDE,
+        FAILS_INSIDE,
+        FAILS_INSIDE.replace('KeyError("an old thing")', 'ValueError("new")'),
+    )
+    options: dict[str, str | int | float | bool | None] = {"lifespan": "off"}
+
+    signs = [observe(served(code, options=options), served_by, runs).signature for code in codes]
+
+    old, again, new = (sign for sign in signs if sign)
+    assert old.is_same_failure(again)
+    assert not old.is_same_failure(new)
+    line = 'leak.py:8: assert server.client.get("/").status_code == 200'
+    assert old.shown == f"{line}; server: KeyError: 'an old thing'"
+    assert new.shown == f"{line}; server: ValueError: new"
+
+
 @network
 def test_metrics_may_have_units_and_may_be_printed_by_the_app_and_by_the_probe(
     served_by: Environment, runs: Path
@@ -230,7 +260,9 @@ def test_metrics_in_the_part_of_a_log_that_is_not_shown_are_shown(
 def nobody(tmp_path: Path) -> Iterator[Server]:
     """A server's place with no server there, for probes that do not ask it anything."""
     ours, theirs = socket.socketpair()
-    with ours, theirs:
+    theirs.close()
+    with ours:
+        (tmp_path / "server.log").touch()
         yield Server(("127.0.0.1", 0), pid=os.getpid(), control=ours, log=tmp_path / "server.log")
 
 

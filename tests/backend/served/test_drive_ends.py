@@ -114,7 +114,8 @@ def probe(server):
     seen = observe(served(code, options={"lifespan": "off"}, timeout_s=4), served_by, runs)
 
     assert seen.outcome is Outcome.FAILED
-    assert seen.signature == signature.of_timeout(4)
+    assert seen.signature is not None
+    assert seen.signature.is_same_failure(signature.of_timeout(4))
     assert "in blocks_the_loop" in seen.stacks
     assert left_behind(runs) == []
 

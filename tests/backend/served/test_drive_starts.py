@@ -69,9 +69,31 @@ async def app(scope, receive, send):
 
     assert (seen.outcome, seen.phase) == (Outcome.FAILED, Phase.STARTUP)
     assert seen.signature is not None
-    assert "before it was ready" in seen.signature.shown
+    assert seen.signature.shown.endswith(" before it was ready; server: RuntimeError: no database")
     assert "RuntimeError: no database" in seen.output_tail
     assert left_behind(runs) == []
+
+
+@network
+@pytest.mark.parametrize("message", ["no database", "no broker"])
+def test_a_lifespan_that_reports_its_traceback_is_told_by_it(
+    served_by: Environment, runs: Path, message: str
+) -> None:
+    code = f"""
+import traceback
+
+async def app(scope, receive, send):
+    await receive()
+    try:
+        raise RuntimeError("{message}")
+    except RuntimeError:
+        await send({{"type": "lifespan.startup.failed", "message": traceback.format_exc()}})
+"""
+    seen = observe(served(code + PASSES, options={"lifespan": "on"}), served_by, runs)
+
+    assert seen.signature is not None
+    assert seen.signature.shown.endswith(f"; server: RuntimeError: {message}")
+    assert f"server: RuntimeError: {message} at ./leak.py in app" in seen.signature.text
 
 
 @network

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +101,37 @@ def test_stacks_are_of_threads_and_tasks(server: Server) -> None:
 def test_the_log_has_what_was_written_so_far(server: Server) -> None:
     server.client.get("/first")
     assert "asked for /first" in server.log
+
+
+def test_the_log_has_what_follows_a_response(server: Server) -> None:
+    server.client.get("/afterwards?1")
+    assert "LookupError: after the response to 1" in server.log
+
+
+def test_a_request_that_is_under_way_is_not_waited_for(server: Server) -> None:
+    with server.connection() as connection:
+        connection.send_request("GET", "/waits")
+        server.client.get("/afterwards?2")
+        assert "LookupError: after the response to 2" in server.log
+        server.client.post("/release")
+        assert connection.response().body == b"/waits"
+
+
+def test_a_task_that_never_ends_is_waited_for_once(server: Server) -> None:
+    server.client.get("/never")
+    server.client.get("/afterwards?3")
+    assert "asked for /never" in server.log
+    server.client.get("/afterwards?4")
+    assert "LookupError: after the response to 4" in server.log
+
+
+def test_the_log_of_a_server_that_has_ended_is_as_it_was_left(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    log = tmp_path / "server.log"
+    log.write_text("the end\n")
+    with ours:
+        assert Server(("127.0.0.1", 0), pid=0, control=ours, log=log).log == "the end\n"
 
 
 def test_a_connection_takes_several_requests(server: Server) -> None:

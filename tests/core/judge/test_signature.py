@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bisect_asgi.core.judge import signature
+from bisect_asgi.core.judge.tracebacks import LastException
 from bisect_asgi.core.model import FailureKind, Phase, Signature
 
 
@@ -293,6 +294,53 @@ def test_a_long_last_line_is_cut() -> None:
 
 def test_the_last_line_of_a_killed_program_is_not_its_reason() -> None:
     assert signature.of_exit(-11, "Extension modules: a\n").shown == "killed by SIGSEGV"
+
+
+def served(
+    error: str, message: str, *frames: tuple[str, int, str], by_probe: str = "expected 200, got 500"
+) -> Signature:
+    """The signature of a probe whose server logged an exception."""
+    failure = signature.of_exception("AssertionError", by_probe, phase=Phase.CHECK)
+    logged = LastException(type=error, message=message, frames=frames or (place("/w/app.py", "view"),))
+    return signature.with_server_error(failure, logged, probe_files=FILES)
+
+
+def test_a_served_probe_fails_with_what_it_says_and_with_what_its_server_raised() -> None:
+    failure = served("KeyError", "'id 7'")
+
+    assert failure.text == "AssertionError: expected N, got N; server: KeyError: 'id N' at ./app.py in view"
+    assert failure.shown == "AssertionError: expected 200, got 500; server: KeyError: 'id 7'"
+    assert signature.plainness(failure) == 2
+
+
+@pytest.mark.parametrize(
+    ("other", "is_same"),
+    [
+        pytest.param(served("KeyError", "'id 8'"), True, id="another-number"),
+        pytest.param(served("ValueError", "'id 7'"), False, id="another-exception"),
+        pytest.param(served("KeyError", "'name'"), False, id="another-message"),
+        pytest.param(served("KeyError", "'id 7'", place("/w/app.py", "g")), False, id="another-function"),
+        pytest.param(served("KeyError", "'id 7'", place(f"{SITE}/six.py")), False, id="of-a-package"),
+        pytest.param(served("KeyError", "'id 7'", by_probe="no answer"), False, id="another-assertion"),
+        pytest.param(
+            signature.of_exception("AssertionError", "expected 200, got 500", phase=Phase.CHECK),
+            False,
+            id="nothing-logged",
+        ),
+    ],
+)
+def test_failures_of_served_probes_are_the_same_if_both_parts_are(other: Signature, is_same: bool) -> None:
+    assert served("KeyError", "'id 7'").is_same_failure(other) is is_same
+
+
+def test_of_two_long_messages_the_beginnings_are_shown() -> None:
+    assert served("KeyError", "y" * 200, by_probe="x" * 200).shown == (
+        f"AssertionError: {'x' * 63}…; server: KeyError: {'y' * 61}…"
+    )
+
+
+def test_an_exception_of_the_server_without_a_place_is_known_by_its_message() -> None:
+    assert served("KeyError", "'x'", place("<string>")).text.endswith("; server: KeyError: 'x'")
 
 
 HANGS = f"""\

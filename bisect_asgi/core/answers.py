@@ -282,6 +282,15 @@ def result_of_all(case: ResultContext, state: AllBoundaries, judgement: Judgemen
     return _stopped(case, NoBoundary(reason=reason), judgement)
 
 
+def with_history(
+    case: ResultContext, answer: Result, state: State, mapped: AllBoundaries, judgement: Judgement
+) -> Result:
+    """Add all changes that are known to an answer; without a boundary, the newest of them is it."""
+    if isinstance(state, Boundary):
+        return replace(answer, mapped=mapped)
+    return result_of_all(case, mapped, judgement) if mapped.changes else answer
+
+
 def _stopped(case: ResultContext, stopped: NoBoundary, judgement: Judgement) -> Result:
     if stopped.reason is StopReason.UNTESTABLE:
         reasons = [r.signature.shown for r in judgement.rulings.values() if r.signature] or ["no reason"]

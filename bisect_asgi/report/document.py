@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core import codec, events
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Boundary, Excluded, Interpreter, NamedBoundary
 from bisect_asgi.core.records import Struct, replace
+from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
+from bisect_asgi.core.releases.affected import AffectedStretch, ReleaseState, Status, affected, searched
 from bisect_asgi.core.text import listing
 from bisect_asgi.report.culprit import because, is_named
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
@@ -26,13 +28,15 @@ from bisect_asgi.report.rows import (
     belief_of,
     ends_of,
     levels_of,
-    outcomes_of,
     row_of,
+    states_of,
     unit_of_rows,
 )
 from bisect_asgi.report.timings import Timings, measure
 
 SCHEMA = "bisect-asgi.report/2"
+_MOST_CHANGES = 4
+"""So many boundaries, the newest ones, are named one by one in the headline."""
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -80,8 +84,10 @@ class Report(Struct, frozen=True, kw_only=True):
     """For each step between two levels its two values without the gradual change, if there is one."""
     unit: str = ""
     """The unit of the metric's samples."""
-    affected: tuple[str, ...] = ()
-    """The bad releases of the range as version specifiers."""
+    affected: tuple[AffectedStretch, ...] = ()
+    """The stretches of bad releases, oldest first; what was run and what follows from that apart."""
+    searched: tuple[str, str] | None = None
+    """The oldest and the newest release that was run, or None if none exists beyond them."""
     why: tuple[events.Explained, ...] = ()
     """The culprit of each boundary that was explained, the run's own boundary first."""
     compared: tuple[events.Compared, ...] = ()
@@ -143,7 +149,7 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
     finished = search.finished or events.RunFinished(
         kind=ResultKind.INTERRUPTED, elapsed_s=0.0, message="the log ends before the run does"
     )
-    rows, found = _rows(known, finished, plan), finished.boundary
+    rows, found = _rows(known, plan), finished.boundary
     labels = tuple(row.version for row in rows)
     report = Report(
         exit_code=finished.kind.exit_code,
@@ -179,11 +185,11 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
     return _completed(report, finished.message)
 
 
-def _rows(known: Knowledge, finished: events.RunFinished, plan: events.RunStarted) -> tuple[Row, ...]:
+def _rows(known: Knowledge, plan: events.RunStarted) -> tuple[Row, ...]:
     candidates = known.listed.candidates
-    outcomes = outcomes_of(known.rulings, finished, size=len(candidates))
+    states = states_of(known.rulings, size=len(candidates))
     return tuple(
-        row_of(candidate, known.trials.get(key, []), known.rulings.get(key), outcomes.get(key), plan)
+        row_of(candidate, known.trials.get(key, []), known.rulings.get(key), states[key], plan)
         for key, candidate in enumerate(candidates)
     )
 
@@ -203,7 +209,14 @@ def _completed(report: Report, message: str) -> Report:
         headline = _sentence(report, first)
     sides = [row for row in (report.row(report.last), first) if row]
     commands = tuple((row.version, _reproduce(report, row)) for row in sides)
-    return replace(report, headline=headline, reproduce=commands, affected=_affected(report))
+    statuses = _statuses(report)
+    return replace(
+        report,
+        headline=headline,
+        reproduce=commands,
+        affected=affected(statuses) if report.first else (),
+        searched=_searched(statuses),
+    )
 
 
 def _reproduce(report: Report, row: Row) -> str:
@@ -216,13 +229,35 @@ def _reproduce(report: Report, row: Row) -> str:
 
 def _sentence(report: Report, first: Row) -> str:
     """Return the headline of a boundary, with the culprit, and the boundaries of stages."""
+    is_said = report.why and is_named(report.why[0], first.version)
+    cause = "" if is_said else because(report.why)
+    below = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
     axis = report.plan.axis
+    if len(report.changes) > 1 and axis.subject and axis.has_versions:
+        return "; ".join([*_history(report, cause), *below])
     text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report)
     if len(report.changes) > 1:
         text += f", and the newest of {len(report.changes)} changes"
-    below = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
-    is_said = report.why and is_named(report.why[0], first.version)
-    return "; ".join([text if is_said else text + because(report.why), *below])
+    return "; ".join([text + cause, *below])
+
+
+def _history(report: Report, cause: str) -> list[str]:
+    """Return what happened, oldest first: `fastapi broke in 0.69.0, by itself`, `was fixed in 0.85.0`."""
+    phrases = [_change(report, change, cause) for change in report.changes]
+    earlier = len(phrases) - _MOST_CHANGES
+    if earlier > 0:
+        phrases = [f"changed {earlier} times before", *phrases[earlier:]]
+    return [f"{report.plan.axis.subject} {phrases[0]}", *phrases[1:]]
+
+
+def _change(report: Report, change: NamedBoundary, cause: str) -> str:
+    """Return what happened at one boundary, with the culprit if it is the one that was explained."""
+    plan = report.plan
+    verbs = {plan.term_new: "broke", plan.term_old: "was fixed"}
+    is_usual = (plan.term_old, plan.term_new) == ("good", "bad")
+    verb = verbs.get(change.verdict, "changed") if is_usual else f"became {change.verdict}"
+    where = f"between {change.last} and {change.first}" if change.gap else f"in {change.first}"
+    return f"{verb} {where}{cause if change.first == report.first else ''}"
 
 
 def _is_found(stage: Report) -> bool:
@@ -243,28 +278,38 @@ def _left_between(report: Report) -> str:
     return f" ({listing(between)} before it left out)" if between else ""
 
 
-def _affected(report: Report) -> tuple[str, ...]:
-    """Return the bad releases as specifiers. Untestable releases between bad ones count as bad."""
-    if report.first is None or report.plan.order != "version" or not report.plan.axis.has_versions:
-        return ()
-    sides = ["" if row.verdict == "skip" else row.verdict for row in report.rows]
-    before = _last_known(sides)
-    after = _last_known(sides[::-1])[::-1]
-    bad = report.plan.term_new
-    flags = [
-        side == bad or (not side and older == newer == bad)
-        for side, older, newer in zip(sides, before, after, strict=True)
+def _statuses(report: Report) -> list[Status]:
+    """Return what is known of all releases that exist, in the order of their versions."""
+    if report.plan.order != "version" or not report.plan.axis.has_versions:
+        return []
+    bad = {report.plan.term_new: True, report.plan.term_old: False}
+    found = [Status(version=r.version, state=r.how, is_bad=bad.get(r.verdict)) for r in report.rows]
+    listed = {status.version for status in found}
+    found += [
+        Status(
+            version=out.version,
+            state=ReleaseState.NOT_RUN,
+            is_candidate=out.reason.startswith((OUTSIDE, BEYOND_THE_ENDS)),
+        )
+        for out in report.excluded
+        if out.version not in listed and _is_version(out.version)
     ]
-    return specifiers([row.version for row in report.rows], flags)
+    return sorted(found, key=lambda status: Version(status.version))
 
 
-def _last_known(verdicts: Sequence[str]) -> list[str]:
-    """Return for each place the last verdict up to it that is not empty."""
-    known, found = "", []
-    for verdict in verdicts:
-        known = verdict or known
-        found.append(known)
-    return found
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def _searched(statuses: Sequence[Status]) -> tuple[str, str] | None:
+    """Return the oldest and the newest release that was run, or None if none exists beyond them."""
+    final = [status.version for status in statuses if not Version(status.version).is_prerelease]
+    run = searched(statuses)
+    return None if run is None or not final or run == (final[0], final[-1]) else run
 
 
 def _changes(finished: events.RunFinished, rows: Sequence[Row]) -> tuple[NamedBoundary, ...]:
@@ -285,34 +330,3 @@ def _changes(finished: events.RunFinished, rows: Sequence[Row]) -> tuple[NamedBo
 def render(report: Report) -> str:
     """Return the document as one line of JSON."""
     return codec.to_json(report).decode()
-
-
-def specifiers(versions: Sequence[str], bad: Sequence[bool | None]) -> tuple[str, ...]:
-    """Return each sequence of neighboring bad releases as a specifier, such as `>=1.4.2,<1.6.0`.
-
-    A sequence that reaches the oldest or the newest release has no bound there; `*` stands for all releases.
-
-    Args:
-        versions: the labels, in the order of versions.
-        bad: whether each is bad; None, for not known, ends a sequence.
-    """
-    found: list[str] = []
-    start: int | None = None
-    for key in range(len(versions) + 1):
-        is_bad = key < len(versions) and bad[key]
-        if is_bad and start is None:
-            start = key
-        elif not is_bad and start is not None:
-            found.append(_specifier(versions, start, key))
-            start = None
-    return tuple(found)
-
-
-def _specifier(versions: Sequence[str], start: int, end: int) -> str:
-    lower = f">={versions[start]}" if start > 0 else ""
-    upper = ""
-    if end < len(versions):
-        # `<2.0` excludes the pre-releases of 2.0 (PEP 440), and one of those may be bad.
-        newest = versions[end - 1]
-        upper = f"<={newest}" if Version(newest).is_prerelease else f"<{versions[end]}"
-    return ",".join(filter(None, (lower, upper))) or "*"

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from bisect_asgi.core import events
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, samples
 from bisect_asgi.core.model import Distribution, Observation, Outcome, Ruling, Signature, Trial, Verdict
 from bisect_asgi.core.records import Struct
+from bisect_asgi.core.releases.affected import ReleaseState, states
 from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import date
-
-
-class How(StrEnum):
-    """How a candidate's verdict is known."""
-
-    RUN = "run"
-    INFERRED = "inferred"
-    """It was not run; its neighbors that were run have one verdict, if the range has one change."""
-    UNKNOWN = "unknown"
-    """It was not run, or no run had a result."""
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -34,7 +23,7 @@ class Row(Struct, frozen=True, kw_only=True):
     uploaded: datetime | None
     verdict: str
     """`good` or `bad`, or the user's word; `skip`; empty if not known."""
-    how: How
+    how: ReleaseState
     passed: int = 0
     """Number of runs that passed."""
     failed: int = 0
@@ -69,9 +58,14 @@ class Row(Struct, frozen=True, kw_only=True):
     """The values of the metric that are compared: ratios if the samples have a reference."""
 
     @property
+    def was_run(self) -> bool:
+        """Whether a run, or the attempt to build its environment, decided its verdict."""
+        return self.how in (ReleaseState.RUN, ReleaseState.UNTESTABLE)
+
+    @property
     def runs(self) -> int:
         """Number of runs, without warm-ups."""
-        return sum(map(_is_run, self.observations)) if self.how is How.RUN else 0
+        return sum(map(_is_run, self.observations)) if self.was_run else 0
 
     @property
     def is_flaky(self) -> bool:
@@ -79,30 +73,21 @@ class Row(Struct, frozen=True, kw_only=True):
         return self.passed > 0 and self.failed > 0
 
 
-def outcomes_of(rulings: dict[int, Ruling], finished: events.RunFinished, *, size: int) -> dict[int, Outcome]:
-    """Return the outcome of each candidate that was run or, if there is a boundary, is inferred.
-
-    Inferred is an outcome that both tested neighbors have, or the one tested neighbor of the candidates
-    beyond it. Untestable candidates have none, and nothing is inferred for them.
-    """
-    tested = {key: r.outcome for key, r in rulings.items() if r.verdict is not Verdict.SKIP}
-    if finished.boundary is None or not tested:
-        return tested
-    keys = sorted(tested)
-    known = dict(tested)
-    for key in set(range(size)) - rulings.keys():
-        place = bisect_left(keys, key)
-        around = {tested[near] for near in keys[max(0, place - 1) : place + 1]}
-        if len(around) == 1:
-            known[key] = around.pop()
-    return known
+def states_of(rulings: Mapping[int, Ruling], *, size: int) -> list[tuple[ReleaseState, Outcome | None]]:
+    """Return how each candidate is known, and its outcome, if it was run or follows from its neighbors."""
+    bad = {
+        key: None if ruling.verdict is Verdict.SKIP else ruling.outcome is Outcome.FAILED
+        for key, ruling in rulings.items()
+    }
+    outcomes = {True: Outcome.FAILED, False: Outcome.PASSED, None: None}
+    return [(state, outcomes[is_bad]) for state, is_bad in states(size, bad)]
 
 
 def row_of(
     candidate: events.CandidateListed,
     trials: list[Trial],
     ruling: Ruling | None,
-    outcome: Outcome | None,
+    known: tuple[ReleaseState, Outcome | None],
     plan: events.RunStarted,
 ) -> Row:
     """Return the row of a candidate.
@@ -115,7 +100,7 @@ def row_of(
         plan: what was asked, with the limit that was found.
     """
     observations = tuple(run for trial in trials for run in trial.observations)
-    how, verdict = _verdict(ruling, outcome, observations, plan)
+    how, verdict = _verdict(ruling, known, observations, plan)
     passed, failed = (ruling.passed, ruling.failed) if ruling else _counted(observations)
     environment = next((t.environment for t in reversed(trials) if t.environment), None)
     shown = ruling.signature if ruling else next((run.signature for run in observations), None)
@@ -153,16 +138,20 @@ def _hosts(trials: Sequence[Trial]) -> tuple[str, ...]:
 
 
 def _verdict(
-    ruling: Ruling | None, outcome: Outcome | None, runs: Sequence[Observation], plan: events.RunStarted
-) -> tuple[How, str]:
-    """Return how the verdict is known, and the word for it; empty for runs that nobody ruled on."""
+    ruling: Ruling | None,
+    known: tuple[ReleaseState, Outcome | None],
+    runs: Sequence[Observation],
+    plan: events.RunStarted,
+) -> tuple[ReleaseState, str]:
+    """Return how the candidate's verdict is known, and the word for it; runs alone may not decide it."""
+    state, outcome = known
     if ruling:
-        return How.RUN, "skip" if ruling.verdict is Verdict.SKIP else word(plan, ruling.outcome)
+        return state, "skip" if state is ReleaseState.UNTESTABLE else word(plan, ruling.outcome)
     if any(_counted(runs)):
-        return How.RUN, ""
+        return ReleaseState.RUN, ""
     if runs or outcome is None:
-        return How.UNKNOWN, ""
-    return How.INFERRED, word(plan, outcome)
+        return ReleaseState.NOT_RUN, ""
+    return state, word(plan, outcome)
 
 
 def _is_run(run: Observation) -> bool:

@@ -33,8 +33,8 @@ from bisect_asgi.session.bisection.run import (
     run_search,
     search_changes,
 )
-from bisect_asgi.session.bisection.search import Search
-from bisect_asgi.session.bisection.stages import Stages, announce, ending, started
+from bisect_asgi.session.bisection.search import Search, announce
+from bisect_asgi.session.bisection.stages import Stages, ending, started
 
 
 def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:

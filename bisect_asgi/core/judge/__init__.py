@@ -110,6 +110,9 @@ def judge(
 ) -> Judgement:
     """Return the rulings on all observed candidates of a range of `size`.
 
+    Candidates newer than the range may have been run, too. They say nothing about the ends of the range, or
+    about what the bug looks like.
+
     With `noise`, a candidate is on the side where the search has placed it, or which its runs fit better.
 
     Raises:
@@ -123,7 +126,8 @@ def judge(
     if new_is is None:
         skips = {k: _skip(observed[k], o) for k, o in outcomes.items() if o is Outcome.UNTESTABLE}
         return Judgement(rulings=skips)
-    learnt_from = _failing_end(observed, outcomes, new_is, expectation, criteria)
+    inside = {key: outcome for key, outcome in outcomes.items() if key < size}
+    learnt_from = _failing_end(observed, inside, new_is, expectation, criteria)
     reference = () if learnt_from is None else _failures(observed.get(learnt_from, ()))
     rulings = {
         key: _rule(observed[key], outcome, new_is, reference, criteria) for key, outcome in outcomes.items()
@@ -223,7 +227,7 @@ def _newest_outcome(outcomes: Mapping[int, Outcome], size: int) -> Outcome | Non
     """Return the outcome of the newest testable candidate, or None until the newest of all has been run."""
     if size - 1 not in outcomes:
         return None
-    tested = [key for key, outcome in outcomes.items() if outcome is not Outcome.UNTESTABLE]
+    tested = [key for key in outcomes if key < size and outcomes[key] is not Outcome.UNTESTABLE]
     return outcomes[max(tested)] if tested else None
 
 

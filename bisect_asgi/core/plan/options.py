@@ -213,18 +213,14 @@ class Options(Struct, frozen=True, kw_only=True):
         Literal["version", "upload"] | None,
         Option(Section.RANGE, "Order of the releases", default="version", commands=("run",)),
     ] = None
-    all: Annotated[
-        bool | None, Option(Section.RANGE, "Find every change in the range", commands=("run",))
-    ] = None
-    shortest: Annotated[
-        int | None,
+    history: Annotated[
+        str | None,
         Option(
             Section.RANGE,
-            "With --all, find every state that lasts at least N releases",
-            "N",
-            "1",
-            commands=("run",),
-            least=1,
+            "How long to look for other changes: auto, all, none, or a time",
+            "auto|all|none|DURATION",
+            "auto",
+            commands=_SEARCHES,
         ),
     ] = None
     repo: Annotated[
@@ -315,17 +311,6 @@ class Options(Struct, frozen=True, kw_only=True):
             "N|TIME",
             "400 runs",
             commands=_SEARCHES,
-        ),
-    ] = None
-    spot_checks: Annotated[
-        int | None,
-        Option(
-            Section.RESULT,
-            "Runs away from the boundary, to check for other changes",
-            "N",
-            "4",
-            commands=("run",),
-            least=0,
         ),
     ] = None
     culprit: Annotated[

@@ -10,7 +10,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.metrics.quantities import parse
 from bisect_asgi.core.plan import moments
+from bisect_asgi.core.plan.plan import History, HistoryKind
 
 
 def parse_project(text: str) -> str:
@@ -90,6 +92,25 @@ def parse_moment(text: str, option: str) -> datetime:
         return moments.read_moment(text)
     except ValueError as error:
         raise malformed(option, text, moments.FORM) from error
+
+
+def parse_history(text: str) -> History:
+    """Read how much of the history is looked at: a word, or a time with its unit.
+
+    Raises:
+        UsageError: `text` is neither.
+    """
+    kinds = {kind.value: kind for kind in HistoryKind if kind is not HistoryKind.TIME}
+    if text in kinds:
+        return History(kind=kinds[text])
+    form = "`auto`, `all`, `none`, or a time such as `30 s` or `2 min`"
+    try:
+        quantity = parse(text)
+    except ValueError as error:
+        raise malformed("--history", text, form) from error
+    if quantity.unit not in ("", "s") or quantity.value < 0:
+        raise malformed("--history", text, form)
+    return History(kind=HistoryKind.TIME, seconds=quantity.value)
 
 
 def malformed(option: str, text: str | None, form: str) -> UsageError:

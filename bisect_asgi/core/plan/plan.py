@@ -20,6 +20,8 @@ from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import duration, plural
 
 DEFAULT_TIMEOUT_S = 120.0
+_SHORTEST_LOOK_S, _LONGEST_LOOK_S = 5.0, 60.0
+"""How long `--history auto` looks at least, and at most."""
 AS_OF_RELEASE_GRACE = timedelta(hours=24)
 """Packages that are released together are uploaded one after the other, within a day."""
 
@@ -91,6 +93,42 @@ class Budget(Struct, frozen=True, kw_only=True):
         return plural(self.runs, "run") if self.runs is not None else duration(self.seconds or 0.0)
 
 
+class HistoryKind(StrEnum):
+    """How much of the history beside the boundary is looked at."""
+
+    AUTO = "auto"
+    """As much as takes as long as the search took."""
+    ALL = "all"
+    """All of it, before anything is said."""
+    NONE = "none"
+    TIME = "time"
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """How much of the history beside the boundary is looked at."""
+
+    kind: HistoryKind = HistoryKind.AUTO
+    seconds: float = 0.0
+    """With `TIME`, how long."""
+
+    @property
+    def of_a_stage(self) -> History:
+        """How much a search inside this one looks at: one change is what it is made for."""
+        return self if self.kind is HistoryKind.NONE else History()
+
+    def budget_s(self, search_s: float) -> float:
+        """Return how long to look, if the search took `search_s`; 0: not at all."""
+        match self.kind:
+            case HistoryKind.AUTO:
+                return min(_LONGEST_LOOK_S, max(_SHORTEST_LOOK_S, search_s))
+            case HistoryKind.TIME:
+                return self.seconds
+            case HistoryKind.ALL | HistoryKind.NONE:
+                return 0.0
+            case _ as never:
+                assert_never(never)
+
+
 class LockText(Struct, frozen=True, kw_only=True):
     """The text of a lock file with its name."""
 
@@ -150,11 +188,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     budget: Budget = Budget()
     sampling: SamplingMode | None = None
     """How samples are taken; None if the probe passes or fails."""
-    spot_checks: int = 4
-    """Runs away from the boundary, to check for other changes."""
-    all_changes: bool = False
-    shortest: int = 1
-    """With `all_changes`, every state that lasts at least this many releases is found."""
+    history: History = History()
+    """How long other changes are looked for."""
     culprit: bool = True
     """Whether the cause is searched."""
     drill: bool = False
@@ -164,6 +199,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     fresh: bool = False
     term_old: str = "good"
     term_new: str = "bad"
+
+    @property
+    def all_changes(self) -> bool:
+        """Whether every change of the range is looked for, and none is expected to be the only one."""
+        return self.history.kind is HistoryKind.ALL
 
     @property
     def repeats(self) -> int:

@@ -17,6 +17,7 @@ from bisect_asgi.core.plan.metric_options import measuring_of, read_budget, read
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.parsing import (
     malformed,
+    parse_history,
     parse_package,
     parse_requirement,
     parse_specifiers,
@@ -28,6 +29,7 @@ from bisect_asgi.core.plan.plan import (
     RELEASES,
     Claim,
     DependencyPolicy,
+    HistoryKind,
     LockText,
     Plan,
     PolicyKind,
@@ -97,7 +99,6 @@ def _package_plan(
         repository=options.repo,
         first_parent=options.first_parent is not False,
         releases=parse_specifiers(options.releases, "--releases"),
-        all_changes=bool(options.all),
         overrides=_overrides(options.override, project),
         claim=_claim(options),
     )
@@ -130,8 +131,7 @@ def _plan(
         confirm=options.confirm,
         confidence=read_confidence(options.confidence),
         budget=read_budget(options.budget),
-        spot_checks=4 if options.spot_checks is None else options.spot_checks,
-        shortest=1 if options.shortest is None else options.shortest,
+        history=parse_history(options.history or HistoryKind.AUTO),
         culprit=options.culprit is not False,
         drill=bool(options.drill),
         fresh=bool(options.fresh),

@@ -20,6 +20,7 @@ from bisect_asgi.core.text import listing
 
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
 OUTSIDE = "not in `--releases"
+BEYOND_THE_ENDS = "outside `--good` and `--bad`"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 

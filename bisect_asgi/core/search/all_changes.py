@@ -38,24 +38,34 @@ class AllChanges(VerdictMap):
         size: number of candidates, at least 1.
         shortest: the shortest state that must not be missed, in candidates, at least 1.
         first: candidates to look at before any other.
+        never: candidates that are not worth a look.
 
     Raises:
         ValueError: `size` or `shortest` is below 1.
     """
 
-    def __init__(self, size: int, *, shortest: int = 1, first: Sequence[int] = ()) -> None:
+    def __init__(
+        self, size: int, *, shortest: int = 1, first: Sequence[int] = (), never: Collection[int] = ()
+    ) -> None:
         super().__init__(size)
         if shortest < 1:
             raise ValueError(f"the shortest state is at least one candidate long, not {shortest}")
         self.shortest = shortest
-        self._first = tuple(dict.fromkeys(first))
+        self._first = tuple(key for key in dict.fromkeys(first) if key not in never)
+        self._never = never
 
     @classmethod
     def replay(
-        cls, size: int, verdicts: Mapping[int, Verdict], *, shortest: int = 1, first: Sequence[int] = ()
+        cls,
+        size: int,
+        verdicts: Mapping[int, Verdict],
+        *,
+        shortest: int = 1,
+        first: Sequence[int] = (),
+        never: Collection[int] = (),
     ) -> AllChanges:
         """Return the search that knows `verdicts`."""
-        return cls(size, shortest=shortest, first=first).after(verdicts)
+        return cls(size, shortest=shortest, first=first, never=never).after(verdicts)
 
     @property
     def state(self) -> Open | AllBoundaries:
@@ -63,6 +73,21 @@ class AllChanges(VerdictMap):
         if self.ask(1):
             return Open(low=None, high=None)
         return AllBoundaries(changes=tuple(self._changes()), shortest=self.shortest)
+
+    @property
+    def so_far(self) -> AllBoundaries:
+        """What is known if nothing more is run: changes between neighbors, and how short a state was seen.
+
+        A state outside the candidates that were tested may have any length.
+        """
+        longest = max((len(unknown) for _, _, unknown in self._between()), default=0)
+        changes = tuple(change for change in self._changes() if not self._unknown(change.low, change.high))
+        return AllBoundaries(changes=changes, shortest=longest + 1)
+
+    @property
+    def unplaced(self) -> tuple[Boundary, ...]:
+        """Changes of which it is only known that they are somewhere between two tested candidates."""
+        return tuple(change for change in self._changes() if self._unknown(change.low, change.high))
 
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
         """Say which candidates to look at next; none when nothing more is wanted for now."""
@@ -84,12 +109,20 @@ class AllChanges(VerdictMap):
     def _tested(self) -> list[int]:
         return sorted(key for key, verdict in self._verdicts.items() if verdict is not Verdict.SKIP)
 
+    def _unknown(self, start: int, end: int) -> list[int]:
+        """Return the candidates between two others that were not looked at."""
+        return [key for key in range(start + 1, end) if key not in self._verdicts]
+
+    def _between(self) -> list[tuple[int, int, list[int]]]:
+        """Return each two neighboring tested candidates, with what is unknown between them."""
+        return [(start, end, self._unknown(start, end)) for start, end in pairwise(self._tested())]
+
     def _stretches(self, pending: Collection[int]) -> list[list[int]]:
         """The unknown stretches that are worth a look; what is in flight cuts them."""
         edges = [-1, *self._tested(), self.size]
         found: list[list[int]] = []
         for start, end in pairwise(edges):
-            unknown = [key for key in range(start + 1, end) if key not in self._verdicts]
+            unknown = [key for key in self._unknown(start, end) if key not in self._never]
             differ = (
                 self._verdicts.get(start) is not self._verdicts.get(end) and start >= 0 and end < self.size
             )

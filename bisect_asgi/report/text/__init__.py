@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bisect_asgi.core.errors import ExitCode
-from bisect_asgi.core.releases import OUTSIDE
+from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.text import duration, listing, plural
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.rows import How, Row, day_of
+from bisect_asgi.report.rows import Row, day_of
 from bisect_asgi.report.text import metrics
 from bisect_asgi.report.text import timings as timings_section
 from bisect_asgi.report.text.culprit import cause_parts, difference_parts, is_telling
@@ -47,7 +47,7 @@ def _parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[R
         yield Text(report.headline, style="bold")
         yield ""
     yield facts(_fact_lines(report))
-    if any(row.how is How.RUN for row in report.rows):
+    if any(row.was_run for row in report.rows):
         yield ""
         yield table(report)
     if plot_width and (drawn := metrics.parts(report, plot_width)):
@@ -100,7 +100,8 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
         among = f" ({gap} between cannot be tested)" if change.gap else ""
         yield "Change", f"{change.last} → {change.first} is {change.verdict}{among}"
     if report.affected:
-        yield "Affected", " or ".join(report.affected)
+        beyond = " (searched {} to {})".format(*report.searched) if report.searched else ""
+        yield "Affected", " or ".join(stretch.specifier for stretch in report.affected) + beyond
     if report.interpreter:
         yield "Python", f"{report.interpreter.version}: {report.interpreter_reason}"
     if others := "; ".join(_others(report)):
@@ -147,7 +148,7 @@ def _others(report: Report) -> Iterator[str]:
 
 
 def _trials(report: Report) -> str:
-    run = [row for row in report.rows if row.how is How.RUN]
+    run = [row for row in report.rows if row.was_run]
     runs = sum(row.runs for row in run)
     remembered = sum(row.remembered for row in run)
     skipped = sum(1 for row in run if row.verdict == "skip")
@@ -176,7 +177,7 @@ def _not_monotonic(report: Report) -> str:
 def _excluded(report: Report) -> Iterator[RenderableType]:
     reasons: dict[str, list[str]] = {}
     for out in report.excluded:
-        if out.reason.startswith(OUTSIDE):  # The user has set the range.
+        if out.reason.startswith((OUTSIDE, BEYOND_THE_ENDS)):  # The user has set the range.
             continue
         reasons.setdefault(out.reason, []).append(out.version)
     for reason, versions in list(reasons.items())[:_MOST_REASONS]:

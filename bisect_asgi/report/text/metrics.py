@@ -15,10 +15,11 @@ from bisect_asgi.core.metrics import measured, unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.model import Observation
+from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.rows import How, ReportedEnds, Row
+from bisect_asgi.report.rows import ReportedEnds, Row
 from bisect_asgi.report.text.plot import plot
 
 _NUMBER = re.compile(r"\S*\d")
@@ -101,7 +102,7 @@ def parts(report: Report, width: int) -> list[RenderableType]:
     lines = plot(
         [row.version for row in report.rows],
         [row.samples for row in report.rows],
-        marks=[row.verdict if row.how is How.RUN else "" for row in report.rows],
+        marks=[row.verdict if row.how is ReleaseState.RUN else "" for row in report.rows],
         show=lambda value: short(value, report.unit),
         limit=limit,
         width=width,

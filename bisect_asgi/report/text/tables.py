@@ -9,9 +9,10 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.text import date, duration
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.rows import How, Row, day_of
+from bisect_asgi.report.rows import Row, day_of
 from bisect_asgi.report.text import metrics
 
 
@@ -67,7 +68,7 @@ def table(report: Report) -> Table:
     key = _kind if report.plan.axis.is_ordered else _label
     for _, group in groupby(report.rows, key=key):
         rows = list(group)
-        style = "dim" if rows[0].how is not How.RUN else _style(rows[0], report)
+        style = _style(rows[0], report) if rows[0].was_run else "dim"
         cells = _cells(rows[0], report) if len(rows) == 1 else _neighbors(rows, report)
         if not is_dated:
             cells = (cells[0], *cells[2:])
@@ -77,7 +78,7 @@ def table(report: Report) -> Table:
 
 def _kind(row: Row) -> tuple[str, ...]:
     """Return a key that is equal for neighbors that share a line."""
-    if row.how is not How.RUN:
+    if not row.was_run:
         return row.how, row.verdict
     if row.verdict == "skip" and row.signature and not row.fails_differently:
         return row.how, row.verdict, row.signature.text
@@ -101,12 +102,12 @@ def _neighbors(rows: list[Row], report: Report) -> tuple[str, ...]:
 
 def _seen(row: Row, report: Report) -> str:
     match row.how:
-        case How.INFERRED:
+        case ReleaseState.INFERRED:
             return "inferred"
-        case How.UNKNOWN:
+        case ReleaseState.NOT_RUN:
             broken = [run.signature.shown for run in row.observations if run.signature]
-            return f"nothing was learnt: {broken[-1]}" if broken else "not looked at"
-        case How.RUN:
+            return f"no result: {broken[-1]}" if broken else "not run"
+        case ReleaseState.RUN | ReleaseState.UNTESTABLE:
             if row.samples:
                 return metrics.seen(row, report)
             seen = row.signature.shown if row.signature else ""

@@ -28,6 +28,8 @@ class SearchSpace(Struct, frozen=True, kw_only=True):
     choice: InterpreterChoice | None
     """The one interpreter of all candidates; None: it is what moves."""
     candidates: tuple[Candidate, ...]
+    newer: tuple[Candidate, ...] = ()
+    """Candidates above the range. Once a boundary is known, they tell what happened since."""
     expectation: Expectation = field(default_factory=Expectation)
     excluded: tuple[Excluded, ...] = ()
     gallop: bool = False

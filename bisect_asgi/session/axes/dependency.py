@@ -6,15 +6,13 @@ version is often what the question is about.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec
+from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Release
 from bisect_asgi.core.plan.parsing import parse_project
 from bisect_asgi.core.plan.plan import DEPENDENCY, Plan, pinned_version
 from bisect_asgi.core.services import Services
@@ -75,8 +73,8 @@ class Dependency(Axis):
         check_dates(plan, (*chosen.span.releases, *pinned))
         own_limit = newest_upload(pinned)
 
-        def candidate(release_version: str, uploaded: datetime | None, limit: datetime | None) -> Candidate:
-            pin = f"{plan.dependency}=={release_version}"
+        def candidate(release: Release) -> Candidate:
+            pin, limit = f"{plan.dependency}=={release.version}", plan.policy.exclude_newer(release)
             spec = EnvironmentSpec(
                 interpreter=chosen.choice.interpreter,
                 requirements=(pin, *held),
@@ -86,16 +84,11 @@ class Dependency(Axis):
                 exclude_newer_package=outside_the_limit(chosen.span.releases[:1], pinned),
                 held=held,
                 held_exclude_newer=own_limit,
-                must_install=Distribution(name=plan.dependency, version=release_version),
+                must_install=Distribution(name=plan.dependency, version=release.version),
             )
-            return Candidate(label=release_version, spec=spec, uploaded=uploaded)
+            return Candidate(label=release.version, spec=spec, uploaded=release.uploaded)
 
-        return chosen.space(
-            tuple(
-                candidate(r.version, r.uploaded, plan.policy.exclude_newer(r)) for r in chosen.span.releases
-            ),
-            plan,
-        )
+        return chosen.space(candidate, plan)
 
 
 AXIS = Dependency()

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge import Expectation
-from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
+from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Excluded, Interpreter, Release
 from bisect_asgi.core.plan.plan import RELEASES, Plan, PolicyKind
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import ReleaseFilter, ReleaseRange, Selection, has_wheel, select
+from bisect_asgi.core.releases import (
+    BEYOND_THE_ENDS,
+    ReleaseFilter,
+    ReleaseRange,
+    Selection,
+    has_wheel,
+    select,
+)
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes.base import (
@@ -48,29 +56,49 @@ class Releases(Axis):
             chosen.selection.position(version, option=option)
         interpreter = chosen.choice.interpreter
         check_dates(plan, chosen.span.releases)
-        return chosen.space(
-            tuple(candidate(plan, release, interpreter, pinned) for release in chosen.span.releases), plan
-        )
+        return chosen.space(lambda release: candidate(plan, release, interpreter, pinned), plan)
 
 
 class Chosen:
     """The releases of one project that are looked at, on the interpreter that suits them."""
 
-    def __init__(self, choice: InterpreterChoice, selection: Selection, span: ReleaseRange) -> None:
+    def __init__(
+        self,
+        choice: InterpreterChoice,
+        selection: Selection,
+        span: ReleaseRange,
+        *,
+        newer: tuple[Release, ...] = (),
+    ) -> None:
         self.choice = choice
         self.selection = selection
         self.span = span
+        self.newer = newer
+        """Releases above the range that the interpreter can install, oldest first."""
 
-    def space(self, candidates: tuple[Candidate, ...], plan: Plan) -> SearchSpace:
-        """The setting with these candidates, one for each release of the span."""
+    @property
+    def excluded(self) -> tuple[Excluded, ...]:
+        """The releases that are no candidates, those outside the ends included."""
+        inside = {release.version for release in self.span.releases}
+        outside = (release for release in self.selection.kept if release.version not in inside)
+        beyond = (Excluded(version=r.version, uploaded=r.uploaded, reason=BEYOND_THE_ENDS) for r in outside)
+        return (*self.selection.excluded, *beyond)
+
+    def space(self, make: Callable[[Release], Candidate], plan: Plan) -> SearchSpace:
+        """Return the search space with the candidates that `make` makes of the releases."""
+
+        def candidates(releases: Sequence[Release]) -> tuple[Candidate, ...]:
+            return tuple(
+                replace(make(release), needs_build=not has_wheel(release, self.choice.target))
+                for release in releases
+            )
+
         return SearchSpace(
             choice=self.choice,
-            candidates=tuple(
-                replace(candidate, needs_build=not has_wheel(release, self.choice.target))
-                for candidate, release in zip(candidates, self.span.releases, strict=True)
-            ),
+            candidates=candidates(self.span.releases),
+            newer=candidates(self.newer),
             expectation=Expectation(good=self.span.good, bad=self.span.bad),
-            excluded=self.selection.excluded,
+            excluded=self.excluded,
             gallop=plan.good is None,
         )
 
@@ -101,7 +129,14 @@ def choose_releases(
     span = selection.between(good, bad)
     if len(span.releases) < 2:
         raise _too_few(project, selection, span)
-    return Chosen(choice, selection, span)
+    every_kept = select(every, replace(wanted, within=SpecifierSet()), choice.target).kept
+    return Chosen(choice, selection, span, newer=_newer(every_kept, span))
+
+
+def _newer(kept: Sequence[Release], span: ReleaseRange) -> tuple[Release, ...]:
+    """Return the releases of `kept` that come after the range."""
+    versions = [release.version for release in kept]
+    return tuple(kept[versions.index(span.releases[-1].version) + 1 :])
 
 
 def prepare_one(plan: Plan, version: str, services: Services) -> tuple[SearchSpace, InterpreterChoice]:

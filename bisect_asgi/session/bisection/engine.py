@@ -6,6 +6,7 @@ made afresh of all verdicts, so that a ruling that later observations change nee
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -84,6 +85,8 @@ class Engine:
         self._spec = spec
         self._noise: Noise | None = None
         self._candidates = list(spec.candidates)
+        self._size = len(self._candidates)
+        """Number of candidates in the range; those behind it are newer."""
         self._costs = TrialCosts(self._candidates)
         self._run_trial = run_trial
         self._executor = executor
@@ -136,7 +139,7 @@ class Engine:
         if self._judgement is None:
             self._judgement = judge(
                 self.observed,
-                size=len(self._candidates),
+                size=self._size,
                 expectation=self._spec.expectation,
                 criteria=self._spec.criteria,
                 noise=self._noise,
@@ -154,8 +157,13 @@ class Engine:
     def add(self, candidate: Candidate) -> int:
         """Append one more candidate, and return its key."""
         self._candidates.append(candidate)
+        self._size = len(self._candidates)
         self._judgement = None
         return len(self._candidates) - 1
+
+    def extend(self, newer: Iterable[Candidate]) -> None:
+        """Append candidates that are newer than the range: they may be run, and do not move its ends."""
+        self._candidates += newer
 
     def known(self, key: int) -> Trial:
         """Return what was observed of a candidate as one trial that an earlier command made."""
@@ -196,10 +204,12 @@ class Engine:
         *,
         is_over: Callable[[Judgement], bool] = lambda _: False,
         looks_ahead: bool = False,
+        until_s: float | None = None,
     ) -> State:
         """Run trials until the search stops, `is_over` says so, or no candidate that is left gives a result.
 
-        With `looks_ahead` environments are built for the candidates that may be asked for next.
+        With `looks_ahead` environments are built for the candidates that may be asked for next. At the moment
+        `until_s` of the clock the search ends as it stands, and no trial is begun that would last longer.
         """
         try:
             while True:
@@ -207,20 +217,23 @@ class Engine:
                 algorithm = replay(judgement.verdicts)
                 state = algorithm.state
                 self._emit_rulings(judgement, state)
-                if not isinstance(state, Open) or is_over(judgement):
+                if not isinstance(state, Open) or is_over(judgement) or self._left_s(until_s) <= 0:
                     return state
                 self._cancel(key for key in self._in_flight() if not algorithm.is_relevant(key))
                 withheld = (self.observed.keys() - judgement.rulings.keys()) | self.errors.keys()
                 width = self._width()
                 wanted = algorithm.ask(width - len(self._flights), self._in_flight() | withheld)
-                self._submit(wanted, runs=1)
+                self._submit([key for key in wanted if self.seconds(key) <= self._left_s(until_s)], runs=1)
                 if not self._flights:
                     return state
                 if looks_ahead:
                     self._build_ahead(replay, algorithm, judgement.verdicts, withheld, width)
-                self._collect()
+                self._collect(self._left_s(until_s))
         finally:
             self._abandon()
+
+    def _left_s(self, until_s: float | None) -> float:
+        return math.inf if until_s is None else until_s - self._clock()
 
     def repeat(self, keys: Collection[int], runs: int) -> None:
         """Run the probe `runs` more times on each of `keys`."""
@@ -307,15 +320,16 @@ class Engine:
             sampling=self._spec.sampling,
         )
 
-    def _collect(self) -> None:
-        """Wait until at least one trial is back, and take in all that are.
+    def _collect(self, at_most_s: float = math.inf) -> None:
+        """Wait until at least one trial is back, or for `at_most_s`, and take in all that are.
 
         What ends the search, a trial's exception or an interrupt, is raised after that: what the other trials
         have measured must not be lost.
         """
         errors: list[BaseException] = []
         try:
-            wait(self._flights, return_when=FIRST_COMPLETED)
+            timeout_s = None if at_most_s == math.inf else max(0.0, at_most_s)
+            wait(self._flights, timeout=timeout_s, return_when=FIRST_COMPLETED)
         except KeyboardInterrupt as interrupt:
             errors.append(interrupt)
         errors += self._take_finished()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Collection, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
@@ -17,18 +18,19 @@ from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
 from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
 from bisect_asgi.core.model import Observation
+from bisect_asgi.core.plan.plan import HistoryKind
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.releases import between
 from bisect_asgi.core.search import AllChanges, Boundary, State, is_monotonic
 from bisect_asgi.core.search.spot_checks import spot_checks
 from bisect_asgi.session.bisection.confirm import (
-    SpotChecks,
     confirm_changes,
     emit_confirmed,
     search_and_confirm,
 )
 from bisect_asgi.session.bisection.engine import Replay
 from bisect_asgi.session.bisection.flaky import doubtful_ends, search_noisy
+from bisect_asgi.session.bisection.history import look_around
 from bisect_asgi.session.bisection.search import Search
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
     from bisect_asgi.session.bisection.limits import LimitFinder
 
 COARSE = 32
-"""A search for all changes looks at every 32nd candidate at least, unless the user says otherwise."""
+"""A search for all changes looks at every 32nd candidate at least, unless all of them are wanted."""
+_CHECKS = 4
+"""Number of candidates elsewhere that show whether a flaky history changes more than once."""
 
 
 class SearchResult(Struct, frozen=True, kw_only=True):
@@ -55,14 +59,17 @@ def run_search(search: Search) -> SearchResult:
             note_doubtful_samples(search)
             return SearchResult(search=search, answer=answer)
         search.check_ends()
-    if search.plan.all_changes and search.plan.shortest == 1 and search.plan.criteria.limit:
+    if search.plan.all_changes and search.plan.criteria.limit:
         _level_search(search).place()
+    begun = time.monotonic()
     state, belief = _search(search)
     note_doubtful_samples(search)
     if isinstance(state, Boundary) and criteria.limit_search:
         note_other_steps(search, state)
     context = replace(search.context, believed=belief, doubtful=doubtful_ends(search))
     answer = answers.result_of(context, state, search.judgement())
+    if belief is None and (mapped := look_around(search, state, search_s=time.monotonic() - begun)):
+        answer = answers.with_history(search.context, answer, state, mapped, search.judgement())
     if found := answer.found:
         sides = search.labels[found.low], search.labels[found.high]
         answer = replace(answer, excluded_between=between(search.space.excluded, *sides))
@@ -98,29 +105,24 @@ def _search(search: Search) -> tuple[State, events.BeliefUpdated | None]:
 
     def checks(found: Boundary) -> Collection[int]:
         # Whatever is known: so the same command chooses the same ones and finds them in the store.
-        return spot_checks(search.labels, found.low, found.high, known=(), most=search.plan.spot_checks)
+        is_wanted = search.plan.history.kind is not HistoryKind.NONE
+        return spot_checks(search.labels, found.low, found.high, known=(), most=_CHECKS if is_wanted else 0)
 
-    state = _search_steady(search, checks)
+    state = _search_steady(search)
     if search.judgement().is_flaky and not search.plan.all_changes:
         return search_noisy(search, checks=checks)
     emit_confirmed(search, state)
     return state, None
 
 
-def _search_steady(search: Search, checks: SpotChecks) -> State:
-    """Find the boundary and check whether it is the only change, or find all changes."""
+def _search_steady(search: Search) -> State:
+    """Find the boundary, or all changes."""
     if search.plan.all_changes:
-        return search_changes(search, all_changes(search, search.plan.shortest))
-    engine, state = search.engine, search_and_confirm(search, checks=checks)
-    if not isinstance(state, Boundary) or state.skipped or search.judgement().is_flaky:
+        return search_changes(search, all_changes(search, 1))
+    state = search_and_confirm(search)
+    is_found = isinstance(state, Boundary) and not state.skipped
+    if not is_found or search.judgement().is_flaky or is_monotonic(search.judgement().verdicts):
         return state
-    chosen = checks(state)
-    if engine.errors.keys() - set(chosen):
-        return state
-    if unknown := [key for key in chosen if key not in engine.observed.keys() | engine.errors.keys()]:
-        engine.repeat(unknown, 1)
-    if is_monotonic(search.judgement().verdicts):
-        return search_and_confirm(search)
     # One change cannot explain this order of verdicts: either a run went wrong, or there are more changes.
     confirm_changes(search)
     return state if search.judgement().is_flaky else search_changes(search, all_changes(search))

@@ -10,12 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from bisect_asgi.core import events
 from bisect_asgi.core.answers import ResultContext
 from bisect_asgi.core.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import Limit
-from bisect_asgi.core.model import Candidate, SamplingMode
+from bisect_asgi.core.model import Candidate, Commit, SamplingMode
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search.confirmation import Confirmation
@@ -123,6 +124,17 @@ class Search:
         self.space = replace(self.space, candidates=(*self.space.candidates, candidate))
         return self.engine.add(candidate)
 
+    def look_beyond(self) -> None:
+        """Have the candidates that are newer than the range as well, from here on."""
+        if newer := self.space.newer:
+            outside = {candidate.label for candidate in newer}
+            excluded = tuple(out for out in self.space.excluded if out.version not in outside)
+            candidates = (*self.space.candidates, *newer)
+            self.space = replace(self.space, candidates=candidates, newer=(), excluded=excluded)
+            self.engine.extend(newer)
+            self.emit(candidates_listed(self.space, grows=True))
+            self.recall()
+
     def set_limit(self, limit: Limit, *, ends: Expectation | None = None) -> None:
         """Call runs bad by a limit from here on; `ends`: which candidate is good by it, and which is bad."""
         spec = self.engine.spec
@@ -157,3 +169,37 @@ def _prebuilder(services: Services, emit: Emit) -> Prebuilder | None:
     if trials.builders is None:
         return None
     return Prebuilder(trials.prepare, trials.builders, emit=emit, clock=time.monotonic)
+
+
+def announce(space: SearchSpace, emit: Emit) -> None:
+    """Emit what was found out before the first trial."""
+    if space.choice:
+        emit(events.InterpreterChosen(interpreter=space.choice.interpreter, reason=space.choice.reason))
+    for note in space.notes:
+        emit(events.Note(text=note))
+    emit(candidates_listed(space))
+
+
+def candidates_listed(space: SearchSpace, *, grows: bool = False) -> events.CandidatesListed:
+    """Return the event with all candidates; `grows`: those that were listed before are the first of them."""
+    every = tuple(map(listed, space.candidates))
+    return events.CandidatesListed(candidates=every, excluded=space.excluded, grows=grows)
+
+
+def listed(candidate: Candidate) -> events.CandidateListed:
+    """Return a candidate as reports know it."""
+    spec = candidate.spec
+    return events.CandidateListed(
+        version=candidate.label,
+        uploaded=candidate.uploaded,
+        exclude_newer=spec.exclude_newer,
+        python=spec.interpreter.version,
+        source=_source(spec.commit) if spec.commit else None,
+        is_exact=bool(spec.overrides),
+    )
+
+
+def _source(commit: Commit) -> str:
+    """Return the requirement (PEP 508) by which the commit is built again."""
+    address = commit.repository if "://" in commit.repository else f"file://{commit.repository}"
+    return f"{commit.project} @ git+{address}@{commit.sha}"

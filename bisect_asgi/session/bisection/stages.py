@@ -11,14 +11,14 @@ from bisect_asgi import __version__
 from bisect_asgi.core import answers, events
 from bisect_asgi.core.answers import Result
 from bisect_asgi.core.errors import BisectError
-from bisect_asgi.core.model import Candidate, Commit, Trial
+from bisect_asgi.core.model import Trial
 from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import Axis, SearchSpace
 from bisect_asgi.session.bisection.run import SearchResult, run_search
-from bisect_asgi.session.bisection.search import Search
+from bisect_asgi.session.bisection.search import Search, announce
 
 
 class Stages:
@@ -70,35 +70,6 @@ class Stages:
             result = run_search(search)
             end(result.answer)
         return result
-
-
-def announce(space: SearchSpace, emit: Emit) -> None:
-    """Emit what was found out before the first trial."""
-    if space.choice:
-        emit(events.InterpreterChosen(interpreter=space.choice.interpreter, reason=space.choice.reason))
-    for note in space.notes:
-        emit(events.Note(text=note))
-    every = tuple(map(listed, space.candidates))
-    emit(events.CandidatesListed(candidates=every, excluded=space.excluded))
-
-
-def listed(candidate: Candidate) -> events.CandidateListed:
-    """Return a candidate as reports know it."""
-    spec = candidate.spec
-    return events.CandidateListed(
-        version=candidate.label,
-        uploaded=candidate.uploaded,
-        exclude_newer=spec.exclude_newer,
-        python=spec.interpreter.version,
-        source=_source(spec.commit) if spec.commit else None,
-        is_exact=bool(spec.overrides),
-    )
-
-
-def _source(commit: Commit) -> str:
-    """Return the requirement (PEP 508) by which the commit is built again."""
-    address = commit.repository if "://" in commit.repository else f"file://{commit.repository}"
-    return f"{commit.project} @ git+{address}@{commit.sha}"
 
 
 def started(plan: Plan, *, axis: Axis | None = None, context: str | None = None) -> events.RunStarted:

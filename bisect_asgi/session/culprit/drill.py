@@ -112,7 +112,7 @@ def drill_plan(plan: Plan, target: DrillTarget, repository: str) -> Plan:
         bad=bad,
         python=target.interpreter.path,
         held=target.held,
-        all_changes=False,
+        history=plan.history.of_a_stage,
         drill=False,
         culprit=False,
         locks=(),

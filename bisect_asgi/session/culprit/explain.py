@@ -203,7 +203,12 @@ class Explainer:
         if len(between.kept) < (2 if mixing else 3):
             return False
         plan = replace(
-            self._plan, over=DEPENDENCY, dependency=move.name, good=None, bad=None, all_changes=False
+            self._plan,
+            over=DEPENDENCY,
+            dependency=move.name,
+            good=None,
+            bad=None,
+            history=self._plan.history.of_a_stage,
         )
         space = _along(boundary, rest, move.name, between)
         try:

@@ -37,8 +37,7 @@ from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes.base import Axis, SearchSpace
-from bisect_asgi.session.bisection.search import Search
-from bisect_asgi.session.bisection.stages import listed
+from bisect_asgi.session.bisection.search import Search, listed
 
 _FEW = 3
 """Up to so many distributions are moved one by one from the start."""

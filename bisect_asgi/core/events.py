@@ -272,6 +272,8 @@ class Note(Struct, frozen=True, kw_only=True):
     """A remark for the user on how the result was found."""
 
     text: str
+    is_live: bool = False
+    """Whether it only matters while the search runs; reports leave it out."""
 
 
 class ShownSet(Struct, frozen=True, kw_only=True):

@@ -234,20 +234,22 @@ def _sentence(report: Report, first: Row) -> str:
     below = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
     axis = report.plan.axis
     if len(report.changes) > 1 and axis.subject and axis.has_versions:
-        return "; ".join([*_history(report, cause), *below])
+        return "; ".join([_history(report, cause), *below])
     text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report)
     if len(report.changes) > 1:
         text += f", and the newest of {len(report.changes)} changes"
     return "; ".join([text + cause, *below])
 
 
-def _history(report: Report, cause: str) -> list[str]:
-    """Return what happened, oldest first: `fastapi broke in 0.69.0, by itself`, `was fixed in 0.85.0`."""
+def _history(report: Report, cause: str) -> str:
+    """Return what happened, oldest first: `fastapi broke in 0.69.0, by itself, and was fixed in 0.85.0`."""
     phrases = [_change(report, change, cause) for change in report.changes]
     earlier = len(phrases) - _MOST_CHANGES
     if earlier > 0:
         phrases = [f"changed {earlier} times before", *phrases[earlier:]]
-    return [f"{report.plan.axis.subject} {phrases[0]}", *phrases[1:]]
+    *before, last = phrases
+    is_long = bool(cause) or len(before) > 1
+    return f"{report.plan.axis.subject} {', '.join(before)}{',' if is_long else ''} and {last}"
 
 
 def _change(report: Report, change: NamedBoundary, cause: str) -> str:
@@ -283,7 +285,11 @@ def _statuses(report: Report) -> list[Status]:
     if report.plan.order != "version" or not report.plan.axis.has_versions:
         return []
     bad = {report.plan.term_new: True, report.plan.term_old: False}
-    found = [Status(version=r.version, state=r.how, is_bad=bad.get(r.verdict)) for r in report.rows]
+    found = [
+        Status(version=row.version, state=row.how, is_bad=bad.get(row.verdict))
+        for row in report.rows
+        if _is_version(row.version)
+    ]
     listed = {status.version for status in found}
     found += [
         Status(

@@ -160,7 +160,7 @@ class SearchRecord(Struct):
 
     def _take_remark(self, event: events.Event) -> None:
         match event:
-            case events.Note(text=text):
+            case events.Note(text=text, is_live=False):
                 self.notes.append(text)
             case events.Explained():
                 self.explained.append(event)

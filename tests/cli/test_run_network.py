@@ -85,7 +85,7 @@ def test_markupsafe_2_1_0_broke_flask_1_1_4(real: Command) -> None:
 
     document = real.document(
         *("flask==1.1.4", "--over", "date", "--good", "2022-01-10", "--bad", "2022-04-01"),
-        *("--probe", "leak.py", "--spot-checks", "0", "--python", "3.11"),
+        *("--probe", "leak.py", "--history", "none", "--python", "3.11"),
     )
 
     assert document["exit_code"] == 0, document["headline"]
@@ -103,7 +103,7 @@ def test_yarl_1_11_0_brought_what_aiohttp_3_10_6_is_the_first_to_require(real: C
 
     document = real.document(
         *("aiohttp", "--probe", "leak.py", "--python", "3.11"),
-        *("--bad", "3.10.5", "--good", "3.10.6", "--spot-checks", "0"),
+        *("--bad", "3.10.5", "--good", "3.10.6", "--history", "none"),
     )
 
     headline = document["headline"]

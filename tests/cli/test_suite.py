@@ -47,7 +47,7 @@ class Suite:
 
     def probe(self, name: str, package: str, *options: str, body: str = WORKS) -> Path:
         """A probe with a table, for the one interpreter that needs no looking for."""
-        own = (f'package = "{package}"', f'python = "{PYTHON}"', "spot-checks = 0", "confirm = 1", *options)
+        own = (f'package = "{package}"', f'python = "{PYTHON}"', 'history = "none"', "confirm = 1", *options)
         table = ["# /// script", "# [tool.bisect-asgi]", *(f"# {line}" for line in own), "# ///"]
         return self.write(name, "\n".join(table) + "\n" + body.format(package))
 

@@ -46,11 +46,11 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.plan.plan import DependencyPolicy, PolicyKind
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.report.reproduce import reproduce
-from bisect_asgi.report.rows import How
 from bisect_asgi.session.axes.commits import Commits
 from bisect_asgi.session.axes.pythons import Pythons
 from bisect_asgi.session.axes.releases import Releases
@@ -181,17 +181,17 @@ def test_rows_say_what_was_run_and_what_is_only_inferred() -> None:
     report = fold(REGRESSION)
 
     assert [(row.version, row.how, row.verdict, row.passed, row.failed) for row in report.rows] == [
-        ("0.10.0", How.INFERRED, "good", 0, 0),
-        ("0.11.0", How.INFERRED, "good", 0, 0),
-        ("0.12.0", How.RUN, "good", 2, 0),
-        ("0.12.1", How.RUN, "bad", 0, 2),
-        ("0.13.0", How.RUN, "bad", 0, 1),
+        ("0.10.0", ReleaseState.NOT_RUN, "", 0, 0),
+        ("0.11.0", ReleaseState.NOT_RUN, "", 0, 0),
+        ("0.12.0", ReleaseState.RUN, "good", 2, 0),
+        ("0.12.1", ReleaseState.RUN, "bad", 0, 2),
+        ("0.13.0", ReleaseState.RUN, "bad", 0, 1),
     ]
     assert [row.runs for row in report.rows] == [0, 0, 2, 2, 1]
     assert [row.remembered for row in report.rows] == [0, 0, 0, 0, 1]
 
 
-def test_newer_releases_that_were_not_run_are_inferred_from_the_newer_side() -> None:
+def test_nothing_is_inferred_beyond_the_newest_release_that_was_run() -> None:
     log = [
         STARTED,
         LISTED,
@@ -206,7 +206,7 @@ def test_newer_releases_that_were_not_run_are_inferred_from_the_newer_side() -> 
 
     report = fold(log)
 
-    assert [(row.how, row.verdict) for row in report.rows[2:]] == [(How.INFERRED, "good")] * 3
+    assert [(row.how, row.verdict) for row in report.rows[2:]] == [(ReleaseState.NOT_RUN, "")] * 3
     assert report.headline == "starlette 0.11.0 is the first good release"
 
 
@@ -215,7 +215,9 @@ def test_nothing_is_inferred_where_no_boundary_was_found() -> None:
 
     report = fold(log)
 
-    assert [(row.how, row.verdict) for row in report.rows] == [(How.UNKNOWN, "")] * 4 + [(How.RUN, "bad")]
+    assert [(row.how, row.verdict) for row in report.rows] == [(ReleaseState.NOT_RUN, "")] * 4 + [
+        (ReleaseState.RUN, "bad")
+    ]
     assert (report.last, report.first) == (None, None)
 
 
@@ -232,7 +234,7 @@ def test_a_broken_candidate_has_no_verdict() -> None:
 
     row = fold(log).rows[3]
 
-    assert (row.how, row.verdict, row.passed, row.failed) == (How.UNKNOWN, "", 0, 0)
+    assert (row.how, row.verdict, row.passed, row.failed) == (ReleaseState.NOT_RUN, "", 0, 0)
 
 
 def test_untestable_and_different_releases_are_skips_with_their_reasons() -> None:
@@ -272,7 +274,7 @@ def test_the_users_words_stand_for_both_verdicts() -> None:
     report = fold(log)
 
     assert report.headline == "starlette 0.12.1 is the first slow release"
-    assert [row.verdict for row in report.rows] == ["fast", "fast", "fast", "slow", "slow"]
+    assert [row.verdict for row in report.rows] == ["", "", "fast", "slow", "slow"]
 
 
 def twice(*, shortest: int | None) -> list[events.Event]:
@@ -291,7 +293,7 @@ def twice(*, shortest: int | None) -> list[events.Event]:
 def test_every_change_of_a_history_is_told() -> None:
     report = fold(twice(shortest=1))
 
-    assert report.headline == "starlette 0.12.1 is the first bad release, and the newest of 2 changes"
+    assert report.headline == "starlette was fixed between 0.10.0 and 0.12.0 and broke in 0.12.1"
     assert [(c.last, c.first, c.verdict, c.gap) for c in report.changes] == [
         ("0.10.0", "0.12.0", "good", ("0.11.0",)),
         ("0.12.0", "0.12.1", "bad", ()),
@@ -311,7 +313,7 @@ def test_candidates_that_answer_as_the_newer_side_are_kept_as_contradictions() -
     report = fold(log)
 
     assert report.contradictions == ("0.10.0",)
-    assert (report.rows[0].how, report.rows[0].verdict) == (How.RUN, "bad")
+    assert (report.rows[0].how, report.rows[0].verdict) == (ReleaseState.RUN, "bad")
 
 
 def test_the_last_rulings_count() -> None:
@@ -323,9 +325,9 @@ def test_the_last_rulings_count() -> None:
 def test_rulings_hold_until_they_are_withdrawn() -> None:
     log = [STARTED, LISTED, judged({2: good(), 3: bad(), 4: bad()}), judged({}), judged({3: bad(2)})]
 
-    assert [row.how for row in fold(log).rows[2:]] == [How.RUN] * 3
+    assert [row.how for row in fold(log).rows[2:]] == [ReleaseState.RUN] * 3
     log.append(replace(judged({}), withdrawn=(3,)))
-    assert [row.how is How.RUN for row in fold(log).rows[2:]] == [True, False, True]
+    assert [row.how is ReleaseState.RUN for row in fold(log).rows[2:]] == [True, False, True]
 
 
 def test_a_log_that_was_cut_off_is_a_report_of_what_was_known_by_then() -> None:
@@ -591,13 +593,13 @@ starlette 0.12.1 is the first bad release
 
 Boundary   starlette 0.12.0 (good, 2019-03-05) → 0.12.1 (bad, 2019-04-05)
 Evidence   0.12.0 passed 2 of 2 runs; 0.12.1 failed 2 of 2 runs: AssertionError: expected 200, got 500
-Affected   >=0.12.1
+Affected   >=0.12.1 (searched 0.12.0 to 0.13.0)
 Python     3.8.18: it installs 5 of 5 releases
 Others     dependencies as of each release's upload; held: uvicorn==0.17.6
 Trials     3 of 5 releases, 5 runs (1 remembered), 1 min 48 s
 
 Release          Uploaded    Verdict  Runs    Time  What was seen
-0.10.0 … 0.11.0              good                   2 releases: inferred
+0.10.0 … 0.11.0              ?                      2 releases: not run
 0.12.0           2019-03-05  good     2     0.90 s
 0.12.1           2019-04-05  bad      2      2.2 s  AssertionError: expected 200, got 500
 0.13.0           2019-05-05  bad      1     0.50 s  AssertionError: expected 200, got 500
@@ -722,7 +724,7 @@ def test_the_json_document_has_what_a_script_needs() -> None:
     assert document["plan"]["dependencies"] == "as-of-release"
     assert document["interpreter"]["version"] == "3.8.18"
     assert document["excluded"][0]["reason"] == "pre-release (`--pre` brings it in)"
-    assert [row["how"] for row in document["rows"]] == ["inferred", "inferred", "run", "run", "run"]
+    assert [row["how"] for row in document["rows"]] == ["not run", "not run", "run", "run", "run"]
     assert document["rows"][3]["signature"]["shown"] == "AssertionError: expected 200, got 500"
     assert document["rows"][3]["distributions"][0] == {"name": "starlette", "version": "0.12.1"}
     assert [run["wall_s"] for run in document["rows"][3]["observations"]] == [1.0, 1.2]

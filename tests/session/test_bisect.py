@@ -10,8 +10,11 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from support.builders import (
+    ALL,
     ASSERTION,
+    AUTO,
     IMPORT_ERROR,
+    NONE,
     broken,
     day,
     failed,
@@ -30,7 +33,7 @@ from bisect_asgi.core.claims import ClaimVerdict
 from bisect_asgi.core.errors import Cancelled, Unavailable, UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation, Outcome, Release, Trial, TrialRequest
-from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, History, Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.core.search.confirmation import wanted_runs
@@ -141,8 +144,7 @@ def a_plan(
     yanked: bool = False,
     by_upload: bool = False,
     confirm: int | None = 1,
-    spot_checks: int = 0,
-    all_changes: bool = False,
+    history: History = NONE,
     fresh: bool = False,
 ) -> Plan:
     """A plan for fastapi, with one job, that looks at nothing beside what the search asks for."""
@@ -162,8 +164,7 @@ def a_plan(
         yanked=yanked,
         by_upload=by_upload,
         confirm=confirm,
-        spot_checks=spot_checks,
-        all_changes=all_changes,
+        history=history,
         fresh=fresh,
     )
 
@@ -251,7 +252,7 @@ def test_a_history_that_is_not_monotonic_beside_the_boundary_is_mapped() -> None
     bad = {Version(f"0.{minor}") for minor in (3, 4, 8, 9, 10, 11, 12)}
     fake = FakeWorld(lambda version, _: failed() if version in bad else passed())
 
-    fake.bisect(a_plan(good="0.1", bad="0.12", spot_checks=4))
+    fake.bisect(a_plan(good="0.1", bad="0.12", history=AUTO))
 
     finished = fake.events[-1]
     assert isinstance(finished, events.RunFinished)
@@ -262,7 +263,7 @@ def test_a_history_that_is_not_monotonic_beside_the_boundary_is_mapped() -> None
 def test_all_changes_are_found_where_one_was_hidden_in_a_single_release() -> None:
     fake = FakeWorld(lambda version, _: failed() if version == Version("0.5") else passed())
 
-    fake.bisect(replace(a_plan(), all_changes=True))
+    fake.bisect(a_plan(history=ALL))
 
     finished = fake.events[-1]
     assert isinstance(finished, events.RunFinished)
@@ -389,7 +390,7 @@ def test_old_releases_that_fail_for_another_reason_are_no_part_of_the_bug() -> N
 def test_releases_beside_the_boundary_are_run_to_see_whether_it_is_the_only_change() -> None:
     fake = FakeWorld(broke_in("0.7"))
 
-    finished = fake.bisect(a_plan(spot_checks=2))
+    finished = fake.bisect(a_plan(history=AUTO))
 
     assert {"0.5", "0.8"} <= set(fake.runs)
     assert finished.kind is ResultKind.FOUND
@@ -931,7 +932,7 @@ def test_a_history_that_changes_more_than_once_is_not_told_to_be_sure() -> None:
         )
     )
 
-    finished = fake.bisect(a_plan(confirm=None, spot_checks=12))
+    finished = fake.bisect(a_plan(confirm=None, history=AUTO))
 
     assert len(finished.changes) == 3
     assert not any(isinstance(event, events.Confirmed) for event in fake.events)

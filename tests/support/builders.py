@@ -29,7 +29,7 @@ from bisect_asgi.core.model import (
     Signature,
 )
 from bisect_asgi.core.plan import planning
-from bisect_asgi.core.plan.plan import DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.plan.plan import DependencyPolicy, History, HistoryKind, Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.session.axes import AXES
@@ -45,6 +45,10 @@ TYPE_ERROR = signature.of_exception("TypeError", "unexpected keyword argument 'l
 IMPORT_ERROR = signature.of_exception("ImportError", "cannot import name 'Lifespan'", phase=Phase.IMPORT)
 CONFLICT = signature.of_environment(Phase.RESOLVE, "the requirements conflict")
 LOST_WORKER = signature.of_environment(Phase.INSTALL, "no space left on device")
+
+
+AUTO, ALL, NONE = (History(kind=kind) for kind in (HistoryKind.AUTO, HistoryKind.ALL, HistoryKind.NONE))
+"""How much of a history is looked at; NONE where a test counts runs."""
 
 
 def day(text: str) -> datetime:
@@ -180,7 +184,7 @@ def a_plan(**fields: Any) -> Plan:
         "probe": probe(),
         "probe_path": "leak.py",
         "policy": DependencyPolicy(kind=PolicyKind.LATEST),
-        "spot_checks": 0,
+        "history": NONE,
         "most_jobs": fields.get("jobs", 1),
     }
     return Plan(**{**usual, **fields})

@@ -147,7 +147,7 @@ EVENTS = [
         creep=-0.02,
         steps=((2.6e7, 2.9e7),),
     ),
-    Note(text="fastapi 0.69.1 was yanked"),
+    Note(text="fastapi 0.69.1 was yanked", is_live=True),
     Explained(
         package="fastapi",
         old="fastapi 0.68.2",

@@ -26,7 +26,7 @@ from bisect_asgi.core.services import Services
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.session import bisect as session
-from support.builders import a_plan, failed, passed, release, untestable
+from support.builders import AUTO, a_plan, failed, passed, release, untestable
 from support.services import FakeIndex, FakeTrials, fake_services
 
 Shows = Callable[[int, Random], Observation]
@@ -114,7 +114,7 @@ class NoisyWorld:
     def bisect(self, **fields: object) -> events.RunFinished:
         """Give the command for the first time, or again; return its last event."""
         there = self._begin()
-        kind = session.bisect(a_plan(**{"spot_checks": 4, **fields}), there, self.events.append)
+        kind = session.bisect(a_plan(**{"history": AUTO, **fields}), there, self.events.append)
         assert self.finished.kind is kind
         return self.finished
 
@@ -140,8 +140,8 @@ class NoisyWorld:
     @property
     def listed(self) -> list[str]:
         """The candidates."""
-        (event,) = (event for event in self.events if isinstance(event, events.CandidatesListed))
-        return [candidate.version for candidate in event.candidates]
+        every = [event for event in self.events if isinstance(event, events.CandidatesListed)]
+        return [candidate.version for candidate in every[-1].candidates]
 
     @property
     def boundary(self) -> tuple[int, int] | None:
@@ -164,7 +164,7 @@ class NoisyWorld:
     @property
     def notes(self) -> list[str]:
         """What the user should know of how the answer came about."""
-        return [event.text for event in self.events if isinstance(event, events.Note)]
+        return [event.text for event in self.events if isinstance(event, events.Note) and not event.is_live]
 
     @property
     def sampled(self) -> events.EndsSampled:

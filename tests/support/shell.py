@@ -128,7 +128,7 @@ class Command(Shell):
 # Spot checks beside the boundary would only add runs to count.
 BISECT = (
     *("demo", "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY"),
-    *("--jobs", "1", "--spot-checks", "0"),
+    *("--jobs", "1", "--history", "none"),
 )
 
 

@@ -8,7 +8,7 @@ from support.local_index import LocalIndex
 from support.shell import PYTHON, Command
 
 # What is under test here does not need looking at other releases.
-USUAL = ("--probe", "leak.py", "--python", PYTHON, "--spot-checks", "0")
+USUAL = ("--probe", "leak.py", "--python", PYTHON, "--history", "none")
 
 
 def publish(

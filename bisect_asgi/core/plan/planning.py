@@ -64,7 +64,7 @@ def make_plan(
     """
     if locks:
         plan = _plan(options, probe, metadata, probe_path, moving=())
-        plan = replace(plan, over=LOCKS, locks=locks)
+        plan = replace(plan, over=LOCKS, locks=locks, history=plan.history.of_a_stage)
     else:
         plan = _package_plan(options, probe, metadata, probe_path, axes)
     _check_together(plan, options, axes[plan.over])

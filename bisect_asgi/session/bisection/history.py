@@ -38,7 +38,7 @@ def look_around(search: Search, state: State, *, search_s: float) -> AllBoundari
         return AllChanges.replay(len(labels), verdicts, first=first, never=never)
 
     if isinstance(replay(search.judgement().verdicts).state, Open):
-        search.emit(events.Note(text=_beginning(search, boundary)))
+        search.emit(events.Note(text=_beginning(search, boundary), is_live=True))
     search.engine.search(replay, until_s=time.monotonic() + budget_s)
     confirm_changes(search)
     if search.judgement().is_flaky:

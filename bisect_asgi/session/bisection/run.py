@@ -68,8 +68,11 @@ def run_search(search: Search) -> SearchResult:
         note_other_steps(search, state)
     context = replace(search.context, believed=belief, doubtful=doubtful_ends(search))
     answer = answers.result_of(context, state, search.judgement())
-    if belief is None and (mapped := look_around(search, state, search_s=time.monotonic() - begun)):
+    mapped = None if belief else look_around(search, state, search_s=time.monotonic() - begun)
+    if mapped:
         answer = answers.with_history(search.context, answer, state, mapped, search.judgement())
+    if belief is None and (mapped is None or len(mapped.changes) < 2):  # the bound is for one change
+        emit_confirmed(search, state)
     if found := answer.found:
         sides = search.labels[found.low], search.labels[found.high]
         answer = replace(answer, excluded_between=between(search.space.excluded, *sides))
@@ -111,7 +114,6 @@ def _search(search: Search) -> tuple[State, events.BeliefUpdated | None]:
     state = _search_steady(search)
     if search.judgement().is_flaky and not search.plan.all_changes:
         return search_noisy(search, checks=checks)
-    emit_confirmed(search, state)
     return state, None
 
 

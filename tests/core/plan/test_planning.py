@@ -772,7 +772,7 @@ def test_two_lock_files_are_compared_whatever_package_the_probe_names() -> None:
         releases="nonsense",
         repo="../fastapi",
         over="starlette",
-        all=True,
+        history="all",
         fixed_in="0.70",
         jobs=3,
         with_=("h11",),

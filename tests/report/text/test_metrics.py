@@ -7,7 +7,7 @@ from collections import Counter
 from statistics import median
 
 import pytest
-from support.builders import failed, passed, run_started, untestable
+from support.builders import ALL, failed, passed, run_started, untestable
 from support.noisy_world import NoisyWorld, by_limit, by_metric, flaky, measured, shown, steps
 
 from bisect_asgi.core import codec, events
@@ -17,10 +17,10 @@ from bisect_asgi.core.metrics.criteria import RATIO
 from bisect_asgi.core.model import Boundary, Observation, Outcome, Ruling, Trial, Verdict
 from bisect_asgi.core.plan.plan import Budget
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.tally import Rate, Tally
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report.document import Report, fold
-from bisect_asgi.report.rows import How
 from bisect_asgi.report.text.metrics import short, step
 
 MIB = 1024.0**2
@@ -202,7 +202,7 @@ def test_before_there_is_a_limit_nothing_is_good() -> None:
 
     row = fold(log).row("1.3")
     assert row
-    assert (row.how, row.verdict, row.passed) == (How.RUN, "", 1)
+    assert (row.how, row.verdict, row.passed) == (ReleaseState.RUN, "", 1)
     for told in (replace(SAMPLED, above=None), events.Note(text="no limit")):
         assert fold([*log, told]).row("1.3").verdict == ""  # type: ignore[union-attr]
     assert fold([*log, SAMPLED]).row("1.3").verdict == "good"  # type: ignore[union-attr]
@@ -267,7 +267,7 @@ def test_what_was_seen_before_the_question_changed_does_not_count() -> None:
     report = fold([MEASURED, LISTED, *before, events.ObservationsReset(), *after, FOUND])
 
     assert {row.version: row.samples for row in report.rows if row.samples} == {"1.3": (1.5,)}
-    assert report.row("1.0").how is not How.RUN  # type: ignore[union-attr]
+    assert report.row("1.0").how is not ReleaseState.RUN  # type: ignore[union-attr]
 
 
 def test_what_is_known_of_other_candidates_is_void_with_them() -> None:
@@ -427,7 +427,7 @@ def logs() -> dict[str, list[events.Event]]:
         "memory": (rises, by_metric()),
         "time": (slower, by_metric("took")),
         "limit": (rises, by_limit(above=1.25e8, unit="B")),
-        "levels": (rises, {"all_changes": True, **by_metric()}),
+        "levels": (rises, {"history": ALL, **by_metric()}),
         "plain": (flaky(8, 0.0, 1.0), {}),
     }
     found = {}
@@ -499,12 +499,12 @@ def test_releases_that_were_run_are_told_with_their_runs_although_nobody_knows_t
         if isinstance(event, events.TrialFinished):
             runs[event.trial.label] += len(event.trial.observations)
     assert report.kind is ResultKind.INCONCLUSIVE
-    assert {row.version: row.runs for row in report.rows if row.how is How.RUN} == runs
+    assert {row.version: row.runs for row in report.rows if row.how is ReleaseState.RUN} == runs
     assert sum(row.passed + row.failed for row in report.rows) == 20
-    undecided = [row for row in report.rows if row.how is How.RUN and not row.verdict]
+    undecided = [row for row in report.rows if row.how is ReleaseState.RUN and not row.verdict]
     assert undecided
     assert f"{len(runs)} of 16 releases, 20 runs" in line(report, "Trials")
-    assert all(row.verdict == "" for row in report.rows if row.how is How.UNKNOWN)
+    assert all(row.verdict == "" for row in report.rows if row.how is ReleaseState.NOT_RUN)
 
 
 # Boundaries that nothing contradicts.

@@ -8,7 +8,19 @@ from itertools import groupby
 from random import Random
 
 import pytest
-from support.builders import ASSERTION, IMPORT_ERROR, TYPE_ERROR, a_plan, broken, failed, passed, untestable
+from support.builders import (
+    ALL,
+    ASSERTION,
+    AUTO,
+    IMPORT_ERROR,
+    NONE,
+    TYPE_ERROR,
+    a_plan,
+    broken,
+    failed,
+    passed,
+    untestable,
+)
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, steps
 
 from bisect_asgi.core import answers, events
@@ -156,7 +168,7 @@ def test_an_end_is_not_said_to_fail_because_the_history_changes_twice() -> None:
         return failed(ASSERTION) if random.random() < (0.8 if 10 <= number < 20 else 0.2) else passed()
 
     tried = [made_up for made_up, _ in at(10, shows, size=30)[:10]]
-    finished = [made_up.bisect(good="1", bad="30", spot_checks=4) for made_up in tried]
+    finished = [made_up.bisect(good="1", bad="30", history=AUTO) for made_up in tried]
 
     kinds = [each.kind for each in finished]
     assert kinds.count(ResultKind.GOOD_END_FAILS) <= 1
@@ -370,7 +382,7 @@ def test_nothing_flaky_costs_no_more_than_a_bisection_and_what_confirms_it(
 def test_confirmations_are_as_many_as_luck_needs() -> None:
     made_up = NoisyWorld(size=40, shows=flaky(18, 0.0, 1.0))
 
-    made_up.bisect(spot_checks=0)
+    made_up.bisect(history=NONE)
 
     again = {label: runs for label, runs in made_up.made.items() if runs > 1}
     assert set(again) == {"17", "18"}
@@ -400,7 +412,7 @@ def test_a_change_that_a_look_elsewhere_shows_is_found_whenever_it_is_looked_for
 
     made_up = NoisyWorld(size=40, shows=shows)
 
-    made_up.bisect(good="1", bad="40", jobs=jobs, spot_checks=20)
+    made_up.bisect(good="1", bad="40", jobs=jobs, history=AUTO)
 
     assert made_up.changes == [(18, 19), (19, 20), (30, 31)]
 
@@ -417,7 +429,7 @@ def test_a_flaky_history_that_changes_twice_is_noticed(named: dict[str, object])
 
     tried = at(10, shows, size=30)[:10]
     for made_up, _ in tried:
-        made_up.bisect(spot_checks=4, **named)
+        made_up.bisect(history=AUTO, **named)
 
     # Beside a boundary; where there is none, the answer says as much.
     found = [made_up for made_up, _ in tried if made_up.finished.kind is ResultKind.FOUND]
@@ -431,7 +443,7 @@ def test_a_flaky_history_that_changes_once_is_hardly_ever_said_to_change_again(
 ) -> None:
     tried = at(10, flaky(10, *rates), size=30)[:10]
 
-    assert right(tried, spot_checks=4) >= 9
+    assert right(tried, history=AUTO) >= 9
     assert sum(says_more(made_up) for made_up, _ in tried) <= 1
 
 
@@ -439,9 +451,9 @@ def test_looking_elsewhere_keeps_to_the_budget() -> None:
     shows = flaky(10, 0.3, 0.7)
     free, kept = NoisyWorld(size=30, shows=shows, seed=1), NoisyWorld(size=30, shows=shows, seed=1)
 
-    free.bisect(spot_checks=9)
+    free.bisect(history=AUTO)
     budget = free.runs - 20  # less than it takes to look at them
-    kept.bisect(spot_checks=9, budget=Budget(runs=budget))
+    kept.bisect(history=AUTO, budget=Budget(runs=budget))
 
     assert kept.boundary == free.boundary == (9, 10)
     assert budget <= kept.runs < budget + 9  # a round that was begun is ended
@@ -451,7 +463,7 @@ def test_where_no_end_is_named_luck_has_two_ways_to_mislead() -> None:
     told = {}
     for named in ({}, {"good": "1", "bad": "40"}):
         made_up = NoisyWorld(size=40, shows=flaky(18, 0.0, 1.0))
-        made_up.bisect(spot_checks=0, **named)
+        made_up.bisect(history=NONE, **named)
         sure = [event for event in made_up.events if isinstance(event, events.Confirmed)][-1]
         tallies = {int(label) - 1: _tally(runs) for (label, _), runs in made_up.store.items()}
         once = chance(tallies, 16, 17)
@@ -471,7 +483,7 @@ def test_who_wants_to_be_surer_confirms_oftener() -> None:
     runs = []
     for confidence in (0.9, 0.99, 0.9999):
         made_up = NoisyWorld(size=40, shows=flaky(18, 0.0, 1.0))
-        made_up.bisect(spot_checks=0, confidence=confidence)
+        made_up.bisect(history=NONE, confidence=confidence)
         runs.append(made_up.made["17"] + made_up.made["18"])
 
     assert runs == sorted(set(runs))
@@ -480,7 +492,7 @@ def test_who_wants_to_be_surer_confirms_oftener() -> None:
 # Histories that change more than once, and runs that go wrong.
 
 
-@pytest.mark.parametrize("fields", [{}, {"good": "1", "bad": "40"}, {"all_changes": True}])
+@pytest.mark.parametrize("fields", [{}, {"good": "1", "bad": "40"}, {"history": ALL}])
 def test_a_history_that_comes_and_goes_is_told_as_such(fields: dict[str, object]) -> None:
     def shows(number: int, _: Random) -> Observation:
         return failed() if 10 <= number < 20 or number >= 31 else passed()
@@ -576,7 +588,7 @@ def test_a_false_claim_is_not_confirmed_where_runs_differ(
 def test_all_changes_of_a_flaky_probe_cannot_be_told() -> None:
     made_up = NoisyWorld(size=12, shows=flaky(6, 0.0, 0.6), seed=1)
 
-    finished = made_up.bisect(all_changes=True)
+    finished = made_up.bisect(history=ALL)
 
     assert finished.kind is ResultKind.INCONCLUSIVE
     assert finished.message.startswith("the probe is flaky: on app ")
@@ -623,7 +635,7 @@ FADED = [
 ]
 
 
-@pytest.mark.parametrize("fields", [{}, {"all_changes": True, "shortest": 1}], ids=["one", "all"])
+@pytest.mark.parametrize("fields", [{}, {"history": ALL}], ids=["one", "all"])
 @pytest.mark.parametrize("named", [{}, {"good": "1", "bad": "12"}], ids=["unnamed", "named"])
 @pytest.mark.parametrize("then", FADED)
 def test_candidates_that_answer_once_only_are_not_run_for_ever(
@@ -637,7 +649,7 @@ def test_candidates_that_answer_once_only_are_not_run_for_ever(
     assert made_up.boundary == (5, 6)
 
 
-@pytest.mark.parametrize("fields", [{}, {"all_changes": True, "shortest": 1}], ids=["one", "all"])
+@pytest.mark.parametrize("fields", [{}, {"history": ALL}], ids=["one", "all"])
 @pytest.mark.parametrize("then", [*FADED, pytest.param(passed(), id="lacks-the-metric")])
 def test_candidates_that_are_measured_once_only_are_not_run_for_ever(
     then: Observation, fields: dict[str, object]
@@ -902,7 +914,7 @@ def test_how_sure_a_boundary_is_is_told_once_when_all_has_been_run(fields: dict[
     assert 0 < sure.error_bound <= 0.01
 
 
-@pytest.mark.parametrize("fields", [{}, {"good": "1", "bad": "40"}, {"all_changes": True, "shortest": 1}])
+@pytest.mark.parametrize("fields", [{}, {"good": "1", "bad": "40"}, {"history": ALL}])
 def test_where_several_changes_are_found_nothing_is_said_of_luck(fields: dict[str, object]) -> None:
     def shows(number: int, _: Random) -> Observation:
         return failed() if number >= 30 or 10 <= number <= 16 else passed()

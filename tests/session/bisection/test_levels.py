@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from random import Random
 
 import pytest
-from support.builders import broken, failed, untestable
+from support.builders import ALL, broken, failed, untestable
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured, steps
 
 from bisect_asgi.core import codec, events
@@ -53,7 +53,7 @@ def test_every_step_is_found_with_its_size(
     for seed in SEEDS:
         made_up = NoisyWorld(size=30, seed=seed, shows=memory(levels))
 
-        finished = made_up.bisect(all_changes=True, **by_metric())
+        finished = made_up.bisect(history=ALL, **by_metric())
 
         assert finished.kind is ResultKind.FOUND
         exact += made_up.changes == changes
@@ -68,7 +68,7 @@ def test_every_step_is_found_with_its_size(
 def test_releases_are_called_by_the_newest_step() -> None:
     made_up = NoisyWorld(size=30, shows=memory({1: 1.0, 12: 1.3, 20: 1.0}))
 
-    made_up.bisect(all_changes=True, **by_metric())
+    made_up.bisect(history=ALL, **by_metric())
 
     verdicts = {row.version: row.verdict for row in made_up.report.rows}
     bad = [int(version) for version, verdict in verdicts.items() if verdict == "bad"]
@@ -84,7 +84,7 @@ def test_releases_are_called_by_the_newest_step() -> None:
 def test_named_ends_say_which_side_of_a_step_is_bad(named: dict[str, object], bad: range) -> None:
     made_up = NoisyWorld(size=30, shows=memory({1: 1.5, 20: 1.0}))
 
-    made_up.bisect(all_changes=True, **named, **by_metric())
+    made_up.bisect(history=ALL, **named, **by_metric())
 
     assert made_up.boundary == (19, 20)
     assert [int(row.version) for row in made_up.report.rows if row.verdict == "bad"] == [*bad]
@@ -93,7 +93,7 @@ def test_named_ends_say_which_side_of_a_step_is_bad(named: dict[str, object], ba
 def test_each_release_is_sampled_in_rounds() -> None:
     made_up = NoisyWorld(size=12, shows=memory({1: 1.0, 7: 1.5}))
 
-    made_up.bisect(all_changes=True, **by_metric())
+    made_up.bisect(history=ALL, **by_metric())
 
     assert set(made_up.made.values()) == {SAMPLES}
     order = [int(request.label) for request in made_up.requests[2:]]
@@ -106,7 +106,7 @@ def test_times_are_ratios_and_a_machine_that_slows_down_makes_no_level() -> None
     for seed in SEEDS:
         made_up = NoisyWorld(size=16, seed=seed, slows_down=0.02, shows=shows)
 
-        made_up.bisect(all_changes=True, **by_metric("took"))
+        made_up.bisect(history=ALL, **by_metric("took"))
 
         assert made_up.changes == [(7, 8)]
         found = levels_of(made_up)
@@ -119,7 +119,7 @@ def test_a_creep_is_called_a_creep(share: float, sign: str) -> None:
     for seed in SEEDS:
         made_up = NoisyWorld(size=30, seed=seed, shows=creeping(share))
 
-        finished = made_up.bisect(all_changes=True, **by_metric())
+        finished = made_up.bisect(history=ALL, **by_metric())
 
         assert finished.kind is ResultKind.INCONCLUSIVE
         assert finished.message.startswith(f"`size` creeps by {sign}")
@@ -139,7 +139,7 @@ def test_a_step_in_a_creep_is_told() -> None:
 
     made_up = NoisyWorld(size=30, shows=shows)
 
-    made_up.bisect(all_changes=True, **by_metric())
+    made_up.bisect(history=ALL, **by_metric())
 
     assert made_up.changes == [(17, 18)]
     found = levels_of(made_up)
@@ -153,7 +153,7 @@ def test_a_constant_metric_has_no_change() -> None:
     for seed in SEEDS:
         made_up = NoisyWorld(size=30, seed=seed, shows=memory({1: 1.0}))
 
-        finished = made_up.bisect(all_changes=True, **by_metric())
+        finished = made_up.bisect(history=ALL, **by_metric())
 
         assert finished.kind is ResultKind.NOT_REPRODUCED
         assert finished.message.startswith("`size` is 9")  # 95.4 MiB, give or take
@@ -163,7 +163,7 @@ def test_a_constant_metric_has_no_change() -> None:
 def test_a_metric_that_is_level_where_it_was_measured_is_told_with_how_many_could_not_be() -> None:
     made_up = NoisyWorld(size=30, shows=lambda number, _: measured(BASE) if number <= 9 else untestable())
 
-    finished = made_up.bisect(all_changes=True, **by_metric())
+    finished = made_up.bisect(history=ALL, **by_metric())
 
     assert finished.kind is ResultKind.NOT_REPRODUCED
     assert finished.message.endswith("stands out of the noise; 21 others could not be measured")
@@ -175,7 +175,7 @@ def test_releases_that_cannot_be_measured_are_a_gap_in_a_step() -> None:
 
     made_up = NoisyWorld(size=30, shows=shows)
 
-    finished = made_up.bisect(all_changes=True, **by_metric())
+    finished = made_up.bisect(history=ALL, **by_metric())
 
     assert made_up.boundary == (13, 16)
     assert finished.kind is ResultKind.INCONCLUSIVE
@@ -185,7 +185,7 @@ def test_releases_that_cannot_be_measured_are_a_gap_in_a_step() -> None:
 def test_a_budget_that_does_not_suffice_is_told_with_what_was_taken() -> None:
     made_up = NoisyWorld(size=30, shows=memory({1: 1.0, 15: 1.5}))
 
-    made_up.bisect(all_changes=True, budget=Budget(runs=50), **by_metric(warm=False))
+    made_up.bisect(history=ALL, budget=Budget(runs=50), **by_metric(warm=False))
 
     assert made_up.boundary == (14, 15)
     assert "the budget of 50 runs allows for 2 samples of each release" in made_up.notes
@@ -206,7 +206,7 @@ def test_with_a_limit_only_what_crosses_it_is_a_change_and_levels_are_told_besid
     levels = {1: 1.0, 6: 1.05, 12: 1.4, 20: 1.0, 25: 1.4}
     made_up = NoisyWorld(size=30, shows=memory(levels, noise=0.07))
 
-    finished = made_up.bisect(all_changes=True, **fields)
+    finished = made_up.bisect(history=ALL, **fields)
 
     assert finished.kind is ResultKind.FOUND
     assert made_up.changes == [(11, 12), (19, 20), (24, 25)]
@@ -219,7 +219,7 @@ def test_with_a_limit_only_what_crosses_it_is_a_change_and_levels_are_told_besid
 def test_the_report_names_every_step(plot: bool) -> None:
     made_up = NoisyWorld(size=30, shows=memory({1: 1.0, 12: 1.2, 23: 1.5}))
 
-    made_up.bisect(all_changes=True, **by_metric())
+    made_up.bisect(history=ALL, **by_metric())
 
     text = made_up.text(plot=plot)
     assert "11 → 12: " in text
@@ -230,10 +230,10 @@ def test_the_report_names_every_step(plot: bool) -> None:
 
 def test_what_was_sampled_is_not_sampled_again() -> None:
     made_up = NoisyWorld(size=12, shows=memory({1: 1.0, 7: 1.5}))
-    made_up.bisect(all_changes=True, **by_metric())
+    made_up.bisect(history=ALL, **by_metric())
     before = made_up.runs
 
-    made_up.bisect(all_changes=True, **by_metric())
+    made_up.bisect(history=ALL, **by_metric())
 
     assert made_up.runs == before
     assert made_up.changes == [(6, 7)]
@@ -243,7 +243,7 @@ def test_what_was_sampled_is_not_sampled_again() -> None:
 def test_nothing_that_can_be_measured_has_no_levels(fields: dict[str, object]) -> None:
     made_up = NoisyWorld(size=12, shows=lambda *_: untestable())
 
-    finished = made_up.bisect(all_changes=True, **fields, **by_metric())
+    finished = made_up.bisect(history=ALL, **fields, **by_metric())
 
     assert finished.kind is ResultKind.INCONCLUSIVE
     assert finished.message.endswith("cannot be measured: the requirements conflict")
@@ -253,7 +253,7 @@ def test_nothing_that_can_be_measured_has_no_levels(fields: dict[str, object]) -
 def test_with_a_limit_nothing_that_can_be_measured_is_told_too() -> None:
     made_up = NoisyWorld(size=12, shows=lambda *_: untestable())
 
-    finished = made_up.bisect(all_changes=True, **by_limit(above=1.0, unit="B"))
+    finished = made_up.bisect(history=ALL, **by_limit(above=1.0, unit="B"))
 
     assert finished.kind is ResultKind.INCONCLUSIVE
 
@@ -290,7 +290,7 @@ def test_releases_that_crash_say_nothing_of_the_metric(
 
     made_up = NoisyWorld(size=12, shows=shows)
 
-    finished = made_up.bisect(all_changes=True, shortest=1, **fields)
+    finished = made_up.bisect(history=ALL, **fields)
 
     assert made_up.changes == [boundary]
     gap = {str(number) for number in crashing if boundary[0] < number < boundary[1]}
@@ -309,7 +309,7 @@ def test_crashes_now_and_then_are_no_change(seed: int) -> None:
 
     made_up = NoisyWorld(size=12, shows=shows, seed=seed)
 
-    made_up.bisect(all_changes=True, shortest=1, **by_limit(above=5.0, unit="B"))
+    made_up.bisect(history=ALL, **by_limit(above=5.0, unit="B"))
 
     # One that crashes in its first run has no samples, and leaves a gap.
     crashed = {int(row.version) for row in made_up.report.rows if not row.samples}
@@ -323,7 +323,7 @@ def test_crashes_now_and_then_are_no_change(seed: int) -> None:
 def test_a_crash_where_all_others_are_within_the_limit_is_no_crossing() -> None:
     made_up = NoisyWorld(size=12, shows=lambda number, _: failed() if number == 4 else measured(1.0))
 
-    finished = made_up.bisect(all_changes=True, shortest=1, **by_limit(above=5.0, unit="B"))
+    finished = made_up.bisect(history=ALL, **by_limit(above=5.0, unit="B"))
 
     assert finished.kind is ResultKind.NOT_REPRODUCED
     assert "`size` is within its limit on every release of app that was tested" in finished.message
@@ -366,7 +366,7 @@ def test_a_creep_is_told_in_the_metrics_units_also_from_nothing(
 
     made_up = NoisyWorld(size=20, shows=shows)
 
-    finished = made_up.bisect(all_changes=True, shortest=1, **by_metric())
+    finished = made_up.bisect(history=ALL, **by_metric())
 
     assert finished.kind is ResultKind.INCONCLUSIVE
     assert finished.message.startswith(f"`size` creeps by {shown} from 1 to 20, ")
@@ -382,7 +382,7 @@ def test_a_step_with_a_release_inside_of_which_there_is_no_result_is_not_called_
         size=12, shows=lambda number, random: broken() if number == 8 else steady(number, random)
     )
 
-    finished = made_up.bisect(all_changes=True, **by_metric())
+    finished = made_up.bisect(history=ALL, **by_metric())
 
     assert made_up.changes == [(7, 9)]
     assert finished.kind is ResultKind.UNAVAILABLE

@@ -7,7 +7,7 @@ from random import Random
 from statistics import median
 
 import pytest
-from support.builders import broken, failed, passed, untestable
+from support.builders import ALL, broken, failed, passed, untestable
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured, steps
 
 from bisect_asgi.core import events
@@ -515,7 +515,7 @@ def test_a_share_of_nothing_is_no_limit_and_is_said_to_be_none(
         pytest.param(1.0, -1.0, id="to-below-0"),
     ],
 )
-@pytest.mark.parametrize("fields", [{}, {"all_changes": True, "shortest": 1}], ids=["one", "all"])
+@pytest.mark.parametrize("fields", [{}, {"history": ALL}], ids=["one", "all"])
 def test_times_that_are_not_above_nothing_are_compared_as_they_are(
     old: float, new: float, fields: dict[str, object]
 ) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from random import Random
 
 import pytest
-from support.builders import IMPORT_ERROR, TYPE_ERROR, broken, failed, passed, untestable
+from support.builders import ALL, IMPORT_ERROR, TYPE_ERROR, broken, failed, passed, untestable
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, measured
 
 from bisect_asgi.core import events
@@ -45,7 +45,7 @@ def size_from(levels: dict[int, float], *, unit: str = "B") -> Shows:
 
 
 @pytest.mark.parametrize("later", [untestable(), failed(TYPE_ERROR)], ids=["cannot-tell", "another-failure"])
-@pytest.mark.parametrize("fields", [{}, {"all_changes": True}], ids=["one", "all"])
+@pytest.mark.parametrize("fields", [{}, {"history": ALL}], ids=["one", "all"])
 def test_releases_that_answer_only_once_do_not_keep_the_search_going(
     later: Observation, fields: dict[str, object]
 ) -> None:
@@ -98,7 +98,7 @@ def test_with_all_and_a_limit_releases_that_crash_are_skipped(crashes: set[int])
 
     made_up = NoisyWorld(size=20, shows=shows)
 
-    finished = made_up.bisect(all_changes=True, **by_limit(above=150.0))
+    finished = made_up.bisect(history=ALL, **by_limit(above=150.0))
 
     assert finished.kind is ResultKind.FOUND
     assert made_up.changes == [(8, 9)]
@@ -171,7 +171,7 @@ def test_luck_is_told_once_and_only_for_a_boundary_that_all_runs_agree_with() ->
     noisy = NoisyWorld(size=40, seed=3, shows=flaky(18, 0.1, 0.8))
 
     one.bisect()
-    several.bisect(all_changes=True)
+    several.bisect(history=ALL)
     noisy.bisect()
 
     worlds = (one, several, noisy)

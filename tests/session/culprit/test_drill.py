@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.builders import a_plan, failed, passed, release, target
+from support.builders import ALL, a_plan, failed, passed, release, target
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
 from support.services import FakeIndex, FakeInterpreters, FakeRepositories, FakeTrials, fake_services
 
@@ -91,7 +91,7 @@ def test_the_extras_are_those_of_the_package_itself() -> None:
 
 
 def test_nothing_is_explained_or_drilled_again_below() -> None:
-    plan = drill_plan(a_plan(drill=True, culprit=True, all_changes=True), carrier(), "here")
+    plan = drill_plan(a_plan(drill=True, culprit=True, history=ALL), carrier(), "here")
 
     assert (plan.drill, plan.culprit, plan.all_changes, plan.locks) == (False, False, False, ())
 

@@ -38,11 +38,11 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.plan.plan import LOCKS, Budget, LockText, Plan
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.services import RunTrial
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
-from bisect_asgi.report.rows import How
 from bisect_asgi.session import bisect as session
 
 Shows = Callable[[Installed, int], Observation]
@@ -812,5 +812,5 @@ def test_limit_and_reference_are_those_of_the_first_search(unit: str) -> None:
     # Runs on one side of it are on that side in every stage.
     for stage in lab.report.stages:
         for row in stage.rows:
-            if row.verdict in ("good", "bad") and row.how is How.RUN:
+            if row.verdict in ("good", "bad") and row.how is ReleaseState.RUN:
                 assert (median(row.samples) > (sampled[0].above or 0.0)) is (row.verdict == "bad")

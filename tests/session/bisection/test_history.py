@@ -1,0 +1,190 @@
+"""The rest of a history is looked at by default, and what is said of it is true."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from random import Random
+
+import pytest
+from packaging.specifiers import SpecifierSet
+from support.builders import ALL, AUTO, NONE, failed, passed, untestable
+from support.noisy_world import NoisyWorld
+
+from bisect_asgi.core.events import ResultKind
+from bisect_asgi.core.model import Observation
+from bisect_asgi.core.plan.plan import History, HistoryKind
+from bisect_asgi.core.releases.affected import ReleaseState
+
+SHOWN = {"B": failed(), ".": passed(), "s": untestable()}
+
+
+def world(truth: str) -> NoisyWorld:
+    """Releases 1, 2, … of which each is bad (B), good (.) or untestable (s)."""
+
+    def shows(number: int, _: Random) -> Observation:
+        return SHOWN[truth[number - 1]]
+
+    return NoisyWorld(size=len(truth), shows=shows)
+
+
+def is_affected(made_up: NoisyWorld, number: int) -> bool:
+    specifiers = (stretch.specifier for stretch in made_up.report.affected)
+    return any(SpecifierSet("" if each == "*" else each).contains(str(number)) for each in specifiers)
+
+
+def refuted(made_up: NoisyWorld, truth: str) -> list[int]:
+    """The good releases that are said to be affected."""
+    return [key + 1 for key, letter in enumerate(truth) if letter == "." and is_affected(made_up, key + 1)]
+
+
+def changes_of(truth: str) -> list[tuple[int, int]]:
+    """The numbers of the testable releases on both sides of each change."""
+    tested = [key for key, letter in enumerate(truth) if letter != "s"]
+    return [(low + 1, high + 1) for low, high in pairwise(tested) if truth[low] != truth[high]]
+
+
+def two_changes(size: int, random: Random) -> str:
+    """A history that changes twice, with some untestable releases."""
+    first, second = sorted(random.sample(range(1, size), 2))
+    sides = random.choice([".B.", "B.B"])
+    letters = sides[0] * first + sides[1] * (second - first) + sides[2] * (size - second)
+    return "".join("s" if random.random() < 0.1 else letter for letter in letters)
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("size", [12, 30, 60])
+def test_of_two_changes_both_are_found_and_no_good_release_is_called_affected(size: int) -> None:
+    random = Random(size)
+    found = 0
+    for _ in range(120):
+        truth = two_changes(size, random)
+        made_up = world(truth)
+
+        made_up.bisect()
+
+        assert refuted(made_up, truth) == [], truth
+        found += changes_of(truth) in (made_up.changes, [made_up.boundary] if made_up.boundary else [])
+
+    assert found >= 114
+
+
+@pytest.mark.parametrize(
+    ("truth", "changes"),
+    [
+        pytest.param("..Bss", [(2, 3)], id="untestable-above-the-first-bad-one"),
+        pytest.param(".......Bss", [(7, 8)], id="after-many-good-ones"),
+        pytest.param("..BB..Bsssss", [(2, 3), (4, 5), (6, 7)], id="three-changes"),
+        pytest.param("...Bssss", [(3, 4)], id="one-bad-one"),
+    ],
+)
+def test_the_newest_testable_release_is_an_end(truth: str, changes: list[tuple[int, int]]) -> None:
+    made_up = world(truth)
+
+    finished = made_up.bisect()
+
+    assert finished.kind is ResultKind.FOUND
+    assert made_up.changes == changes
+    assert refuted(made_up, truth) == []
+
+
+def test_nothing_is_said_of_releases_beyond_untestable_ones() -> None:
+    made_up = world("..ssssssssB.")
+
+    made_up.bisect()
+
+    (stretch,) = made_up.report.affected
+    assert stretch.specifier == ">=11,<12"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "truth"),
+    [
+        pytest.param(None, "4", "..BB..", id="fixed-after-the-bad-end"),
+        pytest.param("1", "4", "..BB..", id="after-both-ends"),
+    ],
+)
+def test_what_is_newer_than_the_range_tells_that_it_was_fixed(
+    good: str | None, bad: str | None, truth: str
+) -> None:
+    made_up = world(truth)
+
+    made_up.bisect(good=good, bad=bad)
+
+    report = made_up.report
+    assert made_up.finished.boundary is not None
+    assert [(change.last, change.first) for change in report.changes] == [("2", "3"), ("4", "5")]
+    assert (report.last, report.first) == ("2", "3")
+    assert report.headline.startswith("app broke in 3")
+    assert report.headline.endswith("was fixed in 5")
+    assert [stretch.specifier for stretch in report.affected] == [">=3,<5"]
+
+
+def test_ends_that_agree_are_no_answer_yet() -> None:
+    made_up = world("....BB......")
+
+    finished = made_up.bisect()
+
+    assert finished.kind is ResultKind.FOUND
+    assert made_up.changes == [(4, 5), (6, 7)]
+
+
+def test_a_named_end_that_is_wrong_does_not_hide_what_there_is() -> None:
+    made_up = world("....BB......")
+
+    finished = made_up.bisect(good="1", bad="12")
+
+    assert finished.kind is ResultKind.FOUND
+    assert made_up.changes == [(4, 5), (6, 7)]
+
+
+def test_without_a_change_it_is_said_of_how_many_releases() -> None:
+    made_up = world("......")
+
+    finished = made_up.bisect()
+
+    assert finished.kind is ResultKind.NOT_REPRODUCED
+    assert set(made_up.made) == {"1", "2", "3", "4", "5", "6"}
+
+
+def test_with_none_only_the_search_runs_anything() -> None:
+    made_up = world("." * 20 + "B" * 20)
+
+    made_up.bisect(history=NONE, good="1", bad="40", confirm=0)
+
+    assert made_up.boundary == (20, 21)
+    assert made_up.runs <= 8
+    states = [row.how for row in made_up.report.rows]
+    assert states.count(ReleaseState.RUN) == len(made_up.made)
+    assert made_up.report.searched is None  # both ends were run
+
+
+def test_a_time_that_is_over_at_once_allows_for_no_look() -> None:
+    made_up = world("." * 20 + "B" * 20)
+    made_up.bisect(history=NONE)
+    runs = made_up.runs
+
+    again = world("." * 20 + "B" * 20)
+    again.bisect(history=History(kind=HistoryKind.TIME, seconds=0.0))
+
+    assert again.runs == runs
+
+
+@pytest.mark.parametrize("history", [AUTO, ALL], ids=["auto", "all"])
+def test_cheap_trials_are_all_run(history: History) -> None:
+    made_up = world("..B...B.....")
+
+    made_up.bisect(history=history)
+
+    assert len(made_up.made) == 12
+    assert made_up.report.shortest == 1
+
+
+def test_the_same_command_again_runs_nothing() -> None:
+    made_up = world("..BB....")
+    made_up.bisect(bad="4")
+    runs = made_up.runs
+
+    made_up.bisect(bad="4")
+
+    assert made_up.runs == runs
+    assert made_up.changes == [(2, 3), (4, 5)]

@@ -2,118 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor
 
 import pytest
-from support.builders import ASSERTION, IMPORT_ERROR, broken, failed, passed, probe, target, untestable
-from support.services import InlineExecutor
+from support.builders import ASSERTION, IMPORT_ERROR, broken, failed, passed, probe, untestable
+from support.engines import Lab, broke_at, request_for, rulings_of, trial
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import Cancelled, Lost, Unavailable
 from bisect_asgi.core.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     Candidate,
-    EnvironmentSpec,
-    Observation,
     Outcome,
-    Ruling,
     SamplingMode,
     Trial,
     TrialRequest,
-    Verdict,
 )
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.search import AllChanges, Bisection, Boundary, NoBoundary, Open, State, StopReason
-from bisect_asgi.core.services import RunTrial
+from bisect_asgi.core.search import Bisection, Boundary, NoBoundary, Open, StopReason
 from bisect_asgi.core.tally import Tally
-from bisect_asgi.session.bisection.engine import Engine, SearchSpec
-
-History = Callable[[int], Observation]
-
-PATIENCE_S = 20.0
-NOTHING_NAMED = Expectation()
-
-
-class Lab:
-    """An engine for `size` releases whose answers are a pure function of their place."""
-
-    def __init__(
-        self,
-        size: int,
-        history: History,
-        *,
-        executor: Executor | None = None,
-        jobs: int = 1,
-        expectation: Expectation = NOTHING_NAMED,
-        criteria: Criteria = Criteria(),
-        run_trial: RunTrial | None = None,
-        fresh: bool = False,
-        stage: int = 0,
-        clock: Callable[[], float] = lambda: 0.0,
-        needs_build: Collection[int] = (),
-    ) -> None:
-        self.size = size
-        self.history = history
-        self.requests: list[TrialRequest] = []
-        self.events: list[events.Event] = []
-        spec = EnvironmentSpec(interpreter=target().interpreter, requirements=("demo",))
-        specification = SearchSpec(
-            candidates=tuple(
-                Candidate(label=f"1.{place}", spec=spec, needs_build=place in needs_build)
-                for place in range(size)
-            ),
-            probe=probe(),
-            expectation=expectation,
-            criteria=criteria,
-            fresh=fresh,
-            stage=stage,
-        )
-        self.engine = Engine(
-            specification,
-            run_trial=run_trial or self.run_trial,
-            executor=executor or InlineExecutor(),
-            jobs=jobs,
-            emit=self.events.append,
-            clock=clock,
-        )
-
-    def run_trial(self, request: TrialRequest, token: CancelToken) -> Trial:
-        self.requests.append(request)
-        return trial(request, self.history(request.key))
-
-    def search(self) -> State:
-        return self.engine.search(self.told, is_over=never)
-
-    def told(self, verdicts: Mapping[int, Verdict]) -> Bisection:
-        return Bisection.replay(self.size, verdicts)
-
-    @property
-    def asked(self) -> list[int]:
-        return [request.key for request in self.requests]
-
-
-def never(_: Judgement) -> bool:
-    return False
-
-
-def trial(request: TrialRequest, observation: Observation) -> Trial:
-    """What a trial returns: the same observation as often as it was asked for."""
-    return Trial(key=request.key, label=request.label, observations=(observation,) * request.runs)
-
-
-def broke_at(first_bad: int) -> History:
-    return lambda key: failed() if key >= first_bad else passed()
-
-
-@pytest.fixture(params=["inline", "threads"])
-def executor(request: pytest.FixtureRequest) -> Executor:
-    return InlineExecutor() if request.param == "inline" else ThreadPoolExecutor(max_workers=4)
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 4])
@@ -176,15 +86,6 @@ def test_every_step_is_told_as_an_event() -> None:
     assert isinstance(last, events.RulingsChanged)
     assert (last.low, last.high, last.left, last.new_is) == (0, 1, 0, Outcome.FAILED)
     assert sorted(rulings_of(lab.events)) == [0, 1]
-
-
-def rulings_of(log: Iterable[events.Event]) -> dict[int, Ruling]:
-    """All rulings that a log has come to."""
-    rulings: dict[int, Ruling] = {}
-    for event in log:
-        if isinstance(event, events.RulingsChanged):
-            rulings = event.after(rulings)
-    return rulings
 
 
 def test_an_event_has_only_the_rulings_that_changed() -> None:
@@ -339,117 +240,6 @@ def test_what_further_runs_show_changes_the_ruling() -> None:
     assert (ruling.passed, ruling.failed, ruling.is_flaky) == (1, 1, True)
 
 
-class Stubborn:
-    """Answers at once, but for some candidates, which do not end until they are cancelled."""
-
-    def __init__(self, history: History, *, stubborn: Callable[[int], bool]) -> None:
-        self._history = history
-        self._stubborn = stubborn
-        self._lock = threading.Lock()
-        self.started: set[int] = set()
-        self.cancelled: set[int] = set()
-        self.one_hangs = threading.Event()
-
-    def __call__(self, request: TrialRequest, token: CancelToken) -> Trial:
-        if not self._stubborn(request.key):
-            return trial(request, self._history(request.key))
-        over = threading.Event()
-        with self._lock:
-            self.started.add(request.key)
-        self.one_hangs.set()
-        with token.on_cancel(over.set):
-            assert over.wait(PATIENCE_S), f"candidate {request.key} was never cancelled"
-        with self._lock:
-            self.cancelled.add(request.key)
-        raise Cancelled
-
-
-def test_trials_that_cannot_change_the_answer_any_more_are_cancelled() -> None:
-    stubborn = Stubborn(broke_at(9), stubborn=lambda key: 0 < key < 6)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        lab = Lab(
-            13,
-            broke_at(9),
-            executor=pool,
-            jobs=4,
-            run_trial=stubborn,
-            expectation=Expectation(good=0, bad=12),
-        )
-        state = lab.search()
-
-    assert state == Boundary(low=8, high=9)
-    assert stubborn.started
-    assert stubborn.cancelled == stubborn.started
-    told = {event.key for event in lab.events if isinstance(event, events.TrialCancelled)}
-    assert stubborn.started <= told
-    assert all(0 < key < 6 for key in told & stubborn.started)
-    assert told.isdisjoint(lab.engine.observed)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        pytest.param(Unavailable("the index did not answer"), id="unavailable"),
-        pytest.param(KeyboardInterrupt(), id="interrupted"),
-        pytest.param(RuntimeError("a bug"), id="bug"),
-    ],
-)
-def test_an_error_ends_everything_that_is_in_flight(error: BaseException) -> None:
-    hanging = Stubborn(broke_at(5), stubborn=lambda key: key == 9)
-
-    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
-        if request.key == 0:
-            assert hanging.one_hangs.wait(PATIENCE_S)
-            raise error
-        return hanging(request, token)
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        lab = Lab(
-            10,
-            broke_at(5),
-            executor=pool,
-            jobs=2,
-            run_trial=run_trial,
-            expectation=Expectation(good=0, bad=9),
-        )
-        with pytest.raises(type(error)):
-            lab.search()
-
-    assert hanging.cancelled == {9}
-    assert [event.key for event in lab.events if isinstance(event, events.TrialCancelled)] == [9]
-
-
-def test_an_error_while_repeating_ends_everything_that_is_in_flight() -> None:
-    hanging = Stubborn(broke_at(1), stubborn=lambda key: key == 1)
-
-    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
-        if request.key == 0:
-            assert hanging.one_hangs.wait(PATIENCE_S)
-            raise Unavailable("the index did not answer")
-        return hanging(request, token)
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        lab = Lab(2, broke_at(1), executor=pool, jobs=2, run_trial=run_trial)
-        with pytest.raises(Unavailable):
-            lab.engine.repeat([0, 1], 1)
-
-    assert hanging.cancelled == {1}
-
-
-def test_no_more_trials_are_in_flight_than_there_are_jobs() -> None:
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        lab = Lab(64, broke_at(30), executor=pool, jobs=3)
-        state = lab.search()
-
-    assert state == Boundary(low=29, high=30)
-    in_flight = [0]
-    for event in lab.events:
-        started = isinstance(event, events.TrialStarted)
-        ended = isinstance(event, (events.TrialFinished, events.TrialCancelled))
-        in_flight.append(in_flight[-1] + started - ended)
-    assert max(in_flight) == 3
-
-
 # --- More candidates, and what is known from elsewhere
 
 
@@ -561,11 +351,6 @@ def test_runs_that_were_made_are_counted_and_kept_in_their_order() -> None:
     assert [run.output_tail for run in lab.engine.taken] == ["b", "a", "a"]
 
 
-def request_for(lab: Lab, key: int) -> TrialRequest:
-    candidate = lab.engine.spec.candidates[key]
-    return TrialRequest(key=key, label=candidate.label, spec=candidate.spec, probe=probe())
-
-
 def test_the_cost_of_a_run_is_what_others_took_and_a_build_where_none_was_made() -> None:
     def timed(request: TrialRequest, _: CancelToken) -> Trial:
         seen = tuple(passed() for _ in range(request.runs))
@@ -611,131 +396,6 @@ def test_warm_ups_alone_say_nothing() -> None:
     lab.engine.repeat_each({0: 1, 1: 1})
 
     assert lab.engine.judgement() == Judgement()
-
-
-def test_an_interrupt_while_a_trial_is_being_given_away_stops_it() -> None:
-    """It runs already, and is not yet known to be in flight."""
-    given: list[CancelToken] = []
-
-    class Interrupted(Executor):
-        def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
-            given.append(args[1])
-            raise KeyboardInterrupt
-
-    lab = Lab(3, broke_at(2), executor=Interrupted())
-
-    with pytest.raises(KeyboardInterrupt):
-        lab.engine.repeat([0], 1)
-
-    with pytest.raises(Cancelled):
-        given[0].check()
-
-
-def test_a_trial_whose_workers_died_tells_nothing_and_ends_nothing() -> None:
-    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
-        if request.key == 4:
-            raise Lost("four workers died while they ran it")
-        return trial(request, broke_at(7)(request.key))
-
-    lab = Lab(9, broke_at(7), run_trial=run_trial, expectation=Expectation(good=0, bad=8))
-
-    assert lab.search() == Boundary(low=6, high=7)
-    assert 4 not in lab.engine.observed
-    sign = lab.engine.errors[4].signature
-    assert sign is not None
-    assert "four workers died" in sign.shown
-
-
-# --- Trials that come back together
-
-
-ENDINGS = [
-    pytest.param(Unavailable("the index did not answer"), id="unavailable"),
-    pytest.param(KeyboardInterrupt(), id="interrupt"),
-    pytest.param(Cancelled(), id="cancelled"),
-    pytest.param(RuntimeError("a bug of ours"), id="bug"),
-]
-RUNS = [
-    pytest.param(lambda engine: engine.repeat([0, 1, 2], 1), id="repeat"),
-    pytest.param(
-        lambda engine: engine.search(lambda verdicts: AllChanges.replay(3, verdicts, first=(0, 1, 2))),
-        id="search",
-    ),
-]
-
-
-@pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize("failing", [{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 1, 2}], ids=str)
-@pytest.mark.parametrize("error", ENDINGS)
-def test_trials_that_come_back_with_one_that_raises_are_taken_in_before_it_ends_the_search(
-    error: BaseException, failing: set[int], run: Callable[[Engine], object]
-) -> None:
-    def run_trial(request: TrialRequest, _: CancelToken) -> Trial:
-        if request.key in failing:
-            raise error
-        return trial(request, passed())
-
-    lab = Lab(3, broke_at(9), jobs=3, run_trial=run_trial, expectation=Expectation(good=0))
-
-    with pytest.raises(type(error)) as raised:
-        run(lab.engine)
-
-    others = [key for key in range(3) if key not in failing]
-    finished = [event.trial.key for event in lab.events if isinstance(event, events.TrialFinished)]
-    assert raised.value is error
-    assert finished == others
-    assert list(lab.engine.observed) == others
-    assert list(rulings_of(lab.events)) == others
-    assert not any(isinstance(event, events.TrialCancelled) for event in lab.events)
-
-
-@pytest.mark.parametrize("lost", range(3))
-def test_a_trial_whose_workers_died_keeps_its_place_among_those_that_come_back_with_it(lost: int) -> None:
-    def run_trial(request: TrialRequest, _: CancelToken) -> Trial:
-        if request.key == lost:
-            raise Lost("four workers died while they ran it")
-        return trial(request, passed())
-
-    lab = Lab(3, broke_at(9), jobs=3, run_trial=run_trial)
-
-    lab.engine.repeat([0, 1, 2], 1)
-
-    assert [event.trial.key for event in lab.events if isinstance(event, events.TrialFinished)] == [0, 1, 2]
-    assert lab.engine.errors.keys() == {lost}
-
-
-def test_trials_that_are_back_when_an_interrupt_comes_are_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second is still running: it is the only one that is cancelled."""
-    given: dict[int, Future[Trial]] = {}
-
-    class ByHand(Executor):
-        def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
-            given[args[0].key] = Future()
-            return given[args[0].key]
-
-    def interrupted(*_: object, **__: object) -> None:
-        given[2].set_result(trial(request_for(lab, 2), failed()))
-        raise KeyboardInterrupt
-
-    lab = Lab(3, broke_at(9), jobs=3, executor=ByHand())
-    monkeypatch.setattr("bisect_asgi.session.bisection.engine.wait", interrupted)
-
-    with pytest.raises(KeyboardInterrupt):
-        lab.engine.repeat([1, 2], 1)
-
-    assert lab.engine.observed.keys() == {2}
-    assert [event.key for event in lab.events if isinstance(event, events.TrialCancelled)] == [1]
-
-
-def test_events_of_trials_are_dated_by_the_clock() -> None:
-    lab = Lab(2, broke_at(1), clock=iter(range(100)).__next__)
-
-    lab.search()
-
-    dated = [
-        event.at_s for event in lab.events if isinstance(event, (events.TrialStarted, events.TrialFinished))
-    ]
-    assert dated == [0, 1, 2, 3]
 
 
 # --- What a candidate is expected to take

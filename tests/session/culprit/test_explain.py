@@ -2,133 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from io import StringIO
-from random import Random
-from statistics import median
 from typing import Any
 
 import pytest
-from packaging.version import Version
-from rich.console import Console
 from support.builders import (
     ASSERTION,
     IMPORT_ERROR,
     TYPE_ERROR,
     a_plan,
-    broken,
     failed,
     passed,
-    untestable,
 )
-from support.services import FakeTrials, Installed, MadeUpIndex, fake_services
+from support.explanations import (
+    GARAGE,
+    Lab,
+    fails_if,
+    has,
+    numbered,
+    sets,
+)
+from support.services import Installed, MadeUpIndex
 
-from bisect_asgi.core import codec, events
-from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import Unavailable, Unresolvable
 from bisect_asgi.core.events import Explained, ResultKind
-from bisect_asgi.core.metrics.criteria import Criteria, LimitSearch
 from bisect_asgi.core.model import (
-    BuiltEnvironment,
     CulpritKind,
     Observation,
-    SamplingMode,
-    Trial,
-    TrialRequest,
 )
-from bisect_asgi.core.plan.plan import LOCKS, Budget, LockText, Plan
-from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases.affected import ReleaseState
-from bisect_asgi.core.services import RunTrial
-from bisect_asgi.report import document as json_report
-from bisect_asgi.report import text as text_report
-from bisect_asgi.report.document import Report, fold
-from bisect_asgi.session import bisect as session
-
-Shows = Callable[[Installed, int], Observation]
-"""What the probe shows in an environment, in its first, second, … run."""
-
-
-class TooManyTrials(Exception):
-    """It goes round in circles."""
-
-
-class Lab:
-    """A made-up index, trials in what it resolves to, and what was asked and told."""
-
-    def __init__(self, index: MadeUpIndex, shows: Shows) -> None:
-        self.index = index
-        self.shows = shows
-        self.requests: list[TrialRequest] = []
-        self.events: list[events.Event] = []
-        self.remembered: dict[str, Trial] = {}
-
-    def run_trial(self, request: TrialRequest, token: CancelToken) -> Trial:
-        self.requests.append(request)
-        if len(self.requests) > 300:
-            raise TooManyTrials
-        return self.trial(request)
-
-    def trial(self, request: TrialRequest) -> Trial:
-        try:
-            distributions = self.index.resolve(request.spec)
-        except Unresolvable:
-            return Trial(key=request.key, label=request.label, observations=(untestable(),))
-        installed = {each.name: each.version for each in distributions}
-        runs = range(request.known_runs, request.known_runs + request.runs)
-        return Trial(
-            key=request.key,
-            label=request.label,
-            observations=tuple(self.shows(installed, run) for run in runs),
-            environment=BuiltEnvironment(
-                digest=" ".join(map(str, distributions)), distributions=distributions, step="made up"
-            ),
-        )
-
-    def bisect(
-        self,
-        plan: Plan,
-        *,
-        run_trial: RunTrial | None = None,
-        recall: Callable[[TrialRequest], Trial | None] = lambda _: None,
-    ) -> events.RunFinished:
-        """Run the session and return its last event; whatever came of it can be reported."""
-        trials = FakeTrials(run_trial or self.run_trial, recall=recall, requirements=self.index.requirements)
-        try:
-            session.bisect(plan, fake_services(index=self.index, trials=trials), self.events.append)
-        finally:
-            assert shown(self.report)
-        last = self.events[-1]
-        assert isinstance(last, events.RunFinished)
-        return last
-
-    @property
-    def report(self) -> Report:
-        """The report of the log, which is the same when the log comes from a file."""
-        report = fold(self.events)
-        assert fold(codec.event_from_json(codec.event_to_json(event)) for event in self.events) == report
-        assert codec.from_json(json_report.render(report), Report) == report
-        return report
-
-    @property
-    def explained(self) -> list[Explained]:
-        return [event for event in self.events if isinstance(event, Explained)]
-
-    def stage(self, over: str) -> Report:
-        """The search over that axis inside the run."""
-        (found,) = (stage for stage in self.report.stages if stage.plan.over == over)
-        return found
-
-    @property
-    def mixed(self) -> list[str]:
-        """What ran in any search inside the run, each once."""
-        return list(dict.fromkeys(request.label for request in self.requests if request.stage > 0))
-
-
-def shown(report: Report) -> str:
-    out = StringIO()
-    text_report.render(report, Console(file=out, width=200))
-    return out.getvalue()
+from bisect_asgi.core.plan.plan import LOCKS, LockText, Plan
 
 
 def lock_plan(old: str, new: str, **fields: Any) -> Plan:
@@ -137,41 +37,8 @@ def lock_plan(old: str, new: str, **fields: Any) -> Plan:
     return a_plan(project="", over=LOCKS, locks=tuple(texts), **fields)
 
 
-def has(installed: Installed, **least: str) -> bool:
-    """Tell whether all of these are installed, at that version or a newer one."""
-    return all(name in installed and _at(installed, name) >= Version(least[name]) for name in least)
-
-
-def _at(installed: Installed, name: str) -> Version:
-    return Version(installed[name])
-
-
-def fails_if(*alternatives: dict[str, str]) -> Shows:
-    """Fail in environments that have all of any alternative."""
-    return lambda installed, _: failed() if any(has(installed, **each) for each in alternatives) else passed()
-
-
-def sets(explained: Explained) -> list[list[str]]:
-    """Each set as its moves."""
-    return [[str(move) for move in each.moved] for each in explained.sets]
-
-
 def names(explained: Explained) -> set[frozenset[str]]:
     return {frozenset(move.name for move in each.moved) for each in explained.sets}
-
-
-def numbered(name: str, versions: Iterable[int]) -> dict[str, str]:
-    return {f"{name}=={number}": "" for number in versions}
-
-
-APPS = {
-    "app==1": "engine<3 tyres<2",
-    "app==2": "engine<3 tyres<2",
-    "app==3": "engine>=6 tyres<3",
-    "app==4": "engine>=6 tyres<3",
-}
-"""The boundary of most tests is from 2 to 3: there, engine goes from 2 to 7 and tyres from 1 to 2."""
-GARAGE = MadeUpIndex({**APPS, **numbered("engine", range(1, 8)), **numbered("tyres", range(1, 4))})
 
 
 # --- What carries it
@@ -490,6 +357,8 @@ def test_the_absence_of_what_was_dropped_can_carry_the_change() -> None:
 LOCKED = MadeUpIndex(
     {**numbered("alpha", (1, 2)), **numbered("beta", (1, 2)), **numbered("gamma", (1, 2)), "delta==1": ""}
 )
+
+
 OLD, NEW = "alpha==1 beta==1 gamma==1", "alpha==2 beta==2 gamma==2 delta==1"
 
 
@@ -539,278 +408,3 @@ def test_upgrades_that_break_it_only_together_are_one_set() -> None:
 
     first = lab.explained[0]
     assert (first.kind, names(first)) == (CulpritKind.TOGETHER, {frozenset({"alpha", "delta"})})
-
-
-# --- What ends it early
-
-
-@pytest.mark.parametrize(
-    "over", [pytest.param("mixes", id="between-mixes"), pytest.param("engine", id="along-a-dependency")]
-)
-def test_an_interrupt_while_it_is_explained_keeps_the_boundary(over: str) -> None:
-    lab = Lab(GARAGE, fails_if({"engine": "5"}))
-
-    with pytest.raises(KeyboardInterrupt):
-        lab.bisect(a_plan(), run_trial=_failing_in(lab, over, KeyboardInterrupt()))
-
-    last = lab.events[-1]
-    assert isinstance(last, events.RunFinished)
-    assert last.kind is ResultKind.INTERRUPTED
-    assert (lab.report.last, lab.report.first) == ("2", "3")
-
-
-def _failing_in(lab: Lab, over: str, error: BaseException) -> Callable[[TrialRequest, CancelToken], Trial]:
-    """Trials that go wrong from the second one of the first search over that axis on."""
-
-    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
-        begun = [
-            event.event.over
-            for event in lab.events
-            if isinstance(event, events.StageEvent) and isinstance(event.event, events.RunStarted)
-        ]
-        is_there = begun and begun[-1] == over
-        if is_there and any(earlier.stage == request.stage for earlier in lab.requests):
-            raise error
-        return lab.run_trial(request, token)
-
-    return run_trial
-
-
-def test_a_world_that_goes_away_while_it_is_explained_leaves_the_boundary_and_the_reason() -> None:
-    lab = Lab(GARAGE, fails_if({"engine": "5"}))
-
-    finished = lab.bisect(
-        a_plan(), run_trial=_failing_in(lab, "mixes", Unavailable("the index does not answer"))
-    )
-
-    assert finished.kind is ResultKind.FOUND
-    assert (lab.report.last, lab.report.first) == ("2", "3")
-    (only,) = lab.explained
-    assert (only.kind, only.sets) == (CulpritKind.UNCLEAR, ())
-    assert only.problem == "the index does not answer"
-    assert "the index does not answer" in shown(lab.report)
-
-
-def test_a_world_that_goes_away_further_down_leaves_what_was_shown_above() -> None:
-    lab = Lab(GARAGE, fails_if({"engine": "5"}))
-
-    finished = lab.bisect(
-        a_plan(), run_trial=_failing_in(lab, "engine", Unavailable("the index does not answer"))
-    )
-
-    assert finished.kind is ResultKind.FOUND
-    (only,) = lab.explained
-    assert (only.problem, sets(only)) == ("", [["engine 2 → 7"]])
-    stage = lab.stage("engine")
-    assert (stage.kind, stage.headline) == (ResultKind.UNAVAILABLE, "the index does not answer")
-    assert "the index does not answer" in shown(lab.report)
-    assert lab.report.headline == (
-        "app 3 is the first bad release, because it requires engine >=6, which brings 7"
-    )
-
-
-def test_mixes_that_are_on_neither_side_tell_nothing() -> None:
-    def shows(installed: Installed, run: int) -> Observation:
-        if not has(installed, app="3") and has(installed, engine="5"):
-            return passed() if run % 2 else failed()
-        return failed() if has(installed, app="3") else passed()
-
-    lab = Lab(GARAGE, shows)
-
-    finished = lab.bisect(a_plan())
-
-    assert finished.kind is ResultKind.FOUND
-    assert (
-        lab.explained[0].problem
-        == "40 runs did not tell whether app 2 with the dependencies of app 3 is good or bad"
-    )
-    assert lab.report.headline == "app 3 is the first bad release"
-
-
-def test_a_mix_that_failed_once_by_chance_is_run_until_its_side_is_clear() -> None:
-    def shows(installed: Installed, run: int) -> Observation:
-        is_by_chance = not has(installed, app="3") and has(installed, engine="5") and run == 0
-        return failed() if is_by_chance or has(installed, app="3") else passed()
-
-    lab = Lab(GARAGE, shows)
-
-    finished = lab.bisect(a_plan())
-
-    assert finished.kind is ResultKind.FOUND
-    assert lab.explained[0].kind is CulpritKind.PACKAGE
-    assert sets(lab.explained[0]) == [["app 2 → 3"]]
-
-
-def test_without_the_wish_to_know_nothing_is_tried_and_nothing_told() -> None:
-    lab = Lab(GARAGE, fails_if({"engine": "5"}))
-
-    finished = lab.bisect(a_plan(culprit=False))
-
-    assert finished.kind is ResultKind.FOUND
-    assert lab.explained == []
-    assert {request.stage for request in lab.requests} == {0}
-    assert lab.report.stages == ()
-
-
-def test_a_gap_of_untestable_releases_is_not_explained() -> None:
-    apps = {"app==1": "engine<3", "app==2": "nothing", "app==3": "engine>=6"}
-    lab = Lab(MadeUpIndex({**apps, "nothing==1": "", **numbered("engine", range(1, 8))}), _untestable_in_2)
-
-    finished = lab.bisect(a_plan())
-
-    assert finished.kind is ResultKind.INCONCLUSIVE
-    assert lab.explained == []
-
-
-def _untestable_in_2(installed: Installed, _: int) -> Observation:
-    if installed["app"] == "2":
-        return untestable()
-    return failed() if has(installed, engine="5") else passed()
-
-
-# --- Again
-
-
-def test_what_was_run_once_is_not_run_again() -> None:
-    first = Lab(GARAGE, fails_if({"engine": "5"}))
-    first.bisect(a_plan())
-    seen: dict[str, int] = {}
-    for request in first.requests:
-        seen[first.trial(request).environment.digest] = request.known_runs + request.runs  # type: ignore[union-attr]
-    again = Lab(GARAGE, fails_if({"engine": "5"}))
-
-    def recall(request: TrialRequest) -> Trial | None:
-        environment = again.trial(request).environment
-        runs = seen.get(environment.digest, 0) if environment else 0
-        return replace(again.trial(replace(request, runs=runs)), remembered=runs) if runs else None
-
-    again.bisect(a_plan(), recall=recall)
-
-    assert again.requests == []
-    assert again.explained == first.explained
-    assert again.report.headline == first.report.headline
-
-
-def test_what_decides_is_run_once_more_and_nothing_else_is() -> None:
-    lab = Lab(GARAGE, fails_if({"engine": "5"}))
-
-    lab.bisect(a_plan(confirm=2))
-
-    runs: dict[str, int] = {}
-    stage = lab.stage("mixes").stage
-    for request in lab.requests:
-        if request.stage == stage:
-            runs[request.label] = runs.get(request.label, 0) + request.runs
-    # The cross-check, the culprit by itself, and everything but the culprit.
-    decisive = {"app 3 with the dependencies of app 2", "app 2 with the dependencies of app 3"}
-    decisive |= {"app 2 with engine 7"}
-    assert {label for label, count in runs.items() if count == 3} >= decisive
-    assert set(runs.values()) <= {1, 3}
-
-
-@pytest.mark.parametrize("first_broken", [0, 1], ids=["at-once", "when-it-is-confirmed"])
-def test_a_mix_of_which_nothing_was_learnt_is_not_said_to_be_untestable(first_broken: int) -> None:
-    def shows(installed: Installed, run: int) -> Observation:
-        is_mix = has(installed, engine="5") != has(installed, app="3")
-        if is_mix and run >= first_broken:
-            return broken()
-        return failed() if has(installed, engine="5") else passed()
-
-    lab = Lab(GARAGE, shows)
-
-    finished = lab.bisect(a_plan())
-
-    assert finished.kind is ResultKind.FOUND
-    (only,) = lab.explained
-    assert (only.kind, only.sets) == (CulpritKind.UNCLEAR, ())
-    assert "no space left on device" in only.problem
-
-
-# Probes that are flaky, or measured.
-
-
-def by_chance(rate_old: float, rate_new: float, seed: int) -> Shows:
-    """Fail with another probability where engine is 5 or newer."""
-
-    def shows(installed: Installed, run: int) -> Observation:
-        chance = Random(f"{seed} {sorted(installed.items())} {run}").random()
-        rate = rate_new if has(installed, engine="5") else rate_old
-        return failed() if chance < rate else passed()
-
-    return shows
-
-
-@pytest.mark.parametrize(("old", "new"), [(0.0, 0.7), (0.05, 0.9)])
-def test_what_carries_the_change_of_a_flaky_probe_is_found(old: float, new: float) -> None:
-    right = 0
-    for seed in range(20):
-        lab = Lab(GARAGE, by_chance(old, new, seed))
-        lab.bisect(a_plan(budget=Budget(runs=100)))
-        right += bool(lab.explained) and sets(lab.explained[-1]) == [["engine 4 → 5"]]
-
-    assert right >= 17
-
-
-def weighing(seed: int, *, unit: str, noise: float = 0.03) -> Shows:
-    """Half as much again of a metric where engine is 5 or newer."""
-
-    def shows(installed: Installed, run: int) -> Observation:
-        random = Random(f"{seed} {sorted(installed.items())} {run}")
-        level = 1.5 if has(installed, engine="5") else 1.0
-        return replace(
-            passed(), metrics={"size": level * (1 + random.gauss(0, noise))}, units={"size": unit}, wall_s=1.0
-        )
-
-    return shows
-
-
-class Balance(Lab):
-    """A lab that measures a reference beside each sample, where it is asked to."""
-
-    def trial(self, request: TrialRequest) -> Trial:
-        trial = super().trial(request)
-        spec = request.sampling.reference if request.sampling else None
-        if spec is None or trial.environment is None:
-            return trial
-        installed = {each.name: each.version for each in self.index.resolve(spec)}
-        place = request.known_runs + len(self.requests) * 1000
-        beside = self.shows(installed, place).metrics
-        return replace(
-            trial, observations=tuple(replace(run, reference_metrics=beside) for run in trial.observations)
-        )
-
-
-@pytest.mark.parametrize("unit", ["B", "s"], ids=["memory", "time"])
-def test_what_carries_the_change_of_a_metric_is_found(unit: str) -> None:
-    right = 0
-    for seed in range(10):
-        lab = Balance(GARAGE, weighing(seed, unit=unit))
-        lab.bisect(
-            a_plan(criteria=Criteria(limit_search=LimitSearch(metric="size")), sampling=SamplingMode())
-        )
-        right += bool(lab.explained) and sets(lab.explained[-1]) == [["engine 4 → 5"]]
-
-    assert right >= 9
-
-
-@pytest.mark.parametrize("unit", ["B", "s"], ids=["memory", "time"])
-def test_limit_and_reference_are_those_of_the_first_search(unit: str) -> None:
-    lab = Balance(GARAGE, weighing(0, unit=unit))
-
-    lab.bisect(a_plan(criteria=Criteria(limit_search=LimitSearch(metric="size")), sampling=SamplingMode()))
-
-    inside = [request for request in lab.requests if request.stage > 0]
-    assert inside
-    references = {request.sampling.reference for request in inside if request.sampling}
-    if unit == "B":
-        assert references == {None}
-    else:
-        assert [ref.requirements for ref in references if ref] == [("app==1",)]
-    # One limit for all: no stage samples its own ends.
-    sampled = [event for event in map(events.unstaged, lab.events) if isinstance(event, events.EndsSampled)]
-    assert len(sampled) == 1
-    # Runs on one side of it are on that side in every stage.
-    for stage in lab.report.stages:
-        for row in stage.rows:
-            if row.verdict in ("good", "bad") and row.how is ReleaseState.RUN:
-                assert (median(row.samples) > (sampled[0].above or 0.0)) is (row.verdict == "bad")

@@ -1,0 +1,15 @@
+"""Fixtures that tests of this folder share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.environments import Bench
+from support.local_index import LocalIndex
+
+
+@pytest.fixture
+def bench(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    return Bench(tmp_path, local_index.url)

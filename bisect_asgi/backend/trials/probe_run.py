@@ -24,6 +24,7 @@ from bisect_asgi.backend.process.run import Run, run_supervised
 from bisect_asgi.backend.process.timing import move, spending
 from bisect_asgi.backend.process.usage import is_alive
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
+from bisect_asgi.backend.trials import junit
 from bisect_asgi.core import codec, metrics
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable, UsageError
@@ -140,6 +141,7 @@ def _environ(probe: Probe, environment: Environment, folder: Path) -> dict[str, 
         "BISECT_ASGI_REPORT": str(folder / "report"),
         "BISECT_ASGI_METRICS": str(folder / "report" / _METRICS),
         **dict(probe.environ),
+        **junit.variables(probe, folder / "report", dict(probe.environ)),
     }
 
 
@@ -204,11 +206,10 @@ def _observe(probe: Probe, run: Run, report: Path) -> Observation:
     """Return the observation of a run, from how it ended and from its reports."""
     outcome, sign = _outcome(run), None
     exception = _exception(run, report, of_script=probe.command is None)
-    stacks = _stacks(report)
     if untested := _untested(run):
         outcome, sign = Outcome.UNTESTABLE, untested
     elif outcome is not Outcome.PASSED:
-        sign = _signature(probe, run, exception, stacks)
+        sign = _signature(probe, run, report, exception)
     return Observation(
         outcome=outcome,
         phase=sign.phase if sign else Phase.CHECK,
@@ -221,7 +222,7 @@ def _observe(probe: Probe, run: Run, report: Path) -> Observation:
         output_tail=run.output_tail,
         other_load=run.other_load,
         frames=exception.frames if exception else (),
-        stacks=stacks,
+        stacks=_stacks(report),
     )
 
 
@@ -298,12 +299,14 @@ def _untested(run: Run) -> Signature | None:
     return runners.untested(run.output_tail, run.exit_code)
 
 
-def _signature(probe: Probe, run: Run, exception: _ReportedException | None, stacks: str) -> Signature:
+def _signature(probe: Probe, run: Run, report: Path, exception: _ReportedException | None) -> Signature:
     if run.timed_out:
-        return signature.of_timeout(probe.timeout_s, stacks, probe_files=_own(probe))
+        return signature.of_timeout(probe.timeout_s, _stacks(report), probe_files=_own(probe))
     exit_code = run.exit_code if run.exit_code is not None else -9
     if _may_be_of_tests(probe, exception) and (
-        failed := runners.failure(run.output_tail, exit_code, probe_files=_own(probe))
+        failed := runners.failure(
+            run.output_tail, exit_code, junit_file=junit.read(report), probe_files=_own(probe)
+        )
     ):
         return failed
     if exception:

@@ -350,7 +350,7 @@ def observation_key(
     """
     beside = against.digest if against else ""
     machine = (sys.platform, os.uname().machine, *([host] if host else []))
-    return codec.digest("run 7", probe, resolution.digest, beside, *machine)
+    return codec.digest("run 8", probe, resolution.digest, beside, *machine)
 
 
 def measured_on(request: TrialRequest, host: str | None = None) -> str:

@@ -1,8 +1,9 @@
-"""Read what a test runner printed: which tests failed and how, or that no test ran.
+"""Read what a test runner reports: which tests failed and how, or that no test ran.
 
 The exit code of a runner says little: pytest's is 1 whatever a test fails with. Its output is recognized by
-its form, whichever program printed it. Two runs fail the same if the same tests fail, each with the same
-exception, message and place, in any order. A test that could not be collected failed at import.
+its form, whichever program printed it; pytest also writes a file. Both give the same signature. Two runs fail
+the same if the same tests fail, each with the same exception, message and place, in any order. A test that
+could not be collected failed at import.
 
 pytest explains an assertion with the values of one run (`assert 404 == 200`), and its releases abridge long
 explanations differently. The signature of such an assertion has its statement, like that of any assertion
@@ -17,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from bisect_asgi.core.judge.runners import junit
 from bisect_asgi.core.judge.runners import pytest as pytest_output
 from bisect_asgi.core.judge.runners import unittest as unittest_output
 from bisect_asgi.core.judge.signature import (
@@ -36,24 +38,44 @@ from bisect_asgi.core.text import listing
 _PYTEST_FAILED = range(1, 6)
 _NONE_RAN = (0, 5)  # all tests were skipped; none was found (for unittest only from Python 3.12 on)
 _USAGE_ERROR = 4
+_SUBTEST = re.compile(r"^(?:\x1b\[[\d;]*m)*SUBFAIL", re.MULTILINE)
 _NO_MODULE = re.compile(r"^\S+: No module named (?P<module>[\w.]+)\s*\Z", re.MULTILINE)
 # pytest abridges operands of more than 30 characters. The shortest explanation with one has `assert 1 == `
 # before it.
 _LONGEST_EXPLANATION = 42
 
 
-def failure(output: str, exit_code: int, *, probe_files: ProbeFiles = NO_FILES) -> Signature | None:
+def failure(
+    output: str, exit_code: int, *, junit_file: str = "", probe_files: ProbeFiles = NO_FILES
+) -> Signature | None:
     """Return one signature for all failed tests, or that of a runner that is not installed.
+
+    `junit_file` is the text of the JUnit file that pytest wrote, or "". Without a failure in it, `output`
+    counts.
 
     Return None if `output` is not that of a test runner that exits with this code. `probe_files` are as for
     `signature.of_exception`.
     """
-    tests = pytest_output.failing_tests(output) if exit_code in _PYTEST_FAILED else ()
+    tests = _of_pytest(output, junit_file) if exit_code in _PYTEST_FAILED else ()
     if not tests and exit_code == 1:
         tests = unittest_output.failing_tests(output)
     if tests:
         return _together([(test, _of_test(test, probe_files)) for test in tests])
     return _absent(output) if exit_code == 1 else None
+
+
+def _of_pytest(output: str, junit_file: str) -> tuple[FailingTest, ...]:
+    """Return the failed tests of the file, or of the output if the file has none, or not their names.
+
+    The file does not name subtests. With `--tb=line`, only the output has places.
+    """
+    printed = pytest_output.failing_tests(output)
+    in_file = () if _SUBTEST.search(output) else junit.failing_tests(junit_file)
+    frames = {test.where: test.frames for test in printed}
+    return (
+        tuple(test if test.frames else replace(test, frames=frames.get(test.where, ())) for test in in_file)
+        or printed
+    )
 
 
 def untested(output: str, exit_code: int) -> Signature | None:

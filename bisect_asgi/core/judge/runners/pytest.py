@@ -65,7 +65,7 @@ _USAGE = re.compile(r"^(?:\S+: error|ERROR): (?!usage: )(?P<reason>.+)$", re.MUL
 
 def failing_tests(output: str) -> tuple[FailingTest, ...]:
     """Return the failed tests in the order of the output, or () if `output` is not pytest's."""
-    output = _COLOUR.sub("", output)
+    output = without_colors(output)
     sections = list(_sections(output.splitlines()))
     if not any(title in _REPORTS for title, _ in sections):
         return _without_tests(output)
@@ -80,9 +80,14 @@ def failing_tests(output: str) -> tuple[FailingTest, ...]:
     return tuple(tests) or _without_tests(output)
 
 
+def without_colors(output: str) -> str:
+    """Return the output without the escape sequences of colors."""
+    return _COLOUR.sub("", output)
+
+
 def untested(output: str) -> str | None:
     """Return why no test ran, or None if one did or `output` is not pytest's."""
-    printed = _COLOUR.sub("", output).strip().splitlines()
+    printed = without_colors(output).strip().splitlines()
     match = _COUNTS.match(printed[-1]) if printed else None
     if match is None:
         return None
@@ -94,7 +99,7 @@ def untested(output: str) -> str | None:
 
 def misused(output: str) -> str | None:
     """Return the usage error that pytest printed, or None if there is none."""
-    reasons = list(_USAGE.finditer(_COLOUR.sub("", output)))
+    reasons = list(_USAGE.finditer(without_colors(output)))
     return reasons[-1]["reason"] if reasons else None
 
 
@@ -115,7 +120,7 @@ def _of_blocks(lines: Sequence[str]) -> Iterator[FailingTest]:
     ends = [*(index for index, _ in titles[1:]), len(lines)]
     for (start, title), end in zip(titles, ends, strict=False):
         step, name = next(((s, title.removeprefix(t)) for t, s in _STEPS if title.startswith(t)), ("", title))
-        yield _of_block(lines[start + 1 : end], name=name, step=step)
+        yield of_block(lines[start + 1 : end], name=name, step=step)
 
 
 def _title(line: str) -> str:
@@ -124,8 +129,11 @@ def _title(line: str) -> str:
     return match["title"] if match and match["title"].strip("_ ") else ""
 
 
-def _of_block(lines: Sequence[str], *, name: str = "", step: RunnerStage) -> FailingTest:
-    """Return the test with the last exception of its block. The earlier ones were raised before it."""
+def of_block(lines: Sequence[str], *, name: str = "", step: RunnerStage) -> FailingTest:
+    """Return the test whose failure `lines` show.
+
+    Of several exceptions it is the last one, because the others were raised before it.
+    """
     end = next((index for index, line in enumerate(lines) if _CAPTURED.match(line)), len(lines))
     start = max((index + 1 for index, line in enumerate(lines[:end]) if _CHAINED.match(line)), default=0)
     body = lines[start:end]
@@ -233,9 +241,9 @@ def _without_tests(output: str) -> tuple[FailingTest, ...]:
     """Return what kept pytest from running tests: a `conftest.py`, an internal error, or an interrupt."""
     if match := _CONFTEST.search(output):
         lines = output[match.end() :].splitlines()
-        return (_of_block(lines, name=match["file"], step="collecting"),)
+        return (of_block(lines, name=match["file"], step="collecting"),)
     if internal := [match["line"] for match in _INTERNAL.finditer(output)]:
-        return (_of_block(internal, step="internal error"),)
+        return (of_block(internal, step="internal error"),)
     if interrupts := list(_INTERRUPTED.finditer(output)):
         below = output[interrupts[-1].end() :].splitlines()
         return (_typed(FailingTest(frames=_frames(below)), interrupts[-1]["text"]),)

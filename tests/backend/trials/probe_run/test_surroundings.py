@@ -192,8 +192,8 @@ def test_the_users_variables_are_not_seen_but_for_the_harmless_and_the_named(
         "TOKEN": "abc",
     }
     assert sorted(seen) == [
-        *("BISECT_ASGI_METRICS", "BISECT_ASGI_REPORT", "HOME", "PATH", "PYTHONUNBUFFERED", "TMPDIR"),
-        "VIRTUAL_ENV",
+        *("BISECT_ASGI_METRICS", "BISECT_ASGI_REPORT", "HOME", "PATH", "PYTEST_ADDOPTS", "PYTHONUNBUFFERED"),
+        *("TMPDIR", "VIRTUAL_ENV"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from bisect_asgi.core.axis import AxisWords, EndHints
@@ -280,6 +280,14 @@ def result_of_all(case: ResultContext, state: AllBoundaries, judgement: Judgemen
         return replace(_found(case, state.changes[-1], judgement), mapped=state)
     reason = StopReason.ALL_NEW if judgement.new_is else StopReason.UNTESTABLE
     return _stopped(case, NoBoundary(reason=reason), judgement)
+
+
+def with_yanked(answer: Result, yanked: Sequence[str]) -> Result:
+    """Name the yanked releases in the hint if nothing changes without them: many are yanked for a bug."""
+    if answer.kind is not ResultKind.NOT_REPRODUCED or not yanked:
+        return answer
+    hint = f"{listing(yanked)} {'is' if len(yanked) == 1 else 'are'} yanked, perhaps for this bug: `--yanked`"
+    return replace(answer, hint=f"{answer.hint}; {hint}" if answer.hint else hint)
 
 
 def with_history(

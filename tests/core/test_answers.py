@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.builders import ASSERTION, CONFLICT, IMPORT_ERROR
 
-from bisect_asgi.core.answers import INTERRUPTED, Result, ResultContext, kind_of, result_of
+from bisect_asgi.core.answers import INTERRUPTED, Result, ResultContext, kind_of, result_of, with_yanked
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
 from bisect_asgi.core.events import BeliefUpdated, ResultKind, RunFinished
@@ -538,3 +538,20 @@ def test_a_search_that_waits_for_releases_that_do_not_answer_says_so() -> None:
 
     assert stuck.kind is ResultKind.INCONCLUSIVE
     assert stuck.message == "some releases did not answer, and the change may be in one of them"
+
+
+@pytest.mark.parametrize(
+    ("kind", "yanked", "is_named"),
+    [
+        pytest.param(ResultKind.NOT_REPRODUCED, ("1.4", "1.5"), True, id="no-change"),
+        pytest.param(ResultKind.NOT_REPRODUCED, (), False, id="none-is-yanked"),
+        pytest.param(ResultKind.FOUND, ("1.4",), False, id="a-change"),
+    ],
+)
+def test_yanked_releases_are_named_where_nothing_changes_without_them(
+    kind: ResultKind, yanked: tuple[str, ...], is_named: bool
+) -> None:
+    answer = with_yanked(Result(kind=kind, hint="try another"), yanked)
+
+    assert ("`--yanked`" in (answer.hint or "")) is is_named
+    assert all(version in (answer.hint or "") for version in yanked) or not is_named

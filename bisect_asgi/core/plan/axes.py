@@ -16,6 +16,9 @@ from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan.parsing import parse_version
 
+LATEST = "latest"
+"""An end that is the newest release of the range."""
+
 
 class AxisTraits:
     """An axis as far as plans and messages depend on it."""
@@ -60,8 +63,10 @@ class AxisTraits:
         Raises:
             UsageError: it cannot be read; the message names `option`.
         """
-        return str(parse_version(text, option))
+        return text if text == LATEST else str(parse_version(text, option))
 
     def is_same_end(self, good: str, bad: str) -> bool:
         """Return whether two ends in their normal form are one candidate."""
+        if LATEST in (good, bad):
+            return good == bad
         return Version(good) == Version(bad)

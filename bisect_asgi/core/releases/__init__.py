@@ -20,6 +20,7 @@ from bisect_asgi.core.text import listing
 
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
 OUTSIDE = "not in `--releases"
+YANKED = "yanked"
 BEYOND_THE_ENDS = "outside `--good` and `--bad`"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -226,7 +227,7 @@ def _unwanted(release: Release, wanted: ReleaseFilter) -> str | None:
     if wanted.dated and release.uploaded is None:
         return "the index gives no upload time for it (`--deps latest` brings it in)"
     if release.yanked is not None and not wanted.yanked:
-        return f"yanked{f': {release.yanked}' if release.yanked else ''} (`--yanked` brings it in)"
+        return f"{YANKED}{f': {release.yanked}' if release.yanked else ''} (`--yanked` brings it in)"
     return None
 
 

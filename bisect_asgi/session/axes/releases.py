@@ -12,6 +12,7 @@ from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Excluded, Interpreter, Release
+from bisect_asgi.core.plan.axes import LATEST
 from bisect_asgi.core.plan.plan import RELEASES, Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import (
@@ -112,6 +113,7 @@ def choose_releases(
         UsageError: a named release cannot be looked at, fewer than two are left, or no interpreter fits.
     """
     every = services.index.releases(project)
+    plan = _with_latest(plan, every)
     good, bad = (Version(end) if end is not None else None for end in (plan.good, plan.bad))
     wanted = ReleaseFilter(
         within=plan.releases,
@@ -131,6 +133,18 @@ def choose_releases(
         raise _too_few(project, selection, span)
     every_kept = select(every, replace(wanted, within=SpecifierSet()), choice.target).kept
     return Chosen(choice, selection, span, newer=_newer(every_kept, span))
+
+
+def _with_latest(plan: Plan, every: Sequence[Release]) -> Plan:
+    """Return the plan with the newest release of the range in the place of `latest`."""
+    if LATEST not in (plan.good, plan.bad):
+        return plan
+    kept = select(
+        every, ReleaseFilter(within=plan.releases, pre=plan.pre, by_upload=plan.by_upload), None
+    ).kept
+    newest = kept[-1].version if kept else None
+    good, bad = (newest if end == LATEST else end for end in (plan.good, plan.bad))
+    return replace(plan, good=good, bad=bad)
 
 
 def _newer(kept: Sequence[Release], span: ReleaseRange) -> tuple[Release, ...]:

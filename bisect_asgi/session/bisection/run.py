@@ -20,7 +20,7 @@ from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.plan.plan import HistoryKind
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.core.releases import between
+from bisect_asgi.core.releases import YANKED, between
 from bisect_asgi.core.search import AllChanges, Boundary, State, is_monotonic
 from bisect_asgi.core.search.spot_checks import spot_checks
 from bisect_asgi.session.bisection.confirm import (
@@ -73,6 +73,8 @@ def run_search(search: Search) -> SearchResult:
         answer = answers.with_history(search.context, answer, state, mapped, search.judgement())
     if belief is None and (mapped is None or len(mapped.changes) < 2):  # the bound is for one change
         emit_confirmed(search, state)
+    yanked = [out.version for out in search.space.excluded if out.reason.startswith(YANKED)]
+    answer = answers.with_yanked(answer, yanked)
     if found := answer.found:
         sides = search.labels[found.low], search.labels[found.high]
         answer = replace(answer, excluded_between=between(search.space.excluded, *sides))

@@ -188,3 +188,20 @@ def test_the_same_command_again_runs_nothing() -> None:
 
     assert made_up.runs == runs
     assert made_up.changes == [(2, 3), (4, 5)]
+
+
+def test_latest_is_the_newest_release() -> None:
+    made_up = world("..BB....")
+
+    finished = made_up.bisect(good="latest", bad="4")
+
+    assert finished.kind is ResultKind.FOUND
+    assert made_up.changes[-1] == (4, 5)
+
+
+def test_a_latest_that_is_bad_is_an_end_like_any_other() -> None:
+    made_up = world("....BBBB")
+
+    made_up.bisect(good="1", bad="latest")
+
+    assert made_up.boundary == (4, 5)

@@ -157,7 +157,7 @@ def _turned_round(case: ResultContext, believed: BeliefUpdated, rulings: Mapping
         f"{rulings[key].failed} of {rulings[key].passed + rulings[key].failed} in {case.labels[key]}"
         for key in sorted(case.doubtful)
     )
-    every = "`--all` looks at every one; " if case.metric else ""
+    every = "`--history all` looks at every one; " if case.metric else ""
     return Result(
         kind=ResultKind.INCONCLUSIVE,
         message=f"the history may change more than once: {where} in {sides}, but in {' and '.join(ends)}",
@@ -186,7 +186,7 @@ def _flaky(case: ResultContext, judgement: Judgement) -> Result | None:
             return Result(
                 kind=ResultKind.INCONCLUSIVE,
                 message=f"the probe is flaky: on {case.name(key)} it failed {ruling.failed} of {runs}",
-                hint="all changes of such a probe cannot be told apart; one can, without `--all`",
+                hint="all changes of such a probe cannot be told apart; one can, without `--history all`",
             )
     return None
 
@@ -264,7 +264,7 @@ def _found(case: ResultContext, found: Boundary, judgement: Judgement) -> Result
 
 _NO_CHANGE_HINT = (
     "the answer does not change there with this Python and these dependencies; "
-    "`--all` looks for a change that came and went, and `bisect-asgi check` runs one release"
+    "`--history all` runs every release, and `bisect-asgi check` runs one release"
 )
 _OLDER_HINT = "; an older `--python` may make older releases testable"
 _DIFFERENT_HINT = (

@@ -19,7 +19,7 @@ def test_a_probe_that_passes_everywhere_is_not_reproduced(shell: Shell) -> None:
     assert done.stderr == told(
         "`leak.py` passes on every release of demo that was tested, from 1.0 to 1.2",
         "the answer does not change there with this Python and these dependencies; "
-        "`--all` looks for a change that came and went, and `bisect-asgi check` runs one release",
+        "`--history all` runs every release, and `bisect-asgi check` runs one release",
     )
 
 

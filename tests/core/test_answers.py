@@ -97,7 +97,7 @@ def test_a_gap_of_one_release_is_told_in_the_singular() -> None:
 
 NOWHERE_ELSE_HINT = (
     "the answer does not change there with this Python and these dependencies; "
-    "`--all` looks for a change that came and went, and `bisect-asgi check` runs one release"
+    "`--history all` runs every release, and `bisect-asgi check` runs one release"
 )
 
 
@@ -231,7 +231,7 @@ def test_a_flaky_candidate_makes_a_boundary_a_guess_and_it_is_not_told_as_one() 
     assert said == Result(
         kind=ResultKind.INCONCLUSIVE,
         message="the probe is flaky: on starlette 0.3 it failed 1 of 3 runs",
-        hint="all changes of such a probe cannot be told apart; one can, without `--all`",
+        hint="all changes of such a probe cannot be told apart; one can, without `--history all`",
     )
 
 
@@ -292,7 +292,7 @@ def test_ends_that_do_not_bear_out_the_one_change_that_was_found_are_told_with_i
         hint="name ends with one change between them (`--good`, `--bad`)",
     )
     assert "`size` is beyond its limit in 1 of 10" in measured.message
-    assert measured.hint == f"`--all` looks at every one; {told.hint}"
+    assert measured.hint == f"`--history all` looks at every one; {told.hint}"
 
 
 def test_a_range_is_told_with_no_more_than_is_believed_of_it() -> None:

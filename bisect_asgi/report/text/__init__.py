@@ -167,11 +167,11 @@ def _not_monotonic(report: Report) -> str:
     if report.shortest is None:
         seen = listing(report.contradictions)
         newer = report.plan.axis.nouns
-        return f"warning: {text}; {seen} answer as the newer {newer} do (`--all` finds all changes)"
+        return f"warning: {text}; {seen} answer as the newer {newer} do (`--history all` finds all changes)"
     if report.shortest == 1:
         return f"{text}; every {report.plan.axis.noun} was looked at"
     lasted = report.plan.axis.counted(report.shortest)
-    return f"{text}; any state that lasted for at least {lasted} has been seen (`--all` finds all)"
+    return f"{text}; any state that lasted for at least {lasted} has been seen (`--history all` finds all)"
 
 
 def _excluded(report: Report) -> Iterator[RenderableType]:

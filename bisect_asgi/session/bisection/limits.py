@@ -236,7 +236,7 @@ class LimitFinder:
             f"rank test p = {rank_sum(*map(self.samples, (ends.low, ends.high))):.2g}, "
             f"difference {difference}, smallest that counts {show(self._limit_search.effect, '%')}",
             hint=f"{more}a smaller `--effect` may count; "
-            "other ends may differ (`--good`, `--bad`); `--all` looks at every release between them",
+            "other ends may differ (`--good`, `--bad`); `--history all` looks at every release between them",
         )
 
     def _shown(self, key: int, limit: Limit) -> str:

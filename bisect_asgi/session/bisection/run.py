@@ -192,4 +192,4 @@ def note_other_steps(search: Search, found: Boundary) -> None:
     if step < whole / 2:
         place = f"`{criteria.metric}` crosses the limit at {search.labels[found.high]}"
         share = f"by {show(step)} of the {show(whole)} that the ends differ by"
-        search.emit(events.Note(text=f"{place}, but {share}; `--all` tells every step"))
+        search.emit(events.Note(text=f"{place}, but {share}; `--history all` tells every step"))

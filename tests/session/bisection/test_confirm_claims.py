@@ -89,7 +89,9 @@ def test_all_changes_of_a_flaky_probe_cannot_be_told() -> None:
 
     assert finished.kind is ResultKind.INCONCLUSIVE
     assert finished.message.startswith("the probe is flaky: on app ")
-    assert finished.hint == "all changes of such a probe cannot be told apart; one can, without `--all`"
+    assert (
+        finished.hint == "all changes of such a probe cannot be told apart; one can, without `--history all`"
+    )
 
 
 # How sure a claim is.

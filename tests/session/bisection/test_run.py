@@ -148,7 +148,7 @@ def test_a_boundary_with_a_small_part_of_the_whole_difference_is_told_with_its_s
     (note,) = made_up.notes
     assert note == (
         "`size` crosses the limit at 8, but by 12 B of the 100 B that the ends differ by; "
-        "`--all` tells every step"
+        "`--history all` tells every step"
     )
 
 

@@ -12,6 +12,7 @@ from bisect_asgi.core.judge import Expectation, Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, State, StopReason
+from bisect_asgi.core.search.two_rates import divide
 from bisect_asgi.core.text import listing, plural
 
 
@@ -95,8 +96,10 @@ def kind_of(error: BisectError) -> ResultKind:
 def result_of(case: ResultContext, state: State, judgement: Judgement) -> Result:
     """Return the result for the last state of a search."""
     if case.believed is not None and not isinstance(state, Boundary):
-        return _unsettled(case, case.believed, state)
-    if ends := _ends(case, judgement):
+        return _unsettled(case, case.believed, state, judgement)
+    # If a flaky history changes more than once, the changes are the answer, and a note names a wrong end.
+    is_answered = isinstance(state, AllBoundaries) and bool(state.changes) and case.is_settled
+    if not is_answered and (ends := _ends(case, judgement)):
         return ends
     if not case.is_settled and (flaky := _flaky(case, judgement)):
         return flaky
@@ -191,14 +194,15 @@ def _flaky(case: ResultContext, judgement: Judgement) -> Result | None:
     return None
 
 
-def _unsettled(case: ResultContext, believed: BeliefUpdated, state: State) -> Result:
+def _unsettled(case: ResultContext, believed: BeliefUpdated, state: State, judgement: Judgement) -> Result:
     """Return the result of a noisy search without a boundary."""
     if isinstance(state, NoBoundary):
+        otherwise = "the bug may be as old as the oldest one, or the probe may fail for a reason of its own"
         return Result(
             kind=ResultKind.NOT_REPRODUCED,
             message=f"{_as_often(case)} everywhere: {_failures(believed)}, "
             f"from {case.labels[0]} to {case.labels[-1]}",
-            hint="the bug may be as old as the oldest one, or the probe may fail for a reason of its own",
+            hint=_oddest(case, judgement) or otherwise,
         )
     is_unshown = believed.no_change >= believed.probability
     text, hint = _unshown(case, believed) if is_unshown else _unplaced(case, believed)
@@ -207,6 +211,20 @@ def _unsettled(case: ResultContext, believed: BeliefUpdated, state: State) -> Re
         kind=ResultKind.INCONCLUSIVE,
         message=f"{noisy}, and {case.budget} did not {text}",
         hint=f"`--budget` allows for more, the same command goes on from there; {hint}",
+    )
+
+
+def _oddest(case: ResultContext, judgement: Judgement) -> str:
+    """Return a hint with the candidate that most likely differs from all others, or "" if none does."""
+    division = divide(judgement.tallies)
+    if division.log_odds <= 0:
+        return ""
+    fewer, end = min((division.rare, "good"), (division.often, "bad"), key=lambda pair: len(pair[0]))
+    key = max(fewer, key=lambda key: (judgement.tallies[key].runs, key))
+    tally = judgement.tallies[key]
+    return (
+        f"{case.labels[key]} may differ: it failed {tally.failed} of {plural(tally.runs, 'run')}; "
+        f"`--{end} {case.labels[key]}` searches from there"
     )
 
 

@@ -525,6 +525,49 @@ def test_a_metric_that_is_on_one_side_of_its_limit_everywhere_is_told_as_that() 
     assert beyond.message.startswith("`size` is beyond its limit on every release of starlette")
 
 
+@pytest.mark.parametrize(
+    ("rates", "hint"),
+    [
+        pytest.param(
+            [(1, 9), (1, 9), (8, 1), (1, 9), (1, 9)],
+            "0.3 may differ: it failed 1 of 9 runs; `--good 0.3` searches from there",
+            id="one-that-passes",
+        ),
+        pytest.param(
+            [(9, 1), (9, 1), (1, 8), (9, 1), (9, 1)],
+            "0.3 may differ: it failed 8 of 9 runs; `--bad 0.3` searches from there",
+            id="one-that-fails",
+        ),
+    ],
+)
+def test_where_all_may_fail_as_often_the_one_that_may_differ_is_named(
+    rates: list[tuple[int, int]], hint: str
+) -> None:
+    rulings = {
+        f"k{key}": Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, passed=passed, failed=failed)
+        for key, (passed, failed) in enumerate(rates)
+    }
+    case = replace(a_case(), believed=BELIEVED, budget="400 runs")
+
+    said = result_of(case, NoBoundary(reason=StopReason.SAME), judged(**rulings))
+
+    assert (said.kind, said.hint) == (ResultKind.NOT_REPRODUCED, hint)
+
+
+def test_of_a_flaky_history_with_several_changes_a_wrong_end_is_no_answer() -> None:
+    changes = (Boundary(low=0, high=1), Boundary(low=2, high=3))
+    case = replace(a_case(good=0, bad=4), is_settled=True)
+    passes_in_4 = replace(PASSES, verdict=Verdict.NEW)
+
+    said = result_of(
+        case,
+        AllBoundaries(changes=changes, shortest=1),
+        judged(k0=PASSES, k1=FAILS, k3=passes_in_4, k4=passes_in_4),
+    )
+
+    assert (said.kind, said.found) == (ResultKind.FOUND, changes[-1])
+
+
 def test_samples_that_are_as_often_beyond_the_limit_everywhere_are_told_as_samples() -> None:
     case = replace(a_case(), metric="size", believed=BELIEVED)
 

@@ -46,7 +46,8 @@ class NoisySearch:
         size: number of candidates, at least 1. tallies: what was seen of each candidate. skips: candidates
         that cannot be tested; they are never asked, and what was seen of them does not count. confidence:
         the search is over when an answer has this probability, and a margin more. seconds: how long one run
-        of a candidate is expected to take, building its environment included; above 0.
+        of a candidate is expected to take, building its environment included; above 0. postponed: candidates
+        that are likely untestable, which are asked after all others.
 
     Raises:
         ValueError: `size` is below 1.
@@ -60,6 +61,7 @@ class NoisySearch:
         skips: Collection[int] = (),
         confidence: float = 0.99,
         seconds: Callable[[int], float] = same_for_all,
+        postponed: Collection[int] = (),
     ) -> None:
         if size < 1:
             raise ValueError(f"a search needs at least one candidate, not {size}")
@@ -72,7 +74,9 @@ class NoisySearch:
         )
         self._posterior = Posterior(self._testable, size, tallies) if self._testable else None
         ends = dict.fromkeys((*self._testable[:1], *self._testable[-1:]))
-        self._unseen_ends = [key for key in ends if not tallies.get(key, Tally()).runs]
+        unseen = [key for key in ends if not tallies.get(key, Tally()).runs]
+        self._postponed = frozenset(postponed)
+        self._unseen_ends = list(dict.fromkeys(map(self._nearest, unseen)))
         self._belief = self._posterior.belief(confidence) if self._posterior else _nothing(size)
 
     @property
@@ -129,12 +133,19 @@ class NoisySearch:
             for probability, after in outlook.foresee(key, both=both)
         ]
 
+    def _nearest(self, wanted: int) -> int:
+        """The candidate nearest to the wanted one that is not postponed."""
+        if wanted not in self._postponed:
+            return wanted
+        others = (key for key in self._testable if key not in self._postponed)
+        return min(others, key=lambda key: abs(key - wanted), default=wanted)
+
     def _points(self, outlooks: Sequence[tuple[float, InformationGain]], taken: Collection[int]) -> list[int]:
         """The candidates that may be the best to ask; where none of the telling ones is free, any."""
         points = {key for _, outlook in outlooks for key in outlook.points()}
         if len(self._testable) <= FINE and (self._seconds is not same_for_all or points <= set(taken)):
             points.update(self._testable)
-        return sorted(points.difference(taken))
+        return sorted({self._nearest(key) for key in points}.difference(taken))
 
     def _best(self, outlooks: Sequence[tuple[float, InformationGain]], keys: Sequence[int]) -> int:
         """The one with the most to tell per second; on a tie the one nearest to the middle."""

@@ -1,50 +1,74 @@
 """Make an answer sure if a candidate both passes and fails.
 
 `NoisySearch` knows all tallies, and asks for runs until one boundary is as probable as it has to be, or until
-the budget is spent. It assumes one change. So a few candidates elsewhere, and named ends on the side where
-they should not be, are then run until their own runs show on which side they belong. If one does not belong
-where the boundary has it, the boundary stays, and a note says so.
+the budget is spent. It assumes one change. Therefore the ends, a few candidates elsewhere, and those whose
+runs look like the other side's are then run until their own runs show on which side they belong. If one does
+not belong where the boundary has it, there is more than one change, and `flaky_changes` takes over.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection
 
 from bisect_asgi.core import events
 from bisect_asgi.core.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
-from bisect_asgi.core.model import Outcome, Verdict
-from bisect_asgi.core.search import Boundary, NoBoundary, State
+from bisect_asgi.core.model import Outcome, Ruling, Verdict
+from bisect_asgi.core.search import Boundary, NoBoundary, Open, State
 from bisect_asgi.core.search.noisy import NoisySearch
+from bisect_asgi.core.search.two_rates import divide
+from bisect_asgi.core.search.untestable import assumed, postponed
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.bisection.confirm import SpotChecks, run_again
+from bisect_asgi.session.bisection.flaky_changes import FlakyChanges
 from bisect_asgi.session.bisection.search import Search
 
 _FITS, _MISFIT = 0.9, 0.9999
 """How clear it has to be that a candidate is on the side where one change puts it, and that it is not."""
+_SUSPICIOUS = 0.75
+"""From this probability of the other side on, a candidate is run until it is clear where it belongs."""
+_SEVERAL = 0.999
+"""How probable it has to be that there are several changes before the search for one is given up."""
 _MOST_CHECKS = 16
 """How often a candidate elsewhere is run if fewer runs do not show on which side it is."""
+_END_RUNS, _END_SHOWN = 16, 3
+"""A named end is run until it has shown its outcome three times, but at most 16 times."""
+_MOST_LOOKS = 3
+"""How many candidates of a stretch that is assumed to be untestable are run if the boundary lies in it."""
 
 
-def search_noisy(search: Search, *, checks: SpotChecks = lambda _: ()) -> tuple[State, events.BeliefUpdated]:
+def search_noisy(
+    search: Search, *, checks: SpotChecks = lambda _: ()
+) -> tuple[State, events.BeliefUpdated | None]:
     """Search on with a flaky probe, and rule on all candidates by what is found.
 
-    Returns the state, and what is believed of the place of the change.
+    Returns the state, and the belief about the place of the change; None if there is more than one.
     """
     run = _NoisyRun(search)
-    state = run.until_settled()
-    # Made before the noise is set, by which candidates between the likely places lose their tallies.
-    algorithm = run.algorithm()
+    run.know_ends()
+    while True:
+        state = run.until_settled()
+        # Made before the noise is set, by which candidates between the likely places lose their tallies.
+        algorithm = run.algorithm()
+        if run.is_several(search.judgement()):
+            return run.changes(algorithm)
+        if not isinstance(state, Boundary):
+            break
+        noise = _noise(algorithm, state)
+        noise = run.until_clear(noise, _doubted(search, noise, checks(state)))
+        if run.is_several(search.judgement()) or _has_misfit(search, noise):
+            return run.changes(algorithm)
+        after = run.algorithm()
+        if after.state == state or run.is_spent():
+            state, algorithm = _sure(state, after), after
+            break
+    search.emit(run.belief(algorithm))
     if isinstance(state, NoBoundary):
         return state, run.belief(algorithm)
     noise = _noise(algorithm, state)
-    if isinstance(state, Boundary):
-        ends = _wrong_ends(noise, search.space.expectation)
-        noise = run.until_clear(noise, dict.fromkeys([*ends, *checks(state)]))
-        algorithm = _unmoved(algorithm, run.algorithm())
-        search.emit(run.belief(algorithm))
     search.settle(noise)
     search.engine.emit_rulings()
     _note_misfits(search, noise)
@@ -68,17 +92,19 @@ class _NoisyRun:
         self._search = search
         self._engine = search.engine
         self._begun = time.monotonic()
+        self._looked: set[int] = set()
 
     def algorithm(self) -> NoisySearch:
         """Return the search algorithm that knows all tallies so far."""
-        judgement = self._search.judgement()
-        skips = {key for key, verdict in judgement.verdicts.items() if verdict is Verdict.SKIP}
+        judgement, size = self._search.judgement(), len(self._search.labels)
+        skips = _skips(judgement)
         return NoisySearch(
-            len(self._search.labels),
+            size,
             judgement.tallies,
-            skips=skips | self._engine.errors.keys(),
+            skips=skips.keys() | self._assumed(judgement) | self._engine.errors.keys(),
             confidence=self._search.plan.confidence,
             seconds=self._engine.seconds,
+            postponed=postponed(skips, judgement.tallies, size=size),
         )
 
     def belief(self, algorithm: NoisySearch) -> events.BeliefUpdated:
@@ -96,6 +122,37 @@ class _NoisyRun:
             no_change=belief.no_change,
         )
 
+    def is_spent(self) -> bool:
+        """Return whether the budget is spent."""
+        return self._search.plan.budget.is_spent(self._engine.made, time.monotonic() - self._begun)
+
+    def is_several(self, judgement: Judgement) -> bool:
+        """Return whether one change does not explain the runs."""
+        return divide(judgement.tallies).log_odds > math.log(_SEVERAL / (1 - _SEVERAL))
+
+    def _odd(self, judgement: Judgement) -> list[int]:
+        """Return the candidates to run because they speak for several changes, as far as that is not clear.
+
+        A search for one change would not run them again: nothing there tells of the likeliest place.
+        """
+        tallies = judgement.tallies
+        division = divide(tallies)
+        if division.log_odds <= math.log(_SUSPICIOUS / (1 - _SUSPICIOUS)):
+            return []
+        fewer = min(division.often, division.rare, key=len)
+        return sorted(key for key in fewer - self._engine.errors.keys() if tallies[key].runs < _MOST_CHECKS)
+
+    def know_ends(self) -> None:
+        """Run named ends until it is known how often they do what the user says of them."""
+        wanted = self._search.space.expectation.outcomes
+        while True:
+            rulings = self._search.judgement().rulings
+            known = {key: rulings[key] for key in wanted if key in rulings}
+            unclear = [key for key, ruling in known.items() if _is_unknown(ruling, wanted[key])]
+            if not unclear or self.is_spent() or self._engine.errors.keys() & set(unclear):
+                return
+            self._engine.repeat(unclear, 1)
+
     def until_settled(self) -> State:
         """Run until one boundary is probable enough and no failure is unexplained, or the budget is spent."""
 
@@ -104,15 +161,29 @@ class _NoisyRun:
             self._search.emit(self.belief(algorithm))
             return algorithm
 
+        def is_over(judgement: Judgement) -> bool:
+            return self.is_spent() or self.is_several(judgement)
+
         while True:
-            state = self._engine.search(replay, is_over=lambda _: self._is_spent())
-            if not isinstance(state, Boundary) or self._is_spent():
+            state = self._engine.search(replay, is_over=lambda each: is_over(each) or bool(self._odd(each)))
+            if is_over(self._search.judgement()) or not self._run_doubted(state):
                 return state
-            missing = self._search.confirmation.of_different_failures(state, self._search.judgement())
-            if not missing or self._engine.errors.keys() & missing.keys():
-                return state
-            if not run_again(self._search, missing):
-                return state
+
+    def _run_doubted(self, state: State) -> bool:
+        """Run what may contradict the state; return whether that may have changed it."""
+        judgement = self._search.judgement()
+        if odd := self._odd(judgement):
+            self._engine.repeat(odd, 1)
+            return True
+        if not isinstance(state, Boundary):
+            return False
+        if (key := self._unlooked(state, judgement)) is not None:
+            self._looked.add(key)
+            self._engine.repeat([key], 1)
+            return True
+        missing = self._search.confirmation.of_different_failures(state, judgement)
+        is_possible = bool(missing) and not self._engine.errors.keys() & missing.keys()
+        return is_possible and run_again(self._search, missing)
 
     def until_clear(self, noise: Noise, keys: Collection[int]) -> Noise:
         """Run candidates until it is clear on which side each is; return what is then known of both sides."""
@@ -124,15 +195,56 @@ class _NoisyRun:
             known = noise.with_more(more)
             tested = [key for key in keys if not self._is_skipped(key, judgement)]
             unclear = [key for key in tested if _is_unclear(key, tallies.get(key, Tally()), known)]
-            if not unclear or self._is_spent():
+            if not unclear or self.is_spent():
                 return known
             self._engine.repeat(unclear, 1)
+
+    def changes(self, algorithm: NoisySearch) -> tuple[State, events.BeliefUpdated | None]:
+        """Return all changes, each candidate being on the side that its own runs show.
+
+        If the budget does not suffice, return the belief about one change, and note what contradicts it.
+        """
+        state = FlakyChanges(self._search, is_spent=self.is_spent).find()
+        return state, self.belief(algorithm) if isinstance(state, Open) else None
 
     def _is_skipped(self, key: int, judgement: Judgement) -> bool:
         return key in self._engine.errors or judgement.verdicts.get(key) is Verdict.SKIP
 
-    def _is_spent(self) -> bool:
-        return self._search.plan.budget.is_spent(self._engine.made, time.monotonic() - self._begun)
+    def _assumed(self, judgement: Judgement) -> frozenset[int]:
+        return assumed(_skips(judgement), judgement.tallies)
+
+    def _unlooked(self, found: Boundary, judgement: Judgement) -> int | None:
+        """Return an assumed skip inside a boundary that is to be run, or None if enough were."""
+        inside = sorted(self._assumed(judgement) & set(found.skipped))
+        if not inside or len(self._looked & set(found.skipped)) >= _MOST_LOOKS:
+            return None
+        return inside[len(inside) // 2]
+
+
+def _skips(judgement: Judgement) -> dict[int, str]:
+    """Return the reasons of the candidates that are skipped."""
+    return {
+        key: ruling.signature.text if ruling.signature else ""
+        for key, ruling in judgement.rulings.items()
+        if ruling.verdict is Verdict.SKIP
+    }
+
+
+def _is_unknown(ruling: Ruling, wanted: Outcome) -> bool:
+    """Return whether an end has not shown yet how often it does what the user says."""
+    if ruling.verdict is Verdict.SKIP:
+        return False
+    shown = ruling.failed if wanted is Outcome.FAILED else ruling.passed
+    return shown < _END_SHOWN and ruling.passed + ruling.failed < _END_RUNS
+
+
+def _sure(state: State, algorithm: NoisySearch) -> State:
+    """Return the state, or that of an open search if the checks left less than the asked confidence."""
+    belief = algorithm.belief
+    is_same = isinstance(state, Boundary) and (state.low, state.high) == (belief.low, belief.high)
+    if is_same and belief.probability >= algorithm.confidence:
+        return state
+    return Open(low=belief.likely[0] - 1, high=belief.likely[1])
 
 
 def _noise(algorithm: NoisySearch, state: State) -> Noise:
@@ -153,10 +265,16 @@ def _noise(algorithm: NoisySearch, state: State) -> Noise:
     )
 
 
-def _unmoved(before: NoisySearch, after: NoisySearch) -> NoisySearch:
-    """Return what is known after the checks, unless those alone would move the boundary."""
-    old, new = before.belief, after.belief
-    return after if (old.low, old.high) == (new.low, new.high) else before
+def _doubted(search: Search, noise: Noise, checks: Collection[int]) -> list[int]:
+    """Return the candidates to run until it is clear on which side they are, the outermost ones first."""
+    tallies = search.judgement().tallies
+    ends = [min(tallies), max(tallies), *_wrong_ends(noise, search.space.expectation)]
+    suspicious = (
+        key
+        for key, tally in sorted(tallies.items())
+        if noise.by_itself(key, tally, confidence=_SUSPICIOUS) not in (None, noise.side(key, tally))
+    )
+    return list(dict.fromkeys([*ends, *checks, *suspicious]))
 
 
 def _wrong_ends(noise: Noise, expectation: Expectation) -> list[int]:
@@ -168,7 +286,7 @@ def _wrong_ends(noise: Noise, expectation: Expectation) -> list[int]:
 
 def _is_unclear(key: int, tally: Tally, noise: Noise) -> bool:
     """Return whether runs of a candidate fit neither the side where it is nor, clearly, the other one yet."""
-    if tally.runs >= _MOST_CHECKS:
+    if tally.runs >= _MOST_CHECKS and tally.contradicts_itself:
         return False
     fits = noise.by_itself(key, tally, confidence=_FITS) is noise.side(key, tally)
     return not fits and noise.by_itself(key, tally, confidence=_MISFIT) is None
@@ -182,6 +300,14 @@ def _is_misfit(key: int, tally: Tally, noise: Noise, confidence: float) -> bool:
     """
     wanted = min(_FITS, confidence) if tally.runs >= _MOST_CHECKS else confidence
     return noise.by_itself(key, tally, confidence=wanted) not in (None, noise.side(key, tally))
+
+
+def _has_misfit(search: Search, noise: Noise) -> bool:
+    """Return whether the runs of a candidate leave no doubt that it is not where the boundary has it."""
+    return any(
+        noise.by_itself(key, tally, confidence=_MISFIT) not in (None, noise.side(key, tally))
+        for key, tally in search.judgement().tallies.items()
+    )
 
 
 def _note_misfits(search: Search, noise: Noise) -> None:

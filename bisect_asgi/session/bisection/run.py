@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Collection, Sequence
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -66,9 +67,11 @@ def run_search(search: Search) -> SearchResult:
     note_doubtful_samples(search)
     if isinstance(state, Boundary) and criteria.limit_search:
         note_other_steps(search, state)
-    context = replace(search.context, believed=belief, doubtful=doubtful_ends(search))
-    answer = answers.result_of(context, state, search.judgement())
+    answer = _answer(search, state, belief)
     mapped = None if belief else look_around(search, state, search_s=time.monotonic() - begun)
+    if _is_flaky(search) and not search.is_settled:  # the look at the rest of the history has shown that
+        state, belief = search_noisy(search, checks=partial(_checks, search))
+        answer = _answer(search, state, belief)
     if mapped:
         answer = answers.with_history(search.context, answer, state, mapped, search.judgement())
     if belief is None and (mapped is None or len(mapped.changes) < 2):  # the bound is for one change
@@ -107,16 +110,25 @@ def _level_search(search: Search) -> LevelSearch:
 
 def _search(search: Search) -> tuple[State, events.BeliefUpdated | None]:
     """Search, and expect a candidate's runs to agree until they do not."""
-
-    def checks(found: Boundary) -> Collection[int]:
-        # Whatever is known: so the same command chooses the same ones and finds them in the store.
-        is_wanted = search.plan.history.kind is not HistoryKind.NONE
-        return spot_checks(search.labels, found.low, found.high, known=(), most=_CHECKS if is_wanted else 0)
-
     state = _search_steady(search)
-    if search.judgement().is_flaky and not search.plan.all_changes:
-        return search_noisy(search, checks=checks)
-    return state, None
+    return search_noisy(search, checks=partial(_checks, search)) if _is_flaky(search) else (state, None)
+
+
+def _is_flaky(search: Search) -> bool:
+    """Return whether runs of one candidate differ, which only a search for all changes leaves as it is."""
+    return search.judgement().is_flaky and not search.plan.all_changes
+
+
+def _checks(search: Search, found: Boundary) -> Collection[int]:
+    """Return the candidates elsewhere that show whether a flaky history changes more than once."""
+    # Whatever is known: so the same command chooses the same ones and finds them in the store.
+    is_wanted = search.plan.history.kind is not HistoryKind.NONE
+    return spot_checks(search.labels, found.low, found.high, known=(), most=_CHECKS if is_wanted else 0)
+
+
+def _answer(search: Search, state: State, belief: events.BeliefUpdated | None) -> Result:
+    context = replace(search.context, believed=belief, doubtful=doubtful_ends(search))
+    return answers.result_of(context, state, search.judgement())
 
 
 def _search_steady(search: Search) -> State:

@@ -5,8 +5,8 @@ far neighbours that agree, since the answer may have changed and changed back be
 promised is a size: once every unknown stretch between agreeing neighbours is shorter than `shortest`, any
 state that lasted for at least `shortest` testable candidates has been seen. With 1, every candidate is run.
 
-The longest unknown stretch is halved first. Stretches between neighbours that *differ* hold a change for
-certain, and are narrowed to its place whatever their length.
+Stretches between neighbours that *differ* hold a change for certain, and are narrowed to its place, whatever
+their length, before the longest of the others is halved.
 """
 
 from __future__ import annotations
@@ -90,17 +90,26 @@ class AllChanges(VerdictMap):
         return tuple(change for change in self._changes() if self._unknown(change.low, change.high))
 
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
-        """Say which candidates to look at next; none when nothing more is wanted for now."""
-        chosen = [key for key in self._first if key not in self._verdicts and key not in pending][
-            : max(0, limit)
-        ]
-        stretches = self._stretches({*pending, *chosen})
+        """Say which candidates to look at next; none when nothing more is wanted for now.
+
+        The first of `first` comes before anything else. A stretch that holds a change comes before the rest
+        of `first`, because whoever stops the search early wants to know where that change is.
+        """
+        wanted = [key for key in self._first if key not in self._verdicts and key not in pending]
+        chosen = [key for key in wanted if key == self._first[0]][: max(0, limit)]
+        self._halve(self._stretches({*pending, *chosen}, only_changes=True), chosen, limit)
+        chosen += [key for key in wanted if key not in chosen][: max(0, limit - len(chosen))]
+        self._halve(self._stretches({*pending, *chosen}), chosen, limit)
+        return tuple(chosen)
+
+    @staticmethod
+    def _halve(stretches: list[list[int]], chosen: list[int], limit: int) -> None:
+        """Append the middles of the longest stretches to `chosen` until there are `limit` candidates."""
         while len(chosen) < limit and stretches:
             index, longest = max(enumerate(stretches), key=lambda item: len(item[1]))
             middle = (len(longest) - 1) // 2
             chosen.append(longest[middle])
             stretches[index : index + 1] = filter(None, (longest[:middle], longest[middle + 1 :]))
-        return tuple(chosen)
 
     def is_relevant(self, key: int) -> bool:
         """Everything that was asked is wanted."""
@@ -117,7 +126,7 @@ class AllChanges(VerdictMap):
         """Return each two neighboring tested candidates, with what is unknown between them."""
         return [(start, end, self._unknown(start, end)) for start, end in pairwise(self._tested())]
 
-    def _stretches(self, pending: Collection[int]) -> list[list[int]]:
+    def _stretches(self, pending: Collection[int], *, only_changes: bool = False) -> list[list[int]]:
         """The unknown stretches that are worth a look; what is in flight cuts them."""
         edges = [-1, *self._tested(), self.size]
         found: list[list[int]] = []
@@ -126,7 +135,7 @@ class AllChanges(VerdictMap):
             differ = (
                 self._verdicts.get(start) is not self._verdicts.get(end) and start >= 0 and end < self.size
             )
-            if differ or len(unknown) >= self.shortest:
+            if differ or (len(unknown) >= self.shortest and not only_changes):
                 found += _cut(unknown, pending)
         return found
 

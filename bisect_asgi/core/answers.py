@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import assert_never
 
+from bisect_asgi.core import hints
 from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import BeliefUpdated, ResultKind, RunFinished
@@ -54,7 +55,7 @@ class ResultContext(Struct, frozen=True, kw_only=True):
 
     axis: AxisWords = AxisWords()
     """The words of the axis for its candidates."""
-    hints: EndHints = EndHints()
+    end_hints: EndHints = EndHints()
     """The hints for ends that have another outcome than the user gave."""
     probe: str
     labels: tuple[str, ...]
@@ -72,12 +73,22 @@ class ResultContext(Struct, frozen=True, kw_only=True):
     doubtful: frozenset[int] = frozenset()
     """The user-given ends that the noisy search puts on the wrong side, although their own runs agree with
     the user."""
+    installed: Mapping[int, Collection[str]] = field(default_factory=dict)
+    """The normalized names of the distributions in the environment of each candidate that was run."""
+    python: str = ""
+    """The Python of all candidates, such as `3.12`, or "" if they have several."""
     budget: str = ""
     """The budget of the noisy search, as text."""
 
     def name(self, key: int) -> str:
         """Return the name of a candidate, such as `fastapi 0.69.0`."""
         return self.axis.name(self.labels[key])
+
+    def circumstances(self, judgement: Judgement) -> hints.Circumstances:
+        """Return what hints for untestable candidates depend on."""
+        return hints.Circumstances(
+            labels=self.labels, rulings=judgement.rulings, installed=self.installed, python=self.python
+        )
 
     @property
     def each(self) -> str:
@@ -124,27 +135,37 @@ def _ends(case: ResultContext, judgement: Judgement) -> Result | None:
         return _turned_round(case, case.believed, judgement.rulings)
     for end, key in (("good", case.expectation.good), ("bad", case.expectation.bad)):
         ruling = judgement.rulings.get(key) if key is not None else None
-        if key is not None and ruling and (answer := _wrong_end(case, end, key, ruling)):
+        if key is not None and ruling and (answer := _wrong_end(case, end, key, judgement)):
             return answer
     return None
 
 
-def _wrong_end(case: ResultContext, end: str, key: int, ruling: Ruling) -> Result | None:
+def _swapped(case: ResultContext, judgement: Judgement) -> str | None:
+    """Return the hint if the good end fails and the bad end passes, else None."""
+    good, bad = case.expectation.good, case.expectation.bad
+    if good is None or bad is None or len(judgement.wrong_ends(case.expectation)) < 2:
+        return None
+    return f"the two ends are swapped: pass `--good {case.labels[bad]} --bad {case.labels[good]}`"
+
+
+def _wrong_end(case: ResultContext, end: str, key: int, judgement: Judgement) -> Result | None:
     """Return the result if this end has another outcome than it should, else None."""
+    ruling = judgement.rulings[key]
     match end, ruling.outcome:
         case "good", Outcome.FAILED:
-            kind, hint = ResultKind.GOOD_END_FAILS, case.hints.good_fails
+            kind, hint = ResultKind.GOOD_END_FAILS, case.end_hints.good_fails
             outcome = f"fails: {_ran(case, key, ruling)}"
         case "bad", Outcome.PASSED:
-            kind, hint = ResultKind.NOT_REPRODUCED, case.hints.bad_passes
+            kind, hint = ResultKind.NOT_REPRODUCED, case.end_hints.bad_passes
             outcome = f"passes: {_ran(case, key, ruling)}"
         case _, Outcome.UNTESTABLE:
-            kind, hint = ResultKind.INCONCLUSIVE, case.hints.untestable
+            missing = hints.for_module(case.circumstances(judgement), (key,))
+            kind, hint = ResultKind.INCONCLUSIVE, missing or case.end_hints.untestable
             why = ruling.signature.shown if ruling.signature else "the probe cannot tell"
             outcome = f"cannot be tested: {case.name(key)}: {why}"
         case _:
             return None
-    hint = hint.format(noun=case.axis.noun, end=end)
+    hint = _swapped(case, judgement) or hint.format(noun=case.axis.noun, end=end)
     return Result(kind=kind, message=f"the {end} end {outcome}", hint=hint)
 
 
@@ -270,12 +291,13 @@ def _found(case: ResultContext, found: Boundary, judgement: Judgement) -> Result
         return _stuck(case)
     rulings = (judgement.rulings.get(key) for key in found.skipped)
     different = all(ruling is not None and ruling.fails_differently for ruling in rulings)
+    general = hints.DIFFERENT if different else hints.UNTESTABLE
     among = listing((case.labels[key] for key in (*found.skipped, found.high)), most=6)
     return Result(
         kind=ResultKind.INCONCLUSIVE,
         message=f"the change is in one of {among}: "
         f"{case.axis.counted(len(found.skipped))} between the two sides cannot be tested",
-        hint=_DIFFERENT_HINT if different else _UNTESTABLE_HINT,
+        hint=hints.for_untestable(case.circumstances(judgement), found.skipped) or general,
         found=found,
     )
 
@@ -285,11 +307,6 @@ _NO_CHANGE_HINT = (
     "`--history all` runs every release, and `bisect-asgi check` runs one release"
 )
 _OLDER_HINT = "; an older `--python` may make older releases testable"
-_DIFFERENT_HINT = (
-    "they fail otherwise than the bad end does: `--any-failure` counts that as bad, "
-    "`--match REGEX` says which output is"
-)
-_UNTESTABLE_HINT = "the table says why; another `--python` or `--deps` may make them testable"
 
 
 def result_of_all(case: ResultContext, state: AllBoundaries, judgement: Judgement) -> Result:
@@ -318,6 +335,8 @@ def with_history(
 
 
 def _stopped(case: ResultContext, stopped: NoBoundary, judgement: Judgement) -> Result:
+    skipped = [key for key, ruling in judgement.rulings.items() if ruling.verdict is Verdict.SKIP]
+    known = case.circumstances(judgement)
     if stopped.reason is StopReason.UNTESTABLE:
         reasons = [r.signature.shown for r in judgement.rulings.values() if r.signature] or ["no reason"]
         return Result(
@@ -326,10 +345,12 @@ def _stopped(case: ResultContext, stopped: NoBoundary, judgement: Judgement) -> 
             hint="name what the probe reports with `--metric`, or another one; every run has "
             "`wall`, `cpu` and `peak-memory`"
             if case.metric
-            else "try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
+            else hints.for_untestable(known, skipped)
+            or "try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
         )
     tested = {key: r.outcome for key, r in judgement.rulings.items() if r.verdict is not Verdict.SKIP}
     is_bad = set(tested.values()) == {Outcome.FAILED}
+    missing = hints.for_module(known, [*tested] if is_bad else skipped)
     what = f"`{case.probe}` {'fails' if is_bad else 'passes'}"
     if case.metric:
         what = f"`{case.metric}` is {'beyond' if is_bad else 'within'} its limit"
@@ -337,12 +358,12 @@ def _stopped(case: ResultContext, stopped: NoBoundary, judgement: Judgement) -> 
     bound = (
         f" ({case.limit} is bad)" if case.limit else ""
     )  # shows its unit, which may not be what the user meant
-    untestable = sum(1 for ruling in judgement.rulings.values() if ruling.verdict is Verdict.SKIP)
+    untestable = len(skipped)
     others = f"; {plural(untestable, 'other')} could not be tested" if untestable else ""
     return Result(
         kind=ResultKind.NOT_REPRODUCED,
         message=f"{what} on every {case.each} that was tested, from {between}{bound}{others}",
-        hint=_NO_CHANGE_HINT + (_OLDER_HINT if untestable else ""),
+        hint=missing or _NO_CHANGE_HINT + (_OLDER_HINT if untestable else ""),
     )
 
 
@@ -352,7 +373,7 @@ def _stuck(case: ResultContext) -> Result:
         return Result(
             kind=ResultKind.INCONCLUSIVE,
             message=f"some {case.axis.nouns} did not answer, and the change may be in one of them",
-            hint=_UNTESTABLE_HINT,
+            hint=hints.UNTESTABLE,
         )
     key, reason = next(iter(case.errors.items()))
     return Result(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.shell import BISECT, PYTHON, Shell, publish, told
+from support.shell import BISECT, PROBE, PYTHON, Shell, publish, told
 
 # Exit codes and messages.
 
@@ -48,6 +48,33 @@ def test_a_good_end_that_fails_has_an_exit_code_of_its_own(shell: Shell) -> None
     )
 
 
+def test_releases_that_lack_a_package_of_the_others_are_told_which(shell: Shell) -> None:
+    shell.index.add_wheel("helper", "1.0", uploaded="2020-01-01", modules={"helper.py": ""})
+    publish(shell.index, "++", requires=["helper"])
+    for minor, requires in ((2, []), (3, []), (4, ["helper"])):
+        source = {"demo.py": f"version = '1.{minor}'\nworks = False\n"}
+        uploaded = f"2021-0{minor + 1}-01"
+        shell.index.add_wheel("demo", f"1.{minor}", uploaded=uploaded, modules=source, requires=requires)
+    shell.write("leak.py", "import helper\n" + PROBE)
+
+    done = shell.bisect("--quiet")
+
+    assert done.returncode == 5
+    assert done.stderr == told(
+        "the change is in one of 1.2, 1.3 and 1.4: 2 releases between the two sides cannot be tested",
+        "in 1.2 and 1.3, helper is not installed: add it with `--with helper`",
+    )
+
+
+def test_ends_that_are_swapped_are_told_so(shell: Shell) -> None:
+    publish(shell.index, "-+")
+
+    done = shell.bisect("--quiet", "--good", "1.0", "--bad", "1.1")
+
+    assert done.returncode == 4
+    assert done.stderr.endswith("\nhint: the two ends are swapped: pass `--good 1.1 --bad 1.0`\n")
+
+
 def test_an_untestable_release_at_the_boundary_is_inconclusive(shell: Shell) -> None:
     publish(shell.index, "++x-")
 
@@ -72,7 +99,7 @@ def test_requirements_that_cannot_be_met_are_told_with_uvs_reason_cut_short(shel
         "error: no release of demo could be tested: Because nowhere was not found in the package registry"
     )
     assert "\n" not in message
-    assert hint == ("hint: try another `--python`, `--deps latest`, or `bisect-asgi check` on one release\n")
+    assert hint == "hint: their requirements have no solution: pass another `--deps` or `--python`\n"
 
 
 def test_an_index_that_is_down_is_unavailable(shell: Shell) -> None:

@@ -9,8 +9,8 @@ from bisect_asgi.core.answers import INTERRUPTED, Result, ResultContext, kind_of
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
 from bisect_asgi.core.events import BeliefUpdated, ResultKind, RunFinished
-from bisect_asgi.core.judge import Expectation, Judgement
-from bisect_asgi.core.model import Outcome, Ruling, Verdict
+from bisect_asgi.core.judge import Expectation, Judgement, signature
+from bisect_asgi.core.model import Outcome, Phase, Ruling, Verdict
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, State, StopReason
 from bisect_asgi.core.tally import Tally
@@ -56,13 +56,29 @@ DIFFERENT = Ruling(
 )
 
 
+MISSING = replace(
+    DIFFERENT,
+    signature=signature.of_exception("ModuleNotFoundError", "No module named 'anyio'", phase=Phase.IMPORT),
+)
+
+
 @pytest.mark.parametrize(
     ("between", "hint"),
     [
         pytest.param(
             UNTESTABLE,
+            "their requirements have no solution: pass another `--deps` or `--python`",
+            id="conflict",
+        ),
+        pytest.param(
+            Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE),
             "the table says why; another `--python` or `--deps` may make them testable",
-            id="untestable",
+            id="unknown",
+        ),
+        pytest.param(
+            MISSING,
+            "in 0.2 and 0.3, anyio is not installed: add it with `--with anyio`",
+            id="a-missing-module",
         ),
         pytest.param(
             DIFFERENT,
@@ -75,7 +91,9 @@ DIFFERENT = Ruling(
 def test_a_gap_is_told_with_all_releases_that_the_change_may_be_in(between: Ruling, hint: str) -> None:
     found = Boundary(low=0, high=3, skipped=(1, 2))
 
-    said = result_of(a_case(), found, judged(k0=PASSES, k1=between, k2=between, k3=FAILS))
+    case = replace(a_case(), installed={0: {"anyio"}, 3: {"anyio"}})
+
+    said = result_of(case, found, judged(k0=PASSES, k1=between, k2=between, k3=FAILS))
 
     assert said == Result(
         kind=ResultKind.INCONCLUSIVE,
@@ -155,8 +173,53 @@ def test_when_nothing_can_be_tested_the_last_reason_is_told() -> None:
     assert said == Result(
         kind=ResultKind.INCONCLUSIVE,
         message="no release of starlette could be tested: the requirements conflict",
-        hint="try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
+        hint="their requirements have no solution: pass another `--deps` or `--python`",
     )
+
+
+def test_when_nothing_can_be_tested_for_several_reasons_the_hint_is_a_general_one() -> None:
+    other = replace(UNTESTABLE, signature=signature.of_environment(Phase.INSTALL, "it cannot be built"))
+
+    said = result_of(a_case(), NoBoundary(reason=StopReason.UNTESTABLE), judged(k4=UNTESTABLE, k0=other))
+
+    assert said.hint == "try another `--python`, `--deps latest`, or `bisect-asgi check` on one release"
+
+
+def test_a_probe_that_lacks_a_module_everywhere_is_told_which() -> None:
+    fails = replace(MISSING, verdict=Verdict.NEW, fails_differently=False)
+
+    said = result_of(a_case(), NoBoundary(reason=StopReason.ALL_NEW), judged(k0=fails, k4=fails))
+
+    assert said.kind is ResultKind.NOT_REPRODUCED
+    assert said.hint == "`anyio` is not installed: add the package that has it with `--with`"
+
+
+def test_releases_at_an_end_that_lack_a_package_of_the_others_are_told_which() -> None:
+    case = replace(a_case(), installed={0: {"starlette", "anyio"}, 3: {"starlette"}, 4: {"starlette"}})
+    judgement = judged(k0=PASSES, k3=MISSING, k4=MISSING)
+
+    said = result_of(case, NoBoundary(reason=StopReason.ALL_NEW), judgement)
+
+    assert said.hint == "from 0.4 on, anyio is not installed: add it with `--with anyio`"
+
+
+def test_a_named_end_that_lacks_a_package_is_told_which() -> None:
+    case = replace(a_case(good=0, bad=4), installed={0: {"anyio"}, 4: set()})
+    missing = replace(MISSING, outcome=Outcome.UNTESTABLE, fails_differently=False)
+
+    said = result_of(case, Open(low=None, high=None), judged(k0=PASSES, k4=missing))
+
+    assert said.hint == "from 0.5 on, anyio is not installed: add it with `--with anyio`"
+
+
+def test_ends_that_are_swapped_are_told_so() -> None:
+    fails = replace(FAILS, verdict=Verdict.NEW)
+    passes = replace(PASSES, verdict=Verdict.OLD)
+
+    said = result_of(a_case(good=0, bad=4), Open(low=None, high=None), judged(k0=fails, k4=passes))
+
+    assert said.kind is ResultKind.GOOD_END_FAILS
+    assert said.hint == "the two ends are swapped: pass `--good 0.5 --bad 0.1`"
 
 
 def test_a_good_end_that_fails_is_told_with_its_failure() -> None:

@@ -22,8 +22,8 @@ SpotChecks = Callable[[Boundary], Collection[int]]
 def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> State:
     """Search until no run is missing to confirm the result, or until the probe turns out to be flaky.
 
-    Spot checks are run once, together with what confirms the boundary. The state is returned as it is without
-    them, even if one of them shows another change.
+    Spot checks, and the other end if one is wrong, are run once, together with what confirms the state. The
+    state is returned as it is without them, even if one of them shows another change.
     """
     engine, space = search.engine, search.space
 
@@ -46,6 +46,8 @@ def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> 
             return state
         is_sure = isinstance(state, Boundary) and not state.skipped and not engine.errors
         others = checks(state) if isinstance(state, Boundary) and is_sure else ()
+        if search.judgement().contradicts(space.expectation):
+            others = space.expectation.named  # if the other one is wrong as well, the ends are swapped
         if not run_again(search, missing, others) or not is_monotonic(search.judgement().verdicts):
             return state
 

@@ -88,9 +88,15 @@ class Search:
     def context(self) -> ResultContext:
         """What messages about the result need to know."""
         axis, errors = axis_of(self.plan), self.engine.errors.items()
+        pythons = {candidate.spec.interpreter.short for candidate in self.space.candidates}
         return ResultContext(
             axis=axis.words_of(self.plan),
-            hints=axis.hints,
+            end_hints=axis.hints,
+            installed={
+                key: {distribution.name for distribution in built.distributions}
+                for key, built in self.engine.environments.items()
+            },
+            python=pythons.pop() if len(pythons) == 1 else "",
             probe=self.plan.probe.name,
             labels=self.space.labels,
             expectation=self.space.expectation,

@@ -1,0 +1,151 @@
+"""Choose the hint for candidates that could not be tested, by the cause that they have in common.
+
+A hint that fits another cause costs a wrong answer: `--any-failure` makes a missing dependency the bug.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Collection, Mapping, Sequence
+
+from bisect_asgi.core.model import UNTESTABLE_EXIT, FailureKind, Outcome, Phase, Ruling, Signature, Verdict
+from bisect_asgi.core.records import Struct, field
+from bisect_asgi.core.text import listing
+
+DIFFERENT = (
+    "they fail otherwise than the bad end does: `--any-failure` counts that as bad, "
+    "`--match REGEX` says which output is"
+)
+UNTESTABLE = "the table says why; another `--python` or `--deps` may make them testable"
+
+_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>\w+)'")
+_OF_MODULE = re.compile(
+    r"(?:ImportError: cannot import name '\w+' from|AttributeError: module) '(?P<module>\w+)[.']"
+)
+# With the modules that Pythons from 3.12 on no longer have.
+_STANDARD = frozenset(sys.stdlib_module_names) | {"asynchat", "asyncore", "cgi", "distutils", "imp", "smtpd"}
+
+
+class Circumstances(Struct, frozen=True, kw_only=True):
+    """What is known of the environments of candidates."""
+
+    labels: Sequence[str]
+    rulings: Mapping[int, Ruling]
+    installed: Mapping[int, Collection[str]] = field(default_factory=dict)
+    """The normalized names of the distributions in the environment of each candidate that has one."""
+    python: str = ""
+    """The Python of all candidates, such as `3.12`, or "" if they have several."""
+
+
+def for_untestable(known: Circumstances, keys: Collection[int]) -> str | None:
+    """Return the hint for these untestable candidates, or None if no cause stands out."""
+    rulings = [known.rulings[key] for key in sorted(keys) if key in known.rulings]
+    signatures = _signatures(known, keys)
+    if not signatures:
+        return None
+    return for_module(known, keys) or _for_reason(known, keys, rulings, signatures)
+
+
+def for_module(known: Circumstances, keys: Collection[int]) -> str | None:
+    """Return the hint if all these candidates lack the same module, which is no part of Python, else None."""
+    keys, signatures = sorted(keys), _signatures(known, keys)
+    modules = {match and match["module"] for match in map(_missing, signatures)}
+    module = modules.pop() if len(modules) == 1 else None
+    if module is None or module in _STANDARD:
+        return None
+    own = [known.installed.get(key, ()) for key in keys]
+    tested = [known.installed.get(key, ()) for key in _others(known, keys)]
+    package = _package_of(module, own, tested)
+    where = _where(known, keys)
+    if package:
+        return f"{where}{package} is not installed: add it with `--with {package}`"
+    if tested or any(_normalized(module) in names for names in own):
+        return None
+    return f"{where}`{module}` is not installed: add the package that has it with `--with`"
+
+
+def _missing(signature: Signature) -> re.Match[str] | None:
+    return _NO_MODULE.search(signature.shown)
+
+
+def _package_of(module: str, lack: Sequence[Collection[str]], have: Sequence[Collection[str]]) -> str | None:
+    """Return the package with this module that all of `have` and none of `lack` have installed, or None.
+
+    Its name may be another than the module's, if it is the only one that differs so.
+    """
+    if not have:
+        return None
+    found = set(have[0]).intersection(*have[1:]).difference(*lack)
+    name = _normalized(module)
+    if name in found:
+        return name
+    return found.pop() if len(found) == 1 else None
+
+
+def _normalized(module: str) -> str:
+    return module.lower().replace("_", "-")
+
+
+def _others(known: Circumstances, keys: Collection[int]) -> list[int]:
+    """Return the testable ones of the other candidates."""
+    rulings = known.rulings.items()
+    return [key for key, ruling in rulings if key not in keys and ruling.verdict is not Verdict.SKIP]
+
+
+def _signatures(known: Circumstances, keys: Collection[int]) -> list[Signature]:
+    """Return the failures of these candidates, or none if that of any is unknown."""
+    found = [known.rulings[key].signature for key in keys if key in known.rulings]
+    signatures = [signature for signature in found if signature]
+    return signatures if len(signatures) == len(keys) else []
+
+
+def _where(known: Circumstances, keys: Sequence[int]) -> str:
+    """Return `from 2.3 on, ` if only newer candidates are concerned, else `in 2.3 and 2.4, `."""
+    others = known.rulings.keys() - set(keys)
+    if others and max(others) < keys[0]:
+        return f"from {known.labels[keys[0]]} on, "
+    if others and min(others) > keys[-1]:
+        return f"up to {known.labels[keys[-1]]}, "
+    return f"in {listing(known.labels[key] for key in keys)}, " if others else ""
+
+
+def _for_reason(
+    known: Circumstances, keys: Collection[int], rulings: Sequence[Ruling], signatures: Sequence[Signature]
+) -> str | None:
+    """Return the hint for a reason that all have in common."""
+    phases = {signature.phase for signature in signatures}
+    if all(map(_is_of_python, signatures)) or phases == {Phase.INSTALL}:
+        return _for_python(known, keys, what="install" if phases == {Phase.INSTALL} else "be imported")
+    if phases == {Phase.RESOLVE}:
+        return "their requirements have no solution: pass another `--deps` or `--python`"
+    if all(map(_skips_itself, rulings)):
+        return "the probe itself skips them: change it so that it can tell there, or narrow `--releases`"
+    return None
+
+
+def _is_of_python(signature: Signature) -> bool:
+    """Return whether code failed because this Python is not the one that it was written for."""
+    if signature.phase is not Phase.IMPORT:
+        return False
+    match = _missing(signature) or _OF_MODULE.search(signature.shown)
+    return signature.text.startswith("SyntaxError") or bool(match and match["module"] in _STANDARD)
+
+
+def _for_python(known: Circumstances, keys: Collection[int], *, what: str) -> str:
+    tested = _others(known, keys)
+    python = f"Python {known.python}" if known.python else "this Python"
+    if tested and min(keys) > max(tested):
+        return f"they cannot {what} on {python}, which may be too old for them: pass a newer `--python`"
+    if tested and max(keys) > min(tested):
+        return f"they cannot {what} on {python}: pass another `--python`"
+    return f"they cannot {what} on {python}, which may be too new for them: pass an older `--python`"
+
+
+def _skips_itself(ruling: Ruling) -> bool:
+    """Return whether the probe said that it cannot tell."""
+    sign = ruling.signature
+    if ruling.outcome is not Outcome.UNTESTABLE or sign is None:
+        return False
+    by_code = sign.kind is FailureKind.EXIT and sign.text == f"exit code {UNTESTABLE_EXIT}"
+    return by_code or (sign.kind is FailureKind.ENVIRONMENT and sign.phase is Phase.DRIVE)

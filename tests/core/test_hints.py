@@ -1,0 +1,222 @@
+"""Which hint follows from what untestable candidates have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pytest
+from support.builders import ASSERTION, CONFLICT
+
+from bisect_asgi.core import hints
+from bisect_asgi.core.hints import Circumstances
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.model import Outcome, Phase, Ruling, Signature, Verdict
+
+LABELS = ("2.3.3", "2.3.4", "2.3.5", "2.3.6", "2.3.7")
+GOOD = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=1)
+
+
+def lacks(module: str) -> Signature:
+    return signature.of_exception("ModuleNotFoundError", f"No module named '{module}'", phase=Phase.IMPORT)
+
+
+def different(failure: Signature) -> Ruling:
+    return Ruling(
+        verdict=Verdict.SKIP, outcome=Outcome.FAILED, signature=failure, fails_differently=True, failed=1
+    )
+
+
+def untestable(reason: Signature | None) -> Ruling:
+    return Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=reason)
+
+
+def known(
+    rulings: dict[int, Ruling], installed: dict[int, Collection[str]] | None = None, python: str = "3.12"
+) -> Circumstances:
+    """What is known of five releases; the others of them passed."""
+    return Circumstances(
+        labels=LABELS,
+        rulings={key: rulings.get(key, GOOD) for key in range(5)},
+        installed=installed or {},
+        python=python,
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "where"),
+    [
+        pytest.param((3, 4), "from 2.3.6 on, ", id="the-newest"),
+        pytest.param((0, 1), "up to 2.3.4, ", id="the-oldest"),
+        pytest.param((2, 3), "in 2.3.5 and 2.3.6, ", id="in-between"),
+    ],
+)
+def test_a_package_of_the_tested_releases_is_to_be_added(keys: tuple[int, ...], where: str) -> None:
+    installed = {key: {"sse"} if key in keys else {"sse", "pyyaml"} for key in range(5)}
+    about = known({key: different(lacks("yaml")) for key in keys}, installed)
+
+    hint = f"{where}pyyaml is not installed: add it with `--with pyyaml`"
+    assert hints.for_untestable(about, keys) == hints.for_module(about, keys) == hint
+
+
+def test_a_module_that_no_release_brings_is_to_be_added() -> None:
+    about = known(dict.fromkeys(range(5), different(lacks("yaml"))), {key: {"sse"} for key in range(5)})
+
+    hint = "`yaml` is not installed: add the package that has it with `--with`"
+    assert hints.for_untestable(about, range(5)) == hints.for_module(about, range(5)) == hint
+
+
+def test_of_several_packages_the_one_with_the_modules_name_is_named() -> None:
+    installed: dict[int, Collection[str]] = {key: {"sse", "a-sgi", "idna"} for key in range(3)} | {
+        3: {"sse"},
+        4: {"sse"},
+    }
+    about = known({3: different(lacks("a_sgi")), 4: different(lacks("a_sgi"))}, installed)
+
+    assert hints.for_module(about, (4, 3)) == (
+        "from 2.3.6 on, a-sgi is not installed: add it with `--with a-sgi`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rulings", "installed"),
+    [
+        pytest.param({3: lacks("one"), 4: lacks("two")}, {}, id="two-modules"),
+        pytest.param({3: lacks("one"), 4: ASSERTION}, {}, id="not-all"),
+        pytest.param({3: lacks("one.sub"), 4: lacks("one.sub")}, {}, id="part-of-a-package"),
+        pytest.param({3: lacks("one"), 4: lacks("one")}, {4: {"one"}}, id="installed-without-that-module"),
+        pytest.param({3: lacks("one"), 4: lacks("one")}, {}, id="no-release-had-it"),
+        pytest.param(
+            {3: lacks("one"), 4: lacks("one")},
+            {0: {"a", "b"}, 1: {"a", "b"}, 2: {"a", "b"}},
+            id="one-of-several-packages",
+        ),
+    ],
+)
+def test_other_failures_are_no_missing_module(
+    rulings: dict[int, Signature], installed: dict[int, Collection[str]]
+) -> None:
+    about = known({key: different(failure) for key, failure in rulings.items()}, installed)
+
+    assert hints.for_module(about, (3, 4)) is None
+    assert hints.for_untestable(about, (3, 4)) is None
+
+
+def test_a_module_that_its_package_no_longer_has_is_not_to_be_added() -> None:
+    about = Circumstances(labels=LABELS, rulings={4: different(lacks("one"))}, installed={4: {"one"}})
+
+    assert hints.for_module(about, (4,)) is None
+
+
+def exception(kind: str, message: str, phase: Phase = Phase.IMPORT) -> Signature:
+    return signature.of_exception(kind, message, phase=phase)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(lacks("distutils"), id="a-module-that-is-gone"),
+        pytest.param(
+            exception("ImportError", "cannot import name 'Mapping' from 'collections' (/usr/c.py)"),
+            id="a-name",
+        ),
+        pytest.param(exception("AttributeError", "module 'asyncio' has no attribute 'x'"), id="an-attribute"),
+        pytest.param(exception("SyntaxError", "invalid syntax"), id="a-syntax"),
+    ],
+)
+def test_code_for_another_python_fails_at_import(failure: Signature) -> None:
+    about = known({0: different(failure), 1: different(failure)})
+
+    assert hints.for_untestable(about, (0, 1)) == (
+        "they cannot be imported on Python 3.12, which may be too new for them: pass an older `--python`"
+    )
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(exception("SyntaxError", "no", Phase.CHECK), id="not-at-import"),
+        pytest.param(exception("AttributeError", "module 'six' has no attribute 'x'"), id="another-package"),
+        pytest.param(
+            exception("ImportError", "cannot import name 'x' from 'six'"), id="another-packages-name"
+        ),
+    ],
+)
+def test_what_a_package_does_is_not_the_pythons_fault(failure: Signature) -> None:
+    assert hints.for_untestable(known({0: different(failure)}), (0,)) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "python", "hint"),
+    [
+        pytest.param(
+            (0, 1),
+            "3.12",
+            "they cannot install on Python 3.12, which may be too new for them: pass an older `--python`",
+            id="older",
+        ),
+        pytest.param(
+            (3, 4),
+            "3.6",
+            "they cannot install on Python 3.6, which may be too old for them: pass a newer `--python`",
+            id="newer",
+        ),
+        pytest.param(
+            (1, 2), "3.12", "they cannot install on Python 3.12: pass another `--python`", id="between"
+        ),
+        pytest.param(
+            (0, 1, 2, 3, 4),
+            "",
+            "they cannot install on this Python, which may be too new for them: pass an older `--python`",
+            id="all-of-several-pythons",
+        ),
+    ],
+)
+def test_releases_that_do_not_install_need_another_python(
+    keys: tuple[int, ...], python: str, hint: str
+) -> None:
+    reason = untestable(signature.of_environment(Phase.INSTALL, "it cannot be built"))
+
+    assert hints.for_untestable(known(dict.fromkeys(keys, reason), python=python), keys) == hint
+
+
+def test_requirements_without_a_solution_need_other_dependencies() -> None:
+    assert hints.for_untestable(known({3: untestable(CONFLICT)}), (3,)) == (
+        "their requirements have no solution: pass another `--deps` or `--python`"
+    )
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        pytest.param(signature.of_exit(125, "too old\n"), id="exit-code"),
+        pytest.param(signature.of_environment(Phase.DRIVE, "no lifespan here"), id="skip"),
+    ],
+)
+def test_a_probe_that_skips_is_to_be_changed(reason: Signature) -> None:
+    assert hints.for_untestable(known({3: untestable(reason)}), (3,)) == (
+        "the probe itself skips them: change it so that it can tell there, or narrow `--releases`"
+    )
+
+
+@pytest.mark.parametrize(
+    "ruling",
+    [
+        pytest.param(untestable(None), id="no-reason"),
+        pytest.param(untestable(signature.of_environment(Phase.STARTUP, "no test ran")), id="no-test"),
+        pytest.param(untestable(signature.of_environment(Phase.CHECK, "`p` is no program")), id="no-program"),
+        pytest.param(different(signature.of_exit(3)), id="another-exit-code"),
+    ],
+)
+def test_without_a_common_cause_there_is_no_hint(ruling: Ruling) -> None:
+    assert hints.for_untestable(known({3: ruling, 4: ruling}), (3, 4)) is None
+
+
+def test_of_no_candidates_there_is_no_hint() -> None:
+    assert hints.for_untestable(known({}), ()) is None
+    assert hints.for_module(known({}), ()) is None
+
+
+def test_of_candidates_that_were_not_run_there_is_no_hint() -> None:
+    about = Circumstances(labels=LABELS, rulings={3: different(lacks("one"))})
+
+    assert hints.for_untestable(about, (3, 4)) is None

@@ -16,6 +16,7 @@ from bisect_asgi.core.model import Boundary, Excluded, Interpreter, NamedBoundar
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.releases.affected import AffectedStretch, ReleaseState, Status, affected, searched
+from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import listing
 from bisect_asgi.report.culprit import because, is_named
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
@@ -235,10 +236,26 @@ def _sentence(report: Report, first: Row) -> str:
     axis = report.plan.axis
     if len(report.changes) > 1 and axis.subject and axis.has_versions:
         return "; ".join([_history(report, cause), *below])
-    text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report)
+    text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report) + _rates(report)
     if len(report.changes) > 1:
         text += f", and the newest of {len(report.changes)} changes"
     return "; ".join([text + cause, *below])
+
+
+def _rates(report: Report) -> str:
+    """Return how often a flaky probe fails on both sides: ` (fails 100% from 1.1.8 on, 54% before)`."""
+    belief = report.belief
+    if belief is None or report.plan.metric or not (belief.old.runs and belief.new.runs):
+        return ""
+    return f" (fails {_percent(belief.new)} from {belief.first} on, {_percent(belief.old)} before)"
+
+
+def _percent(rate: Rate) -> str:
+    """Return a rate as a percentage that says 0 and 100 of nothing else."""
+    percent = round(100 * rate.failed / rate.runs)
+    if 0 < rate.failed < rate.runs:
+        percent = min(max(percent, 1), 99)
+    return f"{percent}%"
 
 
 def _history(report: Report, cause: str) -> str:

@@ -85,6 +85,14 @@ def apart(old: Sequence[float], new: Sequence[float], *, effect: float) -> Compa
     )
 
 
+def is_constant(old: Sequence[float], new: Sequence[float]) -> bool:
+    """Return whether all samples of both ends have one value, so that more samples are not worth their time.
+
+    There are at least as many as the first comparison takes.
+    """
+    return min(len(old), len(new)) >= LOOKS[0] and len({*old, *new}) == 1
+
+
 class Threshold(Struct, frozen=True, kw_only=True):
     """A value that separates two sides. A sample equal to it is on neither side."""
 

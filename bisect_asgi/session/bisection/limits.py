@@ -147,7 +147,7 @@ class LimitFinder:
             compared = sampling.apart(old, new, effect=effect) if old and new else _NOTHING
             # More samples will not make a difference count that is certain and far too small.
             is_small = compared.is_shown and compared.relative <= effect / 2 and count > LOOKS[3]
-            is_enough = compared.is_apart or is_small or self._is_share
+            is_enough = compared.is_apart or is_small or self._is_share or sampling.is_constant(old, new)
             if is_enough or min(len(old), len(new)) < count or self._is_spent(budget, begun):
                 break
         return compared
@@ -228,8 +228,9 @@ class LimitFinder:
         is_finite = compared.relative < math.inf
         difference = show(compared.relative, "%") if is_finite else limit.show(abs(compared.difference))
         is_shown = compared.is_shown
+        is_constant = sampling.is_constant(self.samples(ends.low), self.samples(ends.high))
         reason = "these ends differ by less than counts" if is_shown else "cannot tell these ends apart"
-        more = "" if is_shown else "more samples may tell (`--budget`), "
+        more = "" if is_shown or is_constant else "more samples may tell (`--budget`), "
         return Result(
             kind=ResultKind.INCONCLUSIVE,
             message=f"{reason}: `{self._metric}` is {' and '.join(sides)}; "

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.metrics.comparison import ALPHA, LOOKS, THRESHOLDS, Threshold, apart, threshold_between
+from bisect_asgi.core.metrics.comparison import (
+    ALPHA,
+    LOOKS,
+    THRESHOLDS,
+    Threshold,
+    apart,
+    is_constant,
+    threshold_between,
+)
 from bisect_asgi.core.metrics.stats import rank_sum
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=80)
@@ -184,3 +192,16 @@ def test_beside_nothing_every_difference_counts(old: float, new: float) -> None:
     assert found.is_apart
     assert found.relative == math.inf
     assert found.difference == new - old
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_told"),
+    [
+        pytest.param([100.0] * 5, [100.0] * 5, True, id="one-value"),
+        pytest.param([100.0] * 4, [100.0] * 5, False, id="too-few-samples"),
+        pytest.param([100.0] * 5, [101.0] * 5, False, id="two-values"),
+        pytest.param([100.0] * 5, [100.0] * 4 + [101.0], False, id="one-that-differs"),
+    ],
+)
+def test_samples_that_are_all_the_same_are_enough(old: list[float], new: list[float], is_told: bool) -> None:
+    assert is_constant(old, new) is is_told

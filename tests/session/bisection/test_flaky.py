@@ -138,3 +138,24 @@ def test_a_flaky_named_end_is_run_before_all_others_until_it_has_shown_how_often
         runs = [run.outcome for run in made_up.store["30", ""]]
         is_flaky = any(row.is_flaky for row in made_up.report.rows)
         assert runs.count(Outcome.FAILED) >= 3 or len(runs) >= 16 or not is_flaky
+
+
+@pytest.mark.parametrize(
+    ("text", "bad", "good"), [("........BBBBBBBB", 1.0, 0.3), ("BBBBBBBB........", 0.5, 0.0)]
+)
+def test_the_headline_says_how_often_a_flaky_probe_fails_on_both_sides(
+    text: str, bad: float, good: float
+) -> None:
+    told = 0
+    for made_up in worlds(text, bad=bad, good=good):
+        belief, headline = made_up.report.belief, made_up.report.headline
+        if belief is None or made_up.finished.kind is not ResultKind.FOUND:
+            assert "% before" not in headline
+            continue
+        told += 1
+        old, new = belief.old, belief.new
+        rates = headline.partition("(fails ")[2]
+        after, before = rates.split(f"% from {belief.first} on, ")
+        assert int(after) == pytest.approx(100 * new.failed / new.runs, abs=1)
+        assert int(before.partition("% before)")[0]) == pytest.approx(100 * old.failed / old.runs, abs=1)
+    assert told >= 8

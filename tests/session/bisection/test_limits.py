@@ -327,3 +327,14 @@ def test_releases_that_fail_among_those_that_are_measured_are_not_taken_for_bad(
     made_up.bisect(good="1", bad="40", **by_metric())
 
     assert made_up.boundary == (22, 23)
+
+
+def test_ends_that_are_constant_and_equal_are_compared_once() -> None:
+    made_up = NoisyWorld(size=12, shows=steps({1: 100.0}, noise=0.0))
+
+    finished = made_up.bisect(**by_metric())
+
+    assert finished.kind is ResultKind.INCONCLUSIVE
+    assert (made_up.made["1"], made_up.made["12"]) == (5, 5)
+    assert finished.hint is not None
+    assert "more samples" not in finished.hint

@@ -102,7 +102,7 @@ def _signatures(known: Circumstances, keys: Collection[int]) -> list[Signature]:
 
 def _where(known: Circumstances, keys: Sequence[int]) -> str:
     """Return `from 2.3 on, ` if only newer candidates are concerned, else `in 2.3 and 2.4, `."""
-    others = known.rulings.keys() - set(keys)
+    others = _others(known, keys)
     if others and max(others) < keys[0]:
         return f"from {known.labels[keys[0]]} on, "
     if others and min(others) > keys[-1]:

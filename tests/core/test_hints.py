@@ -65,6 +65,15 @@ def test_a_module_that_no_release_brings_is_to_be_added() -> None:
     assert hints.for_untestable(about, range(5)) == hints.for_module(about, range(5)) == hint
 
 
+def test_where_no_other_release_could_be_tested_none_is_named() -> None:
+    fails = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=lacks("yaml"), failed=1)
+    about = known({0: untestable(CONFLICT), **dict.fromkeys(range(1, 5), fails)})
+
+    assert hints.for_module(about, range(1, 5)) == (
+        "`yaml` is not installed: add the package that has it with `--with`"
+    )
+
+
 def test_of_several_packages_the_one_with_the_modules_name_is_named() -> None:
     installed: dict[int, Collection[str]] = {key: {"sse", "a-sgi", "idna"} for key in range(3)} | {
         3: {"sse"},

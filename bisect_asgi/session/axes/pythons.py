@@ -91,7 +91,26 @@ class Pythons(Axis):
             expectation=Expectation(
                 good=None if good is None else good - start, bad=None if bad is None else bad - start
             ),
+            notes=_lacking(plan, chosen, services),
         )
+
+
+def _lacking(plan: Plan, chosen: Sequence[Interpreter], services: Services) -> tuple[str, ...]:
+    """Return a note with the minor versions between the ends that this machine does not have, if any."""
+    there = {interpreter.minor for interpreter in chosen}
+    (major, low), (_, high) = min(there), max(there)
+    lacking = [
+        f"{major}.{minor}"
+        for minor in range(low, high + 1)
+        if (major, minor) not in there and plan.requires_python.contains(f"{major}.{minor}")
+    ]
+    if not lacking:
+        return ()
+    text = f"this machine has no Python {listing(lacking, most=99)}, where the change may be"
+    offered = {target.interpreter.short for target in services.interpreters.downloadable()}
+    if gets := [minor for minor in lacking if minor in offered]:
+        text += f": `uv python install {' '.join(gets)}` gets {'it' if len(gets) == 1 else 'them'}"
+    return (text,)
 
 
 def _limit(plan: Plan, pinned: Sequence[Release]) -> datetime | None:

@@ -171,3 +171,48 @@ def test_a_release_that_does_not_exist_is_told_before_anything_is_built() -> Non
         prepare(python_plan(pinned=SpecifierSet("==9")))
 
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("versions", "offered", "notes"),
+    [
+        pytest.param(("3.8.1", "3.9.1"), ("3.7.1",), (), id="none-is-lacking"),
+        pytest.param(
+            ("3.8.1", "3.12.1"),
+            ("3.9.5", "3.11.2"),
+            (
+                (
+                    "this machine has no Python 3.9, 3.10 and 3.11, where the change may be: "
+                    "`uv python install 3.9 3.11` gets them"
+                ),
+            ),
+            id="some-can-be-had",
+        ),
+        pytest.param(
+            ("3.8.1", "3.10.1"),
+            ("3.9.5",),
+            ("this machine has no Python 3.9, where the change may be: `uv python install 3.9` gets it",),
+            id="one-can-be-had",
+        ),
+        pytest.param(
+            ("3.8.1", "3.10.1"),
+            (),
+            ("this machine has no Python 3.9, where the change may be",),
+            id="it-cannot-be-had",
+        ),
+    ],
+)
+def test_versions_between_the_ends_that_are_not_there_are_named(
+    versions: tuple[str, ...], offered: tuple[str, ...], notes: tuple[str, ...]
+) -> None:
+    interpreters = FakeInterpreters(*map(target, versions), downloadable=tuple(map(target, offered)))
+
+    space = pythons.AXIS.prepare(python_plan(), fake_services(index=INDEX, interpreters=interpreters))
+
+    assert space.notes == notes
+
+
+def test_versions_that_the_probe_excludes_are_not_lacking() -> None:
+    plan = python_plan(requires_python=SpecifierSet("!=3.9.*"))
+
+    assert prepare(plan, tuple(map(target, ("3.8.1", "3.10.1")))).notes == ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,10 +12,11 @@ from typing import Any, NoReturn
 import psutil
 import pytest
 from support import machine
-from support.builders import a_plan, command_environ
+from support.builders import a_plan
 from support.local_index import LocalIndex
 from support.processes import PATIENCE_S, eventually, is_running
 from support.services import FakeIndex, fake_services
+from support.shell import PYTHON, Shell, told
 
 from bisect_asgi.cli import suite as suite_command
 from bisect_asgi.cli.batch import Case, run_cases
@@ -25,25 +25,19 @@ from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.services import Services
 from bisect_asgi.report.suite import SuiteRow
 
-PYTHON = sys._base_executable  # type: ignore[attr-defined]
-
 WORKS = "import {0}\nassert {0}.works, 'it does not work'\n"
 
 
-class Suite:
-    """A folder with probes in it, a cache of its own, and the command."""
+class Suite(Shell):
+    """A folder with probes in it, a cache of its own, and the command that runs them all."""
 
     def __init__(self, index: LocalIndex, folder: Path) -> None:
-        self.index = index
-        self.folder = folder
-        self.cache = folder / "cache"
-        self.environ = command_environ(folder, index.url) | {"FLAG": str(folder / "flag")}
+        super().__init__(index, folder)
+        self.environ["FLAG"] = str(folder / "flag")
 
     def write(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-        return path
+        (self.folder / name).parent.mkdir(exist_ok=True)
+        return super().write(name, text)
 
     def probe(self, name: str, package: str, *options: str, body: str = WORKS) -> Path:
         """A probe with a table, for the one interpreter that needs no looking for."""
@@ -62,24 +56,8 @@ class Suite:
                 requires=requires,
             )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "bisect_asgi", "suite", *arguments],
-            cwd=self.folder,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # What a shell starts in the background, this test's run among it, ignores interrupts.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
-        stdout, stderr = process.communicate(timeout=PATIENCE_S)
-        assert "Traceback" not in stderr, stderr
-        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+    def start(self, *arguments: str, file_limit: int | None = None) -> subprocess.Popen[str]:
+        return super().start("suite", *arguments, file_limit=file_limit)
 
     def answers(self, *arguments: str) -> dict[str, tuple[str, str]]:
         """The answer and the reason by the probe's name."""
@@ -274,11 +252,6 @@ def test_an_interrupt_shows_what_is_done_leaves_nothing_behind_and_can_be_gone_o
     assert suite.answers("probes") == dict.fromkeys(
         ["a_quick.py", "b_slow.py", "c_late.py"], ("1.1 → 1.2 (bad)", "by itself")
     )
-
-
-def told(message: str, hint: str) -> str:
-    """What the standard error has, whole."""
-    return f"error: {message}\n\nhint: {hint}\n"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from bisect_asgi.core.culprit import (
     Suspects,
     investigate,
 )
-from bisect_asgi.core.culprit.ddmin import Mix, NextTests
+from bisect_asgi.core.culprit.ddmin import Mix
 from bisect_asgi.core.model import CulpritKind, Verdict
 
 OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP
@@ -125,8 +125,20 @@ def drive(
     told: Mapping[Mix, MixOutcome] | None = None,
 ) -> Investigation:
     """Answer what is wanted, `jobs` mixes at a time, until the culprit is known."""
-    known, wanted = dict(told or {}), []
-    while not isinstance(step := step_of(world, suspects, known, most), Culprit):
+    with ended_within(20, world):
+        return _driven(world, suspects, jobs, most, order, dict(told or {}))
+
+
+def _driven(
+    world: World,
+    suspects: Suspects,
+    jobs: int,
+    most: int,
+    order: Random | None,
+    known: dict[Mix, MixOutcome],
+) -> Investigation:
+    wanted: list[tuple[Mix, ...]] = []
+    while not isinstance(step := investigate(suspects, known, most=most), Culprit):
         assert step.mixes
         if isinstance(step, NextStrictTests):
             assert all(known[taken].pulled_in and not known[taken].is_strict for taken in step.mixes)
@@ -139,13 +151,6 @@ def drive(
         asked = order.sample(step.mixes, len(step.mixes)) if order else step.mixes
         known |= {taken: world.show(taken) for taken in asked[:jobs]}
     return Investigation(culprit=step, wanted=tuple(wanted), told=known)
-
-
-def step_of(
-    world: World, suspects: Suspects, told: Mapping[Mix, MixOutcome], most: int
-) -> NextTests | NextStrictTests | Culprit:
-    with ended_within(20, world):
-        return investigate(suspects, told, most=most)
 
 
 def apart(names: Mix, package: str | None = None, **kinds: Mix) -> Suspects:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from bisect_asgi.backend.environments.resolve import Resolution
 from bisect_asgi.core.model import EnvironmentSpec, ExcludeNewerPackage
+from support.builders import day
 from support.environments import THIS_PYTHON
 from support.local_index import LocalIndex
 
 LONG_AGO, LATER = "2019-01-01", "2022-01-01"
-
-
-def day(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def a_spec(

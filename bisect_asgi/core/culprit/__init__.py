@@ -29,6 +29,8 @@ MOST_MIXES = 80
 MOST_UNTESTABLE = 20
 """The greatest number of untestable mixes. They make no set smaller: after so many, the doubt is reported."""
 
+_NONE: Mix = frozenset()
+
 
 class Suspects(Struct, frozen=True, kw_only=True):
     """The distributions that differ between the two sides."""
@@ -273,4 +275,4 @@ def _singles(mix: Mix) -> list[Mix]:
 
 
 def _union(groups: Sequence[Mix]) -> Mix:
-    return frozenset[str]().union(*groups)
+    return _NONE.union(*groups)

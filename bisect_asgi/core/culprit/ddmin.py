@@ -24,6 +24,7 @@ from bisect_asgi.core.records import Struct
 
 Mix = frozenset[str]
 """The names of the distributions that are taken from the new side. All others are as on the old side."""
+_NONE: Mix = frozenset()
 
 
 class NextTests(Struct, frozen=True, kw_only=True):
@@ -56,12 +57,13 @@ def ddmin(parts: Sequence[Mix], verdicts: Mapping[Mix, Verdict], *, most: int) -
     while len(current) > 1:
         subsets = _split(current, pieces)
         options = subsets + ([_without(current, subset) for subset in subsets] if pieces > 2 else [])
-        smaller = next((option for option in options if verdicts.get(_mix(option)) is Verdict.NEW), None)
+        mixes = [_mix(option) for option in options]
+        smaller = next((place for place, mix in enumerate(mixes) if verdicts.get(mix) is Verdict.NEW), None)
         if smaller is not None:
-            pieces = 2 if smaller in subsets else max(pieces - 1, 2)
-            current = smaller
+            pieces = 2 if smaller < len(subsets) else max(pieces - 1, 2)
+            current = options[smaller]
             continue
-        unknown = tuple(dict.fromkeys(mix for mix in map(_mix, options) if mix not in verdicts))
+        unknown = tuple(dict.fromkeys(mix for mix in mixes if mix not in verdicts))
         if unknown and len(verdicts) < most:
             return NextTests(mixes=unknown)
         if pieces >= len(current) or unknown:
@@ -90,4 +92,4 @@ def _without(parts: Sequence[Mix], excluded: Sequence[Mix]) -> list[Mix]:
 
 
 def _mix(parts: Sequence[Mix]) -> Mix:
-    return frozenset[str]().union(*parts)
+    return _NONE.union(*parts)

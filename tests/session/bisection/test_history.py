@@ -27,14 +27,12 @@ def world(truth: str) -> NoisyWorld:
     return NoisyWorld(size=len(truth), shows=shows)
 
 
-def is_affected(made_up: NoisyWorld, number: int) -> bool:
-    specifiers = (stretch.specifier for stretch in made_up.report.affected)
-    return any(SpecifierSet("" if each == "*" else each).contains(str(number)) for each in specifiers)
-
-
 def refuted(made_up: NoisyWorld, truth: str) -> list[int]:
     """The good releases that are said to be affected."""
-    return [key + 1 for key, letter in enumerate(truth) if letter == "." and is_affected(made_up, key + 1)]
+    texts = [stretch.specifier for stretch in made_up.report.affected]
+    affected = [SpecifierSet("" if text == "*" else text) for text in texts]
+    good = [str(key + 1) for key, letter in enumerate(truth) if letter == "."]
+    return [int(version) for version in good if any(each.contains(version) for each in affected)]
 
 
 def changes_of(truth: str) -> list[tuple[int, int]]:

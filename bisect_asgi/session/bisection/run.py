@@ -136,8 +136,11 @@ def _search_steady(search: Search) -> State:
     if search.plan.all_changes:
         return search_changes(search, all_changes(search, 1))
     state = search_and_confirm(search)
-    is_found = isinstance(state, Boundary) and not state.skipped
-    if not is_found or search.judgement().is_flaky or is_monotonic(search.judgement().verdicts):
+    if (
+        not isinstance(state, Boundary)
+        or search.judgement().is_flaky
+        or is_monotonic(search.judgement().verdicts)
+    ):
         return state
     # One change cannot explain this order of verdicts: either a run went wrong, or there are more changes.
     confirm_changes(search)

@@ -7,14 +7,26 @@ from collections import Counter
 from statistics import median
 
 import pytest
-from support.builders import ALL, failed, passed, run_started, untestable
+from support.builders import ALL, failed, passed, untestable
+from support.measured_logs import (
+    BAD,
+    BELIEVED,
+    FLAKY,
+    FOUND,
+    GOOD,
+    LISTED,
+    MEASURED,
+    STARTED,
+    judged,
+    line,
+    tried,
+)
 from support.noisy_world import NoisyWorld, by_limit, by_metric, flaky, measured, shown, steps
 
 from bisect_asgi.core import codec, events
-from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.metrics.criteria import RATIO
-from bisect_asgi.core.model import Boundary, Observation, Outcome, Ruling, Trial, Verdict
+from bisect_asgi.core.model import Boundary, Outcome, Ruling, Verdict
 from bisect_asgi.core.plan.plan import Budget
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.affected import ReleaseState
@@ -25,22 +37,7 @@ from bisect_asgi.report.text.metrics import short, step
 
 MIB = 1024.0**2
 
-STARTED = run_started(project="app", requirement="app=={version}", axis=AxisWords(subject="app"))
-MEASURED = replace(STARTED, metric="size")
-LISTED = events.CandidatesListed(
-    candidates=tuple(events.CandidateListed(version=f"1.{place}", uploaded=None) for place in range(5)),
-    excluded=(),
-)
-BELIEVED = events.BeliefUpdated(
-    low=2,
-    high=3,
-    probability=0.9973,
-    old=Tally(passed=12).rate,
-    new=Tally(passed=3, failed=9).rate,
-    first=3,
-    last=3,
-    confidence=0.99,
-)
+
 SAMPLED = events.EndsSampled(
     metric="size",
     unit="B",
@@ -52,41 +49,6 @@ SAMPLED = events.EndsSampled(
     p=0.0123,
     above=5.5 * MIB,
 )
-FOUND = events.RunFinished(kind=ResultKind.FOUND, elapsed_s=9.0, boundary=Boundary(low=2, high=3))
-
-
-def tried(key: int, *runs: Observation, remembered: int = 0) -> events.TrialFinished:
-    trial = Trial(key=key, label=f"1.{key}", observations=runs, remembered=remembered)
-    return events.TrialFinished(trial=trial)
-
-
-def judged(*rulings: Ruling, new_is: Outcome = Outcome.FAILED) -> events.RulingsChanged:
-    """Rulings on the last candidates of the five."""
-    first = 5 - len(rulings)
-    numbered = tuple(enumerate(rulings, start=first))
-    return events.RulingsChanged(rulings=numbered, new_is=new_is, reference=(), low=2, high=3, left=0)
-
-
-GOOD = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=12)
-BAD = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, passed=3, failed=9, signature=failed().signature)
-
-FLAKY: list[events.Event] = [
-    STARTED,
-    LISTED,
-    tried(2, *[passed()] * 12),
-    tried(3, *[failed()] * 9, *[passed()] * 3),
-    judged(GOOD, BAD, BAD),
-    replace(BELIEVED, low=1, high=2, probability=0.3),
-    BELIEVED,
-    FOUND,
-]
-
-
-def line(report: Report, name: str, *, width: int = 200) -> str:
-    """The fact of that name."""
-    lines = shown(report, width=width).splitlines()
-    (found,) = [text for text in lines if text.startswith(f"{name} ")]
-    return found.removeprefix(name).strip()
 
 
 def test_a_candidate_that_passes_and_fails_is_told_by_its_runs_also_where_no_boundary_is() -> None:
@@ -99,70 +61,6 @@ def test_a_candidate_that_passes_and_fails_is_told_by_its_runs_also_where_no_bou
     text = shown(fold([STARTED, LISTED, runs, judged(flaky_one, GOOD), end]))
 
     assert "failed 1 of 8: AssertionError: expected 200, got 500" in text
-
-
-# How sure it is.
-
-
-def test_the_last_belief_is_how_sure_the_boundary_is() -> None:
-    boundary = fold(FLAKY).belief
-
-    assert boundary is not None
-    assert (boundary.last, boundary.first, boundary.among) == ("1.2", "1.3", ("1.3", "1.3"))
-    assert (boundary.probability, boundary.confidence) == (0.9973, 0.99)
-    assert (boundary.old.failed, boundary.old.runs) == (0, 12)
-    assert (boundary.new.failed, boundary.new.runs) == (9, 12)
-
-
-def test_the_text_says_the_probability_and_both_rates_with_their_intervals() -> None:
-    sure = line(fold(FLAKY), "Sure")
-
-    # Wilson's intervals: of 0 of 12 up to 24.2 %, of 9 of 12 from 46.8 % to 91.1 %.
-    old = "0 of 12 runs failed (0 % to 24 %) up to 1.2"
-    new = "9 of 12 (47 % to 91 %) from 1.3 on"
-    assert sure == f"probability 0.9973: {old}, {new}"
-
-
-def test_of_a_metric_samples_beyond_the_limit_are_counted() -> None:
-    sure = line(fold([MEASURED, *FLAKY[1:]]), "Sure")
-
-    assert "0 of 12 samples beyond the limit (0 % to 24 %) up to 1.2, 9 of 12 (" in sure
-
-
-@pytest.mark.parametrize(
-    ("probability", "words"),
-    [(0.9999999, "above 0.9999"), (1.0, "above 0.9999"), (0.9999, "0.9999"), (0.99, "0.99")],
-)
-def test_no_certainty_is_claimed_that_nobody_has(probability: float, words: str) -> None:
-    log = [replace(BELIEVED, probability=probability) if e is BELIEVED else e for e in FLAKY]
-
-    assert f"probability {words}: " in line(fold(log), "Sure")
-
-
-def test_a_release_that_failed_now_and_then_is_told_with_its_runs() -> None:
-    report = fold(FLAKY)
-
-    assert "1.3 failed 9 of 12 runs" in line(report, "Evidence")
-    row = report.row("1.3")
-    assert row
-    assert (row.verdict, row.passed, row.failed) == ("bad", 3, 9)
-
-
-def test_the_document_has_probability_rates_and_range() -> None:
-    document = json.loads(json_report.render(fold(FLAKY)))
-
-    belief = document["belief"]
-    assert (belief["last"], belief["first"], belief["probability"]) == ("1.2", "1.3", 0.9973)
-    assert belief["among"] == ["1.3", "1.3"]
-    assert belief["new"]["failed"] == 9
-    assert 0.4 < belief["new"]["low"] < 0.75 < belief["new"]["high"] < 1
-
-
-def test_without_a_contradiction_nothing_is_believed() -> None:
-    report = fold([event for event in FLAKY if not isinstance(event, events.BeliefUpdated)])
-
-    assert report.belief is None
-    assert "probability" not in shown(report)
 
 
 # What is measured.
@@ -505,34 +403,6 @@ def test_releases_that_were_run_are_told_with_their_runs_although_nobody_knows_t
     assert undecided
     assert f"{len(runs)} of 16 releases, 20 runs" in line(report, "Trials")
     assert all(row.verdict == "" for row in report.rows if row.how is ReleaseState.NOT_RUN)
-
-
-# Boundaries that nothing contradicts.
-
-
-def unanimous(**fields: object) -> Report:
-    """The same without anything that was believed on the way."""
-    told = replace(events.Confirmed(low=2, high=3, runs=16, error_bound=0.00523), **fields)  # type: ignore[arg-type]
-    log = [event for event in FLAKY if not isinstance(event, events.BeliefUpdated | events.RunFinished)]
-    return fold([*log, told, FOUND])
-
-
-@pytest.mark.parametrize(
-    ("error_bound", "words"),
-    [(0.00523, "at most 0.523 %"), (0.0001, "at most 0.01 %"), (0.00001, "at most 0.01 %")],
-)
-def test_a_boundary_that_all_runs_agree_with_says_how_often_luck_would_do_that(
-    error_bound: float, words: str
-) -> None:
-    report = unanimous(error_bound=error_bound)
-
-    assert report.error_bound == error_bound
-    assert words in line(report, "Sure")
-
-
-def test_luck_is_told_of_the_boundary_that_was_found_and_of_no_other() -> None:
-    assert unanimous(low=1, high=2).error_bound is None
-    assert "Sure" not in shown(unanimous(low=1, high=2))
 
 
 # How it reads.

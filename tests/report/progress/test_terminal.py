@@ -1,0 +1,185 @@
+"""Progress on a terminal: what runs, what is left, and what was found."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+from support.builders import (
+    IMPORT_ERROR,
+    broken,
+    failed,
+    passed,
+    untestable,
+)
+from support.progress import (
+    BAD,
+    BELIEVED,
+    DIFFERENT,
+    DIFFERENT_WARNING,
+    EXPLAINED,
+    GOOD,
+    LIKELIEST,
+    MIXED,
+    OPENING,
+    SKIPPED,
+    Screen,
+    finished,
+    inside,
+    judged,
+    staged,
+)
+
+from bisect_asgi.core import events
+from bisect_asgi.core.events import Activity
+from bisect_asgi.core.model import (
+    Observation,
+    Ruling,
+)
+from bisect_asgi.report.progress.terminal import TerminalSink
+
+
+def test_a_terminal_shows_the_likeliest_place_while_it_searches() -> None:
+    screen = Screen()
+
+    screen.take([*OPENING, judged(low=2, high=7, left=4), BELIEVED])
+    assert screen.status == [LIKELIEST]
+
+    screen.take([events.ObservationsReset(), judged(low=2, high=7, left=4)])
+    assert "1.2" in screen.status[-1]
+    assert LIKELIEST not in screen.status
+
+
+def test_a_terminal_shows_what_each_running_trial_is_doing() -> None:
+    screen = Screen()
+
+    screen.take(
+        [
+            *OPENING,
+            events.TrialStarted(key=9),
+            events.TrialStarted(key=0),
+            events.TrialStarted(key=5),
+            events.TrialProgressed(key=9, activity=Activity.RUNNING),
+            events.TrialProgressed(key=0, activity=Activity.BUILDING),
+        ]
+    )
+
+    words = [line.split()[1:3] for line in screen.status]
+    assert words == [["1.0", "building"], ["1.5", "waiting"], ["1.9", "running"]]
+
+
+def test_trials_that_have_ended_or_were_cancelled_are_not_shown_as_running() -> None:
+    screen = Screen()
+
+    screen.take(
+        [
+            *OPENING,
+            events.TrialStarted(key=9),
+            events.TrialStarted(key=3),
+            finished(9, failed()),
+            events.TrialCancelled(key=3),
+            events.TrialProgressed(key=3, activity=Activity.RUNNING),  # it did not know yet
+        ]
+    )
+
+    assert screen.status == []
+
+
+def test_a_terminal_shows_what_the_range_has_shrunk_to_and_what_is_left() -> None:
+    screen = Screen()
+
+    screen.take([*OPENING, judged(low=2, high=7, left=4)])
+
+    # Forty places for nine steps: 2/9 of them are 9, 7/9 are 31.
+    bar = "━" * 9 + "╌" * 22 + "━" * 9
+    assert screen.status == [f"1.2 {bar} 1.7   4 releases left, about 3 more steps"]
+
+
+def test_a_terminal_says_when_only_the_confirmation_is_left() -> None:
+    screen = Screen()
+
+    screen.take([*OPENING, judged(low=4, high=5)])
+
+    assert screen.status[-1].endswith("1.5   confirming")
+
+
+def test_a_terminal_says_what_it_waits_for_before_the_releases_are_known() -> None:
+    screen = Screen()
+
+    assert screen.status[0].endswith("asking the index")
+
+
+def test_a_terminal_keeps_finished_trials_and_leaves_no_display_behind() -> None:
+    screen = Screen()
+
+    with screen.sink:
+        screen.take(
+            [
+                *OPENING,
+                events.TrialStarted(key=9),
+                finished(9, failed()),
+                judged(low=0, high=9, left=8, rulings=[(1, DIFFERENT), (9, BAD)]),
+            ]
+        )
+
+    written = screen.file.getvalue()
+    assert "Python 3.8.18: it installs 10 of 10 releases" in written
+    assert "✗ 1.9 bad (AssertionError: expected 200, got 500), built in 1.2 s, run in 0.40 s" in written
+    assert all(line in written for line in DIFFERENT_WARNING)
+    assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1  # the cursor is back
+    assert "releases left" not in written.rpartition("\x1b[?25h")[2]
+
+
+@pytest.mark.parametrize(
+    ("run", "rulings", "mark"),
+    [
+        pytest.param(passed(), [(3, GOOD)], "✓", id="passed"),
+        pytest.param(failed(), [(3, BAD)], "✗", id="failed"),
+        pytest.param(untestable(), [(3, SKIPPED)], "?", id="untestable"),
+        pytest.param(failed(IMPORT_ERROR), [(3, DIFFERENT)], "?", id="failed-otherwise"),
+        pytest.param(broken(), [], "!", id="broken"),
+    ],
+)
+def test_outcomes_can_be_told_apart_without_colour(
+    run: Observation, rulings: list[tuple[int, Ruling]], mark: str
+) -> None:
+    screen = Screen()
+
+    with screen.sink:
+        screen.take([*OPENING, finished(3, run), judged(rulings=rulings)])
+
+    assert f"{mark} 1.3 " in screen.file.getvalue()
+
+
+def test_a_terminal_shows_stages_further_in_and_what_carries_the_change() -> None:
+    screen = Screen()
+
+    with screen.sink:
+        screen.take([*inside(), EXPLAINED, events.Note(text="a note")])
+
+    written = screen.file.getvalue()
+    assert f"  ? {MIXED.candidates[2].version} skip" in written
+    assert "demo 1.4 is bad with engine 3" in written
+    assert "note: a note" in written
+    assert "fails differently" not in written
+
+
+def test_a_terminal_shows_what_runs_in_a_stage_by_its_label_there() -> None:
+    screen = Screen()
+
+    screen.take([*inside(), *staged(events.TrialStarted(key=1))])
+
+    (line,) = (line for line in screen.status if "waiting" in line)
+    assert "demo 1.5 waiting" in line
+
+
+def test_what_a_probe_wrote_is_shown_on_a_terminal_as_it_is() -> None:
+    file = StringIO()
+    sink = TerminalSink(Console(file=file, force_terminal=True, width=120, color_system=None), verbose=True)
+
+    with sink:
+        for event in [*OPENING, events.OutputSeen(key=4, text="[red]not a style[/nor this]\n")]:
+            sink(event)
+
+    assert "  1.4 │ [red]not a style[/nor this]" in file.getvalue()

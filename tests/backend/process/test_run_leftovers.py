@@ -30,13 +30,13 @@ if os.fork() == 0:
     number = b"%d" % os.getpid()
     os.closerange(0, 3)
     os.write(writer, number)
-    time.sleep(20)
+    time.sleep(120)
     os._exit(0)
 print(os.read(reader, 20).decode(), flush=True)
 """
 
 
-HANG = "time.sleep(20)"
+HANG = "time.sleep(120)"
 
 
 @contextmanager
@@ -93,14 +93,14 @@ def test_what_the_command_left_running_is_gone_when_it_is_cancelled(tmp_path: Pa
     with cancelled_after(started, token), pytest.raises(Cancelled):
         supervise(tmp_path, python(f"print({os.getpid()})" + leaves + HANG), token=token, on_output=watch)
 
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
     assert not psutil.pid_exists(int("".join(seen).split()[-1]))
 
 
 def test_processes_that_fork_as_fast_as_they_are_killed_are_gone_as_well(tmp_path: Path) -> None:
     code = f"""
 import os, sys, time
-end = time.monotonic() + 20
+end = time.monotonic() + 120
 if os.fork():
     while not os.path.exists("forking"):
         time.sleep(0.01)
@@ -121,7 +121,7 @@ while time.monotonic() < end:
         if str(tmp_path) in " ".join(process.info["cmdline"] or ())
     ]
 
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
     assert left == []
 
 

@@ -40,7 +40,7 @@ if child == 0:
     while time.process_time() < 0.3:
         pass
     os.write(writer, b"!")
-    time.sleep({0 if end else 20})
+    time.sleep({0 if end else 120})
     os._exit(0)
 os.read(reader, 1)
 {end}
@@ -54,7 +54,7 @@ os.read(reader, 1)
 def test_waiting_is_wall_time_and_no_cpu_time(tmp_path: Path) -> None:
     run = supervise(tmp_path, python("import time; time.sleep(0.6)"))
 
-    assert 0.6 <= run.wall_s < 6
+    assert run.wall_s >= 0.6
     assert run.cpu_s < 0.4
 
 

@@ -196,11 +196,11 @@ def test_a_hang_gives_a_time_out_with_the_stacks_of_all_threads(environment: Env
 import threading, time
 
 def hangs_in_a_thread():
-    time.sleep(60)
+    time.sleep(120)
 
 def hangs_in_main():
     print("about to hang")
-    time.sleep(60)
+    time.sleep(120)
 
 threading.Thread(target=hangs_in_a_thread).start()
 hangs_in_main()
@@ -215,7 +215,7 @@ hangs_in_main()
     assert "in hangs_in_main" in seen.stacks
     assert "in hangs_in_a_thread" in seen.stacks
     assert seen.output_tail == "about to hang\n"
-    assert 1.0 <= seen.wall_s < 5
+    assert 1.0 <= seen.wall_s < 60
 
 
 def test_a_hang_in_a_process_that_the_probe_started_has_its_stacks_too(

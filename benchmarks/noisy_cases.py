@@ -22,8 +22,9 @@ from statistics import median
 from calibrate import write
 from repeat_probes import load
 
+from bisect_asgi import session
 from bisect_asgi.backend.executors import open_executor
-from bisect_asgi.cli.inputs import read_plan
+from bisect_asgi.cli.probe_files import read_plan
 from bisect_asgi.cli.wiring.local import open_trials
 from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.cli.wiring.services import open_services
@@ -31,7 +32,6 @@ from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.events import Event
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.report.document import fold
-from bisect_asgi.session import bisect as session
 
 BEGIN, END = "<!-- begin: noisy cases -->", "<!-- end: noisy cases -->"
 PROBES = Path(__file__).parent / "probes"

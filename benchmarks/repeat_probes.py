@@ -20,12 +20,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from bisect_asgi.cli.inputs import read_plan
+from bisect_asgi import session
+from bisect_asgi.cli.probe_files import read_plan
 from bisect_asgi.cli.wiring.local import open_trials
 from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.cli.wiring.services import open_services
 from bisect_asgi.core.plan.options import Options
-from bisect_asgi.session import bisect as session
 
 PROBES = Path(__file__).parent.parent / "probes"
 SIDES = {

@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from bisect_asgi.core import codec
 
@@ -99,4 +101,25 @@ def kept(
     answer = ask()
     with suppress(OSError):  # the answer is good even if it cannot be cached
         write_whole(path, codec.to_json(answer))
+    return answer
+
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+def once_each(ask: Callable[[K], T]) -> Callable[[K], T]:
+    """Return a function that calls `ask` once for each argument. Other threads wait for its result.
+
+    If the call raises an error, the next one is made.
+    """
+    answers: dict[K, T] = {}
+    locks: dict[K, threading.Lock] = {}
+
+    def answer(about: K) -> T:
+        with locks.setdefault(about, threading.Lock()):
+            if about not in answers:
+                answers[about] = ask(about)
+            return answers[about]
+
     return answer

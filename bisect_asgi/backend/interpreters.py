@@ -14,9 +14,9 @@ from packaging import tags
 from packaging.version import Version
 
 from bisect_asgi.backend import uv
+from bisect_asgi.backend.files import once_each
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Interpreter
-from bisect_asgi.core.once import once_each
 from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.core.text import listing
 

@@ -21,13 +21,12 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from bisect_asgi.backend.files import kept, locked
+from bisect_asgi.backend.files import kept, locked, once_each
 from bisect_asgi.backend.process.helper import Completed, run_helper
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, Cancelled, Unavailable, UsageError
 from bisect_asgi.core.model import Commit
-from bisect_asgi.core.once import once_each
 from bisect_asgi.core.releases.links import tag_of
 from bisect_asgi.core.services import History
 from bisect_asgi.core.text import without_credentials

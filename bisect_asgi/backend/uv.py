@@ -24,7 +24,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from bisect_asgi.backend.files import write_whole
 from bisect_asgi.backend.process.helper import Completed, run_helper
-from bisect_asgi.backend.process.timing import move
+from bisect_asgi.backend.process.usage import move
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.core.model import Step

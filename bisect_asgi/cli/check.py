@@ -11,7 +11,7 @@ from bisect_asgi.core.records import replace
 
 if TYPE_CHECKING:
     from bisect_asgi.core.model import Observation, Trial
-    from bisect_asgi.core.plan.plan import Plan
+    from bisect_asgi.core.plan import Plan
     from bisect_asgi.core.releases.interpreters import InterpreterChoice
 
 
@@ -29,10 +29,10 @@ def check(
 
     The exit code is 0 if the probe passes, 1 if it fails, and 125 if the release is untestable.
     """
-    from bisect_asgi.cli.inputs import read_plan
+    from bisect_asgi.cli.probe_files import read_plan
     from bisect_asgi.core.errors import UsageError
+    from bisect_asgi.core.plan import pinned_version
     from bisect_asgi.core.plan.parsing import parse_package
-    from bisect_asgi.core.plan.plan import pinned_version
 
     requirement = parse_package(package)
     pin = pinned_version(package)
@@ -44,12 +44,12 @@ def check(
 
 
 def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int:
+    from bisect_asgi import session
     from bisect_asgi.backend.executors import open_executor
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.report.progress.plain import PlainSink
-    from bisect_asgi.session import bisect as session
 
     emit = PlainSink(lambda line: typer.echo(line, err=True), verbose=verbose)
     places = CachePaths.configured()
@@ -66,7 +66,7 @@ def _show(plan: Plan, choice: InterpreterChoice, trial: Trial) -> int:
     """Print what the run showed, and return git bisect's exit code for it."""
     from bisect_asgi.core.errors import Unavailable
     from bisect_asgi.core.model import Outcome
-    from bisect_asgi.session.bisect import rule_on
+    from bisect_asgi.session import rule_on
 
     # Nothing is compared here: a probe that fails is bad, although it says nothing about a metric.
     criteria = replace(

@@ -22,8 +22,8 @@ def locks(
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Lock file that does not.")],
 ) -> None:
     """Find the smallest set of upgrades that breaks the probe."""
-    from bisect_asgi.cli.inputs import read_lock_text, read_plan
     from bisect_asgi.cli.output import OutputOptions
+    from bisect_asgi.cli.probe_files import read_lock_text, read_plan
     from bisect_asgi.cli.run import bisect
 
     files = (read_lock_text(old), read_lock_text(new))

@@ -12,7 +12,7 @@ from bisect_asgi.core.records import replace
 
 if TYPE_CHECKING:
     from bisect_asgi.cli.output import OutputOptions
-    from bisect_asgi.core.plan.plan import Plan
+    from bisect_asgi.core.plan import Plan
 
 
 def run(
@@ -30,7 +30,7 @@ def run(
     from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
 
     ask_for_indexes()
-    from bisect_asgi.cli.inputs import read_plan
+    from bisect_asgi.cli.probe_files import read_plan
 
     plan = read_plan(replace(options, package=package))
     if options.plot and plan.criteria.metric is None:
@@ -41,6 +41,7 @@ def run(
 
 def bisect(plan: Plan, output: OutputOptions, where: str | None = None) -> ExitCode:
     """Run the search on the executor at `where`; show the report however it ended, and return its code."""
+    from bisect_asgi import session
     from bisect_asgi.backend.executors import open_executor, widened
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
@@ -48,7 +49,6 @@ def bisect(plan: Plan, output: OutputOptions, where: str | None = None) -> ExitC
     from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.report.projection import Projection
-    from bisect_asgi.session import bisect as session
 
     places = CachePaths.configured()
     projection = Projection()

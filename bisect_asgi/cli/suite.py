@@ -1,22 +1,31 @@
-"""`bisect-asgi suite FILE|DIR`: run many probes into one table."""
+"""`bisect-asgi suite FILE|DIR`: run many probes into one table.
+
+Many probes in one command: whatever goes wrong with one of them is in its row, and the others go on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bisect_asgi.cli.probe_files import read_plan
 from bisect_asgi.core.errors import BisectError
+from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.plan.options import Options, merge
+from bisect_asgi.core.records import Struct
+from bisect_asgi.report.suite import SuiteRow, row_interrupted, row_of_bug, row_of_error
+from bisect_asgi.session.batch import side_by_side
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from bisect_asgi.cli.batch import Case
-    from bisect_asgi.core.plan.plan import Plan
+    from bisect_asgi.core.plan import Plan
     from bisect_asgi.core.services import Services
     from bisect_asgi.report.suite import SuiteRow
 
@@ -65,8 +74,7 @@ def _cases(path: Path, given: Options) -> list[Case]:
     Raises:
         UsageError: there is no suite.
     """
-    from bisect_asgi.cli.batch import read_case
-    from bisect_asgi.cli.inputs import read_suite
+    from bisect_asgi.cli.probe_files import read_suite
 
     suite = read_suite(path)
     return [
@@ -84,7 +92,6 @@ def _run(
     """
     from bisect_asgi.backend.executors import open_executor
     from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
-    from bisect_asgi.cli.batch import run_cases
     from bisect_asgi.cli.output import say
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
@@ -140,7 +147,7 @@ def session(name: str, plan: Plan, services: Services, path: Path) -> SuiteRow:
     from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.report.projection import Projection
     from bisect_asgi.report.suite import row_of
-    from bisect_asgi.session.bisect import bisect
+    from bisect_asgi.session import bisect
 
     projection = Projection()
     with EventLog(path) as log:
@@ -148,3 +155,86 @@ def session(name: str, plan: Plan, services: Services, path: Path) -> SuiteRow:
         with suppress(BisectError, KeyboardInterrupt):  # The last event has it.
             bisect(plan, services, emit)
     return row_of(name, report_of(projection), plan.claim, log=str(path))
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """A probe of the batch, with its plan, or with the reason why it has none."""
+
+    name: str
+    """The path of the script as it was given, or the command, or the app."""
+    number: int = 1
+    """Its place in the batch: logs of sessions that begin within the same second differ in it."""
+    plan: Plan | BisectError
+
+    @property
+    def package(self) -> str:
+        """The package, as far as it is known."""
+        return self.plan.project if isinstance(self.plan, Plan) else ""
+
+    @property
+    def claim(self) -> str:
+        """What the probe claims, as far as it is known."""
+        return str(self.plan.claim or "") if isinstance(self.plan, Plan) else ""
+
+
+Ask = Callable[[Case, Plan, Executor], SuiteRow]
+"""Runs the session of a case, with its own way to the executor that all share."""
+
+
+def read_case(given: Options, defaults: Options = Options(), *, number: int = 1) -> Case:  # noqa: B008 (frozen)
+    """Return the case of a probe; a fault of its options is the case's own."""
+    name = given.probe or given.command or given.app or ""
+    try:
+        return Case(name=name, number=number, plan=read_plan(given, defaults=defaults))
+    except BisectError as error:
+        return Case(name=name, number=number, plan=error)
+
+
+def run_cases(
+    cases: Sequence[Case],
+    ask: Ask,
+    executor: Executor,
+    *,
+    at_once: int,
+    begun: Callable[[Case], None] = lambda _: None,
+    ended: Callable[[Case, SuiteRow], None] = lambda _, __: None,
+) -> tuple[list[SuiteRow], bool]:
+    """Run the sessions of the cases, `at_once` at a time.
+
+    Args:
+        cases: the probes.
+        ask: runs one session.
+        executor: runs the trials of all of them.
+        at_once: how many sessions run in parallel.
+        begun: told in the thread of the session that it begins.
+        ended: told there what came of it, unless it was interrupted.
+
+    Returns:
+        The rows in the order of the cases, and whether an interrupt ended some of them.
+    """
+
+    def session(case: Case, way: Executor) -> SuiteRow:
+        begun(case)
+        row = _row(case, ask, way)
+        if not row.is_interrupted:
+            ended(case, row)
+        return row
+
+    done, is_interrupted = side_by_side(cases, session, shared=executor, at_once=at_once)
+    rows = [done.get(place) or row_interrupted(case.name, case.package) for place, case in enumerate(cases)]
+    return rows, is_interrupted
+
+
+def _row(case: Case, ask: Ask, way: Executor) -> SuiteRow:
+    """Run one session, and return its row whatever goes wrong with it."""
+    if not isinstance(case.plan, Plan):
+        return row_of_error(case.name, case.plan)
+    try:
+        return ask(case, case.plan, way)
+    except KeyboardInterrupt:
+        return row_interrupted(case.name, case.package)
+    except BisectError as error:
+        return row_of_error(case.name, error, package=case.package, claim=case.claim)
+    except Exception as error:  # The others go on; the exit code tells of the bug.
+        traceback.print_exception(error)
+        return row_of_bug(case.name, error, package=case.package)

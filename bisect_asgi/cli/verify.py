@@ -14,9 +14,9 @@ from bisect_asgi.core.plan.options import Options
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from bisect_asgi.cli.batch import Case
     from bisect_asgi.cli.output import OutputOptions
-    from bisect_asgi.core.plan.plan import Claim, Plan
+    from bisect_asgi.cli.suite import Case
+    from bisect_asgi.core.plan import Claim, Plan
     from bisect_asgi.report.suite import SuiteRow
 
 
@@ -52,8 +52,8 @@ def _only_case(package: str | None, given: Options) -> Case:
     Raises:
         UsageError: its options have a fault, or it has no claim.
     """
-    from bisect_asgi.cli.batch import Case
-    from bisect_asgi.cli.inputs import read_plan
+    from bisect_asgi.cli.probe_files import read_plan
+    from bisect_asgi.cli.suite import Case
     from bisect_asgi.core.records import replace
 
     plan = read_plan(replace(given, package=package))
@@ -67,8 +67,8 @@ def _cases_in(folder: Path, given: Options) -> list[Case]:
     Raises:
         UsageError: there is none.
     """
-    from bisect_asgi.cli.batch import read_case
-    from bisect_asgi.cli.inputs import with_tables
+    from bisect_asgi.cli.probe_files import with_tables
+    from bisect_asgi.cli.suite import read_case
     from bisect_asgi.core.records import replace
 
     probes = [replace(given, probe=str(path)) for path in with_tables(folder)]
@@ -100,14 +100,14 @@ def _run(
 ) -> tuple[list[SuiteRow], bool]:
     """Verify the claims one after the other: each has the whole machine, and shows its progress."""
     from bisect_asgi.backend.executors import open_executor, widened
-    from bisect_asgi.cli.batch import run_cases
+    from bisect_asgi.cli.suite import run_cases
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.core.records import replace
     from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.report.suite import row_of_finding
-    from bisect_asgi.session.bisect import verify as verify_claim
+    from bisect_asgi.session import verify as verify_claim
 
     places = CachePaths.configured()
     plans = [case.plan for case in cases if not isinstance(case.plan, BisectError)]

@@ -14,7 +14,7 @@ from enum import StrEnum
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.judge import Judgement
 from bisect_asgi.core.model import Outcome, Ruling
-from bisect_asgi.core.plan.plan import Claim
+from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.search import AllBoundaries, Boundary, State
 from bisect_asgi.core.text import listing

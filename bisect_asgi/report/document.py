@@ -20,7 +20,6 @@ from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import listing
 from bisect_asgi.report.culprit import because, is_named
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
-from bisect_asgi.report.reproduce import reproduce
 from bisect_asgi.report.rows import (
     NamedBelief,
     NamedLevel,
@@ -29,6 +28,7 @@ from bisect_asgi.report.rows import (
     belief_of,
     ends_of,
     levels_of,
+    reproduce,
     row_of,
     states_of,
     unit_of_rows,

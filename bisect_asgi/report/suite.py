@@ -8,7 +8,7 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.claims import Finding
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.plan.plan import Claim
+from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.plan.suites import Agreement, agreement, worst
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import plural

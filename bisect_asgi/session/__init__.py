@@ -1,0 +1,178 @@
+"""The commands of a session, each from its plan to its result: `bisect`, `verify`, `check`.
+
+What finds the culprit is imported when there is a boundary: it takes time to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bisect_asgi.core import answers, claims, events
+from bisect_asgi.core.answers import Result
+from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.claims import Finding
+from bisect_asgi.core.errors import BisectError, UsageError
+from bisect_asgi.core.events import ResultKind
+from bisect_asgi.core.judge import Expectation, judge
+from bisect_asgi.core.model import Ruling, Trial, TrialRequest
+from bisect_asgi.core.plan import Claim, Plan
+from bisect_asgi.core.records import replace
+from bisect_asgi.core.releases.interpreters import InterpreterChoice
+from bisect_asgi.core.search import AllBoundaries, Boundary
+from bisect_asgi.core.services import Emit, Services
+from bisect_asgi.core.text import listing
+from bisect_asgi.session.axes import axis_of
+from bisect_asgi.session.axes import releases as release_axis
+from bisect_asgi.session.bisection import Search, announce
+from bisect_asgi.session.bisection.confirm import confirm_claim
+from bisect_asgi.session.bisection.flaky import search_noisy
+from bisect_asgi.session.bisection.run import (
+    SearchResult,
+    all_changes,
+    find_limit,
+    run_search,
+    search_changes,
+)
+from bisect_asgi.session.bisection.stages import Stages, ending, started
+
+
+def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
+    """Find the boundary and its culprit; emit everything that happens, and the result last.
+
+    Raises:
+        BisectError: the search is impossible as it was asked for, or the outside failed; the last event says
+            so, too.
+        KeyboardInterrupt: likewise.
+    """
+    emit(started(plan))
+    with ending(emit) as end:
+        if plan.drill and plan.repository:
+            services.repositories.open(plan.repository)  # to find out early that it is none
+        result = _search(plan, services, emit)
+        answer = result.answer
+        try:
+            if answer.kind is ResultKind.FOUND:
+                _find_culprit(result, plan, Stages(services, emit))
+        except KeyboardInterrupt:
+            end(replace(answers.INTERRUPTED, found=answer.found, mapped=answer.mapped))
+            raise
+        end(answer)
+    return answer.kind
+
+
+def _search(plan: Plan, services: Services, emit: Emit) -> SearchResult:
+    """Search; and search again if environments had packages in them whose uploads were not candidates."""
+    axis = axis_of(plan)
+    space = axis.prepare(plan, services)
+    while True:
+        announce(space, emit)
+        result = run_search(Search(plan, space, services, emit))
+        more = _overlooked(result.search)
+        if not more or space.projects is None:
+            return result
+        emit(events.Note(text=f"the uploads of {listing(sorted(more))} are looked at as well"))
+        space = axis.widen(plan, services, space.projects | more)
+
+
+def _overlooked(search: Search) -> frozenset[str]:
+    """Return the packages that an environment had in it, and whose uploads are no candidates."""
+    environments = search.engine.environments.values()
+    found = {distribution.name for built in environments for distribution in built.distributions}
+    return frozenset(found) - (search.space.projects or frozenset(found))
+
+
+def _find_culprit(result: SearchResult, plan: Plan, stages: Stages) -> None:
+    """Find the culprit of the change, what changed in it, and in which commits."""
+    from bisect_asgi.session.culprit import explain
+    from bisect_asgi.session.culprit.drill import go_into, go_into_merges
+
+    for target in explain(result, stages):
+        with _noted(stages):
+            go_into(target, plan, stages)
+    if not plan.first_parent:
+        with _noted(stages):
+            go_into_merges(plan, result, stages)
+
+
+@contextmanager
+def _noted(stages: Stages) -> Iterator[None]:
+    """Make a note of an error: it does not undo what was found before it."""
+    try:
+        yield
+    except BisectError as error:
+        stages.emit(events.Note(text=str(error)))
+
+
+def verify(plan: Plan, claim: Claim, services: Services, emit: Emit) -> Finding:
+    """Judge a claim by running its own two releases, and enough others to see other changes.
+
+    Raises:
+        UsageError: the claimed release cannot be a candidate, or is the oldest one.
+        Unavailable: there is no result.
+    """
+    emit(started(plan))
+    with ending(emit) as end:
+        space = release_axis.AXIS.prepare(
+            replace(plan, good=None, bad=None), services, named={claim.option: claim.version}
+        )
+        announce(space, emit)
+        place = release_axis.place_of(space, claim.version)
+        if place == 0:
+            raise UsageError(
+                f"`{claim.option} {claim.version}` is the oldest release that can be looked at",
+                hint="there is nothing before it to compare it with; widen `--releases`",
+            )
+        return _verify(Search(plan, space, services, emit), claim, place, end)
+
+
+def _verify(search: Search, claim: Claim, place: int, end: Callable[[Result], None]) -> Finding:
+    """Judge a claim about the candidate at `place`; give the result of the search to `end`."""
+    search.recall()
+    limit_search = search.plan.criteria.limit_search
+    if limit_search and (answer := find_limit(search, limit_search)):
+        end(answer)
+        return claims.inconclusive(claim, answer.message)
+    engine, replay = search.engine, all_changes(search, first=(place, place - 1))
+    engine.search(replay, looks_ahead=True)
+    engine.repeat([key for key in (place - 1, place) if key in engine.observed], search.plan.repeats)
+    state = search_changes(search, replay)
+    confirm_claim(search, place)
+    belief = None
+    if search.judgement().is_flaky:
+        state, belief = search_noisy(search)
+    judgement = search.judgement()
+    answer = answers.result_of(replace(search.context, believed=belief), state, judgement)
+    end(answer)
+    if belief is not None and not isinstance(state, Boundary):
+        return claims.inconclusive(claim, answer.message)
+    if isinstance(state, Boundary):  # of a flaky probe, which can show one change only
+        state = AllBoundaries(changes=(state,), shortest=len(search.labels))
+    return claims.judge_claim(claim, place, search.labels, judgement, state, is_settled=search.is_settled)
+
+
+def check(plan: Plan, version: str, services: Services) -> tuple[InterpreterChoice, Trial]:
+    """Run the probe on one release.
+
+    Raises:
+        UsageError: there is no such release, or no interpreter that installs it.
+        Unavailable: there is no result.
+    """
+    space, choice = release_axis.prepare_one(plan, version, services)
+    (candidate,) = space.candidates
+    request = TrialRequest(
+        key=0, label=candidate.label, spec=candidate.spec, probe=plan.probe, fresh=plan.fresh
+    )
+    token = CancelToken()
+    future = services.executor.submit(services.trials.run, request, token)
+    try:
+        return choice, future.result()
+    except KeyboardInterrupt:
+        token.cancel()
+        raise
+
+
+def rule_on(plan: Plan, trial: Trial) -> Ruling | None:
+    """Rule on one release by itself: any failure is bad; return None if there is no result."""
+    judgement = judge({0: trial.observations}, size=1, expectation=Expectation(), criteria=plan.criteria)
+    return judgement.rulings.get(0)

@@ -18,8 +18,8 @@ from packaging.tags import parse_tag
 from bisect_asgi.backend import interpreters
 from bisect_asgi.backend.interpreters import find, find_all, target_python
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Interpreter
+from bisect_asgi.core.releases.interpreters import markers_of
 
 MINE = ".".join(str(part) for part in sys.version_info[:3])
 

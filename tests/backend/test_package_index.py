@@ -13,7 +13,7 @@ from support.environments import THIS_PYTHON
 from support.local_index import LocalIndex
 
 from bisect_asgi.backend.index import IndexClient
-from bisect_asgi.backend.package_index import PackageIndex
+from bisect_asgi.backend.release_contents import PackageIndex
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Distribution
@@ -88,5 +88,5 @@ def test_what_reads_contents_is_imported_when_they_are_wanted() -> None:
     code = "import sys; import bisect_asgi.cli.wiring.services; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert "bisect_asgi.backend.package_index" in loaded.stdout.split()
+    assert "bisect_asgi.backend.release_contents" in loaded.stdout.split()
     assert "bisect_asgi.backend.release_contents" not in loaded.stdout.split()

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from support.builders import a_plan
 
-from bisect_asgi.cli.batch import Case, read_case, run_cases
+from bisect_asgi.cli.suite import Case, read_case, run_cases
 from bisect_asgi.core.claims import ClaimVerdict, Finding
 from bisect_asgi.core.errors import ExitCode, Unavailable, UsageError
+from bisect_asgi.core.plan import Claim, Plan
 from bisect_asgi.core.plan.options import Options
-from bisect_asgi.core.plan.plan import Claim, Plan
 from bisect_asgi.report.suite import SuiteRow, row_of_finding
 
 CLAIM = Claim(version="1.1", fixed=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bisect_asgi.cli import main
+from bisect_asgi.cli import app
 from bisect_asgi.cli import probe_files as probes
 from bisect_asgi.core.plan import tables
 from bisect_asgi.core.records import replace
@@ -20,7 +20,7 @@ def new(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Run `bisect-asgi new …` in this process; return its exit code."""
     monkeypatch.setattr("sys.argv", ["bisect-asgi", "new", *arguments])
     with pytest.raises(SystemExit) as caught:
-        main.main()
+        app.main()
     return int(caught.value.code or 0)
 
 

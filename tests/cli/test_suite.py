@@ -19,9 +19,9 @@ from support.services import FakeIndex, fake_services
 from support.shell import PYTHON, Shell, told
 
 from bisect_asgi.cli import suite as suite_command
-from bisect_asgi.cli.batch import Case, run_cases
+from bisect_asgi.cli.suite import Case, run_cases
 from bisect_asgi.core.errors import ExitCode
-from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.services import Services
 from bisect_asgi.report.suite import SuiteRow
 

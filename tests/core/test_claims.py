@@ -9,7 +9,7 @@ from bisect_asgi.core.claims import ClaimVerdict, Finding, judge_claim
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.judge import Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
-from bisect_asgi.core.plan.plan import Claim
+from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.search import AllBoundaries, AllChanges, NoBoundary, Open, StopReason
 
 LABELS = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5")

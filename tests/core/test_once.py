@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bisect_asgi.core.once import once_each
+from bisect_asgi.backend.files import once_each
 
 PATIENCE_S = 30.0
 

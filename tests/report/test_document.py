@@ -43,7 +43,7 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report.document import Report, fold
-from bisect_asgi.report.reproduce import reproduce
+from bisect_asgi.report.rows import reproduce
 from bisect_asgi.session.axes.pythons import Pythons
 
 

@@ -23,9 +23,9 @@ from bisect_asgi.cli import check
 from bisect_asgi.cli.app import app
 from bisect_asgi.core.events import RunStarted
 from bisect_asgi.core.model import Distribution, Served
-from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.report.reproduce import reproduce
+from bisect_asgi.report.rows import reproduce
 from bisect_asgi.session.bisection import stages
 
 SHORT = "{}.{}".format(*sys.version_info[:2])

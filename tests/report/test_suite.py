@@ -13,7 +13,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import CulpritKind, Move, NamedBoundary
-from bisect_asgi.core.plan.plan import Claim
+from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.plan.suites import Agreement
 from bisect_asgi.core.records import replace
 from bisect_asgi.report.document import Report

@@ -25,13 +25,13 @@ from support.sessions import (
     fixed_in,
 )
 
+from bisect_asgi import session
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation, Outcome, Release, Trial, TrialRequest
-from bisect_asgi.core.plan.plan import Plan
-from bisect_asgi.session import bisect as session
+from bisect_asgi.core.plan import Plan
 from bisect_asgi.session.axes import releases as release_axis
 
 

@@ -26,7 +26,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Release
-from bisect_asgi.core.plan.plan import DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.plan import DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.session.axes import releases as release_axis
 

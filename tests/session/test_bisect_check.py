@@ -22,16 +22,16 @@ from support.sessions import (
     fixed_in,
 )
 
+from bisect_asgi import session
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.claims import ClaimVerdict
 from bisect_asgi.core.errors import Cancelled, UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation, Outcome, Trial, TrialRequest
-from bisect_asgi.core.plan.plan import Claim
+from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.search.confirmation import wanted_runs
 from bisect_asgi.core.tally import Tally
-from bisect_asgi.session import bisect as session
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from typing import Any
 from packaging.tags import Tag
 
 import bisect_asgi
-from bisect_asgi.backend.environments import cache
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend import environments
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.environments.templates import make_template
 from bisect_asgi.core import events
 from bisect_asgi.core.judge import signature
@@ -28,8 +28,7 @@ from bisect_asgi.core.model import (
     ReleaseFile,
     Signature,
 )
-from bisect_asgi.core.plan import planning
-from bisect_asgi.core.plan.plan import DependencyPolicy, History, HistoryKind, Plan, PolicyKind
+from bisect_asgi.core.plan import DependencyPolicy, History, HistoryKind, Plan, PolicyKind, planning
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.session.axes import AXES
@@ -169,7 +168,7 @@ def command_environ(folder: Path, index_url: str) -> dict[str, str]:
 def environment(folder: Path, python: str = sys.executable) -> Environment:
     """A real environment with nothing installed but the hook, for the Python at that path."""
     make_template(folder, Interpreter(path=python, version="3.11.7"))
-    cache._place_hook(folder)
+    environments._place_hook(folder)
     return Environment(folder=folder, distributions=())
 
 

@@ -6,12 +6,12 @@ import platform
 import sys
 from pathlib import Path
 
+from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.builds import WheelBuilder
-from bisect_asgi.backend.environments.cache import EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver
+from bisect_asgi.backend.trials import TrialRunner
 from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Resolutions, Store
-from bisect_asgi.backend.trials.trial import TrialRunner
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import EnvironmentSpec, Interpreter

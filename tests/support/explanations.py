@@ -8,6 +8,7 @@ from io import StringIO
 from packaging.version import Version
 from rich.console import Console
 
+from bisect_asgi import session
 from bisect_asgi.core import codec, events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unresolvable
@@ -18,12 +19,11 @@ from bisect_asgi.core.model import (
     Trial,
     TrialRequest,
 )
-from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.services import RunTrial
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
-from bisect_asgi.session import bisect as session
 from support.builders import (
     failed,
     passed,

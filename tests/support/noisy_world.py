@@ -15,17 +15,17 @@ from random import Random
 
 from rich.console import Console
 
+from bisect_asgi import session
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.claims import ClaimVerdict
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import Observation, SamplingMode, Trial, TrialRequest
-from bisect_asgi.core.plan.plan import Claim
+from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import Services
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
-from bisect_asgi.session import bisect as session
 from support.builders import AUTO, a_plan, failed, passed, release, untestable
 from support.services import FakeIndex, FakeTrials, fake_services
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.trials.probe_run import Output, run_probe
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.judge import signature

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from bisect_asgi.backend import uv
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.trials.probe_run import Output, run_probe
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import (

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from bisect_asgi import session
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Observation, Release, Trial, TrialRequest
-from bisect_asgi.core.plan.plan import DependencyPolicy, History, Plan
+from bisect_asgi.core.plan import DependencyPolicy, History, Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.core.services import RunTrial, Services
-from bisect_asgi.session import bisect as session
 from support.builders import (
     NONE,
     failed,

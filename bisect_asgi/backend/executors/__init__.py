@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.plan import Plan
 
 DASK = "dask"
 _SCHEDULER = re.compile(r"dask://(?P<place>(?:\[[^\]]+\]|[^/:@\[\]]+):\d+)/?")

@@ -1,0 +1,405 @@
+"""Trials: one candidate's environment built or reused, and the probe run in it.
+
+A trial returns observations whatever the probe does. A candidate without an environment (no set of releases,
+no build) is an observation too. If nothing can be learnt about any candidate, `Unavailable` is raised; if
+only this candidate's environment is not what it says, the observation has the outcome `ERROR`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+
+from bisect_asgi.backend.environments import Environment, EnvironmentCache
+from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.environments.templates import NotProved
+from bisect_asgi.backend.files import locked
+from bisect_asgi.backend.process.usage import recording, spending, waiting_for
+from bisect_asgi.backend.trials.probe_run import run_probe
+from bisect_asgi.backend.trials.sampling import MeasuringLock, take_sample, warm_up
+from bisect_asgi.backend.trials.store import Resolutions, Store
+from bisect_asgi.core import codec
+from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable
+from bisect_asgi.core.events import Activity, Event, OutputSeen, StageEvent, TrialProgressed
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.model import (
+    BuiltEnvironment,
+    Distribution,
+    EnvironmentSpec,
+    Observation,
+    Outcome,
+    Phase,
+    Probe,
+    Step,
+    Trial,
+    TrialRequest,
+)
+from bisect_asgi.core.records import Struct, field, replace
+from bisect_asgi.core.services import Emit
+
+
+class _Task(Struct, frozen=True, kw_only=True):
+    """A trial whose environments are known, and have still to be built."""
+
+    request: TrialRequest
+    key: str
+    """Of its observations in the store."""
+    resolution: Resolution
+    reference: Resolution | None
+    """Of the environment that samples are compared with."""
+    token: CancelToken
+
+
+class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
+    """Runs trials on this machine, for one command, and keeps what they showed.
+
+    It is the `Trials` of a session on this machine; a worker of a cluster has one for each command.
+    """
+
+    store: Store
+    resolutions: Resolutions
+    environments: EnvironmentCache
+    runs: Path
+    """The folder in which probes get their working directories."""
+    locks: Path
+    measuring_lock: MeasuringLock
+    emit: Emit
+    """Gets the progress of trials; called from any thread."""
+    show_output: bool = False
+    """Emit the probes' output, too."""
+    builders: Executor | None = None
+    """Where environments are built ahead; None if that is of no use."""
+    _renewed: set[str] = field(default_factory=set)
+    """Keys of observations that this command has dropped: once, although candidates may share them."""
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def for_command(self, emit: Emit, *, show_output: bool) -> TrialRunner:
+        """Return the same for another command, which warms up and runs anew by itself."""
+        return TrialRunner(
+            store=self.store,
+            resolutions=self.resolutions.for_command(),
+            environments=self.environments,
+            runs=self.runs,
+            locks=self.locks,
+            measuring_lock=MeasuringLock(path=self.measuring_lock.path),
+            emit=emit,
+            show_output=show_output,
+        )
+
+    def run(self, request: TrialRequest, token: CancelToken) -> Trial:
+        """Return what the candidate showed, running the probe only as often as the store lacks runs.
+
+        Raises:
+            Unavailable: the index, the disk or uv failed: nothing was learnt.
+            Cancelled: the token was cancelled.
+        """
+        with recording() as steps:
+            trial = self._trial(request, token)
+        return replace(trial, steps=steps)
+
+    def prepare(self, request: TrialRequest, token: CancelToken) -> dict[Step, float]:
+        """Build a candidate's environment ahead of its trial; return the seconds of each step.
+
+        A candidate that cannot be built is no error here: its trial says so, if there is one.
+
+        Raises:
+            Unavailable: the index, the disk or uv failed.
+            Cancelled: the token was cancelled.
+        """
+        with recording() as steps, suppress(Unresolvable, BuildFailed, NotProved):
+            with spending(Step.RESOLVE):
+                resolution = self._resolve(request, token)
+            with self._environment(resolution, request.spec, token):
+                pass
+        return steps
+
+    def is_built(self, request: TrialRequest) -> bool:
+        """Return whether the candidate's environment is there, as far as the store knows."""
+        resolution = self.resolutions.known(request.spec)
+        return resolution is not None and self.environments.is_kept(resolution)
+
+    def recall(self, request: TrialRequest, *, host: str | None = None) -> Trial | None:
+        """Return all that earlier commands observed of the candidate, or None if there is nothing.
+
+        `host`: the machine whose samples count, if the probe is measured; None means this one.
+        """
+        if failure := self.resolutions.failure(request.spec):
+            return _untestable(request, failure)
+        beside = request.reference
+        reference = self.resolutions.known(beside) if beside else None
+        resolution = self.resolutions.known(request.spec)
+        if resolution is None or (beside and not reference):
+            return None
+        on = measured_on(request, host)
+        known = self.store.observations(observation_key(request.probe, resolution, reference, host=on))
+        return _finished(request, resolution, known, ()) if _count(known) else None
+
+    def resolve(self, spec: EnvironmentSpec) -> tuple[Distribution, ...]:
+        """Return the distributions that an environment would have in it; raises as `Resolutions.resolve`."""
+        return self.resolutions.resolve(spec, CancelToken()).distributions
+
+    def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
+        """Return what each distribution of an environment requires; empty if that is not kept."""
+        return self.environments.requirements(built.digest)
+
+    def renew(self, key: str) -> None:
+        """Drop what earlier commands observed under `key`."""
+        with self._guard:
+            if key not in self._renewed:
+                self._renewed.add(key)
+                self.store.forget_observations(key)
+
+    def _trial(self, request: TrialRequest, token: CancelToken) -> Trial:
+        """Run the probe in the candidate's environment, or say why there is none."""
+        started = monotonic()
+        self._tell(request, Activity.RESOLVING)
+        try:
+            task = self._plan(request, token)
+            if request.fresh:
+                self.renew(task.key)
+            # Two processes may want the same observation: the second waits, and finds it in the store.
+            lock = locked(self.locks / f"run-{task.key}.lock", waiting=token.check)
+            with waiting_for(lock):
+                return self._observe(task, started)
+        except (Unresolvable, BuildFailed) as error:
+            return _untestable(request, error, build_s=monotonic() - started)
+        except NotProved as error:
+            return _broken(request, error, build_s=monotonic() - started)
+
+    def _plan(self, request: TrialRequest, token: CancelToken) -> _Task:
+        with spending(Step.RESOLVE):
+            resolution = self._resolve(request, token)
+            reference = self._resolve_reference(request, token)
+        key = observation_key(request.probe, resolution, reference, host=measured_on(request))
+        return _Task(request=request, key=key, resolution=resolution, reference=reference, token=token)
+
+    def _resolve(self, request: TrialRequest, token: CancelToken) -> Resolution:
+        # Further runs go into the environment of the first ones.
+        is_fresh = request.fresh and not request.known_runs
+        return self.resolutions.resolve(request.spec, token, fresh=is_fresh)
+
+    def _resolve_reference(self, request: TrialRequest, token: CancelToken) -> Resolution | None:
+        """Return the reference's resolution, or None if the request has no reference.
+
+        Raises:
+            NotProved: the reference has none, which says nothing about the candidate.
+            Unavailable, Cancelled: as `Resolutions.resolve`.
+        """
+        if request.reference is None:
+            return None
+        try:
+            return self.resolutions.resolve(request.reference, token)
+        except (Unresolvable, BuildFailed) as error:
+            raise NotProved(f"the reference cannot be run: {error}") from error
+
+    def _observe(self, task: _Task, started: float) -> Trial:
+        """Run as often as the store lacks runs, in environments that are held meanwhile."""
+        request, resolution = task.request, task.resolution
+        known = _asked_for(self.store.observations(task.key)[request.known_runs :], request.runs)
+        wanted = request.runs - _count(known)
+        if wanted == 0:
+            return _finished(request, resolution, known, (), build_s=monotonic() - started)
+        self._tell(request, Activity.BUILDING)
+        with ExitStack() as held:
+            environment = held.enter_context(self._environment(resolution, request.spec, task.token))
+            reference = self._hold_reference(task, held)
+            build_s = monotonic() - started
+            # To wait for the machine to be free is neither building nor running.
+            if request.sampling:
+                self._tell(request, Activity.WAITING)
+                held.enter_context(waiting_for(self.measuring_lock.taken(task.token)))
+            begun = monotonic()
+            self._tell(request, Activity.RUNNING)
+            made = self._run_and_keep(task, environment, reference, wanted)
+            self.environments.note_use(resolution, request.spec.interpreter)
+        return _finished(request, resolution, known, made, build_s=build_s, run_s=monotonic() - begun)
+
+    @contextmanager
+    def _environment(
+        self, resolution: Resolution, spec: EnvironmentSpec, token: CancelToken
+    ) -> Iterator[Environment]:
+        """Hold a candidate's environment; keep why it cannot be built, which may take minutes to find out."""
+        with ExitStack() as held:
+            try:
+                environment = held.enter_context(self.environments.holding(resolution, spec, token))
+            except BuildFailed as error:
+                self.resolutions.keep_failure(spec, error)
+                raise
+            yield environment
+
+    def _hold_reference(self, task: _Task, held: ExitStack) -> Environment | None:
+        """Hold the reference's environment as long as `held` is open; None if there is no reference.
+
+        Raises:
+            NotProved: the reference cannot be built, which says nothing about the candidate.
+            Unavailable, Cancelled: as `EnvironmentCache.holding`.
+        """
+        spec = task.request.reference
+        if not task.reference or not spec:
+            return None
+        try:
+            return held.enter_context(self.environments.holding(task.reference, spec, task.token))
+        except (BuildFailed, NotProved) as error:
+            raise NotProved(f"the reference cannot be run: {error}") from error
+
+    def _run_and_keep(
+        self, task: _Task, environment: Environment, reference: Environment | None, wanted: int
+    ) -> tuple[Observation, ...]:
+        """Run the probe `wanted` times, and store each observation at once."""
+        made = []
+        # Closed, so that an error ends the runs that are still in parallel with the failed one.
+        with closing(self._runs(task, environment, reference, wanted)) as runs:
+            for seen in runs:
+                made.append(seen)
+                if seen.outcome is not Outcome.ERROR:  # such a run has no result to keep
+                    self.store.add_observation(task.key, seen)
+        return tuple(made)
+
+    def _runs(
+        self, task: _Task, environment: Environment, reference: Environment | None, wanted: int
+    ) -> Generator[Observation]:
+        """Yield each run as soon as it ends; samples come one by one, warm, and next to the reference's."""
+        request = task.request
+
+        def run(where: Environment) -> Observation:
+            return self._run_once(task, where)
+
+        if request.sampling is None:
+            yield from _in_parallel(lambda: run(environment), wanted, request.parallel, task.token)
+            return
+        if request.sampling.needs_warm_up:
+            probe = codec.digest(request.probe)
+            for seen in warm_up(run, self.measuring_lock, environment, reference, probe=probe):
+                yield seen
+                wanted -= not seen.is_warm_up
+        for place in range(request.known_runs, request.known_runs + wanted):
+            yield take_sample(run, environment, reference, place=place)
+
+    def _run_once(self, task: _Task, where: Environment) -> Observation:
+        """Run the probe once.
+
+        Raises:
+            Unavailable: the environment was removed meanwhile; or as `run_probe`.
+        """
+        request = task.request
+
+        def output(text: str) -> None:
+            self._emit(request, OutputSeen(key=request.key, text=text))
+
+        seen = run_probe(request.probe, where, self.runs, task.token, output if self.show_output else None)
+        if not where.exists():
+            raise Unavailable(
+                f"an environment was removed while the probe ran in it: `{where.folder}`",
+                hint="nothing was learnt from that run; run the same command again",
+            )
+        return seen
+
+    def _tell(self, request: TrialRequest, activity: Activity) -> None:
+        self._emit(request, TrialProgressed(key=request.key, activity=activity))
+
+    def _emit(self, request: TrialRequest, event: Event) -> None:
+        """Emit an event of the search that the trial is for."""
+        self.emit(StageEvent(stage=request.stage, event=event) if request.stage else event)
+
+
+def _asked_for(known: Sequence[Observation], runs: int) -> tuple[Observation, ...]:
+    """Return the first recorded runs up to `runs` of them; warm-ups come with them and do not count."""
+    found: list[Observation] = []
+    for observation in known:
+        if _count(found) == runs:
+            break
+        found.append(observation)
+    return tuple(found)
+
+
+def _count(observations: Sequence[Observation]) -> int:
+    return sum(not observation.is_warm_up for observation in observations)
+
+
+def _in_parallel(
+    run: Callable[[], Observation], wanted: int, parallel: int, token: CancelToken
+) -> Iterator[Observation]:
+    """Run `wanted` times, `parallel` at a time, and yield each run as soon as it ends."""
+    if min(wanted, parallel) <= 1:
+        for _ in range(wanted):
+            yield run()
+        return
+    with spending(Step.RUN), ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="run") as pool:
+        try:
+            yield from (done.result() for done in as_completed([pool.submit(run) for _ in range(wanted)]))
+        except BaseException:
+            token.cancel()  # the others' results are not waited for
+            raise
+
+
+def observation_key(
+    probe: Probe, resolution: Resolution, against: Resolution | None = None, *, host: str = ""
+) -> str:
+    """Return a digest of all that can change what a run shows: probe, exact environment, platform.
+
+    Samples next to a reference have another key than those without one, or next to another; samples of one
+    `host` have another than those of the next, because only values of one machine are compared.
+    """
+    beside = against.digest if against else ""
+    machine = (sys.platform, os.uname().machine, *([host] if host else []))
+    return codec.digest("run 8", probe, resolution.digest, beside, *machine)
+
+
+def measured_on(request: TrialRequest, host: str | None = None) -> str:
+    """Return the host whose values are compared, by default this machine; "" if none are compared."""
+    if request.sampling is None:
+        return ""
+    return platform.node() if host is None else host
+
+
+def _untestable(request: TrialRequest, error: Exception, *, build_s: float = 0.0) -> Trial:
+    """Return the trial of a candidate that has no environment."""
+    phase = Phase.RESOLVE if isinstance(error, Unresolvable) else Phase.INSTALL
+    return _without_runs(request, Outcome.UNTESTABLE, phase, str(error), build_s=build_s)
+
+
+def _broken(request: TrialRequest, error: Exception, *, build_s: float) -> Trial:
+    """Return the trial of a candidate about which nothing can be learnt."""
+    return _without_runs(request, Outcome.ERROR, Phase.INSTALL, str(error), build_s=build_s)
+
+
+def _without_runs(
+    request: TrialRequest, outcome: Outcome, phase: Phase, reason: str, *, build_s: float
+) -> Trial:
+    sign = signature.of_environment(phase, reason)
+    return Trial(
+        key=request.key,
+        label=request.label,
+        observations=(Observation(outcome=outcome, phase=phase, signature=sign),),
+        build_s=build_s,
+    )
+
+
+def _finished(
+    request: TrialRequest,
+    resolution: Resolution,
+    known: tuple[Observation, ...],
+    made: tuple[Observation, ...],
+    *,
+    build_s: float = 0.0,
+    run_s: float = 0.0,
+) -> Trial:
+    return Trial(
+        key=request.key,
+        label=request.label,
+        observations=known + made,
+        environment=BuiltEnvironment(
+            digest=resolution.digest, distributions=resolution.distributions, step=resolution.step
+        ),
+        remembered=len(known),
+        build_s=build_s,
+        run_s=run_s,
+    )

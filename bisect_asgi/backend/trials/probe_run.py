@@ -18,11 +18,10 @@ from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.files import locked, locked_if_free
 from bisect_asgi.backend.process.run import Run, run_supervised
-from bisect_asgi.backend.process.timing import move, spending
-from bisect_asgi.backend.process.usage import is_alive
+from bisect_asgi.backend.process.usage import is_alive, move, spending
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
 from bisect_asgi.backend.trials import junit
 from bisect_asgi.core import codec, metrics

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.files import locked
 from bisect_asgi.core import metrics
 from bisect_asgi.core.cancel import CancelToken

@@ -17,7 +17,7 @@ from typing import Any
 
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver
 from bisect_asgi.backend.files import locked
-from bisect_asgi.backend.process.timing import waiting_for
+from bisect_asgi.backend.process.usage import waiting_for
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import NO_ROOM, BuildFailed, Unavailable, Unresolvable

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.builds import WheelBuilder
-from bisect_asgi.backend.environments.cache import EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolver
+from bisect_asgi.backend.trials import TrialRunner
 from bisect_asgi.backend.trials.probe_run import clean_up
 from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Resolutions, Store
-from bisect_asgi.backend.trials.trial import TrialRunner
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
 from bisect_asgi.cli.wiring.prefetch import ask_for_indexes

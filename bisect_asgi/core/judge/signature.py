@@ -34,7 +34,7 @@ import re
 import signal as signals
 from collections.abc import Mapping, Sequence
 
-from bisect_asgi.core.judge import statements, tracebacks
+from bisect_asgi.core.judge import tracebacks
 from bisect_asgi.core.judge.tracebacks import Frames, LastException
 from bisect_asgi.core.model import FailureKind, Phase, Signature
 from bisect_asgi.core.records import Struct, replace
@@ -151,7 +151,7 @@ def _with_statement(place: _Place, probe_files: ProbeFiles) -> _Place:
     if not place.name.startswith("./"):
         return place
     file = place.name.removeprefix("./")
-    statement = statements.at_line(probe_files[file], place.line)
+    statement = tracebacks.at_line(probe_files[file], place.line)
     if statement is None:
         return replace(place, statement=f", line {place.line}")
     return replace(place, statement=f": {statement}", shown=f"{file}:{place.line}: {statement.text}")

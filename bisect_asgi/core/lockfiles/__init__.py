@@ -17,7 +17,7 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.lockfiles import pipfile, poetry, pylock, requirements, uv
 from bisect_asgi.core.lockfiles.lock import Lock, LockKind, PassedOver, settle
-from bisect_asgi.core.markers import marker_environment
+from bisect_asgi.core.releases.interpreters import marker_environment
 
 __all__ = ["Lock", "LockKind", "PassedOver", "decode", "marker_environment", "read_lock"]
 

@@ -13,8 +13,8 @@ from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.lockfiles.lock import Content, PassedOver, is_elsewhere, passed_over, pin, shaped
-from bisect_asgi.core.markers import holds
 from bisect_asgi.core.model import Distribution
+from bisect_asgi.core.releases.interpreters import holds
 
 
 class _Meta(TypedDict, total=False):

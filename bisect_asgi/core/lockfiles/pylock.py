@@ -9,7 +9,7 @@ from packaging.pylock import Package, Pylock, PylockValidationError
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.lockfiles.lock import Content, not_as_expected, passed_over, pin
-from bisect_asgi.core.markers import not_a_marker
+from bisect_asgi.core.releases.interpreters import not_a_marker
 
 
 def read(document: Mapping[str, object], environment: Mapping[str, str], *, file: str) -> Content:

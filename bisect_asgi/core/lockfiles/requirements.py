@@ -14,8 +14,8 @@ from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.lockfiles.lock import Content, PassedOver, passed_over, pin
-from bisect_asgi.core.markers import holds
 from bisect_asgi.core.model import Distribution
+from bisect_asgi.core.releases.interpreters import holds
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")  # as in pip, a `#` within a word does not begin a comment
 _OPTIONS_BEHIND = re.compile(r"\s+--?[a-zA-Z].*$")

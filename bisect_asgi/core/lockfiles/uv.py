@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.lockfiles.lock import Content, PassedOver, is_elsewhere, passed_over, pin, shaped
-from bisect_asgi.core.markers import holds
+from bisect_asgi.core.releases.interpreters import holds
 from bisect_asgi.core.text import listing
 
 _OWN = "it is the locked project itself"

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import assert_never
 
-from bisect_asgi.core.metrics.comparison import LOOKS
-from bisect_asgi.core.metrics.stats import deviations, mad, relative, theil_sen, trend
+from bisect_asgi.core.metrics.stats import LOOKS, deviations, mad, relative, theil_sen, trend
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import listing, plural
 

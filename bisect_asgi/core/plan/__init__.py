@@ -1,0 +1,306 @@
+"""The plan of a search: all options, checked, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from bisect_asgi.core.metrics.criteria import Criteria
+from bisect_asgi.core.model import Probe, Release, SamplingMode
+from bisect_asgi.core.plan.options import Options, command_line
+from bisect_asgi.core.plan.parsing import show_moment
+from bisect_asgi.core.records import Struct, replace
+from bisect_asgi.core.text import duration, plural
+
+DEFAULT_TIMEOUT_S = 120.0
+_SHORTEST_LOOK_S, _LONGEST_LOOK_S = 5.0, 60.0
+"""How long `--history auto` looks at least, and at most."""
+AS_OF_RELEASE_GRACE = timedelta(hours=24)
+"""Packages that are released together are uploaded one after the other, within a day."""
+
+
+RELEASES, DEPENDENCY, DATE, PYTHON = "releases", "dependency", "date", "python"
+COMMITS, LOCKS = "commits", "locks"
+"""The axes by name."""
+
+
+class PolicyKind(StrEnum):
+    """Which releases of the other packages are installed."""
+
+    AS_OF_RELEASE = "as-of-release"
+    LATEST = "latest"
+    AS_OF = "as-of"
+
+
+class DependencyPolicy(Struct, frozen=True, kw_only=True):
+    """The dependency policy; `moment` is that of `as-of`, in UTC."""
+
+    kind: PolicyKind = PolicyKind.AS_OF_RELEASE
+    moment: datetime | None = None
+
+    def exclude_newer(self, release: Release) -> datetime | None:
+        """Return the upload time after which nothing is installed with a release, or None without a limit."""
+        return self.as_of(release.uploaded)
+
+    def as_of(self, moment: datetime | None) -> datetime | None:
+        """Return the same for a candidate that was made at `moment`, which is None if that is unknown."""
+        match self.kind:
+            case PolicyKind.AS_OF_RELEASE:
+                return moment + AS_OF_RELEASE_GRACE if moment else None
+            case PolicyKind.AS_OF:
+                return self.moment
+            case PolicyKind.LATEST:
+                return None
+            case _ as never:
+                assert_never(never)
+
+    def told(self, release: str) -> str:
+        """Return the policy as a phrase; `release` says whose upload counts for `as-of-release`."""
+        match self.kind:
+            case PolicyKind.AS_OF_RELEASE:
+                return f"dependencies as of {release}"
+            case PolicyKind.AS_OF:
+                return str(self).replace("as-of", "dependencies as of")
+            case PolicyKind.LATEST:
+                return "latest dependencies"
+            case _ as never:
+                assert_never(never)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {show_moment(self.moment)}" if self.moment else str(self.kind)
+
+
+class Budget(Struct, frozen=True, kw_only=True):
+    """The most runs, or time, that a search spends on a flaky probe or a noisy metric."""
+
+    runs: int | None = 400
+    seconds: float | None = None
+
+    def is_spent(self, runs: int, seconds: float) -> bool:
+        """Return whether nothing of it is left."""
+        return (self.runs is not None and runs >= self.runs) or (
+            self.seconds is not None and seconds >= self.seconds
+        )
+
+    def __str__(self) -> str:
+        return plural(self.runs, "run") if self.runs is not None else duration(self.seconds or 0.0)
+
+
+class HistoryKind(StrEnum):
+    """How much of the history beside the boundary is looked at."""
+
+    AUTO = "auto"
+    """As much as takes as long as the search took."""
+    ALL = "all"
+    """All of it, before anything is said."""
+    NONE = "none"
+    TIME = "time"
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """How much of the history beside the boundary is looked at."""
+
+    kind: HistoryKind = HistoryKind.AUTO
+    seconds: float = 0.0
+    """With `TIME`, how long."""
+
+    @property
+    def of_a_stage(self) -> History:
+        """How much a search inside this one looks at: one change is what it is made for."""
+        return self if self.kind is HistoryKind.NONE else History()
+
+    def budget_s(self, search_s: float) -> float:
+        """Return how long to look, if the search took `search_s`; 0: not at all."""
+        match self.kind:
+            case HistoryKind.AUTO:
+                return min(_LONGEST_LOOK_S, max(_SHORTEST_LOOK_S, search_s))
+            case HistoryKind.TIME:
+                return self.seconds
+            case HistoryKind.ALL | HistoryKind.NONE:
+                return 0.0
+            case _ as never:
+                assert_never(never)
+
+
+class LockText(Struct, frozen=True, kw_only=True):
+    """The text of a lock file with its name."""
+
+    name: str
+    text: str
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Everything that a command knows before it asks an index, an interpreter or a repository."""
+
+    project: str
+    """The normalized name of the package (PEP 503); empty if lock files are compared."""
+    extras: tuple[str, ...]
+    probe: Probe
+    probe_path: str = ""
+    """As the user gave it; empty for a command alone."""
+    over: str = RELEASES
+    """The axis: what varies."""
+    dependency: str = ""
+    """The package whose releases are the candidates, if that is another one than `project`."""
+    pinned: SpecifierSet = SpecifierSet()
+    """The releases of the package that may be installed if the axis varies something else."""
+    good: str | None = None
+    """The good end as the axis reads it: a version, a moment, a tag; None if it is not given."""
+    bad: str | None = None
+    locks: tuple[LockText, ...] = ()
+    """The old and the new lock file, if they are compared."""
+    repository: str | None = None
+    """A folder or an address."""
+    first_parent: bool = True
+    """Whether a merge counts as one commit with the commits that it merged."""
+    releases: SpecifierSet = SpecifierSet()
+    pre: bool = False
+    yanked: bool = False
+    by_upload: bool = False
+    held: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    """Requirements that replace those that any package has of the same projects."""
+    policy: DependencyPolicy = DependencyPolicy()
+    python: str | None = None
+    """The version or path that the user chose."""
+    requires_python: SpecifierSet = SpecifierSet()
+    """The Pythons that the probe asks for; the user's choice wins."""
+    criteria: Criteria = Criteria()
+    app: str | None = None
+    """The file of the app as the user gave it, if the app is not in the probe."""
+    include: tuple[str, ...] = ()
+    """Paths of the files that are copied next to the probe, as the user gave them."""
+    jobs: int = 1
+    """Trials in parallel."""
+    most_jobs: int = 1
+    """Trials in parallel if they mostly wait, for example for a network."""
+    confirm: int | None = None
+    """Extra runs of each release at the boundary; None: as many as the confidence needs."""
+    confidence: float = 0.99
+    """The confidence required of the boundary."""
+    budget: Budget = Budget()
+    sampling: SamplingMode | None = None
+    """How samples are taken; None if the probe passes or fails."""
+    history: History = History()
+    """How long other changes are looked for."""
+    culprit: bool = True
+    """Whether the cause is searched."""
+    drill: bool = False
+    """Whether the search continues in the commits of the culprit."""
+    claim: Claim | None = None
+    """The claim that `verify` checks."""
+    fresh: bool = False
+    term_old: str = "good"
+    term_new: str = "bad"
+
+    @property
+    def all_changes(self) -> bool:
+        """Whether every change of the range is looked for, and none is expected to be the only one."""
+        return self.history.kind is HistoryKind.ALL
+
+    @property
+    def repeats(self) -> int:
+        """How often the runs that a result rests on are repeated."""
+        return 2 if self.confirm is None else self.confirm
+
+    def requirement(self, version: str) -> str:
+        """Return a release of the package as a requirement: `fastapi[all]==0.69.0`."""
+        return f"{self.named}=={version}"
+
+    @property
+    def named(self) -> str:
+        """The package with its extras: `fastapi[all]`."""
+        return f"{self.project}{_extras(self.extras)}"
+
+    @property
+    def base(self) -> str:
+        """The package as a requirement, if the axis varies something else: `fastapi==0.68.2`."""
+        return f"{self.named}{self.pinned}"
+
+    def check_options(self) -> tuple[str, ...]:
+        """Return the words, quoted for a shell, with which `check` runs this probe in the same way."""
+        served, timeout_s = self.probe.served, self.probe.timeout_s
+        options = Options(
+            probe=self.probe_path or None,
+            command=self.probe.command,
+            include=self.include,
+            env=tuple(name for name, _ in self.probe.environ),
+            timeout=None if timeout_s == DEFAULT_TIMEOUT_S else timeout_s,
+            app=self.app,
+            uvicorn=served.options if served else {},
+            match=self.criteria.match,
+            with_=self.held,
+            override=self.overrides,
+            deps=None if self.policy.kind is PolicyKind.AS_OF_RELEASE else str(self.policy),
+        )
+        if served and (load := served.load):
+            options = replace(
+                options,
+                load=load.request,
+                requests=load.requests,
+                concurrency=load.concurrency,
+                keep_alive=None if load.keep_alive else False,
+            )
+        return command_line(self._with_metric(options), "check")
+
+    def _with_metric(self, options: Options) -> Options:
+        """Add the metric; a threshold that was found between two releases has no meaning for one."""
+        limit, limit_search = self.criteria.limit, self.criteria.limit_search
+        if limit_search:
+            return replace(options, metric=limit_search.metric)
+        if not limit:
+            return options
+        above, below = (
+            None if bound is None else f"{bound:.12g} {limit.unit}".rstrip()
+            for bound in (limit.above, limit.below)
+        )
+        return replace(options, metric=limit.metric, bad_above=above, bad_below=below)
+
+    @property
+    def is_width_said(self) -> bool:
+        """Whether an option gave the number of trials in parallel."""
+        return self.most_jobs == self.jobs
+
+
+def pinned_version(requirement: str) -> tuple[str, Version] | None:
+    """Return the normalized name and the version of a requirement with an exact `==`, or None without one."""
+    parsed = Requirement(requirement)
+    pins = [spec for spec in parsed.specifier if spec.operator in ("==", "===") and "*" not in spec.version]
+    try:
+        return (canonicalize_name(parsed.name), Version(pins[0].version)) if pins else None
+    except InvalidVersion:
+        return None
+
+
+def asked_for(plan: Plan) -> dict[str, str]:
+    """Return the packages that the user named, with their extras, by normalized name."""
+    held = (Requirement(text) for text in plan.held)
+    names = {canonicalize_name(r.name): f"{r.name}{_extras(r.extras)}" for r in held}
+    return ({plan.project: plan.named} if plan.project else {}) | names
+
+
+def _extras(extras: Collection[str]) -> str:
+    return f"[{','.join(sorted(extras))}]" if extras else ""
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """The claim that a release is the first fixed one, or the first broken one."""
+
+    version: str
+    fixed: bool
+    source: str = ""
+
+    @property
+    def option(self) -> str:
+        """The option that makes the claim."""
+        return "--fixed-in" if self.fixed else "--broken-in"
+
+    def __str__(self) -> str:
+        return f"{'fixed' if self.fixed else 'broken'} in {self.version}"

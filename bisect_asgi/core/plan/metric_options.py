@@ -9,9 +9,9 @@ from bisect_asgi.core.metrics import BUILT_IN, BUILT_IN_UNITS
 from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Criteria, Limit, LimitSearch
 from bisect_asgi.core.metrics.quantities import Quantity, parse, show
 from bisect_asgi.core.model import SamplingMode
+from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.parsing import malformed
-from bisect_asgi.core.plan.plan import Budget
 from bisect_asgi.core.records import replace
 
 

@@ -2,7 +2,7 @@
 
 Derived are the parameters of the commands (`cli/options`), the keys and types in a probe's table and in a
 suite file (`core/plan/tables`), the command line that runs something again (`command_line`), and
-docs/options.md (`cli/reference`). A new option is one field here, and the code that uses it.
+docs/options.md (`cli/options`). A new option is one field here, and the code that uses it.
 """
 
 # No `from __future__ import annotations`: each start reads the types of the fields, and types that are text

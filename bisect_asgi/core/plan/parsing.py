@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, time
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -10,9 +10,6 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.metrics.quantities import parse
-from bisect_asgi.core.plan import moments
-from bisect_asgi.core.plan.plan import History, HistoryKind
 
 
 def parse_project(text: str) -> str:
@@ -89,30 +86,40 @@ def parse_moment(text: str, option: str) -> datetime:
         UsageError: `text` is neither.
     """
     try:
-        return moments.read_moment(text)
+        return read_moment(text)
     except ValueError as error:
-        raise malformed(option, text, moments.FORM) from error
-
-
-def parse_history(text: str) -> History:
-    """Read how much of the history is looked at: a word, or a time with its unit.
-
-    Raises:
-        UsageError: `text` is neither.
-    """
-    kinds = {kind.value: kind for kind in HistoryKind if kind is not HistoryKind.TIME}
-    if text in kinds:
-        return History(kind=kinds[text])
-    form = "`auto`, `all`, `none`, or a time such as `30 s` or `2 min`"
-    try:
-        quantity = parse(text)
-    except ValueError as error:
-        raise malformed("--history", text, form) from error
-    if quantity.unit not in ("", "s") or quantity.value < 0:
-        raise malformed("--history", text, form)
-    return History(kind=HistoryKind.TIME, seconds=quantity.value)
+        raise malformed(option, text, FORM) from error
 
 
 def malformed(option: str, text: str | None, form: str) -> UsageError:
     """Return the error about an option's value, whose right form is `form`."""
     return UsageError(f"`{text}` cannot be read ({option})", hint=f"it is {form}")
+
+
+END_OF_DAY = time(23, 59, 59)
+FORM = "a day, `2022-01-10`, or a moment, `2022-01-10T12:00`"
+_LONGEST_DAY = len("2022-01-10")
+
+
+def read_moment(text: str) -> datetime:
+    """Return the moment in UTC: a day stands for its end; a time of day is UTC unless it has an offset.
+
+    Raises:
+        ValueError: `text` is neither, or outside the years 1 to 9999 in UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    if len(text) <= _LONGEST_DAY:
+        moment = datetime.combine(moment, END_OF_DAY)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+
+
+def show_moment(moment: datetime) -> str:
+    """Return the shortest text that `read_moment` reads as this moment, down to the minute or the day."""
+    moment = moment.astimezone(UTC).replace(tzinfo=None)
+    if moment.time() == END_OF_DAY:
+        return moment.date().isoformat()
+    is_minute = not (moment.second or moment.microsecond)
+    return moment.isoformat(timespec="minutes" if is_minute else "auto")

@@ -10,29 +10,30 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.metrics.quantities import parse
 from bisect_asgi.core.model import Probe
-from bisect_asgi.core.plan import moments
-from bisect_asgi.core.plan.axes import AxisTraits
-from bisect_asgi.core.plan.metric_options import measuring_of, read_budget, read_confidence, read_rules
-from bisect_asgi.core.plan.options import Options
-from bisect_asgi.core.plan.parsing import (
-    malformed,
-    parse_history,
-    parse_package,
-    parse_requirement,
-    parse_specifiers,
-    parse_version,
-)
-from bisect_asgi.core.plan.plan import (
+from bisect_asgi.core.plan import (
     DEPENDENCY,
     LOCKS,
     RELEASES,
     Claim,
     DependencyPolicy,
+    History,
     HistoryKind,
     LockText,
     Plan,
     PolicyKind,
+    parsing,
+)
+from bisect_asgi.core.plan.axes import AxisTraits
+from bisect_asgi.core.plan.metric_options import measuring_of, read_budget, read_confidence, read_rules
+from bisect_asgi.core.plan.options import Options
+from bisect_asgi.core.plan.parsing import (
+    malformed,
+    parse_package,
+    parse_requirement,
+    parse_specifiers,
+    parse_version,
 )
 from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
@@ -186,7 +187,7 @@ def parse_policy(text: str) -> DependencyPolicy:
             case [PolicyKind.AS_OF_RELEASE | PolicyKind.LATEST as kind]:
                 return DependencyPolicy(kind=PolicyKind(kind))
             case [PolicyKind.AS_OF, moment]:
-                return DependencyPolicy(kind=PolicyKind.AS_OF, moment=moments.read_moment(moment.strip()))
+                return DependencyPolicy(kind=PolicyKind.AS_OF, moment=parsing.read_moment(moment.strip()))
     except ValueError as error:
         raise malformed("--deps", text, _POLICY_FORM) from error
     raise malformed("--deps", text, _POLICY_FORM)
@@ -253,3 +254,22 @@ def _claim(options: Options) -> Claim | None:
     if options.broken_in is not None:
         return Claim(version=str(parse_version(options.broken_in, "--broken-in")), fixed=False, source=source)
     return None
+
+
+def parse_history(text: str) -> History:
+    """Read how much of the history is looked at: a word, or a time with its unit.
+
+    Raises:
+        UsageError: `text` is neither.
+    """
+    kinds = {kind.value: kind for kind in HistoryKind if kind is not HistoryKind.TIME}
+    if text in kinds:
+        return History(kind=kinds[text])
+    form = "`auto`, `all`, `none`, or a time such as `30 s` or `2 min`"
+    try:
+        quantity = parse(text)
+    except ValueError as error:
+        raise malformed("--history", text, form) from error
+    if quantity.unit not in ("", "s") or quantity.value < 0:
+        raise malformed("--history", text, form)
+    return History(kind=HistoryKind.TIME, seconds=quantity.value)

@@ -16,9 +16,9 @@ from packaging.version import Version
 
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.model import NamedBoundary
+from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.plan.option import Place
 from bisect_asgi.core.plan.options import Options
-from bisect_asgi.core.plan.plan import Claim
 from bisect_asgi.core.plan.tables import read_key, read_table
 from bisect_asgi.core.records import Struct
 

@@ -7,7 +7,7 @@ at the ends of release series. After these, `AllChanges` halves the longest unkn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from packaging.version import InvalidVersion, Version
 
@@ -40,3 +40,33 @@ def _series(label: str) -> tuple[int, ...]:
         return Version(label).release[:2]
     except InvalidVersion:
         return ()
+
+
+def spot_checks(
+    labels: Sequence[str], low: int, high: int, *, known: Collection[int], most: int
+) -> tuple[int, ...]:
+    """Choose at most `most` candidates to run in addition: the neighbours, then ends of series.
+
+    The ends of series are taken nearest to the middles of the longest unknown stretches.
+    """
+    chosen = [key for key in (low - 1, high + 1) if 0 <= key < len(labels) and key not in known][:most]
+    ends = [key for key in series_ends(labels) if not low < key < high]
+    while len(chosen) < most:
+        stretch = _longest_unknown(len(labels), low, high, {*known, *chosen})
+        if not stretch:
+            break
+        middle = stretch[len(stretch) // 2]
+        inside = [key for key in ends if key in stretch] or list(stretch)
+        chosen.append(min(inside, key=lambda key: abs(key - middle)))
+    return tuple(chosen)
+
+
+def _longest_unknown(size: int, low: int, high: int, known: Collection[int]) -> range:
+    """The longest run of candidates outside the boundary that nothing is known of."""
+    best, start = range(0), 0
+    for key in range(size + 1):
+        if key == size or key in known or low <= key <= high:
+            if key - start > len(best):
+                best = range(start, key)
+            start = key + 1
+    return best

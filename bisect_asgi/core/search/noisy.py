@@ -25,8 +25,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bisect_asgi.core.model import Boundary
 from bisect_asgi.core.search.bisection import NoBoundary, Open, StopReason
-from bisect_asgi.core.search.information import InformationGain
-from bisect_asgi.core.search.posterior import Belief, Posterior
+from bisect_asgi.core.search.posterior import Belief, InformationGain, Posterior
 from bisect_asgi.core.tally import Tally
 
 MARGIN = 0.7

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 
-from bisect_asgi.core.plan.plan import COMMITS, DATE, DEPENDENCY, LOCKS, PYTHON, RELEASES, Plan
+from bisect_asgi.core.plan import COMMITS, DATE, DEPENDENCY, LOCKS, PYTHON, RELEASES, Plan
 from bisect_asgi.session.axes.base import Axis
 
 _MODULES = {

@@ -16,13 +16,20 @@ from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.model import Candidate, Commit, EnvironmentSpec
-from bisect_asgi.core.plan.plan import COMMITS, Plan
+from bisect_asgi.core.plan import COMMITS, Plan
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases import ReleaseFilter, ReleaseRange, select
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.services import Repository, Services
-from bisect_asgi.session.axes.base import Axis, SearchSpace, newest_upload, outside_the_limit, pinned_releases
-from bisect_asgi.session.axes.interpreter import admitted, choose_interpreter
+from bisect_asgi.session.axes.base import (
+    Axis,
+    SearchSpace,
+    admitted,
+    choose_interpreter,
+    newest_upload,
+    outside_the_limit,
+    pinned_releases,
+)
 
 _SHORT = 10
 """Digits of a commit's name in labels."""

@@ -18,8 +18,8 @@ from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import BuildFailed, Unresolvable, UsageError
 from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Release
+from bisect_asgi.core.plan import DATE, Plan
 from bisect_asgi.core.plan.parsing import parse_moment
-from bisect_asgi.core.plan.plan import DATE, Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import (
     ReleaseFilter,
@@ -34,12 +34,12 @@ from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import (
     Axis,
     SearchSpace,
+    choose_interpreter,
     newest_upload,
     outside_the_limit,
     package_releases,
     pinned_releases,
 )
-from bisect_asgi.session.axes.interpreter import choose_interpreter
 
 _LOOKED_AT = 9
 """At so many moments it is looked at which projects are in the environment."""

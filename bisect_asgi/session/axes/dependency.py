@@ -13,8 +13,8 @@ from packaging.utils import canonicalize_name
 from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Release
+from bisect_asgi.core.plan import DEPENDENCY, Plan, pinned_version
 from bisect_asgi.core.plan.parsing import parse_project
-from bisect_asgi.core.plan.plan import DEPENDENCY, Plan, pinned_version
 from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes.base import (
     Axis,

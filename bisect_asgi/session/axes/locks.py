@@ -17,15 +17,20 @@ from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.lockfiles import Lock, read_lock
-from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
-from bisect_asgi.core.plan.plan import LOCKS, LockText, Plan
+from bisect_asgi.core.plan import LOCKS, LockText, Plan
 from bisect_asgi.core.releases import ReleaseRange
-from bisect_asgi.core.releases.interpreters import InterpreterChoice
+from bisect_asgi.core.releases.interpreters import InterpreterChoice, markers_of
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing, plural
-from bisect_asgi.session.axes.base import Axis, SearchSpace, newest_upload, outside_the_limit, pinned_releases
-from bisect_asgi.session.axes.interpreter import choose_interpreter
+from bisect_asgi.session.axes.base import (
+    Axis,
+    SearchSpace,
+    choose_interpreter,
+    newest_upload,
+    outside_the_limit,
+    pinned_releases,
+)
 
 _ENDS_HINT = (
     "the first lock has to be the one that works; are the two swapped, or is another `--python` meant?"

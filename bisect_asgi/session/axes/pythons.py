@@ -11,19 +11,19 @@ from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
-from bisect_asgi.core.plan.plan import PYTHON, DependencyPolicy, Plan, PolicyKind, pinned_version
+from bisect_asgi.core.plan import PYTHON, DependencyPolicy, Plan, PolicyKind, pinned_version
 from bisect_asgi.core.releases import ReleaseRange, TargetPython, outermost
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import (
     Axis,
     SearchSpace,
+    admitted,
     check_dates,
     held_package,
     newest_upload,
     outside_the_limit,
 )
-from bisect_asgi.session.axes.interpreter import admitted
 
 
 class Pythons(Axis):

@@ -12,8 +12,8 @@ from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Excluded, Interpreter, Release
+from bisect_asgi.core.plan import RELEASES, Plan, PolicyKind
 from bisect_asgi.core.plan.axes import LATEST
-from bisect_asgi.core.plan.plan import RELEASES, Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import (
     BEYOND_THE_ENDS,
@@ -29,11 +29,11 @@ from bisect_asgi.session.axes.base import (
     Axis,
     SearchSpace,
     check_dates,
+    choose_interpreter,
     newest_upload,
     outside_the_limit,
     pinned_releases,
 )
-from bisect_asgi.session.axes.interpreter import choose_interpreter
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 

@@ -1,0 +1,211 @@
+"""One search: what it looks for, among which candidates, and everything that was observed of them.
+
+Whoever confirms, samples or mixes works on a `Search`. Only three of its methods change how observations are
+judged: `set_limit`, when a limit was found; `sample_beside`, when samples are to be taken in another way; and
+`settle`, when runs of one candidate differ.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from bisect_asgi.core import events
+from bisect_asgi.core.answers import ResultContext
+from bisect_asgi.core.judge import Expectation, Judgement
+from bisect_asgi.core.judge.noise import Noise
+from bisect_asgi.core.metrics import unit_of
+from bisect_asgi.core.metrics.criteria import Limit
+from bisect_asgi.core.model import Candidate, Commit, SamplingMode
+from bisect_asgi.core.plan import Plan
+from bisect_asgi.core.records import replace
+from bisect_asgi.core.search.confirmation import Confirmation
+from bisect_asgi.core.services import Emit, Services
+from bisect_asgi.session.axes import axis_of
+from bisect_asgi.session.axes.base import SearchSpace
+from bisect_asgi.session.bisection.engine import Engine, SearchSpec
+from bisect_asgi.session.bisection.prebuild import Prebuilder
+
+
+class Search:
+    """One search for what changed among the candidates of a space.
+
+    Args:
+        plan: what the user asks for.
+        space: the candidates, and which ends the user named.
+        emit: called with every event, in the thread of the caller.
+        stage: the number of the search among those of a run; 0: the first.
+    """
+
+    def __init__(
+        self, plan: Plan, space: SearchSpace, services: Services, emit: Emit, *, stage: int = 0
+    ) -> None:
+        self.plan = plan
+        """What the user asks for; once a limit was found, with that."""
+        self.space = space
+        self.emit = emit
+        self._trials = services.trials
+        self.engine = Engine(
+            SearchSpec(
+                candidates=space.candidates,
+                probe=plan.probe,
+                expectation=space.expectation,
+                criteria=plan.criteria,
+                sampling=plan.sampling,
+                fresh=plan.fresh,
+                stage=stage,
+            ),
+            run_trial=services.trials.run,
+            executor=services.executor,
+            jobs=plan.jobs,
+            # Samples have the machine to themselves: not more trials at a time, and no builds meanwhile.
+            most=plan.most_jobs if plan.sampling is None else plan.jobs,
+            prebuilder=_prebuilder(services, emit) if plan.sampling is None else None,
+            emit=emit,
+        )
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The labels of the candidates, oldest first."""
+        return self.space.labels
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether differing runs of one candidate are explained by noise."""
+        return self.engine.noise is not None
+
+    @property
+    def confirmation(self) -> Confirmation:
+        """What decides which candidates are run again before an answer is given."""
+        return Confirmation(
+            expectation=self.space.expectation,
+            confidence=self.plan.confidence,
+            repeats=self.plan.confirm,
+            seconds=self.engine.seconds,
+        )
+
+    @property
+    def context(self) -> ResultContext:
+        """What messages about the result need to know."""
+        axis, errors = axis_of(self.plan), self.engine.errors.items()
+        pythons = {candidate.spec.interpreter.short for candidate in self.space.candidates}
+        return ResultContext(
+            axis=axis.words_of(self.plan),
+            end_hints=axis.hints,
+            installed={
+                key: {distribution.name for distribution in built.distributions}
+                for key, built in self.engine.environments.items()
+            },
+            python=pythons.pop() if len(pythons) == 1 else "",
+            probe=self.plan.probe.name,
+            labels=self.space.labels,
+            expectation=self.space.expectation,
+            errors={key: run.signature.shown for key, run in errors if run.signature},
+            budget=str(self.plan.budget),
+            metric=self.plan.criteria.metric,
+            limit=self._bound,
+            is_settled=self.is_settled,
+        )
+
+    @property
+    def _bound(self) -> str:
+        """The limit in words, a plain number in the unit that it counts in; empty: there is none."""
+        limit = self.plan.criteria.limit
+        if limit is None:
+            return ""
+        runs = (run for runs in self.engine.observed.values() for run in runs)
+        return replace(limit, unit=limit.unit or unit_of(runs, limit.metric)).bound
+
+    def judgement(self) -> Judgement:
+        """Return what the observations mean so far."""
+        return self.engine.judgement()
+
+    def recall(self) -> None:
+        """Take in what earlier commands observed, unless the user wants none of it."""
+        if not self.plan.fresh:
+            self.engine.recall(self._trials.recall, self._trials.is_built)
+
+    def add(self, candidate: Candidate) -> int:
+        """Append a candidate, and return its key."""
+        self.space = replace(self.space, candidates=(*self.space.candidates, candidate))
+        return self.engine.add(candidate)
+
+    def look_beyond(self) -> None:
+        """Have the candidates that are newer than the range as well, from here on."""
+        if newer := self.space.newer:
+            outside = {candidate.label for candidate in newer}
+            excluded = tuple(out for out in self.space.excluded if out.version not in outside)
+            candidates = (*self.space.candidates, *newer)
+            self.space = replace(self.space, candidates=candidates, newer=(), excluded=excluded)
+            self.engine.extend(newer)
+            self.emit(candidates_listed(self.space, grows=True))
+            self.recall()
+
+    def set_limit(self, limit: Limit, *, ends: Expectation | None = None) -> None:
+        """Call runs bad by a limit from here on; `ends`: which candidate is good by it, and which is bad."""
+        spec = self.engine.spec
+        criteria = replace(spec.criteria, limit=limit)
+        self.plan = replace(self.plan, criteria=criteria)
+        self.engine.judge_by(
+            replace(spec, criteria=criteria, expectation=ends or spec.expectation), self.engine.noise
+        )
+
+    def check_ends(self) -> None:
+        """Check the ends that samples have told apart from here on as if the user had named them."""
+        self.space = replace(self.space, expectation=self.engine.spec.expectation, gallop=False)
+
+    def sample_beside(self, reference: int) -> None:
+        """Take each sample next to a run of the candidate `reference` from here on.
+
+        Samples taken without that are dropped. Those that earlier commands took so are taken in.
+        """
+        sampling = SamplingMode(reference=self.space.candidates[reference].spec)
+        self.plan = replace(self.plan, sampling=sampling)
+        self.engine.start_anew(replace(self.engine.spec, sampling=sampling))
+        self.recall()
+
+    def settle(self, noise: Noise | None) -> None:
+        """Rule on candidates whose runs differ by what is known of both sides; None: do so no longer."""
+        self.engine.judge_by(self.engine.spec, noise)
+
+
+def _prebuilder(services: Services, emit: Emit) -> Prebuilder | None:
+    """Return what builds environments ahead, or None if that is of no use."""
+    trials = services.trials
+    if trials.builders is None:
+        return None
+    return Prebuilder(trials.prepare, trials.builders, emit=emit, clock=time.monotonic)
+
+
+def announce(space: SearchSpace, emit: Emit) -> None:
+    """Emit what was found out before the first trial."""
+    if space.choice:
+        emit(events.InterpreterChosen(interpreter=space.choice.interpreter, reason=space.choice.reason))
+    for note in space.notes:
+        emit(events.Note(text=note))
+    emit(candidates_listed(space))
+
+
+def candidates_listed(space: SearchSpace, *, grows: bool = False) -> events.CandidatesListed:
+    """Return the event with all candidates; `grows`: those that were listed before are the first of them."""
+    every = tuple(map(listed, space.candidates))
+    return events.CandidatesListed(candidates=every, excluded=space.excluded, grows=grows)
+
+
+def listed(candidate: Candidate) -> events.CandidateListed:
+    """Return a candidate as reports know it."""
+    spec = candidate.spec
+    return events.CandidateListed(
+        version=candidate.label,
+        uploaded=candidate.uploaded,
+        exclude_newer=spec.exclude_newer,
+        python=spec.interpreter.version,
+        source=_source(spec.commit) if spec.commit else None,
+        is_exact=bool(spec.overrides),
+    )
+
+
+def _source(commit: Commit) -> str:
+    """Return the requirement (PEP 508) by which the commit is built again."""
+    address = commit.repository if "://" in commit.repository else f"file://{commit.repository}"
+    return f"{commit.project} @ git+{address}@{commit.sha}"

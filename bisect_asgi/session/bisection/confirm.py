@@ -13,7 +13,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.judge import Judgement
 from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.search import Bisection, Boundary, State, is_monotonic
-from bisect_asgi.session.bisection.search import Search
+from bisect_asgi.session.bisection import Search
 
 SpotChecks = Callable[[Boundary], Collection[int]]
 """Returns which candidates to run to check for other changes than a boundary."""

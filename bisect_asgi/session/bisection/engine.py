@@ -33,7 +33,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.search import Boundary, Open, SearchAlgorithm, State
-from bisect_asgi.core.search.costs import TrialCosts
+from bisect_asgi.core.search.cuts import TrialCosts
 from bisect_asgi.core.search.lookahead import look_ahead
 from bisect_asgi.core.services import Emit, RunTrial
 from bisect_asgi.session.bisection.prebuild import Prebuilder, idle_places, trials_abreast

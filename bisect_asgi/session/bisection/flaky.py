@@ -22,9 +22,9 @@ from bisect_asgi.core.search.two_rates import divide
 from bisect_asgi.core.search.untestable import assumed, postponed
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing
+from bisect_asgi.session.bisection import Search
 from bisect_asgi.session.bisection.confirm import SpotChecks, run_again
 from bisect_asgi.session.bisection.flaky_changes import FlakyChanges
-from bisect_asgi.session.bisection.search import Search
 
 _FITS, _MISFIT = 0.9, 0.9999
 """How clear it has to be that a candidate is on the side where one change puts it, and that it is not."""

@@ -16,7 +16,7 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllChanges, Open, State
 from bisect_asgi.core.search.two_rates import by_own_runs
 from bisect_asgi.core.text import listing, plural
-from bisect_asgi.session.bisection.search import Search
+from bisect_asgi.session.bisection import Search
 
 _STRETCHES = 8
 """A state is seen if it lasted for an eighth of the range: each candidate takes several runs."""

@@ -18,17 +18,16 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.changepoints import Creep, Levels, LevelStep, find_levels
-from bisect_asgi.core.metrics.comparison import threshold_between
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, LimitSearch
 from bisect_asgi.core.metrics.quantities import show
-from bisect_asgi.core.metrics.stats import rank_sum
+from bisect_asgi.core.metrics.stats import rank_sum, threshold_between
 from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import plural
+from bisect_asgi.session.bisection import Search
 from bisect_asgi.session.bisection.limits import LimitFinder
-from bisect_asgi.session.bisection.search import Search
 
 SAMPLES = 5
 """Samples of each candidate."""

@@ -18,16 +18,15 @@ from bisect_asgi.core.answers import Result
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.metrics import BUILT_IN, unit_of
-from bisect_asgi.core.metrics import comparison as sampling
-from bisect_asgi.core.metrics.comparison import LOOKS, Comparison
+from bisect_asgi.core.metrics import stats as sampling
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
 from bisect_asgi.core.metrics.quantities import show
-from bisect_asgi.core.metrics.stats import rank_sum
+from bisect_asgi.core.metrics.stats import LOOKS, Comparison, rank_sum
 from bisect_asgi.core.model import Outcome
-from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import listing, plural
-from bisect_asgi.session.bisection.search import Search
+from bisect_asgi.session.bisection import Search
 
 _TRIES = 3
 """How often in a row a candidate may give no sample before it is given up: a run may fail by chance."""

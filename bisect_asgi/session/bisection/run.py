@@ -1,6 +1,10 @@
 """Run one search with everything that makes its answer sure: limit, boundary, confirmation, other changes.
 
 The first search of a run, the search along a dependency's releases, and the one into commits are the same.
+
+A bisection runs a few releases and infers the others. What it infers is wrong if the history changes more
+than once, so the rest is looked at as long as it is nearly free: until everything was run, or for as long as
+the search took. `core/search/history.py` says what is looked at first.
 """
 
 from __future__ import annotations
@@ -8,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
@@ -18,12 +22,22 @@ from bisect_asgi.core.answers import Result
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
 from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
-from bisect_asgi.core.model import Observation
-from bisect_asgi.core.plan.plan import HistoryKind
+from bisect_asgi.core.model import Observation, Verdict
+from bisect_asgi.core.plan import HistoryKind
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.releases import YANKED, between
-from bisect_asgi.core.search import AllChanges, Boundary, State, is_monotonic
-from bisect_asgi.core.search.spot_checks import spot_checks
+from bisect_asgi.core.search import (
+    AllBoundaries,
+    AllChanges,
+    Boundary,
+    NoBoundary,
+    Open,
+    State,
+    StopReason,
+    is_monotonic,
+)
+from bisect_asgi.core.search.history import looks, spot_checks
+from bisect_asgi.session.bisection import Search
 from bisect_asgi.session.bisection.confirm import (
     confirm_changes,
     emit_confirmed,
@@ -31,8 +45,6 @@ from bisect_asgi.session.bisection.confirm import (
 )
 from bisect_asgi.session.bisection.engine import Replay
 from bisect_asgi.session.bisection.flaky import doubtful_ends, search_noisy
-from bisect_asgi.session.bisection.history import look_around
-from bisect_asgi.session.bisection.search import Search
 
 if TYPE_CHECKING:
     from bisect_asgi.session.bisection.levels import LevelSearch
@@ -208,3 +220,62 @@ def note_other_steps(search: Search, found: Boundary) -> None:
         place = f"`{criteria.metric}` crosses the limit at {search.labels[found.high]}"
         share = f"by {show(step)} of the {show(whole)} that the ends differ by"
         search.emit(events.Note(text=f"{place}, but {share}; `--history all` tells every step"))
+
+
+_AGREE = (StopReason.ALL_OLD, StopReason.ALL_NEW)
+
+
+def look_around(search: Search, state: State, *, search_s: float) -> AllBoundaries | None:
+    """Look at candidates beside what a search ended with; return the changes that are then known.
+
+    None: nothing was looked at, or a candidate both passed and failed, which one more run does not explain.
+    `search_s` is how long the search took, in seconds.
+    """
+    budget_s = search.plan.history.budget_s(search_s)
+    if budget_s <= 0 or not _is_worth_a_look(search, state):
+        return None
+    search.look_beyond()
+    labels = search.labels
+    boundary = state if isinstance(state, Boundary) else None
+    first, never = looks(labels, boundary), _never(search)
+
+    def replay(verdicts: Mapping[int, Verdict]) -> AllChanges:
+        return AllChanges.replay(len(labels), verdicts, first=first, never=never)
+
+    if isinstance(replay(search.judgement().verdicts).state, Open):
+        search.emit(events.Note(text=_beginning(search, boundary), is_live=True))
+    search.engine.search(replay, until_s=time.monotonic() + budget_s)
+    confirm_changes(search)
+    if search.judgement().is_flaky:
+        return None
+    known = replay(search.judgement().verdicts)
+    for change in known.unplaced:
+        sides = f"{labels[change.low]} and {labels[change.high]}"
+        search.emit(events.Note(text=f"there is another change between {sides}; `--history all` places it"))
+    return known.so_far
+
+
+def _is_worth_a_look(search: Search, state: State) -> bool:
+    """Return whether other changes can be told from what was found: a boundary, or ends that agree."""
+    judgement = search.judgement()
+    if judgement.is_flaky or search.engine.errors or search.plan.criteria.limit_search:
+        return False
+    is_contradicted = judgement.contradicts(search.space.expectation)
+    agrees = isinstance(state, NoBoundary) and state.reason in _AGREE
+    return isinstance(state, Boundary) or agrees or is_contradicted
+
+
+def _never(search: Search) -> frozenset[int]:
+    """Return the candidates that would have to be built from source: that takes minutes, and often fails."""
+    known = search.engine.observed.keys()
+    every = enumerate(search.space.candidates)
+    return frozenset(key for key, candidate in every if candidate.needs_build and key not in known)
+
+
+def _beginning(search: Search, boundary: Boundary | None) -> str:
+    """Return what is known before the look, which an interrupt leaves as it is."""
+    nouns = search.context.axis.nouns
+    if boundary is None:
+        return "the ends agree; looking for a change between them (`--history`)"
+    first = search.context.name(boundary.high)
+    return f"the change is in {first}; looking at other {nouns} (`--history`)"

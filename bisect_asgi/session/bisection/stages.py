@@ -12,13 +12,13 @@ from bisect_asgi.core import answers, events
 from bisect_asgi.core.answers import Result
 from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.model import Trial
-from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import Axis, SearchSpace
+from bisect_asgi.session.bisection import Search, announce
 from bisect_asgi.session.bisection.run import SearchResult, run_search
-from bisect_asgi.session.bisection.search import Search, announce
 
 
 class Stages:

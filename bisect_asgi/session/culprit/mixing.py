@@ -24,20 +24,19 @@ from bisect_asgi.core.culprit import (
     rests,
 )
 from bisect_asgi.core.culprit.ddmin import Mix, NextTests
-from bisect_asgi.core.culprit.mixes import BoundarySide, label, mixed, moves, pulled_in
-from bisect_asgi.core.culprit.requirements import groups
+from bisect_asgi.core.culprit.mixes import BoundarySide, groups, label, mixed, moves, pulled_in
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
-from bisect_asgi.core.markers import markers_of
 from bisect_asgi.core.model import Candidate, Move, Observation, Outcome, Trial, Verdict
-from bisect_asgi.core.plan.plan import Plan
+from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import Struct, replace
+from bisect_asgi.core.releases.interpreters import markers_of
 from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes.base import Axis, SearchSpace
-from bisect_asgi.session.bisection.search import Search, listed
+from bisect_asgi.session.bisection import Search, listed
 
 _FEW = 3
 """Up to so many distributions are moved one by one from the start."""

@@ -19,9 +19,8 @@ from support.local_index import LocalIndex, metadata_text, publish_build_backend
 from support.processes import PATIENCE_S, eventually
 
 import bisect_asgi
-from bisect_asgi.backend import interpreters
-from bisect_asgi.backend.environments import cache
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend import environments, interpreters
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.environments.resolve import Resolution
 from bisect_asgi.backend.environments.templates import NotProved
 from bisect_asgi.backend.files import locked
@@ -263,7 +262,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from bisect_asgi.core import codec
-from bisect_asgi.backend.environments.cache import EnvironmentCache
+from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.model import EnvironmentSpec
@@ -485,7 +484,7 @@ def test_an_environment_whose_removal_was_cut_off_is_built_anew(
         (folder / "bin" / "greet").unlink()
 
     with monkeypatch.context() as patched:
-        patched.setattr("bisect_asgi.backend.environments.cache.shutil.rmtree", killed)
+        patched.setattr("bisect_asgi.backend.environments.shutil.rmtree", killed)
         bench.cache.remove(digest)
 
     with bench.holding() as environment:
@@ -497,14 +496,14 @@ def test_an_environment_that_another_command_removes_meanwhile_is_not_listed(
 ) -> None:
     bench.publish()
     digest = bench.build()
-    read = cache._read_marker
+    read = environments._read_marker
 
     def read_and_lose(home: Path) -> object:
         marker = read(home)
         bench.cache.remove(digest)
         return marker
 
-    monkeypatch.setattr(cache, "_read_marker", read_and_lose)
+    monkeypatch.setattr(environments, "_read_marker", read_and_lose)
 
     assert bench.cache.sizes() == []
 

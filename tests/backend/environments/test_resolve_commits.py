@@ -18,8 +18,8 @@ from support.resolutions import (
     publish_wheels,
 )
 
+from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.builds import WheelBuilder
-from bisect_asgi.backend.environments.cache import EnvironmentCache
 from bisect_asgi.backend.environments.resolve import read_resolution
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Commit, EnvironmentSpec, Interpreter

@@ -9,7 +9,7 @@ import pytest
 from support.environments import THIS_PYTHON
 from support.local_index import LocalIndex
 
-from bisect_asgi.backend.environments.cache import Environment, EnvironmentCache
+from bisect_asgi.backend.environments import Environment, EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.environments.templates import installed, site_packages
 from bisect_asgi.backend.files import locked

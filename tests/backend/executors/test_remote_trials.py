@@ -13,13 +13,13 @@ import pytest
 from support.builders import failed, passed
 from support.environments import Bench
 
+from bisect_asgi.backend import trials
 from bisect_asgi.backend.environments.resolve import Resolution, read_resolution
 from bisect_asgi.backend.executors import remote_trials as errands
 from bisect_asgi.backend.executors.dask.calls import Unsuitable
 from bisect_asgi.backend.executors.remote_trials import RemoteResult, RemoteRun
-from bisect_asgi.backend.trials import trial
+from bisect_asgi.backend.trials import TrialRunner
 from bisect_asgi.backend.trials.store import Learnt, Store
-from bisect_asgi.backend.trials.trial import TrialRunner
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import (
@@ -267,10 +267,10 @@ def test_what_distributions_require_is_kept_with_their_environment(runner: Trial
 def test_only_the_key_of_what_is_measured_has_a_host_in_it() -> None:
     resolution, probe = resolved(SPEC, HERE), REQUEST.probe
 
-    hosts = [trial.measured_on(request, "far") for request in (REQUEST, MEASURED)]
-    keys = {trial.observation_key(probe, resolution, host=host) for host in ("", "far", "near")}
+    hosts = [trials.measured_on(request, "far") for request in (REQUEST, MEASURED)]
+    keys = {trials.observation_key(probe, resolution, host=host) for host in ("", "far", "near")}
 
     assert hosts == ["", "far"]
-    assert trial.measured_on(MEASURED) == platform.node()
+    assert trials.measured_on(MEASURED) == platform.node()
     assert len(keys) == 3
-    assert trial.observation_key(probe, resolution) == trial.observation_key(probe, resolution, host="")
+    assert trials.observation_key(probe, resolution) == trials.observation_key(probe, resolution, host="")

@@ -20,7 +20,7 @@ from support.builders import environment as make_environment
 
 import bisect_asgi
 from bisect_asgi.backend import interpreters
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 
 INSIDE = Path(bisect_asgi.__file__).parent / "backend" / "in_candidate"
 FILES = sorted(INSIDE.glob("*.py"))

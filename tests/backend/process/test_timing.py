@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from bisect_asgi.backend.process import timing as stopwatch
-from bisect_asgi.backend.process.timing import move, recording, spending
+from bisect_asgi.backend.process import usage as stopwatch
+from bisect_asgi.backend.process.usage import move, recording, spending
 from bisect_asgi.core.model import Step
 
 

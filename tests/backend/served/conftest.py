@@ -11,7 +11,7 @@ from support.builders import environment as make_environment
 from support.processes import PATIENCE_S
 from support.served import ECHO, install
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.served import drive
 from bisect_asgi.backend.served.request import DriveRequest
 from bisect_asgi.backend.served.server import Server

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.served import HELLO, PASSES, left_behind, network, observe, served, shown
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.served import drive
 from bisect_asgi.backend.served.request import UNREADABLE_METRIC, Driven
 from bisect_asgi.backend.served.server import Server

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from support.served import PASSES, left_behind, network, observe, served, shown
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.trials.probe_run import run_probe
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled

@@ -10,7 +10,7 @@ from support.builders import environment as make_environment
 from support.served import HELLO, install, left_behind, network, observe, served, shown
 
 from bisect_asgi.backend import interpreters
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.core.model import (
     Outcome,
     Phase,

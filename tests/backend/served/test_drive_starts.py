@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.served import HELLO, PASSES, left_behind, network, observe, served, shown
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import broken, failed, passed, untestable
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.trials.sampling import MeasuringLock, take_sample, warm_up
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled

@@ -253,7 +253,7 @@ def test_to_wait_for_the_lane_is_neither_building_nor_running(
             waited_s += 10_000
             yield
 
-    monkeypatch.setattr("bisect_asgi.backend.trials.trial.monotonic", lambda: time.monotonic() + waited_s)
+    monkeypatch.setattr("bisect_asgi.backend.trials.monotonic", lambda: time.monotonic() + waited_s)
     measured.trials = replace(measured.trials, measuring_lock=Busy(path=measured.trials.measuring_lock.path))
 
     trial = measured.run(measuring(measured))

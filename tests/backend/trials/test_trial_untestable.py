@@ -189,7 +189,7 @@ def test_a_run_that_could_not_be_asked_is_told_and_not_stored(
     def sometimes(*arguments: Any) -> Observation:
         return replace(run_probe(*arguments), outcome=outcomes.pop(0))
 
-    monkeypatch.setattr("bisect_asgi.backend.trials.trial.run_probe", sometimes)
+    monkeypatch.setattr("bisect_asgi.backend.trials.run_probe", sometimes)
     request = bench.request()
 
     trial = bench.run(replace(request, runs=2))
@@ -218,7 +218,7 @@ def test_of_a_candidate_that_could_never_be_asked_nothing_is_known(
     bench: TrialBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "bisect_asgi.backend.trials.trial.run_probe",
+        "bisect_asgi.backend.trials.run_probe",
         lambda *a: replace(run_probe(*a), outcome=Outcome.ERROR),
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bisect_asgi.backend.process import timing as stopwatch
-from bisect_asgi.backend.process.timing import recording, spending
+from bisect_asgi.backend.process import usage as stopwatch
+from bisect_asgi.backend.process.usage import recording, spending
 from bisect_asgi.backend.uv import UvProgress, is_progress, took
 from bisect_asgi.core.model import Step
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bisect_asgi.core.culprit.ddmin import Mix
-from bisect_asgi.core.culprit.requirements import forbids, groups, required
+from bisect_asgi.core.culprit.mixes import forbids, groups, required
 from bisect_asgi.core.model import Move
 
 NAMES = ("app", "beta", "gamma", "delta")

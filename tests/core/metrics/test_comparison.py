@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.metrics.comparison import (
+from bisect_asgi.core.metrics.stats import (
     ALPHA,
     LOOKS,
     THRESHOLDS,
     Threshold,
     apart,
     is_constant,
+    rank_sum,
     threshold_between,
 )
-from bisect_asgi.core.metrics.stats import rank_sum
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=80)
 values = st.integers(-1000, 1000)

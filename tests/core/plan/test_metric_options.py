@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import SamplingMode
+from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.plan.metric_options import measuring_of, read_budget, read_confidence, read_rules
 from bisect_asgi.core.plan.options import Options
-from bisect_asgi.core.plan.plan import Budget
 
 QUANTITY_FORM = "it is a number, with or without a unit: `8 MiB`, `250 ms`, `15%`"
 BUDGET_FORM = "it is a number of runs, `200`, or a time, `30 min`"

@@ -13,9 +13,9 @@ from support.builders import a_plan, day, probe, release
 
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import ReadyMadeLoad, Release, Served
+from bisect_asgi.core.plan import Budget, DependencyPolicy, PolicyKind, asked_for, pinned_version
 from bisect_asgi.core.plan.metric_options import read_rules
 from bisect_asgi.core.plan.options import Options
-from bisect_asgi.core.plan.plan import Budget, DependencyPolicy, PolicyKind, asked_for, pinned_version
 from bisect_asgi.core.records import replace
 
 NOON = datetime(2022, 1, 10, 12, tzinfo=UTC)

@@ -14,9 +14,7 @@ from support.builders import day, make_plan, probe
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import SamplingMode, Served
-from bisect_asgi.core.plan.options import Options
-from bisect_asgi.core.plan.parsing import parse_moment, parse_package, parse_project
-from bisect_asgi.core.plan.plan import (
+from bisect_asgi.core.plan import (
     COMMITS,
     DATE,
     DEPENDENCY,
@@ -30,6 +28,8 @@ from bisect_asgi.core.plan.plan import (
     Plan,
     PolicyKind,
 )
+from bisect_asgi.core.plan.options import Options
+from bisect_asgi.core.plan.parsing import parse_moment, parse_package, parse_project
 from bisect_asgi.core.plan.planning import parse_policy
 from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace

@@ -12,9 +12,9 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge import Expectation, Judgement, judge
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import Observation, Outcome, ReadyMadeLoad, Ruling, Served, Verdict
-from bisect_asgi.core.plan.moments import read_moment
+from bisect_asgi.core.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.plan.options import Options
-from bisect_asgi.core.plan.plan import Claim, DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.plan.parsing import read_moment
 from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary

@@ -6,9 +6,8 @@ import pytest
 
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.model import NamedBoundary
-from bisect_asgi.core.plan import suites
+from bisect_asgi.core.plan import Claim, suites
 from bisect_asgi.core.plan.options import Options
-from bisect_asgi.core.plan.plan import Claim
 from bisect_asgi.core.plan.suites import Agreement, agreement, worst
 
 SUITE = """\

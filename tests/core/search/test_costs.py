@@ -6,7 +6,7 @@ import pytest
 from support.builders import target
 
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Trial
-from bisect_asgi.core.search.costs import LEAST_S, TrialCosts
+from bisect_asgi.core.search.cuts import LEAST_S, TrialCosts
 
 SPEC = EnvironmentSpec(interpreter=target().interpreter, requirements=("demo",))
 SOURCES = (4, 5, 6)

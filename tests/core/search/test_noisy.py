@@ -12,8 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bisect_asgi.core.search import Boundary, NoBoundary, NoisySearch, Open, Rate, StopReason, Tally
-from bisect_asgi.core.search.information import InformationGain
-from bisect_asgi.core.search.posterior import Posterior
+from bisect_asgi.core.search.posterior import InformationGain, Posterior
 from bisect_asgi.core.tally import wilson_interval
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=150)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.search.spot_checks import series_ends, spot_checks
+from bisect_asgi.core.search.history import series_ends, spot_checks
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=100)
 

@@ -27,7 +27,7 @@ from bisect_asgi.core import codec, events
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.metrics.criteria import RATIO
 from bisect_asgi.core.model import Boundary, Outcome, Ruling, Verdict
-from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.tally import Rate, Tally

@@ -33,7 +33,7 @@ from bisect_asgi.core.model import (
     Ruling,
     Verdict,
 )
-from bisect_asgi.core.plan.plan import DependencyPolicy, PolicyKind
+from bisect_asgi.core.plan import DependencyPolicy, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.report.document import fold
 from bisect_asgi.session.axes.releases import Releases

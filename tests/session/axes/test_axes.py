@@ -12,13 +12,14 @@ from support.builders import a_plan, failed, passed, target, untestable
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
 from support.services import FakeInterpreters, FakeRepositories, FakeTrials, MadeUpIndex, fake_services, never
 
+from bisect_asgi import session
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import EnvironmentSpec, Observation, Trial, TrialRequest
-from bisect_asgi.core.plan.plan import (
+from bisect_asgi.core.plan import (
     COMMITS,
     DATE,
     DEPENDENCY,
@@ -32,7 +33,6 @@ from bisect_asgi.core.plan.plan import (
 )
 from bisect_asgi.core.records import fields, replace
 from bisect_asgi.core.services import RunTrial, Services
-from bisect_asgi.session import bisect as session
 from bisect_asgi.session.axes import AXES, axis_of
 from bisect_asgi.session.axes.base import SearchSpace
 

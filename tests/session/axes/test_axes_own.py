@@ -12,6 +12,7 @@ from rich.console import Console
 from support.builders import failed, make_plan, passed, probe
 from support.services import FakeTrials, MadeUpIndex, fake_services
 
+from bisect_asgi import session
 from bisect_asgi.core import events
 from bisect_asgi.core.axis import AxisWords, EndHints
 from bisect_asgi.core.cancel import CancelToken
@@ -19,15 +20,14 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge import Expectation
 from bisect_asgi.core.model import BuiltEnvironment, Candidate, EnvironmentSpec, Trial, TrialRequest
+from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.parsing import malformed
-from bisect_asgi.core.plan.plan import Plan
 from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.services import Services
 from bisect_asgi.report import document, text
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.report.progress.plain import PlainSink
-from bisect_asgi.session import bisect as session
 from bisect_asgi.session.axes import AXES
 from bisect_asgi.session.axes.base import Axis, SearchSpace
 

@@ -16,7 +16,7 @@ from bisect_asgi.backend.repository import Repository
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Release
-from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, COMMITS, DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.plan import AS_OF_RELEASE_GRACE, COMMITS, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.session.axes import commits
 from bisect_asgi.session.axes.base import SearchSpace
 

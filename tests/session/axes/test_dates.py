@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 from support.builders import a_plan, day, failed, file, passed, release, wheel
 from support.services import FakeIndex, FakeTrials, MadeUpIndex, fake_services
 
+from bisect_asgi import session
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable, Unresolvable, UsageError
@@ -24,10 +25,9 @@ from bisect_asgi.core.model import (
     Trial,
     TrialRequest,
 )
-from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, DATE, Plan
+from bisect_asgi.core.plan import AS_OF_RELEASE_GRACE, DATE, Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.report.document import fold
-from bisect_asgi.session import bisect as session
 from bisect_asgi.session.axes import dates
 from bisect_asgi.session.axes.base import SearchSpace
 

@@ -12,7 +12,7 @@ from support.services import FakeIndex, FakeInterpreters, MadeUpIndex, fake_serv
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Distribution
-from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, DEPENDENCY, DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.plan import AS_OF_RELEASE_GRACE, DEPENDENCY, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.session.axes import dependency
 from bisect_asgi.session.axes.base import SearchSpace
 

@@ -11,7 +11,7 @@ from support.services import FakeIndex, FakeInterpreters, MadeUpIndex, fake_serv
 
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Release
-from bisect_asgi.core.plan.plan import AS_OF_RELEASE_GRACE, LOCKS, LockText, Plan
+from bisect_asgi.core.plan import AS_OF_RELEASE_GRACE, LOCKS, LockText, Plan
 from bisect_asgi.session.axes import locks
 from bisect_asgi.session.axes.base import SearchSpace
 

@@ -20,7 +20,7 @@ from support.noisy_world import NoisyWorld, Shows, flaky
 from bisect_asgi.core import events
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation, Outcome
-from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.records import replace
 
 pytestmark = pytest.mark.simulation

@@ -14,14 +14,14 @@ from support.builders import (
 from support.flaky_searches import at, tally
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, steps
 
+from bisect_asgi import session
 from bisect_asgi.core import events
 from bisect_asgi.core.claims import ClaimVerdict
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation, Outcome
-from bisect_asgi.core.plan.plan import Budget, Claim
+from bisect_asgi.core.plan import Budget, Claim
 from bisect_asgi.core.search.confirmation import chance, wanted_runs
 from bisect_asgi.core.tally import Tally
-from bisect_asgi.session import bisect as session
 
 pytestmark = pytest.mark.simulation
 

@@ -24,7 +24,7 @@ from bisect_asgi.core.axis import AxisWords
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge import Expectation, Judgement
 from bisect_asgi.core.model import Observation
-from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.search import Open
 
 pytestmark = pytest.mark.simulation

@@ -11,7 +11,7 @@ from support.noisy_world import NoisyWorld, Shows
 
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation, Outcome
-from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.plan import Budget
 
 SEEDS = range(12)
 

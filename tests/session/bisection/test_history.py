@@ -12,7 +12,7 @@ from support.noisy_world import NoisyWorld
 
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation
-from bisect_asgi.core.plan.plan import History, HistoryKind
+from bisect_asgi.core.plan import History, HistoryKind
 from bisect_asgi.core.releases.affected import ReleaseState
 
 SHOWN = {"B": failed(), ".": passed(), "s": untestable()}

@@ -13,7 +13,7 @@ from bisect_asgi.core import codec, events
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.metrics.criteria import RATIO, Criteria
 from bisect_asgi.core.model import Observation
-from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.records import replace
 from bisect_asgi.session.bisection.levels import SAMPLES
 

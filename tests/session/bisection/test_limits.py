@@ -13,9 +13,9 @@ from support.noisy_world import NoisyWorld, by_limit, by_metric, measured, steps
 
 from bisect_asgi.core import events
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.metrics.comparison import LOOKS
+from bisect_asgi.core.metrics.stats import LOOKS
 from bisect_asgi.core.model import Observation
-from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.records import replace
 
 # The boundary is right.

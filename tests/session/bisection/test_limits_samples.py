@@ -12,11 +12,10 @@ from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured
 
 from bisect_asgi.core import events
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.metrics.comparison import LOOKS
 from bisect_asgi.core.metrics.criteria import RATIO
-from bisect_asgi.core.metrics.stats import rank_sum
+from bisect_asgi.core.metrics.stats import LOOKS, rank_sum
 from bisect_asgi.core.model import Observation
-from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.records import replace
 
 # Samples.

@@ -29,9 +29,9 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import Bisection, Boundary
 from bisect_asgi.session.axes.base import SearchSpace
+from bisect_asgi.session.bisection import Search
 from bisect_asgi.session.bisection.engine import Engine, SearchSpec
 from bisect_asgi.session.bisection.prebuild import Prebuilder, idle_places, trials_abreast, waiting_share
-from bisect_asgi.session.bisection.search import Search
 
 SPEC = EnvironmentSpec(interpreter=target().interpreter, requirements=("demo",))
 STEPS = {Step.LINK: 0.5}

@@ -10,7 +10,7 @@ from support.builders import passed
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured, steps
 
 from bisect_asgi.core.model import Observation
-from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.records import replace
 
 CORES = os.cpu_count() or 1

@@ -27,7 +27,7 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session.axes.base import SearchSpace
-from bisect_asgi.session.bisection.search import Search
+from bisect_asgi.session.bisection import Search
 
 Shown = Callable[[int], Observation]
 

@@ -13,7 +13,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.claims import ClaimVerdict
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation
-from bisect_asgi.core.plan.plan import Budget, Claim
+from bisect_asgi.core.plan import Budget, Claim
 
 FLAKY = flaky(9, 0.05, 0.8)
 

@@ -20,7 +20,7 @@ from bisect_asgi.core.model import Distribution, Interpreter, Move, Observation
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import Contents, LinkKind, Metadata
 from bisect_asgi.core.services import Services
-from bisect_asgi.session.culprit.compare import compare_releases
+from bisect_asgi.session.culprit.drill import compare_releases
 
 PYTHON = target("3.8.18").interpreter
 MOVE = Move(name="demo", old="1.0", new="1.2")

@@ -32,7 +32,7 @@ from bisect_asgi.core.model import (
     Trial,
     TrialRequest,
 )
-from bisect_asgi.core.plan.plan import COMMITS, DATE, DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.plan import COMMITS, DATE, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import Contents, Metadata
 from bisect_asgi.report.document import Report, fold

@@ -11,15 +11,15 @@ from support.builders import a_plan, failed, passed, release, untestable
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
 from support.services import FakeIndex, FakeRepositories, FakeTrials, fake_services
 
+from bisect_asgi import session
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import BuiltEnvironment, Commit, Distribution, Observation, Trial, TrialRequest
-from bisect_asgi.core.plan.plan import COMMITS, Plan
+from bisect_asgi.core.plan import COMMITS, Plan
 from bisect_asgi.report.document import Report, fold
-from bisect_asgi.session import bisect as session
 
 Shows = Callable[[Commit], Observation]
 

@@ -28,7 +28,7 @@ from bisect_asgi.core.model import (
     CulpritKind,
     Observation,
 )
-from bisect_asgi.core.plan.plan import LOCKS, LockText, Plan
+from bisect_asgi.core.plan import LOCKS, LockText, Plan
 
 
 def lock_plan(old: str, new: str, **fields: Any) -> Plan:

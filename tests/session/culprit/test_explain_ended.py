@@ -38,7 +38,7 @@ from bisect_asgi.core.model import (
     Trial,
     TrialRequest,
 )
-from bisect_asgi.core.plan.plan import Budget
+from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.affected import ReleaseState
 

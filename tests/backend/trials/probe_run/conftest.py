@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.builders import environment as make_environment
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 
 
 @pytest.fixture(scope="module")

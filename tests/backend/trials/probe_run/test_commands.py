@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.probe_runs import ASSERTION, FAILS, command, observe, script, source
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import Outcome, Phase, Probe, Signature
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.probe_runs import MIB, command, observe, script, source
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Probe
 
 # --- What a probe reports

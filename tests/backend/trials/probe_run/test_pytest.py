@@ -9,7 +9,7 @@ from support.builders import environment as make_environment
 from support.probe_runs import command, observe, source
 from support.served import install
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.core.model import Outcome, Phase, Probe
 
 pytestmark = pytest.mark.network

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.probe_runs import FAILS, command, observe, script, told
 
-from bisect_asgi.backend.environments.cache import Environment
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.trials.probe_run import clean_up, run_probe
 from bisect_asgi.core.cancel import CancelToken

@@ -13,7 +13,7 @@ from support.environments import THIS_PYTHON
 from support.local_index import LocalIndex
 
 from bisect_asgi.backend.index import IndexClient
-from bisect_asgi.backend.release_contents import PackageIndex
+from bisect_asgi.backend.package_index import PackageIndex
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Distribution

@@ -180,7 +180,7 @@ class Options(Struct, frozen=True, kw_only=True):
         str | None,
         Option(
             Section.RANGE,
-            "Release (day, commit) that passes, or `latest`; older or newer than --bad",
+            "Release (day, commit) that passes, or latest; older or newer than --bad",
             "VERSION",
             commands=("run",),
         ),

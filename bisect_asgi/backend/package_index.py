@@ -1,0 +1,68 @@
+"""The package index as a session knows it: releases, what they install, and their changelogs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bisect_asgi.backend.files import kept, once_each
+from bisect_asgi.backend.index import IndexClient
+from bisect_asgi.backend.uv import Uv
+from bisect_asgi.core import codec
+from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.model import Distribution, Interpreter, Release, ReleaseFile
+from bisect_asgi.core.release_diff import Contents
+from bisect_asgi.core.releases import SDIST_SUFFIXES, changelog
+
+
+class PackageIndex:
+    """The user's indexes, each project's page asked for once in a command.
+
+    Args:
+        client: asks the indexes.
+        uv: installs the releases whose contents are compared.
+        contents: the folder in which it installs them.
+        answers: the folder that keeps changelogs.
+    """
+
+    def __init__(self, client: IndexClient, uv: Uv, *, contents: Path, answers: Path) -> None:
+        self._client = client
+        self._uv = uv
+        self._contents = contents
+        self._answers = answers
+        self._releases = once_each(client.releases)
+
+    def releases(self, project: str) -> tuple[Release, ...]:
+        """Return all releases of a project, oldest version first; raises as `IndexClient.releases`."""
+        return self._releases(project)
+
+    def contents(self, distribution: Distribution, interpreter: Interpreter) -> Contents:
+        """Return what a release installs for an interpreter; raises as `ContentsCache.contents`."""
+        from bisect_asgi.backend.release_contents import ContentsCache  # needed only behind a boundary
+
+        cache = ContentsCache(self._contents, self._uv)
+        return cache.contents(distribution, interpreter, CancelToken())
+
+    def changelogs(self, distribution: Distribution) -> tuple[str, ...]:
+        """Return the texts in a release's source distribution that may be changelogs.
+
+        Raises:
+            Unavailable: an index did not answer.
+        """
+        path = self._answers / f"changelogs-{codec.digest(distribution)}.json"
+        return kept(path, lambda: self._read_changelogs(distribution))
+
+    def _read_changelogs(self, distribution: Distribution) -> tuple[str, ...]:
+        from bisect_asgi.backend import release_contents  # needed only behind a boundary
+
+        file = self._sdist(distribution)
+        content = self._client.download(file, at_most=release_contents.LARGEST_BYTES) if file else None
+        return release_contents.texts(content, changelog.candidates) if content else ()
+
+    def _sdist(self, distribution: Distribution) -> ReleaseFile | None:
+        files = (
+            file
+            for release in self.releases(distribution.name)
+            if release.version == distribution.version
+            for file in release.files
+        )
+        return next((file for file in files if file.filename.endswith(SDIST_SUFFIXES)), None)

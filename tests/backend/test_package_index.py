@@ -88,5 +88,5 @@ def test_what_reads_contents_is_imported_when_they_are_wanted() -> None:
     code = "import sys; import bisect_asgi.cli.wiring.services; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert "bisect_asgi.backend.release_contents" in loaded.stdout.split()
+    assert "bisect_asgi.backend.package_index" in loaded.stdout.split()
     assert "bisect_asgi.backend.release_contents" not in loaded.stdout.split()

@@ -108,6 +108,8 @@ class Signature(Struct, frozen=True, kw_only=True):
         """Return whether both are the same failure. An unknown frame is the same as any."""
         if (self.kind, self.phase, self.text) != (other.kind, other.phase, other.text):
             return False
+        if self.frame == other.frame:
+            return True
         return self.place == other.place or not (self.place and other.place)
 
     @property

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate, compress
 from math import cos, exp, log, pi, sin
-from operator import mul
+from operator import mul, sub
 
 from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.records import Struct, field, replace
@@ -108,14 +108,8 @@ class Noise(Struct, frozen=True, kw_only=True):
 @lru_cache(maxsize=1024)
 def _log_odds(seen: Tally, often: Tally, rare: Tally) -> float:
     """Return the log odds that `seen` is from the side that fails more often."""
-    rates = _ordered(rare, often)
-    logs = _log_likelihoods(seen)
-    return _predicted(logs, rates[1]) - _predicted(logs, rates[0])
-
-
-def _log_likelihoods(seen: Tally) -> list[float]:
-    """Return the log probability of `seen`, in one given order, at each failure rate on the grid."""
-    return [seen.failed * fails + seen.passed * passes for fails, passes in _RATES]
+    below, above = _ordered(rare, often)
+    return _predicted(seen, above) - _predicted(seen, below)
 
 
 @lru_cache(maxsize=64)
@@ -125,9 +119,9 @@ def _ordered(rare: Tally, often: Tally) -> tuple[tuple[float, ...], tuple[float,
     Both rates may be at the same point of the grid. Half of that weight counts as ordered.
     """
     low, high = _posterior(rare), _posterior(often)
-    up_to, from_on = list(accumulate(low)), list(accumulate(reversed(high)))[::-1]
-    below = tuple(a * (rest - b / 2) for a, rest, b in zip(low, from_on, high, strict=True))
-    above = tuple(b * (rest - a / 2) for b, rest, a in zip(high, up_to, low, strict=True))
+    up_to, from_on = accumulate(low), list(accumulate(reversed(high)))[::-1]
+    below = tuple(map(mul, low, map(sub, from_on, [weight / 2 for weight in high])))
+    above = tuple(map(mul, high, map(sub, up_to, [weight / 2 for weight in low])))
     # If the runs clearly contradict the order, nothing is left to normalize, and the order is dropped.
     return (below, above) if sum(below) > _NEGLIGIBLE else (low, high)
 
@@ -136,17 +130,32 @@ def _ordered(rare: Tally, often: Tally) -> tuple[tuple[float, ...], tuple[float,
 @lru_cache(maxsize=64)
 def _posterior(side: Tally) -> tuple[float, ...]:
     """Return the weights of a side's failure rates on the grid, given its runs alone."""
-    logs = _log_likelihoods(side)
+    _, likelihoods = _likelihoods(side)
+    total = sum(likelihoods)
+    return tuple([likelihood / total for likelihood in likelihoods])
+
+
+def _predicted(seen: Tally, weights: Sequence[float]) -> float:
+    """Return the log probability of `seen`, in one given order, on a side with these failure rates."""
+    top, likelihoods = _likelihoods(seen)
+    total = sum(map(mul, weights, likelihoods))
+    if total <= _NEGLIGIBLE:
+        # The likelihoods are negligible at all rates that have weight: they are relative to the greatest one.
+        logs = list(compress(_log_likelihoods(seen), weights))
+        top = max(logs)
+        total = sum(map(mul, filter(None, weights), [exp(each - top) for each in logs]))
+    return top + log(total / sum(weights))
+
+
+# Many candidates have the same few runs.
+@lru_cache(maxsize=256)
+def _likelihoods(seen: Tally) -> tuple[float, tuple[float, ...]]:
+    """Return the log of the greatest likelihood on the grid, and all of them relative to that one."""
+    logs = _log_likelihoods(seen)
     top = max(logs)
-    weights = [exp(each - top) for each in logs]
-    total = sum(weights)
-    return tuple(weight / total for weight in weights)
+    return top, tuple([exp(each - top) for each in logs])
 
 
-def _predicted(logs: Sequence[float], weights: Sequence[float]) -> float:
-    """Return the log probability of runs with these `logs` on a side with these failure rates."""
-    # A rate of weight 0 does not count, but it may exceed the others by so much that `exp` would overflow.
-    counted = list(compress(logs, weights))
-    top = max(counted)
-    terms = map(mul, filter(None, weights), [exp(each - top) for each in counted])
-    return top + log(sum(terms) / sum(weights))
+def _log_likelihoods(seen: Tally) -> list[float]:
+    """Return the log probability of `seen`, in one given order, at each failure rate on the grid."""
+    return [seen.failed * fails + seen.passed * passes for fails, passes in _RATES]

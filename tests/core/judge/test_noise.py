@@ -95,6 +95,22 @@ def test_runs_belong_to_the_side_that_explains_them_once_the_odds_are_clear(
 
 
 @pytest.mark.parametrize(
+    ("seen", "side"),
+    [
+        pytest.param(runs(passed=1000, failed=1000), None, id="half-way"),
+        pytest.param(runs(passed=990, failed=1010), NEW, id="rather-new"),
+        pytest.param(runs(passed=1010, failed=990), OLD, id="rather-old"),
+    ],
+)
+def test_runs_that_fit_neither_of_two_clear_sides_belong_to_the_nearer_one(
+    seen: Tally, side: Verdict | None
+) -> None:
+    noise = replace(REGRESSION, old=runs(passed=2000), new=runs(failed=2000))
+
+    assert noise.side(0, seen) is side
+
+
+@pytest.mark.parametrize(
     ("key", "side"),
     [
         pytest.param(0, OLD, id="the-oldest"),

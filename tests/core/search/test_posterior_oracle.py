@@ -80,3 +80,20 @@ def test_the_odds_of_a_side_are_those_of_two_rates_of_which_one_is_higher(
     from_rare = over_angles(lambda r: likelihood(r) * low.pdf(r) * high.sf(r))
 
     assert noise._log_odds(seen, often, rare) == pytest.approx(math.log(from_often / from_rare), abs=0.01)
+
+
+@pytest.mark.parametrize("seen", [tally(1000, 1000), tally(1000, 1001), tally(990, 1010), tally(300, 20)])
+def test_the_odds_of_sides_that_are_far_apart_have_a_closed_form(
+    scipy_special: ModuleType, seen: Tally
+) -> None:
+    often, rare = tally(0, 2000), tally(2000, 0)
+
+    # Their order is certain, so that each rate has the beta distribution of its own side's runs.
+    def evidence(side: Tally) -> float:
+        failed, passed = side.failed + 0.5, side.passed + 0.5
+        after = scipy_special.betaln(seen.failed + failed, seen.passed + passed)
+        return float(after - scipy_special.betaln(failed, passed))
+
+    expected = evidence(often) - evidence(rare)
+
+    assert noise._log_odds(seen, often, rare) == pytest.approx(expected, rel=0.01, abs=0.01)

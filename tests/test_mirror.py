@@ -1,0 +1,23 @@
+"""The tests of a module are found by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "bisect_asgi"
+ROOMS = ("backend", "cli", "core", "report", "session")
+FILES = sorted(file.relative_to(TESTS) for room in ROOMS for file in (TESTS / room).rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_a_test_lies_where_what_it_tests_lies(file: Path) -> None:
+    """Its name begins with a module's or its folder's, or its folder is that of one module."""
+    folder = PACKAGE / file.parent
+    modules = {path.stem for path in folder.glob("*.py")} | {path.name for path in folder.glob("[a-z]*/")}
+    names = {*modules, folder.name} - {"__init__"}
+
+    is_of_one_module = folder.with_suffix(".py").exists()
+    assert is_of_one_module or any(f"{file.stem}_".startswith(f"test_{name}_") for name in names)

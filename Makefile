@@ -45,7 +45,7 @@ python-3.8: .venv/installed
 		find("3.8", pathlib.Path(".venv/interpreters"))' 2>/dev/null || $(BIN)/uv python install 3.8
 
 docs: .venv/installed  ## Write docs/options.md from the declarations of the options
-	$(BIN)/python -m bisect_asgi.cli.options > docs/options.md
+	$(BIN)/python -m bisect_asgi.cli.parameters > docs/options.md
 
 test: .venv/installed  ## Run all tests on all cores; those marked `network` use the real index
 	$(PYTEST) -n auto --dist worksteal $(ARGS)

@@ -12,8 +12,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from bisect_asgi import __version__
-from bisect_asgi.cli.options import with_options
 from bisect_asgi.cli.output import show_error
+from bisect_asgi.cli.parameters import with_options
 from bisect_asgi.core.errors import BisectError, ExitCode, UsageError
 from bisect_asgi.core.plan.option import Command
 from bisect_asgi.core.plan.options import OPTIONS

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import assert_never
 
 from bisect_asgi.core import hints
-from bisect_asgi.core.axis import AxisWords, EndHints
+from bisect_asgi.core.axis_words import AxisWords, EndHints
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import BeliefUpdated, ResultKind, RunFinished
-from bisect_asgi.core.judge import Expectation, Judgement
+from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, State, StopReason

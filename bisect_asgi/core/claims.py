@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from bisect_asgi.core.errors import ExitCode
-from bisect_asgi.core.judge import Judgement
+from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Outcome, Ruling
 from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.records import Struct

@@ -14,7 +14,7 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.claims import Finding
 from bisect_asgi.core.errors import BisectError, UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge import Expectation, judge
+from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Ruling, Trial, TrialRequest
 from bisect_asgi.core.plan import Claim, Plan
 from bisect_asgi.core.records import replace

@@ -14,7 +14,7 @@ import typer
 from support.builders import make_plan
 
 import bisect_asgi
-from bisect_asgi.cli import options
+from bisect_asgi.cli import parameters
 from bisect_asgi.cli.app import COMMANDS, app
 from bisect_asgi.cli.probe_files import load
 from bisect_asgi.core.errors import UsageError
@@ -227,7 +227,7 @@ def extended(tmp_path: Path) -> Path:
         ),
         pytest.param(["-c", SEEN], "blue green", id="tables"),
         pytest.param(
-            ["-m", "bisect_asgi.cli.options"],
+            ["-m", "bisect_asgi.cli.parameters"],
             "| `--color COLOR` | Color of the release. | red | `check` | probe, suite |",
             id="reference",
         ),
@@ -249,4 +249,4 @@ def test_a_new_option_is_one_entry(extended: Path, words: list[str], expected: s
 def test_the_page_of_the_options_is_as_generated() -> None:
     page = Path(bisect_asgi.__file__).parents[1] / "docs" / "options.md"
 
-    assert page.read_text(encoding="utf-8") == options.render(), "write it anew: make docs"
+    assert page.read_text(encoding="utf-8") == parameters.render(), "write it anew: make docs"

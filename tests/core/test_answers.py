@@ -7,10 +7,11 @@ from support.answers import BELIEVED, FAILS, FLAKY, PASSES, STARLETTE, a_case, j
 from support.builders import ASSERTION, CONFLICT, IMPORT_ERROR
 
 from bisect_asgi.core.answers import INTERRUPTED, Result, ResultContext, kind_of, result_of, with_yanked
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
 from bisect_asgi.core.events import ResultKind, RunFinished
-from bisect_asgi.core.judge import Judgement, signature
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Outcome, Phase, Ruling, Verdict
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, StopReason

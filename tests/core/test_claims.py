@@ -7,7 +7,7 @@ from support.builders import CONFLICT
 
 from bisect_asgi.core.claims import ClaimVerdict, Finding, judge_claim
 from bisect_asgi.core.errors import ExitCode
-from bisect_asgi.core.judge import Judgement
+from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.search import AllBoundaries, AllChanges, NoBoundary, Open, StopReason

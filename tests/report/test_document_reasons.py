@@ -21,7 +21,7 @@ from support.documents import (
 )
 
 from bisect_asgi.core import events
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.model import (
     Boundary,
     BuiltEnvironment,

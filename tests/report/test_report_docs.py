@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.events import Compared, Explained, RunStarted, ShownSet
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.records import Struct

@@ -14,7 +14,7 @@ from rich.console import Console
 from support.builders import ASSERTION, MIX_WORDS, RELEASE_WORDS, passed, run_started
 
 from bisect_asgi.core import events
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Boundary, Outcome, Step, Trial
 from bisect_asgi.core.records import replace

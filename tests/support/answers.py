@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect_asgi.core.answers import ResultContext
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.events import BeliefUpdated
-from bisect_asgi.core.judge import Expectation, Judgement
+from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.tally import Tally
 from support.builders import ASSERTION

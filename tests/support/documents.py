@@ -8,7 +8,7 @@ from io import StringIO
 from rich.console import Console
 
 from bisect_asgi.core import events
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import (
     Boundary,

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.judge import Expectation, Judgement
+from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import (
     Candidate,

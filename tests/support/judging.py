@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bisect_asgi.core.judge import Expectation, Judgement, judge
+from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import Observation, Verdict

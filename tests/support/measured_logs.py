@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect_asgi.core import events
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Boundary, Observation, Outcome, Ruling, Trial, Verdict
 from bisect_asgi.core.records import replace

@@ -1,8 +1,8 @@
 """All options of the tool. Each is declared once, as a field of `Options`, and everything else is derived.
 
-Derived are the parameters of the commands (`cli/options`), the keys and types in a probe's table and in a
+Derived are the parameters of the commands (`cli/parameters`), the keys and types in a probe's table and in a
 suite file (`core/plan/tables`), the command line that runs something again (`command_line`), and
-docs/options.md (`cli/options`). A new option is one field here, and the code that uses it.
+docs/options.md (`cli/parameters`). A new option is one field here, and the code that uses it.
 """
 
 # No `from __future__ import annotations`: each start reads the types of the fields, and types that are text

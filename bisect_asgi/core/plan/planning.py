@@ -25,7 +25,7 @@ from bisect_asgi.core.plan import (
     PolicyKind,
     parsing,
 )
-from bisect_asgi.core.plan.axes import AxisTraits
+from bisect_asgi.core.plan.axis_traits import AxisTraits
 from bisect_asgi.core.plan.metric_options import measuring_of, read_budget, read_confidence, read_rules
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.parsing import (

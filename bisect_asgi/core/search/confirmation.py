@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
-from bisect_asgi.core.judge import Expectation, Judgement
+from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Boundary
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.search.all_changes import State

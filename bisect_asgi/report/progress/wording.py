@@ -6,7 +6,7 @@ from itertools import pairwise
 from statistics import median
 
 from bisect_asgi.core import events
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Signature, Trial, Verdict

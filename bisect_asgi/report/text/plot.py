@@ -12,7 +12,7 @@ from statistics import median
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import printable
 

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 from packaging.version import Version
 
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Excluded, ExcludeNewerPackage, Release
 from bisect_asgi.core.plan import AS_OF_RELEASE_GRACE, DependencyPolicy, Plan, PolicyKind, pinned_version
-from bisect_asgi.core.plan.axes import AxisTraits
+from bisect_asgi.core.plan.axis_traits import AxisTraits
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.releases import ReleaseFilter, ReleaseRange, TargetPython, select
 from bisect_asgi.core.releases.interpreters import InterpreterChoice, best_interpreter

@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 from packaging.version import InvalidVersion, Version
 
-from bisect_asgi.core.axis import AxisWords, EndHints
+from bisect_asgi.core.axis_words import AxisWords, EndHints
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Commit, EnvironmentSpec
 from bisect_asgi.core.plan import COMMITS, Plan
 from bisect_asgi.core.records import Struct

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 
 from packaging.version import Version
 
-from bisect_asgi.core.axis import AxisWords, EndHints
+from bisect_asgi.core.axis_words import AxisWords, EndHints
 from bisect_asgi.core.errors import BuildFailed, Unresolvable, UsageError
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Release
 from bisect_asgi.core.plan import DATE, Plan
 from bisect_asgi.core.plan.parsing import parse_moment

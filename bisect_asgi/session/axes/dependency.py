@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Release
 from bisect_asgi.core.plan import DEPENDENCY, Plan, pinned_version

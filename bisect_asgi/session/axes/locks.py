@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, canonicalize_version
 
-from bisect_asgi.core.axis import AxisWords, EndHints
+from bisect_asgi.core.axis_words import AxisWords, EndHints
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.lockfiles import Lock, read_lock
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan import LOCKS, LockText, Plan

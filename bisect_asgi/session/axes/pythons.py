@@ -7,9 +7,9 @@ from datetime import datetime
 
 from packaging.version import Version
 
-from bisect_asgi.core.axis import AxisWords, EndHints
+from bisect_asgi.core.axis_words import AxisWords, EndHints
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan import PYTHON, DependencyPolicy, Plan, PolicyKind, pinned_version
 from bisect_asgi.core.releases import ReleaseRange, TargetPython, outermost

@@ -8,12 +8,12 @@ from types import MappingProxyType
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Excluded, Interpreter, Release
 from bisect_asgi.core.plan import RELEASES, Plan, PolicyKind
-from bisect_asgi.core.plan.axes import LATEST
+from bisect_asgi.core.plan.axis_traits import LATEST
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import (
     BEYOND_THE_ENDS,

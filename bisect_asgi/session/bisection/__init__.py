@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bisect_asgi.core import events
 from bisect_asgi.core.answers import ResultContext
-from bisect_asgi.core.judge import Expectation, Judgement
+from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import Limit

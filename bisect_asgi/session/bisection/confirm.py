@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from bisect_asgi.core import events
-from bisect_asgi.core.judge import Judgement
+from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.search import Bisection, Boundary, State, is_monotonic
 from bisect_asgi.session.bisection import Search

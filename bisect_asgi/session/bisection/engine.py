@@ -15,7 +15,8 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Lost
-from bisect_asgi.core.judge import Expectation, Judgement, judge, signature
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import (

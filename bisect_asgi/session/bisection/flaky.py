@@ -13,13 +13,13 @@ import time
 from collections.abc import Collection
 
 from bisect_asgi.core import events
-from bisect_asgi.core.judge import Expectation, Judgement
+from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.search import Boundary, NoBoundary, Open, State
 from bisect_asgi.core.search.noisy import NoisySearch
 from bisect_asgi.core.search.two_rates import divide
-from bisect_asgi.core.search.untestable import assumed, postponed
+from bisect_asgi.core.search.untestable_stretches import assumed, postponed
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.bisection import Search

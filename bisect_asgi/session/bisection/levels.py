@@ -15,7 +15,7 @@ from statistics import median
 from bisect_asgi.core import answers, events
 from bisect_asgi.core.answers import Result
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.changepoints import Creep, Levels, LevelStep, find_levels
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, LimitSearch

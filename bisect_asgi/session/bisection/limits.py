@@ -16,7 +16,7 @@ from statistics import median
 from bisect_asgi.core import events
 from bisect_asgi.core.answers import Result
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.metrics import BUILT_IN, unit_of
 from bisect_asgi.core.metrics import stats as sampling
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values

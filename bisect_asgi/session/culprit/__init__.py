@@ -14,7 +14,7 @@ from bisect_asgi.core.culprit.ddmin import Mix
 from bisect_asgi.core.culprit.mixes import BoundarySide, label, required, varied
 from bisect_asgi.core.errors import BisectError, UsageError
 from bisect_asgi.core.events import Explained, ResultKind, ShownSet
-from bisect_asgi.core.judge import Expectation, Judgement
+from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Candidate, CulpritKind, Distribution, Move, Outcome, Verdict
 from bisect_asgi.core.plan import DEPENDENCY, Plan, asked_for
 from bisect_asgi.core.records import replace

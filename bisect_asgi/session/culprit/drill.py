@@ -15,7 +15,7 @@ from itertools import chain
 from bisect_asgi.core import events
 from bisect_asgi.core.errors import BisectError, BuildFailed, Unavailable, Unresolvable, UsageError
 from bisect_asgi.core.events import Compared
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Commit, Distribution, Interpreter, Move, Observation, Outcome
 from bisect_asgi.core.plan import COMMITS, Plan
 from bisect_asgi.core.records import Struct, replace

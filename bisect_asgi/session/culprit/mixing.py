@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bisect_asgi.core import events
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.culprit import (
     Culprit,
     MixOutcome,
@@ -26,7 +26,7 @@ from bisect_asgi.core.culprit import (
 from bisect_asgi.core.culprit.ddmin import Mix, NextTests
 from bisect_asgi.core.culprit.mixes import BoundarySide, groups, label, mixed, moves, pulled_in
 from bisect_asgi.core.errors import Unavailable
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.model import Candidate, Move, Observation, Outcome, Trial, Verdict
 from bisect_asgi.core.plan import Plan

@@ -15,7 +15,8 @@ from support.builders import (
 )
 from support.judging import NEW, NOTHING_NAMED, OLD, SKIP, Runs, judged
 
-from bisect_asgi.core.judge import Expectation, Judgement, signature
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import Observation, Outcome, Phase, Ruling, Verdict

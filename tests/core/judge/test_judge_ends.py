@@ -16,7 +16,8 @@ from support.builders import (
 )
 from support.judging import NEW, OLD, SKIP, Runs, judged
 
-from bisect_asgi.core.judge import Expectation, Judgement, signature
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Signature
 from bisect_asgi.core.search import Bisection, Boundary, Open
 

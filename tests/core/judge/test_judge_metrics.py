@@ -15,7 +15,8 @@ from support.builders import (
 )
 from support.judging import NEW, OLD, SKIP, judged
 
-from bisect_asgi.core.judge import Judgement, signature
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature
 from bisect_asgi.core.records import replace

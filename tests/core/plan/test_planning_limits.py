@@ -6,10 +6,10 @@ import pytest
 from support.builders import failed, make_plan, passed, probe
 
 from bisect_asgi.core.answers import Result, ResultContext, result_of
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge import Expectation, Judgement, judge
+from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import Observation, Outcome, ReadyMadeLoad, Ruling, Served, Verdict
 from bisect_asgi.core.plan import Claim, DependencyPolicy, Plan, PolicyKind

@@ -8,7 +8,7 @@ from math import ceil, log2, prod
 
 import pytest
 
-from bisect_asgi.core.judge import Expectation, Judgement
+from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.search import (
     AllBoundaries,

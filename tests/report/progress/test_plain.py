@@ -32,7 +32,7 @@ from support.progress import (
 )
 
 from bisect_asgi.core import events
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.events import Activity, ResultKind
 from bisect_asgi.core.model import (
     Boundary,

@@ -25,7 +25,7 @@ from support.builders import (
 )
 
 from bisect_asgi.core import events
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.events import Compared, Explained, ResultKind, ShownSet
 from bisect_asgi.core.model import (
     Boundary,

@@ -14,11 +14,11 @@ from support.services import FakeTrials, MadeUpIndex, fake_services
 
 from bisect_asgi import session
 from bisect_asgi.core import events
-from bisect_asgi.core.axis import AxisWords, EndHints
+from bisect_asgi.core.axis_words import AxisWords, EndHints
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import BuiltEnvironment, Candidate, EnvironmentSpec, Trial, TrialRequest
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.plan.options import Options

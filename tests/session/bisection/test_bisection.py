@@ -11,7 +11,7 @@ from support.noisy_world import measured
 from support.services import FakeTrials, fake_services
 
 from bisect_asgi.core import events
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import (

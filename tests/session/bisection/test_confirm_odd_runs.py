@@ -20,9 +20,9 @@ from support.flaky_searches import SEEDS
 from support.noisy_world import NoisyWorld, by_limit, flaky, steps
 
 from bisect_asgi.core import answers, events
-from bisect_asgi.core.axis import AxisWords
+from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.judge import Expectation, Judgement
+from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.search import Open

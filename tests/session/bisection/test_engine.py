@@ -10,7 +10,7 @@ from support.engines import Lab, broke_at, request_for, rulings_of, trial
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.judge import Expectation, Judgement
+from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import (

@@ -13,7 +13,7 @@ from support.engines import History, Lab, broke_at, request_for, rulings_of, tri
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Lost, Unavailable
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import (
     Trial,
     TrialRequest,

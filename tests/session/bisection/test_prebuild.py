@@ -14,7 +14,7 @@ from support.services import FakeTrials, InlineExecutor, fake_services
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable
-from bisect_asgi.core.judge import Expectation
+from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import (
     Candidate,

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from bisect_asgi.core.axis import AxisWords, EndHints
+from bisect_asgi.core.axis_words import AxisWords, EndHints
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan.parsing import parse_version
 

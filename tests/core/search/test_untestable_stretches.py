@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from bisect_asgi.core.search.untestable import assumed, postponed
+from bisect_asgi.core.search.untestable_stretches import assumed, postponed
 
 
 def read(history: str) -> tuple[dict[int, str], set[int]]:

@@ -282,7 +282,7 @@ def test_every_worker_can_be_asked_those_that_are_not_suitable_too(three: cluste
 def test_a_host_that_is_lost_is_not_replaced_where_values_are_compared(tmp_path: Path) -> None:
     with (
         HandMade(tmp_path, {"alpha": __version__, "beta": __version__}) as machines,
-        cluster.connect(machines.place.removeprefix("dask://"), patience_s=3.0) as found,
+        cluster.connect(machines.place.removeprefix("dask://"), patience_s=15.0) as found,
     ):
         await_hosts(found, 2)
         lost = found.one_host("", remote_calls.host)

@@ -24,13 +24,16 @@ from bisect_asgi.core.plan import (
     Budget,
     Claim,
     DependencyPolicy,
+    History,
+    HistoryKind,
     LockText,
     Plan,
     PolicyKind,
 )
+from bisect_asgi.core.plan.axis_traits import AxisTraits
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.parsing import parse_moment, parse_package, parse_project
-from bisect_asgi.core.plan.planning import parse_policy
+from bisect_asgi.core.plan.planning import parse_history, parse_policy
 from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
 
@@ -517,3 +520,31 @@ def test_a_policy_keeps_the_moment_that_it_names_wherever_it_is_shown(written: d
 
     assert policy.moment == written.replace(tzinfo=UTC)
     assert parse_policy(str(policy)) == policy
+
+
+@pytest.mark.parametrize(
+    ("text", "history"),
+    [
+        pytest.param("auto", History(), id="auto"),
+        pytest.param("all", History(kind=HistoryKind.ALL), id="all"),
+        pytest.param("none", History(kind=HistoryKind.NONE), id="none"),
+        pytest.param("30 s", History(kind=HistoryKind.TIME, seconds=30.0), id="seconds"),
+        pytest.param("2min", History(kind=HistoryKind.TIME, seconds=120.0), id="minutes"),
+        pytest.param("45", History(kind=HistoryKind.TIME, seconds=45.0), id="a-number-of-seconds"),
+    ],
+)
+def test_how_much_of_the_history_is_looked_at_is_a_word_or_a_time(text: str, history: History) -> None:
+    assert parse_history(text) == history
+
+
+@pytest.mark.parametrize("text", ["some", "8 MiB", "-3 s", ""])
+def test_another_history_is_refused_with_what_may_be_said(text: str) -> None:
+    with pytest.raises(UsageError, match=f"^`{text}` cannot be read") as caught:
+        parse_history(text)
+
+    assert "`auto`, `all`, `none`, or a time such as `30 s`" in (caught.value.hint or "")
+
+
+def test_two_ends_that_are_both_the_latest_release_are_the_same() -> None:
+    assert AxisTraits().is_same_end("latest", "latest")
+    assert not AxisTraits().is_same_end("latest", "1.0")

@@ -107,3 +107,19 @@ def test_a_third_rate_is_on_the_nearer_side_after_enough_runs(failed: float, sid
 
     assert 2 not in by_own_runs(tallies(others.format(few)), confidence=1 - 1e-12).placed
     assert by_own_runs(tallies(others.format(many)), confidence=1 - 1e-12).placed[2] is side
+
+
+@pytest.mark.parametrize(
+    ("odd", "outcome"),
+    [
+        pytest.param("40/64", Outcome.FAILED, id="nearer-to-the-worse"),
+        pytest.param("24/64", Outcome.PASSED, id="nearer-to-the-better"),
+    ],
+)
+def test_a_candidate_between_both_rates_is_on_the_nearer_side_once_it_was_run_often(
+    odd: str, outcome: Outcome
+) -> None:
+    noise = by_own_runs(tallies(f"{odd} 1/16 1/16 15/16 15/16"), confidence=1 - 1e-10)
+
+    # The others were run too rarely for this confidence, so that the newer side is that of the odd one.
+    assert (noise.placed, noise.new_is) == ({0: NEW}, outcome)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TypeVar
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -122,9 +123,17 @@ def settle(content: Content, *, kind: LockKind, file: str) -> Lock:
     return Lock(
         kind=kind,
         distributions=tuple(chosen[name] for name in sorted(chosen)),
-        requires_python=content.requires_python,
+        requires_python=_if_specifiers(content.requires_python),
         passed_over=tuple(dict.fromkeys(content.passed_over)),
     )
+
+
+def _if_specifiers(requires_python: str | None) -> str | None:
+    try:
+        SpecifierSet(requires_python or "")
+    except InvalidSpecifier:
+        return None
+    return requires_python
 
 
 def shaped(document: object, kind: type[T], *, file: str) -> T:

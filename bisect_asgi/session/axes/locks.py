@@ -11,27 +11,31 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name, canonicalize_version
 
 from bisect_asgi.core.axis_words import AxisWords, EndHints
-from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.errors import BuildFailed, Unresolvable, UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.lockfiles import Lock, read_lock
-from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
+from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan import LOCKS, LockText, Plan
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import ReleaseRange
-from bisect_asgi.core.releases.interpreters import InterpreterChoice, markers_of
+from bisect_asgi.core.releases.interpreters import InterpreterChoice, best_interpreter, markers_of
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes.base import (
     Axis,
     SearchSpace,
+    admitted,
     choose_interpreter,
     newest_upload,
     outside_the_limit,
     pinned_releases,
 )
 
+_OWN = platform.python_version()
 _ENDS_HINT = (
     "the first lock has to be the one that works; are the two swapped, or is another `--python` meant?"
 )
@@ -66,32 +70,32 @@ class Locks(Axis):
             Unavailable: the index did not answer.
         """
         # What is installed depends on the interpreter, and which one suits on what is installed.
-        own = markers_of(Interpreter(path=sys.executable, version=platform.python_version()))
-        pinned = _pinned(
-            [read_lock(file.text, name=file.name, environment=own) for file in plan.locks], services
-        )
-        choice = _choose(plan, pinned, services)
-        environment = markers_of(choice.interpreter)
-        locks = [read_lock(file.text, name=file.name, environment=environment) for file in plan.locks]
+        choice = _choose(plan, _read(plan, Interpreter(path=sys.executable, version=_OWN)), services)
+        locks = _read(plan, choice.interpreter)
         if _content(locks[0]) == _content(locks[1]):
             raise _same(plan, choice)
         pinned = _pinned(locks, services)
+        candidates = tuple(
+            _candidate(file, lock, plan, choice.interpreter, pinned)
+            for file, lock in zip(plan.locks, locks, strict=True)
+        )
+        notes = (
+            note
+            for candidate, lock in zip(candidates, locks, strict=True)
+            for note in _notes(candidate, lock, services)
+        )
         return SearchSpace(
             choice=choice,
-            candidates=tuple(
-                _candidate(file, lock, plan, choice.interpreter, pinned)
-                for file, lock in zip(plan.locks, locks, strict=True)
-            ),
+            candidates=candidates,
             expectation=Expectation(good=0, bad=1),
-            notes=(
-                *(
-                    note
-                    for file, lock in zip(plan.locks, locks, strict=True)
-                    for note in _notes(file.name, lock)
-                ),
-                *_ignored(plan, locks),
-            ),
+            notes=(*notes, *_ignored(plan, locks)),
         )
+
+
+def _read(plan: Plan, interpreter: Interpreter) -> list[Lock]:
+    """The locks as they are on an interpreter."""
+    environment = markers_of(interpreter)
+    return [read_lock(file.text, name=file.name, environment=environment) for file in plan.locks]
 
 
 def _same(plan: Plan, choice: InterpreterChoice) -> UsageError:
@@ -117,8 +121,16 @@ def _pinned(locks: Sequence[Lock], services: Services) -> tuple[Release, ...]:
     return tuple(found)
 
 
-def _choose(plan: Plan, pinned: Sequence[Release], services: Services) -> InterpreterChoice:
-    return choose_interpreter(plan, services, ReleaseRange(releases=tuple(pinned)))
+def _choose(plan: Plan, locks: Sequence[Lock], services: Services) -> InterpreterChoice:
+    """The interpreter that the locks were made for, if there is one; else the one that suits their pins."""
+    pinned = _pinned(locks, services)
+    wanted = SpecifierSet(",".join(lock.requires_python for lock in locks if lock.requires_python))
+    if wanted and plan.python is None:
+        found = admitted(plan, services, ReleaseRange(releases=pinned))
+        suited = [target for target in found if wanted.contains(target.interpreter.version)]
+        if best := best_interpreter(suited, pinned):
+            return replace(best, reason=f"the locks are for Python {wanted}; {best.reason}")
+    return choose_interpreter(plan, services, ReleaseRange(releases=pinned))
 
 
 def _candidate(
@@ -135,17 +147,37 @@ def _candidate(
             requirements=(*pins, *beside),
             overrides=(*pins, *plan.overrides),
             exclude_newer=newest_upload(pinned),
-            exclude_newer_package=outside_the_limit(pinned),
+            # What only the other lock pins is as of the date, as all that no lock pins.
+            exclude_newer_package=outside_the_limit([each for each in pinned if each.project in names]),
         ),
     )
 
 
-def _notes(name: str, lock: Lock) -> tuple[str, ...]:
-    """What of a lock is not looked at."""
-    if not lock.passed_over:
-        return ()
-    told = listing((f"{passed.name} ({passed.reason})" for passed in lock.passed_over), most=6)
-    return (f"{plural(len(lock.passed_over), 'entry')} of `{name}` passed over: {told}",)
+def _notes(candidate: Candidate, lock: Lock, services: Services) -> Iterator[str]:
+    """What is not as the lock says: the Python, entries that are not looked at, what it does not pin."""
+    name, python = candidate.label, candidate.spec.interpreter.version
+    if lock.requires_python and not SpecifierSet(lock.requires_python).contains(python):
+        yield f"`{name}` is for Python {lock.requires_python}, and is run on {python} (see `--python`)"
+    if lock.passed_over:
+        told = listing((f"{passed.name} ({passed.reason})" for passed in lock.passed_over), most=6)
+        yield f"{plural(len(lock.passed_over), 'entry')} of `{name}` passed over: {told}"
+    if lacking := _lacking(candidate.spec, lock, services):
+        told = listing(f"{each.name} {each.version}" for each in lacking)
+        yield f"`{name}` does not pin {told}, which its distributions require; uv chose these versions"
+
+
+def _lacking(spec: EnvironmentSpec, lock: Lock, services: Services) -> list[Distribution]:
+    """What distributions of the lock require, and neither the lock nor the user names."""
+    pins = {distribution.name: str(distribution) for distribution in lock.distributions}
+    own = (text for text in (*spec.requirements, *spec.overrides) if text not in pins.values())
+    named = {*pins, *(canonicalize_name(Requirement(text).name) for text in own)}
+    try:
+        installed = services.trials.resolve(spec)
+        alone = services.trials.resolve(replace(spec, requirements=tuple(pins.values())))
+    except (Unresolvable, BuildFailed):
+        return []  # a trial will say so
+    required = {distribution.name for distribution in alone} - named
+    return [distribution for distribution in installed if distribution.name in required]
 
 
 def _ignored(plan: Plan, locks: Sequence[Lock]) -> Iterator[str]:

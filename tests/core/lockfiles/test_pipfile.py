@@ -62,6 +62,7 @@ def test_pipenvs_sources_outside_the_index_are_passed_over(entry: dict[str, obje
     [
         pytest.param({"python_version": "3.9"}, "==3.9.*", id="minor"),
         pytest.param({"python_version": "3.9", "python_full_version": "3.9.2"}, "==3.9.2", id="full"),
+        pytest.param({"python_version": "three"}, None, id="no-version"),
         pytest.param({}, None, id="nothing"),
         pytest.param(None, None, id="no-table"),
     ],

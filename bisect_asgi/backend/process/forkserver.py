@@ -20,6 +20,7 @@ from pathlib import Path
 from bisect_asgi.core.records import Struct
 
 _LONGEST_END_S = 2.0
+_LONGEST_FORK_S = 5.0
 _PROGRAM = Path(__file__).with_name("supervisor.py")
 
 
@@ -75,7 +76,7 @@ class _ForkServer:
                     socket.send_fds(control, [b"+"], descriptors)
                     if answer := control.recv(32):
                         return _number(answer)
-                except ConnectionError:
+                except (ConnectionError, TimeoutError):  # somebody killed or stopped it
                     pass
                 except BaseException:  # the answer that was not read would be taken for the next one's
                     self._socket = None
@@ -96,6 +97,7 @@ class _ForkServer:
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,  # Ctrl-C is for the tool alone, which then ends it
                 )
+            ours.settimeout(_LONGEST_FORK_S)
             self._socket, self._owner = ours, os.getpid()
         return self._socket
 
@@ -111,6 +113,8 @@ class _ForkServer:
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_LONGEST_END_S)
+            self._process.kill()  # if somebody stopped it, or one of its supervisors
+            self._process.wait()
             self._process = None
 
 

@@ -1,7 +1,9 @@
 """Run a probe's command under a supervisor, which leaves no process of it behind.
 
 See `supervisor.py` for how the processes are contained. This side drains the output, samples the memory of
-the process tree, and kills the tree when the run is cancelled.
+the process tree, and kills the tree when the run is cancelled. It waits for the supervisor's result and not
+for the end of the output, which a process outside the tree may keep open, and only a little longer than the
+time limit: a command may have killed or stopped its supervisor.
 """
 
 from __future__ import annotations
@@ -10,10 +12,12 @@ import codecs
 import json
 import os
 import selectors
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from bisect_asgi.backend.process.forkserver import Supervisor, start_supervisor
 from bisect_asgi.backend.process.usage import OtherLoad, tree_memory
@@ -23,6 +27,14 @@ from bisect_asgi.core.records import Struct, field
 TAIL_BYTES = 64 * 1024
 _LONGEST_LINE = 8 * 1024
 _FIRST_SAMPLE_S, _LONGEST_SAMPLE_S = 0.05, 0.5
+_GRACE_S = 6.0
+"""How long after the limit a supervisor may take to collect stacks (1 s) and to kill its tree (3 s)."""
+_LONGEST_RESULT, _LONGEST_PIPE = 64 * 1024, 1024 * 1024
+_STRAYS_S = 2.0
+
+
+class NoResult(Exception):
+    """A run ended without a result, which says nothing about what was run: its supervisor was killed, say."""
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -77,6 +89,7 @@ def run_supervised(
     Raises:
         Cancelled: the token was cancelled.
         OSError: the command could not be started.
+        NoResult: it killed or stopped its supervisor, or left a process that may not be killed.
     """
     request = {
         "argv": list(argv),
@@ -89,12 +102,18 @@ def run_supervised(
     supervisor = start_supervisor()
     with closing(supervisor), token.on_cancel(supervisor.let_go):
         supervisor.send(json.dumps(request).encode() + b"\n")
-        seen = _attend(supervisor, _Lines(on_output), on_chunk, is_driver=is_driver)
-        text = _read_all(supervisor.results)
+        deadline = time.monotonic() + timeout_s + _GRACE_S
+        seen = _attend(supervisor, _Lines(on_output), on_chunk, is_driver=is_driver, deadline=deadline)
+        result = _result(seen.result)
+        if result is None:
+            _end(supervisor.pid, report)
     token.check()
-    result = json.loads(text or '{"error": "its supervisor was killed"}')
+    if result is None:
+        raise NoResult("its supervisor was killed or stopped")
     if "error" in result:
         raise OSError(result["error"])
+    if result["left"]:
+        raise NoResult(f"it left processes that may not be killed: {result['left']}")
     return Run(
         pid=result["pid"],
         exit_code=result["exit_code"],
@@ -107,11 +126,39 @@ def run_supervised(
     )
 
 
-def _read_all(descriptor: int) -> str:
-    chunks = []
-    while chunk := os.read(descriptor, 1 << 16):
-        chunks.append(chunk)
-    return b"".join(chunks).decode()
+def _result(line: bytes) -> dict[str, Any] | None:
+    """Return the supervisor's result, or None if it wrote none, or something else was written."""
+    with suppress(ValueError):
+        found = json.loads(line)
+        return found if isinstance(found, dict) else None
+    return None
+
+
+def _end(supervisor: int, report: Path) -> None:
+    """Kill a supervisor that gave no result, and what its command has left.
+
+    The process that forked it kills the tree. If the command has ended that one too, only the variable of
+    the run is left to tell its processes by.
+    """
+    with suppress(ProcessLookupError):
+        os.kill(supervisor, signal.SIGKILL)
+    mark = b"BISECT_ASGI_REPORT=" + os.fsencode(report)
+    give_up = time.monotonic() + _STRAYS_S
+    while (strays := _having(mark)) and time.monotonic() < give_up:
+        for pid in strays:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _having(variable: bytes) -> list[int]:
+    """Return the processes that were started with a variable (Linux)."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may end, or be somebody else's
+            if variable in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
 
 
 class _Seen(Struct):
@@ -120,6 +167,8 @@ class _Seen(Struct):
     tail: _Tail = field(default_factory=_Tail)
     peak_bytes: int = 0
     """The largest sample of the tree's memory."""
+    result: bytes = b""
+    """The line that the supervisor wrote; empty if it did not."""
 
 
 class _Lines:
@@ -148,27 +197,59 @@ class _Lines:
 
 
 def _attend(
-    supervisor: Supervisor, lines: _Lines, on_chunk: Callable[[bytes], None] | None, *, is_driver: bool
+    supervisor: Supervisor,
+    lines: _Lines,
+    on_chunk: Callable[[bytes], None] | None,
+    *,
+    is_driver: bool,
+    deadline: float,
 ) -> _Seen:
-    """Drain the output to its end, and sample the memory of the tree at growing intervals."""
+    """Drain the output until there is a result, and sample the memory of the tree at growing intervals."""
     seen = _Seen()
     pause = _FIRST_SAMPLE_S
     next_sample = time.monotonic() + pause
-    descriptor = supervisor.output
+
+    def take(chunk: bytes) -> None:
+        seen.tail.add(chunk)
+        lines.add(chunk)
+        if on_chunk:
+            on_chunk(chunk)
+
+    os.set_blocking(supervisor.output, False)
     with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_READ)
-        while True:
-            if selector.select(max(0.0, next_sample - time.monotonic())):
-                chunk = os.read(descriptor, 1 << 16)
-                if not chunk:
-                    lines.end()
-                    return seen
-                seen.tail.add(chunk)
-                lines.add(chunk)
-                if on_chunk:
-                    on_chunk(chunk)
-            if time.monotonic() >= next_sample:
+        selector.register(supervisor.output, selectors.EVENT_READ)
+        selector.register(supervisor.results, selectors.EVENT_READ)
+        is_over = False
+        while not is_over:
+            now = time.monotonic()
+            if supervisor.lifeline < 0:  # the run was cancelled
+                deadline = min(deadline, now + _GRACE_S)
+            is_over = now > deadline  # if this tool itself was stopped, the result may be there nevertheless
+            for key, _ in selector.select(max(0.0, min(next_sample, deadline) - now)):
+                if key.fd == supervisor.results:
+                    seen.result += os.read(key.fd, _LONGEST_RESULT)
+                    is_over = True
+                elif chunk := os.read(key.fd, 1 << 16):
+                    take(chunk)
+                else:
+                    selector.unregister(key.fd)
+            if time.monotonic() >= next_sample and not is_over:
                 seen.peak_bytes = max(seen.peak_bytes, tree_memory(supervisor.pid, is_driver=is_driver))
                 # Most runs are short, and their peak is early; each sample of a large tree takes a while.
                 pause = min(pause * 1.5, _LONGEST_SAMPLE_S)
                 next_sample = time.monotonic() + pause
+    _take_rest(supervisor.output, take)
+    lines.end()
+    return seen
+
+
+def _take_rest(output: int, take: Callable[[bytes], None]) -> None:
+    """Read what is in the pipe, and not its end, which may never come."""
+    for _ in range(_LONGEST_PIPE >> 16):
+        try:
+            chunk = os.read(output, 1 << 16)
+        except BlockingIOError:
+            return
+        if not chunk:
+            return
+        take(chunk)

@@ -8,7 +8,8 @@ and for the result.
 
 As a *child subreaper* (prctl(2)) a supervisor inherits every orphan of the command, also those that called
 setsid. So it can kill all of them, and the processor time that it reports is the whole tree's. Its own
-memory is too small to count in the peak.
+memory is too small to count in the peak. The first process is a subreaper, too: what a supervisor leaves
+that somebody has killed comes to it, and is killed.
 
 The standard input brings the request, one line of JSON. After that it is the *lifeline*: when it closes,
 because the run was cancelled or the tool was killed, the supervisor kills the tree. The command writes to
@@ -35,34 +36,61 @@ if TYPE_CHECKING:  # without importing typing, which takes longer than all the r
     from collections.abc import Iterator
     from typing import Any
 
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 STACKS_SIGNAL = signal.SIGUSR2
-STACKS_WAIT_S = 1.0
+STACKS_WAIT_S, KILL_WAIT_S = 1.0, 3.0
 LIFELINE = 0
 
 
 def main() -> None:
     """Fork a supervisor for each request, until the tool is gone."""
     control = socket.socket(fileno=int(sys.argv[1]))
+    become_subreaper()
+    forbid_new_privileges()
+    supervisors: set[int] = set()
     # Not SIG_IGN: only the processor time of children that are waited for counts as ours, and so the tool's.
-    signal.signal(signal.SIGCHLD, lambda *_: has_children())
+    signal.signal(signal.SIGCHLD, lambda *_: end_orphans(supervisors))
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 1, 3)
         if not message:
             break
-        try:
-            pid = os.fork()
-        except OSError as error:
-            pid = -(error.errno or errno.EAGAIN)
-        if pid == 0:
-            control.close()
-            be_supervisor(*descriptors)
+        pid = fork_supervisor(control, descriptors, supervisors)
         for descriptor in descriptors:
             os.close(descriptor)
         control.send(b"%d" % pid)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    while has_children():
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    while supervisors:  # each hangs on its own lifeline
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        end_orphans(supervisors)
+
+
+def fork_supervisor(control: socket.socket, descriptors: list[int], supervisors: set[int]) -> int:
+    """Fork a supervisor; return its process number, which joins `supervisors`, or the error's negative."""
+    # Without this, `end_orphans` might find it before it is known as a supervisor.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    try:
+        pid = os.fork()
+    except OSError as error:
+        pid = -(error.errno or errno.EAGAIN)
+    if pid == 0:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        control.close()
+        be_supervisor(*descriptors)
+    if pid > 0:
+        supervisors.add(pid)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+    return pid
+
+
+def end_orphans(supervisors: set[int]) -> None:
+    """Forget the supervisors that have ended; kill what one of them has left that was killed itself."""
+    for pid, _ in reap():
+        supervisors.discard(pid)
+    for pid in descendants(os.getpid(), is_deep=False):
+        if pid not in supervisors:
+            for each in (pid, *descendants(pid)):
+                signal_process(each, signal.SIGKILL)
 
 
 def be_supervisor(standard_input: int, output: int, result_fd: int) -> None:
@@ -102,7 +130,7 @@ def supervise(result_fd: int) -> None:
     wall_s = time.monotonic() - started
     if end == "time-out":
         ask_for_stacks(request["report"])
-    kill_everything(child, wakeup)
+    left = kill_everything(child, wakeup)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     own = resource.getrusage(resource.RUSAGE_SELF)
     reply(
@@ -110,6 +138,7 @@ def supervise(result_fd: int) -> None:
         {
             "end": end,
             "exit_code": exit_code,
+            "left": left,
             "pid": child,
             "wall_s": wall_s,
             "cpu_s": usage.ru_utime + usage.ru_stime,
@@ -135,6 +164,12 @@ def become_subreaper() -> None:
     """Inherit orphans on Linux; elsewhere only the process group can be killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def forbid_new_privileges() -> None:
+    """Make programs with a set-user-ID bit start as the user, who can then kill them (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def wake_on_child_exit() -> tuple[int, int]:
@@ -205,28 +240,44 @@ def ask_for_stacks(report: str) -> None:
     give_up = time.monotonic() + STACKS_WAIT_S
     sizes: list[int] = []
     while time.monotonic() < give_up:
-        before, sizes = sizes, [os.path.getsize(path) for path in files.values()]
+        before, sizes = sizes, [size_of(path) for path in files.values()]
         if sizes == before and all(sizes):
             return
         time.sleep(0.02)
 
 
-def kill_everything(child: int, wakeup: int) -> None:
-    """Kill all processes that are left, again and again, because one may fork while it is killed."""
+def size_of(path: str) -> int:
+    """Return a file's size; 0 if it is gone."""
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
+
+
+def kill_everything(child: int, wakeup: int) -> list[int]:
+    """Kill all processes that are left, again and again, because one may fork while it is killed.
+
+    Return those that run as somebody else and may not be killed. What takes long to end is left to the
+    first process: the kernel has to give back its memory.
+    """
+    give_up = time.monotonic() + KILL_WAIT_S
     while has_children():
-        for pid in descendants(os.getpid()):
-            signal_process(pid, signal.SIGKILL)
+        left = descendants(os.getpid())
+        refused = [pid for pid in left if not signal_process(pid, signal.SIGKILL)]
+        if time.monotonic() > give_up or (refused and refused == left):
+            return refused
         if sys.platform != "linux":
             kill_group(child)
         select.select([wakeup], [], [], 0.05)
         drain(wakeup)
+    return []
 
 
 def kill_group(leader: int) -> None:
     """Kill the child's process group."""
     try:
         os.killpg(leader, signal.SIGKILL)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return
 
 
@@ -254,18 +305,21 @@ def descendants(pid: int, *, is_deep: bool = True) -> list[int]:
     return found
 
 
-def signal_process(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a process that may be gone."""
+def signal_process(pid: int, number: signal.Signals) -> bool:
+    """Send a signal to a process that may be gone; return whether that is allowed."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
-        return
+        return True
+    except PermissionError:
+        return False
+    return True
 
 
 def reply(result_fd: int, result: dict[str, object]) -> None:
-    """Write the result and close."""
+    """Write the result, one line of JSON, and close."""
     with os.fdopen(result_fd, "w") as stream:
-        json.dump(result, stream)
+        stream.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

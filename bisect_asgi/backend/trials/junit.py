@@ -6,12 +6,11 @@ passes `--junitxml`, that option wins and the file is missing here. The printed 
 
 from __future__ import annotations
 
-import os
 import shlex
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from bisect_asgi.backend.trials.reports import Reports
 from bisect_asgi.core.model import Probe
 
 OPTIONS = "PYTEST_ADDOPTS"
@@ -33,17 +32,10 @@ def variables(probe: Probe, report: Path, environ: Mapping[str, str]) -> dict[st
     return {OPTIONS: f"--junitxml={file} -o junit_family=xunit1 {own}".strip()}
 
 
-def read(report: Path) -> str:
+def read(report: Reports) -> str:
     """Return the text of the file, or "" if there is none that can be trusted to be pytest's."""
+    content = report.read(_FILE, _LARGEST + 1) or b""
     try:
-        with open(report / _FILE, "rb", opener=_open) as stream:
-            is_file = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
-            content = stream.read(_LARGEST + 1) if is_file else b""
         return content.decode() if len(content) <= _LARGEST else ""
-    except (OSError, UnicodeDecodeError):
+    except UnicodeDecodeError:
         return ""
-
-
-def _open(path: str, flags: int) -> int:
-    # A link may lead anywhere, and opening a FIFO would wait for its other end.
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

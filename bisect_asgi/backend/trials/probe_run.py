@@ -20,10 +20,11 @@ from pathlib import Path
 
 from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.files import locked, locked_if_free
-from bisect_asgi.backend.process.run import Run, run_supervised
+from bisect_asgi.backend.process.run import NoResult, Run, run_supervised
 from bisect_asgi.backend.process.usage import is_alive, move, spending
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
-from bisect_asgi.backend.trials import junit
+from bisect_asgi.backend.trials import junit, reports
+from bisect_asgi.backend.trials.reports import Reports
 from bisect_asgi.core import codec, metrics
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable, UsageError
@@ -65,7 +66,8 @@ def run_probe(
     try:
         folder = _new_folder(runs)
         held.enter_context(locked(folder / _LOCK, waiting=token.check))
-        work, report = _lay_out(folder, probe)
+        work = _lay_out(folder, probe)
+        report = held.enter_context(reports.opened(folder / "report"))
         environ = _environ(probe, environment, folder)
         served = probe.served
         marked = MarkedLines()
@@ -73,7 +75,7 @@ def run_probe(
             run = run_supervised(
                 _drive(probe, served, environment, work, environ) if served else _argv(probe, environment),
                 cwd=work,
-                report=report,
+                report=report.folder,
                 environ=environ,
                 timeout_s=probe.timeout_s,
                 token=token,
@@ -82,12 +84,15 @@ def run_probe(
                 is_driver=served is not None,
             )
             move(run.wall_s, to=Step.RUN)
-        if not report.is_dir():  # the run may have failed because of it
+        if not folder.is_dir():  # the run may have failed because of it
             raise OSError(f"`{folder}` was removed while it ran")
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
-        if probe.command and not any(report.glob("stacks-*.txt")):
+        if probe.command and not report.named("stacks-*.txt"):
             seen = _of_the_machine(seen, host_script(probe.command, environ["PATH"], environment.folder))
         return _with_reported(seen, _reported(marked, report))
+    except NoResult as error:
+        sign = signature.of_environment(Phase.CHECK, str(error))
+        return Observation(outcome=Outcome.ERROR, phase=Phase.CHECK, signature=sign)
     except OSError as error:
         raise Unavailable(
             f"the probe could not be run: {error}",
@@ -108,8 +113,8 @@ def _new_folder(runs: Path) -> Path:
             return folder
 
 
-def _lay_out(folder: Path, probe: Probe) -> tuple[Path, Path]:
-    """Make the folders of one run; return its working directory and the folder of its reports."""
+def _lay_out(folder: Path, probe: Probe) -> Path:
+    """Make the folders of one run; return its working directory."""
     for name in ("work", "home", "tmp", "report"):
         (folder / name).mkdir(parents=True)
     work = folder / "work"
@@ -119,7 +124,7 @@ def _lay_out(folder: Path, probe: Probe) -> tuple[Path, Path]:
         path.write_bytes(file.content)
         if file.executable:
             path.chmod(0o755)
-    return work, folder / "report"
+    return work
 
 
 def _argv(probe: Probe, environment: Environment) -> list[str]:
@@ -165,12 +170,12 @@ def _drive(
     return [sys.executable, "-P", "-m", "bisect_asgi.backend.served.drive", str(path)]
 
 
-def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
+def _observe_driven(probe: Probe, run: Run, report: Reports) -> Observation:
     """Return the observation of a served probe; without a result file, the driver was stopped or failed."""
     base = _observe(probe, run, report)
     try:
-        driven = codec.from_json((report / RESULT).read_bytes(), Driven)
-    except (OSError, codec.Unreadable):
+        driven = codec.from_json(report.read(RESULT) or b"", Driven)
+    except codec.Unreadable:
         return base if run.timed_out else replace(base, outcome=Outcome.ERROR)
     if driven.outcome is Outcome.ERROR:
         raise UsageError(
@@ -201,7 +206,7 @@ def _observe_driven(probe: Probe, run: Run, report: Path) -> Observation:
     )
 
 
-def _observe(probe: Probe, run: Run, report: Path) -> Observation:
+def _observe(probe: Probe, run: Run, report: Reports) -> Observation:
     """Return the observation of a run, from how it ended and from its reports."""
     outcome, sign = _outcome(run), None
     exception = _exception(run, report, of_script=probe.command is None)
@@ -216,8 +221,7 @@ def _observe(probe: Probe, run: Run, report: Path) -> Observation:
         exit_code=run.exit_code,
         wall_s=run.wall_s,
         cpu_s=run.cpu_s,
-        peak_bytes=max([run.peak_bytes, *(int(p.read_text() or 0) for p in report.glob("peak-*.txt"))])
-        or None,
+        peak_bytes=max([run.peak_bytes, *_peaks(report)]) or None,
         output_tail=run.output_tail,
         other_load=run.other_load,
         frames=exception.frames if exception else (),
@@ -225,22 +229,27 @@ def _observe(probe: Probe, run: Run, report: Path) -> Observation:
     )
 
 
-def _stacks(report: Path) -> str:
+def _peaks(report: Reports) -> Iterator[int]:
+    """Yield the peak memory of each process that reported it, in bytes."""
+    for name in report.named("peak-*.txt"):
+        if (text := report.text(name)).isdecimal():
+            yield int(text)
+
+
+def _stacks(report: Reports) -> str:
     """Return the stacks of all processes of a run that hung."""
-    files = sorted(report.glob("stacks-*.txt"))
-    return "\n".join(path.read_text(errors="replace") for path in files).strip()
+    return "\n".join(report.text(name) for name in sorted(report.named("stacks-*.txt"))).strip()
 
 
-def _reported(marked: MarkedLines, report: Path) -> Reported:
+def _reported(marked: MarkedLines, report: Reports) -> Reported:
     """Return the metrics that the probe printed or wrote into its file; the file wins."""
     printed = metrics.of_lines(marked.end())
-    path = report / _METRICS
-    if not path.exists():
+    if not report.has(_METRICS):
         return printed
-    if not path.is_file():
+    content = report.read(_METRICS, metrics.FILE_BYTES + 1)
+    if content is None:
         return printed.then(Reported(problem="the file of metrics is no file"))
-    with path.open("rb") as stream:
-        return printed.then(metrics.of_json(stream.read(metrics.FILE_BYTES + 1)))
+    return printed.then(metrics.of_json(content))
 
 
 def _with_reported(seen: Observation, reported: Reported) -> Observation:
@@ -270,14 +279,14 @@ class _ReportedException(Struct, frozen=True, kw_only=True):
     frames: tuple[tuple[str, int, str], ...]
 
 
-def _exception(run: Run, report: Path, *, of_script: bool) -> _ReportedException | None:
+def _exception(run: Run, report: Reports, *, of_script: bool) -> _ReportedException | None:
     """Return the exception that ended the script, or the last that ended a Python process of a command."""
     if run.exit_code != 1:
         return None
     pattern = f"exception-{run.pid}.json" if of_script else "exception-*.json"
-    files = sorted(report.glob(pattern), key=lambda path: path.stat().st_mtime_ns)
+    names = report.named(pattern)
     try:
-        return codec.from_json(files[-1].read_bytes(), _ReportedException) if files else None
+        return codec.from_json(report.read(names[-1]) or b"", _ReportedException) if names else None
     except codec.Unreadable:  # the process was killed while it wrote
         return None
 
@@ -298,7 +307,7 @@ def _untested(run: Run) -> Signature | None:
     return runners.untested(run.output_tail, run.exit_code)
 
 
-def _signature(probe: Probe, run: Run, report: Path, exception: _ReportedException | None) -> Signature:
+def _signature(probe: Probe, run: Run, report: Reports, exception: _ReportedException | None) -> Signature:
     if run.timed_out:
         return signature.of_timeout(probe.timeout_s, _stacks(report), probe_files=_own(probe))
     exit_code = run.exit_code if run.exit_code is not None else -9

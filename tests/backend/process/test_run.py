@@ -70,11 +70,6 @@ def test_a_command_that_cannot_be_started_is_an_os_error_that_names_it(
         supervise(tmp_path, [command])
 
 
-def test_a_command_that_kills_its_supervisor_is_an_os_error_and_no_result(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"^its supervisor was killed$"):
-        supervise(tmp_path, python("import os; os.kill(os.getppid(), 9)"))
-
-
 # --- What the command is given
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bisect_asgi.backend.trials import junit
+from bisect_asgi.backend.trials import junit, reports
 from bisect_asgi.core.model import Probe, ProbeFile, Served
 
 
@@ -53,7 +53,8 @@ def test_where_pytest_would_reject_the_option_it_is_not_given(probe: Probe, envi
 def test_the_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "junit.xml").write_text("<testsuites name='é'/>", encoding="utf-8")
 
-    assert junit.read(tmp_path) == "<testsuites name='é'/>"
+    with reports.opened(tmp_path) as report:
+        assert junit.read(report) == "<testsuites name='é'/>"
 
 
 def link(path: Path) -> None:
@@ -76,4 +77,5 @@ def link(path: Path) -> None:
 def test_what_may_not_be_pytests_is_not_read(tmp_path: Path, make: Callable[[Path], object]) -> None:
     make(tmp_path / "junit.xml")
 
-    assert junit.read(tmp_path) == ""
+    with reports.opened(tmp_path) as report:
+        assert junit.read(report) == ""

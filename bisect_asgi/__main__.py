@@ -1,6 +1,25 @@
-"""`python -m bisect_asgi` is the `bisect-asgi` command."""
+"""The `bisect-asgi` command, which `python -m bisect_asgi` is as well."""
 
-from bisect_asgi.cli.app import main
+import os
+
+_INTERRUPTED = 130
+
+try:
+    import signal
+except KeyboardInterrupt:
+    os._exit(_INTERRUPTED)
+
+
+def main() -> None:
+    """Run the command and end the process with its exit code."""
+    # The imports take a while, and there is nothing yet that would have to be said or cleaned up.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under `nohup`
+            signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
+    from bisect_asgi.cli.app import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

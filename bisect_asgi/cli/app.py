@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from importlib import import_module
@@ -14,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from bisect_asgi import __version__
 from bisect_asgi.cli.output import show_error
 from bisect_asgi.cli.parameters import with_options
+from bisect_asgi.cli.process import end_signals, guarded
 from bisect_asgi.core.errors import BisectError, ExitCode, UsageError
 from bisect_asgi.core.plan.option import Command
 from bisect_asgi.core.plan.options import OPTIONS
@@ -92,7 +92,7 @@ def build(name: Command) -> Any:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"bisect-asgi {__version__}")
+        print(f"bisect-asgi {__version__}")
         raise typer.Exit
 
 
@@ -111,18 +111,19 @@ def _options(
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
-    # A CI that gives up sends the first, a terminal that is closed the second.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
-    try:
-        app()
-    except BisectError as error:
-        show_error(str(error), error.hint)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # The reader closed the pipe, as `| head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
-    except KeyboardInterrupt:
-        show_error("interrupted", "the same command goes on where this one stopped")
-        sys.exit(ExitCode.INTERRUPTED)
+    with guarded():
+        try:
+            try:
+                app()
+            finally:
+                sys.stdout.flush()
+        except BisectError as error:
+            end_signals()
+            show_error(str(error), error.hint)
+            sys.exit(error.exit_code)
+        except BrokenPipeError:  # The reader closed the pipe, as `| head` does.
+            sys.exit(128 + signal.SIGPIPE)
+        except KeyboardInterrupt:
+            end_signals()
+            show_error("interrupted", "the same command goes on where this one stopped")
+            sys.exit(ExitCode.INTERRUPTED)

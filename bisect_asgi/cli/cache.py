@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 
-import typer
-
 from bisect_asgi.core.plan.options import Options
 
 
@@ -29,13 +27,13 @@ def cache(options: Options) -> None:
         observations = runner.store.count()
     if options.clear:
         shutil.rmtree(places.root)
-        typer.echo(f"cleared {places.root}")
+        print(f"cleared {places.root}")
         return
     total = sum(count for _, count in sizes)
-    typer.echo(f"folder        {places.root}")
-    typer.echo(
+    print(f"folder        {places.root}")
+    print(
         f"environments  {len(sizes)}, {size(total)} of at most {size(limit_bytes())} "
         "(files shared with uv's cache count in full)"
     )
-    typer.echo(f"store         {plural(observations, 'observation')}, {size(places.store.stat().st_size)}")
-    typer.echo(f"logs          {len(list(places.logs.glob('*.jsonl')))}")
+    print(f"store         {plural(observations, 'observation')}, {size(places.store.stat().st_size)}")
+    print(f"logs          {len(list(places.logs.glob('*.jsonl')))}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bisect_asgi.cli.output import say
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.records import replace
 
@@ -51,7 +52,7 @@ def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int
     from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.report.progress.plain import PlainSink
 
-    emit = PlainSink(lambda line: typer.echo(line, err=True), verbose=verbose)
+    emit = PlainSink(say, verbose=verbose)
     places = CachePaths.configured()
     with (
         open_trials(places, emit, show_output=verbose) as runner,
@@ -86,9 +87,9 @@ def _show(plan: Plan, choice: InterpreterChoice, trial: Trial) -> int:
     if ruling.outcome is Outcome.PASSED and not is_limited:
         word, exit_code = "cannot tell", 125
         seen = _NO_LIMIT
-    typer.echo(f"{plan.project} {trial.label} on Python {choice.interpreter.version}: {word}")
+    print(f"{plan.project} {trial.label} on Python {choice.interpreter.version}: {word}")
     if seen:
-        typer.echo(f"  {seen}")
+        print(f"  {seen}")
     _show_run(run, with_output=ruling.outcome is not Outcome.PASSED)
     return exit_code
 
@@ -100,10 +101,10 @@ def _show_run(run: Observation, *, with_output: bool) -> None:
 
     if run.exit_code is not None or run.wall_s:
         memory = f", peak memory {size(run.peak_bytes)}" if run.peak_bytes else ""
-        typer.echo(f"  run in {duration(run.wall_s)}, {duration(run.cpu_s)} of CPU time{memory}")
+        print(f"  run in {duration(run.wall_s)}, {duration(run.cpu_s)} of CPU time{memory}")
     for name, value in run.metrics.items():
-        typer.echo(f"  {name} = {show(value, run.units.get(name, ''))}")
+        print(f"  {name} = {show(value, run.units.get(name, ''))}")
     for title, text in (("stacks", run.stacks), ("output", run.output_tail)):
         if text and with_output:
-            typer.echo(f"  {title}:")
-            typer.echo("\n".join(f"    {line}" for line in text.splitlines()[-30:]))
+            print(f"  {title}:")
+            print("\n".join(f"    {line}" for line in text.splitlines()[-30:]))

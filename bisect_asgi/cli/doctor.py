@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bisect_asgi.cli.output import say
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.plan.options import Options
 
@@ -39,7 +40,7 @@ def doctor(options: Options) -> None:
     for versions, names in judge.missing_interpreters(healths).items():
         where = listing(names, most=9)
         told = f"there is no Python {listing(versions, most=9)} on {where}: no trials with that go there"
-        typer.echo(f"\nnote: {told}", err=True)
+        say(f"\nnote: {told}")
     raise typer.Exit(ExitCode.UNAVAILABLE if faults else ExitCode.FOUND)
 
 
@@ -79,10 +80,10 @@ def _show(found: Mapping[str, Health | Exception]) -> None:
         lines.append((name, *own, *programs, index, " ".join(health.interpreters) or "none"))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _complain(name: str, text: str, hint: str | None) -> None:
-    typer.echo(f"\nerror: {name}: {text}", err=True)
+    say(f"\nerror: {name}: {text}")
     if hint:
-        typer.echo(f"\nhint: {hint}", err=True)
+        say(f"\nhint: {hint}")

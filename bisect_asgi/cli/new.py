@@ -29,4 +29,4 @@ def new(
         raise UsageError(
             f"`{path}` cannot be written: {error.strerror}", hint="name a file in a folder that is there"
         ) from error
-    typer.echo(f"wrote {path}; run it: bisect-asgi --probe {path}")
+    print(f"wrote {path}; run it: bisect-asgi --probe {path}")

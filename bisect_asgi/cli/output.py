@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.records import Struct, fields
+from bisect_asgi.core.text import printable_json
 
 if TYPE_CHECKING:
     from bisect_asgi.core.events import Event
@@ -49,7 +50,8 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         if self.quiet:
             yield lambda _: None
         elif sys.stderr.isatty():
-            from bisect_asgi.report.progress.terminal import TerminalSink, standard_error
+            from bisect_asgi.report.progress.console import standard_error
+            from bisect_asgi.report.progress.terminal import TerminalSink
 
             with TerminalSink(standard_error(), verbose=self.verbose) as sink:
                 yield sink
@@ -73,7 +75,7 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         if self.json:
             from bisect_asgi.report import document
 
-            print(document.render(report))
+            show_json(document.render(report))
         else:
             self._show_text(report)
         if report.exit_code is not ExitCode.FOUND:
@@ -94,6 +96,11 @@ def show_error(message: str, hint: str | None) -> None:
     say(f"error: {message}")
     if hint:
         say(f"\nhint: {hint}")
+
+
+def show_json(text: str) -> None:
+    """Print a JSON document."""
+    print(printable_json(text))
 
 
 def say(line: str) -> None:

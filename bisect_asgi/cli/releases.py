@@ -35,6 +35,6 @@ def releases(
     with closing(IndexClient(configured_indexes(), places.root / "index")) as index:
         found = select(index.releases(project), wanted, target)
     for release in found.kept:
-        typer.echo(f"{release.version:<16} {date(release.uploaded)}")
+        print(f"{release.version:<16} {date(release.uploaded)}")
     for out in found.excluded:
-        typer.echo(f"{out.version:<16} {date(out.uploaded):<10}  left out: {out.reason}")
+        print(f"{out.version:<16} {date(out.uploaded):<10}  left out: {out.reason}")

@@ -27,7 +27,7 @@ def report(
     if options.diff:
         from bisect_asgi.report.text.culprit import diffs
 
-        typer.echo("\n".join(line for compared in document.compared for line in diffs(compared)))
+        print("\n".join(line for compared in document.compared for line in diffs(compared)))
         raise typer.Exit
     OutputOptions.of(options).show_report(document)
     raise typer.Exit(document.exit_code)

@@ -43,6 +43,7 @@ def bisect(plan: Plan, output: OutputOptions, where: str | None = None) -> ExitC
     """Run the search on the executor at `where`; show the report however it ended, and return its code."""
     from bisect_asgi import session
     from bisect_asgi.backend.executors import open_executor, widened
+    from bisect_asgi.cli.process import end_signals
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.prefetch import ImportReport
@@ -63,5 +64,7 @@ def bisect(plan: Plan, output: OutputOptions, where: str | None = None) -> ExitC
                 with open_services(places, runner, executor) as services:
                     session.bisect(widened(plan, executor), services, emit)
             except (BisectError, KeyboardInterrupt):
-                pass  # The last event has it, and the report shows it.
+                if projection.run.plan is None:  # There is nothing yet that a report could show.
+                    raise
+    end_signals()  # The last event has how it ended, and the report shows it.
     return output.show(projection, log_path)

@@ -42,7 +42,7 @@ def suite(
     """
     import time
 
-    from bisect_asgi.cli.output import say, show_error
+    from bisect_asgi.cli.output import say, show_error, show_json
     from bisect_asgi.core.errors import ExitCode
     from bisect_asgi.report import suite as suite_report
 
@@ -54,7 +54,7 @@ def suite(
         rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted
     )
     if options.json:
-        typer.echo(suite_report.render_json(report))
+        show_json(suite_report.render_json(report))
     else:
         from bisect_asgi.report.text import suite as suite_text
 

@@ -131,11 +131,11 @@ def _run(
 def _show(case: Case, row: SuiteRow) -> None:
     """Print the row of a claim: the verdict and the truth, or what kept the claim from being judged."""
     about = [word for word in (row.package, row.claim, f"({Path(row.probe).name}):") if word]
-    typer.echo(f"{row.answer:<12} {' '.join(about)} {row.problem or row.why}")
+    print(f"{row.answer:<12} {' '.join(about)} {row.problem or row.why}")
     if row.hint:
-        typer.echo(f"{'':<12} hint: {row.hint}")
+        print(f"{'':<12} hint: {row.hint}")
     if not isinstance(case.plan, BisectError) and case.plan.claim and case.plan.claim.source:
-        typer.echo(f"{'':<12} claimed by {case.plan.claim.source}")
+        print(f"{'':<12} claimed by {case.plan.claim.source}")
 
 
 def _show_alone(case: Case, row: SuiteRow) -> None:

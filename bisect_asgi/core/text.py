@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -67,8 +68,30 @@ def listing(words: Iterable[str], *, most: int = 4) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a line of foreign text without control characters, because a terminal would execute them."""
-    return "".join(c if c.isprintable() else " " if c == "\t" else "�" for c in text)
+    """Return text without what a terminal would execute, and without what hides or reorders text.
+
+    Ends of lines stay, and a tab becomes a space. Control characters, bidirectional overrides (UTR 36),
+    separators of lines and surrogates become `�`.
+    """
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def printable_json(text: str) -> str:
+    """Return the same JSON text with what `printable` replaces as JSON's own escapes."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _printable(char: str) -> str:
+    if char.isprintable() or char == "\n":
+        return char
+    return " " if char == "\t" or unicodedata.category(char) == "Zs" else "�"
+
+
+def _escaped(char: str) -> str:
+    if char.isprintable() or char == "\n":
+        return char
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def without_credentials(address: str) -> str:

@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 from support.builders import ASSERTION, failed, passed, run_started
 
 from bisect_asgi.core import events
@@ -31,6 +30,7 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.report.document import fold, report_of
 from bisect_asgi.report.log import EventLog, read
+from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.progress.terminal import TerminalSink
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
 
@@ -234,12 +234,12 @@ def test_events_that_are_shown_as_they_come_make_the_report_that_their_log_makes
     staged = [events.StageEvent(stage=1, event=event) for event in (STARTED, listed("3"), *inside)]
     log = [STARTED, listed(), *map(at, count(101), happened), *map(at, count(201), staged), FINISHED]
     live = Projection()
-    screen = TerminalSink(Console(file=StringIO(), width=100))
+    screen = TerminalSink(SafeConsole(file=StringIO(), width=100))
 
     for event in log:
         live(event)
         screen(event)
-        Console(file=StringIO(), width=100).print(screen)
+        SafeConsole(file=StringIO(), width=100).print(screen)
         report_of(live)
 
     assert report_of(live) == fold(read_back(log))

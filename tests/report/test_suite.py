@@ -6,7 +6,6 @@ import json
 from io import StringIO
 
 import pytest
-from rich.console import Console
 from support.builders import DEPENDENCY_WORDS, RELEASE_WORDS, run_started
 
 from bisect_asgi.core import events
@@ -17,6 +16,7 @@ from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.plan.suites import Agreement
 from bisect_asgi.core.records import replace
 from bisect_asgi.report.document import Report
+from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.progress.plain import Board
 from bisect_asgi.report.suite import (
     SuiteReport,
@@ -181,7 +181,7 @@ def rows() -> list[SuiteRow]:
 
 def text(report: SuiteReport, width: int = 140) -> list[str]:
     out = StringIO()
-    render(report, Console(file=out, width=width))
+    render(report, SafeConsole(file=out, width=width))
     return out.getvalue().splitlines()
 
 
@@ -216,7 +216,7 @@ def test_where_the_time_went_is_told_of_each_probe_that_was_run_when_it_is_asked
     report = suite_report(rows(), elapsed_s=108, is_interrupted=False)
     out = StringIO()
 
-    render(report, Console(file=out, width=140), timings=True)
+    render(report, SafeConsole(file=out, width=140), timings=True)
 
     titles = [line for line in out.getvalue().splitlines() if line.startswith("Timings")]
     assert titles == ["Timings of leak.py", "Timings of other.py", "Timings of hang.py"]

@@ -10,7 +10,6 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 from support.builders import ASSERTION, MIX_WORDS, RELEASE_WORDS, passed, run_started
 
 from bisect_asgi.core import events
@@ -21,6 +20,7 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text
 from bisect_asgi.report.document import fold
+from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.projection import project
 from bisect_asgi.report.spans import Fate, Span
 from bisect_asgi.report.timings import Timings, critical_path, measure
@@ -459,7 +459,7 @@ def test_without_dates_nothing_is_told(log: list[events.Event]) -> None:
 
 def shown(log: Sequence[events.Event], width: int = 100) -> list[str]:
     out = StringIO()
-    text.render(fold(log), Console(file=out, width=width), timings=True)
+    text.render(fold(log), SafeConsole(file=out, width=width), timings=True)
     lines = out.getvalue().splitlines()
     return lines[lines.index("Timings") :]
 

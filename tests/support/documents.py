@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from io import StringIO
 
-from rich.console import Console
-
 from bisect_asgi.core import events
 from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.events import ResultKind
@@ -25,6 +23,7 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.records import replace
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report
+from bisect_asgi.report.progress.console import SafeConsole
 from support.builders import (
     ASSERTION,
     day,
@@ -149,7 +148,7 @@ REGRESSION: list[events.Event] = [
 def shown(report: Report, *, width: int = 120) -> str:
     """The report as a pipe gets it, without the blanks at the ends of lines."""
     out = StringIO()
-    text_report.render(report, Console(file=out, width=width))
+    text_report.render(report, SafeConsole(file=out, width=width))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 

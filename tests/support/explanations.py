@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from io import StringIO
 
 from packaging.version import Version
-from rich.console import Console
 
 from bisect_asgi import session
 from bisect_asgi.core import codec, events
@@ -24,6 +23,7 @@ from bisect_asgi.core.services import RunTrial
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.progress.console import SafeConsole
 from support.builders import (
     failed,
     passed,
@@ -113,7 +113,7 @@ class Lab:
 
 def shown(report: Report) -> str:
     out = StringIO()
-    text_report.render(report, Console(file=out, width=200))
+    text_report.render(report, SafeConsole(file=out, width=200))
     return out.getvalue()
 
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from io import StringIO
 from random import Random
 
-from rich.console import Console
-
 from bisect_asgi import session
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
@@ -26,6 +24,7 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import Services
 from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.progress.console import SafeConsole
 from support.builders import AUTO, a_plan, failed, passed, release, untestable
 from support.services import FakeIndex, FakeTrials, fake_services
 
@@ -185,7 +184,7 @@ class NoisyWorld:
 def shown(report: Report, *, plot: bool = False, width: int = 120) -> str:
     """A report as text, without the blanks at the ends of lines."""
     out = StringIO()
-    text_report.render(report, Console(file=out, width=width), plot=plot)
+    text_report.render(report, SafeConsole(file=out, width=width), plot=plot)
     return out.getvalue()
 
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from io import StringIO
 
-from rich.console import Console
-
 from bisect_asgi.core import events
 from bisect_asgi.core.model import (
     BuiltEnvironment,
@@ -21,6 +19,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.tally import Tally
+from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.progress.plain import PlainSink
 from bisect_asgi.report.progress.terminal import TerminalSink
 from support.builders import (
@@ -190,7 +189,7 @@ class Screen:
     def __init__(self) -> None:
         self.file = StringIO()
         self.sink = TerminalSink(
-            Console(file=self.file, force_terminal=True, width=120, color_system=None, _environ={})
+            SafeConsole(file=self.file, force_terminal=True, width=120, color_system=None, _environ={})
         )
 
     def take(self, log: Sequence[events.Event]) -> None:
@@ -201,5 +200,5 @@ class Screen:
     def status(self) -> list[str]:
         """What stands below the finished trials right now, without the spinner."""
         out = StringIO()
-        Console(file=out, width=120, _environ={}).print(self.sink)
+        SafeConsole(file=out, width=120, _environ={}).print(self.sink)
         return [line.rstrip() for line in out.getvalue().splitlines()]

@@ -41,7 +41,6 @@ from bisect_asgi.core.model import (
     Step,
 )
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.core.text import printable
 
 # Variables that a probe may need and that are no secrets.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -197,7 +196,7 @@ def _observe_driven(probe: Probe, run: Run, report: Reports) -> Observation:
         outcome=Outcome.PASSED if driven.type == UNREADABLE_METRIC else driven.outcome,
         phase=driven.phase,
         signature=sign,
-        complaint=printable(driven.message) if driven.type == UNREADABLE_METRIC else "",
+        complaint=driven.message if driven.type == UNREADABLE_METRIC else "",
         cpu_s=max(0.0, base.cpu_s - driven.own_cpu_s),
         metrics=driven.metrics,
         units=driven.units,
@@ -262,7 +261,7 @@ def _with_reported(seen: Observation, reported: Reported) -> Observation:
     seen = replace(seen, metrics={**reported.values, **seen.metrics}, units={**units, **seen.units})
     if seen.outcome is not Outcome.PASSED or seen.complaint:
         return seen
-    return replace(seen, complaint=printable(reported.problem))
+    return replace(seen, complaint=reported.problem)
 
 
 def _outcome(run: Run) -> Outcome:

@@ -118,11 +118,6 @@ def _facts(words: Words, event: events.Event) -> Iterator[tuple[str, str]]:
             pass
 
 
-def standard_error() -> Console:
-    """Return the console of the standard error."""
-    return Console(stderr=True)
-
-
 _MARKS = {
     Outcome.PASSED: ("✓", "green"),
     Outcome.FAILED: ("✗", "red"),

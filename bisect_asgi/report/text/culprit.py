@@ -13,7 +13,7 @@ from bisect_asgi.core.events import Compared, Explained
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import LinkKind, WhatChanged
 from bisect_asgi.core.releases.diff import summary
-from bisect_asgi.core.text import listing, plural, printable
+from bisect_asgi.core.text import listing, plural
 from bisect_asgi.report.culprit import sentences
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.text.tables import Pasted, table
@@ -65,7 +65,7 @@ def _word(report: Report) -> str:
 
 
 def _line(text: str, style: str = "") -> Padding:
-    return Padding(Text(printable(text), style=style), (0, 0, 0, 2))
+    return Padding(Text(text, style=style), (0, 0, 0, 2))
 
 
 def is_telling(compared: Compared) -> bool:
@@ -92,7 +92,7 @@ def difference_parts(compared: Compared) -> Iterator[RenderableType]:
 def diffs(compared: Compared) -> Iterator[str]:
     """Yield the lines of all diffs that the report has."""
     for file in compared.changed.files if compared.changed else ():
-        yield from (printable(line) for line in file.diff.splitlines())
+        yield from file.diff.splitlines()
 
 
 def _diff(changed: WhatChanged) -> Iterator[RenderableType]:
@@ -100,11 +100,11 @@ def _diff(changed: WhatChanged) -> Iterator[RenderableType]:
     for file in changed.files[:1]:
         lines = file.diff.splitlines()
         if file.lines and len(lines) <= _MOST_DIFF:
-            yield Padding(Text("\n".join(map(printable, lines)), style="dim"), (0, 0, 0, 4))
+            yield Padding(Text("\n".join(lines), style="dim"), (0, 0, 0, 4))
 
 
 def _changelog(text: str) -> Iterator[RenderableType]:
-    lines = [printable(line) for line in text.strip().splitlines()]
+    lines = text.strip().splitlines()
     yield _line("its changelog:")
     yield Padding(Text("\n".join(lines[:_MOST_CHANGELOG]), style="dim"), (0, 0, 0, 4))
     if len(lines) > _MOST_CHANGELOG:

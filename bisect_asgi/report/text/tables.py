@@ -12,6 +12,7 @@ from rich.text import Text
 from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.text import date, duration
 from bisect_asgi.report.document import Report
+from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.rows import Row, day_of
 from bisect_asgi.report.text import metrics
 
@@ -28,9 +29,9 @@ def write(parts: Callable[[int], Iterable[RenderableType]], console: Console | N
         console: where to print them; None: the standard output.
         width: of the standard output if it is no terminal.
     """
-    out = console or Console()
+    out = console or SafeConsole()
     if console is None and not out.is_terminal:
-        out = Console(width=width)
+        out = SafeConsole(width=width)
     with out.capture() as capture:
         for part in parts(out.width):
             out.print(part, highlight=False, soft_wrap=isinstance(part, Pasted))

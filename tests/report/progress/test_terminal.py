@@ -5,7 +5,6 @@ from __future__ import annotations
 from io import StringIO
 
 import pytest
-from rich.console import Console
 from support.builders import (
     IMPORT_ERROR,
     broken,
@@ -37,6 +36,7 @@ from bisect_asgi.core.model import (
     Observation,
     Ruling,
 )
+from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.progress.terminal import TerminalSink
 
 
@@ -176,7 +176,9 @@ def test_a_terminal_shows_what_runs_in_a_stage_by_its_label_there() -> None:
 
 def test_what_a_probe_wrote_is_shown_on_a_terminal_as_it_is() -> None:
     file = StringIO()
-    sink = TerminalSink(Console(file=file, force_terminal=True, width=120, color_system=None), verbose=True)
+    sink = TerminalSink(
+        SafeConsole(file=file, force_terminal=True, width=120, color_system=None), verbose=True
+    )
 
     with sink:
         for event in [*OPENING, events.OutputSeen(key=4, text="[red]not a style[/nor this]\n")]:

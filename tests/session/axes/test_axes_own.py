@@ -8,7 +8,6 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from rich.console import Console
 from support.builders import failed, make_plan, passed, probe
 from support.services import FakeTrials, MadeUpIndex, fake_services
 
@@ -27,6 +26,7 @@ from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.services import Services
 from bisect_asgi.report import document, text
 from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.progress.plain import PlainSink
 from bisect_asgi.session.axes import AXES
 from bisect_asgi.session.axes.base import Axis, SearchSpace
@@ -105,7 +105,7 @@ def bisected(plan: Plan) -> tuple[list[events.Event], ResultKind]:
 
 def shown(report: Report) -> list[str]:
     out = StringIO()
-    text.render(report, Console(file=out, width=120))
+    text.render(report, SafeConsole(file=out, width=120))
     return out.getvalue().splitlines()
 
 

@@ -1,0 +1,148 @@
+"""The process around a command: its standard streams and its signals.
+
+Text of probes, packages, indexes and file names is data. Whatever the process writes passes a gate that
+replaces what a terminal would execute. rich writes escapes of its own, so it gets the stream behind the gate,
+and `report/progress/console` makes the text that rich is given printable instead.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+from bisect_asgi.core.errors import Unavailable
+from bisect_asgi.core.text import printable
+
+_ONE_INTERRUPT_S = 1.0
+"""Signals that follow one another by less are one: a terminal and a supervisor may both send one."""
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Run a command behind the gate, with streams that exist and signals that interrupt once."""
+    _open_missing()
+    kept = sys.stdout, sys.stderr
+    sys.stdout = cast(TextIO, _Gate(_Output(kept[0])))
+    sys.stderr = cast(TextIO, _Gate(_Complaints(kept[1])))
+    previous = _catch_signals()
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = kept
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def end_signals() -> None:
+    """From here on a signal interrupts nothing any more: the command has ended, or is ending."""
+    for number in _SIGNALS:
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_IGN)
+
+
+# A CI that gives up sends SIGTERM, a terminal that is closed SIGHUP.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _catch_signals() -> dict[signal.Signals, Any]:
+    last = -_ONE_INTERRUPT_S
+
+    def interrupt(number: int, frame: object) -> None:  # noqa: ARG001 (the signature of a handler)
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _ONE_INTERRUPT_S:
+            last = now
+            raise KeyboardInterrupt
+
+    caught = {
+        number: signal.getsignal(number)
+        for number in _SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN  # as under `nohup`
+    }
+    for number in caught:
+        signal.signal(number, interrupt)
+    return caught
+
+
+def _open_missing() -> None:
+    """Open what the caller has closed, so that no file of ours gets the number of a standard stream."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 (as long as the process)
+
+
+class _Stream:
+    """A text stream that takes all characters, escaped where its encoding has none for them."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Output(_Stream):
+    """The standard output. The result is lost if it cannot be written, so that is an error."""
+
+    def write(self, text: str) -> int:
+        try:
+            return int(self._stream.write(text))
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: OSError) -> Exception:
+        # The interpreter flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        if isinstance(error, BrokenPipeError):
+            return error
+        return Unavailable(
+            f"the standard output cannot be written: {error.strerror}",
+            hint="make room there; `bisect-asgi report` shows the result of the last run again",
+        )
+
+
+class _Complaints(_Stream):
+    """The standard error. Nothing depends on it, so a command goes on without it."""
+
+    def write(self, text: str) -> int:
+        try:
+            return int(self._stream.write(text))
+        except OSError:
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            return
+
+
+class _Gate:
+    """A stream through which only printable text passes."""
+
+    def __init__(self, stream: _Stream) -> None:
+        self.rich_proxied_file = stream
+        """rich writes to this one; the attribute is rich's own protocol for a stream in front of another."""
+
+    def write(self, text: str) -> int:
+        return int(self.rich_proxied_file.write(printable(text)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)

@@ -1,0 +1,92 @@
+"""Streams that are closed, full or narrow, and signals at any moment: no traceback, and no result lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.blocking import third_run_hangs
+from support.processes import PATIENCE_S
+from support.shell import BISECT, Shell, publish
+
+HEADLINE = "demo 1.5 is the first bad release, by itself"
+
+
+def run_with(shell: Shell, prepare: Callable[[], object], **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bisect_asgi", *BISECT, "--quiet"],
+        cwd=shell.folder,
+        env={**shell.environ, **environ},
+        capture_output=True,
+        text=True,
+        preexec_fn=prepare,
+        timeout=PATIENCE_S,
+    )
+
+
+@pytest.fixture
+def answered(shell: Shell) -> Shell:
+    publish(shell.index, "+++++---")
+    assert shell.bisect("--quiet").stdout == f"{HEADLINE}\n"
+    return shell
+
+
+def onto_full(number: int) -> Callable[[], object]:
+    return lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), number)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_standard_output_is_an_error_and_the_result_can_be_shown_again(answered: Shell) -> None:
+    done = run_with(answered, onto_full(1))
+
+    assert done.returncode == 6
+    assert done.stderr.startswith(
+        "error: the standard output cannot be written: No space left on device\n\nhint: "
+    )
+    assert HEADLINE in answered.run("report").stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_standard_error_changes_nothing(answered: Shell) -> None:
+    done = run_with(answered, onto_full(2))
+
+    assert (done.returncode, done.stdout) == (0, f"{HEADLINE}\n")
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+def test_closed_streams_change_nothing(answered: Shell, closed: tuple[int, ...]) -> None:
+    done = run_with(answered, lambda: [os.close(number) for number in closed])
+
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert done.stdout == ("" if 1 in closed else f"{HEADLINE}\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_narrow_encoding_gets_escapes(answered: Shell, encoding: str) -> None:
+    answered.write("leak.py", "raise ValueError('snow \u2603')\n")
+
+    answered.environ["PYTHONIOENCODING"] = encoding
+    done = answered.run(*BISECT)
+
+    assert "Traceback" not in done.stderr
+    assert r"ValueError: snow \u2603" in done.stdout
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_signals_that_follow_one_another_interrupt_once(shell: Shell, how: signal.Signals) -> None:
+    publish(shell.index, "+++++---")
+    process, _ = third_run_hangs(shell, "--confirm", "1")
+
+    for _ in range(3):
+        process.send_signal(how)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert stderr.count("error: interrupted\n\nhint: every run that had ended is kept") == 1

@@ -26,8 +26,9 @@ from bisect_asgi.backend.process.helper import Completed, run_helper
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, Cancelled, Unavailable, UsageError
+from bisect_asgi.core.events import CommitFile, CommitShown
 from bisect_asgi.core.model import Commit
-from bisect_asgi.core.releases.links import tag_of
+from bisect_asgi.core.releases.links import commit_page, tag_of
 from bisect_asgi.core.services import History
 from bisect_asgi.core.text import without_credentials
 
@@ -188,6 +189,28 @@ class Repository:
         """Return the ids of a commit's parents, the one that it was merged into first."""
         return tuple(self._git("rev-list", "--parents", "--max-count=1", self.resolve(sha)).split()[1:])
 
+    def show(self, commit: Commit) -> CommitShown:
+        """Return a commit with its author, the files that differ from its first parent, and its page.
+
+        Raises:
+            UsageError: there is no such commit.
+        """
+        what = ("-m", "--first-parent", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv")
+        how = ("-1", "--no-show-signature", "--encoding=UTF-8", "--format=%an%x00", "-z")
+        author, _, files = self._git("log", *how, *what, self.resolve(commit.sha), "--").partition("\0")
+        return CommitShown(
+            sha=commit.sha,
+            subject=commit.subject,
+            author=author,
+            committed=commit.committed,
+            files=tuple(map(_commit_file, files.lstrip("\0\n").split("\0")[:-1])),
+            link=commit_page(self._origin(), commit.sha),
+        )
+
+    def _origin(self) -> str:
+        """Return the address that the clone came from, or where it is."""
+        return self._run(self._folder, "config", "--get", "remote.origin.url").stdout.strip() or self.where
+
     def checkout(self, sha: str, folder: Path) -> None:
         """Make a working tree of one commit in a new folder, with all tags and submodules.
 
@@ -202,8 +225,7 @@ class Repository:
         how = ("--quiet", "--shared", "--no-checkout", "--origin", "origin", "--template=")
         self._git_in(Path(), "clone", *how, str(self._objects), str(folder.absolute()))
         # A submodule's address may be relative to the address that the clone came from.
-        origin = self._run(self._folder, "config", "--get", "remote.origin.url").stdout.strip() or self.where
-        self._git_in(folder, "remote", "set-url", "origin", origin)
+        self._git_in(folder, "remote", "set-url", "origin", self._origin())
         self._git_in(folder, "checkout", "--quiet", "--detach", full)
         if (folder / ".gitmodules").exists():
             self._run(folder, "submodule", "--quiet", "update", "--init", "--recursive")
@@ -258,6 +280,13 @@ class Repository:
 
     def _run(self, folder: Path, *arguments: str, stdin: str = "") -> Completed:
         return run_git("-C", str(folder), *arguments, token=self._token, stdin=stdin)
+
+
+def _commit_file(line: str) -> CommitFile:
+    """Return a file from a line of `git log --numstat`, which has dashes for a binary file."""
+    added, removed, path = line.split("\t", 2)
+    counts = (int(count) if count.isdecimal() else None for count in (added, removed))
+    return CommitFile(path=path, added=next(counts), removed=next(counts))
 
 
 def _common_folder(path: Path, where: str, token: CancelToken) -> Path:

@@ -338,6 +338,28 @@ class Compared(Struct, frozen=True, kw_only=True):
     """Why nothing could be compared, or ""."""
 
 
+class CommitFile(Struct, frozen=True, kw_only=True):
+    """A file that a commit changes."""
+
+    path: str
+    added: int | None
+    """The number of added lines, or None if the file is binary."""
+    removed: int | None
+
+
+class CommitShown(Struct, frozen=True, kw_only=True):
+    """The commit at which the verdict changes."""
+
+    sha: str
+    subject: str
+    author: str
+    committed: datetime
+    files: tuple[CommitFile, ...]
+    """The files that differ from its first parent."""
+    link: str | None
+    """Its page, or None if the repository is on no known forge."""
+
+
 class StageEvent(Struct, frozen=True, kw_only=True):
     """An event of a stage: a further search of the run, for the culprit or along its commits.
 
@@ -410,5 +432,6 @@ Event = (
     | StageEvent
     | Explained
     | Compared
+    | CommitShown
     | RunFinished
 )

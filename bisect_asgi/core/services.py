@@ -78,6 +78,10 @@ class Repository(Protocol):
         """Return the ids of a commit's parents, the first parent first."""
         ...
 
+    def show(self, commit: Commit) -> events.CommitShown:
+        """Return a commit with its author, its files, and its page on a known forge."""
+        ...
+
     def files(self, ref: str) -> Sequence[str]:
         """Return the paths of all files at a reference."""
         ...

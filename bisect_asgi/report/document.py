@@ -93,6 +93,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """The culprit of each boundary that was explained, the run's own boundary first."""
     compared: tuple[events.Compared, ...] = ()
     """What changed in each culprit."""
+    commit: events.CommitShown | None = None
+    """The commit at the boundary of a search among commits."""
     stages: tuple[Report, ...] = ()
     """The searches inside this one: combinations of both sides, a dependency's releases, commits."""
     stage: int = 0
@@ -177,6 +179,7 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
         notes=tuple(search.notes),
         why=tuple(search.explained),
         compared=tuple(search.compared),
+        commit=search.commit,
         stages=stages,
         stage=search.stage,
         elapsed_s=finished.elapsed_s,

@@ -133,6 +133,7 @@ class SearchRecord(Struct):
     )
     explained: list[events.Explained] = field(default_factory=list)
     compared: list[events.Compared] = field(default_factory=list)
+    commit: events.CommitShown | None = None
     finished: events.RunFinished | None = None
     running: dict[int, Work] = field(default_factory=dict)
     """The trials under way, by their keys."""
@@ -166,6 +167,8 @@ class SearchRecord(Struct):
                 self.explained.append(event)
             case events.Compared():
                 self.compared.append(event)
+            case events.CommitShown():
+                self.commit = event
             case _:
                 pass
 

@@ -34,7 +34,7 @@ from bisect_asgi.session.bisection.run import (
     run_search,
     search_changes,
 )
-from bisect_asgi.session.bisection.stages import Stages, ending, started
+from bisect_asgi.session.bisection.stages import Stages, ending, show, started
 
 
 def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
@@ -51,6 +51,7 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
             services.repositories.open(plan.repository)  # to find out early that it is none
         result = _search(plan, services, emit)
         answer = result.answer
+        show(result, services, emit)
         try:
             if answer.kind is ResultKind.FOUND:
                 _find_culprit(result, plan, Stages(services, emit))

@@ -363,6 +363,48 @@ def test_what_merges_brought_in_can_be_left_out(local: LocalRepository, tmp_path
     assert repository.parents(repository.resolve("1.0")) == ()
 
 
+@pytest.mark.parametrize(
+    ("ref", "files"),
+    [
+        pytest.param("1.0", [("a.py", 2, 0)], id="the-first-of-all"),
+        pytest.param("topic", [("a.py", 1, 1), ("image", None, None), ("sub/b.py", 1, 0)], id="binary"),
+        pytest.param("main", [("a.py", 1, 1), ("image", None, None), ("sub/b.py", 1, 0)], id="merge"),
+        pytest.param("2.0", [], id="nothing"),
+    ],
+)
+def test_a_commit_is_shown_with_what_it_changes(
+    local: LocalRepository, tmp_path: Path, ref: str, files: list[tuple[str, int | None, int | None]]
+) -> None:
+    local.put("a.py", "1\n2\n")
+    local.commit("base", "1.0")
+    local.git("switch", "--quiet", "--create", "topic")
+    local.put("a.py", "1\n3\n")
+    local.put("sub/b.py", "1\n")
+    (local.folder / "image").write_bytes(b"\0\1")
+    local.commit("topic")
+    local.git("switch", "--quiet", "main")
+    local.commit("own", "2.0")
+    local.merge("topic", "merge")
+    repository = opened(local.folder, tmp_path)
+    commit = repository.commit(ref, project="demo")
+
+    shown = repository.show(commit)
+
+    assert [(file.path, file.added, file.removed) for file in shown.files] == files
+    assert (shown.sha, shown.subject, shown.author) == (commit.sha, commit.subject, "a@b.c")
+    assert (shown.committed, shown.link) == (commit.committed, None)
+
+
+def test_a_commit_is_linked_where_the_clone_came_from(local: LocalRepository, tmp_path: Path) -> None:
+    sha = local.commit("one")
+    local.git("remote", "add", "origin", "git@github.com:own/demo.git")
+    repository = opened(local.folder, tmp_path)
+
+    shown = repository.show(repository.commit("main", project="demo"))
+
+    assert shown.link == f"https://github.com/own/demo/commit/{sha}"
+
+
 def test_an_end_on_a_branch_of_its_own_is_replaced_by_where_it_left(
     local: LocalRepository, tmp_path: Path
 ) -> None:

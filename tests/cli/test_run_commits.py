@@ -78,6 +78,9 @@ def test_the_first_bad_commit_between_two_releases_is_found(committed: Command) 
     assert (subject(document["last"]), subject(document["first"])) == ("own", "merge side")
     assert document["stages"] == []
     assert document["headline"] == f"demo {document['first']} is the first bad commit"
+    commit = document["commit"]
+    assert (commit["subject"], commit["author"], commit["link"]) == ("merge side", "a@b.c", None)
+    assert commit["files"] == [{"path": "demo.py", "added": 1, "removed": 1}]
 
 
 def test_every_commit_goes_into_the_merge(committed: Command) -> None:
@@ -87,6 +90,7 @@ def test_every_commit_goes_into_the_merge(committed: Command) -> None:
     assert subject(document["first"]) == "merge side"
     assert [subject(row["version"]) for row in stage["rows"]] == ["first", "a", "b", "c", "d"]
     assert (subject(stage["last"]), subject(stage["first"])) == ("b", "c")
+    assert (document["commit"]["subject"], stage["commit"]["subject"]) == ("merge side", "c")
 
 
 def test_a_commit_is_built_again_by_the_reports_command(committed: Command) -> None:

@@ -8,6 +8,8 @@ from bisect_asgi.core.events import (
     BeliefUpdated,
     CandidateListed,
     CandidatesListed,
+    CommitFile,
+    CommitShown,
     Compared,
     Confirmed,
     EndsSampled,
@@ -188,6 +190,14 @@ EVENTS = [
                 label="Notes", address="https://example.org/notes", kind=differences.LinkKind.CHANGELOG
             ),
         ),
+    ),
+    CommitShown(
+        sha="0123456789",
+        subject="Escape no more",
+        author="Ann Other",
+        committed=day("2021-10-01"),
+        files=(CommitFile(path="demo.py", added=3, removed=1),),
+        link="https://github.com/o/demo/commit/0123456789",
     ),
     RunFinished(
         kind=ResultKind.FOUND,

@@ -92,6 +92,16 @@ def comparison(repository: str, old_tag: str, new_tag: str) -> str | None:
             return None
 
 
+def commit_page(address: str, sha: str) -> str | None:
+    """Return the page of a commit in the repository that was cloned from `address`, or None if not known."""
+    if "://" not in address:  # as in `git@example.org:owner/name.git`
+        address = f"ssh://{address.replace(':', '/', 1)}"
+    forge = _HOSTS.get(_host(address))
+    root = _root(address) if forge else None
+    page = {"gitlab": "-/commit", "bitbucket": "commits"}.get(forge or "", "commit")
+    return f"{root}/{page}/{sha}" if root and _is_safe(root) else None
+
+
 def _given(metadata: Metadata) -> Iterator[tuple[str, str]]:
     yield from ((label.strip(), address.strip()) for label, address in metadata.urls)
     for label, address in (("Home-page", metadata.home_page), ("Download-URL", metadata.download_url)):

@@ -15,7 +15,7 @@ from bisect_asgi.report.document import Report
 from bisect_asgi.report.rows import Row, day_of
 from bisect_asgi.report.text import metrics
 from bisect_asgi.report.text import timings as timings_section
-from bisect_asgi.report.text.culprit import cause_parts, difference_parts, is_telling
+from bisect_asgi.report.text.culprit import cause_parts, commit_parts, difference_parts, is_telling
 from bisect_asgi.report.text.tables import Pasted, facts, table, write
 
 _MOST_REASONS = 8
@@ -56,6 +56,9 @@ def _parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[R
     if (len(report.changes) > 1 and not report.levels) or report.contradictions:
         yield ""
         yield Text(_not_monotonic(report), style="yellow")
+    if report.commit:
+        yield ""
+        yield from commit_parts(report.commit)
     yield from _why(report)
     if excluded := list(_excluded(report)):
         yield ""

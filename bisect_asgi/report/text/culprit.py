@@ -9,11 +9,11 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from bisect_asgi.core.events import Compared, Explained
+from bisect_asgi.core.events import CommitFile, CommitShown, Compared, Explained
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import LinkKind, WhatChanged
 from bisect_asgi.core.releases.diff import summary
-from bisect_asgi.core.text import listing, plural
+from bisect_asgi.core.text import date, listing, plural
 from bisect_asgi.report.culprit import sentences
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.text.tables import Pasted, table
@@ -54,8 +54,31 @@ def _search(stage: Report) -> Iterator[RenderableType]:
     yield _line(stage.headline, style="bold")
     if len(stage.rows) > 2:
         yield Padding(table(stage), (1, 0, 1, 4))
+    if stage.commit:
+        yield from commit_parts(stage.commit)
     for reason, out in groupby(stage.excluded, key=lambda out: out.reason):
         yield _line(f"left out: {listing(each.version for each in out)}: {reason}", style="dim")
+
+
+def commit_parts(commit: CommitShown) -> Iterator[RenderableType]:
+    """Yield the lines about the commit at a boundary."""
+    yield _line(f"commit {commit.sha}: {commit.subject}")
+    yield _line(f"{commit.author}, {date(commit.committed)}; {_diffstat(commit)}")
+    for file in commit.files[:_MOST_LINES]:
+        yield _line(f"{file.path} {_lines(file)}")
+    if len(commit.files) > _MOST_LINES:
+        yield _line(f"and {plural(len(commit.files) - _MOST_LINES, 'more file')}")
+    if commit.link:
+        yield Pasted(f"  {commit.link}")
+
+
+def _diffstat(commit: CommitShown) -> str:
+    added, removed = (sum(getattr(file, name) or 0 for file in commit.files) for name in ("added", "removed"))
+    return f"{plural(len(commit.files), 'file')}: +{added:,} -{removed:,}" if commit.files else "no file"
+
+
+def _lines(file: CommitFile) -> str:
+    return "(binary)" if file.added is None else f"+{file.added:,} -{file.removed:,}"
 
 
 def _word(report: Report) -> str:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from packaging.version import Version
 
+from bisect_asgi.core import events
 from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
@@ -66,6 +67,10 @@ class Axis(AxisTraits, ABC):
             UsageError: an end is no candidate, fewer than two candidates are left, or no interpreter fits.
             Unavailable: the index or the repository did not answer.
         """
+
+    def shown(self, candidate: Candidate, services: Services) -> events.CommitShown | None:  # noqa: ARG002
+        """Return what there is to show of the candidate at a boundary, or None if its label says it all."""
+        return None
 
     def widen(self, plan: Plan, services: Services, projects: frozenset[str]) -> SearchSpace:
         """Return the candidates that uploads of `projects` make, too, if `SearchSpace.projects` was set.

@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 from packaging.version import InvalidVersion, Version
 
+from bisect_asgi.core import events
 from bisect_asgi.core.axis_words import AxisWords, EndHints
-from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Commit, EnvironmentSpec
 from bisect_asgi.core.plan import COMMITS, Plan
@@ -69,6 +70,14 @@ class Commits(Axis):
     def is_same_end(self, good: str, bad: str) -> bool:
         """Return whether both are one text; what git makes of two is not known yet."""
         return good == bad
+
+    def shown(self, candidate: Candidate, services: Services) -> events.CommitShown | None:
+        """Return the candidate's commit, or None if git does not answer."""
+        commit = candidate.spec.commit
+        try:
+            return services.repositories.open(commit.repository).show(commit) if commit else None
+        except (UsageError, Unavailable):
+            return None  # the boundary stands without it
 
     def prepare(self, plan: Plan, services: Services) -> SearchSpace:
         """Return a candidate for each commit between the ends.

@@ -68,8 +68,18 @@ class Stages:
             for key, trial in zip((0, len(space.candidates) - 1), ends, strict=False):
                 search.engine.seed(key, trial)
             result = run_search(search)
+            show(result, self.services, emit)
             end(result.answer)
         return result
+
+
+def show(result: SearchResult, services: Services, emit: Emit) -> None:
+    """Emit what the axis has to show of the first candidate of the newer side, such as its commit."""
+    found, search = result.answer.found, result.search
+    if found and not found.skipped:
+        shown = axis_of(search.plan).shown(search.space.candidates[found.high], services)
+        if shown:
+            emit(shown)
 
 
 def started(plan: Plan, *, axis: Axis | None = None, context: str | None = None) -> events.RunStarted:

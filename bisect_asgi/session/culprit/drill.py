@@ -82,7 +82,7 @@ def is_of(repository: Repository, move: Move) -> bool:
         return False
     tag = repository.tag_of(move.new, move.name)
     names = re.escape(move.name).replace("\\-", "[-_.]")
-    pattern = re.compile(rf"\b(?:name|module|dist-name)\b\s*=\s*[\"']?{names}\b", re.IGNORECASE)
+    pattern = re.compile(rf"\b(?:name|module|dist-name)\b[\"']?\s*[=:]\s*[\"']?{names}\b", re.IGNORECASE)
     texts = (_text(repository, tag, path) for path in _NAMING_FILES) if tag else ()
     return any(pattern.search(text) for text in texts)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bisect_asgi.core import codec
 from bisect_asgi.core.release_diff import Link, LinkKind, Metadata
-from bisect_asgi.core.releases.links import comparison, links, repository
+from bisect_asgi.core.releases.links import commit_page, comparison, links, repository
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=200)
 
@@ -201,6 +201,31 @@ def test_the_repository_is_looked_for_in_the_source_link_first(
 )
 def test_each_forge_compares_in_its_own_form(root: str, address: str | None) -> None:
     assert comparison(root, "v1.0", "v1.1") == address
+
+
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [
+        pytest.param("https://github.com/o/demo", "https://github.com/o/demo/commit/12ab", id="github"),
+        pytest.param("git@github.com:o/demo.git", "https://github.com/o/demo/commit/12ab", id="scp"),
+        pytest.param("ssh://git@codeberg.org/o/demo", "https://codeberg.org/o/demo/commit/12ab", id="ssh"),
+        pytest.param(
+            "https://u:secret@gitlab.com/g/s/demo.git",
+            "https://gitlab.com/g/s/demo/-/commit/12ab",
+            id="gitlab-and-a-password",
+        ),
+        pytest.param(
+            "https://bitbucket.org/o/demo", "https://bitbucket.org/o/demo/commits/12ab", id="bitbucket"
+        ),
+        pytest.param("https://git.sr.ht/~o/demo", "https://git.sr.ht/~o/demo/commit/12ab", id="sourcehut"),
+        pytest.param("https://git.example.org/o/demo", None, id="a-host-that-is-not-known"),
+        pytest.param("https://github.com/o", None, id="no-repository"),
+        pytest.param("https://github.com/o/<b>", None, id="not-safe"),
+        pytest.param("/srv/git/demo", None, id="a-folder"),
+    ],
+)
+def test_each_forge_has_its_page_of_a_commit(address: str, page: str | None) -> None:
+    assert commit_page(address, "12ab") == page
 
 
 def test_tags_are_quoted_in_an_address() -> None:

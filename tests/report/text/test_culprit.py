@@ -392,6 +392,65 @@ def test_mixes_that_cannot_be_tested_stay_apart_and_neighbouring_releases_do_not
     assert "2 releases: ImportError: cannot import name 'Lifespan'" in flat(shown(releases, 120))
 
 
+# --- The commit
+
+COMMIT_WORDS = AxisWords(subject="app", noun="commit", nouns="commits", has_versions=False)
+
+
+def commit(*files: events.CommitFile, link: str | None = None) -> events.CommitShown:
+    return events.CommitShown(
+        sha="0123456789abcdef",
+        subject="Escape\x1b no more",
+        author="Ann Other",
+        committed=day("2021-01-31"),
+        files=files,
+        link=link,
+    )
+
+
+def of_commit(told: events.CommitShown) -> list[str]:
+    """The lines about the commit in the report of a search among commits."""
+    run = searched(("a", "b"), (passed(), failed()), found=(0, 1), axis=COMMIT_WORDS)
+    lines = [line.strip() for line in shown(fold([*run[:-1], told, run[-1]]), 120).splitlines()]
+    begin = next(place for place, line in enumerate(lines) if line.startswith("commit "))
+    return lines[begin : lines.index("", begin) if "" in lines[begin:] else None]
+
+
+def test_the_commit_at_the_boundary_is_shown_with_its_author_files_and_page() -> None:
+    files = (
+        events.CommitFile(path="app/a.py", added=1200, removed=2),
+        events.CommitFile(path="image", added=None, removed=None),
+    )
+
+    assert of_commit(commit(*files, link="https://github.com/o/app/commit/01")) == [
+        "commit 0123456789abcdef: Escape� no more",
+        "Ann Other, 2021-01-31; 2 files: +1,200 -2",
+        "app/a.py +1,200 -2",
+        "image (binary)",
+        "https://github.com/o/app/commit/01",
+    ]
+
+
+@pytest.mark.parametrize(("count", "last"), [(10, "f9 +1 -0"), (12, "and 2 more files")])
+def test_many_files_of_a_commit_are_counted(count: int, last: str) -> None:
+    files = (events.CommitFile(path=f"f{n}", added=1, removed=0) for n in range(count))
+
+    assert of_commit(commit(*files))[-1] == last
+
+
+def test_a_commit_without_files_says_so() -> None:
+    assert of_commit(commit())[1] == "Ann Other, 2021-01-31; no file"
+
+
+def test_the_commit_of_a_stage_is_shown_below_its_table() -> None:
+    stage = searched(("a", "b", "c"), (passed(), failed(), failed()), found=(0, 1), axis=COMMIT_WORDS)
+    told = commit(events.CommitFile(path="app/a.py", added=1, removed=0))
+
+    text = flat(shown(explained(WHY, *staged(3, [*stage[:-1], told, stage[-1]])), 120))
+
+    assert text.index("app b is the first bad commit") < text.index("Ann Other, 2021-01-31; 1 file: +1 -0")
+
+
 # --- What changed
 
 

@@ -120,7 +120,7 @@ def of_locks(_: Path) -> Line:
     return Line(
         plan=plan,
         labels=("a.txt", "b.txt"),
-        moves=frozenset({"requirements", "overrides"}),
+        moves=frozenset({"requirements", "overrides", "exclude_newer_package"}),
         refused=replace(plan, locks=(old, replace(old, name="c.txt"))),
         value="`c.txt`",
     )

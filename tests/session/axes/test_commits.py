@@ -17,6 +17,7 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Release
 from bisect_asgi.core.plan import AS_OF_RELEASE_GRACE, COMMITS, DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes import commits
 from bisect_asgi.session.axes.base import SearchSpace
 
@@ -48,19 +49,41 @@ def commit_plan(local: LocalRepository, good: str | None, bad: str | None = None
     return a_plan(over=COMMITS, repository=str(local.folder), good=good, bad=bad, **fields)
 
 
-def prepare(plan: Plan, releases: tuple[Release, ...] = RELEASES) -> SearchSpace:
-    services = fake_services(
+def git_services(releases: tuple[Release, ...] = RELEASES) -> Services:
+    return fake_services(
         index=FakeIndex(releases),
         interpreters=FakeInterpreters(*PYTHONS),
         repositories=FakeRepositories(
             lambda where: Repository.open(where, Path(where).parent / "cache", CancelToken())
         ),
     )
-    return commits.AXIS.prepare(plan, services)
+
+
+def prepare(plan: Plan, releases: tuple[Release, ...] = RELEASES) -> SearchSpace:
+    return commits.AXIS.prepare(plan, git_services(releases))
 
 
 def subjects(space: SearchSpace) -> list[str]:
     return [label.split(" ", 1)[1] for label in space.labels]
+
+
+# --- What is shown of the commit at the boundary
+
+
+def test_the_commit_at_the_boundary_is_shown(line: LocalRepository) -> None:
+    candidate = prepare(commit_plan(line, "1.0", "2.0")).candidates[1]
+
+    shown = commits.AXIS.shown(candidate, git_services())
+
+    assert shown is not None
+    assert (shown.sha[:10], shown.subject) == (candidate.label[:10], "two")
+
+
+def test_a_repository_that_is_gone_leaves_the_boundary_as_it_is(line: LocalRepository) -> None:
+    candidate = prepare(commit_plan(line, "1.0", "2.0")).candidates[1]
+    line.folder.rename(line.folder.with_name("elsewhere"))
+
+    assert commits.AXIS.shown(candidate, git_services()) is None
 
 
 # --- Which commits

@@ -37,7 +37,7 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import Contents, Metadata
 from bisect_asgi.report.document import Report, fold
 from bisect_asgi.session.bisection.stages import Stages, started
-from bisect_asgi.session.culprit.drill import DrillTarget, command, drill_plan, go_into
+from bisect_asgi.session.culprit.drill import DrillTarget, command, drill_plan, go_into, is_of
 
 PYTHON = target("3.8.18").interpreter
 PLACE = "https://git.example.org/team/engine"
@@ -313,7 +313,7 @@ def test_the_drill_finds_the_commit_in_the_repository_that_the_project_links_to(
     compared, *rest = mine.go_into(carrier(), drill=True)
 
     assert isinstance(compared, Compared)
-    assert set(mine.opened) == {PLACE}
+    assert set(mine.opened) == {PLACE, str(mine.local.folder)}  # the second for the commit that is shown
     assert {type(event) for event in rest} == {events.StageEvent}
     (stage,) = mine.stages
     assert stage.kind is ResultKind.FOUND
@@ -327,7 +327,7 @@ def test_the_repository_that_is_named_wins_over_the_links(mine: Mine) -> None:
     compared, *_ = mine.go_into(carrier(), drill=True, repository="named")
 
     assert isinstance(compared, Compared)
-    assert set(mine.opened) == {"named"}
+    assert set(mine.opened) == {"named", str(mine.local.folder)}
     assert "--repo named " in compared.drill
 
 
@@ -349,6 +349,24 @@ def test_a_named_repository_without_the_releases_is_left_for_the_linked_one(mine
 
     assert isinstance(compared, Compared)
     assert f"--repo {PLACE} " in compared.drill
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("setup.cfg", "[metadata]\nname = my_engine\n"),
+        ("setup.py", "setup(name='my-engine')\n"),
+        ("setup.py", "setup(**{'name': 'my.engine'})\n"),
+    ],
+)
+def test_the_files_of_a_repository_say_whose_it_is(tmp_path: Path, file: str, text: str) -> None:
+    local = LocalRepository(tmp_path / "work")
+    local.put(file, text)
+    local.commit("one", "v2.0", "v3.0")
+    repository = Repository.open(str(local.folder), tmp_path / "cache", CancelToken())
+
+    assert is_of(repository, Move(name="my-engine", old="2.0", new="3.0"))
+    assert not is_of(repository, Move(name="engine", old="2.0", new="3.0"))
 
 
 def test_what_is_held_stays_where_it_was_in_every_commits_environment(mine: Mine) -> None:

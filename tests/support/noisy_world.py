@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from random import Random
+from types import SimpleNamespace
+
+import pytest
 
 from bisect_asgi import session
 from bisect_asgi.core import events
@@ -47,6 +50,8 @@ class NoisyWorld:
     seed: int = 0
     slows_down: float = 0.0
     """How much slower the machine is after each run, as a share of what it was in the beginning."""
+    run_s: float = 1.0
+    """How long a run takes; a build takes 2 seconds."""
     most: int = 2000
     requests: list[TrialRequest] = field(default_factory=list)
     events: list[events.Event] = field(default_factory=list)
@@ -55,6 +60,8 @@ class NoisyWorld:
     made: Counter[str] = field(default_factory=Counter)
     """How often each release was run, warm-ups and what was run as a reference left out."""
     ticks: int = 0
+    clock_s: float = 0.0
+    """The time that all builds and runs have taken, one after the other."""
     _warm: set[str] = field(default_factory=set)
 
     def run_trial(self, request: TrialRequest, token: CancelToken) -> Trial:
@@ -75,14 +82,22 @@ class NoisyWorld:
         return self._trial(request, known, []) if known else None
 
     def _trial(self, request: TrialRequest, known: list[Observation], made: list[Observation]) -> Trial:
-        return Trial(
+        trial = Trial(
             key=request.key,
             label=request.label,
             observations=(*known, *made),
             remembered=len(known),
-            build_s=0.0 if known else 2.0,
-            run_s=float(len(made)),
+            build_s=0.0 if known or request.known_runs else 2.0,
+            run_s=self.run_s * len(made),
         )
+        self.clock_s += trial.build_s + trial.run_s
+        return trial
+
+    def keep_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have searches go by the time that builds and runs take here, and by nothing else."""
+        clock = SimpleNamespace(monotonic=lambda: self.clock_s)
+        for module in ("engine", "run"):
+            monkeypatch.setattr(f"bisect_asgi.session.bisection.{module}.time", clock)
 
     def _key(self, request: TrialRequest) -> tuple[str, str]:
         beside = request.sampling.reference if request.sampling else None

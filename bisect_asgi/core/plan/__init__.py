@@ -21,7 +21,7 @@ from bisect_asgi.core.text import duration, plural
 
 DEFAULT_TIMEOUT_S = 120.0
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 5.0, 60.0
-"""How long `--history auto` looks at least, and at most."""
+"""How long `--history auto` looks at least, and at most; until then a change that has shown is placed."""
 AS_OF_RELEASE_GRACE = timedelta(hours=24)
 """Packages that are released together are uploaded one after the other, within a day."""
 
@@ -127,6 +127,11 @@ class History(Struct, frozen=True, kw_only=True):
                 return 0.0
             case _ as never:
                 assert_never(never)
+
+    @property
+    def longest_s(self) -> float:
+        """How long to place, and to confirm, a change that has shown meanwhile."""
+        return self.seconds if self.kind is HistoryKind.TIME else _LONGEST_LOOK_S
 
 
 class LockText(Struct, frozen=True, kw_only=True):

@@ -6,17 +6,20 @@ promised is a size: once every unknown stretch between agreeing neighbours is sh
 state that lasted for at least `shortest` testable candidates has been seen. With 1, every candidate is run.
 
 Stretches between neighbours that *differ* hold a change for certain, and are narrowed to its place, whatever
-their length, before the longest of the others is halved.
+their length, before the longest of the others is halved. As long as it is not known how the newest candidate
+answers, because it is in flight or untestable, the stretch before it may hold one, and is narrowed as well.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 from bisect_asgi.core.model import Boundary, Verdict
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.search.bisection import NoBoundary, Open, VerdictMap
+from bisect_asgi.core.search.cuts import choose_cuts
 
 
 class AllBoundaries(Struct, frozen=True, kw_only=True):
@@ -39,20 +42,29 @@ class AllChanges(VerdictMap):
         shortest: the shortest state that must not be missed, in candidates, at least 1.
         first: candidates to look at before any other.
         never: candidates that are not worth a look.
+        places_only: nothing is wanted but the places of changes that have shown.
 
     Raises:
         ValueError: `size` or `shortest` is below 1.
     """
 
     def __init__(
-        self, size: int, *, shortest: int = 1, first: Sequence[int] = (), never: Collection[int] = ()
+        self,
+        size: int,
+        *,
+        shortest: int = 1,
+        first: Sequence[int] = (),
+        never: Collection[int] = (),
+        places_only: bool = False,
     ) -> None:
         super().__init__(size)
         if shortest < 1:
             raise ValueError(f"the shortest state is at least one candidate long, not {shortest}")
         self.shortest = shortest
-        self._first = tuple(key for key in dict.fromkeys(first) if key not in never)
+        wanted = () if places_only else dict.fromkeys(first)
+        self._first = tuple(key for key in wanted if key not in never)
         self._never = never
+        self._places_only = places_only
 
     @classmethod
     def replay(
@@ -63,9 +75,11 @@ class AllChanges(VerdictMap):
         shortest: int = 1,
         first: Sequence[int] = (),
         never: Collection[int] = (),
+        places_only: bool = False,
     ) -> AllChanges:
         """Return the search that knows `verdicts`."""
-        return cls(size, shortest=shortest, first=first, never=never).after(verdicts)
+        search = cls(size, shortest=shortest, first=first, never=never, places_only=places_only)
+        return search.after(verdicts)
 
     @property
     def state(self) -> Open | AllBoundaries:
@@ -97,10 +111,38 @@ class AllChanges(VerdictMap):
         """
         wanted = [key for key in self._first if key not in self._verdicts and key not in pending]
         chosen = [key for key in wanted if key == self._first[0]][: max(0, limit)]
-        self._halve(self._stretches({*pending, *chosen}, only_changes=True), chosen, limit)
+        chosen += self._places({*pending, *chosen}, limit - len(chosen))
+        if self._places_only:
+            return tuple(chosen)
         chosen += [key for key in wanted if key not in chosen][: max(0, limit - len(chosen))]
         self._halve(self._stretches({*pending, *chosen}), chosen, limit)
         return tuple(chosen)
+
+    def _places(self, pending: Collection[int], limit: int) -> list[int]:
+        """Choose candidates that narrow the stretches with a change, each stretch having its share.
+
+        The stretch with the fewest in flight is served first; of several, the one that is soonest narrowed.
+        """
+        chosen: list[int] = []
+        stretches = self._changing(pending)
+        stretches.sort(key=lambda ends: (sum(key in pending for key in range(*ends)), ends[1] - ends[0]))
+        for left, (start, end) in zip(range(len(stretches), 0, -1), stretches, strict=False):
+            share = math.ceil((limit - len(chosen)) / left)
+            known = {*self._verdicts, *self._never} - {start, end}
+            skips = [key for key in range(start, end + 1) if self._verdicts.get(key) is Verdict.SKIP]
+            chosen += choose_cuts(
+                start, end, known=known, skipped=skips, pending=set(pending) - {start, end}, limit=share
+            )
+        return chosen
+
+    def _changing(self, pending: Collection[int]) -> list[tuple[int, int]]:
+        """Return each two candidates that differ, or may, with only unknown and untestable ones between."""
+        tested, newest = self._tested(), self.size - 1
+        found = [(change.low, change.high) for change in self._changes()]
+        is_awaited = newest in pending or self._verdicts.get(newest) is Verdict.SKIP
+        if tested and tested[-1] < newest and newest in self._first and is_awaited:
+            found.append((tested[-1], newest))
+        return found
 
     @staticmethod
     def _halve(stretches: list[list[int]], chosen: list[int], limit: int) -> None:
@@ -112,8 +154,9 @@ class AllChanges(VerdictMap):
             stretches[index : index + 1] = filter(None, (longest[:middle], longest[middle + 1 :]))
 
     def is_relevant(self, key: int) -> bool:
-        """Everything that was asked is wanted."""
-        return key not in self._verdicts
+        """Everything that was asked is wanted, unless only places are: then what lies inside a change."""
+        is_inside = any(low < key < high for low, high in self._changing(()))
+        return key not in self._verdicts and (is_inside or not self._places_only)
 
     def _tested(self) -> list[int]:
         return sorted(key for key, verdict in self._verdicts.items() if verdict is not Verdict.SKIP)
@@ -126,16 +169,12 @@ class AllChanges(VerdictMap):
         """Return each two neighboring tested candidates, with what is unknown between them."""
         return [(start, end, self._unknown(start, end)) for start, end in pairwise(self._tested())]
 
-    def _stretches(self, pending: Collection[int], *, only_changes: bool = False) -> list[list[int]]:
+    def _stretches(self, pending: Collection[int]) -> list[list[int]]:
         """The unknown stretches that are worth a look; what is in flight cuts them."""
-        edges = [-1, *self._tested(), self.size]
         found: list[list[int]] = []
-        for start, end in pairwise(edges):
+        for start, end in pairwise([-1, *self._tested(), self.size]):
             unknown = [key for key in self._unknown(start, end) if key not in self._never]
-            differ = (
-                self._verdicts.get(start) is not self._verdicts.get(end) and start >= 0 and end < self.size
-            )
-            if differ or (len(unknown) >= self.shortest and not only_changes):
+            if len(unknown) >= self.shortest:
                 found += _cut(unknown, pending)
         return found
 

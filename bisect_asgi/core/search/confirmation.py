@@ -86,13 +86,19 @@ class Confirmation(Struct, frozen=True, kw_only=True):
             return self._of_sides(*both, judgement, orders=1)
         return _missing(dict.fromkeys(both, self._runs(MOST_RUNS)), judgement)
 
-    def of_changes(self, judgement: Judgement) -> dict[int, int]:
-        """Return the runs that are missing on both sides of every change: it may be a run that went wrong."""
+    def of_changes(self, judgement: Judgement, *, placed_only: bool = False) -> dict[int, int]:
+        """Return the runs that are missing on both sides of every change: it may be a run that went wrong.
+
+        With `placed_only`, changes count that have no unknown candidate between their sides.
+        """
         if judgement.is_flaky:
             return {}
         verdicts = judgement.verdicts
         changes = (
-            pair for pair in pairwise(sorted(judgement.tallies)) if verdicts[pair[0]] is not verdicts[pair[1]]
+            (low, high)
+            for low, high in pairwise(sorted(judgement.tallies))
+            if verdicts[low] is not verdicts[high]
+            and (not placed_only or verdicts.keys() >= set(range(low, high)))
         )
         sides = sorted({key for pair in changes for key in pair})
         return _missing(dict.fromkeys(sides, self._runs(FIRST_RUNS)), judgement)

@@ -81,7 +81,7 @@ class Engine:
         emit: Emit,
         most: int | None = None,
         prebuilder: Prebuilder | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = lambda: time.monotonic(),
     ) -> None:
         self._spec = spec
         self._noise: Noise | None = None
@@ -206,12 +206,15 @@ class Engine:
         is_over: Callable[[Judgement], bool] = lambda _: False,
         looks_ahead: bool = False,
         until_s: float | None = None,
+        hands_on: bool = False,
     ) -> State:
         """Run trials until the search stops, `is_over` says so, or no candidate that is left gives a result.
 
         With `looks_ahead` environments are built for the candidates that may be asked for next. At the moment
         `until_s` of the clock the search ends as it stands, and no trial is begun that would last longer.
+        With `hands_on`, trials in flight go on, and the next search has those that are relevant to it.
         """
+        is_handed_on = False
         try:
             while True:
                 judgement = self.judgement()
@@ -219,6 +222,7 @@ class Engine:
                 state = algorithm.state
                 self._emit_rulings(judgement, state)
                 if not isinstance(state, Open) or is_over(judgement) or self._left_s(until_s) <= 0:
+                    is_handed_on = hands_on
                     return state
                 self._cancel(key for key in self._in_flight() if not algorithm.is_relevant(key))
                 withheld = (self.observed.keys() - judgement.rulings.keys()) | self.errors.keys()
@@ -231,7 +235,8 @@ class Engine:
                     self._build_ahead(replay, algorithm, judgement.verdicts, withheld, width)
                 self._collect(self._left_s(until_s))
         finally:
-            self._abandon()
+            if not is_handed_on:
+                self._abandon()
 
     def _left_s(self, until_s: float | None) -> float:
         return math.inf if until_s is None else until_s - self._clock()

@@ -41,6 +41,7 @@ from bisect_asgi.session.bisection import Search
 from bisect_asgi.session.bisection.confirm import (
     confirm_changes,
     emit_confirmed,
+    run_again,
     search_and_confirm,
 )
 from bisect_asgi.session.bisection.engine import Replay
@@ -239,20 +240,44 @@ def look_around(search: Search, state: State, *, search_s: float) -> AllBoundari
     boundary = state if isinstance(state, Boundary) else None
     first, never = looks(labels, boundary), _never(search)
 
-    def replay(verdicts: Mapping[int, Verdict]) -> AllChanges:
-        return AllChanges.replay(len(labels), verdicts, first=first, never=never)
+    def replay(verdicts: Mapping[int, Verdict], *, places_only: bool = False) -> AllChanges:
+        return AllChanges.replay(len(labels), verdicts, first=first, never=never, places_only=places_only)
 
     if isinstance(replay(search.judgement().verdicts).state, Open):
         search.emit(events.Note(text=_beginning(search, boundary), is_live=True))
-    search.engine.search(replay, until_s=time.monotonic() + budget_s)
-    confirm_changes(search)
+    begun = time.monotonic()
+    search.engine.search(replay, until_s=begun + budget_s, hands_on=True)
+    end_s = begun + max(budget_s, search.plan.history.longest_s)
+    search.engine.search(partial(replay, places_only=True), until_s=end_s)
+    _confirm_placed(search, until_s=end_s)
     if search.judgement().is_flaky:
         return None
-    known = replay(search.judgement().verdicts)
-    for change in known.unplaced:
+    return _known_changes(search, replay(search.judgement().verdicts))
+
+
+def _confirm_placed(search: Search, *, until_s: float) -> None:
+    """Run both sides of each change that has its place again, those of the newest first, in the time left."""
+    engine = search.engine
+    while missing := search.confirmation.of_changes(search.judgement(), placed_only=True):
+        left_s = (until_s - time.monotonic()) * search.plan.jobs
+        fitting: dict[int, int] = {}
+        for key, runs in sorted(missing.items(), reverse=True):
+            left_s -= runs * engine.seconds(key)
+            if left_s >= 0 and key not in engine.errors:
+                fitting[key] = runs
+        if not fitting or not run_again(search, fitting):
+            return
+
+
+def _known_changes(search: Search, known: AllChanges) -> AllBoundaries:
+    """Return the changes that have their place and are sure, and note the others."""
+    labels, found = search.labels, known.so_far
+    missing = search.confirmation.of_changes(search.judgement(), placed_only=True)
+    doubtful = [change for change in found.changes if missing.keys() & {change.low, change.high}]
+    for change in (*known.unplaced, *doubtful):
         sides = f"{labels[change.low]} and {labels[change.high]}"
-        search.emit(events.Note(text=f"there is another change between {sides}; `--history all` places it"))
-    return known.so_far
+        search.emit(events.Note(text=f"there may be another change between {sides}; `--history all` tells"))
+    return replace(found, changes=tuple(change for change in found.changes if change not in doubtful))
 
 
 def _is_worth_a_look(search: Search, state: State) -> bool:

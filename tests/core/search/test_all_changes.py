@@ -221,6 +221,59 @@ def test_changes_are_told_oldest_first_with_what_is_untestable_between(
 
 
 @pytest.mark.parametrize(
+    ("told", "limit", "pending", "keys"),
+    [
+        pytest.param({0: OLD, 20: OLD}, 3, (), (), id="no-change"),
+        pytest.param({0: OLD, 12: NEW, 20: NEW}, 1, (), (6,), id="the-middle"),
+        pytest.param({0: OLD, 12: NEW, 20: NEW}, 2, (), (4, 8), id="two-cut-it-into-three"),
+        pytest.param({0: OLD, 12: NEW, 20: NEW}, 1, (6,), (3,), id="in-flight-cuts-it"),
+        pytest.param({0: OLD, 4: NEW, 20: OLD}, 1, (), (2,), id="what-is-soonest-narrowed"),
+        pytest.param({0: OLD, 4: NEW, 20: OLD}, 1, (2,), (12,), id="what-has-none-in-flight"),
+        pytest.param({0: OLD, 4: NEW, 20: OLD}, 2, (), (2, 12), id="each-its-share"),
+        pytest.param({0: OLD, 12: NEW, 6: SKIP}, 1, (), (3,), id="away-from-an-untestable-one"),
+        pytest.param({0: OLD, 2: NEW, 1: SKIP}, 1, (), (), id="placed-with-an-untestable-one-between"),
+    ],
+)
+def test_only_the_places_of_changes_are_wanted_when_the_rest_is_not(
+    told: dict[int, Verdict], limit: int, pending: tuple[int, ...], keys: tuple[int, ...]
+) -> None:
+    search = AllChanges.replay(21, told, first=(20, 0), places_only=True)
+
+    assert search.ask(limit, pending) == keys
+
+
+def test_what_lies_in_no_change_is_then_irrelevant() -> None:
+    search = AllChanges.replay(9, {0: OLD, 4: NEW}, places_only=True)
+
+    assert [key for key in range(9) if search.is_relevant(key)] == [1, 2, 3]
+
+
+def test_what_is_not_worth_a_look_is_no_place_either() -> None:
+    search = AllChanges.replay(4, {0: OLD, 3: NEW}, never={1, 2})
+
+    assert search.ask(2) == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "pending", "keys"),
+    [
+        pytest.param({0: OLD, 8: OLD}, (20,), (14,), id="in-flight"),
+        pytest.param({0: OLD, 8: OLD, 20: SKIP}, (), (14,), id="untestable"),
+        pytest.param({0: OLD, 8: OLD, 20: OLD}, (), (14,), id="tested-so-the-longest-stretch"),
+        pytest.param({0: OLD, 16: OLD, 20: SKIP}, (), (18,), id="untestable-though-others-are-longer"),
+        pytest.param({0: OLD, 16: OLD, 20: OLD}, (), (8,), id="tested-and-others-are-longer"),
+        pytest.param({}, (20,), (9,), id="nothing-is-tested"),
+    ],
+)
+def test_the_newest_is_waited_for_where_it_may_have_changed(
+    told: dict[int, Verdict], pending: tuple[int, ...], keys: tuple[int, ...]
+) -> None:
+    search = AllChanges.replay(21, told, first=(20,))
+
+    assert search.ask(1, pending) == keys
+
+
+@pytest.mark.parametrize(
     ("limit", "pending", "keys"),
     [
         pytest.param(1, (), (7,), id="as-many-as-fit"),

@@ -334,3 +334,9 @@ def test_both_sides_of_every_change_are_run_three_times() -> None:
 
 def test_several_changes_of_a_flaky_probe_are_not_run_again() -> None:
     assert confirmation().of_changes(ruled({0: passes(), 1: FLAKY})) == {}
+
+
+def test_a_change_without_its_place_is_not_run_again_where_only_those_with_it_are() -> None:
+    rulings = {0: passes(), 2: fails(), 4: passes(), 5: UNTESTABLE, 6: fails()}
+
+    assert confirmation().of_changes(ruled(rulings), placed_only=True) == {4: 2, 6: 2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
@@ -115,6 +116,72 @@ def test_what_is_newer_than_the_range_tells_that_it_was_fixed(
     assert report.headline.startswith("app broke in 3")
     assert report.headline.endswith("was fixed in 5")
     assert [stretch.specifier for stretch in report.affected] == [">=3,<5"]
+
+
+FIXED = "." * 10 + "B" * 20 + "." * 90
+"""Broken in 11, mended in 31; a search that ends at 20 takes about as long as eleven runs."""
+
+
+def timed(truth: str, run_s: float, monkeypatch: pytest.MonkeyPatch) -> NoisyWorld:
+    made_up = replace(world(truth), run_s=run_s)
+    made_up.keep_time(monkeypatch)
+    return made_up
+
+
+@pytest.mark.parametrize("run_s", [0.2, 1.0, 2.0, 2.5])
+def test_a_change_that_shows_is_placed_and_confirmed_when_the_budget_is_over(
+    run_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up = timed(FIXED, run_s, monkeypatch)
+
+    made_up.bisect(bad="20")
+
+    assert made_up.changes == [(10, 11), (30, 31)]
+    assert min(made_up.made[str(number)] for number in (10, 11, 30, 31)) >= 3
+    assert [stretch.specifier for stretch in made_up.report.affected] == [">=11,<31"]
+
+
+def test_no_other_look_begins_after_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = timed(FIXED, 0.2, monkeypatch)
+    alone.bisect(bad="20", history=NONE)
+    made_up = timed(FIXED, 0.2, monkeypatch)
+
+    made_up.bisect(bad="20")
+
+    looked = [label for label in made_up.made if label not in alone.made]
+    assert looked == ["120", "70", "45", "32", "26", "29", "30", "31"]
+    # Each took 2.2 s: the last one would not have ended within as long as the search took.
+    assert alone.clock_s < 8 * 2.2
+
+
+@pytest.mark.parametrize(
+    ("run_s", "history"),
+    [
+        pytest.param(12.0, AUTO, id="the-longest-look-is-over"),
+        pytest.param(1.0, History(kind=HistoryKind.TIME, seconds=12.0), id="the-users-time-is-over"),
+    ],
+)
+def test_a_change_that_is_not_placed_in_time_is_told(
+    run_s: float, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up = timed(FIXED, run_s, monkeypatch)
+
+    made_up.bisect(bad="20", history=history)
+
+    assert made_up.boundary == (10, 11)
+    assert "there may be another change between 20 and " in made_up.text()
+    assert refuted(made_up, FIXED) == []
+    assert made_up.report.affected[0].specifier == ">=11,<=20"
+
+
+def test_a_change_whose_sides_were_not_run_again_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up = timed("...BBB..", 9.0, monkeypatch)
+
+    made_up.bisect(bad="6", history=History(kind=HistoryKind.TIME, seconds=24.0))
+
+    assert (made_up.made["6"], made_up.made["7"]) == (1, 1)
+    assert made_up.changes == [(3, 4)]
+    assert "there may be another change between 6 and 7" in made_up.text()
 
 
 def test_ends_that_agree_are_no_answer_yet() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from support.builders import failed, passed
@@ -14,10 +15,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Lost, Unavailable
 from bisect_asgi.core.judge.judge import Expectation
-from bisect_asgi.core.model import (
-    Trial,
-    TrialRequest,
-)
+from bisect_asgi.core.model import Observation, Trial, TrialRequest, Verdict
 from bisect_asgi.core.search import AllChanges, Boundary
 from bisect_asgi.session.bisection.engine import Engine
 
@@ -249,6 +247,43 @@ def test_trials_that_are_back_when_an_interrupt_comes_are_taken_in(monkeypatch: 
 
     assert lab.engine.observed.keys() == {2}
     assert [event.key for event in lab.events if isinstance(event, events.TrialCancelled)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("newest", "canceled"),
+    [pytest.param(failed(), [1], id="inside-the-change"), pytest.param(passed(), [1, 3], id="no-change")],
+)
+def test_of_trials_that_a_search_hands_on_the_next_has_what_is_relevant_to_it(
+    newest: Observation, canceled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[int, Future[Trial]] = {}
+    now_s = 0.0
+
+    class ByHand(Executor):
+        def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+            given[args[0].key] = Future()
+            return given[args[0].key]
+
+    def wait(*_: object, **__: object) -> None:
+        nonlocal now_s
+        if now_s:
+            given[3].set_result(trial(request_for(lab, 3), passed()))
+        now_s = 9.0
+
+    def replay(verdicts: Mapping[int, Verdict], places_only: bool) -> AllChanges:
+        return AllChanges.replay(5, verdicts, first=(1, 3), places_only=places_only)
+
+    lab = Lab(5, broke_at(9), jobs=2, executor=ByHand(), clock=lambda: now_s)
+    for key, seen in ((0, passed()), (2, passed()), (4, newest)):
+        lab.engine.seed(key, trial(request_for(lab, key), seen))
+    monkeypatch.setattr("bisect_asgi.session.bisection.engine.wait", wait)
+
+    lab.engine.search(partial(replay, places_only=False), until_s=5.0, hands_on=True)
+    lab.engine.search(partial(replay, places_only=True))
+
+    assert list(given) == [1, 3]
+    assert [event.key for event in lab.events if isinstance(event, events.TrialCancelled)] == canceled
+    assert (3 in lab.engine.observed) is (3 not in canceled)
 
 
 def test_events_of_trials_are_dated_by_the_clock() -> None:

@@ -210,6 +210,15 @@ class Trials(Protocol):
         """
         ...
 
+    def wheels(self, spec: EnvironmentSpec, token: CancelToken) -> Sequence[Distribution] | None:
+        """Return the distributions that an environment would have, or None if not all of them have wheels.
+
+        Raises:
+            Unavailable: the index did not answer.
+            Cancelled: the token was cancelled.
+        """
+        ...
+
     def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
         """Return what each distribution of an environment requires, by name; empty if nobody knows."""
         ...

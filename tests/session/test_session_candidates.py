@@ -14,6 +14,7 @@ from support.builders import (
     target,
     wheel,
 )
+from support.services import never
 from support.sessions import (
     SPECIAL,
     TWELVE,
@@ -25,7 +26,7 @@ from support.sessions import (
 from bisect_asgi.core import events
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Release
+from bisect_asgi.core.model import Distribution, EnvironmentSpec, Release
 from bisect_asgi.core.plan import DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.session.axes import releases as release_axis
@@ -55,7 +56,7 @@ def test_the_interpreter_that_suits_the_whole_range_is_taken_and_the_reason_told
     fake.bisect(a_plan())
 
     assert fake.chosen.interpreter.version == "3.8.20"
-    assert fake.chosen.reason == "it installs 9 of 9 releases"
+    assert fake.chosen.reason == "can install 9 of 9 releases"
 
 
 def test_an_interpreter_younger_than_the_releases_is_not_preferred() -> None:
@@ -66,12 +67,52 @@ def test_an_interpreter_younger_than_the_releases_is_not_preferred() -> None:
     assert fake.chosen.interpreter.version == "3.8.20"
 
 
+def test_of_interpreters_that_suit_nearly_as_well_the_one_with_the_dependencies_of_its_day_is_taken() -> None:
+    # As fastapi 0.115.12, whose newest dependencies no longer install on Python 3.8.
+    asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def wheels(spec: EnvironmentSpec) -> list[Distribution]:
+        asked.append((spec.interpreter.short, spec.requirements))
+        is_old = spec.interpreter.short == "3.8" and spec.requirements == ("fastapi==0.12",)
+        return [Distribution(name="starlette", version="0.44.0" if is_old else "0.46.1")]
+
+    fake = FakeWorld(
+        broke_in("0.7"), interpreters=[target("3.7.17"), target("3.8.20"), target("3.9.18")], wheels=wheels
+    )
+    fake.releases = tuple(
+        release(
+            f"0.{n}",
+            wheel(requires_python=">=3.8"),
+            uploaded=f"{2020 + (n + 4) // 12}-{(n + 4) % 12 + 1:02}-01",
+        )
+        for n in range(1, 13)
+    )
+
+    fake.bisect(a_plan(good="0.1", bad="0.12"))
+
+    assert fake.chosen.interpreter.version == "3.9.18"
+    assert fake.chosen.reason == (
+        "can install 12 of 12 releases (5 of them predate this Python); "
+        "on Python 3.8, fastapi 0.12 gets older dependencies, such as starlette 0.44.0"
+    )
+    both = [("fastapi==0.1",), ("fastapi==0.12",)]
+    assert sorted(asked) == [(python, pins) for python in ("3.8", "3.9") for pins in both]
+
+
+def test_nothing_is_resolved_to_choose_an_interpreter_that_is_the_only_one_in_question() -> None:
+    fake = FakeWorld(broke_in("0.7"), interpreters=[target("3.8.20"), target("3.12.1")], wheels=never)
+
+    fake.bisect(a_plan(requires_python="<3.12"))
+
+    assert fake.chosen.interpreter.version == "3.8.20"
+
+
 def test_the_reason_tells_how_many_releases_are_older_than_the_interpreter() -> None:
     fake = FakeWorld(broke_in("0.7"), interpreters=[target("3.12.1")])
 
     fake.bisect(a_plan())
 
-    assert fake.chosen.reason == "it installs 12 of 12 releases, 12 of them older than it"
+    assert fake.chosen.reason == "can install 12 of 12 releases (12 of them predate this Python)"
 
 
 def test_the_probes_own_requirement_limits_the_choice_and_is_told() -> None:
@@ -81,7 +122,7 @@ def test_the_probes_own_requirement_limits_the_choice_and_is_told() -> None:
 
     assert fake.chosen.interpreter.version == "3.12.1"
     assert fake.chosen.reason == (
-        "the probe requires >=3.10; it installs 12 of 12 releases, 12 of them older than it"
+        "the probe requires >=3.10; can install 12 of 12 releases (12 of them predate this Python)"
     )
 
 

@@ -56,7 +56,7 @@ STARTED = events.RunStarted(
 
 
 CHOSEN = events.InterpreterChosen(
-    interpreter=target("3.8.18").interpreter, reason="it installs 5 of 5 releases"
+    interpreter=target("3.8.18").interpreter, reason="can install 5 of 5 releases"
 )
 
 

@@ -81,7 +81,7 @@ EVENTS = [
         releases=None,
         jobs=4,
     ),
-    InterpreterChosen(interpreter=target().interpreter, reason="it installs 3 of 3 releases"),
+    InterpreterChosen(interpreter=target().interpreter, reason="can install 3 of 3 releases"),
     CandidatesListed(
         candidates=(
             CandidateListed(version="0.69.0", uploaded=day("2021-10-07"), exclude_newer=day("2021-10-08")),

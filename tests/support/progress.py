@@ -50,7 +50,7 @@ STARTED = events.RunStarted(
 
 
 CHOSEN = events.InterpreterChosen(
-    interpreter=target("3.8.18").interpreter, reason="it installs 10 of 10 releases"
+    interpreter=target("3.8.18").interpreter, reason="can install 10 of 10 releases"
 )
 
 

@@ -155,6 +155,7 @@ class FakeTrials:
         builders: Executor | None = None,
         is_built: Callable[[TrialRequest], bool] = lambda _: False,
         resolve: Callable[[EnvironmentSpec], Sequence[Distribution]] = never,
+        wheels: Callable[[EnvironmentSpec], Sequence[Distribution] | None] = lambda _: None,
         requirements: Callable[[BuiltEnvironment], Mapping[str, tuple[str, ...]]] = lambda _: {},
     ) -> None:
         self._run = run
@@ -163,6 +164,7 @@ class FakeTrials:
         self.builders = builders
         self._is_built = is_built
         self._resolve = resolve
+        self._wheels = wheels
         self._requirements = requirements
 
     def run(self, request: TrialRequest, token: CancelToken) -> Trial:
@@ -179,6 +181,9 @@ class FakeTrials:
 
     def resolve(self, spec: EnvironmentSpec) -> Sequence[Distribution]:
         return self._resolve(spec)
+
+    def wheels(self, spec: EnvironmentSpec, token: CancelToken) -> Sequence[Distribution] | None:
+        return self._wheels(spec)
 
     def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
         return self._requirements(built)

@@ -11,7 +11,14 @@ from packaging.version import Version
 from bisect_asgi import session
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.model import Observation, Release, Trial, TrialRequest
+from bisect_asgi.core.model import (
+    Distribution,
+    EnvironmentSpec,
+    Observation,
+    Release,
+    Trial,
+    TrialRequest,
+)
 from bisect_asgi.core.plan import DependencyPolicy, History, Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import TargetPython
@@ -49,12 +56,14 @@ class FakeWorld:
         interpreters: Sequence[TargetPython] = (target("3.8.20"),),
         downloadable: Sequence[TargetPython] = (),
         remembered: Sequence[str] = (),
+        wheels: Callable[[EnvironmentSpec], Sequence[Distribution] | None] = lambda _: None,
     ) -> None:
         self.behaviour = behaviour
         self.releases = tuple(releases)
         self.interpreters = tuple(interpreters)
         self.downloadable = tuple(downloadable)
         self.remembered = remembered
+        self.wheels = wheels
         self.requests: list[TrialRequest] = []
         self.events: list[events.Event] = []
 
@@ -78,7 +87,7 @@ class FakeWorld:
         return fake_services(
             index=FakeIndex(releases_of or (lambda project: self.releases if project == "fastapi" else ())),
             interpreters=FakeInterpreters(*self.interpreters, downloadable=self.downloadable),
-            trials=FakeTrials(run_trial or self.run_trial, recall=self.recall),
+            trials=FakeTrials(run_trial or self.run_trial, recall=self.recall, wheels=self.wheels),
         )
 
     def bisect(self, plan: Plan) -> events.RunFinished:

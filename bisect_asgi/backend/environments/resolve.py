@@ -63,6 +63,15 @@ class Resolution(Struct, frozen=True, kw_only=True):
     distributions: tuple[Distribution, ...]
     step: str
 
+    @property
+    def has_wheels(self) -> bool:
+        """Whether nothing had to be built, as of the date or as of now."""
+        return self.step.startswith((f"{_AS_OF}, {_WHEELS}", f"{_LATEST}, {_WHEELS}"))
+
+
+_AS_OF, _LATEST, _WITHOUT = "as of the date", "latest", "without the date"
+_WHEELS, _BUILDS = "wheels only", "building source distributions"
+
 
 class _Step(Struct, frozen=True, kw_only=True):
     name: str
@@ -96,8 +105,10 @@ class Resolver:
         """Begin a new command, for which the pages that an earlier one got may be too old."""
         self._uv.begin()
 
-    def resolve(self, spec: EnvironmentSpec, token: CancelToken) -> Resolution:
+    def resolve(self, spec: EnvironmentSpec, token: CancelToken, *, wheels_only: bool = False) -> Resolution:
         """Return the resolution of the first step that succeeds.
+
+        `wheels_only`: only of the steps before the first one that may build.
 
         Raises:
             Unresolvable, BuildFailed: none does; the message is that of the first step that failed for
@@ -108,7 +119,7 @@ class Resolver:
         """
         if spec.commit:
             return self._resolve_commit(spec, spec.commit, token)
-        return self._first(spec, token)
+        return self._first(spec, token, wheels_only=wheels_only)
 
     def _resolve_commit(self, spec: EnvironmentSpec, commit: Commit, token: CancelToken) -> Resolution:
         """Build the commit's wheel, and resolve with that wheel in place of the project's releases."""
@@ -122,9 +133,11 @@ class Resolver:
             return replace(resolution, step=f"{resolution.step} ({how})")
         return resolution
 
-    def _first(self, spec: EnvironmentSpec, token: CancelToken) -> Resolution:
+    def _first(self, spec: EnvironmentSpec, token: CancelToken, *, wheels_only: bool = False) -> Resolution:
         failures: list[Exception] = []
         for step in self._steps(spec, token):
+            if wheels_only and not step.wheels_only:
+                break
             try:
                 return self._take(step, token)
             except (Unresolvable, BuildFailed) as error:
@@ -161,22 +174,21 @@ class Resolver:
         raise BuildFailed(f"more than {_MOST_BUILDS} distributions need building")
 
     def _steps(self, spec: EnvironmentSpec, token: CancelToken) -> Iterator[_Step]:
-        wheels, builds = "wheels only", "building source distributions"
         if spec.exclude_newer is None:
-            yield _Step(name=f"latest, {wheels}", spec=spec, wheels_only=True)
-            yield _Step(name=f"latest, {builds}", spec=spec, wheels_only=False)
+            yield _Step(name=f"{_LATEST}, {_WHEELS}", spec=spec, wheels_only=True)
+            yield _Step(name=f"{_LATEST}, {_BUILDS}", spec=spec, wheels_only=False)
             return
-        eased = self._eased(spec, token)
-        for how, only in ((wheels, True), (builds, False)):
-            yield _Step(name=f"as of the date, {how}", spec=spec, wheels_only=only)
+        for how, only in ((_WHEELS, True), (_BUILDS, False)):
+            yield _Step(name=f"{_AS_OF}, {how}", spec=spec, wheels_only=only)
+            eased = self._eased(spec, token, wheels_only=only)
             if eased != spec:
-                name = f"as of the date, {how}, what held requirements need may be newer"
+                name = f"{_AS_OF}, {how}, what held requirements need may be newer"
                 yield _Step(name=name, spec=eased, wheels_only=only)
         free = replace(spec, exclude_newer=None)
-        yield _Step(name=f"without the date, {wheels}", spec=free, wheels_only=True)
-        yield _Step(name=f"without the date, {builds}", spec=free, wheels_only=False)
+        yield _Step(name=f"{_WITHOUT}, {_WHEELS}", spec=free, wheels_only=True)
+        yield _Step(name=f"{_WITHOUT}, {_BUILDS}", spec=free, wheels_only=False)
 
-    def _eased(self, spec: EnvironmentSpec, token: CancelToken) -> EnvironmentSpec:
+    def _eased(self, spec: EnvironmentSpec, token: CancelToken, *, wheels_only: bool) -> EnvironmentSpec:
         """Return the spec with what the held requirements need exempt from the date, up to their own date."""
         if not spec.held or spec.held_exclude_newer is None:
             return spec
@@ -189,7 +201,7 @@ class Resolver:
             held=(),
         )
         try:
-            needed = self._take(_Step(name="", spec=own, wheels_only=False), token).distributions
+            needed = self._take(_Step(name="", spec=own, wheels_only=wheels_only), token).distributions
         except (Unresolvable, BuildFailed):
             return spec
         known = {exemption.name for exemption in spec.exclude_newer_package}

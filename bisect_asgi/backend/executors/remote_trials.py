@@ -257,6 +257,10 @@ class RemoteTrials:
         """Return the distributions that an environment would have in it; resolved on this machine."""
         return self._runner.resolve(spec)
 
+    def wheels(self, spec: EnvironmentSpec, token: CancelToken) -> tuple[Distribution, ...] | None:
+        """Return the distributions that an environment would have if all have wheels; on this machine."""
+        return self._runner.wheels(spec, token)
+
     def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
         """Return what each distribution of an environment requires, whichever machine built it."""
         return self._runner.requirements(built)

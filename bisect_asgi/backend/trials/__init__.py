@@ -146,6 +146,11 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         """Return the distributions that an environment would have in it; raises as `Resolutions.resolve`."""
         return self.resolutions.resolve(spec, CancelToken()).distributions
 
+    def wheels(self, spec: EnvironmentSpec, token: CancelToken) -> tuple[Distribution, ...] | None:
+        """Return the distributions that an environment would have, or None if not all of them have wheels."""
+        resolution = self.resolutions.wheels(spec, token)
+        return resolution.distributions if resolution else None
+
     def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
         """Return what each distribution of an environment requires; empty if that is not kept."""
         return self.environments.requirements(built.digest)

@@ -182,6 +182,26 @@ class Resolutions:
         with waiting_for(locked(self._locks / f"resolve-{key}.lock", waiting=token.check)):
             return self._usable(spec, key, fresh=fresh) or self._resolve(spec, key, token)
 
+    def wheels(self, spec: EnvironmentSpec, token: CancelToken) -> Resolution | None:
+        """Return the resolution if all its distributions have wheels, else None; nothing is built for it.
+
+        Raises:
+            Unavailable: the index did not answer.
+            Cancelled: the token was cancelled.
+        """
+        if known := self.known(spec):
+            return known if known.has_wheels else None
+        is_past, without = _is_past(spec, datetime.now(UTC)), codec.digest("no wheels", spec)
+        if is_past and (self.failure(spec) or self._store.failure(without)):
+            return None
+        try:
+            resolution = self._resolver.resolve(spec, token, wheels_only=True)
+        except Unresolvable as error:
+            self._store.keep_failure(without, str(error))
+            return None
+        self._store.keep_resolution(_resolution_key(spec), resolution)
+        return resolution
+
     def _usable(self, spec: EnvironmentSpec, key: str, *, fresh: bool) -> Resolution | None:
         """Return what the store has; raises the reason if it knows that there is no resolution."""
         if fresh and key not in self._renewed:

@@ -6,6 +6,9 @@ interpreter and ¾ if it has no wheels at all. It counts ¼ if it has wheels for
 because its source distribution was rarely ever built on this one. A release older than the interpreter counts
 half of that: it was never tried there, so it may install and then fail to import.
 
+Interpreters that score nearly the same are told apart by what they get at the ends of the range. On an old
+interpreter, an end gets older dependencies than its users had. On a new one, its dependencies have no wheels.
+
 An environment here always has all marker variables, because packaging takes a missing one from the
 interpreter that it runs on.
 """
@@ -25,7 +28,7 @@ from packaging.markers import (
 from packaging.version import Version
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.model import Interpreter, Release
+from bisect_asgi.core.model import Distribution, Interpreter, Release
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases import TargetPython, has_wheel, unusable
 from bisect_asgi.core.text import plural
@@ -41,6 +44,8 @@ class InterpreterChoice(Struct, frozen=True, kw_only=True):
 
     target: TargetPython
     reason: str
+    others: tuple[TargetPython, ...] = ()
+    """The others that suit the named ends as well, the best first; none if the user chose."""
 
     @property
     def interpreter(self) -> Interpreter:
@@ -48,39 +53,113 @@ class InterpreterChoice(Struct, frozen=True, kw_only=True):
         return self.target.interpreter
 
 
+class Needs(Struct, frozen=True, kw_only=True):
+    """What one end of the range needs on several interpreters."""
+
+    name: str
+    """The end, such as `fastapi 0.69.0`."""
+    installed: Mapping[str, Sequence[Distribution] | None]
+    """What it gets, by the path of the interpreter; None if not all of that has wheels."""
+
+
 class _Score(Struct, frozen=True, kw_only=True):
     worth: float
     installable: int
     older: int
+    total: int
 
 
-def best_interpreter(
+class Ranking(Struct, frozen=True, kw_only=True):
+    """The interpreters that suit a range of releases, one for each minor version, the best first."""
+
+    targets: tuple[TargetPython, ...]
+    close: int
+    """So many of them score nearly as much as the best."""
+    scores: tuple[_Score, ...]
+
+    @property
+    def in_question(self) -> tuple[TargetPython, ...]:
+        """The interpreters that what the ends need may tell apart."""
+        return self.targets[: self.close]
+
+    def choice(self, ends: Sequence[Needs] = ()) -> InterpreterChoice:
+        """Return the best interpreter, given what the ends need on those that are in question.
+
+        An end without wheels counts most, then how many dependencies are older than on another interpreter.
+        """
+        paths = [target.interpreter.path for target in self.in_question]
+        best = min(range(self.close), key=lambda place: (*_lacks(paths[place], ends), place))
+        reason = _reason(self.scores[best])
+        if best:
+            drawback = _drawback(paths[0], paths[best], ends)
+            reason += f"; on Python {self.targets[0].interpreter.short}, {drawback}"
+        others = (*self.targets[:best], *self.targets[best + 1 :])
+        return InterpreterChoice(target=self.targets[best], reason=reason, others=others)
+
+
+def rank(
     interpreters: Sequence[TargetPython],
     releases: Sequence[Release],
     *,
     required: Sequence[Release] = (),
     wished: Sequence[Release] = (),
-) -> InterpreterChoice | None:
-    """Return the interpreter that suits `releases` best, or None if none can install all of `required`.
+) -> Ranking | None:
+    """Return how well interpreters suit `releases`, or None if none can install all of `required`.
 
     One that can install all of `wished` is preferred, unless it scores less than two thirds of the best. If
-    two score the same, the newer one is chosen, because more wheels are made for it.
+    two score the same, the newer one is preferred, because more wheels are made for it.
     """
-    suitable = [target for target in interpreters if _installs(target, required)]
+    suitable = {
+        target: _score(target, releases)
+        for target in _newer_first(interpreters)
+        if _installs(target, required)
+    }
     if not suitable:
         return None
-    scores = {target.interpreter.path: _score(target, releases) for target in suitable}
-    least = max(score.worth for score in scores.values()) * _LEAST_SHARE
-    preferred = [
-        target
-        for target in suitable
-        if _installs(target, wished) and scores[target.interpreter.path].worth >= least
-    ]
-    best = max(
-        preferred or suitable,
-        key=lambda target: (scores[target.interpreter.path].worth, Version(target.interpreter.version)),
+    least = max(score.worth for score in suitable.values()) * _LEAST_SHARE
+    close = {target for target, score in suitable.items() if score.worth >= least}
+    preferred = {target for target in close if _installs(target, wished)} or close
+    order = sorted(suitable, key=lambda target: (target not in preferred, -suitable[target].worth))
+    minors = {target.interpreter.minor: target for target in reversed(order)}
+    kept = [target for target in order if minors[target.interpreter.minor] is target]
+    return Ranking(
+        targets=tuple(kept),
+        close=sum(target in preferred for target in kept),
+        scores=tuple(suitable[target] for target in kept),
     )
-    return InterpreterChoice(target=best, reason=_reason(scores[best.interpreter.path], len(releases)))
+
+
+def _newer_first(interpreters: Sequence[TargetPython]) -> list[TargetPython]:
+    return sorted(interpreters, key=lambda target: Version(target.interpreter.version), reverse=True)
+
+
+def _lacks(path: str, ends: Sequence[Needs]) -> tuple[int, int]:
+    """Return at how many ends not all has wheels, and how many dependencies are older than elsewhere."""
+    without_wheels = sum(end.installed[path] is None for end in ends)
+    return without_wheels, sum(len(_outdated(path, end)) for end in ends)
+
+
+def _outdated(path: str, end: Needs) -> list[Distribution]:
+    """Return the distributions of an end that are older on this interpreter than on another one."""
+    newest: dict[str, Version] = {}
+    for each in _versioned(*end.installed.values()):
+        version = Version(each.version)
+        newest[each.name] = max(version, newest.get(each.name, version))
+    return [each for each in _versioned(end.installed[path]) if Version(each.version) < newest[each.name]]
+
+
+def _versioned(*installed: Sequence[Distribution] | None) -> list[Distribution]:
+    """Return the distributions that have a version; one that is required by its address may have none."""
+    return [each for found in installed for each in found or () if each.version]
+
+
+def _drawback(path: str, chosen: str, ends: Sequence[Needs]) -> str:
+    """Return what an end lacks on an interpreter; the chosen one lacks less."""
+    for end in ends:
+        if end.installed[path] is None and end.installed[chosen] is not None:
+            return f"not all that {end.name} needs has wheels"
+    name, old = next((end.name, outdated[0]) for end in ends if (outdated := _outdated(path, end)))
+    return f"{name} gets older dependencies, such as {old.name} {old.version}"
 
 
 def first_released(minor: tuple[int, int]) -> datetime:
@@ -100,7 +179,7 @@ def _score(target: TargetPython, releases: Sequence[Release]) -> _Score:
     worth = sum(
         _file_worth(release, target) * (0.5 if release.version in older else 1.0) for release in installable
     )
-    return _Score(worth=worth, installable=len(installable), older=len(older))
+    return _Score(worth=worth, installable=len(installable), older=len(older), total=len(releases))
 
 
 def _file_worth(release: Release, target: TargetPython) -> float:
@@ -109,9 +188,11 @@ def _file_worth(release: Release, target: TargetPython) -> float:
     return 0.25 if has_wheel(release) else 0.75
 
 
-def _reason(score: _Score, total: int) -> str:
-    text = f"it installs {score.installable} of {plural(total, 'release')}"
-    return f"{text}, {score.older} of them older than it" if score.older else text
+def _reason(score: _Score) -> str:
+    text = f"can install {score.installable} of {plural(score.total, 'release')}"
+    if not score.older:
+        return text
+    return f"{text} ({score.older} of them {'predates' if score.older == 1 else 'predate'} this Python)"
 
 
 _OF_PLATFORM = (

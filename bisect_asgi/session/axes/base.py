@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import ClassVar
 
@@ -11,14 +12,22 @@ from packaging.version import Version
 
 from bisect_asgi.core import events
 from bisect_asgi.core.axis_words import AxisWords
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
-from bisect_asgi.core.model import Candidate, Excluded, ExcludeNewerPackage, Release
+from bisect_asgi.core.model import (
+    Candidate,
+    EnvironmentSpec,
+    Excluded,
+    ExcludeNewerPackage,
+    Interpreter,
+    Release,
+)
 from bisect_asgi.core.plan import AS_OF_RELEASE_GRACE, DependencyPolicy, Plan, PolicyKind, pinned_version
 from bisect_asgi.core.plan.axis_traits import AxisTraits
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.releases import ReleaseFilter, ReleaseRange, TargetPython, select
-from bisect_asgi.core.releases.interpreters import InterpreterChoice, best_interpreter
+from bisect_asgi.core.releases.interpreters import InterpreterChoice, Needs, Ranking, rank
 from bisect_asgi.core.services import Index, Services
 from bisect_asgi.core.text import listing
 
@@ -169,6 +178,10 @@ def check_dates(plan: Plan, kept: Sequence[Release]) -> None:
         )
 
 
+Ends = Callable[[Interpreter], Mapping[str, EnvironmentSpec]]
+"""Returns the environments at the ends of the range on an interpreter, by the names of the ends."""
+
+
 def choose_interpreter(
     plan: Plan,
     services: Services,
@@ -176,11 +189,15 @@ def choose_interpreter(
     *,
     pinned: Sequence[Release] = (),
     newest: Sequence[Release] = (),
+    ends: Ends = lambda _: {},
 ) -> InterpreterChoice:
     """Return the interpreter that installs the named ends; if possible also what is pinned, and `newest`.
 
+    Of several that suit the range nearly as well, the one that gets the best of what `ends` need.
+
     Raises:
         UsageError: there is none that can install the named ends.
+        Unavailable: the index did not answer.
     """
     if plan.python is not None:
         return InterpreterChoice(
@@ -188,12 +205,38 @@ def choose_interpreter(
         )
     found = admitted(plan, services, ReleaseRange(releases=span.releases))
     for required in ([*span.ends, *pinned], span.ends):
-        if choice := best_interpreter(found, span.releases, required=required, wished=newest):
+        if ranking := rank(found, span.releases, required=required, wished=newest):
+            choice = ranking.choice(_needs(ranking, ends, plan, services))
             if not plan.requires_python:
                 return choice
             return replace(choice, reason=f"the probe requires {plan.requires_python}; {choice.reason}")
     names = " and ".join(f"{release.project} {release.version}" for release in span.ends)
     raise UsageError(f"no Python on this machine can install {names}", hint=_offer(plan, services, span))
+
+
+def _needs(ranking: Ranking, ends: Ends, plan: Plan, services: Services) -> list[Needs]:
+    """Return what the ends need on the interpreters that are in question; nothing if it is one alone.
+
+    Raises:
+        Unavailable: the index did not answer.
+    """
+    if ranking.close < 2:
+        return []
+    specs = {target.interpreter.path: ends(target.interpreter) for target in ranking.in_question}
+    asked = [(name, path, spec) for path, named in specs.items() for name, spec in named.items()]
+    token = CancelToken()
+    with ThreadPoolExecutor(max_workers=plan.jobs, thread_name_prefix="resolve") as pool:
+        try:
+            found = list(pool.map(lambda each: services.trials.wheels(each[2], token), asked))
+        except BaseException:
+            token.cancel()
+            raise
+    names = dict.fromkeys(name for name, _, _ in asked)
+    answers = list(zip(asked, found, strict=True))
+    return [
+        Needs(name=name, installed={path: wheels for (own, path, _), wheels in answers if own == name})
+        for name in names
+    ]
 
 
 def admitted(plan: Plan, services: Services, span: ReleaseRange) -> list[TargetPython]:
@@ -220,6 +263,7 @@ def _offer(plan: Plan, services: Services, span: ReleaseRange) -> str:
         for u in services.interpreters.downloadable()
         if plan.requires_python.contains(u.interpreter.version)
     ]
-    if best := best_interpreter(offered, span.releases, required=span.ends):
-        return f"uv can get one that does: `uv python install {best.interpreter.short}`"
+    if ranking := rank(offered, span.releases, required=span.ends):
+        short = ranking.choice().interpreter.short
+        return f"uv can get one that does: `uv python install {short}`"
     return "`bisect-asgi releases` shows which Python each release requires"

@@ -17,7 +17,7 @@ from packaging.version import Version
 from bisect_asgi.core.axis_words import AxisWords, EndHints
 from bisect_asgi.core.errors import BuildFailed, Unresolvable, UsageError
 from bisect_asgi.core.judge.judge import Expectation
-from bisect_asgi.core.model import Candidate, EnvironmentSpec, Release
+from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan import DATE, Plan
 from bisect_asgi.core.plan.parsing import parse_moment
 from bisect_asgi.core.records import replace
@@ -33,6 +33,7 @@ from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import (
     Axis,
+    Ends,
     SearchSpace,
     choose_interpreter,
     newest_upload,
@@ -85,16 +86,24 @@ class Dates(Axis):
         """
         held = (plan.base, *plan.held)
         pinned = pinned_releases(held, services.index)
-        choice = _choose(plan, services)
-        spec = EnvironmentSpec(
-            interpreter=choice.interpreter,
-            requirements=held,
-            overrides=plan.overrides,
-            exclude_newer_package=outside_the_limit(pinned),
-            held=plan.held,
-            held_exclude_newer=newest_upload(pinned),
-        )
         start, end, expectation = _ends(plan, pinned)
+
+        def spec_on(interpreter: Interpreter) -> EnvironmentSpec:
+            return EnvironmentSpec(
+                interpreter=interpreter,
+                requirements=held,
+                overrides=plan.overrides,
+                exclude_newer_package=outside_the_limit(pinned),
+                held=plan.held,
+                held_exclude_newer=newest_upload(pinned),
+            )
+
+        def ends_on(interpreter: Interpreter) -> dict[str, EnvironmentSpec]:
+            spec = spec_on(interpreter)
+            return {f"{plan.base} on {moment:%Y-%m-%d}": _at(spec, moment) for moment in (start, end)}
+
+        choice = _choose(plan, services, ends_on)
+        spec = spec_on(choice.interpreter)
         found = also | _projects(spec, start, end, services)
         names = found - {release.project for release in pinned}
         uploads = _together(_uploads(names, plan, choice.target, start, end, services))
@@ -131,11 +140,11 @@ def _placed(expectation: Expectation, last: int) -> Expectation:
     return replace(expectation, bad=None if expectation.bad is None else last)
 
 
-def _choose(plan: Plan, services: Services) -> InterpreterChoice:
-    """The interpreter that suits the package's releases that may serve."""
+def _choose(plan: Plan, services: Services, ends: Ends) -> InterpreterChoice:
+    """The interpreter that suits the package's releases that may serve, and what they need at the ends."""
     kept = package_releases(plan, services.index)
     span = ReleaseRange(releases=kept, good=len(kept) - 1)
-    return choose_interpreter(plan, services, span)
+    return choose_interpreter(plan, services, span, ends=ends)
 
 
 def _ends(plan: Plan, pinned: Sequence[Release]) -> tuple[datetime, datetime, Expectation]:
@@ -164,13 +173,14 @@ def _projects(spec: EnvironmentSpec, start: datetime, end: datetime, services: S
     found: set[str] = set()
     for moment in moments:
         try:
-            found |= {
-                d.name
-                for d in services.trials.resolve(replace(spec, exclude_newer=moment.replace(microsecond=0)))
-            }
+            found |= {distribution.name for distribution in services.trials.resolve(_at(spec, moment))}
         except (Unresolvable, BuildFailed):
             continue  # that moment will show as untestable
     return frozenset(found)
+
+
+def _at(spec: EnvironmentSpec, moment: datetime) -> EnvironmentSpec:
+    return replace(spec, exclude_newer=moment.replace(microsecond=0))
 
 
 def _uploads(

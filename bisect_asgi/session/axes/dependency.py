@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Release
+from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan import DEPENDENCY, Plan, pinned_version
 from bisect_asgi.core.plan.parsing import parse_project
 from bisect_asgi.core.services import Services
@@ -69,26 +69,26 @@ class Dependency(Axis):
             Unavailable: the index did not answer.
         """
         held, pinned = held_package(plan, services.index)
-        chosen = choose_releases(plan, plan.dependency, services, pinned=pinned)
-        check_dates(plan, (*chosen.span.releases, *pinned))
         own_limit = newest_upload(pinned)
 
-        def candidate(release: Release) -> Candidate:
+        def make(release: Release, interpreter: Interpreter) -> Candidate:
             pin, limit = f"{plan.dependency}=={release.version}", plan.policy.exclude_newer(release)
             spec = EnvironmentSpec(
-                interpreter=chosen.choice.interpreter,
+                interpreter=interpreter,
                 requirements=(pin, *held),
                 overrides=(pin, *plan.overrides),
                 # What the package needs beside it has to be there, however old the dependency's release.
                 exclude_newer=max(limit, own_limit) if limit and own_limit else limit,
-                exclude_newer_package=outside_the_limit(chosen.span.releases[:1], pinned),
+                exclude_newer_package=outside_the_limit((release,), pinned),
                 held=held,
                 held_exclude_newer=own_limit,
                 must_install=Distribution(name=plan.dependency, version=release.version),
             )
             return Candidate(label=release.version, spec=spec, uploaded=release.uploaded)
 
-        return chosen.space(candidate, plan)
+        chosen = choose_releases(plan, plan.dependency, services, make=make, pinned=pinned)
+        check_dates(plan, (*chosen.span.releases, *pinned))
+        return chosen.space(plan)
 
 
 AXIS = Dependency()

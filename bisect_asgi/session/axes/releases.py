@@ -27,6 +27,7 @@ from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes.base import (
     Axis,
+    Ends,
     SearchSpace,
     check_dates,
     choose_interpreter,
@@ -36,6 +37,8 @@ from bisect_asgi.session.axes.base import (
 )
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+MakeCandidate = Callable[[Release, Interpreter], Candidate]
+"""Returns the candidate of a release on an interpreter."""
 
 
 class Releases(Axis):
@@ -52,12 +55,17 @@ class Releases(Axis):
             Unavailable: the index did not answer.
         """
         pinned = pinned_releases(plan.held, services.index)
-        chosen = choose_releases(plan, plan.project, services, pinned=pinned, named=tuple(named.values()))
+
+        def make(release: Release, interpreter: Interpreter) -> Candidate:
+            return candidate(plan, release, interpreter, pinned)
+
+        chosen = choose_releases(
+            plan, plan.project, services, make=make, pinned=pinned, named=tuple(named.values())
+        )
         for option, version in named.items():
             chosen.selection.position(version, option=option)
-        interpreter = chosen.choice.interpreter
         check_dates(plan, chosen.span.releases)
-        return chosen.space(lambda release: candidate(plan, release, interpreter, pinned), plan)
+        return chosen.space(plan)
 
 
 class Chosen:
@@ -69,11 +77,13 @@ class Chosen:
         selection: Selection,
         span: ReleaseRange,
         *,
+        make: MakeCandidate,
         newer: tuple[Release, ...] = (),
     ) -> None:
         self.choice = choice
         self.selection = selection
         self.span = span
+        self._make = make
         self.newer = newer
         """Releases above the range that the interpreter can install, oldest first."""
 
@@ -85,12 +95,13 @@ class Chosen:
         beyond = (Excluded(version=r.version, uploaded=r.uploaded, reason=BEYOND_THE_ENDS) for r in outside)
         return (*self.selection.excluded, *beyond)
 
-    def space(self, make: Callable[[Release], Candidate], plan: Plan) -> SearchSpace:
-        """Return the search space with the candidates that `make` makes of the releases."""
+    def space(self, plan: Plan) -> SearchSpace:
+        """Return the search space with a candidate for each of the releases."""
+        target = self.choice.target
 
         def candidates(releases: Sequence[Release]) -> tuple[Candidate, ...]:
             return tuple(
-                replace(make(release), needs_build=not has_wheel(release, self.choice.target))
+                replace(self._make(release, target.interpreter), needs_build=not has_wheel(release, target))
                 for release in releases
             )
 
@@ -105,7 +116,13 @@ class Chosen:
 
 
 def choose_releases(
-    plan: Plan, project: str, services: Services, *, pinned: Sequence[Release], named: tuple[str, ...] = ()
+    plan: Plan,
+    project: str,
+    services: Services,
+    *,
+    make: MakeCandidate,
+    pinned: Sequence[Release],
+    named: tuple[str, ...] = (),
 ) -> Chosen:
     """Choose which releases of `project` are looked at, and on which interpreter.
 
@@ -126,13 +143,22 @@ def choose_releases(
     )
     anywhere = select(every, wanted, None).between(good, bad)
     newest = anywhere.releases[-1:] if bad is None else ()
-    choice = choose_interpreter(plan, services, anywhere, pinned=pinned, newest=newest)
+    choice = choose_interpreter(
+        plan, services, anywhere, pinned=pinned, newest=newest, ends=_needing(make, anywhere.ends or newest)
+    )
     selection = select(every, wanted, choice.target)
     span = selection.between(good, bad)
     if len(span.releases) < 2:
         raise _too_few(project, selection, span)
     every_kept = select(every, replace(wanted, within=SpecifierSet()), choice.target).kept
-    return Chosen(choice, selection, span, newer=_newer(every_kept, span))
+    return Chosen(choice, selection, span, make=make, newer=_newer(every_kept, span))
+
+
+def _needing(make: MakeCandidate, releases: Sequence[Release]) -> Ends:
+    """Return what gives the environments of these releases."""
+    return lambda interpreter: {
+        f"{release.project} {release.version}": make(release, interpreter).spec for release in releases
+    }
 
 
 def _with_latest(plan: Plan, every: Sequence[Release]) -> Plan:
@@ -164,11 +190,14 @@ def prepare_one(plan: Plan, version: str, services: Services) -> tuple[SearchSpa
     pinned = pinned_releases(plan.held, services.index)
     wanted = ReleaseFilter(named=(version,))
     alone = _alone(select(every, wanted, None), version, plan)
-    choice = choose_interpreter(plan, services, alone, pinned=pinned)
+
+    def make(release: Release, interpreter: Interpreter) -> Candidate:
+        return candidate(plan, release, interpreter, pinned)
+
+    choice = choose_interpreter(plan, services, alone, pinned=pinned, ends=_needing(make, alone.releases))
     (release,) = _alone(select(every, wanted, choice.target), version, plan).releases
     check_dates(plan, (release,))
-    alone_there = candidate(plan, release, choice.interpreter, pinned)
-    return SearchSpace(choice=choice, candidates=(alone_there,)), choice
+    return SearchSpace(choice=choice, candidates=(make(release, choice.interpreter),)), choice
 
 
 def place_of(space: SearchSpace, version: str) -> int:

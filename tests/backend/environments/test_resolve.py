@@ -19,7 +19,7 @@ from support.resolutions import (
     publish_wheels,
 )
 
-from bisect_asgi.backend.environments.resolve import Resolver, read_resolution
+from bisect_asgi.backend.environments.resolve import Resolution, Resolver, read_resolution
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable, Unresolvable
@@ -132,6 +132,40 @@ def test_the_first_step_that_serves_is_taken_and_named(
 
     assert names(resolution) == installed
     assert resolution.step == step
+
+
+@pytest.mark.parametrize(
+    ("publish", "spec", "step"),
+    [
+        pytest.param(publish_wheels, a_spec(), "as of the date, wheels only", id="as-of-the-date"),
+        pytest.param(
+            publish_held_that_needs_newer,
+            HOLDING,
+            "as of the date, wheels only, what held requirements need may be newer",
+            id="held",
+        ),
+        pytest.param(publish_sdist, a_spec(), None, id="sdist"),
+        pytest.param(publish_sdist_and_held, HOLDING, None, id="sdist-and-held"),
+        pytest.param(publish_too_new, a_spec(), None, id="wheels-of-a-later-date"),
+    ],
+)
+def test_where_wheels_are_wanted_nothing_is_built_and_the_date_holds(
+    local_index: LocalIndex,
+    bench: Bench,
+    publish: Callable[[LocalIndex], None],
+    spec: EnvironmentSpec,
+    step: str | None,
+) -> None:
+    publish(local_index)
+
+    def resolve() -> Resolution:
+        return bench.resolver().resolve(spec, CancelToken(), wheels_only=True)
+
+    if step is None:
+        with pytest.raises(Unresolvable):
+            resolve()
+    else:
+        assert resolve().step == step
 
 
 def test_wheels_are_preferred_to_a_newer_sdist(local_index: LocalIndex, bench: Bench) -> None:

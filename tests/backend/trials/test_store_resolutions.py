@@ -24,9 +24,9 @@ PAST = EnvironmentSpec(interpreter=THIS_PYTHON, requirements=("demo==1.0",), exc
 LATEST = replace(PAST, exclude_newer=None)
 
 
-def resolution(digest: str) -> Resolution:
+def resolution(digest: str, step: str = "as of the date, wheels only") -> Resolution:
     return Resolution(
-        digest=digest, pins=(), exclude_newer=None, exclude_newer_package=(), distributions=(), step="made up"
+        digest=digest, pins=(), exclude_newer=None, exclude_newer_package=(), distributions=(), step=step
     )
 
 
@@ -44,7 +44,7 @@ class MadeUpResolver:
     def begin(self) -> None:
         """A new command knows no more than the one before."""
 
-    def resolve(self, _: EnvironmentSpec, token: CancelToken) -> Resolution:
+    def resolve(self, _: EnvironmentSpec, token: CancelToken, *, wheels_only: bool = False) -> Resolution:
         self.asked += 1
         self.is_asked.set()
         self.meanwhile(token)
@@ -169,6 +169,66 @@ def test_a_failure_that_an_upload_may_mend_is_asked_again(open_resolutions: Open
 
     assert resolutions.failure(LATEST) is None
     assert resolutions.resolve(LATEST, CancelToken()) == resolution("one")
+
+
+@pytest.mark.parametrize("spec", [PAST, LATEST], ids=["past", "latest"])
+def test_a_resolution_of_wheels_is_that_of_the_spec(open_resolutions: Open, spec: EnvironmentSpec) -> None:
+    resolver = MadeUpResolver("one")
+    resolutions = open_resolutions(resolver)
+
+    found = [resolutions.wheels(spec, CancelToken()) for _ in range(2)]
+
+    assert found == [resolution("one")] * 2
+    assert resolutions.resolve(spec, CancelToken()) == resolution("one")
+    assert resolver.asked == 1
+
+
+def test_that_there_are_no_wheels_is_remembered_of_a_past_date_and_says_nothing_of_builds(
+    open_resolutions: Open,
+) -> None:
+    resolver = MadeUpResolver(Unresolvable("no wheels"), "built")
+    resolutions = open_resolutions(resolver)
+
+    assert [resolutions.wheels(PAST, CancelToken()) for _ in range(2)] == [None, None]
+    assert resolver.asked == 1
+    assert resolutions.resolve(PAST, CancelToken()) == resolution("built")
+
+
+def test_that_there_are_no_wheels_yet_is_asked_again(open_resolutions: Open) -> None:
+    resolutions = open_resolutions(MadeUpResolver(Unresolvable("no wheels"), "one"))
+
+    found = [resolutions.wheels(LATEST, CancelToken()) for _ in range(2)]
+
+    assert found == [None, resolution("one")]
+
+
+@pytest.mark.parametrize(
+    ("step", "has_wheels"),
+    [
+        ("as of the date, wheels only, what held requirements need may be newer", True),
+        ("latest, wheels only", True),
+        ("as of the date, building source distributions", False),
+        ("without the date, wheels only", False),
+    ],
+)
+def test_a_resolution_that_is_kept_tells_whether_it_is_of_wheels(
+    store: Store, open_resolutions: Open, step: str, has_wheels: bool
+) -> None:
+    resolutions = open_resolutions(MadeUpResolver())
+    kept = resolution("one", step)
+    resolutions.learn(PAST, Learnt(resolution=kept, unresolvable=None, unbuildable=None))
+
+    assert resolutions.wheels(PAST, CancelToken()) == (kept if has_wheels else None)
+
+
+def test_a_spec_without_an_environment_has_no_wheels(open_resolutions: Open) -> None:
+    resolver = MadeUpResolver(BuildFailed("it does not build"))
+    resolutions = open_resolutions(resolver)
+    with pytest.raises(BuildFailed):
+        resolutions.resolve(PAST, CancelToken())
+
+    assert resolutions.wheels(PAST, CancelToken()) is None
+    assert resolver.asked == 1
 
 
 def test_what_another_machine_learnt_takes_the_place_of_what_was_known(open_resolutions: Open) -> None:

@@ -56,7 +56,7 @@ def test_plain_progress_is_one_line_for_each_thing_worth_knowing() -> None:
     ]
 
     assert plain_lines(log) == [
-        "python 3.8.18: it installs 10 of 10 releases",
+        "python 3.8.18: can install 10 of 10 releases",
         "10 releases to look at: 1.0 (2021-01-01) to 1.9 (2021-01-10)",
         "1.9 bad (AssertionError: expected 200, got 500), built in 1.2 s, run in 0.40 s",
         "1.0 good, built in 1.2 s, run in 0.40 s",

@@ -124,7 +124,7 @@ def test_a_terminal_keeps_finished_trials_and_leaves_no_display_behind() -> None
         )
 
     written = screen.file.getvalue()
-    assert "Python 3.8.18: it installs 10 of 10 releases" in written
+    assert "Python 3.8.18: can install 10 of 10 releases" in written
     assert "✗ 1.9 bad (AssertionError: expected 200, got 500), built in 1.2 s, run in 0.40 s" in written
     assert all(line in written for line in DIFFERENT_WARNING)
     assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1  # the cursor is back

@@ -44,7 +44,7 @@ starlette 0.12.1 is the first bad release
 Boundary   starlette 0.12.0 (good, 2019-03-05) → 0.12.1 (bad, 2019-04-05)
 Evidence   0.12.0 passed 2 of 2 runs; 0.12.1 failed 2 of 2 runs: AssertionError: expected 200, got 500
 Affected   >=0.12.1 (searched 0.12.0 to 0.13.0)
-Python     3.8.18: it installs 5 of 5 releases
+Python     3.8.18: can install 5 of 5 releases
 Others     dependencies as of each release's upload; held: uvicorn==0.17.6
 Trials     3 of 5 releases, 5 runs (1 remembered), 1 min 48 s
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
-from support.builders import a_plan, day, failed, file, passed, release, wheel
-from support.services import FakeIndex, FakeTrials, MadeUpIndex, fake_services
+from support.builders import a_plan, day, failed, file, passed, release, target, wheel
+from support.services import FakeIndex, FakeInterpreters, FakeTrials, MadeUpIndex, fake_services
 
 from bisect_asgi import session
 from bisect_asgi.core import events
@@ -344,6 +344,28 @@ def test_what_only_a_run_shows_to_be_there_is_looked_at_as_well() -> None:
 
 
 MOMENTS = st.lists(st.integers(min_value=1, max_value=180), min_size=1, max_size=8, unique=True)
+
+
+def test_the_interpreter_is_the_one_that_gets_the_newest_of_both_moments() -> None:
+    asked: list[tuple[str, datetime | None]] = []
+
+    def wheels(spec: EnvironmentSpec) -> list[Distribution]:
+        asked.append((spec.interpreter.short, spec.exclude_newer))
+        return [Distribution(name="engine", version="1" if spec.interpreter.short == "3.9" else "2")]
+
+    services = fake_services(
+        index=MADE_UP,
+        interpreters=FakeInterpreters(target("3.8.20"), target("3.9.18"), target("3.10.13")),
+        trials=FakeTrials(resolve=MADE_UP.resolve, wheels=wheels),
+    )
+
+    plan = date_plan()
+    space = dates.AXIS.prepare(plan, services)
+
+    assert space.choice is not None
+    assert space.choice.interpreter.short == "3.8"
+    ends = [datetime.fromisoformat(end) for end in (plan.good, plan.bad) if end]
+    assert set(asked) == {(python, end) for python in ("3.8", "3.9") for end in ends}
 
 
 @reproducible

@@ -22,7 +22,7 @@ from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Int
 from bisect_asgi.core.plan import LOCKS, LockText, Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import ReleaseRange
-from bisect_asgi.core.releases.interpreters import InterpreterChoice, best_interpreter, markers_of
+from bisect_asgi.core.releases.interpreters import InterpreterChoice, markers_of, rank
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes.base import (
@@ -128,8 +128,9 @@ def _choose(plan: Plan, locks: Sequence[Lock], services: Services) -> Interprete
     if wanted and plan.python is None:
         found = admitted(plan, services, ReleaseRange(releases=pinned))
         suited = [target for target in found if wanted.contains(target.interpreter.version)]
-        if best := best_interpreter(suited, pinned):
-            return replace(best, reason=f"the locks are for Python {wanted}; {best.reason}")
+        if ranking := rank(suited, pinned):
+            choice = ranking.choice()
+            return replace(choice, reason=f"the locks are for Python {wanted}; {choice.reason}")
     return choose_interpreter(plan, services, ReleaseRange(releases=pinned))
 
 

@@ -18,6 +18,9 @@ T = TypeVar("T")
 _EVENTS = {kind.__name__: kind for kind in get_args(Event) if kind is not StageEvent}
 
 
+_TOO_DEEP = "it is nested too deeply"
+
+
 class Unreadable(ValueError):
     """The input is not what it should be; the message says where."""
 
@@ -37,6 +40,24 @@ def from_json(text: bytes | str, kind: type[T]) -> T:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Unreadable(str(error)) from error
+    except RecursionError as error:
+        raise Unreadable(_TOO_DEEP) from error
+
+
+def from_toml(text: str) -> dict[str, object]:
+    """Return the table that a TOML document is.
+
+    Raises:
+        Unreadable: `text` is not TOML, or has a number that Python does not read.
+    """
+    import tomllib  # most commands read no TOML
+
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:
+        raise Unreadable(str(error)) from error
+    except RecursionError as error:
+        raise Unreadable(_TOO_DEEP) from error
 
 
 def convert(value: object, kind: type[T]) -> T:

@@ -5,9 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
+from hypothesis import given
 from support.blocking import third_run_hangs
+from support.documents import REGRESSION
+from support.mutations import mutated
 from support.processes import PATIENCE_S
 from support.shell import Shell, publish, told
+
+from bisect_asgi.cli.report import read_report
+from bisect_asgi.core import codec
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.report import document
+from bisect_asgi.report.log import SCHEMA
 
 
 def test_the_report_of_an_earlier_run_is_shown_again(shell: Shell) -> None:
@@ -68,3 +78,21 @@ def test_the_log_of_another_version_is_no_traceback(shell: Shell) -> None:
         "its schema is `bisect-asgi.log/1`, not `bisect-asgi.log/2`",
         "show it with the version that wrote it, or run the same command again",
     )
+
+
+LOG = b"\n".join([codec.to_json({"schema": SCHEMA}), *map(codec.event_to_json, REGRESSION)])
+
+
+@given(content=mutated(LOG))
+def test_a_damaged_log_is_read_or_refused_with_a_hint(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "damaged.jsonl"
+    path.write_bytes(content)
+
+    try:
+        read = read_report(path)
+    except UsageError as error:
+        assert error.hint
+    else:
+        assert json.loads(document.render(read))["headline"] == read.headline

@@ -161,3 +161,18 @@ def test_a_name_is_32_hexadecimal_digits() -> None:
 
     assert len(name) == 32
     assert set(name) <= set("0123456789abcdef")
+
+
+def test_a_document_that_is_nested_too_deeply_is_unreadable() -> None:
+    with pytest.raises(codec.Unreadable, match="^it is nested too deeply$"):
+        codec.from_json("[" * 100_000, object)
+    with pytest.raises(codec.Unreadable, match="^it is nested too deeply$"):
+        codec.from_toml("a = " + "[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "text", ["a = ", "a = " + "9" * 5_000], ids=["no-value", "a-number-that-python-refuses"]
+)
+def test_what_is_no_toml_is_unreadable(text: str) -> None:
+    with pytest.raises(codec.Unreadable):
+        codec.from_toml(text)

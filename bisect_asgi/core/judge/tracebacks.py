@@ -156,7 +156,7 @@ def at_line(source: bytes, line: int) -> Statement | None:
             seen.append(text)
             if first <= line <= last:
                 return Statement(text=text, number=seen.count(text))
-    except (tokenize.TokenError, SyntaxError):
+    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):
         return None
     return None
 

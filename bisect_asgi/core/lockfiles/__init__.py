@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import PurePath
 
@@ -89,8 +88,8 @@ def _document(text: str, name: str) -> dict[str, object] | None:
         except codec.Unreadable as error:
             raise UsageError(f"`{name}` is no valid JSON: {error}", hint=_UNDERSTOOD) from error
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return codec.from_toml(text)
+    except codec.Unreadable as error:
         if name.endswith((".toml", "uv.lock", "poetry.lock", "pdm.lock", ".py.lock")):
             raise UsageError(f"`{name}` is no valid TOML: {error}", hint=_UNDERSTOOD) from error
         return None

@@ -8,12 +8,12 @@ defaults.
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from packaging.version import Version
 
+from bisect_asgi.core import codec
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.model import NamedBoundary
 from bisect_asgi.core.plan import Claim
@@ -52,8 +52,8 @@ def read(text: str, *, name: str) -> Suite:
             type, has no probe, or has one twice.
     """
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = codec.from_toml(text)
+    except codec.Unreadable as error:
         raise UsageError(f"`{name}` is no valid TOML: {error}", hint=_FORM) from error
     if unknown := document.keys() - {"defaults", "probe"}:
         key = sorted(unknown)[0]

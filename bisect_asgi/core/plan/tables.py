@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -57,8 +56,8 @@ def read_probe(source: str, *, name: str) -> ProbeMetadata:
         for line in blocks[0]["content"].splitlines(keepends=True)
     )
     try:
-        document = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
+        document = codec.from_toml(content)
+    except codec.Unreadable as error:
         raise UsageError(
             f"the metadata of `{name}` is no valid TOML: {error}",
             hint="the lines between `# /// script` and `# ///` are TOML behind `# `",

@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.mutations import mutated
 
 from bisect_asgi.core.judge import tracebacks
 from bisect_asgi.core.judge.tracebacks import LastException
@@ -111,3 +114,13 @@ def test_what_python_itself_prints_of_a_group_is_read() -> None:
 @pytest.mark.parametrize("output", ["", "KeyError: 'x'\n", "Traceback (most recent call last):\n"])
 def test_without_a_whole_traceback_there_is_no_exception(output: str) -> None:
     assert tracebacks.last(output) is None
+
+
+@given(
+    content=mutated(b"import x\n\n\ndef f(\n    a,\n):\n    assert a == (\n        3\n    )\n"),
+    line=st.integers(-1, 12),
+)
+def test_any_source_has_a_statement_at_a_line_or_none(content: bytes, line: int) -> None:
+    found = tracebacks.at_line(content, line)
+
+    assert found is None or found.text

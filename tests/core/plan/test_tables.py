@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from support.mutations import mutated
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan.option import Place
@@ -285,3 +287,25 @@ def test_an_option_of_the_wrong_type_is_refused_with_how_to_write_it(
         f"invalid value `{value}` for `{key}` in `[tool.bisect-asgi]` in `leak.py`",
         f"write {form}",
     )
+
+
+PROBE = b"""
+# /// script
+# requires-python = ">=3.8"
+# dependencies = ["fastapi", "uvicorn==0.17.6"]
+# [tool.bisect-asgi]
+# package = "fastapi"
+# timeout = 60
+# uvicorn = { http = "h11" }
+# ///
+"""
+
+
+@given(content=mutated(PROBE))
+def test_a_damaged_table_is_read_or_refused_with_a_hint(content: bytes) -> None:
+    try:
+        read = read_probe(content.decode("utf-8", "replace"), name="probe.py")
+    except UsageError as error:
+        assert error.hint
+    else:
+        assert isinstance(read, ProbeMetadata)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.mutations import mutated
 
 from bisect_asgi.core.judge import runners, signature
 from bisect_asgi.core.model import FailureKind, Phase, Signature
@@ -273,3 +274,43 @@ def test_a_bare_assertion_of_unittest_is_shown_with_its_statement() -> None:
     assert found.shown == "T.test_a: test_app.py:5: assert found == wanted"
     assert found.frame == "./test_app.py in test_a: assert found == wanted"
     assert signature.plainness(found) == 2
+
+
+OUTPUT = b"""\
+Traceback (most recent call last):
+  File "/x/probe.py", line 5, in <module>
+ExceptionGroup: two (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | ValueError: a
+    +---------------- 2 ----------------
+    | KeyError: 'b'
+    +------------------------------------
+=== FAILURES ===
+____ test_x ____
+E   assert 1 == 2
+test_x.py:3: AssertionError
+=== short test summary info ===
+FAILED test_x.py::test_x - assert 1 == 2
+=== 1 failed in 0.1s ===
+FAIL: test_a (t.T)
+----------------------------------------------------------------------
+Traceback (most recent call last):
+  File "t.py", line 3, in test_a
+AssertionError: 1 != 2
+----------------------------------------------------------------------
+Ran 1 test in 0.000s
+
+FAILED (failures=1)
+"""
+
+
+@given(content=mutated(OUTPUT), exit_code=st.integers(0, 5))
+def test_whatever_a_run_prints_is_a_failure_or_none(content: bytes, exit_code: int) -> None:
+    output = content.decode("utf-8", "replace")
+
+    for found in (
+        runners.failure(output, exit_code),
+        runners.untested(output, exit_code),
+        signature.from_output(output),
+    ):
+        assert found is None or found.text

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from support.blocking import third_run_hangs
 from support.documents import REGRESSION
-from support.mutations import mutated
+from support.mutations import attempt, mutated
 from support.processes import PATIENCE_S
 from support.shell import Shell, publish, told
 
@@ -90,9 +90,6 @@ def test_a_damaged_log_is_read_or_refused_with_a_hint(
     path = tmp_path_factory.getbasetemp() / "damaged.jsonl"
     path.write_bytes(content)
 
-    try:
-        read = read_report(path)
-    except UsageError as error:
-        assert error.hint
-    else:
-        assert json.loads(document.render(read))["headline"] == read.headline
+    read = attempt(lambda: read_report(path))
+
+    assert read.hint if isinstance(read, UsageError) else "rows" in json.loads(document.render(read))

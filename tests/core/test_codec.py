@@ -164,9 +164,9 @@ def test_a_name_is_32_hexadecimal_digits() -> None:
 
 
 def test_a_document_that_is_nested_too_deeply_is_unreadable() -> None:
-    with pytest.raises(codec.Unreadable, match="^it is nested too deeply$"):
+    with pytest.raises(codec.Unreadable, match="nested too deeply"):
         codec.from_json("[" * 100_000, object)
-    with pytest.raises(codec.Unreadable, match="^it is nested too deeply$"):
+    with pytest.raises(codec.Unreadable, match="nested too deeply"):
         codec.from_toml("a = " + "[" * 100_000)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
-from support.mutations import mutated
+from support.mutations import attempt, mutated
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan.option import Place
@@ -303,9 +303,6 @@ PROBE = b"""
 
 @given(content=mutated(PROBE))
 def test_a_damaged_table_is_read_or_refused_with_a_hint(content: bytes) -> None:
-    try:
-        read = read_probe(content.decode("utf-8", "replace"), name="probe.py")
-    except UsageError as error:
-        assert error.hint
-    else:
-        assert isinstance(read, ProbeMetadata)
+    read = attempt(lambda: read_probe(content.decode("utf-8", "replace"), name="probe.py"))
+
+    assert read.hint if isinstance(read, UsageError) else isinstance(read, ProbeMetadata)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
@@ -31,6 +30,8 @@ WORKS = "import {0}\nassert {0}.works, 'it does not work'\n"
 class Suite(Shell):
     """A folder with probes in it, a cache of its own, and the command that runs them all."""
 
+    prefix = ("suite",)
+
     def __init__(self, index: LocalIndex, folder: Path) -> None:
         super().__init__(index, folder)
         self.environ["FLAG"] = str(folder / "flag")
@@ -55,9 +56,6 @@ class Suite(Shell):
                 modules={f"{project}.py": f"works = {mark == '+'}\n"},
                 requires=requires,
             )
-
-    def start(self, *arguments: str, file_limit: int | None = None) -> subprocess.Popen[str]:
-        return super().start("suite", *arguments, file_limit=file_limit)
 
     def answers(self, *arguments: str) -> dict[str, tuple[str, str]]:
         """The answer and the reason by the probe's name."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bisect_asgi.backend.uv import binary
+from support import forked
 from support.builders import command_environ
 from support.local_index import LocalIndex
 from support.processes import PATIENCE_S
@@ -39,6 +40,9 @@ assert demo.works, "it does not work"
 class Shell:
     """A folder with a probe in it, a cache of its own, and the command."""
 
+    prefix: tuple[str, ...] = ()
+    """What stands in front of all arguments."""
+
     def __init__(self, index: LocalIndex, folder: Path, *, patience_s: float = PATIENCE_S) -> None:
         self.index = index
         self.folder = folder
@@ -54,6 +58,8 @@ class Shell:
         return path
 
     def start(self, *arguments: str, file_limit: int | None = None) -> subprocess.Popen[str]:
+        """Start the command with a Python of its own, for tests that meet it on the way."""
+
         def prepare() -> None:
             # What a shell starts in the background, this test's run among it, ignores interrupts.
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -65,7 +71,7 @@ class Shell:
         if file_limit is not None:  # coverage could not write its own file either, and would complain
             environ = {name: value for name, value in environ.items() if not name.startswith("COV")}
         return subprocess.Popen(
-            [sys.executable, "-m", "bisect_asgi", *arguments],
+            [sys.executable, "-m", "bisect_asgi", *self.prefix, *arguments],
             cwd=self.folder,
             env=environ,
             stdin=subprocess.DEVNULL,
@@ -76,11 +82,20 @@ class Shell:
         )
 
     def run(self, *arguments: str, file_limit: int | None = None) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments, file_limit=file_limit)
-        stdout, stderr = process.communicate(timeout=self.patience_s)
-        assert "Traceback" not in stderr, stderr
-        assert "\x1b" not in stdout + stderr
-        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+        if file_limit is None:
+            done = forked.run(
+                [*self.prefix, *arguments],
+                folder=self.folder,
+                environ=self.environ,
+                patience_s=self.patience_s,
+            )
+        else:
+            process = self.start(*arguments, file_limit=file_limit)
+            said = process.communicate(timeout=self.patience_s)
+            done = subprocess.CompletedProcess(arguments, process.returncode, *said)
+        assert "Traceback" not in done.stderr, done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
+        return done
 
     def bisect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.run(*BISECT, *arguments)

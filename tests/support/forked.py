@@ -1,0 +1,141 @@
+"""Commands that are forked from one process, which has imported all that they need.
+
+Starting Python and importing is most of a short command's time. A forked command is a process like any other:
+it has pipes, an environment, a folder and an exit code of its own. The process that forks ends when its
+socket is closed, however that happens.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+
+# What runs in other interpreters, or imports what commands without a cluster do not.
+_APART = ("bisect_asgi.backend.in_candidate", "bisect_asgi.backend.executors.dask", "bisect_asgi.__main__")
+
+
+def run(
+    arguments: Sequence[str], *, folder: Path, environ: Mapping[str, str], patience_s: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; an `AssertionError` if it does not come to one."""
+    with tempfile.TemporaryFile() as request:
+        request.write(json.dumps([arguments, str(folder), dict(environ)]).encode())
+        request.seek(0)
+        pipes = [os.pipe() for _ in range(3)]
+        try:
+            socket.send_fds(_origin(), [b"+"], [request.fileno(), *(writer for _, writer in pipes)])
+        finally:
+            for _, writer in pipes:
+                os.close(writer)
+    stdout, stderr, state = _read([reader for reader, _ in pipes], time.monotonic() + patience_s)
+    pid, *ended = state.split()
+    if not ended:
+        os.kill(int(pid), signal.SIGKILL)
+        raise AssertionError(f"it does not end: {arguments}\n{stderr}")
+    return subprocess.CompletedProcess(arguments, int(ended[0]), stdout, stderr)
+
+
+def _read(readers: Sequence[int], deadline: float) -> list[str]:
+    """Read all pipes to their ends, or until there is no time left."""
+    found = dict.fromkeys(readers, b"")
+    with selectors.DefaultSelector() as selector:
+        for reader in readers:
+            selector.register(reader, selectors.EVENT_READ)
+        while selector.get_map() and time.monotonic() < deadline:
+            for key, _ in selector.select(deadline - time.monotonic()):
+                if part := os.read(key.fd, 1 << 16):
+                    found[key.fd] += part
+                else:
+                    selector.unregister(key.fd)
+    for reader in readers:
+        os.close(reader)
+    return [found[reader].decode() for reader in readers]
+
+
+@functools.cache
+def _origin() -> socket.socket:
+    """Start the process that forks."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, __file__, str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+    atexit.register(process.wait)
+    atexit.register(ours.close)
+    return ours
+
+
+def _serve(control: socket.socket) -> None:
+    """Fork a process for each request, and return in it."""
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 1, 4)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                pass
+        if not message:
+            sys.exit()
+        if os.fork() == 0:
+            control.close()
+            return _become(*descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _become(request: int, stdout: int, stderr: int, state: int) -> None:
+    """Fork the command, and return in it; its parent writes its number, and its exit code when it ends."""
+    if pid := os.fork():
+        os.close(stdout)
+        os.close(stderr)
+        os.write(state, b"%d " % pid)
+        os.write(state, b"%d" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        os._exit(0)
+    with open(request) as file:
+        arguments, folder, environ = json.load(file)
+    os.close(state)
+    for descriptor, number in ((stdout, 1), (stderr, 2)):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environ)
+    sys.argv[1:] = arguments
+
+
+def _import_all() -> None:
+    import bisect_asgi
+
+    for module in walk_packages(bisect_asgi.__path__, "bisect_asgi."):
+        if not module.name.startswith(_APART):
+            import_module(module.name)
+
+
+if __name__ == "__main__":
+    sys.path.pop(0)  # this folder's modules are named like others
+    sys.argv[0] = "bisect-asgi"
+    with socket.socket(fileno=int(sys.argv.pop())) as control:
+        _import_all()
+        gc.freeze()
+        _serve(control)
+    from bisect_asgi.cli.app import main
+
+    main()

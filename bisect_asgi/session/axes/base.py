@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import ClassVar
@@ -110,8 +110,17 @@ class Axis(AxisTraits, ABC):
 
     def _others(self, plan: Plan) -> tuple[str, ...]:
         policy = () if self.as_of is None else (self.policy(plan).told(self.as_of),)
-        held = (f"held: {listing(plan.held, most=8)}",) if self.has_held and plan.held else ()
-        return policy + held
+        return policy + (tuple(_required(plan.held)) if self.has_held else ())
+
+
+def _required(requirements: Sequence[str]) -> Iterator[str]:
+    """Yield what every environment requires; only a pin holds the version."""
+    pins = [text for text in requirements if pinned_version(text)]
+    others = [text for text in requirements if text not in pins]
+    if pins:
+        yield f"held: {listing(pins, most=8)}"
+    if others:
+        yield f"required everywhere: {listing(others, most=8)}"
 
 
 def pinned_releases(requirements: Sequence[str], index: Index) -> tuple[Release, ...]:

@@ -363,7 +363,7 @@ AS_OF = DependencyPolicy(kind=PolicyKind.AS_OF, moment=datetime(2022, 1, 10, 23,
         pytest.param(a_plan(policy=AS_OF), ("dependencies as of 2022-01-10",), id="as-of"),
         pytest.param(
             a_plan(policy=AS_OF_RELEASE, held=("h11==0.9", "anyio")),
-            ("dependencies as of each release's upload", "held: h11==0.9 and anyio"),
+            ("dependencies as of each release's upload", "held: h11==0.9", "required everywhere: anyio"),
             id="releases",
         ),
         pytest.param(
@@ -377,7 +377,9 @@ AS_OF = DependencyPolicy(kind=PolicyKind.AS_OF, moment=datetime(2022, 1, 10, 23,
         pytest.param(
             a_plan(over=PYTHON, policy=AS_OF_RELEASE), ("latest dependencies",), id="python-of-any-release"
         ),
-        pytest.param(a_plan(over=DATE, held=("h11",)), ("held: h11",), id="date"),
+        pytest.param(
+            a_plan(over=DATE, held=("h11<1", "anyio")), ("required everywhere: h11<1 and anyio",), id="date"
+        ),
         pytest.param(a_plan(over=LOCKS, project="", held=("h11",)), (), id="locks"),
     ],
 )

@@ -30,7 +30,7 @@ def _because(first: Explained) -> str:
     match first.kind:
         case CulpritKind.PACKAGE:
             pulled_in = first.sets[0].pulled_in
-            return f", by itself, with {_names(pulled_in)} that it needs" if pulled_in else ", by itself"
+            return f", by itself, but not without {_names(pulled_in)}" if pulled_in else ", by itself"
         case CulpritKind.DEPENDENCY:
             return f", {_carrier(first, first.sets[0])}"
         case CulpritKind.TOGETHER:
@@ -46,14 +46,14 @@ def _because(first: Explained) -> str:
 def sentences(explained: Explained, *, word: str) -> tuple[str, ...]:
     """Return what was shown, a sentence for each fact; `word` is the newer side's verdict, such as `bad`."""
     if explained.problem:
-        return (f"what carries the change cannot be told: {explained.problem}",)
-    said = ["with that taken back, it fails otherwise:"] if explained.is_further else []
+        return (f"the cause could not be determined: {explained.problem}",)
+    said = ["with that reverted, it fails otherwise:"] if explained.is_further else []
     said += [] if _is_own_with_others(explained) else [_kind(explained, word)]
     for shown in explained.sets:
         if shown.pulled_in and not shown.doubtful:
             said.append(
-                f"{_names(shown.moved)} needs {_names(shown.pulled_in)}, "
-                f"and with that alone {explained.old} is not {word}"
+                f"{_names(shown.moved)} does not run without {_names(shown.pulled_in)}; "
+                f"with that alone, {explained.old} is not {word}"
             )
         if shown.is_cut_short:
             said.append(f"{_names(shown.moved)} may not be the smallest set: {_LIMIT}")
@@ -75,11 +75,11 @@ def _kind(explained: Explained, word: str) -> str:
         case _ if len(explained.moves) == 1:
             return f"nothing else differs between {explained.old} and {explained.new}"
         case CulpritKind.PACKAGE:
-            return f"{explained.new} is {word} with the dependencies of {explained.old}, too"
+            return f"{explained.new} is {word} even with the dependencies of {explained.old}"
         case CulpritKind.DEPENDENCY:
             return _dependency(explained, word)
         case CulpritKind.TOGETHER:
-            return f"it takes {_names(sets[0].moved)} together; with any of them as before it is not {word}"
+            return f"it takes {_names(sets[0].moved)} together; with any of them reverted it is not {word}"
         case CulpritKind.EITHER:
             return f"each of these is {word} without the others: {'; '.join(map(_set, sets))}"
         case CulpritKind.UNCLEAR:
@@ -91,7 +91,8 @@ def _kind(explained: Explained, word: str) -> str:
 def _dependency(explained: Explained, word: str) -> str:
     (move,) = explained.sets[0].moved
     carrier = f"with {move.name} {move.new}" if move.new else f"without {move.name}"
-    otherwise = f"; with that taken back, {explained.new} is not" if explained.is_all else ""
+    back = f"{move.name} reverted to {move.old}" if move.old else f"{move.name} removed"
+    otherwise = f"; with {back}, {explained.new} is not" if explained.is_all else ""
     return f"{explained.old} is {word} {carrier}{otherwise}"
 
 
@@ -109,7 +110,7 @@ def _unclear(explained: Explained) -> str:
         elif doubtful:
             said.append(f"it is among {_names(doubtful)}, and mixes of those cannot be tested")
         else:
-            said.append(f"{_names(sure)} carries it")
+            said.append(f"{_names(sure)} causes it")
     return "; ".join(said)
 
 
@@ -133,10 +134,10 @@ def _carrier(explained: Explained, shown: ShownSet) -> str:
         return f"because it drops {shown.moved[0].name}"
     (move,) = shown.moved
     if shown.required in ("", "any version"):
-        return f"because it brings {_name(move)}"
+        return f"because it installs {_name(move)}"
     if shown.required == f"=={move.new}":
         return f"because it requires {_name(move)}"
-    return f"because it requires {move.name} {shown.required}, which brings {move.new}"
+    return f"because it requires {move.name} {shown.required} and installs {move.new}"
 
 
 def _alternatives(explained: Explained) -> str:

@@ -98,7 +98,7 @@ def test_what_was_added_and_carries_the_change_is_named(command: Command, local_
 
     document = command.document("app", *USUAL)
 
-    assert document["headline"] == "app 2.0 is the first bad release, because it brings dep 1.0"
+    assert document["headline"] == "app 2.0 is the first bad release, because it installs dep 1.0"
     assert [row["verdict"] for row in document["rows"]] == ["good", "bad"]
     assert [(told["problem"], told["drill"]) for told in document["compared"]] in ([], [("", "")])
 

@@ -47,7 +47,7 @@ OWN = explained(PACKAGE, shown(APP))
         ),
         pytest.param(
             [explained(PACKAGE, shown(APP, pulled_in=(ADDED,)))],
-            ", by itself, with delta 2 that it needs",
+            ", by itself, but not without delta 2",
             id="the-package-with-what-it-needs",
         ),
         pytest.param(
@@ -57,12 +57,12 @@ OWN = explained(PACKAGE, shown(APP))
         ),
         pytest.param(
             [explained(DEPENDENCY, shown(BETA, required="<3,>=2"))],
-            ", because it requires beta <3,>=2, which brings 2",
+            ", because it requires beta <3,>=2 and installs 2",
             id="a-dependency-that-it-requires-in-a-range",
         ),
         pytest.param(
             [explained(DEPENDENCY, shown(ADDED, required="any version"))],
-            ", because it brings delta 2",
+            ", because it installs delta 2",
             id="one-that-it-requires-at-any-version",
         ),
         pytest.param(
@@ -71,7 +71,7 @@ OWN = explained(PACKAGE, shown(APP))
             id="the-only-other-one-was-removed",
         ),
         pytest.param(
-            [explained(DEPENDENCY, shown(BETA))], ", because it brings beta 2", id="one-that-it-admits"
+            [explained(DEPENDENCY, shown(BETA))], ", because it installs beta 2", id="one-that-it-admits"
         ),
         pytest.param([explained(DEPENDENCY, shown(GONE))], ", because it drops omega", id="removed"),
         pytest.param(
@@ -149,7 +149,7 @@ NOT_TESTED = "could not test whether the other differences also cause it"
     [
         pytest.param(
             explained(UNCLEAR, problem="the probe is flaky"),
-            ("what carries the change cannot be told: the probe is flaky",),
+            ("the cause could not be determined: the probe is flaky",),
             id="a-problem",
         ),
         pytest.param(
@@ -157,33 +157,38 @@ NOT_TESTED = "could not test whether the other differences also cause it"
             ("nothing else differs between app 1 and app 2",),
             id="nothing-else-moved",
         ),
-        pytest.param(OWN, ("app 2 is bad with the dependencies of app 1, too",), id="the-package"),
+        pytest.param(OWN, ("app 2 is bad even with the dependencies of app 1",), id="the-package"),
         pytest.param(
             explained(PACKAGE, shown(APP, pulled_in=(ADDED,))),
-            ("app 2 needs delta 2, and with that alone app 1 is not bad",),
+            ("app 2 does not run without delta 2; with that alone, app 1 is not bad",),
             id="the-package-with-what-it-needs",
         ),
         pytest.param(
             explained(DEPENDENCY, shown(BETA)),
-            ("app 1 is bad with beta 2; with that taken back, app 2 is not",),
+            ("app 1 is bad with beta 2; with beta reverted to 1, app 2 is not",),
             id="a-dependency",
         ),
         pytest.param(
             explained(DEPENDENCY, shown(GONE)),
-            ("app 1 is bad without omega; with that taken back, app 2 is not",),
+            ("app 1 is bad without omega; with omega reverted to 1, app 2 is not",),
             id="a-dependency-that-it-dropped",
+        ),
+        pytest.param(
+            explained(DEPENDENCY, shown(ADDED)),
+            ("app 1 is bad with delta 2; with delta removed, app 2 is not",),
+            id="a-dependency-that-it-added",
         ),
         pytest.param(
             explained(DEPENDENCY, shown(BETA, pulled_in=(ADDED,))),
             (
-                "app 1 is bad with beta 2; with that taken back, app 2 is not",
-                "beta 2 needs delta 2, and with that alone app 1 is not bad",
+                "app 1 is bad with beta 2; with beta reverted to 1, app 2 is not",
+                "beta 2 does not run without delta 2; with that alone, app 1 is not bad",
             ),
             id="a-dependency-with-what-it-needs",
         ),
         pytest.param(
             explained(TOGETHER, shown(APP, BETA)),
-            ("it takes app 2 and beta 2 together; with any of them as before it is not bad",),
+            ("it takes app 2 and beta 2 together; with any of them reverted it is not bad",),
             id="together",
         ),
         pytest.param(
@@ -203,7 +208,7 @@ NOT_TESTED = "could not test whether the other differences also cause it"
         ),
         pytest.param(
             explained(UNCLEAR, shown(BETA, GAMMA, doubtful=("beta", "gamma")), shown(APP)),
-            ("it is among beta 2 and gamma 2, and mixes of those cannot be tested; app 2 carries it",),
+            ("it is among beta 2 and gamma 2, and mixes of those cannot be tested; app 2 causes it",),
             id="one-set-is-sure",
         ),
         pytest.param(
@@ -216,14 +221,14 @@ NOT_TESTED = "could not test whether the other differences also cause it"
         ),
         pytest.param(
             explained(PACKAGE, shown(APP), is_all=False),
-            ("app 2 is bad with the dependencies of app 1, too", NOT_TESTED),
+            ("app 2 is bad even with the dependencies of app 1", NOT_TESTED),
             id="the-rest-could-not-be-tested",
         ),
         pytest.param(
             explained(DEPENDENCY, shown(BETA), is_further=True),
             (
-                "with that taken back, it fails otherwise:",
-                "app 1 is bad with beta 2; with that taken back, app 2 is not",
+                "with that reverted, it fails otherwise:",
+                "app 1 is bad with beta 2; with beta reverted to 1, app 2 is not",
             ),
             id="another-failure",
         ),
@@ -232,7 +237,7 @@ NOT_TESTED = "could not test whether the other differences also cause it"
             (
                 (
                     "it takes a 2, b 2, c 2, d 2, e 2 and 3 more together; "
-                    "with any of them as before it is not bad"
+                    "with any of them reverted it is not bad"
                 ),
             ),
             id="many",
@@ -244,7 +249,7 @@ def test_each_thing_that_was_shown_is_a_sentence(told: Explained, said: tuple[st
 
 
 def test_the_sentences_have_the_users_word_for_the_newer_side() -> None:
-    assert sentences(OWN, word="slow") == ("app 2 is slow with the dependencies of app 1, too",)
+    assert sentences(OWN, word="slow") == ("app 2 is slow even with the dependencies of app 1",)
 
 
 CUT_SHORT = explained(UNCLEAR, shown(BETA, GAMMA, doubtful=("beta", "gamma"), is_cut_short=True))

@@ -95,7 +95,7 @@ WITH_REASONS: list[events.Event] = [
 
 def test_the_answer_goes_down_to_what_carries_the_change() -> None:
     assert fold(WITH_REASONS).headline == (
-        "starlette 0.12.1 is the first bad release, because it brings engine 7; "
+        "starlette 0.12.1 is the first bad release, because it installs engine 7; "
         "engine 5 is the first bad release of engine"
     )
 
@@ -106,7 +106,7 @@ def test_the_answer_ends_with_the_commit_that_a_drill_found() -> None:
     )
 
     assert fold([*WITH_REASONS[:-1], *into, answered()]).headline == (
-        "starlette 0.12.1 is the first bad release, because it brings engine 7; "
+        "starlette 0.12.1 is the first bad release, because it installs engine 7; "
         "engine 5 is the first bad release of engine; the first bad commit of engine is ccccccc three"
     )
 
@@ -139,7 +139,7 @@ def test_reasons_are_shown_in_the_order_in_which_one_led_to_the_next() -> None:
         pytest.param(replace(EXPLAINED, problem="a mix both passed and failed"), "", id="a-problem"),
         pytest.param(
             replace(EXPLAINED, sets=(events.ShownSet(moved=(MOVED,), required="<8,>=6"),)),
-            ", because it requires engine <8,>=6, which brings 7",
+            ", because it requires engine <8,>=6 and installs 7",
             id="required",
         ),
         pytest.param(

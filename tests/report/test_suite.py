@@ -75,7 +75,7 @@ def test_a_row_has_the_answer_and_what_carries_the_change() -> None:
         "leak.py",
         "demo",
         "1.1 → 1.2 (bad)",
-        "it brings dep 2.0",
+        "it installs dep 2.0",
     )
     assert (row.exit_code, row.problem, row.claim, row.agreement) == (ExitCode.FOUND, "", "", None)
     assert (row.elapsed_s, row.log) == (58.0, "run.jsonl")
@@ -191,8 +191,16 @@ def test_the_table_has_a_line_for_each_probe_and_below_it_why_some_have_no_answe
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[:7]]
     assert cells == [
         ["Probe", "Package", "Answer", "Why", "Claim", "Runs", "Time"],
-        ["leak.py", "demo", "1.1 → 1.2 (bad)", "it brings dep 2.0", "broken in 1.2: agrees", "0", "58 s"],
-        ["other.py", "demo", "1.1 → 1.2 (bad)", "it brings dep 2.0", "broken in 1.0: disagrees", "0", "58 s"],
+        ["leak.py", "demo", "1.1 → 1.2 (bad)", "it installs dep 2.0", "broken in 1.2: agrees", "0", "58 s"],
+        [
+            "other.py",
+            "demo",
+            "1.1 → 1.2 (bad)",
+            "it installs dep 2.0",
+            "broken in 1.0: disagrees",
+            "0",
+            "58 s",
+        ],
         ["hang.py", "demo", "not reproduced", "0", "58 s"],
         ["broken.py", "not asked"],
         ["odd.py", "demo", "a bug of bisect-asgi"],
@@ -274,7 +282,7 @@ def test_progress_says_what_has_ended_and_what_runs() -> None:
     assert lines == [
         "running: leak.py",
         "running: hang.py",
-        "[1/3] demo with leak.py: 1.1 → 1.2 (bad), it brings dep 2.0, 58 s; running: hang.py",
+        "[1/3] demo with leak.py: 1.1 → 1.2 (bad), it installs dep 2.0, 58 s; running: hang.py",
         "[2/3] broken.py: not asked: it is no TOML; running: hang.py",
         "[3/3] demo with hang.py: not reproduced: `leak.py` passes everywhere, 58 s",
     ]

@@ -79,7 +79,12 @@ class Lab:
         recall: Callable[[TrialRequest], Trial | None] = lambda _: None,
     ) -> events.RunFinished:
         """Run the session and return its last event; whatever came of it can be reported."""
-        trials = FakeTrials(run_trial or self.run_trial, recall=recall, requirements=self.index.requirements)
+        trials = FakeTrials(
+            run_trial or self.run_trial,
+            recall=recall,
+            resolve=self.index.resolve,
+            requirements=self.index.requirements,
+        )
         try:
             session.bisect(plan, fake_services(index=self.index, trials=trials), self.events.append)
         finally:

@@ -60,7 +60,7 @@ def test_a_dependency_that_carries_the_change_is_named_with_the_release_of_it_th
     assert (below.package, below.old, below.new) == ("engine", "engine 4", "engine 5")
     assert (below.kind, sets(below)) == (CulpritKind.PACKAGE, [["engine 4 → 5"]])
     assert lab.report.headline == (
-        "app 3 is the first bad release, because it requires engine >=6, which brings 7; "
+        "app 3 is the first bad release, because it requires engine >=6 and installs 7; "
         "engine 5 is the first bad release of engine"
     )
 
@@ -246,7 +246,7 @@ def test_a_dependency_that_is_new_and_required_at_any_version_is_not_said_to_be_
 
     lab.bisect(a_plan())
 
-    assert lab.report.headline == "app 2 is the first bad release, because it brings engine 3"
+    assert lab.report.headline == "app 2 is the first bad release, because it installs engine 3"
 
 
 def test_a_fix_is_explained_as_a_regression_is() -> None:
@@ -259,7 +259,7 @@ def test_a_fix_is_explained_as_a_regression_is() -> None:
     assert (first.kind, sets(first)) == (CulpritKind.DEPENDENCY, [["engine 2 → 7"]])
     assert (below.old, below.new) == ("engine 4", "engine 5")
     assert lab.report.headline.startswith(
-        "app 3 is the first good release, because it requires engine >=6, which brings 7"
+        "app 3 is the first good release, because it requires engine >=6 and installs 7"
     )
 
 

@@ -106,7 +106,7 @@ def test_a_world_that_goes_away_further_down_leaves_what_was_shown_above() -> No
     assert (stage.kind, stage.headline) == (ResultKind.UNAVAILABLE, "the index does not answer")
     assert "the index does not answer" in shown(lab.report)
     assert lab.report.headline == (
-        "app 3 is the first bad release, because it requires engine >=6, which brings 7"
+        "app 3 is the first bad release, because it requires engine >=6 and installs 7"
     )
 
 

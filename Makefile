@@ -10,7 +10,7 @@ ARGS ?=
 # Tests start several hundred commands, each of which would compile the whole package.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help bisect verify test check lint format types docs hooks repeat calibrate noisy bench simulate clean python-3.8
+.PHONY: help bisect verify test check lint format types docs hooks repeat calibrate noisy bench simulate soak clean python-3.8
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: python-3.8  ## Measure this tool beside what one would use instead; half 
 
 simulate: .venv/installed  ## Simulate searches with many workers; two minutes on two cores
 	$(BIN)/python benchmarks/simulate.py $(ARGS)
+
+soak: .venv/installed  ## Kill 200 processes of searches at random; a quarter of an hour on two cores
+	$(BIN)/python benchmarks/soak.py $(ARGS)
 
 # The probes of served apps run on the Python of their day; uv gets it where the machine has none.
 python-3.8: .venv/installed

@@ -31,6 +31,8 @@ class AxisWords(Struct, frozen=True, kw_only=True):
     """The result of a stage as an addition to the sentence of the run, or "" for none."""
     is_ordered: bool = True
     """Whether the order of the candidates means something."""
+    has_known_ends: bool = True
+    """Whether a stage begins with two candidates that were run before it."""
     has_versions: bool = True
     """Whether labels are versions (PEP 440), so that specifiers can describe ranges of them."""
 

@@ -116,8 +116,9 @@ class Report(Struct, frozen=True, kw_only=True):
 
     @property
     def own_runs(self) -> int:
-        """Number of this stage's own runs: the two candidates that it starts from were run before."""
-        ends = (0, len(self.rows) - 1 if self.plan.axis.is_ordered else 1)
+        """Number of this stage's own runs: most start from two candidates that were run before."""
+        axis = self.plan.axis
+        ends = (0, len(self.rows) - 1 if axis.is_ordered else 1) if axis.has_known_ends else ()
         return sum(row.passed + row.failed for key, row in enumerate(self.rows) if key not in ends)
 
     def row(self, version: str | None) -> Row | None:

@@ -49,12 +49,13 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
     with ending(emit) as end:
         if plan.drill and plan.repository:
             services.repositories.open(plan.repository)  # to find out early that it is none
-        result = _search(plan, services, emit)
+        stages = Stages(services, emit)
+        result = _search(plan, stages)
         answer = result.answer
         show(result, services, emit)
         try:
             if answer.kind is ResultKind.FOUND:
-                _find_culprit(result, plan, Stages(services, emit))
+                _find_culprit(result, plan, stages)
         except KeyboardInterrupt:
             end(replace(answers.INTERRUPTED, found=answer.found, mapped=answer.mapped))
             raise
@@ -62,18 +63,28 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
     return answer.kind
 
 
-def _search(plan: Plan, services: Services, emit: Emit) -> SearchResult:
+def _search(plan: Plan, stages: Stages) -> SearchResult:
     """Search; and search again if environments had packages in them whose uploads were not candidates."""
-    axis = axis_of(plan)
+    axis, services, emit = axis_of(plan), stages.services, stages.emit
     space = axis.prepare(plan, services)
     while True:
         announce(space, emit)
-        result = run_search(Search(plan, space, services, emit))
-        more = _overlooked(result.search)
+        result = run_search(
+            Search(plan, space, services, emit), elsewhere=lambda search: _elsewhere(search, stages)
+        )
+        more, plan = _overlooked(result.search), replace(plan, python=result.search.plan.python)
+        space = result.search.space
         if not more or space.projects is None:
             return result
         emit(events.Note(text=f"the uploads of {listing(sorted(more))} are looked at as well"))
         space = axis.widen(plan, services, space.projects | more)
+
+
+def _elsewhere(search: Search, stages: Stages) -> Search | None:
+    """Return the search on a Python on which its named ends are not wrong, or None if there is none."""
+    from bisect_asgi.session.bisection.elsewhere import elsewhere
+
+    return elsewhere(search, stages)
 
 
 def _overlooked(search: Search) -> frozenset[str]:

@@ -89,7 +89,7 @@ class FakeIndex:
 
 
 class FakeInterpreters:
-    """A machine with these interpreters; each is found by its short version.
+    """A machine with these interpreters; each is found by its short version or its path.
 
     Args:
         find: answers instead which interpreter the user means.
@@ -112,7 +112,7 @@ class FakeInterpreters:
     def find(self, wish: str) -> TargetPython:
         if self._find:
             return self._find(wish)
-        return next(each for each in self.targets if each.interpreter.short == wish)
+        return next(each for each in self.targets if wish in (each.interpreter.short, each.interpreter.path))
 
     def target(self, interpreter: Interpreter) -> TargetPython:
         return replace(target(), interpreter=interpreter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
@@ -160,8 +161,11 @@ def _trials(report: Report) -> str:
         parts[-1] += f" ({remembered} remembered)"
     if skipped:
         parts.append(f"{skipped} untestable")
-    if behind := sum(stage.own_runs for stage in report.stages):
-        parts.append(f"{plural(behind, 'run')} for the reason")
+    behind: Counter[str] = Counter()
+    for stage in report.stages:
+        axis = stage.plan.axis
+        behind["for the reason" if axis.has_known_ends else axis.context] += stage.own_runs
+    parts += [f"{plural(count, 'run')} {what}" for what, count in behind.items() if count]
     return ", ".join([*parts, duration(report.elapsed_s)])
 
 

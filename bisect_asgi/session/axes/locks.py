@@ -70,7 +70,9 @@ class Locks(Axis):
             Unavailable: the index did not answer.
         """
         # What is installed depends on the interpreter, and which one suits on what is installed.
-        choice = _choose(plan, _read(plan, Interpreter(path=sys.executable, version=_OWN)), services)
+        choice = replace(
+            _choose(plan, _read(plan, Interpreter(path=sys.executable, version=_OWN)), services), others=()
+        )  # on another Python, locks install something else
         locks = _read(plan, choice.interpreter)
         if _content(locks[0]) == _content(locks[1]):
             raise _same(plan, choice)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
@@ -64,8 +64,13 @@ class SearchResult(Struct, frozen=True, kw_only=True):
     answer: Result
 
 
-def run_search(search: Search) -> SearchResult:
-    """Take in what is known, find a limit if one is missing, search, confirm, and return the answer."""
+def run_search(
+    search: Search, *, elsewhere: Callable[[Search], Search | None] = lambda _: None
+) -> SearchResult:
+    """Take in what is known, find a limit if one is missing, search, confirm, and return the answer.
+
+    If named ends are wrong, `elsewhere` may return another search to run instead.
+    """
     search.recall()
     criteria = search.plan.criteria
     if criteria.limit_search and not criteria.limit:
@@ -77,6 +82,8 @@ def run_search(search: Search) -> SearchResult:
         _level_search(search).place()
     begun = time.monotonic()
     state, belief = _search(search)
+    if search.judgement().contradicts(search.space.expectation) and (other := elsewhere(search)):
+        return run_search(other)
     note_doubtful_samples(search)
     if isinstance(state, Boundary) and criteria.limit_search:
         note_other_steps(search, state)
@@ -89,12 +96,17 @@ def run_search(search: Search) -> SearchResult:
         answer = answers.with_history(search.context, answer, state, mapped, search.judgement())
     if belief is None and (mapped is None or len(mapped.changes) < 2):  # the bound is for one change
         emit_confirmed(search, state)
-    yanked = [out.version for out in search.space.excluded if out.reason.startswith(YANKED)]
-    answer = answers.with_yanked(answer, yanked)
-    if found := answer.found:
-        sides = search.labels[found.low], search.labels[found.high]
-        answer = replace(answer, excluded_between=between(search.space.excluded, *sides))
-    return SearchResult(search=search, answer=answer)
+    return SearchResult(search=search, answer=_with_excluded(search, answer))
+
+
+def _with_excluded(search: Search, answer: Result) -> Result:
+    """Add the excluded releases inside the boundary, or in a hint the yanked ones."""
+    excluded = search.space.excluded
+    answer = answers.with_yanked(answer, [out.version for out in excluded if out.reason.startswith(YANKED)])
+    if (found := answer.found) is None:
+        return answer
+    sides = search.labels[found.low], search.labels[found.high]
+    return replace(answer, excluded_between=between(excluded, *sides))
 
 
 def find_limit(search: Search, limit_search: LimitSearch) -> Result | None:

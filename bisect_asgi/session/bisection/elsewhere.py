@@ -1,0 +1,165 @@
+"""Run named ends that are not as the user says on the other Pythons that suit them.
+
+A bug may show on some Pythons only, and an end may not import on the one that suits the range best. So if
+bisect-asgi chose the Python, a wrong end is no answer before the others were tried. The first one on which
+all named ends are as the user says is taken, and the whole search runs there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bisect_asgi.core import events
+from bisect_asgi.core.answers import Result
+from bisect_asgi.core.axis_words import AxisWords
+from bisect_asgi.core.events import ResultKind
+from bisect_asgi.core.judge.judge import Expectation, judge
+from bisect_asgi.core.model import Candidate, Outcome
+from bisect_asgi.core.plan import Plan
+from bisect_asgi.core.records import replace
+from bisect_asgi.core.releases import TargetPython
+from bisect_asgi.core.services import Services
+from bisect_asgi.core.text import listing
+from bisect_asgi.session.axes import axis_of
+from bisect_asgi.session.axes.base import Axis, SearchSpace
+from bisect_asgi.session.bisection import Search, announce
+from bisect_asgi.session.bisection.stages import Stages, ending, started
+
+_VERBS = {Outcome.PASSED: "passes", Outcome.FAILED: "fails", Outcome.UNTESTABLE: "is untestable"}
+
+
+def elsewhere(search: Search, stages: Stages) -> Search | None:
+    """Return the search on a Python on which all named ends are as the user says.
+
+    None: they are so already, the user or the probe left no other Python, or there is none.
+    """
+    wrong, choice = _wrong_ends(search), search.space.choice
+    if not wrong or choice is None or not choice.others:
+        return None
+    told = listing(f"{search.context.name(key)} {_VERBS[outcome]}" for key, outcome in wrong.items())
+    here = f"{told} on Python {choice.interpreter.short}"
+    search.emit(events.Note(text=f"{here}; trying the other Pythons of this machine", is_live=True))
+    trying = _Trying(search, choice.others, stages)
+    found = trying.find(list(wrong))
+    if found is None:
+        text = f"no other Python of this machine has the ends as given: {trying.outcomes(list(wrong))}"
+        search.emit(events.Note(text=text))
+        return None
+    moved = _moved_to(found, search, stages.services, here)
+    announce(moved.space, search.emit)
+    return moved
+
+
+def _wrong_ends(search: Search) -> dict[int, Outcome]:
+    """Return the named ends that another Python may put right, with their outcomes.
+
+    Those of a flaky probe are not known well enough, those of a metric without a limit have no outcome, and
+    if one end does what is said of the other, the user has swapped them.
+    """
+    judgement, expectation = search.judgement(), search.space.expectation
+    if judgement.is_flaky or search.plan.criteria.limit_search or len(judgement.wrong_ends(expectation)) > 1:
+        return {}
+    rulings = judgement.rulings
+    wanted = expectation.outcomes
+    return {
+        key: rulings[key].outcome
+        for key in expectation.named
+        if key in rulings and rulings[key].outcome is not wanted[key]
+    }
+
+
+def _moved_to(target: TargetPython, search: Search, services: Services, here: str) -> Search:
+    """Return the same search on another Python; `here`: what the ends do on this one."""
+    plan = replace(search.plan, python=target.interpreter.path)
+    space = axis_of(plan).prepare(plan, services)
+    if space.choice:
+        reason = f"on it, the named ends are as given; {here}, which suits the range best"
+        space = replace(space, choice=replace(space.choice, reason=reason))
+    return Search(plan, space, services, search.emit)
+
+
+class _OtherPythons(Axis):
+    """The named ends of a search on other Pythons."""
+
+    name = "other-pythons"
+    words = AxisWords(context="on other Pythons", is_ordered=False, has_known_ends=False)
+    is_option = False
+    is_explained = False
+
+    def __init__(self, candidates: tuple[Candidate, ...]) -> None:
+        self._candidates = candidates
+
+    def prepare(self, plan: Plan, services: Services) -> SearchSpace:  # noqa: ARG002 (the ends are there)
+        """Return the ends, none of which is expected to do anything."""
+        return SearchSpace(choice=None, candidates=self._candidates)
+
+
+class _Trying:
+    """Runs the named ends of a search on other Pythons, as a stage."""
+
+    def __init__(self, search: Search, others: Sequence[TargetPython], stages: Stages) -> None:
+        self._wanted = search.space.expectation.outcomes
+        self._name = search.context.name
+        self._others = others
+        self._keys = {
+            (end, target): place
+            for place, (target, end) in enumerate((each, end) for each in others for end in self._wanted)
+        }
+        self._axis = _OtherPythons(tuple(self._on(search, end, target) for end, target in self._keys))
+        # Which failure is the bug is not known there. One that leaves no metric stays untestable.
+        criteria = search.plan.criteria
+        is_any = criteria.any_failure or not (criteria.metric or criteria.match)
+        self._plan = replace(search.plan, criteria=replace(criteria, any_failure=is_any))
+        self._stage, self._emit = stages.open()
+        self._search = Search(
+            self._plan,
+            self._axis.prepare(self._plan, stages.services),
+            stages.services,
+            self._emit,
+            stage=self._stage,
+        )
+
+    def find(self, wrong: Sequence[int]) -> TargetPython | None:
+        """Return the first Python on which the ends are as given; `wrong` ones are run on all of them."""
+        rest = [end for end in self._wanted if end not in wrong]
+        self._emit(started(self._plan, axis=self._axis))
+        with ending(self._emit) as end:
+            announce(self._search.space, self._emit)
+            self._search.recall()
+            self._run((key, target) for target in self._others for key in wrong)
+            found = next((target for target in self._others if self._is_right(wrong, rest, target)), None)
+            kind = ResultKind.FOUND if found else ResultKind.NOT_REPRODUCED
+            end(Result(kind=kind, message=self.outcomes(wrong)))
+        return found
+
+    def outcomes(self, ends: Sequence[int]) -> str:
+        """Return what the ends do on the other Pythons: `fastapi 0.69.0 passes on Python 3.9 and 3.10`."""
+        others = sorted(self._others, key=lambda target: target.interpreter.minor)
+        return "; ".join(
+            f"{self._name(end)} {verb} on Python {listing(pythons, most=99)}"
+            for end in ends
+            for outcome, verb in _VERBS.items()
+            if (pythons := [each.interpreter.short for each in others if self._outcome(end, each) is outcome])
+        )
+
+    def _is_right(self, wrong: Sequence[int], rest: Sequence[int], target: TargetPython) -> bool:
+        if any(self._outcome(end, target) is not self._wanted[end] for end in wrong):
+            return False
+        self._run((end, target) for end in rest)
+        return all(self._outcome(end, target) is self._wanted[end] for end in rest)
+
+    def _run(self, ends: Iterable[tuple[int, TargetPython]]) -> None:
+        keys = [self._keys[each] for each in ends]
+        self._search.engine.repeat([key for key in keys if key not in self._search.engine.observed], 1)
+
+    def _outcome(self, end: int, target: TargetPython) -> Outcome | None:
+        """Return the outcome of an end by itself; None if it was not run, or has no result."""
+        runs = self._search.engine.observed.get(self._keys[end, target], ())
+        alone = judge({0: runs}, size=1, expectation=Expectation(), criteria=self._plan.criteria)
+        return alone.rulings[0].outcome if 0 in alone.rulings else None
+
+    def _on(self, search: Search, end: int, target: TargetPython) -> Candidate:
+        """Return an end on another Python; all else that its environment is made of stays."""
+        candidate, interpreter = search.space.candidates[end], target.interpreter
+        label = f"{self._name(end)} on Python {interpreter.short}"
+        return replace(candidate, label=label, spec=replace(candidate.spec, interpreter=interpreter))

@@ -176,6 +176,16 @@ class Uv:
         argv = ["pip", *arguments, "--no-progress", "--config-file", *config]
         return self._ask(argv, self._environ, token, stdin, keeps)
 
+    def clean(self, names: Sequence[str]) -> None:
+        """Remove distributions from uv's cache, because their files there are no longer what was downloaded.
+
+        Raises:
+            Unavailable: they cannot be removed.
+        """
+        if names:
+            # Forced: it would wait for each uv on this machine, and one of them may build for an hour.
+            self._ask(["cache", "clean", "--force", *names], self._environ, CancelToken())
+
     def build(self, project: Path, *arguments: str, token: CancelToken) -> None:
         """Build the wheel of the project in a folder, repeated after network failures.
 

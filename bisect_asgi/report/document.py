@@ -238,20 +238,12 @@ def _sentence(report: Report, first: Row) -> str:
     cause = "" if is_said else because(report.why)
     below = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
     axis = report.plan.axis
-    if _has_history(report):
+    if len(report.changes) > 1 and axis.subject and axis.has_versions:
         return "; ".join([_history(report, cause), *below])
     text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report) + _rates(report)
-    return "; ".join([text + _of_several(report) + cause, *below])
-
-
-def _has_history(report: Report) -> bool:
-    """Return whether there are several changes, of something that has a name and versions."""
-    axis = report.plan.axis
-    return len(report.changes) > 1 and bool(axis.subject) and axis.has_versions
-
-
-def _of_several(report: Report) -> str:
-    return f", and the newest of {len(report.changes)} changes" if len(report.changes) > 1 else ""
+    if len(report.changes) > 1:
+        text += f", and the newest of {len(report.changes)} changes"
+    return "; ".join([text + cause, *below])
 
 
 def _rates(report: Report) -> str:
@@ -297,12 +289,10 @@ def _is_found(stage: Report) -> bool:
 
 
 def _of_stage(stage: Report) -> str:
-    """Return `starlette 0.15.0 is the first bad release of starlette`, all its changes, or a commit."""
-    if _has_history(stage):
-        return _history(stage, "")
+    """Return `starlette 0.15.0 is the first bad release of starlette`, or the like of a commit."""
     label, verdict = next((row.version, row.verdict) for row in stage.rows if row.version == stage.first)
     axis = stage.plan.axis
-    return axis.sentence(axis.clause, label, verdict) + _left_between(stage) + _of_several(stage)
+    return axis.sentence(axis.clause, label, verdict) + _left_between(stage)
 
 
 def _left_between(report: Report) -> str:

@@ -12,9 +12,8 @@ from typing import Any
 from packaging.tags import Tag
 
 import bisect_asgi
-from bisect_asgi.backend import environments
 from bisect_asgi.backend.environments import Environment
-from bisect_asgi.backend.environments.templates import make_template
+from bisect_asgi.backend.environments.templates import make_template, place_hook
 from bisect_asgi.core import events
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
@@ -168,7 +167,7 @@ def command_environ(folder: Path, index_url: str) -> dict[str, str]:
 def environment(folder: Path, python: str = sys.executable) -> Environment:
     """A real environment with nothing installed but the hook, for the Python at that path."""
     make_template(folder, Interpreter(path=python, version="3.11.7"))
-    environments._place_hook(folder)
+    place_hook(folder)
     return Environment(folder=folder, distributions=())
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import metadata
@@ -18,9 +19,16 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from bisect_asgi.backend.environments import manifest as manifests
+from bisect_asgi.backend.environments.manifest import File, Findings, Manifest
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver, date_arguments
-from bisect_asgi.backend.environments.reuse import FileReuse
-from bisect_asgi.backend.environments.templates import Templates, installed, prove, site_packages
+from bisect_asgi.backend.environments.reuse import FileReuse, read_record
+from bisect_asgi.backend.environments.templates import (
+    Templates,
+    installed,
+    prove,
+    site_packages,
+)
 from bisect_asgi.backend.files import inherited_if_free, locked, locked_if_free, write_whole
 from bisect_asgi.backend.process.usage import spending, waiting_for
 from bisect_asgi.backend.uv import Uv
@@ -30,8 +38,6 @@ from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable, not_
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter, Step
 from bisect_asgi.core.records import Struct
 
-_INSIDE = Path(__file__).parent.parent / "in_candidate"
-_HOOK = "bisect_asgi_inside"
 _MARKER = "bisect-asgi.json"
 
 
@@ -40,6 +46,12 @@ class Marker(Struct, frozen=True, kw_only=True):
 
     distributions: tuple[Distribution, ...]
     size_bytes: int
+    is_own: bool = False
+    """Whether it shares no file with anything."""
+
+
+class Disturbed(Exception):
+    """The environment was changed or removed while the probe ran, so that the run says nothing."""
 
 
 class Environment(Struct, frozen=True, kw_only=True):
@@ -47,6 +59,8 @@ class Environment(Struct, frozen=True, kw_only=True):
 
     folder: Path
     distributions: tuple[Distribution, ...]
+    is_own: bool = False
+    """Whether it shares no file with anything, and nothing else runs in it."""
 
     @property
     def bin(self) -> Path:
@@ -75,9 +89,16 @@ class EnvironmentCache:
         self._limit_bytes = limit_bytes
         self._templates = Templates(folder.with_name("templates"))
         self._reuse = FileReuse(
-            folder=folder.with_name("lenders"), environments=folder, locks=folder.with_name("locks")
+            folder=folder.with_name("lenders"),
+            environments=folder,
+            locks=folder.with_name("locks"),
+            manifest=self._manifest,
         )
         self._used: set[str] = set()
+        self._manifests: dict[str, Manifest] = {}
+        self._changed_by_runs: set[str] = set()
+        """Distributions whose files runs of this command have changed: their environments share nothing."""
+        self._guard = threading.Lock()
 
     def import_ahead(self) -> None:
         """Start importing in a thread what the first build of this cache needs, if there was none yet."""
@@ -95,21 +116,110 @@ class EnvironmentCache:
             Unavailable: the index did not answer, or the folder cannot be written.
             Cancelled: the token was cancelled.
         """
-        home = self._folder / resolution.digest
-        lock = self._lock(resolution.digest)
+        digest = resolution.digest
+        home, lock = self._folder / digest, self._lock(digest)
         while True:
-            with waiting_for(locked(lock, shared=True, waiting=token.check)):
-                if marker := _read_marker(home):
-                    os.utime(home / _MARKER)
-                    yield Environment(folder=home, distributions=marker.distributions)
+            is_own = self._is_own(resolution)
+            with waiting_for(locked(lock, shared=not is_own, waiting=token.check)):
+                if environment := self._held(home, token, is_own=is_own):
+                    try:
+                        yield environment
+                    finally:
+                        self._save(digest)
                     return
             with waiting_for(locked(lock, waiting=token.check)):
-                if _read_marker(home) is None:
+                if self._held(home, token, is_own=is_own) is None:
                     try:
-                        self._build(home, resolution, spec, token)
+                        self._build(home, resolution, spec, token, is_own=is_own)
                     except OSError as error:
                         raise not_writable("environments", self._folder, error) from error
-            self._evict(spare=resolution.digest)
+            self._evict(spare=digest)
+
+    def _held(self, home: Path, token: CancelToken, *, is_own: bool) -> Environment | None:
+        """Return an environment if it is complete and as it was built, else None."""
+        marker = _read_marker(home)
+        if marker is None or marker.is_own != is_own:
+            return None
+        with spending(Step.LINK):
+            if self._manifest(home.name, token) is None:
+                return None
+        os.utime(home / _MARKER)
+        return Environment(folder=home, distributions=marker.distributions, is_own=is_own)
+
+    def _is_own(self, resolution: Resolution) -> bool:
+        """Return whether the environment must share nothing, because a run has changed it before."""
+        names = {distribution.name for distribution in resolution.distributions}
+        return not names.isdisjoint(self._changed_by_runs) or self._own_note(resolution.digest).exists()
+
+    def _own_note(self, digest: str) -> Path:
+        return self._folder.with_name("own") / digest
+
+    def _manifest(self, digest: str, token: CancelToken | None = None) -> Manifest | None:
+        """Return the files of a complete environment, which are checked once a command; else None."""
+        home = self._folder / digest
+        if _read_marker(home) is None:
+            return None
+        with self._guard:
+            if known := self._manifests.get(digest):
+                return known
+        loaded = manifests.load(home)
+        if loaded is None:
+            return None
+        found, is_recent = loaded
+        findings = found.check(every=not is_recent)
+        if findings.changed:  # by hand, by a power cut, or by a run whose tool was killed
+            self._discard(home, findings)
+            return None
+        if findings.compiled and token:
+            found.compile(findings.compiled, token)
+        with suppress(OSError):
+            found.save(anew=not is_recent)
+        with self._guard:
+            return self._manifests.setdefault(digest, found)
+
+    def after_run(self, environment: Environment, token: CancelToken) -> tuple[str, ...]:
+        """Check that a run has left the environment as it was; return the paths of what it changed.
+
+        A changed environment is discarded with what shares its files. If it shares nothing, the run stands.
+
+        Raises:
+            Unavailable: uv's cache could not be cleaned.
+            Cancelled: the token was cancelled.
+        """
+        with self._guard:
+            known = self._manifests.get(environment.folder.name)
+        if known is None or not environment.exists():
+            return ()
+        with spending(Step.LINK):
+            findings = known.check()
+            if findings.changed:
+                if not environment.is_own:
+                    self._changed_by_runs |= _owners(environment.folder, findings.changed)
+                    write_whole(self._own_note(environment.folder.name), b"")
+                self._discard(environment.folder, findings)
+            elif findings.compiled:
+                known.compile(findings.compiled, token)
+        return findings.changed
+
+    def _discard(self, home: Path, findings: Findings) -> None:
+        """Have a changed environment built anew, and what uv's cache shares with it downloaded anew.
+
+        Other environments with the same files are found changed before their next run, or after this one.
+        """
+        with suppress(OSError):
+            (home / _MARKER).unlink()
+        with self._guard:
+            self._manifests.pop(home.name, None)
+        if findings.shared:
+            self._uv.clean(sorted(_owners(home, findings.shared)))
+
+    def _save(self, digest: str) -> None:
+        """Write down what is known about an environment's files, so that the next command knows it."""
+        with self._guard:
+            known = self._manifests.get(digest)
+        if known:
+            with suppress(OSError):  # then they are read again
+                known.save()
 
     def is_kept(self, resolution: Resolution) -> bool:
         """Return whether an environment is built already."""
@@ -117,7 +227,7 @@ class EnvironmentCache:
 
     def note_use(self, resolution: Resolution, interpreter: Interpreter) -> None:
         """Make an environment in which a probe has run a source of files for others."""
-        if resolution.digest not in self._used:
+        if resolution.digest not in self._used and not self._is_own(resolution):
             self._used.add(resolution.digest)
             with suppress(OSError):  # then others install the files again
                 self._reuse.record(resolution.pins, interpreter, resolution.digest)
@@ -160,20 +270,53 @@ class EnvironmentCache:
     def _lock(self, digest: str) -> Path:
         return self._folder.with_name("locks") / f"{digest}.lock"
 
-    def _build(self, home: Path, resolution: Resolution, spec: EnvironmentSpec, token: CancelToken) -> None:
+    def _build(
+        self, home: Path, resolution: Resolution, spec: EnvironmentSpec, token: CancelToken, *, is_own: bool
+    ) -> None:
+        try:
+            self._build_once(home, resolution, spec, token, is_own=is_own)
+        except _Unsound as error:
+            self._uv.clean(sorted(error.names))
+            # If RECORD is wrong again, it was written so.
+            self._build_once(home, resolution, spec, token, is_own=is_own, is_last=True)
+
+    def _build_once(
+        self,
+        home: Path,
+        resolution: Resolution,
+        spec: EnvironmentSpec,
+        token: CancelToken,
+        *,
+        is_own: bool,
+        is_last: bool = False,
+    ) -> None:
+        """Build an environment in a slot, and move it to `home`.
+
+        Raises:
+            _Unsound: files are not what they should be, unless it `is_last`.
+        """
         with spending(Step.LINK), self._slot(spec.interpreter) as (slot, lock):
             self._templates.copy(spec.interpreter, slot, token)
-            missing = self._reuse.link(resolution.pins, spec.interpreter, slot)
+            missing, linked = resolution.pins, dict[str, File]()
+            if not is_own and not is_last:
+                missing, linked = self._reuse.link(resolution.pins, spec.interpreter, slot)
             if missing:
-                self._install(slot, missing, resolution, spec.interpreter, token, lock=lock)
+                how = ("--link-mode", "copy") if is_own else ()
+                self._install(slot, missing, resolution, spec.interpreter, token, *how, lock=lock)
             distributions = installed(slot)
             prove(distributions, spec.must_install)
-            _place_hook(slot)
-            marker = Marker(distributions=distributions, size_bytes=_protect(slot))
+            files = _files(slot, linked)
+            if not is_last and (wrong := _unsound(slot, files, linked)):
+                raise _Unsound(wrong)
+            Manifest(slot, files).save()
+            size_bytes = sum(file.size for file in files.values() if stat.S_ISREG(file.mode))
+            marker = Marker(distributions=distributions, size_bytes=size_bytes, is_own=is_own)
             (slot / _MARKER).write_bytes(codec.to_json(marker))
             shutil.rmtree(home, ignore_errors=True)
             home.parent.mkdir(parents=True, exist_ok=True)
             slot.rename(home)
+        with self._guard:
+            self._manifests[home.name] = Manifest(home, files)
 
     @contextmanager
     def _slot(self, interpreter: Interpreter) -> Iterator[tuple[Path, int]]:
@@ -201,10 +344,10 @@ class EnvironmentCache:
         resolution: Resolution,
         interpreter: Interpreter,
         token: CancelToken,
-        *,
+        *how: str,
         lock: int,
     ) -> None:
-        """Have uv install what no other environment has."""
+        """Have uv install what no other environment has; `how` has further options."""
         pins = slot / "requirements.txt"
         pins.write_text("\n".join(missing))
 
@@ -213,6 +356,7 @@ class EnvironmentCache:
                 *("install", "--no-deps", "--require-hashes", "--requirements", str(pins)),
                 *("--python", str(slot / "bin" / "python")),
                 *date_arguments(resolution.exclude_newer, resolution.exclude_newer_package),
+                *how,
                 token=token,
                 keeps=[lock],
             )
@@ -250,23 +394,50 @@ def _read_marker(home: Path) -> Marker | None:
         return None
 
 
-def _place_hook(folder: Path) -> None:
-    site = site_packages(folder)
-    shutil.copy(_INSIDE / f"{_HOOK}.py", site)
-    # The name sorts first, so that the hook is in place before others are imported.
-    line = f'import os; "BISECT_ASGI_REPORT" in os.environ and __import__("{_HOOK}")\n'
-    (site / f"__{_HOOK}.pth").write_text(line)
+class _Unsound(Exception):
+    """Files of these distributions are not what their RECORD or their source says."""
+
+    def __init__(self, names: set[str]) -> None:
+        super().__init__(names)
+        self.names = names
 
 
-def _protect(folder: Path) -> int:
-    """Make files read-only, because they are hard links into uv's cache; return their size in bytes."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(parent, name)
-            status = os.lstat(path)
-            if stat.S_ISREG(status.st_mode):
-                total += status.st_size
-                if status.st_mode & 0o222:
-                    os.chmod(path, status.st_mode & ~0o222)
-    return total
+def _files(slot: Path, linked: Mapping[str, File]) -> dict[str, File]:
+    """Make all files of an environment read-only, because uv's cache shares them, and return them."""
+    files = {}
+    for name, status in manifests.walk(str(slot)):
+        known = linked.get(name)
+        is_known = known is not None and known.changed_ns == status.st_ctime_ns
+        files[name] = known if known and is_known else manifests.protected(f"{slot}/{name}")
+    return files
+
+
+def _unsound(slot: Path, files: Mapping[str, File], linked: Mapping[str, File]) -> set[str]:
+    """Return the distributions with a file of another content than RECORD or the source of a link has.
+
+    uv does not compare what it unpacked with RECORD. After a power cut, or a run that wrote into uv's cache,
+    it may be something else.
+    """
+    site = site_packages(slot)
+    below = site.relative_to(slot)
+    wrong: set[str] = set()
+    for dist_info in site.glob("*.dist-info"):
+        for name, digest in (read_record(dist_info) or {}).items():
+            path = os.path.normpath(f"{below}/{name}")
+            wanted = linked[path].digest if path in linked else digest
+            if wanted.startswith("sha256=") and (path not in files or files[path].digest != wanted):
+                wrong.add(canonicalize_name(dist_info.name.partition("-")[0]))
+    return wrong
+
+
+def _owners(home: Path, paths: Sequence[str]) -> set[str]:
+    """Return the distributions that have files at these paths, or beside them in folders of their own."""
+    found: set[str] = set()
+    for site in home.glob("lib/python*/site-packages"):
+        below = str(site.relative_to(home))
+        own = set(paths) | ({os.path.dirname(path) for path in paths} - {below, "bin"})
+        for dist_info in site.glob("*.dist-info"):
+            recorded = {os.path.normpath(f"{below}/{path}") for path in read_record(dist_info) or ()}
+            if not own.isdisjoint(recorded | {os.path.dirname(path) for path in recorded}):
+                found.add(canonicalize_name(dist_info.name.partition("-")[0]))
+    return found

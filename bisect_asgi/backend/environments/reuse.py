@@ -5,8 +5,7 @@ installed again. Its byte-code is linked as well: a file and its hard link have 
 is what Python compares byte-code with (PEP 552). So a module is compiled once for all releases.
 
 For each pin, the environment that was used last is the source. One that was never used has no byte-code yet;
-the last one has the byte-code of its own source and of its own runs. A source with a missing file, or with
-one of another size than RECORD has, was changed by a probe and is not used.
+the last one has the byte-code of its own source and of its own runs. Only what is as it was built is linked.
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ import csv
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from bisect_asgi.backend.environments.manifest import File, Manifest
 from bisect_asgi.backend.environments.templates import site_packages
 from bisect_asgi.backend.files import locked_if_free, write_whole
 from bisect_asgi.core import codec
@@ -35,43 +35,52 @@ class FileReuse(Struct, frozen=True, kw_only=True):
         folder: has a small file for each pin, with the digest of its source.
         environments: the folder of the environments.
         locks: the folder of their locks, each under the environment's digest.
+        manifest: returns the files of a complete environment; None if it is none.
     """
 
     folder: Path
     environments: Path
     locks: Path
+    manifest: Callable[[str], Manifest | None]
 
     def record(self, pins: Iterable[str], interpreter: Interpreter, digest: str) -> None:
         """Make the environment `digest`, in which a probe has run, the source of these pins."""
         for pin in pins:
             write_whole(self._record(pin, interpreter), digest.encode())
 
-    def link(self, pins: Sequence[str], interpreter: Interpreter, target: Path) -> tuple[str, ...]:
-        """Link the distributions into the environment `target`; return the pins that have no source."""
+    def link(
+        self, pins: Sequence[str], interpreter: Interpreter, target: Path
+    ) -> tuple[tuple[str, ...], dict[str, File]]:
+        """Link the distributions into the environment `target`.
+
+        Return the pins that have no source, and the files that were linked.
+        """
         by_source: dict[str, list[str]] = defaultdict(list)
-        missing = []
+        missing: list[str] = []
+        linked: dict[str, File] = {}
         for pin in pins:
             try:
                 by_source[self._record(pin, interpreter).read_text()].append(pin)
-            except OSError:
+            except (OSError, UnicodeDecodeError):
                 missing.append(pin)
-        for digest, linked in by_source.items():
-            missing += self._link_from(digest, linked, target)
-        return tuple(missing)
+        for digest, wanted in by_source.items():
+            missing += self._link_from(digest, wanted, target, linked)
+        return tuple(missing), linked
 
-    def _link_from(self, digest: str, pins: Sequence[str], target: Path) -> Iterator[str]:
+    def _link_from(
+        self, digest: str, pins: Sequence[str], target: Path, linked: dict[str, File]
+    ) -> Iterator[str]:
         """Link distributions of one environment; yield the pins that it does not have whole."""
         with ExitStack() as held:
-            environment = self.environments / digest
             # Shared: the environment may be in use, but it must not be removed meanwhile.
             lock = locked_if_free(self.locks / f"{digest}.lock", shared=True)
-            if not held.enter_context(lock) or not environment.exists():
+            if not held.enter_context(lock) or (manifest := self.manifest(digest)) is None:
                 yield from pins
                 return
-            source, goal = site_packages(environment), site_packages(target)
-            folders = _dist_infos(source)
+            environment = self.environments / digest
+            source = _Source(manifest, environment)
             for pin in pins:
-                if not _link(source, goal, folders.get(_name_of(pin))):
+                if not source.link(_name_of(pin), target, linked):
                     yield pin
 
     def _record(self, pin: str, interpreter: Interpreter) -> Path:
@@ -83,67 +92,59 @@ def _name_of(pin: str) -> str:
     return pin.partition(" ")[0].partition("==")[0]
 
 
+class _Source:
+    """An environment that has distributions for others."""
+
+    def __init__(self, manifest: Manifest, environment: Path) -> None:
+        self._manifest = manifest
+        self._site = site_packages(environment)
+        self._below = str(self._site.relative_to(environment))
+        self._dist_infos = _dist_infos(self._site)
+        self._byte_code: Mapping[str, tuple[str, ...]] = manifest.byte_code()
+
+    def link(self, project: str, target: Path, linked: dict[str, File]) -> bool:
+        """Link all files of a distribution and their byte-code, or none; return whether they are linked."""
+        dist_info = self._dist_infos.get(project)
+        names = self._names(dist_info) if dist_info else None
+        if names is None:
+            return False
+        made: dict[str, File] = {}
+        try:
+            for name in names:
+                file = self._manifest.link(name, target)
+                if file is None:
+                    break
+                made[name] = file
+            else:
+                linked.update(made)
+                return True
+        except OSError:  # another distribution has a file of that name, or the source was changed meanwhile
+            pass
+        for name in made:
+            os.unlink(target / name)
+        # uv would take an empty folder of that name for the installed distribution.
+        shutil.rmtree(target / self._below / str(dist_info), ignore_errors=True)
+        return False
+
+    def _names(self, dist_info: str) -> list[str] | None:
+        """Return the files of a distribution below the environment; None if RECORD cannot be read."""
+        recorded = read_record(self._site / dist_info)
+        if recorded is None:
+            return None
+        names = [os.path.normpath(f"{self._below}/{name}") for name in recorded if not name.endswith(".pyc")]
+        return names + [compiled for name in names for compiled in self._byte_code.get(name, ())]
+
+
+def read_record(dist_info: Path) -> dict[str, str] | None:
+    """Return the digest of each file that RECORD lists, by its path; None if RECORD cannot be read."""
+    try:
+        with (dist_info / "RECORD").open(newline="", encoding="utf-8") as stream:
+            return {row[0]: row[1] for row in csv.reader(stream) if row}
+    except (OSError, IndexError, csv.Error, UnicodeDecodeError):
+        return None
+
+
 def _dist_infos(source: Path) -> dict[str, str]:
     """Map the normalised name of each project to the name of its folder of metadata."""
     names = (entry.name for entry in os.scandir(source) if entry.name.endswith(".dist-info"))
     return {canonicalize_name(name.partition("-")[0]): name for name in names}
-
-
-def _link(source: Path, goal: Path, dist_info: str | None) -> bool:
-    """Link all files of a distribution and their byte-code, or none; return whether they are linked."""
-    if dist_info is None:
-        return False
-    try:
-        with (source / dist_info / "RECORD").open(newline="", encoding="utf-8") as stream:
-            recorded = [(row[0], row[2]) for row in csv.reader(stream) if row]
-    except (OSError, IndexError, csv.Error, UnicodeDecodeError):
-        return False
-    names = [name for name, _ in recorded if not name.endswith(".pyc")]
-    if not all(_is_whole(source, name, size) for name, size in recorded if not name.endswith(".pyc")):
-        return False
-    made: list[str] = []
-    try:
-        for name in (*names, *_byte_code(source, names)):
-            _link_one(source, goal, name, made)
-    except OSError:  # another distribution has a file of that name, or the source was changed meanwhile
-        for path in made:
-            os.unlink(path)
-        # uv would take an empty folder of that name for the installed distribution.
-        shutil.rmtree(goal / dist_info, ignore_errors=True)
-        return False
-    return True
-
-
-def _is_whole(source: Path, name: str, size: str) -> bool:
-    """Return whether a file exists with the size with which it was installed."""
-    if name.startswith("/"):
-        return False
-    with suppress(OSError):
-        return not size or os.stat(f"{source}/{name}").st_size == int(size)
-    return False
-
-
-def _byte_code(source: Path, names: Iterable[str]) -> Iterator[str]:
-    """Yield the byte-code of the modules among `names`."""
-    stems: dict[str, set[str]] = defaultdict(set)
-    for name in names:
-        folder, _, base = name.rpartition("/")
-        if base.endswith(".py"):
-            stems[folder].add(base.removesuffix(".py"))
-    for folder, modules in stems.items():
-        cache = f"{folder}/__pycache__" if folder else "__pycache__"
-        with suppress(FileNotFoundError), os.scandir(f"{source}/{cache}") as entries:
-            for entry in entries:
-                # Python first writes `name.tag.pyc.number`, which is not complete yet.
-                if entry.name.endswith(".pyc") and entry.name.partition(".")[0] in modules:
-                    yield f"{cache}/{entry.name}"
-
-
-def _link_one(source: Path, goal: Path, name: str, made: list[str]) -> None:
-    path = f"{goal}/{name}"
-    try:
-        os.link(f"{source}/{name}", path)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        os.link(f"{source}/{name}", path)
-    made.append(path)

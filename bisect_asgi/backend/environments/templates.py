@@ -21,6 +21,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from bisect_asgi.backend.environments.manifest import compile_sources
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.helper import run_helper
 from bisect_asgi.core import codec
@@ -28,6 +29,7 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Distribution, Interpreter
 
+_HOOK = Path(__file__).parent.parent / "in_candidate" / "bisect_asgi_inside.py"
 _ASK = "import json, sys; print(json.dumps(sys.path))"
 # virtualenv keeps what it learns about interpreters in a dictionary of the process.
 _VIRTUALENV = threading.Lock()
@@ -67,7 +69,7 @@ class Templates:
         """
         status = os.stat(interpreter.path)
         # An interpreter that was replaced is another one.
-        name = codec.digest(interpreter, status.st_mtime_ns, status.st_size)
+        name = codec.digest(interpreter, status.st_mtime_ns, status.st_size, _HOOK.read_text())
         kept = self._folder / name
         if not kept.exists():
             with locked(self._folder / f"{name}.lock", waiting=token.check):
@@ -80,6 +82,7 @@ class Templates:
         try:
             make_template(aside / "new", interpreter)
             _prove(aside / "new", token)
+            compile_sources(aside / "new", [str(place_hook(aside / "new"))], token)
             (aside / "new").rename(kept)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -104,6 +107,16 @@ def make_template(folder: Path, interpreter: Interpreter) -> None:
     # of a Python older than 3.10, and does not compile on those older than 3.8.
     for patch in folder.glob("lib/python*/site-packages/_virtualenv.*"):
         patch.unlink()
+
+
+def place_hook(folder: Path) -> Path:
+    """Place what reports from inside a run into an environment; return its path below the folder."""
+    site = site_packages(folder)
+    shutil.copy(_HOOK, site)
+    # The name sorts first, so that the hook is in place before others are imported.
+    line = f'import os; "BISECT_ASGI_REPORT" in os.environ and __import__("{_HOOK.stem}")\n'
+    (site / f"__{_HOOK.stem}.pth").write_text(line)
+    return (site / _HOOK.name).relative_to(folder)
 
 
 def _run_virtualenv(folder: Path, interpreter: Interpreter) -> None:

@@ -37,9 +37,6 @@ class Control:
         self.loop = None
         self.server = None
         self.overdue = WeakSet()
-        self.others = []
-        self.first = None
-        self.mark = 0
 
     def send(self, **message):
         with self.lock:
@@ -60,28 +57,8 @@ class Control:
         if question == "objects":
             return count_objects()
         if question == "log":
-            return self.complete_logs()
+            return self.complete_log()
         return show_stacks(self.loop)
-
-    def complete_logs(self):
-        """Wait until the log has what follows the responses of all workers so far."""
-        self.mark = (self.mark + 1) % 256
-        asked = bytes([self.mark])
-        for other in self.others:
-            send_to(other, asked)
-        self.complete_log()
-        for other in self.others:
-            while receive_from(other) not in (asked, b""):
-                pass  # it is late with the answer to an earlier question
-
-    def follow(self):
-        """Answer the questions of the first worker until it ends."""
-        while True:
-            asked = receive_from(self.first, None)
-            if not asked:
-                return
-            self.complete_log()
-            send_to(self.first, asked)
 
     def complete_log(self):
         """Wait until what follows the responses so far is in the log, or until it takes too long."""
@@ -94,23 +71,6 @@ class Control:
                 self.overdue.update(tasks_of(self.server))  # they are not waited for again
         sys.stdout.flush()
         sys.stderr.flush()
-
-
-def send_to(other, asked):
-    """Send a byte to another worker, which may have ended."""
-    try:
-        other.sendall(asked)
-    except OSError:
-        pass
-
-
-def receive_from(other, limit_s=SETTLE_S):
-    """Return a byte from another worker, or nothing if it has ended or does not answer."""
-    other.settimeout(limit_s)
-    try:
-        return other.recv(1)
-    except OSError:
-        return b""
 
 
 async def responses_end(server, overdue):
@@ -200,24 +160,19 @@ def reporting(server_class, control):
     return ReportingServer
 
 
-def fork_workers(workers, control):
-    """Fork `workers` processes that share the socket and return in each; the first answers for all.
+def is_first_of(workers):
+    """Fork `workers` processes that share the socket; return in each whether it is the first.
 
     The parent passes SIGINT on to them and ends with the last. uvicorn starts its own workers by importing the
     app in each, but the app of a probe may be made by a function.
     """
     if workers == 1:
-        return
-    pairs = [socket.socketpair() for _ in range(workers - 1)]
+        return True
     children = []
     for number in range(workers):
         child = os.fork()
         if child == 0:
-            if number == 0:
-                control.others = [own for own, _ in pairs]
-            else:
-                control.first = pairs[number - 1][1]
-            return
+            return number == 0
         children.append(child)
     signal.signal(signal.SIGINT, lambda *_: [os.kill(child, signal.SIGINT) for child in children])
     codes = [os.waitpid(child, 0)[1] for child in children]
@@ -233,11 +188,12 @@ def main():
         from uvicorn.main import Server
 
         options = dict(request["options"])
-        fork_workers(options.pop("workers", None) or 1, control)
+        if not is_first_of(options.pop("workers", None) or 1):
+            control.answer = lambda: None  # the first worker answers for all
         app = load_app(request["file"], request["name"])
         control.send(phase="startup")
         server = reporting(Server, control)(Config(app, **options))
-        threading.Thread(target=control.follow if control.first else control.answer, daemon=True).start()
+        threading.Thread(target=control.answer, daemon=True).start()
         server.run(sockets=[socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=request["listener"])])
     except Exception as error:
         traceback.print_exc()

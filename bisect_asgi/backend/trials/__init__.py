@@ -17,7 +17,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
-from bisect_asgi.backend.environments import Environment, EnvironmentCache
+from bisect_asgi.backend.environments import Disturbed, Environment, EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolution
 from bisect_asgi.backend.environments.templates import NotProved
 from bisect_asgi.backend.files import locked
@@ -27,8 +27,8 @@ from bisect_asgi.backend.trials.sampling import MeasuringLock, take_sample, warm
 from bisect_asgi.backend.trials.store import Resolutions, Store
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable
-from bisect_asgi.core.events import Activity, Event, OutputSeen, StageEvent, TrialProgressed
+from bisect_asgi.core.errors import BuildFailed, Unresolvable
+from bisect_asgi.core.events import Activity, Event, Note, OutputSeen, StageEvent, TrialProgressed
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
     BuiltEnvironment,
@@ -44,6 +44,10 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.services import Emit
+from bisect_asgi.core.text import listing, printable
+
+_MOST_ENVIRONMENTS = 3
+"""How often, for each run, an environment is built anew because a run or something else has changed it."""
 
 
 class _Task(Struct, frozen=True, kw_only=True):
@@ -79,6 +83,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     """Where environments are built ahead; None if that is of no use."""
     _renewed: set[str] = field(default_factory=set)
     """Keys of observations that this command has dropped: once, although candidates may share them."""
+    _changed: set[str] = field(default_factory=set)
+    """Environments that a run of this command has changed."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def for_command(self, emit: Emit, *, show_output: bool) -> TrialRunner:
@@ -212,20 +218,27 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         wanted = request.runs - _count(known)
         if wanted == 0:
             return _finished(request, resolution, known, (), build_s=monotonic() - started)
-        self._tell(request, Activity.BUILDING)
-        with ExitStack() as held:
-            environment = held.enter_context(self._environment(resolution, request.spec, task.token))
-            reference = self._hold_reference(task, held)
-            build_s = monotonic() - started
-            # To wait for the machine to be free is neither building nor running.
-            if request.sampling:
-                self._tell(request, Activity.WAITING)
-                held.enter_context(waiting_for(self.measuring_lock.taken(task.token)))
-            begun = monotonic()
-            self._tell(request, Activity.RUNNING)
-            made = self._run_and_keep(task, environment, reference, wanted)
-            self.environments.note_use(resolution, request.spec.interpreter)
-        return _finished(request, resolution, known, made, build_s=build_s, run_s=monotonic() - begun)
+        made: list[Observation] = []
+        build_s = run_s = 0.0
+        for _ in range(_MOST_ENVIRONMENTS * wanted):
+            self._tell(request, Activity.BUILDING)
+            with ExitStack() as held:
+                environment = held.enter_context(self._environment(resolution, request.spec, task.token))
+                reference = self._hold_reference(task, environment, held)
+                build_s += monotonic() - started
+                # To wait for the machine to be free is neither building nor running.
+                if request.sampling:
+                    self._tell(request, Activity.WAITING)
+                    held.enter_context(waiting_for(self.measuring_lock.taken(task.token)))
+                begun = monotonic()
+                self._tell(request, Activity.RUNNING)
+                self._run_and_keep(task, environment, reference, wanted, made)
+                self.environments.note_use(resolution, request.spec.interpreter)
+            started = monotonic()
+            run_s += started - begun
+            if _count(made) == wanted:
+                return _finished(request, resolution, known, tuple(made), build_s=build_s, run_s=run_s)
+        raise NotProved("its environment was changed or removed again and again while the probe ran")
 
     @contextmanager
     def _environment(
@@ -240,7 +253,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
                 raise
             yield environment
 
-    def _hold_reference(self, task: _Task, held: ExitStack) -> Environment | None:
+    def _hold_reference(self, task: _Task, environment: Environment, held: ExitStack) -> Environment | None:
         """Hold the reference's environment as long as `held` is open; None if there is no reference.
 
         Raises:
@@ -250,49 +263,66 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         spec = task.request.reference
         if not task.reference or not spec:
             return None
+        if task.reference.digest == task.resolution.digest:
+            return environment
         try:
             return held.enter_context(self.environments.holding(task.reference, spec, task.token))
         except (BuildFailed, NotProved) as error:
             raise NotProved(f"the reference cannot be run: {error}") from error
 
     def _run_and_keep(
-        self, task: _Task, environment: Environment, reference: Environment | None, wanted: int
-    ) -> tuple[Observation, ...]:
-        """Run the probe `wanted` times, and store each observation at once."""
-        made = []
+        self,
+        task: _Task,
+        environment: Environment,
+        reference: Environment | None,
+        wanted: int,
+        made: list[Observation],
+    ) -> None:
+        """Run the probe until `made` has `wanted` runs, or until an environment is no longer what was built.
+
+        Each observation is stored at once.
+        """
+        held = [environment, *([reference] if reference else [])]
+        runs_ = self._runs(task, environment, reference, done=_count(made), wanted=wanted)
         # Closed, so that an error ends the runs that are still in parallel with the failed one.
-        with closing(self._runs(task, environment, reference, wanted)) as runs:
+        with closing(runs_) as runs, suppress(Disturbed):
             for seen in runs:
                 made.append(seen)
                 if seen.outcome is not Outcome.ERROR:  # such a run has no result to keep
                     self.store.add_observation(task.key, seen)
-        return tuple(made)
+                if not all(each.exists() for each in held):
+                    return
 
     def _runs(
-        self, task: _Task, environment: Environment, reference: Environment | None, wanted: int
+        self, task: _Task, environment: Environment, reference: Environment | None, *, done: int, wanted: int
     ) -> Generator[Observation]:
-        """Yield each run as soon as it ends; samples come one by one, warm, and next to the reference's."""
+        """Yield each run as soon as it ends; samples come one by one, warm, and next to the reference's.
+
+        `done` of the runs that are `wanted` were made before.
+        """
         request = task.request
 
         def run(where: Environment) -> Observation:
             return self._run_once(task, where)
 
         if request.sampling is None:
-            yield from _in_parallel(lambda: run(environment), wanted, request.parallel, task.token)
+            parallel = 1 if environment.is_own else request.parallel
+            yield from _in_parallel(lambda: run(environment), wanted - done, parallel, task.token)
             return
         if request.sampling.needs_warm_up:
             probe = codec.digest(request.probe)
             for seen in warm_up(run, self.measuring_lock, environment, reference, probe=probe):
                 yield seen
-                wanted -= not seen.is_warm_up
-        for place in range(request.known_runs, request.known_runs + wanted):
-            yield take_sample(run, environment, reference, place=place)
+                done += not seen.is_warm_up
+        for place in range(done, wanted):
+            yield take_sample(run, environment, reference, place=request.known_runs + place)
 
     def _run_once(self, task: _Task, where: Environment) -> Observation:
-        """Run the probe once.
+        """Run the probe once, and check that it has left its environment as it was.
 
         Raises:
-            Unavailable: the environment was removed meanwhile; or as `run_probe`.
+            Disturbed: it has not, or something else has not, so that the run says nothing.
+            Unavailable: as `run_probe` and `EnvironmentCache.after_run`.
         """
         request = task.request
 
@@ -300,12 +330,27 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             self._emit(request, OutputSeen(key=request.key, text=text))
 
         seen = run_probe(request.probe, where, self.runs, task.token, output if self.show_output else None)
-        if not where.exists():
-            raise Unavailable(
-                f"an environment was removed while the probe ran in it: `{where.folder}`",
-                hint="nothing was learnt from that run; run the same command again",
-            )
+        changed = self.environments.after_run(where, task.token)
+        if changed:
+            self._tell_changed(request, where, changed)
+        if not where.exists() and not (changed and where.is_own):
+            raise Disturbed
         return seen
+
+    def _tell_changed(self, request: TrialRequest, where: Environment, changed: Sequence[str]) -> None:
+        """Say once for each environment that runs change it."""
+        with self._guard:
+            is_known = str(where.folder) in self._changed
+            self._changed.add(str(where.folder))
+        if not is_known:
+            names = listing([f"`{printable(path)}`" for path in changed])
+            self._emit(
+                request,
+                Note(
+                    text=f"a run on {request.label} changed its environment ({names}): each run there gets a "
+                    "new environment of its own"
+                ),
+            )
 
     def _tell(self, request: TrialRequest, activity: Activity) -> None:
         self._emit(request, TrialProgressed(key=request.key, activity=activity))
@@ -340,6 +385,9 @@ def _in_parallel(
     with spending(Step.RUN), ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="run") as pool:
         try:
             yield from (done.result() for done in as_completed([pool.submit(run) for _ in range(wanted)]))
+        except Disturbed:
+            pool.shutdown(cancel_futures=True)
+            raise
         except BaseException:
             token.cancel()  # the others' results are not waited for
             raise

@@ -49,6 +49,7 @@ class Street:
         with self.cache.holding(resolution, spec, CancelToken()) as environment:
             if run is not None:
                 self.run(environment, run)
+                assert self.cache.after_run(environment, CancelToken()) == ()
                 self.cache.note_use(resolution, THIS_PYTHON)
         return environment
 

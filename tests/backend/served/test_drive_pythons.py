@@ -74,30 +74,3 @@ def probe(server):
     assert seen.metrics["workers"] == 2
     assert not psutil.pid_exists(int(seen.metrics["parent"]))
     assert left_behind(runs) == []
-
-
-@network
-def test_the_log_has_what_follows_the_responses_of_all_workers(served_by: Environment, runs: Path) -> None:
-    code = """
-import asyncio, os
-
-async def app(scope, receive, send):
-    await send({"type": "http.response.start", "status": 500, "headers": []})
-    await send({"type": "http.response.body", "body": b"%d" % os.getpid()})
-    for _ in range(500):
-        await asyncio.sleep(0)
-    raise LookupError("after the response")
-
-def probe(server):
-    workers = set()
-    for asked in range(1, 61):
-        with server.connection() as connection:
-            connection.send_request("GET", "/")
-            workers.add(connection.response().body)
-        assert server.log.count("LookupError: after the response") == asked
-    return {"workers": len(workers)}
-"""
-    seen = observe(served(code, options={"lifespan": "off", "workers": 3}), served_by, runs)
-
-    assert seen.outcome is Outcome.PASSED, seen.output_tail
-    assert seen.metrics["workers"] == 3

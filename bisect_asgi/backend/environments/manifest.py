@@ -1,0 +1,308 @@
+"""Know every file that an environment was built with, so that each change of it is found.
+
+Environments share files with each other and with uv's cache through hard links, so one in-place edit would
+change them all. Nothing can forge the time of a file's last change of status (`ctime`). A check reads the
+status of all files, and the content only of those whose time differs: a hard link changes that time as well.
+
+Byte-code is never taken from a run. What a run compiled is removed, and compiled again from the sources that
+were checked. Python finds it valid in each environment that has the source, and no run can have planted it.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import stat
+import threading
+import time
+from base64 import urlsafe_b64encode
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from bisect_asgi.backend.files import write_whole
+from bisect_asgi.backend.process.helper import run_helper
+from bisect_asgi.core import codec
+from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.records import Struct, replace
+
+_NAME = "bisect-asgi-files.json"
+_WRITABLE = 0o222
+_BYTE_CODE = "/__pycache__"
+
+
+class File(Struct, frozen=True, array_like=True):
+    """A file as it was built."""
+
+    digest: str
+    """Of the content, as RECORD has it; or the target of a symbolic link."""
+    size: int
+    mode: int
+    modified_ns: int
+    changed_ns: int
+    """The last change of its status that is known to have left it as it was."""
+
+
+class Findings(Struct, frozen=True):
+    """The differences between an environment and what was built, by path below its folder."""
+
+    changed: tuple[str, ...] = ()
+    """The files that are changed, missing or new."""
+    shared: tuple[str, ...] = ()
+    """Those of `changed` that were edited in place and have further hard links."""
+    compiled: tuple[str, ...] = ()
+    """What a run has added to folders of byte-code."""
+
+
+class Manifest:
+    """The files of one environment; safe for threads.
+
+    Args:
+        folder: the environment.
+        files: what it was built with, by path below the folder.
+    """
+
+    def __init__(self, folder: Path, files: Mapping[str, File]) -> None:
+        self._folder = str(folder)
+        self._files = dict(files)
+        self._folders: dict[str, int] = {}
+        """When each folder last changed, as far as its names have been compared: others are not listed."""
+        self._guard = threading.RLock()
+        self._is_saved = False
+
+    @property
+    def files(self) -> Mapping[str, File]:
+        """The files by path below the folder."""
+        return self._files
+
+    def moved(self, folder: Path) -> Manifest:
+        """Return the manifest of the same environment after a move to `folder`."""
+        moved = Manifest(folder, self._files)
+        moved._is_saved = True
+        return moved
+
+    def save(self, *, anew: bool = False) -> None:
+        """Write the manifest into the environment, if it has changed since; `anew`: also if it has not.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with self._guard:
+            if anew or not self._is_saved:
+                write_whole(Path(self._folder, _NAME), codec.to_json(self._files))
+                self._is_saved = True
+
+    def check(self, *, every: bool = False) -> Findings:
+        """Return how the environment differs from what was built.
+
+        Permissions and times that were changed without the content are set back.
+
+        `every`: read the contents of all files.
+        """
+        with self._guard:
+            if not every and self._is_untouched():
+                return Findings()
+            seen: set[str] = set()
+            changed: list[str] = []
+            shared: list[str] = []
+            compiled: list[str] = []
+            folders: dict[str, int] = {}
+            try:
+                for name, status in walk(self._folder, folders):
+                    seen.add(name)
+                    if name not in self._files:
+                        is_compiled = os.path.dirname(name).endswith(_BYTE_CODE)
+                        (compiled if is_compiled else changed).append(name)
+                    elif not self._is_same(name, status, every=every):
+                        changed.append(name)
+                        if status.st_nlink > 1:
+                            shared.append(name)
+            except OSError as error:  # a folder that cannot be read, or is nested too deep
+                changed.append(os.path.relpath(error.filename or self._folder, self._folder))
+            changed += self._files.keys() - seen
+            self._folders = {} if changed or compiled else folders
+            return Findings(tuple(sorted(changed)), tuple(sorted(shared)), tuple(compiled))
+
+    def _is_untouched(self) -> bool:
+        """Return whether every folder and file has the status that it had when it was last compared."""
+        lstat, folder = os.lstat, self._folder
+        try:
+            return (
+                bool(self._folders)
+                and all(lstat(f"{folder}/{n}").st_ctime_ns == t for n, t in self._folders.items())
+                and all(lstat(f"{folder}/{n}").st_ctime_ns == f.changed_ns for n, f in self._files.items())
+            )
+        except OSError:
+            return False
+
+    def link(self, name: str, target: Path) -> File | None:
+        """Link a file into another environment, and return it; None if it is not what was built.
+
+        Raises:
+            OSError: `target` has a file of that name, or cannot be written.
+        """
+        known = self._files.get(name)
+        source, path = f"{self._folder}/{name}", f"{target}/{name}"
+        if known is None or not self._is_same(name, os.lstat(source)):
+            return None
+        try:
+            os.link(source, path, follow_symlinks=False)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.link(source, path, follow_symlinks=False)
+        linked = replace(known, changed_ns=os.lstat(path).st_ctime_ns)
+        self._files[name] = linked
+        self._is_saved = False
+        return linked
+
+    def byte_code(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the byte-code of each module that has some."""
+        found: dict[str, tuple[str, ...]] = defaultdict(tuple)
+        with self._guard:
+            for name in self._files:
+                if source := self._source(name):
+                    found[source] += (name,)
+        return found
+
+    def compile(self, compiled: Iterable[str], token: CancelToken) -> None:
+        """Remove what a run has added to folders of byte-code, and compile the same modules.
+
+        Raises:
+            OSError: what a run has added cannot be removed.
+            Cancelled: the token was cancelled.
+        """
+        sources = {source for name in compiled if (source := self._source(name))}
+        with self._guard:
+            for name in compiled:
+                with suppress(FileNotFoundError):  # another command removed it
+                    os.unlink(f"{self._folder}/{name}")
+            if missing := sorted(sources - self.byte_code().keys()):
+                compile_sources(Path(self._folder), missing, token)
+                self._adopt(missing)
+
+    def _adopt(self, sources: Iterable[str]) -> None:
+        """Take in the byte-code of modules that was just compiled."""
+        for source in sources:
+            folder, _, base = source.rpartition("/")
+            pattern = f"{glob.escape(base.removesuffix('.py'))}.*.pyc"
+            for path in Path(self._folder, folder, "__pycache__").glob(pattern):
+                self._files[f"{folder}/__pycache__/{path.name}"] = protected(str(path))
+        self._is_saved = False
+
+    def _is_same(self, name: str, status: os.stat_result, *, every: bool = False) -> bool:
+        """Return whether a file has its content and its permissions."""
+        known = self._files[name]
+        if status.st_size != known.size or known.mode & ~status.st_mode:
+            return False
+        if status.st_ctime_ns == known.changed_ns and not every:
+            return True
+        path = f"{self._folder}/{name}"
+        if _digest(path, status) != known.digest:
+            return False
+        if not stat.S_ISLNK(known.mode):
+            if status.st_mode != known.mode:
+                os.chmod(path, stat.S_IMODE(known.mode))
+            if status.st_mtime_ns != known.modified_ns:  # byte-code would no longer fit
+                os.utime(path, ns=(known.modified_ns, known.modified_ns))
+        self._files[name] = replace(known, changed_ns=os.lstat(path).st_ctime_ns)
+        self._is_saved = False
+        return True
+
+    def _source(self, name: str) -> str | None:
+        """Return the module whose byte-code a file is, or None if it is no byte-code."""
+        folder, _, base = name.rpartition("/")
+        if not base.endswith(".pyc") or not folder.endswith(_BYTE_CODE):
+            return None
+        parts = base.split(".")  # a module's name has a dot only in rare cases, and a tag in more of them
+        stems = (".".join(parts[:end]) for end in range(1, len(parts)))
+        sources = (f"{folder.removesuffix('__pycache__')}{stem}.py" for stem in stems)
+        return next((source for source in sources if source in self._files), None)
+
+
+def compile_sources(folder: Path, sources: Iterable[str], token: CancelToken) -> None:
+    """Compile modules of an environment with its Python, which runs none of them; skip those with errors.
+
+    Raises:
+        Cancelled: the token was cancelled.
+    """
+    run_helper(
+        [str(folder / "bin" / "python"), "-I", "-S", "-m", "py_compile", "-"],
+        environ={"PATH": os.defpath},
+        token=token,
+        stdin="".join(f"{folder}/{source}\n" for source in sources),
+    )
+
+
+def load(folder: Path) -> tuple[Manifest, bool] | None:
+    """Return the manifest of an environment, and whether it was written since the machine started.
+
+    None if there is none that can be read.
+    """
+    path = folder / _NAME
+    try:
+        written = path.stat().st_mtime
+        manifest = Manifest(folder, codec.from_json(path.read_bytes(), dict[str, File]))
+    except (OSError, codec.Unreadable):
+        return None
+    manifest._is_saved = True
+    return manifest, written > time.time() - time.clock_gettime(_SINCE_START)
+
+
+# A machine that lost power may have lost what was not written to the disk, whatever the names and sizes say.
+_SINCE_START = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def walk(folder: str, folders: dict[str, int] | None = None) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the path and the status of each file in an environment, and of empty folders.
+
+    `folders` gets the time of each folder's last change before it was listed.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        is_empty = True
+        if folders is not None:
+            folders[prefix] = os.lstat(f"{folder}/{prefix}").st_ctime_ns
+        with os.scandir(f"{folder}/{prefix}") as entries:
+            for entry in entries:
+                is_empty = False
+                name = prefix + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(f"{name}/")
+                elif name not in _OWN:
+                    yield name, entry.stat(follow_symlinks=False)
+        if is_empty and not prefix.endswith("/__pycache__/"):
+            yield prefix, os.lstat(f"{folder}/{prefix}")
+
+
+_OWN = frozenset([_NAME, "bisect-asgi.json"])
+
+
+def protected(path: str) -> File:
+    """Make a file read-only, because others will share it, and return it as it now is."""
+    status = os.lstat(path)
+    if stat.S_ISREG(status.st_mode) and status.st_mode & _WRITABLE:
+        os.chmod(path, stat.S_IMODE(status.st_mode) & ~_WRITABLE)
+        status = os.lstat(path)
+    return File(_digest(path, status), status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _digest(path: str, status: os.stat_result) -> str:
+    """Return the digest of a file's content; a FIFO or a device has none."""
+    if stat.S_ISLNK(status.st_mode):
+        return os.readlink(path)
+    if not stat.S_ISREG(status.st_mode):
+        return ""
+    with open(path, "rb", buffering=0, opener=_open_file) as stream:
+        digest = hashlib.file_digest(stream, "sha256").digest()
+    return f"sha256={urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+def _open_file(path: str, flags: int) -> int:
+    """Open a file that a run may just have replaced by a link, or by a FIFO nobody writes to."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

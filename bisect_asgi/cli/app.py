@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from importlib import import_module
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -14,12 +14,17 @@ from bisect_asgi import __version__
 from bisect_asgi.cli.output import show_error
 from bisect_asgi.cli.parameters import with_options
 from bisect_asgi.cli.process import end_signals, guarded
-from bisect_asgi.core.errors import BisectError, ExitCode, UsageError
+from bisect_asgi.cli.usage import (
+    COMMANDS,
+    is_meant_as_command,
+    mistake,
+    near_command,
+    surplus,
+    unknown_command,
+)
+from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.plan.option import Command
-from bisect_asgi.core.plan.options import OPTIONS
-from bisect_asgi.core.text import listing
 
-COMMANDS: tuple[Command, ...] = get_args(Command)
 DEFAULT_COMMAND: Command = "run"
 
 
@@ -27,9 +32,13 @@ class Commands(TyperGroup):
     """The commands, each the function of the name of its module; without a name, it is `run`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `run` in front of arguments that begin with no command."""
+        """Put `run` in front of arguments that begin with no command; `help NAME` is `NAME --help`."""
+        if args[:1] == ["help"] and (args[1:] == [] or args[1:] in [[name] for name in COMMANDS]):
+            args = [*args[1:], "--help"]
         own = {"--help", "-h", "--version"}
         if args and args[0] not in own and args[0] not in COMMANDS:
+            if is_meant_as_command(args) and (near := near_command(args[0])):
+                raise unknown_command(args[0], near)
             args = [DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)
 
@@ -43,38 +52,24 @@ class Commands(TyperGroup):
 
 
 class CommandWithOptions(TyperCommand):
-    """A command that says where an option stands which it does not have itself."""
+    """A command that says its errors in this tool's form."""
+
+    allow_extra_args = True
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments; of an unknown option that others have, say which do."""
+        """Parse the arguments; what typer cannot read, or does not know, is a `UsageError` of ours."""
+        given = list(args)
         try:
-            return super().parse_args(ctx, args)
-        except Exception as error:
-            if message := _of_others(str(self.name), getattr(error, "option_name", "")):
-                raise message from error
-            raise
-
-
-def _of_others(command: str, flag: str) -> UsageError | None:
-    """Return what to do about an option that only other commands, or tables, have; None if nothing has it."""
-    for option in OPTIONS.values():
-        if command not in option.commands and flag in (
-            option.flag,
-            f"--{option.opposite}",
-            f"-{option.letter}",
-        ):
-            tables = [f"a {place}'s table" for place in option.places]
-            where = [f"`{other}`" for other in option.commands] or tables
-            return UsageError(
-                f"`bisect-asgi {command}` has no option `{flag}`",
-                hint=f"remove it: it is an option of {listing(where, most=99)}",
-            )
-    return None
+            extra = super().parse_args(ctx, args)
+        except typer.TyperException as error:
+            raise mistake(error, given) from error
+        if extra:
+            raise surplus(str(self.name), given, extra)
+        return extra
 
 
 app = typer.Typer(
     cls=Commands,
-    no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -109,14 +104,31 @@ def _options(
     """
 
 
+def _run(arguments: list[str]) -> int:
+    """Run the command and return its exit code.
+
+    typer would say errors in a form of its own, and nothing of an interrupt.
+    """
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("bisect-asgi", arguments or ["--help"]) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    except typer.TyperException as error:
+        raise mistake(error, arguments) from error
+    return 0
+
+
 def main() -> None:
     """Run the command and end the process with its exit code."""
     with guarded():
         try:
             try:
-                app()
+                code = _run(sys.argv[1:])
             finally:
                 sys.stdout.flush()
+            sys.exit(code)
         except BisectError as error:
             end_signals()
             show_error(str(error), error.hint)

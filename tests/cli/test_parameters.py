@@ -15,8 +15,9 @@ from support.builders import make_plan
 
 import bisect_asgi
 from bisect_asgi.cli import parameters
-from bisect_asgi.cli.app import COMMANDS, app
+from bisect_asgi.cli.app import app
 from bisect_asgi.cli.probe_files import load
+from bisect_asgi.cli.usage import COMMANDS
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.plan.option import Command, Option
@@ -137,23 +138,6 @@ def test_what_is_wrong_with_a_command_line_is_said(
         taken(monkeypatch, command, *words)
 
     assert (str(caught.value), caught.value.hint) == (message, hint)
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        pytest.param(["--goood", "1"], "No such option: --goood", id="unknown"),
-        pytest.param(["--good"], "Option '--good' requires an argument", id="no-value"),
-        pytest.param(["--jobs", "many"], "many", id="no-number"),
-    ],
-)
-def test_other_mistakes_are_left_to_typer(
-    monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
-) -> None:
-    with pytest.raises(Exception, match=message) as caught:
-        taken(monkeypatch, "run", *words)
-
-    assert not isinstance(caught.value, UsageError)
 
 
 # --- Defaults

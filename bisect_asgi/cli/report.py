@@ -46,7 +46,8 @@ def read_report(path: Path) -> Report:
 
     try:
         return fold(event_log.read(path))
-    except LookupError as error:  # An event names a candidate that no event before it has listed.
+    except (LookupError, ValueError) as error:
+        # An event names a candidate that no event before it has listed, or has a text that is no form.
         raise UsageError(
             f"`{path}` is damaged: its events contradict one another",
             hint="run the same command again: it takes finished runs from the store",

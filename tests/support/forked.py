@@ -109,9 +109,13 @@ def _become(request: int, stdout: int, stderr: int, state: int) -> None:
     with open(request) as file:
         arguments, folder, environ = json.load(file)
     os.close(state)
-    for descriptor, number in ((stdout, 1), (stderr, 2)):
+    encoding = environ.get("PYTHONIOENCODING", "utf-8")
+    for descriptor, number, name in ((stdout, 1, "stdout"), (stderr, 2, "stderr")):
         os.dup2(descriptor, number)
         os.close(descriptor)
+        # Streams that this process began with would not be those of a command that writes to a pipe.
+        stream = open(number, "w", buffering=number - 1 or -1, encoding=encoding, closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

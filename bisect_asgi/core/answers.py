@@ -310,11 +310,22 @@ _OLDER_HINT = "; an older `--python` may make older releases testable"
 
 
 def result_of_all(case: ResultContext, state: AllBoundaries, judgement: Judgement) -> Result:
-    """Return the result with all changes, of which the newest is the boundary."""
+    """Return the result with all changes; the boundary is the one that was asked about, else the newest."""
     if state.changes:
-        return replace(_found(case, state.changes[-1], judgement), mapped=state)
+        return replace(_found(case, _asked_about(case, state.changes, judgement), judgement), mapped=state)
     reason = StopReason.ALL_NEW if judgement.new_is else StopReason.UNTESTABLE
     return _stopped(case, NoBoundary(reason=reason), judgement)
+
+
+def _asked_about(case: ResultContext, changes: Sequence[Boundary], judgement: Judgement) -> Boundary:
+    """Return the newest change up to the ends that were named and in their direction, else the newest one."""
+    if case.expectation.bad is None:
+        return changes[-1]
+    newest = max(case.expectation.named)
+    for change in reversed(changes):
+        if change.high <= newest and judgement.rulings[change.high].outcome is judgement.new_is:
+            return change
+    return changes[-1]
 
 
 def with_yanked(answer: Result, yanked: Sequence[str]) -> Result:

@@ -300,6 +300,10 @@ class Explained(Struct, frozen=True, kw_only=True):
     """The label of the newer side; `old` is that of the older one."""
     moves: tuple[Move, ...]
     """All distributions that differ between the two sides."""
+    within: str = ""
+    """The first candidate after the run's boundary that this explains, or that leads to this boundary."""
+    new_is: Outcome = Outcome.FAILED
+    """The outcome of the newer side."""
     kind: CulpritKind
     sets: tuple[ShownSet, ...]
     is_all: bool = True

@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 from bisect_asgi.core import codec, events
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Boundary, Excluded, Interpreter, NamedBoundary
+from bisect_asgi.core.model import Excluded, Interpreter, NamedBoundary
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.releases.affected import AffectedStretch, ReleaseState, Status, affected, searched
@@ -90,7 +90,7 @@ class Report(Struct, frozen=True, kw_only=True):
     searched: tuple[str, str] | None = None
     """The oldest and the newest release that was run, or None if none exists beyond them."""
     why: tuple[events.Explained, ...] = ()
-    """The culprit of each boundary that was explained, the run's own boundary first."""
+    """The culprit of each boundary that was explained, oldest first; after each, those that it leads to."""
     compared: tuple[events.Compared, ...] = ()
     """What changed in each culprit."""
     commit: events.CommitShown | None = None
@@ -120,6 +120,10 @@ class Report(Struct, frozen=True, kw_only=True):
         axis = self.plan.axis
         ends = (0, len(self.rows) - 1 if axis.is_ordered else 1) if axis.has_known_ends else ()
         return sum(row.passed + row.failed for key, row in enumerate(self.rows) if key not in ends)
+
+    def why_of(self, first: str | None) -> tuple[events.Explained, ...]:
+        """Return the culprits of the boundary before `first`, and of those that it leads to."""
+        return tuple(why for why in self.why if why.within in ("", first))
 
     def row(self, version: str | None) -> Row | None:
         """Return the row with this label, or None if there is none."""
@@ -171,14 +175,14 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
         changes=_changes(finished, rows),
         shortest=finished.shortest,
         belief=belief_of(known.belief, labels) if known.belief and finished.shortest is None else None,
-        error_bound=_error_bound(known.confirmed, found),
+        error_bound=_error_bound(known.confirmed, finished),
         ends=ends_of(known.ends, labels) if known.ends else None,
         levels=levels_of(known.levels, labels) if known.levels else (),
         creep=known.levels.creep if known.levels else None,
         steps=known.levels.steps if known.levels else (),
         unit=unit_of_rows(rows, plan.metric),
         notes=tuple(search.notes),
-        why=tuple(search.explained),
+        why=_why(search.explained, _changes(finished, rows)),
         compared=tuple(search.compared),
         commit=search.commit,
         stages=stages,
@@ -199,9 +203,12 @@ def _rows(known: Knowledge, plan: events.RunStarted) -> tuple[Row, ...]:
     )
 
 
-def _error_bound(confirmed: events.Confirmed | None, found: Boundary | None) -> float | None:
-    """Return the bound of the boundary that was found in the end; None if another one was confirmed."""
-    if confirmed is None or found is None or (confirmed.low, confirmed.high) != (found.low, found.high):
+def _error_bound(confirmed: events.Confirmed | None, finished: events.RunFinished) -> float | None:
+    """Return the bound of the boundary that was found; None if another was confirmed, or there are more."""
+    found, is_one = finished.boundary, len(finished.changes) < 2
+    if confirmed is None or found is None or not is_one:
+        return None
+    if (confirmed.low, confirmed.high) != (found.low, found.high):
         return None
     return confirmed.error_bound
 
@@ -212,6 +219,8 @@ def _completed(report: Report, message: str) -> Report:
     headline = message
     if report.kind is ResultKind.FOUND and first:
         headline = _sentence(report, first)
+    elif report.kind is ResultKind.INTERRUPTED and first:
+        headline = f"{message}; so far: {_sentence(report, first)}"
     sides = [row for row in (report.row(report.last), first) if row]
     commands = tuple((row.version, _reproduce(report, row)) for row in sides)
     statuses = _statuses(report)
@@ -234,16 +243,31 @@ def _reproduce(report: Report, row: Row) -> str:
 
 def _sentence(report: Report, first: Row) -> str:
     """Return the headline of a boundary, with the culprit, and the boundaries of stages."""
-    is_said = report.why and is_named(report.why[0], first.version)
-    cause = "" if is_said else because(report.why)
     below = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
     axis = report.plan.axis
-    if len(report.changes) > 1 and axis.subject and axis.has_versions:
-        return "; ".join([_history(report, cause), *below])
+    if _has_history(report):
+        return "; ".join([_history(report), *below])
     text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report) + _rates(report)
-    if len(report.changes) > 1:
-        text += f", and the newest of {len(report.changes)} changes"
-    return "; ".join([text + cause, *below])
+    return "; ".join([text + _of_several(report) + _cause(report, first.version), *below])
+
+
+def _cause(report: Report, first: str) -> str:
+    """Return the culprit of one boundary, as a headline ends; empty if its label has named it already."""
+    why = report.why_of(first)
+    return "" if why and is_named(why[0], first) else because(why)
+
+
+def _has_history(report: Report) -> bool:
+    """Return whether there are several changes, of something that has a name and versions."""
+    axis = report.plan.axis
+    return len(report.changes) > 1 and bool(axis.subject) and axis.has_versions
+
+
+def _of_several(report: Report) -> str:
+    if len(report.changes) < 2:
+        return ""
+    which = "the newest" if report.changes[-1].first == report.first else "one"
+    return f", and {which} of {len(report.changes)} changes"
 
 
 def _rates(report: Report) -> str:
@@ -262,25 +286,25 @@ def _percent(rate: Rate) -> str:
     return f"{percent}%"
 
 
-def _history(report: Report, cause: str) -> str:
+def _history(report: Report) -> str:
     """Return what happened, oldest first: `fastapi broke in 0.69.0, by itself, and was fixed in 0.85.0`."""
-    phrases = [_change(report, change, cause) for change in report.changes]
+    phrases = [_change(report, change) for change in report.changes]
     earlier = len(phrases) - _MOST_CHANGES
     if earlier > 0:
         phrases = [f"changed {earlier} times before", *phrases[earlier:]]
     *before, last = phrases
-    is_long = bool(cause) or len(before) > 1
+    is_long = bool(report.why) or len(before) > 1
     return f"{report.plan.axis.subject} {', '.join(before)}{',' if is_long else ''} and {last}"
 
 
-def _change(report: Report, change: NamedBoundary, cause: str) -> str:
-    """Return what happened at one boundary, with the culprit if it is the one that was explained."""
+def _change(report: Report, change: NamedBoundary) -> str:
+    """Return what happened at one boundary, with the culprit if it is known."""
     plan = report.plan
     verbs = {plan.term_new: "broke", plan.term_old: "was fixed"}
     is_usual = (plan.term_old, plan.term_new) == ("good", "bad")
     verb = verbs.get(change.verdict, "changed") if is_usual else f"became {change.verdict}"
     where = f"between {change.last} and {change.first}" if change.gap else f"in {change.first}"
-    return f"{verb} {where}{cause if change.first == report.first else ''}"
+    return f"{verb} {where}{_cause(report, change.first)}"
 
 
 def _is_found(stage: Report) -> bool:
@@ -289,10 +313,12 @@ def _is_found(stage: Report) -> bool:
 
 
 def _of_stage(stage: Report) -> str:
-    """Return `starlette 0.15.0 is the first bad release of starlette`, or the like of a commit."""
+    """Return `starlette 0.15.0 is the first bad release of starlette`, all its changes, or a commit."""
+    if _has_history(stage):
+        return _history(stage)
     label, verdict = next((row.version, row.verdict) for row in stage.rows if row.version == stage.first)
     axis = stage.plan.axis
-    return axis.sentence(axis.clause, label, verdict) + _left_between(stage)
+    return axis.sentence(axis.clause, label, verdict) + _left_between(stage) + _of_several(stage)
 
 
 def _left_between(report: Report) -> str:
@@ -337,6 +363,15 @@ def _searched(statuses: Sequence[Status]) -> tuple[str, str] | None:
     final = [status.version for status in statuses if not Version(status.version).is_prerelease]
     run = searched(statuses)
     return None if run is None or not final or run == (final[0], final[-1]) else run
+
+
+def _why(
+    explained: Sequence[events.Explained], changes: Sequence[NamedBoundary]
+) -> tuple[events.Explained, ...]:
+    """Return the culprits in the order of the changes; a boundary may have turned out to be none."""
+    firsts = ["", *(change.first for change in changes)]
+    known = [why for why in explained if why.within in firsts]
+    return tuple(sorted(known, key=lambda why: firsts.index(why.within)))
 
 
 def _changes(finished: events.RunFinished, rows: Sequence[Row]) -> tuple[NamedBoundary, ...]:

@@ -30,9 +30,11 @@ from bisect_asgi.session.bisection.flaky import search_noisy
 from bisect_asgi.session.bisection.run import (
     SearchResult,
     all_changes,
+    find,
     find_limit,
-    run_search,
+    look,
     search_changes,
+    so_far,
 )
 from bisect_asgi.session.bisection.stages import Stages, ending, show, started
 
@@ -49,18 +51,19 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
     with ending(emit) as end:
         if plan.drill and plan.repository:
             services.repositories.open(plan.repository)  # to find out early that it is none
-        stages = Stages(services, emit)
+        stages, explained = Stages(services, emit), set[Boundary]()
         result = _search(plan, stages)
-        answer = result.answer
-        show(result, services, emit)
         try:
-            if answer.kind is ResultKind.FOUND:
-                _find_culprit(result, plan, stages)
+            _explain(result, plan, stages, explained)
+            with _noted(stages):
+                result = look(result)
+            _explain(result, plan, stages, explained)
         except KeyboardInterrupt:
-            end(replace(answers.INTERRUPTED, found=answer.found, mapped=answer.mapped))
+            known = so_far(result)
+            end(replace(answers.INTERRUPTED, found=known.found, mapped=known.mapped))
             raise
-        end(answer)
-    return answer.kind
+        end(result.answer)
+    return result.answer.kind
 
 
 def _search(plan: Plan, stages: Stages) -> SearchResult:
@@ -69,7 +72,7 @@ def _search(plan: Plan, stages: Stages) -> SearchResult:
     space = axis.prepare(plan, services)
     while True:
         announce(space, emit)
-        result = run_search(
+        result = find(
             Search(plan, space, services, emit), elsewhere=lambda search: _elsewhere(search, stages)
         )
         more, plan = _overlooked(result.search), replace(plan, python=result.search.plan.python)
@@ -94,11 +97,27 @@ def _overlooked(search: Search) -> frozenset[str]:
     return frozenset(found) - (search.space.projects or frozenset(found))
 
 
+def _explain(result: SearchResult, plan: Plan, stages: Stages, explained: set[Boundary]) -> None:
+    """Find the culprits of the changes that were not explained yet: the one that was found, or all changes.
+
+    The one that was found is first: it was asked for, and an interrupt may end the others.
+    """
+    answer = result.answer
+    if answer.kind is not ResultKind.FOUND or answer.found is None:
+        return
+    others = answer.mapped.changes if answer.mapped and plan.all_changes else ()
+    for found in (answer.found, *others):
+        if found not in explained:
+            explained.add(found)
+            _find_culprit(replace(result, answer=replace(answer, found=found)), plan, stages)
+
+
 def _find_culprit(result: SearchResult, plan: Plan, stages: Stages) -> None:
-    """Find the culprit of the change, what changed in it, and in which commits."""
+    """Find the culprit of the change that was found, what changed in it, and in which commits."""
     from bisect_asgi.session.culprit import explain
     from bisect_asgi.session.culprit.drill import go_into, go_into_merges
 
+    show(result, stages.services, stages.emit)
     for target in explain(result, stages):
         with _noted(stages):
             go_into(target, plan, stages)

@@ -6,7 +6,15 @@ import pytest
 from support.answers import BELIEVED, FAILS, FLAKY, PASSES, STARLETTE, a_case, judged
 from support.builders import ASSERTION, CONFLICT, IMPORT_ERROR
 
-from bisect_asgi.core.answers import INTERRUPTED, Result, ResultContext, kind_of, result_of, with_yanked
+from bisect_asgi.core.answers import (
+    INTERRUPTED,
+    Result,
+    ResultContext,
+    kind_of,
+    result_of,
+    result_of_all,
+    with_yanked,
+)
 from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
 from bisect_asgi.core.events import ResultKind, RunFinished
@@ -441,13 +449,34 @@ def test_of_a_flaky_history_with_several_changes_a_wrong_end_is_no_answer() -> N
     case = replace(a_case(good=0, bad=4), is_settled=True)
     passes_in_4 = replace(PASSES, verdict=Verdict.NEW)
 
-    said = result_of(
-        case,
-        AllBoundaries(changes=changes, shortest=1),
-        judged(k0=PASSES, k1=FAILS, k3=passes_in_4, k4=passes_in_4),
-    )
+    everything = AllBoundaries(changes=changes, shortest=1)
 
-    assert (said.kind, said.found) == (ResultKind.FOUND, changes[-1])
+    said = result_of(case, everything, judged(k0=PASSES, k1=FAILS, k3=passes_in_4, k4=passes_in_4))
+
+    assert (said.kind, said.found, said.mapped) == (ResultKind.FOUND, changes[0], everything)
+
+
+@pytest.mark.parametrize(
+    ("ends", "index"),
+    [
+        pytest.param({"good": 0, "bad": 4}, 2, id="the-newest-regression-up-to-the-bad-end"),
+        pytest.param({"good": 0, "bad": 3}, 0, id="what-is-newer-was-not-asked-about"),
+        pytest.param({"bad": 2}, 0, id="the-bad-end-alone"),
+        pytest.param({"bad": 0}, 2, id="none-that-is-older"),
+        pytest.param({"good": 0}, 2, id="the-good-end-alone"),
+        pytest.param({}, 2, id="none-is-named"),
+    ],
+)
+def test_of_several_changes_the_boundary_is_the_one_that_was_asked_about(
+    ends: dict[str, int], index: int
+) -> None:
+    changes = (Boundary(low=0, high=1), Boundary(low=2, high=3), Boundary(low=3, high=4))
+    good, bad = PASSES, FAILS
+    everything = AllBoundaries(changes=changes, shortest=1)
+
+    said = result_of_all(a_case(**ends), everything, judged(k0=good, k1=bad, k2=bad, k3=good, k4=bad))
+
+    assert (said.found, said.mapped) == (changes[index], everything)
 
 
 def test_samples_that_are_as_often_beyond_the_limit_everywhere_are_told_as_samples() -> None:

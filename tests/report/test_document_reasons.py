@@ -111,6 +111,37 @@ def test_the_answer_ends_with_the_commit_that_a_drill_found() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("over", "axis", "said"),
+    [
+        pytest.param(
+            "engine",
+            DEPENDENCY_WORDS,
+            "engine broke in 4, was fixed in 5, and broke in 6",
+            id="of-a-dependency",
+        ),
+        pytest.param(
+            "commits",
+            replace(Commits.words, subject="engine"),
+            "the first bad commit of engine is 6, and the newest of 3 changes",
+            id="of-commits",
+        ),
+    ],
+)
+def test_the_answer_tells_that_a_stage_changes_more_than_once(over: str, axis: AxisWords, said: str) -> None:
+    *begun, _, _ = stage(2, over, axis, "3", "4", "5", "6")
+    changes = tuple(Boundary(low=low, high=low + 1) for low in range(3))
+    ended = (
+        judged({0: good(), 1: bad(), 2: good(), 3: bad()}),
+        answered(boundary=changes[-1], changes=changes, shortest=1),
+    )
+    last = [events.StageEvent(stage=2, event=event) for event in ended]
+
+    report = fold([*REGRESSION[:-1], EXPLAINED, *begun, *last, answered()])
+
+    assert report.headline.partition("; ")[2] == said
+
+
 def test_searches_inside_the_run_are_reports_of_their_own() -> None:
     report = fold(WITH_REASONS)
 

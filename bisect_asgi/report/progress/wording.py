@@ -79,10 +79,7 @@ class Words:
 
     def explained(self, event: events.Explained) -> tuple[str, ...]:
         """Return the sentences about a culprit."""
-        judged = self.known.judged
-        if self.plan is None or judged is None:
-            return ()
-        return sentences(event, word=self.verdict(judged.new_is or Outcome.FAILED))
+        return sentences(event, word=self.verdict(event.new_is))
 
     def label(self, key: int) -> str:
         """Return the label of a candidate; `probe` for a single run without a list of candidates."""

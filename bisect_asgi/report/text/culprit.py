@@ -9,13 +9,14 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from bisect_asgi.core.events import CommitFile, CommitShown, Compared, Explained
+from bisect_asgi.core.events import CommitFile, CommitShown, Compared, Explained, RunStarted
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import LinkKind, WhatChanged
 from bisect_asgi.core.releases.diff import summary
 from bisect_asgi.core.text import date, listing, plural
 from bisect_asgi.report.culprit import sentences
 from bisect_asgi.report.document import Report
+from bisect_asgi.report.rows import word
 from bisect_asgi.report.text.tables import Pasted, table
 
 _MOST_LINES = 10
@@ -24,18 +25,27 @@ _MOST_DIFF = 20
 
 
 def cause_parts(report: Report) -> Iterator[RenderableType]:
-    """Yield each boundary with its culprit and each search that followed, in the order of time."""
+    """Yield each boundary with its culprit and each search that followed, in the order of the changes."""
     stages = {stage.stage: stage for stage in report.stages}
-    searches = [(stage.stage, _search(stage)) for stage in report.stages if stage.plan.axis.is_ordered]
-    told = [(why.stages_before, _explained(why, stages, _word(report))) for why in report.why]
-    for _, part in sorted([*searches, *told], key=lambda item: item[0]):
-        yield from part
+    for first, group in groupby(report.why, key=lambda why: why.within):
+        told = [(why.stages_before, _explained(why, stages, report.plan)) for why in group]
+        searches = [(s.stage, _search(s)) for s in report.stages if _leads_to(s, report) == first]
+        for _, part in sorted([*searches, *told], key=lambda item: item[0]):
+            yield from part
 
 
-def _explained(why: Explained, stages: Mapping[int, Report], word: str) -> Iterator[RenderableType]:
+def _leads_to(stage: Report, report: Report) -> str | None:
+    """Return the boundary of the run for whose culprit a search was made; None for combinations."""
+    before = [why for why in report.why if why.stages_before < stage.stage]
+    if not before or not stage.plan.axis.is_ordered:
+        return None
+    return max(before, key=lambda why: why.stages_before).within
+
+
+def _explained(why: Explained, stages: Mapping[int, Report], plan: RunStarted) -> Iterator[RenderableType]:
     if len(why.moves) > 1 or why.problem:
         yield _line(f"{why.old} → {why.new}: {listing(map(str, why.moves), most=8)}")
-    for sentence in sentences(why, word=word):
+    for sentence in sentences(why, word=word(plan, why.new_is)):
         yield _line(sentence)
     if tried := stages.get(why.tried_in or 0):
         yield from _mixes(why, tried)
@@ -79,12 +89,6 @@ def _diffstat(commit: CommitShown) -> str:
 
 def _lines(file: CommitFile) -> str:
     return "(binary)" if file.added is None else f"+{file.added:,} -{file.removed:,}"
-
-
-def _word(report: Report) -> str:
-    """Return the verdict of the newer side."""
-    first = report.row(report.first)
-    return first.verdict if first else report.plan.term_new
 
 
 def _line(text: str, style: str = "") -> Padding:

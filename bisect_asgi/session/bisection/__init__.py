@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from packaging.specifiers import SpecifierSet
+
 from bisect_asgi.core import events
 from bisect_asgi.core.answers import ResultContext
 from bisect_asgi.core.judge.judge import Expectation, Judgement
@@ -130,9 +132,10 @@ class Search:
         self.space = replace(self.space, candidates=(*self.space.candidates, candidate))
         return self.engine.add(candidate)
 
-    def look_beyond(self) -> None:
-        """Have the candidates that are newer than the range as well, from here on."""
-        if newer := self.space.newer:
+    def look_beyond(self, within: SpecifierSet = SpecifierSet()) -> None:
+        """Have those candidates as well, from here on, that are newer than the range, and `within` this."""
+        newer = tuple(each for each in self.space.newer if within.contains(each.label, prereleases=True))
+        if newer:
             outside = {candidate.label for candidate in newer}
             excluded = tuple(out for out in self.space.excluded if out.version not in outside)
             candidates = (*self.space.candidates, *newer)

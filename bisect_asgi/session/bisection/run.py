@@ -2,9 +2,8 @@
 
 The first search of a run, the search along a dependency's releases, and the one into commits are the same.
 
-A bisection runs a few releases and infers the others. What it infers is wrong if the history changes more
-than once, so the rest is looked at as long as it is nearly free: until everything was run, or for as long as
-the search took. `core/search/history.py` says what is looked at first.
+The search and the look at the rest of the history are two steps: between them, the cause of what was found is
+searched for.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from bisect_asgi.core.answers import Result
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
 from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
-from bisect_asgi.core.model import Observation, Verdict
+from bisect_asgi.core.model import Observation
 from bisect_asgi.core.plan import HistoryKind
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.releases import YANKED, between
@@ -30,22 +29,19 @@ from bisect_asgi.core.search import (
     AllBoundaries,
     AllChanges,
     Boundary,
-    NoBoundary,
-    Open,
     State,
-    StopReason,
     is_monotonic,
 )
-from bisect_asgi.core.search.history import looks, spot_checks
+from bisect_asgi.core.search.history import spot_checks
 from bisect_asgi.session.bisection import Search
 from bisect_asgi.session.bisection.confirm import (
     confirm_changes,
     emit_confirmed,
-    run_again,
     search_and_confirm,
 )
 from bisect_asgi.session.bisection.engine import Replay
 from bisect_asgi.session.bisection.flaky import doubtful_ends, search_noisy
+from bisect_asgi.session.bisection.history import look_around, sure_changes
 
 if TYPE_CHECKING:
     from bisect_asgi.session.bisection.levels import LevelSearch
@@ -62,16 +58,27 @@ class SearchResult(Struct, frozen=True, kw_only=True):
 
     search: Search
     answer: Result
+    state: State | None = None
+    """What it ended with; None if there was nothing to search for."""
+    belief: events.BeliefUpdated | None = None
+    """What is believed of the place of the change, if runs contradict each other."""
+    search_s: float = 0.0
+    """How long it took, in seconds."""
 
 
-def run_search(
-    search: Search, *, elsewhere: Callable[[Search], Search | None] = lambda _: None
-) -> SearchResult:
+def run_search(search: Search) -> SearchResult:
+    """Find what changed, look at the rest of the history, and return the answer."""
+    return look(find(search))
+
+
+def find(search: Search, *, elsewhere: Callable[[Search], Search | None] = lambda _: None) -> SearchResult:
     """Take in what is known, find a limit if one is missing, search, confirm, and return the answer.
 
     If named ends are wrong, `elsewhere` may return another search to run instead.
     """
     search.recall()
+    if search.plan.all_changes:
+        search.look_beyond(within=search.plan.releases)
     criteria = search.plan.criteria
     if criteria.limit_search and not criteria.limit:
         if answer := find_limit(search, criteria.limit_search):
@@ -83,20 +90,47 @@ def run_search(
     begun = time.monotonic()
     state, belief = _search(search)
     if search.judgement().contradicts(search.space.expectation) and (other := elsewhere(search)):
-        return run_search(other)
+        return find(other)
     note_doubtful_samples(search)
     if isinstance(state, Boundary) and criteria.limit_search:
         note_other_steps(search, state)
-    answer = _answer(search, state, belief)
-    mapped = None if belief else look_around(search, state, search_s=time.monotonic() - begun)
-    if _is_flaky(search) and not search.is_settled:  # the look at the rest of the history has shown that
-        state, belief = search_noisy(search, checks=partial(_checks, search))
-        answer = _answer(search, state, belief)
-    if mapped:
-        answer = answers.with_history(search.context, answer, state, mapped, search.judgement())
-    if belief is None and (mapped is None or len(mapped.changes) < 2):  # the bound is for one change
+    result = _result(search, state, belief)
+    return replace(result, search_s=time.monotonic() - begun)
+
+
+def look(result: SearchResult) -> SearchResult:
+    """Look at the rest of the history, and return the answer with what it shows."""
+    search, state = result.search, result.state
+    if state is None or result.belief:
+        return result
+    known = look_around(search, state, search_s=result.search_s)
+    if _is_flaky(search) and not search.is_settled:  # the look has shown that
+        return _result(search, *search_noisy(search, checks=partial(_checks, search)))
+    return _with_changes(_result(search, state, None), state, known) if known else result
+
+
+def so_far(result: SearchResult) -> Result:
+    """Return the answer with all changes that are known before a look has ended."""
+    state = result.state
+    if state is None or result.belief or result.search.judgement().is_flaky:
+        return result.answer
+    found = state if isinstance(state, Boundary) else None
+    return _with_changes(result, state, sure_changes(result.search, found)).answer
+
+
+def _with_changes(result: SearchResult, state: State, known: AllBoundaries) -> SearchResult:
+    search = result.search
+    answer = answers.with_history(search.context, result.answer, state, known, search.judgement())
+    return replace(result, answer=_with_excluded(search, answer))
+
+
+def _result(search: Search, state: State, belief: events.BeliefUpdated | None) -> SearchResult:
+    """Return the search with its answer, and emit how sure it is."""
+    if belief is None:
         emit_confirmed(search, state)
-    return SearchResult(search=search, answer=_with_excluded(search, answer))
+    context = replace(search.context, believed=belief, doubtful=doubtful_ends(search))
+    answer = answers.result_of(context, state, search.judgement())
+    return SearchResult(search=search, answer=_with_excluded(search, answer), state=state, belief=belief)
 
 
 def _with_excluded(search: Search, answer: Result) -> Result:
@@ -149,11 +183,6 @@ def _checks(search: Search, found: Boundary) -> Collection[int]:
     # Whatever is known: so the same command chooses the same ones and finds them in the store.
     is_wanted = search.plan.history.kind is not HistoryKind.NONE
     return spot_checks(search.labels, found.low, found.high, known=(), most=_CHECKS if is_wanted else 0)
-
-
-def _answer(search: Search, state: State, belief: events.BeliefUpdated | None) -> Result:
-    context = replace(search.context, believed=belief, doubtful=doubtful_ends(search))
-    return answers.result_of(context, state, search.judgement())
 
 
 def _search_steady(search: Search) -> State:
@@ -233,86 +262,3 @@ def note_other_steps(search: Search, found: Boundary) -> None:
         place = f"`{criteria.metric}` crosses the limit at {search.labels[found.high]}"
         share = f"by {show(step)} of the {show(whole)} that the ends differ by"
         search.emit(events.Note(text=f"{place}, but {share}; `--history all` tells every step"))
-
-
-_AGREE = (StopReason.ALL_OLD, StopReason.ALL_NEW)
-
-
-def look_around(search: Search, state: State, *, search_s: float) -> AllBoundaries | None:
-    """Look at candidates beside what a search ended with; return the changes that are then known.
-
-    None: nothing was looked at, or a candidate both passed and failed, which one more run does not explain.
-    `search_s` is how long the search took, in seconds.
-    """
-    budget_s = search.plan.history.budget_s(search_s)
-    if budget_s <= 0 or not _is_worth_a_look(search, state):
-        return None
-    search.look_beyond()
-    labels = search.labels
-    boundary = state if isinstance(state, Boundary) else None
-    first, never = looks(labels, boundary), _never(search)
-
-    def replay(verdicts: Mapping[int, Verdict], *, places_only: bool = False) -> AllChanges:
-        return AllChanges.replay(len(labels), verdicts, first=first, never=never, places_only=places_only)
-
-    if isinstance(replay(search.judgement().verdicts).state, Open):
-        search.emit(events.Note(text=_beginning(search, boundary), is_live=True))
-    begun = time.monotonic()
-    search.engine.search(replay, until_s=begun + budget_s, hands_on=True)
-    end_s = begun + max(budget_s, search.plan.history.longest_s)
-    search.engine.search(partial(replay, places_only=True), until_s=end_s)
-    _confirm_placed(search, until_s=end_s)
-    if search.judgement().is_flaky:
-        return None
-    return _known_changes(search, replay(search.judgement().verdicts))
-
-
-def _confirm_placed(search: Search, *, until_s: float) -> None:
-    """Run both sides of each change that has its place again, those of the newest first, in the time left."""
-    engine = search.engine
-    while missing := search.confirmation.of_changes(search.judgement(), placed_only=True):
-        left_s = (until_s - time.monotonic()) * search.plan.jobs
-        fitting: dict[int, int] = {}
-        for key, runs in sorted(missing.items(), reverse=True):
-            left_s -= runs * engine.seconds(key)
-            if left_s >= 0 and key not in engine.errors:
-                fitting[key] = runs
-        if not fitting or not run_again(search, fitting):
-            return
-
-
-def _known_changes(search: Search, known: AllChanges) -> AllBoundaries:
-    """Return the changes that have their place and are sure, and note the others."""
-    labels, found = search.labels, known.so_far
-    missing = search.confirmation.of_changes(search.judgement(), placed_only=True)
-    doubtful = [change for change in found.changes if missing.keys() & {change.low, change.high}]
-    for change in (*known.unplaced, *doubtful):
-        sides = f"{labels[change.low]} and {labels[change.high]}"
-        search.emit(events.Note(text=f"there may be another change between {sides}; `--history all` tells"))
-    return replace(found, changes=tuple(change for change in found.changes if change not in doubtful))
-
-
-def _is_worth_a_look(search: Search, state: State) -> bool:
-    """Return whether other changes can be told from what was found: a boundary, or ends that agree."""
-    judgement = search.judgement()
-    if judgement.is_flaky or search.engine.errors or search.plan.criteria.limit_search:
-        return False
-    is_contradicted = judgement.contradicts(search.space.expectation)
-    agrees = isinstance(state, NoBoundary) and state.reason in _AGREE
-    return isinstance(state, Boundary) or agrees or is_contradicted
-
-
-def _never(search: Search) -> frozenset[int]:
-    """Return the candidates that would have to be built from source: that takes minutes, and often fails."""
-    known = search.engine.observed.keys()
-    every = enumerate(search.space.candidates)
-    return frozenset(key for key, candidate in every if candidate.needs_build and key not in known)
-
-
-def _beginning(search: Search, boundary: Boundary | None) -> str:
-    """Return what is known before the look, which an interrupt leaves as it is."""
-    nouns = search.context.axis.nouns
-    if boundary is None:
-        return "the ends agree; looking for a change between them (`--history`)"
-    first = search.context.name(boundary.high)
-    return f"the change is in {first}; looking at other {nouns} (`--history`)"

@@ -35,12 +35,12 @@ _DEEPEST = 6
 
 def explain(result: SearchResult, stages: Stages) -> tuple[DrillTarget, ...]:
     """Find the culprit of the change that was found, emit it, and return the innermost culprits."""
-    plan = result.search.plan
+    plan, found = result.search.plan, result.answer.found
     boundary = boundary_of(result)
     is_wanted = plan.culprit or plan.drill
-    if boundary is None or not is_wanted or not axis_of(plan).is_explained:
+    if found is None or boundary is None or not is_wanted or not axis_of(plan).is_explained:
         return ()
-    explainer = Explainer(plan, stages)
+    explainer = Explainer(plan, stages, within=result.search.labels[found.high])
     if plan.culprit:
         explainer.explain(boundary)
     else:
@@ -58,13 +58,14 @@ def boundary_of(result: SearchResult) -> BoundarySides | None:
     if old is None or new is None:
         return None
     judgement = search.judgement()
+    old_side, new_side = (judgement.rulings[key].verdict for key in (found.low, found.high))
     return BoundarySides(
         package=words.subject or None,
         old=old,
         new=new,
         known=(engine.known(found.low), engine.known(found.high)),
         new_is=judgement.rulings[found.high].outcome,
-        seen=(_seen(judgement, Verdict.OLD), _seen(judgement, Verdict.NEW)),
+        seen=(_seen(judgement, old_side), _seen(judgement, new_side)),
     )
 
 
@@ -87,8 +88,9 @@ def _side(search: Search, key: int, label: str) -> BoundarySide | None:
 class Explainer:
     """Explains a boundary, and those that it leads to."""
 
-    def __init__(self, plan: Plan, stages: Stages) -> None:
+    def __init__(self, plan: Plan, stages: Stages, *, within: str) -> None:
         self._plan = plan
+        self._within = within
         self._axis = axis_of(plan)
         self._stages = stages
         self.targets: list[DrillTarget] = []
@@ -124,7 +126,7 @@ class Explainer:
                 self._add_target(boundary, move)
 
     def _emit(self, explained: Explained) -> None:
-        self._stages.emit(replace(explained, stages_before=self._stages.count))
+        self._stages.emit(replace(explained, within=self._within, stages_before=self._stages.count))
 
     def _add_target(self, boundary: BoundarySides, move: Move) -> None:
         """Keep a culprit within which no other is known."""
@@ -260,6 +262,7 @@ def _explained(
         old=boundary.old.label,
         new=boundary.new.label,
         moves=boundary.moves,
+        new_is=boundary.new_is,
         kind=kind,
         sets=sets,
         problem=problem,

@@ -294,7 +294,7 @@ def test_a_stages_keys_are_its_own() -> None:
     ("new_is", "words"), [(Outcome.FAILED, "demo 1.4 is bad with"), (Outcome.PASSED, "demo 1.4 is good with")]
 )
 def test_what_carries_the_change_is_told_in_the_word_of_the_newer_side(new_is: Outcome, words: str) -> None:
-    (line,) = plain_lines([*OPENING, replace(judged(), new_is=new_is), EXPLAINED])[2:]
+    (line,) = plain_lines([*OPENING, judged(), replace(EXPLAINED, new_is=new_is)])[2:]
 
     assert line.startswith(f"{words} engine 3")
 

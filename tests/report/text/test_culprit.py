@@ -352,7 +352,7 @@ def test_sentences_use_the_users_own_words(width: int) -> None:
 
 def test_a_fix_is_spoken_of_as_one() -> None:
     run = searched(("1.0", "2.0"), (failed(), passed()), found=(0, 1), axis=RELEASE_WORDS)
-    report = fold([*run[:-1], replace(WHY, tried_in=None), run[-1]])
+    report = fold([*run[:-1], replace(WHY, tried_in=None, new_is=Outcome.PASSED), run[-1]])
     own = sentences(WHY, word="good")
 
     assert any("good" in sentence for sentence in own)

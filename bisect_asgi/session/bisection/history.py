@@ -1,0 +1,125 @@
+"""Look at the rest of the history: for other changes than the one that a search has found.
+
+A bisection runs a few releases and infers the others. What it infers is wrong if the history changes more
+than once, so the rest is looked at as long as it is nearly free: until everything was run, or for as long as
+the search took. `core/search/history.py` says what is looked at first. A change that has shown is placed, and
+both its sides are confirmed, although that takes longer.
+
+The look comes after the search for the cause, not beside it. The cause is what the user asked for. Both keep
+all processors busy, so together they would take as long, and each would wait for the other. And the look goes
+on until its time is over, while the cause is known as soon as it is. If the ends agree, there is nothing to
+explain yet, and the look comes first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import partial
+
+from bisect_asgi.core import events
+from bisect_asgi.core.model import Boundary, Verdict
+from bisect_asgi.core.records import replace
+from bisect_asgi.core.search import AllBoundaries, AllChanges, NoBoundary, Open, State, StopReason
+from bisect_asgi.core.search.history import looks
+from bisect_asgi.session.bisection import Search
+from bisect_asgi.session.bisection.confirm import run_again
+
+_AGREE = (StopReason.ALL_OLD, StopReason.ALL_NEW)
+
+
+def look_around(search: Search, state: State, *, search_s: float) -> AllBoundaries | None:
+    """Look at candidates beside what a search ended with; return the changes that are then known.
+
+    None: nothing was looked at, or a candidate both passed and failed, which one more run does not explain.
+    `search_s` is how long the search took, in seconds.
+    """
+    budget_s = search.plan.history.budget_s(search_s)
+    if budget_s <= 0 or not _is_worth_a_look(search, state):
+        return None
+    search.look_beyond()
+    labels = search.labels
+    boundary = state if isinstance(state, Boundary) else None
+    first, never = looks(labels, boundary), _never(search)
+
+    def replay(verdicts: Mapping[int, Verdict], *, places_only: bool = False) -> AllChanges:
+        return AllChanges.replay(len(labels), verdicts, first=first, never=never, places_only=places_only)
+
+    if isinstance(replay(search.judgement().verdicts).state, Open):
+        search.emit(events.Note(text=_beginning(search, boundary), is_live=True))
+    begun = time.monotonic()
+    search.engine.search(replay, until_s=begun + budget_s, hands_on=True)
+    end_s = begun + max(budget_s, search.plan.history.longest_s)
+    search.engine.search(partial(replay, places_only=True), until_s=end_s)
+    _confirm_placed(search, until_s=end_s)
+    if search.judgement().is_flaky:
+        return None
+    _note_unsure(search, boundary)
+    return sure_changes(search, boundary)
+
+
+def _confirm_placed(search: Search, *, until_s: float) -> None:
+    """Run both sides of each change that has its place again, those of the newest first, in the time left."""
+    engine = search.engine
+    while missing := search.confirmation.of_changes(search.judgement(), placed_only=True):
+        left_s = (until_s - time.monotonic()) * search.plan.jobs
+        fitting: dict[int, int] = {}
+        for key, runs in sorted(missing.items(), reverse=True):
+            left_s -= runs * engine.seconds(key)
+            if left_s >= 0 and key not in engine.errors:
+                fitting[key] = runs
+        if not fitting or not run_again(search, fitting):
+            return
+
+
+def sure_changes(search: Search, found: Boundary | None) -> AllBoundaries:
+    """Return the changes that are known by now, those without a place or without enough runs left out.
+
+    Args:
+        found: the boundary that the search has found, and confirmed in its own way.
+    """
+    known, unsure = _known(search).so_far, _unsure(search, found)
+    return replace(known, changes=tuple(change for change in known.changes if change not in unsure))
+
+
+def _note_unsure(search: Search, found: Boundary | None) -> None:
+    for change in (*_known(search).unplaced, *_unsure(search, found)):
+        sides = f"{search.labels[change.low]} and {search.labels[change.high]}"
+        search.emit(events.Note(text=f"there may be another change between {sides}; `--history all` tells"))
+
+
+def _known(search: Search) -> AllChanges:
+    return AllChanges.replay(len(search.labels), search.judgement().verdicts)
+
+
+def _unsure(search: Search, found: Boundary | None) -> list[Boundary]:
+    """Return the changes that have their place, and whose sides were not run often enough."""
+    missing = search.confirmation.of_changes(search.judgement(), placed_only=True)
+    changes = _known(search).so_far.changes
+    return [each for each in changes if each != found and missing.keys() & {each.low, each.high}]
+
+
+def _is_worth_a_look(search: Search, state: State) -> bool:
+    """Return whether other changes can be told from what was found: a boundary, or ends that agree."""
+    judgement = search.judgement()
+    if judgement.is_flaky or search.engine.errors or search.plan.criteria.limit_search:
+        return False
+    is_contradicted = judgement.contradicts(search.space.expectation)
+    agrees = isinstance(state, NoBoundary) and state.reason in _AGREE
+    return isinstance(state, Boundary) or agrees or is_contradicted
+
+
+def _never(search: Search) -> frozenset[int]:
+    """Return the candidates that would have to be built from source: that takes minutes, and often fails."""
+    known = search.engine.observed.keys()
+    every = enumerate(search.space.candidates)
+    return frozenset(key for key, candidate in every if candidate.needs_build and key not in known)
+
+
+def _beginning(search: Search, boundary: Boundary | None) -> str:
+    """Return what is known before the look, which an interrupt leaves as it is."""
+    nouns = search.context.axis.nouns
+    if boundary is None:
+        return "the ends agree; looking for a change between them (`--history`)"
+    first = search.context.name(boundary.high)
+    return f"the change is in {first}; looking at other {nouns} (`--history`)"

@@ -10,7 +10,7 @@ from bisect_asgi.core.axis_words import AxisWords, EndHints
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import BeliefUpdated, ResultKind, RunFinished
 from bisect_asgi.core.judge.judge import Expectation, Judgement
-from bisect_asgi.core.model import Outcome, Ruling, Verdict
+from bisect_asgi.core.model import FailureStretch, Outcome, Ruling, Verdict
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, State, StopReason
 from bisect_asgi.core.search.two_rates import divide
@@ -27,6 +27,8 @@ class Result(Struct, frozen=True, kw_only=True):
     mapped: AllBoundaries | None = None
     excluded_between: tuple[str, ...] = ()
     """The excluded releases inside the boundary."""
+    failures: tuple[FailureStretch, ...] = ()
+    """What fails on the bad side of the boundary, if not only as the bad end does; see `core.chains`."""
 
     def event(self, *, elapsed_s: float) -> RunFinished:
         """Return the result as the last event of the log."""
@@ -38,6 +40,7 @@ class Result(Struct, frozen=True, kw_only=True):
             changes=mapped.changes if mapped else (),
             shortest=mapped.shortest if mapped else None,
             excluded_between=self.excluded_between,
+            failures=self.failures,
             message=self.message,
             hint=self.hint,
         )

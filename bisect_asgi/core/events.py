@@ -16,6 +16,7 @@ from bisect_asgi.core.model import (
     Boundary,
     CulpritKind,
     Excluded,
+    FailureStretch,
     Interpreter,
     Move,
     Outcome,
@@ -405,6 +406,9 @@ class RunFinished(Struct, frozen=True, kw_only=True):
     """The shortest state, in releases, that cannot have been missed, or None if one change was searched."""
     excluded_between: tuple[str, ...] = ()
     """Excluded releases inside `boundary`: the change may be in one of them."""
+    failures: tuple[FailureStretch, ...] = ()
+    """What fails on the bad side of `boundary`, oldest first, if not only as the bad end does: then the
+    boundary is between passing and failing."""
     message: str = ""
     """Why there is no boundary, or "" if there is one."""
     hint: str | None = None

@@ -421,6 +421,14 @@ class Boundary(Struct, frozen=True, kw_only=True):
     """Candidates below `low` that have the newer verdict: there is more than one change."""
 
 
+class FailureStretch(Struct, frozen=True, kw_only=True):
+    """Neighboring bad candidates that were run and fail in the same way, by the keys of the outer two."""
+
+    first: int
+    last: int
+    signature: Signature | None
+
+
 class NamedBoundary(Struct, frozen=True, kw_only=True):
     """The same place by labels, as reports and claims have it."""
 

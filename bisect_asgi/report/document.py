@@ -19,6 +19,7 @@ from bisect_asgi.core.releases.affected import AffectedStretch, ReleaseState, St
 from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import listing
 from bisect_asgi.report.culprit import because, is_named
+from bisect_asgi.report.failures import NamedFailure, fails, named
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
 from bisect_asgi.report.rows import (
     NamedBelief,
@@ -69,6 +70,9 @@ class Report(Struct, frozen=True, kw_only=True):
     """Candidates before `last` with the newer verdict: there is more than one change."""
     changes: tuple[NamedBoundary, ...] = ()
     """All boundaries that are known, oldest first."""
+    failures: tuple[NamedFailure, ...] = ()
+    """The failures on the bad side of the boundary, oldest first, if the probe works up to it but does not at
+    once fail as the bad end does. Then `first` is not said to have the bad end's bug."""
     shortest: int | None = None
     """Every state of at least so many neighbors was found; null if one change was searched for."""
     belief: NamedBelief | None = None
@@ -173,6 +177,7 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
         excluded_between=finished.excluded_between,
         contradictions=tuple(labels[key] for key in found.contradictions) if found else (),
         changes=_changes(finished, rows),
+        failures=named(finished.failures, labels),
         shortest=finished.shortest,
         belief=belief_of(known.belief, labels) if known.belief and finished.shortest is None else None,
         error_bound=_error_bound(known.confirmed, finished),
@@ -247,6 +252,8 @@ def _sentence(report: Report, first: Row) -> str:
     axis = report.plan.axis
     if _has_history(report):
         return "; ".join([_history(report), *below])
+    if _is_chain(report):
+        return "; ".join([_chain(report, first), *below])
     text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report) + _rates(report)
     return "; ".join([text + _of_several(report) + _cause(report, first.version), *below])
 
@@ -268,6 +275,20 @@ def _of_several(report: Report) -> str:
         return ""
     which = "the newest" if report.changes[-1].first == report.first else "one"
     return f", and {which} of {len(report.changes)} changes"
+
+
+def _is_chain(report: Report) -> bool:
+    """Return whether the boundary is between passing and failing, and not that of the bad end's failure."""
+    return len(report.failures) > 1
+
+
+def _chain(report: Report, first: Row) -> str:
+    """Return the last candidate that works, and from where on it fails with what; or the first that works."""
+    plan, axis = report.plan, report.plan.axis
+    is_after = first.verdict == plan.term_new
+    what = f"the {'last' if is_after else 'first'} {plan.term_old} {axis.noun} {axis.context}".rstrip()
+    works, cause = axis.name((report.last if is_after else report.first) or ""), _cause(report, first.version)
+    return f"{works} is {what}; it {fails(report.failures, first=first.version, cause=cause)}"
 
 
 def _rates(report: Report) -> str:
@@ -300,6 +321,8 @@ def _history(report: Report) -> str:
 def _change(report: Report, change: NamedBoundary) -> str:
     """Return what happened at one boundary, with the culprit if it is known."""
     plan = report.plan
+    if _is_chain(report) and change.first == report.first and change.verdict == plan.term_new:
+        return fails(report.failures, first=change.first, cause=_cause(report, change.first))
     verbs = {plan.term_new: "broke", plan.term_old: "was fixed"}
     is_usual = (plan.term_old, plan.term_new) == ("good", "bad")
     verb = verbs.get(change.verdict, "changed") if is_usual else f"became {change.verdict}"
@@ -318,6 +341,8 @@ def _of_stage(stage: Report) -> str:
         return _history(stage)
     label, verdict = next((row.version, row.verdict) for row in stage.rows if row.version == stage.first)
     axis = stage.plan.axis
+    if _is_chain(stage):
+        return f"{axis.subject} {fails(stage.failures, first=label)}".lstrip()
     return axis.sentence(axis.clause, label, verdict) + _left_between(stage) + _of_several(stage)
 
 

@@ -128,7 +128,8 @@ def judge(
         return Judgement(rulings=skips)
     inside = {key: outcome for key, outcome in outcomes.items() if key < size}
     learnt_from = _failing_end(observed, inside, new_is, expectation, criteria)
-    reference = () if learnt_from is None else _failures(observed.get(learnt_from, ()))
+    own = () if learnt_from is None else _failures(observed.get(learnt_from, ()))
+    reference = (*own, *criteria.also) if own else ()
     rulings = {
         key: _rule(observed[key], outcome, new_is, reference, criteria) for key, outcome in outcomes.items()
     }

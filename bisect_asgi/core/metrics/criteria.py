@@ -79,6 +79,8 @@ class Criteria(Struct, frozen=True, kw_only=True):
     """Whether every failure is bad."""
     match: str | None = None
     """A regular expression. A run is bad if its output matches; any other failure is a different one."""
+    also: tuple[Signature, ...] = ()
+    """Failures that are bad although the bad end fails otherwise; see `core.chains`."""
     limit: Limit | None = None
     """The limit of a metric that a good run does not cross."""
     limit_search: LimitSearch | None = None

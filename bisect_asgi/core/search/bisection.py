@@ -27,6 +27,10 @@ than a sixteenth of the whole.
 others, is argued at the top of `cuts.py`. Where all take as long and none is a SKIP it is plain
 bisection: at most 2 + ceil(log2(size - 1)) asks with one worker.
 
+*SKIPs that lean to a side.* A candidate that fails otherwise than the bad end neither works nor has the bug.
+Such a SKIP leans to the good side: a good candidate is looked for between it and the bad end. If there is
+none, the bug does not follow on what works, whatever else is in the gap, so the rest of that is not run.
+
 *Contradictions.* Histories may go good-bad-good. The bracket is then the newest one: the highest OLD
 below any NEW, and the lowest NEW above it. NEWs below that OLD are listed in `contradictions`.
 """
@@ -37,6 +41,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import islice, pairwise, zip_longest
+from types import MappingProxyType
 from typing import Self
 
 from bisect_asgi.core.model import Boundary, Verdict
@@ -77,6 +82,7 @@ class VerdictMap:
         return self
 
 
+_NONE: Mapping[int, Verdict] = MappingProxyType({})
 GALLOP_FACTOR = 4
 FINEST_STRETCH = 16
 
@@ -117,6 +123,7 @@ class Bisection(VerdictMap):
             ends that somebody named.
         seconds: how long looking at a candidate is expected to take, above 0; without it all take as long.
             It is called once or twice for each candidate that may be next, so it should only look up.
+        leaning: the SKIPs that lean to a side, with that side.
 
     Raises:
         ValueError: `size` is below 1.
@@ -129,11 +136,13 @@ class Bisection(VerdictMap):
         gallop: bool = False,
         verify: Sequence[int] = (),
         seconds: Callable[[int], float] | None = None,
+        leaning: Mapping[int, Verdict] = _NONE,
     ) -> None:
         super().__init__(size)
         self.gallop = gallop
         self._verify = tuple(verify)
         self._seconds = seconds
+        self._leaning = leaning
 
     @classmethod
     def replay(
@@ -144,17 +153,20 @@ class Bisection(VerdictMap):
         gallop: bool = False,
         verify: Sequence[int] = (),
         seconds: Callable[[int], float] | None = None,
+        leaning: Mapping[int, Verdict] = _NONE,
     ) -> Bisection:
         """Return the search that knows `verdicts`; their order does not matter."""
-        return cls(size, gallop=gallop, verify=verify, seconds=seconds).after(verdicts)
+        search = cls(size, gallop=gallop, verify=verify, seconds=seconds, leaning=leaning)
+        return search.after(verdicts)
 
     @property
     def state(self) -> Open | Boundary | NoBoundary:
         """Where the search stands, computed from the verdicts."""
         if bracket := self._bracket():
             low, high = bracket
-            if self._unknown(low, high) or self._unverified():
-                return Open(low=low, high=high)
+            floor, ceiling = self._inside(low, high)
+            if self._unknown(floor, ceiling) or self._unverified():
+                return Open(low=floor, high=ceiling)
             lower = tuple(key for key in self._with(Verdict.NEW) if key < low)
             return Boundary(low=low, high=high, skipped=tuple(range(low + 1, high)), contradictions=lower)
         highest_old, lowest_new = self._sides()
@@ -180,7 +192,8 @@ class Bisection(VerdictMap):
         unverified = self._unverified()
         first = tuple(key for key in unverified if key not in pending)[:limit]
         if bracket := self._likely_bracket():
-            return first + self._narrow(*bracket, limit - len(first), {*pending, *first})
+            inside = self._inside(*bracket)
+            return first + self._narrow(*inside, limit - len(first), {*pending, *first})
         if unverified:
             return first
         return tuple(key for key in self._wanted_ends() if key not in pending)[:limit]
@@ -188,8 +201,16 @@ class Bisection(VerdictMap):
     def is_relevant(self, key: int) -> bool:
         """Return whether a result for `key` can still change the answer."""
         if bracket := self._likely_bracket():
-            return bracket[0] < key < bracket[1] or key in self._verify
+            low, high = self._inside(*bracket)
+            return low < key < high or key in self._verify
         return True
+
+    def _inside(self, low: int, high: int) -> tuple[int, int]:
+        """Return the part of a bracket that is narrowed: not what lies behind a SKIP that leans to a side."""
+        inside = [(key, side) for key, side in self._leaning.items() if low < key < high]
+        old = (key for key, side in inside if side is Verdict.OLD)
+        new = (key for key, side in inside if side is Verdict.NEW)
+        return max((low, *old)), min((high, *new))
 
     def _unverified(self) -> list[int]:
         return [key for key in self._verify if key not in self._verdicts]

@@ -161,10 +161,12 @@ def _of_bad_end(judgement: Judgement, runs: int) -> dict[int, int]:
 
 
 def _of_accidents(judgement: Judgement, state: State) -> dict[int, int]:
-    """Return the missing runs of candidates that failed differently, inside the boundary if there is one."""
+    """Return the missing runs of candidates that failed differently: of the outer two inside a boundary."""
     keys = state.skipped if isinstance(state, Boundary) else tuple(judgement.rulings)
     rulings = {key: judgement.rulings[key] for key in keys if key in judgement.rulings}
-    more = {key: FEWEST_RUNS - ruling.failed for key, ruling in rulings.items() if ruling.fails_differently}
+    different = [key for key, ruling in rulings.items() if ruling.fails_differently]
+    outer = different if isinstance(state, NoBoundary) else {*different[:1], *different[-1:]}
+    more = {key: FEWEST_RUNS - rulings[key].failed for key in outer}
     return {key: runs for key, runs in more.items() if runs > 0}
 
 

@@ -104,8 +104,10 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
         among = f" ({gap} between cannot be tested)" if change.gap else ""
         yield "Change", f"{change.last} → {change.first} is {change.verdict}{among}"
     if report.affected:
-        beyond = " (searched {} to {})".format(*report.searched) if report.searched else ""
-        yield "Affected", " or ".join(stretch.specifier for stretch in report.affected) + beyond
+        beyond = "searched {} to {}".format(*report.searched) if report.searched else ""
+        told = ", ".join(filter(None, ("any of these failures" if report.failures else "", beyond)))
+        affected = " or ".join(stretch.specifier for stretch in report.affected)
+        yield "Affected", affected + (f" ({told})" if told else "")
     if report.interpreter:
         yield "Python", f"{report.interpreter.version}: {report.interpreter_reason}"
     if others := "; ".join(_others(report)):

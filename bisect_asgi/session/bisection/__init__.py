@@ -8,21 +8,23 @@ judged: `set_limit`, when a limit was found; `sample_beside`, when samples are t
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from packaging.specifiers import SpecifierSet
 
-from bisect_asgi.core import events
+from bisect_asgi.core import chains, events
 from bisect_asgi.core.answers import ResultContext
+from bisect_asgi.core.hints import Circumstances
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import Limit
-from bisect_asgi.core.model import Candidate, Commit, SamplingMode
+from bisect_asgi.core.model import Candidate, Commit, SamplingMode, Signature, Verdict
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search.confirmation import Confirmation
 from bisect_asgi.core.services import Emit, Services
+from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import SearchSpace
 from bisect_asgi.session.bisection.engine import Engine, SearchSpec
@@ -47,6 +49,7 @@ class Search:
         self.space = space
         self.emit = emit
         self._trials = services.trials
+        self._leaning: tuple[Judgement | None, Mapping[int, Verdict]] = (None, {})
         self.engine = Engine(
             SearchSpec(
                 candidates=space.candidates,
@@ -110,6 +113,21 @@ class Search:
         )
 
     @property
+    def leaning(self) -> Mapping[int, Verdict]:
+        """The candidates that fail otherwise than the bad end, with the side that a search puts them on."""
+        judgement = self.judgement()
+        if self._leaning[0] is not judgement:
+            is_any = any(ruling.fails_differently for ruling in judgement.rulings.values())
+            leaning = chains.leaning(self.circumstances, judgement) if is_any else {}
+            self._leaning = (judgement, leaning)
+        return self._leaning[1]
+
+    @property
+    def circumstances(self) -> Circumstances:
+        """What hints for untestable candidates depend on."""
+        return self.context.circumstances(self.judgement())
+
+    @property
     def _bound(self) -> str:
         """The limit in words, a plain number in the unit that it counts in; empty: there is none."""
         limit = self.plan.criteria.limit
@@ -152,6 +170,16 @@ class Search:
         self.engine.judge_by(
             replace(spec, criteria=criteria, expectation=ends or spec.expectation), self.engine.noise
         )
+
+    def count_as_bad(self, failures: tuple[Signature, ...]) -> None:
+        """Call runs with these failures bad from here on, although the bad end fails otherwise."""
+        spec = self.engine.spec
+        criteria = replace(spec.criteria, also=(*spec.criteria.also, *failures))
+        self.plan = replace(self.plan, criteria=criteria)
+        self.engine.judge_by(replace(spec, criteria=criteria), self.engine.noise)
+        others = listing(failure.shown for failure in failures)
+        told = f"between the good end and the bad end's failure are others, which now count as bad: {others}"
+        self.emit(events.Note(text=told, is_live=True))
 
     def check_ends(self) -> None:
         """Check the ends that samples have told apart from here on as if the user had named them."""

@@ -37,6 +37,7 @@ def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> 
             gallop=space.gallop,
             verify=space.expectation.named,
             seconds=engine.seconds,
+            leaning=search.leaning,
         )
 
     while True:

@@ -40,7 +40,7 @@ def look_around(search: Search, state: State, *, search_s: float) -> AllBoundari
     search.look_beyond()
     labels = search.labels
     boundary = state if isinstance(state, Boundary) else None
-    first, never = looks(labels, boundary), _never(search)
+    first, never = looks(labels, boundary), from_source(search)
 
     def replay(verdicts: Mapping[int, Verdict], *, places_only: bool = False) -> AllChanges:
         return AllChanges.replay(len(labels), verdicts, first=first, never=never, places_only=places_only)
@@ -109,7 +109,7 @@ def _is_worth_a_look(search: Search, state: State) -> bool:
     return isinstance(state, Boundary) or agrees or is_contradicted
 
 
-def _never(search: Search) -> frozenset[int]:
+def from_source(search: Search) -> frozenset[int]:
     """Return the candidates that would have to be built from source: that takes minutes, and often fails."""
     known = search.engine.observed.keys()
     every = enumerate(search.space.candidates)

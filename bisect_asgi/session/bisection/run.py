@@ -16,7 +16,7 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bisect_asgi.core import answers, events
+from bisect_asgi.core import answers, chains, events
 from bisect_asgi.core.answers import Result
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
@@ -34,6 +34,7 @@ from bisect_asgi.core.search import (
 )
 from bisect_asgi.core.search.history import spot_checks
 from bisect_asgi.session.bisection import Search
+from bisect_asgi.session.bisection.chain import search_chain
 from bisect_asgi.session.bisection.confirm import (
     confirm_changes,
     emit_confirmed,
@@ -41,7 +42,7 @@ from bisect_asgi.session.bisection.confirm import (
 )
 from bisect_asgi.session.bisection.engine import Replay
 from bisect_asgi.session.bisection.flaky import doubtful_ends, search_noisy
-from bisect_asgi.session.bisection.history import look_around, sure_changes
+from bisect_asgi.session.bisection.history import from_source, look_around, sure_changes
 
 if TYPE_CHECKING:
     from bisect_asgi.session.bisection.levels import LevelSearch
@@ -121,7 +122,7 @@ def so_far(result: SearchResult) -> Result:
 def _with_changes(result: SearchResult, state: State, known: AllBoundaries) -> SearchResult:
     search = result.search
     answer = answers.with_history(search.context, result.answer, state, known, search.judgement())
-    return replace(result, answer=_with_excluded(search, answer))
+    return replace(result, answer=_completed(search, answer))
 
 
 def _result(search: Search, state: State, belief: events.BeliefUpdated | None) -> SearchResult:
@@ -130,17 +131,18 @@ def _result(search: Search, state: State, belief: events.BeliefUpdated | None) -
         emit_confirmed(search, state)
     context = replace(search.context, believed=belief, doubtful=doubtful_ends(search))
     answer = answers.result_of(context, state, search.judgement())
-    return SearchResult(search=search, answer=_with_excluded(search, answer), state=state, belief=belief)
+    return SearchResult(search=search, answer=_completed(search, answer), state=state, belief=belief)
 
 
-def _with_excluded(search: Search, answer: Result) -> Result:
-    """Add the excluded releases inside the boundary, or in a hint the yanked ones."""
+def _completed(search: Search, answer: Result) -> Result:
+    """Add the excluded releases inside the boundary, or in a hint the yanked ones; and a chain's failures."""
     excluded = search.space.excluded
     answer = answers.with_yanked(answer, [out.version for out in excluded if out.reason.startswith(YANKED)])
     if (found := answer.found) is None:
         return answer
     sides = search.labels[found.low], search.labels[found.high]
-    return replace(answer, excluded_between=between(excluded, *sides))
+    failures = chains.stretches(search.judgement(), found) if search.plan.criteria.also else ()
+    return replace(answer, excluded_between=between(excluded, *sides), failures=failures)
 
 
 def find_limit(search: Search, limit_search: LimitSearch) -> Result | None:
@@ -169,7 +171,7 @@ def _level_search(search: Search) -> LevelSearch:
 
 def _search(search: Search) -> tuple[State, events.BeliefUpdated | None]:
     """Search, and expect a candidate's runs to agree until they do not."""
-    state = _search_steady(search)
+    state = search_chain(search, _search_steady)
     return search_noisy(search, checks=partial(_checks, search)) if _is_flaky(search) else (state, None)
 
 
@@ -198,18 +200,26 @@ def _search_steady(search: Search) -> State:
         return state
     # One change cannot explain this order of verdicts: either a run went wrong, or there are more changes.
     confirm_changes(search)
-    return state if search.judgement().is_flaky else search_changes(search, all_changes(search))
+    if search.judgement().is_flaky:
+        return state
+    return search_changes(search, all_changes(search, never=from_source(search)))
 
 
-def all_changes(search: Search, shortest: int | None = None, *, first: Sequence[int] = ()) -> Replay:
+def all_changes(
+    search: Search,
+    shortest: int | None = None,
+    *,
+    first: Sequence[int] = (),
+    never: Collection[int] = (),
+) -> Replay:
     """Return the algorithm that finds all changes, a coarse one unless `shortest` is given.
 
-    The candidates of `first` are run before all others.
+    The candidates of `first` are run before all others, and those of `never` are not run.
     """
     size = len(search.labels)
     finest = math.ceil(size / COARSE) if shortest is None else shortest
-    # The newest end early: it says which side is which.
-    return lambda verdicts: AllChanges.replay(size, verdicts, shortest=finest, first=(*first, size - 1, 0))
+    wanted = (*first, size - 1, 0)  # The newest end early: it says which side is which.
+    return lambda verdicts: AllChanges.replay(size, verdicts, shortest=finest, first=wanted, never=never)
 
 
 def search_changes(search: Search, replay: Replay) -> State:

@@ -536,3 +536,34 @@ def test_between_named_ends_the_change_is_found_and_both_are_looked_at(
     assert_is_true(search.state, truth)
     assert isinstance(search.state, Boundary)
     assert {0, size - 1} <= told
+
+
+# SKIPs that lean to a side.
+
+
+@pytest.mark.parametrize(
+    ("leaning", "state"),
+    [
+        pytest.param({}, Open(low=0, high=9), id="nothing-leans"),
+        pytest.param({4: OLD, 7: OLD}, Open(low=7, high=9), id="to-the-old-side"),
+        pytest.param({4: NEW, 7: NEW}, Open(low=0, high=4), id="to-the-new-side"),
+    ],
+)
+def test_what_leans_to_a_side_narrows_the_bracket(leaning: dict[int, Verdict], state: Open) -> None:
+    search = Bisection.replay(12, {0: OLD, 4: SKIP, 7: SKIP, 9: NEW}, leaning=leaning)
+
+    assert search.state == state
+    assert all(state.low < key < state.high for key in search.ask(9))
+    assert [search.is_relevant(key) for key in (2, 8)] == [state.low < 2, state.high > 8]
+
+
+def test_with_nothing_between_what_leans_and_the_other_side_the_rest_is_not_wanted() -> None:
+    search = Bisection.replay(12, {0: OLD, 4: SKIP, 8: SKIP, 9: NEW}, leaning={4: OLD, 8: OLD})
+
+    assert search.state == Boundary(low=0, high=9, skipped=tuple(range(1, 9)))
+
+
+def test_a_candidate_between_both_moves_the_bracket_past_what_leans() -> None:
+    search = Bisection.replay(12, {0: OLD, 4: SKIP, 8: OLD, 9: NEW}, leaning={4: OLD})
+
+    assert search.state == Boundary(low=8, high=9)

@@ -77,18 +77,6 @@ def test_a_release_that_failed_otherwise_by_accident_is_no_gap() -> None:
     assert made_up.boundary == (8, 9)
 
 
-def test_a_release_that_always_fails_otherwise_is_a_gap() -> None:
-    made_up = NoisyWorld(
-        size=20,
-        shows=lambda number, random: failed(TYPE_ERROR) if number == 9 else changes_at(9)(number, random),
-    )
-
-    finished = made_up.bisect(good="1", bad="20")
-
-    assert finished.kind is ResultKind.INCONCLUSIVE
-    assert "the change is in one of 9 and 10" in finished.message
-
-
 @pytest.mark.parametrize("crashes", [{20}, {1}, {12, 13}, {5, 20}], ids=["newest", "oldest", "middle", "two"])
 def test_with_all_and_a_limit_releases_that_crash_are_skipped(crashes: set[int]) -> None:
     sizes = size_from({1: 100.0, 9: 200.0})

@@ -1,0 +1,107 @@
+"""Chains of failures: between the last good candidate and the bad end, every candidate fails otherwise.
+
+By default a failure that differs from the bad end's is no bug, and its candidate is a skip. If nothing but
+such candidates lies in the gap of a boundary, a weaker statement holds, and all of it was run: the probe
+works up to one candidate, and fails from the next one on, first with one failure and later with others. So
+these failures are counted as bad as well (`Criteria.also`), the search goes on by passing and failing, and
+the result names the failures in their order. It does not say that the first of them is the bad end's bug.
+
+A failure whose cause is the environment, such as a missing module, stays a skip: `hints` names the cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from bisect_asgi.core import hints
+from bisect_asgi.core.judge.judge import Judgement
+from bisect_asgi.core.model import Boundary, FailureStretch, Outcome, Signature, Verdict
+from bisect_asgi.core.search import AllBoundaries, State
+from bisect_asgi.core.search.cuts import choose_cuts
+
+_MOST_PLACED = 8
+"""Beginnings of more failures than these are not searched for: they may differ from run to run."""
+
+
+def leaning(known: hints.Circumstances, judgement: Judgement) -> dict[int, Verdict]:
+    """Return the candidates that fail otherwise than the bad end, with the verdict of those that pass."""
+    side = Verdict.OLD if judgement.new_is is Outcome.FAILED else Verdict.NEW
+    return dict.fromkeys(_different(known, judgement, judgement.rulings), side)
+
+
+def to_count(
+    known: hints.Circumstances, state: State, judgement: Judgement, *, is_chain: bool
+) -> tuple[Signature, ...]:
+    """Return the failures that are bad as well: those in the gap of a boundary, where nothing else is.
+
+    Once `is_chain`, those on the bad side of the newest boundary are, too.
+    """
+    if judgement.is_flaky:
+        return ()
+    changes = _changes(state)
+    keys = [key for change in changes for key in change.skipped]
+    keys += _bad_side(judgement, changes[-1]) if is_chain and changes else []
+    found: list[Signature] = []
+    for key in _different(known, judgement, keys):
+        signature = judgement.rulings[key].signature
+        if signature and not any(signature.is_same_failure(other) for other in found):
+            found.append(signature)
+    return tuple(found)
+
+
+def _changes(state: State) -> tuple[Boundary, ...]:
+    if isinstance(state, Boundary):
+        return (state,)
+    return state.changes if isinstance(state, AllBoundaries) else ()
+
+
+def _bad_side(judgement: Judgement, found: Boundary) -> list[int]:
+    """Return the candidates that were run from a boundary on, up to one that passes, oldest first."""
+    rulings = judgement.rulings
+    is_after = judgement.new_is is Outcome.FAILED
+    keys = sorted(rulings, reverse=not is_after)
+    bad = [key for key in keys if (key >= found.high if is_after else key <= found.low)]
+    passing = (place for place, key in enumerate(bad) if rulings[key].outcome is Outcome.PASSED)
+    return sorted(bad[: next(passing, len(bad))])
+
+
+def _different(known: hints.Circumstances, judgement: Judgement, keys: Iterable[int]) -> list[int]:
+    """Return those of `keys` that fail otherwise than the bad end, for no cause in their environments."""
+    rulings = judgement.rulings
+    return [
+        key
+        for key in keys
+        if key in rulings and rulings[key].fails_differently and hints.for_untestable(known, (key,)) is None
+    ]
+
+
+def stretches(judgement: Judgement, found: Boundary) -> tuple[FailureStretch, ...]:
+    """Return the failures on the bad side of a boundary, oldest first, up to a candidate that passes."""
+    stretched: list[FailureStretch] = []
+    for key in _bad_side(judgement, found):
+        ruling = judgement.rulings[key]
+        if ruling.verdict is Verdict.SKIP:
+            continue
+        first = key
+        if stretched and _agree(stretched[-1].signature, ruling.signature):
+            first = stretched.pop().first
+        stretched.append(FailureStretch(first=first, last=key, signature=ruling.signature))
+    return tuple(stretched)
+
+
+def _agree(one: Signature | None, other: Signature | None) -> bool:
+    return one is other or (one is not None and other is not None and one.is_same_failure(other))
+
+
+def to_place(judgement: Judgement, state: State, *, limit: int) -> tuple[int, ...]:
+    """Return at most `limit` candidates to run to know where the first failure begins whose place is open."""
+    changes, known = _changes(state), judgement.rulings
+    failures = stretches(judgement, changes[-1]) if changes else ()
+    if len(failures) > _MOST_PLACED:
+        return ()
+    for before, after in pairwise(failures):
+        skipped = [key for key in sorted(known) if before.last < key < after.first]
+        if keys := choose_cuts(before.last, after.first, known=skipped, skipped=skipped, limit=limit):
+            return keys
+    return ()

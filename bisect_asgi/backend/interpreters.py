@@ -17,6 +17,7 @@ from bisect_asgi.backend import uv
 from bisect_asgi.backend.files import once_each
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Interpreter
+from bisect_asgi.core.plan.parsing import names_several
 from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.core.text import listing
 
@@ -69,8 +70,12 @@ def find(wish: str, cache: Path) -> TargetPython:
     """Return the interpreter that the user names by version or path.
 
     Raises:
-        UsageError: there is none, or it is older than 3.6.
+        UsageError: there is none, it is older than 3.6, or several are named.
     """
+    if names_several(wish):
+        raise UsageError(
+            f"`--python {wish}` names several Pythons", hint="pass one; only a search runs on several"
+        )
     from python_discovery import DiskCache, get_interpreter
 
     logging.getLogger("python_discovery").setLevel(logging.CRITICAL)

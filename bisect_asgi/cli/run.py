@@ -41,6 +41,8 @@ def run(
 
 def bisect(plan: Plan, output: OutputOptions, where: str | None = None) -> ExitCode:
     """Run the search on the executor at `where`; show the report however it ended, and return its code."""
+    if plan.has_several_pythons:
+        return _bisect_on_each_python(plan, output, where)
     from bisect_asgi import session
     from bisect_asgi.backend.executors import open_executor, widened
     from bisect_asgi.cli.process import end_signals
@@ -68,3 +70,23 @@ def bisect(plan: Plan, output: OutputOptions, where: str | None = None) -> ExitC
                     raise
     end_signals()  # The last event has how it ended, and the report shows it.
     return output.show(projection, log_path)
+
+
+def _bisect_on_each_python(plan: Plan, output: OutputOptions, where: str | None) -> ExitCode:
+    """Run the search on each Python that the plan names, in parallel, into one table."""
+    from bisect_asgi.cli.suite import Case, on_each_python, run_all
+
+    for flag, is_given in (("--plot", output.plot), ("--verbose", output.verbose)):
+        if is_given:
+            raise UsageError(
+                f"`{flag}` shows one history, and `--python {plan.python}` asks for several",
+                hint=f"drop `{flag}`, or pass one `--python`",
+            )
+    jobs = plan.jobs if plan.is_width_said else None
+    # The histories share the places that there are.
+    unsaid = replace(plan, most_jobs=plan.jobs + 1)
+    cases = on_each_python(Case(name=plan.probe_path or plan.probe.name, plan=unsaid))
+    for case in cases:
+        if isinstance(case.plan, BisectError):
+            raise case.plan
+    return run_all(cases, output, where, jobs=jobs)

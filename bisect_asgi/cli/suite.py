@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bisect_asgi.cli.probe_files import read_plan
-from bisect_asgi.core.errors import BisectError
+from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.plan.options import Options, merge
-from bisect_asgi.core.records import Struct
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.report.suite import SuiteRow, row_interrupted, row_of_bug, row_of_error
 from bisect_asgi.session.batch import side_by_side
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.plan import Plan
     from bisect_asgi.core.services import Services
     from bisect_asgi.report.suite import SuiteRow
@@ -40,32 +41,38 @@ def suite(
 
     The exit code is 0 if each probe has its result, else that of the worst.
     """
+    from bisect_asgi.cli.output import OutputOptions
+
+    # `--jobs` counts probes here; in a table, it counts the trials of one probe.
+    cases = _cases(probes, Options(fresh=options.fresh, culprit=options.culprit))
+    raise typer.Exit(run_all(cases, OutputOptions.of(options), options.executor, jobs=options.jobs))
+
+
+def run_all(cases: Sequence[Case], output: OutputOptions, where: str | None, *, jobs: int | None) -> ExitCode:
+    """Run the sessions of the cases in parallel, `jobs` at a time, show their table, and return its code."""
     import time
 
     from bisect_asgi.cli.output import say, show_error, show_json
-    from bisect_asgi.core.errors import ExitCode
     from bisect_asgi.report import suite as suite_report
 
-    started, quiet = time.monotonic(), bool(options.quiet)
-    # `--jobs` counts probes here; in a table, it counts the trials of one probe.
-    cases = _cases(probes, Options(fresh=options.fresh, culprit=options.culprit))
-    rows, is_interrupted = _run(cases, options.executor, jobs=options.jobs, quiet=quiet)
+    started = time.monotonic()
+    rows, is_interrupted = _run(cases, where, jobs=jobs, quiet=output.quiet)
     report = suite_report.suite_report(
         rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted
     )
-    if options.json:
+    if output.json:
         show_json(suite_report.render_json(report))
     else:
         from bisect_asgi.report.text import suite as suite_text
 
-        suite_text.render(report, timings=bool(options.timings))
+        suite_text.render(report, timings=output.timings)
     if report.exit_code is ExitCode.INTERRUPTED:
         from bisect_asgi.core.answers import INTERRUPTED
 
         show_error(INTERRUPTED.message, INTERRUPTED.hint)
-    if not quiet and (logs := [row.log for row in rows if row.log]):
+    if not output.quiet and (logs := [row.log for row in rows if row.log]):
         say(f"logs: {Path(logs[0]).parent}")
-    raise typer.Exit(report.exit_code)
+    return report.exit_code
 
 
 def _cases(path: Path, given: Options) -> list[Case]:
@@ -78,9 +85,25 @@ def _cases(path: Path, given: Options) -> list[Case]:
 
     suite = read_suite(path)
     return [
-        read_case(merge(given, entry), suite.defaults, number=number)
+        case
         for number, entry in enumerate(suite.entries, start=1)
+        for case in on_each_python(read_case(merge(given, entry), suite.defaults, number=number))
     ]
+
+
+def on_each_python(case: Case) -> list[Case]:
+    """Return a case for each Python that its plan names; one that is not there is the case's fault."""
+    if isinstance(case.plan, BisectError) or not case.plan.has_several_pythons:
+        return [case]
+    from bisect_asgi.backend.interpreters import LocalInterpreters
+    from bisect_asgi.cli.wiring.paths import CachePaths
+    from bisect_asgi.session.axes.pythons import each_python
+
+    try:
+        plans = each_python(case.plan, LocalInterpreters(CachePaths.configured().interpreters))
+    except BisectError as error:
+        return [replace(case, plan=error)]
+    return [replace(case, python=version, plan=plan) for version, plan in plans]
 
 
 def _run(
@@ -97,7 +120,6 @@ def _run(
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.core.plan.planning import cores
-    from bisect_asgi.core.records import replace
     from bisect_asgi.report.progress.plain import Board
 
     places, width = CachePaths.configured(), jobs or cores()
@@ -111,7 +133,9 @@ def _run(
             width = executor.threads
 
         def ask(case: Case, plan: Plan, way: Executor) -> SuiteRow:
-            log = places.new_log(f"{case.number}-{plan.project}")
+            log = places.new_log(
+                "-".join(filter(None, [str(case.number), plan.project or plan.over, case.python]))
+            )
             return session(
                 case.name, sharing(plan, width // len(cases)), replace(services, executor=way), log
             )
@@ -121,7 +145,7 @@ def _run(
             ask,
             executor,
             at_once=width,
-            begun=lambda case: board.begun(case.name),
+            begun=lambda case: board.begun(case.shown),
             ended=lambda _, row: board.ended(row),
         )
 
@@ -132,8 +156,6 @@ def sharing(plan: Plan, jobs: int) -> Plan:
     A speculative trial of one search would take a core from a needed trial of another: only with more cores
     than searches has each of them some to spare.
     """
-    from bisect_asgi.core.records import replace
-
     return plan if plan.is_width_said else replace(plan, jobs=max(1, jobs), most_jobs=max(1, jobs))
 
 
@@ -164,7 +186,20 @@ class Case(Struct, frozen=True, kw_only=True):
     """The path of the script as it was given, or the command, or the app."""
     number: int = 1
     """Its place in the batch: logs of sessions that begin within the same second differ in it."""
+    python: str = ""
+    """The version of its Python, if its probe is run on several."""
     plan: Plan | BisectError
+
+    @property
+    def shown(self) -> str:
+        """The name, with the Python if there are several."""
+        return self.row.name
+
+    @property
+    def row(self) -> SuiteRow:
+        """The row of a session that did not begin."""
+        row = row_interrupted(self.name, self.package)
+        return replace(row, number=self.number, python=self.python)
 
     @property
     def package(self) -> str:
@@ -215,14 +250,13 @@ def run_cases(
 
     def session(case: Case, way: Executor) -> SuiteRow:
         begun(case)
-        row = _row(case, ask, way)
+        row = replace(_row(case, ask, way), number=case.number, python=case.python)
         if not row.is_interrupted:
             ended(case, row)
         return row
 
     done, is_interrupted = side_by_side(cases, session, shared=executor, at_once=at_once)
-    rows = [done.get(place) or row_interrupted(case.name, case.package) for place, case in enumerate(cases)]
-    return rows, is_interrupted
+    return [done.get(place) or case.row for place, case in enumerate(cases)], is_interrupted
 
 
 def _row(case: Case, ask: Ask, way: Executor) -> SuiteRow:

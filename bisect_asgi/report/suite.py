@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from bisect_asgi.core import codec
 from bisect_asgi.core.claims import Finding
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.plan import Claim
-from bisect_asgi.core.plan.suites import Agreement, agreement, worst
+from bisect_asgi.core.plan.suites import Agreement, agreement, worst, worst_across
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.text import plural
+from bisect_asgi.core.releases.affected import AffectedStretch, ReleaseState
+from bisect_asgi.core.text import listing, plural
 from bisect_asgi.report.culprit import because
 from bisect_asgi.report.document import Report
 
@@ -23,17 +25,21 @@ _WORDS = {
     ResultKind.INCONCLUSIVE: "cannot tell",
     ResultKind.UNAVAILABLE: "unavailable",
     ResultKind.INTERRUPTED: "interrupted",
-    ResultKind.NOT_ASKED: "not asked",
+    ResultKind.NOT_ASKED: "not run",
 }
 
 
 class SuiteRow(Struct, frozen=True, kw_only=True):
-    """One probe of a suite."""
+    """One probe of a suite, on one Python."""
 
+    number: int = 1
+    """The place of its probe in the suite."""
     probe: str
     """The script's path as given, or the command."""
     package: str = ""
     """Empty if the probe could not be read."""
+    python: str = ""
+    """The version of its Python, if the probe is run on several; each has a row."""
     exit_code: ExitCode
     """The exit code that a command for this probe alone would have."""
     answer: str
@@ -57,9 +63,33 @@ class SuiteRow(Struct, frozen=True, kw_only=True):
     """Null if the probe could not be read, or was not started."""
 
     @property
+    def name(self) -> str:
+        """The probe, with its Python if it is run on several."""
+        return f"{self.probe} on Python {self.python}" if self.python else self.probe
+
+    @property
     def is_interrupted(self) -> bool:
         """Whether an interrupt ended its session, or kept it from beginning."""
         return self.exit_code is ExitCode.INTERRUPTED
+
+
+class PythonsAlike(Struct, frozen=True, kw_only=True):
+    """Pythons on which a probe has the same history."""
+
+    pythons: tuple[str, ...]
+    history: str
+    """In a few words: `bad from 0.69.0 to 0.84.0`."""
+
+
+class AcrossPythons(Struct, frozen=True, kw_only=True):
+    """A probe's histories on several Pythons."""
+
+    probe: str
+    package: str
+    headline: str
+    """All of them as one sentence."""
+    histories: tuple[PythonsAlike, ...]
+    """The different ones, that of the oldest Python first."""
 
 
 class SuiteReport(Struct, frozen=True, kw_only=True):
@@ -71,12 +101,64 @@ class SuiteReport(Struct, frozen=True, kw_only=True):
     elapsed_s: float
     probes: tuple[SuiteRow, ...]
     """The rows, in the order in which the probes were named."""
+    across: tuple[AcrossPythons, ...] = ()
+    """For each probe that is run on several Pythons, what they have in common."""
 
 
 def suite_report(rows: Sequence[SuiteRow], *, elapsed_s: float, is_interrupted: bool) -> SuiteReport:
     """Return the report with these rows."""
-    codes = [row.exit_code for row in rows] + [ExitCode.INTERRUPTED] * is_interrupted
-    return SuiteReport(exit_code=worst(codes), elapsed_s=elapsed_s, probes=tuple(rows))
+    groups = [list(group) for _, group in groupby(rows, key=lambda row: row.number)]
+    codes = [_exit_code(group) for group in groups] + [ExitCode.INTERRUPTED] * is_interrupted
+    return SuiteReport(
+        exit_code=worst(codes),
+        elapsed_s=elapsed_s,
+        probes=tuple(rows),
+        across=tuple(across_pythons(group) for group in groups if group[0].python),
+    )
+
+
+def _exit_code(rows: Sequence[SuiteRow]) -> ExitCode:
+    codes = [row.exit_code for row in rows]
+    return worst_across(codes) if rows[0].python else worst(codes)
+
+
+def across_pythons(rows: Sequence[SuiteRow]) -> AcrossPythons:
+    """Return what the rows of one probe on several Pythons have in common."""
+    alike: dict[str, list[str]] = {}
+    for row in rows:
+        alike.setdefault(history(row), []).append(row.python)
+    told = (f"Python {listing(_short(pythons), most=99)}: {text}" for text, pythons in alike.items())
+    return AcrossPythons(
+        probe=rows[0].probe,
+        package=rows[0].package,
+        headline="; ".join(told),
+        histories=tuple(PythonsAlike(pythons=tuple(own), history=text) for text, own in alike.items()),
+    )
+
+
+def _short(pythons: Sequence[str]) -> list[str]:
+    """Return the minor versions, or whole versions if two of them are of one."""
+    shorts = [".".join(python.split(".")[:2]) for python in pythons]
+    return shorts if len(set(shorts)) == len(shorts) else list(pythons)
+
+
+def history(row: SuiteRow) -> str:
+    """Return a history in a few words: `bad from 0.69.0 to 0.84.0`."""
+    report = row.report
+    if report is None or row.exit_code is ExitCode.USAGE:
+        return row.answer
+    if report.affected:
+        return f"{report.plan.term_new} {listing(map(_stretch, report.affected), most=99)}"
+    run = {each.verdict for each in report.rows if each.how is ReleaseState.RUN}
+    is_over = row.exit_code in (ExitCode.NOT_REPRODUCED, ExitCode.GOOD_END_FAILS)
+    return f"{run.pop()} on every {report.plan.axis.noun} run" if is_over and len(run) == 1 else row.answer
+
+
+def _stretch(stretch: AffectedStretch) -> str:
+    first, last = stretch.run[0], stretch.run[-1]
+    if "<" not in stretch.specifier:
+        return f"from {first} on"
+    return f"in {first}" if first == last else f"from {first} to {last}"
 
 
 def render_json(report: SuiteReport) -> str:

@@ -147,6 +147,14 @@ def test_an_interpreter_that_is_not_there_is_told_with_those_that_are(cache: Pat
     assert caught.value.hint.replace(",", "").replace(" and", "").split()[2:] == have
 
 
+@pytest.mark.parametrize("wish", ["all", "3.8,3.9"])
+def test_several_are_refused_where_one_is_needed(cache: Path, wish: str) -> None:
+    with pytest.raises(UsageError, match=f"`--python {wish}` names several Pythons") as caught:
+        find(wish, cache)
+
+    assert caught.value.hint == "pass one; only a search runs on several"
+
+
 def test_a_program_that_is_no_python_is_not_taken_for_one(cache: Path, tmp_path: Path) -> None:
     broken = program(tmp_path / "python3.9", "exit 1")
 

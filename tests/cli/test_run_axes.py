@@ -53,12 +53,24 @@ def test_the_upload_that_broke_it_is_found_between_two_days(
     assert document["headline"] == f"{first} is the first bad upload with app==3.0"
 
 
-def test_an_interpreter_that_broke_it_is_found(drifting: Command, interpreters_cache: Path) -> None:
+@pytest.fixture
+def two_pythons(interpreters_cache: Path) -> tuple[str, str]:
+    """The two newest minor versions of this machine."""
     pythons = sorted({each.interpreter.minor for each in interpreters.find_all(interpreters_cache)})
     if len(pythons) < 2:
         pytest.skip("it needs two interpreters on this machine")
     low, high = (f"{major}.{minor}" for major, minor in pythons[-2:])
-    drifting.write("leak.py", f"import sys\nassert sys.version_info < {pythons[-1]}, 'too new'\n")
+    return low, high
+
+
+def too_new(python: str) -> str:
+    """What fails on that Python."""
+    return f"import sys; assert sys.version_info < {tuple(map(int, python.split('.')))}, 'too new'\n"
+
+
+def test_an_interpreter_that_broke_it_is_found(drifting: Command, two_pythons: tuple[str, str]) -> None:
+    low, high = two_pythons
+    drifting.write("leak.py", too_new(high))
 
     document = drifting.document(
         *("app==1.0", "--over", "python", "--good", low, "--bad", high, "--probe", "leak.py")
@@ -67,6 +79,64 @@ def test_an_interpreter_that_broke_it_is_found(drifting: Command, interpreters_c
     assert document["exit_code"] == 0, document["headline"]
     assert document["first"].startswith(high)
     assert document["headline"] == f"Python {document['first']} is the first bad interpreter with app==1.0"
+
+
+# --- A history on each of several Pythons
+
+
+def test_each_python_has_its_history_in_one_table(drifting: Command, two_pythons: tuple[str, str]) -> None:
+    low, high = two_pythons
+    # Only the newer Python sees that dep is bad from 1.2 on.
+    drifting.write("leak.py", f"import dep\nif dep.is_ == 'bad':\n    {too_new(high)}")
+
+    several = ("app==1.0", "--over", "dep", "--probe", "leak.py", "--history", "none", "--no-culprit")
+    document = drifting.document(*several, "--python", f"{high},{low}")
+
+    first, second = document["probes"]
+    assert (first["exit_code"], second["exit_code"], document["exit_code"]) == (3, 0, 0)
+    assert (first["python"].startswith(low), second["python"].startswith(high)) == (True, True)
+    assert second["answer"] == "1.1 → 1.2 (bad)"
+    assert [told["headline"] for told in document["across"]] == [
+        f"Python {low}: good on every release run; Python {high}: bad from 1.2 on"
+    ]
+    assert len({row["log"] for row in document["probes"]}) == 2
+
+
+@pytest.mark.parametrize("flag", ["--plot", "--verbose"])
+def test_what_shows_one_history_is_refused_for_several(drifting: Command, flag: str) -> None:
+    done = drifting.run(
+        *(
+            "app==1.0",
+            "--over",
+            "dep",
+            "--probe",
+            "leak.py",
+            "--python",
+            "all",
+            flag,
+            "--metric",
+            "wall",
+            "-q",
+        )
+    )
+
+    assert error(done) == f"error: `{flag}` shows one history, and `--python all` asks for several"
+
+
+def test_a_python_that_is_not_there_ends_the_command_before_anything_is_run(drifting: Command) -> None:
+    done = drifting.run("app==1.0", "--over", "dep", "--probe", "leak.py", "--python", f"{PYTHON},2.1", "-q")
+
+    assert error(done) == "error: there is no Python `2.1` on this machine (`--python`)"
+    assert not drifting.index.requests
+
+
+@pytest.mark.parametrize("verb", ["check", "verify"])
+def test_a_command_for_one_python_refuses_several(drifting: Command, verb: str) -> None:
+    words = {"check": ["app==1.0"], "verify": ["app", "--broken-in", "2.0"]}[verb]
+
+    done = drifting.run(verb, *words, "--probe", "leak.py", "--python", "3.8,3.9")
+
+    assert error(done) == "error: `--python 3.8,3.9` names several Pythons"
 
 
 # --- What cannot be asked

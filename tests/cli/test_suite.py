@@ -160,10 +160,10 @@ def test_probes_without_an_answer_say_why_and_the_worst_is_the_exit_code(suite: 
     assert (without_broken.returncode, without_broken.stderr) == (3, "")
     assert (done.returncode, done.stderr) == (2, "")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    assert lines[1] == "probes/broken.py not asked"
+    assert lines[1] == "probes/broken.py not run"
     assert lines[2].startswith("probes/found.py one 1.0 → 1.1 (bad) by itself ")
     assert lines[3].startswith("probes/passes.py two not reproduced ")
-    assert lines[4].startswith("probes/unknown.py nowhere-to-be-found not asked ")
+    assert lines[4].startswith("probes/unknown.py nowhere-to-be-found not run ")
     assert (
         "probes/broken.py: `[tool.bisect-asgi]` in `broken.py` has an unknown option: `pakage`\n"
         "  hint: did you mean `package`?\n"

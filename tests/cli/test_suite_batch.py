@@ -58,7 +58,7 @@ def test_what_is_wrong_with_one_probe_is_in_its_row_and_the_others_go_on(
     assert not is_interrupted
     assert [(row.probe, row.exit_code, row.answer, row.problem) for row in rows] == [
         ("refuted.py", ExitCode.NOT_REPRODUCED, "refuted", ""),
-        ("unknown.py", ExitCode.USAGE, "not asked", "there is no release 9.0"),
+        ("unknown.py", ExitCode.USAGE, "not run", "there is no release 9.0"),
         ("offline.py", ExitCode.UNAVAILABLE, "unavailable", "the index did not answer"),
         (
             "bug.py",
@@ -68,7 +68,7 @@ def test_what_is_wrong_with_one_probe_is_in_its_row_and_the_others_go_on(
         ),
         ("interrupted.py", ExitCode.INTERRUPTED, "interrupted", ""),
         ("last.py", ExitCode.NOT_REPRODUCED, "refuted", ""),
-        ("faulty.py", ExitCode.USAGE, "not asked", "no package given"),
+        ("faulty.py", ExitCode.USAGE, "not run", "no package given"),
     ]
     assert {row.claim for row in rows[:3]} == {"fixed in 1.1"}
     assert (rows[1].hint, rows[6].hint, rows[6].package) == ("pass another", "pass PACKAGE", "")

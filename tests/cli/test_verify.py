@@ -61,15 +61,15 @@ def test_each_claim_in_a_folder_has_its_verdict_and_each_fault_its_line(folder: 
     ]
     fault = "`[tool.bisect-asgi]` in `d_malformed.py` has an unknown option: `pakage`"
     assert lines[2:4] == [
-        f"not asked    (d_malformed.py): {fault}",
+        f"not run      (d_malformed.py): {fault}",
         "             hint: did you mean `package`?",
     ]
     starts = [line.partition(":")[0] for line in lines[4:] if not line.startswith(" ")]
     assert starts == [
-        "not asked    demo fixed in 9.0 (e_no_such_release.py)",
-        "not asked    demo broken in 1.0 (f_oldest.py)",
-        "not asked    nowhere fixed in 1.2 (g_no_such_package.py)",
-        "not asked    (h_not_two.py)",
+        "not run      demo fixed in 9.0 (e_no_such_release.py)",
+        "not run      demo broken in 1.0 (f_oldest.py)",
+        "not run      nowhere fixed in 1.2 (g_no_such_package.py)",
+        "not run      (h_not_two.py)",
         "refuted      demo fixed in 1.1 (i_wrong.py)",
     ]
     assert done.returncode == ExitCode.USAGE

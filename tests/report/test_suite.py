@@ -15,12 +15,15 @@ from bisect_asgi.core.model import CulpritKind, Move, NamedBoundary
 from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.plan.suites import Agreement
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.releases.affected import AffectedStretch, ReleaseState
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.progress.plain import Board
+from bisect_asgi.report.rows import Row
 from bisect_asgi.report.suite import (
     SuiteReport,
     SuiteRow,
+    history,
     render_json,
     row_interrupted,
     row_of,
@@ -102,7 +105,7 @@ def test_an_answer_that_is_no_boundary_is_its_sentence() -> None:
         pytest.param(ResultKind.INCONCLUSIVE, "cannot tell", id="inconclusive"),
         pytest.param(ResultKind.UNAVAILABLE, "unavailable", id="unavailable"),
         pytest.param(ResultKind.INTERRUPTED, "interrupted", id="interrupted"),
-        pytest.param(ResultKind.NOT_ASKED, "not asked", id="not-asked"),
+        pytest.param(ResultKind.NOT_ASKED, "not run", id="not-asked"),
     ],
 )
 def test_without_an_answer_a_row_says_so_and_why(kind: ResultKind, answer: str) -> None:
@@ -155,7 +158,7 @@ def test_a_claim_is_compared_with_what_was_found(
 @pytest.mark.parametrize(
     ("error", "answer", "code"),
     [
-        pytest.param(UsageError("no such file", hint="look"), "not asked", ExitCode.USAGE, id="usage"),
+        pytest.param(UsageError("no such file", hint="look"), "not run", ExitCode.USAGE, id="usage"),
         pytest.param(
             Unavailable("disk full", hint="look"), "unavailable", ExitCode.UNAVAILABLE, id="outside"
         ),
@@ -202,7 +205,7 @@ def test_the_table_has_a_line_for_each_probe_and_below_it_why_some_have_no_answe
             "58 s",
         ],
         ["hang.py", "demo", "not reproduced", "0", "58 s"],
-        ["broken.py", "not asked"],
+        ["broken.py", "not run"],
         ["odd.py", "demo", "a bug of bisect-asgi"],
         ["late.py", "demo", "interrupted"],
     ]
@@ -283,6 +286,170 @@ def test_progress_says_what_has_ended_and_what_runs() -> None:
         "running: leak.py",
         "running: hang.py",
         "[1/3] demo with leak.py: 1.1 → 1.2 (bad), it installs dep 2.0, 58 s; running: hang.py",
-        "[2/3] broken.py: not asked: it is no TOML; running: hang.py",
+        "[2/3] broken.py: not run: it is no TOML; running: hang.py",
         "[3/3] demo with hang.py: not reproduced: `leak.py` passes everywhere, 58 s",
+    ]
+
+
+# --- One probe on several Pythons
+
+
+def stretch(specifier: str, *run: str) -> AffectedStretch:
+    return AffectedStretch(specifier=specifier, run=run, inferred=())
+
+
+def row(version: str, verdict: str, how: ReleaseState = ReleaseState.RUN) -> Row:
+    return Row(version=version, uploaded=None, verdict=verdict, how=how)
+
+
+GOOD = (row("1.0", "good"), row("1.1", "good", ReleaseState.INFERRED), row("1.2", "good"))
+AFFECTED = replace(FOUND, affected=(stretch(">=1.2,<2", "1.2", "1.9"),))
+
+
+def on(python: str, report: Report, *, number: int = 1) -> SuiteRow:
+    return replace(row_of("leak.py", report, None), python=python, number=number)
+
+
+def across(*rows: SuiteRow) -> SuiteReport:
+    return suite_report(rows, elapsed_s=108, is_interrupted=False)
+
+
+@pytest.mark.parametrize(
+    ("report", "told"),
+    [
+        pytest.param(AFFECTED, "bad from 1.2 to 1.9", id="stretch"),
+        pytest.param(
+            replace(FOUND, affected=(stretch(">=1.2,<1.3", "1.2"),)), "bad in 1.2", id="one-release"
+        ),
+        pytest.param(
+            replace(FOUND, affected=(stretch("<1.2", "1.0", "1.1"), stretch(">=2", "2.0", "2.1"))),
+            "bad from 1.0 to 1.1 and from 2.0 on",
+            id="several-and-open",
+        ),
+        pytest.param(FOUND, "1.1 → 1.2 (bad)", id="no-versions"),
+        pytest.param(replace(NOT_FOUND, rows=GOOD), "good on every release run", id="never"),
+        pytest.param(
+            replace(NOT_FOUND, rows=(row("1.0", "bad"), row("1.2", "bad"))),
+            "bad on every release run",
+            id="always",
+        ),
+        pytest.param(
+            replace(
+                NOT_FOUND,
+                kind=ResultKind.GOOD_END_FAILS,
+                exit_code=ExitCode.GOOD_END_FAILS,
+                rows=(row("1.0", "bad"), row("1.2", "good")),
+            ),
+            "good end fails",
+            id="the-ends-are-wrong",
+        ),
+        pytest.param(
+            replace(NOT_FOUND, kind=ResultKind.INCONCLUSIVE, exit_code=ExitCode.INCONCLUSIVE, rows=GOOD),
+            "cannot tell",
+            id="untestable",
+        ),
+        pytest.param(
+            replace(NOT_FOUND, kind=ResultKind.NOT_ASKED, exit_code=ExitCode.USAGE),
+            "not run",
+            id="not-installable",
+        ),
+    ],
+)
+def test_a_history_is_told_in_a_few_words(report: Report, told: str) -> None:
+    assert history(on("3.8.20", report)) == told
+
+
+def test_a_row_that_has_no_report_has_its_word_for_a_history() -> None:
+    assert history(replace(row_interrupted("leak.py", "demo"), python="3.8.20")) == "interrupted"
+
+
+def test_pythons_with_the_same_history_are_told_together() -> None:
+    never = replace(NOT_FOUND, rows=GOOD)
+
+    report = across(on("3.7.17", AFFECTED), on("3.8.20", never), on("3.9.18", AFFECTED), on("3.10.13", never))
+
+    (told,) = report.across
+    assert (told.probe, told.package) == ("leak.py", "demo")
+    assert told.headline == (
+        "Python 3.7 and 3.9: bad from 1.2 to 1.9; Python 3.8 and 3.10: good on every release run"
+    )
+    assert [(alike.pythons, alike.history) for alike in told.histories] == [
+        (("3.7.17", "3.9.18"), "bad from 1.2 to 1.9"),
+        (("3.8.20", "3.10.13"), "good on every release run"),
+    ]
+    assert report.exit_code is ExitCode.FOUND
+
+
+def test_two_pythons_of_one_minor_version_are_told_with_their_whole_versions() -> None:
+    assert across(on("3.8.1", AFFECTED), on("3.8.20", AFFECTED)).across[0].headline == (
+        "Python 3.8.1 and 3.8.20: bad from 1.2 to 1.9"
+    )
+
+
+def test_the_table_of_one_probe_has_a_line_for_each_python() -> None:
+    not_there = replace(NOT_FOUND, kind=ResultKind.NOT_ASKED, exit_code=ExitCode.USAGE, headline="no wheel")
+    rows = [on("3.7.17", not_there), on("3.8.20", AFFECTED), on("3.9.18", replace(NOT_FOUND, rows=GOOD))]
+
+    lines = text(across(*rows))
+
+    assert lines[0] == (
+        "demo: Python 3.7: not run; Python 3.8: bad from 1.2 to 1.9; Python 3.9: good on every release run"
+    )
+    cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[2:6]]
+    assert cells == [
+        ["Python", "Answer", "History", "Why", "Runs", "Time"],
+        ["3.7.17", "not run", "not run", "0", "58 s"],
+        ["3.8.20", "1.1 → 1.2 (bad)", "bad from 1.2 to 1.9", "it installs dep 2.0", "0", "58 s"],
+        ["3.9.18", "not reproduced", "good on every release run", "0", "58 s"],
+    ]
+    # That nothing changes on 3.9 is no problem, because something does on 3.8.
+    assert lines[6:] == ["", "Python 3.7.17: no wheel", "  hint: try `--all`", "", "3 Pythons, 1 min 48 s"]
+
+
+def test_where_nothing_changes_on_any_python_it_is_said_once_with_what_to_do() -> None:
+    lines = text(across(on("3.8.20", NOT_FOUND), on("3.9.18", NOT_FOUND)))
+
+    assert lines[5:] == [
+        "",
+        "Python 3.8.20 and 3.9.18: `leak.py` passes everywhere",
+        "  hint: try `--all`",
+        "",
+        "2 Pythons, 1 min 48 s",
+    ]
+
+
+def test_a_suite_may_have_a_probe_on_several_pythons() -> None:
+    rows = [
+        on("3.8.20", AFFECTED),
+        on("3.9.18", replace(NOT_FOUND, rows=GOOD)),
+        replace(row_of("hang.py", NOT_FOUND, None), number=2),
+    ]
+
+    report = across(*rows)
+    lines = text(report)
+
+    assert report.exit_code is ExitCode.NOT_REPRODUCED  # of hang.py
+    assert lines[0] == (
+        "demo with leak.py: Python 3.8: bad from 1.2 to 1.9; Python 3.9: good on every release run"
+    )
+    assert lines[2].split() == ["Probe", "Package", "Python", "Answer", "History", "Why", "Runs", "Time"]
+    assert lines[7:] == [
+        "hang.py: `leak.py` passes everywhere",
+        "  hint: try `--all`",
+        "",
+        "1 of 3 probes have their answer, 1 min 48 s",
+    ]
+
+
+def test_progress_names_the_python() -> None:
+    lines: list[str] = []
+    board = Board(lines.append, total=2)
+    first = on("3.8.20", FOUND)
+
+    board.begun(first.name)
+    board.ended(first)
+
+    assert lines == [
+        "running: leak.py on Python 3.8.20",
+        "[1/2] leak.py on Python 3.8.20: 1.1 → 1.2 (bad), it installs dep 2.0, 58 s",
     ]

@@ -58,6 +58,11 @@ class CachePaths(Struct, frozen=True):
         return self.root / "logs"
 
     @property
+    def interpreters(self) -> Path:
+        """The folder that keeps what is known of interpreters."""
+        return self.root / "interpreters"
+
+    @property
     def repositories(self) -> Path:
         """The folder of copies of repositories."""
         return self.root / "repositories"

@@ -42,7 +42,7 @@ def open_services(places: CachePaths, runner: TrialRunner, executor: Executor) -
                 contents=places.root / "contents",
                 answers=places.answers,
             ),
-            interpreters=LocalInterpreters(places.root / "interpreters"),
+            interpreters=LocalInterpreters(places.interpreters),
             repositories=GitRepositories(places.repositories, answers=places.answers),
             trials=trials,
             executor=executor,

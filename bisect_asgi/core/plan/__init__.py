@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import Probe, Release, SamplingMode
 from bisect_asgi.core.plan.options import Options, command_line
-from bisect_asgi.core.plan.parsing import show_moment
+from bisect_asgi.core.plan.parsing import names_several, show_moment
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import duration, plural
 
@@ -174,7 +174,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Requirements that replace those that any package has of the same projects."""
     policy: DependencyPolicy = DependencyPolicy()
     python: str | None = None
-    """The version or path that the user chose."""
+    """What the user chose: a version or a path, or `all` or several ones, each of which gets a plan."""
     requires_python: SpecifierSet = SpecifierSet()
     """The Pythons that the probe asks for; the user's choice wins."""
     criteria: Criteria = Criteria()
@@ -209,6 +209,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     def all_changes(self) -> bool:
         """Whether every change of the range is looked for, and none is expected to be the only one."""
         return self.history.kind is HistoryKind.ALL
+
+    @property
+    def has_several_pythons(self) -> bool:
+        """Whether `python` asks for a history on each of several Pythons."""
+        return self.python is not None and names_several(self.python)
 
     @property
     def repeats(self) -> int:

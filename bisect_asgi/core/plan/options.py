@@ -280,7 +280,7 @@ class Options(Struct, frozen=True, kw_only=True):
         str | None,
         Option(
             Section.ENVIRONMENT,
-            "Python version or path",
+            "Python version or path; for a search also several (3.8,3.11) or all",
             "VERSION",
             "the one that suits the range best",
             commands=("run", "check", "locks", "verify", "releases"),

@@ -79,6 +79,27 @@ def parse_version(text: str, option: str) -> Version:
         raise malformed(option, text, "a version (PEP 440), such as `0.69.0`") from error
 
 
+ALL_PYTHONS = "all"
+"""What `--python` takes for every Python of this machine."""
+
+
+def parse_pythons(text: str) -> tuple[str, ...]:
+    """Return the Pythons that `--python` names, each once, in their order; `all` stands alone.
+
+    Raises:
+        UsageError: nothing stands before or behind a comma, or `all` stands beside another one.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    if "" in names or (ALL_PYTHONS in names and len(names) > 1):
+        raise malformed("--python", text, "a version or a path, several versions (`3.8,3.11`), or `all`")
+    return names
+
+
+def names_several(python: str) -> bool:
+    """Return whether a `--python` names several Pythons, or all."""
+    return python == ALL_PYTHONS or "," in python
+
+
 def parse_moment(text: str, option: str) -> datetime:
     """Read a day, which stands for its end, or a moment with a time of day; UTC unless it has an offset.
 

@@ -31,6 +31,7 @@ from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.parsing import (
     malformed,
     parse_package,
+    parse_pythons,
     parse_requirement,
     parse_specifiers,
     parse_version,
@@ -121,7 +122,7 @@ def _plan(
         held=_held(options.with_, metadata.dependencies, probe, moving=moving),
         overrides=_overrides(options.override, ""),
         policy=parse_policy(options.deps or PolicyKind.AS_OF_RELEASE),
-        python=options.python,
+        python=None if options.python is None else ",".join(parse_pythons(options.python)),
         requires_python=parse_specifiers(metadata.requires_python, "requires-python"),
         criteria=criteria,
         sampling=measuring_of(criteria),

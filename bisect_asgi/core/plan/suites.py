@@ -35,6 +35,8 @@ SEVERITY = (
 """The mildest first. Answers come before what kept a question from being asked: of that, nothing was learnt,
 and somebody may have to do something about it. An outage goes by itself; a broken probe does not."""
 
+_ALWAYS_TOLD = (ExitCode.UNAVAILABLE, ExitCode.BUG, ExitCode.INTERRUPTED)
+
 
 class Suite(Struct, frozen=True, kw_only=True):
     """The probes of a suite, in the order of its file, each with its options."""
@@ -98,6 +100,14 @@ def _check(suite: Suite, name: str) -> None:
 def worst(codes: Iterable[ExitCode]) -> ExitCode:
     """The one exit code of many: the most severe; of none, that all was found."""
     return max(codes, key=SEVERITY.index, default=ExitCode.FOUND)
+
+
+def worst_across(codes: Sequence[ExitCode]) -> ExitCode:
+    """The one exit code of a probe on several Pythons: where one has a change, the others need not have one.
+
+    An outage, a bug and an interrupt count nevertheless.
+    """
+    return worst(code for code in codes if code in _ALWAYS_TOLD or ExitCode.FOUND not in codes)
 
 
 class Agreement(StrEnum):

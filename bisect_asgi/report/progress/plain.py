@@ -77,10 +77,10 @@ class Board:
     def ended(self, row: SuiteRow) -> None:
         """Take in that a probe has ended, or could not be started."""
         with self._lock:
-            if row.probe in self._running:
-                self._running.remove(row.probe)
+            if row.name in self._running:
+                self._running.remove(row.name)
             self._ended += 1
-            name = f"{row.package} with {row.probe}" if row.package else row.probe
+            name = f"{row.package} with {row.name}" if row.package and not row.python else row.name
             why = f", {row.why}" if row.why else f": {row.problem}" if row.problem else ""
             took = f", {duration(row.elapsed_s)}" if row.report else ""
             still = f"; running: {listing(self._running)}" if self._running else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -10,8 +10,8 @@ from rich.text import Text
 
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.plan.suites import Agreement
-from bisect_asgi.core.text import duration, plural
-from bisect_asgi.report.suite import SuiteReport, SuiteRow
+from bisect_asgi.core.text import duration, listing, plural
+from bisect_asgi.report.suite import SuiteReport, SuiteRow, history
 from bisect_asgi.report.text import timings as timings_section
 from bisect_asgi.report.text.tables import write
 
@@ -30,40 +30,78 @@ def render(report: SuiteReport, console: Console | None = None, *, timings: bool
 
 
 def _parts(report: SuiteReport, *, timings_width: int) -> Iterator[RenderableType]:
+    for across in report.across:
+        about = f" with {across.probe}" if _has_several(report) else ""
+        yield Text(f"{across.package}{about}: {across.headline}", style="bold")
+        yield ""
     yield _table(report)
-    for row in report.probes:
-        if row.problem and row.exit_code is not ExitCode.INTERRUPTED:
-            yield ""
-            yield Text(f"{row.probe}: {row.problem}")
-            if row.hint:
-                yield Text(f"  hint: {row.hint}", style="dim")
+    for (problem, hint), rows in _problems(report).items():
+        yield ""
+        yield Text(f"{_names(rows, report)}: {problem}")
+        if hint:
+            yield Text(f"  hint: {hint}", style="dim")
     for row in report.probes if timings_width else ():
         if row.report:
             yield ""
             yield from timings_section.parts(
-                row.report.timings, width=timings_width, title=f"Timings of {row.probe}"
+                row.report.timings, width=timings_width, title=f"Timings of {row.name}"
             )
     yield ""
     yield Text(_summary(report), style="bold")
 
 
-def _table(report: SuiteReport) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("Probe", overflow="fold")
-    table.add_column("Package", no_wrap=True)
-    table.add_column("Answer", overflow="fold")
-    table.add_column("Why", overflow="fold")
-    has_claims = any(row.claim for row in report.probes)
-    if has_claims:
-        table.add_column("Claim", overflow="fold")
-    for name in ("Runs", "Time"):
-        table.add_column(name, justify="right", no_wrap=True)
+def _problems(report: SuiteReport) -> dict[tuple[str, str | None], list[SuiteRow]]:
+    """Return why rows have no result, with what to do about it, and whose rows these are.
+
+    That nothing changes on one Python is a result, if something does on another.
+    """
+    found = {row.number for row in report.probes if row.python and row.exit_code is ExitCode.FOUND}
+    problems: dict[tuple[str, str | None], list[SuiteRow]] = {}
     for row in report.probes:
-        claim = [Text(_claim(row), style=_claim_style(row))] if has_claims else []
-        runs, time = (str(row.runs), duration(row.elapsed_s)) if row.report else ("", "")
-        cells = [Text(row.probe), Text(row.package), Text(row.answer, style=_style(row)), Text(row.why)]
-        table.add_row(*cells, *claim, runs, time)
+        is_result = row.number in found and row.exit_code is ExitCode.NOT_REPRODUCED
+        if row.problem and not is_result and row.exit_code is not ExitCode.INTERRUPTED:
+            problems.setdefault((row.problem, row.hint), []).append(row)
+    return problems
+
+
+def _names(rows: Sequence[SuiteRow], report: SuiteReport) -> str:
+    if _has_several(report):
+        return listing((row.name for row in rows), most=99)
+    return f"Python {listing((row.python for row in rows), most=99)}"
+
+
+def _table(report: SuiteReport) -> Table:
+    """Return a row for each probe on each Python; columns that would say nothing are left out."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    rows, has_several = report.probes, _has_several(report)
+    columns = {
+        "Probe": [Text(row.probe) for row in rows if has_several],
+        "Package": [Text(row.package) for row in rows if has_several],
+        "Python": [Text(row.python) for row in rows if report.across],
+        "Answer": [Text(row.answer, style=_style(row)) for row in rows],
+        "History": [Text(history(row) if row.python else "") for row in rows if report.across],
+        "Why": [Text(row.why) for row in rows],
+        "Claim": [Text(_claim(row), style=_claim_style(row)) for row in rows if any(r.claim for r in rows)],
+        "Runs": [Text(str(row.runs) if row.report else "") for row in rows],
+        "Time": [Text(duration(row.elapsed_s) if row.report else "") for row in rows],
+    }
+    shown = {name: cells for name, cells in columns.items() if cells}
+    for name in shown:
+        is_number, is_name = name in ("Runs", "Time"), name in ("Package", "Python")
+        table.add_column(
+            name,
+            justify="right" if is_number else "left",
+            no_wrap=is_number or is_name,
+            overflow="ellipsis" if is_number or is_name else "fold",
+        )
+    for cells in zip(*shown.values(), strict=True):
+        table.add_row(*cells)
     return table
+
+
+def _has_several(report: SuiteReport) -> bool:
+    """Return whether the rows are of several probes, not of one on several Pythons."""
+    return not report.across or len({row.number for row in report.probes}) > 1
 
 
 def _claim(row: SuiteRow) -> str:
@@ -82,6 +120,8 @@ def _style(row: SuiteRow) -> str:
 
 def _summary(report: SuiteReport) -> str:
     """Return `4 of 5 probes have their answer, 1 claim disagrees, 1 min 48 s`."""
+    if not _has_several(report):
+        return f"{plural(len(report.probes), 'Python')}, {duration(report.elapsed_s)}"
     found = sum(row.exit_code is ExitCode.FOUND for row in report.probes)
     total = len(report.probes)
     have = "has its answer" if total == 1 else "have their answer"

@@ -28,7 +28,7 @@ from bisect_asgi.core.plan.axis_traits import AxisTraits
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.releases import ReleaseFilter, ReleaseRange, TargetPython, select
 from bisect_asgi.core.releases.interpreters import InterpreterChoice, Needs, Ranking, rank
-from bisect_asgi.core.services import Index, Services
+from bisect_asgi.core.services import Index, Interpreters, Services
 from bisect_asgi.core.text import listing
 
 
@@ -212,7 +212,7 @@ def choose_interpreter(
         return InterpreterChoice(
             target=services.interpreters.find(plan.python), reason=f"`--python {plan.python}`"
         )
-    found = admitted(plan, services, ReleaseRange(releases=span.releases))
+    found = admitted(plan, services.interpreters, ReleaseRange(releases=span.releases))
     for required in ([*span.ends, *pinned], span.ends):
         if ranking := rank(found, span.releases, required=required, wished=newest):
             choice = ranking.choice(_needs(ranking, ends, plan, services))
@@ -220,7 +220,9 @@ def choose_interpreter(
                 return choice
             return replace(choice, reason=f"the probe requires {plan.requires_python}; {choice.reason}")
     names = " and ".join(f"{release.project} {release.version}" for release in span.ends)
-    raise UsageError(f"no Python on this machine can install {names}", hint=_offer(plan, services, span))
+    raise UsageError(
+        f"no Python on this machine can install {names}", hint=_offer(plan, services.interpreters, span)
+    )
 
 
 def _needs(ranking: Ranking, ends: Ends, plan: Plan, services: Services) -> list[Needs]:
@@ -248,30 +250,24 @@ def _needs(ranking: Ranking, ends: Ends, plan: Plan, services: Services) -> list
     ]
 
 
-def admitted(plan: Plan, services: Services, span: ReleaseRange) -> list[TargetPython]:
+def admitted(plan: Plan, interpreters: Interpreters, span: ReleaseRange) -> list[TargetPython]:
     """Return the interpreters that the probe's `requires-python` admits.
 
     Raises:
         UsageError: there is none.
     """
-    found = [
-        u for u in services.interpreters.find_all() if plan.requires_python.contains(u.interpreter.version)
-    ]
+    found = [u for u in interpreters.find_all() if plan.requires_python.contains(u.interpreter.version)]
     if not found:
         raise UsageError(
             f"no Python on this machine satisfies the probe's `requires-python`: `{plan.requires_python}`",
-            hint=_offer(plan, services, span),
+            hint=_offer(plan, interpreters, span),
         )
     return found
 
 
-def _offer(plan: Plan, services: Services, span: ReleaseRange) -> str:
+def _offer(plan: Plan, interpreters: Interpreters, span: ReleaseRange) -> str:
     """Which interpreter to get, if uv has one that would do."""
-    offered = [
-        u
-        for u in services.interpreters.downloadable()
-        if plan.requires_python.contains(u.interpreter.version)
-    ]
+    offered = [u for u in interpreters.downloadable() if plan.requires_python.contains(u.interpreter.version)]
     if ranking := rank(offered, span.releases, required=span.ends):
         short = ranking.choice().interpreter.short
         return f"uv can get one that does: `uv python install {short}`"

@@ -202,7 +202,8 @@ def _choose(plan: Plan, services: Services) -> InterpreterChoice:
     kept = named or list(select(every, ReleaseFilter(), None).kept)
     if not kept and plan.python is None:
         newest = max(
-            admitted(plan, services, ReleaseRange(releases=())), key=lambda u: Version(u.interpreter.version)
+            admitted(plan, services.interpreters, ReleaseRange(releases=())),
+            key=lambda u: Version(u.interpreter.version),
         )
         return InterpreterChoice(
             target=newest, reason=f"the newest one; no index has releases of {plan.project}"

@@ -128,7 +128,7 @@ def _choose(plan: Plan, locks: Sequence[Lock], services: Services) -> Interprete
     pinned = _pinned(locks, services)
     wanted = SpecifierSet(",".join(lock.requires_python for lock in locks if lock.requires_python))
     if wanted and plan.python is None:
-        found = admitted(plan, services, ReleaseRange(releases=pinned))
+        found = admitted(plan, services.interpreters, ReleaseRange(releases=pinned))
         suited = [target for target in found if wanted.contains(target.interpreter.version)]
         if ranking := rank(suited, pinned):
             choice = ranking.choice()

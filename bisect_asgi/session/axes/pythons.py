@@ -12,8 +12,10 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan import PYTHON, DependencyPolicy, Plan, PolicyKind, pinned_version
+from bisect_asgi.core.plan.parsing import ALL_PYTHONS, parse_pythons
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import ReleaseRange, TargetPython, outermost
-from bisect_asgi.core.services import Services
+from bisect_asgi.core.services import Interpreters, Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import (
     Axis,
@@ -63,7 +65,7 @@ class Pythons(Axis):
         held, pinned = held_package(plan, services.index)
         check_dates(plan, pinned)
         limit = _limit(plan, pinned)
-        found = admitted(plan, services, ReleaseRange(releases=()))
+        found = admitted(plan, services.interpreters, ReleaseRange(releases=()))
         pythons = sorted(found, key=lambda target: Version(target.interpreter.version))
         good, bad = _place(plan.good, "--good", pythons), _place(plan.bad, "--bad", pythons)
         start, end = outermost(good, bad, len(pythons))
@@ -93,6 +95,25 @@ class Pythons(Axis):
             ),
             notes=_lacking(plan, chosen, services),
         )
+
+
+def each_python(plan: Plan, interpreters: Interpreters) -> list[tuple[str, Plan]]:
+    """Return the Pythons that `--python` names, oldest first: the version, and the plan for that one alone.
+
+    `all` are those that the probe's `requires-python` admits, of each minor version the newest.
+
+    Raises:
+        UsageError: there is none, or not one that is named.
+    """
+    wishes = parse_pythons(plan.python or ALL_PYTHONS)
+    if wishes == (ALL_PYTHONS,):
+        found = admitted(plan, interpreters, ReleaseRange(releases=()))
+        newest_last = sorted(found, key=lambda target: Version(target.interpreter.version))
+        versions = {target.interpreter.minor: target.interpreter.version for target in newest_last}
+        named = {version: version for version in versions.values()}
+    else:
+        named = {interpreters.find(wish).interpreter.version: wish for wish in wishes}
+    return [(version, replace(plan, python=named[version])) for version in sorted(named, key=Version)]
 
 
 def _lacking(plan: Plan, chosen: Sequence[Interpreter], services: Services) -> tuple[str, ...]:

@@ -119,6 +119,23 @@ def test_everything_that_the_user_says_is_in_the_plan() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("python", "planned", "has_several"),
+    [
+        pytest.param(None, None, False, id="none"),
+        pytest.param("3.8", "3.8", False, id="one"),
+        pytest.param("/opt/python3.8", "/opt/python3.8", False, id="path"),
+        pytest.param("3.8, 3.10 ,3.8", "3.8,3.10", True, id="several"),
+        pytest.param("3.8,3.8", "3.8", False, id="one-twice"),
+        pytest.param("all", "all", True, id="all"),
+    ],
+)
+def test_a_plan_may_name_several_pythons(python: str | None, planned: str | None, has_several: bool) -> None:
+    plan = make_plan(Options(package="fastapi", python=python), probe(), ProbeMetadata())
+
+    assert (plan.python, plan.has_several_pythons) == (planned, has_several)
+
+
 def test_what_is_measured_says_how_runs_are_made() -> None:
     plan = make_plan(Options(package="fastapi", metric="wall", bad_above="15%"), probe(), ProbeMetadata())
 

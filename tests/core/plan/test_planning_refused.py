@@ -315,6 +315,16 @@ POLICY_FORM = "it is `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 202
             REQUIREMENT_FORM,
             id="dependencies-of-the-probe",
         ),
+        *(
+            pytest.param(
+                Options(package="fastapi", python=python),
+                ProbeMetadata(),
+                f"`{python}` cannot be read (--python)",
+                "it is a version or a path, several versions (`3.8,3.11`), or `all`",
+                id=f"python-{python}",
+            )
+            for python in ("", "3.8,", ",3.8", "3.8,,3.9", "3.8,all")
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_a_way_out(

@@ -8,7 +8,7 @@ from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.model import NamedBoundary
 from bisect_asgi.core.plan import Claim, suites
 from bisect_asgi.core.plan.options import Options
-from bisect_asgi.core.plan.suites import Agreement, agreement, worst
+from bisect_asgi.core.plan.suites import Agreement, agreement, worst, worst_across
 
 SUITE = """\
 [defaults]
@@ -163,6 +163,26 @@ def test_one_probe_may_be_there_for_two_packages() -> None:
 )
 def test_the_exit_code_is_that_of_the_most_severe(codes: list[ExitCode], expected: ExitCode) -> None:
     assert worst(codes) == worst(reversed(codes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        pytest.param([ExitCode.NOT_REPRODUCED, ExitCode.FOUND], ExitCode.FOUND, id="never-on-another"),
+        pytest.param([ExitCode.FOUND, ExitCode.USAGE], ExitCode.FOUND, id="not-installable-on-another"),
+        pytest.param([ExitCode.GOOD_END_FAILS, ExitCode.FOUND], ExitCode.FOUND, id="always-on-another"),
+        pytest.param([ExitCode.INCONCLUSIVE, ExitCode.FOUND], ExitCode.FOUND, id="untestable-on-another"),
+        pytest.param([ExitCode.NOT_REPRODUCED] * 2, ExitCode.NOT_REPRODUCED, id="never"),
+        pytest.param([ExitCode.NOT_REPRODUCED, ExitCode.USAGE], ExitCode.USAGE, id="found-nowhere"),
+        pytest.param([ExitCode.FOUND, ExitCode.UNAVAILABLE], ExitCode.UNAVAILABLE, id="outage"),
+        pytest.param([ExitCode.FOUND, ExitCode.BUG], ExitCode.BUG, id="a-bug"),
+        pytest.param([ExitCode.INTERRUPTED, ExitCode.FOUND], ExitCode.INTERRUPTED, id="interrupted"),
+    ],
+)
+def test_where_one_python_has_a_change_others_need_not_have_one(
+    codes: list[ExitCode], expected: ExitCode
+) -> None:
+    assert worst_across(codes) == worst_across(codes[::-1]) == expected
 
 
 def test_every_exit_code_has_its_severity() -> None:

@@ -216,3 +216,32 @@ def test_versions_that_the_probe_excludes_are_not_lacking() -> None:
     plan = python_plan(requires_python=SpecifierSet("!=3.9.*"))
 
     assert prepare(plan, tuple(map(target, ("3.8.1", "3.10.1")))).notes == ()
+
+
+# --- A history on each of several Pythons
+
+
+def each(plan: Plan, found: Sequence[TargetPython] = FOUND) -> list[tuple[str, str | None]]:
+    """The versions, and what the plan of each names."""
+    return [(version, own.python) for version, own in pythons.each_python(plan, FakeInterpreters(*found))]
+
+
+def test_each_python_that_is_named_has_a_plan_the_oldest_first() -> None:
+    assert each(a_plan(python="3.10,3.8")) == [("3.8.20", "3.8"), ("3.10.13", "3.10")]
+
+
+def test_names_of_one_python_are_one_plan() -> None:
+    assert each(a_plan(python="3.8,/opt/python-3.8.20/bin/python")) == [
+        ("3.8.20", "/opt/python-3.8.20/bin/python")
+    ]
+
+
+def test_all_pythons_are_one_for_each_minor_version_that_the_probe_admits() -> None:
+    plan = a_plan(python="all", requires_python=SpecifierSet(">=3.9"))
+
+    assert each(plan) == [(version, version) for version in ("3.9.10", "3.10.13", "3.12.1")]
+
+
+def test_no_python_that_the_probe_admits_is_told() -> None:
+    with pytest.raises(UsageError, match="no Python on this machine satisfies the probe's `requires-python`"):
+        each(a_plan(python="all", requires_python=SpecifierSet(">=3.13")))

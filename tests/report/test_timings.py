@@ -345,7 +345,8 @@ def test_measured_runs_of_one_host_are_made_one_after_the_other() -> None:
 @st.composite
 def logs(draw: st.DrawFn) -> list[events.Event]:
     """Any order of trials that a search with some workers could have."""
-    moments = draw(st.lists(st.integers(0, 8), min_size=1, max_size=24))
+    # A trial takes as long as its run at least, a quarter of a second.
+    moments = draw(st.lists(st.integers(1, 8), min_size=1, max_size=24))
     jobs = draw(st.integers(1, 4))
     log: list[events.Event] = [
         started(jobs=jobs, most_jobs=draw(st.sampled_from([None, 2 * jobs]))),

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
+from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.text import duration, listing, plural
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.rows import Row, day_of
@@ -54,9 +55,6 @@ def _parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[R
     if plot_width and (drawn := metrics.parts(report, plot_width)):
         yield ""
         yield from drawn
-    if (len(report.changes) > 1 and not report.levels) or report.contradictions:
-        yield ""
-        yield Text(_not_monotonic(report), style="yellow")
     if report.commit:
         yield ""
         yield from commit_parts(report.commit)
@@ -108,6 +106,8 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
         told = ", ".join(filter(None, ("any of these failures" if report.failures else "", beyond)))
         affected = " or ".join(stretch.specifier for stretch in report.affected)
         yield "Affected", affected + (f" ({told})" if told else "")
+    if history := _history(report):
+        yield "History", history
     if report.interpreter:
         yield "Python", f"{report.interpreter.version}: {report.interpreter_reason}"
     if others := "; ".join(_others(report)):
@@ -166,21 +166,36 @@ def _trials(report: Report) -> str:
     behind: Counter[str] = Counter()
     for stage in report.stages:
         axis = stage.plan.axis
-        behind["for the reason" if axis.has_known_ends else axis.context] += stage.own_runs
+        behind["for the cause" if axis.has_known_ends else axis.context] += stage.own_runs
     parts += [f"{plural(count, 'run')} {what}" for what, count in behind.items() if count]
     return ", ".join([*parts, duration(report.elapsed_s)])
 
 
-def _not_monotonic(report: Report) -> str:
-    text = "the history is not monotonic: it changes more than once"
+def _history(report: Report) -> str:
+    """Return how much of the history is known beside the boundary; empty if something else says it."""
+    run = [row.version for row in report.rows if row.how is ReleaseState.RUN]
+    if report.first is None or report.levels or not run:
+        return ""
+    where = f"from {run[0]} to {run[-1]}"
+    if report.contradictions:
+        seen, are = listing(report.contradictions), "is" if len(report.contradictions) == 1 else "are"
+        word = report.changes[-1].verdict
+        return f"more than one change: {seen} {are} {word}, too (`--history all` finds all)"
     if report.shortest is None:
-        seen = listing(report.contradictions)
-        newer = report.plan.axis.nouns
-        return f"warning: {text}; {seen} answer as the newer {newer} do (`--history all` finds all changes)"
+        return "" if report.belief else "one change is assumed (`--history all` looks for others)"
     if report.shortest == 1:
-        return f"{text}; every {report.plan.axis.noun} was looked at"
+        return _all_run(report, where)
     lasted = report.plan.axis.counted(report.shortest)
-    return f"{text}; any state that lasted for at least {lasted} has been seen (`--history all` finds all)"
+    return f"{where}, a state of fewer than {lasted} may have been missed (`--history all`)"
+
+
+def _all_run(report: Report, where: str) -> str:
+    """Return that everything between the oldest and the newest release that was run was tried."""
+    states = [row.how for row in report.rows]
+    inside = states[states.index(ReleaseState.RUN) : len(states) - states[::-1].index(ReleaseState.RUN)]
+    untestable = inside.count(ReleaseState.UNTESTABLE)
+    but = f" but {untestable:,} untestable" if untestable else ""
+    return f"{report.plan.axis.counted(len(inside))} {where}, all run{but}"
 
 
 def _excluded(report: Report) -> Iterator[RenderableType]:

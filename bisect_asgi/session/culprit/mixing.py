@@ -342,4 +342,4 @@ def samples(runs: Sequence[Observation]) -> int:
 
 
 def _with(label: str, pulled_in: Sequence[str]) -> str:
-    return f"{label}; {listing(pulled_in)} came along" if pulled_in else label
+    return f"{label}; {listing(pulled_in)} installed with it" if pulled_in else label

@@ -25,9 +25,11 @@ from support.documents import (
     without_environment,
 )
 
+from bisect_asgi.core import events
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
+    Boundary,
     Outcome,
     Phase,
     Ruling,
@@ -35,6 +37,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.plan import DependencyPolicy, PolicyKind
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.tally import Tally
 from bisect_asgi.report.document import fold
 from bisect_asgi.session.axes.releases import Releases
 
@@ -44,6 +47,7 @@ starlette 0.12.1 is the first bad release
 Boundary   starlette 0.12.0 (good, 2019-03-05) → 0.12.1 (bad, 2019-04-05)
 Evidence   0.12.0 passed 2 of 2 runs; 0.12.1 failed 2 of 2 runs: AssertionError: expected 200, got 500
 Affected   >=0.12.1 (searched 0.12.0 to 0.13.0)
+History    one change is assumed (`--history all` looks for others)
 Python     3.8.18: can install 5 of 5 releases
 Others     dependencies as of each release's upload; held: uvicorn==0.17.6
 Trials     3 of 5 releases, 5 runs (1 remembered), 1 min 48 s
@@ -138,13 +142,75 @@ def test_what_a_probe_said_is_shown_as_it_is(message: str) -> None:
     assert row.endswith(f"AssertionError: {message}")
 
 
+SKIPPED = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=untestable().signature)
+BELIEF = events.BeliefUpdated(
+    low=2,
+    high=3,
+    probability=0.995,
+    old=Tally(passed=3, failed=1).rate,
+    new=Tally(failed=3).rate,
+    first=3,
+    last=3,
+    confidence=0.99,
+)
+
+
+@pytest.mark.parametrize(
+    ("rulings", "fields", "told"),
+    [
+        pytest.param({}, {"shortest": 1}, "3 releases from 0.12.0 to 0.13.0, all run", id="all"),
+        pytest.param(
+            {0: good(), 1: SKIPPED},
+            {"shortest": 1},
+            "5 releases from 0.10.0 to 0.13.0, all run but 1 untestable",
+            id="untestable-inside",
+        ),
+        pytest.param(
+            {0: SKIPPED, 1: SKIPPED},
+            {"shortest": 1},
+            "3 releases from 0.12.0 to 0.13.0, all run",
+            id="untestable-beyond",
+        ),
+        pytest.param(
+            {0: good()},
+            {"shortest": 2},
+            "from 0.10.0 to 0.13.0, a state of fewer than 2 releases may have been missed (`--history all`)",
+            id="some",
+        ),
+        pytest.param(
+            {0: bad()},
+            {"boundary": Boundary(low=2, high=3, contradictions=(0,))},
+            "more than one change: 0.10.0 is bad, too (`--history all` finds all)",
+            id="one-that-contradicts",
+        ),
+        pytest.param(
+            {0: bad(), 1: bad()},
+            {"boundary": Boundary(low=2, high=3, contradictions=(0, 1))},
+            "more than one change: 0.10.0 and 0.11.0 are bad, too (`--history all` finds all)",
+            id="two-that-contradict",
+        ),
+    ],
+)
+def test_what_is_known_of_the_history_is_a_line(
+    rulings: dict[int, Ruling], fields: dict[str, object], told: str
+) -> None:
+    log = [*REGRESSION[:-1], judged({**rulings, 2: good(2), 3: bad(2), 4: bad()}), answered(**fields)]
+
+    lines = shown(fold(log), width=200).splitlines()
+
+    assert f"History    {told}" in lines
+
+
+def test_of_a_flaky_history_the_probability_says_it() -> None:
+    assert "History" not in shown(fold([*REGRESSION[:-1], BELIEF, REGRESSION[-1]]))
+
+
 def test_neighbours_that_cannot_be_tested_for_one_reason_are_one_line() -> None:
-    skipped = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=untestable().signature)
     log = [
         *REGRESSION[:-2],
         without_environment(0, untestable()),
         without_environment(1, untestable()),
-        judged({0: skipped, 1: skipped, 2: good(2), 3: bad(2), 4: bad()}),
+        judged({0: SKIPPED, 1: SKIPPED, 2: good(2), 3: bad(2), 4: bad()}),
         answered(),
     ]
 

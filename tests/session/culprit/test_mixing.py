@@ -491,7 +491,7 @@ def test_what_came_along_is_said_where_the_mix_is_listed() -> None:
     ran = {request.key: request.spec for request in tried.requests}
     found = {key: {d.name for d in tried.made_up.resolve(spec)} for key, spec in ran.items()}
     asked = {key: {pin.split("==")[0] for pin in spec.requirements} for key, spec in ran.items()}
-    told = {key: listed.candidates[key].version.endswith("; plugin came along") for key in ran}
+    told = {key: listed.candidates[key].version.endswith("; plugin installed with it") for key in ran}
     assert told == {key: "plugin" in found[key] - asked[key] for key in ran}
     assert True in told.values()
 

@@ -9,6 +9,7 @@ from bisect_asgi.backend.index import IndexClient
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.errors import NoResult, not_asked
 from bisect_asgi.core.model import Distribution, Interpreter, Release, ReleaseFile
 from bisect_asgi.core.release_diff import Contents
 from bisect_asgi.core.releases import SDIST_SUFFIXES, changelog
@@ -40,7 +41,10 @@ class PackageIndex:
         from bisect_asgi.backend.release_contents import ContentsCache  # needed only behind a boundary
 
         cache = ContentsCache(self._contents, self._uv)
-        return cache.contents(distribution, interpreter, CancelToken())
+        try:
+            return cache.contents(distribution, interpreter, CancelToken())
+        except NoResult as error:
+            raise not_asked(error) from error
 
     def changelogs(self, distribution: Distribution) -> tuple[str, ...]:
         """Return the texts in a release's source distribution that may be changelogs.

@@ -25,10 +25,12 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from bisect_asgi.backend.files import write_whole
 from bisect_asgi.backend.process.helper import Completed, run_helper
 from bisect_asgi.backend.process.usage import move
+from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable
+from bisect_asgi.core.errors import BuildFailed, NoResult, Unavailable, Unresolvable
 from bisect_asgi.core.model import Step
 from bisect_asgi.core.records import Struct
+from bisect_asgi.core.text import without_credentials
 
 # With these variables, uv reaches the network and its cache as the user's uv would. No other is passed on.
 _KEPT = re.compile(
@@ -37,13 +39,38 @@ _KEPT = re.compile(
     r"|INSECURE_HOST|CONCURRENT_.*|LINK_MODE)|CC|CXX|CFLAGS|LDFLAGS)$"
 )
 _NETWORK = re.compile(
-    r"error sending request|Failed to fetch|tcp connect|dns error|timed out|HTTP status", re.I
+    r"error sending request|Failed to fetch|tcp connect|dns error|timed out|HTTP status"
+    r"|Received some unexpected|Missing `Content-Type`|Unsupported `Content-Type`",
+    re.I,
 )
+_NO_ANSWER = re.compile(r"error sending request|tcp connect|dns error", re.I)
 _REFUSED = re.compile(r"authentication credentials|\b(?:401|403) (?:Unauthorized|Forbidden)", re.I)
-_UNSOUND = re.compile(
-    r"does not match filename|invalid zip|is invalid|was invalid|failed to extract|hash mismatch", re.I
+_OF_A_FILE = re.compile(r"Failed to (?:download|read|extract|unpack) |Hash mismatch", re.I)
+_FETCHED = re.compile(r"Failed to fetch: (\S+)", re.I)
+_FILES = (".whl", ".metadata", ".gz", ".bz2", ".zip")
+_GONE = re.compile(r"HTTP status client error \((?:403|404|410|451) ", re.I)
+_CUT_OR_WRONG = re.compile(
+    r"Failed to extract|invalid zip|bad CRC|hash mismatch|request or response body error|I/O operation failed"
+    r"|network timeout|timed out|HTTP status|error decoding|unexpected EOF|corrupt",
+    re.I,
 )
-_NO_ROOM = re.compile(r"No space left on device|os error 28|Disk quota exceeded", re.I)
+_UNSOUND = re.compile(r"does not match filename|is invalid|was invalid", re.I)
+_NO_ROOM = re.compile(r"No space left on device|os error (?:28|122)\b|Disk quota exceeded", re.I)
+_OUT_OF = re.compile(r"os error (?:5|12|23|24)\b|Too many open files|Cannot allocate memory", re.I)
+# What a build printed is not uv's: it may talk of anything, but hardly in these forms.
+_BUILD_NO_ROOM = re.compile(r"^\s*(?:OSError|IOError): \[Errno (?:28|122)\]|error: error writing to ", re.M)
+_BUILD_OUT_OF = re.compile(
+    r"^\s*(?:\w*Error: \[Errno (?:5|12|23|24)\]|MemoryError\b)|virtual memory exhausted"
+    r"|out of memory allocating",
+    re.M,
+)
+_BUILD_NETWORK = re.compile(
+    r"urlopen error|name resolution|Name or service not known|Connection (?:refused|reset)"
+    r"|Network is unreachable"
+)
+_NO_SOLUTION = re.compile(r"No solution found")
+# uv says the same of a page that another machine sent in place of the index.
+_NO_VERSIONS = re.compile(r"there are no versions of", re.I)
 _NO_BUILD = re.compile(r"Failed to (?:download and )?build `(?P<name>[^`=]+)==(?P<version>[^`]+)`")
 _NO_WHEEL = re.compile(r"Failed to build `")
 _OURS = re.compile(r"os error \d+|No interpreter found|Python interpreter", re.I)
@@ -61,12 +88,18 @@ class Indexes(Struct, frozen=True, kw_only=True):
     urls: tuple[str, ...]
     find_links: tuple[str, ...] = ()
 
+    @property
+    def identity(self) -> str:
+        """A digest of the addresses, without credentials: what one index has, another may lack."""
+        places = self.urls + self.find_links
+        return codec.digest("indexes", [without_credentials(url) for url in places])
+
 
 class SdistBuildFailed(BuildFailed):
     """One distribution could not be built; `name` and `version` say which."""
 
-    def __init__(self, message: str, *, name: str = "", version: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, name: str = "", version: str = "", is_lasting: bool = True) -> None:
+        super().__init__(message, is_lasting=is_lasting)
         self.name = name
         self.version = version
 
@@ -168,7 +201,8 @@ class Uv:
 
         Raises:
             Unresolvable: the requirements cannot be satisfied.
-            SdistBuildFailed: a distribution could not be built.
+            BuildFailed: a distribution could not be built (SdistBuildFailed), or the index has lost its file.
+            NoResult: after the retries, a file is not as it should be, or this machine ran out of something.
             Unavailable: the index did not answer after the retries, or the disk is full.
             Cancelled: the token was cancelled.
         """
@@ -193,6 +227,7 @@ class Uv:
 
         Raises:
             BuildFailed: it could not be built; the message has the last line of the build.
+            NoResult: as `run`.
             Unavailable: the index did not answer after the retries, or the disk is full.
             Cancelled: the token was cancelled.
         """
@@ -211,7 +246,7 @@ class Uv:
     ) -> str:
         argv = [self._binary, *arguments, "--color", "never"]
         for attempt in Retrying(
-            retry=retry_if_exception_type(_NetworkFault),
+            retry=retry_if_exception_type((_NetworkFault, _Passing)),
             stop=stop_after_attempt(_RETRIES),
             wait=wait_random_exponential(multiplier=0.5, max=5),
             reraise=True,
@@ -233,13 +268,24 @@ class _NetworkFault(Unavailable):
     """The network or the index failed; it may answer the next time."""
 
 
+class _Passing(NoResult):
+    """A file did not arrive as it should be, or this machine ran out of something; both may pass."""
+
+
 def _failure(completed: Completed) -> Exception:
     """Return the error for a failure of uv: exit code 1 if the request cannot be met, 2 if uv failed."""
     stderr = _logs_last(_without_progress(completed.stderr))
-    text = stderr.partition("[stderr]")[0]  # the output of a build could look like any of the patterns
+    text, _, built = stderr.partition("[stderr]")
     cause = first_cause(stderr)
-    if _NO_ROOM.search(text):
+    if _NO_ROOM.search(text) or _BUILD_NO_ROOM.search(built):
         return Unavailable(f"there is no room left on the disk: {cause}", hint=_ROOM_HINT)
+    if _OUT_OF.search(text) or _BUILD_OUT_OF.search(built):
+        return _Passing(f"this machine ran out of something: {cause}")
+    if _is_of_a_file(text):
+        if _GONE.search(text):
+            return BuildFailed(cause, is_lasting=False)
+        if _CUT_OR_WRONG.search(text):
+            return _Passing(f"a file did not arrive as it should be in {_RETRIES} attempts: {cause}")
     if _NETWORK.search(text):
         return _NetworkFault(
             f"the package index did not answer after {_RETRIES} attempts: {cause}",
@@ -250,12 +296,28 @@ def _failure(completed: Completed) -> Exception:
             f"the package index refused an answer: {cause}",
             hint="check its credentials in uv's configuration",
         )
+    return _of_the_candidate(completed, text, built, cause)
+
+
+def _is_of_a_file(text: str) -> bool:
+    """Return whether one file did not arrive from an index that answers."""
+    if _NO_ANSWER.search(text):
+        return False
+    fetched = _FETCHED.findall(text)
+    return fetched[-1].endswith(_FILES) if fetched else bool(_OF_A_FILE.search(text))
+
+
+def _of_the_candidate(completed: Completed, text: str, built: str, cause: str) -> Exception:
+    """Return the error for a failure of uv that neither the index nor this machine explains."""
+    is_lasting = not _BUILD_NETWORK.search(built)
     if build := _NO_BUILD.search(text):
-        return SdistBuildFailed(cause, name=build["name"], version=build["version"])
+        name, version = build["name"], build["version"]
+        return SdistBuildFailed(cause, name=name, version=version, is_lasting=is_lasting)
     if _UNSOUND.search(text) or _is_its_own_fault(text):
-        return BuildFailed(cause)
+        return BuildFailed(cause, is_lasting=is_lasting)
     if completed.exit_code == 1:
-        return Unresolvable(cause)
+        is_lasting = bool(_NO_SOLUTION.search(text)) and not _NO_VERSIONS.search(cause)
+        return Unresolvable(cause, is_lasting=is_lasting)
     return Unavailable(
         f"uv failed: {cause}",
         hint="nothing was learnt; `bisect-asgi cache --clear` may help if its cache is damaged",

@@ -5,6 +5,7 @@ Only `cli` ends the process. All other code raises one of these errors, and `cli
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import IntEnum
 
 
@@ -53,12 +54,38 @@ def not_writable(what: str, place: object, error: OSError) -> Unavailable:
     return Unavailable(f"{what} cannot be written: `{error.filename or place}` ({reason})", hint=NO_ROOM)
 
 
-class Unresolvable(Exception):
+class Untestable(Exception):
+    """The candidate has no environment.
+
+    Args:
+        message: the reason.
+        is_lasting: whether it follows from requirements or from a build, and so holds tomorrow as well.
+        since: when an earlier command learnt it, or None if this one did.
+    """
+
+    def __init__(self, message: str, *, is_lasting: bool = True, since: datetime | None = None) -> None:
+        super().__init__(message)
+        self.is_lasting = is_lasting
+        self.since = since
+
+
+class Unresolvable(Untestable):
     """No set of releases satisfies the requirements, so the candidate is untestable."""
 
 
-class BuildFailed(Exception):
+class BuildFailed(Untestable):
     """A distribution has no suitable wheel and could not be built, so the candidate is untestable."""
+
+
+class NoResult(Exception):
+    """A file, an environment or a run is not what it should be, which says nothing about its candidate."""
+
+
+def not_asked(error: NoResult) -> Unavailable:
+    """Return the error for a question that is not about one candidate, and that has no result."""
+    return Unavailable(
+        str(error), hint="run the same command again; `bisect-asgi doctor` checks this machine"
+    )
 
 
 class Lost(Exception):

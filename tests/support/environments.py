@@ -70,7 +70,7 @@ class Bench:
         locks = self.folder / "locks"
         return TrialRunner(
             store=store,
-            resolutions=Resolutions(store, self.resolver(), locks=locks),
+            resolutions=Resolutions(store, self.resolver(), locks=locks, indexes=self.uv.indexes.identity),
             environments=self.environments(),
             runs=self.folder / "runs",
             locks=locks,

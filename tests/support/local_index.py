@@ -19,7 +19,7 @@ import socket
 import tarfile
 import threading
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -116,6 +116,10 @@ class Answer:
     body: bytes = b""
     kind: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    cut_at: int | None = None
+    """After so many bytes of the body the connection is closed, although the length says more."""
+    stalls: bool = False
+    """Whether nothing comes after those bytes, until the index stops or the client goes."""
 
 
 class LocalIndex:
@@ -132,6 +136,8 @@ class LocalIndex:
         """Whether pages carry an ETag, and `If-None-Match` is answered with 304."""
         self.down = False
         """Whether connections are closed without an answer, once the request has been read."""
+        self.faults: dict[str, Callable[[Answer], Answer]] = {}
+        """What becomes of the answer to a request whose path ends so."""
         self._projects: dict[str, dict[str, PublishedFile]] = {}
         self._failures: list[int] = []
         self._server: _Server | None = None
@@ -486,9 +492,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.index.answer(Request(self.command, self.path, headers))
+        index = self.server.index
+        answer = index.answer(Request(self.command, self.path, headers))
         if answer is None:
             return
+        for ending, fault in list(index.faults.items()):
+            answer = fault(answer) if self.path.endswith(ending) else answer
         self.send_response(answer.status)
         if answer.kind is not None:
             self.send_header("Content-Type", answer.kind)
@@ -497,7 +506,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.body)
+            self.wfile.write(answer.body[: answer.cut_at])
+            self.wfile.flush()
+            if answer.stalls:
+                self.connection.recv(1)  # comes back when one of the two sides closes it
 
     def do_HEAD(self) -> None:
         self.do_GET()

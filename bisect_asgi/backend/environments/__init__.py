@@ -364,7 +364,8 @@ class EnvironmentCache:
         try:
             self._resolver.built(install, interpreter, resolution.exclude_newer, token)
         except Unresolvable as error:
-            raise BuildFailed(str(error)) from error
+            # It was resolved before, so the index has changed meanwhile.
+            raise BuildFailed(str(error), is_lasting=False) from error
 
     def _evict(self, *, spare: str) -> None:
         sizes = self.sizes()

@@ -70,7 +70,7 @@ class BuildTools:
         Raises:
             BuildFailed: it failed with all; the message is the last reason.
         """
-        reason = ""
+        reason, is_lasting = "", True
         started = monotonic()
         for limit in limits:
             if monotonic() - started > _BUDGET_S:
@@ -84,8 +84,10 @@ class BuildTools:
                 return limit
             except (Unresolvable, BuildFailed) as error:
                 reason = str(error)
-                self._record_failure(key, reason)
-        raise BuildFailed(reason)
+                if error.is_lasting:
+                    self._record_failure(key, reason)
+                is_lasting &= error.is_lasting
+        raise BuildFailed(reason, is_lasting=is_lasting)
 
 
 def later(moment: datetime | None) -> list[datetime | None]:
@@ -167,7 +169,8 @@ class WheelBuilder:
             try:
                 served = self._tools.build(what, interpreter, limits, build)
             except (BuildFailed, _NotThere) as error:
-                raise BuildFailed(f"commit {commit.sha[:12]} cannot be built: {error}") from error
+                message = f"commit {commit.sha[:12]} cannot be built: {error}"
+                raise BuildFailed(message, is_lasting=getattr(error, "is_lasting", True)) from error
             (bench.made / _NOTE).write_text("" if served == limits[0] else when(served))
             bench.made.rename(home)
 

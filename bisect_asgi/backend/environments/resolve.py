@@ -134,7 +134,7 @@ class Resolver:
         return resolution
 
     def _first(self, spec: EnvironmentSpec, token: CancelToken, *, wheels_only: bool = False) -> Resolution:
-        failures: list[Exception] = []
+        failures: list[Unresolvable | BuildFailed] = []
         for step in self._steps(spec, token):
             if wheels_only and not step.wheels_only:
                 break
@@ -144,7 +144,9 @@ class Resolver:
                 failures.append(error)
         # That a step without builds finds no wheels says less than what the next step failed with.
         telling = [error for error in failures if "no usable wheels" not in str(error)]
-        raise (telling or failures)[0]
+        first = (telling or failures)[0]
+        first.is_lasting = all(error.is_lasting for error in failures)
+        raise first
 
     def built(
         self,
@@ -242,10 +244,11 @@ class Resolver:
                     arguments += [option, str(path)]
             try:
                 return self._uv.run(*arguments, token=token, stdin=stdin)
-            except Unresolvable:
-                if not _may_be_stale(spec):
+            except Unresolvable as error:
+                if error.is_lasting and not _may_be_stale(spec):
                     raise
-                # A page that uv has cached may be older than the release that is required.
+                # A page that uv has cached may be older than the release that is required, or no page of the
+                # index at all.
                 return self._uv.run(*arguments, token=token, stdin=stdin, ask_again=True)
 
     def _build(
@@ -260,7 +263,8 @@ class Resolver:
             with spending(Step.BUILD):
                 return when(self._tools.build(pin, interpreter, later(exclude_newer), build))
         except BuildFailed as error:
-            raise BuildFailed(f"`{pin}` has no wheel for this Python and cannot be built: {error}") from error
+            message = f"`{pin}` has no wheel for this Python and cannot be built: {error}"
+            raise BuildFailed(message, is_lasting=error.is_lasting) from error
 
     def _build_with(
         self, pin: str, interpreter: Interpreter, limit: datetime | None, token: CancelToken

@@ -26,7 +26,7 @@ from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.helper import run_helper
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import Unavailable
+from bisect_asgi.core.errors import NoResult, Unavailable
 from bisect_asgi.core.model import Distribution, Interpreter
 
 _HOOK = Path(__file__).parent.parent / "in_candidate" / "bisect_asgi_inside.py"
@@ -35,7 +35,7 @@ _ASK = "import json, sys; print(json.dumps(sys.path))"
 _VIRTUALENV = threading.Lock()
 
 
-class NotProved(Exception):
+class NotProved(NoResult):
     """The environment was built and is not what it says; nothing can be learnt from it."""
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from bisect_asgi.backend.process.forkserver import Supervisor, start_supervisor
 from bisect_asgi.backend.process.usage import OtherLoad, tree_memory
 from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.errors import NoResult
 from bisect_asgi.core.records import Struct, field
 
 TAIL_BYTES = 64 * 1024
@@ -31,10 +32,6 @@ _GRACE_S = 6.0
 """How long after the limit a supervisor may take to collect stacks (1 s) and to kill its tree (3 s)."""
 _LONGEST_RESULT, _LONGEST_PIPE = 64 * 1024, 1024 * 1024
 _STRAYS_S = 2.0
-
-
-class NoResult(Exception):
-    """A run ended without a result, which says nothing about what was run: its supervisor was killed, say."""
 
 
 class Run(Struct, frozen=True, kw_only=True):

@@ -19,7 +19,6 @@ from time import monotonic
 
 from bisect_asgi.backend.environments import Disturbed, Environment, EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolution
-from bisect_asgi.backend.environments.templates import NotProved
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.usage import recording, spending, waiting_for
 from bisect_asgi.backend.trials.probe_run import run_probe
@@ -27,7 +26,7 @@ from bisect_asgi.backend.trials.sampling import MeasuringLock, take_sample, warm
 from bisect_asgi.backend.trials.store import Resolutions, Store
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import BuildFailed, Unresolvable
+from bisect_asgi.core.errors import BuildFailed, NoResult, Unresolvable, not_asked
 from bisect_asgi.core.events import Activity, Event, Note, OutputSeen, StageEvent, TrialProgressed
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (
@@ -44,7 +43,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.services import Emit
-from bisect_asgi.core.text import listing, printable
+from bisect_asgi.core.text import date, listing, printable
 
 _MOST_ENVIRONMENTS = 3
 """How often, for each run, an environment is built anew because a run or something else has changed it."""
@@ -120,7 +119,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             Unavailable: the index, the disk or uv failed.
             Cancelled: the token was cancelled.
         """
-        with recording() as steps, suppress(Unresolvable, BuildFailed, NotProved):
+        with recording() as steps, suppress(Unresolvable, BuildFailed, NoResult):
             with spending(Step.RESOLVE):
                 resolution = self._resolve(request, token)
             with self._environment(resolution, request.spec, token):
@@ -150,7 +149,10 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
 
     def resolve(self, spec: EnvironmentSpec) -> tuple[Distribution, ...]:
         """Return the distributions that an environment would have in it; raises as `Resolutions.resolve`."""
-        return self.resolutions.resolve(spec, CancelToken()).distributions
+        try:
+            return self.resolutions.resolve(spec, CancelToken()).distributions
+        except NoResult as error:
+            raise not_asked(error) from error
 
     def wheels(self, spec: EnvironmentSpec, token: CancelToken) -> tuple[Distribution, ...] | None:
         """Return the distributions that an environment would have, or None if not all of them have wheels."""
@@ -182,7 +184,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
                 return self._observe(task, started)
         except (Unresolvable, BuildFailed) as error:
             return _untestable(request, error, build_s=monotonic() - started)
-        except NotProved as error:
+        except NoResult as error:
             return _broken(request, error, build_s=monotonic() - started)
 
     def _plan(self, request: TrialRequest, token: CancelToken) -> _Task:
@@ -201,7 +203,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         """Return the reference's resolution, or None if the request has no reference.
 
         Raises:
-            NotProved: the reference has none, which says nothing about the candidate.
+            NoResult: the reference has none, which says nothing about the candidate.
             Unavailable, Cancelled: as `Resolutions.resolve`.
         """
         if request.reference is None:
@@ -209,7 +211,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         try:
             return self.resolutions.resolve(request.reference, token)
         except (Unresolvable, BuildFailed) as error:
-            raise NotProved(f"the reference cannot be run: {error}") from error
+            raise NoResult(f"the reference cannot be run: {error}") from error
 
     def _observe(self, task: _Task, started: float) -> Trial:
         """Run as often as the store lacks runs, in environments that are held meanwhile."""
@@ -238,7 +240,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             run_s += started - begun
             if _count(made) == wanted:
                 return _finished(request, resolution, known, tuple(made), build_s=build_s, run_s=run_s)
-        raise NotProved("its environment was changed or removed again and again while the probe ran")
+        raise NoResult("its environment was changed or removed again and again while the probe ran")
 
     @contextmanager
     def _environment(
@@ -250,14 +252,20 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
                 environment = held.enter_context(self.environments.holding(resolution, spec, token))
             except BuildFailed as error:
                 self.resolutions.keep_failure(spec, error)
+                if not error.is_lasting:
+                    self.resolutions.forget(spec)
                 raise
+            except NoResult:
+                self.resolutions.forget(spec)
+                raise
+            self.resolutions.forget_failures(spec)
             yield environment
 
     def _hold_reference(self, task: _Task, environment: Environment, held: ExitStack) -> Environment | None:
         """Hold the reference's environment as long as `held` is open; None if there is no reference.
 
         Raises:
-            NotProved: the reference cannot be built, which says nothing about the candidate.
+            NoResult: the reference cannot be built, which says nothing about the candidate.
             Unavailable, Cancelled: as `EnvironmentCache.holding`.
         """
         spec = task.request.reference
@@ -267,8 +275,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             return environment
         try:
             return held.enter_context(self.environments.holding(task.reference, spec, task.token))
-        except (BuildFailed, NotProved) as error:
-            raise NotProved(f"the reference cannot be run: {error}") from error
+        except (BuildFailed, NoResult) as error:
+            raise NoResult(f"the reference cannot be run: {error}") from error
 
     def _run_and_keep(
         self,
@@ -413,21 +421,23 @@ def measured_on(request: TrialRequest, host: str | None = None) -> str:
     return platform.node() if host is None else host
 
 
-def _untestable(request: TrialRequest, error: Exception, *, build_s: float = 0.0) -> Trial:
+def _untestable(request: TrialRequest, error: Unresolvable | BuildFailed, *, build_s: float = 0.0) -> Trial:
     """Return the trial of a candidate that has no environment."""
     phase = Phase.RESOLVE if isinstance(error, Unresolvable) else Phase.INSTALL
-    return _without_runs(request, Outcome.UNTESTABLE, phase, str(error), build_s=build_s)
+    note = f" (cached on {date(error.since)}; `--fresh` asks again)" if error.since else ""
+    return _without_runs(request, Outcome.UNTESTABLE, phase, str(error), note, build_s=build_s)
 
 
 def _broken(request: TrialRequest, error: Exception, *, build_s: float) -> Trial:
     """Return the trial of a candidate about which nothing can be learnt."""
-    return _without_runs(request, Outcome.ERROR, Phase.INSTALL, str(error), build_s=build_s)
+    return _without_runs(request, Outcome.ERROR, Phase.INSTALL, str(error), "", build_s=build_s)
 
 
 def _without_runs(
-    request: TrialRequest, outcome: Outcome, phase: Phase, reason: str, *, build_s: float
+    request: TrialRequest, outcome: Outcome, phase: Phase, reason: str, note: str, *, build_s: float
 ) -> Trial:
     sign = signature.of_environment(phase, reason)
+    sign = replace(sign, shown=sign.shown + note)
     return Trial(
         key=request.key,
         label=request.label,

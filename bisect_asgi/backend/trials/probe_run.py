@@ -20,14 +20,14 @@ from pathlib import Path
 
 from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.files import locked, locked_if_free
-from bisect_asgi.backend.process.run import NoResult, Run, run_supervised
+from bisect_asgi.backend.process.run import Run, run_supervised
 from bisect_asgi.backend.process.usage import is_alive, move, spending
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
 from bisect_asgi.backend.trials import junit, reports
 from bisect_asgi.backend.trials.reports import Reports
 from bisect_asgi.core import codec, metrics
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import Unavailable, UsageError
+from bisect_asgi.core.errors import NoResult, Unavailable, UsageError
 from bisect_asgi.core.judge import runners, signature
 from bisect_asgi.core.metrics import MarkedLines, Reported
 from bisect_asgi.core.model import (

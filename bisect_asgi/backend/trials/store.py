@@ -4,7 +4,8 @@ Every row is written at once, so that nothing measured is lost if the tool is ki
 `synchronous=NORMAL` takes a tenth of a millisecond for a row, and survives a killed process.
 
 The resolution of a past date holds for ever. Another one holds for ten minutes, so that the trials of one
-command agree. A failure is stored only if nothing that is uploaded later can change it.
+command agree. A failure is stored only if it follows from requirements or from a build, and nothing that is
+uploaded later can change it; it holds for a day. Both hold for the indexes that were asked, and no others.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.usage import waiting_for
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import NO_ROOM, BuildFailed, Unavailable, Unresolvable
+from bisect_asgi.core.errors import NO_ROOM, BuildFailed, NoResult, Unavailable, Unresolvable
 from bisect_asgi.core.model import EnvironmentSpec, Observation
 from bisect_asgi.core.records import Struct
 
@@ -93,10 +94,17 @@ class Store:
         value = codec.to_json(resolution)
         self._rows("insert or replace into resolution values (?, ?, ?)", key, value, _now())
 
-    def failure(self, key: str) -> str | None:
-        """Return why the build or resolution under `key` failed, or None."""
-        rows = self._rows("select reason from failure where key = ?", key)
-        return str(rows[0][0]) if rows else None
+    def forget_resolution(self, key: str) -> None:
+        """Delete the resolution under `key`."""
+        self._rows("delete from resolution where key = ?", key)
+
+    def failure(self, key: str) -> tuple[str, datetime] | None:
+        """Return why and when the build or resolution under `key` failed, or None; it holds for a day."""
+        rows = self._rows("select reason, made from failure where key = ?", key)
+        for reason, made in rows:
+            if (moment := datetime.fromisoformat(made)) > datetime.now(UTC) - _FAILED_FOR:
+                return str(reason), moment
+        return None
 
     def keep_failure(self, key: str, reason: str) -> None:
         """Store why a build or resolution failed, because uv would try it again each time."""
@@ -142,6 +150,7 @@ class Learnt(Struct, frozen=True, kw_only=True):
 
 
 _RECENT = timedelta(days=1)
+_FAILED_FOR = timedelta(days=1)
 _KEPT_FOR = timedelta(minutes=10)
 
 
@@ -152,18 +161,21 @@ class Resolutions:
         store: keeps them.
         resolver: finds those that are not kept.
         locks: the folder of the locks under which trials of one spec wait for one resolution.
+        indexes: identifies the indexes that are asked.
     """
 
-    def __init__(self, store: Store, resolver: Resolver, *, locks: Path) -> None:
+    def __init__(self, store: Store, resolver: Resolver, *, locks: Path, indexes: str) -> None:
         self._store = store
         self._resolver = resolver
         self._locks = locks
+        self._indexes = indexes
+        self._begun = datetime.now(UTC)
         self._renewed: set[str] = set()
 
     def for_command(self) -> Resolutions:
         """Return the same for another command, which resolves anew what it wants fresh."""
         self._resolver.begin()
-        return Resolutions(self._store, self._resolver, locks=self._locks)
+        return Resolutions(self._store, self._resolver, locks=self._locks, indexes=self._indexes)
 
     def resolve(self, spec: EnvironmentSpec, token: CancelToken, *, fresh: bool = False) -> Resolution:
         """Return the resolution from the store, or a new one.
@@ -172,10 +184,11 @@ class Resolutions:
 
         Raises:
             Unresolvable, BuildFailed: no set of releases satisfies `spec`.
+            NoResult: a file did not arrive as it should be.
             Unavailable: the index did not answer.
             Cancelled: the token was cancelled.
         """
-        key = _resolution_key(spec)
+        key = self._key(spec)
         if found := self._usable(spec, key, fresh=fresh):
             return found
         # A preparation and its trial may both want it: the second waits, and finds it in the store.
@@ -191,15 +204,18 @@ class Resolutions:
         """
         if known := self.known(spec):
             return known if known.has_wheels else None
-        is_past, without = _is_past(spec, datetime.now(UTC)), codec.digest("no wheels", spec)
+        is_past, without = _is_past(spec, datetime.now(UTC)), codec.digest("no wheels", self._indexes, spec)
         if is_past and (self.failure(spec) or self._store.failure(without)):
             return None
         try:
             resolution = self._resolver.resolve(spec, token, wheels_only=True)
-        except Unresolvable as error:
-            self._store.keep_failure(without, str(error))
+        except (Unresolvable, BuildFailed) as error:
+            if error.is_lasting:
+                self._store.keep_failure(without, str(error))
             return None
-        self._store.keep_resolution(_resolution_key(spec), resolution)
+        except NoResult:
+            return None
+        self._store.keep_resolution(self._key(spec), resolution)
         return resolution
 
     def _usable(self, spec: EnvironmentSpec, key: str, *, fresh: bool) -> Resolution | None:
@@ -216,15 +232,14 @@ class Resolutions:
         except (Unresolvable, BuildFailed) as error:
             self.keep_failure(spec, error)
             raise
-        for kind in (Unresolvable, BuildFailed):
-            self._store.forget_failure(_failure_key(spec, kind))
+        self.forget_failures(spec)
         self._store.keep_resolution(key, resolution)
         self._renewed.add(key)
         return resolution
 
     def known(self, spec: EnvironmentSpec) -> Resolution | None:
         """Return a kept resolution that still holds: a past date's always, another for ten minutes."""
-        if not (known := self._store.resolution(_resolution_key(spec))):
+        if not (known := self._store.resolution(self._key(spec))):
             return None
         resolution, made = known
         return resolution if _is_past(spec, made) or made > datetime.now(UTC) - _KEPT_FOR else None
@@ -234,40 +249,54 @@ class Resolutions:
         if not _is_past(spec, datetime.now(UTC)):
             return None
         for kind in (Unresolvable, BuildFailed):
-            if reason := self._store.failure(_failure_key(spec, kind)):
-                return kind(reason)
+            if failure := self._store.failure(self._failure_key(spec, kind)):
+                reason, made = failure
+                return kind(reason, since=made if made < self._begun else None)
         return None
 
     def keep_failure(self, spec: EnvironmentSpec, error: Unresolvable | BuildFailed) -> None:
-        """Remember why there is no environment."""
-        self._store.keep_failure(_failure_key(spec, type(error)), str(error))
+        """Remember why there is no environment, if that follows from requirements or from a build."""
+        if error.is_lasting:
+            self._store.keep_failure(self._failure_key(spec, type(error)), str(error))
+
+    def forget_failures(self, spec: EnvironmentSpec) -> None:
+        """Forget why there was no environment, because there is one now."""
+        for kind in (Unresolvable, BuildFailed):
+            self._store.forget_failure(self._failure_key(spec, kind))
+
+    def forget(self, spec: EnvironmentSpec) -> None:
+        """Forget a resolution, because the index has other files now."""
+        self._store.forget_resolution(self._key(spec))
 
     def learnt(self, spec: EnvironmentSpec) -> Learnt:
         """Return all that is kept about a spec, for another machine's store."""
-        known = self._store.resolution(_resolution_key(spec))
+        known = self._store.resolution(self._key(spec))
         return Learnt(
             resolution=known[0] if known else None,
-            unresolvable=self._store.failure(_failure_key(spec, Unresolvable)),
-            unbuildable=self._store.failure(_failure_key(spec, BuildFailed)),
+            unresolvable=self._reason(spec, Unresolvable),
+            unbuildable=self._reason(spec, BuildFailed),
         )
 
     def learn(self, spec: EnvironmentSpec, known: Learnt) -> None:
         """Keep what another machine's store has about a spec."""
         if known.resolution:
-            self._store.keep_resolution(_resolution_key(spec), known.resolution)
+            self._store.keep_resolution(self._key(spec), known.resolution)
         for kind, reason in ((Unresolvable, known.unresolvable), (BuildFailed, known.unbuildable)):
             if reason is not None:
-                self._store.keep_failure(_failure_key(spec, kind), reason)
+                self._store.keep_failure(self._failure_key(spec, kind), reason)
             elif known.resolution:
-                self._store.forget_failure(_failure_key(spec, kind))
+                self._store.forget_failure(self._failure_key(spec, kind))
 
+    def _reason(self, spec: EnvironmentSpec, kind: type[Exception]) -> str | None:
+        failure = self._store.failure(self._failure_key(spec, kind))
+        return failure[0] if failure else None
 
-def _resolution_key(spec: EnvironmentSpec) -> str:
-    return codec.digest("resolve", spec)
+    def _key(self, spec: EnvironmentSpec) -> str:
+        return codec.digest("resolve", self._indexes, spec)
 
-
-def _failure_key(spec: EnvironmentSpec, kind: type[Exception]) -> str:
-    return codec.digest("failure", Unresolvable.__name__ if issubclass(kind, Unresolvable) else "", spec)
+    def _failure_key(self, spec: EnvironmentSpec, kind: type[Exception]) -> str:
+        name = Unresolvable.__name__ if issubclass(kind, Unresolvable) else ""
+        return codec.digest("failure", self._indexes, name, spec)
 
 
 def _is_past(spec: EnvironmentSpec, made: datetime) -> bool:

@@ -55,7 +55,7 @@ def open_trials(
         closing(Store(places.store)) as store,
         ThreadPoolExecutor(thread_name_prefix="builder") as builders,
     ):
-        uv = _uv(places, own)
+        uv = open_uv(places, own)
         resolver = _resolver(places, uv, store)
         environments = EnvironmentCache(
             places.environments, uv=uv, resolver=resolver, limit_bytes=limit_bytes()
@@ -65,7 +65,7 @@ def open_trials(
         clean_up(runs)
         yield TrialRunner(
             store=store,
-            resolutions=Resolutions(store, resolver, locks=locks),
+            resolutions=Resolutions(store, resolver, locks=locks, indexes=uv.indexes.identity),
             environments=environments,
             runs=runs,
             locks=locks,
@@ -79,18 +79,30 @@ def open_trials(
         )
 
 
-def _uv(places: CachePaths, own: Indexes | None) -> Uv:
+def open_uv(places: CachePaths, own: Indexes | None = None) -> Uv:
+    """Return a uv for the user's indexes, or for others.
+
+    Raises:
+        Unavailable: uv could not read its configuration.
+    """
+    asked = own or indexes()
     # uv's configuration is a file: commands with other indexes must not write the same.
-    folder = f"uv-{codec.digest(own)}" if own and own != indexes() else "uv"
-    return Uv(places.root / folder, own or indexes())
+    return Uv(places.root / "uv" / codec.digest(asked), asked)
 
 
 def _resolver(places: CachePaths, uv: Uv, store: Store) -> Resolver:
+    def recall(key: str) -> str | None:
+        failure = store.failure(codec.digest(uv.indexes.identity, key))
+        return failure[0] if failure else None
+
+    def record(key: str, reason: str) -> None:
+        store.keep_failure(codec.digest(uv.indexes.identity, key), reason)
+
     wheels = WheelBuilder(
         uv,
         folder=places.root / "wheels",
         repositories=places.repositories,
-        recall_failure=store.failure,
-        record_failure=store.keep_failure,
+        recall_failure=recall,
+        record_failure=record,
     )
-    return Resolver(uv, recall_failure=store.failure, record_failure=store.keep_failure, wheels=wheels)
+    return Resolver(uv, recall_failure=recall, record_failure=record, wheels=wheels)

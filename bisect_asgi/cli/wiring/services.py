@@ -14,8 +14,7 @@ from bisect_asgi.backend.interpreters import LocalInterpreters
 from bisect_asgi.backend.package_index import PackageIndex
 from bisect_asgi.backend.repository import GitRepositories
 from bisect_asgi.backend.trials import TrialRunner
-from bisect_asgi.backend.uv import Uv
-from bisect_asgi.cli.wiring.local import indexes
+from bisect_asgi.cli.wiring.local import indexes, open_uv
 from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.core import codec
 from bisect_asgi.core.services import Services, Trials
@@ -38,7 +37,7 @@ def open_services(places: CachePaths, runner: TrialRunner, executor: Executor) -
         yield Services(
             index=PackageIndex(
                 client,
-                Uv(places.root / "uv", indexes()),
+                open_uv(places),
                 contents=places.root / "contents",
                 answers=places.answers,
             ),

@@ -26,7 +26,7 @@ from bisect_asgi.backend.environments.templates import NotProved
 from bisect_asgi.backend.files import locked
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
+from bisect_asgi.core.errors import BuildFailed, Cancelled, NoResult, Unavailable, Unresolvable
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter
 from bisect_asgi.core.records import replace
 
@@ -225,9 +225,12 @@ def test_a_file_that_changed_on_the_index_is_not_installed(bench: CacheBench) ->
     resolution = bench.resolve(spec)
     bench.index.add_wheel("demo", "1.0", modules={"demo.py": "something_else = True\n"})
 
-    with pytest.raises(BuildFailed), bench.cache.holding(resolution, spec, CancelToken()):
+    with pytest.raises(NoResult) as caught, bench.cache.holding(resolution, spec, CancelToken()):
         pass
 
+    assert str(caught.value) == (
+        "a file did not arrive as it should be in 3 attempts: Hash mismatch for `demo==1.0`"
+    )
     assert bench.kept == set()
 
 

@@ -16,9 +16,8 @@ from support.other_user import NOBODY, open_folder, run_as_nobody
 from support.processes import eventually, is_running
 from support.supervised import python, supervise
 
-from bisect_asgi.backend.process.run import NoResult
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import Cancelled
+from bisect_asgi.core.errors import Cancelled, NoResult
 
 
 @pytest.fixture(autouse=True)

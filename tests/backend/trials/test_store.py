@@ -97,7 +97,7 @@ def test_everything_survives_closing_and_opening(path: Path) -> None:
     kept = second.resolution("spec")
 
     assert second.observations("key") == (failed(),)
-    assert second.failure("build") == "no compiler"
+    assert (second.failure("build") or [None])[0] == "no compiler"
     assert kept is not None
     assert kept[0] == RESOLUTION
     second.close()
@@ -192,7 +192,7 @@ def test_a_later_failure_replaces_the_earlier(store: Store) -> None:
     store.keep_failure("build", "no compiler")
     store.keep_failure("build", "no Rust")
 
-    assert store.failure("build") == "no Rust"
+    assert (store.failure("build") or [None])[0] == "no Rust"
 
 
 def test_what_was_never_kept_is_not_there(store: Store) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.builders import day
@@ -75,7 +77,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def open_resolutions(store: Store, tmp_path: Path) -> Callable[[MadeUpResolver], Resolutions]:
     # The real one needs an index; what is tested is when it is asked, and not what it says.
-    return lambda resolver: Resolutions(store, resolver, locks=tmp_path / "locks")  # type: ignore[arg-type]
+    return lambda resolver: Resolutions(store, resolver, locks=tmp_path / "locks", indexes="")  # type: ignore[arg-type]
 
 
 Open = Callable[[MadeUpResolver], Resolutions]
@@ -241,3 +243,70 @@ def test_what_another_machine_learnt_takes_the_place_of_what_was_known(open_reso
 
     assert resolutions.learnt(PAST) == learnt
     assert resolutions.resolve(PAST, CancelToken()) == resolution("one")
+
+
+# Failures.
+
+
+def age(store: Store, hours: float) -> None:
+    """Make everything that is kept older."""
+    made = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+    for table in ("failure", "resolution"):
+        store._rows(f"update {table} set made = ?", made)
+
+
+def test_a_failure_holds_for_a_day_and_another_command_says_since_when(
+    open_resolutions: Open, store: Store
+) -> None:
+    resolver = MadeUpResolver(Unresolvable("no"), "one")
+    with pytest.raises(Unresolvable) as first:
+        open_resolutions(resolver).resolve(PAST, CancelToken())
+    age(store, 23)
+    later = open_resolutions(resolver)
+
+    with pytest.raises(Unresolvable) as second:
+        later.resolve(PAST, CancelToken())
+    age(store, 25)
+
+    assert later.resolve(PAST, CancelToken()) == resolution("one")
+    assert (str(first.value), str(second.value)) == ("no", "no")
+    assert first.value.since is None
+    assert second.value.since is not None
+    assert resolver.asked == 2
+
+
+@pytest.mark.parametrize(
+    "error", [Unresolvable("a page", is_lasting=False), BuildFailed("x", is_lasting=False)]
+)
+def test_what_does_not_last_is_asked_again(open_resolutions: Open, error: Exception) -> None:
+    resolutions = open_resolutions(MadeUpResolver(error, "one"))
+
+    with pytest.raises((Unresolvable, BuildFailed)):
+        resolutions.resolve(PAST, CancelToken())
+
+    assert resolutions.failure(PAST) is None
+    assert resolutions.resolve(PAST, CancelToken()) == resolution("one")
+
+
+@pytest.mark.parametrize("answer", ["one", Unresolvable("no")], ids=["resolution", "failure"])
+def test_what_one_index_says_holds_for_no_other(
+    store: Store, tmp_path: Path, answer: str | Exception
+) -> None:
+    def opened(indexes: str, answer: str | Exception) -> Resolutions:
+        resolver: Any = MadeUpResolver(answer)
+        return Resolutions(store, resolver, locks=tmp_path / "locks", indexes=indexes)
+
+    with suppress(Unresolvable):
+        opened("here", answer).resolve(PAST, CancelToken())
+
+    assert opened("there", "two").resolve(PAST, CancelToken()) == resolution("two")
+
+
+def test_a_success_deletes_the_failure(open_resolutions: Open, store: Store) -> None:
+    resolver = MadeUpResolver(Unresolvable("no"), "one")
+    with pytest.raises(Unresolvable):
+        open_resolutions(resolver).resolve(PAST, CancelToken())
+
+    open_resolutions(resolver).resolve(PAST, CancelToken(), fresh=True)
+
+    assert open_resolutions(resolver).failure(PAST) is None

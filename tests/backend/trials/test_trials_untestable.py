@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.local_index import metadata_text, publish_build_backend, wheel_bytes
+from support.local_index import Answer, metadata_text, publish_build_backend, wheel_bytes
 from support.trials import TrialBench, another_command
 
 from bisect_asgi.backend.trials.probe_run import run_probe
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import (
     Distribution,
     FailureKind,
@@ -167,18 +168,64 @@ def test_a_malformed_wheel_is_no_outage(bench: TrialBench) -> None:
     assert bench.runs == 0
 
 
-def test_an_index_that_refuses_the_files_is_no_verdict(bench: TrialBench) -> None:
+# What becomes of the answer to a request for a file, and whether the candidate is untestable by it.
+FAULTS = {
+    "not-found": (lambda _: Answer(404), True),
+    "quarantine": (lambda _: Answer(403), True),
+    "gone": (lambda _: Answer(410), True),
+    "cut": (lambda answer: dataclasses.replace(answer, cut_at=100), False),
+    "wrong-hash": (lambda answer: dataclasses.replace(answer, body=wheel("demo", "9")), False),
+    "bad-crc": (lambda answer: dataclasses.replace(answer, body=with_a_flipped_bit(answer.body)), False),
+    "captive-portal": (lambda _: Answer(200, b"<html>please log in</html>", "text/html"), False),
+    "too-many-requests": (lambda _: Answer(429), False),
+    "server-error": (lambda _: Answer(503), False),
+    "redirects-to-itself": (lambda _: Answer(302, headers={"Location": "/files/again.whl"}), False),
+}
+
+
+def wheel(name: str, version: str) -> bytes:
+    metadata = metadata_text(name, version)
+    return wheel_bytes(f"{name}-{version}", metadata, {f"{name}.py": ""}, {}, "py3-none-any")
+
+
+def with_a_flipped_bit(content: bytes) -> bytes:
+    middle = content.index(b"__version__")
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(("fault", "is_untestable"), FAULTS.values(), ids=FAULTS)
+def test_a_file_that_does_not_arrive_is_no_fact_about_its_release(
+    bench: TrialBench, fault: Callable[[Answer], Answer], is_untestable: bool
+) -> None:
+    bench.index.add_wheel("demo", "2.0", uploaded="2019-02-01", requires=["dep"])
+    bench.index.faults["demo-1.0-py3-none-any.whl"] = fault
+    bench.index.faults["again.whl"] = fault
     request = bench.request()
-    bench.resolve(request.spec)  # its pages are in uv's cache from here on
-    bench.index.fail_next(1000, 403)
 
-    with pytest.raises(Unavailable):
-        bench.run(request)
+    (run,) = bench.run(request).observations
+    (other,) = bench.run(bench.request(version="2.0")).observations
+    another_command(bench)
+    known = bench.trials.recall(request)
+    bench.index.faults.clear()
+    (again,) = bench.run(request).observations
 
-    assert bench.store.count() == 0
-    assert bench.trials.recall(request) is None
-    bench.index.fail_next(0)
-    assert bench.run(request).observations[0].outcome is Outcome.PASSED
+    assert run.outcome is (Outcome.UNTESTABLE if is_untestable else Outcome.ERROR)
+    assert other.outcome is Outcome.PASSED  # and not the end of the whole search
+    assert known is None
+    assert again.outcome is Outcome.PASSED
+
+
+def test_a_file_that_arrives_when_it_is_asked_for_again_was_no_fault(bench: TrialBench) -> None:
+    left = [1]
+
+    def once(answer: Answer) -> Answer:
+        return dataclasses.replace(answer, cut_at=100) if left and left.pop() else answer
+
+    bench.index.faults["demo-1.0-py3-none-any.whl"] = once
+
+    (run,) = bench.run(bench.request()).observations
+
+    assert run.outcome is Outcome.PASSED
 
 
 def test_a_run_that_could_not_be_asked_is_told_and_not_stored(

@@ -10,7 +10,7 @@ ARGS ?=
 # Tests start several hundred commands, each of which would compile the whole package.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help bisect verify test check lint format types docs hooks repeat calibrate noisy bench simulate soak clean python-3.8
+.PHONY: help bisect verify test simulations check lint format types docs hooks repeat calibrate noisy bench simulate soak clean python-3.8
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,16 +50,21 @@ python-3.8: .venv/installed
 docs: .venv/installed  ## Write docs/options.md from the declarations of the options
 	$(BIN)/python -m bisect_asgi.cli.parameters > docs/options.md
 
-test: .venv/installed  ## Run all tests on all cores; those marked `network` use the real index
-	$(PYTEST) -n auto --dist worksteal $(ARGS)
+test: .venv/installed  ## Run all tests but the simulations; those marked `network` use the real index
+	$(PYTEST) -n auto --dist worksteal -m "not simulation" $(ARGS)
 
-# The properties are tried on the same examples each time; `make test` looks for new ones.
-check: lint types  ## Do what CI does: lint, types, and the tests with what they cover
+simulations: .venv/installed  ## Run the tests that count how many of many simulated searches are right
+	$(PYTEST) -n auto --dist worksteal -m simulation $(ARGS)
+
+# The properties are tried on the same examples each time; `make test` looks for new ones. Simulations cover
+# nothing that other tests do not, and take four times as long if that is measured.
+check: lint types  ## Do what CI does: lint, types, and all tests, with what they cover
 	$(BIN)/coverage erase
 	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest" ARGS="--hypothesis-profile=ci $(ARGS)"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include="bisect_asgi/core/*" --fail-under=100
+	$(MAKE) simulations ARGS=--hypothesis-profile=ci
 
 lint: .venv/installed  ## Check style, format, and which room imports which
 	$(BIN)/ruff check .

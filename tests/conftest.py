@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,19 +25,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "known_machine" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.e2e)
-
-
-@pytest.fixture(autouse=True)
-def simulation_is_not_measured(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Halt coverage while searches are simulated: it makes them take four times as long and shows no more."""
-    coverage = sys.modules.get("coverage")
-    measured = coverage and coverage.Coverage.current()
-    if not measured or not request.node.get_closest_marker("simulation"):
-        yield
-        return
-    measured.stop()
-    yield
-    measured.start()
 
 
 @pytest.fixture

@@ -132,6 +132,7 @@ def test_the_fewest_rounds(size: int, workers: int, least: float) -> None:
     assert rounds(size, workers) == pytest.approx(least)
 
 
+@pytest.mark.simulation
 def test_no_way_is_below_the_bound() -> None:
     for size in (2, 5, 17, 60):
         for workers in (1, 2, 4, 9):

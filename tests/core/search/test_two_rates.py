@@ -56,6 +56,7 @@ def test_without_runs_nothing_speaks_for_several_changes() -> None:
     assert divide({}).log_odds == divide({0: Tally()}).log_odds == -math.inf
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("rates", [(0.0, 0.5), (0.2, 1.0), (0.3, 0.7), (0.1, 0.1)])
 def test_one_change_hardly_ever_looks_like_several_however_often_that_is_asked(
     rates: tuple[float, float],

@@ -170,6 +170,7 @@ def test_luck_is_told_once_and_only_for_a_boundary_that_all_runs_agree_with() ->
     assert noisy.report.error_bound is None
 
 
+@pytest.mark.simulation
 def test_a_true_claim_about_a_probe_that_fails_half_of_the_time_is_not_refuted() -> None:
     verdicts = Counter(
         NoisyWorld(size=12, seed=seed, shows=flaky(6, 0.0, 0.5)).verify(Claim(version="6", fixed=False))

@@ -13,6 +13,8 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.plan import Budget
 
+pytestmark = pytest.mark.simulation
+
 SEEDS = range(12)
 
 

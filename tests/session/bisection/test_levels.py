@@ -36,6 +36,7 @@ def levels_of(made_up: NoisyWorld) -> events.LevelsFound:
     return found
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     ("levels", "changes"),
     [
@@ -114,6 +115,7 @@ def test_times_are_ratios_and_a_machine_that_slows_down_makes_no_level() -> None
         assert [level.value for level in found.levels] == pytest.approx([1.0, 1.4], abs=0.07)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(("share", "sign"), [(0.02, ""), (-0.02, "-")], ids=["up", "down"])
 def test_a_creep_is_called_a_creep(share: float, sign: str) -> None:
     for seed in SEEDS:

@@ -22,6 +22,7 @@ from bisect_asgi.core.records import replace
 
 
 @pytest.mark.parametrize("sigma", [2, 3, 6])
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     "fields",
     [

@@ -241,6 +241,7 @@ def by_chance(rate_old: float, rate_new: float, seed: int) -> Shows:
     return shows
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(("old", "new"), [(0.0, 0.7), (0.05, 0.9)])
 def test_what_carries_the_change_of_a_flaky_probe_is_found(old: float, new: float) -> None:
     right = 0
@@ -281,6 +282,7 @@ class Balance(Lab):
         )
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("unit", ["B", "s"], ids=["memory", "time"])
 def test_what_carries_the_change_of_a_metric_is_found(unit: str) -> None:
     right = 0

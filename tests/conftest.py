@@ -11,6 +11,7 @@ from support import machine
 from support.local_index import LocalIndex
 
 from bisect_asgi.backend.files import locked
+from bisect_asgi.core.plan.planning import cores
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -18,6 +19,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("dev", deadline=None)
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile("dev")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Start two workers more than there are cores: half of their time, tests wait for other programs."""
+    return cores() + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

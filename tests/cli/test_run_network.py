@@ -28,7 +28,7 @@ def test_fastapi_brings_anyio_from_0_69_0_on(real: Command) -> None:
 def test_jinja2_lost_escape_in_3_1_0(real: Command, python: tuple[str, ...]) -> None:
     real.write("escape.py", "from jinja2 import escape\n")
 
-    report = real.document("jinja2", "--probe", "escape.py", *python)
+    report = real.document("jinja2", "--probe", "escape.py", "--history", "none", *python)
 
     assert found(report) == (0, "3.0.3", "3.1.0")
 
@@ -37,7 +37,9 @@ def test_jinja2_lost_escape_in_3_1_0(real: Command, python: tuple[str, ...]) -> 
 def test_starlette_reads_small_uploads_in_the_event_loops_thread_since_0_13_5(
     real: Command, span: tuple[str, ...]
 ) -> None:
-    report = real.document("starlette", "--probe", str(PROBES / "upload_threads.py"), *span)
+    probe = str(PROBES / "upload_threads.py")
+
+    report = real.document("starlette", "--probe", probe, "--history", "none", *span)
 
     assert found(report) == (0, "0.13.4", "0.13.5")
 

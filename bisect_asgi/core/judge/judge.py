@@ -78,6 +78,15 @@ class Judgement(Struct, frozen=True, kw_only=True):
         }
 
     @property
+    def skip_reasons(self) -> dict[int, str]:
+        """Why each candidate is skipped that is; "" if its run gave no reason."""
+        return {
+            key: ruling.signature.text if ruling.signature else ""
+            for key, ruling in self.rulings.items()
+            if ruling.verdict is Verdict.SKIP
+        }
+
+    @property
     def is_flaky(self) -> bool:
         """Whether any candidate both passed and failed."""
         return any(ruling.is_flaky for ruling in self.rulings.values())

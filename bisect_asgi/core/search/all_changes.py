@@ -7,7 +7,8 @@ state that lasted for at least `shortest` testable candidates has been seen. Wit
 
 Stretches between neighbours that *differ* hold a change for certain, and are narrowed to its place, whatever
 their length, before the longest of the others is halved. As long as it is not known how the newest candidate
-answers, because it is in flight or untestable, the stretch before it may hold one, and is narrowed as well.
+answers, because it is in flight or untestable, the stretch before it may hold one, and is narrowed as well,
+unless its candidates are wanted last.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class AllChanges(VerdictMap):
         shortest: the shortest state that must not be missed, in candidates, at least 1.
         first: candidates to look at before any other.
         never: candidates that are not worth a look.
+        last: candidates to look at after all others.
         places_only: nothing is wanted but the places of changes that have shown.
 
     Raises:
@@ -55,6 +57,7 @@ class AllChanges(VerdictMap):
         shortest: int = 1,
         first: Sequence[int] = (),
         never: Collection[int] = (),
+        last: Collection[int] = (),
         places_only: bool = False,
     ) -> None:
         super().__init__(size)
@@ -64,6 +67,7 @@ class AllChanges(VerdictMap):
         wanted = () if places_only else dict.fromkeys(first)
         self._first = tuple(key for key in wanted if key not in never)
         self._never = never
+        self._last = frozenset(last)
         self._places_only = places_only
 
     @classmethod
@@ -75,10 +79,11 @@ class AllChanges(VerdictMap):
         shortest: int = 1,
         first: Sequence[int] = (),
         never: Collection[int] = (),
+        last: Collection[int] = (),
         places_only: bool = False,
     ) -> AllChanges:
         """Return the search that knows `verdicts`."""
-        search = cls(size, shortest=shortest, first=first, never=never, places_only=places_only)
+        search = cls(size, shortest=shortest, first=first, never=never, last=last, places_only=places_only)
         return search.after(verdicts)
 
     @property
@@ -114,7 +119,9 @@ class AllChanges(VerdictMap):
         chosen += self._places({*pending, *chosen}, limit - len(chosen))
         if self._places_only:
             return tuple(chosen)
-        chosen += [key for key in wanted if key not in chosen][: max(0, limit - len(chosen))]
+        sooner = [key for key in wanted if key not in chosen and key not in self._last]
+        chosen += sooner[: max(0, limit - len(chosen))]
+        self._halve(self._stretches({*pending, *chosen, *self._last}), chosen, limit)
         self._halve(self._stretches({*pending, *chosen}), chosen, limit)
         return tuple(chosen)
 
@@ -139,8 +146,9 @@ class AllChanges(VerdictMap):
         """Return each two candidates that differ, or may, with only unknown and untestable ones between."""
         tested, newest = self._tested(), self.size - 1
         found = [(change.low, change.high) for change in self._changes()]
-        is_awaited = newest in pending or self._verdicts.get(newest) is Verdict.SKIP
-        if tested and tested[-1] < newest and newest in self._first and is_awaited:
+        is_open = newest in pending or self._verdicts.get(newest) is Verdict.SKIP
+        is_awaited = is_open and newest in self._first and tested and tested[-1] < newest
+        if is_awaited and not self._last.issuperset(self._unknown(tested[-1], newest)):
             found.append((tested[-1], newest))
         return found
 

@@ -2,7 +2,8 @@
 
 Bisection takes it for granted that nothing changes beyond what it has run. The newest release tells whether a
 bug was fixed since. A fix that was reverted, or was released for two series, shows next to the boundary and
-at the ends of release series. After these, `AllChanges` halves the longest unknown stretch.
+at the ends of release series, of which the middle one is the first. After these, `AllChanges` halves the
+longest unknown stretch.
 """
 
 from __future__ import annotations
@@ -14,24 +15,49 @@ from packaging.version import InvalidVersion, Version
 from bisect_asgi.core.model import Boundary
 
 
-def looks(labels: Sequence[str], boundary: Boundary | None) -> tuple[int, ...]:
-    """Return which candidates to look at first, the most telling first; some may be known already."""
+def looks(
+    labels: Sequence[str], changes: Sequence[Boundary], *, skips: Collection[int] = ()
+) -> tuple[int, ...]:
+    """Return which candidates to look at first, the most telling first; some may be known already.
+
+    Another candidate takes the place of one in `skips`: the next one beyond a change, or in its series.
+    """
     newest = len(labels) - 1
-    ends = series_ends(labels)
-    if boundary is None:
-        return (newest, 0, *ends)
-    beside = [key for key in (boundary.low - 1, boundary.high + 1) if 0 <= key <= newest]
-    before = [key for key in reversed(ends) if key < boundary.low]
-    after = [key for key in ends if key > boundary.high]
-    return tuple(dict.fromkeys([newest, *beside, *before[:1], *after[:1], *before[1:], *after[1:]]))
+    ends = series_ends(labels, skips=skips)
+    if not changes:
+        return tuple(dict.fromkeys([newest, 0, *_spread(ends)]))
+    beside: list[int] = []
+    nearest: list[int] = []
+    for change in reversed(changes):
+        below = [key for key in range(change.low) if key not in skips]
+        above = [key for key in range(change.high + 1, newest + 1) if key not in skips]
+        beside += [*below[-1:], *above[:1]]
+        nearest += [*(key for key in ends if key < change.low)][-1:]
+        nearest += [*(key for key in ends if key > change.high)][:1]
+    return tuple(dict.fromkeys([newest, *beside, *nearest, *_spread(ends)]))
 
 
-def series_ends(labels: Sequence[str]) -> list[int]:
-    """Return the last candidate of each series: of the versions that share their first two numbers."""
+def _spread(keys: Sequence[int]) -> list[int]:
+    """Return the keys in the order of halving: the middle one, those in the middle of both halves, …"""
+    parts, found = [keys], list[int]()
+    for part in parts:
+        if part:
+            middle = len(part) // 2
+            found.append(part[middle])
+            parts += [part[:middle], part[middle + 1 :]]
+    return found
+
+
+def series_ends(labels: Sequence[str], *, skips: Collection[int] = ()) -> list[int]:
+    """Return the last candidate of each series, those in `skips` left out.
+
+    A series are the versions that share their first two numbers.
+    """
+    kept = [key for key in range(len(labels)) if key not in skips]
     return [
         key
-        for key, label in enumerate(labels)
-        if key + 1 == len(labels) or _series(label) != _series(labels[key + 1])
+        for key, after in zip(kept, [*kept[1:], None], strict=False)
+        if after is None or _series(labels[key]) != _series(labels[after])
     ]
 
 

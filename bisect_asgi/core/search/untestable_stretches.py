@@ -3,10 +3,14 @@
 Often all old releases are untestable for one reason: they do not install, or an import fails. Such a stretch
 has two ends that skip for that reason, and its other candidates are *assumed* to do the same. Of unknown
 candidates next to a skip, the nearer half is *postponed*: the middle tells more than the neighbor.
+
+Who looks for other changes has no boundary to find in such a stretch. After two skips for one reason the
+whole stretch, up to the next tested candidates, is *exhausted*: others come first.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 
@@ -22,6 +26,16 @@ def assumed(reasons: Mapping[int, str], tested: Collection[int]) -> frozenset[in
     for low, high in pairwise(sorted({*reasons, *tested})):
         if low in reasons and high in reasons and reasons[low] == reasons[high]:
             found.update(range(low + 1, high))
+    return frozenset(found)
+
+
+def exhausted(reasons: Mapping[int, str], tested: Collection[int], *, size: int) -> frozenset[int]:
+    """Return the candidates without a result in stretches in which two were skipped for one reason."""
+    found: set[int] = set()
+    for low, high in pairwise([-1, *sorted(tested), size]):
+        seen = Counter(reason for key, reason in reasons.items() if low < key < high)
+        if max(seen.values(), default=0) > 1:
+            found.update(key for key in range(low + 1, high) if key not in reasons)
     return frozenset(found)
 
 

@@ -97,7 +97,7 @@ class _NoisyRun:
     def algorithm(self) -> NoisySearch:
         """Return the search algorithm that knows all tallies so far."""
         judgement, size = self._search.judgement(), len(self._search.labels)
-        skips = _skips(judgement)
+        skips = judgement.skip_reasons
         return NoisySearch(
             size,
             judgement.tallies,
@@ -211,7 +211,7 @@ class _NoisyRun:
         return key in self._engine.errors or judgement.verdicts.get(key) is Verdict.SKIP
 
     def _assumed(self, judgement: Judgement) -> frozenset[int]:
-        return assumed(_skips(judgement), judgement.tallies)
+        return assumed(judgement.skip_reasons, judgement.tallies)
 
     def _unlooked(self, found: Boundary, judgement: Judgement) -> int | None:
         """Return an assumed skip inside a boundary that is to be run, or None if enough were."""
@@ -219,15 +219,6 @@ class _NoisyRun:
         if not inside or len(self._looked & set(found.skipped)) >= _MOST_LOOKS:
             return None
         return inside[len(inside) // 2]
-
-
-def _skips(judgement: Judgement) -> dict[int, str]:
-    """Return the reasons of the candidates that are skipped."""
-    return {
-        key: ruling.signature.text if ruling.signature else ""
-        for key, ruling in judgement.rulings.items()
-        if ruling.verdict is Verdict.SKIP
-    }
 
 
 def _is_unknown(ruling: Ruling, wanted: Outcome) -> bool:

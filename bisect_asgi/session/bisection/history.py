@@ -13,15 +13,18 @@ explain yet, and the look comes first.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from functools import partial
 
 from bisect_asgi.core import events
 from bisect_asgi.core.model import Boundary, Verdict
+from bisect_asgi.core.plan import HistoryKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, AllChanges, NoBoundary, Open, State, StopReason
 from bisect_asgi.core.search.history import looks
+from bisect_asgi.core.search.untestable_stretches import exhausted
 from bisect_asgi.session.bisection import Search
 from bisect_asgi.session.bisection.confirm import run_again
 
@@ -37,15 +40,25 @@ def look_around(search: Search, state: State, *, search_s: float) -> AllBoundari
     budget_s = search.plan.history.budget_s(search_s)
     if budget_s <= 0 or not _is_worth_a_look(search, state):
         return None
+    asked = 2 + math.ceil(math.log2(len(search.labels)))
     search.look_beyond()
-    labels = search.labels
-    boundary = state if isinstance(state, Boundary) else None
-    first, never = looks(labels, boundary), from_source(search)
+    if search.plan.history.kind is HistoryKind.AUTO and _has_looked(search, asked):
+        budget_s = 0.0
+    boundary, never = state if isinstance(state, Boundary) else None, from_source(search)
 
     def replay(verdicts: Mapping[int, Verdict], *, places_only: bool = False) -> AllChanges:
-        return AllChanges.replay(len(labels), verdicts, first=first, never=never, places_only=places_only)
+        size, skips = len(search.labels), search.judgement().skip_reasons
+        changes = AllChanges.replay(size, verdicts).so_far.changes
+        return AllChanges.replay(
+            size,
+            verdicts,
+            first=looks(search.labels, changes, skips=skips),
+            never=never,
+            last=exhausted(skips, verdicts.keys() - skips.keys(), size=size),
+            places_only=places_only,
+        )
 
-    if isinstance(replay(search.judgement().verdicts).state, Open):
+    if budget_s and isinstance(replay(search.judgement().verdicts).state, Open):
         search.emit(events.Note(text=_beginning(search, boundary), is_live=True))
     begun = time.monotonic()
     search.engine.search(replay, until_s=begun + budget_s, hands_on=True)
@@ -56,6 +69,14 @@ def look_around(search: Search, state: State, *, search_s: float) -> AllBoundari
         return None
     _note_unsure(search, boundary)
     return sure_changes(search, boundary)
+
+
+def _has_looked(search: Search, asked: int) -> bool:
+    """Return whether earlier commands have run everything, and looked for as long as they have searched.
+
+    `asked` is how many candidates a search for one change takes. The same command again answers at once.
+    """
+    return search.engine.made == 0 and len(search.judgement().rulings) >= 2 * asked
 
 
 def _confirm_placed(search: Search, *, until_s: float) -> None:

@@ -292,6 +292,24 @@ def test_what_is_wanted_first_comes_first(
     assert search.ask(limit, pending) == keys
 
 
+def test_what_is_wanted_last_comes_after_all_others() -> None:
+    search = AllChanges.replay(9, {4: OLD, 8: OLD}, first=(8, 2, 6), last=range(4))
+
+    assert search.ask(9) == (6, 5, 7, 1, 2, 0, 3)
+
+
+def test_an_untestable_newest_is_not_pursued_into_what_is_wanted_last() -> None:
+    search = AllChanges.replay(21, {0: OLD, 8: OLD, 20: SKIP}, first=(20,), last=range(9, 20))
+
+    assert search.ask(1) == (4,)
+
+
+def test_a_change_is_placed_among_those_that_are_wanted_last_too() -> None:
+    search = AllChanges.replay(9, {0: OLD, 4: NEW, 8: NEW}, last=range(4))
+
+    assert search.ask(1) == (2,)
+
+
 def test_what_is_wanted_first_is_run_even_where_no_stretch_asks_for_it() -> None:
     search = AllChanges(4, shortest=9, first=(2,))
 

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from bisect_asgi.core.search.untestable_stretches import assumed, postponed
+from bisect_asgi.core.search.untestable_stretches import assumed, exhausted, postponed
 
 
 def read(history: str) -> tuple[dict[int, str], set[int]]:
@@ -60,3 +60,21 @@ def test_every_unknown_stretch_has_one_that_does_not_wait() -> None:
         stretches = places.replace("a", " ").replace(".", " ").split()
         assert all("?" in stretch for stretch in stretches), (history, places)
         assert waiting <= {key for key, what in enumerate(history) if what == "?"}
+
+
+@pytest.mark.parametrize(
+    ("history", "later"),
+    [
+        pytest.param("????", set(), id="nothing-is-known"),
+        pytest.param("?a??.??", set(), id="one-skip"),
+        pytest.param("?a?a?.??", {0, 2, 4}, id="two-for-one-reason"),
+        pytest.param("?a?b?.??", set(), id="two-for-two-reasons"),
+        pytest.param("?a?.?a?", set(), id="something-between-was-tested"),
+        pytest.param("??.?b?b", {3, 5}, id="at-the-newer-end"),
+        pytest.param("a?a", {1}, id="nothing-was-tested"),
+    ],
+)
+def test_after_two_skips_for_one_reason_a_stretch_comes_after_others(history: str, later: set[int]) -> None:
+    skips, tested = read(history)
+
+    assert exhausted(skips, tested, size=len(history)) == later

@@ -184,6 +184,29 @@ def test_a_change_whose_sides_were_not_run_again_in_time_is_told(monkeypatch: py
     assert "there may be another change between 6 and 7" in made_up.text()
 
 
+@pytest.mark.parametrize(
+    "truth",
+    [
+        pytest.param("s" * 30 + "." * 10 + "B" * 12 + "." * 8, id="the-older-half"),
+        pytest.param("." * 10 + "s" * 30 + "." * 5 + "B" * 15, id="the-middle"),
+        pytest.param("." * 25 + "B" * 5 + "s" * 30, id="the-newer-half"),
+    ],
+)
+def test_few_looks_go_into_a_stretch_that_is_untestable_for_one_reason(
+    truth: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = timed(truth, 1.0, monkeypatch)
+    alone.bisect(history=NONE)
+    made_up = timed(truth, 1.0, monkeypatch)
+
+    made_up.bisect()
+
+    looked = [int(label) for label in made_up.made if label not in alone.made]
+    untestable_ones = [number for number in looked if truth[number - 1] == "s"]
+    assert len(looked) >= 10
+    assert len(untestable_ones) <= 2
+
+
 def test_ends_that_agree_are_no_answer_yet() -> None:
     made_up = world("....BB......")
 
@@ -253,6 +276,27 @@ def test_the_same_command_again_runs_nothing() -> None:
 
     assert made_up.runs == runs
     assert made_up.changes == [(2, 3), (4, 5)]
+
+
+def test_the_same_command_again_does_not_look_for_longer_than_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made_up = timed(FIXED, 1.0, monkeypatch)
+    made_up.bisect(bad="20")
+    runs, changes = made_up.runs, made_up.changes
+
+    made_up.bisect(bad="20")
+
+    assert (made_up.runs, made_up.changes) == (runs, changes)
+
+
+def test_the_same_command_again_looks_if_the_first_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up = timed(FIXED, 1.0, monkeypatch)
+    made_up.bisect(bad="20", history=NONE)
+
+    made_up.bisect(bad="20")
+
+    assert made_up.changes == [(10, 11), (30, 31)]
 
 
 def test_latest_is_the_newest_release() -> None:

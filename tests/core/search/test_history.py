@@ -1,4 +1,4 @@
-"""Where a hidden change is looked for: beside the boundary, and at ends of series in long stretches."""
+"""Where a hidden change is looked for: the newest, beside changes, at ends of series, in long stretches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.search.history import series_ends, spot_checks
+from bisect_asgi.core.model import Boundary
+from bisect_asgi.core.search.history import looks, series_ends, spot_checks
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=100)
 
@@ -89,3 +90,31 @@ def test_enough_spots_leave_no_unknown_stretch_longer_than_their_share() -> None
 
     edges = sorted({0, 15, 16, 31, *chosen})
     assert max(b - a for a, b in pairwise(edges)) <= 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "skips", "expected"),
+    [
+        # Beside 12 → 13 lie 11 and 14; the series' ends next to it are 11 and 15.
+        pytest.param([(12, 13)], (), (31, 11, 14, 15, 19, 27, 7, 23, 3), id="beside-then-ends-by-halves"),
+        pytest.param(
+            [(12, 13)], (11, 14, 15), (31, 10, 16, 19, 27, 7, 13, 23, 3), id="others-for-the-untestable"
+        ),
+        pytest.param([(0, 1)], (), (31, 2, 3, 19, 11, 27, 7, 15, 23), id="nothing-is-older"),
+        pytest.param([(30, 31)], (), (31, 29, 27, 19, 11, 7, 15, 23, 3), id="nothing-is-newer"),
+        pytest.param(
+            [(2, 3), (20, 21)], (), (31, 19, 22, 1, 4, 23, 7, 11, 27, 15, 3), id="newest-change-first"
+        ),
+        pytest.param([], (), (31, 0, 19, 11, 27, 7, 15, 23, 3), id="ends-that-agree"),
+    ],
+)
+def test_the_newest_is_looked_at_first_then_what_is_beside_changes(
+    changes: list[tuple[int, int]], skips: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
+    boundaries = [Boundary(low=low, high=high) for low, high in changes]
+
+    assert looks(SERIES, boundaries, skips=skips) == expected
+
+
+def test_a_series_whose_last_is_untestable_ends_with_the_one_before() -> None:
+    assert series_ends(SERIES[:9], skips={3, 6, 7, 8}) == [2, 5]

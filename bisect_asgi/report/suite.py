@@ -155,9 +155,12 @@ def history(row: SuiteRow) -> str:
 
 
 def _stretch(stretch: AffectedStretch) -> str:
+    """Return `from 0.69.0 to 0.84.0` if the next release was run and is good, else no more than was run."""
     first, last = stretch.run[0], stretch.run[-1]
     if "<" not in stretch.specifier:
         return f"from {first} on"
+    if "<=" in stretch.specifier:
+        return f"from {first} to at least {last}"
     return f"in {first}" if first == last else f"from {first} to {last}"
 
 

@@ -79,7 +79,7 @@ def _table(report: SuiteReport) -> Table:
         "Package": [Text(row.package) for row in rows if has_several],
         "Python": [Text(row.python) for row in rows if report.across],
         "Answer": [Text(row.answer, style=_style(row)) for row in rows],
-        "History": [Text(history(row) if row.python else "") for row in rows if report.across],
+        "History": [Text(_history(row)) for row in rows if report.across],
         "Why": [Text(row.why) for row in rows],
         "Claim": [Text(_claim(row), style=_claim_style(row)) for row in rows if any(r.claim for r in rows)],
         "Runs": [Text(str(row.runs) if row.report else "") for row in rows],
@@ -102,6 +102,12 @@ def _table(report: SuiteReport) -> Table:
 def _has_several(report: SuiteReport) -> bool:
     """Return whether the rows are of several probes, not of one on several Pythons."""
     return not report.across or len({row.number for row in report.probes}) > 1
+
+
+def _history(row: SuiteRow) -> str:
+    """Return the row's history; empty if that is its answer, or its probe is run on one Python."""
+    told = history(row) if row.python else row.answer
+    return "" if told == row.answer else told
 
 
 def _claim(row: SuiteRow) -> str:

@@ -17,6 +17,7 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import (
     Candidate,
+    Distribution,
     EnvironmentSpec,
     Excluded,
     ExcludeNewerPackage,
@@ -235,19 +236,28 @@ def _needs(ranking: Ranking, ends: Ends, plan: Plan, services: Services) -> list
         return []
     specs = {target.interpreter.path: ends(target.interpreter) for target in ranking.in_question}
     asked = [(name, path, spec) for path, named in specs.items() for name, spec in named.items()]
+    found = wheels_of([spec for _, _, spec in asked], plan, services)
+    installed: dict[str, dict[str, Sequence[Distribution] | None]] = {}
+    for (name, path, _), wheels in zip(asked, found, strict=True):
+        installed.setdefault(name, {})[path] = wheels
+    return [Needs(name=name, installed=own) for name, own in installed.items()]
+
+
+def wheels_of(
+    specs: Sequence[EnvironmentSpec], plan: Plan, services: Services
+) -> list[Sequence[Distribution] | None]:
+    """Return what each environment would have in it, or None if not all of that has wheels.
+
+    Raises:
+        Unavailable: the index did not answer.
+    """
     token = CancelToken()
     with ThreadPoolExecutor(max_workers=plan.jobs, thread_name_prefix="resolve") as pool:
         try:
-            found = list(pool.map(lambda each: services.trials.wheels(each[2], token), asked))
+            return list(pool.map(lambda spec: services.trials.wheels(spec, token), specs))
         except BaseException:
             token.cancel()
             raise
-    names = dict.fromkeys(name for name, _, _ in asked)
-    answers = list(zip(asked, found, strict=True))
-    return [
-        Needs(name=name, installed={path: wheels for (own, path, _), wheels in answers if own == name})
-        for name in names
-    ]
 
 
 def admitted(plan: Plan, interpreters: Interpreters, span: ReleaseRange) -> list[TargetPython]:

@@ -21,7 +21,7 @@ from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import axis_of
-from bisect_asgi.session.axes.base import Axis, SearchSpace
+from bisect_asgi.session.axes.base import Axis, SearchSpace, wheels_of
 from bisect_asgi.session.bisection import Search, announce
 from bisect_asgi.session.bisection.stages import Stages, ending, started
 
@@ -36,13 +36,15 @@ def elsewhere(search: Search, stages: Stages) -> Search | None:
     wrong, choice = _wrong_ends(search), search.space.choice
     if not wrong or choice is None or not choice.others:
         return None
+    others = _without_builds(search, list(wrong), choice.others, stages.services)
     told = listing(f"{search.context.name(key)} {_VERBS[outcome]}" for key, outcome in wrong.items())
     here = f"{told} on Python {choice.interpreter.short}"
-    search.emit(events.Note(text=f"{here}; trying the other Pythons of this machine", is_live=True))
-    trying = _Trying(search, choice.others, stages)
+    names = listing((target.interpreter.short for target in _oldest_first(others)), most=99)
+    search.emit(events.Note(text=f"{here}; trying Python {names}", is_live=True))
+    trying = _Trying(search, others, stages)
     found = trying.find(list(wrong))
     if found is None:
-        text = f"no other Python of this machine has the ends as given: {trying.outcomes(list(wrong))}"
+        text = f"the ends are not as given on other Pythons either: {trying.outcomes(list(wrong))}"
         search.emit(events.Note(text=text))
         return None
     moved = _moved_to(found, search, stages.services, here)
@@ -76,6 +78,24 @@ def _moved_to(target: TargetPython, search: Search, services: Services, here: st
         reason = f"on it, the named ends are as given; {here}, which suits the range best"
         space = replace(space, choice=replace(space.choice, reason=reason))
     return Search(plan, space, services, search.emit)
+
+
+def _without_builds(
+    search: Search, wrong: Sequence[int], others: Sequence[TargetPython], services: Services
+) -> Sequence[TargetPython]:
+    """Return those on which the wrong ends have wheels; all of them if there is none: builds take minutes."""
+    candidates = [search.space.candidates[key] for key in wrong]
+    if any(candidate.spec.commit for candidate in candidates):
+        return others
+    pairs = [(target, candidate.spec) for target in others for candidate in candidates]
+    specs = [replace(spec, interpreter=target.interpreter) for target, spec in pairs]
+    found = wheels_of(specs, search.plan, services)
+    lacking = {target for (target, _), wheels in zip(pairs, found, strict=True) if wheels is None}
+    return [target for target in others if target not in lacking] or others
+
+
+def _oldest_first(pythons: Sequence[TargetPython]) -> list[TargetPython]:
+    return sorted(pythons, key=lambda target: target.interpreter.minor)
 
 
 class _OtherPythons(Axis):
@@ -134,7 +154,7 @@ class _Trying:
 
     def outcomes(self, ends: Sequence[int]) -> str:
         """Return what the ends do on the other Pythons: `fastapi 0.69.0 passes on Python 3.9 and 3.10`."""
-        others = sorted(self._others, key=lambda target: target.interpreter.minor)
+        others = _oldest_first(self._others)
         return "; ".join(
             f"{self._name(end)} {verb} on Python {listing(pythons, most=99)}"
             for end in ends

@@ -12,7 +12,7 @@ from support.sessions import FakeWorld, a_plan, broke_in
 from bisect_asgi.core import events
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Observation, Release, Trial, TrialRequest
+from bisect_asgi.core.model import Distribution, EnvironmentSpec, Observation, Release, Trial, TrialRequest
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.report.document import Report, fold
@@ -38,8 +38,17 @@ GOOD, BAD = always(passed()), always(failed())
 class Machine(FakeWorld):
     """A machine on whose Pythons the probe does different things."""
 
-    def __init__(self, behaviours: Mapping[str, Behaviour], releases: Sequence[Release] = TWELVE) -> None:
-        super().__init__(broke_in("1"), releases, interpreters=PYTHONS)
+    def __init__(
+        self,
+        behaviours: Mapping[str, Behaviour],
+        releases: Sequence[Release] = TWELVE,
+        *,
+        without_wheels: Sequence[str] = (),
+    ) -> None:
+        def wheels(spec: EnvironmentSpec) -> Sequence[Distribution] | None:
+            return None if spec.interpreter.short in without_wheels else ()
+
+        super().__init__(broke_in("1"), releases, interpreters=PYTHONS, wheels=wheels)
         self.behaviours = behaviours
         self.runs_on: list[tuple[str, str]] = []
 
@@ -116,7 +125,7 @@ def test_an_end_that_is_wrong_on_all_pythons_is_the_answer_with_what_was_tried()
     assert report.kind is ResultKind.NOT_REPRODUCED
     assert report.notes == (
         (
-            "no other Python of this machine has the ends as given: "
+            "the ends are not as given on other Pythons either: "
             "fastapi 0.12 passes on Python 3.9; fastapi 0.12 is untestable on Python 3.10"
         ),
     )
@@ -193,4 +202,21 @@ def test_what_is_tried_is_told_while_it_is_tried() -> None:
     machine.bisect(a_plan(good="0.1", bad="0.12"))
 
     live = [event.text for event in machine.events if isinstance(event, events.Note) and event.is_live]
-    assert live == ["fastapi 0.12 passes on Python 3.8; trying the other Pythons of this machine"]
+    assert live == ["fastapi 0.12 passes on Python 3.8; trying Python 3.9 and 3.10"]
+
+
+@pytest.mark.parametrize(
+    ("without_wheels", "tried"),
+    [
+        pytest.param(["3.9"], {"3.10"}, id="only-where-there-are-wheels"),
+        pytest.param(["3.9", "3.10"], {"3.9", "3.10"}, id="everywhere-where-there-are-none"),
+    ],
+)
+def test_an_end_is_built_on_another_python_only_if_it_has_wheels_on_none(
+    without_wheels: list[str], tried: set[str]
+) -> None:
+    machine = Machine({"3.8": GOOD, "3.9": GOOD, "3.10": GOOD}, without_wheels=without_wheels)
+
+    machine.bisect(a_plan(good="0.1", bad="0.12"))
+
+    assert {python for python, _ in machine.runs_on} - {"3.8"} == tried

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.model import Probe, ProbeFile, ReadyMadeLoad, Served
+from bisect_asgi.core.model import Confinement, Probe, ProbeFile, ReadyMadeLoad, SandboxLevel, Served
 from bisect_asgi.core.plan import DEFAULT_TIMEOUT_S, LockText, Plan, suites, tables
 from bisect_asgi.core.plan.options import OPTIONS, Options, merge
 from bisect_asgi.core.plan.planning import make_plan
@@ -78,6 +78,9 @@ def load(options: Options) -> Probe:
         served=served,
         environ=tuple((name, _variable(name)) for name in options.env),
         timeout_s=timeout_s,
+        confinement=Confinement(
+            level=SandboxLevel(options.sandbox or "auto"), network=not options.no_network
+        ),
     )
 
 

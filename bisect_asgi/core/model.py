@@ -283,6 +283,23 @@ class Served(Struct, frozen=True, kw_only=True):
     startup_s: float = 30.0
 
 
+class SandboxLevel(StrEnum):
+    """How a run is confined; `backend/process/confine.py` says what each level keeps from a run."""
+
+    AUTO = "auto"
+    """The strongest level that the machine has."""
+    STRONG = "strong"
+    BASIC = "basic"
+    NONE = "none"
+
+
+class Confinement(Struct, frozen=True, kw_only=True):
+    """What the user asks for to confine runs."""
+
+    level: SandboxLevel = SandboxLevel.AUTO
+    network: bool = True
+
+
 class Probe(Struct, frozen=True, kw_only=True):
     """The reproduction, with its files as bytes instead of paths, so that it can run on another machine."""
 
@@ -296,6 +313,7 @@ class Probe(Struct, frozen=True, kw_only=True):
     """The app to serve, or None for a script or command that runs in the environment."""
     environ: tuple[tuple[str, str], ...] = ()
     timeout_s: float = 120.0
+    confinement: Confinement = Confinement()
 
 
 class Observation(Struct, frozen=True, kw_only=True):
@@ -327,6 +345,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     """Whether the run only filled caches and is not a sample."""
     reference_metrics: dict[str, float] = field(default_factory=dict)
     """The metrics of the run on the reference that was made right before or after this run."""
+    sandbox: SandboxLevel | None = None
+    """The level at which the run was confined, or None if the probe did not run."""
 
 
 class BuiltEnvironment(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import EnvironmentSpec, Interpreter
 from bisect_asgi.core.services import Emit
+from support.sandboxes import sandbox
 
 THIS_PYTHON = Interpreter(path=sys._base_executable, version=platform.python_version())  # type: ignore[attr-defined]
 ROOM_ENOUGH = 2**30
@@ -74,6 +75,7 @@ class Bench:
             environments=self.environments(),
             runs=self.folder / "runs",
             locks=locks,
+            sandbox=sandbox(),
             measuring_lock=MeasuringLock(path=self.folder / "measuring.lock"),
             emit=emit,
             show_output=True,

@@ -10,6 +10,7 @@ from bisect_asgi.backend.trials.probe_run import Output, run_probe
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import Observation, Outcome, Phase, Probe, ProbeFile, Signature
+from support.sandboxes import sandbox
 
 MIB = 1024 * 1024
 
@@ -56,7 +57,7 @@ def source(name: str, code: str) -> ProbeFile:
 
 
 def observe(probe: Probe, environment: Environment, runs: Path, output: Output | None = None) -> Observation:
-    return run_probe(probe, environment, runs, CancelToken(), output)
+    return run_probe(probe, environment, runs, CancelToken(), output, sandbox())
 
 
 def told(observation: Observation) -> object:

@@ -20,6 +20,7 @@ from bisect_asgi.core.model import (
     ProbeFile,
     Served,
 )
+from support.sandboxes import sandbox
 
 network = pytest.mark.network
 
@@ -107,7 +108,7 @@ def served(
 
 
 def observe(probe: Probe, environment: Environment, runs: Path, output: Output | None = None) -> Observation:
-    return run_probe(probe, environment, runs, CancelToken(), output)
+    return run_probe(probe, environment, runs, CancelToken(), output, sandbox())
 
 
 def left_behind(runs: Path) -> list[list[str]]:

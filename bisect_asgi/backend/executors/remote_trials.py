@@ -29,6 +29,7 @@ from bisect_asgi.core.model import (
     Interpreter,
     Observation,
     Outcome,
+    SandboxLevel,
     Step,
     Trial,
     TrialRequest,
@@ -205,6 +206,7 @@ class RemoteRun:
             known.resolution,
             reference.resolution if reference else None,
             host=measured_on(request, result.host),
+            level=_level_of(result.trial),
         )
         store = self._runner.store
         with self._guard:
@@ -264,6 +266,12 @@ class RemoteTrials:
     def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
         """Return what each distribution of an environment requires, whichever machine built it."""
         return self._runner.requirements(built)
+
+
+def _level_of(trial: Trial) -> SandboxLevel:
+    """Return the level at which a worker confined the runs of a trial."""
+    levels = (run.sandbox for run in trial.observations if run.sandbox is not None)
+    return next(levels, SandboxLevel.NONE)
 
 
 def _can_travel(repository: str) -> bool:

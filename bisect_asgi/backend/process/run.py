@@ -71,6 +71,7 @@ def run_supervised(
     environ: Mapping[str, str],
     timeout_s: float,
     token: CancelToken,
+    confine: Mapping[str, object] | None = None,
     on_output: Callable[[str], None] | None = None,
     on_chunk: Callable[[bytes], None] | None = None,
     is_driver: bool = False,
@@ -79,6 +80,7 @@ def run_supervised(
 
     Args:
         report: the folder in which its Python processes leave their reports.
+        confine: the rules of `confine.enter`, or None.
         on_output: is given the output as text, in whole lines.
         on_chunk: is given the output as bytes, in pieces as they arrive.
         is_driver: the command only starts what is measured, so its own memory does not count.
@@ -94,6 +96,7 @@ def run_supervised(
         "cwd": str(cwd),
         "report": str(report),
         "timeout_s": timeout_s,
+        "confine": confine,
     }
     others = OtherLoad()
     supervisor = start_supervisor()

@@ -15,7 +15,8 @@ The standard input brings the request, one line of JSON. After that it is the *l
 because the run was cancelled or the tool was killed, the supervisor kills the tree. The command writes to
 the supervisor's output.
 
-This program imports nothing of the package, because it runs with `-S` and has to start in milliseconds.
+Of the package this program imports only `confine`, because it runs with `-S` and has to start in
+milliseconds.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ import signal
 import socket
 import sys
 import time
+
+if __name__ == "__main__":  # with -I, Python does not find the package
+    sys.path.insert(0, __file__.rpartition("/bisect_asgi/backend/")[0])
+
+from bisect_asgi.backend.process import confine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # without importing typing, which takes longer than all the rest
@@ -121,9 +127,9 @@ def supervise(result_fd: int) -> None:
     os.chdir(request["cwd"])
     started = time.monotonic()
     try:
-        child = start(request["argv"], request["environ"], result_fd)
+        child = start(request["argv"], request["environ"], request["confine"])
     except OSError as error:
-        reply(result_fd, {"error": f"{error.strerror}: {request['argv'][0]}"})
+        reply(result_fd, {"error": str(error.strerror)})
         return
     deadline = started + request["timeout_s"]
     exit_code, end = wait(child, wakeup, deadline)
@@ -182,16 +188,47 @@ def wake_on_child_exit() -> tuple[int, int]:
     return reader, writer
 
 
-def start(argv: list[str], environ: dict[str, str], result_fd: int) -> int:
-    """Start the command in a session of its own, with nothing to read and no descriptor of ours."""
-    actions = [
-        (os.POSIX_SPAWN_OPEN, LIFELINE, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_CLOSE, result_fd),
-    ]
-    # Python ignores two signals, and a command that inherited that would not end on a closed pipe.
-    return os.posix_spawnp(
-        argv[0], argv, environ, file_actions=actions, setsid=True, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ]
-    )
+def start(argv: list[str], environ: dict[str, str], rules: dict[str, Any] | None) -> int:
+    """Start the command in a session of its own, with nothing to read; return its process number.
+
+    Raises:
+        OSError: it cannot be executed, or not confined as the rules say.
+    """
+    if rules is not None:
+        rules["protected"] += [os.getpid(), os.getppid()]
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        be_command(argv, environ, rules, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        problem = stream.read()
+    if problem:
+        os.waitpid(pid, 0)
+        number, _, text = problem.decode(errors="replace").partition(" ")
+        raise OSError(int(number), text)
+    return pid
+
+
+def be_command(argv: list[str], environ: dict[str, str], rules: dict[str, Any] | None, writer: int) -> None:
+    """Become the command in a forked process; if that fails, write the error's number and text and end."""
+    try:
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, LIFELINE)
+        # Python ignores two signals, and a command that inherited that would not end on a closed pipe.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        if rules is not None:
+            confine.enter(rules)
+        try:
+            os.execvpe(argv[0], argv, environ)  # noqa: S606
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}: {argv[0]}") from error
+    except OSError as error:
+        os.write(writer, b"%d %s" % (error.errno or errno.EINVAL, (error.strerror or str(error)).encode()))
+    finally:
+        os._exit(127)
 
 
 def wait(child: int, wakeup: int, deadline: float) -> tuple[int | None, str]:

@@ -20,6 +20,7 @@ from time import monotonic
 from bisect_asgi.backend.environments import Disturbed, Environment, EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolution
 from bisect_asgi.backend.files import locked
+from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.usage import recording, spending, waiting_for
 from bisect_asgi.backend.trials.probe_run import run_probe
 from bisect_asgi.backend.trials.sampling import MeasuringLock, take_sample, warm_up
@@ -37,6 +38,7 @@ from bisect_asgi.core.model import (
     Outcome,
     Phase,
     Probe,
+    SandboxLevel,
     Step,
     Trial,
     TrialRequest,
@@ -73,6 +75,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     runs: Path
     """The folder in which probes get their working directories."""
     locks: Path
+    sandbox: Sandbox
     measuring_lock: MeasuringLock
     emit: Emit
     """Gets the progress of trials; called from any thread."""
@@ -94,6 +97,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             environments=self.environments,
             runs=self.runs,
             locks=self.locks,
+            sandbox=self.sandbox,
             measuring_lock=MeasuringLock(path=self.measuring_lock.path),
             emit=emit,
             show_output=show_output,
@@ -144,7 +148,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         if resolution is None or (beside and not reference):
             return None
         on = measured_on(request, host)
-        known = self.store.observations(observation_key(request.probe, resolution, reference, host=on))
+        known = self.store.observations(self._key(request.probe, resolution, reference, host=on))
         return _finished(request, resolution, known, ()) if _count(known) else None
 
     def resolve(self, spec: EnvironmentSpec) -> tuple[Distribution, ...]:
@@ -191,8 +195,12 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         with spending(Step.RESOLVE):
             resolution = self._resolve(request, token)
             reference = self._resolve_reference(request, token)
-        key = observation_key(request.probe, resolution, reference, host=measured_on(request))
+        key = self._key(request.probe, resolution, reference, host=measured_on(request))
         return _Task(request=request, key=key, resolution=resolution, reference=reference, token=token)
+
+    def _key(self, probe: Probe, resolution: Resolution, reference: Resolution | None, *, host: str) -> str:
+        level = self.sandbox.level(probe.confinement)
+        return observation_key(probe, resolution, reference, host=host, level=level)
 
     def _resolve(self, request: TrialRequest, token: CancelToken) -> Resolution:
         # Further runs go into the environment of the first ones.
@@ -337,7 +345,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         def output(text: str) -> None:
             self._emit(request, OutputSeen(key=request.key, text=text))
 
-        seen = run_probe(request.probe, where, self.runs, task.token, output if self.show_output else None)
+        shown = output if self.show_output else None
+        seen = run_probe(request.probe, where, self.runs, task.token, shown, self.sandbox)
         changed = self.environments.after_run(where, task.token)
         if changed:
             self._tell_changed(request, where, changed)
@@ -402,16 +411,25 @@ def _in_parallel(
 
 
 def observation_key(
-    probe: Probe, resolution: Resolution, against: Resolution | None = None, *, host: str = ""
+    probe: Probe,
+    resolution: Resolution,
+    against: Resolution | None = None,
+    *,
+    host: str = "",
+    level: SandboxLevel,
 ) -> str:
-    """Return a digest of all that can change what a run shows: probe, exact environment, platform.
+    """Return a digest of all that can change what a run shows: probe, exact environment, platform, sandbox.
 
     Samples next to a reference have another key than those without one, or next to another; samples of one
     `host` have another than those of the next, because only values of one machine are compared.
+
+    The level at which runs are really confined counts, not only the one that was asked for: what writes
+    outside its folders fails at one level and passes at the next, and so does what changes the mode of an
+    installed file (basic allows it, strong does not), on the same machine after an update of its kernel, too.
     """
     beside = against.digest if against else ""
     machine = (sys.platform, os.uname().machine, *([host] if host else []))
-    return codec.digest("run 8", probe, resolution.digest, beside, *machine)
+    return codec.digest("run 9", probe, resolution.digest, beside, level, *machine)
 
 
 def measured_on(request: TrialRequest, host: str | None = None) -> str:

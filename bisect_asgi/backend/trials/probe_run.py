@@ -21,6 +21,7 @@ from pathlib import Path
 from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.files import locked, locked_if_free
 from bisect_asgi.backend.process.run import Run, run_supervised
+from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.usage import is_alive, move, spending
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
 from bisect_asgi.backend.trials import junit, reports
@@ -46,18 +47,25 @@ from bisect_asgi.core.records import Struct, replace
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _METRICS = "metrics.json"
 _LOCK = "lock"
+_BOX = "box"
+"""The folder in which a run may write; locks and requests lie beside it."""
 _numbers = count()
 
 Output = Callable[[str], None]
 
 
 def run_probe(
-    probe: Probe, environment: Environment, runs: Path, token: CancelToken, output: Output | None
+    probe: Probe,
+    environment: Environment,
+    runs: Path,
+    token: CancelToken,
+    output: Output | None,
+    sandbox: Sandbox,
 ) -> Observation:
     """Run the probe once, in a working directory below `runs` that is removed afterwards.
 
     Raises:
-        Unavailable: the probe could not be started, or the disk is full.
+        Unavailable: the probe could not be started or not be confined as asked, or the disk is full.
         Cancelled: the token was cancelled.
     """
     held = ExitStack()
@@ -66,8 +74,8 @@ def run_probe(
         folder = _new_folder(runs)
         held.enter_context(locked(folder / _LOCK, waiting=token.check))
         work = _lay_out(folder, probe)
-        report = held.enter_context(reports.opened(folder / "report"))
-        environ = _environ(probe, environment, folder)
+        report = held.enter_context(reports.opened(folder / _BOX / "report"))
+        environ = _environ(probe, environment, folder / _BOX)
         served = probe.served
         marked = MarkedLines()
         with spending(Step.START):
@@ -78,6 +86,7 @@ def run_probe(
                 environ=environ,
                 timeout_s=probe.timeout_s,
                 token=token,
+                confine=sandbox.rules(probe.confinement, folder / _BOX),
                 on_output=output,
                 on_chunk=marked.add,
                 is_driver=served is not None,
@@ -88,6 +97,7 @@ def run_probe(
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
         if probe.command and not report.named("stacks-*.txt"):
             seen = _of_the_machine(seen, host_script(probe.command, environ["PATH"], environment.folder))
+        seen = replace(seen, sandbox=sandbox.level(probe.confinement))
         return _with_reported(seen, _reported(marked, report))
     except NoResult as error:
         sign = signature.of_environment(Phase.CHECK, str(error))
@@ -115,8 +125,8 @@ def _new_folder(runs: Path) -> Path:
 def _lay_out(folder: Path, probe: Probe) -> Path:
     """Make the folders of one run; return its working directory."""
     for name in ("work", "home", "tmp", "report"):
-        (folder / name).mkdir(parents=True)
-    work = folder / "work"
+        (folder / _BOX / name).mkdir(parents=True)
+    work = folder / _BOX / "work"
     for file in probe.files:
         path = work / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,26 +142,26 @@ def _argv(probe: Probe, environment: Environment) -> list[str]:
     return [str(environment.bin / "python"), str(probe.script)]
 
 
-def _environ(probe: Probe, environment: Environment, folder: Path) -> dict[str, str]:
+def _environ(probe: Probe, environment: Environment, box: Path) -> dict[str, str]:
     """Return the variables of a run; of the user's it has the path, the language and the certificates."""
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         "PATH": os.pathsep.join([str(environment.bin), os.environ.get("PATH", os.defpath)]),
         "VIRTUAL_ENV": str(environment.folder),
-        "HOME": str(folder / "home"),
-        "TMPDIR": str(folder / "tmp"),
+        "HOME": str(box / "home"),
+        "TMPDIR": str(box / "tmp"),
         "PYTHONUNBUFFERED": "1",  # so that the output of a probe that is killed is complete
-        "BISECT_ASGI_REPORT": str(folder / "report"),
-        "BISECT_ASGI_METRICS": str(folder / "report" / _METRICS),
+        "BISECT_ASGI_REPORT": str(box / "report"),
+        "BISECT_ASGI_METRICS": str(box / "report" / _METRICS),
         **dict(probe.environ),
-        **junit.variables(probe, folder / "report", dict(probe.environ)),
+        **junit.variables(probe, box / "report", dict(probe.environ)),
     }
 
 
 def _drive(
     probe: Probe, served: Served, environment: Environment, work: Path, environ: dict[str, str]
 ) -> list[str]:
-    """Return the driver's command line, after writing its request beside the working directory."""
+    """Return the driver's command line, after writing its request beside the run's box."""
     request = DriveRequest(
         python=str(environment.bin / "python"),
         environ=environ,
@@ -163,7 +173,7 @@ def _drive(
         startup_s=served.startup_s,
         report=environ["BISECT_ASGI_REPORT"],
     )
-    path = work.with_name("request.json")
+    path = work.parent.with_name("request.json")
     path.write_bytes(codec.to_json(request))
     # With -P, a file beside the probe cannot shadow a module of the driver.
     return [sys.executable, "-P", "-m", "bisect_asgi.backend.served.drive", str(path)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.builds import WheelBuilder
 from bisect_asgi.backend.environments.resolve import Resolver
+from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.trials import TrialRunner
 from bisect_asgi.backend.trials.probe_run import clean_up
 from bisect_asgi.backend.trials.sampling import MeasuringLock
@@ -61,6 +62,8 @@ def open_trials(
             places.environments, uv=uv, resolver=resolver, limit_bytes=limit_bytes()
         )
         environments.import_ahead()
+        sandbox = Sandbox(places.root)
+        sandbox.begin()
         runs, locks = places.root / "runs", places.root / "locks"
         clean_up(runs)
         yield TrialRunner(
@@ -69,6 +72,7 @@ def open_trials(
             environments=environments,
             runs=runs,
             locks=locks,
+            sandbox=sandbox,
             # Of the machine, not of the cache: two commands with two caches share the processors.
             measuring_lock=MeasuringLock(
                 path=Path(tempfile.gettempdir()) / f"bisect-asgi-{os.getuid()}-measuring.lock"

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.metrics.criteria import Criteria
-from bisect_asgi.core.model import Probe, Release, SamplingMode
+from bisect_asgi.core.model import Probe, Release, SamplingMode, SandboxLevel
 from bisect_asgi.core.plan.options import Options, command_line
 from bisect_asgi.core.plan.parsing import names_several, show_moment
 from bisect_asgi.core.records import Struct, replace
@@ -236,7 +236,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     def check_options(self) -> tuple[str, ...]:
         """Return the words, quoted for a shell, with which `check` runs this probe in the same way."""
-        served, timeout_s = self.probe.served, self.probe.timeout_s
+        served, timeout_s, confinement = self.probe.served, self.probe.timeout_s, self.probe.confinement
         options = Options(
             probe=self.probe_path or None,
             command=self.probe.command,
@@ -249,7 +249,10 @@ class Plan(Struct, frozen=True, kw_only=True):
             with_=self.held,
             override=self.overrides,
             deps=None if self.policy.kind is PolicyKind.AS_OF_RELEASE else str(self.policy),
+            no_network=None if confinement.network else True,
         )
+        if confinement.level is not SandboxLevel.AUTO:
+            options = replace(options, sandbox=confinement.level.value)
         if served and (load := served.load):
             options = replace(
                 options,

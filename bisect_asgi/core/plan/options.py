@@ -68,6 +68,15 @@ class Options(Struct, frozen=True, kw_only=True):
         Option(Section.PROBE, "Time limit of one run, in seconds", "SECONDS", "120", commands=_PROBING),
     ] = None
 
+    sandbox: Annotated[
+        Literal["auto", "strong", "basic", "none"] | None,
+        Option(Section.PROBE, "How runs are confined", default="auto", commands=_PROBING),
+    ] = None
+    no_network: Annotated[
+        bool | None,
+        Option(Section.PROBE, "Run without a network but the run's own loopback", commands=_PROBING),
+    ] = None
+
     app: Annotated[
         str | None,
         Option(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from bisect_asgi.core.model import (
     Outcome,
     Probe,
     SamplingMode,
+    SandboxLevel,
     Trial,
     TrialRequest,
 )
@@ -268,9 +270,18 @@ def test_only_the_key_of_what_is_measured_has_a_host_in_it() -> None:
     resolution, probe = resolved(SPEC, HERE), REQUEST.probe
 
     hosts = [trials.measured_on(request, "far") for request in (REQUEST, MEASURED)]
-    keys = {trials.observation_key(probe, resolution, host=host) for host in ("", "far", "near")}
+    strong = partial(trials.observation_key, probe, resolution, level=SandboxLevel.STRONG)
+    keys = {strong(host=host) for host in ("", "far", "near")}
 
     assert hosts == ["", "far"]
     assert trials.measured_on(MEASURED) == platform.node()
     assert len(keys) == 3
-    assert trials.observation_key(probe, resolution) == trials.observation_key(probe, resolution, host="")
+    assert strong() == strong(host="")
+
+
+def test_what_ran_at_another_level_of_the_sandbox_has_another_key() -> None:
+    resolution, probe = resolved(SPEC, HERE), REQUEST.probe
+
+    keys = {trials.observation_key(probe, resolution, level=level) for level in SandboxLevel}
+
+    assert len(keys) == len(SandboxLevel)

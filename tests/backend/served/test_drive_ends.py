@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.sandboxes import sandbox
 from support.served import PASSES, left_behind, network, observe, served, shown
 
 from bisect_asgi.backend.environments import Environment
@@ -182,7 +183,14 @@ def test_nothing_of_a_cancelled_served_run_is_left(served_by: Environment, runs:
             threading.Thread(target=token.cancel).start()
 
     with pytest.raises(Cancelled):
-        run_probe(served(TREE + "threading.Event().wait()\n"), served_by, runs, token, cancel_when_it_runs)
+        run_probe(
+            served(TREE + "threading.Event().wait()\n"),
+            served_by,
+            runs,
+            token,
+            cancel_when_it_runs,
+            sandbox(),
+        )
 
     server, child, port = places("".join(written))
     assert not psutil.pid_exists(server)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.probe_runs import FAILS, command, observe, script, told
+from support.sandboxes import sandbox
 
 from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.files import locked
@@ -98,7 +99,7 @@ def test_nothing_is_left_of_a_cancelled_run(environment: Environment, runs: Path
         threading.Thread(target=token.cancel).start()
 
     with pytest.raises(Cancelled):
-        run_probe(probe, environment, runs, token, cancel)
+        run_probe(probe, environment, runs, token, cancel, sandbox())
 
     assert list(runs.iterdir()) == []
 

@@ -1,0 +1,191 @@
+"""Confine runs on this machine: find out by a trial which level can be had, and make the rules of each run.
+
+The trial is a run of its own. It is confined as a run would be, tries to write outside its box and inside,
+and costs as much as a run of nothing. So a level is never taken for granted because of a kernel's version.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+
+from bisect_asgi.backend.process import confine
+from bisect_asgi.backend.process.run import run_supervised
+from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.errors import NoResult, Unavailable
+from bisect_asgi.core.model import Confinement, SandboxLevel
+from bisect_asgi.core.records import Struct
+
+_TRIAL_S = 20.0
+_HOME_SECRETS = (
+    *(
+        ".ssh",
+        ".gnupg",
+        ".netrc",
+        ".pypirc",
+        ".npmrc",
+        ".git-credentials",
+        ".aws",
+        ".azure",
+        ".docker",
+        ".kube",
+    ),
+    *(".config/uv", ".config/pip", ".pip", ".config/pypoetry", ".config/gh", ".config/gcloud", ".config/git"),
+    *(".local/share/uv/credentials", ".local/share/python_keyring", ".local/share/keyrings"),
+)
+_CACHE_SECRETS = ("store.db*", "index", "uv*", "answers", "logs", "repositories")
+"""Of the tool's cache: what other probes showed, and addresses with credentials in them."""
+_SOCKETS = ("/run/docker.sock", "/run/podman", "/run/containerd", "/run/dbus/system_bus_socket")
+_NAMING = ("NETRC", "UV_CONFIG_FILE", "PIP_CONFIG_FILE", "SSH_AUTH_SOCK")
+"""Variables that name a file with secrets, or the socket of who keeps them."""
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """The strongest level that this machine has, and why not more."""
+
+    level: SandboxLevel
+    network_can_be_cut: bool = False
+    reasons: Mapping[SandboxLevel, str] = {}
+    """Why each of the stronger levels cannot be had."""
+    lacks: str = ""
+    """What the level cannot refuse on this kernel."""
+
+
+class Sandbox:
+    """Confines the runs of one command or worker; safe for threads.
+
+    Args:
+        cache: the tool's cache folder.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._guard = threading.Lock()
+        self._found: Future[Found] | None = None
+
+    def begin(self) -> None:
+        """Begin to find out in a thread which level this machine has, unless that was begun before."""
+        with self._guard:
+            if self._found is None:
+                self._found = Future()
+                threading.Thread(target=self._find, args=(self._found,), name="sandbox", daemon=True).start()
+
+    def found(self) -> Found:
+        """Return the level that this machine has."""
+        self.begin()
+        if self._found is None:
+            raise AssertionError("it has begun")
+        return self._found.result()
+
+    def level(self, asked: Confinement) -> SandboxLevel:
+        """Return the level at which a run is confined.
+
+        Raises:
+            Unavailable: this machine does not have what was asked for by name.
+        """
+        if asked.level is SandboxLevel.NONE and asked.network:
+            return SandboxLevel.NONE
+        found = self.found()
+        if not asked.network and not (found.network_can_be_cut and asked.level in _WITH_NAMESPACES):
+            raise Unavailable(
+                "`--no-network` cannot be had on this machine: "
+                + (
+                    found.reasons.get(SandboxLevel.STRONG)
+                    or f"it needs `--sandbox strong`, not {asked.level}"
+                ),
+                hint=_hint(asked),
+            )
+        if asked.level is SandboxLevel.AUTO:
+            return found.level
+        if reason := found.reasons.get(asked.level):
+            raise Unavailable(
+                f"`--sandbox {asked.level}` cannot be had on this machine: {reason}", hint=_hint(asked)
+            )
+        return asked.level
+
+    def rules(self, asked: Confinement, box: Path) -> dict[str, object] | None:
+        """Return the rules of a run that may write below `box`, or None if it is not confined.
+
+        Raises:
+            Unavailable: as `level`.
+        """
+        level = self.level(asked)
+        return None if level is SandboxLevel.NONE else self._rules(level, box, network=asked.network)
+
+    def _rules(self, level: SandboxLevel, box: Path, *, network: bool) -> dict[str, object]:
+        return {
+            "level": str(level),
+            "box": str(box),
+            "secrets": self._secrets,
+            "protected": [os.getpid(), os.getpgrp()],
+            "network": network,
+        }
+
+    @cached_property
+    def _secrets(self) -> list[str]:
+        """What a run may not read, if it is there: paths without links in them."""
+        paths = [path for pattern in _CACHE_SECRETS for path in self._cache.glob(pattern)]
+        paths += [Path(os.environ[name]) for name in _NAMING if os.environ.get(name)]
+        paths += [Path(name) for name in (*_SOCKETS, f"/run/user/{os.getuid()}")]
+        with suppress(RuntimeError):  # nobody knows where the home is
+            paths += [Path.home() / name for name in _HOME_SECRETS]
+        return sorted({os.path.realpath(path) for path in paths if path.exists()})
+
+    def _find(self, found: Future[Found]) -> None:
+        try:
+            found.set_result(self._try_levels())
+        except BaseException as error:
+            found.set_exception(error)
+
+    def _try_levels(self) -> Found:
+        if sys.platform != "linux":
+            why = "it needs Linux"
+            return Found(level=SandboxLevel.NONE, reasons={SandboxLevel.STRONG: why, SandboxLevel.BASIC: why})
+        reasons: dict[SandboxLevel, str] = {}
+        for level in (SandboxLevel.STRONG, SandboxLevel.BASIC):
+            reason = self._try(level, network=True)
+            if not reason:
+                can_cut = level is SandboxLevel.STRONG and not self._try(level, network=False)
+                return Found(level=level, network_can_be_cut=can_cut, reasons=reasons, lacks=confine.lacks())
+            reasons[level] = reason
+        return Found(level=SandboxLevel.NONE, reasons=reasons)
+
+    def _try(self, level: SandboxLevel, *, network: bool) -> str:
+        """Return why a run cannot be confined at a level, or ""."""
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="sandbox-", dir=self._cache))
+        except OSError as error:
+            return f"`{self._cache}` cannot be written ({error.strerror})"
+        try:
+            box = folder / "box"
+            box.mkdir()
+            run = run_supervised(
+                ["/bin/sh", "-c", '{ : > inside && ! : > "$0"; } 2>/dev/null', str(folder / "outside")],
+                cwd=box,
+                report=box,
+                environ={"PATH": os.defpath},
+                timeout_s=_TRIAL_S,
+                token=CancelToken(),
+                confine=self._rules(level, box, network=network),
+            )
+            return "" if run.exit_code == 0 else "it does not keep a run from writing outside its box"
+        except (OSError, NoResult) as error:
+            return str(error)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+_WITH_NAMESPACES = (SandboxLevel.AUTO, SandboxLevel.STRONG)
+
+
+def _hint(asked: Confinement) -> str:
+    less = "drop `--no-network`" if not asked.network else "pass `--sandbox auto`, which takes what there is"
+    return f"{less}; `bisect-asgi doctor` shows what this machine has"

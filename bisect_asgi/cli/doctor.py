@@ -37,6 +37,9 @@ def doctor(options: Options) -> None:
         for complaint in judge.complaints(health, own_kind()):
             faults += 1
             _complain(name, complaint.text, complaint.hint)
+    for name, health in healths.items():
+        for text in health.sandbox.notes():
+            typer.echo(f"\nnote: {name}: {text}", err=True)
     for versions, names in judge.missing_interpreters(healths).items():
         where = listing(names, most=9)
         told = f"there is no Python {listing(versions, most=9)} on {where}: no trials with that go there"
@@ -68,16 +71,17 @@ def _show(found: Mapping[str, Health | Exception]) -> None:
     from bisect_asgi.core.text import size
 
     titles = ("machine", "bisect-asgi", "on Python", "platform", "cores", "uv", "git", "free", "index")
-    lines: list[tuple[str, ...]] = [(*titles, "interpreters")]
+    lines: list[tuple[str, ...]] = [(*titles, "sandbox", "interpreters")]
     for name, health in found.items():
         if isinstance(health, Exception):
-            lines.append((name, *("?" for _ in titles)))
+            lines.append((name, *("?" for _ in titles), "?"))
             continue
         own = (health.kind.version, health.python, health.kind.machine, str(health.cores))
         room = "no" if health.cache_fault else size(health.free_bytes)
         programs = (health.uv or "no", health.git or "no", room)
         index = "no answer" if health.index_faults else "answers"
-        lines.append((name, *own, *programs, index, " ".join(health.interpreters) or "none"))
+        confined = str(health.sandbox.level)
+        lines.append((name, *own, *programs, index, confined, " ".join(health.interpreters) or "none"))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

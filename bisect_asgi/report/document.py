@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 from bisect_asgi.core import codec, events
 from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Excluded, Interpreter, NamedBoundary
+from bisect_asgi.core.model import Excluded, Interpreter, NamedBoundary, SandboxLevel
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.releases.affected import AffectedStretch, ReleaseState, Status, affected, searched
@@ -103,6 +103,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """The searches inside this one: combinations of both sides, a dependency's releases, commits."""
     stage: int = 0
     """The number of this stage; 0 for the run itself."""
+    sandbox: tuple[SandboxLevel, ...] = ()
+    """The levels at which runs were confined, the strongest first: several if machines differ."""
     elapsed_s: float = 0.0
     timings: Timings | None = None
     """Where the time went, stages included; null in a stage, and if the log has no dates."""
@@ -192,6 +194,7 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
         commit=search.commit,
         stages=stages,
         stage=search.stage,
+        sandbox=_sandbox(rows),
         elapsed_s=finished.elapsed_s,
         rows=rows,
         excluded=known.listed.excluded,
@@ -206,6 +209,12 @@ def _rows(known: Knowledge, plan: events.RunStarted) -> tuple[Row, ...]:
         row_of(candidate, known.trials.get(key, []), known.rulings.get(key), states[key], plan)
         for key, candidate in enumerate(candidates)
     )
+
+
+def _sandbox(rows: Sequence[Row]) -> tuple[SandboxLevel, ...]:
+    """Return the levels at which the runs of these rows were confined, the strongest first."""
+    levels = {run.sandbox for row in rows for run in row.observations}
+    return tuple(level for level in SandboxLevel if level in levels)
 
 
 def _error_bound(confirmed: events.Confirmed | None, finished: events.RunFinished) -> float | None:

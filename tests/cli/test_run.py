@@ -114,6 +114,7 @@ def test_what_the_probe_says_of_itself_is_a_complete_reproduction(shell: Shell) 
         '# package = "demo"\n'
         '# good = "1.0"\n'
         '# env = ["DIARY"]\n'
+        '# sandbox = "none"\n'
         "# ///\n"
     )
     shell.write("leak.py", table + "import helper\n" + PROBE)

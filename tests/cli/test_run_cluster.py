@@ -15,12 +15,14 @@ import psutil
 import pytest
 from support.clusters import HandMade
 from support.processes import eventually
-from support.shell import BISECT, PROBE, PYTHON, Shell, publish, told
+from support.shell import BISECT, PROBE, PYTHON, UNCONFINED, Shell, publish, told
 
 from bisect_asgi import __version__
 from bisect_asgi.backend.executors import doctor
 from bisect_asgi.backend.executors.dask.calls import WorkerKind
 from bisect_asgi.backend.executors.doctor import Complaint, Health
+from bisect_asgi.backend.process.sandbox import Found
+from bisect_asgi.core.model import SandboxLevel
 from bisect_asgi.core.records import replace
 
 # What a run's own clock, process numbers and caches make different.
@@ -104,7 +106,7 @@ def test_what_is_measured_is_measured_on_one_host(shell: Shell, machines: HandMa
 
 def test_a_worker_whose_disk_fails_is_left_out_and_named_where_all_do(shell: Shell, tmp_path: Path) -> None:
     publish(shell.index, "+-")
-    check = ("check", "demo==1.1", "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY")
+    check = ("check", "demo==1.1", "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY", *UNCONFINED)
     with HandMade(tmp_path, dict.fromkeys(["alpha", "beta"], __version__)) as machines:
         machines.cache("alpha").write_text("no folder")
         one = shell.run(*check, "--executor", machines.place, "--fresh")
@@ -133,7 +135,7 @@ def test_output_and_hosts_are_shown(shell: Shell, machines: HandMade) -> None:
 
 def test_check_runs_elsewhere_and_fresh_runs_again(shell: Shell, machines: HandMade) -> None:
     publish(shell.index, "+-")
-    check = ("check", "demo==1.1", "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY")
+    check = ("check", "demo==1.1", "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY", *UNCONFINED)
 
     done = [shell.run(*check, "--executor", machines.place, *more) for more in ([], ["--fresh"], [])]
 
@@ -144,7 +146,18 @@ def test_check_runs_elsewhere_and_fresh_runs_again(shell: Shell, machines: HandM
 
 def test_as_many_jobs_as_the_cluster_has_threads_unless_said(shell: Shell, machines: HandMade) -> None:
     publish(shell.index, "+-")
-    command = ("demo", "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY", "--json", "--quiet")
+    command = (
+        "demo",
+        "--probe",
+        "leak.py",
+        "--python",
+        PYTHON,
+        "--env",
+        "DIARY",
+        *UNCONFINED,
+        "--json",
+        "--quiet",
+    )
 
     done = shell.run(*command, "--executor", machines.place)
 
@@ -231,6 +244,7 @@ SOUND = Health(
     cache_fault="",
     free_bytes=2**40,
     index_faults=(),
+    sandbox=Found(level=SandboxLevel.STRONG),
 )
 
 

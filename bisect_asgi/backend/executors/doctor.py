@@ -18,6 +18,7 @@ from bisect_asgi.backend import interpreters, uv
 from bisect_asgi.backend.executors.dask.calls import WorkerKind, mismatch, own_kind
 from bisect_asgi.backend.index import IndexClient
 from bisect_asgi.backend.process.helper import run_helper
+from bisect_asgi.backend.process.sandbox import Found, Sandbox
 from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, UsageError
@@ -47,6 +48,8 @@ class Health(Struct, frozen=True, kw_only=True):
     cache_fault: str
     free_bytes: int
     index_faults: tuple[str, ...]
+    sandbox: Found
+    """How runs can be confined."""
 
 
 class Complaint(Struct, frozen=True, kw_only=True):
@@ -73,6 +76,7 @@ def examine(cache: Path, indexes: Indexes) -> Health:
         cache_fault=cache_fault,
         free_bytes=free_bytes,
         index_faults=tuple(fault for url in indexes.urls if (fault := _index_fault(url, cache))),
+        sandbox=Sandbox(cache).found(),
     )
 
 

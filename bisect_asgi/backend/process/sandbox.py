@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import cached_property
@@ -52,11 +52,21 @@ class Found(Struct, frozen=True, kw_only=True):
     """The strongest level that this machine has, and why not more."""
 
     level: SandboxLevel
-    network_can_be_cut: bool = False
+    network_fault: str = ""
+    """Why a run cannot be without a network, or ""."""
     reasons: Mapping[SandboxLevel, str] = {}
     """Why each of the stronger levels cannot be had."""
     lacks: str = ""
     """What the level cannot refuse on this kernel."""
+
+    def notes(self) -> Iterator[str]:
+        """Yield what is missing, for people."""
+        for level, reason in self.reasons.items():
+            yield f"`--sandbox {level}` cannot be had: {reason}"
+        if self.lacks:
+            yield f"this kernel's Landlock is old; a run is not kept from {self.lacks}"
+        if self.network_fault and SandboxLevel.STRONG not in self.reasons:
+            yield f"`--no-network` cannot be had: {self.network_fault}"
 
 
 class Sandbox:
@@ -94,15 +104,8 @@ class Sandbox:
         if asked.level is SandboxLevel.NONE and asked.network:
             return SandboxLevel.NONE
         found = self.found()
-        if not asked.network and not (found.network_can_be_cut and asked.level in _WITH_NAMESPACES):
-            raise Unavailable(
-                "`--no-network` cannot be had on this machine: "
-                + (
-                    found.reasons.get(SandboxLevel.STRONG)
-                    or f"it needs `--sandbox strong`, not {asked.level}"
-                ),
-                hint=_hint(asked),
-            )
+        if not asked.network and (fault := found.network_fault or _without_namespaces(asked.level)):
+            raise Unavailable(f"`--no-network` cannot be had on this machine: {fault}", hint=_hint(asked))
         if asked.level is SandboxLevel.AUTO:
             return found.level
         if reason := found.reasons.get(asked.level):
@@ -124,20 +127,23 @@ class Sandbox:
         return {
             "level": str(level),
             "box": str(box),
-            "secrets": self._secrets,
+            "secrets": self._secrets(),
             "protected": [os.getpid(), os.getpgrp()],
             "network": network,
         }
 
-    @cached_property
     def _secrets(self) -> list[str]:
-        """What a run may not read, if it is there: paths without links in them."""
-        paths = [path for pattern in _CACHE_SECRETS for path in self._cache.glob(pattern)]
-        paths += [Path(os.environ[name]) for name in _NAMING if os.environ.get(name)]
+        """Return what a run may not read and is there now, as paths without links in them."""
+        own = [path for pattern in _CACHE_SECRETS for path in self._cache.glob(pattern)]
+        return sorted({*map(os.path.realpath, own), *self._secrets_of_the_user})
+
+    @cached_property
+    def _secrets_of_the_user(self) -> list[str]:
+        paths = [Path(os.environ[name]) for name in _NAMING if os.environ.get(name)]
         paths += [Path(name) for name in (*_SOCKETS, f"/run/user/{os.getuid()}")]
         with suppress(RuntimeError):  # nobody knows where the home is
             paths += [Path.home() / name for name in _HOME_SECRETS]
-        return sorted({os.path.realpath(path) for path in paths if path.exists()})
+        return [os.path.realpath(path) for path in paths if path.exists()]
 
     def _find(self, found: Future[Found]) -> None:
         try:
@@ -146,17 +152,18 @@ class Sandbox:
             found.set_exception(error)
 
     def _try_levels(self) -> Found:
+        reasons: dict[SandboxLevel, str] = {}
         if sys.platform != "linux":
             why = "it needs Linux"
-            return Found(level=SandboxLevel.NONE, reasons={SandboxLevel.STRONG: why, SandboxLevel.BASIC: why})
-        reasons: dict[SandboxLevel, str] = {}
+            reasons = {SandboxLevel.STRONG: why, SandboxLevel.BASIC: why}
+            return Found(level=SandboxLevel.NONE, network_fault=why, reasons=reasons)
         for level in (SandboxLevel.STRONG, SandboxLevel.BASIC):
             reason = self._try(level, network=True)
             if not reason:
-                can_cut = level is SandboxLevel.STRONG and not self._try(level, network=False)
-                return Found(level=level, network_can_be_cut=can_cut, reasons=reasons, lacks=confine.lacks())
+                fault = reasons.get(SandboxLevel.STRONG) or self._try(level, network=False)
+                return Found(level=level, network_fault=fault, reasons=reasons, lacks=confine.lacks())
             reasons[level] = reason
-        return Found(level=SandboxLevel.NONE, reasons=reasons)
+        return Found(level=SandboxLevel.NONE, network_fault=reasons[SandboxLevel.STRONG], reasons=reasons)
 
     def _try(self, level: SandboxLevel, *, network: bool) -> str:
         """Return why a run cannot be confined at a level, or ""."""
@@ -168,7 +175,7 @@ class Sandbox:
             box = folder / "box"
             box.mkdir()
             run = run_supervised(
-                ["/bin/sh", "-c", '{ : > inside && ! : > "$0"; } 2>/dev/null', str(folder / "outside")],
+                ["/bin/sh", "-c", ': > inside && ! (: > "$0") 2>/dev/null', str(folder / "outside")],
                 cwd=box,
                 report=box,
                 environ={"PATH": os.defpath},
@@ -183,7 +190,9 @@ class Sandbox:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-_WITH_NAMESPACES = (SandboxLevel.AUTO, SandboxLevel.STRONG)
+def _without_namespaces(asked: SandboxLevel) -> str:
+    has_them = asked in (SandboxLevel.AUTO, SandboxLevel.STRONG)
+    return "" if has_them else f"it needs `--sandbox strong`, not {asked}"
 
 
 def _hint(asked: Confinement) -> str:

@@ -57,13 +57,19 @@ def main() -> None:
     # Not SIG_IGN: only the processor time of children that are waited for counts as ours, and so the tool's.
     signal.signal(signal.SIGCHLD, lambda *_: end_orphans(supervisors))
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 1, 3)
+        try:
+            message, descriptors, _, _ = socket.recv_fds(control, 1, 3)
+        except ConnectionError:  # the tool was killed before it read the last answer
+            break
         if not message:
             break
         pid = fork_supervisor(control, descriptors, supervisors)
         for descriptor in descriptors:
             os.close(descriptor)
-        control.send(b"%d" % pid)
+        try:
+            control.send(b"%d" % pid)
+        except ConnectionError:
+            break
     signal.signal(signal.SIGCHLD, lambda *_: None)
     while supervisors:  # each hangs on its own lifeline
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)

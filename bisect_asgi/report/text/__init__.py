@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bisect_asgi.core.errors import ExitCode
+from bisect_asgi.core.model import SandboxLevel
 from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.text import duration, listing, plural
@@ -116,6 +117,8 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
         yield "Trials", _trials(report)
     if hosts := sorted({host for row in report.rows for host in row.hosts}):
         yield "Hosts", listing([host or "this machine" for host in hosts], most=8)
+    if report.sandbox:
+        yield "Sandbox", _sandbox(report)
     yield from (("Note", note) for note in report.notes)
 
 
@@ -169,6 +172,16 @@ def _trials(report: Report) -> str:
         behind["for the cause" if axis.has_known_ends else axis.context] += stage.own_runs
     parts += [f"{plural(count, 'run')} {what}" for what, count in behind.items() if count]
     return ", ".join([*parts, duration(report.elapsed_s)])
+
+
+def _sandbox(report: Report) -> str:
+    """Return the levels at which runs were confined; one below the strongest with what that means."""
+    weakest = report.sandbox[-1]
+    text = " and ".join(report.sandbox)
+    if weakest is SandboxLevel.STRONG or "--sandbox" in report.plan.check_options:
+        return text
+    means = "runs were not confined" if weakest is SandboxLevel.NONE else "less than strong"
+    return f"{text}: {means}; `bisect-asgi doctor` says why"
 
 
 def _history(report: Report) -> str:

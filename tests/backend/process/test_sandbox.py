@@ -1,0 +1,149 @@
+"""Which level of the sandbox a machine has, what is said of less, and what a run may not read."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from support.sandboxes import sandbox
+
+from bisect_asgi.backend.process.sandbox import Sandbox
+from bisect_asgi.core.errors import Unavailable
+from bisect_asgi.core.model import Confinement, SandboxLevel
+
+AUTO, STRONG, BASIC, NONE = SandboxLevel
+
+
+def machine(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, reasons: Mapping[tuple[SandboxLevel, bool], str]
+) -> Sandbox:
+    """A machine on which trials end as they do in `reasons`: a level, and with or without a network."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(Sandbox, "_try", lambda _, level, *, network: reasons.get((level, network), ""))
+    return Sandbox(folder)
+
+
+NO_NAMESPACES = {(STRONG, True): "unshare: Operation not permitted"}
+NO_LANDLOCK = {**NO_NAMESPACES, (BASIC, True): "the kernel has no Landlock, or it is switched off"}
+NO_NETWORK = {(STRONG, False): "unshare: Operation not permitted"}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "asked", "level"),
+    [
+        pytest.param({}, Confinement(), STRONG, id="all-there-is"),
+        pytest.param({}, Confinement(level=BASIC), BASIC, id="less-by-name"),
+        pytest.param({}, Confinement(level=NONE), NONE, id="none-by-name"),
+        pytest.param({}, Confinement(network=False), STRONG, id="no-network"),
+        pytest.param(NO_NAMESPACES, Confinement(), BASIC, id="no-namespaces"),
+        pytest.param(NO_LANDLOCK, Confinement(), NONE, id="nothing"),
+    ],
+)
+def test_the_strongest_level_is_taken_or_the_one_that_was_asked_for(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reasons: Mapping[tuple[SandboxLevel, bool], str],
+    asked: Confinement,
+    level: SandboxLevel,
+) -> None:
+    assert machine(tmp_path, monkeypatch, reasons).level(asked) is level
+
+
+@pytest.mark.parametrize(
+    ("reasons", "asked", "message"),
+    [
+        pytest.param(
+            NO_NAMESPACES,
+            Confinement(level=STRONG),
+            "`--sandbox strong` cannot be had on this machine: unshare: Operation not permitted",
+            id="strong",
+        ),
+        pytest.param(
+            NO_LANDLOCK,
+            Confinement(level=BASIC),
+            "`--sandbox basic` cannot be had on this machine: "
+            "the kernel has no Landlock, or it is switched off",
+            id="basic",
+        ),
+        pytest.param(
+            NO_NAMESPACES,
+            Confinement(network=False),
+            "`--no-network` cannot be had on this machine: unshare: Operation not permitted",
+            id="network-without-namespaces",
+        ),
+        pytest.param(
+            NO_NETWORK,
+            Confinement(network=False),
+            "`--no-network` cannot be had on this machine: unshare: Operation not permitted",
+            id="network",
+        ),
+        pytest.param(
+            {},
+            Confinement(level=BASIC, network=False),
+            "`--no-network` cannot be had on this machine: it needs `--sandbox strong`, not basic",
+            id="network-at-a-lower-level",
+        ),
+    ],
+)
+def test_what_was_asked_for_by_name_and_cannot_be_had_is_an_error_with_a_hint(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reasons: Mapping[tuple[SandboxLevel, bool], str],
+    asked: Confinement,
+    message: str,
+) -> None:
+    with pytest.raises(Unavailable) as caught:
+        machine(tmp_path, monkeypatch, reasons).level(asked)
+
+    assert str(caught.value) == message
+    assert "bisect-asgi doctor" in str(caught.value.hint)
+
+
+def test_elsewhere_than_on_linux_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    found = Sandbox(tmp_path).found()
+
+    assert found.level is NONE
+    assert next(found.notes()) == "`--sandbox strong` cannot be had: it needs Linux"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
+def test_this_machine_is_tried_for_real_and_the_trial_leaves_nothing() -> None:
+    found = sandbox().found()
+
+    assert found.level in (STRONG, BASIC, NONE)
+    assert os.listdir(sandbox()._cache) == []
+    assert (found.level is STRONG) == (not found.reasons)
+
+
+def test_secrets_of_the_cache_and_of_the_home_are_hidden_if_they_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, cache = tmp_path / "home", tmp_path / "cache"
+    for folder in (
+        home / ".ssh",
+        home / ".config/uv",
+        cache / "uv-1",
+        cache / "logs",
+        cache / "environments",
+    ):
+        folder.mkdir(parents=True)
+    for file in (cache / "store.db", cache / "store.db-wal", home / "real-netrc", home / "elsewhere.toml"):
+        file.write_text("")
+    (home / ".netrc").symlink_to("real-netrc")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("UV_CONFIG_FILE", str(home / "elsewhere.toml"))
+
+    rules = machine(cache, monkeypatch, {}).rules(Confinement(), tmp_path / "box")
+
+    assert rules is not None
+    found = {path.removeprefix(f"{tmp_path}/") for path in rules["secrets"] if path.startswith(str(tmp_path))}  # type: ignore[attr-defined]
+    assert found == {
+        *("home/.ssh", "home/.config/uv", "home/real-netrc", "home/elsewhere.toml"),
+        *("cache/uv-1", "cache/logs", "cache/store.db", "cache/store.db-wal"),
+    }
+    assert rules["protected"] == [os.getpid(), os.getpgrp()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from support.shell import PROBE, PYTHON, UNCONFINED, Shell, publish, told
+from support.shell import DIARY, PROBE, PYTHON, Shell, publish, told
 
 # The other commands.
 
@@ -24,9 +24,7 @@ def test_one_release_is_checked_with_git_bisects_exit_codes(
     publish(shell.index, "+--")
     shell.write("leak.py", PROBE.replace("assert", "assert demo.version != '1.2' or exit(125)\nassert"))
 
-    done = shell.run(
-        "check", release, "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY", *UNCONFINED
-    )
+    done = shell.run("check", release, "--probe", "leak.py", "--python", PYTHON, *DIARY)
 
     lines = done.stdout.splitlines()
     assert done.returncode == code
@@ -51,8 +49,6 @@ def test_a_release_that_cannot_be_checked_is_told(
 ) -> None:
     publish(shell.index, "+-")
 
-    done = shell.run(
-        "check", *arguments, "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY", *UNCONFINED
-    )
+    done = shell.run("check", *arguments, "--probe", "leak.py", "--python", PYTHON, *DIARY)
 
     assert (done.returncode, done.stdout, done.stderr) == (2, "", told(message, hint))

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from support.clusters import HandMade
 from support.processes import eventually
-from support.shell import BISECT, PROBE, PYTHON, UNCONFINED, Shell, publish, told
+from support.shell import BISECT, DIARY, PROBE, PYTHON, Shell, publish, told
 
 from bisect_asgi import __version__
 from bisect_asgi.backend.executors import doctor
@@ -106,7 +106,7 @@ def test_what_is_measured_is_measured_on_one_host(shell: Shell, machines: HandMa
 
 def test_a_worker_whose_disk_fails_is_left_out_and_named_where_all_do(shell: Shell, tmp_path: Path) -> None:
     publish(shell.index, "+-")
-    check = ("check", "demo==1.1", "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY", *UNCONFINED)
+    check = ("check", "demo==1.1", "--probe", "leak.py", "--python", PYTHON, *DIARY)
     with HandMade(tmp_path, dict.fromkeys(["alpha", "beta"], __version__)) as machines:
         machines.cache("alpha").write_text("no folder")
         one = shell.run(*check, "--executor", machines.place, "--fresh")
@@ -135,7 +135,7 @@ def test_output_and_hosts_are_shown(shell: Shell, machines: HandMade) -> None:
 
 def test_check_runs_elsewhere_and_fresh_runs_again(shell: Shell, machines: HandMade) -> None:
     publish(shell.index, "+-")
-    check = ("check", "demo==1.1", "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY", *UNCONFINED)
+    check = ("check", "demo==1.1", "--probe", "leak.py", "--python", PYTHON, *DIARY)
 
     done = [shell.run(*check, "--executor", machines.place, *more) for more in ([], ["--fresh"], [])]
 
@@ -154,7 +154,7 @@ def test_as_many_jobs_as_the_cluster_has_threads_unless_said(shell: Shell, machi
         PYTHON,
         "--env",
         "DIARY",
-        *UNCONFINED,
+        *DIARY,
         "--json",
         "--quiet",
     )

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from support.local_index import LocalIndex
-from support.shell import PYTHON, UNCONFINED, Shell, publish
+from support.shell import DIARY, PYTHON, Shell, publish
 
 # Discovered interpreters, the empty environments made for them, and what uv knows of interpreters. Nothing of
 # any release is among it.
@@ -21,9 +21,7 @@ def learn(folder: Path) -> None:
         shell = Shell(index, folder)
         publish(index, "+")
         for python in (("--python", PYTHON), ()):
-            done = shell.run(
-                "check", "demo==1.0", "--probe", "leak.py", "--env", "DIARY", *UNCONFINED, *python
-            )
+            done = shell.run("check", "demo==1.0", "--probe", "leak.py", *DIARY, *python)
             assert done.returncode == 0, done.stderr
 
 

@@ -22,7 +22,7 @@ from support.processes import PATIENCE_S
 PYTHON = sys._base_executable  # type: ignore[attr-defined]
 
 
-UNCONFINED = ("--sandbox", "none")
+DIARY = ("--env", "DIARY", "--sandbox", "none")
 """For probes that write where a test can read it: a confined run may not write outside its own folders."""
 # Says in the diary which release it runs on, and that it came to its end.
 PROBE = """\
@@ -147,7 +147,7 @@ class Command(Shell):
 
 # Spot checks beside the boundary would only add runs to count.
 BISECT = (
-    *("demo", "--probe", "leak.py", "--python", PYTHON, "--env", "DIARY", *UNCONFINED),
+    *("demo", "--probe", "leak.py", "--python", PYTHON, *DIARY),
     *("--jobs", "1", "--history", "none"),
 )
 

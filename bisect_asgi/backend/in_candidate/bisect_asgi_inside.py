@@ -6,6 +6,7 @@ sets the variable. The hook changes nothing that a program would notice, and wri
     stacks-PID.txt      empty until the tool asks for the stacks of a process that hangs
     exception-PID.json  the uncaught exception: type, message, frames
     peak-PID.txt        the peak memory of a process that ended regularly, in bytes
+    imported-PID.txt    the files of the modules that it imported, until their byte-code is there
 
 Slow imports are inside functions, because starting Python is most of the time of many a probe.
 """
@@ -17,6 +18,7 @@ import sys
 from _signal import SIGUSR2
 
 REPORT = os.environ["BISECT_ASGI_REPORT"]
+COMPILED = os.path.join(sys.prefix, "bisect-asgi-compiled")
 
 
 def watch():
@@ -25,6 +27,8 @@ def watch():
     stacks = open(os.path.join(REPORT, "stacks-%d.txt" % pid), "w")
     faulthandler.register(SIGUSR2, file=stacks, all_threads=True)
     atexit.register(write_peak, pid)
+    if not os.path.exists(COMPILED):
+        atexit.register(write_imported, pid)
     sys.excepthook = report_exception
 
 
@@ -92,6 +96,26 @@ def write_peak(pid):
             stream.write(str(int(peaks[0]) * 1024))
     except (OSError, IndexError):
         return  # not on Linux
+
+
+def write_imported(pid):
+    if pid != os.getpid():
+        return
+    try:
+        specs = [spec_of(module) for module in list(sys.modules.values())]
+        files = [spec.origin for spec in specs if getattr(spec, "cached", None)]
+        with open(os.path.join(REPORT, "imported-%d.txt" % pid), "wb") as stream:
+            stream.write(b"\n".join(os.fsencode(file) for file in files))
+    except Exception:  # without the list, the next run takes as long as this one
+        return
+
+
+def spec_of(module):
+    """Return where a module comes from, without asking the module: it may load itself when it is asked."""
+    try:
+        return object.__getattribute__(module, "__dict__").get("__spec__")
+    except AttributeError:
+        return None
 
 
 try:

@@ -18,7 +18,7 @@ from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 
-from bisect_asgi.backend.environments import Environment
+from bisect_asgi.backend.environments import Environment, byte_code
 from bisect_asgi.backend.files import locked, locked_if_free
 from bisect_asgi.backend.process.run import Run, run_supervised
 from bisect_asgi.backend.process.sandbox import Sandbox
@@ -97,6 +97,8 @@ def run_probe(
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
         if probe.command and not report.named("stacks-*.txt"):
             seen = _of_the_machine(seen, host_script(probe.command, environ["PATH"], environment.folder))
+        if not (environment.folder / byte_code.NOTE).exists():
+            byte_code.compile_imported(environment.folder, _imported(report), token)
         seen = replace(seen, sandbox=sandbox.level(probe.confinement))
         return _with_reported(seen, _reported(marked, report))
     except NoResult as error:
@@ -243,6 +245,12 @@ def _peaks(report: Reports) -> Iterator[int]:
     for name in report.named("peak-*.txt"):
         if (text := report.text(name)).isdecimal():
             yield int(text)
+
+
+def _imported(report: Reports) -> Iterator[str]:
+    """Yield the paths of the modules that the run's processes imported."""
+    for name in report.named("imported-*.txt"):
+        yield from os.fsdecode(report.read(name) or b"").split("\n")
 
 
 def _stacks(report: Reports) -> str:

@@ -214,7 +214,7 @@ def test_the_doctor_looks_at_each_worker(shell: Shell, machines: HandMade) -> No
     assert done.returncode == 0, done.stderr
     assert title.split() == [
         *("machine", "bisect-asgi", "on", "Python", "platform", "cores", "uv", "git", "free", "index"),
-        "interpreters",
+        *("sandbox", "interpreters"),
     ]
     assert [line.split()[0] for line in sorted(lines)] == ["alpha", "beta"]
     assert all(f"  {__version__}  " in line and "answers" in line for line in lines)

@@ -171,14 +171,18 @@ class EnvironmentCache:
             self._discard(home, findings)
             return None
         if findings.compiled and token:
-            found.compile(findings.compiled, token)
+            found.compile(findings.compiled, (), token)
         with suppress(OSError):
             found.save(anew=not is_recent)
         with self._guard:
             return self._manifests.setdefault(digest, found)
 
-    def after_run(self, environment: Environment, token: CancelToken) -> tuple[str, ...]:
+    def after_run(
+        self, environment: Environment, token: CancelToken, imported: Sequence[str] = ()
+    ) -> tuple[str, ...]:
         """Check that a run has left the environment as it was; return the paths of what it changed.
+
+        What it imported, as it reported that, is compiled.
 
         A changed environment is discarded with what shares its files. If it shares nothing, the run stands.
 
@@ -197,8 +201,8 @@ class EnvironmentCache:
                     self._changed_by_runs |= _owners(environment.folder, findings.changed)
                     write_whole(self._own_note(environment.folder.name), b"")
                 self._discard(environment.folder, findings)
-            elif findings.compiled:
-                known.compile(findings.compiled, token)
+            elif findings.compiled or imported:
+                known.compile(findings.compiled, imported, token)
         return findings.changed
 
     def _discard(self, home: Path, findings: Findings) -> None:

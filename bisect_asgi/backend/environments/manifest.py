@@ -6,6 +6,7 @@ status of all files, and the content only of those whose time differs: a hard li
 
 Byte-code is never taken from a run. What a run compiled is removed, and compiled again from the sources that
 were checked. Python finds it valid in each environment that has the source, and no run can have planted it.
+A confined run compiles nothing: the hook writes what it imported into its report, until that is compiled.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.records import Struct, replace
 
 _NAME = "bisect-asgi-files.json"
+COMPILED = "bisect-asgi-compiled"
+"""The file that tells the hook that what is imported has been compiled."""
 _WRITABLE = 0o222
 _BYTE_CODE = "/__pycache__"
 
@@ -166,21 +169,27 @@ class Manifest:
                     found[source] += (name,)
         return found
 
-    def compile(self, compiled: Iterable[str], token: CancelToken) -> None:
+    def compile(self, compiled: Iterable[str], imported: Iterable[str], token: CancelToken) -> None:
         """Remove what a run has added to folders of byte-code, and compile the same modules.
+
+        `imported`: paths of further modules, as a run reported them, which may be any text.
 
         Raises:
             OSError: what a run has added cannot be removed.
             Cancelled: the token was cancelled.
         """
-        sources = {source for name in compiled if (source := self._source(name))}
+        own = (path.removeprefix(f"{self._folder}/") for path in imported if path.endswith(".py"))
         with self._guard:
+            sources = {source for name in compiled if (source := self._source(name))}
+            sources |= self._files.keys() & set(own)
             for name in compiled:
                 with suppress(FileNotFoundError):  # another command removed it
                     os.unlink(f"{self._folder}/{name}")
             if missing := sorted(sources - self.byte_code().keys()):
                 compile_sources(Path(self._folder), missing, token)
                 self._adopt(missing)
+            if imported:
+                Path(self._folder, COMPILED).touch()
 
     def _adopt(self, sources: Iterable[str]) -> None:
         """Take in the byte-code of modules that was just compiled."""
@@ -280,7 +289,7 @@ def walk(folder: str, folders: dict[str, int] | None = None) -> Iterator[tuple[s
             yield prefix, os.lstat(f"{folder}/{prefix}")
 
 
-_OWN = frozenset([_NAME, "bisect-asgi.json"])
+_OWN = frozenset([_NAME, COMPILED, "bisect-asgi.json"])
 
 
 def protected(path: str) -> File:

@@ -168,7 +168,9 @@ class Sandbox:
     def _try(self, level: SandboxLevel, *, network: bool) -> str:
         """Return why a run cannot be confined at a level, or ""."""
         try:
-            folder = Path(tempfile.mkdtemp(prefix="sandbox-", dir=self._cache))
+            runs = self._cache / "runs"  # if this process is killed, the next command clears it up
+            runs.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-sandbox-", dir=runs))
         except OSError as error:
             return f"`{self._cache}` cannot be written ({error.strerror})"
         try:

@@ -346,8 +346,11 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             self._emit(request, OutputSeen(key=request.key, text=text))
 
         shown = output if self.show_output else None
-        seen = run_probe(request.probe, where, self.runs, task.token, shown, self.sandbox)
-        changed = self.environments.after_run(where, task.token)
+        imported: list[str] = []
+        seen = run_probe(
+            request.probe, where, self.runs, task.token, shown, self.sandbox, on_imported=imported.extend
+        )
+        changed = self.environments.after_run(where, task.token, imported)
         if changed:
             self._tell_changed(request, where, changed)
         if not where.exists() and not (changed and where.is_own):

@@ -13,12 +13,12 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 
-from bisect_asgi.backend.environments import Environment, byte_code
+from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.files import locked, locked_if_free
 from bisect_asgi.backend.process.run import Run, run_supervised
 from bisect_asgi.backend.process.sandbox import Sandbox
@@ -61,8 +61,12 @@ def run_probe(
     token: CancelToken,
     output: Output | None,
     sandbox: Sandbox,
+    *,
+    on_imported: Callable[[Iterable[str]], object] = tuple,
 ) -> Observation:
     """Run the probe once, in a working directory below `runs` that is removed afterwards.
+
+    `on_imported` is given the paths of the modules that the run says it has imported.
 
     Raises:
         Unavailable: the probe could not be started or not be confined as asked, or the disk is full.
@@ -97,8 +101,7 @@ def run_probe(
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
         if probe.command and not report.named("stacks-*.txt"):
             seen = _of_the_machine(seen, host_script(probe.command, environ["PATH"], environment.folder))
-        if not (environment.folder / byte_code.NOTE).exists():
-            byte_code.compile_imported(environment.folder, _imported(report), token)
+        on_imported(_imported(report))
         seen = replace(seen, sandbox=sandbox.level(probe.confinement))
         return _with_reported(seen, _reported(marked, report))
     except NoResult as error:

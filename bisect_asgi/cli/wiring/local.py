@@ -62,8 +62,6 @@ def open_trials(
             places.environments, uv=uv, resolver=resolver, limit_bytes=limit_bytes()
         )
         environments.import_ahead()
-        sandbox = Sandbox(places.root)
-        sandbox.begin()
         runs, locks = places.root / "runs", places.root / "locks"
         clean_up(runs)
         yield TrialRunner(
@@ -72,7 +70,7 @@ def open_trials(
             environments=environments,
             runs=runs,
             locks=locks,
-            sandbox=sandbox,
+            sandbox=Sandbox(places.root),
             # Of the machine, not of the cache: two commands with two caches share the processors.
             measuring_lock=MeasuringLock(
                 path=Path(tempfile.gettempdir()) / f"bisect-asgi-{os.getuid()}-measuring.lock"

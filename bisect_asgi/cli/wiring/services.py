@@ -30,6 +30,7 @@ def open_services(places: CachePaths, runner: TrialRunner, executor: Executor) -
     Raises:
         Unavailable: uv could not read its configuration.
     """
+    runner.sandbox.begin()
     with closing(IndexClient(indexes(), places.root / "index")) as client, ExitStack() as opened:
         trials: Trials = runner
         if isinstance(executor, RemoteExecutor):

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from support.builders import failed, passed
+from support import builders
 from support.environments import Bench
+from support.sandboxes import sandbox
 
 from bisect_asgi.backend import trials
 from bisect_asgi.backend.environments.resolve import Resolution, read_resolution
@@ -26,6 +27,7 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     Commit,
+    Confinement,
     EnvironmentSpec,
     Interpreter,
     Observation,
@@ -81,6 +83,15 @@ def remote(runner: TrialRunner, *, folders_travel: bool = False) -> RemoteRun:
 
 def never_there(request: TrialRequest, token: CancelToken) -> RemoteResult:
     raise AssertionError("it was made at once")
+
+
+def passed() -> Observation:
+    """A run that a worker has confined as this machine would."""
+    return replace(builders.passed(), sandbox=sandbox().level(Confinement()))
+
+
+def failed() -> Observation:
+    return replace(builders.failed(), sandbox=sandbox().level(Confinement()))
 
 
 def parcel(*observations: Observation, host: str = "far", remembered: int = 0) -> RemoteResult:

@@ -12,8 +12,10 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled
 from bisect_asgi.core.events import Activity, Event, OutputSeen, StageEvent, TrialProgressed
 from bisect_asgi.core.model import (
+    Confinement,
     Outcome,
     Phase,
+    ProbeFile,
     Trial,
     TrialRequest,
 )
@@ -31,6 +33,29 @@ def test_a_trial_returns_what_the_probe_showed_and_what_it_ran_in(bench: TrialBe
     assert trial.environment is not None
     assert [str(d) for d in trial.environment.distributions] == ["demo==1.0", "dep==1.0"]
     assert trial.environment.step == "as of the date, wheels only"
+
+
+def test_what_a_confined_run_imported_is_compiled_and_nothing_else(bench: TrialBench) -> None:
+    request = bench.request()
+    script = (
+        "import demo, os\n"
+        "print(os.path.exists(demo.__cached__))\n"
+        "name = 'imported-%d.txt' % (os.getpid() + 1)\n"
+        "with open(os.path.join(os.environ['BISECT_ASGI_REPORT'], name), 'w') as report:\n"
+        "    report.write('/no/such/file.py\\n../../outside.py\\n\\n')\n"
+    )
+    file = ProbeFile(name="leak.py", content=script.encode())
+    confined = replace(
+        request, probe=replace(request.probe, files=(file,), confinement=Confinement()), runs=2
+    )
+
+    trial = bench.run(confined)
+
+    assert [run.output_tail for run in trial.observations] == ["False\n", "True\n"]
+    assert trial.environment is not None
+    folder = bench.folder / "environments" / trial.environment.digest
+    assert {path.name.partition(".")[0] for path in folder.rglob("site-packages/__pycache__/*")} >= {"demo"}
+    assert not list(folder.rglob("site-packages/__pycache__/dep.*"))
 
 
 @pytest.mark.parametrize(

@@ -233,8 +233,8 @@ def test_a_run_that_could_not_be_asked_is_told_and_not_stored(
 ) -> None:
     outcomes = [Outcome.PASSED, Outcome.ERROR, Outcome.PASSED]
 
-    def sometimes(*arguments: Any) -> Observation:
-        return replace(run_probe(*arguments), outcome=outcomes.pop(0))
+    def sometimes(*arguments: Any, **options: Any) -> Observation:
+        return replace(run_probe(*arguments, **options), outcome=outcomes.pop(0))
 
     monkeypatch.setattr("bisect_asgi.backend.trials.run_probe", sometimes)
     request = bench.request()
@@ -269,7 +269,7 @@ def test_of_a_candidate_that_could_never_be_asked_nothing_is_known(
 ) -> None:
     monkeypatch.setattr(
         "bisect_asgi.backend.trials.run_probe",
-        lambda *a: replace(run_probe(*a), outcome=Outcome.ERROR),
+        lambda *a, **k: replace(run_probe(*a, **k), outcome=Outcome.ERROR),
     )
 
     trial = bench.run(bench.request())

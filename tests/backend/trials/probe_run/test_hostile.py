@@ -8,7 +8,8 @@ import pytest
 from support.probe_runs import observe, script
 
 from bisect_asgi.backend.environments import Environment
-from bisect_asgi.core.model import Outcome
+from bisect_asgi.core.model import Confinement, Outcome, SandboxLevel
+from bisect_asgi.core.records import replace
 
 NAMES = """
 import os
@@ -46,7 +47,9 @@ def test_a_link_to_a_secret_is_not_followed(environment: Environment, runs: Path
 def test_a_probe_that_kills_its_supervisor_has_no_result(environment: Environment, runs: Path) -> None:
     code = "import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(60)"
 
-    seen = observe(script(code), environment, runs)
+    probe = replace(script(code), confinement=Confinement(level=SandboxLevel.NONE))
+
+    seen = observe(probe, environment, runs)
 
     assert seen.outcome is Outcome.ERROR
     assert seen.signature is not None

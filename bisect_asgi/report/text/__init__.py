@@ -115,10 +115,7 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
         yield "Others", others
     if report.rows:
         yield "Trials", _trials(report)
-    if hosts := sorted({host for row in report.rows for host in row.hosts}):
-        yield "Hosts", listing([host or "this machine" for host in hosts], most=8)
-    if report.sandbox:
-        yield "Sandbox", _sandbox(report)
+    yield from _machines(report)
     yield from (("Note", note) for note in report.notes)
 
 
@@ -172,6 +169,14 @@ def _trials(report: Report) -> str:
         behind["for the cause" if axis.has_known_ends else axis.context] += stage.own_runs
     parts += [f"{plural(count, 'run')} {what}" for what, count in behind.items() if count]
     return ", ".join([*parts, duration(report.elapsed_s)])
+
+
+def _machines(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield where the runs were made, and how they were confined there."""
+    if hosts := sorted({host for row in report.rows for host in row.hosts}):
+        yield "Hosts", listing([host or "this machine" for host in hosts], most=8)
+    if report.sandbox:
+        yield "Sandbox", _sandbox(report)
 
 
 def _sandbox(report: Report) -> str:

@@ -253,6 +253,8 @@ class MetricLevel(Struct, frozen=True, kw_only=True):
     last: int
     value: float
     """The median of the samples."""
+    probability: float | None = None
+    """That it begins exactly here; None for the first."""
 
 
 class LevelsFound(Struct, frozen=True, kw_only=True):

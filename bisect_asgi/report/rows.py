@@ -230,6 +230,8 @@ class NamedLevel(Struct, frozen=True, kw_only=True):
     last: str
     value: float
     """The median."""
+    probability: float | None = None
+    """That it begins exactly at `first`; null for the oldest level."""
 
 
 def belief_of(belief: events.BeliefUpdated, labels: Sequence[str]) -> NamedBelief:
@@ -265,7 +267,12 @@ def ends_of(sampled: events.EndsSampled, labels: Sequence[str]) -> ReportedEnds:
 def levels_of(found: events.LevelsFound, labels: Sequence[str]) -> tuple[NamedLevel, ...]:
     """Return the levels with labels."""
     return tuple(
-        NamedLevel(first=labels[level.first], last=labels[level.last], value=level.value)
+        NamedLevel(
+            first=labels[level.first],
+            last=labels[level.last],
+            value=level.value,
+            probability=level.probability,
+        )
         for level in found.levels
     )
 

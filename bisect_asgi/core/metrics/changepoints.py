@@ -30,6 +30,13 @@ the fit with the least sum of distances and penalties wins. The slope costs as m
 thus lose against a slope, and one step wins against it. A slope may have steps on it. A metric that only
 rises, or only falls, at nearly every candidate by unequal amounts is not a straight line, but a creep as
 well.
+
+**The probability of a step** is that of its place against all other places between the steps before and after
+it, and against no step there, which costs a penalty less. Distances are in units of chi-square, so half of a
+cost is a logarithm of odds.
+
+**A lone candidate** whose samples all differ from the others' may stay below the price of two cuts, or of one
+at an end. It is no level, but the others' level is not its own either: `lone` names it.
 """
 
 from __future__ import annotations
@@ -37,10 +44,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from statistics import median
 
-from bisect_asgi.core.metrics.stats import deviations, mad, relative
+from bisect_asgi.core.metrics.stats import deviations, mad, rank_sum, relative
 from bisect_asgi.core.records import Struct, replace
 
 FEWEST = 5
@@ -63,6 +70,12 @@ _CROWDED = 4
 _ROUGH = 0.1
 """The least part of a creep that a step on it must have, because no real creep is an exact line."""
 
+_FAR = 2.0
+"""How many times as far from the others' level a lone candidate is as any of them, and as their noise."""
+
+_BY_CHANCE = 0.01
+"""How often the samples of any of several equal candidates may look as if it alone differed."""
+
 _CONSTANT, _FEW = 5.0, 4.0
 """The constant of the penalty; and the increase of the noise, by `_FEW` over the number of deviations."""
 
@@ -84,6 +97,8 @@ class LevelStep(Struct, frozen=True, kw_only=True):
     old: float
     """The value without the step. Both values are those at `high`, so that a creep is no part of the step."""
     new: float
+    probability: float
+    """That it is exactly here, of all places between the steps beside it, and that there is one."""
 
 
 class Creep(Struct, frozen=True, kw_only=True):
@@ -142,10 +157,29 @@ def find_levels(samples: Mapping[int, Sequence[float]], *, effect: float) -> Lev
         best = _climb(points, _merged(points, flat, effect)) or best
     return Levels(
         levels=tuple(_levels(points, best, samples)),
-        changes=tuple(_changes(points, best)),
+        changes=tuple(_changes(points, best, penalty)),
         creep=_creep(points, best),
         penalty=penalty,
     )
+
+
+def lone(samples: Mapping[int, Sequence[float]], *, effect: float) -> list[int]:
+    """Return the candidates whose samples differ from all others' by `effect` or more, and not by chance.
+
+    They are farther from the others than those are from each other.
+    """
+    return [key for key in samples if _is_lone(key, samples, effect)]
+
+
+def _is_lone(key: int, samples: Mapping[int, Sequence[float]], effect: float) -> bool:
+    others = [values for other, values in samples.items() if other != key]
+    every = [value for values in others for value in values]
+    if not every:
+        return False
+    value, level = median(samples[key]), median(every)
+    spread = max(mad(every), *(abs(median(values) - level) for values in others))
+    is_apart = relative(value, level) >= effect and abs(value - level) > _FAR * spread
+    return is_apart and rank_sum(samples[key], every) * len(samples) < _BY_CHANCE
 
 
 def _penalty(size: int) -> float:
@@ -265,11 +299,41 @@ def _ends(points: Sequence[_Point], fit: _Fit) -> tuple[float, float]:
     return start, start + fit.slope * (points[-1].key - points[0].key)
 
 
-def _changes(points: Sequence[_Point], fit: _Fit) -> Iterator[LevelStep]:
-    heights = _heights(points, fit)
-    for cut, (old, new) in zip(fit.cuts, pairwise(heights), strict=True):
+def _sizes(points: Sequence[_Point], fit: _Fit) -> Iterator[tuple[float, float]]:
+    """Yield the values before and after each step, as at its newer side."""
+    for cut, (old, new) in zip(fit.cuts, pairwise(_heights(points, fit)), strict=True):
         creep = fit.slope * (points[cut].key - points[0].key)
-        yield LevelStep(low=points[cut - 1].key, high=points[cut].key, old=old + creep, new=new + creep)
+        yield old + creep, new + creep
+
+
+def _changes(points: Sequence[_Point], fit: _Fit, penalty: float) -> Iterator[LevelStep]:
+    edges = [0, *fit.cuts, len(points)]
+    for index, (cut, (old, new)) in enumerate(zip(fit.cuts, _sizes(points, fit), strict=True)):
+        beside = points[edges[index] : edges[index + 2]]
+        yield LevelStep(
+            low=points[cut - 1].key,
+            high=points[cut].key,
+            old=old,
+            new=new,
+            probability=_probability(beside, fit.slope, cut - edges[index], penalty),
+        )
+
+
+def _probability(points: Sequence[_Point], slope: float, cut: int, penalty: float) -> float:
+    """Return how probable a cut of these points before the one at `cut` is, of all cuts and of none."""
+    values = [(point.value - slope * point.key, 1 / _LAPLACE / point.noise) for point in points]
+    costs = [_distance(values[:place]) + _distance(values[place:]) for place in range(1, len(values))]
+    least = costs[cut - 1]
+    none = _distance(values) - penalty
+    return 1 / sum(math.exp(min(700.0, (least - cost) / 2)) for cost in (*costs, none))
+
+
+def _distance(values: Sequence[tuple[float, float]]) -> float:
+    """Return the least sum of weighted distances of values, each with its weight, from one level."""
+    ordered = sorted(values)
+    sums = list(accumulate(weight for _, weight in ordered))
+    level = ordered[bisect_left(sums, sums[-1] / 2)][0]
+    return sum(weight * abs(value - level) for value, weight in ordered)
 
 
 def _merged(points: Sequence[_Point], fit: _Fit, effect: float) -> _Fit:
@@ -279,10 +343,7 @@ def _merged(points: Sequence[_Point], fit: _Fit, effect: float) -> _Fit:
     """
     rough = _ROUGH * abs(fit.slope) * (points[-1].key - points[0].key)
     while fit.cuts:
-        steps = [
-            relative(change.old, change.new) if abs(change.new - change.old) >= rough else 0.0
-            for change in _changes(points, fit)
-        ]
+        steps = [relative(old, new) if abs(new - old) >= rough else 0.0 for old, new in _sizes(points, fit)]
         smallest = min(range(len(steps)), key=steps.__getitem__)
         if steps[smallest] >= effect:
             break

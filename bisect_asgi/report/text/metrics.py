@@ -43,7 +43,8 @@ def _levels(report: Report) -> Iterator[tuple[str, str]]:
     pairs = list(pairwise(report.levels))
     steps = report.steps or [(before.value, after.value) for before, after in pairs]
     for (before, after), (old, new) in zip(pairs, steps, strict=True):
-        yield "Level", f"{before.last} → {after.first}: {step(old, new, report.unit)}"
+        sure = f", probability {_probability(after.probability)}" if after.probability is not None else ""
+        yield "Level", f"{before.last} → {after.first}: {step(old, new, report.unit)}{sure}"
     if pairs and report.creep is not None:
         span = f"from {report.levels[0].first} to {report.levels[-1].last}"
         yield "Creep", f"{short(report.creep, report.unit)} in all {span}, beside the steps"

@@ -17,7 +17,7 @@ from bisect_asgi.core.answers import Result
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
-from bisect_asgi.core.metrics.changepoints import Creep, Levels, LevelStep, find_levels
+from bisect_asgi.core.metrics.changepoints import Creep, Levels, LevelStep, find_levels, lone
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, LimitSearch
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.metrics.stats import rank_sum, threshold_between
@@ -25,7 +25,7 @@ from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary
 from bisect_asgi.core.tally import Tally
-from bisect_asgi.core.text import plural
+from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.bisection import Search
 from bisect_asgi.session.bisection.limits import LimitFinder
 
@@ -93,8 +93,11 @@ class LevelSearch:
                 return
 
     def _emit_levels(self, found: Levels) -> None:
+        begin = {change.high: change.probability for change in found.changes}
         levels = tuple(
-            events.MetricLevel(first=level.first, last=level.last, value=level.value)
+            events.MetricLevel(
+                first=level.first, last=level.last, value=level.value, probability=begin.get(level.first)
+            )
             for level in found.levels
         )
         self._search.emit(
@@ -172,11 +175,30 @@ class LevelSearch:
     def _is_level(self, found: Levels, samples: Mapping[int, Sequence[float]]) -> Result:
         """Report that there is one level."""
         limit, missing = self._limit, len(self._search.labels) - len(samples)
-        value = f"{limit.show(found.levels[0].value)}" if found.levels else "not measured"
+        if different := lone(samples, effect=self._limit_search.effect):
+            return self._is_level_but_for(different, found, samples)
+        value = limit.show(found.levels[0].value) if found.levels else "not measured"
+        medians = sorted({median(own) for own in samples.values()})
+        span = f" ({limit.show(medians[0])} to {limit.show(medians[-1])})" if len(medians) > 1 else ""
         return Result(
             kind=ResultKind.NOT_REPRODUCED,
-            message=f"`{limit.metric}` is {value} on every {self._context.each} that was measured: "
+            message=f"`{limit.metric}` is {value}{span} on every {self._context.each} that was measured: "
             f"no step of {show(self._limit_search.effect, '%')} or more stands out of the noise"
             + (f"; {plural(missing, 'other')} could not be measured" if missing else ""),
             hint="`--plot` shows the samples; a smaller `--effect` lets smaller steps count",
+        )
+
+    def _is_level_but_for(
+        self, keys: Sequence[int], found: Levels, samples: Mapping[int, Sequence[float]]
+    ) -> Result:
+        """Report candidates that differ from all others, which are on one level."""
+        limit, labels = self._limit, self._search.labels
+        beside = max((key for key in samples if key < keys[-1]), default=min(samples.keys() - {keys[-1]}))
+        different = listing(f"{limit.show(median(samples[key]))} in {labels[key]}" for key in keys)
+        most = f"{limit.show(found.levels[0].value)} on most {self._context.axis.nouns} that were measured"
+        return Result(
+            kind=ResultKind.INCONCLUSIVE,
+            message=f"`{limit.metric}` is {most}, but {different}: a step, or samples that went wrong",
+            hint=f"`--good {labels[beside]} --bad {labels[keys[-1]]}` compares both with more samples; "
+            "`--plot` shows all",
         )

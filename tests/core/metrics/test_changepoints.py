@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bisect_asgi.core.metrics.changepoints import Level, Levels, LevelStep, _partition, find_levels
+from bisect_asgi.core.metrics.changepoints import Level, Levels, LevelStep, _partition, find_levels, lone
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=80)
 
@@ -43,7 +43,7 @@ def test_a_step_without_noise_is_between_the_neighbours_that_have_samples(runs: 
     found = find_levels({**{key: [value] * runs for key, value in values.items()}, 3: []}, effect=0.01)
 
     assert found.levels == (Level(first=0, last=1, value=1.0), Level(first=5, last=9, value=2.0))
-    assert found.changes == (LevelStep(low=1, high=5, old=1.0, new=2.0),)
+    assert found.changes == (LevelStep(low=1, high=5, old=1.0, new=2.0, probability=1.0),)
     assert found.creep is None
 
 
@@ -197,3 +197,54 @@ def test_levels_cover_what_has_samples_and_meet_at_the_changes(samples: dict[int
     assert [found.levels[0].first, found.levels[-1].last] == [keys[0], keys[-1]]
     assert [(c.low, c.high) for c in found.changes] == [(a.last, b.first) for a, b in pairwise(found.levels)]
     assert all(keys.index(c.high) == keys.index(c.low) + 1 for c in found.changes)
+
+
+def test_a_clear_step_is_all_but_certain_and_a_faint_one_is_not() -> None:
+    clear = find_levels(noisy([100.0] * 10 + [130.0] * 10), effect=0.01)
+    faint = [find_levels(noisy([100.0] * 10 + [101.2] * 10, seed=seed), effect=0.001) for seed in range(20)]
+
+    assert clear.changes[0].probability > 0.9999
+    sure = [change.probability for found in faint for change in found.changes]
+    assert sure
+    assert all(0 < probability < 1 for probability in sure)
+    assert min(sure) < 0.8
+
+
+def test_no_fewer_steps_are_in_their_place_than_their_probability_says() -> None:
+    told, right = 0.0, 0
+    for seed in range(120):
+        size = Random(seed).uniform(1.0, 3.0)
+        for change in find_levels(noisy([100.0] * 10 + [100.0 + size] * 10, seed=seed), effect=0.001).changes:
+            told += change.probability
+            right += change.high == 10
+
+    assert right >= told > 60
+
+
+@pytest.mark.parametrize("place", [0, 7, 14])
+def test_a_candidate_that_alone_differs_is_named_where_it_is_no_level(place: int) -> None:
+    values = [300.0] * 15
+    values[place] = 33.0
+
+    assert lone(noisy(values, deviation=60.0), effect=0.01) == [place]
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({0: [1.0, 1.0, 1.0, 1.0, 1.0]}, id="one"),
+        pytest.param({key: [5.0] * 5 for key in range(9)}, id="a-constant"),
+        pytest.param({key: [100.0 + key % 3] * 5 for key in range(9)}, id="each-on-a-level-of-its-own"),
+        pytest.param({**{key: [100.0] * 5 for key in range(9)}, 9: [100.5] * 5}, id="by-less-than-counts"),
+        pytest.param({**{key: [100.0] * 5 for key in range(9)}, 9: [33.0]}, id="one-sample-of-it"),
+    ],
+)
+def test_what_does_not_differ_alone_and_for_certain_is_not_named(samples: dict[int, list[float]]) -> None:
+    assert lone(samples, effect=0.01) == []
+
+
+def test_noise_is_hardly_ever_called_a_lone_candidate() -> None:
+    histories = [noisy([100.0] * size, seed=seed) for size in (3, 8, 30) for seed in range(60)]
+
+    assert sum(bool(lone(history, effect=0.0001)) for history in histories) <= 2

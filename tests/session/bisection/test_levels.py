@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from random import Random
 
@@ -158,7 +159,8 @@ def test_a_constant_metric_has_no_change() -> None:
         finished = made_up.bisect(history=ALL, **by_metric())
 
         assert finished.kind is ResultKind.NOT_REPRODUCED
-        assert finished.message.startswith("`size` is 9")  # 95.4 MiB, give or take
+        # 95.4 MiB, give or take, with what the medians span.
+        assert re.match(r"`size` is 9[\d.]+ MiB \(9[\d.]+ MiB to 9[\d.]+ MiB\) on", finished.message)
         assert "on every release of app that was measured" in finished.message
 
 
@@ -389,3 +391,36 @@ def test_a_step_with_a_release_inside_of_which_there_is_no_result_is_not_called_
     assert made_up.changes == [(7, 9)]
     assert finished.kind is ResultKind.UNAVAILABLE
     assert finished.message.startswith("nothing was learnt about app 8:")
+
+
+@pytest.mark.parametrize(
+    ("levels", "told", "compares"),
+    [
+        pytest.param({1: 300.0, 15: 33.0}, "in 15", "`--good 14 --bad 15`", id="the-newest"),
+        pytest.param({1: 300.0, 8: 33.0, 9: 300.0}, "in 8", "`--good 7 --bad 8`", id="in-the-middle"),
+        pytest.param({1: 33.0, 2: 300.0}, "in 1", "`--good 2 --bad 1`", id="the-oldest"),
+    ],
+)
+def test_a_lone_release_is_told_and_the_others_level_is_not_said_to_be_its_own(
+    levels: Mapping[int, float], told: str, compares: str
+) -> None:
+    made_up = NoisyWorld(size=15, shows=steps(levels, noise=0.3, unit=""))
+
+    finished = made_up.bisect(history=ALL, **by_metric())
+
+    assert finished.kind is ResultKind.INCONCLUSIVE
+    assert "on every release" not in finished.message
+    assert "on most releases that were measured, but " in finished.message
+    assert f"{told}: a step, or samples that went wrong" in finished.message
+    assert (finished.hint or "").startswith(f"{compares} compares both")
+
+
+def test_steps_carry_their_probability() -> None:
+    made_up = NoisyWorld(size=30, shows=memory({1: 1.0, 12: 1.3, 20: 1.0}))
+
+    made_up.bisect(history=ALL, **by_metric())
+
+    first, *others = levels_of(made_up).levels
+    assert first.probability is None
+    assert [level.probability for level in others] == pytest.approx([1.0, 1.0], abs=0.01)
+    assert made_up.text().count("%), probability above 0.99") == 2

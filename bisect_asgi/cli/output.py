@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bisect_asgi.core.errors import ExitCode
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.records import Struct, fields
 from bisect_asgi.core.text import printable_json
@@ -85,7 +86,7 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         if self.quiet:
             if report.exit_code is ExitCode.FOUND:
                 print(report.headline)
-        elif report.rows:
+        elif report.rows and (report.kind is not ResultKind.NOT_ASKED or report.plan.metric):
             from bisect_asgi.report import text
 
             text.render(report, plot=self.plot, timings=self.timings)

@@ -11,6 +11,7 @@ from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import BeliefUpdated, ResultKind, RunFinished
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import FailureStretch, Outcome, Ruling, Verdict
+from bisect_asgi.core.never_ran import NeverRan
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, State, StopReason
 from bisect_asgi.core.search.two_rates import divide
@@ -105,6 +106,16 @@ def kind_of(error: BisectError) -> ResultKind:
     if error.exit_code is ExitCode.USAGE:
         return ResultKind.NOT_ASKED
     return ResultKind.UNAVAILABLE
+
+
+def of_never_ran(case: ResultContext, wrong: NeverRan) -> Result:
+    """Return the result for a probe that ran nowhere."""
+    where = listing(case.name(key) for key in wrong.keys)
+    return Result(
+        kind=ResultKind.NOT_ASKED,
+        message=f"`{case.probe}` never ran (tried with {where}): {wrong.reason}",
+        hint=wrong.hint,
+    )
 
 
 def result_of(case: ResultContext, state: State, judgement: Judgement) -> Result:

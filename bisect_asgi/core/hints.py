@@ -19,12 +19,14 @@ DIFFERENT = (
 )
 UNTESTABLE = "the table says why; another `--python` or `--deps` may make them testable"
 
-_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>\w+)'")
+NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>\w+)'")
+"""The failure to import a module, not one inside a package that is there."""
 _OF_MODULE = re.compile(
     r"(?:ImportError: cannot import name '\w+' from|AttributeError: module) '(?P<module>\w+)[.']"
 )
-# With the modules that Pythons from 3.12 on no longer have.
-_STANDARD = frozenset(sys.stdlib_module_names) | {"asynchat", "asyncore", "cgi", "distutils", "imp", "smtpd"}
+# Pythons from 3.12 on no longer have these.
+_REMOVED = {"asynchat", "asyncore", "cgi", "distutils", "imp", "smtpd"}
+STANDARD_MODULES = frozenset(sys.stdlib_module_names) | _REMOVED
 
 
 class Circumstances(Struct, frozen=True, kw_only=True):
@@ -52,7 +54,7 @@ def for_module(known: Circumstances, keys: Collection[int]) -> str | None:
     keys, signatures = sorted(keys), _signatures(known, keys)
     modules = {match and match["module"] for match in map(_missing, signatures)}
     module = modules.pop() if len(modules) == 1 else None
-    if module is None or module in _STANDARD:
+    if module is None or module in STANDARD_MODULES:
         return None
     own = [known.installed.get(key, ()) for key in keys]
     tested = [known.installed.get(key, ()) for key in _others(known, keys)]
@@ -66,7 +68,7 @@ def for_module(known: Circumstances, keys: Collection[int]) -> str | None:
 
 
 def _missing(signature: Signature) -> re.Match[str] | None:
-    return _NO_MODULE.search(signature.shown)
+    return NO_MODULE.search(signature.shown)
 
 
 def _package_of(module: str, lack: Sequence[Collection[str]], have: Sequence[Collection[str]]) -> str | None:
@@ -129,7 +131,7 @@ def _is_of_python(signature: Signature) -> bool:
     if signature.phase is not Phase.IMPORT:
         return False
     match = _missing(signature) or _OF_MODULE.search(signature.shown)
-    return signature.text.startswith("SyntaxError") or bool(match and match["module"] in _STANDARD)
+    return signature.text.startswith("SyntaxError") or bool(match and match["module"] in STANDARD_MODULES)
 
 
 def _for_python(known: Circumstances, keys: Collection[int], *, what: str) -> str:

@@ -20,6 +20,7 @@ from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import Limit
 from bisect_asgi.core.model import Candidate, Commit, SamplingMode, Signature, Verdict
+from bisect_asgi.core.never_ran import NeverRan, never_ran
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search.confirmation import Confirmation
@@ -139,6 +140,17 @@ class Search:
     def judgement(self) -> Judgement:
         """Return what the observations mean so far."""
         return self.engine.judgement()
+
+    def never_ran(self, judgement: Judgement) -> NeverRan | None:
+        """Return why the probe never ran on any candidate, unless the user counts every failure."""
+        criteria, probe = self.plan.criteria, self.plan.probe
+        if criteria.any_failure or criteria.match:
+            return None
+        return never_ran(
+            judgement.rulings,
+            files=[probe.name, *(file.name for file in probe.files)],
+            installed=self.context.installed,
+        )
 
     def recall(self) -> None:
         """Take in what earlier commands observed, unless the user wants none of it."""

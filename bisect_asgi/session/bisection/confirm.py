@@ -28,7 +28,8 @@ def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> 
     engine, space = search.engine, search.space
 
     def is_over(judgement: Judgement) -> bool:
-        return judgement.is_flaky or judgement.contradicts(space.expectation)
+        is_wrong = judgement.contradicts(space.expectation) or search.never_ran(judgement)
+        return judgement.is_flaky or bool(is_wrong)
 
     def replay(verdicts: Mapping[int, Verdict]) -> Bisection:
         return Bisection.replay(
@@ -43,7 +44,7 @@ def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> 
     while True:
         state = engine.search(replay, is_over=is_over, looks_ahead=True)
         missing = search.confirmation.missing(state, search.judgement())
-        if not missing or engine.errors.keys() & missing.keys():
+        if not missing or search.never_ran(search.judgement()) or engine.errors.keys() & missing.keys():
             return state
         is_sure = isinstance(state, Boundary) and not state.skipped and not engine.errors
         others = checks(state) if isinstance(state, Boundary) and is_sure else ()

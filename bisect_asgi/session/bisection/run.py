@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from bisect_asgi.core import answers, chains, events
 from bisect_asgi.core.answers import Result
+from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
 from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
@@ -90,6 +91,8 @@ def find(search: Search, *, elsewhere: Callable[[Search], Search | None] = lambd
         _level_search(search).place()
     begun = time.monotonic()
     state, belief = _search(search)
+    if wrong := search.never_ran(search.judgement()):
+        return SearchResult(search=search, answer=answers.of_never_ran(search.context, wrong))
     if search.judgement().contradicts(search.space.expectation) and (other := elsewhere(search)):
         return find(other)
     note_doubtful_samples(search)
@@ -225,9 +228,14 @@ def all_changes(
 def search_changes(search: Search, replay: Replay) -> State:
     """Find all changes, and run both sides of each until they are no accident."""
     while True:
-        state = search.engine.search(replay, looks_ahead=True)
-        if not confirm_changes(search):
+        is_wrong = partial(_never_ran, search)
+        state = search.engine.search(replay, is_over=is_wrong, looks_ahead=True)
+        if is_wrong(search.judgement()) or not confirm_changes(search):
             return state
+
+
+def _never_ran(search: Search, judgement: Judgement) -> bool:
+    return search.never_ran(judgement) is not None
 
 
 def note_doubtful_samples(search: Search) -> None:

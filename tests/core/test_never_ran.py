@@ -1,0 +1,120 @@
+"""Telling a probe that never ran from one that fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.model import Outcome, Phase, Ruling, Signature, Verdict
+from bisect_asgi.core.never_ran import never_ran
+from bisect_asgi.core.records import replace
+
+FILES = {"probe.py": b"import missing\n"}
+INSTALLED = {0: {"jinja2", "markupsafe"}, 1: {"jinja2"}}
+
+
+def raised(kind: str, message: str, *places: str, phase: Phase = Phase.IMPORT) -> Signature:
+    frames = tuple((place, 1, "<module>") for place in places)
+    return signature.of_exception(kind, message, phase=phase, frames=frames, probe_files=FILES)
+
+
+def lacks(module: str, *places: str) -> Signature:
+    return raised("ModuleNotFoundError", f"No module named '{module}'", *places)
+
+
+OWN = "/run/work/probe.py"
+OF_PACKAGE = "/env/lib/python3.9/site-packages/jinja2/__init__.py"
+SYNTAX = raised("SyntaxError", "invalid syntax (probe.py, line 3)")
+
+
+def fails(sign: Signature | None, *, passed: int = 0) -> Ruling:
+    return Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=sign, failed=1, passed=passed)
+
+
+def skip(sign: Signature) -> Ruling:
+    return Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=sign)
+
+
+@pytest.mark.parametrize(
+    ("sign", "hint"),
+    [
+        pytest.param(SYNTAX, "correct line 3 of `probe.py`, or pass a `--python` that", id="syntax"),
+        pytest.param(
+            raised("IndentationError", "unexpected indent (probe.py, line 2)"),
+            "correct line 2 of `probe.py`",
+            id="indentation",
+        ),
+        pytest.param(
+            lacks("requests", OWN),
+            "add the package that has it: `--with requests`; or name a release where it works: `--good`",
+            id="a-module-of-nothing",
+        ),
+        pytest.param(lacks("pytest"), "add the package that has it: `--with pytest`", id="python-m-pytest"),
+        pytest.param(
+            lacks("jinj2", OWN), "import `jinja2`, which is installed; or add the package", id="a-near-name"
+        ),
+        pytest.param(
+            signature.of_exit(127, "/bin/sh: 1: pythn: not found\n"),
+            "correct `pythn` in `--command`, or add the package that has it with `--with`",
+            id="dash-finds-no-command",
+        ),
+        pytest.param(
+            signature.of_exit(127, "bash: line 1: pythn: command not found\n"),
+            "correct `pythn` in `--command`",
+            id="bash-finds-no-command",
+        ),
+        pytest.param(
+            signature.of_exit(127), "correct the command in `--command`", id="a-shell-that-says-nothing"
+        ),
+    ],
+)
+def test_a_probe_that_ran_nowhere_is_told_with_what_to_do(sign: Signature, hint: str) -> None:
+    found = never_ran({5: fails(sign), 2: fails(sign)}, files=FILES, installed=INSTALLED)
+
+    assert found is not None
+    assert (found.keys, found.reason) == ((2, 5), sign.shown)
+    assert found.hint.startswith(hint)
+
+
+def test_a_program_of_the_machine_is_no_program_of_the_environment() -> None:
+    sign = signature.of_environment(Phase.CHECK, "`pytest` is no program of this environment; `/x` runs on …")
+
+    found = never_ran({0: skip(sign), 1: skip(sign)})
+
+    assert found is not None
+    assert found.hint == "add the package that has it: `--with pytest`"
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        pytest.param(raised("AssertionError", "x", OWN, phase=Phase.CHECK), id="another-exception"),
+        pytest.param(raised("SyntaxError", "invalid syntax (core.py, line 3)"), id="syntax-of-a-package"),
+        pytest.param(lacks("requests", OWN, OF_PACKAGE), id="a-module-that-the-package-needs"),
+        pytest.param(lacks("jinja2", OWN), id="the-package-itself"),
+        pytest.param(lacks("jinja2.sandbox", OWN), id="a-module-of-the-package"),
+        pytest.param(lacks("distutils", OWN), id="a-module-of-python"),
+        pytest.param(
+            raised("ModuleNotFoundError", "No module named 'x'", OWN, phase=Phase.CHECK), id="later-on"
+        ),
+        pytest.param(signature.of_exit(1), id="another-exit-code"),
+        pytest.param(signature.of_environment(Phase.INSTALL, "no wheel"), id="not-installed"),
+    ],
+)
+def test_what_may_depend_on_the_release_is_no_mistake_in_the_probe(sign: Signature) -> None:
+    assert never_ran({0: fails(sign), 1: fails(sign)}, files=FILES, installed=INSTALLED) is None
+
+
+@pytest.mark.parametrize(
+    "rulings",
+    [
+        pytest.param({}, id="nothing-was-run"),
+        pytest.param({0: fails(SYNTAX)}, id="only-one"),
+        pytest.param({0: fails(SYNTAX), 1: fails(replace(SYNTAX, text="other"))}, id="two-failures"),
+        pytest.param({0: fails(SYNTAX), 1: fails(None)}, id="a-failure-without-signature"),
+        pytest.param({0: fails(None), 1: fails(None)}, id="no-signatures"),
+        pytest.param({0: fails(SYNTAX), 1: fails(SYNTAX, passed=1)}, id="one-passed-once"),
+    ],
+)
+def test_it_takes_two_that_fail_alike(rulings: dict[int, Ruling]) -> None:
+    assert never_ran(rulings, files=FILES) is None

@@ -30,6 +30,7 @@ from bisect_asgi.session.bisection.flaky import search_noisy
 from bisect_asgi.session.bisection.run import (
     SearchResult,
     all_changes,
+    emit_sure,
     find,
     find_limit,
     look,
@@ -60,8 +61,10 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
             _explain(result, plan, stages, explained)
         except KeyboardInterrupt:
             known = so_far(result)
+            emit_sure(replace(result, answer=known))
             end(replace(answers.INTERRUPTED, found=known.found, mapped=known.mapped))
             raise
+        emit_sure(result)
         end(result.answer)
     return result.answer.kind
 

@@ -350,3 +350,15 @@ def test_pages_that_cannot_be_kept_are_no_reason_to_stop_or_to_alarm(shell: Shel
 
     # Where other files do, too, it says so; what it never does is to show a library's traceback.
     assert (done.returncode, done.stderr) == (0, "") or done.stderr.startswith("error: ")
+
+
+def test_a_probe_that_never_ran_is_known_after_two_trials(shell: Shell) -> None:
+    publish(shell.index, "+" * 12)
+    shell.write("leak.py", "import module_of_nobody\n")
+
+    done = shell.bisect()
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: `leak.py` never ran (tried with demo 1.10 and demo 1.11): Module" in done.stderr
+    assert "\n\nhint: add the package that has it: `--with module-of-nobody`; or name" in done.stderr
+    assert "store         2 observations" in shell.run("cache").stdout

@@ -70,7 +70,9 @@ class SearchResult(Struct, frozen=True, kw_only=True):
 
 def run_search(search: Search) -> SearchResult:
     """Find what changed, look at the rest of the history, and return the answer."""
-    return look(find(search))
+    result = look(find(search))
+    emit_sure(result)
+    return result
 
 
 def find(search: Search, *, elsewhere: Callable[[Search], Search | None] = lambda _: None) -> SearchResult:
@@ -113,6 +115,13 @@ def look(result: SearchResult) -> SearchResult:
     return _with_changes(_result(search, state, None), state, known) if known else result
 
 
+def emit_sure(result: SearchResult) -> None:
+    """Emit how sure the boundary is, unless there are several or runs contradict each other."""
+    changes = result.answer.mapped.changes if result.answer.mapped else ()
+    if result.state is not None and result.belief is None and len(changes) < 2:
+        emit_confirmed(result.search, result.state)
+
+
 def so_far(result: SearchResult) -> Result:
     """Return the answer with all changes that are known before a look has ended."""
     state = result.state
@@ -129,9 +138,7 @@ def _with_changes(result: SearchResult, state: State, known: AllBoundaries) -> S
 
 
 def _result(search: Search, state: State, belief: events.BeliefUpdated | None) -> SearchResult:
-    """Return the search with its answer, and emit how sure it is."""
-    if belief is None:
-        emit_confirmed(search, state)
+    """Return the search with its answer."""
     context = replace(search.context, believed=belief, doubtful=doubtful_ends(search))
     answer = answers.result_of(context, state, search.judgement())
     return SearchResult(search=search, answer=_completed(search, answer), state=state, belief=belief)

@@ -203,8 +203,9 @@ def _history(report: Report) -> str:
         return "" if report.belief else "one change is assumed (`--history all` looks for others)"
     if report.shortest == 1:
         return _all_run(report, where)
-    lasted = report.plan.axis.counted(report.shortest)
-    return f"{where}, a state of fewer than {lasted} may have been missed (`--history all`)"
+    missed = report.shortest - 1
+    most = f"{'up to ' if missed > 1 else ''}{report.plan.axis.counted(missed)}"
+    return f"{where}, a state of {most} may have been missed (`--history all`)"
 
 
 def _all_run(report: Report, where: str) -> str:

@@ -174,8 +174,14 @@ BELIEF = events.BeliefUpdated(
         pytest.param(
             {0: good()},
             {"shortest": 2},
-            "from 0.10.0 to 0.13.0, a state of fewer than 2 releases may have been missed (`--history all`)",
-            id="some",
+            "from 0.10.0 to 0.13.0, a state of 1 release may have been missed (`--history all`)",
+            id="one-is-not-run",
+        ),
+        pytest.param(
+            {},
+            {"shortest": 4},
+            "from 0.12.0 to 0.13.0, a state of up to 3 releases may have been missed (`--history all`)",
+            id="several-are-not-run",
         ),
         pytest.param(
             {0: bad()},

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from support.builders import (
+    AUTO,
     day,
     failed,
     passed,
@@ -28,7 +30,9 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Release
 from bisect_asgi.core.plan import DependencyPolicy, Plan, PolicyKind
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import TargetPython
+from bisect_asgi.report.document import fold
 from bisect_asgi.session.axes import releases as release_axis
 
 LATEST = DependencyPolicy(kind=PolicyKind.LATEST)
@@ -204,6 +208,21 @@ def test_releases_that_are_left_out_are_told_with_reasons() -> None:
     assert {out.version: out.reason for out in listed.excluded} == {
         "0.2": "yanked: loses data (`--yanked` brings it in)",
         "0.3b1": "pre-release (`--pre` brings it in)",
+    }
+
+
+def test_a_yanked_release_above_the_range_does_not_divide_the_affected_ones() -> None:
+    releases = [release(f"0.{minor}", uploaded=f"2021-0{minor}-01") for minor in range(1, 9)]
+    releases[5] = release("0.6", replace(wheel(), yanked="broken metadata"), uploaded="2021-06-01")
+    fake = FakeWorld(broke_in("0.3"), releases)
+
+    fake.bisect(replace(a_plan(), releases=SpecifierSet(">=0.2,<0.5"), history=AUTO))
+
+    report = fold(fake.events)
+    assert [stretch.specifier for stretch in report.affected] == [">=0.3"]
+    assert {out.version: out.reason for out in report.excluded} == {
+        "0.1": "not in `--releases <0.5,>=0.2`",
+        "0.6": "yanked: broken metadata (`--yanked` brings it in)",
     }
 
 

@@ -17,6 +17,7 @@ from bisect_asgi.core.plan.axis_traits import LATEST
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import (
     BEYOND_THE_ENDS,
+    OUTSIDE,
     ReleaseFilter,
     ReleaseRange,
     Selection,
@@ -150,8 +151,9 @@ def choose_releases(
     span = selection.between(good, bad)
     if len(span.releases) < 2:
         raise _too_few(project, selection, span)
-    every_kept = select(every, replace(wanted, within=SpecifierSet()), choice.target).kept
-    return Chosen(choice, selection, span, make=make, newer=_newer(every_kept, span))
+    everything = select(every, replace(wanted, within=SpecifierSet()), choice.target)
+    selection = replace(selection, excluded=_excluded(selection, everything, span))
+    return Chosen(choice, selection, span, make=make, newer=_newer(everything.kept, span))
 
 
 def _needing(make: MakeCandidate, releases: Sequence[Release]) -> Ends:
@@ -177,6 +179,18 @@ def _newer(kept: Sequence[Release], span: ReleaseRange) -> tuple[Release, ...]:
     """Return the releases of `kept` that come after the range."""
     versions = [release.version for release in kept]
     return tuple(kept[versions.index(span.releases[-1].version) + 1 :])
+
+
+def _excluded(selection: Selection, everything: Selection, span: ReleaseRange) -> tuple[Excluded, ...]:
+    """Return what is excluded; above the range with the reason why it is not among the newer ones either."""
+    newest = Version(span.releases[-1].version)
+    reasons = {out.version: out for out in everything.excluded}
+
+    def above(out: Excluded) -> Excluded:
+        is_above = out.reason.startswith(OUTSIDE) and Version(out.version) > newest
+        return reasons.get(out.version, out) if is_above else out
+
+    return tuple(map(above, selection.excluded))
 
 
 def prepare_one(plan: Plan, version: str, services: Services) -> tuple[SearchSpace, InterpreterChoice]:

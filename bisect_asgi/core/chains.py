@@ -11,7 +11,7 @@ A failure whose cause is the environment, such as a missing module, stays a skip
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from bisect_asgi.core import hints
@@ -76,10 +76,11 @@ def _different(known: hints.Circumstances, judgement: Judgement, keys: Iterable[
     ]
 
 
-def stretches(judgement: Judgement, found: Boundary) -> tuple[FailureStretch, ...]:
-    """Return the failures on the bad side of a boundary, oldest first, up to a candidate that passes."""
+def stretches(judgement: Judgement, changes: Sequence[Boundary]) -> tuple[FailureStretch, ...]:
+    """Return the failures on the bad side of the newest change that leads to the newer end, oldest first."""
+    leading = [change for change in changes if judgement.rulings[change.high].outcome is judgement.new_is]
     stretched: list[FailureStretch] = []
-    for key in _bad_side(judgement, found):
+    for key in _bad_side(judgement, leading[-1]) if leading else ():
         ruling = judgement.rulings[key]
         if ruling.verdict is Verdict.SKIP:
             continue
@@ -96,8 +97,7 @@ def _agree(one: Signature | None, other: Signature | None) -> bool:
 
 def to_place(judgement: Judgement, state: State, *, limit: int) -> tuple[int, ...]:
     """Return at most `limit` candidates to run to know where the first failure begins whose place is open."""
-    changes, known = _changes(state), judgement.rulings
-    failures = stretches(judgement, changes[-1]) if changes else ()
+    failures, known = stretches(judgement, _changes(state)), judgement.rulings
     if len(failures) > _MOST_PLACED:
         return ()
     for before, after in pairwise(failures):

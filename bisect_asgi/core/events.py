@@ -96,6 +96,8 @@ class CandidateListed(Struct, frozen=True, kw_only=True):
     """The version of its interpreter."""
     source: str | None = None
     """The requirement that installs the commit that was built."""
+    yanked: str | None = None
+    """Why it was yanked, which may be "": it is run beside the candidates, and follows on all of them."""
     is_exact: bool = False
     """Whether it violates requirements, so that only its exact set can be installed, without resolving."""
 

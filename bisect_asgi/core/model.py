@@ -250,6 +250,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     uploaded: datetime | None = None
     needs_build: bool = False
     """Whether it has no wheel for its interpreter."""
+    yanked: str | None = None
+    """Why it was yanked, which may be "", or None if it was not, or is a candidate all the same."""
 
 
 class ProbeFile(Struct, frozen=True, kw_only=True):

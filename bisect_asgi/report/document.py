@@ -196,7 +196,7 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
         stage=search.stage,
         sandbox=_sandbox(rows),
         elapsed_s=finished.elapsed_s,
-        rows=rows,
+        rows=_placed(rows),
         excluded=known.listed.excluded,
     )
     return _completed(report, finished.message)
@@ -204,7 +204,12 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
 
 def _rows(known: Knowledge, plan: events.RunStarted) -> tuple[Row, ...]:
     candidates = known.listed.candidates
-    states = states_of(known.rulings, size=len(candidates))
+    yanked = [key for key, candidate in enumerate(candidates) if candidate.yanked is not None]
+    size = min(yanked, default=len(candidates))
+    states = states_of({key: ruling for key, ruling in known.rulings.items() if key < size}, size=size)
+    states += [
+        states_of({0: known.rulings[key]} if key in known.rulings else {}, size=1)[0] for key in yanked
+    ]
     return tuple(
         row_of(candidate, known.trials.get(key, []), known.rulings.get(key), states[key], plan)
         for key, candidate in enumerate(candidates)
@@ -215,6 +220,16 @@ def _sandbox(rows: Sequence[Row]) -> tuple[SandboxLevel, ...]:
     """Return the levels at which the runs of these rows were confined, the strongest first."""
     levels = {run.sandbox for row in rows for run in row.observations}
     return tuple(level for level in SandboxLevel if level in levels)
+
+
+def _placed(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows with those of yanked releases, which come last, where their versions belong."""
+    placed = [row for row in rows if row.yanked is None]
+    for row in rows[len(placed) :]:
+        version = Version(row.version)
+        place = next((at for at, each in enumerate(placed) if Version(each.version) > version), len(placed))
+        placed.insert(place, row)
+    return tuple(placed)
 
 
 def _error_bound(confirmed: events.Confirmed | None, finished: events.RunFinished) -> float | None:
@@ -261,7 +276,7 @@ def _sentence(report: Report, first: Row) -> str:
     axis = report.plan.axis
     if _has_history(report):
         return "; ".join([_history(report), *below])
-    if _is_chain(report):
+    if _is_chain(report, first.version, report.last):
         return "; ".join([_chain(report, first), *below])
     text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report) + _rates(report)
     return "; ".join([text + _of_several(report) + _cause(report, first.version), *below])
@@ -286,9 +301,10 @@ def _of_several(report: Report) -> str:
     return f", and {which} of {len(report.changes)} changes"
 
 
-def _is_chain(report: Report) -> bool:
-    """Return whether the boundary is between passing and failing, and not that of the bad end's failure."""
-    return len(report.failures) > 1
+def _is_chain(report: Report, first: str, last: str | None) -> bool:
+    """Return whether a boundary is between passing and failing, and not that of the bad end's failure."""
+    failures = report.failures
+    return len(failures) > 1 and (failures[0].first == first or failures[-1].last == last)
 
 
 def _chain(report: Report, first: Row) -> str:
@@ -330,7 +346,7 @@ def _history(report: Report) -> str:
 def _change(report: Report, change: NamedBoundary) -> str:
     """Return what happened at one boundary, with the culprit if it is known."""
     plan = report.plan
-    if _is_chain(report) and change.first == report.first and change.verdict == plan.term_new:
+    if change.verdict == plan.term_new and _is_chain(report, change.first, None):
         return fails(report.failures, first=change.first, cause=_cause(report, change.first))
     verbs = {plan.term_new: "broke", plan.term_old: "was fixed"}
     is_usual = (plan.term_old, plan.term_new) == ("good", "bad")
@@ -350,7 +366,7 @@ def _of_stage(stage: Report) -> str:
         return _history(stage)
     label, verdict = next((row.version, row.verdict) for row in stage.rows if row.version == stage.first)
     axis = stage.plan.axis
-    if _is_chain(stage):
+    if _is_chain(stage, label, stage.last):
         return f"{axis.subject} {fails(stage.failures, first=label)}".lstrip()
     return axis.sentence(axis.clause, label, verdict) + _left_between(stage) + _of_several(stage)
 
@@ -367,7 +383,9 @@ def _statuses(report: Report) -> list[Status]:
         return []
     bad = {report.plan.term_new: True, report.plan.term_old: False}
     found = [
-        Status(version=row.version, state=row.how, is_bad=bad.get(row.verdict))
+        Status(
+            version=row.version, state=row.how, is_bad=bad.get(row.verdict), is_candidate=row.yanked is None
+        )
         for row in report.rows
         if _is_version(row.version)
     ]

@@ -46,6 +46,8 @@ class Row(Struct, frozen=True, kw_only=True):
     """The version of its interpreter."""
     source: str | None = None
     """The requirement that builds it again, if it was built from a commit."""
+    yanked: str | None = None
+    """Why it was yanked, which may be empty, and run all the same; None for a candidate."""
     is_exact: bool = False
     """It ignores version requirements, so only its exact set can be installed again."""
     build_s: float = 0.0
@@ -120,6 +122,7 @@ def row_of(
         distributions=environment.distributions if environment else (),
         exclude_newer=candidate.exclude_newer,
         python=candidate.python,
+        yanked=candidate.yanked,
         is_exact=candidate.is_exact,
         source=candidate.source,
         build_s=sum(trial.build_s for trial in trials),

@@ -94,7 +94,7 @@ def test_without_a_boundary_nothing_is_counted_or_placed() -> None:
 
 
 def stretched(judgement: Judgement, found: Boundary) -> list[tuple[int, int, Signature | None]]:
-    stretches: tuple[FailureStretch, ...] = chains.stretches(judgement, found)
+    stretches: tuple[FailureStretch, ...] = chains.stretches(judgement, (found,))
     return [(each.first, each.last, each.signature) for each in stretches]
 
 
@@ -106,6 +106,16 @@ def test_stretches_go_up_to_what_passes_and_over_what_is_skipped() -> None:
         (6, 6, IMPORT_ERROR),
         (7, 7, ASSERTION),
     ]
+
+
+def test_the_newest_change_that_leads_to_the_newer_end_is_followed() -> None:
+    judgement = judged(".B.XBB.", counted="BX")
+    changes = (gap(0, 1), gap(1, 2), gap(2, 3), gap(5, 6))
+
+    told = chains.stretches(judgement, changes)
+
+    assert [(each.first, each.last) for each in told] == [(3, 3), (4, 5)]
+    assert chains.stretches(judgement, changes[-1:]) == ()
 
 
 def test_stretches_of_a_fix_lie_before_it() -> None:

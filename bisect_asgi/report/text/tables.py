@@ -102,6 +102,13 @@ def _neighbors(rows: list[Row], report: Report) -> tuple[str, ...]:
 
 
 def _seen(row: Row, report: Report) -> str:
+    if row.yanked is None:
+        return _seen_of_runs(row, report)
+    reason = f"yanked ({row.yanked})" if row.yanked else "yanked"
+    return f"{reason}: {seen}" if (seen := _seen_of_runs(row, report)) else reason
+
+
+def _seen_of_runs(row: Row, report: Report) -> str:
     match row.how:
         case ReleaseState.INFERRED:
             return "inferred"

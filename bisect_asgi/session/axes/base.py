@@ -41,6 +41,8 @@ class SearchSpace(Struct, frozen=True, kw_only=True):
     candidates: tuple[Candidate, ...]
     newer: tuple[Candidate, ...] = ()
     """Candidates above the range. Once a boundary is known, they tell what happened since."""
+    yanked: tuple[Candidate, ...] = ()
+    """Yanked releases in the range and above it. They are no candidates, but may be run beside the result."""
     expectation: Expectation = field(default_factory=Expectation)
     excluded: tuple[Excluded, ...] = ()
     gallop: bool = False

@@ -80,6 +80,7 @@ class Chosen:
         *,
         make: MakeCandidate,
         newer: tuple[Release, ...] = (),
+        yanked: tuple[Release, ...] = (),
     ) -> None:
         self.choice = choice
         self.selection = selection
@@ -87,6 +88,8 @@ class Chosen:
         self._make = make
         self.newer = newer
         """Releases above the range that the interpreter can install, oldest first."""
+        self.yanked = yanked
+        """Yanked releases in the range and above it that the interpreter can install."""
 
     @property
     def excluded(self) -> tuple[Excluded, ...]:
@@ -110,6 +113,10 @@ class Chosen:
             choice=self.choice,
             candidates=candidates(self.span.releases),
             newer=candidates(self.newer),
+            yanked=tuple(
+                replace(made, yanked=release.yanked)
+                for release, made in zip(self.yanked, candidates(self.yanked), strict=True)
+            ),
             expectation=Expectation(good=self.span.good, bad=self.span.bad),
             excluded=self.excluded,
             gallop=plan.good is None,
@@ -151,9 +158,18 @@ def choose_releases(
     span = selection.between(good, bad)
     if len(span.releases) < 2:
         raise _too_few(project, selection, span)
-    everything = select(every, replace(wanted, within=SpecifierSet()), choice.target)
+    everywhere = replace(wanted, within=SpecifierSet())
+    everything = select(every, everywhere, choice.target)
     selection = replace(selection, excluded=_excluded(selection, everything, span))
-    return Chosen(choice, selection, span, make=make, newer=_newer(everything.kept, span))
+    newer = _newer(everything.kept, span)
+    with_yanked = select(every, replace(everywhere, yanked=True), choice.target).kept
+    yanked = [release for release in with_yanked if release not in everything.kept]
+    above = tuple(release for release in yanked if _is_above(release, span))
+    return Chosen(choice, selection, span, make=make, newer=newer, yanked=above)
+
+
+def _is_above(release: Release, span: ReleaseRange) -> bool:
+    return Version(release.version) > Version(span.releases[0].version)
 
 
 def _needing(make: MakeCandidate, releases: Sequence[Release]) -> Ends:

@@ -50,6 +50,7 @@ class Search:
         self.space = space
         self.emit = emit
         self._trials = services.trials
+        self._has_yanked = False
         self._leaning: tuple[Judgement | None, Mapping[int, Verdict]] = (None, {})
         self.engine = Engine(
             SearchSpec(
@@ -138,8 +139,12 @@ class Search:
         return replace(limit, unit=limit.unit or unit_of(runs, limit.metric)).bound
 
     def judgement(self) -> Judgement:
-        """Return what the observations mean so far."""
-        return self.engine.judgement()
+        """Return what the observations of candidates mean so far; those of yanked releases do not count."""
+        judgement = self.engine.judgement()
+        if not self._has_yanked:
+            return judgement
+        rulings = {key: ruling for key, ruling in judgement.rulings.items() if key < len(self.labels)}
+        return replace(judgement, rulings=rulings)
 
     def never_ran(self, judgement: Judgement) -> NeverRan | None:
         """Return why the probe never ran on any candidate, unless the user counts every failure."""
@@ -173,6 +178,18 @@ class Search:
             self.engine.extend(newer)
             self.emit(candidates_listed(self.space, grows=True))
             self.recall()
+
+    def admit(self, yanked: Sequence[Candidate]) -> range:
+        """Let these releases, which are no candidates, be run after all candidates; return their keys."""
+        self._has_yanked = True
+        first, labels = len(self.labels), {candidate.label for candidate in yanked}
+        self.engine.extend(yanked)
+        excluded = tuple(out for out in self.space.excluded if out.version not in labels)
+        self.space = replace(self.space, excluded=excluded)
+        every = candidates_listed(self.space, grows=True)
+        self.emit(replace(every, candidates=(*every.candidates, *map(listed, yanked))))
+        self.recall()
+        return range(first, first + len(yanked))
 
     def set_limit(self, limit: Limit, *, ends: Expectation | None = None) -> None:
         """Call runs bad by a limit from here on; `ends`: which candidate is good by it, and which is bad."""
@@ -245,6 +262,7 @@ def listed(candidate: Candidate) -> events.CandidateListed:
         python=spec.interpreter.version,
         source=_source(spec.commit) if spec.commit else None,
         is_exact=bool(spec.overrides),
+        yanked=candidate.yanked,
     )
 
 

@@ -166,6 +166,10 @@ class Engine:
         """Append candidates that are newer than the range: they may be run, and do not move its ends."""
         self._candidates += newer
 
+    def label(self, key: int) -> str:
+        """Return the label of a candidate, or of what was added to them."""
+        return self._candidates[key].label
+
     def known(self, key: int) -> Trial:
         """Return what was observed of a candidate as one trial that an earlier command made."""
         observations = self.observed[key]

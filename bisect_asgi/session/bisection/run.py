@@ -25,7 +25,7 @@ from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.plan import HistoryKind
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.core.releases import YANKED, between
+from bisect_asgi.core.releases import between
 from bisect_asgi.core.search import (
     AllBoundaries,
     AllChanges,
@@ -44,6 +44,7 @@ from bisect_asgi.session.bisection.confirm import (
 from bisect_asgi.session.bisection.engine import Replay
 from bisect_asgi.session.bisection.flaky import doubtful_ends, search_noisy
 from bisect_asgi.session.bisection.history import from_source, look_around, sure_changes
+from bisect_asgi.session.bisection.yanked import with_yanked
 
 if TYPE_CHECKING:
     from bisect_asgi.session.bisection.levels import LevelSearch
@@ -105,7 +106,13 @@ def find(search: Search, *, elsewhere: Callable[[Search], Search | None] = lambd
 
 
 def look(result: SearchResult) -> SearchResult:
-    """Look at the rest of the history, and return the answer with what it shows."""
+    """Look at the rest of the history and at yanked releases; return the answer with what they show."""
+    seen = _look(result)
+    answer = with_yanked(seen.search, seen.answer, search_s=result.search_s)
+    return replace(seen, answer=answer)
+
+
+def _look(result: SearchResult) -> SearchResult:
     search, state = result.search, result.state
     if state is None or result.belief:
         return result
@@ -145,14 +152,13 @@ def _result(search: Search, state: State, belief: events.BeliefUpdated | None) -
 
 
 def _completed(search: Search, answer: Result) -> Result:
-    """Add the excluded releases inside the boundary, or in a hint the yanked ones; and a chain's failures."""
-    excluded = search.space.excluded
-    answer = answers.with_yanked(answer, [out.version for out in excluded if out.reason.startswith(YANKED)])
+    """Add the excluded releases inside the boundary, and the failures of a chain."""
     if (found := answer.found) is None:
         return answer
     sides = search.labels[found.low], search.labels[found.high]
-    failures = chains.stretches(search.judgement(), found) if search.plan.criteria.also else ()
-    return replace(answer, excluded_between=between(excluded, *sides), failures=failures)
+    changes = (answer.mapped.changes if answer.mapped else ()) or (found,)
+    failures = chains.stretches(search.judgement(), changes) if search.plan.criteria.also else ()
+    return replace(answer, excluded_between=between(search.space.excluded, *sides), failures=failures)
 
 
 def find_limit(search: Search, limit_search: LimitSearch) -> Result | None:

@@ -131,6 +131,16 @@ def test_a_chain_that_is_mended_in_between_is_told_with_all_changes() -> None:
     )
 
 
+def test_a_first_failure_that_was_mended_is_no_part_of_the_chain() -> None:
+    # The search runs 5 on its way, so that it ends there; the look at the history finds the rest.
+    made_up = world("....X....XXYYBB")
+
+    made_up.bisect(good="1", bad="15", history=ALL)
+
+    assert made_up.changes == [(4, 5), (5, 6), (9, 10)]
+    assert told(made_up) == [("X", 10, 11), ("Y", 12, 13), ("B", 14, 15)]
+
+
 def test_a_good_release_among_the_failures_is_the_last_that_works() -> None:
     # The search for where Y begins runs 9, which passes: so it is not 3 that is the last.
     made_up = world("...XXXXX.YYYYBBB")

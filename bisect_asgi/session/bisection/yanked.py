@@ -1,0 +1,94 @@
+"""Run yanked releases beside a result: many are yanked for the very bug that is searched for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from bisect_asgi.core import answers, events
+from bisect_asgi.core.answers import Result
+from bisect_asgi.core.events import ResultKind
+from bisect_asgi.core.model import Boundary, Candidate, Outcome, Ruling
+from bisect_asgi.core.records import replace
+from bisect_asgi.core.releases import between
+from bisect_asgi.core.releases.yanked import Place, place_of, worth_running
+from bisect_asgi.core.search.confirmation import FIRST_RUNS
+from bisect_asgi.session.bisection import Search
+
+_WORTH_A_LOOK = (ResultKind.FOUND, ResultKind.NOT_REPRODUCED)
+
+
+def with_yanked(search: Search, answer: Result, *, search_s: float) -> Result:
+    """Return the answer with what yanked releases show that may matter, and name the others in its hint.
+
+    They are run for a quarter of the time that the look at the history has; see `core.releases.yanked`.
+    """
+    changes = answer.mapped.changes if answer.mapped else ()
+    changes = changes or ((answer.found,) if answer.found else ())
+    chosen = _chosen(search, answer, changes)
+    keys = _run(search, chosen, until_s=time.monotonic() + _budget_s(search, search_s))
+    rulings, open_to_say = search.engine.judgement().rulings, [each.label for each in search.space.yanked]
+    for key in keys:
+        candidate = chosen[key - len(search.labels)]
+        text = _told(search, changes, candidate, rulings[key])
+        if changes:
+            search.emit(events.Note(text=text))
+        elif rulings[key].outcome is _other(search):
+            answer = replace(answer, message=f"{answer.message}; {text}")
+        else:
+            open_to_say.remove(candidate.label)
+    if found := answer.found:
+        sides = search.labels[found.low], search.labels[found.high]
+        answer = replace(answer, excluded_between=between(search.space.excluded, *sides))
+    return answers.with_yanked(answer, open_to_say)
+
+
+def _other(search: Search) -> Outcome:
+    """Return the outcome that no candidate has, where all agree."""
+    return Outcome.PASSED if search.judgement().new_is is Outcome.FAILED else Outcome.FAILED
+
+
+def _budget_s(search: Search, search_s: float) -> float:
+    history = search.plan.history
+    return (history.longest_s if search.plan.all_changes else history.budget_s(search_s)) / 4
+
+
+def _chosen(search: Search, answer: Result, changes: Sequence[Boundary]) -> list[Candidate]:
+    """Return the yanked releases to run: none if runs do not agree, or one of them would have to be built."""
+    if answer.kind not in _WORTH_A_LOOK or search.judgement().is_flaky or search.plan.criteria.metric:
+        return []
+    there = {each.label: each for each in search.space.yanked if not each.needs_build}
+    sides = [(search.labels[change.low], search.labels[change.high]) for change in changes]
+    reasons = {label: candidate.yanked or "" for label, candidate in there.items()}
+    return [there[label] for label in worth_running(reasons, search.labels, sides)]
+
+
+def _run(search: Search, chosen: Sequence[Candidate], *, until_s: float) -> Sequence[int]:
+    """Run `chosen` in their order as long as there is time; return the keys of those that were run."""
+    engine = search.engine
+    if not chosen or until_s <= time.monotonic():
+        return ()
+    keys = search.admit(chosen)
+    for key in keys:
+        while (known := len(engine.observed.get(key, ()))) < FIRST_RUNS:
+            if engine.seconds(key) > until_s - time.monotonic() or key in engine.errors:
+                break
+            engine.repeat([key], FIRST_RUNS - known if known else 1)
+    return [key for key in keys if key in engine.observed]
+
+
+def _told(search: Search, changes: Sequence[Boundary], candidate: Candidate, ruling: Ruling) -> str:
+    """Return what a yanked release shows, as a clause."""
+    shown = f"{candidate.label}, yanked{f' ({candidate.yanked})' if candidate.yanked else ''},"
+    why = f": {ruling.signature.shown}" if ruling.signature else ""
+    if ruling.outcome not in (Outcome.FAILED, Outcome.PASSED):
+        return f"{shown} cannot be tested{why}"
+    if ruling.fails_differently:
+        return f"{shown} fails differently{why}"
+    is_bad = ruling.outcome is Outcome.FAILED
+    text = f"{shown} is {search.plan.term_new if is_bad else search.plan.term_old}"
+    sides = [(search.labels[change.low], search.labels[change.high]) for change in changes]
+    is_inside = place_of(candidate.label, search.labels, sides) is Place.INSIDE
+    if is_inside and ruling.outcome is search.judgement().new_is:
+        return f"{text} as well: it {'broke' if is_bad else 'was fixed'} there"
+    return text

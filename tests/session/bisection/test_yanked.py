@@ -1,0 +1,133 @@
+"""Yanked releases are run where they may matter, and what they show is said beside the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from packaging.version import Version
+from support.builders import AUTO, IMPORT_ERROR, NONE, failed, file, passed, release, untestable
+from support.sessions import FakeWorld, a_plan
+
+from bisect_asgi.core import events
+from bisect_asgi.core.events import ResultKind
+from bisect_asgi.core.model import Observation, Release
+from bisect_asgi.core.plan import History
+from bisect_asgi.report.document import Report, fold
+
+
+def yanked(version: str, reason: str = "") -> Release:
+    name = f"fastapi-{version}-py3-none-any.whl"
+    uploaded = f"2021-{int(version.split('.')[1]):02}-01"
+    (own,) = release(version, uploaded=uploaded).files
+    taken_back = type(own)(
+        filename=name, uploaded=own.uploaded, requires_python=None, yanked=reason, url=own.url
+    )
+    return release(version, taken_back, uploaded=uploaded)
+
+
+def world(shown: Mapping[int, Observation], **taken_back: str) -> FakeWorld:
+    """Releases 0.1 to 0.9; those in `taken_back` (`v5="reason"`) are yanked. What is not shown passes."""
+    reasons = {int(name[1:]): reason for name, reason in taken_back.items()}
+    releases = [
+        yanked(f"0.{minor}", reasons[minor])
+        if minor in reasons
+        else release(f"0.{minor}", uploaded=f"2021-{minor:02}-01")
+        for minor in range(1, 10)
+    ]
+    return FakeWorld(lambda version, _: shown.get(version.minor, passed()), releases)
+
+
+def report(made_up: FakeWorld, history: History = AUTO) -> Report:
+    made_up.bisect(a_plan(history=history))
+    return fold(made_up.events)
+
+
+def broken_from(first: int) -> dict[int, Observation]:
+    return {minor: failed() for minor in range(first, 10)}
+
+
+def test_a_yanked_release_inside_the_boundary_that_is_bad_is_said_and_moves_nothing() -> None:
+    told = report(world(broken_from(5), v5="loses data"))
+
+    assert (told.last, told.first) == ("0.4", "0.6")
+    assert "0.5, yanked (loses data), is bad as well: it broke there" in told.notes
+    assert told.headline == "fastapi 0.6 is the first bad release"
+    row = told.row("0.5")
+    assert row is not None
+    assert (row.yanked, row.verdict, row.runs) == ("loses data", "bad", 3)
+    assert [row.version for row in told.rows] == [f"0.{minor}" for minor in range(1, 10)]
+    assert [stretch.specifier for stretch in told.affected] == [">=0.5"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "text"),
+    [
+        (passed(), "0.5, yanked, is good"),
+        (failed(IMPORT_ERROR), "0.5, yanked, fails differently: ImportError: cannot import name 'Lifespan'"),
+        (untestable(), "0.5, yanked, cannot be tested: the requirements conflict"),
+    ],
+)
+def test_what_else_it_may_show_is_said_as_well(seen: Observation, text: str) -> None:
+    told = report(world({**broken_from(6), 5: seen}, v5=""))
+
+    assert (told.last, told.first) == ("0.4", "0.6")
+    assert text in told.notes
+
+
+def test_a_fix_may_have_been_yanked() -> None:
+    told = report(world({minor: failed() for minor in range(1, 5)}, v5="typo"))
+
+    assert (told.last, told.first) == ("0.4", "0.6")
+    assert "0.5, yanked (typo), is good as well: it was fixed there" in told.notes
+
+
+def test_where_nothing_changes_a_yanked_release_that_differs_is_in_the_message() -> None:
+    made_up = world({5: failed()}, v5="broken", v7="typo")
+
+    told = report(made_up)
+
+    assert told.kind is ResultKind.NOT_REPRODUCED
+    assert told.headline.endswith("; 0.5, yanked (broken), is bad")
+    assert told.hint is not None
+    assert "0.5 is yanked, perhaps for this bug: `--yanked`" in told.hint
+
+
+def test_elsewhere_only_one_yanked_for_a_fault_is_run() -> None:
+    made_up = world(broken_from(8), v2="a bug", v4="typo")
+
+    told = report(made_up)
+
+    assert [row.version for row in told.rows if row.yanked is not None] == ["0.2"]
+    assert made_up.runs["0.4"] == 0
+    assert "0.2, yanked (a bug), is good" in told.notes
+
+
+def test_without_a_look_at_the_history_no_yanked_release_is_run() -> None:
+    made_up = world({5: failed()}, v5="broken")
+
+    told = report(made_up, NONE)
+
+    assert made_up.runs["0.5"] == 0
+    assert told.hint is not None
+    assert "0.5 is yanked, perhaps for this bug" in told.hint
+
+
+def test_a_yanked_release_that_would_have_to_be_built_is_not_run() -> None:
+    made_up = world(broken_from(5), v5="loses data")
+    made_up.releases = tuple(
+        each
+        if each.version != "0.5"
+        else release("0.5", file("fastapi-0.5.tar.gz", yanked="x"), uploaded="2021-05-01")
+        for each in made_up.releases
+    )
+
+    told = report(made_up)
+
+    assert made_up.runs["0.5"] == 0
+    assert told.excluded_between == ("0.5",)
+    assert not any(
+        isinstance(event, events.Note) and "0.5" in event.text and not event.is_live
+        for event in made_up.events
+    )
+    assert Version(told.first or "") == Version("0.6")

@@ -13,6 +13,7 @@ from typing import Any
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Confinement, Probe, ProbeFile, ReadyMadeLoad, SandboxLevel, Served
 from bisect_asgi.core.plan import DEFAULT_TIMEOUT_S, LockText, Plan, suites, tables
+from bisect_asgi.core.plan.limit_options import read_limits
 from bisect_asgi.core.plan.options import OPTIONS, Options, merge
 from bisect_asgi.core.plan.planning import make_plan
 from bisect_asgi.core.plan.suites import Suite
@@ -81,6 +82,7 @@ def load(options: Options) -> Probe:
         confinement=Confinement(
             level=SandboxLevel(options.sandbox or "auto"), network=not options.no_network
         ),
+        limits=read_limits(options),
     )
 
 

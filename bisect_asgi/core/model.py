@@ -71,6 +71,8 @@ class FailureKind(StrEnum):
     EXIT = "exit"
     SIGNAL = "signal"
     TIMEOUT = "time-out"
+    LIMIT = "limit"
+    """A limit of the user's other than the time limit ended the run."""
     METRIC = "metric"
     ENVIRONMENT = "environment"
 
@@ -302,6 +304,16 @@ class Confinement(Struct, frozen=True, kw_only=True):
     network: bool = True
 
 
+class Limits(Struct, frozen=True, kw_only=True):
+    """The most that one run may use, with all of its processes; None: no limit."""
+
+    memory_bytes: int | None = None
+    processes: int | None = None
+    disk_bytes: int | None = None
+    """What it may have written to the disk at one time."""
+    cpu_s: float | None = None
+
+
 class Probe(Struct, frozen=True, kw_only=True):
     """The reproduction, with its files as bytes instead of paths, so that it can run on another machine."""
 
@@ -316,6 +328,7 @@ class Probe(Struct, frozen=True, kw_only=True):
     environ: tuple[tuple[str, str], ...] = ()
     timeout_s: float = 120.0
     confinement: Confinement = Confinement()
+    limits: Limits | None = None
 
 
 class Observation(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bisect_asgi.backend.process.run import Run, run_supervised
 from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.model import Limits
 
 # Starts a process that wants to outlive it, says that one's number, and goes on to END.
 LEAVES_A_SESSION = """
@@ -34,6 +35,7 @@ def supervise(
     environ: Mapping[str, str] | None = None,
     timeout_s: float = 90.0,
     token: CancelToken | None = None,
+    limits: Limits | None = None,
     on_output: Callable[[str], None] | None = None,
     on_chunk: Callable[[bytes], None] | None = None,
     is_driver: bool = False,
@@ -46,6 +48,7 @@ def supervise(
         environ={"LC_ALL": "C.UTF-8"} if environ is None else environ,
         timeout_s=timeout_s,
         token=token or CancelToken(),
+        limits=limits,
         on_output=on_output,
         on_chunk=on_chunk,
         is_driver=is_driver,

@@ -16,13 +16,16 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bisect_asgi.backend.process.forkserver import Supervisor, start_supervisor
+from bisect_asgi.backend.process.limits import exceeded
 from bisect_asgi.backend.process.usage import OtherLoad, tree_memory
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import NoResult
+from bisect_asgi.core.model import Limits
 from bisect_asgi.core.records import Struct, field
 
 TAIL_BYTES = 64 * 1024
@@ -41,6 +44,8 @@ class Run(Struct, frozen=True, kw_only=True):
     exit_code: int | None
     """Negative if a signal killed it; None if it was killed at the time limit."""
     timed_out: bool
+    over_limit: str = ""
+    """The limit other than the time limit at which it was killed, or ""."""
     wall_s: float
     cpu_s: float
     peak_bytes: int
@@ -72,6 +77,7 @@ def run_supervised(
     timeout_s: float,
     token: CancelToken,
     confine: Mapping[str, object] | None = None,
+    limits: Limits | None = None,
     on_output: Callable[[str], None] | None = None,
     on_chunk: Callable[[bytes], None] | None = None,
     is_driver: bool = False,
@@ -81,6 +87,7 @@ def run_supervised(
     Args:
         report: the folder in which its Python processes leave their reports.
         confine: the rules of `confine.enter`, or None.
+        limits: the most that it may use, or None; the folder of `report` is where it writes to the disk.
         on_output: is given the output as text, in whole lines.
         on_chunk: is given the output as bytes, in pieces as they arrive.
         is_driver: the command only starts what is measured, so its own memory does not count.
@@ -98,15 +105,25 @@ def run_supervised(
         "timeout_s": timeout_s,
         "confine": confine,
     }
+    tail, lines = _Tail(), _Lines(on_output)
+
+    def take(chunk: bytes) -> None:
+        tail.add(chunk)
+        lines.add(chunk)
+        if on_chunk:
+            on_chunk(chunk)
+
     others = OtherLoad()
     supervisor = start_supervisor()
     with closing(supervisor), token.on_cancel(supervisor.let_go):
         supervisor.send(json.dumps(request).encode() + b"\n")
         deadline = time.monotonic() + timeout_s + _GRACE_S
-        seen = _attend(supervisor, _Lines(on_output), on_chunk, is_driver=is_driver, deadline=deadline)
-        result = _result(seen.result)
+        limited = partial(exceeded, limits or Limits(), supervisor.pid, report.parent, is_driver=is_driver)
+        samples = _Samples(supervisor, limited if limits else None, is_driver=is_driver)
+        result = _result(_attend(supervisor, take, samples, deadline=deadline))
         if result is None:
             _end(supervisor.pid, report)
+    lines.end()
     token.check()
     if result is None:
         raise NoResult("its supervisor was killed or stopped")
@@ -118,10 +135,11 @@ def run_supervised(
         pid=result["pid"],
         exit_code=result["exit_code"],
         timed_out=result["end"] == "time-out",
+        over_limit=samples.over_limit if result["end"] == "cancelled" else "",
         wall_s=result["wall_s"],
         cpu_s=result["cpu_s"],
-        peak_bytes=seen.peak_bytes if is_driver else max(seen.peak_bytes, result["peak_bytes"]),
-        output_tail=seen.tail.text(),
+        peak_bytes=samples.peak_bytes if is_driver else max(samples.peak_bytes, result["peak_bytes"]),
+        output_tail=tail.text(),
         other_load=others.cores(result["cpu_s"] + result["own_cpu_s"]),
     )
 
@@ -161,14 +179,39 @@ def _having(variable: bytes) -> list[int]:
     return found
 
 
-class _Seen(Struct):
-    """What this side observes of a run."""
+class _Samples:
+    """Samples of the memory of a tree at growing intervals, or of all that is limited at short ones.
 
-    tail: _Tail = field(default_factory=_Tail)
-    peak_bytes: int = 0
-    """The largest sample of the tree's memory."""
-    result: bytes = b""
-    """The line that the supervisor wrote; empty if it did not."""
+    Args:
+        supervisor: of the tree.
+        limited: returns the limit that the tree is over, or ""; None if nothing is limited. The tree is ended
+            at the first one.
+        is_driver: see `run_supervised`.
+    """
+
+    def __init__(self, supervisor: Supervisor, limited: Callable[[], str] | None, *, is_driver: bool) -> None:
+        self.peak_bytes = 0
+        self.over_limit = ""
+        self._supervisor = supervisor
+        self._limited = limited
+        self._is_driver = is_driver
+        self._pause = _FIRST_SAMPLE_S
+        self.next = time.monotonic() + self._pause
+        """When the next one is due."""
+
+    def take(self) -> None:
+        """Take a sample if one is due."""
+        if time.monotonic() < self.next:
+            return
+        sample = tree_memory(self._supervisor.pid, is_driver=self._is_driver)
+        self.peak_bytes = max(self.peak_bytes, sample)
+        if self._limited and not self.over_limit and (limit := self._limited()):
+            self.over_limit = limit
+            self._supervisor.let_go()
+        if not self._limited:
+            # Most runs are short, and their peak is early; each sample of a large tree takes a while.
+            self._pause = min(self._pause * 1.5, _LONGEST_SAMPLE_S)
+        self.next = time.monotonic() + self._pause
 
 
 class _Lines:
@@ -197,24 +240,10 @@ class _Lines:
 
 
 def _attend(
-    supervisor: Supervisor,
-    lines: _Lines,
-    on_chunk: Callable[[bytes], None] | None,
-    *,
-    is_driver: bool,
-    deadline: float,
-) -> _Seen:
-    """Drain the output until there is a result, and sample the memory of the tree at growing intervals."""
-    seen = _Seen()
-    pause = _FIRST_SAMPLE_S
-    next_sample = time.monotonic() + pause
-
-    def take(chunk: bytes) -> None:
-        seen.tail.add(chunk)
-        lines.add(chunk)
-        if on_chunk:
-            on_chunk(chunk)
-
+    supervisor: Supervisor, take: Callable[[bytes], None], samples: _Samples, *, deadline: float
+) -> bytes:
+    """Drain the output until there is a result, and return that; empty if there is none in time."""
+    result = b""
     os.set_blocking(supervisor.output, False)
     with selectors.DefaultSelector() as selector:
         selector.register(supervisor.output, selectors.EVENT_READ)
@@ -225,22 +254,17 @@ def _attend(
             if supervisor.lifeline < 0:  # the run was cancelled
                 deadline = min(deadline, now + _GRACE_S)
             is_over = now > deadline  # if this tool itself was stopped, the result may be there nevertheless
-            for key, _ in selector.select(max(0.0, min(next_sample, deadline) - now)):
+            for key, _ in selector.select(max(0.0, min(samples.next, deadline) - now)):
                 if key.fd == supervisor.results:
-                    seen.result += os.read(key.fd, _LONGEST_RESULT)
+                    result += os.read(key.fd, _LONGEST_RESULT)
                     is_over = True
                 elif chunk := os.read(key.fd, 1 << 16):
                     take(chunk)
                 else:
                     selector.unregister(key.fd)
-            if time.monotonic() >= next_sample and not is_over:
-                seen.peak_bytes = max(seen.peak_bytes, tree_memory(supervisor.pid, is_driver=is_driver))
-                # Most runs are short, and their peak is early; each sample of a large tree takes a while.
-                pause = min(pause * 1.5, _LONGEST_SAMPLE_S)
-                next_sample = time.monotonic() + pause
+            samples.take()
     _take_rest(supervisor.output, take)
-    lines.end()
-    return seen
+    return result
 
 
 def _take_rest(output: int, take: Callable[[bytes], None]) -> None:

@@ -51,12 +51,17 @@ def own_seconds() -> float:
 
     What runs under a supervisor is not included, because its parent is the fork server.
     """
-    running_s = sum(_tree_seconds(pid) for pid in running_helpers())
+    running_s = sum(tree_seconds(pid) for pid in running_helpers())
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + ended.ru_utime + ended.ru_stime + running_s
 
 
-def _tree_seconds(pid: int) -> float:
+def tree_processes(supervisor: int, *, is_driver: bool = False) -> int:
+    """Return how many processes there are below the supervisor, without its own child if that is a driver."""
+    return max(0, len(_below(supervisor)) - is_driver)
+
+
+def tree_seconds(pid: int) -> float:
     """Return the processor time of a process and of its descendants that still exist."""
     found = 0.0
     for each in (pid, *descendants(pid)):

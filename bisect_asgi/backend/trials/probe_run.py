@@ -91,6 +91,7 @@ def run_probe(
                 timeout_s=probe.timeout_s,
                 token=token,
                 confine=sandbox.rules(probe.confinement, folder / _BOX),
+                limits=probe.limits,
                 on_output=output,
                 on_chunk=marked.add,
                 is_driver=served is not None,
@@ -187,6 +188,8 @@ def _drive(
 def _observe_driven(probe: Probe, run: Run, report: Reports) -> Observation:
     """Return the observation of a served probe; without a result file, the driver was stopped or failed."""
     base = _observe(probe, run, report)
+    if run.over_limit:
+        return base
     try:
         driven = codec.from_json(report.read(RESULT) or b"", Driven)
     except codec.Unreadable:
@@ -224,7 +227,9 @@ def _observe(probe: Probe, run: Run, report: Reports) -> Observation:
     """Return the observation of a run, from how it ended and from its reports."""
     outcome, sign = _outcome(run), None
     exception = _exception(run, report, of_script=probe.command is None)
-    if untested := _untested(run):
+    if run.over_limit:
+        outcome, sign = Outcome.UNTESTABLE, signature.of_limit(run.over_limit)
+    elif untested := _untested(run):
         outcome, sign = Outcome.UNTESTABLE, untested
     elif outcome is not Outcome.PASSED:
         sign = _signature(probe, run, report, exception)

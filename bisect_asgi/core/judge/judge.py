@@ -128,7 +128,8 @@ def judge(
         re.error: `criteria.match` is not a regular expression.
     """
     samples = {key: [run for run in runs if not run.is_warm_up] for key, runs in observed.items()}
-    observed = {key: [_measured(run, criteria) for run in runs] for key, runs in samples.items() if runs}
+    counted = {key: [_limited(run, criteria) for run in runs] for key, runs in samples.items() if runs}
+    observed = {key: [_measured(run, criteria) for run in runs] for key, runs in counted.items()}
     outcomes = {key: _outcome(runs, criteria) for key, runs in observed.items()}
     outcomes = {key: outcome for key, outcome in outcomes.items() if outcome is not Outcome.ERROR}
     new_is = noise.new_is if noise else _new_is(outcomes, size, expectation)
@@ -157,6 +158,17 @@ def _on_its_side(key: int, ruling: Ruling, noise: Noise) -> Ruling | None:
         return None
     is_new = verdict is Verdict.NEW
     return replace(ruling, verdict=verdict, outcome=noise.new_is if is_new else noise.old_is)
+
+
+def _limited(run: Observation, criteria: Criteria) -> Observation:
+    """Return the run; one that a limit has ended as failed, if the user asks for that.
+
+    A limit is there to protect the machine. What hits it may be the bug, and may be anything else.
+    """
+    if run.signature is None or run.signature.kind is not FailureKind.LIMIT:
+        return run
+    is_asked = criteria.any_failure or (criteria.match is not None and _matches(run, criteria.match))
+    return replace(run, outcome=Outcome.FAILED) if is_asked else run
 
 
 def _measured(run: Observation, criteria: Criteria) -> Observation:

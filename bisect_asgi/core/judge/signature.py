@@ -220,6 +220,11 @@ def of_timeout(timeout_s: float, stacks: str = "", *, probe_files: ProbeFiles = 
     )
 
 
+def of_limit(what: str) -> Signature:
+    """Return the signature of a run that was ended because it used more than a limit allows."""
+    return Signature(kind=FailureKind.LIMIT, phase=Phase.CHECK, text=what, shown=cut(what))
+
+
 def _hanging_place(threads: Sequence[Frames], probe_files: ProbeFiles) -> str:
     """Return where a run hangs: in the last thread with code of the probe, else in the last one of all.
 

@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import Probe, Release, SamplingMode, SandboxLevel
+from bisect_asgi.core.plan.limit_options import written_limits
 from bisect_asgi.core.plan.options import Options, command_line
 from bisect_asgi.core.plan.parsing import names_several, show_moment
 from bisect_asgi.core.records import Struct, replace
@@ -251,6 +252,8 @@ class Plan(Struct, frozen=True, kw_only=True):
             deps=None if self.policy.kind is PolicyKind.AS_OF_RELEASE else str(self.policy),
             no_network=None if confinement.network else True,
         )
+        if self.probe.limits:
+            options = written_limits(self.probe.limits, options)
         if confinement.level is not SandboxLevel.AUTO:
             options = replace(options, sandbox=confinement.level.value)
         if served and (load := served.load):

@@ -76,6 +76,22 @@ class Options(Struct, frozen=True, kw_only=True):
         bool | None,
         Option(Section.PROBE, "Run without a network but the run's own loopback", commands=_PROBING),
     ] = None
+    limit_memory: Annotated[
+        str | None,
+        Option(Section.PROBE, "Most memory of one run, such as 2 GiB", "SIZE", commands=_PROBING),
+    ] = None
+    limit_processes: Annotated[
+        int | None,
+        Option(Section.PROBE, "Most processes of one run at a time", "N", commands=_PROBING, least=1),
+    ] = None
+    limit_disk: Annotated[
+        str | None,
+        Option(Section.PROBE, "Most disk space that one run fills, such as 1 GiB", "SIZE", commands=_PROBING),
+    ] = None
+    limit_cpu: Annotated[
+        str | None,
+        Option(Section.PROBE, "Most processor time of one run, such as 60 s", "TIME", commands=_PROBING),
+    ] = None
 
     app: Annotated[
         str | None,

@@ -250,6 +250,27 @@ def test_the_same_words_from_another_place_are_another_failure(frame: str, verdi
     assert judgement.verdicts[5] is verdict
 
 
+@pytest.mark.parametrize(
+    ("criteria", "verdict"),
+    [
+        pytest.param(Criteria(), SKIP, id="not-asked-for"),
+        pytest.param(Criteria(any_failure=True), NEW, id="every-failure-counts"),
+        pytest.param(Criteria(match="--limit-memory"), NEW, id="the-pattern-is-in-it"),
+        pytest.param(Criteria(match="--limit-cpu"), SKIP, id="the-pattern-is-not"),
+    ],
+)
+def test_a_limit_that_was_hit_is_the_bug_only_if_that_is_asked_for(
+    criteria: Criteria, verdict: Verdict
+) -> None:
+    limit = signature.of_limit("more than 512 MiB of memory (`--limit-memory`)")
+    run = replace(untestable(), signature=limit)
+
+    judgement = judged({9: [failed()], 5: [run], 0: [passed()]}, criteria=criteria)
+
+    assert judgement.rulings[5].verdict is verdict
+    assert judgement.rulings[5].signature == limit
+
+
 def test_one_run_with_the_bug_is_enough_among_other_failures() -> None:
     judgement = judged({9: [failed(ASSERTION)], 5: [failed(TYPE_ERROR), failed(ASSERTION)]})
 

@@ -12,7 +12,7 @@ from packaging.version import Version
 from support.builders import a_plan, day, probe, release
 
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
-from bisect_asgi.core.model import ReadyMadeLoad, Release, Served
+from bisect_asgi.core.model import Confinement, Limits, ReadyMadeLoad, Release, SandboxLevel, Served
 from bisect_asgi.core.plan import Budget, DependencyPolicy, PolicyKind, asked_for, pinned_version
 from bisect_asgi.core.plan.metric_options import read_rules
 from bisect_asgi.core.plan.options import Options
@@ -175,6 +175,16 @@ AS_OF_RELEASE = DependencyPolicy()
             {"probe": replace(probe(), environ=(("TOKEN", "secret"),), timeout_s=7.5)},
             "--probe leak.py --env TOKEN --timeout 7.5 --deps latest",
             id="variables-by-name-and-a-limit-of-time",
+        ),
+        pytest.param(
+            {"probe": replace(probe(), confinement=Confinement(level=SandboxLevel.STRONG, network=False))},
+            "--probe leak.py --sandbox strong --no-network --deps latest",
+            id="how-it-is-confined",
+        ),
+        pytest.param(
+            {"probe": replace(probe(), limits=Limits(memory_bytes=2**20, processes=9))},
+            "--probe leak.py --limit-memory '1048576 B' --limit-processes 9 --deps latest",
+            id="limits",
         ),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from support.probe_runs import observe, script
 
 from bisect_asgi.backend.environments import Environment
-from bisect_asgi.core.model import Confinement, Outcome, SandboxLevel
+from bisect_asgi.core.model import Confinement, FailureKind, Limits, Outcome, SandboxLevel
 from bisect_asgi.core.records import replace
 
 NAMES = """
@@ -54,3 +54,17 @@ def test_a_probe_that_kills_its_supervisor_has_no_result(environment: Environmen
     assert seen.outcome is Outcome.ERROR
     assert seen.signature is not None
     assert seen.signature.shown == "its supervisor was killed or stopped"
+
+
+def test_a_probe_that_is_over_a_limit_is_untestable_for_that_reason(
+    environment: Environment, runs: Path
+) -> None:
+    code = "import time\nheld = b'x' * (200 << 20)\nprint('held', flush=True)\ntime.sleep(60)"
+    probe = replace(script(code), limits=Limits(memory_bytes=100 << 20))
+
+    seen = observe(probe, environment, runs)
+
+    assert (seen.outcome, seen.exit_code) == (Outcome.UNTESTABLE, None)
+    assert seen.signature is not None
+    assert seen.signature.kind is FailureKind.LIMIT
+    assert seen.signature.shown == "more than 100 MiB of memory (`--limit-memory`)"

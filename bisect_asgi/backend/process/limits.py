@@ -1,0 +1,42 @@
+"""Watch what a run uses, against the limits of the user.
+
+The kernel's limits are for each process, or for all of a user, and look like a failure of the probe when they
+are hit. So the tree of a run is sampled as a whole, and ended when it is over a limit. It may use more than
+that between two samples.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from bisect_asgi.backend.process.usage import tree_memory, tree_processes, tree_seconds
+from bisect_asgi.core.metrics.quantities import show
+from bisect_asgi.core.model import Limits
+from bisect_asgi.core.text import plural
+
+
+def exceeded(limits: Limits, supervisor: int, box: Path, *, is_driver: bool) -> str:
+    """Return which limit the run below a supervisor is over and what it is, or ""."""
+    most = limits.memory_bytes
+    if most is not None and tree_memory(supervisor, is_driver=is_driver) > most:
+        return f"more than {show(most, 'B')} of memory (`--limit-memory`)"
+    if limits.processes is not None and tree_processes(supervisor, is_driver=is_driver) > limits.processes:
+        return f"more than {plural(limits.processes, 'process')} (`--limit-processes`)"
+    if limits.cpu_s is not None and tree_seconds(supervisor) > limits.cpu_s:
+        return f"more than {show(limits.cpu_s, 's')} of processor time (`--limit-cpu`)"
+    if limits.disk_bytes is not None and written(box) > limits.disk_bytes:
+        return f"more than {show(limits.disk_bytes, 'B')} of disk (`--limit-disk`)"
+    return ""
+
+
+def written(folder: Path) -> int:
+    """Return the bytes on disk of all files below a folder, each counted once."""
+    sizes: dict[tuple[int, int], int] = {}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # it may be gone
+                found = os.lstat(os.path.join(parent, name))
+                sizes[found.st_dev, found.st_ino] = found.st_blocks * 512
+    return sum(sizes.values())

@@ -282,17 +282,19 @@ def test_every_worker_can_be_asked_those_that_are_not_suitable_too(three: cluste
 def test_a_host_that_is_lost_is_not_replaced_where_values_are_compared(tmp_path: Path) -> None:
     with (
         HandMade(tmp_path, {"alpha": __version__, "beta": __version__}) as machines,
-        cluster.connect(machines.place.removeprefix("dask://"), patience_s=15.0) as found,
+        cluster.connect(machines.place.removeprefix("dask://"), patience_s=PATIENCE_S) as found,
     ):
         await_hosts(found, 2)
         lost = found.one_host("", remote_calls.host)
         machines.workers[lost].kill()
         machines.workers[lost].wait()
 
+        found.workers.patience_s = 1.0
         future = found.submit(OnOneHost())
 
         with pytest.raises(Unavailable, match=f"^all workers on `{lost}`, where everything was measured"):
             future.result(PATIENCE_S)
+        found.workers.patience_s = PATIENCE_S
         assert found.submit(remote_calls.host).result(PATIENCE_S) != lost
 
 

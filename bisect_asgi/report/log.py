@@ -10,7 +10,6 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import Unavailable, UsageError, not_writable
@@ -49,12 +48,7 @@ class EventLog:
     def __enter__(self) -> EventLog:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):  # The write that failed has raised already.
             self._stream.close()
 

@@ -12,7 +12,6 @@ import socket
 import struct
 import time
 from collections.abc import Iterable
-from types import TracebackType
 
 import h11
 
@@ -95,12 +94,7 @@ class Connection:
     def __enter__(self) -> Connection:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def send_request(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bisect_asgi.core import codec
+from bisect_asgi.core.errors import not_writable
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -33,6 +36,46 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         os.unlink(aside)
         raise
+
+
+def remove(path: Path) -> bool:
+    """Remove a file or a folder, whatever a run has left in it; return whether it is gone."""
+    with suppress(OSError, RecursionError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if os.path.lexists(path):
+        _remove_by_force(path)
+    return not os.path.lexists(path)
+
+
+def _remove_by_force(path: Path) -> None:
+    """Remove what is nested too deep for Python, without rights, or marked as immutable."""
+    # Not of files: other environments share them, with their rights.
+    programs = [
+        ["find", str(path), "-type", "d", "-execdir", "chmod", "u+rwx", "{}", ";"],
+        ["rm", "-rf", str(path)],
+    ]
+    if os.geteuid() == 0:
+        programs.insert(0, ["chattr", "-R", "-f", "-i", "-a", str(path)])
+    for program in programs:
+        with suppress(OSError):  # not each machine has each of them
+            subprocess.run(program, env={"PATH": os.defpath}, capture_output=True, check=False)
+
+
+def flush(folder: Path) -> None:
+    """Have the files of a folder on the disk, so that a power cut cannot leave them empty under their names.
+
+    Raises:
+        OSError: the disk is full or damaged.
+    """
+    for path in (*folder.iterdir(), folder):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 _POLL_S = 0.02
@@ -59,6 +102,18 @@ def locked_if_free(path: Path, *, shared: bool = False) -> Iterator[bool]:
         yield _try(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
 
+def is_held(path: Path) -> bool:
+    """Return whether anybody holds the lock file `path`, which is not made if there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _try(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def inherited_if_free(path: Path) -> Iterator[int | None]:
     """Hold the lock file `path` if it is free; yield its descriptor, or None if it is not.
@@ -79,8 +134,13 @@ def _try(descriptor: int, kind: int) -> bool:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():  # nothing of ours
+            remove(path)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise not_writable("a lock", path, error) from error
     try:
         yield descriptor
     finally:

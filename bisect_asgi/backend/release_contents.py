@@ -16,14 +16,13 @@ import io
 import lzma
 import os
 import re
-import shutil
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from bisect_asgi.backend.files import locked
+from bisect_asgi.backend.files import locked, remove
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
@@ -86,7 +85,7 @@ class ContentsCache:
         self, home: Path, distribution: Distribution, interpreter: Interpreter, token: CancelToken
     ) -> None:
         aside = home.with_suffix(".part")
-        shutil.rmtree(aside, ignore_errors=True)  # a killed run may have left it
+        remove(aside)  # a killed run may have left it
         try:
             self._uv.run(
                 *("install", "--no-deps", "--target", str(aside), str(distribution)),
@@ -95,7 +94,7 @@ class ContentsCache:
             )
             aside.rename(home)
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            remove(aside)
 
 
 def _read(home: Path, distribution: Distribution) -> Contents:

@@ -18,16 +18,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from bisect_asgi.backend.files import write_whole
+from bisect_asgi.backend.files import remove, write_whole
 from bisect_asgi.backend.process.helper import Completed, run_helper
 from bisect_asgi.backend.process.usage import move
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import BuildFailed, NoResult, Unavailable, Unresolvable
+from bisect_asgi.core.errors import BuildFailed, NoResult, Unavailable, Unresolvable, Untestable, not_writable
 from bisect_asgi.core.model import Step
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import without_credentials
@@ -55,6 +56,7 @@ _CUT_OR_WRONG = re.compile(
     re.I,
 )
 _UNSOUND = re.compile(r"does not match filename|is invalid|was invalid", re.I)
+_CACHED = re.compile(r"failed to read from file|stream did not contain valid UTF-8|archive-v\d", re.I)
 _NO_ROOM = re.compile(r"No space left on device|os error (?:28|122)\b|Disk quota exceeded", re.I)
 _OUT_OF = re.compile(r"os error (?:5|12|23|24)\b|Too many open files|Cannot allocate memory", re.I)
 # What a build printed is not uv's: it may talk of anything, but hardly in these forms.
@@ -76,6 +78,7 @@ _NO_WHEEL = re.compile(r"Failed to build `")
 _OURS = re.compile(r"os error \d+|No interpreter found|Python interpreter", re.I)
 _CAUSE = re.compile(r"^\s*(?:error|cause|×|├─▶|╰─▶):?\s*(?P<text>.*)$")
 _RETRIES = 3
+_CLEAN_S = 30
 # One date for all files in wheels, so that equal content gives equal bytes; and output in the right order.
 _BUILDING = {"SOURCE_DATE_EPOCH": "1577836800", "PYTHONUNBUFFERED": "1"}
 _KEEP = 'cache-control = {{ api = "max-age={age_s}", files = "max-age=365000000, immutable" }}\n'
@@ -102,6 +105,10 @@ class SdistBuildFailed(BuildFailed):
         super().__init__(message, is_lasting=is_lasting)
         self.name = name
         self.version = version
+
+
+class UnsoundWheel(BuildFailed):
+    """A wheel is not as it should be: as it was published, or as uv's cache has it."""
 
 
 def binary() -> str:
@@ -161,7 +168,6 @@ class Uv:
     def __init__(self, folder: Path, indexes: Indexes) -> None:
         self.indexes = indexes
         self._binary = binary()
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._begun = time.monotonic()
         self._configs: dict[int, Path] = {}
@@ -210,15 +216,21 @@ class Uv:
         argv = ["pip", *arguments, "--no-progress", "--config-file", *config]
         return self._ask(argv, self._environ, token, stdin, keeps)
 
-    def clean(self, names: Sequence[str]) -> None:
+    def clean(self, names: Sequence[str], token: CancelToken) -> None:
         """Remove distributions from uv's cache, because their files there are no longer what was downloaded.
 
         Raises:
             Unavailable: they cannot be removed.
+            Cancelled: the token was cancelled.
         """
-        if names:
-            # Forced: it would wait for each uv on this machine, and one of them may build for an hour.
-            self._ask(["cache", "clean", "--force", *names], self._environ, CancelToken())
+        if not names:
+            return
+        try:
+            # It waits for each uv that uses the cache, but one of them may build for an hour.
+            patient = self._environ | {"UV_LOCK_TIMEOUT": str(_CLEAN_S)}
+            self._ask(["cache", "clean", *names], patient, token)
+        except (Unavailable, Untestable):
+            self._ask(["cache", "clean", "--force", *names], self._environ, token)
 
     def build(self, project: Path, *arguments: str, token: CancelToken) -> None:
         """Build the wheel of the project in a folder, repeated after network failures.
@@ -313,7 +325,9 @@ def _of_the_candidate(completed: Completed, text: str, built: str, cause: str) -
     if build := _NO_BUILD.search(text):
         name, version = build["name"], build["version"]
         return SdistBuildFailed(cause, name=name, version=version, is_lasting=is_lasting)
-    if _UNSOUND.search(text) or _is_its_own_fault(text):
+    if _UNSOUND.search(text) or _CACHED.search(text):
+        return UnsoundWheel(cause, is_lasting=not _CACHED.search(text))
+    if _is_its_own_fault(text):
         return BuildFailed(cause, is_lasting=is_lasting)
     if completed.exit_code == 1:
         is_lasting = bool(_NO_SOLUTION.search(text)) and not _NO_VERSIONS.search(cause)
@@ -387,8 +401,15 @@ def _configuration(indexes: Indexes, keep: str) -> str:
 
 def _write(path: Path, text: str) -> None:
     """Write a file that others may be reading, and that only the user may read: it may hold credentials."""
-    if not path.exists() or path.read_text() != text:
+    with suppress(OSError):
+        if path.read_bytes() == text.encode():
+            return
+    if path.is_dir():  # nothing of ours
+        remove(path)
+    try:
         write_whole(path, text.encode())
+    except OSError as error:
+        raise not_writable("uv's configuration", path, error) from error
 
 
 _PROGRESS = re.compile(

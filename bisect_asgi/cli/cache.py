@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
+from typing import TYPE_CHECKING
 
 from bisect_asgi.core.plan.options import Options
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def cache(options: Options) -> None:
     """Show the size of the cache, or clear it."""
+    if options.clear:
+        _clear()
+    else:
+        _show()
+
+
+def _show() -> None:
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
-    from bisect_asgi.core.errors import Unavailable
     from bisect_asgi.core.text import plural, size
 
     places = CachePaths.configured()
     with open_trials(places) as runner:
-        environments = runner.environments
-        if options.clear:
-            busy = [digest for digest, _ in environments.sizes() if not environments.remove(digest)]
-            if busy:
-                raise Unavailable(
-                    f"{plural(len(busy), 'environment')} are in use", hint="let the other command end first"
-                )
-        sizes = environments.sizes()
+        sizes = runner.environments.sizes()
         observations = runner.store.count()
-    if options.clear:
-        shutil.rmtree(places.root)
-        print(f"cleared {places.root}")
-        return
     total = sum(count for _, count in sizes)
     print(f"folder        {places.root}")
     print(
@@ -37,3 +35,31 @@ def cache(options: Options) -> None:
     )
     print(f"store         {plural(observations, 'observation')}, {size(places.store.stat().st_size)}")
     print(f"logs          {len(list(places.logs.glob('*.jsonl')))}")
+
+
+def _clear() -> None:
+    """Remove everything, without opening or writing any of it: it may be damaged, and the disk full."""
+    from bisect_asgi.backend.files import is_held, remove
+    from bisect_asgi.cli.wiring.paths import CachePaths
+    from bisect_asgi.core.errors import Unavailable
+    from bisect_asgi.core.text import plural
+
+    root = CachePaths.folder()
+    busy = sum(is_held(root / "locks" / f"{path.name}.lock") for path in _inside(root / "environments"))
+    if busy:
+        raise Unavailable(
+            f"{plural(busy, 'environment')} in use by another command",
+            hint="wait for it to end, then run `bisect-asgi cache --clear` again",
+        )
+    left = [path for path in _inside(root) if not remove(path)]
+    if left:
+        raise Unavailable(
+            f"`{left[0]}` cannot be removed",
+            hint="remove it as the user who owns it, or name another folder in `BISECT_ASGI_CACHE_DIR`",
+        )
+    print(f"cleared {root}")
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing if there is no such folder."""
+    return list(folder.iterdir()) if folder.is_dir() else []

@@ -7,6 +7,7 @@ was renamed since is unknown, which is no error, and the field with the new name
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,7 +30,8 @@ class EventLog:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = path.open("ab")
+            # Nobody else may read what probes printed.
+            self._stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
         except OSError as error:
             raise self._failed(error) from error
 

@@ -9,7 +9,6 @@ and uv writes scripts that find their interpreter beside them.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,16 +21,16 @@ from packaging.utils import canonicalize_name
 from bisect_asgi.backend.environments import manifest as manifests
 from bisect_asgi.backend.environments.manifest import File, Findings, Manifest
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver, date_arguments
-from bisect_asgi.backend.environments.reuse import FileReuse, read_record
+from bisect_asgi.backend.environments.reuse import FileReuse, project_of, read_record
 from bisect_asgi.backend.environments.templates import (
     Templates,
     installed,
     prove,
     site_packages,
 )
-from bisect_asgi.backend.files import inherited_if_free, locked, locked_if_free, write_whole
+from bisect_asgi.backend.files import inherited_if_free, locked, locked_if_free, remove, write_whole
 from bisect_asgi.backend.process.usage import spending, waiting_for
-from bisect_asgi.backend.uv import Uv
+from bisect_asgi.backend.uv import UnsoundWheel, Uv
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable, not_writable
@@ -168,7 +167,7 @@ class EnvironmentCache:
         found, is_recent = loaded
         findings = found.check(every=not is_recent)
         if findings.changed:  # by hand, by a power cut, or by a run whose tool was killed
-            self._discard(home, findings)
+            self._discard(home, findings, token or CancelToken())
             return None
         if findings.compiled and token:
             found.compile(findings.compiled, (), token)
@@ -200,12 +199,12 @@ class EnvironmentCache:
                 if not environment.is_own:
                     self._changed_by_runs |= _owners(environment.folder, findings.changed)
                     write_whole(self._own_note(environment.folder.name), b"")
-                self._discard(environment.folder, findings)
+                self._discard(environment.folder, findings, token)
             elif findings.compiled or imported:
                 known.compile(findings.compiled, imported, token)
         return findings.changed
 
-    def _discard(self, home: Path, findings: Findings) -> None:
+    def _discard(self, home: Path, findings: Findings, token: CancelToken) -> None:
         """Have a changed environment built anew, and what uv's cache shares with it downloaded anew.
 
         Other environments with the same files are found changed before their next run, or after this one.
@@ -215,7 +214,7 @@ class EnvironmentCache:
         with self._guard:
             self._manifests.pop(home.name, None)
         if findings.shared:
-            self._uv.clean(sorted(_owners(home, findings.shared)))
+            self._uv.clean(sorted(_owners(home, findings.shared)), token)
 
     def _save(self, digest: str) -> None:
         """Write down what is known about an environment's files, so that the next command knows it."""
@@ -280,7 +279,7 @@ class EnvironmentCache:
         try:
             self._build_once(home, resolution, spec, token, is_own=is_own)
         except _Unsound as error:
-            self._uv.clean(sorted(error.names))
+            self._uv.clean(sorted(error.names), token)
             # If RECORD is wrong again, it was written so.
             self._build_once(home, resolution, spec, token, is_own=is_own, is_last=True)
 
@@ -306,7 +305,9 @@ class EnvironmentCache:
                 missing, linked = self._reuse.link(resolution.pins, spec.interpreter, slot)
             if missing:
                 how = ("--link-mode", "copy") if is_own else ()
-                self._install(slot, missing, resolution, spec.interpreter, token, *how, lock=lock)
+                self._install(
+                    slot, missing, resolution, spec.interpreter, token, *how, lock=lock, is_last=is_last
+                )
             distributions = installed(slot)
             prove(distributions, spec.must_install)
             files = _files(slot, linked)
@@ -316,7 +317,7 @@ class EnvironmentCache:
             size_bytes = sum(file.size for file in files.values() if stat.S_ISREG(file.mode))
             marker = Marker(distributions=distributions, size_bytes=size_bytes, is_own=is_own)
             (slot / _MARKER).write_bytes(codec.to_json(marker))
-            shutil.rmtree(home, ignore_errors=True)
+            remove(home)
             home.parent.mkdir(parents=True, exist_ok=True)
             slot.rename(home)
         with self._guard:
@@ -333,11 +334,11 @@ class EnvironmentCache:
             slot = building / f"{interpreter.version}-{number}"
             with inherited_if_free(slot.with_suffix(f"{slot.suffix}.lock")) as lock:
                 if lock is not None:
-                    shutil.rmtree(slot, ignore_errors=True)  # a killed build may have left it
+                    remove(slot)  # a killed build may have left it
                     try:
                         yield slot, lock
                     finally:
-                        shutil.rmtree(slot, ignore_errors=True)
+                        remove(slot)
                     return
         raise Unavailable("every folder to build environments in is taken", hint="remove the cache folder")
 
@@ -350,8 +351,13 @@ class EnvironmentCache:
         token: CancelToken,
         *how: str,
         lock: int,
+        is_last: bool,
     ) -> None:
-        """Have uv install what no other environment has; `how` has further options."""
+        """Have uv install what no other environment has; `how` has further options.
+
+        Raises:
+            _Unsound: a wheel is not as it should be, unless it `is_last`.
+        """
         pins = slot / "requirements.txt"
         pins.write_text("\n".join(missing))
 
@@ -367,6 +373,10 @@ class EnvironmentCache:
 
         try:
             self._resolver.built(install, interpreter, resolution.exclude_newer, token)
+        except UnsoundWheel as error:
+            if is_last:
+                raise
+            raise _Unsound({project_of(pin) for pin in missing}) from error
         except Unresolvable as error:
             # It was resolved before, so the index has changed meanwhile.
             raise BuildFailed(str(error), is_lasting=False) from error
@@ -388,7 +398,7 @@ class EnvironmentCache:
                 # The marker goes first, so that a folder that was removed in part does not count as complete.
                 with suppress(OSError):
                     (home / _MARKER).unlink()
-                shutil.rmtree(home, ignore_errors=True)
+                remove(home)
             return free
 
 

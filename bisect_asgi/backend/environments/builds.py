@@ -10,9 +10,9 @@ that change nothing in the package give equal bytes, and share an environment.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import tomllib
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from time import monotonic
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from bisect_asgi.backend.files import locked
+from bisect_asgi.backend.files import flush, locked, remove
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
@@ -132,6 +132,7 @@ class WheelBuilder:
         self._folder = folder
         self._repositories = repositories
         self._tools = BuildTools(recall_failure=recall_failure, record_failure=record_failure)
+        self._sound: set[str] = set()
 
     def wheel(self, commit: Commit, interpreter: Interpreter, token: CancelToken) -> Path:
         """Return the wheel of a commit, building it unless it exists.
@@ -146,12 +147,25 @@ class WheelBuilder:
         home = self._folder / digest
         lock = self._folder.with_name("locks") / f"wheel-{digest}.lock"
         with locked(lock, waiting=token.check):
-            if not home.exists():
+            if (kept := self._kept(home)) is None:
                 try:
+                    remove(home)
                     self._make(home, commit, interpreter, token)
                 except OSError as error:
                     raise not_writable("wheels", self._folder, error) from error
-            return next(home.glob("*.whl"))
+                kept = next(home.glob("*.whl"))
+            self._sound.add(digest)
+            return kept
+
+    def _kept(self, home: Path) -> Path | None:
+        """Return the wheel that is kept, whose files are read once a command, or None if it is not whole."""
+        wheel = next(home.glob("*.whl"), None)
+        if wheel is None or home.name in self._sound:
+            return wheel
+        with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(wheel) as archive:
+            if archive.testzip() is None and (home / _NOTE).is_file():
+                return wheel
+        return None
 
     def _make(self, home: Path, commit: Commit, interpreter: Interpreter, token: CancelToken) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -172,6 +186,7 @@ class WheelBuilder:
                 message = f"commit {commit.sha[:12]} cannot be built: {error}"
                 raise BuildFailed(message, is_lasting=getattr(error, "is_lasting", True)) from error
             (bench.made / _NOTE).write_text("" if served == limits[0] else when(served))
+            flush(bench.made)
             bench.made.rename(home)
 
     def _build(
@@ -180,7 +195,7 @@ class WheelBuilder:
         """Build in the first folder that gives a wheel of the project's name, with tools up to a date."""
         failures, others = [], []
         for folder in bench.folders:
-            shutil.rmtree(bench.made, ignore_errors=True)
+            remove(bench.made)
             dated = ("--exclude-newer", stamp(until)) if until else ()
             arguments = ("--out-dir", str(bench.made), "--python", interpreter.path, *dated)
             try:

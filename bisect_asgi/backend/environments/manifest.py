@@ -29,7 +29,7 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.records import Struct, replace
 
-_NAME = "bisect-asgi-files.json"
+NAME = "bisect-asgi-files.json"
 COMPILED = "bisect-asgi-compiled"
 """The file that tells the hook that what is imported has been compiled."""
 _WRITABLE = 0o222
@@ -94,7 +94,7 @@ class Manifest:
         """
         with self._guard:
             if anew or not self._is_saved:
-                write_whole(Path(self._folder, _NAME), codec.to_json(self._files))
+                write_whole(Path(self._folder, NAME), codec.to_json(self._files))
                 self._is_saved = True
 
     def check(self, *, every: bool = False) -> Findings:
@@ -244,12 +244,17 @@ def compile_sources(folder: Path, sources: Iterable[str], token: CancelToken) ->
     )
 
 
+def of(folder: Path) -> Manifest:
+    """Make all files of an environment read-only, and return what it has."""
+    return Manifest(folder, {name: protected(f"{folder}/{name}") for name, _ in walk(str(folder))})
+
+
 def load(folder: Path) -> tuple[Manifest, bool] | None:
     """Return the manifest of an environment, and whether it was written since the machine started.
 
     None if there is none that can be read.
     """
-    path = folder / _NAME
+    path = folder / NAME
     try:
         written = path.stat().st_mtime
         manifest = Manifest(folder, codec.from_json(path.read_bytes(), dict[str, File]))
@@ -289,7 +294,7 @@ def walk(folder: str, folders: dict[str, int] | None = None) -> Iterator[tuple[s
             yield prefix, os.lstat(f"{folder}/{prefix}")
 
 
-_OWN = frozenset([_NAME, COMPILED, "bisect-asgi.json"])
+_OWN = frozenset([NAME, COMPILED, "bisect-asgi.json"])
 
 
 def protected(path: str) -> File:

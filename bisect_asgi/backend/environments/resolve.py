@@ -18,7 +18,6 @@ whatever the date was, and the resolution as of the date then finds it.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from bisect_asgi.backend.environments.builds import BuildTools, WheelBuilder, built_with, later, stamp, when
+from bisect_asgi.backend.files import remove
 from bisect_asgi.backend.process.usage import spending
 from bisect_asgi.backend.uv import SdistBuildFailed, Uv
 from bisect_asgi.core import codec
@@ -278,7 +278,7 @@ class Resolver:
                 token=token,
             )
         finally:
-            shutil.rmtree(target, ignore_errors=True)
+            remove(Path(target))
 
 
 def with_wheel(spec: EnvironmentSpec, project: str, wheel: Path) -> EnvironmentSpec:

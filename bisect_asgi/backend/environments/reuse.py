@@ -80,14 +80,14 @@ class FileReuse(Struct, frozen=True, kw_only=True):
             environment = self.environments / digest
             source = _Source(manifest, environment)
             for pin in pins:
-                if not source.link(_name_of(pin), target, linked):
+                if not source.link(project_of(pin), target, linked):
                     yield pin
 
     def _record(self, pin: str, interpreter: Interpreter) -> Path:
         return self.folder / codec.digest("lender", pin, interpreter)
 
 
-def _name_of(pin: str) -> str:
+def project_of(pin: str) -> str:
     """Return the project of `name==version …` or `name @ address …`."""
     return pin.partition(" ")[0].partition("==")[0]
 

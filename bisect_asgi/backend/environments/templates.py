@@ -21,8 +21,8 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from bisect_asgi.backend.environments.manifest import compile_sources
-from bisect_asgi.backend.files import locked
+from bisect_asgi.backend.environments import manifest as manifests
+from bisect_asgi.backend.files import locked, remove
 from bisect_asgi.backend.process.helper import run_helper
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
@@ -53,6 +53,7 @@ class Templates:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._sound: set[str] = set()
 
     def import_ahead(self) -> None:
         """Start importing virtualenv in a thread if no template is kept, because a build will need one."""
@@ -71,21 +72,31 @@ class Templates:
         # An interpreter that was replaced is another one.
         name = codec.digest(interpreter, status.st_mtime_ns, status.st_size, _HOOK.read_text())
         kept = self._folder / name
-        if not kept.exists():
+        if not self._is_sound(kept):
             with locked(self._folder / f"{name}.lock", waiting=token.check):
-                if not kept.exists():
+                if not self._is_sound(kept):
+                    remove(kept)
                     self._make(kept, interpreter, token)
-        shutil.copytree(kept, target, symlinks=True)
+        shutil.copytree(kept, target, symlinks=True, ignore=shutil.ignore_patterns(manifests.NAME))
+
+    def _is_sound(self, kept: Path) -> bool:
+        """Return whether a template is what was made, which is checked once a command."""
+        if kept.name not in self._sound and (loaded := manifests.load(kept)):
+            manifest, is_recent = loaded
+            if not manifest.check(every=not is_recent).changed:
+                self._sound.add(kept.name)
+        return kept.name in self._sound
 
     def _make(self, kept: Path, interpreter: Interpreter, token: CancelToken) -> None:
         aside = Path(tempfile.mkdtemp(dir=self._folder))
         try:
             make_template(aside / "new", interpreter)
             _prove(aside / "new", token)
-            compile_sources(aside / "new", [str(place_hook(aside / "new"))], token)
+            manifests.compile_sources(aside / "new", [str(place_hook(aside / "new"))], token)
+            manifests.of(aside / "new").save()
             (aside / "new").rename(kept)
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            remove(aside)
 
 
 def make_template(folder: Path, interpreter: Interpreter) -> None:

@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 
 from bisect_asgi.backend.environments import Environment
-from bisect_asgi.backend.files import locked, locked_if_free
+from bisect_asgi.backend.files import locked, locked_if_free, remove
 from bisect_asgi.backend.process.run import Run, run_supervised
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.usage import is_alive, move, spending
@@ -115,7 +115,7 @@ def run_probe(
         ) from error
     finally:
         if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
         held.close()
 
 
@@ -380,7 +380,7 @@ def clean_up(runs: Path) -> None:
             continue
         with suppress(OSError), locked_if_free(lock) as free:  # another command may remove it meanwhile
             if free:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove(folder)
 
 
 _BETWEEN = frozenset("();<>|&")

@@ -10,8 +10,11 @@ uploaded later can change it; it holds for a day. Both hold for the indexes that
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,12 @@ from bisect_asgi.core.errors import NO_ROOM, BuildFailed, NoResult, Unavailable,
 from bisect_asgi.core.model import EnvironmentSpec, Observation
 from bisect_asgi.core.records import Struct
 
+# What all statements use: a foreign file may have tables of these names with other columns.
+_USED = """
+select key, place, value, made from observation limit 0;
+select key, value, made from resolution limit 0;
+select key, reason, made from failure limit 0;
+"""
 _SCHEMA = """
 create table if not exists observation (
     key text not null, place integer not null, value blob not null, made text not null,
@@ -42,24 +51,56 @@ create table if not exists failure (
 class Store:
     """Stores observations, resolutions and failed builds; safe for threads and processes.
 
+    A file that is damaged, or that another program wrote, is set aside, and the store begins anew.
+
+    Args:
+        path: the file; only the user can read it.
+        say: gets a sentence about a file that was set aside.
+
     Raises:
-        Unavailable: the file cannot be written, or is no store.
+        Unavailable: the file cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, say: Callable[[str], None] = lambda _: None) -> None:
         self._path = path
+        self._say = say
         self._lock = threading.Lock()
+        self._connection = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                path, timeout=30, isolation_level=None, check_same_thread=False
-            )
-            with locked(path.with_suffix(".lock"), waiting=_patiently):
-                self._connection.execute("pragma journal_mode=wal")
-                self._connection.execute("pragma synchronous=normal")
-                self._connection.executescript(_SCHEMA)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with locked(self._path.with_suffix(".lock"), waiting=_patiently):
+                try:
+                    return self._connect()
+                except (IsADirectoryError, sqlite3.Error) as error:
+                    if not _is_damaged(error):
+                        raise
+                    self._set_aside()
+                    return self._connect()
         except (OSError, sqlite3.Error) as error:
             raise self._failed(error) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.chmod(self._path, 0o600)  # an earlier version let others read it
+        connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("pragma journal_mode=wal")
+            connection.execute("pragma synchronous=normal")
+            connection.executescript(_SCHEMA)
+            connection.executescript(_USED)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _set_aside(self) -> None:
+        aside = f"{self._path}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        for ending in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                os.rename(f"{self._path}{ending}", f"{aside}{ending}")
+        self._say(f"`{self._path}` was damaged, or not written by bisect-asgi: it is now `{aside}`")
 
     def close(self) -> None:
         """Close the file."""
@@ -68,7 +109,11 @@ class Store:
     def observations(self, key: str) -> tuple[Observation, ...]:
         """Return the observations under `key` in the order of their runs."""
         rows = self._rows("select value from observation where key = ? order by place", key)
-        return tuple(codec.from_json(value, Observation) for (value,) in rows)
+        try:
+            return tuple(codec.from_json(value, Observation) for (value,) in rows)
+        except _DAMAGED_VALUE:
+            self.forget_observations(key)
+            return ()
 
     def add_observation(self, key: str, observation: Observation) -> None:
         """Append an observation under `key`."""
@@ -86,7 +131,8 @@ class Store:
         """Return the resolution under `key` and the time when it was made, or None."""
         rows = self._rows("select value, made from resolution where key = ?", key)
         for value, made in rows:
-            return codec.from_json(value, Resolution), datetime.fromisoformat(made)
+            with suppress(*_DAMAGED_VALUE):
+                return codec.from_json(value, Resolution), _moment(made)
         return None
 
     def keep_resolution(self, key: str, resolution: Resolution) -> None:
@@ -102,8 +148,9 @@ class Store:
         """Return why and when the build or resolution under `key` failed, or None; it holds for a day."""
         rows = self._rows("select reason, made from failure where key = ?", key)
         for reason, made in rows:
-            if (moment := datetime.fromisoformat(made)) > datetime.now(UTC) - _FAILED_FOR:
-                return str(reason), moment
+            with suppress(*_DAMAGED_VALUE):
+                if (moment := _moment(made)) > datetime.now(UTC) - _FAILED_FOR:
+                    return str(reason), moment
         return None
 
     def keep_failure(self, key: str, reason: str) -> None:
@@ -119,17 +166,42 @@ class Store:
         return int(self._rows("select count(*) from observation")[0][0])
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        try:
-            with self._lock:
+        with self._lock:
+            try:
                 return self._connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
+            except sqlite3.Error as error:
+                if not _is_damaged(error):
+                    raise self._failed(error) from error
+            self._connection.close()
+            self._connection = self._opened()
+            try:
+                return self._connection.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> Unavailable:
         return Unavailable(
             f"the store cannot be used: `{self._path}` ({error})",
             hint=NO_ROOM,
         )
+
+
+_DAMAGED_VALUE = (codec.Unreadable, TypeError, ValueError)
+_DAMAGED = frozenset(
+    [sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT]
+)
+
+
+def _is_damaged(error: Exception) -> bool:
+    """Return whether the file is no store; the lower bits of an error code say what kind it is."""
+    if isinstance(error, IsADirectoryError):
+        return True
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _now() -> str:

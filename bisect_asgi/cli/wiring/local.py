@@ -18,6 +18,7 @@ from bisect_asgi.backend.trials.probe_run import clean_up
 from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Resolutions, Store
 from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.cli.output import say
 from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
 from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
 from bisect_asgi.core import codec
@@ -53,7 +54,7 @@ def open_trials(
         Unavailable: the store cannot be used, or uv could not read its configuration.
     """
     with (
-        closing(Store(places.store)) as store,
+        closing(Store(places.store, say=lambda text: say(f"note: {text}"))) as store,
         ThreadPoolExecutor(thread_name_prefix="builder") as builders,
     ):
         uv = open_uv(places, own)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import platformdirs
 
+from bisect_asgi.cli.output import say
 from bisect_asgi.core.errors import UsageError, not_writable
 from bisect_asgi.core.records import Struct
 
+_FOLDERS = (
+    *("answers", "building", "contents", "environments", "index", "interpreters", "lenders", "locks", "logs"),
+    *("own", "repositories", "requirements", "runs", "templates", "uv", "wheels"),
+)
 DEFAULT_LIMIT = "20 GiB"
 _UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
@@ -23,7 +30,7 @@ class CachePaths(Struct, frozen=True):
 
     @classmethod
     def configured(cls) -> CachePaths:
-        """The user's cache folder, or `BISECT_ASGI_CACHE_DIR`.
+        """The user's cache folder, or `BISECT_ASGI_CACHE_DIR`, with what stands in the way set aside.
 
         Raises:
             Unavailable: it cannot be written.
@@ -31,7 +38,11 @@ class CachePaths(Struct, frozen=True):
         root = cls.folder()
         try:
             root.mkdir(parents=True, exist_ok=True)
-            (root / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
+            for path in (root, *(root / name for name in _FOLDERS)):
+                _mend(path)
+            tag = root / "CACHEDIR.TAG"
+            if not tag.exists():  # a full disk is no reason to begin
+                tag.write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
         except OSError as error:
             raise not_writable("the cache folder", root, error) from error
         return cls(root)
@@ -88,6 +99,22 @@ class CachePaths(Struct, frozen=True):
                 "there is no event log yet", hint="`bisect-asgi PACKAGE --probe FILE` writes one"
             )
         return logs[-1]
+
+
+def _mend(folder: Path) -> None:
+    """Set aside what is no folder, and make a folder writable that the user has made read-only.
+
+    Raises:
+        OSError: what is no folder cannot be moved.
+    """
+    if folder.is_dir():
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            with suppress(OSError):  # what has to be written says so
+                folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
+    elif os.path.lexists(folder):
+        aside = folder.with_name(f"{folder.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+        folder.rename(aside)
+        say(f"note: `{folder}` was no folder: it is now `{aside}`")
 
 
 def limit_bytes() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import zipfile
 from collections.abc import Callable
@@ -138,6 +139,17 @@ def test_a_wheel_that_is_there_is_not_built_again(bench: WheelBench) -> None:
     assert bench.wheel(commit) == first
     with pytest.raises(UsageError):
         bench.wheel(replace(commit, project="other"))
+
+
+@pytest.mark.parametrize("size", [0, 100], ids=["empty", "cut"])
+def test_a_wheel_that_a_power_cut_has_damaged_is_built_again(bench: WheelBench, size: int) -> None:
+    bench.add_project()
+    commit = bench.commit("one", "1.0")
+    first = bench.wheel(commit)
+    whole = first.read_bytes()
+    os.truncate(first, size)
+
+    assert bench.wheel(commit).read_bytes() == whole
 
 
 def test_several_at_once_build_a_wheel_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

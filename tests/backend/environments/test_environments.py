@@ -487,7 +487,7 @@ def test_an_environment_whose_removal_was_cut_off_is_built_anew(
         (folder / "bin" / "greet").unlink()
 
     with monkeypatch.context() as patched:
-        patched.setattr("bisect_asgi.backend.environments.shutil.rmtree", killed)
+        patched.setattr("bisect_asgi.backend.environments.remove", killed)
         bench.cache.remove(digest)
 
     with bench.holding() as environment:

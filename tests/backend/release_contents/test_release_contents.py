@@ -178,9 +178,7 @@ def test_a_folder_that_cannot_be_written_is_said_with_its_path(cache: ContentsCa
     with pytest.raises(Unavailable) as caught:
         cache.contents(DEMO, THIS_PYTHON, CancelToken())
 
-    assert str(caught.value) == (
-        f"`demo==1.0` cannot be kept for comparing: `{tmp_path / 'contents'}` (File exists)"
-    )
+    assert str(caught.value) == (f"a lock cannot be written: `{tmp_path / 'contents'}` (File exists)")
     assert (
         caught.value.hint
         == "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -205,18 +207,6 @@ def test_what_was_never_kept_is_not_there(store: Store) -> None:
 # --- When it cannot be used
 
 
-def test_a_file_that_is_no_database_is_unavailable(path: Path) -> None:
-    path.parent.mkdir()
-    path.write_text("dear diary, " * 100)
-
-    with pytest.raises(Unavailable) as caught:
-        Store(path)
-
-    assert str(caught.value) == f"the store cannot be used: `{path}` (file is not a database)"
-    assert caught.value.hint == HINT
-    assert path.read_text().startswith("dear diary")
-
-
 def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file is in the way")
 
@@ -229,15 +219,6 @@ def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
     assert caught.value.hint == HINT
 
 
-def test_a_folder_in_the_place_of_the_file_is_unavailable(path: Path) -> None:
-    path.mkdir(parents=True)
-
-    with pytest.raises(Unavailable) as caught:
-        Store(path)
-
-    assert str(caught.value) == f"the store cannot be used: `{path}` (unable to open database file)"
-
-
 def test_a_store_that_breaks_while_it_is_used_is_unavailable(path: Path) -> None:
     store = Store(path)
     store.add_observation("key", passed())
@@ -247,3 +228,92 @@ def test_a_store_that_breaks_while_it_is_used_is_unavailable(path: Path) -> None
         store.add_observation("key", passed())
 
     assert str(caught.value) == f"the store cannot be used: `{path}` (Cannot operate on a closed database.)"
+
+
+# --- When it is damaged
+
+
+def no_database(path: Path) -> None:
+    path.write_text("dear diary, " * 100)
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def scribbled_on(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
+
+
+def of_another_program(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as foreign:
+        foreign.execute("create table observation (what text)")
+
+
+@pytest.mark.parametrize("damage", [no_database, a_folder, cut, scribbled_on, of_another_program])
+def test_a_damaged_store_is_set_aside_and_begun_anew(path: Path, damage: Callable[[Path], None]) -> None:
+    with closing(Store(path)) as store:
+        store.add_observation("key", passed())
+    if damage is a_folder:
+        path.unlink()
+    damage(path)
+    said: list[str] = []
+
+    with closing(Store(path, say=said.append)) as store:
+        before = store.observations("key")
+        store.add_observation("key", failed())
+        after = store.observations("key")
+
+    (aside,) = [p for p in path.parent.glob("store.db.damaged-*") if not p.name.endswith(("-wal", "-shm"))]
+    assert (before, after) == ((), (failed(),))
+    assert said == [f"`{path}` was damaged, or not written by bisect-asgi: it is now `{aside}`"]
+
+
+def test_a_store_that_is_damaged_while_it_is_used_is_set_aside_too(path: Path) -> None:
+    with closing(Store(path)) as first, closing(Store(path)) as second:
+        for place in range(500):
+            first.add_observation(f"key {place}", passed())
+        first._rows("pragma wal_checkpoint(truncate)")
+        scribbled_on(path)
+
+        found = [second.observations(f"key {place}") for place in range(500)]
+
+        second.add_observation("key", failed())
+        assert second.observations("key") == (failed(),)
+    assert all(each in ((), (passed(),)) for each in found)
+
+
+@pytest.mark.parametrize("value", [b"{", b"\xff", None, 7, '{"outcome": "splendid"}'])
+def test_a_row_that_cannot_be_read_is_not_there(store: Store, value: object) -> None:
+    store.add_observation("key", passed())
+    store.keep_resolution("spec", RESOLUTION)
+    store.keep_failure("build", "no compiler")
+    store._rows("pragma ignore_check_constraints = on")
+    if value is not None:
+        store._rows("update observation set value = ?", value)
+        store._rows("update resolution set value = ?", value)
+    store._rows("update failure set made = ?", "yesterday" if value is None else value)
+
+    assert store.observations("key") == ((passed(),) if value is None else ())
+    assert (store.resolution("spec") is None) is (value is not None)
+    assert store.failure("build") is None
+    store.add_observation("key", failed())
+    assert store.observations("key")[-1] == failed()
+
+
+@pytest.mark.parametrize("mode", [None, 0o644, 0o444])
+def test_only_the_user_can_read_it(path: Path, mode: int | None) -> None:
+    if mode:
+        Store(path).close()
+        path.chmod(mode)
+    with closing(Store(path)) as store:
+        store.add_observation("key", passed())
+        modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.glob("store.db*")}
+
+    assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}

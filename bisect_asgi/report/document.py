@@ -272,7 +272,7 @@ def _reproduce(report: Report, row: Row) -> str:
 
 def _sentence(report: Report, first: Row) -> str:
     """Return the headline of a boundary, with the culprit, and the boundaries of stages."""
-    below = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
+    below = [_of_stage(stage) for stage in report.stages if _is_found(stage)] + _newest(report)
     axis = report.plan.axis
     if _has_history(report):
         return "; ".join([_history(report), *below])
@@ -280,6 +280,16 @@ def _sentence(report: Report, first: Row) -> str:
         return "; ".join([_chain(report, first), *below])
     text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report) + _rates(report)
     return "; ".join([text + _of_several(report) + _cause(report, first.version), *below])
+
+
+def _newest(report: Report) -> list[str]:
+    """Return that the newest candidate that was run is not as the newest change has it, if that is so."""
+    run = [row for row in report.rows if row.how is ReleaseState.RUN and row.verdict]
+    expected = report.changes[-1].verdict if report.changes else ""
+    if report.belief or not run or run[-1].verdict == expected:
+        return []
+    name = report.plan.axis.name(run[-1].version)
+    return [f"{name}, the newest that was run, is {run[-1].verdict}"]
 
 
 def _cause(report: Report, first: str) -> str:

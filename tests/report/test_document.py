@@ -348,3 +348,15 @@ def test_a_log_on_the_disk_makes_the_same_report_as_the_run_itself() -> None:
     lines = [codec.event_to_json(event) for event in REGRESSION]
 
     assert fold(map(codec.event_from_json, lines)) == fold(REGRESSION)
+
+
+def test_the_headline_tells_that_the_newest_release_is_fine_also_if_the_fix_has_no_place_yet() -> None:
+    runs = (finished(2, passed()), finished(3, failed()), finished(4, passed()))
+    rulings = judged({2: good(), 3: bad(), 4: good()})
+
+    report = fold([*REGRESSION[:3], *runs, rulings, answered()])
+
+    assert report.headline == (
+        "starlette 0.12.1 is the first bad release; starlette 0.13.0, the newest that was run, is good"
+    )
+    assert [stretch.specifier for stretch in report.affected] == [">=0.12.1,<0.13.0"]

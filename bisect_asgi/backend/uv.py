@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -133,16 +134,9 @@ def configured_indexes() -> Indexes:
     Raises:
         Unavailable: uv could not read its configuration.
     """
-    asked = subprocess.run(
-        [
-            *(binary(), "pip", "compile", "-", "--quiet", "--no-header", "--python", sys.executable),
-            *("--emit-index-url", "--emit-find-links"),
-        ],
-        input="",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    asked = _asked()
+    if asked.returncode < 0:  # killed, as when the machine runs out of memory
+        asked = _asked()
     if asked.returncode != 0:
         raise Unavailable(
             f"uv cannot read its configuration: {first_cause(asked.stderr)}",
@@ -155,6 +149,13 @@ def configured_indexes() -> Indexes:
             found[option].append(value if "://" in value else str(Path(value).absolute()))
     urls = found["--extra-index-url"] + found["--index-url"]
     return Indexes(urls=tuple(urls), find_links=tuple(found["--find-links"]))
+
+
+def _asked() -> subprocess.CompletedProcess[str]:
+    """Have uv print the indexes of the user's configuration."""
+    argv = [binary(), "pip", "compile", "-", "--quiet", "--no-header", "--python", sys.executable]
+    emit = ("--emit-index-url", "--emit-find-links")
+    return subprocess.run([*argv, *emit], input="", capture_output=True, text=True, check=False)
 
 
 class Uv:
@@ -286,6 +287,8 @@ class _Passing(NoResult):
 
 def _failure(completed: Completed) -> Exception:
     """Return the error for a failure of uv: exit code 1 if the request cannot be met, 2 if uv failed."""
+    if completed.exit_code < 0:
+        return _Passing(f"uv was killed {_RETRIES} times by {signal.Signals(-completed.exit_code).name}")
     stderr = _logs_last(_without_progress(completed.stderr))
     text, _, built = stderr.partition("[stderr]")
     cause = first_cause(stderr)

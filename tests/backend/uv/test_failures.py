@@ -14,9 +14,9 @@ from support.local_index import Answer, LocalIndex, Request, publish_build_backe
 from support.uv import COMPILE, DEFAULT, Connect, resolve
 
 from bisect_asgi.backend import uv as uv_module
-from bisect_asgi.backend.uv import Indexes, SdistBuildFailed, Uv, first_cause
+from bisect_asgi.backend.uv import Indexes, SdistBuildFailed, Uv, binary, configured_indexes, first_cause
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
+from bisect_asgi.core.errors import BuildFailed, Cancelled, NoResult, Unavailable, Unresolvable
 
 
 def ends(process: psutil.Process, *, within_s: float = 2.0) -> bool:
@@ -343,3 +343,43 @@ def build_wheel(*args):
 )
 def test_the_telling_part_of_a_message_is_one_line(said: str, cause: str) -> None:
     assert first_cause(said) == cause
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_uv_that_is_killed_is_asked_again(
+    local_index: LocalIndex, here: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    local_index.add_wheel("demo", "1.0")
+    monkeypatch.setattr(uv_module, "binary", lambda: dying(here, times=times))
+
+    assert resolve(connect(local_index.url), "demo") == ["demo==1.0"]
+
+
+def test_a_uv_that_is_killed_each_time_gives_no_result(
+    here: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uv_module, "binary", lambda: dying(here, times=3))
+
+    with pytest.raises(NoResult) as caught:
+        resolve(connect(DEFAULT), "demo")
+
+    assert str(caught.value) == "uv was killed 3 times by SIGKILL"
+
+
+def test_the_configuration_is_asked_for_again_if_uv_was_killed(
+    local_index: LocalIndex, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", local_index.url)
+    program = dying(here, times=1)
+    monkeypatch.setattr(uv_module, "binary", lambda: program)
+
+    assert configured_indexes().urls == (local_index.url,)
+
+
+def dying(folder: Path, *, times: int) -> str:
+    """A uv that is killed so many times, and then works."""
+    program = folder / "dying-uv"
+    once_more = " || ".join(f"mkdir {folder}/{n} 2>/dev/null" for n in range(times))
+    program.write_text(f'#!/bin/sh\nif {once_more}; then kill -9 $$; fi\nexec {binary()} "$@"\n')
+    program.chmod(0o755)
+    return str(program)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import math
 import os
 import re
@@ -207,13 +208,16 @@ def read_bytes(path: Path, option: str) -> bytes:
 
 
 def _near(path: Path) -> str:
+    """Return what to name instead of a file that is not there."""
     try:
-        scripts = sorted(other.name for other in path.parent.glob(f"*{path.suffix or '.py'}"))
+        there = sorted(other.name for other in path.parent.iterdir() if other.is_file())
     except OSError:
-        scripts = []
-    if not scripts:
-        return f"`{path.parent}` has no such files"
-    return f"`{path.parent}` has {listing((f'`{name}`' for name in scripts), most=6)}"
+        return f"name a file that is there: there is no directory `{path.parent}` that can be read"
+    near = difflib.get_close_matches(path.name, there, n=3, cutoff=0.6)
+    like = near or [name for name in there if name.endswith(path.suffix or ".py")]
+    if not like:
+        return f"name a file that is there: `{path.parent}` has no `*{path.suffix or '.py'}`"
+    return f"name a file that is there: {listing((f'`{path.parent / name}`' for name in like), most=6)}"
 
 
 def read_lock_text(path: Path) -> LockText:

@@ -166,15 +166,23 @@ def test_an_empty_command_is_no_probe() -> None:
     assert str(caught.value) == "no probe given"
 
 
-def test_a_script_that_is_not_there_is_told_with_those_that_are(here: Path) -> None:
+@pytest.mark.parametrize(
+    ("probe", "hint"),
+    [
+        pytest.param("leek.py", "name a file that is there: `leak.py`", id="nearly-its-name"),
+        pytest.param("x.py", "name a file that is there: `hang.py` and `leak.py`", id="none-is-near"),
+        pytest.param("x.toml", "name a file that is there: `.` has no `*.toml`", id="none-of-the-kind"),
+    ],
+)
+def test_a_script_that_is_not_there_is_told_with_those_that_are(here: Path, probe: str, hint: str) -> None:
     (here / "hang.py").touch()
     (here / "notes.txt").touch()
 
     with pytest.raises(UsageError) as caught:
-        load(Options(probe="leek.py"))
+        load(Options(probe=probe))
 
-    assert str(caught.value) == "there is no file `leek.py` (`--probe`)"
-    assert caught.value.hint == "`.` has `hang.py` and `leak.py`"
+    assert str(caught.value) == f"there is no file `{probe}` (`--probe`)"
+    assert caught.value.hint == hint
 
 
 def test_a_script_in_a_folder_that_is_not_there(here: Path) -> None:
@@ -182,7 +190,7 @@ def test_a_script_in_a_folder_that_is_not_there(here: Path) -> None:
         load(Options(probe="probes/leak.py"))
 
     assert str(caught.value) == "there is no file `probes/leak.py` (`--probe`)"
-    assert caught.value.hint == "`probes` has no such files"
+    assert caught.value.hint == "name a file that is there: there is no directory `probes` that can be read"
 
 
 def test_a_folder_is_no_script(here: Path) -> None:
@@ -200,7 +208,7 @@ def test_an_included_file_that_is_not_there(here: Path) -> None:
         load(Options(probe="leak.py", include=("leaf.py",)))
 
     assert str(caught.value) == "there is no file `leaf.py` (`--include`)"
-    assert caught.value.hint == "`.` has `leak.py`"
+    assert caught.value.hint == "name a file that is there: `leak.py`"
 
 
 def test_a_file_that_is_too_large_to_carry_around(here: Path) -> None:
@@ -395,7 +403,7 @@ def test_a_requirements_file_that_is_not_there(here: Path) -> None:
         read_requirements(["requirements.txt"])
 
     assert str(caught.value) == "there is no file `requirements.txt` (`--with-requirements`)"
-    assert caught.value.hint == "`.` has `requirements-dev.txt`"
+    assert caught.value.hint == "name a file that is there: `requirements-dev.txt`"
 
 
 @pytest.mark.parametrize(

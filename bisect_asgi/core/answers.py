@@ -317,7 +317,7 @@ def _found(case: ResultContext, found: Boundary, judgement: Judgement) -> Result
 
 
 _NO_CHANGE_HINT = (
-    "the answer does not change there with this Python and these dependencies; "
+    "another `--python` or other `--deps` may show the change; "
     "`--history all` runs every release, and `bisect-asgi check` runs one release"
 )
 _OLDER_HINT = "; an older `--python` may make older releases testable"

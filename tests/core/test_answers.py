@@ -98,7 +98,7 @@ def test_a_gap_of_one_release_is_told_in_the_singular() -> None:
 
 
 NOWHERE_ELSE_HINT = (
-    "the answer does not change there with this Python and these dependencies; "
+    "another `--python` or other `--deps` may show the change; "
     "`--history all` runs every release, and `bisect-asgi check` runs one release"
 )
 

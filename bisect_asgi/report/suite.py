@@ -242,9 +242,9 @@ def _answer(report: Report) -> str:
 def _found(report: Report) -> str:
     if report.last is None or report.first is None:  # the result is the levels of a metric
         return report.headline
-    newest = report.changes[-1] if report.changes else None
-    more = f", {plural(len(report.changes) - 1, 'older change')}" if len(report.changes) > 1 else ""
-    verdict = f" ({newest.verdict})" if newest and newest.verdict else ""
+    more = f", {plural(len(report.changes) - 1, 'other change')}" if len(report.changes) > 1 else ""
+    told = next((change.verdict for change in report.changes if change.first == report.first), "")
+    verdict = f" ({told})" if told else ""
     gap = f", {len(report.gap)} between untestable" if report.gap else ""
     return f"{report.last} → {report.first}{verdict}{gap}{more}"
 

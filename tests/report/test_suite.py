@@ -84,11 +84,12 @@ def test_a_row_has_the_answer_and_what_carries_the_change() -> None:
     assert (row.elapsed_s, row.log) == (58.0, "run.jsonl")
 
 
-def test_a_gap_and_older_changes_are_told_with_the_answer() -> None:
+def test_a_gap_and_other_changes_are_told_with_the_answer() -> None:
     older = NamedBoundary(last="0.1", first="0.2", verdict="good")
-    report = replace(FOUND, gap=("1.1.1", "1.1.2"), changes=(older, *FOUND.changes))
+    newer = NamedBoundary(last="1.4", first="1.5", verdict="good")
+    report = replace(FOUND, gap=("1.1.1", "1.1.2"), changes=(older, *FOUND.changes, newer))
 
-    assert row_of("leak.py", report, None).answer == "1.1 → 1.2 (bad), 2 between untestable, 1 older change"
+    assert row_of("leak.py", report, None).answer == "1.1 → 1.2 (bad), 2 between untestable, 2 other changes"
 
 
 def test_an_answer_that_is_no_boundary_is_its_sentence() -> None:

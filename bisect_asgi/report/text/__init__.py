@@ -192,13 +192,13 @@ def _sandbox(report: Report) -> str:
 def _history(report: Report) -> str:
     """Return how much of the history is known beside the boundary; empty if something else says it."""
     run = [row.version for row in report.rows if row.how is ReleaseState.RUN]
-    if report.first is None or report.levels or not run:
+    first = report.row(report.first)
+    if first is None or report.levels or not run:
         return ""
     where = f"from {run[0]} to {run[-1]}"
     if report.contradictions:
         seen, are = listing(report.contradictions), "is" if len(report.contradictions) == 1 else "are"
-        word = report.changes[-1].verdict
-        return f"more than one change: {seen} {are} {word}, too (`--history all` finds all)"
+        return f"more than one change: {seen} {are} {first.verdict}, too (`--history all` finds all)"
     if report.shortest is None:
         return "" if report.belief else "one change is assumed (`--history all` looks for others)"
     if report.shortest == 1:

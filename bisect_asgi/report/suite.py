@@ -107,19 +107,21 @@ class SuiteReport(Struct, frozen=True, kw_only=True):
 
 def suite_report(rows: Sequence[SuiteRow], *, elapsed_s: float, is_interrupted: bool) -> SuiteReport:
     """Return the report with these rows."""
-    groups = [list(group) for _, group in groupby(rows, key=lambda row: row.number)]
-    codes = [_exit_code(group) for group in groups] + [ExitCode.INTERRUPTED] * is_interrupted
     return SuiteReport(
-        exit_code=worst(codes),
+        exit_code=worst([*exit_codes(rows), *[ExitCode.INTERRUPTED] * is_interrupted]),
         elapsed_s=elapsed_s,
         probes=tuple(rows),
-        across=tuple(across_pythons(group) for group in groups if group[0].python),
+        across=tuple(across_pythons(own) for own in _by_probe(rows) if own[0].python),
     )
 
 
-def _exit_code(rows: Sequence[SuiteRow]) -> ExitCode:
-    codes = [row.exit_code for row in rows]
-    return worst_across(codes) if rows[0].python else worst(codes)
+def exit_codes(rows: Sequence[SuiteRow]) -> list[ExitCode]:
+    """Return the exit code of each probe, whether it has one row or one for each of several Pythons."""
+    return [worst_across([row.exit_code for row in own]) for own in _by_probe(rows)]
+
+
+def _by_probe(rows: Sequence[SuiteRow]) -> list[list[SuiteRow]]:
+    return [list(own) for _, own in groupby(rows, key=lambda row: row.number)]
 
 
 def across_pythons(rows: Sequence[SuiteRow]) -> AcrossPythons:

@@ -173,7 +173,7 @@ def test_what_could_not_be_asked_has_its_error(error: BisectError, answer: str, 
 
 
 def rows() -> list[SuiteRow]:
-    return [
+    found = [
         row_of("leak.py", FOUND, BROKEN_IN),
         row_of("other.py", FOUND, Claim(version="1.0", fixed=False)),
         row_of("hang.py", NOT_FOUND, None),
@@ -181,6 +181,7 @@ def rows() -> list[SuiteRow]:
         row_of_bug("odd.py", ValueError("surprise"), package="demo"),
         row_interrupted("late.py", "demo"),
     ]
+    return [replace(each, number=number) for number, each in enumerate(found, start=1)]
 
 
 def text(report: SuiteReport, width: int = 140) -> list[str]:
@@ -443,8 +444,14 @@ def test_a_suite_may_have_a_probe_on_several_pythons() -> None:
         "hang.py: `leak.py` passes everywhere",
         "  hint: try `--all`",
         "",
-        "1 of 3 probes have their answer, 1 min 48 s",
+        "1 of 2 probes have their answer, 1 min 48 s",
     ]
+
+
+def test_lock_files_on_several_pythons_are_of_no_package() -> None:
+    locks = replace(AFFECTED, plan=replace(PLAN, project=""))
+
+    assert text(across(on("3.8.20", locks)))[0] == "Python 3.8: bad from 1.2 to 1.9"
 
 
 def test_progress_names_the_python() -> None:

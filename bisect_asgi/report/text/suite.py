@@ -11,7 +11,7 @@ from rich.text import Text
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.plan.suites import Agreement
 from bisect_asgi.core.text import duration, listing, plural
-from bisect_asgi.report.suite import SuiteReport, SuiteRow, history
+from bisect_asgi.report.suite import SuiteReport, SuiteRow, exit_codes, history
 from bisect_asgi.report.text import timings as timings_section
 from bisect_asgi.report.text.tables import write
 
@@ -31,8 +31,9 @@ def render(report: SuiteReport, console: Console | None = None, *, timings: bool
 
 def _parts(report: SuiteReport, *, timings_width: int) -> Iterator[RenderableType]:
     for across in report.across:
-        about = f" with {across.probe}" if _has_several(report) else ""
-        yield Text(f"{across.package}{about}: {across.headline}", style="bold")
+        # Lock files are of no package.
+        about = [across.package, f"with {across.probe}" if _has_several(report) else ""]
+        yield Text(": ".join(filter(None, [" ".join(about).strip(), across.headline])), style="bold")
         yield ""
     yield _table(report)
     for (problem, hint), rows in _problems(report).items():
@@ -128,8 +129,8 @@ def _summary(report: SuiteReport) -> str:
     """Return `4 of 5 probes have their answer, 1 claim disagrees, 1 min 48 s`."""
     if not _has_several(report):
         return f"{plural(len(report.probes), 'Python')}, {duration(report.elapsed_s)}"
-    found = sum(row.exit_code is ExitCode.FOUND for row in report.probes)
-    total = len(report.probes)
+    codes = exit_codes(report.probes)
+    found, total = codes.count(ExitCode.FOUND), len(codes)
     have = "has its answer" if total == 1 else "have their answer"
     parts = [f"{found} of {plural(total, 'probe')} {have}"]
     if wrong := sum(row.agreement is Agreement.DISAGREES for row in report.probes):

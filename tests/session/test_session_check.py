@@ -10,6 +10,7 @@ from support.builders import (
     broken,
     failed,
     passed,
+    target,
     untestable,
 )
 from support.sessions import (
@@ -28,7 +29,7 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.claims import ClaimVerdict
 from bisect_asgi.core.errors import Cancelled, UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Observation, Outcome, Trial, TrialRequest
+from bisect_asgi.core.model import Distribution, EnvironmentSpec, Observation, Outcome, Trial, TrialRequest
 from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.search.confirmation import wanted_runs
 from bisect_asgi.core.tally import Tally
@@ -122,6 +123,18 @@ def test_a_claim_of_a_yanked_release_brings_it_in() -> None:
 
     assert finding.verdict is ClaimVerdict.CONFIRMED
     assert fake.listed == ["0.1", "0.2", "0.4"]
+
+
+def test_a_claim_is_held_on_the_python_with_the_dependencies_of_the_claimed_releases_day() -> None:
+    def wheels(spec: EnvironmentSpec) -> list[Distribution]:
+        is_old = spec.interpreter.short == "3.9" and "fastapi==0.7" in spec.requirements
+        return [Distribution(name="starlette", version="0.44.0" if is_old else "0.46.1")]
+
+    fake = FakeWorld(broke_in("0.7"), interpreters=[target("3.8.20"), target("3.9.18")], wheels=wheels)
+
+    session.verify(a_plan(), Claim(version="0.7.0", fixed=False), fake.services(), fake.events.append)
+
+    assert fake.chosen.interpreter.short == "3.8"
 
 
 def test_a_claim_of_the_oldest_release_cannot_be_held_against_anything() -> None:

@@ -151,9 +151,9 @@ def choose_releases(
     )
     anywhere = select(every, wanted, None).between(good, bad)
     newest = anywhere.releases[-1:] if bad is None else ()
-    choice = choose_interpreter(
-        plan, services, anywhere, pinned=pinned, newest=newest, ends=_needing(make, anywhere.ends or newest)
-    )
+    claimed = [each for each in anywhere.releases if Version(each.version) in map(Version, named)]
+    ends = _needing(make, [*(anywhere.ends or newest), *claimed])
+    choice = choose_interpreter(plan, services, anywhere, pinned=pinned, newest=newest, ends=ends)
     selection = select(every, wanted, choice.target)
     span = selection.between(good, bad)
     if len(span.releases) < 2:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from bisect_asgi.core import events
 from bisect_asgi.core.answers import Result
 from bisect_asgi.core.axis_words import AxisWords
+from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Candidate, Outcome
@@ -42,7 +43,11 @@ def elsewhere(search: Search, stages: Stages) -> Search | None:
     names = listing((target.interpreter.short for target in _oldest_first(others)), most=99)
     search.emit(events.Note(text=f"{here}; trying Python {names}", is_live=True))
     trying = _Trying(search, others, stages)
-    found = trying.find(list(wrong))
+    try:
+        found = trying.find(list(wrong))
+    except BisectError as error:  # no worker has that Python, for example
+        search.emit(events.Note(text=f"other Pythons could not be tried: {error}"))
+        return None
     if found is None:
         text = f"the ends are not as given on other Pythons either: {trying.outcomes(list(wrong))}"
         search.emit(events.Note(text=text))

@@ -10,7 +10,7 @@ from support.builders import IMPORT_ERROR, failed, passed, release, target, unte
 from support.sessions import FakeWorld, a_plan, broke_in
 
 from bisect_asgi.core import events
-from bisect_asgi.core.errors import ExitCode
+from bisect_asgi.core.errors import ExitCode, Unavailable
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Observation, Release, Trial, TrialRequest
 from bisect_asgi.core.plan import Plan
@@ -160,6 +160,19 @@ def test_no_other_python_is_tried_if_none_was_chosen_for_named_ends(plan: Plan) 
 
     assert report.kind is ResultKind.NOT_REPRODUCED
     assert not report.stages
+
+
+def test_where_other_pythons_cannot_be_tried_the_answer_stays() -> None:
+    def no_worker(_: Version) -> Observation:
+        raise Unavailable("no worker has Python 3.9")
+
+    machine = Machine({"3.8": GOOD, "3.9": no_worker, "3.10": no_worker})
+
+    report = machine.report(a_plan(good="0.1", bad="0.12"))
+
+    assert report.kind is ResultKind.NOT_REPRODUCED
+    assert report.notes == ("other Pythons could not be tried: no worker has Python 3.9",)
+    assert report.stages[0].kind is ResultKind.UNAVAILABLE
 
 
 def test_swapped_ends_are_no_matter_of_the_python() -> None:

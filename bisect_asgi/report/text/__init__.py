@@ -193,7 +193,7 @@ def _history(report: Report) -> str:
     """Return how much of the history is known beside the boundary; empty if something else says it."""
     run = [row.version for row in report.rows if row.how is ReleaseState.RUN]
     first = report.row(report.first)
-    if first is None or report.levels or not run:
+    if first is None or report.levels or not run or len(report.rows) == 2:  # there is nothing beside two
         return ""
     where = f"from {run[0]} to {run[-1]}"
     if report.contradictions:

@@ -12,6 +12,7 @@ from support.builders import (
     untestable,
 )
 from support.documents import (
+    LISTED,
     ON_0_12_0,
     ON_0_12_1,
     REGRESSION,
@@ -142,6 +143,7 @@ def test_what_a_probe_said_is_shown_as_it_is(message: str) -> None:
     assert row.endswith(f"AssertionError: {message}")
 
 
+TRIED = finished(2, passed()), finished(3, failed())
 SKIPPED = Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE, signature=untestable().signature)
 BELIEF = events.BeliefUpdated(
     low=2,
@@ -205,6 +207,18 @@ def test_what_is_known_of_the_history_is_a_line(
     lines = shown(fold(log), width=200).splitlines()
 
     assert f"History    {told}" in lines
+
+
+def test_two_candidates_have_no_history() -> None:
+    listed = replace(LISTED, candidates=LISTED.candidates[2:4])
+    trials = [replace(event, trial=replace(event.trial, key=key)) for key, event in enumerate(TRIED)]
+
+    report = fold(
+        [STARTED, listed, *trials, judged({0: good(), 1: bad()}), answered(boundary=Boundary(low=0, high=1))]
+    )
+
+    assert "Boundary" in shown(report)
+    assert "History" not in shown(report)
 
 
 def test_of_a_flaky_history_the_probability_says_it() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bisect_asgi.core import codec
-from bisect_asgi.core.errors import not_writable
+from bisect_asgi.core.errors import Unavailable, not_writable
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -79,6 +79,8 @@ def flush(folder: Path) -> None:
 
 
 _POLL_S = 0.02
+_STOPPED_S = 10.0
+"""How long to wait before it is asked whether the holder of a lock is stopped."""
 
 
 @contextmanager
@@ -86,13 +88,42 @@ def locked(path: Path, *, waiting: Callable[[], None], shared: bool = False) -> 
     """Hold the lock file `path`, with others if all of them share it.
 
     While it is not free, `waiting` is called repeatedly; it may raise to give up.
+
+    Raises:
+        Unavailable: the file cannot be written, or a process holds it that is stopped and would never end.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     with _opened(path) as descriptor:
+        look_at = time.monotonic() + _STOPPED_S
         while not _try(descriptor, kind):
             waiting()
             time.sleep(_POLL_S)  # not a blocking flock, which a cancelled trial could not leave
+            if time.monotonic() > look_at:
+                look_at += _STOPPED_S
+                if (holder := _stopped_holder(descriptor)) is not None:
+                    raise Unavailable(
+                        f"process {holder} holds a lock and is stopped: `{path}`",
+                        hint=f"let it go on with `kill -CONT {holder}`, or end it with `kill -KILL {holder}`",
+                    )
         yield
+
+
+def _stopped_holder(descriptor: int) -> int | None:
+    """Return a stopped process that holds the lock of an open file, as far as the system says who does."""
+    status = os.fstat(descriptor)
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            fields = line.split()
+            if fields[1] == "FLOCK" and fields[5] == place and _is_stopped(int(fields[4])):
+                return int(fields[4])
+    return None
+
+
+def _is_stopped(process: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
+    return False
 
 
 @contextmanager

@@ -12,16 +12,25 @@ from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import urljoin
 
 import httpx
 from mousebender import simple
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from bisect_asgi import __version__
 from bisect_asgi.backend.files import write_whole
@@ -31,11 +40,18 @@ from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Release, ReleaseFile
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases import SDIST_SUFFIXES
-from bisect_asgi.core.text import without_credentials
+from bisect_asgi.core.text import duration, plural, size, without_credentials
 
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 5
-_MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
+_ANSWER_S = 120.0
+"""How long one answer may take: a page that comes byte by byte never reaches a time-out."""
+_ALL_S = 300.0
+"""How long all attempts may take together."""
+_LONGEST_WAIT_S = 60.0
+_LARGEST_PAGE = 64 * 2**20
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+_YEARS = range(1990, 2200)
 
 
 class IndexClient:
@@ -88,21 +104,16 @@ class IndexClient:
         """
         if not file.url:
             return None
-        content = bytearray()
         try:
             with self._client.stream("GET", file.url) as response:
-                if not response.is_success:
-                    return None
-                for piece in response.iter_bytes():
-                    content += piece
-                    if len(content) > at_most:
-                        return None
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+                return _content(response, at_most=at_most) if response.is_success else None
+        except _TooLarge:
+            return None
+        except (*_REQUEST_FAILED, *_NO_ADDRESS) as error:
             raise Unavailable(
                 f"the package index did not answer: `{without_credentials(file.url)}` ({_reason(error)})",
                 hint="run the same command again when it is back",
             ) from error
-        return bytes(content)
 
     def _releases(self, index: str, project: str) -> tuple[Release, ...] | None:
         """Return the releases on the project's page, or None if this index has no such project."""
@@ -121,7 +132,7 @@ class IndexClient:
     def _page(self, url: str) -> Page | None:
         """Return the page as it is now, or None if there is none."""
         kept = self._pages.get(url)
-        response = self._get(url, kept.conditions if kept else {})
+        response, text = self._get(url, kept.conditions if kept else {})
         if response.status_code == httpx.codes.NOT_MODIFIED and kept:
             return kept
         if response.status_code == httpx.codes.NOT_FOUND:
@@ -133,7 +144,7 @@ class IndexClient:
                 hint="nothing was learnt about any release; check the index in uv's configuration",
             )
         page = Page(
-            text=response.text,
+            text=text,
             media_type=_media_type(response),
             etag=response.headers.get("etag"),
             last_modified=response.headers.get("last-modified"),
@@ -141,32 +152,96 @@ class IndexClient:
         self._pages.put(url, page)
         return page
 
-    def _get(self, url: str, conditions: dict[str, str]) -> httpx.Response:
+    def _get(self, url: str, conditions: dict[str, str]) -> tuple[httpx.Response, str]:
+        """Return the answer to a request, and its text.
+
+        Raises:
+            Unavailable: there is none after all attempts, or it is too large for a page.
+        """
         attempts = Retrying(
             retry=retry_if_exception(_is_passing),
-            stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.2, max=5),
+            stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_ALL_S),
+            wait=_wait,
             reraise=True,
         )
+        shown = f"`{without_credentials(url)}`"
         try:
             return attempts(self._get_once, url, conditions)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        except _TooLarge as error:
             raise Unavailable(
-                f"the index's address cannot be used: `{without_credentials(url)}` ({error})",
+                f"the package index sent more than a page: {shown} ({error})",
+                hint="check the index in uv's configuration",
+            ) from error
+        except _NO_ADDRESS as error:
+            raise Unavailable(
+                f"the index's address cannot be used: {shown} ({_reason(error)})",
                 hint="an index with an `http` or `https` address is needed in uv's configuration",
             ) from error
-        except (httpx.TransportError, httpx.HTTPStatusError) as error:
-            what = f"`{without_credentials(url)}` ({_reason(error)})"
+        except _REQUEST_FAILED as error:
+            times = plural(attempts.statistics.get("attempt_number", 1), "attempt")
             raise Unavailable(
-                f"the package index did not answer after {_ATTEMPTS} attempts: {what}",
+                f"the package index did not answer after {times}: {shown} ({_reason(error)})",
                 hint="nothing was learnt about any release; run the same command again when it is back",
             ) from error
 
-    def _get_once(self, url: str, conditions: dict[str, str]) -> httpx.Response:
-        response = self._client.get(url, headers=conditions)
-        if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            response.raise_for_status()
-        return response
+    def _get_once(self, url: str, conditions: dict[str, str]) -> tuple[httpx.Response, str]:
+        with self._client.stream("GET", url, headers=conditions) as response:
+            if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+                response.raise_for_status()
+            content = _content(response, at_most=_LARGEST_PAGE)
+        try:
+            return response, content.decode(response.encoding or "utf-8", "replace")
+        except LookupError:  # a name that is no encoding of text
+            return response, content.decode("utf-8", "replace")
+
+
+class _TooLarge(Exception):
+    """The answer has more bytes than it may have."""
+
+
+class _TooSlow(httpx.TransportError):
+    """The answer takes longer than it may take."""
+
+
+# Which of them a bad address raises depends on where it comes from: the configuration, or a redirect.
+_NO_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError)
+_REQUEST_FAILED = (httpx.HTTPError,)
+
+
+def _content(response: httpx.Response, *, at_most: int) -> bytes:
+    """Return the content of an answer.
+
+    Raises:
+        _TooLarge: it is larger than `at_most` bytes.
+        _TooSlow: it does not end in time.
+    """
+    content = bytearray()
+    since = monotonic()
+    for piece in response.iter_bytes():
+        content += piece
+        if len(content) > at_most:
+            raise _TooLarge(f"more than {size(at_most)}")
+        if monotonic() - since > _ANSWER_S:
+            raise _TooSlow(f"{size(len(content))} in {duration(_ANSWER_S)}")
+    return bytes(content)
+
+
+def _wait(state: RetryCallState) -> float:
+    """Return how long to wait before the next attempt: as long as the index asks for."""
+    error = state.outcome.exception() if state.outcome else None
+    return _asked_wait(error) or wait_random_exponential(multiplier=0.2, max=5)(state)
+
+
+def _asked_wait(error: BaseException | None) -> float:
+    """Return the seconds that an index asks to wait (RFC 9110, 10.2.3), or 0."""
+    if not isinstance(error, httpx.HTTPStatusError):
+        return 0.0
+    text = error.response.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:9])
+    with suppress(ValueError, TypeError, OverflowError):
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    return 0.0
 
 
 def _read_page(page: Page, project: str, *, url: str) -> tuple[Release, ...]:
@@ -226,14 +301,19 @@ def _media_type(response: httpx.Response) -> str:
 
 def _is_passing(error: BaseException) -> bool:
     """Return whether asking again may help."""
-    return isinstance(error, (httpx.TransportError, httpx.HTTPStatusError)) and not isinstance(
-        error, httpx.UnsupportedProtocol
-    )
+    if isinstance(error, (httpx.UnsupportedProtocol, httpx.TooManyRedirects)):
+        return False
+    return isinstance(error, httpx.HTTPError) and _asked_wait(error) <= _LONGEST_WAIT_S
 
 
 def _reason(error: Exception) -> str:
+    """Return what is wrong. What is no address is not quoted: it may be a part of a password."""
+    if isinstance(error, (httpx.InvalidURL, UnicodeError)):
+        return "it is no address: a `/` or `@` in a password is written as `%2F` or `%40`"
     if isinstance(error, httpx.HTTPStatusError):
-        return f"{error.response.status_code} {error.response.reason_phrase}"
+        wait = _asked_wait(error)
+        asks = f", and asks to wait {duration(wait)}" if wait else ""
+        return f"{error.response.status_code} {error.response.reason_phrase}{asks}"
     return str(error) or type(error).__name__
 
 
@@ -263,7 +343,7 @@ def version_of(project: str, filename: str) -> Version | None:
     if filename.endswith(".whl"):
         try:
             return parse_wheel_filename(filename)[1]
-        except (InvalidWheelFilename, InvalidVersion):
+        except ValueError:  # of the name, the version, or a number with thousands of digits
             return None
     suffix = next((suffix for suffix in SDIST_SUFFIXES if filename.endswith(suffix)), "")
     rest = _after_name(project, filename.removesuffix(suffix))
@@ -272,7 +352,7 @@ def version_of(project: str, filename: str) -> Version | None:
     for text in [*([rest] if suffix else []), *(".".join(parts[:end]) for end in range(len(parts), 0, -1))]:
         try:
             return Version(text)
-        except InvalidVersion:
+        except ValueError:
             continue
     return None
 
@@ -284,21 +364,37 @@ def _after_name(project: str, stem: str) -> str:
 
 
 def _read_file(file: Any, *, page_url: str) -> ReleaseFile:
+    """Return a file of a page.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError, OverflowError: it is not as the standards say.
+    """
     yanked = file.get("yanked", False)
-    return ReleaseFile(
-        filename=file["filename"],
-        uploaded=_moment(file.get("upload-time")),
-        requires_python=file.get("requires-python"),
-        yanked=None if yanked is False else "" if yanked is True else str(yanked),
-        url=urljoin(page_url, file.get("url", "")).partition("#")[0],
-    )
+    found = {
+        "filename": file["filename"],
+        "uploaded": _moment(file.get("upload-time")),
+        "requires_python": file.get("requires-python"),
+        "yanked": None if yanked is False else "" if yanked is True else str(yanked),
+        "url": urljoin(page_url, file.get("url", "")).partition("#")[0],
+    }
+    for text in found.values():
+        if isinstance(text, str):
+            text.encode()  # half of a character is no text
+    return codec.convert(found, ReleaseFile)
 
 
 def _moment(text: str | None) -> datetime | None:
+    """Return a moment in UTC, whatever its offset.
+
+    Raises:
+        ValueError: it is none, or no year of any package.
+    """
     if not text:
         return None
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment.year not in _YEARS:
+        raise ValueError(f"a file is of the year {moment.year}")
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Page(Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -32,7 +33,7 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, NoResult, Unavailable, Unresolvable, Untestable, not_writable
 from bisect_asgi.core.model import Step
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.text import without_credentials
+from bisect_asgi.core.text import duration, without_credentials
 
 # With these variables, uv reaches the network and its cache as the user's uv would. No other is passed on.
 _KEPT = re.compile(
@@ -51,11 +52,12 @@ _OF_A_FILE = re.compile(r"Failed to (?:download|read|extract|unpack) |Hash misma
 _FETCHED = re.compile(r"Failed to fetch: (\S+)", re.I)
 _FILES = (".whl", ".metadata", ".gz", ".bz2", ".zip")
 _GONE = re.compile(r"HTTP status client error \((?:403|404|410|451) ", re.I)
-_CUT_OR_WRONG = re.compile(
-    r"Failed to extract|invalid zip|bad CRC|hash mismatch|request or response body error|I/O operation failed"
-    r"|network timeout|timed out|HTTP status|error decoding|unexpected EOF|corrupt",
+_CUT = re.compile(
+    r"request or response body error|I/O operation failed|network timeout|timed out|HTTP status"
+    r"|error decoding|unexpected EOF",
     re.I,
 )
+_WRONG = re.compile(r"Failed to extract|invalid zip|bad CRC|hash mismatch|corrupt", re.I)
 _UNSOUND = re.compile(r"does not match filename|is invalid|was invalid", re.I)
 _CACHED = re.compile(r"failed to read from file|stream did not contain valid UTF-8|archive-v\d", re.I)
 _NO_ROOM = re.compile(r"No space left on device|os error (?:28|122)\b|Disk quota exceeded", re.I)
@@ -80,6 +82,10 @@ _OURS = re.compile(r"os error \d+|No interpreter found|Python interpreter", re.I
 _CAUSE = re.compile(r"^\s*(?:error|cause|×|├─▶|╰─▶):?\s*(?P<text>.*)$")
 _RETRIES = 3
 _CLEAN_S = 30
+_LIMIT_S = 1200.0
+"""How long one call may take: a file that comes byte by byte never reaches uv's own time-out."""
+_MOST_UNDELIVERED = 3
+"""After so many calls in a row for which the index has sent no whole file, it is not asked for more."""
 # One date for all files in wheels, so that equal content gives equal bytes; and output in the right order.
 _BUILDING = {"SOURCE_DATE_EPOCH": "1577836800", "PYTHONUNBUFFERED": "1"}
 _KEEP = 'cache-control = {{ api = "max-age={age_s}", files = "max-age=365000000, immutable" }}\n'
@@ -91,6 +97,16 @@ class Indexes(Struct, frozen=True, kw_only=True):
 
     urls: tuple[str, ...]
     find_links: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The passwords, and the user names that have none and may be tokens; as they are, and unescaped."""
+        found = set()
+        for url in self.urls + self.find_links:
+            with suppress(ValueError):  # of an address that is none
+                parts = urlsplit(url)
+                found.add(parts.password or parts.username or "")
+        return tuple({*found, *map(unquote, found)} - {""})
 
     @property
     def identity(self) -> str:
@@ -171,6 +187,7 @@ class Uv:
         self._binary = binary()
         self._folder = folder
         self._begun = time.monotonic()
+        self._undelivered = 0
         self._configs: dict[int, Path] = {}
         self._asking = folder / "uv-refresh.toml"
         # uv's own `--refresh` does nothing to an index that has a cache-control.
@@ -215,7 +232,19 @@ class Uv:
         """
         config = [str(self._asking), "--refresh"] if ask_again else [str(self._config)]
         argv = ["pip", *arguments, "--no-progress", "--config-file", *config]
-        return self._ask(argv, self._environ, token, stdin, keeps)
+        try:
+            said = self._ask(argv, self._environ, token, stdin, keeps)
+        except _Undelivered as error:
+            self._undelivered += 1
+            if self._undelivered >= _MOST_UNDELIVERED:
+                raise Unavailable(
+                    f"the package index has sent none of {self._undelivered} files: {error}",
+                    hint="nothing was learnt about the releases that need them; run the same command later",
+                ) from error
+            raise
+        if arguments[0] == "install":
+            self._undelivered = 0
+        return said
 
     def clean(self, names: Sequence[str], token: CancelToken) -> None:
         """Remove distributions from uv's cache, because their files there are no longer what was downloaded.
@@ -265,15 +294,38 @@ class Uv:
             reraise=True,
         ):
             with attempt:
-                watch = UvProgress()
-                try:
-                    completed = run_helper(
-                        argv, environ=environ, token=token, stdin=stdin, on_stderr=watch, keeps=keeps
-                    )
-                finally:
-                    watch.charge()
-                if completed.exit_code != 0:
-                    raise _failure(completed)
+                return self._ask_once(argv, environ, token, stdin, keeps)
+        raise AssertionError("each attempt returns or raises")
+
+    def _ask_once(
+        self,
+        argv: Sequence[str],
+        environ: Mapping[str, str],
+        token: CancelToken,
+        stdin: str,
+        keeps: Sequence[int],
+    ) -> str:
+        watch = UvProgress()
+        try:
+            completed = run_helper(
+                argv,
+                environ=environ,
+                token=token,
+                stdin=stdin,
+                on_stderr=watch,
+                keeps=keeps,
+                limit_s=_LIMIT_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise NoResult(
+                f"uv did not end within {duration(_LIMIT_S)}: the index may send too slowly"
+            ) from error
+        except OSError as error:  # no more processes, or files
+            raise _Passing(f"uv could not be started: {error}") from error
+        finally:
+            watch.charge()
+        if completed.exit_code != 0:
+            raise _failure(completed)
         return completed.stdout
 
 
@@ -285,6 +337,10 @@ class _Passing(NoResult):
     """A file did not arrive as it should be, or this machine ran out of something; both may pass."""
 
 
+class _Undelivered(_Passing):
+    """The index did not send a file, or not all of it."""
+
+
 def _failure(completed: Completed) -> Exception:
     """Return the error for a failure of uv: exit code 1 if the request cannot be met, 2 if uv failed."""
     if completed.exit_code < 0:
@@ -292,15 +348,35 @@ def _failure(completed: Completed) -> Exception:
     stderr = _logs_last(_without_progress(completed.stderr))
     text, _, built = stderr.partition("[stderr]")
     cause = first_cause(stderr)
+    return (
+        _of_this_machine(text, built, cause)
+        or (_of_a_file(text, cause) if _is_of_a_file(text) else None)
+        or _of_the_index(text, cause)
+        or _of_the_candidate(completed, text, built, cause)
+    )
+
+
+def _of_this_machine(text: str, built: str, cause: str) -> Exception | None:
+    """Return the error if this machine lacks something, for uv or for a build."""
     if _NO_ROOM.search(text) or _BUILD_NO_ROOM.search(built):
         return Unavailable(f"there is no room left on the disk: {cause}", hint=_ROOM_HINT)
     if _OUT_OF.search(text) or _BUILD_OUT_OF.search(built):
         return _Passing(f"this machine ran out of something: {cause}")
-    if _is_of_a_file(text):
-        if _GONE.search(text):
-            return BuildFailed(cause, is_lasting=False)
-        if _CUT_OR_WRONG.search(text):
-            return _Passing(f"a file did not arrive as it should be in {_RETRIES} attempts: {cause}")
+    return None
+
+
+def _of_a_file(text: str, cause: str) -> Exception | None:
+    """Return the error if the index has lost a file, or has sent it cut or wrong."""
+    if _GONE.search(text):
+        return BuildFailed(cause, is_lasting=False)
+    for pattern, kind in ((_CUT, _Undelivered), (_WRONG, _Passing)):
+        if pattern.search(text):
+            return kind(f"a file did not arrive as it should be in {_RETRIES} attempts: {cause}")
+    return None
+
+
+def _of_the_index(text: str, cause: str) -> Exception | None:
+    """Return the error if the index does not answer, or not to this user."""
     if _NETWORK.search(text):
         return _NetworkFault(
             f"the package index did not answer after {_RETRIES} attempts: {cause}",
@@ -311,7 +387,7 @@ def _failure(completed: Completed) -> Exception:
             f"the package index refused an answer: {cause}",
             hint="check its credentials in uv's configuration",
         )
-    return _of_the_candidate(completed, text, built, cause)
+    return None
 
 
 def _is_of_a_file(text: str) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-_USER = re.compile(r"^(?P<scheme>\w[\w+.-]*://)(?P<name>[^/:@]*)[^/]*@")
+_ADDRESS = re.compile(r"(?P<scheme>\w[\w+.-]*://)(?P<rest>.*)", re.DOTALL)
+_HOST = re.compile(r"(?:localhost|[^:@]*\.[^:@]*|\[[^]@]*\])(?::\d+)?")
 
 
 def plural(count: int, noun: str) -> str:
@@ -95,9 +96,25 @@ def _escaped(char: str) -> str:
 
 
 def without_credentials(address: str) -> str:
-    """Return an address without its password; over HTTP also without the user name, which may be a token."""
-    user = _USER.match(address)
-    if user is None:
+    """Return an address without its password; over HTTP also without the user name, which may be a token.
+
+    A password may have a `/` or `@` in it that should have been escaped. In doubt, more is left out.
+    """
+    parts = _ADDRESS.match(address)
+    if parts is None or "@" not in parts["rest"]:
         return address
-    name = "" if user["scheme"].lower().startswith("http") else f"{user['name']}@"
-    return f"{user['scheme']}{name}{address[user.end() :]}"
+    scheme, rest = parts["scheme"], parts["rest"]
+    authority = rest.partition("/")[0]
+    credentials, at, host = authority.rpartition("@")
+    if not at and (":" not in authority or _HOST.fullmatch(authority)):
+        return address  # the `@` is in the path
+    end = len(credentials) if at and _HOST.fullmatch(host) else rest.rindex("@")
+    name = "" if scheme.lower().startswith("http") else f"{re.split('[:@]', rest, maxsplit=1)[0]}@"
+    return f"{scheme}{name}{rest[end + 1 :]}"
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with `****` in place of each secret."""
+    for secret in secrets:
+        text = text.replace(secret, "****")
+    return text

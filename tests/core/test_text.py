@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bisect_asgi.core import text as formats
 from bisect_asgi.core.model import Distribution, Move
@@ -149,8 +151,34 @@ def test_text_of_others_has_nothing_that_a_terminal_obeys(text: str, shown: str)
         ("ssh://git@example.org/a.git", "ssh://git@example.org/a.git"),
         ("ssh://git:secret@example.org/a.git", "ssh://git@example.org/a.git"),
         ("git@example.org:a.git", "git@example.org:a.git"),
+        ("https://me:se/cret@example.org/simple", "https://example.org/simple"),
+        ("https://me:se@c/ret@example.org/simple", "https://example.org/simple"),
+        ("https://me:12/34@example.org:8443/simple", "https://example.org:8443/simple"),
+        ("ssh://git:se/cret@example.org/a.git", "ssh://git@example.org/a.git"),
+        ("http://localhost:8080/simple/@scope", "http://localhost:8080/simple/@scope"),
+        ("http://[::1]:8080/simple/@scope", "http://[::1]:8080/simple/@scope"),
+        ("http://index/simple/@scope", "http://index/simple/@scope"),
+        ("https://me:secret@index/simple", "https://index/simple"),
         ("/srv/me:a@b", "/srv/me:a@b"),
     ],
 )
 def test_an_address_is_shown_without_what_lets_others_in(address: str, expected: str) -> None:
     assert formats.without_credentials(address) == expected
+
+
+# With a dot as well, what is behind the `@` could be a host with a path.
+@given(st.text(st.sampled_from("ab1:@/%"), min_size=1, max_size=12))
+def test_no_password_is_shown_whatever_is_in_it(password: str) -> None:
+    assert "SECRET" not in formats.without_credentials(
+        f"https://me:SECRET{password}@index.example.org/simple"
+    )
+    assert "SECRET" not in formats.without_credentials(
+        f"https://me:{password}SECRET@index.example.org/simple"
+    )
+
+
+def test_secrets_in_a_text_are_masked() -> None:
+    assert (
+        formats.masked("hunter2 and hunter22, swordfish", ["hunter2", "swordfish"]) == "**** and ****2, ****"
+    )
+    assert formats.masked("nothing", []) == "nothing"

@@ -39,14 +39,17 @@ def run_helper(
     cwd: Path | None = None,
     on_stderr: Callable[[str], None] | None = None,
     keeps: Sequence[int] = (),
+    limit_s: float | None = None,
 ) -> Completed:
     """Run a short-lived program of this tool to its end.
 
     Args:
         on_stderr: is given each line of its standard error at once, in another thread.
         keeps: descriptors that the program keeps open; if this tool is killed, the program outlives it.
+        limit_s: how long it may take.
 
     Raises:
+        TimeoutExpired: it took longer, and was ended.
         Cancelled: the token was cancelled.
         OSError: the program could not be started.
     """
@@ -66,7 +69,7 @@ def run_helper(
     with _followed(process, on_stderr) as lines:
         try:
             with token.on_cancel(lambda: _kill_group(process)):
-                stdout, stderr = process.communicate(stdin)
+                stdout, stderr = process.communicate(stdin, timeout=limit_s)
         finally:
             if process.poll() is None:
                 _kill_group(process)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -45,7 +46,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.services import Emit
-from bisect_asgi.core.text import date, listing, printable
+from bisect_asgi.core.text import date, listing, masked, printable
 
 _MOST_ENVIRONMENTS = 3
 """How often, for each run, an environment is built anew because a run or something else has changed it."""
@@ -81,6 +82,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     """Gets the progress of trials; called from any thread."""
     show_output: bool = False
     """Emit the probes' output, too."""
+    secrets: tuple[str, ...] = ()
+    """The passwords of the indexes, which no output of a probe may show."""
     builders: Executor | None = None
     """Where environments are built ahead; None if that is of no use."""
     _renewed: set[str] = field(default_factory=set)
@@ -101,6 +104,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             measuring_lock=MeasuringLock(path=self.measuring_lock.path),
             emit=emit,
             show_output=show_output,
+            secrets=self.secrets,
         )
 
     def run(self, request: TrialRequest, token: CancelToken) -> Trial:
@@ -342,8 +346,10 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         """
         request = task.request
 
+        secrets = _secrets(request, self.secrets)
+
         def output(text: str) -> None:
-            self._emit(request, OutputSeen(key=request.key, text=text))
+            self._emit(request, OutputSeen(key=request.key, text=masked(text, secrets)))
 
         shown = output if self.show_output else None
         imported: list[str] = []
@@ -355,7 +361,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             self._tell_changed(request, where, changed)
         if not where.exists() and not (changed and where.is_own):
             raise Disturbed
-        return seen
+        return _without_secrets(seen, secrets)
 
     def _tell_changed(self, request: TrialRequest, where: Environment, changed: Sequence[str]) -> None:
         """Say once for each environment that runs change it."""
@@ -378,6 +384,39 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     def _emit(self, request: TrialRequest, event: Event) -> None:
         """Emit an event of the search that the trial is for."""
         self.emit(StageEvent(stage=request.stage, event=event) if request.stage else event)
+
+
+_SECRET_NAME = re.compile(
+    r"pass|secret|token|credential|(?:^|_)(?:key|auth|pwd)(?:_|$)|apikey", re.IGNORECASE
+)
+_SHORTEST_SECRET = 4
+"""Of a shorter one, most texts have parts by chance."""
+
+
+def _secrets(request: TrialRequest, known: Iterable[str]) -> tuple[str, ...]:
+    """Return the secrets that a run's texts may not show: those `known`, and the probe's by their names."""
+    own = (value for name, value in request.probe.environ if _SECRET_NAME.search(name))
+    return tuple(secret for secret in (*known, *own) if len(secret) >= _SHORTEST_SECRET)
+
+
+def _without_secrets(seen: Observation, secrets: Sequence[str]) -> Observation:
+    """Return an observation whose texts show no secret; store, log and report get them from it."""
+    if not secrets:
+        return seen
+    sign = seen.signature
+    return replace(
+        seen,
+        output_tail=masked(seen.output_tail, secrets),
+        stacks=masked(seen.stacks, secrets),
+        complaint=masked(seen.complaint, secrets),
+        signature=sign
+        and replace(
+            sign,
+            text=masked(sign.text, secrets),
+            shown=masked(sign.shown, secrets),
+            frame=masked(sign.frame, secrets),
+        ),
+    )
 
 
 def _asked_for(known: Sequence[Observation], runs: int) -> tuple[Observation, ...]:

@@ -78,6 +78,7 @@ def open_trials(
             ),
             emit=emit,
             show_output=show_output,
+            secrets=uv.indexes.secrets,
             builders=builders,
         )
 

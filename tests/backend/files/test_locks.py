@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from bisect_asgi.backend import files
 from bisect_asgi.backend.files import locked, locked_if_free
-from bisect_asgi.core.errors import Cancelled
+from bisect_asgi.core.errors import Cancelled, Unavailable
 
 
 @pytest.fixture
@@ -156,3 +157,18 @@ def test_programs_started_while_it_is_held_do_not_hold_it_on(path: Path) -> None
         assert child.stdout.readline() == b"running\n"
     with child, locked_if_free(path) as free:
         assert free
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="this system does not say who holds a lock")
+def test_a_stopped_process_is_not_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_STOPPED_S", 0.0)
+    with held_by_another_process(path) as holder:
+        holder.send_signal(signal.SIGSTOP)
+        with pytest.raises(Unavailable) as caught, locked(path, waiting=lambda: None):
+            pass
+        holder.send_signal(signal.SIGCONT)
+
+    assert str(caught.value) == f"process {holder.pid} holds a lock and is stopped: `{path}`"
+    assert caught.value.hint == (
+        f"let it go on with `kill -CONT {holder.pid}`, or end it with `kill -KILL {holder.pid}`"
+    )

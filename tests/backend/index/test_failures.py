@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.local_index import HTML_TYPE, JSON_TYPE, LocalIndex
 from support.pages import Connect, answering, versions
 
+from bisect_asgi.backend import index
 from bisect_asgi.backend.index import IndexClient
+from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.core.errors import Unavailable, UsageError
 
 # --- What goes wrong
@@ -152,3 +165,203 @@ def test_credentials_are_used_and_shown_to_nobody(local_index: LocalIndex, conne
 
     assert local_index.requests[0].headers["authorization"] == "Basic bWU6aHVudGVyMg=="
     assert "hunter2" not in str(caught.value)
+
+
+# --- Answers that would take everything
+
+
+def streaming(pieces: Iterator[bytes], kind: str = JSON_TYPE) -> httpx.MockTransport:
+    return httpx.MockTransport(lambda _: httpx.Response(200, headers={"Content-Type": kind}, content=pieces))
+
+
+def test_a_page_of_300_megabytes_is_not_read_to_its_end(connect: Connect) -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(300):
+            sent += 2**20
+            yield bytes(2**20)
+
+    with pytest.raises(Unavailable) as caught:
+        connect("https://index.example/simple", transport=streaming(endless())).releases("demo")
+
+    assert str(caught.value) == (
+        "the package index sent more than a page: `https://index.example/simple/demo/` (more than 64 MiB)"
+    )
+    assert sent < 70 * 2**20
+
+
+def test_a_page_that_comes_byte_by_byte_is_not_waited_for(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    def dripping() -> Iterator[bytes]:
+        nonlocal now
+        while True:
+            now += 5
+            yield b" "
+
+    monkeypatch.setattr(index, "monotonic", lambda: now)
+
+    with pytest.raises(Unavailable) as caught:
+        connect("https://index.example/simple", transport=streaming(dripping())).releases("demo")
+
+    assert str(caught.value).endswith("`https://index.example/simple/demo/` (25 B in 2 min)")
+
+
+def test_a_redirect_that_never_ends_is_one_message(connect: Connect) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(302, headers={"Location": "/simple/demo/"}))
+
+    with pytest.raises(Unavailable) as caught:
+        connect("https://index.example/simple", transport=transport).releases("demo")
+
+    assert str(caught.value) == (
+        "the package index did not answer after 1 attempt: `https://index.example/simple/demo/` "
+        "(Exceeded maximum allowed redirects.)"
+    )
+
+
+@pytest.mark.parametrize(
+    "to", ["ftp://else/", "https://me:hunter2@else:port/", "//", "https://[::", "\udcff", "https://xn--/"]
+)
+def test_a_redirect_to_nowhere_is_one_message_without_a_password(connect: Connect, to: str) -> None:
+    location = to.encode("utf-8", "surrogateescape")
+    transport = httpx.MockTransport(lambda _: httpx.Response(302, headers={b"Location": location}))
+
+    with pytest.raises(Unavailable) as caught:
+        connect("https://index.example/simple", transport=transport).releases("demo")
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:hun/ter2@index.example/simple", "https://me:hunter2@index:99999999/"]
+)
+def test_an_address_that_is_none_shows_no_password(connect: Connect, url: str) -> None:
+    with pytest.raises(Unavailable) as caught:
+        connect(url).releases("demo")
+
+    assert "hun" not in str(caught.value)
+    assert "ter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br, gzip", "identity"])
+def test_an_answer_that_cannot_be_decoded_is_one_message(connect: Connect, encoding: str) -> None:
+    headers = {"Content-Type": JSON_TYPE, "Content-Encoding": encoding}
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(200, headers=headers, content=iter([b"\xff\xfe no such thing"]))
+    )
+
+    with pytest.raises(Unavailable):
+        connect("https://index.example/simple", transport=transport).releases("demo")
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [("7", 7.0), ("0", 0.0), ("soon", 0.0), ("-3", 0.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("²", 0.0)],
+)
+def test_an_index_is_asked_again_when_it_wants_to_be(asked: str, waited: float) -> None:
+    response = httpx.Response(
+        429, headers={b"Retry-After": asked.encode()}, request=httpx.Request("GET", "/")
+    )
+
+    error = httpx.HTTPStatusError("", request=response.request, response=response)
+
+    assert index._asked_wait(error) == waited
+
+
+def test_a_date_to_ask_again_is_as_far_away_as_it_is() -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=30))
+    response = httpx.Response(503, headers={"Retry-After": later}, request=httpx.Request("GET", "/"))
+
+    assert (
+        20 < index._asked_wait(httpx.HTTPStatusError("", request=response.request, response=response)) <= 30
+    )
+
+
+def test_an_index_that_wants_more_patience_than_there_is_says_so(connect: Connect) -> None:
+    asked = 0
+
+    def busy(_: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        return httpx.Response(429, headers={"Retry-After": "3600"})
+
+    with pytest.raises(Unavailable) as caught:
+        connect("https://index.example/simple", transport=httpx.MockTransport(busy)).releases("demo")
+
+    assert asked == 1
+    assert str(caught.value).endswith("(429 Too Many Requests, and asks to wait 1 h)")
+
+
+# --- Pages of any content
+
+
+def page(**file: object) -> str:
+    files = [{"filename": "demo-1.0.tar.gz", "url": "x", "hashes": {}, **file}]
+    return json.dumps({"meta": {"api-version": "1.0"}, "name": "demo", "files": files})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" * 100_000, id="nested"),
+        pytest.param('{"files":' * 5000, id="nested-objects"),
+        pytest.param(page(**{"upload-time": "0001-01-01T00:00:00+23:59"}), id="the-first-year"),
+        pytest.param(page(**{"upload-time": "9999-12-31T23:59:59-23:59"}), id="the-last-year"),
+        pytest.param(page(**{"upload-time": 7}), id="a-number-as-a-date"),
+        pytest.param(page(filename=7), id="a-number-as-a-name"),
+        pytest.param(page(filename="\udcff.whl"), id="half-a-character"),
+        pytest.param(page(url=["x"]), id="a-list-as-an-address"),
+        pytest.param(page(**{"requires-python": {"a": 1}}), id="an-object-as-a-requirement"),
+        pytest.param(page(url="http://[::"), id="an-address-that-is-none"),
+        pytest.param("null", id="null"),
+        pytest.param('{"files": {"a": 1}}', id="an-object-as-files"),
+        pytest.param('{"files": [1, null]}', id="numbers-as-files"),
+    ],
+)
+@pytest.mark.parametrize("kind", [JSON_TYPE, HTML_TYPE])
+def test_a_page_of_any_content_is_one_message(connect: Connect, text: str, kind: str) -> None:
+    client = connect("https://index.example/simple", transport=answering(200, kind, text))
+
+    with pytest.raises(Unavailable) as caught:
+        client.releases("demo")
+
+    assert len(str(caught.value)) < 500
+
+
+def test_a_version_of_thousands_of_digits_is_left_out(connect: Connect) -> None:
+    text = page(filename=f"demo-{'9' * 5000}.tar.gz").replace(
+        "]", ', {"filename": "demo-2.0.zip", "url": ""}]'
+    )
+    client = connect("https://index.example/simple", transport=answering(200, JSON_TYPE, text))
+
+    assert versions(client.releases("demo")) == ["2.0"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["files", "filename", "url", "name"]), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(
+    st.text() | JSON.map(json.dumps) | st.binary().map(lambda content: content.decode("latin-1")),
+    st.sampled_from(
+        [JSON_TYPE, HTML_TYPE, "application/vnd.pypi.simple.v1+html", "text/html; charset=base64", ""]
+    ),
+)
+def test_whatever_an_index_sends_is_a_list_of_releases_or_one_message(text: str, kind: str) -> None:
+    with TemporaryDirectory() as folder:
+        client = IndexClient(
+            Indexes(urls=("https://index.example/simple",)),
+            Path(folder),
+            transport=answering(200, kind, text),
+        )
+        with suppress(Unavailable, UsageError):
+            client.releases("demo")

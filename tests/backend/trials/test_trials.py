@@ -348,3 +348,22 @@ def test_two_trials_of_one_candidate_at_once_make_one_run(bench: TrialBench) -> 
 
     assert bench.runs == 1
     assert sorted(trial.remembered for trial in trials) == [0, 1]
+
+
+def test_what_a_probe_prints_of_secrets_is_masked(bench: TrialBench) -> None:
+    bench.trials = replace(bench.trials, secrets=("hunter2",))
+    script = "import os; print('hunter2', os.environ['API_TOKEN'], os.environ['LEVEL']); assert 0, 'hunter2'"
+    request = bench.request(script)
+    environ = (*request.probe.environ, ("API_TOKEN", "swordfish"), ("LEVEL", "verbose"))
+
+    trial = bench.run(replace(request, probe=replace(request.probe, environ=environ)))
+
+    (run,) = trial.observations
+    assert run.output_tail.startswith("**** **** verbose\n")
+    assert run.signature is not None
+    assert run.signature.shown == "AssertionError: ****"
+    known = bench.store._rows("select value from observation")
+    assert b"hunter2" not in known[0][0]
+    shown = "".join(event.text for event in bench.events if isinstance(event, OutputSeen))
+    assert "hunter2" not in shown
+    assert "swordfish" not in shown

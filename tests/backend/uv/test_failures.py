@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import tenacity
 from support.local_index import Answer, LocalIndex, Request, publish_build_backend
 from support.uv import COMPILE, DEFAULT, Connect, resolve
 
@@ -383,3 +385,110 @@ def dying(folder: Path, *, times: int) -> str:
     program.write_text(f'#!/bin/sh\nif {once_more}; then kill -9 $$; fi\nexec {binary()} "$@"\n')
     program.chmod(0o755)
     return str(program)
+
+
+# --- What never ends
+
+
+def test_an_index_that_sends_no_whole_file_is_not_asked_for_ever(
+    local_index: LocalIndex, connect: Connect, here: Path
+) -> None:
+    uv = connect(local_index.url)
+    uv._environ["UV_HTTP_TIMEOUT"] = "1"
+    for version in ("1.0", "2.0", "3.0"):
+        local_index.add_wheel("demo", version)
+    local_index.faults[".whl"] = lambda answer: dataclasses.replace(answer, cut_at=50, stalls=True)
+
+    def install(version: str) -> None:
+        pin = f"demo=={version}"
+        uv.run("install", "--target", str(here / "t"), "--python", sys.executable, pin, token=CancelToken())
+
+    for version in ("1.0", "2.0"):
+        with pytest.raises(NoResult):
+            install(version)
+    with pytest.raises(Unavailable) as caught:
+        install("3.0")
+
+    assert str(caught.value).startswith("the package index has sent none of 3 files: ")
+
+
+def test_a_file_that_comes_byte_by_byte_is_not_waited_for(
+    local_index: LocalIndex, uv: Uv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uv_module, "_LIMIT_S", 0.5)
+    local_index.add_wheel("demo", "1.0")
+    local_index.faults["/simple/demo/"] = lambda answer: dataclasses.replace(answer, cut_at=5, stalls=True)
+
+    with pytest.raises(NoResult) as caught:
+        resolve(uv, "demo")
+
+    assert str(caught.value) == "uv did not end within 0.50 s: the index may send too slowly"
+
+
+# --- The machine's own
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        pytest.param("error: x\n  cause: Too many open files (os error 24)", NoResult, id="files"),
+        pytest.param("error: x\n  cause: Cannot allocate memory (os error 12)", NoResult, id="memory"),
+        pytest.param(
+            "error: Failed to build `demo==1.0`\n  cause: failed\n\n[stderr]\nMemoryError\n",
+            NoResult,
+            id="build",
+        ),
+        pytest.param(
+            "error: Failed to build `demo==1.0`\n  cause: failed\n\n[stderr]\n"
+            "OSError: [Errno 28] No space left on device: 'x'\n",
+            Unavailable,
+            id="build-without-room",
+        ),
+        pytest.param(
+            "error: Failed to build `demo==1.0`\n  cause: failed\n\n[stderr]\nTypeError: old\n",
+            SdistBuildFailed,
+            id="a-fact",
+        ),
+    ],
+)
+def test_what_the_machine_lacks_is_no_fact_about_the_release(
+    here: Path, monkeypatch: pytest.MonkeyPatch, said: str, kind: type[Exception]
+) -> None:
+    program = here / "uv"
+    program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 2\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(uv_module, "binary", lambda: str(program))
+    monkeypatch.setattr(uv_module, "wait_random_exponential", lambda **_: tenacity.wait_none())
+    uv = Uv(here.parent / "state", Indexes(urls=(DEFAULT,)))
+
+    with pytest.raises(kind):
+        resolve(uv, "demo")
+
+
+def test_a_build_that_lacks_the_network_is_tried_again_another_day(local_index: LocalIndex, uv: Uv) -> None:
+    source = (
+        "def get_requires_for_build_wheel(config_settings=None): return []\n"
+        "def build_wheel(*args):\n"
+        "    raise OSError('<urlopen error [Errno -3] Temporary failure in name resolution>')\n"
+    )
+    local_index.add_wheel("talker", "1.0", modules={"talker.py": source})
+    local_index.add_sdist("demo", "1.0", build_requires=["talker"], backend="talker")
+
+    with pytest.raises(SdistBuildFailed) as caught:
+        resolve(uv, "demo")
+
+    assert not caught.value.is_lasting
+
+
+def test_a_uv_that_cannot_be_started_is_no_fact_about_the_release(
+    uv: Uv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(uv_module, "run_helper", no_more)
+
+    with pytest.raises(NoResult) as caught:
+        resolve(uv, "demo")
+
+    assert str(caught.value) == "uv could not be started: [Errno 11] Resource temporarily unavailable"

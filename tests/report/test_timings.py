@@ -2,82 +2,34 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from io import StringIO
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.builders import ASSERTION, MIX_WORDS, RELEASE_WORDS, passed, run_started
+from support.builders import MIX_WORDS, RELEASE_WORDS
+from support.timed_logs import (
+    SEARCH,
+    VERSIONS,
+    cancel,
+    end,
+    found,
+    judged,
+    listed,
+    prepare,
+    prepared,
+    start,
+    started,
+)
 
 from bisect_asgi.core import events
 from bisect_asgi.core.axis_words import AxisWords
-from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Boundary, Outcome, Step, Trial
+from bisect_asgi.core.model import Step
 from bisect_asgi.core.records import replace
-from bisect_asgi.report import document as json_report
-from bisect_asgi.report import text
-from bisect_asgi.report.document import fold
-from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.projection import project
 from bisect_asgi.report.spans import Fate, Span
 from bisect_asgi.report.timings import Timings, critical_path, measure
-
-BEGAN_S = 1000.0
-"""What the clock showed: it counts from anywhere."""
-
-VERSIONS = tuple(f"1.{minor}" for minor in range(10))
-
-
-def started(
-    *, jobs: int = 2, most_jobs: int | None = None, axis: AxisWords = RELEASE_WORDS, metric: str | None = None
-) -> events.RunStarted:
-    return run_started(jobs=jobs, most_jobs=most_jobs, axis=axis, metric=metric, at_s=BEGAN_S)
-
-
-def listed(versions: Sequence[str] = VERSIONS) -> events.CandidatesListed:
-    candidates = tuple(events.CandidateListed(version=each, uploaded=None) for each in versions)
-    return events.CandidatesListed(candidates=candidates, excluded=())
-
-
-def start(key: int, at_s: float) -> events.TrialStarted:
-    return events.TrialStarted(key=key, at_s=BEGAN_S + at_s)
-
-
-def end(
-    key: int, at_s: float, steps: dict[Step, float] | None = None, host: str = ""
-) -> events.TrialFinished:
-    trial = Trial(
-        key=key, label=VERSIONS[key], observations=(passed(),), steps=steps or {}, run_s=0.25, host=host
-    )
-    return events.TrialFinished(trial=trial, at_s=BEGAN_S + at_s)
-
-
-def cancel(key: int, at_s: float) -> events.TrialCancelled:
-    return events.TrialCancelled(key=key, at_s=BEGAN_S + at_s)
-
-
-def judged(low: int | None = None, high: int | None = None) -> events.RulingsChanged:
-    return events.RulingsChanged(
-        rulings=(), new_is=Outcome.FAILED, reference=(ASSERTION,), low=low, high=high, left=0
-    )
-
-
-def found(
-    low: int | None,
-    high: int | None,
-    elapsed_s: float,
-    *,
-    skipped: tuple[int, ...] = (),
-    shortest: int | None = None,
-) -> events.RunFinished:
-    is_found = low is not None and high is not None
-    boundary = Boundary(low=low, high=high, skipped=skipped) if is_found else None
-    return events.RunFinished(
-        kind=ResultKind.FOUND, elapsed_s=elapsed_s, boundary=boundary, shortest=shortest
-    )
 
 
 def measure_log(log: Sequence[events.Event]) -> Timings | None:
@@ -93,29 +45,6 @@ def timed(*log: events.Event, jobs: int = 2, metric: str | None = None) -> Timin
 def only(timings: Timings, key: int) -> Span:
     (span,) = (span for span in timings.spans if span.key == key)
     return span
-
-
-# Two ends side by side; then 3 and 6 side by side: 3 is old, 6 new; then 4 and 5, of which 4 is new.
-SEARCH = (
-    judged(),
-    start(0, 1),
-    start(9, 1),
-    end(0, 2),
-    end(9, 3),
-    judged(0, 9),
-    start(3, 3),
-    start(6, 3),
-    end(6, 4),
-    judged(0, 6),
-    end(3, 5),
-    judged(3, 6),
-    start(4, 5),
-    start(5, 5),
-    end(4, 6),
-    judged(3, 4),
-    cancel(5, 6),
-    found(3, 4, 7),
-)
 
 
 def test_the_wall_time_is_the_critical_path_with_what_is_before_between_and_after() -> None:
@@ -244,18 +173,6 @@ def test_of_a_trial_without_steps_its_run_is_known_and_of_a_cancelled_one_nothin
     timings = timed(start(0, 0), start(4, 0), end(0, 1), cancel(4, 2))
 
     assert timings.steps == {"run": 0.25, "other": 0.75, "cancelled": 2}
-
-
-# Environments that are built ahead.
-
-
-def prepare(key: int, at_s: float) -> events.PreparationStarted:
-    return events.PreparationStarted(key=key, at_s=BEGAN_S + at_s)
-
-
-def prepared(key: int, at_s: float, *, is_cancelled: bool = False) -> events.PreparationEnded:
-    steps = {} if is_cancelled else {Step.LINK: 0.5}
-    return events.PreparationEnded(key=key, at_s=BEGAN_S + at_s, steps=steps, is_cancelled=is_cancelled)
 
 
 def test_an_environment_built_ahead_wins_what_was_done_before_its_trial_began() -> None:
@@ -453,99 +370,3 @@ def test_a_log_of_mixes_may_have_candidates_that_are_not_listed_yet() -> None:
 )
 def test_without_dates_nothing_is_told(log: list[events.Event]) -> None:
     assert measure_log(log) is None
-
-
-# The report.
-
-
-def shown(log: Sequence[events.Event], width: int = 100) -> list[str]:
-    out = StringIO()
-    text.render(fold(log), SafeConsole(file=out, width=width), timings=True)
-    lines = out.getvalue().splitlines()
-    return lines[lines.index("Timings") :]
-
-
-def staged() -> Iterator[events.Event]:
-    inner = [
-        started(axis=MIX_WORDS),
-        listed(("old", "new", "a mix with a name that is too long for its line")),
-        start(2, 7),
-    ]
-    for event in (*inner, replace(end(2, 8), trial=replace(end(2, 8).trial, label="")), found(0, 1, 1)):
-        yield events.StageEvent(stage=1, event=event)
-
-
-def test_the_report_has_sums_and_a_line_for_each_trial() -> None:
-    whole = [started(), listed(), *SEARCH[:-1], prepare(7, 6), prepared(7, 7), *staged(), found(3, 4, 8)]
-
-    lines = shown(whole)
-
-    assert "  Wall time       8.0 s on 2 workers" in lines
-    assert any(
-        line.startswith("  Critical path   6.0 s in 4 trials; 1.0 s before, 1.0 s between") for line in lines
-    )
-    assert max(map(len, lines)) <= 100
-    drawn = [line for line in lines if line.startswith(("  * ", "    "))]
-    assert [line.split()[0] for line in drawn if "#" in line] == ["1.0", "*", "*", "1.6", "*", "*"]
-    assert any(line.split()[:2] == ["1.5", "?"] and set(line.split()[2]) == {"x"} for line in drawn)
-    assert any(line.split()[:2] == ["+", "1.7"] for line in drawn)
-    assert any(line.startswith("  stage 1 ") for line in lines)
-
-
-def test_a_bar_begins_and_ends_where_its_trial_does() -> None:
-    log = [
-        *(started(), listed(), start(0, 0), end(0, 5, {Step.RESOLVE: 2.5, Step.RUN: 2.5})),
-        *(start(9, 5), end(9, 10, {Step.RUN: 5.0}), found(0, 9, 10)),
-    ]
-
-    first, second = (line for line in shown(log) if line.startswith("  * 1."))
-
-    begin = first.index("r")
-    half = (len(second.rstrip()) - begin) / 2
-    assert second.index("#") - begin == pytest.approx(half, abs=1)
-    assert first.index("#") - begin == pytest.approx(half / 2, abs=1)
-    assert set(second.split("1.9")[1].strip()) == {"#"}
-
-
-def test_of_many_trials_the_longest_are_shown_and_the_others_are_counted() -> None:
-    log: list[events.Event] = [started(jobs=80), listed()]
-    versions = [f"2.{minor}" for minor in range(80)]
-    log[1] = listed(versions)
-    log += [start(key, 0) for key in range(80)]
-    for key in range(80):
-        trial = replace(end(0, 0).trial, key=key, label=versions[key])
-        log.append(events.TrialFinished(trial=trial, at_s=BEGAN_S + 1 + key))
-
-    lines = shown([*log, found(0, 79, 90)])
-
-    assert sum(line.startswith(("    2.", "  * 2.")) for line in lines) == 60
-    assert lines[-1].endswith("20 shorter ones not shown")
-    assert any("2.79" in line for line in lines)
-    assert not any("2.0 " in line for line in lines)
-
-
-def test_a_log_without_dates_says_so() -> None:
-    log = [replace(started(), at_s=None), listed(), found(None, None, 0)]
-
-    assert shown(log) == [
-        "Timings",
-        "  the log has no dates: it was written by a version that did not record them",
-    ]
-
-
-def test_a_run_without_trials_has_a_wall_time_alone() -> None:
-    assert shown([started(), listed(), found(None, None, 2)]) == [
-        "Timings",
-        "  Wall time   2.0 s on 2 workers",
-    ]
-
-
-def test_the_json_report_has_them_and_its_stages_do_not() -> None:
-    whole = [started(), listed(), *SEARCH[:-1], *staged(), found(3, 4, 8)]
-
-    document = json.loads(json_report.render(fold(whole)))
-
-    timings = document["timings"]
-    assert (timings["wall_s"], timings["workers"]) == (8, 2)
-    assert timings["lower_bound"] == {"seconds": 5, "work_s": 8, "share_s": 4, "chain_s": 2, "measuring_s": 0}
-    assert [stage["timings"] for stage in document["stages"]] == [None]

@@ -11,29 +11,24 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from support.builders import day, make_plan, probe
 
-from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import SamplingMode, Served
 from bisect_asgi.core.plan import (
     COMMITS,
     DATE,
     DEPENDENCY,
-    LOCKS,
     PYTHON,
     RELEASES,
     Budget,
     Claim,
     DependencyPolicy,
-    History,
-    HistoryKind,
-    LockText,
     Plan,
     PolicyKind,
 )
 from bisect_asgi.core.plan.axis_traits import AxisTraits
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.parsing import parse_moment, parse_package, parse_project
-from bisect_asgi.core.plan.planning import parse_history, parse_policy
+from bisect_asgi.core.plan.planning import parse_policy
 from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
 
@@ -449,60 +444,6 @@ def test_overrides_are_in_the_plan_and_in_the_options_of_a_check() -> None:
     )
 
 
-OLD_LOCK, NEW_LOCK = LockText(name="old.txt", text="alpha==1\n"), LockText(name="new.txt", text="alpha==2\n")
-
-
-def test_two_lock_files_are_compared_whatever_package_the_probe_names() -> None:
-    options = Options(
-        package="fastapi",
-        good="0.69",
-        bad="0.69.0",
-        releases="nonsense",
-        repo="../fastapi",
-        over="starlette",
-        history="all",
-        fixed_in="0.70",
-        jobs=3,
-        with_=("h11",),
-    )
-
-    plan = make_plan(options, probe(), ProbeMetadata(), probe_path="leak.py", locks=(OLD_LOCK, NEW_LOCK))
-
-    assert plan == Plan(
-        project="",
-        extras=(),
-        probe=probe(),
-        probe_path="leak.py",
-        over=LOCKS,
-        locks=(OLD_LOCK, NEW_LOCK),
-        held=("h11",),
-        jobs=3,
-        most_jobs=3,
-    )
-
-
-def test_two_lock_files_need_no_package() -> None:
-    plan = make_plan(Options(jobs=1), probe(), ProbeMetadata(), locks=(OLD_LOCK, NEW_LOCK))
-
-    assert (plan.project, plan.over, plan.named) == ("", LOCKS, "")
-
-
-@pytest.mark.parametrize("name", ["any", "Any", "fastapi"])
-def test_beside_two_lock_files_any_project_can_be_held_or_overridden(name: str) -> None:
-    options = Options(package="fastapi", with_=(f"{name}==1",), override=(f"{name}==1",))
-
-    plan = make_plan(options, probe(), ProbeMetadata(), locks=(OLD_LOCK, NEW_LOCK))
-
-    assert (plan.held, plan.overrides) == ((f"{name}==1",), (f"{name}==1",))
-
-
-def test_the_other_options_of_a_comparison_of_locks_are_checked() -> None:
-    with pytest.raises(UsageError) as caught:
-        make_plan(Options(effect="5%"), probe(), ProbeMetadata(), locks=(OLD_LOCK, NEW_LOCK))
-
-    assert str(caught.value) == "`--effect 5%` has no use here"
-
-
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
@@ -537,29 +478,6 @@ def test_a_policy_keeps_the_moment_that_it_names_wherever_it_is_shown(written: d
 
     assert policy.moment == written.replace(tzinfo=UTC)
     assert parse_policy(str(policy)) == policy
-
-
-@pytest.mark.parametrize(
-    ("text", "history"),
-    [
-        pytest.param("auto", History(), id="auto"),
-        pytest.param("all", History(kind=HistoryKind.ALL), id="all"),
-        pytest.param("none", History(kind=HistoryKind.NONE), id="none"),
-        pytest.param("30 s", History(kind=HistoryKind.TIME, seconds=30.0), id="seconds"),
-        pytest.param("2min", History(kind=HistoryKind.TIME, seconds=120.0), id="minutes"),
-        pytest.param("45", History(kind=HistoryKind.TIME, seconds=45.0), id="a-number-of-seconds"),
-    ],
-)
-def test_how_much_of_the_history_is_looked_at_is_a_word_or_a_time(text: str, history: History) -> None:
-    assert parse_history(text) == history
-
-
-@pytest.mark.parametrize("text", ["some", "8 MiB", "-3 s", ""])
-def test_another_history_is_refused_with_what_may_be_said(text: str) -> None:
-    with pytest.raises(UsageError, match=f"^`{text}` cannot be read") as caught:
-        parse_history(text)
-
-    assert "`auto`, `all`, `none`, or a time such as `30 s`" in (caught.value.hint or "")
 
 
 def test_two_ends_that_are_both_the_latest_release_are_the_same() -> None:

@@ -3,110 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import groupby, product
+from itertools import product
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.histories import NEW, OLD, SKIP, Truth, all_ends, assert_is_true, drive, history
 
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search import Bisection, Boundary, NoBoundary, Open, State, StopReason, is_monotonic
-
-OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP
-
-Truth = Sequence[Verdict]
+from bisect_asgi.core.search import Bisection, Boundary, NoBoundary, Open, StopReason
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=80)
-
-
-def history(size: int, boundary: int) -> list[Verdict]:
-    """OLD below `boundary`, NEW from there on."""
-    return [OLD if key < boundary else NEW for key in range(size)]
-
-
-def drive(truth: Truth, *, workers: int, gallop: bool, order: Random) -> tuple[State, list[int]]:
-    """Search `truth` with several in flight that come back in a random order; return the end and all asks."""
-    search = Bisection(len(truth), gallop=gallop)
-    asked: list[int] = []
-    pending: set[int] = set()
-    while isinstance(search.state, Open):
-        keys = search.ask(workers - len(pending), pending)
-        assert len(keys) <= workers - len(pending)
-        assert len({*asked, *keys}) == len(asked) + len(keys), "asked twice"
-        asked.extend(keys)
-        pending.update(keys)
-        assert pending, "neither asks nor waits"
-        done = order.choice(sorted(pending))
-        pending.remove(done)
-        search.tell(done, truth[done])
-    assert search.ask(workers, pending) == ()
-    return search.state, asked
-
-
-def all_ends(truth: Truth, *, workers: int, gallop: bool) -> set[State]:
-    """Every state in which a search of `truth` can end, over all orders in which results can come back."""
-    ends: set[State] = set()
-    start: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
-    seen, todo = {start}, [start]
-    while todo:
-        told, pending = todo.pop()
-        search = Bisection.replay(len(truth), {key: truth[key] for key in told}, gallop=gallop)
-        keys = search.ask(workers - len(pending), pending)
-        assert len(set(keys)) == len(keys) <= workers - len(pending)
-        assert not (told | pending) & set(keys), "asked twice"
-        if not isinstance(search.state, Open):
-            assert keys == ()
-            ends.add(search.state)
-            continue
-        running = pending | set(keys)
-        assert running, "neither asks nor waits"
-        after = {(told | {key}, running - {key}) for key in running} - seen
-        seen |= after
-        todo.extend(after)
-    return ends
-
-
-def longest_run(truth: Truth, *wanted: Verdict) -> int:
-    """How many neighbours in `truth` at most are all among `wanted`."""
-    return max(
-        (sum(1 for _ in run) for is_in, run in groupby(truth, wanted.__contains__) if is_in), default=0
-    )
-
-
-def assert_is_true(state: State, truth: Truth) -> None:
-    """Compare the end of a search with what there was to be found.
-
-    Testable stretches of up to a sixteenth of the whole may be missed among untestable ones.
-    """
-    unseen = len(truth) // 16
-    before_new = truth[: truth.index(NEW)] if NEW in truth else truth
-    after_old = truth[len(truth) - truth[::-1].index(OLD) :] if OLD in truth else truth
-    match state:
-        case Boundary(low=low, high=high, skipped=skipped, contradictions=contradictions):
-            assert (truth[low], truth[high]) == (OLD, NEW)
-            assert skipped == tuple(range(low + 1, high))
-            assert {truth[key] for key in skipped} <= {SKIP}
-            assert all(key < low and truth[key] is NEW for key in contradictions)
-        case NoBoundary(reason=StopReason.UNTESTABLE):
-            assert longest_run(truth, OLD, NEW) <= unseen
-        case NoBoundary(reason=StopReason.ALL_NEW):
-            assert NEW in truth
-            assert longest_run(before_new, OLD) <= unseen
-        case NoBoundary(reason=StopReason.ALL_OLD):
-            assert OLD in truth
-            assert longest_run(after_old, NEW) <= unseen
-        case NoBoundary(reason=StopReason.INVERTED):
-            assert {OLD, NEW} <= {*truth}
-            assert max(longest_run(before_new, OLD), longest_run(after_old, NEW)) <= unseen
-        case Open():
-            pytest.fail("the search is not over")
-    changes_once = OLD in before_new and OLD not in truth[len(before_new) :] and NEW in truth
-    seen = min(longest_run(truth, OLD), longest_run(truth, NEW)) > unseen
-    if changes_once and (seen or isinstance(state, Boundary)):
-        low, high = len(truth) - len(after_old) - 1, len(before_new)
-        assert state == Boundary(low=low, high=high, skipped=tuple(range(low + 1, high)))
 
 
 @pytest.mark.parametrize("size", range(2, 121))
@@ -445,97 +353,6 @@ def test_a_verdict_on_no_candidate_is_refused(key: int) -> None:
 
     with pytest.raises(IndexError, match=f"^candidate {key} of 5$"):
         search.tell(key, OLD)
-
-
-def test_named_ends_are_looked_at_before_anything_else_whatever_is_known() -> None:
-    search = Bisection.replay(9, {4: OLD, 5: NEW}, verify=(2, 7))
-
-    assert isinstance(search.state, Open)
-    assert search.ask(1) == (2,)
-    assert search.ask(5) == (2, 7)
-    assert search.ask(5, pending={2}) == (7,)
-    assert search.is_relevant(7)
-
-
-def test_named_ends_that_were_looked_at_leave_the_boundary_that_was_known() -> None:
-    search = Bisection.replay(9, {4: OLD, 5: NEW, 2: OLD, 7: NEW}, verify=(2, 7))
-
-    assert search.state == Boundary(low=4, high=5)
-    assert search.ask(5) == ()
-
-
-@pytest.mark.parametrize(
-    ("told", "is_one_change"),
-    [
-        pytest.param({}, True, id="nothing"),
-        pytest.param({3: OLD}, True, id="old-only"),
-        pytest.param({3: NEW}, True, id="new-only"),
-        pytest.param({0: OLD, 1: OLD, 3: NEW}, True, id="one-change"),
-        pytest.param({0: OLD, 1: SKIP, 2: NEW, 9: SKIP}, True, id="what-cannot-be-tested-says-nothing"),
-        pytest.param({0: OLD, 2: NEW, 3: OLD, 4: NEW}, False, id="it-came-and-went"),
-        pytest.param({0: NEW, 3: OLD}, False, id="inverted"),
-    ],
-)
-def test_a_history_with_no_old_above_a_new_has_one_change(
-    told: dict[int, Verdict], is_one_change: bool
-) -> None:
-    assert is_monotonic(told) is is_one_change
-
-
-def test_places_that_named_ends_leave_free_go_between_them() -> None:
-    search = Bisection(14, verify=(0, 13))
-
-    assert search.ask(1) == (0,)
-    assert search.ask(2) == (0, 13)
-    assert search.ask(5)[:2] == (0, 13)
-    assert sorted(search.ask(5)[2:]) == [3, 6, 9]
-    assert Bisection.replay(14, {0: OLD}, verify=(0, 13)).ask(1, pending={13}) == (6,)
-
-
-def test_what_is_known_between_named_ends_counts_before_they_are_known() -> None:
-    search = Bisection.replay(14, {6: NEW}, verify=(0, 13))
-
-    assert search.ask(3, pending={0, 13}) == Bisection.replay(14, {0: OLD, 6: NEW}).ask(3)
-    assert [key for key in range(14) if search.is_relevant(key)] == [0, 1, 2, 3, 4, 5, 13]
-    assert isinstance(search.state, Open)
-
-
-@pytest.mark.parametrize("verdict", [pytest.param(NEW, id="new"), pytest.param(SKIP, id="skip")])
-def test_nothing_goes_between_named_ends_of_which_the_older_is_not_old(verdict: Verdict) -> None:
-    search = Bisection.replay(14, {0: verdict}, verify=(0, 13))
-
-    assert search.ask(5) == (13,)
-    assert all(search.is_relevant(key) for key in range(14))
-
-
-@reproducible
-@given(
-    size=st.integers(2, 120),
-    untestable=st.sampled_from([0.0, 0.3]),
-    workers=st.integers(1, 9),
-    seed=st.integers(0, 2**32),
-)
-def test_between_named_ends_the_change_is_found_and_both_are_looked_at(
-    size: int, untestable: float, workers: int, seed: int
-) -> None:
-    order = Random(seed)
-    truth = history(size, order.randrange(1, size))
-    inner = range(1, size - 1)
-    truth = [SKIP if at in inner and order.random() < untestable else what for at, what in enumerate(truth)]
-    search = Bisection(size, verify=(0, size - 1))
-    pending: set[int] = set()
-    told: set[int] = set()
-    while isinstance(search.state, Open):
-        pending = {key for key in pending if search.is_relevant(key)}
-        pending |= set(search.ask(workers - len(pending), pending))
-        done = order.choice(sorted(pending))
-        pending.remove(done)
-        told.add(done)
-        search.tell(done, truth[done])
-
-    assert_is_true(search.state, truth)
-    assert isinstance(search.state, Boundary)
-    assert {0, size - 1} <= told
 
 
 # SKIPs that lean to a side.

@@ -2,72 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from io import StringIO
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support.builders import (
-    ASSERTION,
-    DEPENDENCY_WORDS,
     IMPORT_ERROR,
     MIX_WORDS,
-    a_plan,
     day,
     failed,
     passed,
-    target,
     untestable,
+)
+from support.explained_runs import (
+    APP,
+    BELOW,
+    BOTH_WIDTHS,
+    COMMAND,
+    COMPARED,
+    DEP,
+    IDLE,
+    MIXED,
+    PLACE,
+    RELEASE_WORDS,
+    WHY,
+    explained,
+    flat,
+    searched,
+    shown,
+    staged,
 )
 
 from bisect_asgi.core import events
 from bisect_asgi.core.axis_words import AxisWords
-from bisect_asgi.core.events import Compared, Explained, ResultKind, ShownSet
+from bisect_asgi.core.events import ShownSet
 from bisect_asgi.core.model import (
-    Boundary,
-    BuiltEnvironment,
     CulpritKind,
-    Distribution,
-    Excluded,
     Move,
-    Observation,
     Outcome,
-    Ruling,
-    Trial,
-    Verdict,
 )
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.release_diff import (
-    ChangeKind,
-    FileChange,
-    FileKind,
-    Link,
-    LinkKind,
-    RequirementChange,
-    WhatChanged,
-)
-from bisect_asgi.report import text as text_report
 from bisect_asgi.report.culprit import sentences
-from bisect_asgi.report.document import Report, fold
-from bisect_asgi.report.progress.console import SafeConsole
-from bisect_asgi.report.text import culprit
-from bisect_asgi.session.bisection import stages
-
-BOTH_WIDTHS = pytest.mark.parametrize("width", [60, 120])
-
-
-def shown(report: Report, width: int) -> str:
-    out = StringIO()
-    text_report.render(report, SafeConsole(file=out, width=width))
-    return out.getvalue()
-
-
-def flat(text: str) -> str:
-    """A text as one line, however it was broken into lines."""
-    return " ".join(text.split())
+from bisect_asgi.report.document import fold
 
 
 def column(text: str, header: str, following: str) -> list[str]:
@@ -83,145 +58,6 @@ def column(text: str, header: str, following: str) -> list[str]:
             cells.append("")
         cells[-1] = flat(f"{cells[-1]} {line[left:right]}")
     return cells
-
-
-# --- A run that was explained
-
-
-def searched(
-    labels: Sequence[str],
-    runs: Sequence[Observation | None],
-    *,
-    found: tuple[int, int] | None = None,
-    excluded: tuple[Excluded, ...] = (),
-    **words: Any,
-) -> list[events.Event]:
-    """A whole search, with one run of each candidate but for those where it is None."""
-    rulings = tuple((key, ruling(run)) for key, run in enumerate(runs) if run)
-    low, high = found or (None, None)
-    boundary = Boundary(low=found[0], high=found[1]) if found else None
-    dates = [day(f"2021-{month:02}-01") for month in range(1, len(labels) + 1)]
-    is_mix = words.get("axis") == MIX_WORDS
-    return [
-        replace(stages.started(a_plan()), started=START, **words),
-        events.CandidatesListed(
-            candidates=tuple(
-                events.CandidateListed(
-                    version=label, uploaded=None if is_mix else date, python="3.11.7", is_exact=is_mix
-                )
-                for label, date in zip(labels, dates, strict=True)
-            ),
-            excluded=excluded,
-        ),
-        *(events.TrialFinished(trial=trial(key, labels[key], run)) for key, run in enumerate(runs) if run),
-        events.RulingsChanged(
-            rulings=rulings, new_is=Outcome.FAILED, reference=(ASSERTION,), low=low, high=high, left=0
-        ),
-        events.RunFinished(kind=ResultKind.FOUND, elapsed_s=3.0, boundary=boundary),
-    ]
-
-
-RELEASE_WORDS = AxisWords(subject="app")
-START = datetime(2024, 5, 1, tzinfo=UTC)
-
-
-def trial(key: int, label: str, run: Observation) -> Trial:
-    own = Distribution(name="app", version=label.rpartition(" ")[2])
-    built = BuiltEnvironment(digest=label, distributions=(own,), step="as of the date, wheels only")
-    return Trial(key=key, label=label, observations=(run,), environment=built)
-
-
-def ruling(run: Observation) -> Ruling:
-    verdicts = {Outcome.PASSED: Verdict.OLD, Outcome.FAILED: Verdict.NEW}
-    return Ruling(
-        verdict=verdicts.get(run.outcome, Verdict.SKIP),
-        outcome=run.outcome,
-        signature=run.signature,
-        passed=int(run.outcome is Outcome.PASSED),
-        failed=int(run.outcome is Outcome.FAILED),
-    )
-
-
-def staged(stage: int, inner: Sequence[events.Event]) -> list[events.Event]:
-    return [events.StageEvent(stage=stage, event=event) for event in inner]
-
-
-APP, DEP = Move(name="app", old="1.0", new="2.0"), Move(name="dep", old="1", new="4")
-IDLE = Move(name="idle", old=None, new="7.0")
-MIXED = (
-    "app 1.0",
-    "app 2.0",
-    "app 2.0 with the dependencies of app 1.0",
-    "app 1.0 with idle 7.0",
-    "app 1.0 with dep 4",
-    "app 2.0 with dep 1",
-)
-WHY = Explained(
-    package="app",
-    old="app 1.0",
-    new="app 2.0",
-    moves=(APP, DEP, IDLE),
-    kind=CulpritKind.DEPENDENCY,
-    sets=(ShownSet(moved=(DEP,), required="==4"),),
-    tried_in=1,
-    decisive=(0, 1, 4, 5),
-    stages_before=1,
-)
-BELOW = Explained(
-    package="dep",
-    old="dep 2",
-    new="dep 3",
-    moves=(Move(name="dep", old="2", new="3"),),
-    kind=CulpritKind.PACKAGE,
-    sets=(ShownSet(moved=(Move(name="dep", old="2", new="3"),)),),
-    stages_before=2,
-)
-PLACE = "https://git.example.org/a-team-with-a-long-name/a-dependency-of-many/-/compare/v2...v3"
-COMMAND = (
-    "bisect-asgi dep --over commits --repo https://git.example.org/a-team/dep --good 2 --bad 3 --python 3.11"
-)
-COMPARED = Compared(
-    name="dep",
-    old="2",
-    new="3",
-    changed=WhatChanged(
-        name="dep",
-        old="2",
-        new="3",
-        requirements=(RequirementChange(project="anyio", old=None, new=">=3"),),
-        old_python=">=3.6",
-        new_python=">=3.8",
-        files=(
-            FileChange(path="dep/core.py", change=ChangeKind.CHANGED, kind=FileKind.TEXT, added=3, removed=1),
-        ),
-    ),
-    changelog="## 3\n\nescape is gone",
-    comparison=PLACE,
-    drill=COMMAND,
-)
-
-
-def explained(*reasons: events.Event, **run: Any) -> Report:
-    """A report on app 1.0 → 2.0, with the mixes and the search along dep's releases."""
-    main = searched(("1.0", "2.0"), (passed(), failed()), found=(0, 1), axis=RELEASE_WORDS, **run)
-    mixes = searched(
-        MIXED,
-        (passed(), failed(), passed(), passed(), failed(), passed()),
-        over="mixes",
-        axis=MIX_WORDS,
-    )
-    excluded = (Excluded(version="2.1", uploaded=None, reason="it was yanked"),)
-    pulled_in = searched(
-        ("1", "2", "3", "4"),
-        (passed(), passed(), failed(), failed()),
-        found=(1, 2),
-        excluded=excluded,
-        over="dep",
-        axis=replace(DEPENDENCY_WORDS, subject="dep", context="in the environment of app 1.0"),
-    )
-    chosen = events.InterpreterChosen(interpreter=target("3.11.7").interpreter, reason="it is there")
-    log = [main[0], chosen, *main[1:-1], *staged(1, mixes), *staged(2, pulled_in), *reasons, main[-1]]
-    return fold(log)
 
 
 @BOTH_WIDTHS
@@ -449,121 +285,3 @@ def test_the_commit_of_a_stage_is_shown_below_its_table() -> None:
     text = flat(shown(explained(WHY, *staged(3, [*stage[:-1], told, stage[-1]])), 120))
 
     assert text.index("app b is the first bad commit") < text.index("Ann Other, 2021-01-31; 1 file: +1 -0")
-
-
-# --- What changed
-
-
-def compared(*files: FileChange, **fields: Any) -> Compared:
-    changed = replace(COMPARED.changed, files=files) if COMPARED.changed else None
-    return replace(COMPARED, changed=changed, **fields)
-
-
-def section(told: Compared, width: int = 120) -> str:
-    text = shown(explained(told), width)
-    return text[text.index("What changed in") : text.index("Reproduce")]
-
-
-def diff_of(lines: int) -> str:
-    body = "".join(f"+line {number}\n" for number in range(lines - 3))
-    return f"--- a/dep/core.py\n+++ b/dep/core.py\n@@ -1 +1,{lines - 3} @@\n{body}"
-
-
-CORE = FileChange(
-    path="dep/core.py", change=ChangeKind.CHANGED, kind=FileKind.TEXT, added=17, diff=diff_of(20), lines=(12,)
-)
-
-
-@BOTH_WIDTHS
-def test_what_could_not_be_compared_says_why(width: int) -> None:
-    told = Compared(name="dep", old="2", new="3", problem="the index did not answer: it is down for repairs")
-
-    assert flat(section(told, width)) == (
-        "What changed in dep 2 → 3 it could not be compared: the index did not answer: it is down for repairs"
-    )
-
-
-@pytest.mark.parametrize(("old", "new"), [("", "3"), ("2", "")])
-def test_where_nothing_was_compared_there_is_no_section(old: str, new: str) -> None:
-    text = shown(explained(WHY, Compared(name="dep", old=old, new=new)), 120)
-
-    assert "What changed in" not in text
-
-
-@pytest.mark.parametrize(
-    ("files", "is_shown"),
-    [
-        pytest.param([CORE], True, id="short-and-in-the-traceback"),
-        pytest.param([replace(CORE, diff=diff_of(21))], False, id="too-long"),
-        pytest.param([replace(CORE, lines=())], False, id="not-in-the-traceback"),
-        pytest.param([replace(CORE, path="a.py", lines=(), diff=""), CORE], False, id="not-the-first"),
-    ],
-)
-def test_a_short_diff_of_where_it_fails_is_shown(files: list[FileChange], is_shown: bool) -> None:
-    assert ("+line 16" in section(compared(*files))) is is_shown
-
-
-def test_the_file_in_the_traceback_is_marked_with_its_line() -> None:
-    assert "dep/core.py +17 -0 (in the traceback, line 12)" in section(compared(CORE))
-
-
-@pytest.mark.parametrize(("lines", "more"), [(15, None), (16, "1 more line"), (100, "85 more lines")])
-def test_a_long_changelog_is_cut_and_says_how_much(lines: int, more: str | None) -> None:
-    text = section(compared(changelog="\n".join(f"entry {number}" for number in range(1, lines + 1))))
-
-    assert ("entry 15\n" in text, "entry 16\n" in text) == (True, False)
-    assert ("(`--json` has them)" in text) is (more is not None)
-    assert f"… {more} (" in text or more is None
-
-
-def test_links_are_those_that_tell_of_changes_and_the_comparison_is_first() -> None:
-    links = tuple(
-        Link(label=kind.value, address=f"https://example.org/{kind.value}", kind=kind) for kind in LinkKind
-    )
-
-    lines = [line.split() for line in section(compared(links=links)).splitlines()]
-
-    addresses = [line for line in lines if len(line) == 2 and line[1].startswith("https://")]
-    assert addresses == [
-        ["comparison", PLACE],
-        ["changelog", "https://example.org/changelog"],
-        ["source", "https://example.org/source"],
-        ["home", "https://example.org/home"],
-    ]
-
-
-EVIL = "\x1b]0;owned\x07\x1b[2J\r\u202eyes"
-
-
-@BOTH_WIDTHS
-@pytest.mark.parametrize(
-    "told",
-    [
-        pytest.param(compared(changelog=f"## 3\n\n{EVIL}"), id="changelog"),
-        pytest.param(compared(replace(CORE, diff=f"+{EVIL}")), id="diff"),
-        pytest.param(compared(replace(CORE, path=f"dep/{EVIL}.py")), id="path"),
-        pytest.param(Compared(name="dep", old="2", new="3", problem=EVIL), id="problem"),
-    ],
-)
-def test_what_others_wrote_does_not_reach_the_terminal_as_commands(told: Compared, width: int) -> None:
-    text = section(told, width)
-
-    assert "yes" in text
-    assert all(character == "\n" or character.isprintable() for character in text)
-
-
-@given(st.lists(st.sampled_from(["[bold]", "[/]", "[red]x[/red]", "\\[", "[link=x]", "plain"]), min_size=1))
-def test_what_others_wrote_is_no_markup(words: list[str]) -> None:
-    entry = "x".join(words)
-
-    assert entry in section(compared(replace(CORE, diff=f"+{entry}"), changelog=entry), 400)
-
-
-def test_diffs_are_all_that_are_kept_in_full() -> None:
-    other = replace(CORE, path="dep/other.py", lines=(), diff=diff_of(300))
-    binary = replace(CORE, path="dep/x.so", kind=FileKind.BINARY, diff="", lines=())
-
-    lines = list(culprit.diffs(compared(CORE, binary, other)))
-
-    assert lines == [*CORE.diff.splitlines(), *other.diff.splitlines()]
-    assert list(culprit.diffs(Compared(name="dep", old="2", new="3"))) == []

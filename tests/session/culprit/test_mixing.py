@@ -2,163 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import (
     ASSERTION,
     TYPE_ERROR,
-    a_plan,
     broken,
     failed,
     passed,
-    target,
     untestable,
 )
-from support.services import FakeTrials, Installed, MadeUpIndex, fake_services
+from support.mixing import NAMES, Bench, Shows, bench, fails_with, index, mixes_of, newer, pins
+from support.services import Installed
 
 from bisect_asgi.core import events
-from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.culprit import Culprit
-from bisect_asgi.core.culprit.mixes import BoundarySide
-from bisect_asgi.core.errors import Unavailable, Unresolvable
+from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import (
-    BuiltEnvironment,
     CulpritKind,
-    EnvironmentSpec,
     Observation,
     Outcome,
-    Trial,
-    TrialRequest,
 )
-from bisect_asgi.core.services import Services
 from bisect_asgi.core.tally import Tally
-from bisect_asgi.session.culprit.mixing import BoundarySides, Mixing
-
-Shows = Callable[[Installed, int], Observation]
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=40)
-
-NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
-
-
-def index(*names: str, requires: Mapping[str, str] | None = None) -> MadeUpIndex:
-    """Two releases of each, which require nothing unless it is said."""
-    pins = [f"{name}=={version}" for name in names for version in (1, 2)]
-    return MadeUpIndex({pin: (requires or {}).get(pin, "") for pin in pins})
-
-
-class Bench:
-    """A boundary between two environments, mixes of which are computed and never built."""
-
-    def __init__(
-        self,
-        made_up: MadeUpIndex,
-        old: str,
-        new: str,
-        shows: Shows,
-        *,
-        package: str | None = None,
-        confirm: int | None = 1,
-        seen: tuple[Tally, Tally] = (Tally(), Tally()),
-        **fields: Any,
-    ) -> None:
-        self.made_up = made_up
-        self.shows = shows
-        self.confirm = confirm
-        self.requests: list[TrialRequest] = []
-        self.recalled: list[str] = []
-        self.events: list[events.Event] = []
-        sides = [self.side(requirements) for requirements in (old, new)]
-        known = [
-            self.trial(TrialRequest(key=0, label=s.label, spec=s.spec, probe=a_plan().probe)) for s in sides
-        ]
-        self.boundary = BoundarySides(
-            package=package,
-            old=sides[0],
-            new=sides[1],
-            known=(known[0], known[1]),
-            new_is=known[1].observations[0].outcome,
-            seen=seen,
-        )
-        self.mixing = Mixing(
-            self.boundary, a_plan(confirm=confirm, **fields), self.services(), self.events.append, stage=3
-        )
-
-    def services(self) -> Services:
-        trials = FakeTrials(self.run_trial, recall=self.recall, requirements=self.made_up.requirements)
-        return fake_services(trials=trials)
-
-    def side(self, requirements: str) -> BoundarySide:
-        spec = EnvironmentSpec(interpreter=target().interpreter, requirements=tuple(requirements.split()))
-        found = self.made_up.resolve(spec)
-        return BoundarySide(label=str(found[0]).replace("==", " "), spec=spec, distributions=found)
-
-    def run_trial(self, request: TrialRequest, token: CancelToken) -> Trial:
-        self.requests.append(request)
-        return self.trial(request)
-
-    def recall(self, request: TrialRequest) -> None:
-        self.recalled.append(request.label)
-
-    def trial(self, request: TrialRequest) -> Trial:
-        try:
-            found = self.made_up.resolve(request.spec)
-        except Unresolvable:
-            return Trial(key=request.key, label=request.label, observations=(untestable(),))
-        installed = {each.name: each.version for each in found}
-        seen = [self.shows(installed, request.known_runs + run) for run in range(request.runs)]
-        environment = BuiltEnvironment(digest=str(found), distributions=found, step="made up")
-        return Trial(key=request.key, label=request.label, observations=tuple(seen), environment=environment)
-
-    def taken(self, request: TrialRequest) -> frozenset[str]:
-        """What of a mix is as on the new side; everything else has to be as on the old one."""
-        old, new = self.boundary.old.versions, self.boundary.new.versions
-        found = {each.name: each.version for each in self.made_up.resolve(request.spec)}
-        taken = frozenset(name for name in new if found.get(name) == new[name] != old.get(name))
-        assert found == {**old, **{name: new[name] for name in taken}}
-        return taken
-
-    @property
-    def mixes(self) -> list[frozenset[str]]:
-        """The mixes that ran, in their order, each once."""
-        return list(dict.fromkeys(map(self.taken, self.requests)))
-
-    @property
-    def runs(self) -> dict[frozenset[str], int]:
-        counted: dict[frozenset[str], int] = {}
-        for request in self.requests:
-            counted[self.taken(request)] = counted.get(self.taken(request), 0) + request.runs
-        return counted
-
-
-def pins(names: Sequence[str], version: int) -> str:
-    return " ".join(f"{name}=={version}" for name in names)
-
-
-def bench(shows: Shows, names: Sequence[str] = NAMES, **fields: Any) -> Bench:
-    """All of `names` go from 1 to 2."""
-    return Bench(index(*names), pins(names, 1), pins(names, 2), shows, **fields)
-
-
-def newer(installed: Installed) -> set[str]:
-    return {name for name, version in installed.items() if version == "2"}
-
-
-def fails_with(*alternatives: set[str]) -> Shows:
-    """Fail where all of any of these are new."""
-
-    def shows(installed: Installed, _: int) -> Observation:
-        return failed() if any(each <= newer(installed) for each in alternatives) else passed()
-
-    return shows
-
-
-def mixes_of(culprit: Culprit) -> set[frozenset[str]]:
-    return {shown.mix for shown in culprit.sets}
 
 
 ALTERNATIVES = st.lists(st.sets(st.sampled_from(NAMES), min_size=1, max_size=3), min_size=1, max_size=3)
@@ -506,60 +373,3 @@ def test_what_comes_in_again_when_it_is_taken_back_leaves_open_whether_that_is_a
 
     assert mixes_of(culprit) == {frozenset({"plugin"})}
     assert not culprit.is_all
-
-
-# --- A boundary whose sides contradict themselves
-
-
-def flaking(after: int) -> Shows:
-    """What has the newer beta fails, but for its first runs."""
-
-    def shows(installed: Installed, run: int) -> Observation:
-        if newer(installed) == set(NAMES):
-            return failed()
-        return failed() if "beta" in newer(installed) and run >= after else passed()
-
-    return shows
-
-
-@pytest.mark.parametrize("after", [1, 2])
-def test_mixes_of_a_flaky_boundary_are_run_until_clear_from_the_start(after: int) -> None:
-    # Half of the newer side's runs pass: a single run that passes says hardly anything.
-    seen = (Tally(passed=40), Tally(passed=20, failed=20))
-    flaky, steady = bench(flaking(after), seen=seen), bench(flaking(0))
-
-    culprit = flaky.mixing.find()
-    steady.mixing.find()
-
-    assert mixes_of(culprit) == {frozenset({"beta"})}
-    assert flaky.mixing.problem == ""
-    assert all(runs > 1 for mix, runs in flaky.runs.items() if "beta" not in mix)
-    assert min(steady.runs.values()) == 1
-
-
-def test_sides_that_did_not_contradict_themselves_are_no_reason_to_run_mixes_oftener() -> None:
-    seen = (Tally(passed=40), Tally(failed=40))
-    tried = bench(fails_with({"beta"}), seen=seen)
-
-    tried.mixing.find()
-
-    assert max(tried.runs.values()) == 2
-    assert 1 in tried.runs.values()
-
-
-@pytest.mark.parametrize("other", ["old", "new"])
-def test_a_side_whose_runs_say_nothing_is_no_crash(other: str) -> None:
-    def shows(installed: Installed, run: int) -> Observation:
-        is_new = newer(installed) == set(NAMES)
-        if other == "old" and not newer(installed) and run == 0:
-            return failed(TYPE_ERROR)  # of another kind than the newer side's: it has no tally
-        if other == "new" and is_new and run == 0:
-            return failed(TYPE_ERROR)
-        return failed() if "beta" in newer(installed) else passed()
-
-    tried = bench(shows, seen=(Tally(passed=30, failed=2), Tally(passed=2, failed=30)))
-
-    culprit = tried.mixing.find()
-
-    assert mixes_of(culprit) == {frozenset({"beta"})}
-    assert tried.mixing.problem == ""

@@ -1,0 +1,35 @@
+"""How much of the history is looked at."""
+
+from __future__ import annotations
+
+import pytest
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.plan import (
+    History,
+    HistoryKind,
+)
+from bisect_asgi.core.plan.planning import parse_history
+
+
+@pytest.mark.parametrize(
+    ("text", "history"),
+    [
+        pytest.param("auto", History(), id="auto"),
+        pytest.param("all", History(kind=HistoryKind.ALL), id="all"),
+        pytest.param("none", History(kind=HistoryKind.NONE), id="none"),
+        pytest.param("30 s", History(kind=HistoryKind.TIME, seconds=30.0), id="seconds"),
+        pytest.param("2min", History(kind=HistoryKind.TIME, seconds=120.0), id="minutes"),
+        pytest.param("45", History(kind=HistoryKind.TIME, seconds=45.0), id="a-number-of-seconds"),
+    ],
+)
+def test_how_much_of_the_history_is_looked_at_is_a_word_or_a_time(text: str, history: History) -> None:
+    assert parse_history(text) == history
+
+
+@pytest.mark.parametrize("text", ["some", "8 MiB", "-3 s", ""])
+def test_another_history_is_refused_with_what_may_be_said(text: str) -> None:
+    with pytest.raises(UsageError, match=f"^`{text}` cannot be read") as caught:
+        parse_history(text)
+
+    assert "`auto`, `all`, `none`, or a time such as `30 s`" in (caught.value.hint or "")

@@ -48,12 +48,12 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
 
 
 @pytest.fixture(scope="session")
-def known_machine(session_folder: Path) -> Path:
+def known_machine(session_folder: Path, worker_id: str) -> Path:
     """The folder of a first command: its caches know this machine, which takes seconds to find out."""
     folder = session_folder / "known-machine"
     with locked(session_folder / "known-machine.lock", waiting=lambda: None):
         if not folder.exists():
-            machine.learn(aside := session_folder / "unknown-machine")
+            machine.learn(aside := session_folder / f"unknown-machine-{worker_id}")
             aside.rename(folder)
     return folder
 

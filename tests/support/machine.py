@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from support.local_index import LocalIndex
+from support.processes import PATIENCE_S
 from support.shell import DIARY, PYTHON, Shell, publish
 
 # Discovered interpreters, the empty environments made for them, and what uv knows of interpreters. Nothing of
@@ -18,7 +19,7 @@ def learn(folder: Path) -> None:
     """Run two first commands below `folder`: for the Python of the tests, and for the one that is chosen."""
     folder.mkdir()
     with LocalIndex() as index:
-        shell = Shell(index, folder)
+        shell = Shell(index, folder, patience_s=5 * PATIENCE_S)  # it asks each interpreter
         publish(index, "+")
         for python in (("--python", PYTHON), ()):
             done = shell.run("check", "demo==1.0", "--probe", "leak.py", *DIARY, *python)

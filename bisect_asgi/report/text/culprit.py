@@ -66,6 +66,7 @@ def _search(stage: Report) -> Iterator[RenderableType]:
         yield Padding(table(stage), (1, 0, 1, 4))
     if stage.commit:
         yield from commit_parts(stage.commit)
+        yield ""
     for reason, out in groupby(stage.excluded, key=lambda out: out.reason):
         yield _line(f"left out: {listing(each.version for each in out)}: {reason}", style="dim")
 

@@ -126,8 +126,6 @@ def result_of(case: ResultContext, state: State, judgement: Judgement) -> Result
     is_answered = isinstance(state, AllBoundaries) and bool(state.changes) and case.is_settled
     if not is_answered and (ends := _ends(case, judgement)):
         return ends
-    if not case.is_settled and (flaky := _flaky(case, judgement)):
-        return flaky
     match state:
         case Boundary(low=low, high=high) if case.errors.keys() & {low, high}:
             return _stuck(case)  # a side without a result was not confirmed
@@ -215,18 +213,6 @@ def _ran(case: ResultContext, key: int, ruling: Ruling) -> str:
         return f"`{case.probe}` succeeded on {case.name(key)} ({ruling.passed} of {plural(runs, 'run')})"
     how = f": {ruling.signature.shown}" if ruling.signature else ""
     return f"`{case.probe}` failed on {case.name(key)} ({ruling.failed} of {plural(runs, 'run')}){how}"
-
-
-def _flaky(case: ResultContext, judgement: Judgement) -> Result | None:
-    for key, ruling in judgement.rulings.items():
-        if ruling.is_flaky:
-            runs = plural(ruling.passed + ruling.failed, "run")
-            return Result(
-                kind=ResultKind.INCONCLUSIVE,
-                message=f"the probe is flaky: on {case.name(key)} it failed {ruling.failed} of {runs}",
-                hint="all changes of such a probe cannot be told apart; one can, without `--history all`",
-            )
-    return None
 
 
 def _unsettled(case: ResultContext, believed: BeliefUpdated, state: State, judgement: Judgement) -> Result:

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import pytest
 from support.answers import BELIEVED, FAILS, FLAKY, LABELS, PASSES, a_case, judged
-from support.builders import ASSERTION
 
 from bisect_asgi.core.answers import Result, result_of
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Outcome, Ruling, Verdict
+from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, State, StopReason
-
-
-def test_a_flaky_candidate_makes_a_boundary_a_guess_and_it_is_not_told_as_one() -> None:
-    flaky = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION, passed=2, failed=1)
-
-    said = result_of(a_case(), Boundary(low=1, high=2), judged(k1=PASSES, k2=flaky))
-
-    assert said == Result(
-        kind=ResultKind.INCONCLUSIVE,
-        message="the probe is flaky: on starlette 0.3 it failed 1 of 3 runs",
-        hint="all changes of such a probe cannot be told apart; one can, without `--history all`",
-    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.model import Outcome, Ruling, Verdict
-from bisect_asgi.core.search import Boundary, NoBoundary, Open, State
+from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, State
 from bisect_asgi.core.search.noisy import NoisySearch
 from bisect_asgi.core.search.two_rates import divide
 from bisect_asgi.core.search.untestable_stretches import assumed, postponed
@@ -72,6 +72,8 @@ def search_noisy(
     search.settle(noise)
     search.engine.emit_rulings()
     _note_misfits(search, noise)
+    if search.plan.all_changes and (others := run.all_changes(noise)):
+        return others, None
     return state, run.belief(algorithm)
 
 
@@ -186,7 +188,10 @@ class _NoisyRun:
         return is_possible and run_again(self._search, missing)
 
     def until_clear(self, noise: Noise, keys: Collection[int]) -> Noise:
-        """Run candidates until it is clear on which side each is; return what is then known of both sides."""
+        """Run candidates until it is clear on which side each is; return what is then known of both sides.
+
+        It never becomes clear where the history changes more than once, which blurs what is known of a side.
+        """
         before = self._search.judgement().tallies
         while True:
             judgement = self._search.judgement()
@@ -195,7 +200,7 @@ class _NoisyRun:
             known = noise.with_more(more)
             tested = [key for key in keys if not self._is_skipped(key, judgement)]
             unclear = [key for key in tested if _is_unclear(key, tallies.get(key, Tally()), known)]
-            if not unclear or self.is_spent():
+            if not unclear or self.is_spent() or self.is_several(judgement):
                 return known
             self._engine.repeat(unclear, 1)
 
@@ -206,6 +211,23 @@ class _NoisyRun:
         """
         state = FlakyChanges(self._search, is_spent=self.is_spent).find()
         return state, self.belief(algorithm) if isinstance(state, Open) else None
+
+    def all_changes(self, noise: Noise) -> AllBoundaries | None:
+        """Look for more changes than the one that `noise` has placed; return all, or None if there is one."""
+        state = FlakyChanges(self._search, is_spent=self.is_spent).find()
+        if isinstance(state, AllBoundaries) and len(state.changes) > 1:
+            return state
+        budget = self._search.plan.budget
+        if not isinstance(state, AllBoundaries):
+            text = f"{budget} did not show whether there are other changes (`--budget`)"
+            self._search.emit(events.Note(text=text))
+        elif state.shortest > 1:
+            lasted = self._search.context.axis.counted(state.shortest)
+            text = f"{budget} showed no other state that lasted for {lasted} or more (`--budget`)"
+            self._search.emit(events.Note(text=text))
+        self._search.settle(noise)
+        self._engine.emit_rulings()
+        return None
 
     def _is_skipped(self, key: int, judgement: Judgement) -> bool:
         return key in self._engine.errors or judgement.verdicts.get(key) is Verdict.SKIP

@@ -13,13 +13,16 @@ from bisect_asgi.core import events
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.search import AllChanges, Open, State
+from bisect_asgi.core.search import AllBoundaries, AllChanges, Open, State
 from bisect_asgi.core.search.two_rates import by_own_runs
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.bisection import Search
 
 _STRETCHES = 8
-"""A state is seen if it lasted for an eighth of the range: each candidate takes several runs."""
+"""A state is seen if it lasted for an eighth of the range: each candidate takes several runs.
+
+If all changes are wanted, shorter ones are looked for after that, as long as the budget lasts.
+"""
 _DECIDING = 8
 """A change rests on about so many candidates, which share the doubt that the confidence leaves."""
 
@@ -39,18 +42,31 @@ class FlakyChanges:
 
     def find(self) -> State:
         """Run candidates until their own runs show all changes; return Open if the budget is spent before."""
+        found: AllBoundaries | None = None
+        while True:
+            noise = self._run_until_clear()
+            state = self._algorithm(noise).state
+            self._settle(noise)
+            if isinstance(state, Open):  # the budget is spent
+                break
+            found = state
+            if not self._search.plan.all_changes or self._shortest == 1:
+                self._note_wrong_ends()
+                return found
+            self._shortest = max(1, self._shortest // 2)
+        if found is None:
+            self._note(noise)
+            return state
+        self._note_wrong_ends()
+        return self._algorithm(noise).so_far
+
+    def _run_until_clear(self) -> Noise:
+        """Run candidates until their own runs show all changes, or the budget is spent."""
         noise = self._noise()
-        while wanted := self._algorithm(noise).ask(self._width):
-            if self._is_spent():
-                self._settle(noise)
-                self._note(noise)
-                return Open(low=None, high=None)
+        while (wanted := self._algorithm(noise).ask(self._width)) and not self._is_spent():
             self._engine.repeat(wanted, 1)
             noise = self._noise()
-        state = self._algorithm(noise).state
-        self._settle(noise)
-        self._note_wrong_ends()
-        return state
+        return noise
 
     @property
     def _width(self) -> int:

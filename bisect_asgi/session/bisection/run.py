@@ -117,7 +117,7 @@ def _look(result: SearchResult) -> SearchResult:
     if state is None or result.belief:
         return result
     known = look_around(search, state, search_s=result.search_s)
-    if _is_flaky(search) and not search.is_settled:  # the look has shown that
+    if _is_flaky(search):  # the look has shown that
         return _result(search, *search_noisy(search, checks=partial(_checks, search)))
     return _with_changes(_result(search, state, None), state, known) if known else result
 
@@ -192,8 +192,8 @@ def _search(search: Search) -> tuple[State, events.BeliefUpdated | None]:
 
 
 def _is_flaky(search: Search) -> bool:
-    """Return whether runs of one candidate differ, which only a search for all changes leaves as it is."""
-    return search.judgement().is_flaky and not search.plan.all_changes
+    """Return whether runs of one candidate differ, and nothing explains that yet."""
+    return search.judgement().is_flaky and not search.is_settled
 
 
 def _checks(search: Search, found: Boundary) -> Collection[int]:

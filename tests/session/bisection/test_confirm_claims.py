@@ -17,7 +17,6 @@ from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, flaky, s
 from bisect_asgi import session
 from bisect_asgi.core import events
 from bisect_asgi.core.claims import ClaimVerdict
-from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.plan import Budget, Claim
 from bisect_asgi.core.search.confirmation import chance, wanted_runs
@@ -80,18 +79,6 @@ def test_a_false_claim_is_not_confirmed_where_runs_differ(
 
     assert found.count(ClaimVerdict.REFUTED) >= 9
     assert ClaimVerdict.CONFIRMED not in found
-
-
-def test_all_changes_of_a_flaky_probe_cannot_be_told() -> None:
-    made_up = NoisyWorld(size=12, shows=flaky(6, 0.0, 0.6), seed=1)
-
-    finished = made_up.bisect(history=ALL)
-
-    assert finished.kind is ResultKind.INCONCLUSIVE
-    assert finished.message.startswith("the probe is flaky: on app ")
-    assert (
-        finished.hint == "all changes of such a probe cannot be told apart; one can, without `--history all`"
-    )
 
 
 # How sure a claim is.

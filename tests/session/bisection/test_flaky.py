@@ -6,7 +6,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from support.builders import failed, passed, untestable
+from support.builders import ALL, failed, passed, untestable
 from support.noisy_world import NoisyWorld, Shows
 
 from bisect_asgi.core.events import ResultKind
@@ -161,3 +161,40 @@ def test_the_headline_says_how_often_a_flaky_probe_fails_on_both_sides(
         assert int(after) == pytest.approx(100 * new.failed / new.runs, abs=1)
         assert int(before.partition("% before)")[0]) == pytest.approx(100 * old.failed / old.runs, abs=1)
     assert told >= 8
+
+
+@pytest.mark.parametrize(
+    ("text", "bad", "good"),
+    [
+        *TWICE,
+        pytest.param("....BB......", 0.9, 0.0, id="two-releases"),
+        pytest.param("..B..BB.BBBB", 1.0, 0.1, id="five"),
+        pytest.param(".....BBBBBB", 0.8, 0.1, id="one"),
+    ],
+)
+def test_with_all_every_change_of_a_flaky_history_is_found(text: str, bad: float, good: float) -> None:
+    tried = worlds(text, bad=bad, good=good, history=ALL, budget=Budget(runs=1000))
+
+    # Where no release was seen to be flaky, nothing tells that a single run went the other way.
+    told = [made_up for made_up in tried if any(row.is_flaky for row in made_up.report.rows)]
+    assert len(told) >= 6
+    found = [made_up.changes or [made_up.boundary] for made_up in told]
+    assert found.count(changes_of(text)) >= 0.9 * len(told)
+
+
+def test_with_all_a_budget_that_is_too_small_is_told() -> None:
+    text = "." * 12 + "B" * 12
+    said = {"did not show whether there are other changes": 0, "showed no other state that lasted for": 0}
+    for made_up in worlds(text, bad=0.8, good=0.2, history=ALL, budget=Budget(runs=150)):
+        notes = [note for note in made_up.report.notes if note.startswith("150 runs ")]
+        assert notes or made_up.boundary is None or made_up.runs < 150
+        for words in said:
+            said[words] += any(words in note for note in notes)
+
+    assert min(said.values()) >= 1
+
+
+def test_with_all_a_probe_that_fails_as_often_everywhere_has_no_change() -> None:
+    for made_up in worlds("." * 8, bad=0.0, good=0.3, history=ALL):
+        assert made_up.finished.kind in (ResultKind.NOT_REPRODUCED, ResultKind.INCONCLUSIVE)
+        assert made_up.boundary is None

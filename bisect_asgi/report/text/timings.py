@@ -105,7 +105,7 @@ def _steps(timings: Timings) -> Table:
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
     table.add_column("Step", no_wrap=True)
     stages = [timings.steps_of_culprit] if timings.steps_of_culprit else []
-    heads = ["All trials", *(["For the reason"] if stages else []), "Critical path"]
+    heads = ["All trials", *(["Stages"] if stages else []), "Critical path"]
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("In the chart")

@@ -145,17 +145,24 @@ class _Trying:
         )
 
     def find(self, wrong: Sequence[int]) -> TargetPython | None:
-        """Return the first Python on which the ends are as given; `wrong` ones are run on all of them."""
+        """Return the first Python on which the ends are as given, the best ones first, some in parallel."""
         rest = [end for end in self._wanted if end not in wrong]
         self._emit(started(self._plan, axis=self._axis))
         with ending(self._emit) as end:
             announce(self._search.space, self._emit)
             self._search.recall()
-            self._run((key, target) for target in self._others for key in wrong)
-            found = next((target for target in self._others if self._is_right(wrong, rest, target)), None)
+            found = self._first(wrong, rest)
             kind = ResultKind.FOUND if found else ResultKind.NOT_REPRODUCED
             end(Result(kind=kind, message=self.outcomes(wrong)))
         return found
+
+    def _first(self, wrong: Sequence[int], rest: Sequence[int]) -> TargetPython | None:
+        for start in range(0, len(self._others), self._plan.jobs):
+            some = self._others[start : start + self._plan.jobs]
+            self._run((end, target) for target in some for end in wrong)
+            if found := next((target for target in some if self._is_right(wrong, rest, target)), None):
+                return found
+        return None
 
     def outcomes(self, ends: Sequence[int]) -> str:
         """Return what the ends do on the other Pythons: `fastapi 0.69.0 passes on Python 3.9 and 3.10`."""

@@ -108,13 +108,23 @@ def test_the_search_runs_on_the_python_on_which_the_good_end_passes(first: Behav
 
 
 def test_a_python_is_taken_only_if_the_other_end_is_as_given_as_well() -> None:
-    machine = Machine({"3.8": GOOD, "3.9": BAD, "3.10": broken_from("0.3")})
+    machine = Machine({"3.8": GOOD, "3.9": broken_from("0.3"), "3.10": BAD})
 
     report = machine.report(a_plan(good="0.1", bad="0.12"))
 
     assert (report.last, report.first) == ("0.2", "0.3")
     assert report.interpreter is not None
-    assert report.interpreter.short == "3.10"
+    assert report.interpreter.short == "3.9"
+    assert ("3.10", "0.1") in machine.runs_on
+
+
+def test_no_further_python_is_tried_once_the_ends_are_as_given_on_one() -> None:
+    machine = Machine({"3.8": GOOD, "3.9": BAD, "3.10": broken_from("0.7")})
+
+    report = machine.report(a_plan(good="0.1", bad="0.12"))
+
+    assert report.first == "0.7"
+    assert "3.9" not in {python for python, _ in machine.runs_on}
 
 
 def test_an_end_that_is_wrong_on_all_pythons_is_the_answer_with_what_was_tried() -> None:

@@ -25,6 +25,7 @@ from bisect_asgi.cli.usage import (
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.plan.option import Command
 
+_NO_VERDICT = 128
 DEFAULT_COMMAND: Command = "run"
 
 
@@ -120,6 +121,16 @@ def _run(arguments: list[str]) -> int:
     return 0
 
 
+def _code(code: ExitCode, arguments: list[str]) -> int:
+    """Return the exit code for an error of a command.
+
+    Other tools, `git bisect run` among them, take any code of `check` below 128 for a verdict.
+    """
+    if arguments[:1] != ["check"]:
+        return code
+    return _NO_VERDICT if code is ExitCode.USAGE else _NO_VERDICT + code
+
+
 def main() -> None:
     """Run the command and end the process with its exit code."""
     with guarded():
@@ -132,7 +143,7 @@ def main() -> None:
         except BisectError as error:
             end_signals()
             show_error(str(error), error.hint)
-            sys.exit(error.exit_code)
+            sys.exit(_code(error.exit_code, sys.argv[1:]))
         except BrokenPipeError:  # The reader closed the pipe, as `| head` does.
             sys.exit(128 + signal.SIGPIPE)
         except KeyboardInterrupt:

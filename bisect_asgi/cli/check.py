@@ -28,7 +28,8 @@ def check(
 ) -> None:
     """Run the probe on one release, with git bisect's exit codes.
 
-    The exit code is 0 if the probe passes, 1 if it fails, and 125 if the release is untestable.
+    The exit code is 0 if the probe passes, 1 if it fails, and 125 if the release is untestable. Without a
+    verdict it is 128 or above.
     """
     from bisect_asgi.cli.probe_files import read_plan
     from bisect_asgi.core.errors import UsageError

@@ -7,6 +7,7 @@ import difflib
 import math
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -193,12 +194,21 @@ def read_bytes(path: Path, option: str) -> bytes:
     """Return the content of a file that the user named with `option`.
 
     Raises:
-        UsageError: the file is missing, cannot be read, or is larger than 100 MiB.
+        UsageError: the file is missing, cannot be read, is none, has a name that is no text, or is larger
+            than 100 MiB.
     """
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not path.is_dir():  # a FIFO would be waited for
+            raise UsageError(f"`{path}` is no regular file (`{option}`)", hint="copy its content into a file")
+        if status.st_size > _LARGEST_BYTES:
             raise UsageError(f"`{path}` is larger than 100 MiB (`{option}`)", hint="have the probe make it")
+        path.name.encode()
         return path.read_bytes()
+    except ValueError as error:
+        raise UsageError(
+            f"the name of `{path}` is not UTF-8 (`{option}`)", hint="rename the file, in ASCII for example"
+        ) from error
     except FileNotFoundError as error:
         raise UsageError(f"there is no file `{path}` (`{option}`)", hint=_near(path)) from error
     except OSError as error:

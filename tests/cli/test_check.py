@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.shell import DIARY, PROBE, PYTHON, Shell, publish, told
+
+from bisect_asgi import __main__
 
 # The other commands.
 
@@ -51,4 +57,107 @@ def test_a_release_that_cannot_be_checked_is_told(
 
     done = shell.run("check", *arguments, "--probe", "leak.py", "--python", PYTHON, *DIARY)
 
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", told(message, hint))
+    assert (done.returncode, done.stdout, done.stderr) == (128, "", told(message, hint))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        pytest.param(["demo==1.0", "--no-such-option"], 128, id="an-option-that-is-none"),
+        pytest.param(["demo==1.0", "--timeout", "soon"], 128, id="a-value-that-is-none"),
+        pytest.param(["demo==1.0", "--probe", "nowhere.py"], 128, id="no-probe"),
+        pytest.param([], 128, id="nothing"),
+        pytest.param(["demo==1.0", "--probe", "leak.py", *DIARY], 134, id="an-index-that-is-down"),
+    ],
+)
+def test_what_is_no_verdict_stops_git_bisect_run(shell: Shell, arguments: list[str], code: int) -> None:
+    shell.index.down = True
+
+    done = shell.run("check", *arguments)
+
+    assert done.returncode == code
+    assert done.stderr.startswith("error: ")
+
+
+def test_a_bug_of_the_tool_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise TypeError("of ours")
+
+    monkeypatch.setattr("bisect_asgi.cli.app.main", broken)
+    monkeypatch.setattr(sys, "argv", ["bisect-asgi", "check", "demo==1.0"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process keeps its own
+
+    with pytest.raises(SystemExit) as end:
+        __main__.main()
+
+    assert end.value.code == 129
+    assert "TypeError: of ours" in capsys.readouterr().err
+
+
+def test_git_bisect_run_stops_where_there_is_no_verdict(shell: Shell, tmp_path: Path) -> None:
+    git = ("git", "-C", str(tmp_path / "history"), "-c", "user.name=me", "-c", "user.email=me@example.org")
+    subprocess.run(["git", "init", "--quiet", tmp_path / "history"], check=True)
+    for number in range(4):
+        subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", str(number)], check=True)
+    subprocess.run([*git, "bisect", "start", "HEAD", "HEAD~3"], check=True, capture_output=True)
+    command = [
+        sys.executable,
+        "-m",
+        "bisect_asgi",
+        "check",
+        "demo==1.0",
+        "--probe",
+        str(tmp_path / "leak.py"),
+    ]
+
+    done = subprocess.run(
+        [*git, "bisect", "run", *command], env=shell.environ, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode != 0
+    assert "is the first bad commit" not in done.stdout
+
+
+# Names of probes.
+
+
+@pytest.mark.parametrize(
+    "name", ["-x.py", "-", "two words.py", "new\nline.py", "ünï.py", "$(true).py", "a'b\".py"]
+)
+def test_a_probe_of_any_name_is_run(shell: Shell, name: str) -> None:
+    publish(shell.index, "+")
+    shell.write(name, PROBE)
+
+    done = shell.run("check", "demo==1.0", "--probe", f"./{name}", "--python", PYTHON, *DIARY)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("folder", "`x.py` cannot be read (`--probe`): Is a directory"),
+        ("fifo", "`x.py` is no regular file (`--probe`)"),
+        ("loop", "`x.py` cannot be read (`--probe`): Too many levels of symbolic links"),
+        ("nowhere", "there is no file `x.py` (`--probe`)"),
+        ("latin-1", "the name of `�.py` is not UTF-8 (`--probe`)"),
+    ],
+)
+def test_what_is_no_probe_is_one_message(shell: Shell, kind: str, message: str) -> None:
+    path = shell.folder / "x.py"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "latin-1":
+        path = Path(os.fsdecode(os.fsencode(shell.folder) + b"/\xff.py"))
+        path.write_text(PROBE)
+    else:
+        path.symlink_to("x.py" if kind == "loop" else "elsewhere")
+
+    done = shell.run("check", "demo==1.0", "--probe", path.name)
+
+    assert done.returncode == 128
+    assert done.stderr.startswith(f"error: {message}\n\nhint: ")

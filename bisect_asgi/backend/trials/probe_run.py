@@ -145,7 +145,9 @@ def _lay_out(folder: Path, probe: Probe) -> Path:
 def _argv(probe: Probe, environment: Environment) -> list[str]:
     if probe.command is not None:
         return ["/bin/sh", "-c", probe.command]
-    return [str(environment.bin / "python"), str(probe.script)]
+    script = str(probe.script)
+    # Python would take such a name for options.
+    return [str(environment.bin / "python"), f"./{script}" if script.startswith("-") else script]
 
 
 def _environ(probe: Probe, environment: Environment, box: Path) -> dict[str, str]:

@@ -30,7 +30,7 @@ _VERBS = {Outcome.PASSED: "passes", Outcome.FAILED: "fails", Outcome.UNTESTABLE:
 
 
 def elsewhere(search: Search, stages: Stages) -> Search | None:
-    """Return the search on a Python on which all named ends are as the user says.
+    """Return the search on a Python on which all named ends are as the user says, or at least testable.
 
     None: they are so already, the user or the probe left no other Python, or there is none.
     """
@@ -48,13 +48,14 @@ def elsewhere(search: Search, stages: Stages) -> Search | None:
     except BisectError as error:  # no worker has that Python, for example
         search.emit(events.Note(text=f"other Pythons could not be tried: {error}"))
         return None
+    reason = "the named ends are as given"
     if found is None:
         text = f"the ends are not as given on other Pythons either: {trying.outcomes(list(wrong))}"
         search.emit(events.Note(text=text))
-        return None
-    moved = _moved_to(found, search, stages.services, here)
-    announce(moved.space, search.emit)
-    return moved
+        if Outcome.UNTESTABLE not in wrong.values() or (found := trying.testable()) is None:
+            return None
+        reason = "the named ends can be tested"
+    return _moved_to(found, search, stages.services, f"on it, {reason}; {here}, which suits the range best")
 
 
 def _wrong_ends(search: Search) -> dict[int, Outcome]:
@@ -75,13 +76,13 @@ def _wrong_ends(search: Search) -> dict[int, Outcome]:
     }
 
 
-def _moved_to(target: TargetPython, search: Search, services: Services, here: str) -> Search:
-    """Return the same search on another Python; `here`: what the ends do on this one."""
+def _moved_to(target: TargetPython, search: Search, services: Services, reason: str) -> Search:
+    """Announce and return the same search on another Python."""
     plan = replace(search.plan, python=target.interpreter.path)
     space = axis_of(plan).prepare(plan, services)
     if space.choice:
-        reason = f"on it, the named ends are as given; {here}, which suits the range best"
         space = replace(space, choice=replace(space.choice, reason=reason))
+    announce(space, search.emit)
     return Search(plan, space, services, search.emit)
 
 
@@ -163,6 +164,13 @@ class _Trying:
             if found := next((target for target in some if self._is_right(wrong, rest, target)), None):
                 return found
         return None
+
+    def testable(self) -> TargetPython | None:
+        """Return the first Python on which every end passed or failed, or None if there is none."""
+        tested = (Outcome.PASSED, Outcome.FAILED)
+        return next(
+            (t for t in self._others if all(self._outcome(end, t) in tested for end in self._wanted)), None
+        )
 
     def outcomes(self, ends: Sequence[int]) -> str:
         """Return what the ends do on the other Pythons: `fastapi 0.69.0 passes on Python 3.9 and 3.10`."""

@@ -118,6 +118,22 @@ def test_a_python_is_taken_only_if_the_other_end_is_as_given_as_well() -> None:
     assert ("3.10", "0.1") in machine.runs_on
 
 
+def test_an_untestable_end_moves_the_search_to_a_python_on_which_the_ends_can_be_tested() -> None:
+    cannot = always(untestable(IMPORT_ERROR))
+    machine = Machine({"3.8": cannot, "3.9": GOOD, "3.10": cannot})
+
+    report = machine.report(a_plan(good="0.1", bad="0.12"))
+
+    assert report.kind is ResultKind.NOT_REPRODUCED
+    assert report.headline.startswith("the bad end passes")
+    assert report.interpreter is not None
+    assert report.interpreter.short == "3.9"
+    assert report.interpreter_reason == (
+        "on it, the named ends can be tested; "
+        "fastapi 0.1 is untestable on Python 3.8, which suits the range best"
+    )
+
+
 def test_no_further_python_is_tried_once_the_ends_are_as_given_on_one() -> None:
     machine = Machine({"3.8": GOOD, "3.9": BAD, "3.10": broken_from("0.7")})
 

@@ -50,7 +50,7 @@ def elsewhere(search: Search, stages: Stages) -> Search | None:
         return None
     reason = "the named ends are as given"
     if found is None:
-        text = f"the ends are not as given on other Pythons either: {trying.outcomes(list(wrong))}"
+        text = f"the ends are not as given on other Pythons either: {trying.outcomes()}"
         search.emit(events.Note(text=text))
         if Outcome.UNTESTABLE not in wrong.values() or (found := trying.testable()) is None:
             return None
@@ -154,7 +154,7 @@ class _Trying:
             self._search.recall()
             found = self._first(wrong, rest)
             kind = ResultKind.FOUND if found else ResultKind.NOT_REPRODUCED
-            end(Result(kind=kind, message=self.outcomes(wrong)))
+            end(Result(kind=kind, message=self.outcomes()))
         return found
 
     def _first(self, wrong: Sequence[int], rest: Sequence[int]) -> TargetPython | None:
@@ -172,12 +172,12 @@ class _Trying:
             (t for t in self._others if all(self._outcome(end, t) in tested for end in self._wanted)), None
         )
 
-    def outcomes(self, ends: Sequence[int]) -> str:
-        """Return what the ends do on the other Pythons: `fastapi 0.69.0 passes on Python 3.9 and 3.10`."""
+    def outcomes(self) -> str:
+        """Return what the ends did on the other Pythons: `fastapi 0.69.0 passes on Python 3.9 and 3.10`."""
         others = _oldest_first(self._others)
         return "; ".join(
             f"{self._name(end)} {verb} on Python {listing(pythons, most=99)}"
-            for end in ends
+            for end in self._wanted
             for outcome, verb in _VERBS.items()
             if (pythons := [each.interpreter.short for each in others if self._outcome(end, each) is outcome])
         )

@@ -78,7 +78,10 @@ def test_the_search_runs_on_the_python_on_which_the_bad_end_fails() -> None:
     )
     (stage,) = report.stages
     assert stage.kind is ResultKind.FOUND
-    assert stage.headline == "fastapi 0.12 passes on Python 3.10; fastapi 0.12 fails on Python 3.9"
+    assert stage.headline == (
+        "fastapi 0.1 passes on Python 3.9; "
+        "fastapi 0.12 passes on Python 3.10; fastapi 0.12 fails on Python 3.9"
+    )
     assert {row.version: row.verdict for row in stage.rows if row.was_run} == {
         "fastapi 0.12 on Python 3.9": "bad",
         "fastapi 0.12 on Python 3.10": "good",

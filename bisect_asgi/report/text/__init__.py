@@ -83,10 +83,10 @@ def _reproduce(report: Report) -> Iterator[RenderableType]:
 
 def _why(report: Report) -> Iterator[RenderableType]:
     """Yield the culprits, and the changes in them."""
-    if report.why:
+    if parts := list(cause_parts(report)):
         yield ""
         yield Text("Why", style="bold")
-        yield from cause_parts(report)
+        yield from parts
     for compared in filter(is_telling, report.compared):
         yield ""
         yield from difference_parts(compared)

@@ -27,6 +27,9 @@ _MOST_DIFF = 20
 def cause_parts(report: Report) -> Iterator[RenderableType]:
     """Yield each boundary with its culprit and each search that followed, in the order of the changes."""
     stages = {stage.stage: stage for stage in report.stages}
+    for stage in report.stages:  # into a merge, or into commits without a search for the culprit
+        if stage.plan.axis.is_ordered and _leads_to(stage, report) is None:
+            yield from _search(stage)
     for first, group in groupby(report.why, key=lambda why: why.within):
         told = [(why.stages_before, _explained(why, stages, report.plan)) for why in group]
         searches = [(s.stage, _search(s)) for s in report.stages if _leads_to(s, report) == first]

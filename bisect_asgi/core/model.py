@@ -358,6 +358,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     """The number of processor cores that other programs used meanwhile, or None if not measured."""
     is_warm_up: bool = False
     """Whether the run only filled caches and is not a sample."""
+    cut_s: float | None = None
+    """The seconds after which it was ended, if that is less than the probe's limit; see `judge.hangs`."""
     reference_metrics: dict[str, float] = field(default_factory=dict)
     """The metrics of the run on the reference that was made right before or after this run."""
     sandbox: SandboxLevel | None = None
@@ -393,6 +395,8 @@ class TrialRequest(Struct, frozen=True, kw_only=True):
     """The number of observations that are known already and not needed again."""
     runs: int = 1
     """The number of further observations. Those in the store count."""
+    limit_s: float | None = None
+    """The seconds after which runs are cut off, or None for the probe's own limit."""
     parallel: int = 1
     """The number of runs that may be made in parallel. Samples are taken one by one."""
     fresh: bool = False

@@ -213,7 +213,7 @@ def test_releases_that_are_left_out_are_told_with_reasons() -> None:
 
 def test_a_yanked_release_above_the_range_does_not_divide_the_affected_ones() -> None:
     releases = [release(f"0.{minor}", uploaded=f"2021-0{minor}-01") for minor in range(1, 9)]
-    releases[5] = release("0.6", replace(wheel(), yanked="broken metadata"), uploaded="2021-06-01")
+    releases[5] = release("0.6", replace(wheel(), yanked="uploaded too early"), uploaded="2021-06-01")
     fake = FakeWorld(broke_in("0.3"), releases)
 
     fake.bisect(replace(a_plan(), releases=SpecifierSet(">=0.2,<0.5"), history=AUTO))
@@ -222,7 +222,7 @@ def test_a_yanked_release_above_the_range_does_not_divide_the_affected_ones() ->
     assert [stretch.specifier for stretch in report.affected] == [">=0.3"]
     assert {out.version: out.reason for out in report.excluded} == {
         "0.1": "not in `--releases <0.5,>=0.2`",
-        "0.6": "yanked: broken metadata (`--yanked` brings it in)",
+        "0.6": "yanked: uploaded too early (`--yanked` brings it in)",
     }
 
 

@@ -35,6 +35,7 @@ from bisect_asgi.core.model import (
     BuiltEnvironment,
     Distribution,
     EnvironmentSpec,
+    FailureKind,
     Observation,
     Outcome,
     Phase,
@@ -228,8 +229,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     def _observe(self, task: _Task, started: float) -> Trial:
         """Run as often as the store lacks runs, in environments that are held meanwhile."""
         request, resolution = task.request, task.resolution
-        known = _asked_for(self.store.observations(task.key)[request.known_runs :], request.runs)
-        wanted = request.runs - _count(known)
+        known = _asked_for(self.store.observations(task.key)[request.known_runs :], request)
+        wanted = request.runs - _count(known, request.limit_s)
         if wanted == 0:
             return _finished(request, resolution, known, (), build_s=monotonic() - started)
         made: list[Observation] = []
@@ -250,7 +251,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
                 self.environments.note_use(resolution, request.spec.interpreter)
             started = monotonic()
             run_s += started - begun
-            if _count(made) == wanted:
+            if _count(made, request.limit_s) == wanted:
                 return _finished(request, resolution, known, tuple(made), build_s=build_s, run_s=run_s)
         raise NoResult("its environment was changed or removed again and again while the probe ran")
 
@@ -353,15 +354,19 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
 
         shown = output if self.show_output else None
         imported: list[str] = []
+        limit_s = request.limit_s
+        probe = replace(request.probe, timeout_s=limit_s) if limit_s else request.probe
         seen = run_probe(
-            request.probe, where, self.runs, task.token, shown, self.sandbox, on_imported=imported.extend
+            probe, where, self.runs, task.token, shown, self.sandbox, on_imported=imported.extend
         )
         changed = self.environments.after_run(where, task.token, imported)
         if changed:
             self._tell_changed(request, where, changed)
         if not where.exists() and not (changed and where.is_own):
             raise Disturbed
-        return _without_secrets(seen, secrets)
+        seen = _without_secrets(seen, secrets)
+        has_hung = seen.signature is not None and seen.signature.kind is FailureKind.TIMEOUT
+        return replace(seen, cut_s=limit_s) if has_hung else seen
 
     def _tell_changed(self, request: TrialRequest, where: Environment, changed: Sequence[str]) -> None:
         """Say once for each environment that runs change it."""
@@ -419,18 +424,22 @@ def _without_secrets(seen: Observation, secrets: Sequence[str]) -> Observation:
     )
 
 
-def _asked_for(known: Sequence[Observation], runs: int) -> tuple[Observation, ...]:
-    """Return the first recorded runs up to `runs` of them; warm-ups come with them and do not count."""
+def _asked_for(known: Sequence[Observation], request: TrialRequest) -> tuple[Observation, ...]:
+    """Return the first recorded runs up to as many as are wanted; those that do not count come with them."""
     found: list[Observation] = []
     for observation in known:
-        if _count(found) == runs:
+        if _count(found, request.limit_s) == request.runs:
             break
         found.append(observation)
     return tuple(found)
 
 
-def _count(observations: Sequence[Observation]) -> int:
-    return sum(not observation.is_warm_up for observation in observations)
+def _count(observations: Sequence[Observation], limit_s: float | None = 0.0) -> int:
+    """Return the number of runs without warm-ups, and without those that were cut off before `limit_s`."""
+    return sum(
+        not seen.is_warm_up and (seen.cut_s is None or (limit_s is not None and seen.cut_s >= limit_s))
+        for seen in observations
+    )
 
 
 def _in_parallel(

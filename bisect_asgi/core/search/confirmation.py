@@ -58,6 +58,8 @@ class Confirmation(Struct, frozen=True, kw_only=True):
     """How often to run again what an answer rests on; None: as often as the confidence needs."""
     seconds: Callable[[int], float]
     """How long one more run of a candidate is expected to take."""
+    is_cut_off: Callable[[int], bool] = lambda _: False
+    """Whether a candidate is only known by runs that were cut off: it is run once more, to the full limit."""
 
     def missing(self, state: State, judgement: Judgement) -> dict[int, int]:
         """Return the runs that are missing before a bisection's `state` may be taken for the answer."""
@@ -101,7 +103,7 @@ class Confirmation(Struct, frozen=True, kw_only=True):
             and (not placed_only or verdicts.keys() >= set(range(low, high)))
         )
         sides = sorted({key for pair in changes for key in pair})
-        return _missing(dict.fromkeys(sides, self._runs(FIRST_RUNS)), judgement)
+        return self._with_full(sides, _missing(dict.fromkeys(sides, self._runs(FIRST_RUNS)), judgement))
 
     def of_different_failures(self, state: State, judgement: Judgement) -> dict[int, int]:
         """Return the runs that are missing before candidates are said to fail differently from the bad end.
@@ -127,9 +129,15 @@ class Confirmation(Struct, frozen=True, kw_only=True):
     def _of_sides(self, low: int, high: int, judgement: Judgement, *, orders: int) -> dict[int, int]:
         """Return the runs that are missing on both sides of a boundary that all runs agree with."""
         if self.repeats is not None:
-            return _missing(dict.fromkeys((low, high), 1 + self.repeats), judgement)
-        more = wanted_runs(judgement.tallies, low, high, confidence=1 - (1 - self.confidence) / orders)
-        return {key: runs for key, runs in zip((low, high), more, strict=True) if runs}
+            missing = _missing(dict.fromkeys((low, high), 1 + self.repeats), judgement)
+        else:
+            more = wanted_runs(judgement.tallies, low, high, confidence=1 - (1 - self.confidence) / orders)
+            missing = {key: runs for key, runs in zip((low, high), more, strict=True) if runs}
+        return self._with_full((low, high), missing)
+
+    def _with_full(self, sides: Iterable[int], missing: dict[int, int]) -> dict[int, int]:
+        """Return the missing runs with one at least of each side that was only cut off."""
+        return {key: 1 for key in sides if self.is_cut_off(key)} | missing
 
     def _of_ends(self, keys: Iterable[int], judgement: Judgement) -> dict[int, int]:
         """Return the runs that are missing before it may be said that ends have an unexpected outcome."""

@@ -89,6 +89,7 @@ class Search:
             confidence=self.plan.confidence,
             repeats=self.plan.confirm,
             seconds=self.engine.seconds,
+            is_cut_off=self.engine.is_cut_off,
         )
 
     @property

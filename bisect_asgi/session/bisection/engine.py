@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Lost
-from bisect_asgi.core.judge import signature
+from bisect_asgi.core.judge import hangs, signature
 from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.criteria import Criteria
@@ -103,6 +103,7 @@ class Engine:
         """What the observations mean; None: not worked out since something changed."""
         self._announced: Mapping[int, Ruling] = {}
         """The rulings that the last event has brought the log up to."""
+        self._told_limit_s = 0.0
         self.observed: dict[int, tuple[Observation, ...]] = {}
         self.errors: dict[int, Observation] = {}
         """Candidates of which there is no result; they stay unknown, and the search goes round them."""
@@ -139,13 +140,31 @@ class Engine:
         """Return what the observations mean so far."""
         if self._judgement is None:
             self._judgement = judge(
-                self.observed,
+                self._standing(),
                 size=self._size,
                 expectation=self._spec.expectation,
                 criteria=self._spec.criteria,
                 noise=self._noise,
             )
         return self._judgement
+
+    def _standing(self) -> hangs.Observed:
+        """Return the observations that count: all but cut-off runs that are void."""
+        return hangs.standing(self.observed)
+
+    def is_cut_off(self, key: int) -> bool:
+        """Return whether a candidate is only known by runs that were ended before the probe's own limit."""
+        return hangs.is_cut_off(self._standing().get(key, ()))
+
+    def _limit_s(self) -> float | None:
+        """Return the limit of further runs, and tell when it is another; None for the probe's own limit."""
+        if self._spec.criteria.metric is not None:
+            return None
+        limit_s = hangs.limit_s(self.observed, timeout_s=self._spec.probe.timeout_s)
+        if limit_s is not None and limit_s > 2 * self._told_limit_s:
+            self._told_limit_s = limit_s
+            self._emit(events.Note(text=_told_limit(limit_s, self._spec.probe.timeout_s)))
+        return limit_s
 
     def seconds(self, key: int) -> float:
         """Return how long one more run of a candidate is expected to take, its build included."""
@@ -229,7 +248,7 @@ class Engine:
                     is_handed_on = hands_on
                     return state
                 self._cancel(key for key in self._in_flight() if not algorithm.is_relevant(key))
-                withheld = (self.observed.keys() - judgement.rulings.keys()) | self.errors.keys()
+                withheld = (self._standing().keys() - judgement.rulings.keys()) | self.errors.keys()
                 width = self._width()
                 wanted = algorithm.ask(width - len(self._flights), self._in_flight() | withheld)
                 self._submit([key for key in wanted if self.seconds(key) <= self._left_s(until_s)], runs=1)
@@ -252,8 +271,15 @@ class Engine:
     def repeat_each(self, wanted: Mapping[int, int]) -> None:
         """Run the probe so many more times on each of these candidates, the first ones first.
 
-        Runs of one candidate go in parallel as far as there is room, each candidate having its share.
+        Runs of one candidate go in parallel as far as there is room, each candidate having its share. Those
+        that were only cut off before are run once with the probe's own limit first.
         """
+        in_full = [key for key in wanted if self._noise is None and self.is_cut_off(key)]
+        if in_full:
+            self._repeat(dict.fromkeys(in_full, 1), in_full=True)
+        self._repeat({key: left for key, runs in wanted.items() if (left := runs - (key in in_full))})
+
+    def _repeat(self, wanted: Mapping[int, int], *, in_full: bool = False) -> None:
         share = self._width() / max(1, sum(wanted.values()))
         places = {key: min(runs, max(1, int(runs * share))) for key, runs in wanted.items()}
         left = deque(wanted)
@@ -261,7 +287,7 @@ class Engine:
             while left or self._flights:
                 while left and sum(places[key] for key in (*self._in_flight(), left[0])) <= self._width():
                     key = left.popleft()
-                    self._submit([key], runs=wanted[key], parallel=places[key])
+                    self._submit([key], runs=wanted[key], parallel=places[key], in_full=in_full)
                 self.emit_rulings()
                 self._collect()
         finally:
@@ -306,12 +332,13 @@ class Engine:
     def _in_flight(self) -> set[int]:
         return {key for key, _ in self._flights.values()}
 
-    def _submit(self, keys: Iterable[int], *, runs: int, parallel: int = 1) -> None:
+    def _submit(self, keys: Iterable[int], *, runs: int, parallel: int = 1, in_full: bool = False) -> None:
+        limit_s = None if in_full else self._limit_s()
         for key in keys:
             token = CancelToken()
             self._emit(events.TrialStarted(key=key, at_s=self._clock()))
             self._launching = token
-            request = replace(self._request(key, runs=runs), parallel=parallel)
+            request = replace(self._request(key, runs=runs), parallel=parallel, limit_s=limit_s)
             future = self._executor.submit(self._run_trial, request, token)
             self._flights[future] = (key, token)
             self._launching = None
@@ -421,6 +448,13 @@ class Engine:
                 left=left,
             )
         )
+
+
+def _told_limit(limit_s: float, timeout_s: float) -> str:
+    return (
+        f"the probe hangs: further runs are ended after {limit_s:g} s, at least {hangs.MULTIPLE} times the "
+        f"longest run that ended; both sides of a boundary are run once with the limit of {timeout_s:g} s"
+    )
 
 
 def _lost(key: int, label: str, error: Lost) -> Trial:

@@ -96,6 +96,37 @@ def test_another_probe_or_other_limits_are_another_question(bench: TrialBench) -
     assert bench.runs == 3
 
 
+def test_a_run_that_is_cut_off_counts_for_its_limit_and_for_shorter_ones(bench: TrialBench) -> None:
+    request = bench.request("import time\ntime.sleep(1e6)\n")
+    request = replace(request, probe=replace(request.probe, timeout_s=1.0))
+
+    cut = bench.run(replace(request, limit_s=0.5))
+    again = bench.run(replace(request, limit_s=0.5))
+    longer = bench.run(replace(request, limit_s=0.7))
+    full = bench.run(replace(request, known_runs=2))
+    recalled = bench.trials.recall(request)
+
+    (run,) = cut.observations
+    assert run.cut_s == 0.5
+    assert run.signature is not None
+    assert run.signature.shown.startswith("time-out after 0.5 s")
+    assert (again.observations, again.remembered) == ((run,), 1)
+    assert [each.cut_s for each in longer.observations] == [0.5, 0.7]
+    assert [each.cut_s for each in full.observations] == [None]
+    assert recalled is not None
+    assert [each.cut_s for each in recalled.observations] == [0.5, 0.7, None]
+
+
+def test_a_run_that_ends_before_it_is_cut_off_is_like_any_other(bench: TrialBench) -> None:
+    request = bench.request()
+
+    limited = bench.run(replace(request, limit_s=50.0))
+    unlimited = bench.run(request)
+
+    assert [run.cut_s for run in limited.observations] == [None]
+    assert (unlimited.observations, unlimited.remembered) == (limited.observations, 1)
+
+
 def test_a_fresh_trial_runs_again_and_replaces_what_was_remembered(bench: TrialBench) -> None:
     bench.run(bench.request())
 

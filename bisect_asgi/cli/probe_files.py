@@ -223,7 +223,7 @@ def _near(path: Path) -> str:
         there = sorted(other.name for other in path.parent.iterdir() if other.is_file())
     except OSError:
         return f"name a file that is there: there is no directory `{path.parent}` that can be read"
-    near = difflib.get_close_matches(path.name, there, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(path.name, there, n=3, cutoff=0.7)
     like = near or [name for name in there if name.endswith(path.suffix or ".py")]
     if not like:
         return f"name a file that is there: `{path.parent}` has no `*{path.suffix or '.py'}`"

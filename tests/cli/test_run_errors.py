@@ -187,7 +187,7 @@ def complaint(stderr: str) -> str:
         pytest.param(
             ["demo", "--probe", "probes/leek.py"],
             "there is no file `probes/leek.py` (`--probe`)",
-            "`probes` has `one.py` and `two.py`",
+            "name a file that is there: `probes/one.py` and `probes/two.py`",
             id="probe-missing",
         ),
         pytest.param(

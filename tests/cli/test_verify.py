@@ -77,7 +77,9 @@ def test_each_claim_in_a_folder_has_its_verdict_and_each_fault_its_line(folder: 
 
 def test_an_interrupt_keeps_the_findings_that_were_made_and_ends_what_runs(folder: Shell) -> None:
     write_probe(folder, "a_quick", 'broken-in = "1.1"')
-    write_probe(folder, "b_slow", 'broken-in = "1.1"', 'env = ["FLAG"]', body=HANGS + WORKS)
+    write_probe(
+        folder, "b_slow", 'broken-in = "1.1"', 'env = ["FLAG"]', 'sandbox = "none"', body=HANGS + WORKS
+    )
     write_probe(folder, "c_late", 'broken-in = "1.1"')
     flag, pid = folder.folder / "flag", folder.folder / "flag.pid"
     flag.touch()

@@ -85,7 +85,7 @@ def test_a_printed_metric_is_not_lost_in_a_long_output(environment: Environment,
         ),
         pytest.param(
             r"print('@metric startup \x1b[31m3 s')",
-            "the metric `startup` cannot be read: `�[31m3 s` is no number, with or without a unit",
+            "the metric `startup` cannot be read: `\x1b[31m3 s` is no number, with or without a unit",
             id="with-control-codes",
         ),
         pytest.param(

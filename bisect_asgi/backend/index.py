@@ -50,7 +50,8 @@ _ALL_S = 300.0
 """How long all attempts may take together."""
 _LONGEST_WAIT_S = 60.0
 _LARGEST_PAGE = 64 * 2**20
-_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+# html.parser asserts what it expects of the page.
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, AssertionError)
 _YEARS = range(1990, 2200)
 
 

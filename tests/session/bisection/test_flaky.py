@@ -6,7 +6,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from support.builders import ALL, failed, passed, untestable
+from support.builders import ALL, ASSERTION, TYPE_ERROR, failed, passed, untestable
 from support.noisy_world import NoisyWorld, Shows
 
 from bisect_asgi.core.events import ResultKind
@@ -198,3 +198,19 @@ def test_with_all_a_probe_that_fails_as_often_everywhere_has_no_change() -> None
     for made_up in worlds("." * 8, bad=0.0, good=0.3, history=ALL):
         assert made_up.finished.kind in (ResultKind.NOT_REPRODUCED, ResultKind.INCONCLUSIVE)
         assert made_up.boundary is None
+
+
+@pytest.mark.parametrize("bad", [1.0, 0.8, 0.5])
+def test_a_bug_that_fails_in_two_ways_is_placed_by_more_than_one_run(bad: float) -> None:
+    def shows(number: int, random: Random) -> Observation:
+        if number < 28 or random.random() >= bad:
+            return passed()
+        return failed(random.choice([ASSERTION, TYPE_ERROR]))
+
+    for seed in SEEDS:
+        made_up = NoisyWorld(size=60, shows=shows, seed=seed)
+
+        made_up.bisect()
+
+        assert made_up.boundary == (27, 28)
+        assert min(made_up.made["27"], made_up.made["28"]) >= 3

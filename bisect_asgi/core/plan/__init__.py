@@ -22,7 +22,7 @@ from bisect_asgi.core.text import duration, plural
 
 DEFAULT_TIMEOUT_S = 120.0
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 5.0, 60.0
-"""How long `--history auto` looks at least, and at most; until then a change that has shown is placed."""
+"""How long `--history auto` looks at least, and at most."""
 AS_OF_RELEASE_GRACE = timedelta(hours=24)
 """Packages that are released together are uploaded one after the other, within a day."""
 
@@ -129,10 +129,9 @@ class History(Struct, frozen=True, kw_only=True):
             case _ as never:
                 assert_never(never)
 
-    @property
-    def longest_s(self) -> float:
-        """How long to place, and to confirm, a change that has shown meanwhile."""
-        return self.seconds if self.kind is HistoryKind.TIME else _LONGEST_LOOK_S
+    def placing_s(self, search_s: float) -> float:
+        """Return how long to place and confirm a change that has shown: it takes about one more search."""
+        return self.seconds if self.kind is HistoryKind.TIME else max(_LONGEST_LOOK_S, search_s)
 
 
 class LockText(Struct, frozen=True, kw_only=True):

@@ -50,7 +50,7 @@ def _other(search: Search) -> Outcome:
 
 def _budget_s(search: Search, search_s: float) -> float:
     history = search.plan.history
-    return (history.longest_s if search.plan.all_changes else history.budget_s(search_s)) / 4
+    return (history.placing_s(search_s) if search.plan.all_changes else history.budget_s(search_s)) / 4
 
 
 def _chosen(search: Search, answer: Result, changes: Sequence[Boundary]) -> list[Candidate]:

@@ -86,11 +86,13 @@ class ContentsCache:
     ) -> None:
         aside = home.with_suffix(".part")
         remove(aside)  # a killed run may have left it
+        aside.mkdir(parents=True)
         try:
             self._uv.run(
                 *("install", "--no-deps", "--target", str(aside), str(distribution)),
                 *("--python", interpreter.path),
                 token=token,
+                writable=[aside],
             )
             aside.rename(home)
         finally:

@@ -18,8 +18,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -27,11 +28,14 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from bisect_asgi.backend.files import remove, write_whole
 from bisect_asgi.backend.process.helper import Completed, run_helper
+from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.usage import move
+from bisect_asgi.backend.process.workshop import Workshop
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, NoResult, Unavailable, Unresolvable, Untestable, not_writable
 from bisect_asgi.core.model import Step
+from bisect_asgi.core.plan import DEFAULT_BUILD_TIMEOUT_S
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import duration, without_credentials
 
@@ -180,10 +184,24 @@ class Uv:
     Args:
         folder: the folder of the configuration.
         indexes: see `configured_indexes`.
+        builds: where uv's boxes are made, by default beside `folder`; the sandbox must not hide it.
+        sandbox: confines uv where it may have to build.
+        build_timeout_s: the most that such a call may take.
     """
 
-    def __init__(self, folder: Path, indexes: Indexes) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        indexes: Indexes,
+        *,
+        builds: Path | None = None,
+        sandbox: Sandbox | None = None,
+        build_timeout_s: float = DEFAULT_BUILD_TIMEOUT_S,
+    ) -> None:
         self.indexes = indexes
+        self._workshop = Workshop(
+            builds or folder.with_name("builds"), sandbox or Sandbox(folder), timeout_s=build_timeout_s
+        )
         self._binary = binary()
         self._folder = folder
         self._begun = time.monotonic()
@@ -218,10 +236,15 @@ class Uv:
         stdin: str = "",
         ask_again: bool = False,
         keeps: Sequence[int] = (),
+        writable: Sequence[Path] = (),
     ) -> str:
         """Return the standard output of `uv pip …`, repeated after network failures.
 
-        `ask_again`: ask the index anew, whatever uv has cached. `keeps`: see `run_helper`.
+        What has to be built for it is built in a box. To install, that is tried only if there are no wheels:
+        in the box uv has a cache of its own, and links no files from there.
+
+        `ask_again`: ask the index anew, whatever uv has cached. `keeps`: see `run_helper`. `writable`: the
+        folders in which it installs.
 
         Raises:
             Unresolvable: the requirements cannot be satisfied.
@@ -230,10 +253,10 @@ class Uv:
             Unavailable: the index did not answer after the retries, or the disk is full.
             Cancelled: the token was cancelled.
         """
-        config = [str(self._asking), "--refresh"] if ask_again else [str(self._config)]
-        argv = ["pip", *arguments, "--no-progress", "--config-file", *config]
+        config, more = (self._asking, ["--refresh"]) if ask_again else (self._config, [])
+        argv = ["pip", *arguments, "--no-progress", *more]
         try:
-            said = self._ask(argv, self._environ, token, stdin, keeps)
+            said = self._pip(argv, config, token, stdin, keeps, writable)
         except _Undelivered as error:
             self._undelivered += 1
             if self._undelivered >= _MOST_UNDELIVERED:
@@ -245,6 +268,23 @@ class Uv:
         if arguments[0] == "install":
             self._undelivered = 0
         return said
+
+    def _pip(
+        self,
+        argv: Sequence[str],
+        config: Path,
+        token: CancelToken,
+        stdin: str,
+        keeps: Sequence[int],
+        writable: Sequence[Path],
+    ) -> str:
+        outside = partial(self._outside, config, self._environ, keeps)
+        if "--only-binary" in argv:
+            return self._ask(argv, outside, token, stdin)
+        if "install" in argv:
+            with suppress(Unresolvable):
+                return self._ask([*argv, "--only-binary", ":all:"], outside, token, stdin)
+        return self._ask(argv, partial(self._in_box, config, self._environ, keeps, writable), token, stdin)
 
     def clean(self, names: Sequence[str], token: CancelToken) -> None:
         """Remove distributions from uv's cache, because their files there are no longer what was downloaded.
@@ -258,11 +298,12 @@ class Uv:
         try:
             # It waits for each uv that uses the cache, but one of them may build for an hour.
             patient = self._environ | {"UV_LOCK_TIMEOUT": str(_CLEAN_S)}
-            self._ask(["cache", "clean", *names], patient, token)
+            self._ask(["cache", "clean", *names], partial(self._outside, None, patient, ()), token)
         except (Unavailable, Untestable):
-            self._ask(["cache", "clean", "--force", *names], self._environ, token)
+            forced = partial(self._outside, None, self._environ, ())
+            self._ask(["cache", "clean", "--force", *names], forced, token)
 
-    def build(self, project: Path, *arguments: str, token: CancelToken) -> None:
+    def build(self, project: Path, *arguments: str, token: CancelToken, writable: Sequence[Path]) -> None:
         """Build the wheel of the project in a folder, repeated after network failures.
 
         It is built as an installer would build it, with its `[build-system]` and without its `[tool.uv]`.
@@ -275,17 +316,10 @@ class Uv:
         """
         # Not `--quiet`, which hides the output of the build.
         how = ("--wheel", "--no-sources", "--force-pep517", "--no-create-gitignore", "--no-progress")
-        argv = ["build", str(project), *how, *arguments, "--config-file", str(self._config)]
-        self._ask(argv, self._environ | _BUILDING, token)
+        in_box = partial(self._in_box, self._config, self._environ | _BUILDING, (), writable)
+        self._ask(["build", str(project), *how, *arguments], in_box, token)
 
-    def _ask(
-        self,
-        arguments: Sequence[str],
-        environ: Mapping[str, str],
-        token: CancelToken,
-        stdin: str = "",
-        keeps: Sequence[int] = (),
-    ) -> str:
+    def _ask(self, arguments: Sequence[str], run: _Run, token: CancelToken, stdin: str = "") -> str:
         argv = [self._binary, *arguments, "--color", "never"]
         for attempt in Retrying(
             retry=retry_if_exception_type((_NetworkFault, _Passing)),
@@ -294,21 +328,32 @@ class Uv:
             reraise=True,
         ):
             with attempt:
-                return self._ask_once(argv, environ, token, stdin, keeps)
+                watch = UvProgress()
+                try:
+                    completed = run(argv, token, stdin, watch)
+                except OSError as error:  # no more processes, or files
+                    raise _Passing(f"uv could not be started: {error}") from error
+                finally:
+                    watch.charge()
+                if completed.exit_code != 0:
+                    raise _failure(completed)
+                return completed.stdout
         raise AssertionError("each attempt returns or raises")
 
-    def _ask_once(
+    def _outside(
         self,
-        argv: Sequence[str],
+        config: Path | None,
         environ: Mapping[str, str],
+        keeps: Sequence[int],
+        argv: Sequence[str],
         token: CancelToken,
         stdin: str,
-        keeps: Sequence[int],
-    ) -> str:
-        watch = UvProgress()
+        watch: UvProgress,
+    ) -> Completed:
+        """Run uv as the user would, where it builds nothing."""
         try:
-            completed = run_helper(
-                argv,
+            return run_helper(
+                [*argv, *(["--config-file", str(config)] if config else [])],
                 environ=environ,
                 token=token,
                 stdin=stdin,
@@ -320,13 +365,33 @@ class Uv:
             raise NoResult(
                 f"uv did not end within {duration(_LIMIT_S)}: the index may send too slowly"
             ) from error
-        except OSError as error:  # no more processes, or files
-            raise _Passing(f"uv could not be started: {error}") from error
-        finally:
-            watch.charge()
-        if completed.exit_code != 0:
-            raise _failure(completed)
-        return completed.stdout
+
+    def _in_box(
+        self,
+        config: Path,
+        environ: Mapping[str, str],
+        keeps: Sequence[int],
+        writable: Sequence[Path],
+        argv: Sequence[str],
+        token: CancelToken,
+        stdin: str,
+        watch: UvProgress,
+    ) -> Completed:
+        """Run uv where it may build."""
+        return self._workshop.run(
+            argv,
+            config=config.read_text(),
+            environ=environ,
+            token=token,
+            stdin=stdin,
+            on_stderr=watch,
+            keeps=keeps,
+            writable=writable,
+        )
+
+
+_Run = Callable[[Sequence[str], CancelToken, str, "UvProgress"], Completed]
+"""Runs uv with its arguments, its standard input, and what takes its progress."""
 
 
 class _NetworkFault(Unavailable):

@@ -104,6 +104,7 @@ def _run(
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_services
+    from bisect_asgi.core.plan import DEFAULT_BUILD_TIMEOUT_S
     from bisect_asgi.core.records import replace
     from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.report.suite import row_of_finding
@@ -113,7 +114,11 @@ def _run(
     plans = [case.plan for case in cases if not isinstance(case.plan, BisectError)]
     jobs = max((plan.jobs for plan in plans), default=1)
     most = max((plan.most_jobs for plan in plans), default=1)
-    with open_trials(places) as runner, open_executor(where, jobs, most=most) as executor:
+    build_s = max((plan.build_timeout_s for plan in plans), default=DEFAULT_BUILD_TIMEOUT_S)
+    with (
+        open_trials(places, build_timeout_s=build_s) as runner,
+        open_executor(where, jobs, most=most) as executor,
+    ):
 
         def ask(case: Case, plan: Plan, way: Executor) -> SuiteRow:
             path = places.new_log(f"{case.number}-{plan.project}")

@@ -369,6 +369,7 @@ class EnvironmentCache:
                 *how,
                 token=token,
                 keeps=[lock],
+                writable=[slot],
             )
 
         try:

@@ -199,7 +199,7 @@ class WheelBuilder:
             dated = ("--exclude-newer", stamp(until)) if until else ()
             arguments = ("--out-dir", str(bench.made), "--python", interpreter.path, *dated)
             try:
-                self._uv.build(folder, *arguments, token=token)
+                self._uv.build(folder, *arguments, token=token, writable=[bench.folder])
             except BuildFailed as error:
                 failures.append(error)
             else:
@@ -223,7 +223,8 @@ class _Bench:
     def __init__(self, folder: Path, commit: Commit, repositories: Path, token: CancelToken) -> None:
         self.commit = commit
         self.made = folder / "made"
-        self._folder = folder
+        self.folder = folder
+        """Where it is, and what is built."""
         self._repositories = repositories
         self._token = token
 
@@ -231,7 +232,7 @@ class _Bench:
     def folders(self) -> list[Path]:
         """The folders of the checkout that may build the project, the likeliest first."""
         # Some projects take their name or package from the folder's, so the checkout has the project's name.
-        checkout = self._folder / self.commit.project
+        checkout = self.folder / self.commit.project
         repository = Repository.open(self.commit.repository, self._repositories, self._token)
         repository.checkout(self.commit.sha, checkout)
         return list(project_folders(checkout, self.commit.project))

@@ -276,6 +276,7 @@ class Resolver:
                 *("install", "--no-deps", "--target", target, "--python", interpreter.path, pin),
                 *date_arguments(limit, (ExcludeNewerPackage(name=name),)),
                 token=token,
+                writable=[Path(target)],
             )
         finally:
             remove(Path(target))

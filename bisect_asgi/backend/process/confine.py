@@ -56,7 +56,7 @@ _libc.syscall.restype = ctypes.c_long
 def enter(rules: dict[str, Any]) -> None:
     """Confine this process and all that it starts.
 
-    The keys of `rules`: `level`, `box` (a folder), `secrets` (paths without links in them), `protected`
+    The keys of `rules`: `level`, `writable` (folders), `secrets` (paths without links in them), `protected`
     (process numbers), `network`. The working directory is entered anew, because the old one lies below what
     is mounted.
 
@@ -65,13 +65,13 @@ def enter(rules: dict[str, Any]) -> None:
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if rules["level"] == STRONG:
-        _enter_namespaces(rules["box"], rules["secrets"], network=rules["network"])
+        _enter_namespaces(rules["writable"], rules["secrets"], network=rules["network"])
         os.chdir(os.getcwd())
     _drop_capabilities()
     _check(_libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     _filter_calls(rules["protected"])
     readable = ["/"] if rules["level"] == STRONG else all_but(rules["secrets"])
-    _restrict(readable, [rules["box"], _SHARED_MEMORY])
+    _restrict(readable, [*rules["writable"], _SHARED_MEMORY])
 
 
 def abi() -> int:
@@ -161,13 +161,15 @@ def all_but(secrets: list[str], top: str = "/") -> list[str]:
 # --- Namespaces
 
 
-def _enter_namespaces(box: str, secrets: list[str], *, network: bool) -> None:
-    """Enter a view of the file system in which only the box can be written; without `network`, no network."""
+def _enter_namespaces(writable: list[str], secrets: list[str], *, network: bool) -> None:
+    """Enter a view of the file system in which little can be written; without `network`, no network."""
     _unshare(_NEW_NS | _NEW_IPC | (0 if network else _NEW_NET))
     _mount("none", "/", None, _RECURSIVE | _PRIVATE)
-    _mount(box, box, None, _BIND)
+    for path in writable:
+        _mount(path, path, None, _BIND)
     _set_attributes("/", _ATTR_RDONLY | _ATTR_NOSUID, 0, _AT_RECURSIVE)
-    _set_attributes(box, 0, _ATTR_RDONLY, 0)
+    for path in writable:
+        _set_attributes(path, 0, _ATTR_RDONLY, 0)
     for path in secrets:
         if os.path.isdir(path):
             _mount("none", path, "tmpfs", _NOSUID | _NODEV, "mode=000,size=4k")

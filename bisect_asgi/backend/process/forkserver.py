@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from bisect_asgi.core.records import Struct
@@ -129,8 +130,8 @@ _fork_server = _ForkServer()
 atexit.register(lambda: _fork_server.close())
 
 
-def start_supervisor() -> Supervisor:
-    """Fork a supervisor and return it.
+def start_supervisor(keeps: Sequence[int] = ()) -> Supervisor:
+    """Fork a supervisor and return it; it has the descriptors `keeps` open as long as it lives.
 
     Raises:
         OSError: no process can be started.
@@ -142,7 +143,7 @@ def start_supervisor() -> Supervisor:
             reader, writer = os.pipe()
             theirs.append(reader if is_theirs_reader else writer)
             ours.append(writer if is_theirs_reader else reader)
-        pid = _fork_server.fork(theirs)
+        pid = _fork_server.fork([*theirs, *keeps])
     except BaseException:
         for descriptor in ours:
             os.close(descriptor)

@@ -78,6 +78,7 @@ def run_supervised(
     token: CancelToken,
     confine: Mapping[str, object] | None = None,
     limits: Limits | None = None,
+    keeps: Sequence[int] = (),
     on_output: Callable[[str], None] | None = None,
     on_chunk: Callable[[bytes], None] | None = None,
     is_driver: bool = False,
@@ -88,6 +89,7 @@ def run_supervised(
         report: the folder in which its Python processes leave their reports.
         confine: the rules of `confine.enter`, or None.
         limits: the most that it may use, or None; the folder of `report` is where it writes to the disk.
+        keeps: descriptors that stay open until all of its processes have ended, even if the tool is killed.
         on_output: is given the output as text, in whole lines.
         on_chunk: is given the output as bytes, in pieces as they arrive.
         is_driver: the command only starts what is measured, so its own memory does not count.
@@ -114,7 +116,7 @@ def run_supervised(
             on_chunk(chunk)
 
     others = OtherLoad()
-    supervisor = start_supervisor()
+    supervisor = start_supervisor(keeps)
     with closing(supervisor), token.on_cancel(supervisor.let_go):
         supervisor.send(json.dumps(request).encode() + b"\n")
         deadline = time.monotonic() + timeout_s + _GRACE_S

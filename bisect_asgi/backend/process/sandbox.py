@@ -114,19 +114,19 @@ class Sandbox:
             )
         return asked.level
 
-    def rules(self, asked: Confinement, box: Path) -> dict[str, object] | None:
-        """Return the rules of a run that may write below `box`, or None if it is not confined.
+    def rules(self, asked: Confinement, *writable: Path) -> dict[str, object] | None:
+        """Return the rules of a run that may write below these folders, or None if it is not confined.
 
         Raises:
             Unavailable: as `level`.
         """
         level = self.level(asked)
-        return None if level is SandboxLevel.NONE else self._rules(level, box, network=asked.network)
+        return None if level is SandboxLevel.NONE else self._rules(level, *writable, network=asked.network)
 
-    def _rules(self, level: SandboxLevel, box: Path, *, network: bool) -> dict[str, object]:
+    def _rules(self, level: SandboxLevel, *writable: Path, network: bool) -> dict[str, object]:
         return {
             "level": str(level),
-            "box": str(box),
+            "writable": [str(path) for path in writable],
             "secrets": self._secrets(),
             "protected": [os.getpid(), os.getpgrp()],
             "network": network,

@@ -4,7 +4,7 @@
 
 The first process of this program forks one supervisor for each run. CONTROL_FD is a socket, over which each
 request brings three descriptors: for the supervisor's standard input, for its standard output and error,
-and for the result.
+and for the result. Further ones, such as those of locks, it only keeps open.
 
 As a *child subreaper* (prctl(2)) a supervisor inherits every orphan of the command, also those that called
 setsid. So it can kill all of them, and the processor time that it reports is the whole tree's. Its own
@@ -46,6 +46,7 @@ PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 STACKS_SIGNAL = signal.SIGUSR2
 STACKS_WAIT_S, KILL_WAIT_S = 1.0, 3.0
 LIFELINE = 0
+MOST_DESCRIPTORS = 8
 
 
 def main() -> None:
@@ -58,7 +59,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: end_orphans(supervisors))
     while True:
         try:
-            message, descriptors, _, _ = socket.recv_fds(control, 1, 3)
+            message, descriptors, _, _ = socket.recv_fds(control, 1, MOST_DESCRIPTORS)
         except ConnectionError:  # the tool was killed before it read the last answer
             break
         if not message:
@@ -105,7 +106,7 @@ def end_orphans(supervisors: set[int]) -> None:
                 signal_process(each, signal.SIGKILL)
 
 
-def be_supervisor(standard_input: int, output: int, result_fd: int) -> None:
+def be_supervisor(standard_input: int, output: int, result_fd: int, *kept: int) -> None:
     """Act as a supervisor in a forked process, and end it."""
     code = 1
     try:
@@ -116,7 +117,8 @@ def be_supervisor(standard_input: int, output: int, result_fd: int) -> None:
         for descriptor in (standard_input, output):
             if descriptor > 2:  # if the tool has no standard error, a pipe may have got its number
                 os.close(descriptor)
-        os.set_inheritable(result_fd, False)
+        for descriptor in (result_fd, *kept):
+            os.set_inheritable(descriptor, False)
         supervise(result_fd)
         code = 0
     except Exception as error:

@@ -22,6 +22,7 @@ from bisect_asgi.cli.output import say
 from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
 from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
 from bisect_asgi.core import codec
+from bisect_asgi.core.plan import DEFAULT_BUILD_TIMEOUT_S
 from bisect_asgi.core.services import Emit
 
 
@@ -41,6 +42,7 @@ def open_trials(
     *,
     show_output: bool = False,
     own: Indexes | None = None,
+    build_timeout_s: float = DEFAULT_BUILD_TIMEOUT_S,
 ) -> Iterator[TrialRunner]:
     """Open what runs trials on this machine.
 
@@ -49,6 +51,7 @@ def open_trials(
         emit: gets the progress of trials.
         show_output: emit the probes' output, too.
         own: indexes other than the user's.
+        build_timeout_s: the most that building may take.
 
     Raises:
         Unavailable: the store cannot be used, or uv could not read its configuration.
@@ -57,7 +60,8 @@ def open_trials(
         closing(Store(places.store, say=lambda text: say(f"note: {text}"))) as store,
         ThreadPoolExecutor(thread_name_prefix="builder") as builders,
     ):
-        uv = open_uv(places, own)
+        sandbox = Sandbox(places.root)
+        uv = open_uv(places, own, sandbox=sandbox, build_timeout_s=build_timeout_s)
         resolver = _resolver(places, uv, store)
         environments = EnvironmentCache(
             places.environments, uv=uv, resolver=resolver, limit_bytes=limit_bytes()
@@ -71,7 +75,8 @@ def open_trials(
             environments=environments,
             runs=runs,
             locks=locks,
-            sandbox=Sandbox(places.root),
+            sandbox=sandbox,
+            build_timeout_s=build_timeout_s,
             # Of the machine, not of the cache: two commands with two caches share the processors.
             measuring_lock=MeasuringLock(
                 path=Path(tempfile.gettempdir()) / f"bisect-asgi-{os.getuid()}-measuring.lock"
@@ -83,15 +88,23 @@ def open_trials(
         )
 
 
-def open_uv(places: CachePaths, own: Indexes | None = None) -> Uv:
-    """Return a uv for the user's indexes, or for others.
+def open_uv(
+    places: CachePaths, own: Indexes | None = None, *, sandbox: Sandbox, build_timeout_s: float
+) -> Uv:
+    """Return a uv for the user's indexes, or for others, that builds in the sandbox.
 
     Raises:
         Unavailable: uv could not read its configuration.
     """
     asked = own or indexes()
     # uv's configuration is a file: commands with other indexes must not write the same.
-    return Uv(places.root / "uv" / codec.digest(asked), asked)
+    return Uv(
+        places.root / "uv" / codec.digest(asked),
+        asked,
+        builds=places.root / "builds",
+        sandbox=sandbox,
+        build_timeout_s=build_timeout_s,
+    )
 
 
 def _resolver(places: CachePaths, uv: Uv, store: Store) -> Resolver:

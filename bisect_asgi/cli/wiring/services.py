@@ -38,7 +38,7 @@ def open_services(places: CachePaths, runner: TrialRunner, executor: Executor) -
         yield Services(
             index=PackageIndex(
                 client,
-                open_uv(places),
+                open_uv(places, sandbox=runner.sandbox, build_timeout_s=runner.build_timeout_s),
                 contents=places.root / "contents",
                 answers=places.answers,
             ),
@@ -58,7 +58,12 @@ def _remote_trials(runner: TrialRunner, cluster: RemoteExecutor) -> Iterator[Rem
     command = f"bisect-asgi-{uuid.uuid4().hex}"
     run = RemoteRun(
         runner,
-        RunOnWorker(indexes=indexes(), command=command, show_output=runner.show_output),
+        RunOnWorker(
+            indexes=indexes(),
+            command=command,
+            show_output=runner.show_output,
+            build_timeout_s=runner.build_timeout_s,
+        ),
         fits=lambda interpreter: HasInterpreter(interpreter=interpreter),
         folders_travel=cluster.is_here,
     )

@@ -32,6 +32,7 @@ class RunOnWorker(Struct, frozen=True, kw_only=True):
     command: str
     """Identifies the command: what one command ran anew or warmed up, another did not."""
     show_output: bool
+    build_timeout_s: float
 
     def __call__(self, request: TrialRequest, token: CancelToken) -> RemoteResult:
         """Run a trial.
@@ -85,17 +86,20 @@ class _Opened:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._open = ExitStack()
-        self._by_indexes: dict[Indexes, TrialRunner] = {}
+        self._by_kind: dict[tuple[Indexes, float], TrialRunner] = {}
         self._by_command: OrderedDict[str, TrialRunner] = OrderedDict()
 
     def runner(self, places: CachePaths, asked: RunOnWorker) -> TrialRunner:
         """Return the runner for a command; the oldest of many commands are forgotten."""
         with self._guard:
             if asked.command not in self._by_command:
-                base = self._by_indexes.get(asked.indexes)
+                kind = (asked.indexes, asked.build_timeout_s)
+                base = self._by_kind.get(kind)
                 if base is None:
-                    base = self._open.enter_context(open_trials(places, own=asked.indexes))
-                    self._by_indexes[asked.indexes] = base
+                    base = self._open.enter_context(
+                        open_trials(places, own=asked.indexes, build_timeout_s=asked.build_timeout_s)
+                    )
+                    self._by_kind[kind] = base
                 own = base.for_command(asked.emit, show_output=asked.show_output)
                 self._by_command[asked.command] = own
                 if len(self._by_command) > _MOST_COMMANDS:

@@ -21,6 +21,7 @@ from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import duration, plural
 
 DEFAULT_TIMEOUT_S = 120.0
+DEFAULT_BUILD_TIMEOUT_S = 600.0
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 5.0, 60.0
 """How long `--history auto` looks at least, and at most."""
 AS_OF_RELEASE_GRACE = timedelta(hours=24)
@@ -201,6 +202,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Whether the search continues in the commits of the culprit."""
     claim: Claim | None = None
     """The claim that `verify` checks."""
+    build_timeout_s: float = DEFAULT_BUILD_TIMEOUT_S
+    """The most that building may take, of source distributions or of a commit."""
     fresh: bool = False
     term_old: str = "good"
     term_new: str = "bad"
@@ -243,6 +246,7 @@ class Plan(Struct, frozen=True, kw_only=True):
             include=self.include,
             env=tuple(name for name, _ in self.probe.environ),
             timeout=None if timeout_s == DEFAULT_TIMEOUT_S else timeout_s,
+            build_timeout=None if self.build_timeout_s == DEFAULT_BUILD_TIMEOUT_S else self.build_timeout_s,
             app=self.app,
             uvicorn=served.options if served else {},
             match=self.criteria.match,

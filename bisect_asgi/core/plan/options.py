@@ -375,6 +375,16 @@ class Options(Struct, frozen=True, kw_only=True):
             variants={"suite": ("Probes in parallel", "CPU cores")},
         ),
     ] = None
+    build_timeout: Annotated[
+        float | None,
+        Option(
+            Section.RUNNING,
+            "Time limit of building source distributions or a commit, in seconds",
+            "SECONDS",
+            "600",
+            commands=_PROBING,
+        ),
+    ] = None
     executor: Annotated[
         str | None,
         Option(

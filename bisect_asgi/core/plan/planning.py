@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection, Mapping
 
@@ -13,6 +14,7 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.metrics.quantities import parse
 from bisect_asgi.core.model import Probe
 from bisect_asgi.core.plan import (
+    DEFAULT_BUILD_TIMEOUT_S,
     DEPENDENCY,
     LOCKS,
     RELEASES,
@@ -136,10 +138,19 @@ def _plan(
         history=parse_history(options.history or HistoryKind.AUTO),
         culprit=options.culprit is not False,
         drill=bool(options.drill),
+        build_timeout_s=_build_timeout(options.build_timeout),
         fresh=bool(options.fresh),
         term_old=options.term_old or "good",
         term_new=options.term_new or "bad",
     )
+
+
+def _build_timeout(said: float | None) -> float:
+    if said is None:
+        return DEFAULT_BUILD_TIMEOUT_S
+    if not 0 < said < math.inf:
+        raise UsageError(f"`--build-timeout {said:g}` is out of range", hint="pass seconds, above 0")
+    return said
 
 
 def _axis(over: str, axes: Mapping[str, AxisTraits]) -> AxisTraits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import stat
@@ -16,7 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 from support.environments import ROOM_ENOUGH, THIS_PYTHON, Bench
 from support.local_index import LocalIndex, metadata_text, publish_build_backend, wheel_bytes
-from support.processes import PATIENCE_S, eventually
+from support.processes import PATIENCE_S, eventually, is_running
 
 import bisect_asgi
 from bisect_asgi.backend import environments, interpreters
@@ -332,19 +333,19 @@ def get_requires_for_build_wheel(config_settings=None):
     return []
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    flag = pathlib.Path({flag!r})
-    if not flag.exists():
-        flag.write_text(str(os.getpid()))
+    if pathlib.Path({flag!r}).exists():
+        pathlib.Path(os.environ["TMPDIR"], "building").touch()
         time.sleep(600)  # until it is killed
     import minibuild
     return minibuild.build_wheel(wheel_directory, config_settings, metadata_directory)
 """
 
 
-def test_a_build_that_was_killed_leaves_nothing_that_is_taken_for_whole(
+def test_a_build_that_was_killed_leaves_no_process_and_nothing_that_is_taken_for_whole(
     bench: CacheBench, tmp_path: Path
 ) -> None:
-    flag = tmp_path / "building"
+    flag = tmp_path / "hang"
+    flag.touch()
     publish_build_backend(bench.index, "1.0")
     backend = HANGING_BACKEND.format(flag=str(flag))
     bench.index.add_wheel("slowbuild", "1.0", requires=["minibuild"], modules={"slowbuild.py": backend})
@@ -354,15 +355,13 @@ def test_a_build_that_was_killed_leaves_nothing_that_is_taken_for_whole(
     spec = a_spec()
     resolution = bench.resolve(spec)  # metadata 2.2: nothing is built yet
     process = another_process(bench, resolution, spec, tmp_path / "uv-cache")
-    eventually(lambda: flag.exists() and flag.read_text() != "")
+    eventually(lambda: any(bench.folder.glob("builds/*/box-*/tmp/building")))
     below = psutil.Process(process.pid).children(recursive=True)
 
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=PATIENCE_S)
-    for helper in below:
-        if helper.is_running():
-            helper.kill()
-    psutil.wait_procs(below, timeout=PATIENCE_S)
+    eventually(lambda: not any(map(is_running, [helper.pid for helper in below])))
+    flag.unlink()
 
     assert bench.kept == set()
     with bench.cache.holding(resolution, spec, CancelToken()) as environment:
@@ -373,21 +372,18 @@ def test_a_build_that_was_killed_leaves_nothing_that_is_taken_for_whole(
 def test_where_a_killed_command_built_is_not_free_as_long_as_its_uv_goes_on(
     bench: CacheBench, tmp_path: Path
 ) -> None:
-    flag = tmp_path / "building"
-    publish_build_backend(bench.index, "1.0")
-    backend = HANGING_BACKEND.format(flag=str(flag))
-    bench.index.add_wheel("slowbuild", "1.0", requires=["minibuild"], modules={"slowbuild.py": backend})
-    bench.index.add_sdist(
-        "demo", "1.0", build_requires=["slowbuild"], backend="slowbuild", metadata_version="2.2"
-    )
-    process = another_process(bench, bench.resolve(a_spec()), a_spec(), tmp_path / "uv-cache")
-    eventually(lambda: flag.exists() and flag.read_text() != "")
-    left = psutil.Process(process.pid).children(recursive=True)
+    bench.publish()
+    resolution = bench.resolve(a_spec())
+    bench.index.faults[".whl"] = lambda answer: dataclasses.replace(answer, cut_at=10, stalls=True)
+    process = another_process(bench, resolution, a_spec(), tmp_path / "uv-cache")
     building = bench.folder / "building"
+    eventually(lambda: any(request.path.endswith(".whl") for request in bench.index.requests))
+    left = psutil.Process(process.pid).children(recursive=True)
     (slot,) = (folder for folder in building.iterdir() if folder.is_dir())
 
     process.send_signal(signal.SIGKILL)
     process.wait(PATIENCE_S)
+    del bench.index.faults[".whl"]
     bench.publish("2.0")
     bench.build("2.0")
 

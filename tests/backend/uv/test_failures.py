@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 import threading
 import time
@@ -13,6 +12,7 @@ import psutil
 import pytest
 import tenacity
 from support.local_index import Answer, LocalIndex, Request, publish_build_backend
+from support.processes import eventually
 from support.uv import COMPILE, DEFAULT, Connect, resolve
 
 from bisect_asgi.backend import uv as uv_module
@@ -272,27 +272,30 @@ def test_what_was_cancelled_has_no_result(uv: Uv) -> None:
 def test_a_build_that_hangs_is_cancelled_from_another_thread_and_ends(
     local_index: LocalIndex, uv: Uv, here: Path
 ) -> None:
-    fifo = here / "building"
-    os.mkfifo(fifo)
-    source = f"""
+    source = """
 import os, time
 def get_requires_for_build_wheel(config_settings=None):
     return []
 def build_wheel(*args):
-    with open({str(fifo)!r}, "w") as stream:
+    with open(os.environ["TMPDIR"] + "/building.new", "w") as stream:
         stream.write(str(os.getpid()))
-    time.sleep(60)
+    os.rename(stream.name, os.environ["TMPDIR"] + "/building")
+    time.sleep(120)
 """
     local_index.add_wheel("sleeper", "1.0", modules={"sleeper.py": source})
     local_index.add_sdist("demo", "1.0", build_requires=["sleeper"], backend="sleeper")
     token = CancelToken()
     builders: list[psutil.Process] = []
 
+    def building() -> list[Path]:
+        return list(here.parent.glob("builds/*/box-*/tmp/building"))
+
     def cancel_once_it_builds() -> None:
-        builders.append(psutil.Process(int(fifo.read_text())))
+        eventually(lambda: building() != [])
+        builders.append(psutil.Process(int(building()[0].read_text())))
         token.cancel()
 
-    thread = threading.Thread(target=cancel_once_it_builds, daemon=True)  # without a build it waits for ever
+    thread = threading.Thread(target=cancel_once_it_builds)
     thread.start()
     with pytest.raises(Cancelled):
         resolve(uv, "demo", token=token)

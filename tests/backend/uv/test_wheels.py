@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from support.local_index import LocalIndex, publish_build_backend
 
-from bisect_asgi.backend.uv import Uv
+from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unavailable
 
@@ -34,10 +36,24 @@ def a_project(here: Path, backend: str, *, requires: str = "[]", more: str = "")
     return folder
 
 
+def build(uv: Uv, project: Path, here: Path, *, out: str = "out", python: str = sys.executable) -> None:
+    """Build a project; it may write beside itself."""
+    arguments = ("--out-dir", str(here / out), "--python", python)
+    uv.build(project, *arguments, token=CancelToken(), writable=[here])
+
+
 def test_a_folder_is_built_with_files_dated_alike_and_nothing_else_is_left(uv: Uv, here: Path) -> None:
     project = a_project(here, MAKES_A_WHEEL)
 
-    uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, token=CancelToken())
+    uv.build(
+        project,
+        "--out-dir",
+        str(here / "out"),
+        "--python",
+        sys.executable,
+        token=CancelToken(),
+        writable=[here],
+    )
 
     (made,) = (here / "out").iterdir()
     assert (made.name, made.read_text()) == ("demo-1.0-py3-none-any.whl", "1577836800")
@@ -54,7 +70,15 @@ def test_a_build_needs_what_its_build_system_says_whatever_is_said_for_uv(
     )
     project = a_project(here, f"import tool\n{MAKES_A_WHEEL}", requires='["tool"]', more=more)
 
-    uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, token=CancelToken())
+    uv.build(
+        project,
+        "--out-dir",
+        str(here / "out"),
+        "--python",
+        sys.executable,
+        token=CancelToken(),
+        writable=[here],
+    )
 
     assert len(list((here / "out").iterdir())) == 1
 
@@ -97,7 +121,15 @@ def test_a_folder_that_does_not_build_says_why_in_one_line(
     project = a_project(here, backend, requires=requires)
 
     with pytest.raises(BuildFailed) as caught:
-        uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, token=CancelToken())
+        uv.build(
+            project,
+            "--out-dir",
+            str(here / "out"),
+            "--python",
+            sys.executable,
+            token=CancelToken(),
+            writable=[here],
+        )
 
     assert str(caught.value) == reason
 
@@ -113,14 +145,22 @@ def test_a_tool_that_does_not_build_is_named_with_what_its_build_said(
     project = a_project(here, backend)
 
     with pytest.raises(BuildFailed) as caught:
-        uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, token=CancelToken())
+        uv.build(
+            project,
+            "--out-dir",
+            str(here / "out"),
+            "--python",
+            sys.executable,
+            token=CancelToken(),
+            writable=[here],
+        )
 
     assert str(caught.value).startswith("RuntimeError: minibuild is too old (")
 
 
 def test_a_folder_that_is_no_project_does_not_build(uv: Uv, here: Path) -> None:
     with pytest.raises(BuildFailed, match="does not appear to be a Python project"):
-        uv.build(here, "--out-dir", str(here / "out"), token=CancelToken())
+        uv.build(here, "--out-dir", str(here / "out"), token=CancelToken(), writable=[here])
 
 
 @pytest.mark.parametrize(
@@ -136,7 +176,9 @@ def test_what_is_wrong_on_this_machine_says_nothing_about_a_folder(
     project = a_project(here, MAKES_A_WHEEL)
 
     with pytest.raises(Unavailable, match=r"^uv failed: "):
-        uv.build(project, "--out-dir", str(here / out), "--python", python, token=CancelToken())
+        uv.build(
+            project, "--out-dir", str(here / out), "--python", python, token=CancelToken(), writable=[here]
+        )
 
 
 def test_an_outage_while_a_folder_is_built_says_nothing_about_it(
@@ -146,4 +188,93 @@ def test_an_outage_while_a_folder_is_built_says_nothing_about_it(
     local_index.down = True
 
     with pytest.raises(Unavailable, match="did not answer after 3 attempts"):
-        uv.build(project, "--out-dir", str(here / "out"), "--python", sys.executable, token=CancelToken())
+        uv.build(
+            project,
+            "--out-dir",
+            str(here / "out"),
+            "--python",
+            sys.executable,
+            token=CancelToken(),
+            writable=[here],
+        )
+
+
+# --- What a build cannot do
+
+
+def attacking(here: Path, attack: str) -> Path:
+    """A project that attacks while it is built, and says in its wheel what came of it."""
+    backend = f"""
+import os, pathlib, subprocess, sys
+def build_wheel(folder, *_):
+    try:
+        done = str(attack())
+    except (OSError, ZeroDivisionError) as error:
+        done = "FileNotFoundError" if isinstance(error, FileNotFoundError) else "OSError"
+    pathlib.Path(folder, "demo-1.0-py3-none-any.whl").write_text(done)
+    return "demo-1.0-py3-none-any.whl"
+def attack():
+    {attack}
+"""
+    return a_project(here, backend)
+
+
+@pytest.mark.parametrize(
+    ("attack", "came_of_it"),
+    [
+        pytest.param("return open(os.environ['HOME'] + '/.netrc').read()", "FileNotFoundError", id="home"),
+        pytest.param("return open({home!r} + '/.netrc').read() or 1 / 0", "OSError", id="credentials"),
+        pytest.param("open({home!r} + '/left', 'w')", "OSError", id="write-into-the-home"),
+        pytest.param("open({cache!r} + '/left', 'w')", "OSError", id="write-into-the-users-cache"),
+        pytest.param("return [n for n in os.environ if 'PASSWORD' in n]", "[]", id="variables"),
+        pytest.param("return os.path.exists(os.environ['TMPDIR'] + '/../config.toml')", "False", id="config"),
+    ],
+)
+def test_a_build_reaches_no_home_no_credentials_and_no_cache_of_the_users(
+    uv: Uv, here: Path, monkeypatch: pytest.MonkeyPatch, attack: str, came_of_it: str
+) -> None:
+    home, cache = here.parent / "home", here.parent / "cache"
+    cache.mkdir(exist_ok=True)
+    (home / ".netrc").write_text("machine localhost login me password hunter2")
+    uv._environ["UV_INDEX_OWN_PASSWORD"] = "hunter2"
+    project = attacking(here, attack.format(home=str(home), cache=str(cache)))
+
+    build(uv, project, here)
+
+    said = (here / "out" / "demo-1.0-py3-none-any.whl").read_text()
+    assert said == came_of_it
+    assert not (home / "left").exists()
+
+
+def test_a_build_that_leaves_daemons_leaves_none_and_one_that_sleeps_ends(
+    local_index: LocalIndex, here: Path
+) -> None:
+    limited = Uv(here.parent / "state", Indexes(urls=(local_index.url,)), build_timeout_s=5.0)
+    mark = f"import time; time.sleep(300)  # {here}"
+    code = (
+        f"[subprocess.Popen([sys.executable, '-c', {mark!r}], start_new_session=True) for _ in range(16)]\n"
+        "    import time; time.sleep(300)"
+    )
+
+    with pytest.raises(BuildFailed, match=r"^it takes longer than 5\.0 s \(`--build-timeout`\)$") as caught:
+        build(limited, attacking(here, code), here)
+
+    assert not caught.value.is_lasting
+    left = [
+        process.pid for process in psutil.process_iter(["cmdline"]) if mark in (process.info["cmdline"] or ())
+    ]
+    assert left == []
+
+
+def test_boxes_are_removed_and_what_a_killed_tool_left_with_them(local_index: LocalIndex, here: Path) -> None:
+    builds = here.parent / "builds"
+    (builds / "left" / "cache").mkdir(parents=True)
+    own = Uv(here.parent / "state", Indexes(urls=(local_index.url,)))
+
+    build(own, a_project(here, MAKES_A_WHEEL), here)
+
+    (root,) = builds.iterdir()
+    assert sorted(path.name for path in root.iterdir()) == ["cache", "lock"]
+    del own
+    gc.collect()
+    assert list(builds.iterdir()) == []

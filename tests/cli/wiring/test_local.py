@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.local_index import LocalIndex
+from support.sandboxes import sandbox
 from support.uv import resolve
 
 from bisect_asgi.backend.uv import Indexes
@@ -20,8 +21,12 @@ def test_two_commands_on_one_cache_ask_each_its_own_index(
     with LocalIndex() as here, LocalIndex() as there:
         here.add_wheel("demo", "1.0")
         there.add_wheel("demo", "2.0")
-        first = open_uv(CachePaths(tmp_path), Indexes(urls=(here.url,)))
-        second = open_uv(CachePaths(tmp_path), Indexes(urls=(there.url,)))
+        first = open_uv(
+            CachePaths(tmp_path), Indexes(urls=(here.url,)), sandbox=sandbox(), build_timeout_s=60
+        )
+        second = open_uv(
+            CachePaths(tmp_path), Indexes(urls=(there.url,)), sandbox=sandbox(), build_timeout_s=60
+        )
 
         # The first had begun when the second came.
         assert resolve(second, "demo") == ["demo==2.0"]

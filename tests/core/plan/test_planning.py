@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from support.builders import day, make_plan, probe
 
+from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import SamplingMode, Served
 from bisect_asgi.core.plan import (
@@ -31,6 +32,22 @@ from bisect_asgi.core.plan.parsing import parse_moment, parse_package, parse_pro
 from bisect_asgi.core.plan.planning import parse_policy
 from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [pytest.param(None, 600.0, id="not-said"), pytest.param(7.5, 7.5, id="said")]
+)
+def test_building_has_a_time_limit(said: float | None, seconds: float) -> None:
+    plan = make_plan(Options(package="fastapi", build_timeout=said), probe(), ProbeMetadata())
+
+    assert plan.build_timeout_s == seconds
+    assert ("--build-timeout" in plan.check_options()) == (said is not None)
+
+
+@pytest.mark.parametrize("said", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_time_limit_of_building_is_above_nothing_and_ends(said: float) -> None:
+    with pytest.raises(UsageError, match=rf"^`--build-timeout {said:g}` is out of range$"):
+        make_plan(Options(package="fastapi", build_timeout=said), probe(), ProbeMetadata())
 
 
 def test_what_the_user_does_not_say_has_a_default() -> None:

@@ -1,0 +1,159 @@
+"""Run uv where it may build: under a supervisor, confined as runs are, with a time limit.
+
+To build a source distribution is to run its code. uv itself is confined with it, so it has a cache of its
+own here, which no other command sees: what a build does to it reaches neither the user's cache nor a later
+command. uv reads its configuration, which may have credentials in it, from a FIFO that is gone once it is
+read. No variable is passed on that names a user or a password, and the home is an empty folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from bisect_asgi.backend.files import locked_if_free, remove
+from bisect_asgi.backend.process.helper import Completed
+from bisect_asgi.backend.process.run import run_supervised
+from bisect_asgi.backend.process.sandbox import Sandbox
+from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.errors import BuildFailed
+from bisect_asgi.core.model import Confinement
+from bisect_asgi.core.text import duration
+
+_LOCK = "lock"
+_LEFT_OUT = re.compile(r"(?i)USERNAME|PASSWORD|TOKEN|SECRET|KEYRING|NETRC|^XDG_")
+_KEPT_CHARS = 2**20
+"""Of the standard error, from its end."""
+# The supervisor hands down one stream for both outputs, and nothing to read.
+_SHELL = 'exec "$@" <"$0/stdin" >"$0/stdout"'
+
+
+class Workshop:
+    """Where one command runs uv if something may have to be built; safe for threads.
+
+    Args:
+        folder: boxes are made below it, and removed with the workshop.
+        sandbox: confines uv.
+        timeout_s: the most that one call may take.
+    """
+
+    def __init__(self, folder: Path, sandbox: Sandbox, *, timeout_s: float) -> None:
+        self._folder = folder
+        self._sandbox = sandbox
+        self._timeout_s = timeout_s
+        self._guard = threading.Lock()
+        self._held = ExitStack()
+        self._root: Path | None = None
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        config: str,
+        environ: Mapping[str, str],
+        token: CancelToken,
+        stdin: str,
+        on_stderr: Callable[[str], None],
+        keeps: Sequence[int] = (),
+        writable: Sequence[Path] = (),
+    ) -> Completed:
+        """Run uv to its end.
+
+        Args:
+            config: the content of its configuration file.
+            environ: its variables, of which some are left out.
+            on_stderr: is given each line of its standard error.
+            keeps: descriptors that stay open until uv and all that it started have ended.
+            writable: folders in which it may write, besides its cache.
+
+        Raises:
+            BuildFailed: it took too long.
+            NoResult, Cancelled, OSError: as `run_supervised`.
+        """
+        root = self._opened()
+        lines: list[str] = []
+
+        def output(text: str) -> None:
+            lines.append(text)
+            for line in text.splitlines():
+                on_stderr(line)
+
+        with _box(root) as box, _handed_over(box / "config.toml", config) as path:
+            (box / "stdin").write_text(stdin)
+            run = run_supervised(
+                ["/bin/sh", "-c", _SHELL, str(box), *argv, "--config-file", str(path)],
+                cwd=box,
+                report=box,
+                environ=self._environ(environ, root, box),
+                timeout_s=self._timeout_s,
+                token=token,
+                confine=self._sandbox.rules(Confinement(), box, root / "cache", *writable),
+                on_output=output,
+                keeps=keeps,
+            )
+            if run.exit_code is None:
+                limit = duration(self._timeout_s)
+                raise BuildFailed(f"it takes longer than {limit} (`--build-timeout`)", is_lasting=False)
+            stdout = (box / "stdout").read_text(errors="replace")
+        return Completed(exit_code=run.exit_code, stdout=stdout, stderr="".join(lines)[-_KEPT_CHARS:])
+
+    def _environ(self, environ: Mapping[str, str], root: Path, box: Path) -> dict[str, str]:
+        kept = {name: value for name, value in environ.items() if not _LEFT_OUT.search(name)}
+        own = {"HOME": box / "home", "TMPDIR": box / "tmp", "UV_CACHE_DIR": root / "cache"}
+        tools = {}
+        with suppress(RuntimeError):  # rustup looks for its toolchains in the home
+            tools = {"RUSTUP_HOME": os.environ.get("RUSTUP_HOME") or str(Path.home() / ".rustup")}
+        return {**kept, **tools, **{name: str(path) for name, path in own.items()}, "UV_LINK_MODE": "copy"}
+
+    def _opened(self) -> Path:
+        """Return the folder of this workshop, which is made at the first call."""
+        with self._guard:
+            if self._root is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                for left in self._folder.iterdir():  # by a tool that was killed
+                    with locked_if_free(left / _LOCK) as free:
+                        if free:
+                            remove(left)
+                self._root = Path(tempfile.mkdtemp(dir=self._folder))
+                self._held.enter_context(locked_if_free(self._root / _LOCK))
+                (self._root / "cache").mkdir()
+                weakref.finalize(self, remove, self._root)
+            return self._root
+
+
+@contextmanager
+def _box(root: Path) -> Iterator[Path]:
+    """Yield a new folder for one call of uv."""
+    box = Path(tempfile.mkdtemp(prefix="box-", dir=root))
+    try:
+        for name in ("home", "tmp"):
+            (box / name).mkdir()
+        yield box
+    finally:
+        remove(box)
+
+
+@contextmanager
+def _handed_over(path: Path, content: str) -> Iterator[Path]:
+    """Yield the path of a FIFO that gives its content to its first reader, and is gone then."""
+    os.mkfifo(path, 0o600)
+
+    def hand_over() -> None:
+        with suppress(OSError), path.open("w") as writer:  # waits for the reader
+            path.unlink()
+            writer.write(content)
+
+    thread = threading.Thread(target=hand_over, name="configuration", daemon=True)
+    thread.start()
+    try:
+        yield path
+    finally:
+        with suppress(OSError):  # nobody has read it
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+        thread.join()

@@ -378,16 +378,22 @@ class Uv:
         watch: UvProgress,
     ) -> Completed:
         """Run uv where it may build."""
-        return self._workshop.run(
-            argv,
-            config=config.read_text(),
-            environ=environ,
-            token=token,
-            stdin=stdin,
-            on_stderr=watch,
-            keeps=keeps,
-            writable=writable,
-        )
+        try:
+            return self._workshop.run(
+                argv,
+                config=config.read_text(),
+                environ=environ,
+                token=token,
+                stdin=stdin,
+                on_stderr=watch,
+                keeps=keeps,
+                writable=writable,
+            )
+        except subprocess.TimeoutExpired as error:
+            limit = f"{duration(self._workshop.timeout_s)} (`--build-timeout`)"
+            if watch.is_building or argv[1] == "build":
+                raise BuildFailed(f"it takes longer than {limit}", is_lasting=False) from error
+            raise NoResult(f"uv did not end within {limit}: the index may send too slowly") from error
 
 
 _Run = Callable[[Sequence[str], CancelToken, str, "UvProgress"], Completed]
@@ -600,6 +606,11 @@ class UvProgress:
             case "Built":
                 self._settle()
                 self._building.discard(match["rest"])
+
+    @property
+    def is_building(self) -> bool:
+        """Whether a build has begun and not ended."""
+        return bool(self._building)
 
     def charge(self) -> None:
         """Charge the times to builds and downloads, after uv has ended."""

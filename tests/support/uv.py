@@ -33,5 +33,7 @@ COMPILE = ("compile", "-", "--no-header", "--no-annotate", "--python", sys.execu
 Connect = Callable[[str], Uv]
 
 
-def resolve(uv: Uv, *requirements: str, token: CancelToken | None = None) -> list[str]:
-    return uv.run(*COMPILE, token=token or CancelToken(), stdin="\n".join(requirements)).split()
+def resolve(uv: Uv, *requirements: str, token: CancelToken | None = None, builds: bool = True) -> list[str]:
+    """Resolve requirements; where something may have to be built, uv runs in a box."""
+    how = () if builds else ("--only-binary", ":all:")
+    return uv.run(*COMPILE, *how, token=token or CancelToken(), stdin="\n".join(requirements)).split()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import tempfile
 import threading
 import weakref
@@ -22,9 +23,7 @@ from bisect_asgi.backend.process.helper import Completed
 from bisect_asgi.backend.process.run import run_supervised
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import BuildFailed
 from bisect_asgi.core.model import Confinement
-from bisect_asgi.core.text import duration
 
 _LOCK = "lock"
 _LEFT_OUT = re.compile(r"(?i)USERNAME|PASSWORD|TOKEN|SECRET|KEYRING|NETRC|^XDG_")
@@ -46,7 +45,7 @@ class Workshop:
     def __init__(self, folder: Path, sandbox: Sandbox, *, timeout_s: float) -> None:
         self._folder = folder
         self._sandbox = sandbox
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._guard = threading.Lock()
         self._held = ExitStack()
         self._root: Path | None = None
@@ -73,7 +72,7 @@ class Workshop:
             writable: folders in which it may write, besides its cache.
 
         Raises:
-            BuildFailed: it took too long.
+            subprocess.TimeoutExpired: it took too long.
             NoResult, Cancelled, OSError: as `run_supervised`.
         """
         root = self._opened()
@@ -91,15 +90,14 @@ class Workshop:
                 cwd=box,
                 report=box,
                 environ=self._environ(environ, root, box),
-                timeout_s=self._timeout_s,
+                timeout_s=self.timeout_s,
                 token=token,
                 confine=self._sandbox.rules(Confinement(), box, root / "cache", *writable),
                 on_output=output,
                 keeps=keeps,
             )
             if run.exit_code is None:
-                limit = duration(self._timeout_s)
-                raise BuildFailed(f"it takes longer than {limit} (`--build-timeout`)", is_lasting=False)
+                raise subprocess.TimeoutExpired(argv, self.timeout_s)
             stdout = (box / "stdout").read_text(errors="replace")
         return Completed(exit_code=run.exit_code, stdout=stdout, stderr="".join(lines)[-_KEPT_CHARS:])
 

@@ -366,7 +366,7 @@ def test_a_uv_that_is_killed_each_time_gives_no_result(
     monkeypatch.setattr(uv_module, "binary", lambda: dying(here, times=3))
 
     with pytest.raises(NoResult) as caught:
-        resolve(connect(DEFAULT), "demo")
+        resolve(connect(DEFAULT), "demo", builds=False)
 
     assert str(caught.value) == "uv was killed 3 times by SIGKILL"
 
@@ -423,9 +423,20 @@ def test_a_file_that_comes_byte_by_byte_is_not_waited_for(
     local_index.faults["/simple/demo/"] = lambda answer: dataclasses.replace(answer, cut_at=5, stalls=True)
 
     with pytest.raises(NoResult) as caught:
-        resolve(uv, "demo")
+        resolve(uv, "demo", builds=False)
 
     assert str(caught.value) == "uv did not end within 0.50 s: the index may send too slowly"
+
+
+def test_in_the_box_a_page_that_never_ends_is_no_build_that_takes_too_long(
+    local_index: LocalIndex, here: Path
+) -> None:
+    local_index.add_wheel("demo", "1.0")
+    local_index.faults["/simple/demo/"] = lambda answer: dataclasses.replace(answer, cut_at=5, stalls=True)
+    limited = Uv(here.parent / "state", Indexes(urls=(local_index.url,)), build_timeout_s=2.0)
+
+    with pytest.raises(NoResult, match=r"^uv did not end within 2\.0 s \(`--build-timeout`\): the index"):
+        resolve(limited, "demo")
 
 
 # --- The machine's own
@@ -492,6 +503,6 @@ def test_a_uv_that_cannot_be_started_is_no_fact_about_the_release(
     monkeypatch.setattr(uv_module, "run_helper", no_more)
 
     with pytest.raises(NoResult) as caught:
-        resolve(uv, "demo")
+        resolve(uv, "demo", builds=False)
 
     assert str(caught.value) == "uv could not be started: [Errno 11] Resource temporarily unavailable"

@@ -284,7 +284,8 @@ def _sentence(report: Report, first: Row) -> str:
 
 def _newest(report: Report) -> list[str]:
     """Return that the newest candidate that was run is not as the newest change has it, if that is so."""
-    run = [row for row in report.rows if row.how is ReleaseState.RUN and row.verdict]
+    rows = [row for row in report.rows if row.yanked is None]  # those are run beside the candidates
+    run = [row for row in rows if row.how is ReleaseState.RUN and row.verdict]
     expected = report.changes[-1].verdict if report.changes else ""
     if report.belief or not run or run[-1].verdict == expected:
         return []

@@ -191,7 +191,7 @@ def _sandbox(report: Report) -> str:
 
 def _history(report: Report) -> str:
     """Return how much of the history is known beside the boundary; empty if something else says it."""
-    run = [row.version for row in report.rows if row.how is ReleaseState.RUN]
+    run = [row.version for row in report.rows if row.how is ReleaseState.RUN and row.yanked is None]
     first = report.row(report.first)
     if first is None or report.levels or not run or len(report.rows) == 2:  # there is nothing beside two
         return ""
@@ -210,7 +210,7 @@ def _history(report: Report) -> str:
 
 def _all_run(report: Report, where: str) -> str:
     """Return that everything between the oldest and the newest release that was run was tried."""
-    states = [row.how for row in report.rows]
+    states = [row.how for row in report.rows if row.yanked is None]
     inside = states[states.index(ReleaseState.RUN) : len(states) - states[::-1].index(ReleaseState.RUN)]
     untestable = inside.count(ReleaseState.UNTESTABLE)
     but = f" but {untestable:,} untestable" if untestable else ""

@@ -209,6 +209,19 @@ def test_what_is_known_of_the_history_is_a_line(
     assert f"History    {told}" in lines
 
 
+def test_a_yanked_release_that_was_run_beside_the_others_is_not_their_newest() -> None:
+    yanked = events.CandidateListed(version="0.14.0", uploaded=None, yanked="lost a file")
+    listed = replace(LISTED, candidates=(*LISTED.candidates, yanked))
+    run = finished(4, passed())
+    beside = replace(run, trial=replace(run.trial, key=5, label="0.14.0"))
+    rulings = judged({2: good(2), 3: bad(2), 4: bad(), 5: good()})
+
+    report = fold([*REGRESSION[:2], listed, *REGRESSION[4:7], beside, rulings, answered(shortest=1)])
+
+    assert report.headline == "starlette 0.12.1 is the first bad release"
+    assert "History    3 releases from 0.12.0 to 0.13.0, all run" in shown(report).splitlines()
+
+
 def test_two_candidates_have_no_history() -> None:
     listed = replace(LISTED, candidates=LISTED.candidates[2:4])
     trials = [replace(event, trial=replace(event.trial, key=key)) for key, event in enumerate(TRIED)]

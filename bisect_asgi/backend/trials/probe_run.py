@@ -209,6 +209,8 @@ def _observe_driven(probe: Probe, run: Run, report: Reports) -> Observation:
         )
         if driven.server_raised:
             sign = signature.with_server_error(sign, driven.server_raised, probe_files=_own(probe))
+        if driven.stacks:
+            sign = signature.with_server_stacks(sign, driven.stacks, probe_files=_own(probe))
     elif driven.outcome is Outcome.UNTESTABLE and driven.type != UNREADABLE_METRIC:
         sign = signature.of_environment(driven.phase, driven.message)
     return replace(

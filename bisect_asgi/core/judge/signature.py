@@ -105,6 +105,16 @@ def with_server_error(
     )
 
 
+def with_server_stacks(failure: Signature, stacks: str, *, probe_files: ProbeFiles = NO_FILES) -> Signature:
+    """Return the failure of a probe that waited for a server, shown with the place where that is in the app.
+
+    As for a hang, the place is not compared.
+    """
+    threads = [frames for frames in tracebacks.of_server(stacks) if _has_own(frames, probe_files)]
+    place = _hanging_place(threads, probe_files)
+    return replace(failure, shown=cut(f"{failure.shown}; server{place}")) if place else failure
+
+
 def _message(type_name: str, message: str, frames: Frames) -> str:
     """Return the message, in Python's words if a module's `__getattr__` (PEP 562) raised a bare name.
 
@@ -230,7 +240,7 @@ def _hanging_place(threads: Sequence[Frames], probe_files: ProbeFiles) -> str:
 
     The main thread comes last.
     """
-    owned = [frames for frames in threads if any(_is_own(frame, probe_files) for frame in frames)]
+    owned = [frames for frames in threads if _has_own(frames, probe_files)]
     candidates = owned or threads
     if not candidates:
         return ""
@@ -239,6 +249,10 @@ def _hanging_place(threads: Sequence[Frames], probe_files: ProbeFiles) -> str:
     place = f" in {function} ({file.rpartition('/')[2]}:{line})"
     own = next((frame for frame in reversed(frames) if _is_own(frame, probe_files)), frames[-1])
     return place if own == frames[-1] else f"{place}, called from {own[0].rpartition('/')[2]}:{own[1]}"
+
+
+def _has_own(frames: Frames, probe_files: ProbeFiles) -> bool:
+    return any(_is_own(frame, probe_files) for frame in frames)
 
 
 def _is_own(frame: tuple[str, int, str], probe_files: ProbeFiles) -> bool:

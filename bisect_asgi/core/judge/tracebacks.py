@@ -83,6 +83,17 @@ def of_threads(stacks: str) -> tuple[Frames, ...]:
     return tuple(tuple(reversed(frames)) for frames in threads if frames)
 
 
+def of_server(stacks: str) -> tuple[Frames, ...]:
+    """Return the frames of each thread and task of a server, as `bisect_asgi_serve` prints them."""
+    found: list[list[tuple[str, int, str]]] = []
+    for line in stacks.splitlines():
+        if line.startswith(("Thread ", "Task ")):
+            found.append([])
+        elif found and (frame := _FRAME.match(line)):
+            found[-1].append((frame["file"], int(frame["line"]), frame["function"]))
+    return tuple(tuple(frames) for frames in found if frames)
+
+
 def _raised(lines: Sequence[str]) -> LastException | None:
     """Return the exception that these lines of a traceback end with, or None if they do not name one."""
     exception: LastException | None = None

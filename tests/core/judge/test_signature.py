@@ -387,3 +387,43 @@ def test_an_output_without_a_whole_traceback_has_no_signature(output: str) -> No
 )
 def test_some_failures_speak_more_plainly_than_others(failure: Signature, plainness: int) -> None:
     assert signature.plainness(failure) == plainness
+
+
+SERVER_STACKS = f"""Thread MainThread:
+  File "{STDLIB}/asyncio/runners.py", line 44, in run
+    return loop.run_until_complete(main)
+
+Task <Task pending name='Task-1' coro=<main()>>:
+  File "/env/lib/python3.9/site-packages/uvicorn/server.py", line 228, in main_loop
+    await asyncio.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("stacks", "place"),
+    [
+        pytest.param("", "", id="no-stacks"),
+        pytest.param(SERVER_STACKS, "", id="nowhere-in-the-app"),
+        pytest.param(
+            SERVER_STACKS
+            + f'\nThread Thread-2:\n  File "{WORK}/leak.py", line 21, in view\n    time.sleep(9)\n',
+            "; server in view (leak.py:21)",
+            id="in-the-app",
+        ),
+        pytest.param(
+            f'Task <Task pending>:\n  File "{WORK}/leak.py", line 21, in answer\n    await receive()\n'
+            '  File "/env/site-packages/uvicorn/http.py", line 7, in receive\n    await wait()\n'
+            "\nThread none:\n",
+            "; server in receive (http.py:7), called from leak.py:21",
+            id="below-the-app",
+        ),
+    ],
+)
+def test_what_waits_for_a_server_is_shown_with_the_servers_place(stacks: str, place: str) -> None:
+    waited = signature.of_exception("ReadTimeout", "timed out", phase=Phase.CHECK)
+
+    shown = signature.with_server_stacks(waited, stacks, probe_files=FILES)
+
+    assert shown.shown == f"ReadTimeout: timed out{place}"
+    assert shown.is_same_failure(waited)
+    assert shown.text == waited.text

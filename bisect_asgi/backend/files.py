@@ -169,6 +169,9 @@ def _opened(path: Path) -> Iterator[int]:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():  # nothing of ours
             remove(path)
+        with suppress(OSError):
+            if not os.access(path, os.R_OK | os.W_OK):
+                path.chmod(0o644)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise not_writable("a lock", path, error) from error

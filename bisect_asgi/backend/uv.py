@@ -554,9 +554,13 @@ def _write(path: Path, text: str) -> None:
     with suppress(OSError):
         if path.read_bytes() == text.encode():
             return
-    if path.is_dir():  # nothing of ours
+    if os.path.isdir(path):  # nothing of ours
         remove(path)
     try:
+        with suppress(PermissionError):
+            write_whole(path, text.encode())
+            return
+        remove(path.parent)  # the user can make the folder anew, if not the file in it
         write_whole(path, text.encode())
     except OSError as error:
         raise not_writable("uv's configuration", path, error) from error

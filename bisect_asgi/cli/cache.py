@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bisect_asgi.core.plan.options import Options
@@ -45,6 +47,9 @@ def _clear() -> None:
     from bisect_asgi.core.text import plural
 
     root = CachePaths.folder()
+    for folder in (root, root / "environments", root / "locks"):
+        with suppress(OSError):
+            folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
     busy = sum(is_held(root / "locks" / f"{path.name}.lock") for path in _inside(root / "environments"))
     if busy:
         raise Unavailable(

@@ -33,6 +33,7 @@ NAME = "bisect-asgi-files.json"
 COMPILED = "bisect-asgi-compiled"
 """The file that tells the hook that what is imported has been compiled."""
 _WRITABLE = 0o222
+_SHOWN = 200
 _BYTE_CODE = "/__pycache__"
 
 
@@ -122,9 +123,9 @@ class Manifest:
                         changed.append(name)
                         if status.st_nlink > 1:
                             shared.append(name)
+                changed += self._files.keys() - seen
             except OSError as error:  # a folder that cannot be read, or is nested too deep
-                changed.append(os.path.relpath(error.filename or self._folder, self._folder))
-            changed += self._files.keys() - seen
+                changed.append(os.path.relpath(error.filename or self._folder, self._folder)[:_SHOWN])
             self._folders = {} if changed or compiled else folders
             return Findings(tuple(sorted(changed)), tuple(sorted(shared)), tuple(compiled))
 

@@ -82,8 +82,9 @@ class Store:
             raise self._failed(error) from error
 
     def _connect(self) -> sqlite3.Connection:
+        with suppress(FileNotFoundError):
+            os.chmod(self._path, 0o600)  # an earlier version let others read it
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        os.chmod(self._path, 0o600)  # an earlier version let others read it
         connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("pragma journal_mode=wal")

@@ -10,7 +10,7 @@ ARGS ?=
 # Tests start several hundred commands, each of which would compile the whole package.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help bisect verify test simulations check lint format types docs hooks repeat calibrate noisy bench simulate soak clean python-3.8
+.PHONY: help bisect verify test simulations faults check lint format types docs hooks repeat calibrate noisy bench simulate soak clean python-3.8
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,11 +47,15 @@ python-3.8: .venv/installed
 	@$(BIN)/python -c 'import pathlib; from bisect_asgi.backend.interpreters import find; \
 		find("3.8", pathlib.Path(".venv/interpreters"))' 2>/dev/null || $(BIN)/uv python install 3.8
 
-docs: .venv/installed  ## Write docs/options.md from the declarations of the options
+docs: .venv/installed  ## Write docs/options.md and docs/faults.md from what declares them
 	$(BIN)/python -m bisect_asgi.cli.parameters > docs/options.md
+	PYTHONPATH=tests $(BIN)/python tests/faults/test_faults.py > docs/faults.md
 
 test: .venv/installed  ## Run all tests but the simulations; those marked `network` use the real index
-	$(PYTEST) -n auto --dist worksteal -m "not simulation" $(ARGS)
+	$(PYTEST) -n auto --dist worksteal -m "not simulation and not fault" $(ARGS)
+
+faults: .venv/installed  ## Make each fault of the fault table, and hold what the command does about it
+	$(PYTEST) -n auto --dist worksteal tests/faults $(ARGS)
 
 simulations: .venv/installed  ## Run the tests that count how many of many simulated searches are right
 	$(PYTEST) -n auto --dist worksteal -m simulation $(ARGS)

@@ -18,6 +18,7 @@ whatever the date was, and the resolution as of the date then finds it.
 
 from __future__ import annotations
 
+import re
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
@@ -47,6 +48,7 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.records import Struct, replace
 
 _MOST_BUILDS = 50
+_WITHOUT_VERSIONS = re.compile(r"there are no versions of ([\w.-]+)")
 _FRESH_FOR = timedelta(minutes=10)
 
 
@@ -87,6 +89,7 @@ class Resolver:
         recall_failure: returns why a build with tools up to a date failed before, or None.
         record_failure: stores such a reason.
         wheels: builds commits; without it, a spec with a commit cannot be resolved.
+        confirm: asks the index for the page of a project, and raises `Unavailable` if it is no such page.
     """
 
     def __init__(
@@ -96,8 +99,10 @@ class Resolver:
         recall_failure: Callable[[str], str | None],
         record_failure: Callable[[str, str], None],
         wheels: WheelBuilder | None = None,
+        confirm: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._uv = uv
+        self._confirm = confirm
         self._tools = BuildTools(recall_failure=recall_failure, record_failure=record_failure)
         self._wheels = wheels
 
@@ -249,7 +254,16 @@ class Resolver:
                     raise
                 # A page that uv has cached may be older than the release that is required, or no page of the
                 # index at all.
-                return self._uv.run(*arguments, token=token, stdin=stdin, ask_again=True)
+                return self._compile_again(arguments, token, stdin)
+
+    def _compile_again(self, arguments: list[str], token: CancelToken, stdin: str) -> str:
+        """Resolve with new pages. uv takes a page without files for one of the index, whoever sent it."""
+        try:
+            return self._uv.run(*arguments, token=token, stdin=stdin, ask_again=True)
+        except Unresolvable as error:
+            for project in _WITHOUT_VERSIONS.findall(str(error)):
+                self._confirm(project)
+            raise
 
     def _build(
         self, pin: str, interpreter: Interpreter, exclude_newer: datetime | None, token: CancelToken

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from bisect_asgi.backend.environments import EnvironmentCache
@@ -22,6 +22,7 @@ from bisect_asgi.cli.output import say
 from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
 from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
 from bisect_asgi.core import codec
+from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan import DEFAULT_BUILD_TIMEOUT_S
 from bisect_asgi.core.services import Emit
 
@@ -122,4 +123,11 @@ def _resolver(places: CachePaths, uv: Uv, store: Store) -> Resolver:
         recall_failure=recall,
         record_failure=record,
     )
-    return Resolver(uv, recall_failure=recall, record_failure=record, wheels=wheels)
+
+    def confirm(project: str) -> None:
+        from bisect_asgi.backend.index import IndexClient  # needed only where a page is doubted
+
+        with closing(IndexClient(uv.indexes, places.root / "index")) as client, suppress(UsageError):
+            client.releases(project)
+
+    return Resolver(uv, recall_failure=recall, record_failure=record, wheels=wheels, confirm=confirm)

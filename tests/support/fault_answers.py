@@ -1,0 +1,73 @@
+"""Answers of an index that something is wrong with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from support.local_index import JSON_TYPE, Answer, metadata_text, wheel_bytes
+
+PORTAL = b"<html><body><h1>Sign in</h1></body></html>"
+
+
+def not_found(_: Answer) -> Answer:
+    return Answer(404)
+
+
+def forbidden(_: Answer) -> Answer:
+    return Answer(403)
+
+
+def unavailable(_: Answer) -> Answer:
+    return Answer(503)
+
+
+def cut(answer: Answer) -> Answer:
+    return replace(answer, cut_at=len(answer.body) // 2)
+
+
+def another_file(answer: Answer) -> Answer:
+    metadata = metadata_text("demo", "1.1")
+    return replace(answer, body=wheel_bytes("demo-1.1", metadata, {"demo.py": "other\n"}, {}, "py3-none-any"))
+
+
+def flipped(answer: Answer) -> Answer:
+    middle = answer.body.index(b"works = ")
+    return replace(answer, body=answer.body[:middle] + b"W" + answer.body[middle + 1 :])
+
+
+def portal(_: Answer) -> Answer:
+    return Answer(200, PORTAL, "text/html")
+
+
+def redirected(_: Answer) -> Answer:
+    return Answer(302, headers={"Location": "/files/again.whl"})
+
+
+def redirected_page(_: Answer) -> Answer:
+    return Answer(302, headers={"Location": "/simple/demo/"})
+
+
+def too_many(_: Answer) -> Answer:
+    return Answer(429, headers={"Retry-After": "1"})
+
+
+def too_many_for_an_hour(_: Answer) -> Answer:
+    return Answer(429, headers={"Retry-After": "3600"})
+
+
+def once_too_many() -> Callable[[Answer], Answer]:
+    left = [1]
+    return lambda answer: too_many(answer) if left and left.pop() else answer
+
+
+def huge(_: Answer) -> Answer:
+    return Answer(200, b" " * 80_000_000, JSON_TYPE)
+
+
+def nested(_: Answer) -> Answer:
+    return Answer(200, b'{"files":' * 100_000, JSON_TYPE)
+
+
+def garbage(_: Answer) -> Answer:
+    return Answer(200, b"\x00\xff\xfe{" * 1000, JSON_TYPE)

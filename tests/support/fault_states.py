@@ -1,0 +1,132 @@
+"""What may be wrong on a machine before a command is run there; it is right again afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.shell import PROBE, Shell
+
+DEEPER = """
+here = os.open(os.environ["VIRTUAL_ENV"], os.O_RDONLY)
+for _ in range(1500):
+    os.mkdir("deeper", dir_fd=here)
+    inside = os.open("deeper", os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    here = inside
+"""
+WRITE = """
+import dep
+os.chmod(dep.__file__, 0o644)
+open(dep.__file__, "a").write("# used")
+"""
+HOLD = """
+import fcntl, os, sys, time
+descriptor = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+fcntl.flock(descriptor, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+@contextmanager
+def foreign_store(shell: Shell) -> Iterator[None]:
+    shell.cache.mkdir(exist_ok=True)
+    (shell.cache / "store.db").write_text("dear diary, " * 100)
+    yield
+
+
+@contextmanager
+def emptied_module(shell: Shell) -> Iterator[None]:
+    for path in _with_an_environment(shell, "demo.py"):
+        path.chmod(0o644)
+        os.truncate(path, 0)
+    yield
+
+
+@contextmanager
+def garbage(shell: Shell) -> Iterator[None]:
+    for path in _with_an_environment(shell, "*"):
+        if path.is_file() and not path.is_symlink() and path.is_relative_to(shell.cache):
+            path.chmod(0o644)
+            path.write_bytes(b"\x00\xff garbage {")
+    yield
+
+
+def _with_an_environment(shell: Shell, pattern: str) -> list[Path]:
+    """Return the files of a pattern in both caches, once a release was run."""
+    shell.run("check", "demo==1.1", "--probe", "leak.py", "--env", "DIARY", "--sandbox", "none")
+    return [path for folder in (shell.cache, shell.folder / "uv-cache") for path in folder.rglob(pattern)]
+
+
+@contextmanager
+def files_for_folders(shell: Shell) -> Iterator[None]:
+    shell.cache.mkdir(exist_ok=True)
+    for name in ("environments", "locks", "logs", "lenders", "runs"):
+        (shell.cache / name).write_text("a file in its place")
+    yield
+
+
+@contextmanager
+def full_disk(shell: Shell) -> Iterator[None]:
+    shell.cache = shell.folder / "small-disk"
+    shell.cache.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(shell.cache)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can make a small disk")
+    before = shell.environ["BISECT_ASGI_CACHE_DIR"]
+    shell.environ["BISECT_ASGI_CACHE_DIR"] = str(shell.cache)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", shell.cache], check=True)
+        shell.environ["BISECT_ASGI_CACHE_DIR"] = before
+        shell.cache = Path(before)
+
+
+@contextmanager
+def stopped_holder(shell: Shell) -> Iterator[None]:
+    shell.cache.mkdir(exist_ok=True)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, shell.cache / "store.lock"], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    holder.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+@contextmanager
+def _probe(shell: Shell, text: str) -> Iterator[None]:
+    shell.write("leak.py", text)
+    yield
+    shell.write("leak.py", PROBE)
+
+
+def writing_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + WRITE)
+
+
+def nesting_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + DEEPER)
+
+
+@contextmanager
+def fifo_probe(shell: Shell) -> Iterator[None]:
+    probe = shell.folder / "leak.py"
+    probe.unlink()
+    os.mkfifo(probe)
+    yield
+    probe.unlink()
+    shell.write("leak.py", PROBE)

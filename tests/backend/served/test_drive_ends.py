@@ -58,7 +58,8 @@ def probe(server):
     outcome, phase, failure = shown(seen)
     assert (outcome, phase) == (Outcome.FAILED, Phase.DRIVE)
     assert re.sub(r"\d+\)", "…)", failure or "") == (
-        "TimeoutError: no response: nothing came within 0.5 s; server in wait (locks.py:…), called from leak.py:5"
+        "TimeoutError: no response: nothing came within 0.5 s; "
+        "server in wait (locks.py:…), called from leak.py:5"
     )
     assert "in waits_for_ever" in seen.stacks
     assert left_behind(runs) == []

@@ -52,7 +52,7 @@ class PackageIndex:
         Raises:
             Unavailable: an index did not answer.
         """
-        path = self._answers / f"changelogs-{codec.digest(distribution)}.json"
+        path = self._answers / f"changelogs-{codec.digest(distribution, self._uv.indexes.identity)}.json"
         return kept(path, lambda: self._read_changelogs(distribution))
 
     def _read_changelogs(self, distribution: Distribution) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ maps, `*.min.js`), by a comment in the first lines that says so, or, for scripts
 
 from __future__ import annotations
 
+import csv
 import email
 import hashlib
 import io
@@ -71,7 +72,10 @@ class ContentsCache:
         home = self._folder / codec.digest(distribution, interpreter, self._uv.indexes)
         try:
             with locked(home.with_suffix(".lock"), waiting=token.check):
-                if not home.is_dir():
+                if not _is_whole(home):
+                    if home.exists():  # uv's cache shares its files
+                        remove(home)
+                        self._uv.clean([distribution.name], token)
                     self._install(home, distribution, interpreter, token)
             return _read(home, distribution)
         except OSError as error:
@@ -97,6 +101,22 @@ class ContentsCache:
             aside.rename(home)
         finally:
             remove(aside)
+
+
+def _is_whole(home: Path) -> bool:
+    """Return whether a tree has all its files in the sizes of RECORD: after a power cut, it may not."""
+    rows = [row for path in home.glob("*.dist-info/RECORD") for row in _rows(path)]
+    return bool(rows) and all(
+        (path := home / name).is_file() and path.stat().st_size == int(size) for name, size in rows
+    )
+
+
+def _rows(record: Path) -> Iterator[tuple[str, str]]:
+    """Yield the path and the size of each file in a RECORD that has them."""
+    with record.open(newline="", encoding="utf-8", errors="replace") as stream:
+        for row in csv.reader(stream):
+            if len(row) == 3 and row[2].isdecimal() and not row[0].startswith(("/", "..")):
+                yield row[0], row[2]
 
 
 def _read(home: Path, distribution: Distribution) -> Contents:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,6 +147,18 @@ def test_nothing_is_left_of_a_release_that_could_not_be_had(
 
     assert left == []
     assert paths(get()) == ["demo.py"]
+
+
+@pytest.mark.parametrize("size", [0, 3])
+def test_a_tree_that_a_power_cut_has_damaged_is_got_anew(
+    local_index: LocalIndex, get: Get, tmp_path: Path, size: int
+) -> None:
+    local_index.add_wheel("demo", "1.0")
+    whole = get()
+    (damaged,) = (tmp_path / "contents").glob("*/demo.py")
+    os.truncate(damaged, size)
+
+    assert get() == whole
 
 
 def test_a_release_that_is_not_there_is_said_so(local_index: LocalIndex, get: Get) -> None:

@@ -1,0 +1,195 @@
+"""Every change of an environment's files is found, and the changes that matter to nobody are set back."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bisect_asgi.backend.environments import manifest as manifests
+from bisect_asgi.backend.environments.manifest import Findings, Manifest
+from bisect_asgi.core.cancel import CancelToken
+
+SITE = "lib/python3/site-packages"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An environment with two modules, one of which another environment shares."""
+    made = tmp_path / "environment"
+    (made / SITE / "demo").mkdir(parents=True)
+    (made / "bin").mkdir()
+    (made / "bin" / "python").symlink_to(sys.executable)
+    module = made / SITE / "demo" / "core.py"
+    module.write_text("x = 1\n")
+    module.with_name("__init__.py").touch()
+    os.link(module, tmp_path / "shared.py")
+    return made
+
+
+@pytest.fixture
+def manifest(folder: Path) -> Manifest:
+    made = manifests.of(folder)
+    made.save()
+    return made
+
+
+def module(folder: Path) -> Path:
+    return folder / SITE / "demo" / "core.py"
+
+
+def written(folder: Path) -> None:
+    module(folder).chmod(0o644)
+    module(folder).write_text("x = 2\n")
+
+
+def replaced(folder: Path) -> None:
+    module(folder).unlink()
+    module(folder).write_text("x = 2\n")
+
+
+def made_a_fifo(folder: Path) -> None:
+    module(folder).unlink()
+    os.mkfifo(module(folder))
+
+
+def made_a_link(folder: Path) -> None:
+    module(folder).rename(folder.parent / "elsewhere.py")
+    module(folder).symlink_to(folder.parent / "elsewhere.py")
+
+
+def removed(folder: Path) -> None:
+    module(folder).unlink()
+
+
+def without_rights(folder: Path) -> None:
+    module(folder).chmod(0o200)
+
+
+CHANGES = [written, replaced, made_a_fifo, made_a_link, removed, without_rights]
+
+
+@pytest.mark.parametrize("every", [False, True])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_file_is_found(
+    folder: Path, manifest: Manifest, change: Callable[[Path], None], every: bool
+) -> None:
+    assert manifest.check() == Findings()
+
+    change(folder)
+
+    name = f"{SITE}/demo/core.py"
+    is_shared = change in (written, without_rights)
+    assert manifest.check(every=every) == Findings((name,), (name,) if is_shared else ())
+
+
+@pytest.mark.parametrize(
+    "name", ["new.py", f"{SITE}/sitecustomize.py", f"{SITE}/empty/", "bin/tool", f"{SITE}/demo/data/x.json"]
+)
+def test_what_is_new_is_found(folder: Path, manifest: Manifest, name: str) -> None:
+    manifest.check()
+    path = folder / name
+    if name.endswith("/"):
+        path.mkdir()
+    else:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+    assert manifest.check() == Findings((name,))
+
+
+def test_rights_and_times_without_another_content_are_set_back(folder: Path, manifest: Manifest) -> None:
+    before = module(folder).stat()
+    module(folder).chmod(0o755)
+    os.utime(module(folder), (1, 1))
+
+    found = manifest.check()
+
+    after = module(folder).stat()
+    assert found == Findings()
+    assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+
+
+def test_another_hard_link_is_no_change(folder: Path, manifest: Manifest, tmp_path: Path) -> None:
+    os.link(module(folder), tmp_path / "lent.py")
+
+    assert manifest.check() == Findings()
+
+
+def test_what_python_compiles_is_compiled_again_from_what_was_built(folder: Path, manifest: Manifest) -> None:
+    cache = module(folder).parent / "__pycache__"
+    cache.mkdir()
+    planted = cache / f"core.{sys.implementation.cache_tag}.pyc"
+    planted.write_bytes(b"planted")
+    (cache / "left.pyc.123").touch()
+
+    found = manifest.check()
+    manifest.compile(found.compiled, (), CancelToken())
+
+    assert set(found.compiled) == {f"{SITE}/demo/__pycache__/{n}" for n in (planted.name, "left.pyc.123")}
+    assert found.changed == ()
+    assert [path.name for path in cache.iterdir()] == [planted.name]
+    assert planted.read_bytes() != b"planted"
+    assert manifest.check() == Findings()
+    planted.chmod(0o644)
+    planted.write_bytes(b"planted")
+    assert manifest.check().changed == (f"{SITE}/demo/__pycache__/{planted.name}",)
+
+
+def test_what_is_saved_is_loaded_and_was_written_since_the_machine_started(
+    folder: Path, manifest: Manifest
+) -> None:
+    loaded = manifests.load(folder)
+
+    assert loaded is not None
+    assert loaded[0].files == manifest.files
+    assert loaded[1]
+    assert loaded[0].check() == Findings()
+
+
+def test_after_a_restart_what_the_disk_has_lost_is_found(folder: Path, manifest: Manifest) -> None:
+    """Its size and times are those of before: the names were on the disk, and the content was not."""
+    written(folder)
+    name = f"{SITE}/demo/core.py"
+    status = os.lstat(module(folder))
+    lost = manifests.File(manifest.files[name].digest, status.st_size, status.st_mode, 0, status.st_ctime_ns)
+    Manifest(folder, {**manifest.files, name: lost}).save(anew=True)
+    os.utime(folder / manifests.NAME, (1, 1))
+
+    loaded = manifests.load(folder)
+
+    assert loaded is not None
+    found, is_recent = loaded
+    assert not is_recent
+    assert found.check() == Findings()
+    assert found.check(every=not is_recent).changed == (name,)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"a": 1}', None])
+def test_a_damaged_manifest_is_none(folder: Path, content: bytes | None) -> None:
+    path = folder / manifests.NAME
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+
+    assert manifests.load(folder) is None
+
+
+def test_only_what_is_as_it_was_built_is_lent(folder: Path, manifest: Manifest, tmp_path: Path) -> None:
+    name = f"{SITE}/demo/core.py"
+    target = tmp_path / "other"
+    target.mkdir()
+
+    lent = manifest.link(name, target)
+    (target / name).unlink()
+    written(folder)
+
+    assert lent is not None
+    assert lent.digest == manifest.files[name].digest
+    assert manifest.link(name, target) is None
+    assert manifest.link("no such file", target) is None
+    assert not (target / name).exists()

@@ -331,6 +331,8 @@ class Compared(Struct, frozen=True, kw_only=True):
     name: str
     old: str
     new: str
+    within: str = ""
+    """As in `Explained`."""
     changed: WhatChanged | None = None
     """The requirements and files that differ, or None if the releases could not be downloaded."""
     links: tuple[Link, ...] = ()

@@ -6,6 +6,7 @@ The text report shows the same document, so nothing is computed twice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from packaging.version import InvalidVersion, Version
 
@@ -164,7 +165,7 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
         kind=ResultKind.INTERRUPTED, elapsed_s=0.0, message="the log ends before the run does"
     )
     rows, found = _rows(known, plan), finished.boundary
-    labels = tuple(row.version for row in rows)
+    labels, changes = tuple(row.version for row in rows), _changes(finished, rows)
     report = Report(
         exit_code=finished.kind.exit_code,
         kind=finished.kind,
@@ -178,7 +179,7 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
         gap=tuple(labels[key] for key in found.skipped) if found else (),
         excluded_between=finished.excluded_between,
         contradictions=tuple(labels[key] for key in found.contradictions) if found else (),
-        changes=_changes(finished, rows),
+        changes=changes,
         failures=named(finished.failures, labels),
         shortest=finished.shortest,
         belief=belief_of(known.belief, labels) if known.belief and finished.shortest is None else None,
@@ -189,8 +190,8 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
         steps=known.levels.steps if known.levels else (),
         unit=unit_of_rows(rows, plan.metric),
         notes=tuple(search.notes),
-        why=_why(search.explained, _changes(finished, rows)),
-        compared=tuple(search.compared),
+        why=_in_order(search.explained, changes),
+        compared=_in_order(search.compared, changes),
         commit=search.commit,
         stages=stages,
         stage=search.stage,
@@ -428,13 +429,14 @@ def _searched(statuses: Sequence[Status]) -> tuple[str, str] | None:
     return None if run is None or not final or run == (final[0], final[-1]) else run
 
 
-def _why(
-    explained: Sequence[events.Explained], changes: Sequence[NamedBoundary]
-) -> tuple[events.Explained, ...]:
-    """Return the culprits in the order of the changes; a boundary may have turned out to be none."""
+_OfCulprit = TypeVar("_OfCulprit", events.Explained, events.Compared)
+
+
+def _in_order(found: Sequence[_OfCulprit], changes: Sequence[NamedBoundary]) -> tuple[_OfCulprit, ...]:
+    """Return what was found of culprits in the order of the changes; a boundary may turn out to be none."""
     firsts = ["", *(change.first for change in changes)]
-    known = [why for why in explained if why.within in firsts]
-    return tuple(sorted(known, key=lambda why: firsts.index(why.within)))
+    known = [each for each in found if each.within in firsts]
+    return tuple(sorted(known, key=lambda each: firsts.index(each.within)))
 
 
 def _changes(finished: events.RunFinished, rows: Sequence[Row]) -> tuple[NamedBoundary, ...]:

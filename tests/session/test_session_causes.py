@@ -73,6 +73,7 @@ def test_the_sentences_about_a_fix_are_those_of_a_fix() -> None:
 
     lab.bisect(a_plan(history=ALL))
 
+    assert [each.within for each in lab.report.compared] == ["3", "5", "7"]
     text = shown(lab.report)
     assert "app 4 is good with engine 3; with engine reverted to 2, app 5 is not" in text
     assert text.index("app 2 is bad with engine 2") < text.index("app 4 is good with engine 3")

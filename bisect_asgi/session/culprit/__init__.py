@@ -142,6 +142,7 @@ class Explainer:
                 interpreter=boundary.new.spec.interpreter,
                 failing=failing.observations,
                 held=tuple(held),
+                within=self._within,
             )
         )
 

@@ -46,6 +46,8 @@ class DrillTarget(Struct, frozen=True, kw_only=True):
     """The runs on the side that fails."""
     held: tuple[str, ...] = ()
     """Requirements that hold other packages at their older version."""
+    within: str = ""
+    """The first candidate after the run's boundary for which it is the culprit."""
 
     @property
     def is_drillable(self) -> bool:
@@ -64,6 +66,7 @@ def go_into(target: DrillTarget, plan: Plan, stages: Stages) -> None:
     if own and not is_of(own, target.move):
         own = None
     compared = compare_releases(target.move, target.interpreter, target.failing, stages.services, own)
+    compared = replace(compared, within=target.within)
     if not target.is_drillable:
         stages.emit(compared)
         return

@@ -258,7 +258,7 @@ def test_an_interrupt_shows_what_is_done_leaves_nothing_behind_and_can_be_gone_o
         pytest.param(
             ["nightly.toml"],
             "there is no file `nightly.toml` (`suite`)",
-            "`.` has `other.toml`",
+            "name a file that is there: `other.toml`",
             id="missing-file",
         ),
         pytest.param(

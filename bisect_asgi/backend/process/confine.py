@@ -18,6 +18,7 @@ import os
 import resource
 import socket
 import stat
+import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # without importing typing, which takes longer than all the rest
@@ -246,28 +247,15 @@ Landlock knows signals since its version 6, and limits and priorities not at all
 """
 
 
-class _Instruction(ctypes.Structure):
-    _fields_ = (
-        ("code", ctypes.c_uint16),
-        ("jt", ctypes.c_uint8),
-        ("jf", ctypes.c_uint8),
-        ("k", ctypes.c_uint32),
-    )
-
-
-class _Program(ctypes.Structure):
-    _fields_ = (("len", ctypes.c_uint16), ("filter", ctypes.POINTER(_Instruction)))
-
-
 def _filter_calls(protected: Iterable[int]) -> None:
     """Refuse what would be done to these processes, to their groups, or to every process at once."""
     machine = os.uname().machine
     if machine not in _ARCHITECTURES:
         return
-    code = list(program(machine, protected))
-    filled = (_Instruction * len(code))(*(_Instruction(*one) for one in code))
-    loaded = _Program(len(code), filled)
-    _check(_libc.prctl(_SECCOMP, 2, ctypes.byref(loaded), 0, 0), "seccomp")
+    code = [struct.pack("HBBI", *one) for one in program(machine, protected)]
+    filled = ctypes.create_string_buffer(b"".join(code))
+    loaded = struct.pack("HP", len(code), ctypes.addressof(filled))
+    _check(_libc.prctl(_SECCOMP, 2, loaded, 0, 0), "seccomp")
 
 
 def program(machine: str, protected: Iterable[int]) -> Iterator[tuple[int, int, int, int]]:

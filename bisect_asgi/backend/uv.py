@@ -35,7 +35,7 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, NoResult, Unavailable, Unresolvable, Untestable, not_writable
 from bisect_asgi.core.model import Step
-from bisect_asgi.core.plan import DEFAULT_BUILD_TIMEOUT_S
+from bisect_asgi.core.plan import Building
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import duration, without_credentials
 
@@ -186,7 +186,7 @@ class Uv:
         indexes: see `configured_indexes`.
         builds: where uv's boxes are made, by default beside `folder`; the sandbox must not hide it.
         sandbox: confines uv where it may have to build.
-        build_timeout_s: the most that such a call may take.
+        building: how long such a call may take, and how it is confined.
     """
 
     def __init__(
@@ -196,11 +196,11 @@ class Uv:
         *,
         builds: Path | None = None,
         sandbox: Sandbox | None = None,
-        build_timeout_s: float = DEFAULT_BUILD_TIMEOUT_S,
+        building: Building | None = None,
     ) -> None:
         self.indexes = indexes
         self._workshop = Workshop(
-            builds or folder.with_name("builds"), sandbox or Sandbox(folder), timeout_s=build_timeout_s
+            builds or folder.with_name("builds"), sandbox or Sandbox(folder), building or Building()
         )
         self._binary = binary()
         self._folder = folder

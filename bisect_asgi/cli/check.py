@@ -56,7 +56,7 @@ def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int
     emit = PlainSink(say, verbose=verbose)
     places = CachePaths.configured()
     with (
-        open_trials(places, emit, show_output=verbose, build_timeout_s=plan.build_timeout_s) as runner,
+        open_trials(places, emit, show_output=verbose, building=plan.building) as runner,
         open_executor(where, 1) as executor,
         open_services(places, runner, executor) as services,
     ):

@@ -59,9 +59,7 @@ def bisect(plan: Plan, output: OutputOptions, where: str | None = None) -> ExitC
     with output.progress() as shown, EventLog(log_path) as log:
         emit = Broadcast([projection, log, shown, ImportReport()])
         with (
-            open_trials(
-                places, emit, show_output=output.verbose, build_timeout_s=plan.build_timeout_s
-            ) as runner,
+            open_trials(places, emit, show_output=output.verbose, building=plan.building) as runner,
             open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
         ):
             try:

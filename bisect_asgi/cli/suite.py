@@ -119,16 +119,16 @@ def _run(
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_services
-    from bisect_asgi.core.plan import DEFAULT_BUILD_TIMEOUT_S
+    from bisect_asgi.core.plan import Building
     from bisect_asgi.core.plan.planning import cores
     from bisect_asgi.report.progress.plain import Board
 
     places, width = CachePaths.configured(), jobs or cores()
     plans = [case.plan for case in cases if not isinstance(case.plan, BisectError)]
-    build_s = max((plan.build_timeout_s for plan in plans), default=DEFAULT_BUILD_TIMEOUT_S)
+    building = max((plan.building for plan in plans), key=lambda each: each.timeout_s, default=Building())
     board = Board((lambda _: None) if quiet else say, total=len(cases))
     with (
-        open_trials(places, build_timeout_s=build_s) as runner,
+        open_trials(places, building=building) as runner,
         open_executor(where, width) as executor,
         open_services(places, runner, executor) as services,
     ):

@@ -104,7 +104,7 @@ def _run(
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_services
-    from bisect_asgi.core.plan import DEFAULT_BUILD_TIMEOUT_S
+    from bisect_asgi.core.plan import Building
     from bisect_asgi.core.records import replace
     from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.report.suite import row_of_finding
@@ -114,9 +114,9 @@ def _run(
     plans = [case.plan for case in cases if not isinstance(case.plan, BisectError)]
     jobs = max((plan.jobs for plan in plans), default=1)
     most = max((plan.most_jobs for plan in plans), default=1)
-    build_s = max((plan.build_timeout_s for plan in plans), default=DEFAULT_BUILD_TIMEOUT_S)
+    building = max((plan.building for plan in plans), key=lambda each: each.timeout_s, default=Building())
     with (
-        open_trials(places, build_timeout_s=build_s) as runner,
+        open_trials(places, building=building) as runner,
         open_executor(where, jobs, most=most) as executor,
     ):
 

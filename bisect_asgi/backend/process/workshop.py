@@ -24,6 +24,7 @@ from bisect_asgi.backend.process.run import run_supervised
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Confinement
+from bisect_asgi.core.plan import Building
 
 _LOCK = "lock"
 _LEFT_OUT = re.compile(r"(?i)USERNAME|PASSWORD|TOKEN|SECRET|KEYRING|NETRC|^XDG_")
@@ -39,13 +40,14 @@ class Workshop:
     Args:
         folder: boxes are made below it, and removed with the workshop.
         sandbox: confines uv.
-        timeout_s: the most that one call may take.
+        building: how long one call may take, and how it is confined.
     """
 
-    def __init__(self, folder: Path, sandbox: Sandbox, *, timeout_s: float) -> None:
+    def __init__(self, folder: Path, sandbox: Sandbox, building: Building) -> None:
         self._folder = folder
         self._sandbox = sandbox
-        self.timeout_s = timeout_s
+        self._confinement = Confinement(level=building.level)
+        self.timeout_s = building.timeout_s
         self._guard = threading.Lock()
         self._held = ExitStack()
         self._root: Path | None = None
@@ -92,7 +94,7 @@ class Workshop:
                 environ=self._environ(environ, root, box),
                 timeout_s=self.timeout_s,
                 token=token,
-                confine=self._sandbox.rules(Confinement(), box, root / "cache", *writable),
+                confine=self._sandbox.rules(self._confinement, box, root / "cache", *writable),
                 on_output=output,
                 keeps=keeps,
             )

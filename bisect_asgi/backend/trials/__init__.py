@@ -45,7 +45,7 @@ from bisect_asgi.core.model import (
     Trial,
     TrialRequest,
 )
-from bisect_asgi.core.plan import DEFAULT_BUILD_TIMEOUT_S
+from bisect_asgi.core.plan import Building
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.services import Emit
 from bisect_asgi.core.text import date, listing, masked, printable
@@ -86,8 +86,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     """Emit the probes' output, too."""
     secrets: tuple[str, ...] = ()
     """The passwords of the indexes, which no output of a probe may show."""
-    build_timeout_s: float = DEFAULT_BUILD_TIMEOUT_S
-    """The most that building may take."""
+    building: Building = field(default_factory=Building)
+    """How source distributions and commits are built."""
     builders: Executor | None = None
     """Where environments are built ahead; None if that is of no use."""
     _renewed: set[str] = field(default_factory=set)
@@ -109,7 +109,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             emit=emit,
             show_output=show_output,
             secrets=self.secrets,
-            build_timeout_s=self.build_timeout_s,
+            building=self.building,
         )
 
     def run(self, request: TrialRequest, token: CancelToken) -> Trial:

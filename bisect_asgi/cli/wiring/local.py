@@ -23,7 +23,7 @@ from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
 from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.plan import DEFAULT_BUILD_TIMEOUT_S
+from bisect_asgi.core.plan import Building
 from bisect_asgi.core.services import Emit
 
 
@@ -43,7 +43,7 @@ def open_trials(
     *,
     show_output: bool = False,
     own: Indexes | None = None,
-    build_timeout_s: float = DEFAULT_BUILD_TIMEOUT_S,
+    building: Building | None = None,
 ) -> Iterator[TrialRunner]:
     """Open what runs trials on this machine.
 
@@ -52,7 +52,7 @@ def open_trials(
         emit: gets the progress of trials.
         show_output: emit the probes' output, too.
         own: indexes other than the user's.
-        build_timeout_s: the most that building may take.
+        building: how source distributions and commits are built.
 
     Raises:
         Unavailable: the store cannot be used, or uv could not read its configuration.
@@ -62,7 +62,7 @@ def open_trials(
         ThreadPoolExecutor(thread_name_prefix="builder") as builders,
     ):
         sandbox = Sandbox(places.root)
-        uv = open_uv(places, own, sandbox=sandbox, build_timeout_s=build_timeout_s)
+        uv = open_uv(places, own, sandbox=sandbox, building=building)
         resolver = _resolver(places, uv, store)
         environments = EnvironmentCache(
             places.environments, uv=uv, resolver=resolver, limit_bytes=limit_bytes()
@@ -77,7 +77,7 @@ def open_trials(
             runs=runs,
             locks=locks,
             sandbox=sandbox,
-            build_timeout_s=build_timeout_s,
+            building=building or Building(),
             # Of the machine, not of the cache: two commands with two caches share the processors.
             measuring_lock=MeasuringLock(
                 path=Path(tempfile.gettempdir()) / f"bisect-asgi-{os.getuid()}-measuring.lock"
@@ -90,7 +90,7 @@ def open_trials(
 
 
 def open_uv(
-    places: CachePaths, own: Indexes | None = None, *, sandbox: Sandbox, build_timeout_s: float
+    places: CachePaths, own: Indexes | None = None, *, sandbox: Sandbox, building: Building | None
 ) -> Uv:
     """Return a uv for the user's indexes, or for others, that builds in the sandbox.
 
@@ -104,7 +104,7 @@ def open_uv(
         asked,
         builds=places.root / "builds",
         sandbox=sandbox,
-        build_timeout_s=build_timeout_s,
+        building=building,
     )
 
 

@@ -38,7 +38,7 @@ def open_services(places: CachePaths, runner: TrialRunner, executor: Executor) -
         yield Services(
             index=PackageIndex(
                 client,
-                open_uv(places, sandbox=runner.sandbox, build_timeout_s=runner.build_timeout_s),
+                open_uv(places, sandbox=runner.sandbox, building=runner.building),
                 contents=places.root / "contents",
                 answers=places.answers,
             ),
@@ -62,7 +62,7 @@ def _remote_trials(runner: TrialRunner, cluster: RemoteExecutor) -> Iterator[Rem
             indexes=indexes(),
             command=command,
             show_output=runner.show_output,
-            build_timeout_s=runner.build_timeout_s,
+            building=runner.building,
         ),
         fits=lambda interpreter: HasInterpreter(interpreter=interpreter),
         folders_travel=cluster.is_here,

@@ -19,6 +19,7 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.events import Event
 from bisect_asgi.core.model import Interpreter, TrialRequest
+from bisect_asgi.core.plan import Building
 from bisect_asgi.core.records import Struct, replace
 
 _MOST_COMMANDS = 16
@@ -32,7 +33,7 @@ class RunOnWorker(Struct, frozen=True, kw_only=True):
     command: str
     """Identifies the command: what one command ran anew or warmed up, another did not."""
     show_output: bool
-    build_timeout_s: float
+    building: Building
 
     def __call__(self, request: TrialRequest, token: CancelToken) -> RemoteResult:
         """Run a trial.
@@ -86,18 +87,18 @@ class _Opened:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._open = ExitStack()
-        self._by_kind: dict[tuple[Indexes, float], TrialRunner] = {}
+        self._by_kind: dict[tuple[Indexes, Building], TrialRunner] = {}
         self._by_command: OrderedDict[str, TrialRunner] = OrderedDict()
 
     def runner(self, places: CachePaths, asked: RunOnWorker) -> TrialRunner:
         """Return the runner for a command; the oldest of many commands are forgotten."""
         with self._guard:
             if asked.command not in self._by_command:
-                kind = (asked.indexes, asked.build_timeout_s)
+                kind = (asked.indexes, asked.building)
                 base = self._by_kind.get(kind)
                 if base is None:
                     base = self._open.enter_context(
-                        open_trials(places, own=asked.indexes, build_timeout_s=asked.build_timeout_s)
+                        open_trials(places, own=asked.indexes, building=asked.building)
                     )
                     self._by_kind[kind] = base
                 own = base.for_command(asked.emit, show_output=asked.show_output)

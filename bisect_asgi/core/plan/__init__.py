@@ -142,6 +142,15 @@ class LockText(Struct, frozen=True, kw_only=True):
     text: str
 
 
+class Building(Struct, frozen=True, kw_only=True):
+    """How source distributions and commits are built."""
+
+    timeout_s: float = DEFAULT_BUILD_TIMEOUT_S
+    """The most that one call of uv may take."""
+    level: SandboxLevel = SandboxLevel.AUTO
+    """How it is confined."""
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """Everything that a command knows before it asks an index, an interpreter or a repository."""
 
@@ -207,6 +216,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     fresh: bool = False
     term_old: str = "good"
     term_new: str = "bad"
+
+    @property
+    def building(self) -> Building:
+        """How source distributions and commits are built: confined as runs are."""
+        return Building(timeout_s=self.build_timeout_s, level=self.probe.confinement.level)
 
     @property
     def all_changes(self) -> bool:

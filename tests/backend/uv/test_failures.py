@@ -19,6 +19,7 @@ from bisect_asgi.backend import uv as uv_module
 from bisect_asgi.backend.uv import Indexes, SdistBuildFailed, Uv, binary, configured_indexes, first_cause
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, NoResult, Unavailable, Unresolvable
+from bisect_asgi.core.plan import Building
 
 
 def ends(process: psutil.Process, *, within_s: float = 2.0) -> bool:
@@ -433,7 +434,7 @@ def test_in_the_box_a_page_that_never_ends_is_no_build_that_takes_too_long(
 ) -> None:
     local_index.add_wheel("demo", "1.0")
     local_index.faults["/simple/demo/"] = lambda answer: dataclasses.replace(answer, cut_at=5, stalls=True)
-    limited = Uv(here.parent / "state", Indexes(urls=(local_index.url,)), build_timeout_s=2.0)
+    limited = Uv(here.parent / "state", Indexes(urls=(local_index.url,)), building=Building(timeout_s=2.0))
 
     with pytest.raises(NoResult, match=r"^uv did not end within 2\.0 s \(`--build-timeout`\): the index"):
         resolve(limited, "demo")

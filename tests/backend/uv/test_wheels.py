@@ -13,6 +13,8 @@ from support.local_index import LocalIndex, publish_build_backend
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unavailable
+from bisect_asgi.core.model import SandboxLevel
+from bisect_asgi.core.plan import Building
 
 # --- Building the wheel of a folder
 
@@ -249,7 +251,7 @@ def test_a_build_reaches_no_home_no_credentials_and_no_cache_of_the_users(
 def test_a_build_that_leaves_daemons_leaves_none_and_one_that_sleeps_ends(
     local_index: LocalIndex, here: Path
 ) -> None:
-    limited = Uv(here.parent / "state", Indexes(urls=(local_index.url,)), build_timeout_s=5.0)
+    limited = Uv(here.parent / "state", Indexes(urls=(local_index.url,)), building=Building(timeout_s=5.0))
     mark = f"import time; time.sleep(300)  # {here}"
     code = (
         f"[subprocess.Popen([sys.executable, '-c', {mark!r}], start_new_session=True) for _ in range(16)]\n"
@@ -278,3 +280,15 @@ def test_boxes_are_removed_and_what_a_killed_tool_left_with_them(local_index: Lo
     del own
     gc.collect()
     assert list(builds.iterdir()) == []
+
+
+def test_without_a_sandbox_a_build_is_supervised_all_the_same(local_index: LocalIndex, here: Path) -> None:
+    index = Indexes(urls=(local_index.url,))
+    free = Uv(here.parent / "state", index, building=Building(level=SandboxLevel.NONE))
+    project = attacking(here, f"open({str(here.parent / 'home' / 'left')!r}, 'w'); return os.environ['HOME']")
+
+    build(free, project, here)
+
+    said = (here / "out" / "demo-1.0-py3-none-any.whl").read_text()
+    assert (here.parent / "home" / "left").exists()
+    assert said != str(here.parent / "home")

@@ -21,12 +21,8 @@ def test_two_commands_on_one_cache_ask_each_its_own_index(
     with LocalIndex() as here, LocalIndex() as there:
         here.add_wheel("demo", "1.0")
         there.add_wheel("demo", "2.0")
-        first = open_uv(
-            CachePaths(tmp_path), Indexes(urls=(here.url,)), sandbox=sandbox(), build_timeout_s=60
-        )
-        second = open_uv(
-            CachePaths(tmp_path), Indexes(urls=(there.url,)), sandbox=sandbox(), build_timeout_s=60
-        )
+        first = open_uv(CachePaths(tmp_path), Indexes(urls=(here.url,)), sandbox=sandbox(), building=None)
+        second = open_uv(CachePaths(tmp_path), Indexes(urls=(there.url,)), sandbox=sandbox(), building=None)
 
         # The first had begun when the second came.
         assert resolve(second, "demo") == ["demo==2.0"]

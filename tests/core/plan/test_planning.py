@@ -21,6 +21,7 @@ from bisect_asgi.core.plan import (
     PYTHON,
     RELEASES,
     Budget,
+    Building,
     Claim,
     DependencyPolicy,
     Plan,
@@ -40,7 +41,7 @@ from bisect_asgi.core.records import replace
 def test_building_has_a_time_limit(said: float | None, seconds: float) -> None:
     plan = make_plan(Options(package="fastapi", build_timeout=said), probe(), ProbeMetadata())
 
-    assert plan.build_timeout_s == seconds
+    assert plan.building == Building(timeout_s=seconds)
     assert ("--build-timeout" in plan.check_options()) == (said is not None)
 
 

@@ -12,6 +12,7 @@ includes builds).
 from __future__ import annotations
 
 import json
+import netrc
 import os
 import re
 import signal
@@ -22,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -381,7 +382,7 @@ class Uv:
         try:
             return self._workshop.run(
                 argv,
-                config=config.read_text(),
+                config=_with_netrc(config.read_text(), self.indexes),
                 environ=environ,
                 token=token,
                 stdin=stdin,
@@ -547,6 +548,25 @@ def _configuration(indexes: Indexes, keep: str) -> str:
         )
     links = f"find-links = {json.dumps(list(indexes.find_links))}\n"
     return links + ("\n".join(tables) if tables else "no-index = true\n")
+
+
+def _with_netrc(configuration: str, indexes: Indexes) -> str:
+    """Return the configuration with the user's credentials for hosts in the addresses without any.
+
+    In a box uv finds no netrc, because the home there is an empty folder.
+    """
+    try:
+        known = netrc.netrc(os.environ.get("NETRC"))
+    except (OSError, ValueError, netrc.NetrcParseError):
+        return configuration
+    for url in indexes.urls:
+        parts = urlsplit(url)
+        found = known.authenticators(parts.hostname or "")
+        if found and parts.username is None:
+            user, _, password = (quote(part or "", safe="") for part in found)
+            own = parts._replace(netloc=f"{user}:{password}@{parts.netloc}").geturl()
+            configuration = configuration.replace(json.dumps(url), json.dumps(own))
+    return configuration
 
 
 def _write(path: Path, text: str) -> None:

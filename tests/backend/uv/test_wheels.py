@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from support.local_index import LocalIndex, publish_build_backend
+from support.uv import resolve
 
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import CancelToken
@@ -292,3 +294,23 @@ def test_without_a_sandbox_a_build_is_supervised_all_the_same(local_index: Local
     said = (here / "out" / "demo-1.0-py3-none-any.whl").read_text()
     assert (here.parent / "home" / "left").exists()
     assert said != str(here.parent / "home")
+
+
+def test_in_the_box_uv_has_the_credentials_of_the_users_netrc(
+    local_index: LocalIndex, uv: Uv, here: Path
+) -> None:
+    local_index.add_wheel("demo", "1.0")
+    (here.parent / "home" / ".netrc").write_text("machine 127.0.0.1 login me password hunter2/@")
+    (here.parent / "home" / ".netrc").chmod(0o600)
+
+    assert resolve(uv, "demo") == ["demo==1.0"]
+
+    basic = base64.b64encode(b"me:hunter2/@").decode()
+    assert {request.headers.get("authorization") for request in local_index.requests} >= {f"Basic {basic}"}
+
+
+def test_a_netrc_that_cannot_be_read_is_none(local_index: LocalIndex, uv: Uv, here: Path) -> None:
+    local_index.add_wheel("demo", "1.0")
+    (here.parent / "home" / ".netrc").write_text("machine and nothing more")
+
+    assert resolve(uv, "demo") == ["demo==1.0"]

@@ -4,12 +4,16 @@ import os
 import sys
 
 _INTERRUPTED = 130
-_BUG_IN_CHECK = 129
 
 try:
+    import errno
     import signal
 except KeyboardInterrupt:
     os._exit(_INTERRUPTED)
+
+_LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EIO)
+_BUG, _UNAVAILABLE = 1, 6
+_NO_VERDICT = 128
 
 
 def main() -> None:
@@ -22,14 +26,27 @@ def main() -> None:
         from bisect_asgi.cli.app import main as run
 
         run()
-    except Exception:
-        # Python ends with 1 after a traceback, which other tools take for the verdict of `check`.
-        if sys.argv[1:2] != ["check"]:
-            raise
-        import traceback
+    except Exception as error:
+        code = _say(error)
+        # Other tools take lower codes of `check` for verdicts.
+        sys.exit(_NO_VERDICT + code if sys.argv[1:2] == ["check"] else code)
 
-        traceback.print_exc()
-        sys.exit(_BUG_IN_CHECK)
+
+def _say(error: Exception) -> int:
+    """Write what is wrong, without importing or opening anything, and return the exit code."""
+    if _is_of_this_machine(error):
+        text = f"error: this machine has run out of something: {error or type(error).__name__}\n\n"
+        hint = "hint: raise its limits (`ulimit -a`), or free files, memory, processes or room on the disk\n"
+        os.write(2, (text + hint).encode(errors="replace"))
+        return _UNAVAILABLE
+    sys.excepthook(type(error), error, error.__traceback__)
+    return _BUG
+
+
+def _is_of_this_machine(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in _LACKS
+    return isinstance(error, MemoryError) or "can't start new thread" in str(error)
 
 
 if __name__ == "__main__":

@@ -155,9 +155,15 @@ def configured_indexes() -> Indexes:
     Raises:
         Unavailable: uv could not read its configuration.
     """
-    asked = _asked()
-    if asked.returncode < 0:  # killed, as when the machine runs out of memory
+    try:
         asked = _asked()
+        if asked.returncode < 0:  # killed, as when the machine runs out of memory
+            asked = _asked()
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(
+            f"uv did not say within {duration(_LIMIT_S)} which indexes it is configured for",
+            hint="`uv pip compile - --emit-index-url < /dev/null` shows whether it ends",
+        ) from error
     if asked.returncode != 0:
         raise Unavailable(
             f"uv cannot read its configuration: {first_cause(asked.stderr)}",
@@ -176,7 +182,8 @@ def _asked() -> subprocess.CompletedProcess[str]:
     """Have uv print the indexes of the user's configuration."""
     argv = [binary(), "pip", "compile", "-", "--quiet", "--no-header", "--python", sys.executable]
     emit = ("--emit-index-url", "--emit-find-links")
-    return subprocess.run([*argv, *emit], input="", capture_output=True, text=True, check=False)
+    argv += emit
+    return subprocess.run(argv, input="", capture_output=True, text=True, check=False, timeout=_LIMIT_S)
 
 
 class Uv:

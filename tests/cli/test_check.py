@@ -79,21 +79,40 @@ def test_what_is_no_verdict_stops_git_bisect_run(shell: Shell, arguments: list[s
     assert done.stderr.startswith("error: ")
 
 
-def test_a_bug_of_the_tool_is_no_verdict(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        pytest.param(TypeError("of ours"), 1, "TypeError: of ours", id="bug"),
+        pytest.param(PermissionError(13, "Permission denied"), 1, "PermissionError: ", id="bug-with-a-file"),
+        pytest.param(OSError(24, "Too many open files"), 6, "Too many open files", id="files"),
+        pytest.param(OSError(28, "No space left on device"), 6, "No space left on device", id="room"),
+        pytest.param(MemoryError(), 6, "run out of something: MemoryError", id="memory"),
+        pytest.param(RuntimeError("can't start new thread"), 6, "can't start new thread", id="threads"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_what_nobody_expected_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    command: str,
+    error: Exception,
+    code: int,
+    says: str,
 ) -> None:
     def broken() -> None:
-        raise TypeError("of ours")
+        raise error
 
     monkeypatch.setattr("bisect_asgi.cli.app.main", broken)
-    monkeypatch.setattr(sys, "argv", ["bisect-asgi", "check", "demo==1.0"])
+    monkeypatch.setattr(sys, "argv", ["bisect-asgi", command, "demo==1.0"])
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process keeps its own
 
     with pytest.raises(SystemExit) as end:
         __main__.main()
 
-    assert end.value.code == 129
-    assert "TypeError: of ours" in capsys.readouterr().err
+    said = capfd.readouterr().err
+    assert end.value.code == (128 + code if command == "check" else code)
+    assert says in said
+    assert ("Traceback" in said) is (code == 1)
 
 
 def test_git_bisect_run_stops_where_there_is_no_verdict(shell: Shell, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def main() -> None:
 def _say(error: Exception) -> int:
     """Write what is wrong, without importing or opening anything, and return the exit code."""
     if _is_of_this_machine(error):
-        text = f"error: this machine has run out of something: {error or type(error).__name__}\n\n"
+        text = f"error: this machine has run out of something: {str(error) or type(error).__name__}\n\n"
         hint = "hint: raise its limits (`ulimit -a`), or free files, memory, processes or room on the disk\n"
         os.write(2, (text + hint).encode(errors="replace"))
         return _UNAVAILABLE

@@ -40,6 +40,11 @@ def test_the_cause_is_known_before_the_rest_of_the_history_is_looked_at() -> Non
 
     beyond = [isinstance(event, events.CandidatesListed) and event.grows for event in lab.events].index(True)
     causes = [index for index, event in enumerate(lab.events) if isinstance(event, events.Explained)]
+    notes = [event.text for event in lab.events if isinstance(event, events.Note) and event.is_live]
+    assert notes == [
+        "the change is in app 3; looking for its cause (`--no-culprit`)",
+        "the change is in app 3; looking at other releases (`--history`)",
+    ]
     assert explained(lab)[0] == "app 3"
     assert max(causes) < beyond
     assert len(lab.report.changes) == 3

@@ -8,7 +8,7 @@ the same way: down to a culprit within which there is no other.
 
 from __future__ import annotations
 
-from bisect_asgi.core import answers
+from bisect_asgi.core import answers, events
 from bisect_asgi.core.culprit import Culprit, CulpritSet
 from bisect_asgi.core.culprit.ddmin import Mix
 from bisect_asgi.core.culprit.mixes import BoundarySide, label, required, varied
@@ -42,6 +42,8 @@ def explain(result: SearchResult, stages: Stages) -> tuple[DrillTarget, ...]:
         return ()
     explainer = Explainer(plan, stages, within=result.search.labels[found.high])
     if plan.culprit:
+        text = f"the change is in {boundary.new.label}; looking for its cause (`--no-culprit`)"
+        stages.emit(events.Note(text=text, is_live=True))
         explainer.explain(boundary)
     else:
         explainer.take(boundary)

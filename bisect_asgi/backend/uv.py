@@ -66,6 +66,8 @@ _WRONG = re.compile(r"Failed to extract|invalid zip|bad CRC|hash mismatch|corrup
 _UNSOUND = re.compile(r"does not match filename|is invalid|was invalid", re.I)
 _CACHED = re.compile(r"failed to read from file|stream did not contain valid UTF-8|archive-v\d", re.I)
 _NO_ROOM = re.compile(r"No space left on device|os error (?:28|122)\b|Disk quota exceeded", re.I)
+_KILLED = re.compile(r"signal: \d+ \(SIG(?:KILL|TERM)\)")
+"""uv's words for a program of its own that something has killed."""
 _OUT_OF = re.compile(r"os error (?:5|12|23|24)\b|Too many open files|Cannot allocate memory", re.I)
 # What a build printed is not uv's: it may talk of anything, but hardly in these forms.
 _BUILD_NO_ROOM = re.compile(r"^\s*(?:OSError|IOError): \[Errno (?:28|122)\]|error: error writing to ", re.M)
@@ -157,7 +159,7 @@ def configured_indexes() -> Indexes:
     """
     try:
         asked = _asked()
-        if asked.returncode < 0:  # killed, as when the machine runs out of memory
+        if asked.returncode < 0 or _KILLED.search(asked.stderr):  # as when memory is short
             asked = _asked()
     except subprocess.TimeoutExpired as error:
         raise Unavailable(
@@ -439,7 +441,7 @@ def _of_this_machine(text: str, built: str, cause: str) -> Exception | None:
     """Return the error if this machine lacks something, for uv or for a build."""
     if _NO_ROOM.search(text) or _BUILD_NO_ROOM.search(built):
         return Unavailable(f"there is no room left on the disk: {cause}", hint=_ROOM_HINT)
-    if _OUT_OF.search(text) or _BUILD_OUT_OF.search(built):
+    if _KILLED.search(text) or _OUT_OF.search(text) or _BUILD_OUT_OF.search(built):
         return _Passing(f"this machine ran out of something: {cause}")
     return None
 

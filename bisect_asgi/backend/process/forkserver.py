@@ -21,7 +21,9 @@ from pathlib import Path
 from bisect_asgi.core.records import Struct
 
 _LONGEST_END_S = 2.0
-_LONGEST_FORK_S = 5.0
+_LONGEST_START_S, _LONGEST_FORK_S = 60.0, 5.0
+"""How long the first answer may take, which waits for a start of Python on a busy machine, and any other."""
+_ATTEMPTS = 3
 _PROGRAM = Path(__file__).with_name("supervisor.py")
 
 
@@ -71,11 +73,12 @@ class _ForkServer:
             OSError: no process can be started.
         """
         with self._lock:
-            for _ in range(2):
+            for _ in range(_ATTEMPTS):
                 control = self._control()
                 try:
                     socket.send_fds(control, [b"+"], descriptors)
                     if answer := control.recv(32):
+                        control.settimeout(_LONGEST_FORK_S)
                         return _number(answer)
                 except (ConnectionError, TimeoutError):  # somebody killed or stopped it
                     pass
@@ -98,7 +101,7 @@ class _ForkServer:
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,  # Ctrl-C is for the tool alone, which then ends it
                 )
-            ours.settimeout(_LONGEST_FORK_S)
+            ours.settimeout(_LONGEST_START_S)
             self._socket, self._owner = ours, os.getpid()
         return self._socket
 

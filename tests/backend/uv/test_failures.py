@@ -351,6 +351,19 @@ def test_the_telling_part_of_a_message_is_one_line(said: str, cause: str) -> Non
     assert first_cause(said) == cause
 
 
+QUERY_KILLED = "error: Querying Python at `/bin/python` failed with exit status signal: 9 (SIGKILL)"
+
+
+def test_a_uv_whose_query_is_killed_is_asked_again(
+    local_index: LocalIndex, here: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local_index.add_wheel("demo", "1.0")
+    end = f"echo '{QUERY_KILLED}' >&2; exit 2"
+    monkeypatch.setattr(uv_module, "binary", lambda: dying(here, times=1, end=end))
+
+    assert resolve(connect(local_index.url), "demo") == ["demo==1.0"]
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_uv_that_is_killed_is_asked_again(
     local_index: LocalIndex, here: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch, times: int
@@ -372,21 +385,22 @@ def test_a_uv_that_is_killed_each_time_gives_no_result(
     assert str(caught.value) == "uv was killed 3 times by SIGKILL"
 
 
-def test_the_configuration_is_asked_for_again_if_uv_was_killed(
-    local_index: LocalIndex, here: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("end", ["kill -9 $$", f"echo '{QUERY_KILLED}' >&2; exit 2"], ids=["uv", "its-query"])
+def test_the_configuration_is_asked_for_again_if_uv_or_its_query_was_killed(
+    local_index: LocalIndex, here: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", local_index.url)
-    program = dying(here, times=1)
+    program = dying(here, times=1, end=end)
     monkeypatch.setattr(uv_module, "binary", lambda: program)
 
     assert configured_indexes().urls == (local_index.url,)
 
 
-def dying(folder: Path, *, times: int) -> str:
-    """A uv that is killed so many times, and then works."""
+def dying(folder: Path, *, times: int, end: str = "kill -9 $$") -> str:
+    """A uv that comes to this end so many times, and then works."""
     program = folder / "dying-uv"
     once_more = " || ".join(f"mkdir {folder}/{n} 2>/dev/null" for n in range(times))
-    program.write_text(f'#!/bin/sh\nif {once_more}; then kill -9 $$; fi\nexec {binary()} "$@"\n')
+    program.write_text(f'#!/bin/sh\nif {once_more}; then {end}; fi\nexec {binary()} "$@"\n')
     program.chmod(0o755)
     return str(program)
 

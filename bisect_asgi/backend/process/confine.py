@@ -188,7 +188,7 @@ def _unshare(namespaces: int) -> None:
     user, group = os.geteuid(), os.getegid()
     if _libc.unshare(namespaces) == 0:
         return
-    _check(_libc.unshare(namespaces | _NEW_USER), "unshare")
+    _check(_libc.unshare(namespaces | _NEW_USER), "namespaces cannot be made")
     for name, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{user} {user} 1"),

@@ -143,7 +143,8 @@ class Sandbox:
         paths += [Path(name) for name in (*_SOCKETS, f"/run/user/{os.getuid()}")]
         with suppress(RuntimeError):  # nobody knows where the home is
             paths += [Path.home() / name for name in _HOME_SECRETS]
-        return [os.path.realpath(path) for path in paths if path.exists()]
+        # Not `Path.exists`, which raises an error for what is in a folder that the user may not enter.
+        return [os.path.realpath(path) for path in paths if os.path.exists(path)]
 
     def _find(self, found: Future[Found]) -> None:
         try:

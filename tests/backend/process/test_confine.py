@@ -136,6 +136,22 @@ def test_without_a_network_the_own_loopback_still_works(user: str) -> None:
     assert attacks["tcp_loopback_outside"].startswith("failed")
 
 
+def test_a_user_whose_home_is_somebody_elses_is_confined_all_the_same() -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from bisect_asgi.backend.process.sandbox import Sandbox\n"
+        "found = Sandbox(Path(sys.argv[1])).found()\n"
+        "print(found.reasons)\n"
+    )
+    with open_folder() as folder:
+        forbidden = folder / "home"
+        forbidden.mkdir(mode=0o700)
+        done = run_as_nobody(f"import os; os.environ['HOME'] = {str(forbidden)!r}\n{code}", str(folder))
+
+    assert "Permission denied" not in done.stdout + done.stderr
+
+
 # --- The parts that are computed
 
 

@@ -39,6 +39,7 @@ def supervise(
     on_output: Callable[[str], None] | None = None,
     on_chunk: Callable[[bytes], None] | None = None,
     is_driver: bool = False,
+    is_helper: bool = False,
 ) -> Run:
     """Run a command with what the tests do not care for filled in."""
     return run_supervised(
@@ -52,4 +53,5 @@ def supervise(
         on_output=on_output,
         on_chunk=on_chunk,
         is_driver=is_driver,
+        is_helper=is_helper,
     )

@@ -15,11 +15,28 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.records import Struct
 
 _running: set[int] = set()
+_supervised_s: list[float] = []
+"""The processor time of each supervised helper that has ended."""
 
 
 def running_helpers() -> tuple[int, ...]:
     """Return the process numbers of the helpers that are running now, in any thread."""
     return tuple(_running)
+
+
+@contextmanager
+def supervised_helper(supervisor: int) -> Iterator[Callable[[float], None]]:
+    """Count what is below a supervisor as a helper; yield a function that takes its seconds at the end."""
+    _running.add(supervisor)
+    try:
+        yield _supervised_s.append
+    finally:
+        _running.discard(supervisor)
+
+
+def supervised_seconds() -> float:
+    """Return the processor time of the supervised helpers that have ended: no child of this tool's."""
+    return sum(_supervised_s)
 
 
 class Completed(Struct, frozen=True, kw_only=True):

@@ -15,12 +15,13 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bisect_asgi.backend.process.forkserver import Supervisor, start_supervisor
+from bisect_asgi.backend.process.helper import supervised_helper
 from bisect_asgi.backend.process.limits import exceeded
 from bisect_asgi.backend.process.usage import OtherLoad, tree_memory
 from bisect_asgi.core.cancel import CancelToken
@@ -82,6 +83,7 @@ def run_supervised(
     on_output: Callable[[str], None] | None = None,
     on_chunk: Callable[[bytes], None] | None = None,
     is_driver: bool = False,
+    is_helper: bool = False,
 ) -> Run:
     """Run a command until it ends or reaches the time limit; no process of it is left afterwards.
 
@@ -93,6 +95,7 @@ def run_supervised(
         on_output: is given the output as text, in whole lines.
         on_chunk: is given the output as bytes, in pieces as they arrive.
         is_driver: the command only starts what is measured, so its own memory does not count.
+        is_helper: it builds for this tool, so its processor time is no other program's.
 
     Raises:
         Cancelled: the token was cancelled.
@@ -117,7 +120,8 @@ def run_supervised(
 
     others = OtherLoad()
     supervisor = start_supervisor(keeps)
-    with closing(supervisor), token.on_cancel(supervisor.let_go):
+    with closing(supervisor), token.on_cancel(supervisor.let_go), ExitStack() as counted:
+        used = counted.enter_context(supervised_helper(supervisor.pid)) if is_helper else _no_helper
         supervisor.send(json.dumps(request).encode() + b"\n")
         deadline = time.monotonic() + timeout_s + _GRACE_S
         limited = partial(exceeded, limits or Limits(), supervisor.pid, report.parent, is_driver=is_driver)
@@ -125,6 +129,7 @@ def run_supervised(
         result = _result(_attend(supervisor, take, samples, deadline=deadline))
         if result is None:
             _end(supervisor.pid, report)
+    used(result["cpu_s"] if result and "cpu_s" in result else 0.0)
     lines.end()
     token.check()
     if result is None:
@@ -144,6 +149,10 @@ def run_supervised(
         output_tail=tail.text(),
         other_load=others.cores(result["cpu_s"] + result["own_cpu_s"]),
     )
+
+
+def _no_helper(seconds: float) -> None:
+    """Ignore the processor time of a run that is none of this tool's helpers."""
 
 
 def _result(line: bytes) -> dict[str, Any] | None:

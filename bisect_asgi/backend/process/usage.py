@@ -19,7 +19,7 @@ from contextvars import ContextVar
 
 import psutil
 
-from bisect_asgi.backend.process.helper import running_helpers
+from bisect_asgi.backend.process.helper import running_helpers, supervised_seconds
 from bisect_asgi.backend.process.supervisor import descendants
 from bisect_asgi.core.model import Step
 from bisect_asgi.core.records import Struct, field
@@ -49,11 +49,11 @@ class OtherLoad:
 def own_seconds() -> float:
     """Return this tool's processor time so far: of its threads, and of its helpers, which build beside runs.
 
-    What runs under a supervisor is not included, because its parent is the fork server.
+    Of what runs under a supervisor, only builds are included: its parent is the fork server.
     """
     running_s = sum(tree_seconds(pid) for pid in running_helpers())
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime + running_s
+    return time.process_time() + ended.ru_utime + ended.ru_stime + running_s + supervised_seconds()
 
 
 def tree_processes(supervisor: int, *, is_driver: bool = False) -> int:

@@ -97,6 +97,7 @@ class Workshop:
                 confine=self._sandbox.rules(self._confinement, box, root / "cache", *writable),
                 on_output=output,
                 keeps=keeps,
+                is_helper=True,
             )
             if run.exit_code is None:
                 raise subprocess.TimeoutExpired(argv, self.timeout_s)

@@ -216,3 +216,15 @@ def test_a_program_beside_the_run_is_seen(tmp_path: Path) -> None:
 
     assert run.other_load is not None
     assert run.other_load > 0.25 * min(1.0, other_s)
+
+
+def test_what_builds_under_a_supervisor_is_this_tools_own_and_a_run_is_not(tmp_path: Path) -> None:
+    computes = python("import time\nwhile time.process_time() < 0.4: pass")
+    before = usage.own_seconds()
+    supervise(tmp_path, computes)
+    between = usage.own_seconds()
+    supervise(tmp_path, computes, is_helper=True)
+    after = usage.own_seconds()
+
+    assert after - between >= 0.4
+    assert between - before < after - between

@@ -79,7 +79,14 @@ class Sandbox:
     def __init__(self, cache: Path) -> None:
         self._cache = cache
         self._guard = threading.Lock()
+        self._token = CancelToken()
         self._found: Future[Found] | None = None
+
+    def close(self) -> None:
+        """End a trial that is still going on, with what it has made."""
+        self._token.cancel()
+        if self._found is not None:
+            self._found.exception()
 
     def begin(self) -> None:
         """Begin to find out in a thread which level this machine has, unless that was begun before."""
@@ -183,7 +190,7 @@ class Sandbox:
                 report=box,
                 environ={"PATH": os.defpath},
                 timeout_s=_TRIAL_S,
-                token=CancelToken(),
+                token=self._token,
                 confine=self._rules(level, box, network=network),
             )
             return "" if run.exit_code == 0 else "it does not keep a run from writing outside its box"

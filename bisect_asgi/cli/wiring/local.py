@@ -60,8 +60,8 @@ def open_trials(
     with (
         closing(Store(places.store, say=lambda text: say(f"note: {text}"))) as store,
         ThreadPoolExecutor(thread_name_prefix="builder") as builders,
+        closing(Sandbox(places.root)) as sandbox,
     ):
-        sandbox = Sandbox(places.root)
         uv = open_uv(places, own, sandbox=sandbox, building=building)
         resolver = _resolver(places, uv, store)
         environments = EnvironmentCache(

@@ -147,3 +147,12 @@ def test_secrets_of_the_cache_and_of_the_home_are_hidden_if_they_are_there(
         *("cache/uv-1", "cache/logs", "cache/store.db", "cache/store.db-wal"),
     }
     assert rules["protected"] == [os.getpid(), os.getpgrp()]
+
+
+def test_a_trial_that_nobody_waited_for_leaves_nothing(tmp_path: Path) -> None:
+    begun = Sandbox(tmp_path)
+    begun.begin()
+
+    begun.close()
+
+    assert not (tmp_path / "runs").exists() or os.listdir(tmp_path / "runs") == []

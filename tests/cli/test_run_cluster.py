@@ -38,9 +38,9 @@ print("@metric size", 1 if demo.works else 2, "KiB")
 
 
 @pytest.fixture(scope="module")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HandMade]:
+def machines(tmp_path_factory: pytest.TempPathFactory, known_machine: Path) -> Iterator[HandMade]:
     hosts = dict.fromkeys(["alpha", "beta"], __version__)
-    with HandMade(tmp_path_factory.mktemp("machines"), hosts) as machines:
+    with HandMade(tmp_path_factory.mktemp("machines"), hosts, known=known_machine) as machines:
         yield machines
 
 

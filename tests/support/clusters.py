@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 import bisect_asgi
+from support import machine
 
 PATIENCE_S = 60.0
 
@@ -34,9 +35,13 @@ class HandMade:
     A worker has a cache of its own, and of this process's environment only what every program needs.
     """
 
-    def __init__(self, folder: Path, hosts: Mapping[str, str]) -> None:
-        """`hosts`: the version of bisect-asgi that each worker says it has, by its host's name."""
+    def __init__(self, folder: Path, hosts: Mapping[str, str], *, known: Path | None = None) -> None:
+        """`hosts`: the version of bisect-asgi that each worker says it has, by its host's name.
+
+        `known`: where `machine.learn` was; else each worker that runs a trial finds out about this machine.
+        """
         self._folder = folder
+        self._known = known
         self._hosts = hosts
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -82,6 +87,8 @@ class HandMade:
             time.sleep(0.01)
         self.address = str(json.loads(file.read_text())["address"])
         for host, version in self._hosts.items():
+            if self._known:
+                machine.tell(self._known, self._folder, suffix=f"-{host}")
             preload = self._folder / f"preload_{host}.py"
             preload.write_text(PRELOAD.format(host=host, version=version))
             self.workers[host] = self._run(
@@ -99,7 +106,7 @@ class HandMade:
                 [str(Path(bisect_asgi.__file__).parent.parent), str(Path(__file__).parent.parent)]
             ),
             "BISECT_ASGI_CACHE_DIR": str(self.cache(name)),
-            "UV_CACHE_DIR": str(self._folder / f"uv-{name}"),
+            "UV_CACHE_DIR": str(self._folder / f"uv-cache-{name}"),
             "UV_NO_CONFIG": "1",
             **{key: value for key, value in os.environ.items() if key.startswith("COV")},
         }

@@ -26,8 +26,9 @@ def learn(folder: Path) -> None:
             assert done.returncode == 0, done.stderr
 
 
-def tell(known: Path, folder: Path) -> None:
-    """Put what was found out below `known` into the caches below `folder`."""
+def tell(known: Path, folder: Path, *, suffix: str = "") -> None:
+    """Put what was found out below `known` into the caches below `folder`; `suffix`: of their names."""
     for pattern in _KNOWN:
         for found in known.glob(pattern):
-            shutil.copytree(found, folder / found.relative_to(known), symlinks=True, ignore=_LOCKS)
+            cache, name = found.relative_to(known).parts
+            shutil.copytree(found, folder / f"{cache}{suffix}" / name, symlinks=True, ignore=_LOCKS)

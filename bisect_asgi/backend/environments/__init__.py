@@ -68,7 +68,7 @@ class Environment(Struct, frozen=True, kw_only=True):
 
     def exists(self) -> bool:
         """Return whether the environment still exists: the lock does not stop a user from deleting it."""
-        return (self.folder / _MARKER).exists()
+        return os.path.exists(self.folder / _MARKER)  # of a folder without rights it is not known: no
 
 
 class EnvironmentCache:
@@ -226,7 +226,7 @@ class EnvironmentCache:
 
     def is_kept(self, resolution: Resolution) -> bool:
         """Return whether an environment is built already."""
-        return (self._folder / resolution.digest / _MARKER).exists()
+        return os.path.exists(self._folder / resolution.digest / _MARKER)
 
     def note_use(self, resolution: Resolution, interpreter: Interpreter) -> None:
         """Make an environment in which a probe has run a source of files for others."""
@@ -383,6 +383,10 @@ class EnvironmentCache:
             raise BuildFailed(str(error), is_lasting=False) from error
 
     def _evict(self, *, spare: str) -> None:
+        """Remove what was discarded while it was in use, and the least recently used above the limit."""
+        for home in self._folder.glob("*"):
+            if home.name != spare and not os.path.exists(home / _MARKER):
+                self.remove(home.name)
         sizes = self.sizes()
         total = sum(size for _, size in sizes)
         for digest, size in sizes:

@@ -490,6 +490,20 @@ def test_an_environment_whose_removal_was_cut_off_is_built_anew(
         assert output(environment.bin / "greet") == "this is demo 1.0"
 
 
+def test_what_was_discarded_while_it_was_in_use_goes_with_the_next_build(bench: CacheBench) -> None:
+    bench.publish()
+    bench.publish("2.0")
+    with bench.holding() as environment:
+        (environment.folder / "bisect-asgi.json").unlink()
+        bench.build("2.0")
+        assert environment.folder.exists()
+
+    bench.cache.remove(bench.build("2.0"))
+    kept = bench.build("2.0")
+
+    assert [path.name for path in (bench.folder / "environments").iterdir()] == [kept]
+
+
 def test_an_environment_that_another_command_removes_meanwhile_is_not_listed(
     bench: CacheBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

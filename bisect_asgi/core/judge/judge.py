@@ -304,10 +304,12 @@ def _rule(
     if not different:
         outcome = Outcome.FAILED if counted else Outcome.PASSED
     side = Verdict.NEW if outcome is new_is else Verdict.OLD
+    # A run that was cut off shows a shorter time than the one that proves the hang.
+    shown = sorted(counted or failing, key=lambda run: run.cut_s is not None)
     return Ruling(
         verdict=Verdict.SKIP if different else side,
         outcome=outcome,
-        signature=next(iter(_failures(counted or failing)), None),
+        signature=next(iter(_failures(shown)), None),
         fails_differently=different,
         passed=passed,
         failed=len(failing if different else counted),

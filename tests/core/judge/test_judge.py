@@ -402,3 +402,14 @@ def test_noise_knows_which_end_is_good_before_the_newest_is_run_and_whatever_it_
     assert judgement.rulings[8] == Ruling(
         verdict=NEW, outcome=Outcome.PASSED, signature=ASSERTION, passed=1, failed=1
     )
+
+
+def test_a_hang_is_shown_by_the_run_to_the_full_limit() -> None:
+    cut, full = (failed(signature.of_timeout(seconds)) for seconds in (10, 120))
+    cut = replace(cut, cut_s=10.0)
+
+    judgement = judged({0: [passed()], 9: [cut, full, cut]})
+
+    ruling = judgement.rulings[9]
+    assert (ruling.verdict, ruling.failed) == (NEW, 3)
+    assert ruling.signature == full.signature

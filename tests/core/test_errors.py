@@ -6,7 +6,17 @@ import pickle
 
 import pytest
 
-from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError
+from bisect_asgi.core.errors import (
+    BisectError,
+    BuildFailed,
+    ExitCode,
+    NoResult,
+    Unavailable,
+    Unresolvable,
+    Untestable,
+    UsageError,
+    not_asked,
+)
 from bisect_asgi.core.events import ResultKind
 
 
@@ -53,3 +63,17 @@ def test_each_answer_has_its_exit_code(kind: ResultKind, code: int) -> None:
 def test_no_answer_shares_pythons_exit_code_for_a_traceback() -> None:
     assert ExitCode.BUG.value == 1
     assert ExitCode.BUG not in {kind.exit_code for kind in ResultKind}
+
+
+def test_a_question_without_a_result_is_asked_with_the_same_command() -> None:
+    error = not_asked(NoResult("a file did not arrive"))
+
+    assert str(error) == "a file did not arrive"
+    assert error.hint == "run the same command again; `bisect-asgi doctor` checks this machine"
+
+
+@pytest.mark.parametrize("kind", [Unresolvable, BuildFailed])
+def test_whether_a_failure_lasts_travels_with_it_to_another_process(kind: type[Untestable]) -> None:
+    error = pickle.loads(pickle.dumps(kind("no", is_lasting=False)))
+
+    assert (type(error), str(error), error.is_lasting, error.since) == (kind, "no", False, None)

@@ -362,3 +362,9 @@ def environ_of_tool():
 @attack
 def environ_of_supervisor():
     open("/proc/%d/environ" % sup).read()
+
+
+@attack
+def users_terminal():
+    # Held open by who runs the tests.
+    os.write(os.open(open(base + "/terminal").read(), os.O_WRONLY | os.O_NOCTTY), b"hello")

@@ -3,7 +3,8 @@
 Two levels (Linux). *basic* needs no privileges: no capabilities, no new privileges, no system call that
 reaches what supervises the run (seccomp(2)), and writing only below the run's box and /dev/shm, without
 reading secrets (landlock(7)). *strong* adds mount and IPC namespaces of the run's own: a read-only root,
-hidden secrets, and a /dev/shm that goes with the run; on request, a network namespace with a loopback.
+hidden secrets, no terminals but its own, and a /dev/shm that goes with the run; on request, a network
+namespace with a loopback.
 
 Landlock has no say in chmod and utime, so at *basic* these reach what a file is linked to. Each step that the
 kernel refuses is an error: a run is never confined by less than was asked for.
@@ -40,7 +41,7 @@ _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _SCOPES = 1 | 2
 """Abstract sockets and signals."""
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
-_SHARED_MEMORY = "/dev/shm"  # noqa: S108
+_SHARED_MEMORY, _TERMINALS = "/dev/shm", "/dev/pts"  # noqa: S108
 
 _NO_NEW_PRIVS, _SECCOMP, _CAPBSET_DROP, _CAP_AMBIENT, _CLEAR_ALL = 38, 22, 24, 47, 4
 _CAPABILITY_VERSION = 0x20080522
@@ -177,6 +178,8 @@ def _enter_namespaces(writable: list[str], secrets: list[str], *, network: bool)
         elif os.path.exists(path):
             _mount("/dev/null", path, None, _BIND)
     _mount("shm", _SHARED_MEMORY, "tmpfs", _NOSUID | _NODEV, "mode=1777")
+    if os.path.isdir(_TERMINALS):  # without the user's
+        _mount("devpts", _TERMINALS, "devpts", _NOSUID, "newinstance,ptmxmode=0666,mode=620")
     if not network:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
             request = b"lo".ljust(16, b"\0") + _UP_AND_RUNNING.to_bytes(2, "little") + bytes(22)

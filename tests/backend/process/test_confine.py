@@ -31,7 +31,7 @@ REFUSED = {
     *("sethostname", "mknod_device"),
 }
 """Attacks that fail at both levels."""
-REFUSED_BY_STRONG = ["chmod_only", "utime_only", "setxattr", "chown", "chmod_env_folder"]
+REFUSED_BY_STRONG = ["chmod_only", "utime_only", "setxattr", "chown", "chmod_env_folder", "users_terminal"]
 """Attacks that Landlock has no say in."""
 LET_THROUGH = ["path_socket", "secret_stat", "tcp_loopback_outside", "write_devshm", "sysv_shm_left"]
 """What SECURITY.md does not promise, at least not at *basic*."""
@@ -62,6 +62,11 @@ def a_world() -> Iterator[Path]:
 def _listen(world: Path, held: ExitStack) -> None:
     port = held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
     (world / "port").write_text(str(port))
+    for terminal in os.openpty():
+        held.callback(os.close, terminal)
+    (world / "terminal").write_text(os.ttyname(terminal))
+    if os.getuid() == 0:
+        os.chown(os.ttyname(terminal), NOBODY, NOBODY)
     for address in (f"{world}/path.sock", f"\0{world}"):
         listener = held.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(address)

@@ -28,6 +28,7 @@ from bisect_asgi.core.plan import Building
 
 _LOCK = "lock"
 _LEFT_OUT = re.compile(r"(?i)USERNAME|PASSWORD|TOKEN|SECRET|KEYRING|NETRC|^XDG_")
+_POLL_S = 0.01
 _KEPT_CHARS = 2**20
 """Of the standard error, from its end."""
 # The supervisor hands down one stream for both outputs, and nothing to read.
@@ -155,6 +156,7 @@ def _handed_over(path: Path, content: str) -> Iterator[Path]:
     try:
         yield path
     finally:
-        with suppress(OSError):  # nobody has read it
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
-        thread.join()
+        while thread.is_alive():  # nobody has read it; the thread may not even wait yet
+            with suppress(OSError):
+                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            thread.join(_POLL_S)

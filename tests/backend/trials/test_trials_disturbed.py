@@ -162,3 +162,17 @@ def test_rights_and_dates_alone_are_set_back_and_the_run_stands(two: TrialBench)
     (path,) = (two.folder / "environments").glob("*/lib/python*/site-packages/dep.py")
     assert path.stat().st_mode & 0o777 == 0o444
     assert path.stat().st_mtime > 1
+
+
+def test_what_a_run_has_changed_whose_tool_was_killed_is_built_anew(two: TrialBench, tmp_path: Path) -> None:
+    assert outcomes(two, two.request("import dep\n")) == [Outcome.PASSED]
+    (path,) = (two.folder / "environments").glob("*/lib/python*/site-packages/dep.py")
+    path.chmod(0o644)
+    path.write_text("1/0")
+
+    two.trials = two.runner(two.store)
+    for version in ("1.0", "2.0"):
+        fresh = replace(two.request("import dep\n", version=version), fresh=True)
+        assert outcomes(two, fresh) == [Outcome.PASSED]
+
+    assert users_own(two, tmp_path / "own") == "__version__ = '1.0'\n"

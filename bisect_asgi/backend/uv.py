@@ -62,6 +62,8 @@ _CUT = re.compile(
     r"|error decoding|unexpected EOF",
     re.I,
 )
+# The archive itself is so: a name in it that uv refuses, or headers of an old tar.
+_REJECTED = re.compile(r"extraction policy rejected|invalid tar checksum", re.I)
 _WRONG = re.compile(r"Failed to extract|invalid zip|bad CRC|hash mismatch|corrupt", re.I)
 _UNSOUND = re.compile(r"does not match filename|is invalid|was invalid", re.I)
 _CACHED = re.compile(r"failed to read from file|stream did not contain valid UTF-8|archive-v\d", re.I)
@@ -447,13 +449,15 @@ def _of_this_machine(text: str, built: str, cause: str) -> Exception | None:
 
 
 def _of_a_file(text: str, cause: str) -> Exception | None:
-    """Return the error if the index has lost a file, or has sent it cut or wrong."""
+    """Return the error if the index has lost a file, or has sent it cut or wrong, or uv rejects it."""
     if _GONE.search(text):
         return BuildFailed(cause, is_lasting=False)
-    for pattern, kind in ((_CUT, _Undelivered), (_WRONG, _Passing)):
-        if pattern.search(text):
-            return kind(f"a file did not arrive as it should be in {_RETRIES} attempts: {cause}")
-    return None
+    found = f"a file did not arrive as it should be in {_RETRIES} attempts: {cause}"
+    if _CUT.search(text):
+        return _Undelivered(found)
+    if _REJECTED.search(text):
+        return BuildFailed(cause, is_lasting=False)
+    return _Passing(found) if _WRONG.search(text) else None
 
 
 def _of_the_index(text: str, cause: str) -> Exception | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import sys
 import threading
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import tenacity
-from support.local_index import Answer, LocalIndex, Request, publish_build_backend
+from support.local_index import Answer, LocalIndex, Request, publish_build_backend, sdist_bytes
 from support.processes import eventually
 from support.uv import COMPILE, DEFAULT, Connect, resolve
 
@@ -30,6 +31,12 @@ def ends(process: psutil.Process, *, within_s: float = 2.0) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def without_checksum(sdist: bytes) -> bytes:
+    """Return the archive as some tools of 2007 wrote it."""
+    tar = gzip.decompress(sdist)
+    return gzip.compress(tar[:148] + bytes(8) + tar[156:])
 
 
 # --- What failures mean
@@ -406,6 +413,24 @@ def dying(folder: Path, *, times: int, end: str = "kill -9 $$") -> str:
 
 
 # --- What never ends
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        pytest.param(sdist_bytes("demo-1.0", {"List: Blocks": ""}), "List: Blocks", id="name"),
+        pytest.param(without_checksum(sdist_bytes("demo-1.0", {"setup.py": ""})), "checksum", id="header"),
+    ],
+)
+def test_an_archive_that_uv_rejects_is_that_releases_fault_alone(
+    local_index: LocalIndex, uv: Uv, content: bytes, cause: str
+) -> None:
+    local_index.add_file("demo", "demo-1.0.tar.gz", content)
+
+    with pytest.raises(BuildFailed, match=cause) as caught:
+        resolve(uv, "demo")
+
+    assert not caught.value.is_lasting  # a damaged download may look like that
 
 
 def test_an_index_that_sends_no_whole_file_is_not_asked_for_ever(

@@ -80,7 +80,7 @@ def table(report: Report) -> Table:
 def _kind(row: Row) -> tuple[str, ...]:
     """Return a key that is equal for neighbors that share a line."""
     if not row.was_run:
-        return row.how, row.verdict
+        return row.how, row.verdict, f"{row.yanked}", row.signature.text if row.signature else ""
     if row.verdict == "skip" and row.signature and not row.fails_differently:
         return row.how, row.verdict, row.signature.text
     return row.how, row.version

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from support.builders import (
     a_plan,
+    broken,
     failed,
     passed,
     untestable,
@@ -236,6 +237,16 @@ def test_two_candidates_have_no_history() -> None:
 
 def test_of_a_flaky_history_the_probability_says_it() -> None:
     assert "History" not in shown(fold([*REGRESSION[:-1], BELIEF, REGRESSION[-1]]))
+
+
+def test_a_release_that_nobody_tried_has_no_part_in_the_fault_of_its_neighbour() -> None:
+    log = [*REGRESSION[:-2], without_environment(1, broken()), judged({2: good(2), 3: bad(2)}), answered()]
+
+    lines = shown(fold(log)).splitlines()
+
+    told = {line.split()[0]: line.split("  ")[-1] for line in lines if line.startswith(("0.10.0", "0.11.0"))}
+    assert told["0.10.0"] == "not run"
+    assert told["0.11.0"].startswith("no result: ")
 
 
 def test_neighbours_that_cannot_be_tested_for_one_reason_are_one_line() -> None:

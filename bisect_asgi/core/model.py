@@ -232,6 +232,8 @@ class EnvironmentSpec(Struct, frozen=True, kw_only=True):
     overrides: tuple[str, ...] = ()
     exclude_newer: datetime | None = None
     """The moment after which uploads are ignored, or None for no limit."""
+    is_date_binding: bool = False
+    """Whether the limit is never dropped: an axis of dates would show what is not of its date."""
     exclude_newer_package: tuple[ExcludeNewerPackage, ...] = ()
     """The projects without this limit: the package under test, and those that the user pins."""
     held: tuple[str, ...] = ()

@@ -11,6 +11,8 @@ then. So these steps are tried, from the truest to the last resort, and the step
 5. without the date, wheels only
 6. without the date, building source distributions
 
+Where dates are what is searched, the last two are not tried: they would show today under an old date.
+
 A source distribution is built with the tools of the date. If that fails, it is built separately, with tools
 of 1, 2, 3, 5 and 8 years later and of today. uv caches the wheel under the hash of the source distribution,
 whatever the date was, and the resolution as of the date then finds it.
@@ -191,6 +193,8 @@ class Resolver:
             if eased != spec:
                 name = f"{_AS_OF}, {how}, what held requirements need may be newer"
                 yield _Step(name=name, spec=eased, wheels_only=only)
+        if spec.is_date_binding:
+            return
         free = replace(spec, exclude_newer=None)
         yield _Step(name=f"{_WITHOUT}, {_WHEELS}", spec=free, wheels_only=True)
         yield _Step(name=f"{_WITHOUT}, {_BUILDS}", spec=free, wheels_only=False)

@@ -96,6 +96,7 @@ class Dates(Axis):
                 exclude_newer_package=outside_the_limit(pinned),
                 held=plan.held,
                 held_exclude_newer=newest_upload(pinned),
+                is_date_binding=True,
             )
 
         def ends_on(interpreter: Interpreter) -> dict[str, EnvironmentSpec]:

@@ -134,6 +134,16 @@ def test_the_first_step_that_serves_is_taken_and_named(
     assert resolution.step == step
 
 
+@pytest.mark.parametrize("publish", [publish_too_new, publish_too_new_sdist])
+def test_a_date_that_binds_is_not_dropped(
+    local_index: LocalIndex, bench: Bench, publish: Callable[[LocalIndex], None]
+) -> None:
+    publish(local_index)
+
+    with pytest.raises(Unresolvable):
+        bench.resolve(replace(a_spec(), is_date_binding=True))
+
+
 @pytest.mark.parametrize(
     ("publish", "spec", "step"),
     [

@@ -94,6 +94,10 @@ def test_a_candidate_has_what_its_label_says_and_the_one_before_has_not() -> Non
         assert pin in after - before
 
 
+def test_what_cannot_be_resolved_as_of_a_moment_is_not_resolved_as_of_today() -> None:
+    assert all(candidate.spec.is_date_binding for candidate in prepare(date_plan()).candidates)
+
+
 def test_the_package_stays_although_it_was_released_again() -> None:
     space = prepare(date_plan())
 

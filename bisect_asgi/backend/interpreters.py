@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -59,10 +60,11 @@ def find_all(cache: Path) -> tuple[TargetPython, ...]:
 
     logging.getLogger("python_discovery").setLevel(logging.CRITICAL)  # it warns of each broken one
     found: dict[str, Interpreter] = {}
-    for info in iter_interpreters(cache=DiskCache(cache), env=_search_environment(os.environ)):
-        interpreter = _interpreter(info)
-        if interpreter.implementation == "CPython" and interpreter.minor >= OLDEST:
-            found.setdefault(interpreter.version, interpreter)
+    with suppress(PermissionError):  # one is in a folder of somebody else's: those before it are known
+        for info in iter_interpreters(cache=DiskCache(cache), env=_search_environment(os.environ)):
+            interpreter = _interpreter(info)
+            if interpreter.implementation == "CPython" and interpreter.minor >= OLDEST:
+                found.setdefault(interpreter.version, interpreter)
     return tuple(target_python(interpreter) for interpreter in found.values())
 
 
@@ -133,7 +135,10 @@ def _search_environment(environ: Mapping[str, str]) -> dict[str, str]:
         entry for entry in environ.get("PATH", os.defpath).split(os.pathsep) if entry != str(root / "shims")
     ]
     path += [str(folder) for folder in sorted(root.glob("versions/*/bin"))]
-    return {**environ, "PATH": os.pathsep.join(path)}
+    return {
+        **environ,
+        "PATH": os.pathsep.join(entry for entry in path if os.access(entry, os.R_OK | os.X_OK)),
+    }
 
 
 def downloadable() -> tuple[TargetPython, ...]:

@@ -8,9 +8,11 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import python_discovery
 from packaging import markers, tags
 from packaging.markers import Marker
 from packaging.tags import parse_tag
@@ -94,6 +96,18 @@ def test_those_of_pyenv_are_found_without_running_its_shims(
 
     assert after - before == {hidden[0].version}
     assert not ran.exists()
+
+
+def test_one_that_may_not_be_read_hides_none_that_was_found_before(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(**_: object) -> Iterator[object]:
+        yield python_discovery.get_interpreter(sys.executable)
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(python_discovery, "iter_interpreters", found)
+
+    assert [target.interpreter.version for target in find_all(cache)] == [platform.python_version()]
 
 
 def test_a_broken_interpreter_is_passed_over_in_silence(

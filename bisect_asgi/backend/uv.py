@@ -3,10 +3,6 @@
 Two settings make uv fast on every index, also on one that sends no cache headers. A page that was fetched
 in this run or in the ten minutes before it is not fetched again, and a file never is. If a candidate was
 uploaded since, the resolver repeats the call with `ask_again`.
-
-uv's standard error shows how long each step took. uv prints a line when it begins to build a source
-distribution and when it has finished, and the time for getting and unpacking everything (`Prepared`, which
-includes builds).
 """
 
 from __future__ import annotations
@@ -15,7 +11,6 @@ import json
 import netrc
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -30,12 +25,20 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from bisect_asgi.backend.files import remove, write_whole
 from bisect_asgi.backend.process.helper import Completed, run_helper
 from bisect_asgi.backend.process.sandbox import Sandbox
-from bisect_asgi.backend.process.usage import move
 from bisect_asgi.backend.process.workshop import Workshop
+from bisect_asgi.backend.uv_output import (
+    KILLED,
+    RETRIES,
+    NetworkFault,
+    Passing,
+    Undelivered,
+    UvProgress,
+    failure,
+    first_cause,
+)
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, NoResult, Unavailable, Unresolvable, Untestable, not_writable
-from bisect_asgi.core.model import Step
 from bisect_asgi.core.plan import Building
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import duration, without_credentials
@@ -46,50 +49,6 @@ _KEPT = re.compile(
     r"|UV_(CACHE_DIR|INDEX_.+_(USERNAME|PASSWORD)|KEYRING_PROVIDER|SYSTEM_CERTS|NATIVE_TLS|HTTP_TIMEOUT"
     r"|INSECURE_HOST|CONCURRENT_.*|LINK_MODE)|CC|CXX|CFLAGS|LDFLAGS)$"
 )
-_NETWORK = re.compile(
-    r"error sending request|Failed to fetch|tcp connect|dns error|timed out|HTTP status"
-    r"|Received some unexpected|Missing `Content-Type`|Unsupported `Content-Type`",
-    re.I,
-)
-_NO_ANSWER = re.compile(r"error sending request|tcp connect|dns error", re.I)
-_REFUSED = re.compile(r"authentication credentials|\b(?:401|403) (?:Unauthorized|Forbidden)", re.I)
-_OF_A_FILE = re.compile(r"Failed to (?:download|read|extract|unpack) |Hash mismatch", re.I)
-_FETCHED = re.compile(r"Failed to fetch: (\S+)", re.I)
-_FILES = (".whl", ".metadata", ".gz", ".bz2", ".zip")
-_GONE = re.compile(r"HTTP status client error \((?:403|404|410|451) ", re.I)
-_CUT = re.compile(
-    r"request or response body error|I/O operation failed|network timeout|timed out|HTTP status"
-    r"|error decoding|unexpected EOF",
-    re.I,
-)
-# The archive itself is so: a name in it that uv refuses, or headers of an old tar.
-_REJECTED = re.compile(r"extraction policy rejected|invalid tar checksum", re.I)
-_WRONG = re.compile(r"Failed to extract|invalid zip|bad CRC|hash mismatch|corrupt", re.I)
-_UNSOUND = re.compile(r"does not match filename|is invalid|was invalid", re.I)
-_CACHED = re.compile(r"failed to read from file|stream did not contain valid UTF-8|archive-v\d", re.I)
-_NO_ROOM = re.compile(r"No space left on device|os error (?:28|122)\b|Disk quota exceeded", re.I)
-_KILLED = re.compile(r"signal: \d+ \(SIG(?:KILL|TERM)\)")
-"""uv's words for a program of its own that something has killed."""
-_OUT_OF = re.compile(r"os error (?:5|12|23|24)\b|Too many open files|Cannot allocate memory", re.I)
-# What a build printed is not uv's: it may talk of anything, but hardly in these forms.
-_BUILD_NO_ROOM = re.compile(r"^\s*(?:OSError|IOError): \[Errno (?:28|122)\]|error: error writing to ", re.M)
-_BUILD_OUT_OF = re.compile(
-    r"^\s*(?:\w*Error: \[Errno (?:5|12|23|24)\]|MemoryError\b)|virtual memory exhausted"
-    r"|out of memory allocating",
-    re.M,
-)
-_BUILD_NETWORK = re.compile(
-    r"urlopen error|name resolution|Name or service not known|Connection (?:refused|reset)"
-    r"|Network is unreachable"
-)
-_NO_SOLUTION = re.compile(r"No solution found")
-# uv says the same of a page that another machine sent in place of the index.
-_NO_VERSIONS = re.compile(r"there are no versions of", re.I)
-_NO_BUILD = re.compile(r"Failed to (?:download and )?build `(?P<name>[^`=]+)==(?P<version>[^`]+)`")
-_NO_WHEEL = re.compile(r"Failed to build `")
-_OURS = re.compile(r"os error \d+|No interpreter found|Python interpreter", re.I)
-_CAUSE = re.compile(r"^\s*(?:error|cause|×|├─▶|╰─▶):?\s*(?P<text>.*)$")
-_RETRIES = 3
 _CLEAN_S = 30
 _LIMIT_S = 1200.0
 """How long one call may take: a file that comes byte by byte never reaches uv's own time-out."""
@@ -124,19 +83,6 @@ class Indexes(Struct, frozen=True, kw_only=True):
         return codec.digest("indexes", [without_credentials(url) for url in places])
 
 
-class SdistBuildFailed(BuildFailed):
-    """One distribution could not be built; `name` and `version` say which."""
-
-    def __init__(self, message: str, *, name: str = "", version: str = "", is_lasting: bool = True) -> None:
-        super().__init__(message, is_lasting=is_lasting)
-        self.name = name
-        self.version = version
-
-
-class UnsoundWheel(BuildFailed):
-    """A wheel is not as it should be: as it was published, or as uv's cache has it."""
-
-
 def binary() -> str:
     """Return the path of the uv that is installed with this tool.
 
@@ -161,7 +107,7 @@ def configured_indexes() -> Indexes:
     """
     try:
         asked = _asked()
-        if asked.returncode < 0 or _KILLED.search(asked.stderr):  # as when memory is short
+        if asked.returncode < 0 or KILLED.search(asked.stderr):  # as when memory is short
             asked = _asked()
     except subprocess.TimeoutExpired as error:
         raise Unavailable(
@@ -269,7 +215,7 @@ class Uv:
         argv = ["pip", *arguments, "--no-progress", *more]
         try:
             said = self._pip(argv, config, token, stdin, keeps, writable)
-        except _Undelivered as error:
+        except Undelivered as error:
             self._undelivered += 1
             if self._undelivered >= _MOST_UNDELIVERED:
                 raise Unavailable(
@@ -334,8 +280,8 @@ class Uv:
     def _ask(self, arguments: Sequence[str], run: _Run, token: CancelToken, stdin: str = "") -> str:
         argv = [self._binary, *arguments, "--color", "never"]
         for attempt in Retrying(
-            retry=retry_if_exception_type((_NetworkFault, _Passing)),
-            stop=stop_after_attempt(_RETRIES),
+            retry=retry_if_exception_type((NetworkFault, Passing)),
+            stop=stop_after_attempt(RETRIES),
             wait=wait_random_exponential(multiplier=0.5, max=5),
             reraise=True,
         ):
@@ -344,11 +290,11 @@ class Uv:
                 try:
                     completed = run(argv, token, stdin, watch)
                 except OSError as error:  # no more processes, or files
-                    raise _Passing(f"uv could not be started: {error}") from error
+                    raise Passing(f"uv could not be started: {error}") from error
                 finally:
                     watch.charge()
                 if completed.exit_code != 0:
-                    raise _failure(completed)
+                    raise failure(completed)
                 return completed.stdout
         raise AssertionError("each attempt returns or raises")
 
@@ -412,144 +358,6 @@ _Run = Callable[[Sequence[str], CancelToken, str, "UvProgress"], Completed]
 """Runs uv with its arguments, its standard input, and what takes its progress."""
 
 
-class _NetworkFault(Unavailable):
-    """The network or the index failed; it may answer the next time."""
-
-
-class _Passing(NoResult):
-    """A file did not arrive as it should be, or this machine ran out of something; both may pass."""
-
-
-class _Undelivered(_Passing):
-    """The index did not send a file, or not all of it."""
-
-
-def _failure(completed: Completed) -> Exception:
-    """Return the error for a failure of uv: exit code 1 if the request cannot be met, 2 if uv failed."""
-    if completed.exit_code < 0:
-        return _Passing(f"uv was killed {_RETRIES} times by {signal.Signals(-completed.exit_code).name}")
-    stderr = _logs_last(_without_progress(completed.stderr))
-    text, _, built = stderr.partition("[stderr]")
-    cause = first_cause(stderr)
-    return (
-        _of_this_machine(text, built, cause)
-        or (_of_a_file(text, cause) if _is_of_a_file(text) else None)
-        or _of_the_index(text, cause)
-        or _of_the_candidate(completed, text, built, cause)
-    )
-
-
-def _of_this_machine(text: str, built: str, cause: str) -> Exception | None:
-    """Return the error if this machine lacks something, for uv or for a build."""
-    if _NO_ROOM.search(text) or _BUILD_NO_ROOM.search(built):
-        return Unavailable(f"there is no room left on the disk: {cause}", hint=_ROOM_HINT)
-    if _KILLED.search(text) or _OUT_OF.search(text) or _BUILD_OUT_OF.search(built):
-        return _Passing(f"this machine ran out of something: {cause}")
-    return None
-
-
-def _of_a_file(text: str, cause: str) -> Exception | None:
-    """Return the error if the index has lost a file, or has sent it cut or wrong, or uv rejects it."""
-    if _GONE.search(text):
-        return BuildFailed(cause, is_lasting=False)
-    found = f"a file did not arrive as it should be in {_RETRIES} attempts: {cause}"
-    if _CUT.search(text):
-        return _Undelivered(found)
-    if _REJECTED.search(text):
-        return BuildFailed(cause, is_lasting=False)
-    return _Passing(found) if _WRONG.search(text) else None
-
-
-def _of_the_index(text: str, cause: str) -> Exception | None:
-    """Return the error if the index does not answer, or not to this user."""
-    if _NETWORK.search(text):
-        return _NetworkFault(
-            f"the package index did not answer after {_RETRIES} attempts: {cause}",
-            hint="nothing was learnt about any release that needs it; run the same command again later",
-        )
-    if _REFUSED.search(text):
-        return Unavailable(
-            f"the package index refused an answer: {cause}",
-            hint="check its credentials in uv's configuration",
-        )
-    return None
-
-
-def _is_of_a_file(text: str) -> bool:
-    """Return whether one file did not arrive from an index that answers."""
-    if _NO_ANSWER.search(text):
-        return False
-    fetched = _FETCHED.findall(text)
-    return fetched[-1].endswith(_FILES) if fetched else bool(_OF_A_FILE.search(text))
-
-
-def _of_the_candidate(completed: Completed, text: str, built: str, cause: str) -> Exception:
-    """Return the error for a failure of uv that neither the index nor this machine explains."""
-    is_lasting = not _BUILD_NETWORK.search(built)
-    if build := _NO_BUILD.search(text):
-        name, version = build["name"], build["version"]
-        return SdistBuildFailed(cause, name=name, version=version, is_lasting=is_lasting)
-    if _UNSOUND.search(text) or _CACHED.search(text):
-        return UnsoundWheel(cause, is_lasting=not _CACHED.search(text))
-    if _is_its_own_fault(text):
-        return BuildFailed(cause, is_lasting=is_lasting)
-    if completed.exit_code == 1:
-        is_lasting = bool(_NO_SOLUTION.search(text)) and not _NO_VERSIONS.search(cause)
-        return Unresolvable(cause, is_lasting=is_lasting)
-    return Unavailable(
-        f"uv failed: {cause}",
-        hint="nothing was learnt; `bisect-asgi cache --clear` may help if its cache is damaged",
-    )
-
-
-def _without_progress(stderr: str) -> str:
-    """Return uv's message without its lines of progress; the output of a build stays as it is."""
-    message, mark, built = stderr.partition("[stderr]")
-    return "".join(line for line in message.splitlines(keepends=True) if not is_progress(line)) + mark + built
-
-
-_ROOM_HINT = "free some, or clear what is kept: `bisect-asgi cache --clear`"
-
-
-def _is_its_own_fault(text: str) -> bool:
-    """Return whether a project failed to build, and not because of something on this machine."""
-    return bool(_NO_WHEEL.search(text)) and not _OURS.search(text)
-
-
-def _logs_last(stderr: str) -> str:
-    """Move the output of a project's build behind uv's message, as it is for a dependency's build."""
-    log, found, message = stderr.rpartition("\nerror: Failed to build ")
-    output = log.removeprefix("Building wheel...").strip()
-    if not found or not output or "[stderr]" in message:
-        return stderr.removeprefix("Building wheel...\n")
-    return f"{found.strip()} {message.partition(f'{chr(10)}hint:')[0]}\n[stderr]\n{output}"
-
-
-def first_cause(stderr: str) -> str:
-    """Return the useful part of uv's message on one line: its last `cause`, else its first line.
-
-    If a build failed, the last line of its output comes first.
-    """
-    message, _, built = stderr.partition("\nhint:")[0].partition("[stderr]")
-    lines = _joined(message.splitlines())
-    causes = [match["text"].strip() for line in lines if (match := _CAUSE.match(line)) and match["text"]]
-    specific = [line for line in causes if not line.startswith("No solution found")]
-    last = (specific or causes or [stderr.strip().partition("\n")[0] or "it gave no reason"])[-1]
-    output = [line.strip() for line in built.splitlines() if line.strip()]
-    return f"{output[-1]} ({last})" if output else last
-
-
-def _joined(lines: Sequence[str]) -> list[str]:
-    """Join each of uv's indented continuation lines to the line before it."""
-    joined: list[str] = []
-    for line in lines:
-        if joined and line.startswith("      ") and line.strip():
-            joined[-1] += " " + line.strip()
-        else:
-            joined.append(line)
-    return joined
-
-
 def _configuration(indexes: Indexes, keep: str) -> str:
     """Return uv's configuration in TOML, in which a JSON string is a string."""
     tables = []
@@ -597,68 +405,3 @@ def _write(path: Path, text: str) -> None:
         write_whole(path, text.encode())
     except OSError as error:
         raise not_writable("uv's configuration", path, error) from error
-
-
-_PROGRESS = re.compile(
-    r"^\s*(?P<word>Resolved|Prepared|Installed|Audited|Uninstalled|Building|Built|Downloading|Downloaded"
-    r"|Updating|Updated|Using Python)\s+(?P<rest>\S.*)$|^ [+~-] \S+"
-)
-_TOOK = re.compile(r" in (?:(?P<minutes>\d+)m )?(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|µs|us|ns|s)$")
-_UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
-
-
-def is_progress(line: str) -> bool:
-    """Return whether a line only reports uv's progress."""
-    return _PROGRESS.match(line) is not None
-
-
-def took(text: str) -> float:
-    """Return the seconds at the end of a line such as `9 packages in 1m 02s`, or 0."""
-    match = _TOOK.search(text)
-    if not match:
-        return 0.0
-    return 60.0 * int(match["minutes"] or 0) + float(match["number"]) * _UNITS[match["unit"]]
-
-
-class UvProgress:
-    """Adds up the times of one call of uv, from the lines that it prints; used by one thread."""
-
-    def __init__(self) -> None:
-        self._prepared_s = 0.0
-        self._built_s = 0.0
-        self._building: set[str] = set()
-        self._since = 0.0
-
-    def __call__(self, line: str) -> None:
-        """Take the next line of uv's standard error."""
-        match = _PROGRESS.match(line)
-        if not match or not match["word"]:
-            return
-        match match["word"]:
-            case "Prepared":
-                self._prepared_s += took(match["rest"])
-            case "Building":
-                self._settle()
-                self._building.add(match["rest"])
-            case "Built":
-                self._settle()
-                self._building.discard(match["rest"])
-
-    @property
-    def is_building(self) -> bool:
-        """Whether a build has begun and not ended."""
-        return bool(self._building)
-
-    def charge(self) -> None:
-        """Charge the times to builds and downloads, after uv has ended."""
-        self._settle()
-        self._building.clear()
-        move(self._built_s, to=Step.BUILD)
-        move(self._prepared_s - self._built_s, to=Step.DOWNLOAD)
-
-    def _settle(self) -> None:
-        """Count the time since the last call if any build was going on; parallel builds count once."""
-        now = time.monotonic()
-        if self._building:
-            self._built_s += now - self._since
-        self._since = now

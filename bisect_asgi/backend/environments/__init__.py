@@ -30,7 +30,8 @@ from bisect_asgi.backend.environments.templates import (
 )
 from bisect_asgi.backend.files import inherited_if_free, locked, locked_if_free, remove, write_whole
 from bisect_asgi.backend.process.usage import spending, waiting_for
-from bisect_asgi.backend.uv import UnsoundWheel, Uv
+from bisect_asgi.backend.uv import Uv
+from bisect_asgi.backend.uv_output import UnsoundWheel
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable, not_writable

@@ -35,7 +35,8 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from bisect_asgi.backend.environments.builds import BuildTools, WheelBuilder, built_with, later, stamp, when
 from bisect_asgi.backend.files import remove
 from bisect_asgi.backend.process.usage import spending
-from bisect_asgi.backend.uv import SdistBuildFailed, Uv
+from bisect_asgi.backend.uv import Uv
+from bisect_asgi.backend.uv_output import SdistBuildFailed
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unresolvable

@@ -17,7 +17,8 @@ from support.processes import eventually
 from support.uv import COMPILE, DEFAULT, Connect, resolve
 
 from bisect_asgi.backend import uv as uv_module
-from bisect_asgi.backend.uv import Indexes, SdistBuildFailed, Uv, binary, configured_indexes, first_cause
+from bisect_asgi.backend.uv import Indexes, Uv, binary, configured_indexes
+from bisect_asgi.backend.uv_output import SdistBuildFailed, first_cause
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, NoResult, Unavailable, Unresolvable
 from bisect_asgi.core.plan import Building

@@ -6,7 +6,7 @@ import pytest
 
 from bisect_asgi.backend.process import usage as stopwatch
 from bisect_asgi.backend.process.usage import recording, spending
-from bisect_asgi.backend.uv import UvProgress, is_progress, took
+from bisect_asgi.backend.uv_output import UvProgress, is_progress, took
 from bisect_asgi.core.model import Step
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from bisect_asgi.backend.process import confine
 from bisect_asgi.backend.process.run import run_supervised
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import NoResult, Unavailable
+from bisect_asgi.core.errors import NoResult, Unavailable, UsageError
 from bisect_asgi.core.model import Confinement, SandboxLevel
 from bisect_asgi.core.records import Struct
 
@@ -106,13 +106,21 @@ class Sandbox:
         """Return the level at which a run is confined.
 
         Raises:
+            UsageError: the level that was asked for does not have what else was asked for.
             Unavailable: this machine does not have what was asked for by name.
         """
         if asked.level is SandboxLevel.NONE and asked.network:
             return SandboxLevel.NONE
         found = self.found()
-        if not asked.network and (fault := found.network_fault or _without_namespaces(asked.level)):
-            raise Unavailable(f"`--no-network` cannot be had on this machine: {fault}", hint=_hint(asked))
+        if not asked.network and asked.level not in (SandboxLevel.AUTO, SandboxLevel.STRONG):
+            raise UsageError(
+                f"`--no-network` needs `--sandbox strong`, not `{asked.level}`",
+                hint="pass `--sandbox strong`, or drop `--no-network`",
+            )
+        if not asked.network and found.network_fault:
+            raise Unavailable(
+                f"`--no-network` cannot be had on this machine: {found.network_fault}", hint=_hint(asked)
+            )
         if asked.level is SandboxLevel.AUTO:
             return found.level
         if reason := found.reasons.get(asked.level):
@@ -198,11 +206,6 @@ class Sandbox:
             return str(error)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _without_namespaces(asked: SandboxLevel) -> str:
-    has_them = asked in (SandboxLevel.AUTO, SandboxLevel.STRONG)
-    return "" if has_them else f"it needs `--sandbox strong`, not {asked}"
 
 
 def _hint(asked: Confinement) -> str:

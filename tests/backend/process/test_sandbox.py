@@ -11,7 +11,7 @@ import pytest
 from support.sandboxes import sandbox
 
 from bisect_asgi.backend.process.sandbox import Sandbox
-from bisect_asgi.core.errors import Unavailable
+from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Confinement, SandboxLevel
 
 AUTO, STRONG, BASIC, NONE = SandboxLevel
@@ -80,12 +80,6 @@ def test_the_strongest_level_is_taken_or_the_one_that_was_asked_for(
             "`--no-network` cannot be had on this machine: unshare: Operation not permitted",
             id="network",
         ),
-        pytest.param(
-            {},
-            Confinement(level=BASIC, network=False),
-            "`--no-network` cannot be had on this machine: it needs `--sandbox strong`, not basic",
-            id="network-at-a-lower-level",
-        ),
     ],
 )
 def test_what_was_asked_for_by_name_and_cannot_be_had_is_an_error_with_a_hint(
@@ -100,6 +94,17 @@ def test_what_was_asked_for_by_name_and_cannot_be_had_is_an_error_with_a_hint(
 
     assert str(caught.value) == message
     assert "bisect-asgi doctor" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("level", [BASIC, NONE])
+def test_a_level_that_leaves_the_network_is_no_fault_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: SandboxLevel
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        machine(tmp_path, monkeypatch, {}).level(Confinement(level=level, network=False))
+
+    assert str(caught.value) == f"`--no-network` needs `--sandbox strong`, not `{level}`"
+    assert "`--sandbox strong`" in str(caught.value.hint)
 
 
 def test_elsewhere_than_on_linux_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,8 @@ def sure_changes(search: Search, found: Boundary | None) -> AllBoundaries:
 def _note_unsure(search: Search, found: Boundary | None) -> None:
     for change in (*_known(search).unplaced, *_unsure(search, found)):
         sides = f"{search.labels[change.low]} and {search.labels[change.high]}"
-        search.emit(events.Note(text=f"there may be another change between {sides}; `--history all` tells"))
+        a_change = "another change" if found else "a change"
+        search.emit(events.Note(text=f"there may be {a_change} between {sides}; `--history all` tells"))
 
 
 def _known(search: Search) -> AllChanges:
@@ -141,6 +142,8 @@ def _beginning(search: Search, boundary: Boundary | None) -> str:
     """Return what is known before the look, which an interrupt leaves as it is."""
     nouns = search.context.axis.nouns
     if boundary is None:
-        return "the ends agree; looking for a change between them (`--history`)"
+        is_contradicted = search.judgement().contradicts(search.space.expectation)
+        known = "the ends are not as named" if is_contradicted else "the ends agree"
+        return f"{known}; looking for a change between them (`--history`)"
     first = search.context.name(boundary.high)
     return f"the change is in {first}; looking at other {nouns} (`--history`)"

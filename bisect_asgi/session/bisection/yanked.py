@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from packaging.version import Version
 
 from bisect_asgi.core import answers, events
 from bisect_asgi.core.answers import Result
@@ -28,9 +30,10 @@ def with_yanked(search: Search, answer: Result, *, search_s: float) -> Result:
     chosen = _chosen(search, answer, changes)
     keys = _run(search, chosen, until_s=time.monotonic() + _budget_s(search, search_s))
     rulings, open_to_say = search.engine.judgement().rulings, [each.label for each in search.space.yanked]
+    outcomes = {chosen[key - len(search.labels)].label: rulings[key].outcome for key in keys}
     for key in keys:
         candidate = chosen[key - len(search.labels)]
-        text = _told(search, changes, candidate, rulings[key])
+        text = _told(search, changes, candidate, rulings[key], outcomes)
         if changes:
             search.emit(events.Note(text=text))
         elif rulings[key].outcome is _other(search):
@@ -77,8 +80,14 @@ def _run(search: Search, chosen: Sequence[Candidate], *, until_s: float) -> Sequ
     return [key for key in keys if key in engine.observed]
 
 
-def _told(search: Search, changes: Sequence[Boundary], candidate: Candidate, ruling: Ruling) -> str:
-    """Return what a yanked release shows, as a clause."""
+def _told(
+    search: Search,
+    changes: Sequence[Boundary],
+    candidate: Candidate,
+    ruling: Ruling,
+    outcomes: Mapping[str, Outcome],
+) -> str:
+    """Return what a yanked release shows, as a clause; `outcomes` has all that were run, by version."""
     shown = f"{candidate.label}, yanked{f' ({candidate.yanked})' if candidate.yanked else ''},"
     why = f": {ruling.signature.shown}" if ruling.signature else ""
     if ruling.outcome not in (Outcome.FAILED, Outcome.PASSED):
@@ -89,6 +98,15 @@ def _told(search: Search, changes: Sequence[Boundary], candidate: Candidate, rul
     text = f"{shown} is {search.plan.term_new if is_bad else search.plan.term_old}"
     sides = [(search.labels[change.low], search.labels[change.high]) for change in changes]
     is_inside = place_of(candidate.label, search.labels, sides) is Place.INSIDE
-    if is_inside and ruling.outcome is search.judgement().new_is:
-        return f"{text} as well: it {'broke' if is_bad else 'was fixed'} there"
-    return text
+    if not is_inside or ruling.outcome is not search.judgement().new_is:
+        return text
+    alike = [label for label, outcome in outcomes.items() if outcome is ruling.outcome]
+    there = f": it {'broke' if is_bad else 'was fixed'} there"
+    return f"{text} as well{there if _is_oldest(candidate.label, alike, sides) else ''}"
+
+
+def _is_oldest(label: str, alike: Sequence[str], sides: Sequence[tuple[str, str]]) -> bool:
+    """Return whether no older one of `alike` lies between the same two sides."""
+    version, versions = Version(label), list(map(Version, alike))
+    lows = [Version(low) for low, high in sides if Version(low) < version < Version(high)]
+    return not any(low < other < version for low in lows for other in versions)

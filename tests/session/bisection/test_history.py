@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 from support.builders import ALL, AUTO, NONE, failed, passed, untestable
 from support.noisy_world import NoisyWorld
 
-from bisect_asgi.core.events import ResultKind
+from bisect_asgi.core.events import Note, ResultKind
 from bisect_asgi.core.model import Observation
 from bisect_asgi.core.plan import History, HistoryKind
 from bisect_asgi.core.releases.affected import ReleaseState
@@ -185,6 +185,18 @@ def test_a_change_whose_sides_were_not_run_again_in_time_is_told(monkeypatch: py
     assert (made_up.made["6"], made_up.made["7"]) == (1, 1)
     assert made_up.changes == [(3, 4)]
     assert "there may be another change between 6 and 7" in made_up.text()
+
+
+def test_ends_that_are_swapped_do_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up = timed("......BBBBBB", 9.0, monkeypatch)
+
+    made_up.bisect(good="12", bad="1", history=History(kind=HistoryKind.TIME, seconds=40.0))
+
+    notes = [event.text for event in made_up.events if isinstance(event, Note)]
+    assert "the ends are not as named; looking for a change between them (`--history`)" in notes
+    assert [note for note in notes if note.startswith("there may be")] == [
+        "there may be a change between 6 and 7; `--history all` tells"
+    ]
 
 
 @pytest.mark.parametrize(

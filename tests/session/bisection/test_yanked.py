@@ -60,6 +60,13 @@ def test_a_yanked_release_inside_the_boundary_that_is_bad_is_said_and_moves_noth
     assert [stretch.specifier for stretch in told.affected] == [">=0.5"]
 
 
+def test_of_several_in_a_row_it_broke_in_the_oldest_one() -> None:
+    told = report(world(broken_from(4), v4="", v5=""))
+
+    assert (told.last, told.first) == ("0.3", "0.6")
+    assert {"0.4, yanked, is bad as well: it broke there", "0.5, yanked, is bad as well"} <= {*told.notes}
+
+
 @pytest.mark.parametrize(
     ("seen", "text"),
     [

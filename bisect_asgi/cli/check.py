@@ -80,7 +80,7 @@ def _show(plan: Plan, choice: InterpreterChoice, trial: Trial) -> int:
     if ruling is None:
         raise Unavailable(
             f"nothing was learnt about {plan.project} {trial.label}: {seen}",
-            hint="`bisect-asgi cache --clear` and the same command build it anew",
+            hint="run the same command again; if that fails, too, `bisect-asgi cache --clear` first",
         )
     words = {Outcome.PASSED: (plan.term_old, 0), Outcome.FAILED: (plan.term_new, 1)}
     word, exit_code = words.get(ruling.outcome, ("skip", 125))

@@ -390,5 +390,5 @@ def _stuck(case: ResultContext) -> Result:
     return Result(
         kind=ResultKind.UNAVAILABLE,
         message=f"nothing was learnt about {case.name(key)}: {reason}",
-        hint="the answer depends on it; `bisect-asgi cache --clear` and the same command build it anew",
+        hint="run the same command again; if that fails, too, `bisect-asgi cache --clear` first",
     )

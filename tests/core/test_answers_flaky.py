@@ -121,7 +121,7 @@ def test_a_search_that_cannot_go_on_names_the_release_that_could_not_be_asked(st
     assert said == Result(
         kind=ResultKind.UNAVAILABLE,
         message="nothing was learnt about starlette 0.3: no space left on device",
-        hint="the answer depends on it; `bisect-asgi cache --clear` and the same command build it anew",
+        hint="run the same command again; if that fails, too, `bisect-asgi cache --clear` first",
     )
 
 

@@ -304,7 +304,7 @@ class Mixing:
             why = run.signature.shown if run.signature else "no reason"
             raise Unavailable(
                 f"nothing was learnt about {self.search.space.candidates[key].label}: {why}",
-                hint="`bisect-asgi cache --clear` and the same command build it anew",
+                hint="run the same command again; if that fails, too, `bisect-asgi cache --clear` first",
             )
 
     def _emit_candidates(self) -> None:

@@ -4,10 +4,11 @@
     python benchmarks/soak.py --kills 20 --seed 3
 
 A round is a search over made-up releases on an index of this machine, by one command or by two that share
-a cache. Meanwhile processes are killed with SIGKILL: the command, its fork server, a supervisor, uv, or one
-of the probe, whichever is there at that moment. A command that was killed is started again, as its user
-would. At the end the commands must say what they say undisturbed. A command alone must have kept exactly the
-observations of an undisturbed one. No process and no temporary file may be left.
+a cache. Meanwhile processes are killed with SIGKILL: the command, its fork server, a supervisor, uv or what
+uv runs, whichever is there at that moment. The probe's own are not: that would be a failure of the probe. A
+command that was killed is started again, as its user would. At the end the commands must say what they say
+undisturbed. A command alone must have kept exactly the observations of an undisturbed one. No process and no
+temporary file may be left.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from support.local_index import LocalIndex
 from support.processes import PATIENCE_S, eventually
 from support.shell import PYTHON, Shell, publish
 
-HISTORIES = ("+++++---", "+---+++++++", "++x+x---", "------++", "+++++++++++-")
+HISTORIES = ("+++++---", "---++++++++", "++x+x---", "------++", "+++++++++++-")
 PROBE = """\
 import subprocess, sys
 import demo
@@ -79,7 +80,8 @@ def kill_one(running: list[subprocess.Popen[str]], chance: random.Random) -> str
     tree = [(process, 0) for each in running if each.poll() is None for process in _alive(each.pid)]
     for process, _ in list(tree):
         with suppress(psutil.Error):
-            tree.extend((child, _depth(child, process)) for child in process.children(recursive=True))
+            below = process.children(recursive=True)
+            tree.extend((child, _depth(child, process)) for child in below if not _is_of_the_probe(child))
     if not tree:
         return None
     depth = chance.choice(sorted({depth for _, depth in tree}))  # each depth is as likely as the others
@@ -89,6 +91,13 @@ def kill_one(running: list[subprocess.Popen[str]], chance: random.Random) -> str
         victim.kill()
         return name
     return None
+
+
+def _is_of_the_probe(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        own = [" ".join(each.cmdline()) for each in (process, *process.parents()[:1])]
+        return any("probe.py" in line and "bisect_asgi" not in line for line in own)
+    return False
 
 
 def _alive(pid: int) -> list[psutil.Process]:

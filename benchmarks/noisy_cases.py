@@ -31,7 +31,7 @@ from bisect_asgi.cli.wiring.services import open_services
 from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.events import Event
 from bisect_asgi.core.plan.options import Options
-from bisect_asgi.report.document import fold
+from bisect_asgi.report.folding import fold
 
 BEGIN, END = "<!-- begin: noisy cases -->", "<!-- end: noisy cases -->"
 PROBES = Path(__file__).parent / "probes"

@@ -63,7 +63,7 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
 
     def show(self, run: Projection, log: Path) -> ExitCode:
         """Show the report of a run that has ended, and return its exit code."""
-        from bisect_asgi.report.document import report_of
+        from bisect_asgi.report.folding import report_of
 
         report = report_of(run)
         self.show_report(report)

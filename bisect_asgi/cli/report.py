@@ -42,7 +42,7 @@ def read_report(path: Path) -> Report:
         UsageError: the file is no event log, or its events do not belong together.
     """
     from bisect_asgi.report import log as event_log
-    from bisect_asgi.report.document import fold
+    from bisect_asgi.report.folding import fold
 
     try:
         return fold(event_log.read(path))

@@ -168,7 +168,7 @@ def session(name: str, plan: Plan, services: Services, path: Path) -> SuiteRow:
     Raises:
         Unavailable: the log cannot be written.
     """
-    from bisect_asgi.report.document import report_of
+    from bisect_asgi.report.folding import report_of
     from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.report.projection import Projection
     from bisect_asgi.report.suite import row_of

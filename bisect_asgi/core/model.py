@@ -290,7 +290,7 @@ class Served(Struct, frozen=True, kw_only=True):
 
 
 class SandboxLevel(StrEnum):
-    """How a run is confined; `backend/process/confine.py` says what each level keeps from a run."""
+    """How a run is confined; `backend/process/sandbox_calls.py` says what each level keeps from a run."""
 
     AUTO = "auto"
     """The strongest level that the machine has."""

@@ -42,7 +42,8 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.report import document as json_report
-from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.folding import fold
 from bisect_asgi.report.rows import reproduce
 from bisect_asgi.session.axes.pythons import Pythons
 

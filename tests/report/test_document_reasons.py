@@ -30,7 +30,7 @@ from bisect_asgi.core.model import (
     Trial,
 )
 from bisect_asgi.core.records import replace
-from bisect_asgi.report.document import fold
+from bisect_asgi.report.folding import fold
 from bisect_asgi.session.axes.commits import Commits
 
 # --- What carries the change

@@ -28,7 +28,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.tally import Tally
-from bisect_asgi.report.document import fold, report_of
+from bisect_asgi.report.folding import fold, report_of
 from bisect_asgi.report.log import EventLog, read
 from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.progress.terminal import TerminalSink

@@ -34,7 +34,8 @@ from bisect_asgi.core.release_diff import (
     WhatChanged,
 )
 from bisect_asgi.report import text as text_report
-from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.folding import fold
 from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.session.bisection import stages
 from support.builders import (

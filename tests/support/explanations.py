@@ -22,7 +22,8 @@ from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.services import RunTrial
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text as text_report
-from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.folding import fold
 from bisect_asgi.report.progress.console import SafeConsole
 from support.builders import (
     failed,

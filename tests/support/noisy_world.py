@@ -26,7 +26,8 @@ from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import Services
 from bisect_asgi.report import text as text_report
-from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.folding import fold
 from bisect_asgi.report.progress.console import SafeConsole
 from support.builders import AUTO, a_plan, failed, passed, release, untestable
 from support.services import FakeIndex, FakeTrials, fake_services

@@ -89,7 +89,7 @@ def run_supervised(
 
     Args:
         report: the folder in which its Python processes leave their reports.
-        confine: the rules of `confine.enter`, or None.
+        confine: the rules of `sandbox_calls.enter`, or None.
         limits: the most that it may use, or None; the folder of `report` is where it writes to the disk.
         keeps: descriptors that stay open until all of its processes have ended, even if the tool is killed.
         on_output: is given the output as text, in whole lines.

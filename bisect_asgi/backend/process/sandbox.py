@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from bisect_asgi.backend.process import confine
+from bisect_asgi.backend.process import sandbox_calls
 from bisect_asgi.backend.process.run import run_supervised
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import NoResult, Unavailable, UsageError
@@ -177,7 +177,7 @@ class Sandbox:
             reason = self._try(level, network=True)
             if not reason:
                 fault = reasons.get(SandboxLevel.STRONG) or self._try(level, network=False)
-                return Found(level=level, network_fault=fault, reasons=reasons, lacks=confine.lacks())
+                return Found(level=level, network_fault=fault, reasons=reasons, lacks=sandbox_calls.lacks())
             reasons[level] = reason
         return Found(level=SandboxLevel.NONE, network_fault=reasons[SandboxLevel.STRONG], reasons=reasons)
 

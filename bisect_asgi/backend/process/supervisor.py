@@ -15,7 +15,7 @@ The standard input brings the request, one line of JSON. After that it is the *l
 because the run was cancelled or the tool was killed, the supervisor kills the tree. The command writes to
 the supervisor's output.
 
-Of the package this program imports only `confine`, because it runs with `-S` and has to start in
+Of the package this program imports only `sandbox_calls`, because it runs with `-S` and has to start in
 milliseconds.
 """
 
@@ -35,7 +35,7 @@ import time
 if __name__ == "__main__":  # with -I, Python does not find the package
     sys.path.insert(0, __file__.rpartition("/bisect_asgi/backend/")[0])
 
-from bisect_asgi.backend.process import confine
+from bisect_asgi.backend.process import sandbox_calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # without importing typing, which takes longer than all the rest
@@ -228,7 +228,7 @@ def be_command(argv: list[str], environ: dict[str, str], rules: dict[str, Any] |
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         if rules is not None:
-            confine.enter(rules)
+            sandbox_calls.enter(rules)
         try:
             os.execvpe(argv[0], argv, environ)  # noqa: S606
         except OSError as error:

@@ -27,7 +27,7 @@ from bisect_asgi.core.search import AllBoundaries, Boundary
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.bisection import Search
-from bisect_asgi.session.bisection.limits import LimitFinder
+from bisect_asgi.session.bisection.thresholds import LimitFinder
 
 SAMPLES = 5
 """Samples of each candidate."""

@@ -33,7 +33,7 @@ from bisect_asgi.core.search import (
     State,
     is_monotonic,
 )
-from bisect_asgi.core.search.history import spot_checks
+from bisect_asgi.core.search.looks import spot_checks
 from bisect_asgi.session.bisection import Search
 from bisect_asgi.session.bisection.chain import search_chain
 from bisect_asgi.session.bisection.confirm import (
@@ -43,12 +43,12 @@ from bisect_asgi.session.bisection.confirm import (
 )
 from bisect_asgi.session.bisection.engine import Replay
 from bisect_asgi.session.bisection.flaky import doubtful_ends, search_noisy
-from bisect_asgi.session.bisection.history import from_source, look_around, sure_changes
+from bisect_asgi.session.bisection.look_around import from_source, look_around, sure_changes
 from bisect_asgi.session.bisection.yanked import with_yanked
 
 if TYPE_CHECKING:
     from bisect_asgi.session.bisection.levels import LevelSearch
-    from bisect_asgi.session.bisection.limits import LimitFinder
+    from bisect_asgi.session.bisection.thresholds import LimitFinder
 
 COARSE = 32
 """A search for all changes looks at every 32nd candidate at least, unless all of them are wanted."""
@@ -172,7 +172,7 @@ def find_limit(search: Search, limit_search: LimitSearch) -> Result | None:
 
 
 def _limit_finder(search: Search, limit_search: LimitSearch) -> LimitFinder:
-    from bisect_asgi.session.bisection.limits import LimitFinder
+    from bisect_asgi.session.bisection.thresholds import LimitFinder
 
     return LimitFinder(search, limit_search)
 

@@ -17,7 +17,7 @@ from support.documents import REGRESSION
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import printable_json
 from bisect_asgi.report import document
-from bisect_asgi.report.document import report_of
+from bisect_asgi.report.folding import report_of
 from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.projection import Projection
 from bisect_asgi.report.text import render

@@ -42,7 +42,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import replace
 from bisect_asgi.report.culprit import sentences
-from bisect_asgi.report.document import fold
+from bisect_asgi.report.folding import fold
 
 
 def column(text: str, header: str, following: str) -> list[str]:

@@ -17,7 +17,8 @@ from support.noisy_world import shown
 from bisect_asgi.core import events
 from bisect_asgi.core.records import replace
 from bisect_asgi.report import document as json_report
-from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.folding import fold
 
 # How sure it is.
 

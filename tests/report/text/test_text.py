@@ -40,7 +40,7 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.plan import DependencyPolicy, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.tally import Tally
-from bisect_asgi.report.document import fold
+from bisect_asgi.report.folding import fold
 from bisect_asgi.session.axes.releases import Releases
 
 WHOLE = f"""\

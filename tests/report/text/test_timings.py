@@ -25,7 +25,7 @@ from bisect_asgi.core.model import Step
 from bisect_asgi.core.records import replace
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report import text
-from bisect_asgi.report.document import fold
+from bisect_asgi.report.folding import fold
 from bisect_asgi.report.progress.console import SafeConsole
 
 

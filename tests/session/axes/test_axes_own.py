@@ -25,7 +25,8 @@ from bisect_asgi.core.plan.parsing import malformed
 from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.services import Services
 from bisect_asgi.report import document, text
-from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.folding import fold
 from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.progress.plain import PlainSink
 from bisect_asgi.session.axes import AXES

@@ -27,7 +27,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.plan import AS_OF_RELEASE_GRACE, DATE, Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.report.document import fold
+from bisect_asgi.report.folding import fold
 from bisect_asgi.session.axes import dates
 from bisect_asgi.session.axes.base import SearchSpace
 

@@ -15,7 +15,8 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Observation, Release, Trial, TrialRequest
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.folding import fold
 
 # Python 3.8 is the only one that none of them predates.
 TWELVE = [release(f"0.{minor}", uploaded=f"2020-01-{minor:02}") for minor in range(1, 13)]

@@ -15,7 +15,8 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import Observation, Trial, TrialRequest
 from bisect_asgi.core.records import replace
-from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.folding import fold
 
 TIMEOUT_S = 120.0
 

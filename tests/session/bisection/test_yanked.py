@@ -13,7 +13,8 @@ from bisect_asgi.core import events
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation, Release
 from bisect_asgi.core.plan import History
-from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.folding import fold
 
 
 def yanked(version: str, reason: str = "") -> Release:

@@ -35,7 +35,8 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.plan import COMMITS, DATE, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import Contents, Metadata
-from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.folding import fold
 from bisect_asgi.session.bisection.stages import Stages, started
 from bisect_asgi.session.culprit.drill import DrillTarget, command, drill_plan, go_into, is_of
 

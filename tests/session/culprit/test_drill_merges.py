@@ -19,7 +19,8 @@ from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import BuiltEnvironment, Commit, Distribution, Observation, Trial, TrialRequest
 from bisect_asgi.core.plan import COMMITS, Plan
-from bisect_asgi.report.document import Report, fold
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.folding import fold
 
 Shows = Callable[[Commit], Observation]
 

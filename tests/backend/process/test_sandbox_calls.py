@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.other_user import NOBODY, open_folder, run_as_nobody
 
-from bisect_asgi.backend.process.confine import all_but, program
+from bisect_asgi.backend.process.sandbox_calls import all_but, program
 
 SUPPORT = Path(__file__).parents[2] / "support"
 ATTACKS, NEEDS = SUPPORT / "attacks.py", SUPPORT / "needs.py"

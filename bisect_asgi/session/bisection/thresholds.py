@@ -1,7 +1,7 @@
 """Find a limit for a metric, if the user gave none, by samples of both ends.
 
 The outermost candidates that can be measured are sampled until they are clearly apart, as
-`core.metrics.comparison` decides, and the limit is set midway between them. If the user gives the limit as a
+`core.metrics.stats` decides, and the limit is set midway between them. If the user gives the limit as a
 share, it is set at that distance from the good end. Times are compared as ratios: next to each sample the
 good end is run as a reference, so that what slows the machine down slows down both.
 """

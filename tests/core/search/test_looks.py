@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bisect_asgi.core.model import Boundary
-from bisect_asgi.core.search.history import looks, series_ends, spot_checks
+from bisect_asgi.core.search.looks import looks, series_ends, spot_checks
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=100)
 

@@ -2,7 +2,7 @@
 
 A bisection runs a few releases and infers the others. What it infers is wrong if the history changes more
 than once, so the rest is looked at as long as it is nearly free: until everything was run, or for as long as
-the search took. `core/search/history.py` says what is looked at first. A change that has shown is placed, and
+the search took. `core/search/looks.py` says what is looked at first. A change that has shown is placed, and
 both its sides are confirmed, although that takes longer.
 
 The look comes after the search for the cause, not beside it. The cause is what the user asked for. Both keep
@@ -23,7 +23,7 @@ from bisect_asgi.core.model import Boundary, Verdict
 from bisect_asgi.core.plan import HistoryKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, AllChanges, NoBoundary, Open, State, StopReason
-from bisect_asgi.core.search.history import looks
+from bisect_asgi.core.search.looks import looks
 from bisect_asgi.core.search.untestable_stretches import exhausted
 from bisect_asgi.session.bisection import Search
 from bisect_asgi.session.bisection.confirm import run_again

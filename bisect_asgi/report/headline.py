@@ -1,0 +1,136 @@
+"""The headline of a report: what broke or was fixed in which release, and why."""
+
+from __future__ import annotations
+
+from bisect_asgi.core.events import ResultKind
+from bisect_asgi.core.model import NamedBoundary
+from bisect_asgi.core.releases.affected import ReleaseState
+from bisect_asgi.core.tally import Rate
+from bisect_asgi.core.text import listing
+from bisect_asgi.report.culprit import because, is_named
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.failures import fails
+from bisect_asgi.report.rows import (
+    Row,
+)
+
+_MOST_CHANGES = 4
+"""So many boundaries, the newest ones, are named one by one in the headline."""
+
+
+def sentence(report: Report, first: Row) -> str:
+    """Return the headline of a boundary, with the culprit, and the boundaries of stages."""
+    below = [_of_stage(stage) for stage in report.stages if _is_found(stage)] + _newest(report)
+    axis = report.plan.axis
+    if _has_history(report):
+        return "; ".join([_history(report), *below])
+    if _is_chain(report, first.version, report.last):
+        return "; ".join([_chain(report, first), *below])
+    text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report) + _rates(report)
+    return "; ".join([text + _of_several(report) + _cause(report, first.version), *below])
+
+
+def _newest(report: Report) -> list[str]:
+    """Return that the newest candidate that was run is not as the newest change has it, if that is so."""
+    rows = [row for row in report.rows if row.yanked is None]  # those are run beside the candidates
+    run = [row for row in rows if row.how is ReleaseState.RUN and row.verdict]
+    expected = report.changes[-1].verdict if report.changes else ""
+    if report.belief or not run or run[-1].verdict == expected:
+        return []
+    name = report.plan.axis.name(run[-1].version)
+    return [f"{name}, the newest that was run, is {run[-1].verdict}"]
+
+
+def _cause(report: Report, first: str) -> str:
+    """Return the culprit of one boundary, as a headline ends; empty if its label has named it already."""
+    why = report.why_of(first)
+    return "" if why and is_named(why[0], first) else because(why)
+
+
+def _has_history(report: Report) -> bool:
+    """Return whether there are several changes, of something that has a name and versions."""
+    axis = report.plan.axis
+    return len(report.changes) > 1 and bool(axis.subject) and axis.has_versions
+
+
+def _of_several(report: Report) -> str:
+    if len(report.changes) < 2:
+        return ""
+    which = "the newest" if report.changes[-1].first == report.first else "one"
+    return f", and {which} of {len(report.changes)} changes"
+
+
+def _is_chain(report: Report, first: str, last: str | None) -> bool:
+    """Return whether a boundary is between passing and failing, and not that of the bad end's failure."""
+    failures = report.failures
+    return len(failures) > 1 and (failures[0].first == first or failures[-1].last == last)
+
+
+def _chain(report: Report, first: Row) -> str:
+    """Return the last candidate that works, and from where on it fails with what; or the first that works."""
+    plan, axis = report.plan, report.plan.axis
+    is_after = first.verdict == plan.term_new
+    what = f"the {'last' if is_after else 'first'} {plan.term_old} {axis.noun} {axis.context}".rstrip()
+    works, cause = axis.name((report.last if is_after else report.first) or ""), _cause(report, first.version)
+    return f"{works} is {what}; it {fails(report.failures, first=first.version, cause=cause)}"
+
+
+def _rates(report: Report) -> str:
+    """Return how often a flaky probe fails on both sides: ` (fails 100% from 1.1.8 on, 54% before)`."""
+    belief = report.belief
+    if belief is None or report.plan.metric or not (belief.old.runs and belief.new.runs):
+        return ""
+    return f" (fails {_percent(belief.new)} from {belief.first} on, {_percent(belief.old)} before)"
+
+
+def _percent(rate: Rate) -> str:
+    """Return a rate as a percentage that says 0 and 100 of nothing else."""
+    percent = round(100 * rate.failed / rate.runs)
+    if 0 < rate.failed < rate.runs:
+        percent = min(max(percent, 1), 99)
+    return f"{percent}%"
+
+
+def _history(report: Report) -> str:
+    """Return what happened, oldest first: `fastapi broke in 0.69.0, by itself, and was fixed in 0.85.0`."""
+    phrases = [_change(report, change) for change in report.changes]
+    earlier = len(phrases) - _MOST_CHANGES
+    if earlier > 0:
+        phrases = [f"changed {earlier} times before", *phrases[earlier:]]
+    *before, last = phrases
+    is_long = bool(report.why) or len(before) > 1
+    return f"{report.plan.axis.subject} {', '.join(before)}{',' if is_long else ''} and {last}"
+
+
+def _change(report: Report, change: NamedBoundary) -> str:
+    """Return what happened at one boundary, with the culprit if it is known."""
+    plan = report.plan
+    if change.verdict == plan.term_new and _is_chain(report, change.first, None):
+        return fails(report.failures, first=change.first, cause=_cause(report, change.first))
+    verbs = {plan.term_new: "broke", plan.term_old: "was fixed"}
+    is_usual = (plan.term_old, plan.term_new) == ("good", "bad")
+    verb = verbs.get(change.verdict, "changed") if is_usual else f"became {change.verdict}"
+    where = f"between {change.last} and {change.first}" if change.gap else f"in {change.first}"
+    return f"{verb} {where}{_cause(report, change.first)}"
+
+
+def _is_found(stage: Report) -> bool:
+    is_found = stage.kind is ResultKind.FOUND and stage.first is not None and not stage.gap
+    return is_found and bool(stage.plan.axis.clause)
+
+
+def _of_stage(stage: Report) -> str:
+    """Return `starlette 0.15.0 is the first bad release of starlette`, all its changes, or a commit."""
+    if _has_history(stage):
+        return _history(stage)
+    label, verdict = next((row.version, row.verdict) for row in stage.rows if row.version == stage.first)
+    axis = stage.plan.axis
+    if _is_chain(stage, label, stage.last):
+        return f"{axis.subject} {fails(stage.failures, first=label)}".lstrip()
+    return axis.sentence(axis.clause, label, verdict) + _left_between(stage) + _of_several(stage)
+
+
+def _left_between(report: Report) -> str:
+    """Return a remark on excluded releases inside the boundary; empty if there are none."""
+    between = report.excluded_between
+    return f" ({listing(between)} before it left out)" if between else ""

@@ -97,7 +97,7 @@ class NoisyWorld:
     def keep_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have searches go by the time that builds and runs take here, and by nothing else."""
         clock = SimpleNamespace(monotonic=lambda: self.clock_s)
-        for module in ("engine", "history", "run"):
+        for module in ("engine", "look_around", "run"):
             monkeypatch.setattr(f"bisect_asgi.session.bisection.{module}.time", clock)
 
     def _key(self, request: TrialRequest) -> tuple[str, str]:

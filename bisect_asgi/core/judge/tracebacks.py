@@ -165,7 +165,7 @@ def at_line(source: bytes, line: int) -> Statement | None:
     try:
         for first, last, text in _statements(source):
             seen.append(text)
-            if first <= line <= last:
+            if first <= line <= last and text:  # brackets that nothing opens are a line without tokens
                 return Statement(text=text, number=seen.count(text))
     except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):
         return None

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.mutations import mutated
 
@@ -116,6 +116,7 @@ def test_without_a_whole_traceback_there_is_no_exception(output: str) -> None:
     assert tracebacks.last(output) is None
 
 
+@example(content=b"]]]import x\n\n", line=2)
 @given(
     content=mutated(b"import x\n\n\ndef f(\n    a,\n):\n    assert a == (\n        3\n    )\n"),
     line=st.integers(-1, 12),

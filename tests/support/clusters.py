@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from distributed import Client
+
 import bisect_asgi
 from support import machine
 
@@ -95,6 +97,8 @@ class HandMade:
                 "worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
                 *("--preload", str(preload), "--local-directory", str(self._folder)), name=host,
             )  # fmt: skip
+        with Client(self.address, timeout=PATIENCE_S) as client:
+            client.wait_for_workers(len(self._hosts), timeout=PATIENCE_S)
 
     def _run(self, *arguments: str, name: str) -> subprocess.Popen[bytes]:
         environ = {

@@ -18,6 +18,8 @@ import time
 from collections.abc import Mapping
 from functools import partial
 
+from packaging.specifiers import SpecifierSet
+
 from bisect_asgi.core import events
 from bisect_asgi.core.model import Boundary, Verdict
 from bisect_asgi.core.plan import HistoryKind
@@ -41,7 +43,8 @@ def look_around(search: Search, state: State, *, search_s: float) -> AllBoundari
     if budget_s <= 0 or not _is_worth_a_look(search, state):
         return None
     asked = 2 + math.ceil(math.log2(len(search.labels)))
-    search.look_beyond()
+    # A change in the range may have been mended beyond it. If there is none, the range is the whole question.
+    search.look_beyond(within=SpecifierSet() if isinstance(state, Boundary) else search.plan.releases)
     if search.plan.history.kind is HistoryKind.AUTO and _has_looked(search, asked):
         budget_s = 0.0
     boundary, never = state if isinstance(state, Boundary) else None, from_source(search)

@@ -23,12 +23,13 @@ _WORTH_A_LOOK = (ResultKind.FOUND, ResultKind.NOT_REPRODUCED)
 def with_yanked(search: Search, answer: Result, *, search_s: float) -> Result:
     """Return the answer with what yanked releases show that may matter, and name the others in its hint.
 
-    They are run for a quarter of the time that the look at the history has; see `core.releases.yanked`.
+    They are run for a quarter of the time that the look at the history has; see `core.releases.yanked`. Those
+    inside a change are run once in any case: without them, it is not known where it broke.
     """
     changes = answer.mapped.changes if answer.mapped else ()
     changes = changes or ((answer.found,) if answer.found else ())
     chosen = _chosen(search, answer, changes)
-    keys = _run(search, chosen, until_s=time.monotonic() + _budget_s(search, search_s))
+    keys = _run(search, chosen, _sides(search, changes), budget_s=_budget_s(search, search_s))
     rulings, open_to_say = search.engine.judgement().rulings, [each.label for each in search.space.yanked]
     outcomes = {chosen[key - len(search.labels)].label: rulings[key].outcome for key in keys}
     for key in keys:
@@ -61,20 +62,25 @@ def _chosen(search: Search, answer: Result, changes: Sequence[Boundary]) -> list
     if answer.kind not in _WORTH_A_LOOK or search.judgement().is_flaky or search.plan.criteria.metric:
         return []
     there = {each.label: each for each in search.space.yanked if not each.needs_build}
-    sides = [(search.labels[change.low], search.labels[change.high]) for change in changes]
+    sides = _sides(search, changes)
     reasons = {label: candidate.yanked or "" for label, candidate in there.items()}
     return [there[label] for label in worth_running(reasons, search.labels, sides)]
 
 
-def _run(search: Search, chosen: Sequence[Candidate], *, until_s: float) -> Sequence[int]:
+def _run(
+    search: Search, chosen: Sequence[Candidate], sides: Sequence[tuple[str, str]], *, budget_s: float
+) -> Sequence[int]:
     """Run `chosen` in their order as long as there is time; return the keys of those that were run."""
-    engine = search.engine
-    if not chosen or until_s <= time.monotonic():
+    engine, until_s = search.engine, time.monotonic() + budget_s
+    if not chosen or budget_s <= 0:
         return ()
     keys = search.admit(chosen)
-    for key in keys:
+    for key, candidate in zip(keys, chosen, strict=True):
+        is_inside = place_of(candidate.label, search.labels, sides) is Place.INSIDE
         while (known := len(engine.observed.get(key, ()))) < FIRST_RUNS:
-            if engine.seconds(key) > until_s - time.monotonic() or key in engine.errors:
+            is_urgent = is_inside and not known
+            is_late = engine.seconds(key) > until_s - time.monotonic()
+            if key in engine.errors or (is_late and not is_urgent):
                 break
             engine.repeat([key], FIRST_RUNS - known if known else 1)
     return [key for key in keys if key in engine.observed]
@@ -96,13 +102,17 @@ def _told(
         return f"{shown} fails differently{why}"
     is_bad = ruling.outcome is Outcome.FAILED
     text = f"{shown} is {search.plan.term_new if is_bad else search.plan.term_old}"
-    sides = [(search.labels[change.low], search.labels[change.high]) for change in changes]
+    sides = _sides(search, changes)
     is_inside = place_of(candidate.label, search.labels, sides) is Place.INSIDE
     if not is_inside or ruling.outcome is not search.judgement().new_is:
         return text
     alike = [label for label, outcome in outcomes.items() if outcome is ruling.outcome]
     there = f": it {'broke' if is_bad else 'was fixed'} there"
     return f"{text} as well{there if _is_oldest(candidate.label, alike, sides) else ''}"
+
+
+def _sides(search: Search, changes: Sequence[Boundary]) -> list[tuple[str, str]]:
+    return [(search.labels[change.low], search.labels[change.high]) for change in changes]
 
 
 def _is_oldest(label: str, alike: Sequence[str], sides: Sequence[tuple[str, str]]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from support.builders import AUTO, IMPORT_ERROR, NONE, failed, file, passed, release, untestable
 from support.sessions import FakeWorld, a_plan
@@ -12,7 +13,8 @@ from support.sessions import FakeWorld, a_plan
 from bisect_asgi.core import events
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Observation, Release
-from bisect_asgi.core.plan import History
+from bisect_asgi.core.plan import History, HistoryKind
+from bisect_asgi.core.records import replace
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.folding import fold
 
@@ -139,3 +141,32 @@ def test_a_yanked_release_that_would_have_to_be_built_is_not_run() -> None:
         for event in made_up.events
     )
     assert Version(told.first or "") == Version("0.6")
+
+
+def test_one_inside_the_boundary_is_run_once_however_little_time_there_is() -> None:
+    short = History(kind=HistoryKind.TIME, seconds=1e-9)
+
+    told = report(world(broken_from(5), v5="", v2="a bug"), short)
+
+    inside, elsewhere = told.row("0.5"), told.row("0.2")
+    assert inside is not None
+    assert (inside.verdict, inside.runs) == ("bad", 1)
+    assert elsewhere is None or elsewhere.runs == 0
+
+
+def test_a_range_without_a_change_is_the_whole_question() -> None:
+    made_up = world(broken_from(8))
+
+    made_up.bisect(replace(a_plan(history=AUTO), releases=SpecifierSet("<0.6")))
+
+    told = fold(made_up.events)
+    assert told.kind is ResultKind.NOT_REPRODUCED
+    assert [row.version for row in told.rows if row.runs] == [f"0.{minor}" for minor in range(1, 6)]
+
+
+def test_beyond_a_range_with_a_change_it_may_have_been_mended() -> None:
+    made_up = world({3: failed(), 4: failed(), 5: failed(), 6: failed()})
+
+    made_up.bisect(replace(a_plan(history=AUTO), releases=SpecifierSet("<0.6")))
+
+    assert fold(made_up.events).headline == "fastapi broke in 0.3 and was fixed in 0.7"

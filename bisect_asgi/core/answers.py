@@ -23,6 +23,7 @@ class Result(Struct, frozen=True, kw_only=True):
 
     kind: ResultKind
     message: str = ""
+    """Why there is no boundary; of a boundary that was found, which named ends are not as given."""
     hint: str | None = None
     found: Boundary | None = None
     mapped: AllBoundaries | None = None
@@ -83,6 +84,8 @@ class ResultContext(Struct, frozen=True, kw_only=True):
     """The Python of all candidates, such as `3.12`, or "" if they have several."""
     budget: str = ""
     """The budget of the noisy search, as text."""
+    is_unconfined: bool = False
+    """Whether a run without a result had no sandbox, so that the probe may have ended what supervises it."""
 
     def name(self, key: int) -> str:
         """Return the name of a candidate, such as `fastapi 0.69.0`."""
@@ -339,10 +342,83 @@ def with_yanked(answer: Result, yanked: Sequence[str]) -> Result:
 def with_history(
     case: ResultContext, answer: Result, state: State, mapped: AllBoundaries, judgement: Judgement
 ) -> Result:
-    """Add all changes that are known to an answer; without a boundary, the newest of them is it."""
+    """Add all changes that are known to an answer; without a boundary, those that were asked about are it.
+
+    If a named end is not as given, the message of that answer says so; see `asked_about`.
+    """
     if isinstance(state, Boundary):
         return replace(answer, mapped=mapped)
-    return result_of_all(case, mapped, judgement) if mapped.changes else answer
+    asked = asked_about(case, mapped.changes, judgement)
+    if not asked:
+        return _nothing_later(case, answer, judgement)
+    found = result_of_all(case, replace(mapped, changes=asked), judgement)
+    message = "; ".join(filter(None, (found.message, *_not_as_named(case, judgement))))
+    return replace(found, mapped=mapped, message=message) if found.found else found
+
+
+def asked_about(
+    case: ResultContext, changes: Sequence[Boundary], judgement: Judgement
+) -> tuple[Boundary, ...]:
+    """Return the changes that may be the answer; all of them, unless the named bad end does not fail.
+
+    The failure of the bad end is what tells the bug from other failures. Without it, any failure counts, and
+    old releases fail for many reasons: they lack what the probe uses, or do not run on a newer Python. Such
+    failures reach back to the oldest release. So a change is the answer only if
+
+    - it lies between the two named ends, because the user expects one there; or
+    - it breaks (passes before, fails after), on the bad end's side of the good end. Then the failing stretch
+      beside the bad end's own state has a beginning: the user has named a release before or after it. An
+      upload that broke on the 27th and was mended on the 29th is found with `--bad` on the 29th.
+
+    A mend alone, of a failure that is as old as the oldest release and that nobody named, is no answer.
+    """
+    good, bad = case.expectation.good, case.expectation.bad
+    if bad is None or bad not in judgement.rulings or judgement.rulings[bad].outcome is Outcome.FAILED:
+        return tuple(changes)
+    return tuple(change for change in changes if _is_asked_about(change, judgement, good=good, bad=bad))
+
+
+def _is_asked_about(change: Boundary, judgement: Judgement, *, good: int | None, bad: int) -> bool:
+    """Return whether a change may be the answer although the named bad end does not fail."""
+    breaks = judgement.rulings[change.high].outcome is Outcome.FAILED
+    if good is None:
+        return breaks
+    if good < bad:
+        return good <= change.low and (breaks or change.high <= bad)
+    return change.high <= good and (breaks or bad <= change.low)
+
+
+def other_changes(case: ResultContext, answer: Result, mapped: AllBoundaries, judgement: Judgement) -> str:
+    """Return a note on the newest change, if changes are known and none of them is the answer, else ""."""
+    if answer.mapped or not mapped.changes:
+        return ""
+    newest = mapped.changes[-1]
+    key = next(key for key in (newest.low, newest.high) if judgement.rulings[key].outcome is Outcome.FAILED)
+    works = newest.high if key == newest.low else newest.low
+    return (
+        f"{_ran(case, key, judgement.rulings[key])}; not on {case.labels[works]}: "
+        f"if that is the bug, pass `--good {case.labels[works]} --bad {case.labels[key]}`"
+    )
+
+
+def _not_as_named(case: ResultContext, judgement: Judgement) -> list[str]:
+    """Return of each named end that is not as given what it is instead."""
+    states = {Outcome.PASSED: "is good", Outcome.FAILED: "is bad"}
+    return [
+        f"{case.name(key)}, named as {'good' if key == case.expectation.good else 'bad'}, "
+        f"{states.get(judgement.rulings[key].outcome, 'is untestable')}"
+        for key, wanted in case.expectation.outcomes.items()
+        if key in judgement.rulings and judgement.rulings[key].outcome is not wanted
+    ]
+
+
+def _nothing_later(case: ResultContext, answer: Result, judgement: Judgement) -> Result:
+    """Correct the hint that the change may be later, if everything from the bad end on was run and passed."""
+    if answer.hint != case.end_hints.bad_passes or case.expectation.bad is None:
+        return answer
+    newer = (judgement.rulings.get(key) for key in range(case.expectation.bad, len(case.labels)))
+    all_pass = all(ruling is not None and ruling.outcome is Outcome.PASSED for ruling in newer)
+    return replace(answer, hint=case.end_hints.nothing_later) if all_pass else answer
 
 
 def _stopped(case: ResultContext, stopped: NoBoundary, judgement: Judgement) -> Result:
@@ -387,8 +463,10 @@ def _stuck(case: ResultContext) -> Result:
             hint=hints.UNTESTABLE,
         )
     key, reason = next(iter(case.errors.items()))
+    again = "run the same command again; if that fails, too, `bisect-asgi cache --clear` first"
+    confined = "pass `--sandbox auto`: without a sandbox, the probe may end the process that supervises it"
     return Result(
         kind=ResultKind.UNAVAILABLE,
         message=f"nothing was learnt about {case.name(key)}: {reason}",
-        hint="run the same command again; if that fails, too, `bisect-asgi cache --clear` first",
+        hint=confined if case.is_unconfined else again,
     )

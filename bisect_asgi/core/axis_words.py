@@ -65,4 +65,8 @@ class EndHints(Struct, frozen=True, kw_only=True):
         "the change may be later, or need another Python or other dependencies: "
         "try another `--bad`, `--python` or `--deps`"
     )
+    nothing_later: str = (
+        "the change may need another Python or other dependencies: try another `--python` or `--deps`"
+    )
+    """Of a bad end that passes, if all that are newer were run and pass as well."""
     untestable: str = "name another {noun} with `--{end}`, another `--python`, or another `--deps`"

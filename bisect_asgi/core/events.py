@@ -416,7 +416,7 @@ class RunFinished(Struct, frozen=True, kw_only=True):
     """What fails on the bad side of `boundary`, oldest first, if not only as the bad end does: then the
     boundary is between passing and failing."""
     message: str = ""
-    """Why there is no boundary, or "" if there is one."""
+    """Why there is no boundary; if there is one, which named ends are not as given, or ""."""
     hint: str | None = None
 
 

@@ -62,9 +62,18 @@ def for_module(known: Circumstances, keys: Collection[int]) -> str | None:
     where = _where(known, keys)
     if package:
         return f"{where}{package} is not installed: add it with `--with {package}`"
-    if tested or any(_normalized(module) in names for names in own):
+    name = _normalized(module)
+    # If the probe imports it, those that passed have it, as a part of a package that no longer has it.
+    has_passed = any(known.rulings[key].passed for key in _others(known, keys))
+    is_a_part = has_passed and any(map(_is_of_probe, signatures))
+    if is_a_part or any(name in names for names in own):
         return None
-    return f"{where}`{module}` is not installed: add the package that has it with `--with`"
+    return f"{where}`{module}` is not installed: add the package that has it: `--with {name}`"
+
+
+def _is_of_probe(signature: Signature) -> bool:
+    """Return whether the probe's own code failed, or it is not known whose."""
+    return not signature.frame or signature.frame.startswith("./")
 
 
 def _missing(signature: Signature) -> re.Match[str] | None:

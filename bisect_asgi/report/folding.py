@@ -142,7 +142,7 @@ def _completed(report: Report, message: str) -> Report:
     first = report.row(report.first)
     headline = message
     if report.kind is ResultKind.FOUND and first:
-        headline = sentence(report, first)
+        headline = "; ".join(filter(None, (sentence(report, first), message)))
     elif report.kind is ResultKind.INTERRUPTED and first:
         headline = f"{message}; so far: {sentence(report, first)}"
     sides = [row for row in (report.row(report.last), first) if row]

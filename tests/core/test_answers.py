@@ -175,7 +175,7 @@ def test_a_probe_that_lacks_a_module_everywhere_is_told_which() -> None:
     said = result_of(a_case(), NoBoundary(reason=StopReason.ALL_NEW), judged(k0=fails, k4=fails))
 
     assert said.kind is ResultKind.NOT_REPRODUCED
-    assert said.hint == "`anyio` is not installed: add the package that has it with `--with`"
+    assert said.hint == "`anyio` is not installed: add the package that has it: `--with anyio`"
 
 
 def test_releases_at_an_end_that_lack_a_package_of_the_others_are_told_which() -> None:

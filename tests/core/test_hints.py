@@ -11,9 +11,11 @@ from bisect_asgi.core import hints
 from bisect_asgi.core.hints import Circumstances
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import Outcome, Phase, Ruling, Signature, Verdict
+from bisect_asgi.core.records import replace
 
 LABELS = ("2.3.3", "2.3.4", "2.3.5", "2.3.6", "2.3.7")
 GOOD = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=1)
+FAILS = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION, failed=1)
 
 
 def lacks(module: str) -> Signature:
@@ -61,7 +63,7 @@ def test_a_package_of_the_tested_releases_is_to_be_added(keys: tuple[int, ...], 
 def test_a_module_that_no_release_brings_is_to_be_added() -> None:
     about = known(dict.fromkeys(range(5), different(lacks("yaml"))), {key: {"sse"} for key in range(5)})
 
-    hint = "`yaml` is not installed: add the package that has it with `--with`"
+    hint = "`yaml` is not installed: add the package that has it: `--with yaml`"
     assert hints.for_untestable(about, range(5)) == hints.for_module(about, range(5)) == hint
 
 
@@ -70,7 +72,7 @@ def test_where_no_other_release_could_be_tested_none_is_named() -> None:
     about = known({0: untestable(CONFLICT), **dict.fromkeys(range(1, 5), fails)})
 
     assert hints.for_module(about, range(1, 5)) == (
-        "`yaml` is not installed: add the package that has it with `--with`"
+        "`yaml` is not installed: add the package that has it: `--with yaml`"
     )
 
 
@@ -84,6 +86,26 @@ def test_of_several_packages_the_one_with_the_modules_name_is_named() -> None:
     assert hints.for_module(about, (4, 3)) == (
         "from 2.3.6 on, a-sgi is not installed: add it with `--with a-sgi`"
     )
+
+
+@pytest.mark.parametrize(
+    ("frame", "other", "is_told"),
+    [
+        pytest.param("sse/core.py in <module>", GOOD, True, id="the-package-imports-it"),
+        pytest.param("./probe.py in <module>", GOOD, False, id="the-probe-does-and-it-was-there"),
+        pytest.param("./probe.py in <module>", FAILS, True, id="the-probe-does-and-others-fail-before"),
+    ],
+)
+def test_a_module_that_the_tested_ones_lack_too_is_to_be_added(
+    frame: str, other: Ruling, is_told: bool
+) -> None:
+    missing = different(replace(lacks("a_sgi"), frame=frame))
+    about = known(
+        {**dict.fromkeys(range(3), other), 3: missing, 4: missing}, {key: {"sse"} for key in range(5)}
+    )
+
+    hint = "from 2.3.6 on, `a_sgi` is not installed: add the package that has it: `--with a-sgi`"
+    assert hints.for_untestable(about, (3, 4)) == (hint if is_told else None)
 
 
 @pytest.mark.parametrize(

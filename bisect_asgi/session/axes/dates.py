@@ -56,6 +56,7 @@ class Dates(Axis):
     )
     hints = EndHints(
         bad_passes="the change may be later, or need another Python: try another `--bad` or `--python`",
+        nothing_later="the change may need another Python: try another `--python`",
         untestable="name another {noun} with `--{end}`, or another `--python`",
     )
     holds_package = True

@@ -55,6 +55,7 @@ class Locks(Axis):
     hints = EndHints(
         good_fails=_ENDS_HINT,
         bad_passes=_ENDS_HINT,
+        nothing_later=_ENDS_HINT,
         untestable="another `--python` may help; what the locks lack, `--with` adds",
     )
     is_option = False

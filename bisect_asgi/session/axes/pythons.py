@@ -42,6 +42,7 @@ class Pythons(Axis):
     )
     hints = EndHints(
         bad_passes="the change may need other dependencies: try another `--bad` or `--deps`",
+        nothing_later="the change may need other dependencies: try another `--deps`",
         untestable="name another {noun} with `--{end}`, or another `--deps`",
     )
     holds_package = True

@@ -19,7 +19,7 @@ from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import Limit
-from bisect_asgi.core.model import Candidate, Commit, SamplingMode, Signature, Verdict
+from bisect_asgi.core.model import Candidate, Commit, Phase, SamplingMode, SandboxLevel, Signature, Verdict
 from bisect_asgi.core.never_ran import NeverRan, never_ran
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
@@ -109,6 +109,8 @@ class Search:
             labels=self.space.labels,
             expectation=self.space.expectation,
             errors={key: run.signature.shown for key, run in errors if run.signature},
+            is_unconfined=self.plan.probe.confinement.level is SandboxLevel.NONE
+            and any(run.phase is Phase.CHECK for _, run in errors),
             budget=str(self.plan.budget),
             metric=self.plan.criteria.metric,
             limit=self._bound,

@@ -65,7 +65,8 @@ def look_around(search: Search, state: State, *, search_s: float) -> AllBoundari
         search.emit(events.Note(text=_beginning(search, boundary), is_live=True))
     begun = time.monotonic()
     search.engine.search(replay, until_s=begun + budget_s, hands_on=True)
-    end_s = begun + search.plan.history.placing_s(search_s)
+    # Without a boundary, a change that has shown is the answer, and the search for its place has no limit.
+    end_s = begun + search.plan.history.placing_s(search_s) if boundary else math.inf
     search.engine.search(partial(replay, places_only=True), until_s=end_s)
     _confirm_placed(search, until_s=end_s)
     if search.judgement().is_flaky:

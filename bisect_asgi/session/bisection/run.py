@@ -119,7 +119,12 @@ def _look(result: SearchResult) -> SearchResult:
     known = look_around(search, state, search_s=result.search_s)
     if _is_flaky(search):  # the look has shown that
         return _result(search, *search_noisy(search, checks=partial(_checks, search)))
-    return _with_changes(_result(search, state, None), state, known) if known else result
+    if known is None:
+        return result
+    seen = _with_changes(_result(search, state, None), state, known)
+    if other := answers.other_changes(search.context, seen.answer, known, search.judgement()):
+        search.emit(events.Note(text=other))
+    return seen
 
 
 def emit_sure(result: SearchResult) -> None:

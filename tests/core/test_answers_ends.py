@@ -19,7 +19,7 @@ RULINGS = {".": PASSES, "B": FAILS, "s": UNTESTABLE}
 
 
 def seen(truth: str) -> tuple[Judgement, AllBoundaries]:
-    """What is known if all five releases were run: `.` passes, `B` fails, `s` is untestable, `?` is unknown."""
+    """What is known of five releases: `.` passes, `B` fails, `s` is untestable, `?` was not run."""
     judgement = judged(**{f"k{key}": RULINGS[sign] for key, sign in enumerate(truth) if sign != "?"})
     return judgement, AllChanges.replay(len(truth), judgement.verdicts).so_far
 
@@ -115,14 +115,14 @@ def test_a_boundary_stays_and_gets_the_other_changes() -> None:
     [
         pytest.param(
             "B....",
-            "`leak.py` failed on starlette 0.1 (1 of 1 run): AssertionError: leaked; not on 0.2: "
-            "if that is the bug, pass `--good 0.2 --bad 0.1`",
+            "`leak.py` failed on starlette 0.1 (1 of 1 run): AssertionError: expected 200, got 500; "
+            "not on 0.2: if that is the bug, pass `--good 0.2 --bad 0.1`",
             id="mended",
         ),
         pytest.param(
             ".BBBB",
-            "`leak.py` failed on starlette 0.2 (1 of 1 run): AssertionError: leaked; not on 0.1: "
-            "if that is the bug, pass `--good 0.1 --bad 0.2`",
+            "`leak.py` failed on starlette 0.2 (1 of 1 run): AssertionError: expected 200, got 500; "
+            "not on 0.1: if that is the bug, pass `--good 0.1 --bad 0.2`",
             id="broken",
         ),
         pytest.param(".....", "", id="nothing"),

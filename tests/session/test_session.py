@@ -30,8 +30,19 @@ from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Observation, Outcome, Release, Trial, TrialRequest
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.model import (
+    Confinement,
+    Observation,
+    Outcome,
+    Phase,
+    Release,
+    SandboxLevel,
+    Trial,
+    TrialRequest,
+)
 from bisect_asgi.core.plan import Plan
+from bisect_asgi.core.records import replace
 from bisect_asgi.session.axes import releases as release_axis
 
 
@@ -279,6 +290,33 @@ def test_a_broken_release_between_both_sides_leaves_the_answer_open() -> None:
 
     assert finished.kind is ResultKind.UNAVAILABLE
     assert finished.message == "nothing was learnt about fastapi 0.7: no space left on device"
+
+
+@pytest.mark.parametrize(
+    ("level", "phase", "hint"),
+    [
+        pytest.param(
+            SandboxLevel.NONE, Phase.CHECK, "pass `--sandbox auto`: ", id="the-probe-may-have-done-it"
+        ),
+        pytest.param(
+            SandboxLevel.NONE, Phase.INSTALL, "run the same command again; ", id="a-build-has-no-probe"
+        ),
+        pytest.param(
+            SandboxLevel.AUTO, Phase.CHECK, "run the same command again; ", id="a-sandbox-was-there"
+        ),
+    ],
+)
+def test_a_run_that_ends_its_supervisor_without_a_sandbox_needs_one(
+    level: SandboxLevel, phase: Phase, hint: str
+) -> None:
+    lost = broken(signature.of_environment(phase, "its supervisor was killed or stopped"))
+    fake, plan = FakeWorld(lambda version, run: lost), a_plan(good="0.1", bad="0.12")
+
+    probe = replace(plan.probe, confinement=Confinement(level=level))
+    finished = fake.bisect(replace(plan, probe=probe))
+
+    assert finished.kind is ResultKind.UNAVAILABLE
+    assert (finished.hint or "").startswith(hint)
 
 
 def test_what_the_store_has_is_not_run_again() -> None:

@@ -196,7 +196,7 @@ def test_ends_that_are_swapped_do_not_agree(monkeypatch: pytest.MonkeyPatch) -> 
     assert "the ends are not as named; looking for a change between them (`--history`)" in notes
     assert not [note for note in notes if note.startswith("there may be")]
     assert made_up.changes == [(6, 7)]  # as the answer, it is placed and confirmed in any time
-    assert made_up.report.headline.endswith("12, named as good, is bad; fastapi 1, named as bad, is good")
+    assert made_up.report.headline.endswith("12, named as good, is bad; app 1, named as bad, is good")
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_wrong_end_is_named_in_the_headline() -> None:
 
     made_up.bisect(bad="7")
 
-    assert made_up.report.headline.endswith("broke in 5 and was fixed in 7; fastapi 7, named as bad, is good")
+    assert made_up.report.headline.endswith("broke in 5 and was fixed in 7; app 7, named as bad, is good")
 
 
 def test_an_old_failure_that_nobody_named_is_no_answer() -> None:

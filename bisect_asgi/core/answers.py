@@ -128,7 +128,7 @@ def result_of(case: ResultContext, state: State, judgement: Judgement) -> Result
     # If a flaky history changes more than once, the changes are the answer, and a note names a wrong end.
     is_answered = isinstance(state, AllBoundaries) and bool(state.changes) and case.is_settled
     if not is_answered and (ends := _ends(case, judgement)):
-        return ends
+        return with_history(case, ends, state, state, judgement) if isinstance(state, AllBoundaries) else ends
     match state:
         case Boundary(low=low, high=high) if case.errors.keys() & {low, high}:
             return _stuck(case)  # a side without a result was not confirmed

@@ -178,3 +178,12 @@ def test_a_run_that_had_no_result_without_a_sandbox_needs_one(is_unconfined: boo
 
     assert said.kind is ResultKind.UNAVAILABLE
     assert (said.hint or "").startswith(hint)
+
+
+def test_of_all_changes_those_that_were_asked_about_are_the_answer_too() -> None:
+    judgement, known = seen("..B..")
+
+    said = result_of(a_case(bad=3), known, judgement)
+
+    assert (said.kind, said.found, said.mapped) == (ResultKind.FOUND, known.changes[0], known)
+    assert said.message == "starlette 0.4, named as bad, is good"

@@ -119,10 +119,9 @@ def _look(result: SearchResult) -> SearchResult:
     known = look_around(search, state, search_s=result.search_s)
     if _is_flaky(search):  # the look has shown that
         return _result(search, *search_noisy(search, checks=partial(_checks, search)))
-    if known is None:
-        return result
-    seen = _with_changes(_result(search, state, None), state, known)
-    if other := answers.other_changes(search.context, seen.answer, known, search.judgement()):
+    seen = _with_changes(_result(search, state, None), state, known) if known else result
+    known = state if isinstance(state, AllBoundaries) else known
+    if known and (other := answers.other_changes(search.context, seen.answer, known, search.judgement())):
         search.emit(events.Note(text=other))
     return seen
 

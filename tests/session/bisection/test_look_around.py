@@ -240,18 +240,21 @@ def test_a_named_end_that_is_wrong_does_not_hide_what_there_is() -> None:
     assert made_up.changes == [(4, 5), (6, 7)]
 
 
-def test_a_wrong_end_is_named_in_the_headline() -> None:
+@pytest.mark.parametrize("history", [AUTO, ALL], ids=str)
+def test_a_wrong_end_is_named_in_the_headline(history: History) -> None:
     made_up = world("....BB......")
 
-    made_up.bisect(bad="7")
+    made_up.bisect(bad="7", history=history)
 
+    assert made_up.changes == [(4, 5), (6, 7)]
     assert made_up.report.headline.endswith("broke in 5 and was fixed in 7; app 7, named as bad, is good")
 
 
-def test_an_old_failure_that_nobody_named_is_no_answer() -> None:
+@pytest.mark.parametrize("history", [AUTO, ALL], ids=str)
+def test_an_old_failure_that_nobody_named_is_no_answer(history: History) -> None:
     made_up = world("B...........")
 
-    finished = made_up.bisect(bad="9")
+    finished = made_up.bisect(bad="9", history=history)
 
     assert finished.kind is ResultKind.NOT_REPRODUCED
     assert finished.message.startswith("the bad end passes: ")

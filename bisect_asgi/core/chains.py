@@ -72,7 +72,7 @@ def _different(known: hints.Circumstances, judgement: Judgement, keys: Iterable[
     return [
         key
         for key in keys
-        if key in rulings and rulings[key].fails_differently and hints.for_untestable(known, (key,)) is None
+        if key in rulings and rulings[key].fails_differently and not hints.is_of_environment(known, key)
     ]
 
 

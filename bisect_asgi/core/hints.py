@@ -71,6 +71,22 @@ def for_module(known: Circumstances, keys: Collection[int]) -> str | None:
     return f"{where}`{module}` is not installed: add the package that has it: `--with {name}`"
 
 
+def is_of_environment(known: Circumstances, key: int) -> bool:
+    """Return whether the environment of an untestable candidate explains its failure.
+
+    It lacks a package that those of all testable candidates have, or Python or requirements do not fit. A
+    module that no environment has may be the release's own fault.
+    """
+    ruling, signatures = known.rulings[key], _signatures(known, (key,))
+    if not signatures:
+        return False
+    match = _missing(signatures[0])
+    tested = [known.installed.get(other, ()) for other in _others(known, (key,))]
+    if match and _package_of(match["module"], [known.installed.get(key, ())], tested):
+        return True
+    return _for_reason(known, (key,), [ruling], signatures) is not None
+
+
 def _is_of_probe(signature: Signature) -> bool:
     """Return whether the probe's own code failed, or it is not known whose."""
     return not signature.frame or signature.frame.startswith("./")

@@ -251,3 +251,23 @@ def test_of_candidates_that_were_not_run_there_is_no_hint() -> None:
     about = Circumstances(labels=LABELS, rulings={3: different(lacks("one"))})
 
     assert hints.for_untestable(about, (3, 4)) is None
+
+
+def test_a_module_that_no_environment_has_is_not_explained_by_the_environment() -> None:
+    everywhere: dict[int, Collection[str]] = {key: {"sse"} for key in range(5)}
+    elsewhere: dict[int, Collection[str]] = {
+        key: {"sse"} if key == 3 else {"sse", "yaml"} for key in range(5)
+    }
+
+    for installed, expected in ((everywhere, False), (elsewhere, True)):
+        about = known({3: different(lacks("yaml"))}, installed)
+        assert hints.is_of_environment(about, 3) is expected
+
+
+def test_a_python_that_does_not_fit_explains_a_failure() -> None:
+    assert hints.is_of_environment(known({3: different(lacks("distutils"))}), 3)
+
+
+def test_a_failure_of_its_own_and_none_at_all_have_other_reasons() -> None:
+    assert not hints.is_of_environment(known({3: different(ASSERTION)}), 3)
+    assert not hints.is_of_environment(known({3: untestable(None)}), 3)

@@ -35,6 +35,13 @@ def wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
+def queued() -> int:
+    """Return how many calls wait at this worker of a cluster for another one to end."""
+    from distributed import Worker
+
+    return sum(len(worker.state.ready) for worker in Worker._instances)
+
+
 def square(number: int) -> int:
     return number * number
 

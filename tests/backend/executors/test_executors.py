@@ -16,6 +16,7 @@ import psutil
 import pytest
 from support import remote_calls
 from support.clusters import HandMade
+from support.processes import eventually
 
 from bisect_asgi import __version__
 from bisect_asgi.backend.executors import open_executor
@@ -94,6 +95,8 @@ def test_a_waiting_call_that_is_cancelled_is_never_made(executor: Executor, tmp_
 
     waiting = executor.submit(remote_calls.note, diary)
     assert waiting.cancel()
+    if isinstance(executor, cluster.Cluster):  # word of it has to reach the worker at which the call waits
+        eventually(lambda: not any(executor._client._client.run(remote_calls.queued).values()))
     gate.touch()
     wait([*busy, waiting], timeout=PATIENCE_S)
     after = [executor.submit(remote_calls.square, 2) for _ in range(4)]

@@ -22,7 +22,7 @@ def lacks(module: str, *places: str) -> Signature:
     return raised("ModuleNotFoundError", f"No module named '{module}'", *places)
 
 
-OWN = "/run/work/probe.py"
+OWN = "/srv/probes/probe.py"
 OF_PACKAGE = "/env/lib/python3.9/site-packages/jinja2/__init__.py"
 SYNTAX = raised("SyntaxError", "invalid syntax (probe.py, line 3)")
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from itertools import pairwise
+from typing import assert_never
 
 from packaging.version import Version
 
@@ -50,6 +51,8 @@ def worth_running(
                 return 1
             case Place.ELSEWHERE:
                 return 2 if _FAULT.search(yanked[version]) else 3
+            case _ as never:
+                assert_never(never)
 
     newest_first = sorted(yanked, key=Version, reverse=True)
     wanted = [version for version in newest_first if not changes or rank(version) < 3]

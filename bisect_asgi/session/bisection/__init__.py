@@ -100,10 +100,7 @@ class Search:
         return ResultContext(
             axis=axis.words_of(self.plan),
             end_hints=axis.hints,
-            installed={
-                key: {distribution.name for distribution in built.distributions}
-                for key, built in self.engine.environments.items()
-            },
+            installed=self._installed,
             python=pythons.pop() if len(pythons) == 1 else "",
             probe=self.plan.probe.name,
             labels=self.space.labels,
@@ -133,6 +130,14 @@ class Search:
         return self.context.circumstances(self.judgement())
 
     @property
+    def _installed(self) -> dict[int, set[str]]:
+        """The names of the distributions in the environment of each candidate that was run."""
+        return {
+            key: {distribution.name for distribution in built.distributions}
+            for key, built in self.engine.environments.items()
+        }
+
+    @property
     def _bound(self) -> str:
         """The limit in words, a plain number in the unit that it counts in; empty: there is none."""
         limit = self.plan.criteria.limit
@@ -157,7 +162,7 @@ class Search:
         return never_ran(
             judgement.rulings,
             files=[probe.name, *(file.name for file in probe.files)],
-            installed=self.context.installed,
+            installed=self._installed,
         )
 
     def recall(self) -> None:

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of the command, as in the table in README."""
+    """The exit codes of the command, as in the table in docs/results.md."""
 
     FOUND = 0
     BUG = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -20,5 +21,10 @@ class SafeConsole(Console):
 
 
 def standard_error() -> Console:
-    """Return the console of the standard error."""
-    return SafeConsole(stderr=True)
+    """Return the console of the standard error.
+
+    It writes to the stream behind the command's gate from the beginning. While a live display runs, rich has
+    a stream of its own in front of the gate, and would take the gate for the stream behind: the codes that
+    move the cursor would come out as text.
+    """
+    return SafeConsole(file=getattr(sys.stderr, "rich_proxied_file", sys.stderr))

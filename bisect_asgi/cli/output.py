@@ -72,7 +72,7 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         return report.exit_code
 
     def show_report(self, report: Report) -> None:
-        """Show a report; without a result, write the reason to the standard error."""
+        """Show a report; without a boundary, write the reason and the hint to the standard error, too."""
         if self.json:
             from bisect_asgi.report import document
 
@@ -80,11 +80,16 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         else:
             self._show_text(report)
         if report.exit_code is not ExitCode.FOUND:
-            show_error(report.headline, report.hint)
+            show_error("" if self._is_seen(report) else report.headline, report.hint)
+
+    def _is_seen(self, report: Report) -> bool:
+        """Return whether the terminal shows the headline already, right above."""
+        both = sys.stdout.isatty() and sys.stderr.isatty()
+        return both and self.quiet and not self.json and report.kind.is_result
 
     def _show_text(self, report: Report) -> None:
         if self.quiet:
-            if report.exit_code is ExitCode.FOUND:
+            if report.kind.is_result:
                 print(report.headline)
         elif report.rows and (report.kind is not ResultKind.NOT_ASKED or report.plan.metric):
             from bisect_asgi.report import text
@@ -93,8 +98,9 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
 
 
 def show_error(message: str, hint: str | None) -> None:
-    """Print an error: what happened, a blank line, what to do."""
-    say(f"error: {message}")
+    """Print an error: what happened, unless that is shown already, a blank line, what to do."""
+    if message:
+        say(f"error: {message}")
     if hint:
         say(f"\nhint: {hint}")
 

@@ -104,6 +104,17 @@ class ResultContext(Struct, frozen=True, kw_only=True):
         return f"{noun} of {subject}" if subject else noun
 
 
+CAUSE = "the cause"
+REST = "the rest of the history"
+"""What follows a result, and may be interrupted."""
+
+
+def interrupted(known: Result, unfinished: str) -> Result:
+    """Return the result of a run that was interrupted while it did what follows a result that it had."""
+    message = "; ".join(filter(None, (known.message, f"{unfinished} was not finished")))
+    return replace(known, kind=ResultKind.INTERRUPTED, message=message, hint=INTERRUPTED.hint)
+
+
 def kind_of(error: BisectError) -> ResultKind:
     """Return the kind of result of a run that this error ended."""
     if error.exit_code is ExitCode.USAGE:

@@ -398,6 +398,11 @@ class ResultKind(StrEnum):
         """The exit code of the command for this result."""
         return ExitCode.USAGE if self is ResultKind.NOT_ASKED else ExitCode[self.name]
 
+    @property
+    def is_result(self) -> bool:
+        """Whether it answers the question, if only in part, and is no error."""
+        return self not in (ResultKind.UNAVAILABLE, ResultKind.NOT_ASKED)
+
 
 class RunFinished(Struct, frozen=True, kw_only=True):
     """The result: the last event of every complete log."""

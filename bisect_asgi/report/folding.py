@@ -16,7 +16,7 @@ from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.releases.affected import ReleaseState, Status, affected, searched
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.failures import named
-from bisect_asgi.report.headline import sentence
+from bisect_asgi.report.headline import headline
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
 from bisect_asgi.report.rows import (
     Row,
@@ -140,17 +140,12 @@ def _error_bound(confirmed: events.Confirmed | None, finished: events.RunFinishe
 def _completed(report: Report, message: str) -> Report:
     """Return the report with what follows from its rows: headline, commands, affected releases."""
     first = report.row(report.first)
-    headline = message
-    if report.kind is ResultKind.FOUND and first:
-        headline = "; ".join(filter(None, (sentence(report, first), message)))
-    elif report.kind is ResultKind.INTERRUPTED and first:
-        headline = f"{message}; so far: {sentence(report, first)}"
     sides = [row for row in (report.row(report.last), first) if row]
     commands = tuple((row.version, _reproduce(report, row)) for row in sides)
     statuses = _statuses(report)
     return replace(
         report,
-        headline=headline,
+        headline=headline(report, message),
         reproduce=commands,
         affected=affected(statuses) if report.first else (),
         searched=_searched(statuses),

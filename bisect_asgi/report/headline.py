@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import NamedBoundary
 from bisect_asgi.core.releases.affected import ReleaseState
@@ -18,7 +21,58 @@ _MOST_CHANGES = 4
 """So many boundaries, the newest ones, are named one by one in the headline."""
 
 
-def sentence(report: Report, first: Row) -> str:
+def headline(report: Report, message: str) -> str:
+    """Return the result as one sentence; of an interrupted run, all that it knew.
+
+    Args:
+        report: the report, whose headline is not set yet.
+        message: the message of the last event.
+    """
+    first = report.row(report.first)
+    if report.kind is ResultKind.FOUND and first:
+        return "; ".join(filter(None, (_sentence(report, first), message)))
+    if report.kind is not ResultKind.INTERRUPTED:
+        return message
+    if first:
+        return f"{_sentence(report, first)}; {message}"
+    known = _believed(report) or _narrowed(report)
+    return f"{message}: {known}" if known else message
+
+
+def _believed(report: Report) -> str:
+    """Return the most probable boundary of a flaky probe; empty if none is known."""
+    if report.belief is None:
+        return ""
+    name, probability = report.plan.axis.name(report.belief.first), report.belief.probability
+    return f"the change is most probably in {name} (probability {probability:.2f})"
+
+
+def _narrowed(report: Report) -> str:
+    """Return how far a search had got; empty if nothing is tested, or the candidates have no order."""
+    axis, verdicts = report.plan.axis, (report.plan.term_old, report.plan.term_new)
+    rows = [row for row in report.rows if row.yanked is None]
+    tested = [place for place, row in enumerate(rows) if row.was_run and row.verdict in verdicts]
+    if not tested or not axis.is_ordered:
+        return ""
+    changes = [(low, high) for low, high in pairwise(tested) if rows[low].verdict != rows[high].verdict]
+    if not changes:
+        return _alike(report, [rows[place] for place in tested])
+    low, high = changes[-1]
+    left = sum(not row.was_run for row in rows[low + 1 : high])
+    sides = " and ".join(f"{rows[at].version} ({rows[at].verdict})" for at in (low, high))
+    return f"the change is between {axis.name(sides)}" + (f", {axis.counted(left)} left" if left else "")
+
+
+def _alike(report: Report, rows: Sequence[Row]) -> str:
+    """Return that these candidates, which are all that were tested, have one verdict."""
+    axis, verdict = report.plan.axis, rows[0].verdict
+    if len(rows) < 3:
+        names = listing(axis.name(row.version) for row in rows)
+        return f"{names} {'is' if len(rows) == 1 else 'are'} {verdict}"
+    return f"all {axis.counted(len(rows))} run are {verdict}, from {rows[0].version} to {rows[-1].version}"
+
+
+def _sentence(report: Report, first: Row) -> str:
     """Return the headline of a boundary, with the culprit, and the boundaries of stages."""
     below = [_of_stage(stage) for stage in report.stages if _is_found(stage)] + _newest(report)
     axis = report.plan.axis

@@ -53,16 +53,18 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
         if plan.drill and plan.repository:
             services.repositories.open(plan.repository)  # to find out early that it is none
         stages, explained = Stages(services, emit), set[Boundary]()
-        result = _search(plan, stages)
+        result, unfinished = _search(plan, stages), answers.CAUSE
         try:
             _explain(result, plan, stages, explained)
+            unfinished = answers.REST
             with _noted(stages):
                 result = look(result)
+            unfinished = answers.CAUSE
             _explain(result, plan, stages, explained)
         except KeyboardInterrupt:
             known = so_far(result)
             emit_sure(replace(result, answer=known))
-            end(replace(answers.INTERRUPTED, found=known.found, mapped=known.mapped))
+            end(answers.interrupted(known, unfinished))
             raise
         emit_sure(result)
         end(result.answer)

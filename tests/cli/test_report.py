@@ -42,7 +42,7 @@ def test_the_report_of_a_run_that_was_killed_says_what_was_known_by_then(shell: 
 
     report = json.loads(done.stdout)
     assert (done.returncode, report["kind"]) == (130, "interrupted")
-    assert report["headline"] == "the log ends before the run does"
+    assert report["headline"] == "the log ends before the run does: demo 1.6 and demo 1.7 are bad"
     assert sum(len(row["observations"]) for row in report["rows"]) == 2
 
 

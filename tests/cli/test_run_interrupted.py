@@ -42,7 +42,7 @@ def test_an_interrupt_exits_130_and_leaves_no_process_behind(shell: Shell, how: 
 
     assert process.returncode == 130
     assert stderr.endswith(
-        "error: interrupted\n\n"
+        "error: interrupted: demo 1.6 and demo 1.7 are bad\n\n"
         "hint: every run that had ended is kept; the same command goes on from there\n"
         f"log: {next((shell.cache / 'logs').glob('*'))}\n"
     )

@@ -117,10 +117,13 @@ class Interrupted(Lab):
 
 
 @pytest.mark.parametrize(
-    ("at", "why"),
-    [pytest.param("with", [], id="in-the-cause"), pytest.param("8", ["3"], id="in-the-look")],
+    ("at", "why", "unfinished"),
+    [
+        pytest.param("with", [], "the cause", id="in-the-cause"),
+        pytest.param("8", ["3"], "the rest of the history", id="in-the-look"),
+    ],
 )
-def test_an_interrupt_after_the_boundary_keeps_everything(at: str, why: list[str]) -> None:
+def test_an_interrupt_after_the_boundary_keeps_everything(at: str, why: list[str], unfinished: str) -> None:
     lab = Interrupted(at)
 
     with pytest.raises(KeyboardInterrupt):
@@ -130,5 +133,6 @@ def test_an_interrupt_after_the_boundary_keeps_everything(at: str, why: list[str
     assert report.kind is ResultKind.INTERRUPTED
     assert (report.last, report.first) == ("2", "3")
     assert list(dict.fromkeys(each.within for each in report.why)) == why
-    assert report.headline.startswith("interrupted; so far: app 3 is the first bad release")
+    assert report.headline.startswith("app 3 is the first bad release")
+    assert report.headline.endswith(f"; {unfinished} was not finished")
     assert [stretch.specifier for stretch in report.affected] == [">=3,<=4"]

@@ -9,7 +9,6 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.model import SandboxLevel
 from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.releases.affected import ReleaseState
@@ -46,7 +45,7 @@ def render(
 
 def _parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[RenderableType]:
     """Yield the whole report. A width of 0 omits the plot or the timings."""
-    if report.exit_code is ExitCode.FOUND:  # else the command prints the headline as an error
+    if report.kind.is_result:  # else the command prints the headline as an error
         yield Text(report.headline, style="bold")
         yield ""
     yield facts(_fact_lines(report))

@@ -82,14 +82,15 @@ def test_a_command_to_paste_is_one_line_however_narrow_the_terminal() -> None:
     assert [f"  {command}" in lines for _, command in report.reproduce] == [True, True]
 
 
-def test_without_an_answer_the_text_has_no_headline_because_the_error_says_it() -> None:
+@pytest.mark.parametrize("kind", ResultKind)
+def test_the_text_has_the_sentence_of_each_result_and_an_error_is_said_elsewhere(kind: ResultKind) -> None:
     message = "`leak.py` fails on every release"
-    log = [*REGRESSION[:-1], answered(ResultKind.NOT_REPRODUCED, message=message)]
+    log = [*REGRESSION[:-1], answered(kind, boundary=None, message=message)]
 
     report = fold(log)
 
-    assert report.headline == message
-    assert message not in shown(report)
+    assert message in report.headline
+    assert (report.headline in shown(report)) is (kind not in (ResultKind.UNAVAILABLE, ResultKind.NOT_ASKED))
     assert "Boundary" not in shown(report)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import math
 import os
 import re
 import stat
@@ -15,6 +14,7 @@ from typing import Any
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Confinement, Probe, ProbeFile, ReadyMadeLoad, SandboxLevel, Served
 from bisect_asgi.core.plan import DEFAULT_TIMEOUT_S, LockText, Plan, suites, tables
+from bisect_asgi.core.plan.amounts import read_duration
 from bisect_asgi.core.plan.limit_options import read_limits
 from bisect_asgi.core.plan.options import OPTIONS, Options, merge
 from bisect_asgi.core.plan.planning import make_plan
@@ -70,9 +70,8 @@ def load(options: Options) -> Probe:
     if options.app is not None:
         file = Path(options.app.rpartition(":")[0] or options.app)
         files.append(ProbeFile(name=file.name, content=read_bytes(file, "--app")))
-    timeout_s = DEFAULT_TIMEOUT_S if options.timeout is None else options.timeout
-    if not 0 < timeout_s < math.inf:
-        raise UsageError(f"`--timeout {timeout_s:g}` is out of range", hint="it is in seconds, above 0")
+    said = options.timeout
+    timeout_s = DEFAULT_TIMEOUT_S if said is None else read_duration(said, "--timeout")
     return Probe(
         name=options.command or (path.name if path else options.app or ""),
         script=script,
@@ -113,7 +112,7 @@ def _served(path: Path | None, options: Options) -> Served | None:
     """Return how the app is served: that of `--app`, or of a probe that defines both `app` and `probe`."""
     workers = options.uvicorn.get("workers") or 1
     if not isinstance(workers, int) or workers < 1:
-        raise UsageError(f"`workers = {workers}` is out of range (`--uvicorn`)", hint="it is 1 or more")
+        raise UsageError(f"`workers = {workers}` is out of range (`--uvicorn`)", hint="pass 1 or more")
     load = _ready_made(options)
     script = path if options.command is None else None
     names = defined_names(read_bytes(script, "--probe").decode("utf-8", "replace")) if script else frozenset()
@@ -213,7 +212,7 @@ def read_bytes(path: Path, option: str) -> bytes:
         raise UsageError(f"there is no file `{path}` (`{option}`)", hint=_near(path)) from error
     except OSError as error:
         raise UsageError(
-            f"`{path}` cannot be read (`{option}`): {error.strerror}", hint="it has to be a readable file"
+            f"`{path}` cannot be read (`{option}`): {error.strerror}", hint="name a file that can be read"
         ) from error
 
 

@@ -200,7 +200,7 @@ def test_a_folder_is_no_script(here: Path) -> None:
         load(Options(probe="probes"))
 
     assert str(caught.value) == "`probes` cannot be read (`--probe`): Is a directory"
-    assert caught.value.hint == "it has to be a readable file"
+    assert caught.value.hint == "name a file that can be read"
 
 
 def test_an_included_file_that_is_not_there(here: Path) -> None:
@@ -223,20 +223,20 @@ def test_a_file_that_is_too_large_to_carry_around(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("timeout", "shown"),
+    ("timeout", "message"),
     [
-        pytest.param(0.0, "0", id="zero"),
-        pytest.param(-2.5, "-2.5", id="negative"),
-        pytest.param(math.nan, "nan", id="no-number"),
-        pytest.param(math.inf, "inf", id="endless"),
+        pytest.param(0.0, "`--timeout 0` is out of range", id="zero"),
+        pytest.param(-2.5, "`--timeout -2.5` is out of range", id="negative"),
+        pytest.param(math.nan, "`nan` cannot be read (`--timeout`)", id="no-number"),
+        pytest.param(math.inf, "`inf` cannot be read (`--timeout`)", id="endless"),
     ],
 )
-def test_a_time_out_that_no_run_can_have(here: Path, timeout: float, shown: str) -> None:
+def test_a_time_out_that_no_run_can_have(here: Path, timeout: float, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         load(Options(probe="leak.py", timeout=timeout))
 
-    assert str(caught.value) == f"`--timeout {shown}` is out of range"
-    assert caught.value.hint == "it is in seconds, above 0"
+    assert str(caught.value) == message
+    assert caught.value.hint == "pass a time, such as `30 s` or `2 min`"
 
 
 def test_a_variable_that_is_not_set_is_not_passed_over(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,4 +112,4 @@ def test_workers_are_counted(here: Path, workers: str | float) -> None:
         load(Options(probe="leak.py", uvicorn={"workers": workers}))
 
     assert str(caught.value) == f"`workers = {workers}` is out of range (`--uvicorn`)"
-    assert caught.value.hint == "it is 1 or more"
+    assert caught.value.hint == "pass 1 or more"

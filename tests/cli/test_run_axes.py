@@ -175,11 +175,11 @@ def error(done: subprocess.CompletedProcess[str]) -> str:
         pytest.param(["app", "--repo", "nowhere"], "`--repo nowhere` has no use here", id="repo-alone"),
         pytest.param(
             ["app==1.0", "--over", "date", "--good", "soon", "--bad", "2021-01-01"],
-            "`soon` cannot be read (--good)",
+            "`soon` cannot be read (`--good`)",
             id="no-day",
         ),
         pytest.param(
-            ["app", "--override", "dep=1"], "`dep=1` cannot be read (--override)", id="no-requirement"
+            ["app", "--override", "dep=1"], "`dep=1` cannot be read (`--override`)", id="no-requirement"
         ),
         pytest.param(["locks", "old.txt", "gone.txt"], "gone.txt", id="no-lock"),
     ],

@@ -128,14 +128,14 @@ def test_a_probe_that_fails_is_bad_whatever_it_measures(shell: Shell, limit: lis
         ),
         pytest.param(
             ["--confidence", "high"],
-            "`high` cannot be read (--confidence)",
-            "it is a probability from 0.5 to 0.9999: `0.99` or `99%`",
+            "`high` cannot be read (`--confidence`)",
+            "pass a probability from 0.5 to 0.9999: `0.99` or `99%`",
             id="no-probability",
         ),
         pytest.param(
             ["--confidence", "100%"],
             "`--confidence 100%` is out of range",
-            "it is from 0.5 to 0.9999",
+            "pass a probability from 0.5 to 0.9999, such as `99%`",
             id="certainty",
         ),
     ],

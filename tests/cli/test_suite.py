@@ -166,7 +166,7 @@ def test_probes_without_an_answer_say_why_and_the_worst_is_the_exit_code(suite: 
     assert lines[4].startswith("probes/unknown.py nowhere-to-be-found not run ")
     assert (
         "probes/broken.py: `[tool.bisect-asgi]` in `broken.py` has an unknown option: `pakage`\n"
-        "  hint: did you mean `package`?\n"
+        "  hint: write `package`\n"
     ) in done.stdout
     assert "probes/passes.py: `passes.py` passes on every release of two that was tested" in done.stdout
     assert lines[-1].startswith("1 of 4 probes have their answer, ")
@@ -271,7 +271,7 @@ def test_an_interrupt_shows_what_is_done_leaves_nothing_behind_and_can_be_gone_o
         pytest.param(
             ["other.toml"],
             "`other.toml` has an unknown key: `probes`",
-            "did you mean `probe`?",
+            "write `probe`",
             id="unknown-key",
         ),
         pytest.param(

@@ -62,7 +62,7 @@ def test_each_claim_in_a_folder_has_its_verdict_and_each_fault_its_line(folder: 
     fault = "`[tool.bisect-asgi]` in `d_malformed.py` has an unknown option: `pakage`"
     assert lines[2:4] == [
         f"not run      (d_malformed.py): {fault}",
-        "             hint: did you mean `package`?",
+        "             hint: write `package`",
     ]
     starts = [line.partition(":")[0] for line in lines[4:] if not line.startswith(" ")]
     assert starts == [

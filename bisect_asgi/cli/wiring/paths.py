@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,7 +19,6 @@ _FOLDERS = (
     *("own", "repositories", "requirements", "runs", "templates", "uv", "wheels"),
 )
 DEFAULT_LIMIT = "20 GiB"
-_UNITS = {"MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
 class CachePaths(Struct, frozen=True):
@@ -123,11 +121,6 @@ def limit_bytes() -> int:
     Raises:
         UsageError: it cannot be read.
     """
-    text = os.environ.get("BISECT_ASGI_CACHE_LIMIT", DEFAULT_LIMIT)
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT]iB)", text.strip(), re.IGNORECASE)
-    if not match:
-        raise UsageError(
-            f"`{text}` cannot be read (`BISECT_ASGI_CACHE_LIMIT`)",
-            hint="it is a size such as `500 MiB` or `20 GiB`",
-        )
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    from bisect_asgi.core.plan.amounts import read_size
+
+    return read_size(os.environ.get("BISECT_ASGI_CACHE_LIMIT", DEFAULT_LIMIT), "BISECT_ASGI_CACHE_LIMIT")

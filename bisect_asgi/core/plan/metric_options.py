@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.metrics import BUILT_IN, BUILT_IN_UNITS
@@ -10,6 +11,7 @@ from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Criteria, Limit, L
 from bisect_asgi.core.metrics.quantities import Quantity, parse, show
 from bisect_asgi.core.model import SamplingMode
 from bisect_asgi.core.plan import Budget
+from bisect_asgi.core.plan.amounts import read_duration
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.parsing import malformed
 from bisect_asgi.core.records import replace
@@ -37,7 +39,7 @@ def read_rules(options: Options) -> Criteria:
     if options.effect is not None:
         raise UsageError(
             f"`--effect {options.effect}` has no use with a limit",
-            hint="it is for ends that have to come apart",
+            hint="drop `--effect`, or the limit",
         )
     return replace(criteria, limit=_limit(metric, bound, is_above=above is not None))
 
@@ -82,13 +84,16 @@ def _aim(
     for option, bound in (("--bad-above", above), ("--bad-below", below)):
         if bound and bound.value <= 0:
             raise UsageError(
-                f"`{option} {show(bound.value, bound.unit)}` is out of range", hint="it is a share above 0 %"
+                f"`{option} {show(bound.value, bound.unit)}` is out of range",
+                hint="pass a share above 0%, such as `15%`",
             )
     smallest = _quantity(effect, "--effect") or Quantity(value=DEFAULT_EFFECT, unit="%")
     # `--effect 5` hardly means 500 %: a number without a unit is a share below 1.
     most = {"%": 10, "": 1}.get(smallest.unit, 0)
     if not 0 <= smallest.value < most:
-        raise UsageError(f"`--effect {effect}` is out of range", hint="it is a share of the metric: `5%`")
+        raise UsageError(
+            f"`--effect {effect}` is out of range", hint="pass a share of the metric, such as `5%`"
+        )
     return LimitSearch(
         metric=metric,
         above=above.value if above else None,
@@ -134,8 +139,14 @@ def read_confidence(said: float | str | None) -> float:
         form = "a probability from 0.5 to 0.9999: `0.99` or `99%`"
         raise malformed("--confidence", str(said), form) from error
     if quantity.unit not in ("", "%") or not 0.5 <= quantity.value <= 0.9999:
-        raise UsageError(f"`--confidence {said}` is out of range", hint="it is from 0.5 to 0.9999")
+        raise UsageError(
+            f"`--confidence {said}` is out of range",
+            hint="pass a probability from 0.5 to 0.9999, such as `99%`",
+        )
     return quantity.value
+
+
+_RUNS = ("run", "runs")
 
 
 def read_budget(said: int | str | None) -> Budget:
@@ -146,17 +157,10 @@ def read_budget(said: int | str | None) -> Budget:
     """
     if said is None:
         return Budget()
-    text = str(said).strip().removesuffix("runs").removesuffix("run").strip()
     form = "a number of runs, `200`, or a time, `30 min`"
-    try:
-        quantity = parse(text)
-    except ValueError as error:
-        raise malformed("--budget", str(said), form) from error
-    if quantity.unit not in ("", "s") or quantity.value < 1:
-        raise UsageError(f"`--budget {said}` is out of range", hint=f"it is {form}")
-    if quantity.unit == "s":
-        return Budget(runs=None, seconds=quantity.value)
-    return Budget(runs=int(quantity.value))
+    amount = read_duration(said, "--budget", form=form, least=1, counted=_RUNS)
+    is_counted = str(said).strip().endswith((*string.digits, *_RUNS))
+    return Budget(runs=int(amount)) if is_counted else Budget(runs=None, seconds=amount)
 
 
 def _pattern(text: str | None) -> str | None:

@@ -64,8 +64,8 @@ class Options(Struct, frozen=True, kw_only=True):
         Option(Section.PROBE, "Pass this environment variable to the probe", "NAME", commands=_PROBING),
     ] = ()
     timeout: Annotated[
-        float | None,
-        Option(Section.PROBE, "Time limit of one run, in seconds", "SECONDS", "120", commands=_PROBING),
+        float | str | None,
+        Option(Section.PROBE, "Time limit of one run", "TIME", "2 min", commands=_PROBING),
     ] = None
 
     sandbox: Annotated[
@@ -89,7 +89,7 @@ class Options(Struct, frozen=True, kw_only=True):
         Option(Section.PROBE, "Most disk space that one run fills, such as 1 GiB", "SIZE", commands=_PROBING),
     ] = None
     limit_cpu: Annotated[
-        str | None,
+        float | str | None,
         Option(Section.PROBE, "Most processor time of one run, such as 60 s", "TIME", commands=_PROBING),
     ] = None
 
@@ -239,11 +239,11 @@ class Options(Struct, frozen=True, kw_only=True):
         Option(Section.RANGE, "Order of the releases", default="version", commands=("run",)),
     ] = None
     history: Annotated[
-        str | None,
+        float | str | None,
         Option(
             Section.RANGE,
             "How long to look for other changes: auto, all, none, or a time",
-            "auto|all|none|DURATION",
+            "auto|all|none|TIME",
             "auto",
             commands=_SEARCHES,
         ),
@@ -376,12 +376,12 @@ class Options(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     build_timeout: Annotated[
-        float | None,
+        float | str | None,
         Option(
             Section.RUNNING,
-            "Time limit of building source distributions or a commit, in seconds",
-            "SECONDS",
-            "600",
+            "Time limit of building source distributions or a commit",
+            "TIME",
+            "10 min",
             commands=_PROBING,
         ),
     ] = None

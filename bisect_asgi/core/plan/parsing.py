@@ -114,7 +114,8 @@ def parse_moment(text: str, option: str) -> datetime:
 
 def malformed(option: str, text: str | None, form: str) -> UsageError:
     """Return the error about an option's value, whose right form is `form`."""
-    return UsageError(f"`{text}` cannot be read ({option})", hint=f"it is {form}")
+    where = option if " " in option else f"`{option}`"
+    return UsageError(f"`{text}` cannot be read ({where})", hint=f"pass {form}")
 
 
 END_OF_DAY = time(23, 59, 59)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Collection, Mapping
 
@@ -11,7 +10,6 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.metrics.quantities import parse
 from bisect_asgi.core.model import Probe
 from bisect_asgi.core.plan import (
     DEFAULT_BUILD_TIMEOUT_S,
@@ -27,6 +25,7 @@ from bisect_asgi.core.plan import (
     PolicyKind,
     parsing,
 )
+from bisect_asgi.core.plan.amounts import read_duration
 from bisect_asgi.core.plan.axis_traits import AxisTraits
 from bisect_asgi.core.plan.metric_options import measuring_of, read_budget, read_confidence, read_rules
 from bisect_asgi.core.plan.options import Options
@@ -138,19 +137,13 @@ def _plan(
         history=parse_history(options.history or HistoryKind.AUTO),
         culprit=options.culprit is not False,
         drill=bool(options.drill),
-        build_timeout_s=_build_timeout(options.build_timeout),
+        build_timeout_s=DEFAULT_BUILD_TIMEOUT_S
+        if options.build_timeout is None
+        else read_duration(options.build_timeout, "--build-timeout"),
         fresh=bool(options.fresh),
         term_old=options.term_old or "good",
         term_new=options.term_new or "bad",
     )
-
-
-def _build_timeout(said: float | None) -> float:
-    if said is None:
-        return DEFAULT_BUILD_TIMEOUT_S
-    if not 0 < said < math.inf:
-        raise UsageError(f"`--build-timeout {said:g}` is out of range", hint="pass seconds, above 0")
-    return said
 
 
 def _axis(over: str, axes: Mapping[str, AxisTraits]) -> AxisTraits:
@@ -268,20 +261,15 @@ def _claim(options: Options) -> Claim | None:
     return None
 
 
-def parse_history(text: str) -> History:
-    """Read how much of the history is looked at: a word, or a time with its unit.
+def parse_history(said: float | str) -> History:
+    """Read how much of the history is looked at: a word, or a time.
 
     Raises:
-        UsageError: `text` is neither.
+        UsageError: it is neither.
     """
     kinds = {kind.value: kind for kind in HistoryKind if kind is not HistoryKind.TIME}
-    if text in kinds:
-        return History(kind=kinds[text])
-    form = "`auto`, `all`, `none`, or a time such as `30 s` or `2 min`"
-    try:
-        quantity = parse(text)
-    except ValueError as error:
-        raise malformed("--history", text, form) from error
-    if quantity.unit not in ("", "s") or quantity.value < 0:
-        raise malformed("--history", text, form)
-    return History(kind=HistoryKind.TIME, seconds=quantity.value)
+    if said in kinds:
+        return History(kind=kinds[str(said)])
+    form = "`auto`, `all`, `none`, or a time, such as `30 s` or `2 min`"
+    seconds = read_duration(said, "--history", form=form, least=0)
+    return History(kind=HistoryKind.TIME, seconds=seconds)

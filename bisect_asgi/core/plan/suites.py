@@ -60,7 +60,7 @@ def read(text: str, *, name: str) -> Suite:
     if unknown := document.keys() - {"defaults", "probe"}:
         key = sorted(unknown)[0]
         near = difflib.get_close_matches(key, ("defaults", "probe"), n=1)
-        hint = f"did you mean `{near[0]}`?" if near else _FORM
+        hint = f"write `{near[0]}`" if near else _FORM
         raise UsageError(f"`{name}` has an unknown key: `{key}`", hint=hint)
     where = f"`{name}`"
     tables = read_key(document, "probe", list[dict[str, object]], [], where=where, form=_FORM)

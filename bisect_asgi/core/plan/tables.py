@@ -115,7 +115,7 @@ def read_table(table: Mapping[str, object], place: Place, *, where: str) -> Opti
 def _unknown(key: str, place: Place, where: str) -> UsageError:
     names = [option.key for option in OPTIONS.values() if place in option.places]
     near = difflib.get_close_matches(key, names, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"it can have {listing(names, most=99)}"
+    hint = f"write `{near[0]}`" if near else f"write one of {listing(names, most=99)}"
     return UsageError(f"{where} has an unknown option: `{key}`", hint=hint)
 
 

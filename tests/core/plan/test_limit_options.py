@@ -34,10 +34,10 @@ def test_what_is_written_is_read_back() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        pytest.param(Options(limit_memory="much"), "`much` cannot be read (--limit-memory)", id="no-number"),
-        pytest.param(Options(limit_memory="512"), "`512` cannot be read (--limit-memory)", id="no-unit"),
-        pytest.param(Options(limit_disk="3 s"), "`3 s` cannot be read (--limit-disk)", id="a-time"),
-        pytest.param(Options(limit_cpu="3 MiB"), "`3 MiB` cannot be read (--limit-cpu)", id="a-size"),
+        pytest.param(Options(limit_disk="much"), "`much` cannot be read (`--limit-disk`)", id="no-number"),
+        pytest.param(Options(limit_memory="512"), "`512` cannot be read (`--limit-memory`)", id="no-unit"),
+        pytest.param(Options(limit_disk="3 s"), "`3 s` cannot be read (`--limit-disk`)", id="a-time"),
+        pytest.param(Options(limit_cpu="3 MiB"), "`3 MiB` cannot be read (`--limit-cpu`)", id="a-size"),
         pytest.param(Options(limit_cpu="0 s"), "`--limit-cpu 0 s` is out of range", id="zero"),
         pytest.param(Options(limit_disk="-1 B"), "`--limit-disk -1 B` is out of range", id="negative"),
     ],

@@ -13,8 +13,8 @@ from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.plan.metric_options import measuring_of, read_budget, read_confidence, read_rules
 from bisect_asgi.core.plan.options import Options
 
-QUANTITY_FORM = "it is a number, with or without a unit: `8 MiB`, `250 ms`, `15%`"
-BUDGET_FORM = "it is a number of runs, `200`, or a time, `30 min`"
+QUANTITY_FORM = "pass a number, with or without a unit: `8 MiB`, `250 ms`, `15%`"
+BUDGET_FORM = "pass a number of runs, `200`, or a time, `30 min`"
 
 
 @pytest.mark.parametrize(
@@ -128,62 +128,62 @@ def test_options_say_what_is_bad(options: Options, criteria: Criteria) -> None:
         ),
         pytest.param(
             Options(metric="wall", bad_above="slow"),
-            "`slow` cannot be read (--bad-above)",
+            "`slow` cannot be read (`--bad-above`)",
             QUANTITY_FORM,
             id="above-what",
         ),
         pytest.param(
             Options(metric="wall", bad_below="3 parsecs"),
-            "`3 parsecs` cannot be read (--bad-below)",
+            "`3 parsecs` cannot be read (`--bad-below`)",
             QUANTITY_FORM,
             id="a-unit-of-another-kind",
         ),
         pytest.param(
             Options(metric="wall", bad_above="0%"),
             "`--bad-above 0 %` is out of range",
-            "it is a share above 0 %",
+            "pass a share above 0%, such as `15%`",
             id="no-more-than-the-good-end",
         ),
         pytest.param(
             Options(metric="wall", bad_below="-15%"),
             "`--bad-below -15 %` is out of range",
-            "it is a share above 0 %",
+            "pass a share above 0%, such as `15%`",
             id="a-share-below-nought",
         ),
         pytest.param(
             Options(metric="wall", effect="some"),
-            "`some` cannot be read (--effect)",
+            "`some` cannot be read (`--effect`)",
             QUANTITY_FORM,
             id="an-effect-that-is-none",
         ),
         pytest.param(
             Options(metric="wall", effect="-1%"),
             "`--effect -1%` is out of range",
-            "it is a share of the metric: `5%`",
+            "pass a share of the metric, such as `5%`",
             id="an-effect-below-nought",
         ),
         pytest.param(
             Options(metric="wall", effect="1000%"),
             "`--effect 1000%` is out of range",
-            "it is a share of the metric: `5%`",
+            "pass a share of the metric, such as `5%`",
             id="an-effect-of-ten-times",
         ),
         pytest.param(
             Options(metric="wall", effect=5.0),
             "`--effect 5.0` is out of range",
-            "it is a share of the metric: `5%`",
+            "pass a share of the metric, such as `5%`",
             id="an-effect-without-its-per-cent",
         ),
         pytest.param(
             Options(metric="wall", effect="3 ms"),
             "`--effect 3 ms` is out of range",
-            "it is a share of the metric: `5%`",
+            "pass a share of the metric, such as `5%`",
             id="an-effect-with-a-unit",
         ),
         pytest.param(
             Options(metric="wall", bad_above="8 s", effect="5%"),
             "`--effect 5%` has no use with a limit",
-            "it is for ends that have to come apart",
+            "drop `--effect`, or the limit",
             id="an-effect-beside-a-limit",
         ),
         pytest.param(
@@ -200,8 +200,8 @@ def test_options_say_what_is_bad(options: Options, criteria: Criteria) -> None:
         ),
         pytest.param(
             Options(match="("),
-            "`(` cannot be read (--match)",
-            "it is a regular expression of Python's `re`",
+            "`(` cannot be read (`--match`)",
+            "pass a regular expression of Python's `re`",
             id="no-pattern",
         ),
     ],
@@ -295,7 +295,7 @@ def test_another_confidence_is_refused(said: float | str, shown: str) -> None:
         read_confidence(said)
 
     assert str(caught.value) == f"`--confidence {shown}` is out of range"
-    assert caught.value.hint == "it is from 0.5 to 0.9999"
+    assert caught.value.hint == "pass a probability from 0.5 to 0.9999, such as `99%`"
 
 
 @pytest.mark.parametrize(
@@ -318,11 +318,11 @@ def test_a_budget_is_runs_or_time(said: int | str | None, budget: Budget) -> Non
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        pytest.param("all day", "`all day` cannot be read (--budget)", id="no-number"),
-        pytest.param("many runs", "`many runs` cannot be read (--budget)", id="no-number-of-runs"),
-        pytest.param("", "`` cannot be read (--budget)", id="nothing"),
-        pytest.param("5 MiB", "`--budget 5 MiB` is out of range", id="neither-runs-nor-time"),
-        pytest.param("20%", "`--budget 20%` is out of range", id="a-share"),
+        pytest.param("all day", "`all day` cannot be read (`--budget`)", id="no-number"),
+        pytest.param("many runs", "`many runs` cannot be read (`--budget`)", id="no-number-of-runs"),
+        pytest.param("", "`` cannot be read (`--budget`)", id="nothing"),
+        pytest.param("5 MiB", "`5 MiB` cannot be read (`--budget`)", id="neither-runs-nor-time"),
+        pytest.param("20%", "`20%` cannot be read (`--budget`)", id="a-share"),
         pytest.param(0, "`--budget 0` is out of range", id="nothing-at-all"),
         pytest.param("-3 runs", "`--budget -3 runs` is out of range", id="less-than-nothing"),
         pytest.param("100 ms", "`--budget 100 ms` is out of range", id="no-time"),

@@ -27,9 +27,17 @@ def test_how_much_of_the_history_is_looked_at_is_a_word_or_a_time(text: str, his
     assert parse_history(text) == history
 
 
-@pytest.mark.parametrize("text", ["some", "8 MiB", "-3 s", ""])
-def test_another_history_is_refused_with_what_may_be_said(text: str) -> None:
-    with pytest.raises(UsageError, match=f"^`{text}` cannot be read") as caught:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("some", "`some` cannot be read", id="no-word"),
+        pytest.param("8 MiB", "`8 MiB` cannot be read", id="a-size"),
+        pytest.param("", "`` cannot be read", id="nothing"),
+        pytest.param("-3 s", "`--history -3 s` is out of range", id="negative"),
+    ],
+)
+def test_another_history_is_refused_with_what_may_be_said(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=f"^{message}") as caught:
         parse_history(text)
 
-    assert "`auto`, `all`, `none`, or a time such as `30 s`" in (caught.value.hint or "")
+    assert "`auto`, `all`, `none`, or a time, such as `30 s`" in (caught.value.hint or "")

@@ -11,25 +11,25 @@ from bisect_asgi.core.plan.parsing import parse_moment
 from bisect_asgi.core.plan.planning import parse_policy
 from bisect_asgi.core.plan.tables import ProbeMetadata
 
-VERSION_FORM = "it is a version (PEP 440), such as `0.69.0`"
+VERSION_FORM = "pass a version (PEP 440), such as `0.69.0`"
 
 
-SPECIFIER_FORM = "it is version specifiers (PEP 440), such as `>=0.60,<0.110`"
+SPECIFIER_FORM = "pass version specifiers (PEP 440), such as `>=0.60,<0.110`"
 
 
-NAME_FORM = "it is a name as on the index, such as `fastapi` or `fastapi[all]`"
+NAME_FORM = "pass a name as on the index, such as `fastapi` or `fastapi[all]`"
 
 
-PLAIN_NAME_FORM = "it is a name as on the index, without address or marker"
+PLAIN_NAME_FORM = "pass a name as on the index, without address or marker"
 
 
-REQUIREMENT_FORM = "it is a requirement (PEP 508), such as `uvicorn==0.17.6`"
+REQUIREMENT_FORM = "pass a requirement (PEP 508), such as `uvicorn==0.17.6`"
 
 
-MOMENT_FORM = "it is a day, `2022-01-10`, or a moment, `2022-01-10T12:00`"
+MOMENT_FORM = "pass a day, `2022-01-10`, or a moment, `2022-01-10T12:00`"
 
 
-POLICY_FORM = "it is `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 2022-01-10T12:00`"
+POLICY_FORM = "pass `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 2022-01-10T12:00`"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ POLICY_FORM = "it is `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 202
         pytest.param(
             Options(package="fastapi==0.69.0", over="star lette"),
             ProbeMetadata(),
-            "`star lette` cannot be read (package)",
+            "`star lette` cannot be read (`package`)",
             NAME_FORM,
             id="over-malformed",
         ),
@@ -101,14 +101,14 @@ POLICY_FORM = "it is `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 202
         pytest.param(
             Options(package="fastapi", over="date", good="yesterday"),
             ProbeMetadata(),
-            "`yesterday` cannot be read (--good)",
+            "`yesterday` cannot be read (`--good`)",
             MOMENT_FORM,
             id="good-day",
         ),
         pytest.param(
             Options(package="fastapi", over="python", bad="newest"),
             ProbeMetadata(),
-            "`newest` cannot be read (--bad)",
+            "`newest` cannot be read (`--bad`)",
             VERSION_FORM,
             id="bad-python",
         ),
@@ -157,7 +157,7 @@ POLICY_FORM = "it is `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 202
         pytest.param(
             Options(package="fastapi", override=("anyio=3",)),
             ProbeMetadata(),
-            "`anyio=3` cannot be read (--override)",
+            "`anyio=3` cannot be read (`--override`)",
             REQUIREMENT_FORM,
             id="override",
         ),
@@ -199,78 +199,78 @@ POLICY_FORM = "it is `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 202
         pytest.param(
             Options(package="fastapi", with_=("uvicorn===latest",)),
             ProbeMetadata(),
-            "`uvicorn===latest` cannot be read (--with)",
+            "`uvicorn===latest` cannot be read (`--with`)",
             REQUIREMENT_FORM,
             id="with-identical-to-no-version",
         ),
         pytest.param(
             Options(package="fast api"),
             ProbeMetadata(),
-            "`fast api` cannot be read (package)",
+            "`fast api` cannot be read (`package`)",
             NAME_FORM,
             id="package-malformed",
         ),
         pytest.param(
             Options(package="fastapi @ https://example.org/fastapi.whl"),
             ProbeMetadata(),
-            "`fastapi @ https://example.org/fastapi.whl` cannot be read (package)",
+            "`fastapi @ https://example.org/fastapi.whl` cannot be read (`package`)",
             PLAIN_NAME_FORM,
             id="package-with-address",
         ),
         pytest.param(
             Options(package="fastapi; python_version > '3.8'"),
             ProbeMetadata(),
-            "`fastapi; python_version > '3.8'` cannot be read (package)",
+            "`fastapi; python_version > '3.8'` cannot be read (`package`)",
             PLAIN_NAME_FORM,
             id="package-with-marker",
         ),
         pytest.param(
             Options(package="fastapi", good="old"),
             ProbeMetadata(),
-            "`old` cannot be read (--good)",
+            "`old` cannot be read (`--good`)",
             VERSION_FORM,
             id="good",
         ),
         pytest.param(
             Options(package="fastapi", good=""),
             ProbeMetadata(),
-            "`` cannot be read (--good)",
+            "`` cannot be read (`--good`)",
             VERSION_FORM,
             id="good-empty",
         ),
         pytest.param(
             Options(package="fastapi", bad=">0.69"),
             ProbeMetadata(),
-            "`>0.69` cannot be read (--bad)",
+            "`>0.69` cannot be read (`--bad`)",
             VERSION_FORM,
             id="bad",
         ),
         pytest.param(
             Options(package="fastapi", releases="0.60..0.70"),
             ProbeMetadata(),
-            "`0.60..0.70` cannot be read (--releases)",
+            "`0.60..0.70` cannot be read (`--releases`)",
             SPECIFIER_FORM,
             id="releases",
         ),
         pytest.param(
             Options(package="fastapi"),
             ProbeMetadata(requires_python="3.8"),
-            "`3.8` cannot be read (requires-python)",
+            "`3.8` cannot be read (`requires-python`)",
             SPECIFIER_FORM,
             id="requires-python",
         ),
         pytest.param(
             Options(package="fastapi", deps="newest"),
             ProbeMetadata(),
-            "`newest` cannot be read (--deps)",
+            "`newest` cannot be read (`--deps`)",
             POLICY_FORM,
             id="policy",
         ),
         pytest.param(
             Options(package="fastapi", match="("),
             ProbeMetadata(),
-            "`(` cannot be read (--match)",
-            "it is a regular expression of Python's `re`",
+            "`(` cannot be read (`--match`)",
+            "pass a regular expression of Python's `re`",
             id="match",
         ),
         pytest.param(
@@ -304,7 +304,7 @@ POLICY_FORM = "it is `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 202
         pytest.param(
             Options(package="fastapi", with_=("uvicorn=0.17",)),
             ProbeMetadata(),
-            "`uvicorn=0.17` cannot be read (--with)",
+            "`uvicorn=0.17` cannot be read (`--with`)",
             REQUIREMENT_FORM,
             id="with",
         ),
@@ -319,8 +319,8 @@ POLICY_FORM = "it is `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 202
             pytest.param(
                 Options(package="fastapi", python=python),
                 ProbeMetadata(),
-                f"`{python}` cannot be read (--python)",
-                "it is a version or a path, several versions (`3.8,3.11`), or `all`",
+                f"`{python}` cannot be read (`--python`)",
+                "pass a version or a path, several versions (`3.8,3.11`), or `all`",
                 id=f"python-{python}",
             )
             for python in ("", "3.8,", ",3.8", "3.8,,3.9", "3.8,all")
@@ -356,7 +356,7 @@ def test_a_policy_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_policy(text)
 
-    assert (str(caught.value), caught.value.hint) == (f"`{text}` cannot be read (--deps)", POLICY_FORM)
+    assert (str(caught.value), caught.value.hint) == (f"`{text}` cannot be read (`--deps`)", POLICY_FORM)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2022-02-30", "2022-01-10T25:00", "0.69.0"])
@@ -364,4 +364,4 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_moment(text, "--bad")
 
-    assert (str(caught.value), caught.value.hint) == (f"`{text}` cannot be read (--bad)", MOMENT_FORM)
+    assert (str(caught.value), caught.value.hint) == (f"`{text}` cannot be read (`--bad`)", MOMENT_FORM)

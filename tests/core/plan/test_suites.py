@@ -49,20 +49,20 @@ FORM = (
         pytest.param(
             '[[probes]]\nprobe = "a.py"',
             "`s.toml` has an unknown key: `probes`",
-            "did you mean `probe`?",
+            "write `probe`",
             id="unknown-key",
         ),
         pytest.param("xyz = 1", "`s.toml` has an unknown key: `xyz`", FORM, id="a-key-like-none"),
         pytest.param(
             '[[probe]]\nprob = "a.py"',
             "`[[probe]]` in `s.toml` has an unknown option: `prob`",
-            "did you mean `probe`?",
+            "write `probe`",
             id="unknown-option",
         ),
         pytest.param(
             "[defaults]\ntime-out = 3",
             "`[defaults]` in `s.toml` has an unknown option: `time-out`",
-            "did you mean `timeout`?",
+            "write `timeout`",
             id="unknown-default",
         ),
         pytest.param(

@@ -7,9 +7,12 @@ from support.answers import BELIEVED, FAILS, PASSES, STARLETTE, a_case, judged
 from support.builders import CONFLICT, IMPORT_ERROR
 
 from bisect_asgi.core.answers import (
+    CAUSE,
     INTERRUPTED,
+    REST,
     Result,
     ResultContext,
+    interrupted,
     kind_of,
     result_of,
     result_of_all,
@@ -313,6 +316,14 @@ def test_the_last_event_has_the_boundary_and_what_lies_in_it() -> None:
         message="why",
         hint="what to do",
     )
+
+
+def test_a_result_whose_rest_was_interrupted_keeps_what_it_says() -> None:
+    known = Result(kind=ResultKind.FOUND, message="demo broke in 3.0")
+    assert interrupted(known, CAUSE) == replace(
+        INTERRUPTED, message="demo broke in 3.0; the cause was not finished"
+    )
+    assert interrupted(replace(known, message=""), REST).message == "the rest of the history was not finished"
 
 
 def test_an_interrupted_run_has_no_boundary_and_says_that_nothing_is_lost() -> None:

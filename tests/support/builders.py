@@ -160,7 +160,6 @@ def command_environ(folder: Path, index_url: str) -> dict[str, str]:
         "UV_HTTP_RETRIES": "0",
         "UV_NO_CONFIG": "1",
         "PYTHONPATH": str(Path(bisect_asgi.__file__).parent.parent),
-        **{name: value for name, value in os.environ.items() if name.startswith("COV")},
     }
 
 

@@ -69,13 +69,10 @@ class Shell:
             if file_limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
-        environ = self.environ
-        if file_limit is not None:  # coverage could not write its own file either, and would complain
-            environ = {name: value for name, value in environ.items() if not name.startswith("COV")}
         return subprocess.Popen(
             [sys.executable, "-m", "bisect_asgi", *self.prefix, *arguments],
             cwd=self.folder,
-            env=environ,
+            env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

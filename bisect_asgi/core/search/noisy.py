@@ -1,7 +1,7 @@
 """Search for a change between two failure rates, where one run of a candidate does not settle it.
 
-No clock, no I/O, no randomness: the whole state is the tallies. What is believed is argued at the top of
-`posterior.py`, what is asked for next at the top of `information.py`.
+No clock, no I/O, no randomness: the whole state is the tallies. What is believed, and what is
+asked for next, is argued at the top of `posterior.py`.
 
 *Several at once.* A run in flight has a result that is not known yet. What the next one may tell is
 averaged over the results of the first `FORESEEN` in flight, so that workers do not all ask the same; of any

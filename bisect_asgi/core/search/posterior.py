@@ -1,4 +1,4 @@
-"""What tallies say about the place of a change between two unknown failure rates.
+"""What tallies say about the place of a change between two unknown failure rates, and one more run would say.
 
 The model
 ---------
@@ -19,10 +19,8 @@ cost goes with the number of candidates that were run and not with the number of
 to that of the pair. Places beyond the outermost testable candidates cannot be told from no change, and
 count as that.
 
-What one more run of a candidate may tell about the place of the change.
-
-The measure
------------
+One more run
+------------
 One more run of candidate x fails with a probability that depends on the place b of the change: it is the
 new rate if b is not above x, else the old one, each averaged over what was seen on that side of b. What that
 run may tell is the mutual information of b and its result: asking for the most of it is greedy reduction of

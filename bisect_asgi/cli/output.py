@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from bisect_asgi.core.text import printable_json
 if TYPE_CHECKING:
     from bisect_asgi.core.events import Event
     from bisect_asgi.report.document import Report
+    from bisect_asgi.report.progress.board import Board
+    from bisect_asgi.report.progress.live_board import LiveBoard
     from bisect_asgi.report.projection import Projection
 
 
@@ -33,7 +36,11 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, options: Options) -> Self:
-        """Return those of the command line."""
+        """Return those of the command line, and have all consoles color as it says."""
+        if options.color is not None:
+            from bisect_asgi.report.progress.console import use_color
+
+            use_color(options.color)
         return cls(**{field.name: bool(getattr(options, field.name)) for field in fields(cls)})
 
     def begin(self, what: str, *, early: bool) -> None:
@@ -46,20 +53,39 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
             say(what)
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[Event], None]]:
-        """Yield the sink that shows progress: live at a terminal, else as lines; nothing if quiet."""
+    def progress(self, title: str = "") -> Iterator[Callable[[Event], None]]:
+        """Yield the sink that shows progress: live at a terminal, else as lines; nothing if quiet.
+
+        `title` says what is run, if the command runs several.
+        """
         if self.quiet:
             yield lambda _: None
-        elif sys.stderr.isatty():
+        elif _is_live():
             from bisect_asgi.report.progress.console import standard_error
             from bisect_asgi.report.progress.terminal import TerminalSink
 
-            with TerminalSink(standard_error(), verbose=self.verbose) as sink:
+            with TerminalSink(standard_error(), title=title, verbose=self.verbose) as sink:
                 yield sink
         else:
             from bisect_asgi.report.progress.plain import PlainSink
 
+            if title:
+                say(title)
             yield PlainSink(say, verbose=self.verbose)
+
+    @contextmanager
+    def board(self, total: int) -> Iterator[Board | LiveBoard]:
+        """Yield the board that shows the progress of so many probes: live at a terminal, else as lines."""
+        if not self.quiet and _is_live():
+            from bisect_asgi.report.progress.console import standard_error
+            from bisect_asgi.report.progress.live_board import LiveBoard
+
+            with LiveBoard(standard_error(), total=total) as live:
+                yield live
+        else:
+            from bisect_asgi.report.progress.board import Board
+
+            yield Board((lambda _: None) if self.quiet else say, total=total)
 
     def show(self, run: Projection, log: Path) -> ExitCode:
         """Show the report of a run that has ended, and return its exit code."""
@@ -95,6 +121,11 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
             from bisect_asgi.report import text
 
             text.render(report, plot=self.plot, timings=self.timings)
+
+
+def _is_live() -> bool:
+    """Return whether a display can be drawn anew: at a terminal that understands control codes."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 def show_error(message: str, hint: str | None) -> None:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.plan import Plan
-    from bisect_asgi.core.services import Services
+    from bisect_asgi.core.services import Emit, Services
+    from bisect_asgi.report.progress.board import Board
+    from bisect_asgi.report.progress.live_board import LiveBoard
     from bisect_asgi.report.suite import SuiteRow
 
 
@@ -56,7 +58,8 @@ def run_all(cases: Sequence[Case], output: OutputOptions, where: str | None, *, 
     from bisect_asgi.report import suite as suite_report
 
     started = time.monotonic()
-    rows, is_interrupted = _run(cases, where, jobs=jobs, quiet=output.quiet)
+    with output.board(len(cases)) as board:
+        rows, is_interrupted = _run(cases, where, board, jobs=jobs)
     report = suite_report.suite_report(
         rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted
     )
@@ -107,7 +110,7 @@ def on_each_python(case: Case) -> list[Case]:
 
 
 def _run(
-    cases: Sequence[Case], where: str | None, *, jobs: int | None, quiet: bool
+    cases: Sequence[Case], where: str | None, board: Board | LiveBoard, *, jobs: int | None
 ) -> tuple[list[SuiteRow], bool]:
     """Run the sessions in parallel, with one set of caches and workers.
 
@@ -115,18 +118,15 @@ def _run(
     """
     from bisect_asgi.backend.executors import open_executor
     from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
-    from bisect_asgi.cli.output import say
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.core.plan import Building
     from bisect_asgi.core.plan.planning import cores
-    from bisect_asgi.report.progress.plain import Board
 
     places, width = CachePaths.configured(), jobs or cores()
     plans = [case.plan for case in cases if not isinstance(case.plan, BisectError)]
     building = max((plan.building for plan in plans), key=lambda each: each.timeout_s, default=Building())
-    board = Board((lambda _: None) if quiet else say, total=len(cases))
     with (
         open_trials(places, building=building) as runner,
         open_executor(where, width) as executor,
@@ -139,8 +139,9 @@ def _run(
             log = places.new_log(
                 "-".join(filter(None, [str(case.number), plan.project or plan.over, case.python]))
             )
+            own = replace(services, executor=way)
             return session(
-                case.name, sharing(plan, width // len(cases)), replace(services, executor=way), log
+                case.name, sharing(plan, width // len(cases)), own, log, shown=board.sink(case.shown)
             )
 
         return run_cases(
@@ -162,8 +163,12 @@ def sharing(plan: Plan, jobs: int) -> Plan:
     return plan if plan.is_width_said else replace(plan, jobs=max(1, jobs), most_jobs=max(1, jobs))
 
 
-def session(name: str, plan: Plan, services: Services, path: Path) -> SuiteRow:
+def session(
+    name: str, plan: Plan, services: Services, path: Path, *, shown: Emit = lambda _: None
+) -> SuiteRow:
     """Search for one probe, with the event log at `path`, and return its row however the search ended.
+
+    `shown` shows its progress.
 
     Raises:
         Unavailable: the log cannot be written.
@@ -176,7 +181,7 @@ def session(name: str, plan: Plan, services: Services, path: Path) -> SuiteRow:
 
     projection = Projection()
     with EventLog(path) as log:
-        emit = Broadcast([projection, log])
+        emit = Broadcast([projection, log, shown])
         with suppress(BisectError, KeyboardInterrupt):  # The last event has it.
             bisect(plan, services, emit)
     return row_of(name, report_of(projection), plan.claim, log=str(path))

@@ -122,7 +122,9 @@ def _run(
 
         def ask(case: Case, plan: Plan, way: Executor) -> SuiteRow:
             path = places.new_log(f"{case.number}-{plan.project}")
-            with output.progress() as shown, EventLog(path) as log:
+            place = f"[{cases.index(case) + 1}/{len(cases)}]"
+            title = f"{place} {case.name}: {plan.claim}" if len(cases) > 1 else ""
+            with output.progress(title) as shown, EventLog(path) as log:
                 emit = Broadcast([log, shown])
                 # Progress of a trial that the claim before it has canceled must not show here.
                 with open_services(places, replace(runner, emit=emit), executor) as services:

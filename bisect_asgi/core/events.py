@@ -39,6 +39,16 @@ class Activity(StrEnum):
     RUNNING = "running"
 
 
+class Stretch(StrEnum):
+    """A part of a run that people can follow, in the order in which runs come to them."""
+
+    ENDS = "ends"
+    SEARCH = "search"
+    CONFIRM = "confirm"
+    CAUSE = "cause"
+    HISTORY = "history"
+
+
 class RunStarted(Struct, frozen=True, kw_only=True):
     """The plan as the user gave it: the first event of every log."""
 
@@ -166,6 +176,25 @@ class PreparationEnded(Struct, frozen=True, kw_only=True):
     steps: dict[Step, float]
     """The seconds of each step, or {} if the environment was cached."""
     is_cancelled: bool = False
+
+
+class StretchesPlanned(Struct, frozen=True, kw_only=True):
+    """The stretches that the run has ahead. Live progress alone shows these events, and the next two."""
+
+    stretches: tuple[Stretch, ...]
+
+
+class StretchStarted(Struct, frozen=True, kw_only=True):
+    """A stretch of the run began that the rulings do not show: the cause, or the history."""
+
+    stretch: Stretch
+
+
+class RepeatsStarted(Struct, frozen=True, kw_only=True):
+    """The probe is run again on candidates, so that the result does not depend on single runs."""
+
+    runs: tuple[tuple[int, int], ...]
+    """The keys, each with the number of its further runs."""
 
 
 class RulingsChanged(Struct, frozen=True, kw_only=True):
@@ -425,6 +454,12 @@ class RunFinished(Struct, frozen=True, kw_only=True):
     hint: str | None = None
 
 
+def is_live_only(event: Event) -> bool:
+    """Return whether the event only matters while the run lasts, so that no log has it."""
+    live = (TrialProgressed, OutputSeen, StretchesPlanned, StretchStarted, RepeatsStarted)
+    return isinstance(unstaged(event), live)
+
+
 def unstaged(event: Event) -> Event:
     """Return the event of a stage, or any other event itself."""
     return event.event if isinstance(event, StageEvent) else event
@@ -442,6 +477,9 @@ Event = (
     | TrialCancelled
     | PreparationStarted
     | PreparationEnded
+    | StretchesPlanned
+    | StretchStarted
+    | RepeatsStarted
     | RulingsChanged
     | BeliefUpdated
     | Confirmed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -29,6 +30,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.2f} s"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
+    return elapsed(seconds)
+
+
+def elapsed(seconds: float) -> str:
+    """Return a duration in whole seconds, for a display that counts: `7 s`, `1 min 48 s`, `2 h 5 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -37,6 +43,17 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def roughly(seconds: float) -> str:
+    """Return an estimate of a duration, rounded up: `3 s`, `40 s`, `3 min`, `1.5 h`."""
+    whole = max(1, math.ceil(seconds))
+    if whole < 10:
+        return f"{whole} s"
+    if whole <= 55:
+        return f"{5 * math.ceil(whole / 5)} s"
+    minutes = math.ceil(whole / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes / 60:.1f} h"
 
 
 def size(count: int) -> str:

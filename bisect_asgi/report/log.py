@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import Unavailable, UsageError, not_writable
-from bisect_asgi.core.events import Event, OutputSeen, TrialProgressed, unstaged
+from bisect_asgi.core.events import Event, is_live_only
 
 SCHEMA = "bisect-asgi.log/2"
 
@@ -37,7 +37,7 @@ class EventLog:
 
     def __call__(self, event: Event) -> None:
         """Write one event, unless it is for live progress only."""
-        if isinstance(unstaged(event), (OutputSeen, TrialProgressed)):
+        if is_live_only(event):
             return
         try:
             if self._stream.tell() == 0:

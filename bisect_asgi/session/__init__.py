@@ -13,10 +13,10 @@ from bisect_asgi.core.answers import Result
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.claims import Finding
 from bisect_asgi.core.errors import BisectError, UsageError
-from bisect_asgi.core.events import ResultKind
+from bisect_asgi.core.events import ResultKind, Stretch
 from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Ruling, Trial, TrialRequest
-from bisect_asgi.core.plan import Claim, Plan
+from bisect_asgi.core.plan import Claim, HistoryKind, Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.search import AllBoundaries, Boundary
@@ -49,6 +49,7 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
         KeyboardInterrupt: likewise.
     """
     emit(started(plan))
+    emit(events.StretchesPlanned(stretches=_stretches(plan)))
     with ending(emit) as end:
         if plan.drill and plan.repository:
             services.repositories.open(plan.repository)  # to find out early that it is none
@@ -58,6 +59,8 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
             _explain(result, plan, stages, explained)
             unfinished = answers.REST
             with _noted(stages):
+                if Stretch.HISTORY in _stretches(plan):
+                    emit(events.StretchStarted(stretch=Stretch.HISTORY))
                 result = look(result)
             unfinished = answers.CAUSE
             _explain(result, plan, stages, explained)
@@ -69,6 +72,15 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
         emit_sure(result)
         end(result.answer)
     return result.answer.kind
+
+
+def _stretches(plan: Plan) -> tuple[Stretch, ...]:
+    """Return the stretches of a run with this plan, as far as they are known before it."""
+    is_left_out = {
+        Stretch.CAUSE: not (plan.culprit and axis_of(plan).is_explained),
+        Stretch.HISTORY: plan.history.kind is HistoryKind.NONE,
+    }
+    return tuple(stretch for stretch in Stretch if not is_left_out.get(stretch))
 
 
 def _search(plan: Plan, stages: Stages) -> SearchResult:
@@ -123,6 +135,8 @@ def _find_culprit(result: SearchResult, plan: Plan, stages: Stages) -> None:
     from bisect_asgi.session.culprit.drill import go_into, go_into_merges
 
     show(result, stages.services, stages.emit)
+    if Stretch.CAUSE in _stretches(plan):
+        stages.emit(events.StretchStarted(stretch=Stretch.CAUSE))
     for target in explain(result, stages):
         with _noted(stages):
             go_into(target, plan, stages)
@@ -148,6 +162,7 @@ def verify(plan: Plan, claim: Claim, services: Services, emit: Emit) -> Finding:
         Unavailable: there is no result.
     """
     emit(started(plan))
+    emit(events.StretchesPlanned(stretches=(Stretch.SEARCH, Stretch.CONFIRM)))
     with ending(emit) as end:
         space = release_axis.AXIS.prepare(
             replace(plan, good=None, bad=None), services, named={claim.option: claim.version}

@@ -177,16 +177,16 @@ def test_a_default_that_the_help_names_is_the_one_that_holds(
 
 
 NEW = """
-    color: Annotated[
-        str | None, Option(Section.RANGE, "Color of the release", "COLOR", "red", commands=("check",))
+    flavor: Annotated[
+        str | None, Option(Section.RANGE, "Flavor of the release", "FLAVOR", "red", commands=("check",))
     ] = None
 """
 SEEN = r"""
 from bisect_asgi.core.plan.suites import read
 from bisect_asgi.core.plan.tables import read_probe
 
-print(read_probe('# /// script\n# [tool.bisect-asgi]\n# color = "blue"\n# ///\n', name="p").options.color)
-print(read('[[probe]]\nprobe = "p.py"\ncolor = "green"', name="s").entries[0].color)
+print(read_probe('# /// script\n# [tool.bisect-asgi]\n# flavor = "blue"\n# ///\n', name="p").options.flavor)
+print(read('[[probe]]\nprobe = "p.py"\nflavor = "green"', name="s").entries[0].flavor)
 """
 
 
@@ -206,13 +206,13 @@ def extended(tmp_path: Path) -> Path:
     [
         pytest.param(
             ["-m", "bisect_asgi", "check", "--help"],
-            "--color COLOR Color of the release (default: red).",
+            "--flavor FLAVOR Flavor of the release (default: red).",
             id="command-line",
         ),
         pytest.param(["-c", SEEN], "blue green", id="tables"),
         pytest.param(
             ["-m", "bisect_asgi.cli.parameters"],
-            "| `--color COLOR` | Color of the release. | red | `check` | probe, suite |",
+            "| `--flavor FLAVOR` | Flavor of the release. | red | `check` | probe, suite |",
             id="reference",
         ),
     ],

@@ -54,6 +54,32 @@ def test_a_duration_has_the_digits_that_matter(seconds: float, text: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0, "0 s"), (0.6, "1 s"), (7.2, "7 s"), (59.6, "1 min"), (108.0, "1 min 48 s"), (7500.0, "2 h 5 min")],
+)
+def test_an_elapsed_time_is_in_whole_seconds(seconds: float, text: str) -> None:
+    assert formats.elapsed(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "1 s"),
+        (2.1, "3 s"),
+        (9.5, "10 s"),
+        (36.0, "40 s"),
+        (54.9, "55 s"),
+        (55.1, "1 min"),
+        (130.0, "3 min"),
+        (3540.0, "59 min"),
+        (5400.0, "1.5 h"),
+    ],
+)
+def test_an_estimate_is_rounded_up(seconds: float, text: str) -> None:
+    assert formats.roughly(seconds) == text
+
+
+@pytest.mark.parametrize(
     ("count", "text"),
     [
         pytest.param(0, "0 B", id="nothing"),

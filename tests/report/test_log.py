@@ -8,8 +8,20 @@ import pytest
 from support.example_events import EVENTS
 
 from bisect_asgi.core.errors import Unavailable, UsageError
-from bisect_asgi.core.events import Activity, Event, OutputSeen, TrialProgressed, TrialStarted
+from bisect_asgi.core.events import (
+    Activity,
+    Event,
+    OutputSeen,
+    RepeatsStarted,
+    Stretch,
+    StretchesPlanned,
+    StretchStarted,
+    TrialProgressed,
+    TrialStarted,
+)
 from bisect_asgi.report.log import EventLog, read
+
+_LIVE = (OutputSeen, RepeatsStarted, StretchesPlanned, StretchStarted, TrialProgressed)
 
 HEADER = b'{"schema":"bisect-asgi.log/2"}\n'
 ANOTHER_FILE = "`bisect-asgi` prints the path of its log; `bisect-asgi report` alone shows the newest one"
@@ -29,9 +41,9 @@ def write(path: Path, *events: Event) -> None:
 def test_every_kind_of_event_is_read_back_in_order_but_what_is_only_for_watching(path: Path) -> None:
     write(path, *EVENTS)
 
-    expected = [event for event in EVENTS if not isinstance(event, (OutputSeen, TrialProgressed))]
+    expected = [event for event in EVENTS if not isinstance(event, _LIVE)]
     assert list(read(path)) == expected
-    assert len(expected) == len(EVENTS) - 2
+    assert len(expected) == len(EVENTS) - len(_LIVE)
 
 
 def test_each_event_is_one_line(path: Path) -> None:
@@ -48,6 +60,9 @@ def test_each_event_is_one_line(path: Path) -> None:
     "event",
     [
         pytest.param(OutputSeen(key=3, text="noise\n"), id="output"),
+        pytest.param(StretchesPlanned(stretches=(Stretch.ENDS,)), id="stretches"),
+        pytest.param(StretchStarted(stretch=Stretch.CAUSE), id="stretch"),
+        pytest.param(RepeatsStarted(runs=((3, 1),)), id="repeats"),
         pytest.param(TrialProgressed(key=3, activity=Activity.BUILDING), id="progress"),
     ],
 )

@@ -17,8 +17,8 @@ from bisect_asgi.core.plan.suites import Agreement
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.affected import AffectedStretch, ReleaseState
 from bisect_asgi.report.document import Report
+from bisect_asgi.report.progress.board import Board
 from bisect_asgi.report.progress.console import SafeConsole
-from bisect_asgi.report.progress.plain import Board
 from bisect_asgi.report.rows import Row
 from bisect_asgi.report.suite import (
     SuiteReport,

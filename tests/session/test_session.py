@@ -363,7 +363,8 @@ def test_the_first_event_is_the_plan_and_the_last_the_answer() -> None:
     )
     assert (first.good, first.bad, first.releases) == ("0.1", "0.12", "<1")
     assert (first.dependencies, first.held, first.order) == ("as-of-release", ("uvicorn==0.17.6",), "version")
-    assert [type(event) for event in fake.events[1:3]] == [events.InterpreterChosen, events.CandidatesListed]
+    opening = [events.StretchesPlanned, events.InterpreterChosen, events.CandidatesListed]
+    assert [type(event) for event in fake.events[1:4]] == opening
 
 
 @pytest.mark.parametrize(

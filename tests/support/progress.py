@@ -63,7 +63,10 @@ LISTED = events.CandidatesListed(
 )
 
 
-OPENING = [STARTED, CHOSEN, LISTED]
+PLANNED = events.StretchesPlanned(stretches=tuple(events.Stretch))
+
+
+OPENING = [STARTED, PLANNED, CHOSEN, LISTED]
 
 
 def finished(key: int, *runs: Observation, remembered: int = 0, built: bool = True) -> events.TrialFinished:
@@ -141,7 +144,7 @@ BELIEVED = events.BeliefUpdated(
 )
 
 
-LIKELIEST = "runs contradict each other: most probably 1.3 → 1.4 (0.62)"
+LIKELIEST = "flaky: most likely 1.3 → 1.4 (62%)"
 
 
 # --- Searches inside the run
@@ -178,18 +181,27 @@ def inside() -> list[events.Event]:
     return [
         *OPENING,
         judged(rulings=[(4, GOOD), (5, BAD)]),
-        *staged(mixing, first_two, MIXED, events.TrialStarted(key=2), events.TrialFinished(trial=trial)),
+        *staged(
+            mixing,
+            first_two,
+            replace(MIXED, grows=True),
+            events.TrialStarted(key=2),
+            events.TrialFinished(trial=trial),
+        ),
         *staged(judged(rulings=[(0, GOOD), (1, BAD), (2, DIFFERENT)])),
     ]
 
 
 class Screen:
-    """A terminal that keeps what was written to it."""
+    """A terminal that keeps what was written to it, and whose clock stands still."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 120) -> None:
+        self.width = width
+        self.now_s = 0.0
         self.file = StringIO()
         self.sink = TerminalSink(
-            SafeConsole(file=self.file, force_terminal=True, width=120, color_system=None, _environ={})
+            SafeConsole(file=self.file, force_terminal=True, width=width, color_system=None, _environ={}),
+            clock=lambda: self.now_s,
         )
 
     def take(self, log: Sequence[events.Event]) -> None:
@@ -198,7 +210,5 @@ class Screen:
 
     @property
     def status(self) -> list[str]:
-        """What stands below the finished trials right now, without the spinner."""
-        out = StringIO()
-        SafeConsole(file=out, width=120, _environ={}).print(self.sink)
-        return [line.rstrip() for line in out.getvalue().splitlines()]
+        """What stands below the finished trials right now."""
+        return [line.plain for line in self.sink.status(self.width)]

@@ -441,6 +441,16 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.OUTPUT, "Show the output of the probe", commands=_PROBING, places=_NOWHERE, letter="v"
         ),
     ] = None
+    color: Annotated[
+        Literal["auto", "always", "never"] | None,
+        Option(
+            Section.OUTPUT,
+            "When to color the output; auto reads NO_COLOR and FORCE_COLOR",
+            default="auto",
+            commands=("run", "locks", "verify", "suite", "report"),
+            places=_NOWHERE,
+        ),
+    ] = None
     diff: Annotated[
         bool | None,
         Option(

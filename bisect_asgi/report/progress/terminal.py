@@ -1,23 +1,26 @@
-"""Live progress on a terminal: finished trials as lines; below them running trials and the range left."""
+"""Live progress on a terminal: finished trials as lines; below them where the run is, and what runs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
 from bisect_asgi.core import events
-from bisect_asgi.core.model import Outcome
-from bisect_asgi.core.text import duration
-from bisect_asgi.report.progress.wording import Progress, Words, left
+from bisect_asgi.core.text import elapsed
+from bisect_asgi.report.progress.fitting import cut, fit
+from bisect_asgi.report.progress.status import MARKS, Styled, hanging, joined, place, stretches
+from bisect_asgi.report.progress.wording import Progress, TrialLine, Words
 
-_BAR_WIDTH = 40
+_MOST_RUNNING = 6
 _REFRESHES_PER_S = 8
+_NAMES = 7
+"""The width of the names of facts."""
 
 
 class TerminalSink:
@@ -25,14 +28,25 @@ class TerminalSink:
 
     Args:
         console: where to print; its file should be the standard error.
+        title: what is run, if the command runs several; "" for none.
         verbose: also print the output of probes.
+        clock: tells seconds.
     """
 
-    def __init__(self, console: Console, *, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        console: Console,
+        *,
+        title: str = "",
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console = console
+        self._title = title
         self._verbose = verbose
+        self._clock = clock
+        self._begun_s = clock()
         self._progress = Progress()
-        self._shown = self._progress.run
-        """The words for the search that asked for a trial last."""
         self._since: dict[tuple[int, int], float] = {}
         """The moments when trials began their present activity, by stage and key."""
         self._spinner = Spinner("dots")
@@ -51,91 +65,80 @@ class TerminalSink:
         """Print the lines about one event, and draw the display anew."""
         stage, inner = event.stage if isinstance(event, events.StageEvent) else 0, events.unstaged(event)
         if isinstance(inner, (events.TrialStarted, events.TrialProgressed)):
-            self._since[stage, inner.key] = time.monotonic()  # Another thread may draw the trial next.
+            self._since[stage, inner.key] = self._clock()  # Another thread may draw the trial next.
         words = self._progress.take(event)
-        if isinstance(inner, events.TrialStarted):
-            self._shown = words
-        for line in self._lines(words, inner):
-            self._live.console.print(Text.assemble("  " if stage else "", line), highlight=False)
+        for number, line in self._progress.repeated(event, words):
+            self._print(self._trial(line, "  " if number else ""))
+        for text in self._lines(words, inner, "  " if stage else ""):
+            self._print(text)
+
+    def _print(self, line: Text) -> None:
+        self._live.console.print(line, highlight=False, no_wrap=True, overflow="ignore", crop=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Group(*self._status())
+        for line in self.status(options.max_width):
+            line.no_wrap, line.overflow = True, "ignore"
+            yield line
 
-    def _lines(self, words: Words, event: events.Event) -> Iterator[Text]:
-        for name, line in _facts(words, event):
-            yield Text.assemble((f"{name:<7}", "cyan"), line)
+    def _lines(self, words: Words, event: events.Event, indent: str) -> Iterator[Text]:
+        width = self._console.width
+        for name, fact in _facts(words, event):
+            yield from hanging((f"{name:<{_NAMES}}", "cyan"), fact, "", width, indent)
         match event:
             case events.Note(text=text):
-                yield Text(f"note: {text}", style="yellow")
+                yield from hanging(("note: ", "yellow"), text, "yellow", width, indent)
             case events.Explained():
-                yield from (Text(line, style="bold") for line in words.explained(event))
+                for sentence in words.explained(event):
+                    yield from hanging(("", ""), sentence, "bold", width, indent)
             case events.RulingsChanged():
-                for outcome, line in words.finished():
-                    mark, style = _MARKS[outcome]
-                    yield Text.assemble((f"{mark} ", style), line)
-                yield from (Text(line, style="yellow") for line in words.different_failures())
+                yield from (self._trial(line, indent) for line in words.finished())
+                yield from (
+                    Text(cut(indent + line, width), style="yellow") for line in words.different_failures()
+                )
             case events.OutputSeen(key=key, text=text) if self._verbose:
                 for line in text.splitlines():
-                    yield Text(f"  {words.label(key)} │ {line}", style="dim")
+                    yield Text(cut(f"{indent}  {words.label(key)} │ {line}", width), style="dim")
             case _:
                 pass
 
-    def _status(self) -> Iterator[RenderableType]:
-        """Yield the display below the lines: running trials, and the range that is left."""
-        words = self._shown
-        if words.plan is None or not words.candidates:
-            yield Group(_beside(self._spinner, Text("asking the index")))
-            return
-        for work in self._progress.running():
-            took_s = time.monotonic() - self._since[work.stage, work.key]
-            what = f"{work.label} {work.activity or 'waiting'}"
-            yield _beside(self._spinner, Text(f"{what} {duration(took_s)}"))
-        judged, belief = words.known.judged, words.known.belief
-        if belief is not None:
-            yield Text(words.likeliest(belief))
-        elif judged is not None and judged.low is not None and judged.high is not None:
-            yield _range(words, judged, judged.low, judged.high)
-        elif judged is not None and judged.left and (settled := words.settled(judged)):
-            yield Text(settled)
+    def _trial(self, line: TrialLine, indent: str) -> Text:
+        mark, style = MARKS[line.outcome]
+        start = f"{indent}{mark} "
+        return Text.assemble((start, style), line.fit(self._console.width - cell_len(start)))
+
+    def status(self, width: int) -> Iterator[Text]:
+        """Yield the display below the lines: where the run is, the range that is left, and what runs."""
+        yield joined(self._head(), width)
+        if self._progress.shown.candidates:
+            if left := place(self._progress, self._progress.shown, width - 2):
+                yield joined([("  ", ""), *left], width)
+            if again := self._progress.shown.repeating:
+                yield Text(cut(f"  again: {again}", width), style="dim")
+        running = self._progress.running()
+        for work in running[:_MOST_RUNNING]:
+            took_s = self._clock() - self._since[work.stage, work.key]
+            doing = f" {work.activity or 'waiting'} {elapsed(took_s)}"
+            yield joined([("  ▸ ", "cyan"), (fit(work.label, doing, "", "", width - 4), "")], width)
+        if more := running[_MOST_RUNNING:]:
+            yield Text(cut(f"    and {len(more)} more", width), style="dim")
+
+    def _head(self) -> Iterator[Styled]:
+        """Yield the spinner, the stretches of the run with the current one marked, and the time."""
+        yield f"{self._spinner.render(self._clock())} ", ""
+        if self._title:
+            yield f"{self._title}  ", "bold"
+        yield from stretches(self._progress, self._progress.shown)
+        yield f"  {elapsed(self._clock() - self._begun_s)}", ""
 
 
-def _facts(words: Words, event: events.Event) -> Iterator[tuple[str, str]]:
+def _facts(words: Words, event: events.Event) -> Iterator[Styled]:
     """Yield named lines about the search."""
     match event:
         case events.InterpreterChosen(interpreter=interpreter, reason=reason):
             yield "Python", f"{interpreter.version}: {reason}"
         case events.CandidatesListed():
-            yield from (("Range", line) for line in words.listed())
+            yield from (("Range", line) for line in words.listed(event))
         case events.EndsSampled():
             yield from (("Limit", line) for line in words.sampled(event))
         case _:
             pass
-
-
-_MARKS = {
-    Outcome.PASSED: ("✓", "green"),
-    Outcome.FAILED: ("✗", "red"),
-    Outcome.UNTESTABLE: ("?", "yellow"),
-    Outcome.ERROR: ("!", "magenta"),
-}
-
-
-def _range(words: Words, judged: events.RulingsChanged, low: int, high: int) -> Text:
-    """Return the range as `0.60.0 ━━━━━━╌╌╌╌╌╌╌━━━━ 0.110.0   12 releases left, about 4 more steps`."""
-    size = max(1, len(words.candidates) - 1)
-    start, end = round(_BAR_WIDTH * low / size), round(_BAR_WIDTH * high / size)
-    new_is = judged.new_is or Outcome.FAILED
-    old_is = Outcome.PASSED if new_is is Outcome.FAILED else Outcome.FAILED
-    return Text.assemble(
-        f"{words.label(low)} ",
-        ("━" * max(1, start), _MARKS[old_is][1]),
-        ("╌" * (end - start), "dim"),
-        ("━" * max(1, _BAR_WIDTH - end), _MARKS[new_is][1]),
-        f" {words.label(high)}   {left(judged.left, words.axis) if judged.left else 'confirming'}",
-    )
-
-
-def _beside(mark: RenderableType, text: Text) -> Table:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_row(mark, text)
-    return grid

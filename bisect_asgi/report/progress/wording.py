@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 
@@ -10,10 +12,43 @@ from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Signature, Trial, Verdict
-from bisect_asgi.core.text import duration, listing
+from bisect_asgi.core.records import Struct
+from bisect_asgi.core.text import duration, listing, plural
 from bisect_asgi.report.culprit import sentences
+from bisect_asgi.report.progress.fitting import fit
+from bisect_asgi.report.progress.repeats import Repeats
+from bisect_asgi.report.progress.stretches import Pace, Stretches
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, Work, limit_of
 from bisect_asgi.report.rows import day_of, word
+
+_LEAST_BUILD_S = 0.005
+"""An environment that took less was there already."""
+
+
+class TrialLine(Struct, frozen=True, kw_only=True):
+    """What a trial showed, as one line."""
+
+    outcome: Outcome
+    label: str
+    verdict: str
+    """What it was found to be, in a word or a few; "" for a sample without a limit."""
+    reason: str = ""
+    """What was seen, in parentheses."""
+    tail: str = ""
+    """The times."""
+
+    @property
+    def text(self) -> str:
+        """The whole line."""
+        return f"{self.label}{self._verdict}{self.reason}{self.tail}"
+
+    def fit(self, width: int) -> str:
+        """Return the line in at most `width` cells; the reason is cut first."""
+        return fit(self.label, self._verdict, self.reason, self.tail, width)
+
+    @property
+    def _verdict(self) -> str:
+        return f" {self.verdict}" if self.verdict else ""
 
 
 class Progress:
@@ -23,19 +58,53 @@ class Progress:
         self._projection = Projection()
         self.run = Words(self._projection.run)
         self._words = {0: self.run}
+        self.shown = self.run
+        """The sentences about the search that asked for something last."""
+        self.stretches = Stretches()
 
     def take(self, event: events.Event) -> Words:
         """Take in one event, and return the sentences about its search."""
         search = self._projection.take(event)
         words = self._words.setdefault(search.stage, Words(search))
         words.take(events.unstaged(event))
+        if not isinstance(event, events.StageEvent):
+            self.stretches.take(event, search.known)
+        match events.unstaged(event):
+            case events.TrialStarted() | events.RepeatsStarted():
+                self.shown = words
+            case events.StretchStarted() | events.RunFinished():
+                self.shown = self.run
+            case _:
+                pass
         return words
+
+    def repeated(self, event: events.Event, words: Words) -> list[tuple[int, TrialLine]]:
+        """Return the lines, each with its stage, about repeated runs that are to be told before an event."""
+        if not isinstance(events.unstaged(event), _ENDS_REPEATS):
+            return []
+        told = [
+            (stage, line) for stage, own in self._words.items() if own is not words for line in own.again()
+        ]
+        return told + [(words.stage, line) for line in words.again()]
 
     def running(self) -> list[Work]:
         """Return the trials under way, by stage and key."""
         searches = list(self._projection.searches.values())
         works = [work for search in searches for work in list(search.running.values())]
         return sorted(works, key=lambda work: (work.stage, work.key))
+
+
+_ENDS_REPEATS = (
+    events.CandidatesListed,
+    events.ObservationsReset,
+    events.EndsSampled,
+    events.Confirmed,
+    events.Note,
+    events.Explained,
+    events.StretchStarted,
+    events.RepeatsStarted,
+    events.RunFinished,
+)
 
 
 class Words:
@@ -46,6 +115,14 @@ class Words:
         self._waiting: list[Trial] = []
         self._told_different: set[str] = set()
         self._last_told: tuple[object, ...] = ()
+        self._told_candidates = 0
+        self._repeats = Repeats()
+        self.pace = Pace()
+
+    @property
+    def stage(self) -> int:
+        """The number of the search; 0: the run itself."""
+        return self._search.stage
 
     @property
     def plan(self) -> events.RunStarted | None:
@@ -64,18 +141,28 @@ class Words:
 
     def take(self, event: events.Event) -> None:
         """Keep a trial that came back until its ruling is known."""
-        if isinstance(event, events.TrialFinished):
-            self._waiting.append(event.trial)
+        self.pace.take(event)
+        match event:
+            case events.TrialFinished(trial=trial):
+                self._waiting.append(trial)
+            case events.CandidatesListed(grows=False) | events.ObservationsReset():
+                self._repeats.begin_anew()
+            case _:
+                pass
 
-    def listed(self) -> list[str]:
-        """Return the line about the range, or about the combinations of a stage."""
-        if self.plan is None or not self.candidates:
+    def listed(self, event: events.CandidatesListed) -> list[str]:
+        """Return the line about the range, about what was added to it, or about a stage's combinations."""
+        added = event.candidates[self._told_candidates :] if event.grows else event.candidates
+        self._told_candidates = len(event.candidates)
+        if self.plan is None or not added:
             return []
-        axis, first, last = self.axis, self.candidates[0], self.candidates[-1]
+        axis = self.axis
         if not axis.is_ordered:
-            return [] if len(self.candidates) > 2 else [f"{axis.nouns} {axis.context}:"]
-        span = f"{axis.counted(len(self.candidates))} to look at {axis.context}".rstrip()
-        return [f"{span}: {_dated(first)} to {_dated(last)}"]
+            return [] if event.grows else [f"{axis.nouns} {axis.context}:"]
+        if event.grows:
+            return list(_added(added, axis))
+        span = f"searching {axis.counted(len(added))} {axis.context}".rstrip()
+        return [f"{span}: {_dated(added[0])} to {_dated(added[-1])}"]
 
     def explained(self, event: events.Explained) -> tuple[str, ...]:
         """Return the sentences about a culprit."""
@@ -95,46 +182,70 @@ class Words:
         plan = self.plan
         return word(plan, outcome) if plan else str(outcome)
 
-    def finished(self) -> list[tuple[Outcome, str]]:
-        """Return the trials that came back since the last call, each with its outcome and line."""
-        told = [self._finished(trial, self.known.rulings.get(trial.key)) for trial in self._waiting]
-        self._waiting.clear()
-        return told
+    def finished(self) -> list[TrialLine]:
+        """Return the lines about trials that came back since the last call.
 
-    def _finished(self, trial: Trial, ruling: Ruling | None) -> tuple[Outcome, str]:
+        Runs that only show again what a candidate has shown before are counted, and told by `again`.
+        """
+        lines: list[TrialLine] = []
+        for trial in self._waiting:
+            ruling = self.known.rulings.get(trial.key)
+            line = self._finished(trial, ruling)
+            if ruling is None or not self._repeats.is_known(trial, ruling):
+                lines += [*self.again(), line]
+        self._waiting.clear()
+        return lines
+
+    def again(self) -> list[TrialLine]:
+        """Return the lines about repeated runs that were not told yet."""
+        lines = [
+            TrialLine(
+                outcome=each.outcome,
+                label=each.label,
+                verdict=each.told(self.verdict),
+                reason=self._values(each.trials),
+            )
+            for each in self._repeats.untold()
+        ]
+        self._repeats.forget()
+        return lines
+
+    @property
+    def repeating(self) -> str:
+        """Return `0.68.2 good in 3 more runs, 0.69.0 bad in 2 more runs`: what `again` has to tell."""
+        return ", ".join(f"{each.label} {each.told(self.verdict)}" for each in self._repeats.untold())
+
+    def _finished(self, trial: Trial, ruling: Ruling | None) -> TrialLine:
         run = trial.observations[-1]
         if run.outcome is Outcome.ERROR or ruling is None:
-            return run.outcome, self._line(trial, run.outcome, run.signature)
+            return self._line(trial, run.outcome, run.signature)
         if ruling.verdict is Verdict.SKIP:
-            return Outcome.UNTESTABLE, self._line(trial, Outcome.UNTESTABLE, ruling.signature)
-        if measured := self._measured(trial):
+            return self._line(trial, Outcome.UNTESTABLE, ruling.signature)
+        if measured := self._values([trial]):
             word = "" if ruling.is_flaky else self.verdict(ruling.outcome)
-            return ruling.outcome, self._told(trial, word, measured)
+            return self._told(trial, ruling.outcome, word, measured)
         if ruling.is_flaky:
-            return run.outcome, self._told(trial, str(run.outcome), _why_failed(run))
-        return ruling.outcome, self._line(trial, ruling.outcome, ruling.signature)
+            return self._told(trial, run.outcome, str(run.outcome), _why_failed(run))
+        return self._line(trial, ruling.outcome, ruling.signature)
 
-    def _line(self, trial: Trial, ruled: Outcome, signature: Signature | None) -> str:
+    def _line(self, trial: Trial, ruled: Outcome, signature: Signature | None) -> TrialLine:
         """Return `0.69.0 bad (AssertionError: …), built in 1.2 s, run in 0.4 s`."""
-        outcome = "broken" if ruled is Outcome.ERROR else self.verdict(ruled)
-        return self._told(trial, outcome, f" ({signature.shown})" if signature else "")
+        word = "no result" if ruled is Outcome.ERROR else self.verdict(ruled)
+        return self._told(trial, ruled, word, f" ({signature.shown})" if signature else "")
 
-    def _told(self, trial: Trial, outcome: str, seen: str) -> str:
-        told = f"{trial.label} {outcome}".rstrip() + seen
-        if trial.environment is None:
-            return told
-        if trial.remembered == len(trial.observations):
-            return f"{told}, remembered"
-        times = f"built in {duration(trial.build_s)}, run in {duration(trial.run_s)}"
-        return f"{told}, {times}"
+    def _told(self, trial: Trial, outcome: Outcome, word: str, reason: str) -> TrialLine:
+        return TrialLine(outcome=outcome, label=trial.label, verdict=word, reason=reason, tail=_times(trial))
 
-    def _measured(self, trial: Trial) -> str:
-        """Return ` (wall = 251 ms)`, the median of the trial's samples; empty without samples."""
-        metric = self.plan.metric if self.plan else None
-        if metric is None or not (own := samples(trial.observations, metric)):
+    def _values(self, trials: Iterable[Trial]) -> str:
+        """Return ` (wall = 251 ms)`, the median of the trials' samples; empty without samples."""
+        metric, runs = (
+            self.plan.metric if self.plan else None,
+            [run for trial in trials for run in trial.observations],
+        )
+        if metric is None or not (own := samples(runs, metric)):
             return ""
-        is_ratio = any(run.reference_metrics for run in trial.observations)
-        limit = Limit(metric=metric, unit=RATIO if is_ratio else unit_of(trial.observations, metric))
+        is_ratio = any(run.reference_metrics for run in runs)
+        limit = Limit(metric=metric, unit=RATIO if is_ratio else unit_of(runs, metric))
         return f" ({metric} = {limit.show(median(own))})"
 
     def different_failures(self) -> list[str]:
@@ -161,7 +272,7 @@ class Words:
             told = self.settled(judged)
             return self._if_new(told, told.partition(";")[2]) if told else []
         sides = f"between {self.label(judged.low)} and {self.label(judged.high)}"
-        told = f"{sides}: {left(judged.left, self.axis)}"
+        told = f"{self.axis.counted(judged.left)} left {sides}, {self.pace.steps(judged.left)}"
         return self._if_new(told, judged.low, judged.high, judged.left)
 
     def _if_new(self, line: str, *state: object) -> list[str]:
@@ -173,9 +284,10 @@ class Words:
         return [line]
 
     def likeliest(self, belief: events.BeliefUpdated) -> str:
-        """Return `… most probably 0.12.2 → 0.12.3 (0.63)`."""
+        """Return `flaky: most likely 0.12.2 → 0.12.3 (63%)`."""
         sides = f"{self.label(belief.low)} → {self.label(belief.high)}"
-        return f"runs contradict each other: most probably {sides} ({belief.probability:.2f})"
+        # Rounded down: 99.6% is not certain.
+        return f"flaky: most likely {sides} ({math.floor(100 * belief.probability)}%)"
 
     def sampled(self, event: events.EndsSampled) -> list[str]:
         """Return the line about the samples of both ends and the limit between them."""
@@ -198,7 +310,7 @@ class Words:
         ]
         if len(tested) < 2:
             return ""
-        return f"{self.axis.counted(judged.left)} unknown; changes so far: {listing(spans, most=9) or 'none'}"
+        return f"{self.axis.counted(judged.left)} not run; changes so far: {listing(spans, most=9) or 'none'}"
 
 
 def _dated(candidate: events.CandidateListed) -> str:
@@ -214,10 +326,24 @@ def _is_tested(ruling: Ruling) -> bool:
     return ruling.verdict is not Verdict.SKIP
 
 
-def left(count: int, axis: AxisWords) -> str:
-    """Return `12 releases left, about 4 more steps`."""
-    steps = count.bit_length()
-    return f"{axis.counted(count)} left, about {steps} more {'step' if steps == 1 else 'steps'}"
+def _times(trial: Trial) -> str:
+    if trial.environment is None:
+        return ""
+    if trial.remembered == len(trial.observations):
+        return ", cached"
+    built = f", built in {duration(trial.build_s)}" if trial.build_s >= _LEAST_BUILD_S else ""
+    return f"{built}, run in {duration(trial.run_s)}"
+
+
+def _added(added: Sequence[events.CandidateListed], axis: AxisWords) -> Iterator[str]:
+    """Yield the lines about candidates that were appended: newer ones, and yanked ones beside the range."""
+    newer = [each for each in added if each.yanked is None]
+    yanked = [each.version for each in added if each.yanked is not None]
+    if newer:
+        span = f"{_dated(newer[0])} to {_dated(newer[-1])}" if len(newer) > 1 else _dated(newer[0])
+        yield f"{axis.counted(len(newer))} added: {span}"
+    if yanked:
+        yield f"running {plural(len(yanked), 'yanked release')} as well: {listing(yanked)}"
 
 
 def _different(label: str, ruling: Ruling, reference: tuple[Signature, ...]) -> list[str]:

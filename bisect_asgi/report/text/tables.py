@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from itertools import groupby
 
@@ -27,10 +28,10 @@ def write(parts: Callable[[int], Iterable[RenderableType]], console: Console | N
     Args:
         parts: makes them for a width in cells.
         console: where to print them; None: the standard output.
-        width: of the standard output if it is no terminal.
+        width: of the standard output if it is no terminal, and `COLUMNS` is not set.
     """
     out = console or SafeConsole()
-    if console is None and not out.is_terminal:
+    if console is None and not out.is_terminal and "COLUMNS" not in os.environ:
         out = SafeConsole(width=width)
     with out.capture() as capture:
         for part in parts(out.width):

@@ -274,6 +274,7 @@ class Engine:
         Runs of one candidate go in parallel as far as there is room, each candidate having its share. Those
         that were only cut off before are run once with the probe's own limit first.
         """
+        self._emit(events.RepeatsStarted(runs=tuple(wanted.items())))
         in_full = [key for key in wanted if self._noise is None and self.is_cut_off(key)]
         if in_full:
             self._repeat(dict.fromkeys(in_full, 1), in_full=True)

@@ -18,7 +18,7 @@ from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import printable_json
 from bisect_asgi.report import document
 from bisect_asgi.report.folding import report_of
-from bisect_asgi.report.progress.console import SafeConsole
+from bisect_asgi.report.progress.console import Color, SafeConsole, color_of, use_color
 from bisect_asgi.report.projection import Projection
 from bisect_asgi.report.text import render
 
@@ -75,3 +75,39 @@ def test_colors_of_our_own_stay() -> None:
     console.print(Text("red\x1b[32m", style="red"))
 
     assert out.getvalue() == "\x1b[31mred�[32m\x1b[0m\n"
+
+
+@pytest.mark.parametrize(
+    ("choice", "environ", "color"),
+    [
+        pytest.param("auto", {}, "auto", id="nothing-said"),
+        pytest.param("auto", {"NO_COLOR": "1"}, "never", id="no-color"),
+        pytest.param("auto", {"NO_COLOR": ""}, "auto", id="no-color-empty"),
+        pytest.param("auto", {"FORCE_COLOR": "1"}, "always", id="force"),
+        pytest.param("auto", {"FORCE_COLOR": "0"}, "never", id="force-zero"),
+        pytest.param("auto", {"CLICOLOR_FORCE": "1"}, "always", id="clicolor-force"),
+        pytest.param("auto", {"CLICOLOR_FORCE": "0"}, "auto", id="clicolor-force-zero"),
+        pytest.param("auto", {"CLICOLOR": "0"}, "never", id="clicolor-zero"),
+        pytest.param("auto", {"CLICOLOR": "1"}, "auto", id="clicolor"),
+        pytest.param("auto", {"NO_COLOR": "1", "FORCE_COLOR": "1"}, "never", id="both"),
+        pytest.param("always", {"NO_COLOR": "1"}, "always", id="option-before-no-color"),
+        pytest.param("never", {"FORCE_COLOR": "1"}, "never", id="option-before-force"),
+    ],
+)
+def test_the_option_comes_before_the_environment(
+    choice: Color, environ: dict[str, str], color: Color
+) -> None:
+    assert color_of(choice, environ) == color
+
+
+@pytest.mark.parametrize(("choice", "escapes"), [("always", True), ("auto", False), ("never", False)])
+def test_a_pipe_has_colors_only_if_they_are_asked_for(choice: Color, escapes: bool) -> None:
+    out = StringIO()
+    use_color(choice)
+    try:
+        SafeConsole(file=out, _environ={}).print(Text("bad", style="bold red"))
+    finally:
+        use_color("auto")
+
+    assert ("\x1b[" in out.getvalue()) is escapes
+    assert "bad" in out.getvalue()

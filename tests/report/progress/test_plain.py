@@ -36,6 +36,7 @@ from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.events import Activity, ResultKind
 from bisect_asgi.core.model import (
     Boundary,
+    Observation,
     Outcome,
     Ruling,
 )
@@ -57,17 +58,17 @@ def test_plain_progress_is_one_line_for_each_thing_worth_knowing() -> None:
 
     assert plain_lines(log) == [
         "python 3.8.18: can install 10 of 10 releases",
-        "10 releases to look at: 1.0 (2021-01-01) to 1.9 (2021-01-10)",
+        "searching 10 releases: 1.0 (2021-01-01) to 1.9 (2021-01-10)",
         "1.9 bad (AssertionError: expected 200, got 500), built in 1.2 s, run in 0.40 s",
         "1.0 good, built in 1.2 s, run in 0.40 s",
-        "between 1.0 and 1.9: 8 releases left, about 4 more steps",
+        "8 releases left between 1.0 and 1.9, roughly 4 steps, 7 s",
     ]
 
 
 @pytest.mark.parametrize(
     ("event", "ruling", "line"),
     [
-        pytest.param(finished(3, passed(), remembered=1), GOOD, "1.3 good, remembered", id="remembered"),
+        pytest.param(finished(3, passed(), remembered=1), GOOD, "1.3 good, cached", id="cached"),
         pytest.param(
             finished(3, untestable(), built=False),
             SKIPPED,
@@ -75,24 +76,27 @@ def test_plain_progress_is_one_line_for_each_thing_worth_knowing() -> None:
             id="untestable",
         ),
         pytest.param(
-            finished(3, broken(), built=False), None, "1.3 broken (no space left on device)", id="broken"
+            finished(3, broken(), built=False),
+            None,
+            "1.3 no result (no space left on device)",
+            id="no-result",
         ),
         pytest.param(
             finished(3, passed(), passed(), remembered=1),
             GOOD,
             "1.3 good, built in 1.2 s, run in 0.40 s",
-            id="remembered-in-part",
+            id="cached-in-part",
         ),
         pytest.param(
             finished(3, passed(), remembered=1),
             BAD,
-            "1.3 bad (AssertionError: expected 200, got 500), remembered",
+            "1.3 bad (AssertionError: expected 200, got 500), cached",
             id="ruled-otherwise-than-it-was-seen",
         ),
         pytest.param(
             finished(3, failed(IMPORT_ERROR), remembered=1),
             DIFFERENT,
-            "1.3 skip (ImportError: cannot import name 'Lifespan'), remembered",
+            "1.3 skip (ImportError: cannot import name 'Lifespan'), cached",
             id="a-different-failure",
         ),
     ],
@@ -110,7 +114,7 @@ def test_each_trial_is_told_once() -> None:
     seen = judged(rulings=[(3, GOOD)])
 
     assert plain_lines([*OPENING, finished(3, passed(), remembered=1), seen, seen])[2:] == [
-        "1.3 good, remembered"
+        "1.3 good, cached"
     ]
 
 
@@ -128,7 +132,7 @@ def test_the_users_words_stand_for_the_verdicts() -> None:
 def test_the_range_is_told_only_when_it_has_changed() -> None:
     log = [*OPENING, judged(low=0, high=9, left=1), judged(low=0, high=9, left=1), judged(low=0, high=4)]
 
-    assert plain_lines(log)[2:] == ["between 1.0 and 1.9: 1 release left, about 1 more step"]
+    assert plain_lines(log)[2:] == ["1 release left between 1.0 and 1.9, roughly 1 step"]
 
 
 SAMPLE = replace(passed(), metrics={"size": 2.0 * 1024**2}, units={"size": "B"})
@@ -147,23 +151,28 @@ LIMIT = events.EndsSampled(
 )
 
 
-def test_a_sample_is_told_with_its_value_and_is_good_only_once_there_is_a_limit() -> None:
-    more = replace(SAMPLE, metrics={"size": 4.0 * 1024**2})
-    as_ratio = replace(SAMPLE, reference_metrics={"size": 1024**2})
-    trials = [finished(3, SAMPLE, more, SAMPLE), finished(3, as_ratio), finished(3, SAMPLE, remembered=1)]
-    ruled = judged(rulings=[(3, GOOD)])
+@pytest.mark.parametrize(
+    ("trial", "seen"),
+    [
+        pytest.param(
+            (SAMPLE, replace(SAMPLE, metrics={"size": 4.0 * 1024**2}), SAMPLE), "2.0 MiB", id="median"
+        ),
+        pytest.param(
+            (replace(SAMPLE, reference_metrics={"size": 1024**2}),), "2 × the reference's", id="ratio"
+        ),
+    ],
+)
+def test_a_sample_is_told_with_its_value_and_is_good_only_once_there_is_a_limit(
+    trial: tuple[Observation, ...], seen: str
+) -> None:
     opening = [replace(STARTED, metric="size"), LISTED]
+    shown = [finished(3, *trial), judged(rulings=[(3, GOOD)])]
 
-    before = plain_lines([*opening, *(event for trial in trials for event in (trial, ruled))])
-    after = plain_lines([*opening, LIMIT, *(event for trial in trials for event in (trial, ruled))])
+    before, after = plain_lines([*opening, *shown]), plain_lines([*opening, LIMIT, *shown])
 
-    assert before[1:] == [
-        "1.3 (size = 2.0 MiB), built in 1.2 s, run in 0.40 s",
-        "1.3 (size = 2 × the reference's), built in 1.2 s, run in 0.40 s",
-        "1.3 (size = 2.0 MiB), remembered",
-    ]
+    assert before[1:] == [f"1.3 (size = {seen}), built in 1.2 s, run in 0.40 s"]
     assert after[1] == "size is 2.0 MiB in 1.0 and 9.0 MiB in 1.9; above 5.0 MiB is bad"
-    assert after[2:] == [line.replace("1.3 (", "1.3 good (") for line in before[1:]]
+    assert after[2:] == [f"1.3 good (size = {seen}), built in 1.2 s, run in 0.40 s"]
 
 
 def test_a_run_without_the_metric_is_told_without_a_value() -> None:
@@ -242,7 +251,7 @@ def test_what_does_not_count_any_more_is_not_told_later(void: events.Event) -> N
 
     told = plain_lines([*OPENING, *before, void, judged(low=1, high=6, left=4)])
 
-    assert told[-1] == "between 1.1 and 1.6: 4 releases left, about 3 more steps"
+    assert told[-1] == "4 releases left between 1.1 and 1.6, roughly 3 steps, 5 s"
 
 
 def test_a_different_failure_is_a_warning_that_shows_both_once() -> None:
@@ -280,14 +289,14 @@ def test_what_happens_in_a_stage_is_shown_further_in_and_once() -> None:
 
     assert lines == [
         "  mixes of demo 1.4 and demo 1.5:",
-        f"  {MIXED.candidates[2].version} skip (ImportError: cannot import name 'Lifespan'), remembered",
+        f"  {MIXED.candidates[2].version} skip (ImportError: cannot import name 'Lifespan'), cached",
     ]  # and no warning: mixes do fail otherwise
 
 
 def test_a_stages_keys_are_its_own() -> None:
     log = [*inside(), finished(2, passed(), remembered=1), judged(rulings=[(2, GOOD)])]
 
-    assert plain_lines(log)[-1] == "1.2 good, remembered"
+    assert plain_lines(log)[-1] == "1.2 good, cached"
 
 
 @pytest.mark.parametrize(
@@ -310,12 +319,12 @@ def test_what_there_is_to_know_beforehand_is_noted() -> None:
     [
         pytest.param(
             replace(STARTED, axis=AxisWords(noun="upload", nouns="uploads", context="with demo==1.0")),
-            "10 uploads to look at with demo==1.0: ",
+            "searching 10 uploads with demo==1.0: ",
             id="uploads",
         ),
         pytest.param(
             replace(STARTED, axis=AxisWords(noun="commit", nouns="commits")),
-            "10 commits to look at: ",
+            "searching 10 commits: ",
             id="commits",
         ),
     ],
@@ -332,6 +341,86 @@ def test_a_day_that_a_label_has_is_not_said_twice() -> None:
     assert line.count("2021-01-05") == 2  # once for either end
 
 
+def repeated(*keys: int) -> list[events.Event]:
+    """Runs that show again what a first one has shown."""
+    log: list[events.Event] = []
+    for key in keys:
+        log += [finished(key, failed() if key else passed()), judged(low=0, high=9)]
+    return log
+
+
+@pytest.mark.parametrize(
+    ("again", "lines"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param([9], ["1.9 bad in 1 more run"], id="one"),
+        pytest.param([9, 0, 9], ["1.0 good in 1 more run", "1.9 bad in 2 more runs"], id="both-sides"),
+    ],
+)
+def test_runs_that_show_nothing_new_are_counted(again: list[int], lines: list[str]) -> None:
+    log = [*OPENING, finished(0, passed()), finished(9, failed())]
+    log += [judged(low=0, high=9, rulings=[(0, GOOD), (9, BAD)]), *repeated(*again)]
+
+    told = plain_lines([*log, events.Note(text="the end")])
+
+    assert told[4:] == [*lines, "note: the end"]
+    assert plain_lines(log)[4:] == []
+
+
+@pytest.mark.parametrize("void", [events.ObservationsReset(), LISTED], ids=["asked-anew", "other-candidates"])
+def test_a_run_after_what_does_not_count_any_more_is_new(void: events.Event) -> None:
+    first = [finished(0, passed()), judged(rulings=[(0, GOOD)])]
+
+    told = plain_lines([*OPENING, *first, void, *first])
+
+    assert [line for line in told if line.startswith("1.0")] == [
+        "1.0 good, built in 1.2 s, run in 0.40 s"
+    ] * 2
+
+
+def test_samples_that_show_nothing_new_are_counted_with_their_median() -> None:
+    log = [replace(STARTED, metric="size", limit="above 5.0 MiB"), LISTED]
+    for value in (2.0, 1.0, 3.0, 4.0):
+        sample = replace(SAMPLE, metrics={"size": value * 1024**2})
+        log += [finished(3, sample), judged(rulings=[(3, GOOD)])]
+
+    told = plain_lines([*log, events.RunFinished(kind=ResultKind.FOUND, elapsed_s=2.0)])
+
+    assert told[2:] == ["1.3 good in 3 more runs (size = 3.0 MiB)"]
+
+
+ADDED = (
+    events.CandidateListed(version="1.91", uploaded=day("2021-02-01")),
+    events.CandidateListed(version="1.92", uploaded=day("2021-02-02")),
+)
+YANKED = events.CandidateListed(version="1.35", uploaded=day("2021-01-04"), yanked="")
+
+
+@pytest.mark.parametrize(
+    ("added", "lines"),
+    [
+        pytest.param((YANKED,), ["running 1 yanked release as well: 1.35"], id="yanked"),
+        pytest.param(ADDED, ["2 releases added: 1.91 (2021-02-01) to 1.92 (2021-02-02)"], id="newer"),
+        pytest.param(ADDED[:1], ["1 release added: 1.91 (2021-02-01)"], id="one-newer"),
+        pytest.param(
+            (*ADDED, YANKED),
+            [
+                "2 releases added: 1.91 (2021-02-01) to 1.92 (2021-02-02)",
+                "running 1 yanked release as well: 1.35",
+            ],
+            id="both",
+        ),
+        pytest.param((), [], id="none"),
+    ],
+)
+def test_what_is_appended_to_the_range_is_told_by_itself(
+    added: tuple[events.CandidateListed, ...], lines: list[str]
+) -> None:
+    more = replace(LISTED, candidates=(*LISTED.candidates, *added), grows=True)
+
+    assert plain_lines([*OPENING, more])[2:] == lines
+
+
 def test_a_run_that_contradicts_others_is_told_as_it_went() -> None:
     both = replace(BAD, passed=1, failed=1)
     log = [*OPENING, finished(3, failed()), judged(rulings=[(3, BAD)])]
@@ -340,6 +429,7 @@ def test_a_run_that_contradicts_others_is_told_as_it_went() -> None:
         judged(rulings=[(3, both)]),
         finished(3, failed()),
         judged(rulings=[(3, both)]),
+        events.RunFinished(kind=ResultKind.INCONCLUSIVE, elapsed_s=2.0),
     ]
 
     told = plain_lines(log)[-3:]
@@ -347,7 +437,7 @@ def test_a_run_that_contradicts_others_is_told_as_it_went() -> None:
     assert [line.split(", built")[0] for line in told] == [
         "1.3 bad (AssertionError: expected 200, got 500)",
         "1.3 passed",
-        "1.3 failed (AssertionError: expected 200, got 500)",
+        "1.3 failed in 1 of 1 more run",
     ]
 
 

@@ -26,9 +26,9 @@ def test_changes_so_far_are_those_of_all_rulings_that_hold() -> None:
     ]
 
     assert plain_lines(log)[-3:] == [
-        "8 releases unknown; changes so far: 1.0 → 1.9",
-        "7 releases unknown; changes so far: 1.0 → 1.4",
-        "8 releases unknown; changes so far: 1.0 → 1.9",
+        "8 releases not run; changes so far: 1.0 → 1.9",
+        "7 releases not run; changes so far: 1.0 → 1.4",
+        "8 releases not run; changes so far: 1.0 → 1.9",
     ]
 
 

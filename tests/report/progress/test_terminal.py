@@ -39,12 +39,24 @@ from bisect_asgi.core.model import (
 from bisect_asgi.report.progress.console import SafeConsole
 from bisect_asgi.report.progress.terminal import TerminalSink
 
+AHEAD = "search · confirm · cause · history"
+
+CONFIRMING: list[events.Event] = [
+    *OPENING,
+    finished(4, passed()),
+    finished(5, failed()),
+    judged(low=4, high=5, rulings=[(4, GOOD), (5, BAD)]),
+    events.RepeatsStarted(runs=((4, 2), (5, 2))),
+    finished(4, passed()),
+    judged(),
+]
+
 
 def test_a_terminal_shows_the_likeliest_place_while_it_searches() -> None:
     screen = Screen()
 
     screen.take([*OPENING, judged(low=2, high=7, left=4), BELIEVED])
-    assert screen.status == [LIKELIEST]
+    assert screen.status[1:] == [f"  {LIKELIEST}"]
 
     screen.take([events.ObservationsReset(), judged(low=2, high=7, left=4)])
     assert "1.2" in screen.status[-1]
@@ -65,7 +77,7 @@ def test_a_terminal_shows_what_each_running_trial_is_doing() -> None:
         ]
     )
 
-    words = [line.split()[1:3] for line in screen.status]
+    words = [line.split()[1:3] for line in screen.status[1:]]
     assert words == [["1.0", "building"], ["1.5", "waiting"], ["1.9", "running"]]
 
 
@@ -83,7 +95,7 @@ def test_trials_that_have_ended_or_were_cancelled_are_not_shown_as_running() -> 
         ]
     )
 
-    assert screen.status == []
+    assert screen.status == [f"⠋ [ends] · {AHEAD}  0 s"]
 
 
 def test_a_terminal_shows_what_the_range_has_shrunk_to_and_what_is_left() -> None:
@@ -93,21 +105,44 @@ def test_a_terminal_shows_what_the_range_has_shrunk_to_and_what_is_left() -> Non
 
     # Forty places for nine steps: 2/9 of them are 9, 7/9 are 31.
     bar = "━" * 9 + "╌" * 22 + "━" * 9
-    assert screen.status == [f"1.2 {bar} 1.7   4 releases left, about 3 more steps"]
+    assert screen.status[1:] == [f"  1.2 {bar} 1.7   4 releases left, roughly 3 steps"]
 
 
-def test_a_terminal_says_when_only_the_confirmation_is_left() -> None:
+def test_a_terminal_says_how_many_runs_the_confirmation_has_left() -> None:
     screen = Screen()
 
-    screen.take([*OPENING, judged(low=4, high=5)])
+    screen.take(CONFIRMING)
 
-    assert screen.status[-1].endswith("1.5   confirming")
+    assert screen.status[0] == "⠋ ends · search · [confirm] · cause · history  0 s"
+    assert screen.status[1].endswith("1.5   confirming: 1 of 4 runs, roughly 2 s")
+    assert screen.status[2] == "  again: 1.4 good in 1 more run"
 
 
 def test_a_terminal_says_what_it_waits_for_before_the_releases_are_known() -> None:
     screen = Screen()
 
-    assert screen.status[0].endswith("asking the index")
+    assert screen.status == ["⠋ asking the index  0 s"]
+
+
+def test_a_terminal_counts_the_seconds_of_the_run_and_of_each_trial() -> None:
+    screen = Screen()
+    screen.now_s = 2.0
+    screen.take([*OPENING, events.TrialStarted(key=9)])
+    screen.now_s = 75.4
+
+    head, trial = screen.status
+
+    assert head.endswith("  1 min 15 s")
+    assert trial == "  ▸ 1.9 waiting 1 min 13 s"
+
+
+def test_more_trials_than_fit_are_counted() -> None:
+    screen = Screen()
+
+    screen.take([*OPENING, *(events.TrialStarted(key=key) for key in range(9))])
+
+    assert screen.status[-1] == "    and 3 more"
+    assert len(screen.status) == 8
 
 
 def test_a_terminal_keeps_finished_trials_and_leaves_no_display_behind() -> None:

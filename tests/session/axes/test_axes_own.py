@@ -167,7 +167,7 @@ def test_progress_is_told_in_the_words_of_the_axis() -> None:
     for event in log:
         sink(event)
 
-    assert "11 ceilings to look at with app==2: engine<2 to engine<12" in lines
+    assert "searching 11 ceilings with app==2: engine<2 to engine<12" in lines
 
 
 def test_an_end_that_is_not_what_the_user_says_has_the_hint_of_the_axis() -> None:

@@ -14,8 +14,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -58,6 +58,20 @@ _MOST_UNDELIVERED = 3
 _BUILDING = {"SOURCE_DATE_EPOCH": "1577836800", "PYTHONUNBUFFERED": "1"}
 _KEEP = 'cache-control = {{ api = "max-age={age_s}", files = "max-age=365000000, immutable" }}\n'
 _KEPT_FOR_S = 600
+
+
+class CannotBeAlone(Unavailable):
+    """This machine cannot keep uv from starting processes."""
+
+
+class Metadata(Struct, frozen=True, kw_only=True):
+    """What uv need not build a distribution for."""
+
+    name: str
+    version: str
+    requires_dist: tuple[str, ...] = ()
+    requires_python: str | None = None
+    extras: tuple[str, ...] = ()
 
 
 class Indexes(Struct, frozen=True, kw_only=True):
@@ -195,26 +209,37 @@ class Uv:
         ask_again: bool = False,
         keeps: Sequence[int] = (),
         writable: Sequence[Path] = (),
+        known: Iterable[Metadata] = (),
+        alone: bool = False,
     ) -> str:
         """Return the standard output of `uv pip …`, repeated after network failures.
 
         What has to be built for it is built in a box. To install, that is tried only if there are no wheels:
         in the box uv has a cache of its own, and links no files from there.
 
-        `ask_again`: ask the index anew, whatever uv has cached. `keeps`: see `run_helper`. `writable`: the
-        folders in which it installs.
+        Args:
+            ask_again: ask the index anew, whatever uv has cached.
+            keeps: see `run_helper`.
+            writable: the folders in which it installs.
+            known: metadata for which nothing needs to be built.
+            alone: build nothing, and fail where that is necessary.
 
         Raises:
             Unresolvable: the requirements cannot be satisfied.
             BuildFailed: a distribution could not be built (SdistBuildFailed), or the index has lost its file.
+            CannotBeAlone: it was to be alone.
             NoResult: after the retries, a file is not as it should be, or this machine ran out of something.
             Unavailable: the index did not answer after the retries, or the disk is full.
             Cancelled: the token was cancelled.
         """
         config, more = (self._asking, ["--refresh"]) if ask_again else (self._config, [])
         argv = ["pip", *arguments, "--no-progress", *more]
+        extra = "".join(map(_known, known))
         try:
-            said = self._pip(argv, config, token, stdin, keeps, writable)
+            if alone:
+                said = self._ask(argv, partial(self._alone, config, extra), token, stdin)
+            else:
+                said = self._pip(argv, config, extra, token, stdin, keeps, writable)
         except Undelivered as error:
             self._undelivered += 1
             if self._undelivered >= _MOST_UNDELIVERED:
@@ -231,6 +256,7 @@ class Uv:
         self,
         argv: Sequence[str],
         config: Path,
+        extra: str,
         token: CancelToken,
         stdin: str,
         keeps: Sequence[int],
@@ -242,7 +268,27 @@ class Uv:
         if "install" in argv:
             with suppress(Unresolvable):
                 return self._ask([*argv, "--only-binary", ":all:"], outside, token, stdin)
-        return self._ask(argv, partial(self._in_box, config, self._environ, keeps, writable), token, stdin)
+        box = _Box(config=config, extra=extra, environ=self._environ, keeps=keeps, writable=writable)
+        return self._ask(argv, partial(self._in_box, box), token, stdin)
+
+    @contextmanager
+    def built(self, name: str, pin: str, *arguments: str, token: CancelToken) -> Iterator[Path]:
+        """Build the source distribution of a pin; yield the folder that has its wheel somewhere below it.
+
+        uv compares the file with the hash in the pin before it runs any of it. Folder, box and uv's cache are
+        for this build alone.
+
+        Raises: as `build`.
+        """
+        with self._workshop.bench() as bench:
+            target, cache = bench / "target", bench / "cache"
+            for folder in (target, cache):
+                folder.mkdir()
+            how = ("--no-deps", "--require-hashes", "--no-binary", name, "--target", str(target))
+            argv = ["pip", "install", *how, "--requirements", "-", *arguments, "--no-progress"]
+            box = _Box(config=self._config, environ=self._environ, writable=(target,), cache=cache)
+            self._ask(argv, partial(self._in_box, box), token, pin)
+            yield cache
 
     def clean(self, names: Sequence[str], token: CancelToken) -> None:
         """Remove distributions from uv's cache, because their files there are no longer what was downloaded.
@@ -261,10 +307,13 @@ class Uv:
             forced = partial(self._outside, None, self._environ, ())
             self._ask(["cache", "clean", "--force", *names], forced, token)
 
-    def build(self, project: Path, *arguments: str, token: CancelToken, writable: Sequence[Path]) -> None:
+    def build(
+        self, project: Path, *arguments: str, token: CancelToken, writable: Sequence[Path], shared: str = ""
+    ) -> None:
         """Build the wheel of the project in a folder, repeated after network failures.
 
         It is built as an installer would build it, with its `[build-system]` and without its `[tool.uv]`.
+        Builds with the same name in `shared` have one cache of uv, and so can disturb each other.
 
         Raises:
             BuildFailed: it could not be built; the message has the last line of the build.
@@ -274,8 +323,10 @@ class Uv:
         """
         # Not `--quiet`, which hides the output of the build.
         how = ("--wheel", "--no-sources", "--force-pep517", "--no-create-gitignore", "--no-progress")
-        in_box = partial(self._in_box, self._config, self._environ | _BUILDING, (), writable)
-        self._ask(["build", str(project), *how, *arguments], in_box, token)
+        cache = self._workshop.cache(codec.digest(shared)) if shared else None
+        environ = self._environ | _BUILDING
+        box = _Box(config=self._config, environ=environ, writable=writable, cache=cache)
+        self._ask(["build", str(project), *how, *arguments], partial(self._in_box, box), token)
 
     def _ask(self, arguments: Sequence[str], run: _Run, token: CancelToken, stdin: str = "") -> str:
         argv = [self._binary, *arguments, "--color", "never"]
@@ -320,38 +371,64 @@ class Uv:
                 limit_s=_LIMIT_S,
             )
         except subprocess.TimeoutExpired as error:
-            raise NoResult(
-                f"uv did not end within {duration(_LIMIT_S)}: the index may send too slowly"
-            ) from error
+            raise _too_slow(duration(_LIMIT_S)) from error
+
+    def _alone(
+        self, config: Path, extra: str, argv: Sequence[str], token: CancelToken, stdin: str, watch: UvProgress
+    ) -> Completed:
+        """Run uv as the user would, but so that it can start no process."""
+        try:
+            return self._workshop.run_alone(
+                argv,
+                config=config.read_text() + extra,
+                environ=self._environ,
+                token=token,
+                stdin=stdin,
+                on_stderr=watch,
+                timeout_s=_LIMIT_S,
+            )
+        except OSError as error:
+            raise CannotBeAlone(f"uv cannot be kept from starting processes: {error}") from error
+        except subprocess.TimeoutExpired as error:
+            raise _too_slow(duration(_LIMIT_S)) from error
 
     def _in_box(
-        self,
-        config: Path,
-        environ: Mapping[str, str],
-        keeps: Sequence[int],
-        writable: Sequence[Path],
-        argv: Sequence[str],
-        token: CancelToken,
-        stdin: str,
-        watch: UvProgress,
+        self, box: _Box, argv: Sequence[str], token: CancelToken, stdin: str, watch: UvProgress
     ) -> Completed:
         """Run uv where it may build."""
         try:
             return self._workshop.run(
                 argv,
-                config=_with_netrc(config.read_text(), self.indexes),
-                environ=environ,
+                config=_with_netrc(box.config.read_text(), self.indexes) + box.extra,
+                environ=box.environ,
                 token=token,
                 stdin=stdin,
                 on_stderr=watch,
-                keeps=keeps,
-                writable=writable,
+                keeps=box.keeps,
+                writable=box.writable,
+                cache=box.cache,
             )
         except subprocess.TimeoutExpired as error:
             limit = f"{duration(self._workshop.timeout_s)} (`--build-timeout`)"
             if watch.is_building or argv[1] == "build":
                 raise BuildFailed(f"it takes longer than {limit}", is_lasting=False) from error
-            raise NoResult(f"uv did not end within {limit}: the index may send too slowly") from error
+            raise _too_slow(limit) from error
+
+
+class _Box(Struct, frozen=True, kw_only=True):
+    """How uv runs where it may build; see `Workshop.run`."""
+
+    config: Path
+    extra: str = ""
+    """What stands in its configuration besides."""
+    environ: Mapping[str, str]
+    keeps: Sequence[int] = ()
+    writable: Sequence[Path] = ()
+    cache: Path | None = None
+
+
+def _too_slow(limit: str) -> NoResult:
+    return NoResult(f"uv did not end within {limit}: the index may send too slowly")
 
 
 _Run = Callable[[Sequence[str], CancelToken, str, "UvProgress"], Completed]
@@ -369,6 +446,20 @@ def _configuration(indexes: Indexes, keep: str) -> str:
         )
     links = f"find-links = {json.dumps(list(indexes.find_links))}\n"
     return links + ("\n".join(tables) if tables else "no-index = true\n")
+
+
+def _known(metadata: Metadata) -> str:
+    """Return uv's configuration in TOML of metadata for which it builds nothing."""
+    lines = [
+        "[[dependency-metadata]]",
+        f"name = {json.dumps(metadata.name)}",
+        f"version = {json.dumps(metadata.version)}",
+        f"requires-dist = {json.dumps(metadata.requires_dist)}",
+        f"provides-extra = {json.dumps(metadata.extras)}",
+    ]
+    if metadata.requires_python:
+        lines.append(f"requires-python = {json.dumps(metadata.requires_python)}")
+    return "\n".join((*lines, ""))
 
 
 def _with_netrc(configuration: str, indexes: Indexes) -> str:

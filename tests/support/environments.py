@@ -9,6 +9,7 @@ from pathlib import Path
 from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.builds import WheelBuilder
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver
+from bisect_asgi.backend.environments.sdists import SdistBuilder
 from bisect_asgi.backend.trials import TrialRunner
 from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Resolutions, Store
@@ -44,7 +45,16 @@ class Bench:
 
     def resolver(self, wheels: WheelBuilder | None = None) -> Resolver:
         """A resolver; with `wheels` also of specs that have a commit."""
-        return Resolver(self.uv, recall_failure=self.failures.get, record_failure=self.record, wheels=wheels)
+        return Resolver(self.uv, sdists=self.sdists(), wheels=wheels)
+
+    def sdists(self) -> SdistBuilder:
+        """What builds source distributions; a new one is a new command's."""
+        return SdistBuilder(
+            self.uv,
+            folder=self.folder / "sdists",
+            recall_failure=self.failures.get,
+            record_failure=self.record,
+        )
 
     def resolve(self, spec: EnvironmentSpec, wheels: WheelBuilder | None = None) -> Resolution:
         """What a spec comes to."""

@@ -359,11 +359,16 @@ class EnvironmentCache:
         Raises:
             _Unsound: a wheel is not as it should be, unless it `is_last`.
         """
+        unbuilt = [sdist for sdist in resolution.sdists if sdist.name in set(map(project_of, missing))]
+        built = self._resolver.built(unbuilt, interpreter, resolution.exclude_newer, token)
+        for wheel in built.values():
+            how = (*how, "--find-links", wheel.folder)
         pins = slot / "requirements.txt"
-        pins.write_text("\n".join(missing))
-
-        def install() -> str:
-            return self._uv.run(
+        pins.write_text(
+            "\n".join(built[name].pin if (name := project_of(pin)) in built else pin for pin in missing)
+        )
+        try:
+            self._uv.run(
                 *("install", "--no-deps", "--require-hashes", "--requirements", str(pins)),
                 *("--python", str(slot / "bin" / "python")),
                 *date_arguments(resolution.exclude_newer, resolution.exclude_newer_package),
@@ -372,9 +377,6 @@ class EnvironmentCache:
                 keeps=[lock],
                 writable=[slot],
             )
-
-        try:
-            self._resolver.built(install, interpreter, resolution.exclude_newer, token)
         except UnsoundWheel as error:
             if is_last:
                 raise

@@ -1,4 +1,4 @@
-"""Build source distributions and commits with the tools of one date after the other.
+"""Build with the tools of one date after the other, and keep the wheels of commits.
 
 Tools of the project's time may not have the interface of today (PEP 517 came in 2018), and today's may no
 longer build what was written then. Some date in between mostly works. Builds that failed are remembered.
@@ -199,7 +199,8 @@ class WheelBuilder:
             dated = ("--exclude-newer", stamp(until)) if until else ()
             arguments = ("--out-dir", str(bench.made), "--python", interpreter.path, *dated)
             try:
-                self._uv.build(folder, *arguments, token=token, writable=[bench.folder])
+                shared = bench.commit.repository  # its commits may disturb each other, and nothing else
+                self._uv.build(folder, *arguments, token=token, writable=[bench.folder], shared=shared)
             except BuildFailed as error:
                 failures.append(error)
             else:

@@ -13,9 +13,11 @@ then. So these steps are tried, from the truest to the last resort, and the step
 
 Where dates are what is searched, the last two are not tried: they would show today under an old date.
 
-A source distribution is built with the tools of the date. If that fails, it is built separately, with tools
-of 1, 2, 3, 5 and 8 years later and of today. uv caches the wheel under the hash of the source distribution,
-whatever the date was, and the resolution as of the date then finds it.
+In steps that may build, uv runs where it can start no process. What it fails to build there is built apart
+(`sdists`) with the tools of the date, and then uv is given its metadata. If it does not build, its metadata
+may be had all the same: uv runs in a box, which takes longer. If that fails as well, it is built with tools
+of 1, 2, 3, 5 and 8 years later and of today. What was resolved with the metadata of a wheel that was built is
+compared with what the index has: if that is another file, or a wheel, it is resolved again without.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ from __future__ import annotations
 import re
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -32,14 +35,14 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from bisect_asgi.backend.environments.builds import BuildTools, WheelBuilder, built_with, later, stamp, when
-from bisect_asgi.backend.files import remove
+from bisect_asgi.backend.environments.builds import WheelBuilder, built_with, later, stamp
+from bisect_asgi.backend.environments.sdists import Sdist, SdistBuilder, Wheel
 from bisect_asgi.backend.process.usage import spending
-from bisect_asgi.backend.uv import Uv
-from bisect_asgi.backend.uv_output import SdistBuildFailed
+from bisect_asgi.backend.uv import CannotBeAlone, Metadata, Uv
+from bisect_asgi.backend.uv_output import NetworkFault, SdistBuildFailed
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import BuildFailed, Unresolvable
+from bisect_asgi.core.errors import BuildFailed, Unavailable, Unresolvable
 from bisect_asgi.core.model import (
     Commit,
     Distribution,
@@ -67,6 +70,8 @@ class Resolution(Struct, frozen=True, kw_only=True):
     exclude_newer_package: tuple[ExcludeNewerPackage, ...]
     distributions: tuple[Distribution, ...]
     step: str
+    sdists: tuple[Sdist, ...] = ()
+    """Those among the distributions that have no wheel, and have to be built."""
 
     @property
     def has_wheels(self) -> bool:
@@ -89,8 +94,7 @@ class Resolver:
 
     Args:
         uv: resolves and builds.
-        recall_failure: returns why a build with tools up to a date failed before, or None.
-        record_failure: stores such a reason.
+        sdists: builds source distributions.
         wheels: builds commits; without it, a spec with a commit cannot be resolved.
         confirm: asks the index for the page of a project, and raises `Unavailable` if it is no such page.
     """
@@ -99,24 +103,30 @@ class Resolver:
         self,
         uv: Uv,
         *,
-        recall_failure: Callable[[str], str | None],
-        record_failure: Callable[[str, str], None],
+        sdists: SdistBuilder,
         wheels: WheelBuilder | None = None,
         confirm: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._uv = uv
         self._confirm = confirm
-        self._tools = BuildTools(recall_failure=recall_failure, record_failure=record_failure)
+        self._sdists = sdists
         self._wheels = wheels
 
     def begin(self) -> None:
         """Begin a new command, for which the pages that an earlier one got may be too old."""
         self._uv.begin()
 
-    def resolve(self, spec: EnvironmentSpec, token: CancelToken, *, wheels_only: bool = False) -> Resolution:
+    def resolve(
+        self,
+        spec: EnvironmentSpec,
+        token: CancelToken,
+        *,
+        wheels_only: bool = False,
+        likely: Iterable[Sdist] = (),
+    ) -> Resolution:
         """Return the resolution of the first step that succeeds.
 
-        `wheels_only`: only of the steps before the first one that may build.
+        `wheels_only`: only of the steps before the first one that may build. `likely`: what it needed before.
 
         Raises:
             Unresolvable, BuildFailed: none does; the message is that of the first step that failed for
@@ -126,28 +136,37 @@ class Resolver:
             Cancelled: the token was cancelled.
         """
         if spec.commit:
-            return self._resolve_commit(spec, spec.commit, token)
-        return self._first(spec, token, wheels_only=wheels_only)
+            return self._resolve_commit(spec, spec.commit, token, likely)
+        return self._first(spec, token, wheels_only=wheels_only, likely=likely)
 
-    def _resolve_commit(self, spec: EnvironmentSpec, commit: Commit, token: CancelToken) -> Resolution:
+    def _resolve_commit(
+        self, spec: EnvironmentSpec, commit: Commit, token: CancelToken, likely: Iterable[Sdist]
+    ) -> Resolution:
         """Build the commit's wheel, and resolve with that wheel in place of the project's releases."""
         if self._wheels is None:
             raise ValueError(f"commit {commit.sha} needs a builder of wheels")
         with spending(Step.BUILD):
             wheel = self._wheels.wheel(commit, spec.interpreter, token)
-        resolution = self._first(with_wheel(spec, commit.project, wheel), token)
+        resolution = self._first(with_wheel(spec, commit.project, wheel), token, likely=likely)
         if tools := built_with(wheel):
             how = f"{commit.project} {commit.sha[:12]} built with tools of {tools}"
             return replace(resolution, step=f"{resolution.step} ({how})")
         return resolution
 
-    def _first(self, spec: EnvironmentSpec, token: CancelToken, *, wheels_only: bool = False) -> Resolution:
+    def _first(
+        self,
+        spec: EnvironmentSpec,
+        token: CancelToken,
+        *,
+        wheels_only: bool = False,
+        likely: Iterable[Sdist] = (),
+    ) -> Resolution:
         failures: list[Unresolvable | BuildFailed] = []
         for step in self._steps(spec, token):
             if wheels_only and not step.wheels_only:
                 break
             try:
-                return self._take(step, token)
+                return self._take(step, token, likely)
             except (Unresolvable, BuildFailed) as error:
                 failures.append(error)
         # That a step without builds finds no wheels says less than what the next step failed with.
@@ -158,30 +177,29 @@ class Resolver:
 
     def built(
         self,
-        action: Callable[[], str],
+        sdists: Iterable[Sdist],
         interpreter: Interpreter,
         exclude_newer: datetime | None,
         token: CancelToken,
-    ) -> tuple[str, str]:
-        """Repeat an action of uv, building each source distribution on which it fails with other tools.
-
-        Return the result of the action, and a description of what was built.
+    ) -> dict[str, Wheel]:
+        """Return the wheels of source distributions by their names, building those that are not kept.
 
         Raises:
             BuildFailed: one of them cannot be built with the tools of any date that was tried.
+            Unavailable, NoResult, Cancelled: as `SdistBuilder.wheel`.
         """
-        built: dict[str, str] = {}
-        for _ in range(_MOST_BUILDS):
-            try:
-                return action(), "; ".join(
-                    f"{name} built with tools of {when}" for name, when in built.items()
-                )
-            except SdistBuildFailed as error:
-                pin = f"{error.name}=={error.version}"
-                if pin in built:
-                    raise
-                built[pin] = self._build(pin, interpreter, exclude_newer, token)
-        raise BuildFailed(f"more than {_MOST_BUILDS} distributions need building")
+        limits = [exclude_newer, *later(exclude_newer)]
+        return {sdist.name: self._built(sdist, interpreter, limits, token) for sdist in sdists}
+
+    def _built(
+        self, sdist: Sdist, interpreter: Interpreter, limits: Sequence[datetime | None], token: CancelToken
+    ) -> Wheel:
+        try:
+            with spending(Step.BUILD):
+                return self._sdists.wheel(sdist, interpreter, limits, token, own=limits[0])
+        except BuildFailed as error:
+            message = f"`{sdist}` has no wheel for this Python and cannot be built: {error}"
+            raise BuildFailed(message, is_lasting=error.is_lasting) from error
 
     def _steps(self, spec: EnvironmentSpec, token: CancelToken) -> Iterator[_Step]:
         if spec.exclude_newer is None:
@@ -224,15 +242,20 @@ class Resolver:
         )
         return replace(spec, exclude_newer_package=(*spec.exclude_newer_package, *more))
 
-    def _take(self, step: _Step, token: CancelToken) -> Resolution:
-        def compile_() -> str:
-            return self._compile(step.spec, step.wheels_only, token)
-
+    def _take(self, step: _Step, token: CancelToken, likely: Iterable[Sdist] = ()) -> Resolution:
         spec = step.spec
-        lock, how = self.built(compile_, spec.interpreter, spec.exclude_newer, token)
-        return read_resolution(lock, spec, f"{step.name} ({how})" if how else step.name)
+        if step.wheels_only:
+            return read_resolution(self._compile(spec, token, "--only-binary", ":all:"), spec, step.name)
+        return _Building(self, spec, step.name, token).resolution(likely)
 
-    def _compile(self, spec: EnvironmentSpec, wheels_only: bool, token: CancelToken) -> str:
+    def _compile(
+        self,
+        spec: EnvironmentSpec,
+        token: CancelToken,
+        *options: str,
+        known: Iterable[Metadata] = (),
+        alone: bool = False,
+    ) -> str:
         arguments = [
             "compile",
             "-",
@@ -243,9 +266,8 @@ class Resolver:
             spec.interpreter.path,
         ]
         arguments += date_arguments(spec.exclude_newer, spec.exclude_newer_package)
-        if wheels_only:
-            arguments += ["--only-binary", ":all:"]
-        stdin = "\n".join(spec.requirements)
+        arguments += options
+        run = partial(self._uv.run, token=token, stdin="\n".join(spec.requirements), known=known, alone=alone)
         with tempfile.TemporaryDirectory(prefix="bisect-asgi-") as folder:
             for option, lines in (("--constraints", spec.constraints), ("--overrides", spec.overrides)):
                 if lines:
@@ -253,52 +275,105 @@ class Resolver:
                     path.write_text("\n".join(lines))
                     arguments += [option, str(path)]
             try:
-                return self._uv.run(*arguments, token=token, stdin=stdin)
+                return run(*arguments)
             except Unresolvable as error:
                 if error.is_lasting and not _may_be_stale(spec):
                     raise
                 # A page that uv has cached may be older than the release that is required, or no page of the
                 # index at all.
-                return self._compile_again(arguments, token, stdin)
+                return self._compile_again(partial(run, *arguments, ask_again=True))
 
-    def _compile_again(self, arguments: list[str], token: CancelToken, stdin: str) -> str:
+    def _compile_again(self, run: Callable[[], str]) -> str:
         """Resolve with new pages. uv takes a page without files for one of the index, whoever sent it."""
         try:
-            return self._uv.run(*arguments, token=token, stdin=stdin, ask_again=True)
+            return run()
         except Unresolvable as error:
             for project in _WITHOUT_VERSIONS.findall(str(error)):
                 self._confirm(project)
             raise
 
-    def _build(
-        self, pin: str, interpreter: Interpreter, exclude_newer: datetime | None, token: CancelToken
-    ) -> str:
-        """Build one source distribution with tools of other dates; return which tools succeeded."""
 
-        def build(limit: datetime | None) -> None:
-            self._build_with(pin, interpreter, limit, token)
+class _Building:
+    """One resolution for which source distributions may have to be built."""
 
+    def __init__(self, resolver: Resolver, spec: EnvironmentSpec, step: str, token: CancelToken) -> None:
+        self._resolver = resolver
+        self._spec = spec
+        self._step = step
+        self._token = token
+        self._wheels: dict[Sdist, Wheel] = {}
+
+    def resolution(self, likely: Iterable[Sdist]) -> Resolution:
+        """Return the resolution; of `likely`, what is kept need not be found out to be needed.
+
+        Raises: as `Resolver.resolve`.
+        """
+        for sdist in likely:
+            if wheel := self._resolver._sdists.kept(sdist, self._spec.interpreter):
+                self._wheels[sdist] = wheel
+        for _ in range(_MOST_BUILDS):
+            try:
+                found = read_resolution(self._lock(), self._spec, self._step)
+            except SdistBuildFailed as error:
+                self._build(error, later(self._spec.exclude_newer))
+                continue
+            # The index may have a wheel now, or another file, whose metadata is not that of what was built.
+            names = {each.name for each in found.distributions} - {each.name for each in found.sdists}
+            others = {each.name: each for each in found.sdists}
+            wrong = [s for s in self._wheels if s.name in names or others.get(s.name, s) != s]
+            if not wrong:
+                how = "; ".join(f"{s} built with tools of {w.tools}" for s, w in self._used(found) if w.tools)
+                return replace(found, step=f"{self._step} ({how})") if how else found
+            for sdist in wrong:
+                del self._wheels[sdist]
+        raise BuildFailed(f"more than {_MOST_BUILDS} distributions need building")
+
+    def _used(self, found: Resolution) -> Iterator[tuple[Sdist, Wheel]]:
+        return ((sdist, wheel) for sdist, wheel in self._wheels.items() if sdist in found.sdists)
+
+    def _lock(self) -> str:
+        """Resolve without building; what needs a build is built apart, or else in the box of this call."""
+        compile_ = partial(self._resolver._compile, self._spec, self._token)
+        while True:
+            known = [wheel.metadata for wheel in self._wheels.values() if wheel.metadata]
+            try:
+                return compile_("--no-build-isolation", known=known, alone=True)
+            except SdistBuildFailed as error:
+                try:
+                    self._build(error, [self._spec.exclude_newer])
+                except BuildFailed:
+                    break
+            except NetworkFault:
+                raise
+            except Unavailable:  # it cannot be alone, or cannot do something alone
+                break
+        return compile_(known=known)
+
+    def _build(self, error: SdistBuildFailed, limits: Sequence[datetime | None]) -> None:
+        """Build what uv could not build, unless that was done before.
+
+        Raises:
+            BuildFailed: it was, or it cannot be built.
+        """
+        if any(str(sdist) == f"{error.name}=={error.version}" for sdist in self._wheels):
+            raise error
+        sdist = self._sdist(error)
+        self._wheels[sdist] = self._resolver._built(sdist, self._spec.interpreter, limits, self._token)
+
+    def _sdist(self, error: SdistBuildFailed) -> Sdist:
+        """Return what the index has of a release for which uv needs a build."""
+        pin = f"{error.name}=={error.version}"
+        spec = replace(self._spec, requirements=(pin,), constraints=(), overrides=())
+        known = [Metadata(name=error.name, version=error.version)]
+        compile_ = partial(self._resolver._compile, spec, self._token, "--no-deps", known=known)
         try:
-            with spending(Step.BUILD):
-                return when(self._tools.build(pin, interpreter, later(exclude_newer), build))
-        except BuildFailed as error:
-            message = f"`{pin}` has no wheel for this Python and cannot be built: {error}"
-            raise BuildFailed(message, is_lasting=error.is_lasting) from error
-
-    def _build_with(
-        self, pin: str, interpreter: Interpreter, limit: datetime | None, token: CancelToken
-    ) -> None:
-        target = tempfile.mkdtemp(prefix="bisect-asgi-")
-        name = canonicalize_name(Requirement(pin).name)
-        try:
-            self._uv.run(
-                *("install", "--no-deps", "--target", target, "--python", interpreter.path, pin),
-                *date_arguments(limit, (ExcludeNewerPackage(name=name),)),
-                token=token,
-                writable=[Path(target)],
-            )
-        finally:
-            remove(Path(target))
+            lock = compile_(alone=True)
+        except CannotBeAlone:
+            lock = compile_()
+        sdists = read_resolution(lock, spec, "").sdists
+        if not sdists:
+            raise error
+        return sdists[0]
 
 
 def with_wheel(spec: EnvironmentSpec, project: str, wheel: Path) -> EnvironmentSpec:
@@ -337,6 +412,7 @@ def read_resolution(lock: str, spec: EnvironmentSpec, step: str) -> Resolution:
         exclude_newer_package=spec.exclude_newer_package,
         distributions=tuple(package.distribution for package in found),
         step=step,
+        sdists=tuple(package.sdist for package in found if package.sdist),
     )
 
 
@@ -346,6 +422,8 @@ class _Package(Struct, frozen=True, kw_only=True):
     """The requirement without its hashes."""
     hashes: str
     """Hashes as options of a requirements file."""
+    sdist: Sdist | None = None
+    """What has to be built for it."""
 
 
 def _read_package(package: dict[str, Any]) -> _Package:
@@ -357,7 +435,12 @@ def _read_package(package: dict[str, Any]) -> _Package:
     files = (*package.get("wheels", ()), *filter(None, [package.get("sdist"), archive]))
     hashes = sorted(f" --hash={kind}:{value}" for file in files for kind, value in file["hashes"].items())
     requirement = f"{name} @ {address}" if archive else str(distribution)
-    return _Package(distribution=distribution, requirement=requirement, hashes="".join(hashes))
+    source = package.get("sdist")
+    sdist = None
+    if source and not archive and not package.get("wheels"):
+        of_source = tuple(sorted(f"{kind}:{value}" for kind, value in source["hashes"].items()))
+        sdist = Sdist(name=name, version=version, hashes=of_source)
+    return _Package(distribution=distribution, requirement=requirement, hashes="".join(hashes), sdist=sdist)
 
 
 def _address(archive: dict[str, Any]) -> str:

@@ -8,6 +8,8 @@ namespace with a loopback.
 
 Landlock has no say in chmod and utime, so at *basic* these reach what a file is linked to. Each step that the
 kernel refuses is an error: a run is never confined by less than was asked for.
+
+*alone* is no level of a run: a program of this tool can start no process, and is confined in nothing else.
 """
 
 from __future__ import annotations
@@ -23,10 +25,12 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # without importing typing, which takes longer than all the rest
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-BASIC, STRONG = "basic", "strong"
+    _Instruction = tuple[int, int, int, int]
+
+BASIC, STRONG, ALONE = "basic", "strong", "alone"
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same numbers on all architectures but alpha
 _VERSION, _PATH_BENEATH = 1, 1
@@ -66,12 +70,17 @@ def enter(rules: dict[str, Any]) -> None:
         OSError: the kernel refused a step; the process is to end.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if rules["level"] == ALONE:
+        _check(_libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+        _filter_calls(_alone)
+        return
     if rules["level"] == STRONG:
         _enter_namespaces(rules["writable"], rules["secrets"], network=rules["network"])
         os.chdir(os.getcwd())
     _drop_capabilities()
     _check(_libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
-    _filter_calls(rules["protected"])
+    if os.uname().machine in _ARCHITECTURES:
+        _filter_calls(lambda machine: program(machine, rules["protected"]))
     readable = ["/"] if rules["level"] == STRONG else all_but(rules["secrets"])
     _restrict(readable, [*rules["writable"], _SHARED_MEMORY])
 
@@ -225,9 +234,12 @@ def _drop_capabilities() -> None:
     _check(_libc.capset(ctypes.byref(header), ctypes.byref(none)), "capset")
 
 
-_LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _REFUSE, _UNKNOWN = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 _ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
+_FORKS = {"x86_64": (57, 58), "aarch64": ()}
+"""fork(2) and vfork(2)."""
+_CLONE_THREAD = 0x10000
 _CALLS = (
     ("kill", (62, 129), 0),
     ("tkill", (200, 130), 0),
@@ -250,21 +262,51 @@ Landlock knows signals since its version 6, and limits and priorities not at all
 """
 
 
-def _filter_calls(protected: Iterable[int]) -> None:
-    """Refuse what would be done to these processes, to their groups, or to every process at once."""
+def _filter_calls(program_for: Callable[[str], Iterable[_Instruction]]) -> None:
+    """Have the kernel ask this machine's filter about each system call."""
     machine = os.uname().machine
     if machine not in _ARCHITECTURES:
-        return
-    code = [struct.pack("HBBI", *one) for one in program(machine, protected)]
+        raise OSError(errno.ENOSYS, f"no filter of system calls is known for {machine}")
+    code = [struct.pack("HBBI", *one) for one in program_for(machine)]
     filled = ctypes.create_string_buffer(b"".join(code))
     loaded = struct.pack("HP", len(code), ctypes.addressof(filled))
     _check(_libc.prctl(_SECCOMP, 2, loaded, 0, 0), "seccomp")
 
 
-def program(machine: str, protected: Iterable[int]) -> Iterator[tuple[int, int, int, int]]:
-    """Yield the filter's instructions: code, jump if true, jump if false, operand."""
-    architecture, column = _ARCHITECTURES[machine]
+def program(machine: str, protected: Iterable[int]) -> Iterator[_Instruction]:
+    """Yield the filter that refuses what would be done to these processes, to their groups, or to all.
+
+    An instruction is its code, the jump if true, the jump if false, and the operand.
+    """
+    _, column = _ARCHITECTURES[machine]
     whom = sorted({number & 0xFFFFFFFF for pid in protected for number in (pid, -pid, -1)})
+    yield from _beginning(machine)
+    for _, numbers, argument in _CALLS:
+        yield (_IF_EQUAL, 0, len(whom) + 3, numbers[column])
+        yield (_LOAD, 0, 0, 16 + 8 * argument)
+        for place, number in enumerate(whom):
+            yield (_IF_EQUAL, len(whom) - place, 0, number)
+        yield from ((_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE))
+    yield (_RETURN, 0, 0, _ALLOW)
+
+
+def _alone(machine: str) -> Iterator[_Instruction]:
+    """Yield the filter that refuses new processes, but not new threads, and not to become another program.
+
+    The flags of clone3(2) are behind a pointer: as if the kernel did not know it, clone(2) is called instead.
+    """
+    _, column = _ARCHITECTURES[machine]
+    yield from _beginning(machine)
+    for number in _FORKS[machine]:
+        yield from ((_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSE))
+    yield from ((_IF_EQUAL, 0, 1, 435), (_RETURN, 0, 0, _UNKNOWN))
+    yield from ((_IF_EQUAL, 0, 3, (56, 220)[column]), (_LOAD, 0, 0, 16), (_IF_SET, 1, 0, _CLONE_THREAD))
+    yield from ((_RETURN, 0, 0, _REFUSE), (_RETURN, 0, 0, _ALLOW))
+
+
+def _beginning(machine: str) -> Iterator[_Instruction]:
+    """Yield what refuses the calls of other architectures, and loads the number of the call."""
+    architecture, _ = _ARCHITECTURES[machine]
     yield from (
         (_LOAD, 0, 0, 4),
         (_IF_EQUAL, 1, 0, architecture),
@@ -273,10 +315,3 @@ def program(machine: str, protected: Iterable[int]) -> Iterator[tuple[int, int, 
     )
     if machine == "x86_64":  # the calls of x32 have numbers of their own
         yield from ((_IF_AT_LEAST, 0, 1, 0x40000000), (_RETURN, 0, 0, _UNKNOWN))
-    for _, numbers, argument in _CALLS:
-        yield (_IF_EQUAL, 0, len(whom) + 3, numbers[column])
-        yield (_LOAD, 0, 0, 16 + 8 * argument)
-        for place, number in enumerate(whom):
-            yield (_IF_EQUAL, len(whom) - place, 0, number)
-        yield from ((_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE))
-    yield (_RETURN, 0, 0, _ALLOW)

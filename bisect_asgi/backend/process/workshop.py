@@ -1,9 +1,12 @@
 """Run uv where it may build: under a supervisor, confined as runs are, with a time limit.
 
 To build a source distribution is to run its code. uv itself is confined with it, so it has a cache of its
-own here, which no other command sees: what a build does to it reaches neither the user's cache nor a later
-command. uv reads its configuration, which may have credentials in it, from a FIFO that is gone once it is
-read. No variable is passed on that names a user or a password, and the home is an empty folder.
+own here, which only the caller says who shares: what a build does to it reaches neither the user's cache nor
+another build. uv reads its configuration, which may have credentials in it, from a FIFO that is gone once it
+is read. No variable is passed on that names a user or a password, and the home is an empty folder.
+
+Where nothing is to be built, uv may be *alone* instead: with the user's cache, home and variables, but where
+the kernel lets it start no process. So it cannot build, whatever it takes for necessary.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from bisect_asgi.backend.files import locked_if_free, remove
 from bisect_asgi.backend.process.helper import Completed
 from bisect_asgi.backend.process.run import run_supervised
 from bisect_asgi.backend.process.sandbox import Sandbox
+from bisect_asgi.backend.process.sandbox_calls import ALONE
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Confinement
 from bisect_asgi.core.plan import Building
@@ -53,6 +57,21 @@ class Workshop:
         self._held = ExitStack()
         self._root: Path | None = None
 
+    @contextmanager
+    def bench(self) -> Iterator[Path]:
+        """Yield a new folder, for what one build writes, and for uv's cache that nothing else shares."""
+        folder = Path(tempfile.mkdtemp(prefix="bench-", dir=self._opened()))
+        try:
+            yield folder
+        finally:
+            remove(folder)
+
+    def cache(self, name: str) -> Path:
+        """Return the folder of a cache of uv that calls of this command with this name share."""
+        folder = self._opened() / f"cache-{name}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def run(
         self,
         argv: Sequence[str],
@@ -64,8 +83,9 @@ class Workshop:
         on_stderr: Callable[[str], None],
         keeps: Sequence[int] = (),
         writable: Sequence[Path] = (),
+        cache: Path | None = None,
     ) -> Completed:
-        """Run uv to its end.
+        """Run uv to its end, where it may build.
 
         Args:
             config: the content of its configuration file.
@@ -73,12 +93,72 @@ class Workshop:
             on_stderr: is given each line of its standard error.
             keeps: descriptors that stay open until uv and all that it started have ended.
             writable: folders in which it may write, besides its cache.
+            cache: its cache; None for one that goes with this call.
 
         Raises:
             subprocess.TimeoutExpired: it took too long.
             NoResult, Cancelled, OSError: as `run_supervised`.
         """
-        root = self._opened()
+        with _box(self._opened()) as box:
+            place = cache or box / "cache"
+            return self._run(
+                box,
+                argv,
+                config=config,
+                environ=self._environ(environ, place, box),
+                confine=self._sandbox.rules(self._confinement, box, place, *writable),
+                timeout_s=self.timeout_s,
+                token=token,
+                stdin=stdin,
+                on_stderr=on_stderr,
+                keeps=keeps,
+            )
+
+    def run_alone(
+        self,
+        argv: Sequence[str],
+        *,
+        config: str,
+        environ: Mapping[str, str],
+        token: CancelToken,
+        stdin: str,
+        on_stderr: Callable[[str], None],
+        timeout_s: float,
+    ) -> Completed:
+        """Run uv to its end, where it can start no process; see `run`.
+
+        Raises:
+            OSError: it cannot be kept from that on this machine, or not be started.
+            subprocess.TimeoutExpired, NoResult, Cancelled: as `run`.
+        """
+        with _box(self._opened()) as box:
+            return self._run(
+                box,
+                argv,
+                config=config,
+                environ=environ,
+                confine={"level": ALONE, "protected": []},
+                timeout_s=timeout_s,
+                token=token,
+                stdin=stdin,
+                on_stderr=on_stderr,
+                keeps=(),
+            )
+
+    def _run(
+        self,
+        box: Path,
+        argv: Sequence[str],
+        *,
+        config: str,
+        environ: Mapping[str, str],
+        confine: Mapping[str, object] | None,
+        timeout_s: float,
+        token: CancelToken,
+        stdin: str,
+        on_stderr: Callable[[str], None],
+        keeps: Sequence[int],
+    ) -> Completed:
         lines: list[str] = []
 
         def output(text: str) -> None:
@@ -86,28 +166,28 @@ class Workshop:
             for line in text.splitlines():
                 on_stderr(line)
 
-        with _box(root) as box, _handed_over(box / "config.toml", config) as path:
+        with _handed_over(box / "config.toml", config) as path:
             (box / "stdin").write_text(stdin)
             run = run_supervised(
                 ["/bin/sh", "-c", _SHELL, str(box), *argv, "--config-file", str(path)],
                 cwd=box,
                 report=box,
-                environ=self._environ(environ, root, box),
-                timeout_s=self.timeout_s,
+                environ=environ,
+                timeout_s=timeout_s,
                 token=token,
-                confine=self._sandbox.rules(self._confinement, box, root / "cache", *writable),
+                confine=confine,
                 on_output=output,
                 keeps=keeps,
                 is_helper=True,
             )
-            if run.exit_code is None:
-                raise subprocess.TimeoutExpired(argv, self.timeout_s)
-            stdout = (box / "stdout").read_text(errors="replace")
+        if run.exit_code is None:
+            raise subprocess.TimeoutExpired(argv, timeout_s)
+        stdout = (box / "stdout").read_text(errors="replace")
         return Completed(exit_code=run.exit_code, stdout=stdout, stderr="".join(lines)[-_KEPT_CHARS:])
 
-    def _environ(self, environ: Mapping[str, str], root: Path, box: Path) -> dict[str, str]:
+    def _environ(self, environ: Mapping[str, str], cache: Path, box: Path) -> dict[str, str]:
         kept = {name: value for name, value in environ.items() if not _LEFT_OUT.search(name)}
-        own = {"HOME": box / "home", "TMPDIR": box / "tmp", "UV_CACHE_DIR": root / "cache"}
+        own = {"HOME": box / "home", "TMPDIR": box / "tmp", "UV_CACHE_DIR": cache}
         tools = {}
         with suppress(RuntimeError):  # rustup looks for its toolchains in the home
             tools = {"RUSTUP_HOME": os.environ.get("RUSTUP_HOME") or str(Path.home() / ".rustup")}
@@ -124,7 +204,6 @@ class Workshop:
                             remove(left)
                 self._root = Path(tempfile.mkdtemp(dir=self._folder))
                 self._held.enter_context(locked_if_free(self._root / _LOCK))
-                (self._root / "cache").mkdir()
                 weakref.finalize(self, remove, self._root)
             return self._root
 
@@ -134,7 +213,7 @@ def _box(root: Path) -> Iterator[Path]:
     """Yield a new folder for one call of uv."""
     box = Path(tempfile.mkdtemp(prefix="box-", dir=root))
     try:
-        for name in ("home", "tmp"):
+        for name in ("home", "tmp", "cache"):
             (box / name).mkdir()
         yield box
     finally:

@@ -301,7 +301,8 @@ class Resolutions:
 
     def _resolve(self, spec: EnvironmentSpec, key: str, token: CancelToken) -> Resolution:
         try:
-            resolution = self._resolver.resolve(spec, token)
+            earlier = self._store.resolution(key)
+            resolution = self._resolver.resolve(spec, token, likely=earlier[0].sdists if earlier else ())
         except (Unresolvable, BuildFailed) as error:
             self.keep_failure(spec, error)
             raise
@@ -365,7 +366,7 @@ class Resolutions:
         return failure[0] if failure else None
 
     def _key(self, spec: EnvironmentSpec) -> str:
-        return codec.digest("resolve", self._indexes, spec)
+        return codec.digest("resolve 2", self._indexes, spec)
 
     def _failure_key(self, spec: EnvironmentSpec, kind: type[Exception]) -> str:
         name = Unresolvable.__name__ if issubclass(kind, Unresolvable) else ""

@@ -12,6 +12,7 @@ from pathlib import Path
 from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.builds import WheelBuilder
 from bisect_asgi.backend.environments.resolve import Resolver
+from bisect_asgi.backend.environments.sdists import SdistBuilder
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.trials import TrialRunner
 from bisect_asgi.backend.trials.probe_run import clean_up
@@ -116,6 +117,7 @@ def _resolver(places: CachePaths, uv: Uv, store: Store) -> Resolver:
     def record(key: str, reason: str) -> None:
         store.keep_failure(codec.digest(uv.indexes.identity, key), reason)
 
+    sdists = SdistBuilder(uv, folder=places.root / "sdists", recall_failure=recall, record_failure=record)
     wheels = WheelBuilder(
         uv,
         folder=places.root / "wheels",
@@ -130,4 +132,4 @@ def _resolver(places: CachePaths, uv: Uv, store: Store) -> Resolver:
         with closing(IndexClient(uv.indexes, places.root / "index")) as client, suppress(UsageError):
             client.releases(project)
 
-    return Resolver(uv, recall_failure=recall, record_failure=record, wheels=wheels, confirm=confirm)
+    return Resolver(uv, sdists=sdists, wheels=wheels, confirm=confirm)

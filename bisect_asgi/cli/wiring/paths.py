@@ -16,7 +16,7 @@ from bisect_asgi.core.records import Struct
 
 _FOLDERS = (
     *("answers", "building", "contents", "environments", "index", "interpreters", "lenders", "locks", "logs"),
-    *("own", "repositories", "requirements", "runs", "templates", "uv", "wheels"),
+    *("own", "repositories", "requirements", "runs", "sdists", "templates", "uv", "wheels"),
 )
 DEFAULT_LIMIT = "20 GiB"
 

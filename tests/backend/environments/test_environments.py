@@ -268,6 +268,7 @@ from pathlib import Path
 from bisect_asgi.core import codec
 from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver
+from bisect_asgi.backend.environments.sdists import SdistBuilder
 from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.model import EnvironmentSpec
 from bisect_asgi.core.cancel import CancelToken
@@ -283,7 +284,8 @@ class Telling(CancelToken):
 
 folder, url, resolution, spec = sys.argv[1:]
 uv = Uv(Path(folder, "uv"), Indexes(urls=(url,)))
-resolver = Resolver(uv, recall_failure=lambda key: None, record_failure=lambda key, reason: None)
+sdists = SdistBuilder(uv, folder=Path(folder, "sdists"), recall_failure={}.get, record_failure=print)
+resolver = Resolver(uv, sdists=sdists)
 cache = EnvironmentCache(Path(folder, "environments"), uv=uv, resolver=resolver, limit_bytes=2**30)
 resolution = codec.from_json(resolution, Resolution)
 with cache.holding(resolution, codec.from_json(spec, EnvironmentSpec), Telling()) as environment:

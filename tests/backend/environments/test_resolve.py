@@ -353,7 +353,7 @@ def test_a_cancelled_resolution_says_so(local_index: LocalIndex, tmp_path: Path,
     token = CancelToken()
     token.cancel()
     uv = Uv(tmp_path / "uv", Indexes(urls=(local_index.url,)))
-    resolver = Resolver(uv, recall_failure=bench.failures.get, record_failure=bench.record)
+    resolver = Resolver(uv, sdists=bench.sdists())
 
     with pytest.raises(Cancelled):
         resolver.resolve(a_spec(), token)

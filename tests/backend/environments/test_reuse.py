@@ -6,14 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.environments import THIS_PYTHON
+from support.environments import THIS_PYTHON, Bench
 from support.local_index import LocalIndex
 
 from bisect_asgi.backend.environments import Environment, EnvironmentCache
-from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.environments.templates import installed, site_packages
 from bisect_asgi.backend.files import locked
-from bisect_asgi.backend.uv import Indexes, Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Distribution, EnvironmentSpec
 from bisect_asgi.core.records import replace
@@ -25,8 +23,8 @@ class Street:
     def __init__(self, index: LocalIndex, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.installed: list[list[str]] = []
         self.folder = folder
-        uv = Uv(folder / "uv", Indexes(urls=(index.url,)))
-        resolver = Resolver(uv, recall_failure=lambda _: None, record_failure=lambda *_: None)
+        bench = Bench(folder, index.url)
+        uv, resolver = bench.uv, bench.resolver()
         self.cache = EnvironmentCache(folder / "environments", uv=uv, resolver=resolver, limit_bytes=2**30)
         self.resolver = resolver
         run = uv.run

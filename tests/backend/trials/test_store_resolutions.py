@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from support.builders import day
 from support.environments import THIS_PYTHON
 
 from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.environments.sdists import Sdist
 from bisect_asgi.backend.trials.store import Learnt, Resolutions, Store
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unresolvable
@@ -40,14 +41,23 @@ class MadeUpResolver:
     ) -> None:
         self.answers = list(answers)
         self.asked = 0
+        self.likely: Sequence[Sdist] = ()
         self.is_asked = threading.Event()
         self.meanwhile = meanwhile
 
     def begin(self) -> None:
         """A new command knows no more than the one before."""
 
-    def resolve(self, _: EnvironmentSpec, token: CancelToken, *, wheels_only: bool = False) -> Resolution:
+    def resolve(
+        self,
+        _: EnvironmentSpec,
+        token: CancelToken,
+        *,
+        wheels_only: bool = False,
+        likely: Sequence[Sdist] = (),
+    ) -> Resolution:
         self.asked += 1
+        self.likely = likely
         self.is_asked.set()
         self.meanwhile(token)
         answer = self.answers.pop(0)

@@ -51,10 +51,10 @@ def test_uv_heeds_neither_the_users_files_nor_variables_that_change_the_answer(
 
 def test_pages_are_kept_for_a_while_and_asked_for_again_when_told(local_index: LocalIndex, uv: Uv) -> None:
     local_index.add_wheel("demo", "1.0")
-    first = resolve(uv, "demo")
+    first = resolve(uv, "demo", builds=False)
     local_index.add_wheel("demo", "2.0")
 
-    second = resolve(uv, "demo")
+    second = resolve(uv, "demo", builds=False)
     third = uv.run(*COMPILE, token=CancelToken(), stdin="demo", ask_again=True).split()
 
     assert (first, second, third) == (["demo==1.0"], ["demo==1.0"], ["demo==2.0"])

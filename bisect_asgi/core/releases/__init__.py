@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
@@ -23,6 +24,8 @@ OUTSIDE = "not in `--releases"
 YANKED = "yanked"
 BEYOND_THE_ENDS = "outside `--good` and `--bad`"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+# A command selects among the same hundreds of releases several times.
+_parsed = lru_cache(maxsize=16384)(Version)
 
 
 class TargetPython(Struct, frozen=True, kw_only=True):
@@ -61,7 +64,7 @@ class Selection(Struct, frozen=True, kw_only=True):
         """
         wanted = Version(version)
         for position, release in enumerate(self.kept):
-            if Version(release.version) == wanted:
+            if _parsed(release.version) == wanted:
                 return position
         for out in self.excluded:
             if _same_version(out.version, wanted):
@@ -132,7 +135,7 @@ def upgrades(
 
 def _is_inside(text: str, old: Version, new: Version) -> bool:
     try:
-        return old <= Version(text) <= new
+        return old <= _parsed(text) <= new
     except InvalidVersion:
         return False
 
@@ -148,7 +151,7 @@ def between(excluded: Sequence[Excluded], low: str, high: str) -> tuple[str, ...
 
 def _lies_between(text: str, start: Version, end: Version) -> bool:
     try:
-        return start < Version(text) < end and not Version(text).is_prerelease
+        return start < _parsed(text) < end and not _parsed(text).is_prerelease
     except InvalidVersion:
         return False
 
@@ -170,7 +173,7 @@ def select(releases: Sequence[Release], wanted: ReleaseFilter, target: TargetPyt
             kept.append(release)
         else:
             excluded.append(Excluded(version=release.version, uploaded=release.uploaded, reason=reason))
-    kept.sort(key=lambda release: Version(release.version))
+    kept.sort(key=lambda release: _parsed(release.version))
     if wanted.by_upload:
         kept.sort(key=lambda release: release.uploaded or _LONG_AGO)
     return Selection(kept=tuple(kept), excluded=tuple(excluded))
@@ -215,7 +218,7 @@ def has_wheel(release: Release, target: TargetPython | None = None) -> bool:
 
 def _unwanted(release: Release, wanted: ReleaseFilter) -> str | None:
     try:
-        version = Version(release.version)
+        version = _parsed(release.version)
     except InvalidVersion:
         return "its version is not PEP 440"
     if any(_same_version(text, version) for text in wanted.named):
@@ -246,6 +249,7 @@ def _fits(file: ReleaseFile, tags: frozenset[Tag]) -> bool:
         return False
 
 
+@lru_cache(maxsize=1024)
 def _admits(requires_python: str | None, version: str) -> bool:
     """Return whether `Requires-Python` admits the version. As in pip, an invalid one admits all."""
     if not requires_python:
@@ -259,6 +263,6 @@ def _admits(requires_python: str | None, version: str) -> bool:
 
 def _same_version(text: str, wanted: Version) -> bool:
     try:
-        return Version(text) == wanted
+        return _parsed(text) == wanted
     except InvalidVersion:
         return False

@@ -151,7 +151,8 @@ def choose_releases(
     )
     anywhere = select(every, wanted, None).between(good, bad)
     newest = anywhere.releases[-1:] if bad is None else ()
-    claimed = [each for each in anywhere.releases if Version(each.version) in map(Version, named)]
+    claims = {Version(version) for version in named}
+    claimed = [each for each in anywhere.releases if claims and Version(each.version) in claims]
     ends = _needing(make, [*(anywhere.ends or newest), *claimed])
     choice = choose_interpreter(plan, services, anywhere, pinned=pinned, newest=newest, ends=ends)
     selection = select(every, wanted, choice.target)

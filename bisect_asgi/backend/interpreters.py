@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
+import re
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,14 +18,17 @@ from packaging import tags
 from packaging.version import Version
 
 from bisect_asgi.backend import uv
-from bisect_asgi.backend.files import once_each
+from bisect_asgi.backend.files import once_each, write_whole
+from bisect_asgi.core import codec
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Interpreter
 from bisect_asgi.core.plan.parsing import names_several
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.core.text import listing
 
 OLDEST = (3, 6)
+_VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 
 
 class LocalInterpreters:
@@ -78,25 +84,107 @@ def find(wish: str, cache: Path) -> TargetPython:
         raise UsageError(
             f"`--python {wish}` names several Pythons", hint="pass one; only a search runs on several"
         )
-    from python_discovery import DiskCache, get_interpreter
-
-    logging.getLogger("python_discovery").setLevel(logging.CRITICAL)
-    try:
-        info = get_interpreter(wish, cache=DiskCache(cache), env=_search_environment(os.environ))
-    except RuntimeError:  # it is there, and no Python that can be asked
-        info = None
-    if info is None:
+    interpreter = _found_before(wish, cache) or _discover(wish, cache)
+    if interpreter is None:
         have = listing(sorted({u.interpreter.short for u in find_all(cache)}, key=by_number), most=99)
         raise UsageError(
             f"there is no Python `{wish}` on this machine (`--python`)",
             hint=f"there are {have}{_download_offer(wish)}",
         )
-    interpreter = _interpreter(info)
     if interpreter.minor < OLDEST:
         raise UsageError(
             f"Python {interpreter.version} is too old", hint="probes run on Python 3.6 and newer"
         )
     return target_python(interpreter)
+
+
+class _Found(Struct, frozen=True, kw_only=True):
+    """The interpreter that was found for a version, and what its file was then."""
+
+    interpreter: Interpreter
+    file: tuple[int, int]
+
+
+def _found_before(wish: str, cache: Path) -> Interpreter | None:
+    """Return the interpreter that an earlier command found, if there is nothing new where it looked."""
+    kept = _kept(wish, cache)
+    if kept is None:
+        return None
+    try:
+        found = codec.from_json(kept.read_bytes(), _Found)
+        return found.interpreter if _state(found.interpreter.path) == found.file else None
+    except (OSError, codec.Unreadable):
+        return None
+
+
+def _discover(wish: str, cache: Path) -> Interpreter | None:
+    """Look for the interpreter on the machine, and keep what is found for later commands."""
+    info = _ask_all(wish, cache, first=_named(wish))
+    if info is None:
+        return None
+    interpreter = _interpreter(info)
+    kept = _kept(wish, cache)
+    with suppress(OSError):  # the next command looks for it again
+        if kept is not None:
+            found = _Found(interpreter=interpreter, file=_state(interpreter.path))
+            write_whole(kept, codec.to_json(found))
+    return interpreter
+
+
+def _ask_all(wish: str, cache: Path, *, first: Sequence[str] = ()) -> object | None:
+    """Return what is known of the first interpreter that is as wished; `first` are asked first of all."""
+    from python_discovery import DiskCache, get_interpreter
+
+    logging.getLogger("python_discovery").setLevel(logging.CRITICAL)
+    try:
+        return get_interpreter(
+            wish, try_first_with=first, cache=DiskCache(cache), env=_search_environment(os.environ)
+        )
+    except RuntimeError:  # it is there, and no Python that can be asked
+        return _ask_all(wish, cache) if first else None
+
+
+def _named(wish: str) -> list[str]:
+    """Return the programs on the path that are named for the version.
+
+    Asking an interpreter takes as long as many a probe, so those come last that are only called `python3`.
+    This command's own Python is known without being asked.
+    """
+    if not _VERSION.fullmatch(wish) or f"{platform.python_version()}.".startswith(f"{wish}."):
+        return []
+    name = "python" + ".".join(wish.split(".")[:2])
+    folders = _search_environment(os.environ)["PATH"].split(os.pathsep)
+    # A version manager's shim runs what the current folder asks for; its own programs are found as before.
+    found = (os.path.join(folder, name) for folder in folders if not _has_shims(folder))
+    return [path for path in found if os.path.isabs(path) and os.access(path, os.X_OK)]
+
+
+def _kept(wish: str, cache: Path) -> Path | None:
+    """Return the file that has what was found for the wish in the folders as they are now.
+
+    None for a path, which is asked each time, and where a version manager's shims choose by current folder.
+    """
+    folders = _search_environment(os.environ)["PATH"].split(os.pathsep)
+    if not _VERSION.fullmatch(wish) or any(map(_has_shims, folders)):
+        return None
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    uvs = os.environ.get("UV_PYTHON_INSTALL_DIR") or str(Path(data, "uv", "python"))
+    looked_at = [(folder, _state(folder)[0]) for folder in (*folders, uvs) if os.path.exists(folder)]
+    return cache / f"found-{codec.digest(wish, sys.executable, platform.python_version(), looked_at)}.json"
+
+
+def _has_shims(folder: str) -> bool:
+    return os.path.basename(folder) == "shims" and any(Path(folder).glob("python*"))
+
+
+def _state(path: str) -> tuple[int, int]:
+    """Return a file's time of change and its size.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size
 
 
 def target_python(interpreter: Interpreter) -> TargetPython:

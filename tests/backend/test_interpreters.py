@@ -149,6 +149,126 @@ def test_each_minor_version_is_found_by_its_short_name(cache: Path) -> None:
     assert {wish: find(wish, cache).interpreter.short for wish in wishes} == {wish: wish for wish in wishes}
 
 
+class Machine:
+    """A path with made-up Pythons on it, and which of them were asked."""
+
+    def __init__(self, folder: Path, real: str, version: str) -> None:
+        self._folder = folder
+        self._real = real
+        self.version = version
+        self.asked = folder / "asked"
+
+    def add(self, name: str, *, is_broken: bool = False) -> Path:
+        """A program that runs the real Python and writes down that it was asked."""
+        does = "exit 1" if is_broken else f'exec {self._real} "$@"'
+        return program(self._folder / name, f"echo {name} >> {self.asked}\n{does}")
+
+    @property
+    def path(self) -> str:
+        return os.pathsep.join(str(each) for each in sorted(self._folder.iterdir()) if each.is_dir())
+
+    def asks(self) -> list[str]:
+        """The programs that were asked since the last time."""
+        found = self.asked.read_text().split() if self.asked.exists() else []
+        self.asked.unlink(missing_ok=True)
+        return found
+
+
+@pytest.fixture
+def machine(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    others = [t.interpreter for t in find_all(cache) if not MINE.startswith(t.interpreter.short + ".")]
+    if not others:
+        pytest.skip("there is no other Python on this machine")
+    made = Machine(tmp_path / "machine", others[0].path, others[0].version)
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path / "uv"))
+    return made
+
+
+def test_the_one_that_has_the_version_in_its_name_is_asked_before_all_others(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = ".".join(machine.version.split(".")[:2])
+    machine.add("a/python3")
+    machine.add(f"b/python{short}")
+    monkeypatch.setenv("PATH", machine.path)
+
+    for wish in (short, machine.version):
+        assert find(wish, tmp_path / f"cache-{wish}").interpreter.version == machine.version
+        assert set(machine.asks()) == {f"b/python{short}"}
+
+
+def test_one_of_that_name_that_is_broken_hides_no_other(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = ".".join(machine.version.split(".")[:2])
+    machine.add(f"a/python{short}", is_broken=True)
+    machine.add("b/python3")
+    monkeypatch.setenv("PATH", machine.path)
+
+    assert find(short, tmp_path / "cache").interpreter.version == machine.version
+
+
+def test_what_was_found_is_found_again_without_looking(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.add("a/python3")
+    monkeypatch.setenv("PATH", machine.path)
+    first = find(machine.version, tmp_path / "cache")
+
+    def discovery(*_: object, **__: object) -> None:
+        raise AssertionError("it was looked for")
+
+    monkeypatch.setattr(python_discovery, "get_interpreter", discovery)
+
+    assert find(machine.version, tmp_path / "cache") == first
+    with pytest.raises(AssertionError):
+        find(str(machine.add("a/python3")), tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    "change", ["new in a folder", "new folder", "file changed", "another PATH", "damaged"]
+)
+def test_it_is_looked_for_again_once_something_has_changed(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    machine.add("a/python3")
+    monkeypatch.setenv("PATH", machine.path)
+    copy = tmp_path / "copy"
+    shutil.copy(sys.executable, copy)
+    info = python_discovery.get_interpreter(str(machine.add("a/python3")))
+    assert info is not None
+    looked_for: list[object] = []
+
+    def discovery(*wish: object, **_: object) -> object:
+        looked_for.append(wish)
+        info.system_executable = str(copy)
+        return info
+
+    monkeypatch.setattr(python_discovery, "get_interpreter", discovery)
+    find(machine.version, tmp_path / "cache")
+    find(machine.version, tmp_path / "cache")
+    assert len(looked_for) == 1
+
+    match change:
+        case "new in a folder":
+            machine.add("a/python3.99")
+            os.utime(tmp_path / "machine" / "a", ns=(1, 1))
+        case "new folder":
+            machine.add("b/python3")
+            monkeypatch.setenv("PATH", machine.path)
+        case "file changed":
+            os.utime(copy, ns=(1, 1))
+        case "another PATH":
+            monkeypatch.setenv("PATH", os.defpath)
+        case "damaged":
+            for kept in (tmp_path / "cache").glob("found-*"):
+                kept.write_text("{")
+    find(machine.version, tmp_path / "cache")
+
+    assert len(looked_for) == 2
+
+
 @pytest.mark.parametrize("wish", ["9.9", "/no/such/python", "nonsense"])
 def test_an_interpreter_that_is_not_there_is_told_with_those_that_are(cache: Path, wish: str) -> None:
     have = sorted({target.interpreter.short for target in find_all(cache)}, key=lambda v: int(v[2:]))

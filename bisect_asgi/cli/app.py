@@ -47,6 +47,13 @@ class Commands(TyperGroup):
         """Return the names in the order of the help."""
         return list(COMMANDS)
 
+    def get_help(self, ctx: Any) -> str:
+        """Print the overview; there is nothing left to print for typer."""
+        from bisect_asgi.cli.help import overview, show_help
+
+        show_help(overview(self, ctx))
+        raise typer.Exit
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         """Import the command's module and return the command; None without one of that name."""
         return build(cmd_name) if cmd_name in COMMANDS else None
@@ -67,6 +74,13 @@ class CommandWithOptions(TyperCommand):
         if extra:
             raise surplus(str(self.name), given, extra)
         return extra
+
+    def get_help(self, ctx: Any) -> str:
+        """Print the help; there is nothing left to print for typer."""
+        from bisect_asgi.cli.help import page_of, show_help
+
+        show_help(page_of(self, ctx.command_path))
+        raise typer.Exit
 
 
 app = typer.Typer(
@@ -99,10 +113,7 @@ def _options(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    """Find the release of a package that broke or fixed a probe, and why.
-
-    `bisect-asgi PACKAGE --probe FILE` is short for `bisect-asgi run PACKAGE --probe FILE`.
-    """
+    """Find the release of a package that broke or fixed a probe, and why."""
 
 
 def _run(arguments: list[str]) -> int:

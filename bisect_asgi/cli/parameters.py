@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
@@ -133,23 +133,13 @@ def _row(option: Option, variant: Command | None, commands: list[Command]) -> st
     text, default = option.words(variant)
     repeatable = " Repeatable." if option.is_repeatable else ""
     cells = (
-        f"`{_flag(option)}`",
+        f"`{option.spelling}`",
         f"{text}.{repeatable}",
         default,
         ", ".join(f"`{command}`" for command in commands),
         "" if variant else ", ".join(option.places),
     )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def _flag(option: Option) -> str:
-    """Return the option as it is written: `-j, --jobs N`; in tables alone, `source`."""
-    if not option.commands:
-        return option.key
-    letter = f"-{option.letter}, " if option.letter else ""
-    opposite = f", --{option.opposite}" if option.opposite else ""
-    value = option.metavar or "|".join(map(str, get_args(option.kind)))
-    return f"{letter}{option.flag}{opposite} {value}".rstrip()
 
 
 if __name__ == "__main__":

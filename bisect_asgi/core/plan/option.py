@@ -28,18 +28,20 @@ class Place(StrEnum):
 
 
 class Section(StrEnum):
-    """The heading under which the documentation lists an option."""
+    """The heading under which help and documentation list an option."""
 
-    PROBE = "The probe"
+    PROBE = "What to run"
     SERVED = "Served apps"
+    RANGE = "Range"
+    ENVIRONMENT = "Environment"
     BAD = "What counts as bad"
-    RANGE = "What is searched"
-    ENVIRONMENT = "The environments"
-    RESULT = "How sure the result is, and its cause"
-    CLAIM = "Claims"
+    NOISE = "Noise and metrics"
+    CAUSE = "Cause"
+    CLAIM = "Claim"
+    CONFINED = "Limits of a run"
     RUNNING = "How trials run"
-    OUTPUT = "What is shown"
-    OTHER = "Other commands"
+    OUTPUT = "Output"
+    OTHER = "Other"
 
 
 class Option(Struct, frozen=True):
@@ -64,6 +66,8 @@ class Option(Struct, frozen=True):
     """Whether a relative value in a file is relative to the folder of that file."""
     variants: dict[Command, tuple[str, str]] = field(default_factory=dict)
     """Help and default of a command for which they differ."""
+    is_common: bool = False
+    """Whether the help of a command with many options lists it first."""
     name: str = ""
     kind: Any = None
     """The type of its value: the field's, without the None of an option that is not given."""
@@ -108,6 +112,16 @@ class Option(Struct, frozen=True):
         kinds = get_args(self.kind) or (self.kind,)
         value = f'"{self.metavar}"' if str in kinds else self.metavar
         return f"{' or '.join(_KINDS[kind] for kind in kinds)}: `{self.key} = {value}`"
+
+    @property
+    def spelling(self) -> str:
+        """The option as it is written: `-j, --jobs N`; in tables alone, `source`."""
+        if not self.commands:
+            return self.key
+        letter = f"-{self.letter}, " if self.letter else ""
+        opposite = f", --{self.opposite}" if self.opposite else ""
+        value = self.metavar or "|".join(map(str, get_args(self.kind)))
+        return f"{letter}{self.flag}{opposite} {value}".rstrip()
 
     def words(self, command: Command | None = None) -> tuple[str, str]:
         """Return the help and the default, as they are for `command`."""

@@ -38,6 +38,7 @@ class Options(Struct, frozen=True, kw_only=True):
             commands=(*_PROBING, "verify"),
             places=(Place.SUITE,),
             is_path=True,
+            is_common=True,
         ),
     ] = None
     command: Annotated[
@@ -47,6 +48,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "Run this shell command as the probe, with the environment first on PATH",
             "CMD",
             commands=_PROBING,
+            is_common=True,
         ),
     ] = None
     include: Annotated[
@@ -70,27 +72,29 @@ class Options(Struct, frozen=True, kw_only=True):
 
     sandbox: Annotated[
         Literal["auto", "strong", "basic", "none"] | None,
-        Option(Section.PROBE, "How runs are confined", default="auto", commands=_PROBING),
+        Option(Section.CONFINED, "How runs are confined", default="auto", commands=_PROBING),
     ] = None
     no_network: Annotated[
         bool | None,
-        Option(Section.PROBE, "Run without a network but the run's own loopback", commands=_PROBING),
+        Option(Section.CONFINED, "Run without a network but the run's own loopback", commands=_PROBING),
     ] = None
     limit_memory: Annotated[
         str | None,
-        Option(Section.PROBE, "Most memory of one run, such as 2 GiB", "SIZE", commands=_PROBING),
+        Option(Section.CONFINED, "Most memory of one run, such as 2 GiB", "SIZE", commands=_PROBING),
     ] = None
     limit_processes: Annotated[
         int | None,
-        Option(Section.PROBE, "Most processes of one run at a time", "N", commands=_PROBING, least=1),
+        Option(Section.CONFINED, "Most processes of one run at a time", "N", commands=_PROBING, least=1),
     ] = None
     limit_disk: Annotated[
         str | None,
-        Option(Section.PROBE, "Most disk space that one run fills, such as 1 GiB", "SIZE", commands=_PROBING),
+        Option(
+            Section.CONFINED, "Most disk space that one run fills, such as 1 GiB", "SIZE", commands=_PROBING
+        ),
     ] = None
     limit_cpu: Annotated[
         float | str | None,
-        Option(Section.PROBE, "Most processor time of one run, such as 60 s", "TIME", commands=_PROBING),
+        Option(Section.CONFINED, "Most processor time of one run, such as 60 s", "TIME", commands=_PROBING),
     ] = None
 
     app: Annotated[
@@ -101,6 +105,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "FILE[:NAME]",
             commands=_PROBING,
             is_path=True,
+            is_common=True,
         ),
     ] = None
     load: Annotated[
@@ -151,16 +156,17 @@ class Options(Struct, frozen=True, kw_only=True):
     metric: Annotated[
         str | None,
         Option(
-            Section.BAD,
+            Section.NOISE,
             "Metric that decides: wall, cpu, peak-memory, or one the probe reports",
             "NAME",
             commands=_PROBING,
+            is_common=True,
         ),
     ] = None
     bad_above: Annotated[
         float | str | None,
         Option(
-            Section.BAD,
+            Section.NOISE,
             "Bad if the metric is above X: 8 MiB, 250 ms, or 15% over the good end's",
             "X",
             commands=_PROBING,
@@ -169,7 +175,7 @@ class Options(Struct, frozen=True, kw_only=True):
     bad_below: Annotated[
         float | str | None,
         Option(
-            Section.BAD,
+            Section.NOISE,
             "Bad if the metric is below X: 200/s, or 15% under the good end's",
             "X",
             commands=_PROBING,
@@ -178,7 +184,7 @@ class Options(Struct, frozen=True, kw_only=True):
     effect: Annotated[
         float | str | None,
         Option(
-            Section.BAD,
+            Section.NOISE,
             "Without --bad-above or --bad-below, the smallest change that counts",
             "X%",
             "1%",
@@ -208,6 +214,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "Release (day, commit) that passes, or latest; older or newer than --bad",
             "VERSION",
             commands=("run",),
+            is_common=True,
         ),
     ] = None
     bad: Annotated[
@@ -217,6 +224,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "Release that fails. Without --good, search backward from it",
             "VERSION",
             commands=("run",),
+            is_common=True,
         ),
     ] = None
     releases: Annotated[
@@ -226,6 +234,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "Search only these releases: '>=0.60,<0.110'",
             "SPEC",
             commands=("run", "verify", "releases"),
+            is_common=True,
         ),
     ] = None
     pre: Annotated[
@@ -246,6 +255,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "auto|all|none|TIME",
             "auto",
             commands=_SEARCHES,
+            is_common=True,
         ),
     ] = None
     repo: Annotated[
@@ -270,6 +280,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "Install this in every environment: uvicorn==0.17.6",
             "REQ",
             commands=_PROBING,
+            is_common=True,
         ),
     ] = ()
     with_requirements: Annotated[
@@ -310,13 +321,14 @@ class Options(Struct, frozen=True, kw_only=True):
             "the one that suits the range best",
             commands=("run", "check", "locks", "verify", "releases"),
             variants={"releases": ("List the releases as this Python could install them", "any Python")},
+            is_common=True,
         ),
     ] = None
 
     confirm: Annotated[
         int | None,
         Option(
-            Section.RESULT,
+            Section.NOISE,
             "Extra runs of each release at the boundary",
             "N",
             "as many as --confidence needs",
@@ -326,12 +338,12 @@ class Options(Struct, frozen=True, kw_only=True):
     ] = None
     confidence: Annotated[
         float | str | None,
-        Option(Section.RESULT, "Confidence required of the boundary", "P", "0.99", commands=_SEARCHES),
+        Option(Section.NOISE, "Confidence required of the boundary", "P", "0.99", commands=_SEARCHES),
     ] = None
     budget: Annotated[
         int | str | None,
         Option(
-            Section.RESULT,
+            Section.NOISE,
             "Most runs, or time, for a flaky probe or noisy metric",
             "N|TIME",
             "400 runs",
@@ -341,7 +353,7 @@ class Options(Struct, frozen=True, kw_only=True):
     culprit: Annotated[
         bool | None,
         Option(
-            Section.RESULT,
+            Section.CAUSE,
             "Find the cause of the change",
             default="--culprit",
             commands=("run", "suite"),
@@ -349,7 +361,7 @@ class Options(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     drill: Annotated[
-        bool | None, Option(Section.RESULT, "Continue into the culprit's commits", commands=("run",))
+        bool | None, Option(Section.CAUSE, "Continue into the culprit's commits", commands=("run",))
     ] = None
 
     fixed_in: Annotated[

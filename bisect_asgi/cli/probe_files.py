@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import os
-import re
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bisect_asgi.cli.files import read_bytes
+from bisect_asgi.cli.requirements import read_wanted, relative_requirements
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Confinement, Probe, ProbeFile, ReadyMadeLoad, SandboxLevel, Served
 from bisect_asgi.core.plan import DEFAULT_TIMEOUT_S, LockText, Plan, suites, tables
@@ -21,10 +20,7 @@ from bisect_asgi.core.plan.planning import make_plan
 from bisect_asgi.core.plan.suites import Suite
 from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import AXES
-
-_LARGEST_BYTES = 100 * 1024 * 1024
 
 
 def read_metadata(path: Path) -> ProbeMetadata:
@@ -46,11 +42,13 @@ def relative_to(folder: Path, options: Options) -> Options:
         if option.is_path and value:
             is_many = option.is_repeatable
             paths[name] = tuple(str(folder / one) for one in value) if is_many else str(folder / value)
+    if options.with_ or options.group:
+        options = relative_requirements(folder, options)
     return replace(options, **paths)
 
 
-def load(options: Options) -> Probe:
-    """Return the probe with all the files that its runs need.
+def load(options: Options, copied: Sequence[ProbeFile] = ()) -> Probe:
+    """Return the probe with all the files that its runs need, and with those that are `copied` beside it.
 
     Raises:
         UsageError: the options name neither a script, nor a command, nor a load, or a file cannot be read.
@@ -62,7 +60,7 @@ def load(options: Options) -> Probe:
             hint="pass `--probe FILE`, `--command 'python -m pytest test_x.py'`, "
             "or `--app app.py --load 'GET /'`",
         )
-    files = list(_included(options.include))
+    files = [*copied, *_included(options.include)]
     script = path.name if path and not options.command else None
     if path is not None:
         files.append(ProbeFile(name=path.name, content=read_bytes(path, "--probe")))
@@ -76,7 +74,7 @@ def load(options: Options) -> Probe:
         name=options.command or (path.name if path else options.app or ""),
         script=script,
         command=options.command,
-        files=tuple(dict.fromkeys(files)),
+        files=tuple({file.name: file for file in files}.values()),
         served=served,
         environ=tuple((name, _variable(name)) for name in options.env),
         timeout_s=timeout_s,
@@ -85,27 +83,6 @@ def load(options: Options) -> Probe:
         ),
         limits=read_limits(options),
     )
-
-
-def read_requirements(paths: Sequence[str]) -> tuple[str, ...]:
-    """Return the requirements in requirements files, without comments and hashes.
-
-    Raises:
-        UsageError: a file cannot be read, or has a line with an option.
-    """
-    found: list[str] = []
-    for path in paths:
-        text = read_bytes(Path(path), "--with-requirements").decode("utf-8", errors="replace")
-        for line in text.replace("\\\n", " ").splitlines():
-            words = re.split(r"(?:^|\s)#|\s--hash", line)[0].strip()
-            if words.startswith("-"):
-                raise UsageError(
-                    f"`{path}` has a line that is no requirement: `{words}`",
-                    hint="options have no place in it; write requirements alone, one each line",
-                )
-            if words:
-                found.append(words)
-    return tuple(found)
 
 
 def _served(path: Path | None, options: Options) -> Served | None:
@@ -189,46 +166,6 @@ def _file(path: Path, name: str) -> ProbeFile:
     return ProbeFile(name=name, content=read_bytes(path, "--include"), executable=os.access(path, os.X_OK))
 
 
-def read_bytes(path: Path, option: str) -> bytes:
-    """Return the content of a file that the user named with `option`.
-
-    Raises:
-        UsageError: the file is missing, cannot be read, is none, has a name that is no text, or is larger
-            than 100 MiB.
-    """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) and not path.is_dir():  # a FIFO would be waited for
-            raise UsageError(f"`{path}` is no regular file (`{option}`)", hint="copy its content into a file")
-        if status.st_size > _LARGEST_BYTES:
-            raise UsageError(f"`{path}` is larger than 100 MiB (`{option}`)", hint="have the probe make it")
-        path.name.encode()
-        return path.read_bytes()
-    except ValueError as error:
-        raise UsageError(
-            f"the name of `{path}` is not UTF-8 (`{option}`)", hint="rename the file, in ASCII for example"
-        ) from error
-    except FileNotFoundError as error:
-        raise UsageError(f"there is no file `{path}` (`{option}`)", hint=_near(path)) from error
-    except OSError as error:
-        raise UsageError(
-            f"`{path}` cannot be read (`{option}`): {error.strerror}", hint="name a file that can be read"
-        ) from error
-
-
-def _near(path: Path) -> str:
-    """Return what to name instead of a file that is not there."""
-    try:
-        there = sorted(other.name for other in path.parent.iterdir() if other.is_file())
-    except OSError:
-        return f"name a file that is there: there is no directory `{path.parent}` that can be read"
-    near = difflib.get_close_matches(path.name, there, n=3, cutoff=0.7)
-    like = near or [name for name in there if name.endswith(path.suffix or ".py")]
-    if not like:
-        return f"name a file that is there: `{path.parent}` has no `*{path.suffix or '.py'}`"
-    return f"name a file that is there: {listing((f'`{path.parent / name}`' for name in like), most=6)}"
-
-
 def read_lock_text(path: Path) -> LockText:
     """Return the text of a lock file with its name.
 
@@ -255,9 +192,16 @@ def read_plan(
     path = Path(given.probe) if given.probe else None
     stated = read_metadata(path) if path else ProbeMetadata()
     options = merge(given, merge(stated.options, defaults))
-    options = replace(options, with_=(*options.with_, *read_requirements(options.with_requirements)))
-    loaded = load(options)
-    return make_plan(options, loaded, stated, axes=AXES, probe_path=str(path) if path else "", locks=locks)
+    wanted = read_wanted(options, stated, path.parent if path else None)
+    return make_plan(
+        options,
+        load(options, wanted.files),
+        stated,
+        axes=AXES,
+        probe_path=str(path) if path else "",
+        locks=locks,
+        wanted=wanted,
+    )
 
 
 def read_suite(path: Path) -> Suite:

@@ -25,7 +25,7 @@ from bisect_asgi.core.model import (
     Step,
     Trial,
 )
-from bisect_asgi.core.records import Struct
+from bisect_asgi.core.records import Struct, field
 from bisect_asgi.core.release_diff import Link, WhatChanged
 from bisect_asgi.core.tally import Rate
 
@@ -82,6 +82,8 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     """Whether the probe sends requests to a served app."""
     check_options: tuple[str, ...] = ()
     """The options that make `bisect-asgi check` run the probe in the same way."""
+    projects: dict[str, str] = field(default_factory=dict)
+    """The requirements by which uv builds the user's own projects, by their names."""
     term_old: str = "good"
     term_new: str = "bad"
     at_s: float | None = None

@@ -214,6 +214,36 @@ class Commit(Struct, frozen=True, kw_only=True):
     committed: datetime
     """The time of the commit, in UTC."""
 
+    @property
+    def requirement(self) -> str:
+        """The requirement (PEP 508) by which it is built again."""
+        address = self.repository if "://" in self.repository else f"file://{self.repository}"
+        return f"{self.project} @ git+{address}@{self.sha}"
+
+
+class OwnProject(Struct, frozen=True, kw_only=True):
+    """A project of the user's that is built once, and installed as a wheel in each environment."""
+
+    name: str
+    """Its normalized name (PEP 503)."""
+    given: str
+    """The folder, the file or the address as the user named it, without extras."""
+    path: str = ""
+    """The folder, the source distribution or the wheel; empty for a commit."""
+    content: str = ""
+    """The digest of its files: a changed folder is another project."""
+    commit: Commit | None = None
+
+
+class ProjectMetadata(Struct, frozen=True, kw_only=True):
+    """What the wheel of a project says."""
+
+    name: str
+    """Its normalized name (PEP 503)."""
+    version: str
+    requires: tuple[str, ...] = ()
+    """Its requirements (PEP 508), with markers for its extras."""
+
 
 class ExcludeNewerPackage(Struct, frozen=True, kw_only=True):
     """A project with a date limit of its own, or with no limit if that is None."""
@@ -242,6 +272,10 @@ class EnvironmentSpec(Struct, frozen=True, kw_only=True):
     """The date limit of those dependencies in that case."""
     commit: Commit | None = None
     """The commit to build and install in place of a release of its project."""
+    projects: tuple[OwnProject, ...] = ()
+    """The projects to build and install in place of releases of the same names."""
+    hashes: tuple[str, ...] = ()
+    """`name==version sha256:…`: the only files that may be installed of these releases."""
     must_install: Distribution | None = None
     """The distribution that the finished environment is checked to have."""
 

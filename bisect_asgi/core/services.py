@@ -17,6 +17,8 @@ from bisect_asgi.core.model import (
     Distribution,
     EnvironmentSpec,
     Interpreter,
+    OwnProject,
+    ProjectMetadata,
     Release,
     Step,
     Trial,
@@ -214,6 +216,18 @@ class Trials(Protocol):
         """Return the distributions that an environment would have, or None if not all of them have wheels.
 
         Raises:
+            Unavailable: the index did not answer.
+            Cancelled: the token was cancelled.
+        """
+        ...
+
+    def metadata(self, project: OwnProject, interpreter: Interpreter, token: CancelToken) -> ProjectMetadata:
+        """Build a project of the user's, unless its wheel exists, and return what the wheel says.
+
+        Raises:
+            BuildFailed: it cannot be built.
+            UsageError: it was changed while the command ran.
+            NoResult: a file did not arrive as it should be.
             Unavailable: the index did not answer.
             Cancelled: the token was cancelled.
         """

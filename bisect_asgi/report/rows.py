@@ -307,7 +307,7 @@ def reproduce(
     """
     if plan.served:
         return _check(plan, distributions, python=python, exact=exact)
-    pins = [_pin(distribution, source) for distribution in distributions]
+    pins = [_pin(distribution, source, plan.projects) for distribution in distributions]
     # For `FILE` alone uv would install what the script's inline metadata requires, as of today.
     if not exact:
         target = f"sh -c {shlex.quote(plan.command)}" if plan.command else f"python {shlex.quote(plan.probe)}"
@@ -322,9 +322,10 @@ def reproduce(
     return f"{make} && uv pip install --python mix --no-deps {' '.join(pins)} && {target}"
 
 
-def _pin(distribution: Distribution, source: str | None) -> str:
+def _pin(distribution: Distribution, source: str | None, projects: Mapping[str, str]) -> str:
     is_built = source is not None and source.split(" @ ")[0] == distribution.name
-    return shlex.quote(source if source and is_built else str(distribution))
+    own = projects.get(distribution.name, str(distribution))
+    return shlex.quote(source if source and is_built else own)
 
 
 def _check(plan: RunStarted, distributions: Sequence[Distribution], *, python: str, exact: bool) -> str:
@@ -332,7 +333,7 @@ def _check(plan: RunStarted, distributions: Sequence[Distribution], *, python: s
     release = shlex.quote(plan.requirement.format(version=own.version) if own else str(distributions[0]))
     words = ["bisect-asgi check", release, f"--python {python}", *plan.check_options]
     if exact:  # `--override` has each package installed whatever others require of it
-        others = [d for d in distributions if d != (own or distributions[0])]
+        others = [d for d in distributions if d != (own or distributions[0]) and d.name not in plan.projects]
         words += [shlex.quote(f"--with={distribution}") for distribution in others]
         words += [shlex.quote(f"--override={distribution}") for distribution in others]
     return " ".join(words)

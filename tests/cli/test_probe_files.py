@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bisect_asgi.cli.probe_files import DEFAULT_TIMEOUT_S, load, read_metadata, read_requirements
+from bisect_asgi.cli.probe_files import DEFAULT_TIMEOUT_S, load, read_metadata
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import ProbeFile, ReadyMadeLoad, Served
 from bisect_asgi.core.plan.options import Options
@@ -342,68 +342,6 @@ def test_metadata_of_a_probe_that_is_not_there(here: Path) -> None:
 
 
 # --- Requirements files
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param("", (), id="empty"),
-        pytest.param("h11==0.9\nanyio>=3\n", ("h11==0.9", "anyio>=3"), id="one-each-line"),
-        pytest.param(
-            "h11==0.9\r\n\r\n  anyio \r\n", ("h11==0.9", "anyio"), id="blank-lines-and-carriage-returns"
-        ),
-        pytest.param("# all\nh11==0.9 # old\n  # more\n", ("h11==0.9",), id="comments"),
-        pytest.param("h11==0.9\t# old\n", ("h11==0.9",), id="a-comment-behind-a-tab"),
-        pytest.param("h11\\\n==0.9\n", ("h11 ==0.9",), id="a-line-that-goes-on"),
-        pytest.param(
-            "h11==0.9 \\\n    --hash=sha256:ab \\\n    --hash=sha256:cd\nanyio\n",
-            ("h11==0.9", "anyio"),
-            id="hashes",
-        ),
-        pytest.param(
-            'h11==0.9 ; python_version < "3.8"\n', ('h11==0.9 ; python_version < "3.8"',), id="a-marker"
-        ),
-        pytest.param(
-            "demo @ https://example.com/demo-1.0.zip#sha256=ab\n",
-            ("demo @ https://example.com/demo-1.0.zip#sha256=ab",),
-            id="an-address-with-a-fragment",
-        ),
-    ],
-)
-def test_a_requirements_file_is_a_list_of_requirements(
-    here: Path, text: str, expected: tuple[str, ...]
-) -> None:
-    (here / "requirements.txt").write_bytes(text.encode())
-
-    assert read_requirements(["requirements.txt"]) == expected
-
-
-def test_several_requirements_files_are_joined_in_order(here: Path) -> None:
-    (here / "one.txt").write_text("h11==0.9\n")
-    (here / "two.txt").write_text("anyio\n")
-
-    assert read_requirements(["two.txt", "one.txt"]) == ("anyio", "h11==0.9")
-
-
-@pytest.mark.parametrize("line", ["-r other.txt", "--index-url https://index.example/simple", "-e ."])
-def test_an_option_in_a_requirements_file_is_not_passed_over(here: Path, line: str) -> None:
-    (here / "requirements.txt").write_text(f"h11==0.9\n{line}\n")
-
-    with pytest.raises(UsageError) as caught:
-        read_requirements(["requirements.txt"])
-
-    assert str(caught.value) == f"`requirements.txt` has a line that is no requirement: `{line}`"
-    assert caught.value.hint == "options have no place in it; write requirements alone, one each line"
-
-
-def test_a_requirements_file_that_is_not_there(here: Path) -> None:
-    (here / "requirements-dev.txt").touch()
-
-    with pytest.raises(UsageError) as caught:
-        read_requirements(["requirements.txt"])
-
-    assert str(caught.value) == "there is no file `requirements.txt` (`--with-requirements`)"
-    assert caught.value.hint == "name a file that is there: `requirements-dev.txt`"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from bisect_asgi.core.model import (
     Distribution,
     EnvironmentSpec,
     Interpreter,
+    OwnProject,
+    ProjectMetadata,
     Release,
     Step,
     Trial,
@@ -157,6 +159,7 @@ class FakeTrials:
         resolve: Callable[[EnvironmentSpec], Sequence[Distribution]] = never,
         wheels: Callable[[EnvironmentSpec], Sequence[Distribution] | None] = lambda _: None,
         requirements: Callable[[BuiltEnvironment], Mapping[str, tuple[str, ...]]] = lambda _: {},
+        metadata: Callable[[OwnProject, Interpreter], ProjectMetadata] = never,
     ) -> None:
         self._run = run
         self._recall = recall
@@ -166,6 +169,7 @@ class FakeTrials:
         self._resolve = resolve
         self._wheels = wheels
         self._requirements = requirements
+        self._metadata = metadata
 
     def run(self, request: TrialRequest, token: CancelToken) -> Trial:
         return self._run(request, token)
@@ -184,6 +188,9 @@ class FakeTrials:
 
     def wheels(self, spec: EnvironmentSpec, token: CancelToken) -> Sequence[Distribution] | None:
         return self._wheels(spec)
+
+    def metadata(self, project: OwnProject, interpreter: Interpreter, token: CancelToken) -> ProjectMetadata:
+        return self._metadata(project, interpreter)
 
     def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
         return self._requirements(built)
@@ -241,6 +248,9 @@ class MadeUpIndex(FakeIndex):
                 break
             chosen = found
         return tuple(Distribution(name=name, version=version) for name, version in chosen.items())
+
+    def metadata(self, project: OwnProject, interpreter: Interpreter, token: CancelToken) -> ProjectMetadata:
+        return self._metadata(project, interpreter)
 
     def requirements(self, built: BuiltEnvironment) -> dict[str, tuple[str, ...]]:
         """What each distribution of an environment requires."""

@@ -10,6 +10,8 @@ that change nothing in the package give equal bytes, and share an environment.
 
 from __future__ import annotations
 
+import email
+import shutil
 import tempfile
 import tomllib
 import zipfile
@@ -23,25 +25,20 @@ from time import monotonic
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from bisect_asgi.backend.files import flush, locked, remove
+from bisect_asgi.backend.own_projects import copy_to_build
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unresolvable, not_writable
-from bisect_asgi.core.model import Commit, Interpreter
+from bisect_asgi.core.model import Commit, Interpreter, OwnProject, ProjectMetadata
+from bisect_asgi.core.plan.own_projects import name_in
 
 _YEAR = timedelta(days=365.25)
 _LATER_YEARS = (1, 2, 3, 5, 8)
 _BUDGET_S = 45.0
 _GRACE = timedelta(days=1)
 _NOTE = "tools.txt"
-_NAMES = (
-    ("project", "name"),
-    ("tool", "poetry", "name"),
-    ("tool", "flit", "metadata", "dist-name"),
-    ("tool", "flit", "metadata", "module"),
-)
-"""Keys under which a `pyproject.toml` may have the project's name; the first that has one counts."""
 
 
 class BuildTools:
@@ -144,18 +141,52 @@ class WheelBuilder:
             Cancelled: the token was cancelled.
         """
         digest = codec.digest("wheel", commit.repository, commit.sha, commit.project, interpreter)
+        return self._obtained(digest, lambda home: self._make(home, commit, interpreter, token), token)
+
+    def own(self, project: OwnProject, interpreter: Interpreter, token: CancelToken) -> Path:
+        """Return the wheel of a project of the user's, building it unless it exists.
+
+        A wheel that fits every Python is built once, on the first one that is asked for.
+
+        Raises:
+            BuildFailed: it cannot be built; the message has the last line of the build.
+            UsageError: the project was changed since its content was read.
+            Unavailable, Cancelled: as `wheel`.
+        """
+        if project.commit:
+            return self.wheel(project.commit, interpreter, token)
+        everywhere = codec.digest("own", project.name, project.content)
+        here = codec.digest("own", project.name, project.content, interpreter)
+        with locked(self._lock(everywhere), waiting=token.check):
+            for digest in (everywhere, here):
+                if kept := self._kept(self._folder / digest):
+                    return kept
+            made = self._obtained(here, lambda home: self._make_own(home, project, interpreter, token), token)
+            if not _fits_everywhere(made):
+                return made
+            try:
+                remove(self._folder / everywhere)
+                made.parent.rename(self._folder / everywhere)
+            except OSError as error:
+                raise not_writable("wheels", self._folder, error) from error
+            return self._folder / everywhere / made.name
+
+    def _obtained(self, digest: str, make: Callable[[Path], None], token: CancelToken) -> Path:
+        """Return the wheel that is kept under a digest, making it unless it is whole."""
         home = self._folder / digest
-        lock = self._folder.with_name("locks") / f"wheel-{digest}.lock"
-        with locked(lock, waiting=token.check):
+        with locked(self._lock(digest), waiting=token.check):
             if (kept := self._kept(home)) is None:
                 try:
                     remove(home)
-                    self._make(home, commit, interpreter, token)
+                    make(home)
                 except OSError as error:
                     raise not_writable("wheels", self._folder, error) from error
                 kept = next(home.glob("*.whl"))
             self._sound.add(digest)
             return kept
+
+    def _lock(self, digest: str) -> Path:
+        return self._folder.with_name("locks") / f"wheel-{digest}.lock"
 
     def _kept(self, home: Path) -> Path | None:
         """Return the wheel that is kept, whose files are read once a command, or None if it is not whole."""
@@ -188,6 +219,38 @@ class WheelBuilder:
             (bench.made / _NOTE).write_text("" if served == limits[0] else when(served))
             flush(bench.made)
             bench.made.rename(home)
+
+    def _make_own(
+        self, home: Path, project: OwnProject, interpreter: Interpreter, token: CancelToken
+    ) -> None:
+        """Build a folder or a source distribution with today's tools, or copy a wheel."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix="new-", dir=self._folder, ignore_cleanup_errors=True
+        ) as aside:
+            made = Path(aside, "made")
+            if project.path.endswith(".whl"):
+                made.mkdir()
+                shutil.copy(project.path, made)
+            else:
+                self._build_own(Path(aside), made, project, interpreter, token)
+            (made / _NOTE).write_text("")
+            flush(made)
+            made.rename(home)
+
+    def _build_own(
+        self, aside: Path, made: Path, project: OwnProject, interpreter: Interpreter, token: CancelToken
+    ) -> None:
+        def build(_until: datetime | None) -> None:
+            source = copy_to_build(project, aside / "source", token)
+            arguments = ("--out-dir", str(made), "--python", interpreter.path)
+            self._uv.build(source, *arguments, token=token, writable=[aside])
+
+        what = f"{project.name} @ {project.content}"
+        self._tools.build(what, interpreter, [None], build)
+        found = [path.name for path in made.glob("*.whl")]
+        if not any(parse_wheel_filename(name)[0] == project.name for name in found):
+            raise BuildFailed(f"it builds {' and '.join(found) or 'no wheel'}, not `{project.name}`")
 
     def _build(
         self, bench: _Bench, interpreter: Interpreter, until: datetime | None, token: CancelToken
@@ -239,6 +302,24 @@ class _Bench:
         return list(project_folders(checkout, self.commit.project))
 
 
+def _fits_everywhere(wheel: Path) -> bool:
+    """Return whether every Python 3 on every platform can install a wheel."""
+    tags = parse_wheel_filename(wheel.name)[3]
+    return any((tag.interpreter, tag.abi, tag.platform) == ("py3", "none", "any") for tag in tags)
+
+
+def read_metadata(wheel: Path) -> ProjectMetadata:
+    """Return what a wheel says of itself."""
+    name, version, _, _ = parse_wheel_filename(wheel.name)
+    with zipfile.ZipFile(wheel) as archive:
+        inner = next((each for each in archive.namelist() if each.endswith(".dist-info/METADATA")), None)
+        text = archive.read(inner).decode("utf-8", "replace") if inner else ""
+    headers = email.message_from_string(text)
+    return ProjectMetadata(
+        name=name, version=str(version), requires=tuple(map(str, headers.get_all("Requires-Dist", ())))
+    )
+
+
 def project_folders(checkout: Path, project: str) -> Iterator[Path]:
     """Yield the folders that may build a project: the root, then others down to two levels below it.
 
@@ -265,14 +346,8 @@ def _builds(folder: Path) -> bool:
 
 
 def _name(folder: Path) -> str | None:
-    """Return the normalised project name in a folder's `pyproject.toml`, or None."""
-    for keys in _NAMES:
-        value: object = _pyproject(folder)
-        for key in keys:
-            value = value.get(key) if isinstance(value, dict) else None
-        if isinstance(value, str):
-            return canonicalize_name(value)
-    return None
+    """Return the normalized project name in a folder's `pyproject.toml`, or None."""
+    return name_in(_pyproject(folder)) or None
 
 
 def _pyproject(folder: Path) -> dict[str, object]:

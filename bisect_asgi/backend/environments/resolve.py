@@ -35,7 +35,13 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from bisect_asgi.backend.environments.builds import WheelBuilder, built_with, later, stamp
+from bisect_asgi.backend.environments.builds import (
+    WheelBuilder,
+    built_with,
+    later,
+    read_metadata,
+    stamp,
+)
 from bisect_asgi.backend.environments.sdists import Sdist, SdistBuilder, Wheel
 from bisect_asgi.backend.process.usage import spending
 from bisect_asgi.backend.uv import CannotBeAlone, Metadata, Uv
@@ -49,6 +55,8 @@ from bisect_asgi.core.model import (
     EnvironmentSpec,
     ExcludeNewerPackage,
     Interpreter,
+    OwnProject,
+    ProjectMetadata,
     Step,
 )
 from bisect_asgi.core.records import Struct, replace
@@ -135,18 +143,43 @@ class Resolver:
             Unavailable: the index did not answer.
             Cancelled: the token was cancelled.
         """
+        if spec.projects:
+            spec = self._with_projects(spec, token)
         if spec.commit:
             return self._resolve_commit(spec, spec.commit, token, likely)
         return self._first(spec, token, wheels_only=wheels_only, likely=likely)
+
+    def metadata(self, project: OwnProject, interpreter: Interpreter, token: CancelToken) -> ProjectMetadata:
+        """Build a project of the user's, unless its wheel exists, and return what the wheel says.
+
+        Raises:
+            BuildFailed: it cannot be built.
+            UsageError: it was changed since its content was read.
+            Unavailable: the index did not answer.
+            Cancelled: the token was cancelled.
+        """
+        with spending(Step.BUILD):
+            return read_metadata(self._builder().own(project, interpreter, token))
+
+    def _builder(self) -> WheelBuilder:
+        if self._wheels is None:
+            raise ValueError("a commit or a project needs a builder of wheels")
+        return self._wheels
+
+    def _with_projects(self, spec: EnvironmentSpec, token: CancelToken) -> EnvironmentSpec:
+        """Return the spec with the wheels of the user's projects in their places."""
+        for project in spec.projects:
+            with spending(Step.BUILD):
+                wheel = self._builder().own(project, spec.interpreter, token)
+            spec = with_wheel(spec, project.name, wheel)
+        return replace(spec, projects=())
 
     def _resolve_commit(
         self, spec: EnvironmentSpec, commit: Commit, token: CancelToken, likely: Iterable[Sdist]
     ) -> Resolution:
         """Build the commit's wheel, and resolve with that wheel in place of the project's releases."""
-        if self._wheels is None:
-            raise ValueError(f"commit {commit.sha} needs a builder of wheels")
         with spending(Step.BUILD):
-            wheel = self._wheels.wheel(commit, spec.interpreter, token)
+            wheel = self._builder().wheel(commit, spec.interpreter, token)
         resolution = self._first(with_wheel(spec, commit.project, wheel), token, likely=likely)
         if tools := built_with(wheel):
             how = f"{commit.project} {commit.sha[:12]} built with tools of {tools}"
@@ -377,19 +410,31 @@ class _Building:
 
 
 def with_wheel(spec: EnvironmentSpec, project: str, wheel: Path) -> EnvironmentSpec:
-    """Return the spec with a wheel in place of a project, whatever other packages require of it."""
-    extras: set[str] = set()
-    for line in spec.requirements:
-        if _is_of(line, project):
-            extras |= Requirement(line).extras
-    suffix = f"[{','.join(sorted(extras))}]" if extras else ""
+    """Return the spec with a wheel in place of a project, whatever other packages require of it.
+
+    Markers stay: a requirement that does not hold, and an override that removes the project.
+    """
+    required = [Requirement(line) for line in spec.requirements if _is_of(line, project)]
+    extras = sorted(set[str]().union(*(requirement.extras for requirement in required)))
+    suffix = f"[{','.join(extras)}]" if extras else ""
     own = f"{project}{suffix} @ {wheel.absolute().as_uri()}"
+
+    def placed(lines: tuple[str, ...], default: str = "") -> tuple[str, ...]:
+        found = [_with_marker_of(line, own) for line in lines if _is_of(line, project)]
+        return (*_without(lines, project), *(found[:1] or filter(None, [default])))
+
     return replace(
         spec,
-        requirements=(*_without(spec.requirements, project), own),
+        requirements=placed(spec.requirements),
         constraints=_without(spec.constraints, project),
-        overrides=(*_without(spec.overrides, project), own),
+        overrides=placed(spec.overrides, own),
+        held=placed(spec.held),
     )
+
+
+def _with_marker_of(line: str, requirement: str) -> str:
+    marker = Requirement(line).marker
+    return f"{requirement} ; {marker}" if marker else requirement
 
 
 def _without(lines: tuple[str, ...], project: str) -> tuple[str, ...]:
@@ -404,6 +449,7 @@ def read_resolution(lock: str, spec: EnvironmentSpec, step: str) -> Resolution:
     """Return the resolution that uv wrote as a lock file (PEP 751)."""
     packages = tomllib.loads(lock).get("packages", [])
     found = sorted(map(_read_package, packages), key=lambda package: str(package.distribution))
+    found = _only_known(found, spec.hashes)
     return Resolution(
         # Not of addresses, because a wheel with the same hashes is the same wherever it is.
         digest=codec.digest(spec.interpreter, [f"{p.distribution}{p.hashes}" for p in found]),
@@ -441,6 +487,26 @@ def _read_package(package: dict[str, Any]) -> _Package:
         of_source = tuple(sorted(f"{kind}:{value}" for kind, value in source["hashes"].items()))
         sdist = Sdist(name=name, version=version, hashes=of_source)
     return _Package(distribution=distribution, requirement=requirement, hashes="".join(hashes), sdist=sdist)
+
+
+def _only_known(packages: list[_Package], hashes: tuple[str, ...]) -> list[_Package]:
+    """Return the packages with only those files of which the user has given the hashes, if any of a release.
+
+    Raises:
+        Unresolvable: a release has none of these files.
+    """
+    known = {release: set(values) for release, *values in map(str.split, hashes)}
+    kept = []
+    for package in packages:
+        wanted = known.get(str(package.distribution))
+        if wanted is None:
+            kept.append(package)
+            continue
+        found = [option for option in package.hashes.split() if option.partition("=")[2] in wanted]
+        if not found:
+            raise Unresolvable(f"no file of {package.distribution} has a hash that the requirements give")
+        kept.append(replace(package, hashes="".join(f" {option}" for option in found)))
+    return kept
 
 
 def _address(archive: dict[str, Any]) -> str:

@@ -29,6 +29,8 @@ from bisect_asgi.core.model import (
     Interpreter,
     Observation,
     Outcome,
+    OwnProject,
+    ProjectMetadata,
     SandboxLevel,
     Step,
     Trial,
@@ -162,6 +164,8 @@ class RemoteRun:
                 f"commits of a folder cannot be built on other machines: `{commit.repository}`",
                 hint="name the repository's address instead: `--repo https://example.org/project.git`",
             )
+        if not self._folders_travel:
+            _check_projects_travel(request.spec)
         return Packed(
             call=self._on_worker,
             need=_named(request.spec.interpreter),
@@ -195,7 +199,7 @@ class RemoteRun:
         self, request: TrialRequest, result: RemoteResult, known: Learnt, reference: Learnt | None
     ) -> None:
         resolutions = self._runner.resolutions
-        if request.spec.commit is None:  # its wheel is a file of the worker's
+        if not (request.spec.commit or request.spec.projects):  # the wheel is a file of the worker's
             resolutions.learn(request.spec, known)
         if reference and request.reference:
             resolutions.learn(request.reference, reference)
@@ -263,6 +267,10 @@ class RemoteTrials:
         """Return the distributions that an environment would have if all have wheels; on this machine."""
         return self._runner.wheels(spec, token)
 
+    def metadata(self, project: OwnProject, interpreter: Interpreter, token: CancelToken) -> ProjectMetadata:
+        """Return what the wheel of a project of the user's says, which is built on this machine."""
+        return self._runner.metadata(project, interpreter, token)
+
     def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
         """Return what each distribution of an environment requires, whichever machine built it."""
         return self._runner.requirements(built)
@@ -272,6 +280,17 @@ def _level_of(trial: Trial) -> SandboxLevel:
     """Return the level at which a worker confined the runs of a trial."""
     levels = (run.sandbox for run in trial.observations if run.sandbox is not None)
     return next(levels, SandboxLevel.NONE)
+
+
+def _check_projects_travel(spec: EnvironmentSpec) -> None:
+    """Raise UsageError if a project of the user's is a folder or a file of this machine."""
+    for project in spec.projects:
+        if project.commit is None or not _can_travel(project.commit.repository):
+            raise UsageError(
+                f"your project `{project.given}` is on this machine, and workers of a cluster cannot read it",
+                hint=f"push it, and pass `--with '{project.name} @ git+https://…@REVISION'`; "
+                "or run without `--executor`",
+            )
 
 
 def _can_travel(repository: str) -> bool:

@@ -36,10 +36,13 @@ from bisect_asgi.core.model import (
     Distribution,
     EnvironmentSpec,
     FailureKind,
+    Interpreter,
     Observation,
     Outcome,
+    OwnProject,
     Phase,
     Probe,
+    ProjectMetadata,
     SandboxLevel,
     Step,
     Trial,
@@ -171,6 +174,10 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         """Return the distributions that an environment would have, or None if not all of them have wheels."""
         resolution = self.resolutions.wheels(spec, token)
         return resolution.distributions if resolution else None
+
+    def metadata(self, project: OwnProject, interpreter: Interpreter, token: CancelToken) -> ProjectMetadata:
+        """Return what the wheel of a project of the user's says, building it unless it exists."""
+        return self.resolutions.metadata(project, interpreter, token)
 
     def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
         """Return what each distribution of an environment requires; empty if that is not kept."""

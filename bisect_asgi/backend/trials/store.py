@@ -25,7 +25,7 @@ from bisect_asgi.backend.process.usage import waiting_for
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import NO_ROOM, BuildFailed, NoResult, Unavailable, Unresolvable
-from bisect_asgi.core.model import EnvironmentSpec, Observation
+from bisect_asgi.core.model import EnvironmentSpec, Interpreter, Observation, OwnProject, ProjectMetadata
 from bisect_asgi.core.records import Struct
 
 # What all statements use: a foreign file may have tables of these names with other columns.
@@ -267,6 +267,10 @@ class Resolutions:
         # A preparation and its trial may both want it: the second waits, and finds it in the store.
         with waiting_for(locked(self._locks / f"resolve-{key}.lock", waiting=token.check)):
             return self._usable(spec, key, fresh=fresh) or self._resolve(spec, key, token)
+
+    def metadata(self, project: OwnProject, interpreter: Interpreter, token: CancelToken) -> ProjectMetadata:
+        """Return what the wheel of a project of the user's says; raises as `Resolver.metadata`."""
+        return self._resolver.metadata(project, interpreter, token)
 
     def wheels(self, spec: EnvironmentSpec, token: CancelToken) -> Resolution | None:
         """Return the resolution if all its distributions have wheels, else None; nothing is built for it.

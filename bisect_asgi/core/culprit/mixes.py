@@ -17,7 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.culprit.ddmin import Mix
-from bisect_asgi.core.model import Distribution, EnvironmentSpec, ExcludeNewerPackage, Move
+from bisect_asgi.core.model import Distribution, EnvironmentSpec, ExcludeNewerPackage, Move, OwnProject
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import listing
 
@@ -102,7 +102,18 @@ def _pinned(old: BoundarySide, new: BoundarySide, chosen: dict[str, str], *, str
         overrides=(*pins.values(), *absent.values(), *_user_overrides(old, new, known)),
         exclude_newer=_later(old.spec, new.spec),
         exclude_newer_package=tuple(ExcludeNewerPackage(name=name) for name in sorted(known)),
+        projects=_projects(old, new, chosen),
+        hashes=tuple(dict.fromkeys((*old.spec.hashes, *new.spec.hashes))),
     )
+
+
+def _projects(old: BoundarySide, new: BoundarySide, chosen: Mapping[str, str]) -> tuple[OwnProject, ...]:
+    """Return the user's projects of both sides, each as on the side whose version the mix has."""
+    before = {project.name: project for project in old.spec.projects}
+    after = {project.name: project for project in new.spec.projects}
+    is_new = {name for name, version in chosen.items() if old.versions.get(name) != version}
+    both = {**before, **{name: each for name, each in after.items() if name in is_new or name not in before}}
+    return tuple(both[name] for name in sorted(both))
 
 
 def _user_overrides(old: BoundarySide, new: BoundarySide, known: Mapping[str, str]) -> tuple[str, ...]:

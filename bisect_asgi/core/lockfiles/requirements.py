@@ -37,7 +37,7 @@ def read(text: str, environment: Mapping[str, str], *, file: str) -> Content:
     """
     entries = [
         entry
-        for number, line in _logical_lines(text)
+        for number, line in logical_lines(text)
         if line
         for entry in _entries(line, environment, f"line {number} of `{file}`", file)
     ]
@@ -60,7 +60,7 @@ def _requires_python(text: str) -> str | None:
     return f">={named[1]}" if "--universal" in header[0] else f"=={named[1]}.*"
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield the lines without comments, continued ones joined, each with the number of its first line."""
     start, parts = 1, list[str]()
     for number, line in enumerate([*text.splitlines(), ""], 1):

@@ -13,11 +13,13 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.metrics.criteria import Criteria
-from bisect_asgi.core.model import Probe, Release, SamplingMode, SandboxLevel
+from bisect_asgi.core.model import OwnProject, Probe, Release, SamplingMode, SandboxLevel
 from bisect_asgi.core.plan.limit_options import written_limits
 from bisect_asgi.core.plan.options import Options, command_line
+from bisect_asgi.core.plan.own_projects import GivenProject
 from bisect_asgi.core.plan.parsing import names_several, show_moment
 from bisect_asgi.core.records import Struct, replace
+from bisect_asgi.core.releases import Demand
 from bisect_asgi.core.text import duration, plural
 
 DEFAULT_TIMEOUT_S = 120.0
@@ -182,11 +184,27 @@ class Plan(Struct, frozen=True, kw_only=True):
     held: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     """Requirements that replace those that any package has of the same projects."""
+    constraints: tuple[str, ...] = ()
+    """Requirements that limit versions and install nothing."""
+    constraint_files: tuple[str, ...] = ()
+    """The files of `--constraint`, as the user gave them."""
+    hashes: tuple[str, ...] = ()
+    """See `EnvironmentSpec.hashes`."""
+    own: tuple[GivenProject, ...] = ()
+    """The user's own projects that are built."""
+    copied: tuple[GivenProject, ...] = ()
+    """Those that are not built: their requirements are held, and their files are copied next to the probe."""
+    is_free: bool = False
+    """Whether releases of the package are installed whatever requires another one."""
+    demands: tuple[Demand, ...] = ()
+    """What files of the user's demand of the package whose releases are the candidates."""
     policy: DependencyPolicy = DependencyPolicy()
     python: str | None = None
     """What the user chose: a version or a path, or `all` or several ones, each of which gets a plan."""
     requires_python: SpecifierSet = SpecifierSet()
-    """The Pythons that the probe asks for; the user's choice wins."""
+    """The Pythons that the probe and the user's projects ask for; the user's choice wins."""
+    python_of: str = "the probe"
+    """Who asks for them."""
     criteria: Criteria = Criteria()
     app: str | None = None
     """The file of the app as the user gave it, if the app is not in the probe."""
@@ -216,6 +234,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     fresh: bool = False
     term_old: str = "good"
     term_new: str = "bad"
+
+    @property
+    def projects(self) -> tuple[OwnProject, ...]:
+        """The user's own projects, as environments have them."""
+        return tuple(given.project for given in self.own)
 
     @property
     def building(self) -> Building:
@@ -264,8 +287,9 @@ class Plan(Struct, frozen=True, kw_only=True):
             app=self.app,
             uvicorn=served.options if served else {},
             match=self.criteria.match,
-            with_=self.held,
-            override=self.overrides,
+            with_=self._given(),
+            constraint=self.constraint_files,
+            override=(*((self.named,) if self.is_free else ()), *self.overrides),
             deps=None if self.policy.kind is PolicyKind.AS_OF_RELEASE else str(self.policy),
             no_network=None if confinement.network else True,
         )
@@ -282,6 +306,18 @@ class Plan(Struct, frozen=True, kw_only=True):
                 keep_alive=None if load.keep_alive else False,
             )
         return command_line(self._with_metric(options), "check")
+
+    def _given(self) -> tuple[str, ...]:
+        """Return what is held, with the user's own projects as the user named them."""
+        own = {each.project.name: each.given for each in self.own}
+        held = [own.get(canonicalize_name(Requirement(text).name), text) for text in self.held]
+        return (*held, *(each.given for each in self.copied))
+
+    @property
+    def indexed(self) -> tuple[str, ...]:
+        """The held requirements that are not the user's own projects."""
+        own = {each.project.name for each in self.own}
+        return tuple(text for text in self.held if canonicalize_name(Requirement(text).name) not in own)
 
     def _with_metric(self, options: Options) -> Options:
         """Add the metric; a threshold that was found between two releases has no meaning for one."""

@@ -277,7 +277,7 @@ class Options(Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Option(
             Section.ENVIRONMENT,
-            "Install this in every environment: uvicorn==0.17.6",
+            "Install this in every environment: uvicorn==0.17.6, or a project: ./app",
             "REQ",
             commands=_PROBING,
             is_common=True,
@@ -291,6 +291,25 @@ class Options(Struct, frozen=True, kw_only=True):
             "FILE",
             commands=_PROBING,
             is_path=True,
+        ),
+    ] = ()
+    constraint: Annotated[
+        tuple[str, ...],
+        Option(
+            Section.ENVIRONMENT,
+            "Limit versions by the requirements in this file, installing none",
+            "FILE",
+            commands=_PROBING,
+            is_path=True,
+        ),
+    ] = ()
+    group: Annotated[
+        tuple[str, ...],
+        Option(
+            Section.ENVIRONMENT,
+            "Install this dependency group of pyproject.toml: dev, or PATH:dev",
+            "GROUP",
+            commands=_PROBING,
         ),
     ] = ()
     override: Annotated[

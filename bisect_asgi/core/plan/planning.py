@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -24,11 +24,13 @@ from bisect_asgi.core.plan import (
     Plan,
     PolicyKind,
     parsing,
+    pinned_version,
 )
 from bisect_asgi.core.plan.amounts import read_duration
 from bisect_asgi.core.plan.axis_traits import AxisTraits
 from bisect_asgi.core.plan.metric_options import measuring_of, read_budget, read_confidence, read_rules
 from bisect_asgi.core.plan.options import Options
+from bisect_asgi.core.plan.own_projects import Wanted, demand_in
 from bisect_asgi.core.plan.parsing import (
     malformed,
     parse_package,
@@ -39,6 +41,8 @@ from bisect_asgi.core.plan.parsing import (
 )
 from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.releases import Demand
+from bisect_asgi.core.text import listing
 
 SERVER = "uvicorn"
 """The server of served apps; installed in every environment unless its releases are the candidates."""
@@ -52,6 +56,7 @@ def make_plan(
     axes: Mapping[str, AxisTraits],
     probe_path: str = "",
     locks: tuple[LockText, ...] = (),
+    wanted: Wanted | None = None,
 ) -> Plan:
     """Check every option and return the plan.
 
@@ -61,21 +66,28 @@ def make_plan(
         axes: all axes by name.
         probe_path: the probe as the user gave it.
         locks: the two lock files, if they are what is compared.
+        wanted: what `--with`, files and projects ask for; None: `--with` and the probe's table have it all.
 
     Raises:
         UsageError: an option is missing, malformed or out of range; the message has its value.
     """
+    wanted = wanted or Wanted(stated=options.with_, of_probe=metadata.dependencies)
     if locks:
-        plan = _plan(options, probe, metadata, probe_path, moving=())
+        plan = _plan(options, probe, metadata, probe_path, wanted, moving=())
         plan = replace(plan, over=LOCKS, locks=locks, history=plan.history.of_a_stage)
     else:
-        plan = _package_plan(options, probe, metadata, probe_path, axes)
+        plan = _package_plan(options, probe, metadata, probe_path, wanted, axes)
     _check_together(plan, options, axes[plan.over])
     return plan
 
 
 def _package_plan(
-    options: Options, probe: Probe, metadata: ProbeMetadata, probe_path: str, axes: Mapping[str, AxisTraits]
+    options: Options,
+    probe: Probe,
+    metadata: ProbeMetadata,
+    probe_path: str,
+    wanted: Wanted,
+    axes: Mapping[str, AxisTraits],
 ) -> Plan:
     """Return the plan of a search that has a package."""
     if not options.package:
@@ -85,13 +97,14 @@ def _package_plan(
         )
     package = parse_package(options.package)
     project = canonicalize_name(package.name)
-    pinned = _pinned(package, metadata)
+    pinned = _pinned(package, wanted.of_probe)
     over = options.over or RELEASES
     axis = _axis(over, axes)
     dependency = axis.read_over(over, package, pinned)
     moving = {project, dependency} - {""}
+    own_override, overrides = _overrides(options.override, project)
     return replace(
-        _plan(options, probe, metadata, probe_path, moving=moving),
+        _plan(options, probe, metadata, probe_path, wanted, moving=moving),
         project=project,
         extras=tuple(sorted(package.extras)),
         over=axis.name,
@@ -101,17 +114,26 @@ def _package_plan(
         bad=None if options.bad is None else axis.read_end(options.bad, "--bad"),
         repository=options.repo,
         first_parent=options.first_parent is not False,
-        releases=parse_specifiers(options.releases, "--releases"),
-        overrides=_overrides(options.override, project),
+        releases=parse_specifiers(options.releases, "--releases") & (own_override or SpecifierSet()),
+        overrides=overrides,
+        is_free=own_override is not None,
+        demands=_demands(wanted, project),
         claim=_claim(options),
     )
 
 
 def _plan(
-    options: Options, probe: Probe, metadata: ProbeMetadata, probe_path: str, *, moving: Collection[str]
+    options: Options,
+    probe: Probe,
+    metadata: ProbeMetadata,
+    probe_path: str,
+    wanted: Wanted,
+    *,
+    moving: Collection[str],
 ) -> Plan:
     """Return a plan with what every plan has; projects in `moving` cannot be held."""
     criteria = read_rules(options)
+    limiting = [line.text for line in wanted.constraints if not _is_about(line.text, moving)]
     return Plan(
         project="",
         extras=(),
@@ -120,11 +142,17 @@ def _plan(
         pre=bool(options.pre),
         yanked=bool(options.yanked),
         by_upload=options.order == "upload",
-        held=_held(options.with_, metadata.dependencies, probe, moving=moving),
-        overrides=_overrides(options.override, ""),
+        held=_held(wanted, probe, moving=moving),
+        overrides=_overrides(options.override, "")[1],
+        constraints=tuple(limiting),
+        constraint_files=options.constraint,
+        hashes=tuple(line for line in wanted.hashes if not _is_about(line.split()[0], moving)),
+        own=tuple(given for given in wanted.own if given.is_built),
+        copied=tuple(given for given in wanted.own if not given.is_built),
         policy=parse_policy(options.deps or PolicyKind.AS_OF_RELEASE),
         python=None if options.python is None else ",".join(parse_pythons(options.python)),
-        requires_python=parse_specifiers(metadata.requires_python, "requires-python"),
+        requires_python=_requires_python(metadata, wanted),
+        python_of=_python_of(metadata, wanted),
         criteria=criteria,
         sampling=measuring_of(criteria),
         app=options.app,
@@ -203,49 +231,89 @@ _MOST_PER_CORE = 4
 _POLICY_FORM = "`as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 2022-01-10T12:00`"
 
 
-def _pinned(package: Requirement, metadata: ProbeMetadata) -> SpecifierSet:
+def _pinned(package: Requirement, of_probe: Sequence[str]) -> SpecifierSet:
     """Return the releases of the package that may be installed: the given ones, else those of the probe."""
-    own = (parse_requirement(text, "the probe's dependencies") for text in metadata.dependencies)
+    own = (parse_requirement(text, "the probe's dependencies") for text in of_probe)
     stated = (r.specifier for r in own if canonicalize_name(r.name) == canonicalize_name(package.name))
     return package.specifier or next(stated, SpecifierSet())
 
 
-def _held(
-    said: tuple[str, ...], of_probe: tuple[str, ...], probe: Probe, *, moving: Collection[str]
-) -> tuple[str, ...]:
+def _held(wanted: Wanted, probe: Probe, *, moving: Collection[str]) -> tuple[str, ...]:
     """Return the held requirements: those of `--with`, and those of the probe that these do not replace.
 
     A served app also needs a server. A probe that runs by itself requires the package under test, whose
-    releases are the candidates: that requirement is dropped.
+    releases are the candidates: that requirement is dropped, and that of a file or a project is a demand.
     """
-    stated = [parse_requirement(text, "--with") for text in said]
+    stated = [parse_requirement(text, "--with") for text in wanted.stated]
+    stated += [Requirement(given.requirement) for given in wanted.own if given.is_built]
     if both := [text for text in stated if canonicalize_name(text.name) in moving]:
         raise UsageError(
             f"`{both[0].name}` is what moves; it cannot be held as well",
             hint="drop it from `--with`; `--releases` limits its range",
         )
     replaced = {*moving, *(canonicalize_name(requirement.name) for requirement in stated)}
-    own = [parse_requirement(text, "the probe's dependencies") for text in of_probe]
+    own = [parse_requirement(text, "the probe's dependencies") for text in wanted.of_probe]
     kept = [requirement for requirement in own if canonicalize_name(requirement.name) not in replaced]
+    lines = [parse_requirement(line.text, line.of) for line in wanted.lines]
+    kept += [requirement for requirement in lines if canonicalize_name(requirement.name) not in moving]
     names = {*moving, *(canonicalize_name(requirement.name) for requirement in kept + stated)}
     served = [Requirement(SERVER)] if probe.served and SERVER not in names else []
-    return tuple(str(requirement) for requirement in kept + stated + served)
+    return tuple(dict.fromkeys(str(requirement) for requirement in kept + stated + served))
 
 
-def _overrides(said: tuple[str, ...], package: str) -> tuple[str, ...]:
-    """Return the overrides.
+def _is_about(text: str, names: Collection[str]) -> bool:
+    return canonicalize_name(Requirement(text).name) in names
+
+
+def _demands(wanted: Wanted, project: str) -> tuple[Demand, ...]:
+    """Return what files, and projects that are not built, demand of the package.
+
+    A pin in a file is what a tool has written down of today, and it is what moves.
+    """
+    lines = [
+        line
+        for line in (*wanted.lines, *wanted.constraints)
+        if not (line.is_file and pinned_version(line.text))
+    ]
+    found = [demand_in(line.text, project, of=line.of) for line in lines]
+    # What the wheel says counts; this is known before an interpreter is chosen.
+    for given in wanted.own:
+        own = (text for text in given.requires if Requirement(text).marker is None)
+        found += [demand_in(text, project, of=f"`{given.project.name}`") for text in own if given.is_built]
+    return tuple(dict.fromkeys(demand for demand in found if demand))
+
+
+def _requires_python(metadata: ProbeMetadata, wanted: Wanted) -> SpecifierSet:
+    """Return the Pythons that the probe and the user's projects ask for."""
+    found = parse_specifiers(metadata.requires_python, "requires-python")
+    for given in wanted.own:
+        found &= parse_specifiers(given.requires_python, f"requires-python of `{given.project.given}`")
+    return found
+
+
+def _python_of(metadata: ProbeMetadata, wanted: Wanted) -> str:
+    """Return who asks for Pythons, as messages show it."""
+    projects = [f"`{given.project.name}`" for given in wanted.own if given.requires_python]
+    return listing([*(["the probe"] if metadata.requires_python or not projects else []), *projects])
+
+
+def _overrides(said: tuple[str, ...], package: str) -> tuple[SpecifierSet | None, tuple[str, ...]]:
+    """Return what an override says of the package itself, or None, and the other overrides.
 
     Raises:
-        UsageError: one of them is about the package itself.
+        UsageError: it has one release of the package, which is what the search varies.
     """
     overrides = [parse_requirement(text, "--override") for text in said]
-    for override in overrides:
-        if canonicalize_name(override.name) == package:
+    own = [override for override in overrides if canonicalize_name(override.name) == package]
+    for override in own:
+        if pinned_version(str(override)):
             raise UsageError(
-                f"`--override {override}` is about the package itself",
-                hint="name its releases by `--good`, `--bad` or `--releases`",
+                f"`--override {override}` names one release of the package itself",
+                hint=f"name releases by `--good`, `--bad` or `--releases`; `--override {override.name}` "
+                "has each of them installed whatever requires another one",
             )
-    return tuple(map(str, overrides))
+    others = tuple(str(override) for override in overrides if override not in own)
+    return (own[0].specifier if own else None), others
 
 
 def _claim(options: Options) -> Claim | None:

@@ -98,6 +98,27 @@ class Selection(Struct, frozen=True, kw_only=True):
         return listing(f"`{v}`" for v in (below, above) if v is not None) or "none"
 
 
+class Demand(Struct, frozen=True, kw_only=True):
+    """The releases of one package that something of the user's admits."""
+
+    of: str
+    """Who demands it, as messages show it: a project or a file."""
+    name: str
+    """The normalized name of the package."""
+    specifier: str
+    marker: str = ""
+    """The marker that has to hold on the interpreter; empty: always."""
+
+    @property
+    def reason(self) -> str:
+        """Why a release is excluded that it does not admit."""
+        return f"{self.of} requires {self.name}{self.specifier}"
+
+    def admits(self, version: str) -> bool:
+        """Return whether it admits a version, which may be a pre-release."""
+        return SpecifierSet(self.specifier).contains(version, prereleases=True)
+
+
 class ReleaseFilter(Struct, frozen=True, kw_only=True):
     """The releases that the user includes."""
 
@@ -109,7 +130,9 @@ class ReleaseFilter(Struct, frozen=True, kw_only=True):
     dated: bool = False
     """Whether releases without an upload time are excluded."""
     named: tuple[str, ...] = ()
-    """The releases that the user named, which are included whatever the other fields say."""
+    """The releases that the user named, which are included whatever the fields above say."""
+    demands: tuple[Demand, ...] = ()
+    """What the user's projects and files demand, which no other release satisfies."""
 
 
 def upgrades(
@@ -221,6 +244,8 @@ def _unwanted(release: Release, wanted: ReleaseFilter) -> str | None:
         version = _parsed(release.version)
     except InvalidVersion:
         return "its version is not PEP 440"
+    if demand := next((each for each in wanted.demands if not each.admits(release.version)), None):
+        return demand.reason
     if any(_same_version(text, version) for text in wanted.named):
         return None
     if not wanted.within.contains(version, prereleases=True):

@@ -159,8 +159,7 @@ def held_package(plan: Plan, index: Index) -> tuple[tuple[str, ...], tuple[Relea
         UsageError: the package has no such release.
     """
     package_releases(plan, index)
-    held = (plan.base, *plan.held)
-    return held, pinned_releases(held, index)
+    return (plan.base, *plan.held), pinned_releases((plan.base, *plan.indexed), index)
 
 
 def outside_the_limit(*groups: Sequence[Release]) -> tuple[ExcludeNewerPackage, ...]:
@@ -221,7 +220,9 @@ def choose_interpreter(
             choice = ranking.choice(_needs(ranking, ends, plan, services))
             if not plan.requires_python:
                 return choice
-            return replace(choice, reason=f"the probe requires {plan.requires_python}; {choice.reason}")
+            verb = "require" if " and " in plan.python_of else "requires"
+            wanted = f"{plan.python_of} {verb} {plan.requires_python}"
+            return replace(choice, reason=f"{wanted}; {choice.reason}")
     names = " and ".join(f"{release.project} {release.version}" for release in span.ends)
     raise UsageError(
         f"no Python on this machine can install {names}", hint=_offer(plan, services.interpreters, span)
@@ -271,7 +272,8 @@ def admitted(plan: Plan, interpreters: Interpreters, span: ReleaseRange) -> list
     found = [u for u in interpreters.find_all() if plan.requires_python.contains(u.interpreter.version)]
     if not found:
         raise UsageError(
-            f"no Python on this machine satisfies the probe's `requires-python`: `{plan.requires_python}`",
+            f"no Python on this machine satisfies {plan.python_of}'s `requires-python`: "
+            f"`{plan.requires_python}`",
             hint=_offer(plan, interpreters, span),
         )
     return found

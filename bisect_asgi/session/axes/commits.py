@@ -22,6 +22,7 @@ from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases import ReleaseFilter, ReleaseRange, select
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.services import Repository, Services
+from bisect_asgi.session.axes import own as own_projects
 from bisect_asgi.session.axes.base import (
     Axis,
     SearchSpace,
@@ -90,14 +91,18 @@ class Commits(Axis):
         where, start = _named(plan)
         ends, options = (start, plan.bad or "HEAD"), ("--good", "--bad")
         stretch = between(services.repositories.open(where), *ends, project=plan.project, options=options)
-        pinned = pinned_releases(plan.held, services.index)
+        pinned = pinned_releases(plan.indexed, services.index)
         choice = _choose(plan, services)
+        own_projects.build(plan, choice.interpreter, services)
 
         def spec(commit: Commit) -> EnvironmentSpec:
             return EnvironmentSpec(
                 interpreter=choice.interpreter,
                 requirements=(plan.named, *plan.held),
                 overrides=plan.overrides,
+                constraints=plan.constraints,
+                projects=plan.projects,
+                hashes=plan.hashes,
                 exclude_newer=plan.policy.as_of(commit.committed),
                 exclude_newer_package=outside_the_limit(pinned),
                 held=plan.held,

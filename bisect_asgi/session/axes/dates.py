@@ -31,6 +31,7 @@ from bisect_asgi.core.releases import (
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
+from bisect_asgi.session.axes import own as own_projects
 from bisect_asgi.session.axes.base import (
     Axis,
     Ends,
@@ -86,7 +87,7 @@ class Dates(Axis):
             Unavailable: the index did not answer.
         """
         held = (plan.base, *plan.held)
-        pinned = pinned_releases(held, services.index)
+        pinned = pinned_releases((plan.base, *plan.indexed), services.index)
         start, end, expectation = _ends(plan, pinned)
 
         def spec_on(interpreter: Interpreter) -> EnvironmentSpec:
@@ -94,6 +95,9 @@ class Dates(Axis):
                 interpreter=interpreter,
                 requirements=held,
                 overrides=plan.overrides,
+                constraints=plan.constraints,
+                projects=plan.projects,
+                hashes=plan.hashes,
                 exclude_newer_package=outside_the_limit(pinned),
                 held=plan.held,
                 held_exclude_newer=newest_upload(pinned),
@@ -105,9 +109,11 @@ class Dates(Axis):
             return {f"{plan.base} on {moment:%Y-%m-%d}": _at(spec, moment) for moment in (start, end)}
 
         choice = _choose(plan, services, ends_on)
+        own_projects.build(plan, choice.interpreter, services)
         spec = spec_on(choice.interpreter)
         found = also | _projects(spec, start, end, services)
-        names = found - {release.project for release in pinned}
+        own = {project.name for project in plan.projects}
+        names = found - {release.project for release in pinned} - own
         uploads = _together(_uploads(names, plan, choice.target, start, end, services))
         if not uploads:
             raise _nothing(plan, found, f"between {start:%Y-%m-%d} and {end:%Y-%m-%d}")
@@ -119,7 +125,7 @@ class Dates(Axis):
             ),
             expectation=_placed(expectation, len(uploads)),
             gallop=expectation.good is None and expectation.bad != 0,
-            projects=found | {release.project for release in pinned},
+            projects=found | {release.project for release in pinned} | own,
         )
 
 

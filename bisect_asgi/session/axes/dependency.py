@@ -16,6 +16,7 @@ from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Int
 from bisect_asgi.core.plan import DEPENDENCY, Plan, pinned_version
 from bisect_asgi.core.plan.parsing import parse_project
 from bisect_asgi.core.services import Services
+from bisect_asgi.session.axes import own as own_projects
 from bisect_asgi.session.axes.base import (
     Axis,
     SearchSpace,
@@ -77,6 +78,9 @@ class Dependency(Axis):
                 interpreter=interpreter,
                 requirements=(pin, *held),
                 overrides=(pin, *plan.overrides),
+                constraints=plan.constraints,
+                projects=plan.projects,
+                hashes=plan.hashes,
                 # What the package needs beside it has to be there, however old the dependency's release.
                 exclude_newer=max(limit, own_limit) if limit and own_limit else limit,
                 exclude_newer_package=outside_the_limit((release,), pinned),
@@ -87,6 +91,7 @@ class Dependency(Axis):
             return Candidate(label=release.version, spec=spec, uploaded=release.uploaded)
 
         chosen = choose_releases(plan, plan.dependency, services, make=make, pinned=pinned)
+        own_projects.build(plan, chosen.choice.interpreter, services)
         check_dates(plan, (*chosen.span.releases, *pinned))
         return chosen.space(plan)
 

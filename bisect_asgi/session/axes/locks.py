@@ -150,6 +150,9 @@ def _candidate(
             interpreter=interpreter,
             requirements=(*pins, *beside),
             overrides=(*pins, *plan.overrides),
+            constraints=plan.constraints,
+            projects=plan.projects,
+            hashes=plan.hashes,
             exclude_newer=newest_upload(pinned),
             # What only the other lock pins is as of the date, as all that no lock pins.
             exclude_newer_package=outside_the_limit([each for each in pinned if each.project in names]),

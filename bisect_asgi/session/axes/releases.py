@@ -18,6 +18,7 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import (
     BEYOND_THE_ENDS,
     OUTSIDE,
+    Demand,
     ReleaseFilter,
     ReleaseRange,
     Selection,
@@ -26,6 +27,7 @@ from bisect_asgi.core.releases import (
 )
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.services import Services
+from bisect_asgi.session.axes import own
 from bisect_asgi.session.axes.base import (
     Axis,
     Ends,
@@ -36,6 +38,15 @@ from bisect_asgi.session.axes.base import (
     outside_the_limit,
     pinned_releases,
 )
+
+Demands = Callable[[Plan, Interpreter, Services], tuple[Demand, ...]]
+"""Returns what the user's projects and files demand of the package on an interpreter."""
+
+
+def _no_demands(plan: Plan, interpreter: Interpreter, services: Services) -> tuple[Demand, ...]:  # noqa: ARG001
+    """Return no demands: a dependency is installed whatever anything requires."""
+    return ()
+
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 MakeCandidate = Callable[[Release, Interpreter], Candidate]
@@ -55,13 +66,19 @@ class Releases(Axis):
             UsageError: a named release cannot be a candidate, none is left, or no interpreter fits.
             Unavailable: the index did not answer.
         """
-        pinned = pinned_releases(plan.held, services.index)
+        pinned = pinned_releases(plan.indexed, services.index)
 
         def make(release: Release, interpreter: Interpreter) -> Candidate:
             return candidate(plan, release, interpreter, pinned)
 
         chosen = choose_releases(
-            plan, plan.project, services, make=make, pinned=pinned, named=tuple(named.values())
+            plan,
+            plan.project,
+            services,
+            make=make,
+            pinned=pinned,
+            named=tuple(named.values()),
+            demands=own.demands,
         )
         for option, version in named.items():
             chosen.selection.position(version, option=option)
@@ -81,6 +98,7 @@ class Chosen:
         make: MakeCandidate,
         newer: tuple[Release, ...] = (),
         yanked: tuple[Release, ...] = (),
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.choice = choice
         self.selection = selection
@@ -90,6 +108,8 @@ class Chosen:
         """Releases above the range that the interpreter can install, oldest first."""
         self.yanked = yanked
         """Yanked releases in the range and above it that the interpreter can install."""
+        self.notes = notes
+        """What the user should know of releases that are excluded."""
 
     @property
     def excluded(self) -> tuple[Excluded, ...]:
@@ -120,6 +140,7 @@ class Chosen:
             expectation=Expectation(good=self.span.good, bad=self.span.bad),
             excluded=self.excluded,
             gallop=plan.good is None,
+            notes=self.notes,
         )
 
 
@@ -131,8 +152,11 @@ def choose_releases(
     make: MakeCandidate,
     pinned: Sequence[Release],
     named: tuple[str, ...] = (),
+    demands: Demands = _no_demands,
 ) -> Chosen:
     """Choose which releases of `project` are looked at, and on which interpreter.
+
+    `demands`: returns what the user's projects demand of it on an interpreter.
 
     Raises:
         UsageError: a named release cannot be looked at, fewer than two are left, or no interpreter fits.
@@ -149,12 +173,16 @@ def choose_releases(
         dated=plan.policy.kind is not PolicyKind.LATEST and any(release.uploaded for release in every),
         named=(*named, *(end for end in (plan.good, plan.bad) if end is not None)),
     )
+    known = () if demands is _no_demands or plan.is_free else plan.demands
+    wanted = replace(wanted, demands=tuple(each for each in known if not each.marker))
     anywhere = select(every, wanted, None).between(good, bad)
     newest = anywhere.releases[-1:] if bad is None else ()
     claims = {Version(version) for version in named}
     claimed = [each for each in anywhere.releases if claims and Version(each.version) in claims]
     ends = _needing(make, [*(anywhere.ends or newest), *claimed])
     choice = choose_interpreter(plan, services, anywhere, pinned=pinned, newest=newest, ends=ends)
+    demanded = demands(plan, choice.interpreter, services)
+    wanted = replace(wanted, demands=demanded)
     selection = select(every, wanted, choice.target)
     span = selection.between(good, bad)
     if len(span.releases) < 2:
@@ -166,7 +194,8 @@ def choose_releases(
     with_yanked = select(every, replace(everywhere, yanked=True), choice.target).kept
     yanked = [release for release in with_yanked if release not in everything.kept]
     above = tuple(release for release in yanked if _is_above(release, span))
-    return Chosen(choice, selection, span, make=make, newer=newer, yanked=above)
+    notes = tuple(own.notes(demanded, selection.excluded))
+    return Chosen(choice, selection, span, make=make, newer=newer, yanked=above, notes=notes)
 
 
 def _is_above(release: Release, span: ReleaseRange) -> bool:
@@ -218,7 +247,7 @@ def prepare_one(plan: Plan, version: str, services: Services) -> tuple[SearchSpa
         Unavailable: the index did not answer.
     """
     every = services.index.releases(plan.project)
-    pinned = pinned_releases(plan.held, services.index)
+    pinned = pinned_releases(plan.indexed, services.index)
     wanted = ReleaseFilter(named=(version,))
     alone = _alone(select(every, wanted, None), version, plan)
 
@@ -226,7 +255,8 @@ def prepare_one(plan: Plan, version: str, services: Services) -> tuple[SearchSpa
         return candidate(plan, release, interpreter, pinned)
 
     choice = choose_interpreter(plan, services, alone, pinned=pinned, ends=_needing(make, alone.releases))
-    (release,) = _alone(select(every, wanted, choice.target), version, plan).releases
+    demanded = replace(wanted, demands=own.demands(plan, choice.interpreter, services))
+    (release,) = _alone(select(every, demanded, choice.target), version, plan).releases
     check_dates(plan, (release,))
     return SearchSpace(choice=choice, candidates=(make(release, choice.interpreter),)), choice
 
@@ -242,10 +272,14 @@ def candidate(plan: Plan, release: Release, interpreter: Interpreter, pinned: Se
     Its own files are outside the limit of date (wheels for a newer Python come later), and so are the
     projects that the user pins to one version.
     """
+    pin = plan.requirement(release.version)
     spec = EnvironmentSpec(
         interpreter=interpreter,
-        requirements=(plan.requirement(release.version), *plan.held),
-        overrides=plan.overrides,
+        requirements=(pin, *plan.held),
+        overrides=(*((pin,) if plan.is_free else ()), *plan.overrides),
+        constraints=plan.constraints,
+        projects=plan.projects,
+        hashes=plan.hashes,
         exclude_newer=plan.policy.exclude_newer(release),
         exclude_newer_package=outside_the_limit((release,), pinned),
         held=plan.held,

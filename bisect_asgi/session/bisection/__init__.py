@@ -19,7 +19,7 @@ from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import Limit
-from bisect_asgi.core.model import Candidate, Commit, Phase, SamplingMode, SandboxLevel, Signature, Verdict
+from bisect_asgi.core.model import Candidate, Phase, SamplingMode, SandboxLevel, Signature, Verdict
 from bisect_asgi.core.never_ran import NeverRan, never_ran
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
@@ -268,13 +268,7 @@ def listed(candidate: Candidate) -> events.CandidateListed:
         uploaded=candidate.uploaded,
         exclude_newer=spec.exclude_newer,
         python=spec.interpreter.version,
-        source=_source(spec.commit) if spec.commit else None,
+        source=spec.commit.requirement if spec.commit else None,
         is_exact=bool(spec.overrides),
         yanked=candidate.yanked,
     )
-
-
-def _source(commit: Commit) -> str:
-    """Return the requirement (PEP 508) by which the commit is built again."""
-    address = commit.repository if "://" in commit.repository else f"file://{commit.repository}"
-    return f"{commit.project} @ git+{address}@{commit.sha}"

@@ -13,8 +13,10 @@ from bisect_asgi.core.answers import Result
 from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.model import Trial
 from bisect_asgi.core.plan import Plan
+from bisect_asgi.core.plan.own_projects import GivenProject
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import Emit, Services
+from bisect_asgi.core.text import without_credentials
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import Axis, SearchSpace
 from bisect_asgi.session.bisection import Search, announce
@@ -107,10 +109,19 @@ def started(plan: Plan, *, axis: Axis | None = None, context: str | None = None)
         limit=plan.criteria.limit.bound if plan.criteria.limit else "",
         served=plan.probe.served is not None,
         check_options=plan.check_options(),
+        projects={each.project.name: _for_uv(each) for each in plan.own},
         term_old=plan.term_old,
         term_new=plan.term_new,
         at_s=time.monotonic(),
     )
+
+
+def _for_uv(given: GivenProject) -> str:
+    """Return the requirement by which uv builds a project again: of a commit, exactly that one."""
+    commit = given.project.commit
+    if commit is None:
+        return given.given
+    return replace(commit, repository=without_credentials(commit.repository)).requirement
 
 
 @contextmanager

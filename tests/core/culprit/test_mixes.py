@@ -10,7 +10,7 @@ from support.builders import day, target
 
 from bisect_asgi.core.culprit.ddmin import Mix
 from bisect_asgi.core.culprit.mixes import BoundarySide, label, mixed, moves, pulled_in, varied
-from bisect_asgi.core.model import Distribution, EnvironmentSpec, ExcludeNewerPackage, Move
+from bisect_asgi.core.model import Distribution, EnvironmentSpec, ExcludeNewerPackage, Move, OwnProject
 from bisect_asgi.core.records import replace
 
 PYTHON_37, PYTHON_38 = target("3.7.17").interpreter, target("3.8.20").interpreter
@@ -309,3 +309,33 @@ def test_mixes_of_what_differs_have_names_of_their_own(sides: tuple[BoundarySide
     ]
 
     assert len({label(old, new, each) for each in taken}) == len(taken)
+
+
+def own(name: str, content: str) -> OwnProject:
+    return OwnProject(name=name, given=".", path=f"/srv/{name}", content=content)
+
+
+@pytest.mark.parametrize(
+    ("taken", "contents"),
+    [
+        pytest.param("", {"app": "old", "beta": "old", "same": "old"}, id="as-on-the-older-side"),
+        pytest.param("app", {"app": "new", "beta": "old", "same": "old"}, id="each-as-on-its-versions-side"),
+        pytest.param(
+            "app beta delta", {"app": "new", "beta": "new", "delta": "new", "same": "old"}, id="newer"
+        ),
+    ],
+)
+def test_a_mix_has_the_users_projects(taken: str, contents: dict[str, str]) -> None:
+    names = {"old": ("app", "beta", "same"), "new": ("app", "beta", "delta", "same")}
+    old, new = (
+        replace(
+            each,
+            spec=replace(each.spec, projects=tuple(own(name, age) for name in names[age]), hashes=(age,)),
+        )
+        for each, age in ((OLD_SIDE, "old"), (NEW_SIDE, "new"))
+    )
+
+    found = mixed(old, new, mix(taken))
+
+    assert {each.name: each.content for each in found.projects if each.name in contents} == contents
+    assert found.hashes == ("old", "new")

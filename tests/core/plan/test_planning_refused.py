@@ -162,17 +162,19 @@ POLICY_FORM = "pass `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 2022
             id="override",
         ),
         pytest.param(
-            Options(package="Fast_API[all]", override=("anyio<4", "Fast.API<1")),
+            Options(package="Fast_API[all]", override=("anyio<4", "Fast.API==1")),
             ProbeMetadata(),
-            "`--override Fast.API<1` is about the package itself",
-            "name its releases by `--good`, `--bad` or `--releases`",
+            "`--override Fast.API==1` names one release of the package itself",
+            "name releases by `--good`, `--bad` or `--releases`; `--override Fast.API` has each of them "
+            "installed whatever requires another one",
             id="override-of-the-package",
         ),
         pytest.param(
-            Options(package="fastapi==0.69.0", over="starlette", override=("fastapi<1",)),
+            Options(package="fastapi==0.69.0", over="starlette", override=("fastapi==1",)),
             ProbeMetadata(),
-            "`--override fastapi<1` is about the package itself",
-            "name its releases by `--good`, `--bad` or `--releases`",
+            "`--override fastapi==1` names one release of the package itself",
+            "name releases by `--good`, `--bad` or `--releases`; `--override fastapi` has each of them "
+            "installed whatever requires another one",
             id="override-of-the-package-while-something-else-moves",
         ),
         pytest.param(

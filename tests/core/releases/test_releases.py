@@ -15,6 +15,7 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Excluded, Move, Release, ReleaseFile
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import (
+    Demand,
     ReleaseFilter,
     ReleaseRange,
     Selection,
@@ -489,3 +490,17 @@ def test_a_release_without_an_upload_time_is_left_out_where_dates_are_needed() -
     assert [(out.version, "no upload time" in out.reason) for out in selection.excluded] == [("1.1", True)]
     assert len(select(listed, ReleaseFilter(), None).kept) == 2
     assert len(select(listed, ReleaseFilter(dated=True, named=("1.1",)), None).kept) == 2
+
+
+def test_a_release_that_something_of_the_users_excludes_is_no_candidate_even_if_it_is_named() -> None:
+    demands = tuple(
+        Demand(of=of, name="fastapi", specifier=text) for of, text in (("`a`", ">=0.5"), ("`b`", "<0.69"))
+    )
+    wanted = ReleaseFilter(named=("0.69.0",), demands=demands)
+
+    selection = select([release("0.68.0"), release("0.69.0")], wanted, None)
+
+    assert [each.version for each in selection.kept] == ["0.68.0"]
+    assert [out.reason for out in selection.excluded] == ["`b` requires fastapi<0.69"]
+    with pytest.raises(UsageError, match=r"^`--bad 0\.69\.0` cannot be tested: `b` requires fastapi<0\.69$"):
+        selection.position("0.69.0", option="--bad")

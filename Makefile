@@ -47,8 +47,9 @@ python-3.8: .venv/installed
 	@$(BIN)/python -c 'import pathlib; from bisect_asgi.backend.interpreters import find; \
 		find("3.8", pathlib.Path(".venv/interpreters"))' 2>/dev/null || $(BIN)/uv python install 3.8
 
-docs: .venv/installed  ## Write docs/options.md and docs/faults.md from what declares them
+docs: .venv/installed  ## Write docs/options.md, docs/faults.md and the manual page from what declares them
 	$(BIN)/python -m bisect_asgi.cli.parameters > docs/options.md
+	$(BIN)/python -m bisect_asgi.cli.manual > docs/bisect-asgi.1
 	PYTHONPATH=tests $(BIN)/python tests/faults/test_faults.py > docs/faults.md
 
 test: .venv/installed  ## Run all tests but the simulations; those marked `network` use the real index

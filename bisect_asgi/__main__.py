@@ -23,7 +23,10 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under `nohup`
             signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
     try:
-        from bisect_asgi.cli.app import main as run
+        if "BISECT_ASGI_COMPLETE" in os.environ:
+            from bisect_asgi.cli.completing import main as run
+        else:
+            from bisect_asgi.cli.app import main as run
 
         run()
     except Exception as error:

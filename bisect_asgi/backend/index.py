@@ -40,7 +40,7 @@ from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Release, ReleaseFile
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases import SDIST_SUFFIXES
-from bisect_asgi.core.text import duration, plural, size, without_credentials
+from bisect_asgi.core.text import date, duration, plural, size, without_credentials
 
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 5
@@ -124,10 +124,12 @@ class IndexClient:
             return None
         # Parsing a large page takes longer than getting it.
         text = codec.digest(__version__, page.media_type, page.text)
-        if (read := self._pages.get_read(url, text)) is not None:
-            return read
-        releases = _read_page(page, project, url=url)
-        self._pages.put_read(url, text, releases)
+        if (releases := self._pages.get_read(url, text)) is None:
+            releases = _read_page(page, project, url=url)
+            self._pages.put_read(url, text, releases)
+            self._pages.put_versions(project, releases)
+        elif not self._pages.has_versions(project):
+            self._pages.put_versions(project, releases)
         return releases
 
     def _page(self, url: str) -> Page | None:
@@ -422,6 +424,10 @@ class _Read(Struct, frozen=True, kw_only=True):
     releases: tuple[Release, ...]
 
 
+VERSIONS = "versions"
+"""The folder, inside that of the pages, with a file of versions for each package."""
+
+
 class PageCache:
     """Caches pages that have validators, and the releases that were parsed from pages, in a file each.
 
@@ -455,6 +461,18 @@ class PageCache:
     def put_read(self, url: str, text: str, releases: tuple[Release, ...]) -> None:
         """Cache the releases that were parsed from the page with the digest `text`."""
         self._put(self._path("read", url), _Read(text=text, releases=releases))
+
+    def has_versions(self, project: str) -> bool:
+        """Return whether the versions of a project are written where shells look for them."""
+        return (self._folder / VERSIONS / project).exists()
+
+    def put_versions(self, project: str, releases: Iterable[Release]) -> None:
+        """Write the versions that a page has, with their days, where shells look for completions."""
+        lines = [f"{release.version}\t{date(release.uploaded)}\n" for release in releases]
+        folder = self._folder / VERSIONS
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            write_whole(folder / project, "".join(lines).encode())
 
     def _put(self, path: Path, value: object) -> None:
         with suppress(OSError):

@@ -47,11 +47,11 @@ class Commands(TyperGroup):
         """Return the names in the order of the help."""
         return list(COMMANDS)
 
-    def get_help(self, ctx: Any) -> str:
+    def get_help(self, ctx: Any) -> str:  # noqa: ARG002 (typer's signature)
         """Print the overview; there is nothing left to print for typer."""
         from bisect_asgi.cli.help import overview, show_help
 
-        show_help(overview(self, ctx))
+        show_help(overview(self))
         raise typer.Exit
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002

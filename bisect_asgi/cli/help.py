@@ -7,10 +7,8 @@ import shutil
 import sys
 from typing import Any
 
-import typer
-
 from bisect_asgi.core.plan.help_pages import HelpPage, HelpPanel, panels_of, plain_lines
-from bisect_asgi.core.plan.option import Command
+from bisect_asgi.core.plan.option import SUMMARIES, Command
 
 _WIDEST = 100
 _SHORT = "A line that begins with a PACKAGE is short for `bisect-asgi run PACKAGE …`."
@@ -36,6 +34,13 @@ EXAMPLES: dict[Command, tuple[tuple[str, str], ...]] = {
     "report": (("bisect-asgi report --json", "Show the newest report as JSON."),),
     "cache": (("bisect-asgi cache --clear", "Remove all that is cached."),),
     "doctor": (("bisect-asgi doctor", "Check this machine."),),
+    "completion": (
+        (
+            'eval "$(bisect-asgi completion bash)"',
+            "Complete in this shell; put it into ~/.bashrc to keep it.",
+        ),
+        ("bisect-asgi completion fish | source", "The same in fish."),
+    ),
 }
 
 
@@ -61,14 +66,12 @@ def page_of(command: Any, path: str) -> HelpPage:
         usage=(" ".join([path, *words, "[OPTIONS]"]),),
         text=_text(command),
         panels=(*own, *panels_of(name), HelpPanel("Help", (_HELP,))),
-        examples=EXAMPLES[name],
+        examples=EXAMPLES.get(name, ()),
     )
 
 
-def overview(command: Any, context: typer.Context) -> HelpPage:
+def overview(command: Any) -> HelpPage:
     """Return the page of the command line as a whole."""
-    names = command.list_commands(context)
-    summaries = tuple((name, _text(command.get_command(context, name)).split("\n")[0]) for name in names)
     return HelpPage(
         usage=(
             "bisect-asgi PACKAGE --probe FILE [OPTIONS]",
@@ -76,7 +79,7 @@ def overview(command: Any, context: typer.Context) -> HelpPage:
         ),
         text=f"{_text(command)}\n\n{_SHORT}",
         panels=(
-            HelpPanel("Commands", summaries),
+            HelpPanel("Commands", tuple(SUMMARIES.items())),
             HelpPanel("Options", (("--version", "Show the version and exit."), _HELP)),
         ),
         examples=(*EXAMPLES["run"][:1], ("bisect-asgi run --help", "Show the options of a search.")),

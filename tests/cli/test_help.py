@@ -10,7 +10,7 @@ from support.shell import Shell
 
 from bisect_asgi.cli.app import build
 from bisect_asgi.cli.help import EXAMPLES
-from bisect_asgi.core.plan.option import Command
+from bisect_asgi.core.plan.option import SUMMARIES, Command
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]], ids=" ".join)
@@ -34,12 +34,17 @@ def test_the_help_of_a_command_fits_eighty_columns(shell: Shell, command: Comman
 
 @pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line, _ in lines])
 def test_an_example_can_be_typed(line: str) -> None:
-    program, first, *rest = shlex.split(line)
+    called = line.removeprefix('eval "$(').removesuffix(')"').partition(" | ")[0]
+    program, first, *rest = shlex.split(called)
     name = first if first in get_args(Command) else "run"
     arguments = rest if first == name else [first, *rest]
 
     assert program == "bisect-asgi"
     assert build(name).make_context(name, arguments).params
+
+
+def test_the_summaries_are_those_of_the_commands() -> None:
+    assert {name: build(name).help.split("\n")[0] for name in SUMMARIES} == SUMMARIES
 
 
 def test_each_command_has_an_example_and_a_search_has_three() -> None:

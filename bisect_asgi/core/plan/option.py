@@ -8,8 +8,25 @@ from typing import Any, Literal, get_args, get_origin
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.records import Struct, field
 
-Command = Literal["run", "check", "suite", "locks", "verify", "new", "releases", "report", "cache", "doctor"]
+Command = Literal[
+    "run", "check", "suite", "locks", "verify", "new", "releases", "report", "cache", "doctor", "completion"
+]
 """The commands, in the order in which `--help` lists them."""
+
+SUMMARIES: dict[Command, str] = {
+    "run": "Find the first bad or first fixed release, and its cause.",
+    "check": "Run the probe on one release, with git bisect's exit codes.",
+    "suite": "Run many probes from a file or directory into one table.",
+    "locks": "Find the smallest set of upgrades that breaks the probe.",
+    "verify": 'Check a "fixed in" or "broken in" claim by running releases.',
+    "new": "Write a commented probe to start from.",
+    "releases": "List the releases of a package, and why some are excluded.",
+    "report": "Show the report of an earlier run.",
+    "cache": "Show the size of the cache, or clear it.",
+    "doctor": "Check that this machine, or each worker, can run trials.",
+    "completion": "Print the script that completes command lines in a shell.",
+}
+"""What each command does, as its help begins: known without importing any of them."""
 
 Setting = str | int | float | bool | None
 """The value of a pair `KEY=VALUE`."""

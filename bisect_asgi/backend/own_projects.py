@@ -1,8 +1,9 @@
 """Read the user's own projects before they are built: their names, their files, and what they require.
 
 Of a folder, those files count that git knows or does not ignore; without git, all but what tools leave
-behind. The same files are copied to where it is built, so that nothing else can get into its wheel. The state
-of its repository counts as well if its version is made by the build, which may ask git for the newest tag.
+behind. The same files are copied before anything else is done, so that what is built is what was read, and
+nothing else can get into its wheel. The state of its repository counts as well if its version is made by the
+build, which may ask git for the newest tag.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ import re
 import shutil
 import stat
 import tarfile
+import tempfile
+import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from bisect_asgi.backend.files import remove
 from bisect_asgi.backend.repository import Repository, run_git
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
@@ -41,6 +45,7 @@ from bisect_asgi.core.text import size
 
 _LARGEST_BYTES = 1024**3
 _DATE_S = 1577836800
+_KEPT_FOR_S = 30 * 24 * 3600
 _LEFT_BEHIND = re.compile(
     r"\.(git|hg|svn|venv|tox|nox|eggs|mypy_cache|pytest_cache|ruff_cache|hypothesis)|__pycache__"
     r"|node_modules|.*\.egg-info"
@@ -59,7 +64,13 @@ class _Facts(Struct, frozen=True, kw_only=True):
 
 
 def read_project(
-    reference: OwnReference, *, given: str, option: str, repositories: Path, token: CancelToken
+    reference: OwnReference,
+    *,
+    given: str,
+    option: str,
+    projects: Path,
+    repositories: Path,
+    token: CancelToken,
 ) -> GivenProject:
     """Return a project with its content, and what can be told without building it.
 
@@ -67,6 +78,7 @@ def read_project(
         reference: what the requirement names.
         given: the requirement as the user wrote it.
         option: where it stands, for messages.
+        projects: the folder of the copies of projects, from which they are built.
         repositories: the folder of the copies of repositories.
 
     Raises:
@@ -79,9 +91,9 @@ def read_project(
     path = Path(reference.where).expanduser()
     try:
         if path.is_dir():
-            return _of_folder(path, reference, given, option, token)
+            return _of_folder(path, reference, given, option, projects, token)
         if path.is_file():
-            return _of_file(path, reference, given, option)
+            return _of_file(path, reference, given, option, projects)
     except OSError as error:
         raise UsageError(
             f"`{error.filename or path}` cannot be read ({option}): {error.strerror}",
@@ -130,7 +142,7 @@ def _checked_name(reference: OwnReference, found: str, option: str) -> str:
 
 
 def _of_folder(
-    path: Path, reference: OwnReference, given: str, option: str, token: CancelToken
+    path: Path, reference: OwnReference, given: str, option: str, projects: Path, token: CancelToken
 ) -> GivenProject:
     files = folder_files(path, token)
     texts = {name: (path / name).read_text("utf-8", "replace") for name in _NAMING if name in files}
@@ -142,9 +154,12 @@ def _of_folder(
     document = _document(texts.get("pyproject.toml"), path)
     facts = facts_of(texts, document)
     _check_size(path, files, reference.where, option)
-    content = content_of(path, files, git=None if facts.has_version else git_state(path, token))
-    found = _given(reference, given, option, facts, path=str(path.resolve()), content=content)
     is_built = _is_built(document, texts, files)
+    found = _given(reference, given, option, facts)
+    if is_built:
+        git = None if facts.has_version else git_state(path, token)
+        content, kept = _kept_folder(path, files, projects, git=git, token=token)
+        found = _given(reference, given, option, facts, path=str(kept), content=content)
     known = () if is_built else found.extras  # extras that the build adds are not there yet
     found = replace(found, requires=requirements_in(document, known, where=reference.where))
     if is_built:
@@ -182,7 +197,19 @@ def folder_files(folder: Path, token: CancelToken) -> tuple[str, ...]:
     known = _known_to_git(folder, token)
     if not set(known) & set(_NAMING):  # no repository, or one that ignores the folder
         known = tuple(_walked(folder))
-    return tuple(sorted(name for name in known if (folder / name).is_file()))
+    caches = {place: _is_cache(folder / place) for name in known for place in PurePath(name).parents[:-1]}
+    return tuple(
+        sorted(
+            name
+            for name in known
+            if (folder / name).is_file() and not any(caches[place] for place in PurePath(name).parents[:-1])
+        )
+    )
+
+
+def _is_cache(folder: Path) -> bool:
+    """Return whether a tool has marked a folder as its cache, as this one marks its own."""
+    return (folder / "CACHEDIR.TAG").exists()
 
 
 def _known_to_git(folder: Path, token: CancelToken) -> tuple[str, ...]:
@@ -205,7 +232,7 @@ def _walked(folder: Path) -> Iterator[str]:
 def _is_left_behind(path: Path, *, is_top: bool) -> bool:
     if _LEFT_BEHIND.fullmatch(path.name):
         return True
-    return (path / "pyvenv.cfg").exists() or (is_top and path.name in _MADE)
+    return _is_cache(path) or (path / "pyvenv.cfg").exists() or (is_top and path.name in _MADE)
 
 
 def _check_size(folder: Path, files: Sequence[str], shown: str, option: str) -> None:
@@ -280,29 +307,14 @@ def _setup_arguments(source: str) -> dict[str, str]:
     return found
 
 
-def copy_to_build(project: OwnProject, target: Path, token: CancelToken) -> Path:
-    """Copy the project to where it may be built, below the new folder `target`; return its folder.
-
-    Raises:
-        UsageError: it was changed since its content was read.
-    """
-    source = Path(project.path)
-    if source.is_file():
-        return _unpacked(source, target)
-    files = folder_files(source, token)
-    copied = target / project.name
-    git = None
-    if content_of(source, files, git=None) != project.content:
-        git = git_state(source, token)
-        if git is None or content_of(source, files, git=git) != project.content:
-            raise _changed(project)
-        copied = _with_history(source, copied, token)
-    for name in files:
-        place = copied / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source / name, place)
-    if content_of(copied, files, git=git) != project.content:
-        raise _changed(project)
+def copy_to_build(project: OwnProject, target: Path) -> Path:
+    """Copy a project to where it may be built, below the new folder `target`; return its folder."""
+    kept = Path(project.path)
+    if kept.is_file():
+        return _unpacked(kept, target)
+    top = next(parent for parent in (kept, *kept.parents) if parent.name == project.content)
+    shutil.copytree(top, target / project.name, symlinks=True)
+    copied = target / project.name / kept.relative_to(top)
     _date_alike(copied)
     return copied
 
@@ -315,31 +327,81 @@ def _date_alike(folder: Path) -> None:
                 os.utime(Path(place, name), (_DATE_S, _DATE_S), follow_symlinks=False)
 
 
-def _changed(project: OwnProject) -> UsageError:
-    return UsageError(
-        f"`{project.given}` was changed while this command ran", hint="run the same command again"
-    )
+# Copies, of which the content is known whatever happens to the folder meanwhile.
 
 
-def _with_history(source: Path, target: Path, token: CancelToken) -> Path:
-    """Clone the repository of a folder to `target`; return the place of the folder in it, without files."""
-    prefix = run_git("-C", str(source), "rev-parse", "--show-prefix", token=token).stdout.strip()
+def _kept_folder(
+    source: Path, files: Sequence[str], projects: Path, *, git: str | None, token: CancelToken
+) -> tuple[str, Path]:
+    """Return the content of a folder, and a copy of it that is kept; with its history if `git` is known."""
+    content = content_of(source, files, git=git)
+    below = Path(_prefix(source, token) if git else "")
+    if not (projects / content).is_dir():
+        with _aside(projects) as aside:
+            if git:
+                _clone(source, aside, below, token)
+            for name in files:
+                place = aside / below / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source / name, place)
+            content = content_of(aside / below, files, git=git)
+            _move(aside, projects / content)
+    os.utime(projects / content)
+    return content, projects / content / below
+
+
+def _kept_file(path: Path, projects: Path) -> tuple[str, Path]:
+    with _aside(projects) as aside:
+        copied = Path(shutil.copy(path, aside))
+        content = hashlib.sha256(copied.read_bytes()).hexdigest()
+        _move(aside, projects / content)
+    os.utime(projects / content)
+    return content, projects / content / path.name
+
+
+@contextmanager
+def _aside(projects: Path) -> Iterator[Path]:
+    """Yield a new folder beside the copies, and remove copies that no command has used for long."""
+    projects.mkdir(parents=True, exist_ok=True)
+    oldest = time.time() - _KEPT_FOR_S
+    for old in projects.iterdir():
+        with suppress(OSError):
+            if old.stat().st_mtime < oldest:
+                remove(old)
+    aside = Path(tempfile.mkdtemp(prefix="new-", dir=projects))
+    try:
+        yield aside
+    finally:
+        remove(aside)
+
+
+def _move(aside: Path, home: Path) -> None:
+    """Give a copy its name, unless another command has done so meanwhile."""
+    try:
+        aside.rename(home)
+    except OSError:
+        if not home.is_dir():
+            raise
+
+
+def _prefix(source: Path, token: CancelToken) -> str:
+    """Return the path of a folder below the top of its repository."""
+    return run_git("-C", str(source), "rev-parse", "--show-prefix", token=token).stdout.strip()
+
+
+def _clone(source: Path, target: Path, below: Path, token: CancelToken) -> None:
+    """Clone the repository of a folder to an empty folder, without files in the folder's place."""
     Repository.open(str(source), target, token).checkout("HEAD", target)
-    place = target / prefix
+    place = target / below
     for entry in place.iterdir() if place.is_dir() else ():
-        if entry.name == ".git":
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-    return place
+        if entry.name != ".git":
+            remove(entry)
 
 
 # Files.
 
 
-def _of_file(path: Path, reference: OwnReference, given: str, option: str) -> GivenProject:
+def _of_file(path: Path, reference: OwnReference, given: str, option: str, projects: Path) -> GivenProject:
     if not path.name.lower().endswith(ARCHIVES):
         raise UsageError(
             f"`{reference.where}` is no wheel and no source distribution ({option})",
@@ -352,8 +414,8 @@ def _of_file(path: Path, reference: OwnReference, given: str, option: str) -> Gi
         raise UsageError(
             f"`{reference.where}` cannot be read ({option}): {error}", hint="build or download it again"
         ) from error
-    content = hashlib.sha256(path.read_bytes()).hexdigest()
-    return _given(reference, given, option, facts, path=str(path.resolve()), content=content)
+    content, kept = _kept_file(path, projects)
+    return _given(reference, given, option, facts, path=str(kept), content=content)
 
 
 def _facts_of_wheel(path: Path) -> _Facts:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bisect_asgi.cli.files import read_bytes
-from bisect_asgi.cli.requirements import read_wanted, relative_requirements
+from bisect_asgi.cli.requirements import read_locked, read_wanted, relative_requirements
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Confinement, Probe, ProbeFile, ReadyMadeLoad, SandboxLevel, Served
 from bisect_asgi.core.plan import DEFAULT_TIMEOUT_S, LockText, Plan, suites, tables
@@ -167,7 +167,7 @@ def _file(path: Path, name: str) -> ProbeFile:
 
 
 def read_lock_text(path: Path) -> LockText:
-    """Return the text of a lock file with its name.
+    """Return the text of a lock file with its name, and the projects in it that are built here.
 
     Raises:
         UsageError: the file cannot be read, or is no text.
@@ -175,7 +175,8 @@ def read_lock_text(path: Path) -> LockText:
     from bisect_asgi.core import lockfiles
 
     content = read_bytes(path, "locks")
-    return LockText(name=str(path), text=lockfiles.decode(content, name=path.name))
+    text = lockfiles.decode(content, name=path.name)
+    return LockText(name=str(path), text=text, own=read_locked(text, path.parent))
 
 
 def read_plan(

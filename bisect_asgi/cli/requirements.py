@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bisect_asgi.cli.files import read_bytes
-from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.errors import BisectError, UsageError
+from bisect_asgi.core.plan import LockedProject
 from bisect_asgi.core.plan.own_projects import GivenProject, StatedLine, Wanted, based, reference_of
 from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
@@ -64,8 +65,15 @@ def _own(text: str, of: str) -> GivenProject | None:
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.core.cancel import CancelToken
 
-    repositories = CachePaths.folder() / "repositories"
-    return read_project(reference, given=text, option=of, repositories=repositories, token=CancelToken())
+    places = CachePaths.configured()
+    return read_project(
+        reference,
+        given=text,
+        option=of,
+        projects=places.projects,
+        repositories=places.repositories,
+        token=CancelToken(),
+    )
 
 
 def _check_names(own: Sequence[GivenProject]) -> None:
@@ -77,6 +85,25 @@ def _check_names(own: Sequence[GivenProject]) -> None:
                     f"`{other.given}` and `{given.given}` are both the project `{given.project.name}`",
                     hint="name one of them",
                 )
+
+
+def read_locked(text: str, folder: Path) -> tuple[LockedProject, ...]:
+    """Return the projects in a lock file that are folders, files or commits; its paths begin at `folder`.
+
+    A lock may lie elsewhere than the projects that it names, so what is not there is no error.
+    """
+    from bisect_asgi.core.lockfiles.sources import sources
+
+    found = []
+    for entry, requirement in sources(text).items():
+        try:
+            given = _own(based(requirement, str(folder)), "the lock file")
+        except BisectError as error:
+            found.append(LockedProject(entry=entry, problem=str(error)))
+        else:
+            if given and given.is_built:
+                found.append(LockedProject(entry=entry, given=given))
+    return tuple(found)
 
 
 class _Files:

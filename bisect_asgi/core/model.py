@@ -229,7 +229,7 @@ class OwnProject(Struct, frozen=True, kw_only=True):
     given: str
     """The folder, the file or the address as the user named it, without extras."""
     path: str = ""
-    """The folder, the source distribution or the wheel; empty for a commit."""
+    """The copy of the folder, source distribution or wheel; empty for a commit."""
     content: str = ""
     """The digest of its files: a changed folder is another project."""
     commit: Commit | None = None

@@ -226,7 +226,6 @@ class Trials(Protocol):
 
         Raises:
             BuildFailed: it cannot be built.
-            UsageError: it was changed while the command ran.
             NoResult: a file did not arrive as it should be.
             Unavailable: the index did not answer.
             Cancelled: the token was cancelled.

@@ -332,6 +332,8 @@ def _check(plan: RunStarted, distributions: Sequence[Distribution], *, python: s
     own = next((d for d in distributions if d.name == plan.project), None)
     release = shlex.quote(plan.requirement.format(version=own.version) if own else str(distributions[0]))
     words = ["bisect-asgi check", release, f"--python {python}", *plan.check_options]
+    built = (plan.projects.get(distribution.name) for distribution in distributions)
+    words += [f"--with {shlex.quote(text)}" for text in built if text and shlex.quote(text) not in words]
     if exact:  # `--override` has each package installed whatever others require of it
         others = [d for d in distributions if d != (own or distributions[0]) and d.name not in plan.projects]
         words += [shlex.quote(f"--with={distribution}") for distribution in others]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Python 3.6 and later can run it. It notes each build, and takes its version from git if it has to.
+# Python 3.6 and later can run it. It takes its version from git if it has to.
 BACKEND = '''\
 """Packs the modules of the folder; name, version and requirements are those of metadata.json."""
 import json, os, subprocess, zipfile
@@ -14,7 +14,6 @@ import json, os, subprocess, zipfile
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     with open("metadata.json") as stream:
         said = json.load(stream)
-    print("building", said["name"])
     if said.get("fails"):
         raise RuntimeError(said["fails"])
     version = said["version"]

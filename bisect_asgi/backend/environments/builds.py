@@ -150,7 +150,6 @@ class WheelBuilder:
 
         Raises:
             BuildFailed: it cannot be built; the message has the last line of the build.
-            UsageError: the project was changed since its content was read.
             Unavailable, Cancelled: as `wheel`.
         """
         if project.commit:
@@ -242,7 +241,7 @@ class WheelBuilder:
         self, aside: Path, made: Path, project: OwnProject, interpreter: Interpreter, token: CancelToken
     ) -> None:
         def build(_until: datetime | None) -> None:
-            source = copy_to_build(project, aside / "source", token)
+            source = copy_to_build(project, aside / "source")
             arguments = ("--out-dir", str(made), "--python", interpreter.path)
             self._uv.build(source, *arguments, token=token, writable=[aside])
 

@@ -154,7 +154,6 @@ class Resolver:
 
         Raises:
             BuildFailed: it cannot be built.
-            UsageError: it was changed since its content was read.
             Unavailable: the index did not answer.
             Cancelled: the token was cancelled.
         """

@@ -16,7 +16,7 @@ from bisect_asgi.core.records import Struct
 
 _FOLDERS = (
     *("answers", "building", "contents", "environments", "index", "interpreters", "lenders", "locks", "logs"),
-    *("own", "repositories", "requirements", "runs", "sdists", "templates", "uv", "wheels"),
+    *("own", "projects", "repositories", "requirements", "runs", "sdists", "templates", "uv", "wheels"),
 )
 DEFAULT_LIMIT = "20 GiB"
 
@@ -70,6 +70,11 @@ class CachePaths(Struct, frozen=True):
     def interpreters(self) -> Path:
         """The folder that keeps what is known of interpreters."""
         return self.root / "interpreters"
+
+    @property
+    def projects(self) -> Path:
+        """The folder of copies of the user's own projects."""
+        return self.root / "projects"
 
     @property
     def repositories(self) -> Path:

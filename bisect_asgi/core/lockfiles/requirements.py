@@ -48,6 +48,21 @@ def read(text: str, environment: Mapping[str, str], *, file: str) -> Content:
     )
 
 
+def addresses(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the requirements that name a path or an address, each with its name in `Lock.passed_over`."""
+    for _, line in logical_lines(text):
+        option = _OPTION.match(line)
+        if option and option[0] in ("--editable", "-e"):
+            where = line[option.end() :].lstrip(" =")
+            yield _from_address(where).name, where
+        elif line and not option:
+            stated = _OPTIONS_BEHIND.sub("", line)
+            if _is_address(stated):
+                yield _from_address(stated).name, stated
+            elif " @ " in stated:
+                yield canonicalize_name(re.split(r"[\[ ]", stated, maxsplit=1)[0]), stated
+
+
 def _requires_python(text: str) -> str | None:
     """Return the minor version that the header of pip-compile or `uv pip compile` names.
 

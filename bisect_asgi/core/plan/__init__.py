@@ -142,6 +142,19 @@ class LockText(Struct, frozen=True, kw_only=True):
 
     name: str
     text: str
+    own: tuple[LockedProject, ...] = ()
+    """The projects in it that are no releases of an index, and can be built here."""
+
+
+class LockedProject(Struct, frozen=True, kw_only=True):
+    """A project in a lock file that is no release of an index."""
+
+    entry: str
+    """Its name in `Lock.passed_over`."""
+    given: GivenProject | None = None
+    """The project, or None if it cannot be built here."""
+    problem: str = ""
+    """Why it cannot be built here."""
 
 
 class Building(Struct, frozen=True, kw_only=True):
@@ -234,6 +247,13 @@ class Plan(Struct, frozen=True, kw_only=True):
     fresh: bool = False
     term_old: str = "good"
     term_new: str = "bad"
+
+    @property
+    def every_own(self) -> tuple[GivenProject, ...]:
+        """The user's own projects that are built, with those of the lock files, the newer one's last."""
+        locked = (each.given for file in self.locks for each in file.own if each.given)
+        found = {given.project.name: given for given in (*locked, *self.own)}
+        return tuple(found.values())
 
     @property
     def projects(self) -> tuple[OwnProject, ...]:

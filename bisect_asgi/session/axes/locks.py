@@ -20,11 +20,13 @@ from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.lockfiles import Lock, read_lock
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Interpreter, Release
 from bisect_asgi.core.plan import LOCKS, LockText, Plan
+from bisect_asgi.core.plan.own_projects import GivenProject
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import ReleaseRange
 from bisect_asgi.core.releases.interpreters import InterpreterChoice, markers_of, rank
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing, plural
+from bisect_asgi.session.axes import own as own_projects
 from bisect_asgi.session.axes.base import (
     Axis,
     SearchSpace,
@@ -75,18 +77,22 @@ class Locks(Axis):
             _choose(plan, _read(plan, Interpreter(path=sys.executable, version=_OWN)), services), others=()
         )  # on another Python, locks install something else
         locks = _read(plan, choice.interpreter)
-        if _content(locks[0]) == _content(locks[1]):
+        built = _built(plan, locks)
+        if _content(locks[0]) == _content(locks[1]) and built[0] == built[1]:
             raise _same(plan, choice)
+        for own in dict.fromkeys((plan.own, *built)):
+            own_projects.build(replace(plan, own=own), choice.interpreter, services)
         pinned = _pinned(locks, services)
         candidates = tuple(
-            _candidate(file, lock, plan, choice.interpreter, pinned)
-            for file, lock in zip(plan.locks, locks, strict=True)
+            _candidate(file, lock, replace(plan, own=own), choice.interpreter, pinned)
+            for file, lock, own in zip(plan.locks, locks, built, strict=True)
         )
-        notes = (
+        notes = [
             note
-            for candidate, lock in zip(candidates, locks, strict=True)
-            for note in _notes(candidate, lock, services)
-        )
+            for candidate, file, lock in zip(candidates, plan.locks, locks, strict=True)
+            for note in _notes(candidate, file, lock, services)
+        ]
+        notes += _unlike(plan, built)
         return SearchSpace(
             choice=choice,
             candidates=candidates,
@@ -143,12 +149,13 @@ def _candidate(
     """The environment of a lock: exactly what it says, and what the probe needs beside it."""
     pins = tuple(str(distribution) for distribution in lock.distributions)
     names = {distribution.name for distribution in lock.distributions}
+    own = tuple(given.requirement for given in plan.own if given.requirement not in plan.held)
     beside = tuple(text for text in plan.held if canonicalize_name(Requirement(text).name) not in names)
     return Candidate(
         label=file.name,
         spec=EnvironmentSpec(
             interpreter=interpreter,
-            requirements=(*pins, *beside),
+            requirements=(*pins, *beside, *own),
             overrides=(*pins, *plan.overrides),
             constraints=plan.constraints,
             projects=plan.projects,
@@ -160,17 +167,59 @@ def _candidate(
     )
 
 
-def _notes(candidate: Candidate, lock: Lock, services: Services) -> Iterator[str]:
+def _notes(candidate: Candidate, file: LockText, lock: Lock, services: Services) -> Iterator[str]:
     """What is not as the lock says: the Python, entries that are not looked at, what it does not pin."""
     name, python = candidate.label, candidate.spec.interpreter.version
     if lock.requires_python and not SpecifierSet(lock.requires_python).contains(python):
         yield f"`{name}` is for Python {lock.requires_python}, and is run on {python} (see `--python`)"
-    if lock.passed_over:
-        told = listing((f"{passed.name} ({passed.reason})" for passed in lock.passed_over), most=6)
-        yield f"{plural(len(lock.passed_over), 'entry')} of `{name}` passed over: {told}"
+    if left := _passed_over(candidate, file, lock):
+        yield f"{plural(len(left), 'entry')} of `{name}` passed over: {listing(left, most=6)}"
     if lacking := _lacking(candidate.spec, lock, services):
         told = listing(f"{each.name} {each.version}" for each in lacking)
         yield f"`{name}` does not pin {told}, which its distributions require; uv chose these versions"
+
+
+def _passed_over(candidate: Candidate, file: LockText, lock: Lock) -> list[str]:
+    """Return the entries of a lock that are not installed, each with its reason."""
+    built = {project.name for project in candidate.spec.projects}
+    own = {each.entry: each for each in file.own}
+    left = []
+    for passed in lock.passed_over:
+        found = own.get(passed.name)
+        if passed.name in built or (found and found.given and found.given.project.name in built):
+            continue
+        reason = f"{passed.reason}; {found.problem}" if found and found.problem else passed.reason
+        left.append(f"{passed.name} ({reason})")
+    return left
+
+
+def _built(plan: Plan, locks: Sequence[Lock]) -> list[tuple[GivenProject, ...]]:
+    """Return the projects that each lock's environment has built: those of `--with`, and the lock's own.
+
+    A folder is the same in both, as the newer lock has it: otherwise a change of the user's own would be
+    taken for that of an upgrade.
+    """
+    said = {given.project.name for given in plan.own}
+    found = []
+    for file, lock in zip(plan.locks, locks, strict=True):
+        entries = {passed.name for passed in lock.passed_over}
+        own = [each.given for each in file.own if each.given and each.entry in entries]
+        found.append({given.project.name: given for given in own if given.project.name not in said})
+    old, new = found
+    old |= {name: each for name, each in new.items() if name in old and not each.project.commit}
+    return [(*plan.own, *own.values()) for own in (old, new)]
+
+
+def _unlike(plan: Plan, built: Sequence[tuple[GivenProject, ...]]) -> Iterator[str]:
+    """Yield the projects that differ between the locks in a way that no version tells, or that are one's."""
+    folders = {each.given.project.name: each.given for each in plan.locks[0].own if each.given}
+    old, new = ({given.project.name: given.project for given in own} for own in built)
+    for name, project in new.items():
+        stated = folders.get(name)
+        if stated and not project.commit and project.content != stated.project.content and name in old:
+            yield f"`{name}` is built from `{project.given}` for both locks, although they have it elsewhere"
+        if name in old and old[name] != project:
+            yield f"`{name}` is of two commits: if these have one version, only a combination of all shows it"
 
 
 def _lacking(spec: EnvironmentSpec, lock: Lock, services: Services) -> list[Distribution]:

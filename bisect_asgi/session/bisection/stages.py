@@ -109,7 +109,7 @@ def started(plan: Plan, *, axis: Axis | None = None, context: str | None = None)
         limit=plan.criteria.limit.bound if plan.criteria.limit else "",
         served=plan.probe.served is not None,
         check_options=plan.check_options(),
-        projects={each.project.name: _for_uv(each) for each in plan.own},
+        projects={each.project.name: _for_uv(each) for each in plan.every_own},
         term_old=plan.term_old,
         term_new=plan.term_new,
         at_s=time.monotonic(),

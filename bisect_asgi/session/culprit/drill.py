@@ -121,6 +121,7 @@ def drill_plan(plan: Plan, target: DrillTarget, repository: str) -> Plan:
         bad=bad,
         python=target.interpreter.path,
         held=target.held,
+        own=plan.every_own,
         history=plan.history.of_a_stage,
         drill=False,
         culprit=False,

@@ -8,7 +8,7 @@ from support.builders import probe
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import OwnProject
-from bisect_asgi.core.plan import LockText, Plan
+from bisect_asgi.core.plan import LockedProject, LockText, Plan
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.own_projects import GivenProject, StatedLine, Wanted
 from bisect_asgi.core.plan.planning import make_plan
@@ -153,3 +153,17 @@ def test_locks_have_projects_too() -> None:
     plan = planned(Wanted(own=(given("app"),), lines=(line("h11"),)), locks=texts)
 
     assert (plan.held, plan.projects[0].name) == (("h11", "app"), "app")
+
+
+def test_the_projects_of_the_locks_count_where_none_is_named() -> None:
+    old, new, said = given("lib", text="./old"), given("lib", text="./new"), given("app")
+    texts = tuple(
+        LockText(
+            name=each.given, text="", own=(LockedProject(entry="lib", given=each), LockedProject(entry="x"))
+        )
+        for each in (old, new)
+    )
+
+    plan = planned(Wanted(own=(said,)), locks=texts)
+
+    assert [each.given for each in plan.every_own] == ["./new", "."]

@@ -40,7 +40,7 @@ from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Release, ReleaseFile
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases import SDIST_SUFFIXES
-from bisect_asgi.core.text import date, duration, plural, size, without_credentials
+from bisect_asgi.core.text import date, duration, listing, plural, size, without_credentials
 
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 5
@@ -92,10 +92,22 @@ class IndexClient:
             releases = self._releases(url, project)
             if releases is not None:
                 return releases
-        raise UsageError(
-            f"there is no package `{project}` on the index",
-            hint="check the spelling; uv's configuration says which index is asked",
-        )
+        raise UsageError(f"there is no package `{project}` on the index", hint=self._near(project))
+
+    def _near(self, project: str) -> str:
+        """Return what to write instead of a name that no index has."""
+        from bisect_asgi.backend.known_names import near_names
+
+        near = [name for name in near_names(project, self._pages.folder) if self._has(name)]
+        if near:
+            return f"write {' or '.join(f'`{name}`' for name in near)}"
+        asked = listing(f"`{without_credentials(url)}`" for url in self._urls)
+        return f"check the spelling, or name another index to uv: {asked} has it not"
+
+    def _has(self, project: str) -> bool:
+        with suppress(Unavailable):
+            return any(self._releases(url, project) is not None for url in self._urls)
+        return False
 
     def download(self, file: ReleaseFile, *, at_most: int) -> bytes | None:
         """Return a file's content, or None if it has no address or is larger than `at_most` bytes.
@@ -435,7 +447,8 @@ class PageCache:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
+        """The folder of the files."""
 
     def get(self, url: str) -> Page | None:
         """Return the page as the index last sent it, or None if it is not cached."""
@@ -479,4 +492,4 @@ class PageCache:
             write_whole(path, codec.to_json(value))
 
     def _path(self, *what: str) -> Path:
-        return self._folder / f"{codec.digest(*what)}.json"
+        return self.folder / f"{codec.digest(*what)}.json"

@@ -46,7 +46,7 @@ def test_one_release_is_checked_with_git_bisects_exit_codes(
             ["demo"], "`demo` names no single release", "write it as `fastapi==0.69.0`", id="no-version"
         ),
         pytest.param(
-            ["demo==7"], "there is no release `7` (`demo`)", "the nearest ones: `1.1`", id="no-such-release"
+            ["demo==7"], "there is no release `7` (`demo`)", "pass `demo==1.1`", id="no-such-release"
         ),
     ],
 )

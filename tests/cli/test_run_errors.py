@@ -155,12 +155,6 @@ def complaint(stderr: str) -> str:
     ("arguments", "message", "hint"),
     [
         pytest.param(
-            ["nope", *BISECT[1:]],
-            "there is no package `nope` on the index",
-            "check the spelling; uv's configuration says which index is asked",
-            id="no-such-package",
-        ),
-        pytest.param(
             [*BISECT, "--releases", ">=9"],
             "there is no release of `demo` to look at; left out: not in `--releases >=9`",
             "`bisect-asgi releases demo` lists them all; widen `--releases` or the ends",
@@ -169,7 +163,7 @@ def complaint(stderr: str) -> str:
         pytest.param(
             [*BISECT, "--good", "1.0.5"],
             "there is no release `1.0.5` (`--good`)",
-            "the nearest ones: `1.0` and `1.1`",
+            "pass `--good 1.0` or `--good 1.1`",
             id="no-such-end",
         ),
         pytest.param(
@@ -346,6 +340,19 @@ def test_a_cache_folder_that_cannot_be_written_is_unavailable(shell: Shell, belo
         f"the cache folder cannot be written: `{path}{below}` ({reason})",
         "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
     )
+
+
+def test_a_package_that_is_not_there_is_near_to_one_that_was_looked_at_before(shell: Shell) -> None:
+    publish(shell.index, "+-")
+
+    unknown = shell.run("dmeo", *BISECT[1:])
+    shell.run("releases", "demo")
+    known = shell.run("dmeo", *BISECT[1:])
+
+    message = "there is no package `dmeo` on the index"
+    elsewhere = f"check the spelling, or name another index to uv: `{shell.index.url}` has it not"
+    assert (unknown.returncode, complaint(unknown.stderr)) == (2, told(message, elsewhere))
+    assert (known.returncode, complaint(known.stderr)) == (2, told(message, "write `demo`"))
 
 
 @pytest.mark.parametrize("limit", [0, 8_000], ids=["at-once", "on-the-way"])

@@ -78,7 +78,7 @@ def test_the_release_to_check_has_to_exist() -> None:
     with pytest.raises(UsageError) as caught:
         session.check(a_plan(), "9", FakeWorld(always(passed())).services())
 
-    assert caught.value.hint == "the nearest ones: `0.12`"
+    assert caught.value.hint == "pass `fastapi==0.12`"
 
 
 # A claim.

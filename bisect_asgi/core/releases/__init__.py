@@ -70,11 +70,9 @@ class Selection(Struct, frozen=True, kw_only=True):
             if _same_version(out.version, wanted):
                 raise UsageError(
                     f"`{option} {version}` cannot be tested: {out.reason}",
-                    hint=f"the nearest that can: {self._nearest(wanted)}",
+                    hint=self._near(wanted, option),
                 )
-        raise UsageError(
-            f"there is no release `{version}` (`{option}`)", hint=f"the nearest ones: {self._nearest(wanted)}"
-        )
+        raise UsageError(f"there is no release `{version}` (`{option}`)", hint=self._near(wanted, option))
 
     def between(self, good: Version | None, bad: Version | None) -> ReleaseRange:
         """Return the candidates from the good end on, up to the bad end, or between both in either order.
@@ -91,11 +89,31 @@ class Selection(Struct, frozen=True, kw_only=True):
             bad=None if bad_index is None else bad_index - start,
         )
 
-    def _nearest(self, wanted: Version) -> str:
-        versions = [Version(release.version) for release in self.kept]
-        below = max((v for v in versions if v < wanted), default=None)
-        above = min((v for v in versions if v > wanted), default=None)
-        return listing(f"`{v}`" for v in (below, above) if v is not None) or "none"
+    def _near(self, wanted: Version, option: str) -> str:
+        """Return the hint that names the candidates next to a version."""
+        near = nearest([release.version for release in self.kept], wanted)
+        joint = " " if option.startswith("--") else "=="
+        words = " or ".join(f"`{option}{joint}{version}`" for version in near)
+        return f"pass {words}" if near else "widen `--releases`: no release is left"
+
+
+def nearest(versions: Sequence[str], wanted: Version | None) -> list[str]:
+    """Return the versions next to `wanted`, older first; without one, the newest version."""
+    ordered = sorted(map(Version, versions))
+    if wanted is None:
+        return [str(version) for version in ordered[-1:]]
+    below = [version for version in ordered if version < wanted][-1:]
+    above = [version for version in ordered if version > wanted][:1]
+    return [str(version) for version in below + above]
+
+
+def is_version(text: str) -> bool:
+    """Return whether a text is a version (PEP 440)."""
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 class Demand(Struct, frozen=True, kw_only=True):

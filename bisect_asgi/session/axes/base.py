@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import ClassVar
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from bisect_asgi.core import events
@@ -27,7 +29,7 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.plan import AS_OF_RELEASE_GRACE, DependencyPolicy, Plan, PolicyKind, pinned_version
 from bisect_asgi.core.plan.axis_traits import AxisTraits
 from bisect_asgi.core.records import Struct, field, replace
-from bisect_asgi.core.releases import ReleaseFilter, ReleaseRange, TargetPython, select
+from bisect_asgi.core.releases import ReleaseFilter, ReleaseRange, TargetPython, is_version, nearest, select
 from bisect_asgi.core.releases.interpreters import InterpreterChoice, Needs, Ranking, rank
 from bisect_asgi.core.services import Index, Interpreters, Services
 from bisect_asgi.core.text import listing
@@ -127,13 +129,49 @@ def _required(requirements: Sequence[str]) -> Iterator[str]:
 
 
 def pinned_releases(requirements: Sequence[str], index: Index) -> tuple[Release, ...]:
-    """Look up the releases that requirements pin with `==`; one that does not exist is passed over."""
-    found = []
-    for requirement in requirements:
-        if pin := pinned_version(requirement):
-            project, version = pin
-            found += [r for r in index.releases(project) if Version(r.version) == version]
+    """Return the releases that requirements pin with `==`.
+
+    Raises:
+        UsageError: the index lacks a package, or all releases that a requirement admits.
+        Unavailable: the index did not answer.
+    """
+    parsed = [Requirement(text) for text in requirements]
+    named = [each for each in parsed if not each.url and not each.marker]  # else an index may not be asked
+    projects = list(dict.fromkeys(canonicalize_name(each.name) for each in named))
+    with ThreadPoolExecutor(thread_name_prefix="held") as pool:
+        known = dict(
+            zip(projects, pool.map(lambda project: _held_releases(project, index), projects), strict=True)
+        )
+    found: list[Release] = []
+    for requirement in named:
+        admitted = _admitted(requirement, known[canonicalize_name(requirement.name)])
+        found += admitted if pinned_version(str(requirement)) else ()
     return tuple(found)
+
+
+def _held_releases(project: str, index: Index) -> Sequence[Release]:
+    try:
+        return index.releases(project)
+    except UsageError as error:
+        where = "in `--with`, `--override`, or the probe's `dependencies`"
+        raise UsageError(f"{error} ({where})", hint=error.hint) from error
+
+
+def _admitted(requirement: Requirement, releases: Sequence[Release]) -> list[Release]:
+    """Return the releases that a requirement admits.
+
+    Raises:
+        UsageError: there is none.
+    """
+    within = requirement.specifier
+    if found := [each for each in releases if within.contains(each.version, prereleases=True)]:
+        return found
+    wanted = next((Version(each.version) for each in within if is_version(each.version)), None)
+    near = nearest([each.version for each in releases], wanted)
+    raise UsageError(
+        f"no release of `{requirement.name}` satisfies `{requirement}`",
+        hint=f"write {' or '.join(f'`{requirement.name}=={version}`' for version in near)}",
+    )
 
 
 def package_releases(plan: Plan, index: Index) -> tuple[Release, ...]:

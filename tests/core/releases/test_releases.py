@@ -249,23 +249,25 @@ SKIPPED = (
             KEPT,
             "0.60",
             "`--bad 0.60` cannot be tested: requires Python >=3.9, not 3.8",
-            "the nearest that can: `0.59` and `0.62`",
+            "pass `--bad 0.59` or `--bad 0.62`",
             id="left-out",
         ),
         pytest.param(
             KEPT,
             "0.61",
             "there is no release `0.61` (`--bad`)",
-            "the nearest ones: `0.59` and `0.62`",
+            "pass `--bad 0.59` or `--bad 0.62`",
             id="unknown",
         ),
+        pytest.param(KEPT, "0.1", "there is no release `0.1` (`--bad`)", "pass `--bad 0.58`", id="below-all"),
+        pytest.param(KEPT, "7", "there is no release `7` (`--bad`)", "pass `--bad 0.63`", id="above-all"),
         pytest.param(
-            KEPT, "0.1", "there is no release `0.1` (`--bad`)", "the nearest ones: `0.58`", id="below-all"
+            (),
+            "7",
+            "there is no release `7` (`--bad`)",
+            "widen `--releases`: no release is left",
+            id="nothing",
         ),
-        pytest.param(
-            KEPT, "7", "there is no release `7` (`--bad`)", "the nearest ones: `0.63`", id="above-all"
-        ),
-        pytest.param((), "7", "there is no release `7` (`--bad`)", "the nearest ones: none", id="nothing"),
     ],
 )
 def test_a_named_release_that_is_no_candidate_is_refused_with_its_neighbours(

@@ -266,7 +266,9 @@ def test_what_the_user_overrides_is_so_at_every_moment() -> None:
             date_plan(None, pinned=SpecifierSet()), "`app` gives no day to begin at", id="nowhere-to-begin"
         ),
         pytest.param(
-            date_plan(pinned=SpecifierSet("==9")), "there is no release of `app==9`", id="no-such-release"
+            date_plan(pinned=SpecifierSet("==9")),
+            "no release of `app` satisfies `app==9`",
+            id="no-such-release",
         ),
         pytest.param(
             date_plan("2021-02-01", "2021-02-02"),

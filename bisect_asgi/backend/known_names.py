@@ -1,0 +1,53 @@
+"""Find the names of packages that this machine knows, for one that no index has: it may be misspelled.
+
+An index lists its names only all at once, which are too many to ask for. The packages that were looked at on
+this machine before are likelier anyway.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from importlib.metadata import distributions
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+_OF_A_PAGE = re.compile(rb'"project":"([A-Za-z0-9._-]+)"')
+_HEAD_BYTES = 512
+_MOST = 3
+
+
+def near_names(name: str, pages: Path) -> list[str]:
+    """Return the known names that are spelled nearly as `name`, the nearest first.
+
+    Args:
+        name: the normalized name that no index has.
+        pages: the folder of cached pages.
+    """
+    known = {*_of_pages(pages), *_of_uv(), *_installed()} - {name}
+    return difflib.get_close_matches(name, sorted(known), n=_MOST, cutoff=0.75)
+
+
+def _of_pages(folder: Path) -> Iterator[str]:
+    """Yield the projects whose parsed pages are cached; their names are in the first bytes."""
+    for path in folder.glob("*.json"):
+        with suppress(OSError), path.open("rb") as file:
+            if found := _OF_A_PAGE.search(file.read(_HEAD_BYTES)):
+                yield found[1].decode()
+
+
+def _of_uv() -> Iterator[str]:
+    """Yield the projects whose pages uv has cached for any command of this user."""
+    cache = os.environ.get("UV_CACHE_DIR")
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(cache) if cache else Path(home) / "uv"
+    return (path.stem for path in folder.glob("simple-*/**/*.rkyv"))
+
+
+def _installed() -> Iterable[str]:
+    """Return the distributions that are installed beside this tool."""
+    return (canonicalize_name(each.name) for each in distributions() if each.name)

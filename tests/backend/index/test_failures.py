@@ -27,10 +27,11 @@ from bisect_asgi.core.errors import Unavailable, UsageError
 
 def test_a_project_that_no_index_has(local_index: LocalIndex, client: IndexClient) -> None:
     with pytest.raises(UsageError) as caught:
-        client.releases("fastpai")
+        client.releases("zzzz")
 
-    assert str(caught.value) == "there is no package `fastpai` on the index"
-    assert caught.value.hint == "check the spelling; uv's configuration says which index is asked"
+    assert str(caught.value) == "there is no package `zzzz` on the index"
+    elsewhere = f"check the spelling, or name another index to uv: `{local_index.url}` has it not"
+    assert caught.value.hint == elsewhere
     assert len(local_index.requests) == 1
 
 

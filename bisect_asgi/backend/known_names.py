@@ -1,4 +1,4 @@
-"""Find the names of packages that this machine knows, for one that no index has: it may be misspelled.
+"""Find packages that this machine knows: near one that no index has, and those that provide a module.
 
 An index lists its names only all at once, which are too many to ask for. The packages that were looked at on
 this machine before are likelier anyway.
@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from importlib.metadata import distributions
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -32,6 +32,28 @@ def near_names(name: str, pages: Path) -> list[str]:
     return difflib.get_close_matches(name, sorted(known), n=_MOST, cutoff=0.75)
 
 
+def providers(module: str) -> list[str]:
+    """Return the normalized names of the packages that provide a module, as far as this machine has them.
+
+    uv keeps the files of each wheel that it has installed for any command of this user.
+    """
+    files = (module, f"{module}.py", f"{module}.*.so")
+    found = {
+        canonicalize_name(record.name.split("-")[0])
+        for name in files
+        for path in _uv_cache().glob(f"archive-v*/*/{name}")
+        for record in path.parent.glob("*.dist-info")
+    }
+    return sorted({*found, *map(canonicalize_name, packages_distributions().get(module, ()))})
+
+
+def _uv_cache() -> Path:
+    """Return the folder of uv's cache."""
+    if cache := os.environ.get("UV_CACHE_DIR"):
+        return Path(cache)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uv"
+
+
 def _of_pages(folder: Path) -> Iterator[str]:
     """Yield the projects whose parsed pages are cached; their names are in the first bytes."""
     for path in folder.glob("*.json"):
@@ -42,10 +64,7 @@ def _of_pages(folder: Path) -> Iterator[str]:
 
 def _of_uv() -> Iterator[str]:
     """Yield the projects whose pages uv has cached for any command of this user."""
-    cache = os.environ.get("UV_CACHE_DIR")
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(cache) if cache else Path(home) / "uv"
-    return (path.stem for path in folder.glob("simple-*/**/*.rkyv"))
+    return (path.stem for path in _uv_cache().glob("simple-*/**/*.rkyv"))
 
 
 def _installed() -> Iterable[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from bisect_asgi.backend.files import kept, once_each
 from bisect_asgi.backend.index import IndexClient
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import NoResult, not_asked
+from bisect_asgi.core.errors import BisectError, NoResult, not_asked
 from bisect_asgi.core.model import Distribution, Interpreter, Release, ReleaseFile
 from bisect_asgi.core.release_diff import Contents
 from bisect_asgi.core.releases import SDIST_SUFFIXES, changelog
@@ -35,6 +37,18 @@ class PackageIndex:
     def releases(self, project: str) -> tuple[Release, ...]:
         """Return all releases of a project, oldest version first; raises as `IndexClient.releases`."""
         return self._releases(project)
+
+    def provider(self, module: str) -> str | None:
+        """Return the package that provides a module, or None if neither this machine nor the index tells."""
+        from bisect_asgi.backend.known_names import providers  # needed only if a module is missing
+
+        if known := providers(module):
+            return known[0] if len(known) == 1 else None
+        try:
+            self.releases(module)
+        except BisectError:
+            return None
+        return canonicalize_name(module)
 
     def contents(self, distribution: Distribution, interpreter: Interpreter) -> Contents:
         """Return what a release installs for an interpreter; raises as `ContentsCache.contents`."""

@@ -85,6 +85,19 @@ def load(options: Options, copied: Sequence[ProbeFile] = ()) -> Probe:
     )
 
 
+def _check_one_probe(given: Options) -> None:
+    """Raise UsageError if two options name what is run; a command may run the script that is named."""
+    command = given.command
+    if command is None:
+        return
+    for option, value in (("--probe", given.probe), ("--app", given.app)):
+        if value is not None and Path(value.partition(":")[0]).name not in command:
+            raise UsageError(
+                f"`{option} {value}` and `--command {command}` name two probes",
+                hint=f"drop one of them; for a file that the command needs, pass `--include {value}`",
+            )
+
+
 def _served(path: Path | None, options: Options) -> Served | None:
     """Return how the app is served: that of `--app`, or of a probe that defines both `app` and `probe`."""
     workers = options.uvicorn.get("workers") or 1
@@ -190,6 +203,7 @@ def read_plan(
     Raises:
         UsageError: something is missing, malformed, or cannot be read.
     """
+    _check_one_probe(given)
     path = Path(given.probe) if given.probe else None
     stated = read_metadata(path) if path else ProbeMetadata()
     options = merge(given, merge(stated.options, defaults))

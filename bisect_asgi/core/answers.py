@@ -82,6 +82,7 @@ class ResultContext(Struct, frozen=True, kw_only=True):
     """The normalized names of the distributions in the environment of each candidate that was run."""
     python: str = ""
     """The Python of all candidates, such as `3.12`, or "" if they have several."""
+    provider: hints.Providing = hints.nothing_known
     budget: str = ""
     """The budget of the noisy search, as text."""
     is_unconfined: bool = False
@@ -94,7 +95,11 @@ class ResultContext(Struct, frozen=True, kw_only=True):
     def circumstances(self, judgement: Judgement) -> hints.Circumstances:
         """Return what hints for untestable candidates depend on."""
         return hints.Circumstances(
-            labels=self.labels, rulings=judgement.rulings, installed=self.installed, python=self.python
+            labels=self.labels,
+            rulings=judgement.rulings,
+            installed=self.installed,
+            python=self.python,
+            provider=self.provider,
         )
 
     @property
@@ -127,7 +132,7 @@ def of_never_ran(case: ResultContext, wrong: NeverRan) -> Result:
     where = listing(case.name(key) for key in wrong.keys)
     return Result(
         kind=ResultKind.NOT_ASKED,
-        message=f"`{case.probe}` never ran (tried with {where}): {wrong.reason}",
+        message=": ".join(filter(None, (f"`{case.probe}` {wrong.what} (tried with {where})", wrong.reason))),
         hint=wrong.hint,
     )
 
@@ -171,7 +176,7 @@ def _swapped(case: ResultContext, judgement: Judgement) -> str | None:
     good, bad = case.expectation.good, case.expectation.bad
     if good is None or bad is None or len(judgement.wrong_ends(case.expectation)) < 2:
         return None
-    return f"the two ends are swapped: pass `--good {case.labels[bad]} --bad {case.labels[good]}`"
+    return f"pass `--good {case.labels[bad]} --bad {case.labels[good]}`: the two are swapped"
 
 
 def _wrong_end(case: ResultContext, end: str, key: int, judgement: Judgement) -> Result | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bisect_asgi.core.model import UNTESTABLE_EXIT, FailureKind, Outcome, Phase, Ruling, Signature, Verdict
 from bisect_asgi.core.records import Struct, field
@@ -29,6 +29,24 @@ _REMOVED = {"asynchat", "asyncore", "cgi", "distutils", "imp", "smtpd"}
 STANDARD_MODULES = frozenset(sys.stdlib_module_names) | _REMOVED
 
 
+Providing = Callable[[str], str | None]
+"""Returns the package that provides a module, or None if that is not known."""
+
+
+def nothing_known(module: str) -> str | None:  # noqa: ARG001 (the signature of `Providing`)
+    """Return None: no package is known to provide the module."""
+    return None
+
+
+def adding(module: str, provider: Providing) -> str:
+    """Return what to do if nothing installs a module: the package has another name than the module has."""
+    package = provider(module)
+    if package is None:
+        return f"add the package that provides `{module}`: `--with PACKAGE`"
+    which = "the package" if package == normalized(module) else f"`{package}`"
+    return f"add {which} that provides `{module}`: `--with {package}`"
+
+
 class Circumstances(Struct, frozen=True, kw_only=True):
     """What is known of the environments of candidates."""
 
@@ -38,6 +56,7 @@ class Circumstances(Struct, frozen=True, kw_only=True):
     """The normalized names of the distributions in the environment of each candidate that has one."""
     python: str = ""
     """The Python of all candidates, such as `3.12`, or "" if they have several."""
+    provider: Providing = nothing_known
 
 
 def for_untestable(known: Circumstances, keys: Collection[int]) -> str | None:
@@ -62,13 +81,13 @@ def for_module(known: Circumstances, keys: Collection[int]) -> str | None:
     where = _where(known, keys)
     if package:
         return f"{where}{package} is not installed: add it with `--with {package}`"
-    name = _normalized(module)
+    name = normalized(module)
     # If the probe imports it, those that passed have it, as a part of a package that no longer has it.
     has_passed = any(known.rulings[key].passed for key in _others(known, keys))
     is_a_part = has_passed and any(map(_is_of_probe, signatures))
     if is_a_part or any(name in names for names in own):
         return None
-    return f"{where}`{module}` is not installed: add the package that has it: `--with {name}`"
+    return f"{where}`{module}` is not installed: {adding(module, known.provider)}"
 
 
 def is_of_environment(known: Circumstances, key: int) -> bool:
@@ -104,13 +123,14 @@ def _package_of(module: str, lack: Sequence[Collection[str]], have: Sequence[Col
     if not have:
         return None
     found = set(have[0]).intersection(*have[1:]).difference(*lack)
-    name = _normalized(module)
+    name = normalized(module)
     if name in found:
         return name
     return found.pop() if len(found) == 1 else None
 
 
-def _normalized(module: str) -> str:
+def normalized(module: str) -> str:
+    """Return the normalized name of a package that is called as a module is."""
     return module.lower().replace("_", "-")
 
 

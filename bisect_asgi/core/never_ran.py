@@ -3,30 +3,37 @@
 A probe with a syntax error, one that imports what is installed nowhere, or a command that is not there fails
 alike everywhere. To search on would take long, and would say of releases what is a mistake in the probe. The
 two first candidates show it: a module that a release of the package lost is there at the other end.
+
+A metric that the probe never reports is such a mistake as well: its runs say nothing.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from bisect_asgi.core.hints import NO_MODULE, STANDARD_MODULES
-from bisect_asgi.core.model import FailureKind, Phase, Ruling, Signature
+from bisect_asgi.core.hints import NO_MODULE, STANDARD_MODULES, Providing, adding, normalized, nothing_known
+from bisect_asgi.core.metrics import BUILT_IN, measured
+from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature
 from bisect_asgi.core.records import Struct
+from bisect_asgi.core.text import listing
 
 _LEAST = 2
+_MOST_NAMED = 5
 _SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError): .*\((?P<file>[^()]+), line (?P<line>\d+)\)")
 _NOT_FOUND = re.compile(r"(?P<program>[^\s:]+): (?:command )?not found$")
 _NO_PROGRAM = re.compile(r"`(?P<program>[^`]+)` is no program of this environment")
 
 
 class NeverRan(Struct, frozen=True, kw_only=True):
-    """Why a probe never ran, and what to do."""
+    """Why a probe never ran, or why its runs say nothing, and what to do."""
 
     keys: tuple[int, ...]
     """The candidates that showed it."""
+    what: str = "never ran"
     reason: str
+    """What the runs show; empty: `what` says it."""
     hint: str
 
 
@@ -35,6 +42,7 @@ def never_ran(
     *,
     files: Collection[str] = (),
     installed: Mapping[int, Collection[str]] = {},
+    provider: Providing = nothing_known,
 ) -> NeverRan | None:
     """Return why the probe never ran on any of the candidates that were run, or None if it may have.
 
@@ -42,6 +50,7 @@ def never_ran(
         rulings: what is known of each candidate that was run.
         files: the names of the probe's files.
         installed: the normalized names of the distributions in the environment of each candidate.
+        provider: which package provides a module.
     """
     signatures = [ruling.signature for ruling in rulings.values()]
     if len(rulings) < _LEAST or len({signature and signature.text for signature in signatures}) > 1:
@@ -50,7 +59,7 @@ def never_ran(
     if first is None or any(ruling.passed for ruling in rulings.values()):
         return None
     names = {name for own in installed.values() for name in own}
-    hint = _of_syntax(first, files) or _of_module(first, names) or _of_program(first)
+    hint = _of_syntax(first, files) or _of_module(first, names, provider) or _of_program(first)
     return NeverRan(keys=tuple(sorted(rulings)), reason=first.shown, hint=hint) if hint else None
 
 
@@ -61,19 +70,19 @@ def _of_syntax(signature: Signature, files: Collection[str]) -> str | None:
     return f"correct line {match['line']} of `{match['file']}`, or pass a `--python` that understands it"
 
 
-def _of_module(signature: Signature, installed: Collection[str]) -> str | None:
+def _of_module(signature: Signature, installed: Collection[str], provider: Providing) -> str | None:
     """Return the hint if the probe itself, or its command, needs a module that nothing installs."""
     match = NO_MODULE.search(signature.shown)
     if match is None or signature.phase is not Phase.IMPORT or match["module"] in STANDARD_MODULES:
         return None
     is_own = signature.frame.startswith("./") or not signature.frame
     module = match["module"]
-    name = module.lower().replace("_", "-")
+    name = normalized(module)
     if not is_own or name in installed:  # else it is a part of the package, whose change may be what is asked
         return None
     if near := difflib.get_close_matches(name, installed, n=1, cutoff=0.8):
-        return f"import `{near[0]}`, which is installed; or add the package that has it: `--with {name}`"
-    return f"add the package that has it: `--with {name}`; or name a release where it works: `--good`"
+        return f"import `{near[0]}`, which is installed; or {adding(module, provider)}"
+    return f"{adding(module, provider)}; or name a release where it works: `--good`"
 
 
 def _of_program(signature: Signature) -> str | None:
@@ -85,3 +94,36 @@ def _of_program(signature: Signature) -> str | None:
     if match := _NO_PROGRAM.search(signature.shown):
         return f"add the package that has it: `--with {match['program']}`"
     return None
+
+
+def unreported(
+    observed: Mapping[int, Sequence[Observation]], metric: str, *, texts: Collection[bytes] = ()
+) -> NeverRan | None:
+    """Return that no run that passed reports the metric that decides, or None if one may.
+
+    One candidate shows it, unless the probe's text has the name: then a release may lack what is measured.
+
+    Args:
+        observed: the runs of each candidate.
+        metric: the metric that decides.
+        texts: the contents of the probe's files, and its command.
+    """
+    passed = {key: [run for run in runs if run.outcome is Outcome.PASSED] for key, runs in observed.items()}
+    keys = sorted(key for key, runs in passed.items() if runs)
+    runs = [run for key in keys for run in passed[key]]
+    least = _LEAST if any(metric.encode() in text for text in texts) else 1
+    if len(keys) < least or any(measured(run, metric) is not None or run.complaint for run in runs):
+        return None
+    own = sorted({name for run in runs for name in run.metrics})
+    return NeverRan(
+        keys=tuple(keys), what=f"reports no metric `{metric}`", reason="", hint=naming(metric, own)
+    )
+
+
+def naming(metric: str, own: Sequence[str]) -> str:
+    """Return which metric to name: those that the probe reports, the nearest first, or one of every run."""
+    near = difflib.get_close_matches(metric, (*own, *BUILT_IN), n=1)
+    names = dict.fromkeys((*near, *own, *BUILT_IN))
+    first, *others = [*names][:_MOST_NAMED]
+    words = f"`--metric {first}`; there are also {listing(f'`{name}`' for name in others)}"
+    return f"pass {words}" if own or near else f"print `@metric {metric} VALUE`, or pass {words}"

@@ -105,6 +105,10 @@ class Index(Protocol):
         """
         ...
 
+    def provider(self, module: str) -> str | None:
+        """Return the package that provides a module, or None if that is not known."""
+        ...
+
     def contents(self, distribution: Distribution, interpreter: Interpreter) -> Contents:
         """Return the files and the metadata that a release installs for an interpreter.
 

@@ -8,7 +8,7 @@ import pytest
 from support.builders import release
 
 from bisect_asgi.backend.index import PageCache
-from bisect_asgi.backend.known_names import near_names
+from bisect_asgi.backend.known_names import near_names, providers
 
 PAGES = ("markupsafe", "jinja2", "fastapi")
 
@@ -59,3 +59,14 @@ def test_a_cache_that_is_not_there_or_damaged_knows_nothing(pages: Path) -> None
 
     assert near_names("fastap", pages / "elsewhere") == []
     assert near_names("fastap", pages) == ["fastapi"]
+
+
+def test_the_package_of_a_module_is_that_of_a_wheel_that_uv_has_unpacked(pages: Path, tmp_path: Path) -> None:
+    for place, parts in {"a": ["yaml", "PyYAML-6.0.dist-info"], "b": ["six.py", "six-1.0.dist-info"]}.items():
+        for part in parts:
+            (tmp_path / "uv" / "archive-v9" / place / part).mkdir(parents=True)
+
+    assert providers("yaml") == ["pyyaml"]
+    assert providers("six") == ["six"]
+    assert providers("typer") == ["typer"]  # installed beside this tool
+    assert providers("module_of_nobody") == []

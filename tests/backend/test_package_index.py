@@ -90,3 +90,16 @@ def test_what_reads_contents_is_imported_when_they_are_wanted() -> None:
 
     assert "bisect_asgi.backend.package_index" in loaded.stdout.split()
     assert "bisect_asgi.backend.release_contents" not in loaded.stdout.split()
+
+
+def test_a_module_is_provided_by_what_has_it_here_or_by_the_package_of_its_name(
+    local_index: LocalIndex, index: PackageIndex, tmp_path: Path
+) -> None:
+    local_index.add_wheel("my-demo", "1.0")
+    for place, name in (("a", "One"), ("b", "Two")):
+        for part in ("shared", f"{name}-1.0.dist-info", f"only_{name.lower()}"):
+            (tmp_path / "uv-cache" / "archive-v0" / place / part).mkdir(parents=True)
+
+    modules = ("only_one", "shared", "my_demo", "nobody")
+
+    assert [index.provider(module) for module in modules] == ["one", None, "my-demo", None]

@@ -72,7 +72,7 @@ def test_ends_that_are_swapped_are_told_so(shell: Shell) -> None:
     done = shell.bisect("--quiet", "--good", "1.0", "--bad", "1.1")
 
     assert done.returncode == 4
-    assert done.stderr.endswith("\nhint: the two ends are swapped: pass `--good 1.1 --bad 1.0`\n")
+    assert done.stderr.endswith("\nhint: pass `--good 1.1 --bad 1.0`: the two are swapped\n")
 
 
 def test_an_untestable_release_at_the_boundary_is_inconclusive(shell: Shell) -> None:
@@ -383,5 +383,5 @@ def test_a_probe_that_never_ran_is_known_after_two_trials(shell: Shell) -> None:
 
     assert (done.returncode, done.stdout) == (2, "")
     assert "error: `leak.py` never ran (tried with demo 1.10 and demo 1.11): Module" in done.stderr
-    assert "\n\nhint: add the package that has it: `--with module-of-nobody`; or name" in done.stderr
+    assert "\n\nhint: add the package that provides `module_of_nobody`: `--with PACKAGE`;" in done.stderr
     assert "store         2 observations" in shell.run("cache").stdout

@@ -178,7 +178,7 @@ def test_a_probe_that_lacks_a_module_everywhere_is_told_which() -> None:
     said = result_of(a_case(), NoBoundary(reason=StopReason.ALL_NEW), judged(k0=fails, k4=fails))
 
     assert said.kind is ResultKind.NOT_REPRODUCED
-    assert said.hint == "`anyio` is not installed: add the package that has it: `--with anyio`"
+    assert said.hint == "`anyio` is not installed: add the package that provides `anyio`: `--with PACKAGE`"
 
 
 def test_releases_at_an_end_that_lack_a_package_of_the_others_are_told_which() -> None:
@@ -206,7 +206,7 @@ def test_ends_that_are_swapped_are_told_so() -> None:
     said = result_of(a_case(good=0, bad=4), Open(low=None, high=None), judged(k0=fails, k4=passes))
 
     assert said.kind is ResultKind.GOOD_END_FAILS
-    assert said.hint == "the two ends are swapped: pass `--good 0.5 --bad 0.1`"
+    assert said.hint == "pass `--good 0.5 --bad 0.1`: the two are swapped"
 
 
 def test_a_good_end_that_fails_is_told_with_its_failure() -> None:

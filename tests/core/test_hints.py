@@ -63,7 +63,7 @@ def test_a_package_of_the_tested_releases_is_to_be_added(keys: tuple[int, ...], 
 def test_a_module_that_no_release_brings_is_to_be_added() -> None:
     about = known(dict.fromkeys(range(5), different(lacks("yaml"))), {key: {"sse"} for key in range(5)})
 
-    hint = "`yaml` is not installed: add the package that has it: `--with yaml`"
+    hint = "`yaml` is not installed: add the package that provides `yaml`: `--with PACKAGE`"
     assert hints.for_untestable(about, range(5)) == hints.for_module(about, range(5)) == hint
 
 
@@ -72,7 +72,7 @@ def test_where_no_other_release_could_be_tested_none_is_named() -> None:
     about = known({0: untestable(CONFLICT), **dict.fromkeys(range(1, 5), fails)})
 
     assert hints.for_module(about, range(1, 5)) == (
-        "`yaml` is not installed: add the package that has it: `--with yaml`"
+        "`yaml` is not installed: add the package that provides `yaml`: `--with PACKAGE`"
     )
 
 
@@ -104,7 +104,7 @@ def test_a_module_that_the_tested_ones_lack_too_is_to_be_added(
         {**dict.fromkeys(range(3), other), 3: missing, 4: missing}, {key: {"sse"} for key in range(5)}
     )
 
-    hint = "from 2.3.6 on, `a_sgi` is not installed: add the package that has it: `--with a-sgi`"
+    hint = "from 2.3.6 on, `a_sgi` is not installed: add the package that provides `a_sgi`: `--with PACKAGE`"
     assert hints.for_untestable(about, (3, 4)) == (hint if is_told else None)
 
 

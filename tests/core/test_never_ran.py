@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from support.builders import failed, passed
 
 from bisect_asgi.core.judge import signature
-from bisect_asgi.core.model import Outcome, Phase, Ruling, Signature, Verdict
-from bisect_asgi.core.never_ran import never_ran
+from bisect_asgi.core.model import Observation, Outcome, Phase, Ruling, Signature, Verdict
+from bisect_asgi.core.never_ran import never_ran, unreported
 from bisect_asgi.core.records import replace
 
 FILES = {"probe.py": b"import missing\n"}
+PROVIDERS = {"requests": "requests", "pytest": "pytest", "yaml": "pyyaml"}
 INSTALLED = {0: {"jinja2", "markupsafe"}, 1: {"jinja2"}}
 
 
@@ -46,10 +48,22 @@ def skip(sign: Signature) -> Ruling:
         ),
         pytest.param(
             lacks("requests", OWN),
-            "add the package that has it: `--with requests`; or name a release where it works: `--good`",
+            "add the package that provides `requests`: `--with requests`; or name a release",
             id="a-module-of-nothing",
         ),
-        pytest.param(lacks("pytest"), "add the package that has it: `--with pytest`", id="python-m-pytest"),
+        pytest.param(
+            lacks("yaml", OWN),
+            "add `pyyaml` that provides `yaml`: `--with pyyaml`; or name a release",
+            id="a-package-of-another-name",
+        ),
+        pytest.param(
+            lacks("module_of_nobody", OWN),
+            "add the package that provides `module_of_nobody`: `--with PACKAGE`; or name a release",
+            id="a-module-of-nobody",
+        ),
+        pytest.param(
+            lacks("pytest"), "add the package that provides `pytest`: `--with pytest`", id="python-m-pytest"
+        ),
         pytest.param(
             lacks("jinj2", OWN), "import `jinja2`, which is installed; or add the package", id="a-near-name"
         ),
@@ -69,7 +83,9 @@ def skip(sign: Signature) -> Ruling:
     ],
 )
 def test_a_probe_that_ran_nowhere_is_told_with_what_to_do(sign: Signature, hint: str) -> None:
-    found = never_ran({5: fails(sign), 2: fails(sign)}, files=FILES, installed=INSTALLED)
+    found = never_ran(
+        {5: fails(sign), 2: fails(sign)}, files=FILES, installed=INSTALLED, provider=PROVIDERS.get
+    )
 
     assert found is not None
     assert (found.keys, found.reason) == ((2, 5), sign.shown)
@@ -118,3 +134,52 @@ def test_what_may_depend_on_the_release_is_no_mistake_in_the_probe(sign: Signatu
 )
 def test_it_takes_two_that_fail_alike(rulings: dict[int, Ruling]) -> None:
     assert never_ran(rulings, files=FILES) is None
+
+
+def reporting(*names: str) -> Observation:
+    return replace(passed(), metrics=dict.fromkeys(names, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("reported", "hint"),
+    [
+        pytest.param(
+            ("growth", "p95"),
+            "pass `--metric growth`; there are also `p95`, `wall`, `cpu` and `peak-memory`",
+            id="others",
+        ),
+        pytest.param(
+            (),
+            "print `@metric grwth VALUE`, or pass `--metric wall`; there are also `cpu` and `peak-memory`",
+            id="none",
+        ),
+    ],
+)
+def test_a_metric_that_no_run_reports_is_told_with_those_that_are(
+    reported: tuple[str, ...], hint: str
+) -> None:
+    found = unreported({3: [reporting(*reported)]}, "grwth", texts=[b"print('@metric growth 3')"])
+
+    assert found is not None
+    assert (found.keys, found.what, found.hint) == ((3,), "reports no metric `grwth`", hint)
+
+
+def test_a_metric_that_the_probe_names_may_be_reported_by_another_release() -> None:
+    texts = [b"print('@metric growth 3')"]
+
+    assert unreported({3: [reporting()]}, "growth", texts=texts) is None
+    assert unreported({3: [reporting()], 4: [reporting("growth")]}, "growth", texts=texts) is None
+    assert unreported({3: [reporting()], 4: [reporting()]}, "growth", texts=texts) is not None
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        pytest.param([], id="nothing-was-run"),
+        pytest.param([failed()], id="it-failed"),
+        pytest.param([replace(passed(), complaint="the metric cannot be read")], id="it-cannot-be-read"),
+        pytest.param([reporting("growth")], id="it-is-there"),
+    ],
+)
+def test_what_may_report_the_metric_is_no_mistake(runs: list[Observation]) -> None:
+    assert unreported({3: runs}, "growth") is None

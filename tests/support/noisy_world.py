@@ -21,7 +21,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.claims import ClaimVerdict
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
-from bisect_asgi.core.model import Observation, SamplingMode, Trial, TrialRequest
+from bisect_asgi.core.model import Observation, Probe, ProbeFile, SamplingMode, Trial, TrialRequest
 from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.services import Services
@@ -29,7 +29,7 @@ from bisect_asgi.report import text as text_report
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.folding import fold
 from bisect_asgi.report.progress.console import SafeConsole
-from support.builders import AUTO, a_plan, failed, passed, release, untestable
+from support.builders import AUTO, a_plan, failed, passed, probe, release, untestable
 from support.services import FakeIndex, FakeTrials, fake_services
 
 Shows = Callable[[int, Random], Observation]
@@ -251,10 +251,17 @@ def _heavy(random: Random) -> float:
     return random.choice((-1, 1)) * random.expovariate(1 / math.sqrt(2))
 
 
+def _reporting(metric: str) -> Probe:
+    """A probe whose text has the metric's name."""
+    text = f"print('@metric {metric} 1')".encode()
+    return replace(probe(), files=(ProbeFile(name="leak.py", content=text),))
+
+
 def by_metric(metric: str = "size", *, warm: bool = True, **limit_search: float) -> dict[str, object]:
     """The fields of a plan that measures without a limit, or with one that is a share of the good end's."""
     return {
         "criteria": Criteria(limit_search=LimitSearch(metric=metric, **limit_search)),
+        "probe": _reporting(metric),
         "sampling": SamplingMode(needs_warm_up=warm),
     }
 
@@ -263,5 +270,6 @@ def by_limit(metric: str = "size", **limit: object) -> dict[str, object]:
     """The fields of a plan with a limit."""
     return {
         "criteria": Criteria(limit=Limit(metric=metric, **limit)),
+        "probe": _reporting(metric),
         "sampling": SamplingMode(needs_warm_up=False),
     }  # type: ignore[arg-type]

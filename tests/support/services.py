@@ -78,6 +78,9 @@ class FakeIndex:
     def releases(self, project: str) -> Sequence[Release]:
         return self._releases(project)
 
+    def provider(self, module: str) -> str | None:
+        return module if module in self._known else None
+
     def contents(self, distribution: Distribution, interpreter: Interpreter) -> Contents:
         return self._contents(distribution, interpreter)
 

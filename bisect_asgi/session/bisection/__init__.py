@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from packaging.specifiers import SpecifierSet
 
@@ -17,10 +18,18 @@ from bisect_asgi.core.answers import ResultContext
 from bisect_asgi.core.hints import Circumstances
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
-from bisect_asgi.core.metrics import unit_of
+from bisect_asgi.core.metrics import BUILT_IN, unit_of
 from bisect_asgi.core.metrics.criteria import Limit
-from bisect_asgi.core.model import Candidate, Phase, SamplingMode, SandboxLevel, Signature, Verdict
-from bisect_asgi.core.never_ran import NeverRan, never_ran
+from bisect_asgi.core.model import (
+    Candidate,
+    Phase,
+    Probe,
+    SamplingMode,
+    SandboxLevel,
+    Signature,
+    Verdict,
+)
+from bisect_asgi.core.never_ran import NeverRan, never_ran, unreported
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search.confirmation import Confirmation
@@ -50,6 +59,7 @@ class Search:
         self.space = space
         self.emit = emit
         self._trials = services.trials
+        self._provider = lru_cache(services.index.provider)
         self._has_yanked = False
         self._leaning: tuple[Judgement | None, Mapping[int, Verdict]] = (None, {})
         self.engine = Engine(
@@ -108,6 +118,7 @@ class Search:
             errors={key: run.signature.shown for key, run in errors if run.signature},
             is_unconfined=self.plan.probe.confinement.level is SandboxLevel.NONE
             and any(run.phase is Phase.CHECK for _, run in errors),
+            provider=self._provider,
             budget=str(self.plan.budget),
             metric=self.plan.criteria.metric,
             limit=self._bound,
@@ -159,11 +170,24 @@ class Search:
         criteria, probe = self.plan.criteria, self.plan.probe
         if criteria.any_failure or criteria.match:
             return None
+        if criteria.metric is not None and (wrong := self.unreported(criteria.metric)):
+            return wrong
         return never_ran(
             judgement.rulings,
             files=[probe.name, *(file.name for file in probe.files)],
             installed=self._installed,
+            provider=self._provider,
         )
+
+    def unreported(self, metric: str) -> NeverRan | None:
+        """Return that the probe does not report a metric, or None if it may."""
+        return unreported(self.engine.observed, metric, texts=_texts(self.plan.probe))
+
+    @property
+    def names_metric(self) -> bool:
+        """Whether every run has the metric that decides, or the probe's text has its name."""
+        metric = self.plan.criteria.metric or ""
+        return metric in BUILT_IN or any(metric.encode() in text for text in _texts(self.plan.probe))
 
     def recall(self) -> None:
         """Take in what earlier commands observed, unless the user wants none of it."""
@@ -235,6 +259,10 @@ class Search:
     def settle(self, noise: Noise | None) -> None:
         """Rule on candidates whose runs differ by what is known of both sides; None: do so no longer."""
         self.engine.judge_by(self.engine.spec, noise)
+
+
+def _texts(probe: Probe) -> list[bytes]:
+    return [(probe.command or "").encode(), *(file.content for file in probe.files)]
 
 
 def _prebuilder(services: Services, emit: Emit) -> Prebuilder | None:

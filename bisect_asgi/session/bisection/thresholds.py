@@ -14,18 +14,19 @@ from collections import Counter
 from statistics import median
 
 from bisect_asgi.core import events
-from bisect_asgi.core.answers import Result
+from bisect_asgi.core.answers import Result, of_never_ran
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation
-from bisect_asgi.core.metrics import BUILT_IN, unit_of
 from bisect_asgi.core.metrics import stats as sampling
+from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.metrics.stats import LOOKS, Comparison, rank_sum
 from bisect_asgi.core.model import Outcome
+from bisect_asgi.core.never_ran import naming
 from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.core.text import listing, plural
+from bisect_asgi.core.text import plural
 from bisect_asgi.session.bisection import Search
 
 _TRIES = 3
@@ -81,13 +82,21 @@ class LimitFinder:
 
         Returns an answer if there are none.
         """
-        expected = self._search.space.expectation
-        last = len(self._search.labels) - 1
+        low, high = self._outermost()
+        return self._unreported(high) or self._inward(low, high)
+
+    def _outermost(self) -> tuple[int, int]:
+        """Return the named ends, and the first and the last candidate in the place of those that are not."""
+        expected, last = self._search.space.expectation, len(self._search.labels) - 1
         named = sorted(expected.named)
-        low, high = (named[0], named[-1]) if len(named) == 2 else (0, last)
         if len(named) == 1:
-            low, high = (named[0], last) if expected.good is not None else (0, named[0])
-        step_low, step_high, unmeasured = 1, 1, [last]
+            return (named[0], last) if expected.good is not None else (0, named[0])
+        return (named[0], named[-1]) if named else (0, last)
+
+    def _inward(self, low: int, high: int) -> SampledEnds | Result:
+        """Return the first candidates from these on that can be measured, or an answer if there are none."""
+        named = sorted(self._search.space.expectation.named)
+        step_low, step_high, unmeasured = 1, 1, [len(self._search.labels) - 1]
         while low < high:
             self._engine.repeat([key for key in (low, high) if key not in self._engine.observed], 1)
             unmeasured = [key for key in (low, high) if not self.samples(key)]
@@ -106,6 +115,14 @@ class LimitFinder:
             if high in unmeasured:
                 high, step_high = high - step_high, step_high * 2
         return self._unmeasured(unmeasured[-1])
+
+    def _unreported(self, key: int) -> Result | None:
+        """Return the answer that the probe does not report the metric, if one run is enough to show that."""
+        if self._search.names_metric:
+            return None
+        self._engine.repeat([key] if key not in self._engine.observed else [], 1)
+        wrong = self._search.unreported(self._metric)
+        return of_never_ran(self._search.context, wrong) if wrong else None
 
     def choose_unit(self, ends: SampledEnds) -> None:
         """Have times compared as ratios to a reference; the samples that showed the unit had none."""
@@ -269,11 +286,10 @@ class LimitFinder:
         problem = next((f": {run.complaint}" for run in self._engine.observed[key] if run.complaint), "")
         wanted = f"`{self._metric}` on {self._search.labels[key]}{problem}"
         reported = {name for run in self._engine.observed[key] for name in run.metrics}
-        what = listing((f"`{name}`" for name in sorted(reported)), most=9) or "none there"
         return Result(
             kind=ResultKind.NOT_ASKED,
             message=f"the probe reports no metric {wanted}",
-            hint=f"it reports {what}; {listing(f'`{name}`' for name in BUILT_IN)} are measured of every run",
+            hint=naming(self._metric, sorted(reported)),
         )
 
     def _unmeasured(self, key: int) -> Result:

@@ -211,7 +211,7 @@ def test_swapped_ends_are_no_matter_of_the_python() -> None:
     report = machine.report(a_plan(good="0.12", bad="0.1"))
 
     assert report.kind is ResultKind.GOOD_END_FAILS
-    assert report.hint == "the two ends are swapped: pass `--good 0.1 --bad 0.12`"
+    assert report.hint == "pass `--good 0.1 --bad 0.12`: the two are swapped"
     assert not report.stages
 
 

@@ -7,7 +7,7 @@ from random import Random
 from statistics import median
 
 import pytest
-from support.builders import broken, failed, passed, untestable
+from support.builders import broken, failed, passed, probe, untestable
 from support.limits import BASE, NOISE, right, step_of, times
 from support.noisy_world import NoisyWorld, by_limit, by_metric, measured, steps
 
@@ -244,8 +244,10 @@ def test_a_named_end_that_cannot_be_measured_is_told(shown: Observation, why: st
 @pytest.mark.parametrize(
     ("reported", "told"),
     [
-        pytest.param({}, "it reports none there;", id="none"),
-        pytest.param({"sizes": 1.0, "length": 2.0}, "it reports `length` and `sizes`;", id="others"),
+        pytest.param({}, "print `@metric size VALUE`, or pass `--metric wall`", id="none"),
+        pytest.param(
+            {"sizes": 1.0, "length": 2.0}, "pass `--metric sizes`; there are also `length`", id="others"
+        ),
     ],
 )
 @pytest.mark.parametrize("fields", [{}, {"good": "1", "bad": "40"}], ids=["unnamed", "named"])
@@ -261,6 +263,16 @@ def test_a_metric_that_no_run_reports_is_a_question_that_cannot_be_asked(
     assert finished.hint
     assert finished.hint.startswith(told)
     assert made_up.runs <= 2
+
+
+def test_one_run_shows_that_a_metric_is_not_reported_which_the_probe_does_not_name() -> None:
+    made_up = NoisyWorld(size=40, shows=lambda *_: replace(passed(), metrics={"sizes": 1.0}))
+
+    finished = made_up.bisect(**{**by_metric(), "probe": probe()})
+
+    assert finished.kind is ResultKind.NOT_ASKED
+    assert finished.message == "`leak.py` reports no metric `size` (tried with app 40)"
+    assert made_up.runs == 1
 
 
 def test_a_metric_that_cannot_be_read_is_not_told_as_one_that_is_not_there() -> None:

@@ -477,12 +477,12 @@ class PageCache:
 
     def has_versions(self, project: str) -> bool:
         """Return whether the versions of a project are written where shells look for them."""
-        return (self._folder / VERSIONS / project).exists()
+        return (self.folder / VERSIONS / project).exists()
 
     def put_versions(self, project: str, releases: Iterable[Release]) -> None:
         """Write the versions that a page has, with their days, where shells look for completions."""
         lines = [f"{release.version}\t{date(release.uploaded)}\n" for release in releases]
-        folder = self._folder / VERSIONS
+        folder = self.folder / VERSIONS
         with suppress(OSError):
             folder.mkdir(exist_ok=True)
             write_whole(folder / project, "".join(lines).encode())

@@ -377,7 +377,7 @@ class _Building:
                     break
             except NetworkFault:
                 raise
-            except Unavailable:  # it cannot be alone, or cannot do something alone
+            except (Unavailable, BuildFailed):  # it cannot be alone, or cannot do something alone
                 break
         return compile_(known=known)
 

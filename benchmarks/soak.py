@@ -3,60 +3,101 @@
     make soak                                 # 200 kills
     python benchmarks/soak.py --kills 20 --seed 3
 
-A round is a search over made-up releases on an index of this machine, by one command or by two that share
-a cache. Meanwhile processes are killed with SIGKILL: the command, its fork server, a supervisor, uv or what
-uv runs, whichever is there at that moment. The probe's own are not: that would be a failure of the probe. A
-command that was killed is started again, as its user would. At the end the commands must say what they say
-undisturbed. A command alone must have kept exactly the observations of an undisturbed one. No process and no
-temporary file may be left.
+A round is a search over made-up releases on an index of this machine, with a script or a served app as the
+probe, by one command or by two that share a cache. Meanwhile processes are killed with SIGKILL: the command,
+its fork server, a supervisor, uv or what uv runs, whichever is there at that moment. The probe's own are not,
+nor the server and the driver of a served one: that would be a failure of the probe. A command that was killed
+is started again, as its user would. At the end the commands must say what they say undisturbed. No process
+and no temporary file may be left.
+
+How many observations are kept is no criterion: a search that goes on knows more than one that begins, and so
+asks other candidates. What is held instead, by the event logs of all commands and the store: each observation
+that a command told of is there, once; and before a command made one, it knew all that had been kept of that
+environment, so that it asked for no run that somebody had made.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from contextlib import suppress
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from support.local_index import LocalIndex
-from support.processes import PATIENCE_S, eventually
+from support.processes import eventually
 from support.shell import PYTHON, Shell, publish
 
+from bisect_asgi.core import codec
+from bisect_asgi.core.events import Event, StageEvent, TrialFinished
+from bisect_asgi.core.model import Observation, Outcome
+from bisect_asgi.report.log import read
+
+_LONGEST_S = 900.0
+"""How long a search may take on a busy machine."""
 HISTORIES = ("+++++---", "---++++++++", "++x+x---", "------++", "+++++++++++-")
-PROBE = """\
+SCRIPT = """\
 import subprocess, sys
 import demo
 subprocess.run([sys.executable, "-c", "import time; time.sleep(0.05)"], check=True)
 assert demo.works, "it does not work"
 """
+APP = """\
+async def app(scope, receive, send):
+    import demo
+    if scope["type"] == "http":
+        status = 200 if demo.works else 500
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+def probe(server):
+    assert server.client.get("/").status_code == 200, "it does not work"
+"""
+SERVER = ("uvicorn==0.17.6", "h11==0.13.0", "click==8.1.3", "asgiref==3.5.2")
 COMMAND = ("demo", "--probe", "probe.py", "--python", PYTHON, "--jobs", "1", "--history", "none", "--quiet")
+SERVED = ("--with", SERVER[0], "--uvicorn", "lifespan=off")
+
+
+class Kind(NamedTuple):
+    """What a round searches, with what."""
+
+    history: str
+    is_served: bool
 
 
 class Round:
     """One search in a folder of its own, and what it should come to."""
 
-    def __init__(self, index: LocalIndex, folder: Path) -> None:
+    def __init__(self, index: LocalIndex, folder: Path, kind: Kind) -> None:
         folder.mkdir()
         self.shell = Shell(index, folder)
-        self.shell.write("probe.py", PROBE)
+        self.shell.write("probe.py", APP if kind.is_served else SCRIPT)
+        self.command = (*COMMAND, *(SERVED if kind.is_served else ()))
 
     def start(self) -> subprocess.Popen[str]:
         """Start the command."""
-        return self.shell.start(*COMMAND)
+        return self.shell.start(*self.command)
 
-    def kept(self) -> str:
-        """Return the line about observations that the store has."""
-        lines = self.shell.run("cache").stdout.splitlines()
-        return next(line for line in lines if line.startswith("store")).partition(",")[0]
+    def wrong(self) -> str:
+        """Return what the logs and the store do not agree on, or an empty text."""
+        logs = sorted((self.shell.cache / "logs").glob("*.jsonl"))
+        told = [list(made_known(read(log))) for log in logs if log.stat().st_size]
+        with closing(sqlite3.connect(self.shell.cache / "store.db")) as store:
+            kept: dict[str, list[Observation]] = defaultdict(list)
+            for key, value in store.execute("select key, value from observation order by key, place"):
+                kept[key].append(codec.from_json(value, Observation))
+        return disagreement(told, list(kept.values()))
 
     def left(self) -> list[str]:
         """Return what is left behind: processes that run in the folder, and temporary files there."""
@@ -66,6 +107,52 @@ class Round:
             if process.pid != psutil.Process().pid and str(self.shell.folder) in _environ(process)
         ]
         return running + [str(path) for path in self.shell.folder.glob("tmp*")]
+
+
+class Told(NamedTuple):
+    """What a command told of one trial: how many of its observations were made before, and all of them."""
+
+    environment: str
+    remembered: int
+    observations: tuple[Observation, ...]
+
+
+def made_known(events: Iterable[Event]) -> Iterator[Told]:
+    """Yield what a command told of its trials, whichever search they were for."""
+    for event in events:
+        inner = event.event if isinstance(event, StageEvent) else event
+        if isinstance(inner, TrialFinished) and inner.trial.environment:
+            trial = inner.trial
+            seen = tuple(each for each in trial.observations if each.outcome is not Outcome.ERROR)
+            yield Told(trial.environment.digest, trial.remembered, seen)
+
+
+def disagreement(told: Sequence[Sequence[Told]], kept: Sequence[Sequence[Observation]]) -> str:
+    """Return what was lost or made in vain, or an empty text.
+
+    Args:
+        told: of each command, in the order of its events.
+        kept: of each environment, in the order in which they were made.
+    """
+    place = {_name(each): (rows, number) for rows in kept for number, each in enumerate(rows)}
+    if len(place) != sum(map(len, kept)):
+        return "an observation is kept twice"
+    for trials in told:
+        known: set[str] = set()
+        for trial in trials:
+            known |= set(map(_name, trial.observations))
+            for made in trial.observations[trial.remembered :]:
+                if _name(made) not in place:
+                    return f"lost {made}"
+                rows, number = place[_name(made)]
+                if unused := [each for each in rows[:number] if _name(each) not in known]:
+                    return f"made {made} although {unused[0]} was there"
+    return ""
+
+
+def _name(observation: Observation) -> str:
+    """Return what tells an observation from every other one: its times are to the nanosecond."""
+    return codec.digest(observation)
 
 
 def _environ(process: psutil.Process) -> str:
@@ -96,7 +183,12 @@ def kill_one(running: list[subprocess.Popen[str]], chance: random.Random) -> str
 def _is_of_the_probe(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
         own = [" ".join(each.cmdline()) for each in (process, *process.parents()[:1])]
-        return any("probe.py" in line and "bisect_asgi" not in line for line in own)
+        return any(
+            "bisect_asgi_serve" in line
+            or "bisect_asgi.backend.served" in line
+            or ("probe.py" in line and "bisect_asgi" not in line)
+            for line in own
+        )
     return False
 
 
@@ -126,7 +218,7 @@ def disturbed(
                 kills -= 1
         for process in [each for each in running if not kills or each.poll() is not None]:
             running.remove(process)
-            stdout, stderr = process.communicate(timeout=PATIENCE_S)
+            stdout, stderr = process.communicate(timeout=_LONGEST_S)
             if process.returncode < 0 or "killed" in stderr:  # by us; its user starts it again
                 running.append(one.start())
             else:
@@ -142,37 +234,58 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=0)
     wanted = options.parse_args()
     chance, killed, faults = random.Random(wanted.seed), Counter[str](), 0
+    kinds = [Kind(history, is_served) for history in HISTORIES for is_served in (False, True)]
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        references = {history: _undisturbed(history, Path(folder)) for history in HISTORIES}
+        server = _server(Path(folder, "wheels"))
+        references = {kind: _undisturbed(kind, server, Path(folder)) for kind in kinds}
         number = 0
         while killed.total() < wanted.kills:
             number += 1
-            history, commands = chance.choice(HISTORIES), chance.choice([1, 1, 2])
-            with LocalIndex() as index:
-                publish(index, history)
-                one = Round(index, Path(folder) / str(number))
+            kind, commands = chance.choice(kinds), chance.choice([1, 1, 2])
+            with _index(kind, server) as index:
+                one = Round(index, Path(folder) / str(number), kind)
                 said = disturbed(one, commands, chance.randint(1, 5), chance, killed)
-                wrong = _wrong(one, said, *references[history], alone=commands == 1)
+                wrong = _wrong(one, said, references[kind])
             faults += bool(wrong)
-            print(f"{killed.total():4} {history:16} {commands} {wrong or 'as undisturbed'}", flush=True)
+            what = f"{kind.history:14} {'served' if kind.is_served else 'script'} {commands}"
+            print(f"{killed.total():4} {what} {wrong or 'as undisturbed'}", flush=True)
     print(dict(killed.most_common()), f"{faults} faults", sep="\n")
     return 1 if faults else 0
 
 
-def _undisturbed(history: str, folder: Path) -> tuple[str, str]:
+def _server(folder: Path) -> list[Path]:
+    """Download what serves an app, from the index that pip is configured for."""
+    how = ("--quiet", "--no-deps", "--disable-pip-version-check", "--dest", str(folder))
+    subprocess.run([sys.executable, "-m", "pip", "download", *how, *SERVER], check=True)
+    return sorted(folder.iterdir())
+
+
+@contextmanager
+def _index(kind: Kind, server: Sequence[Path]) -> Iterator[LocalIndex]:
     with LocalIndex() as index:
-        publish(index, history)
-        one = Round(index, folder / f"undisturbed {history}")
-        done = one.shell.run(*COMMAND)
-        return done.stdout or done.stderr, one.kept()
+        publish(index, kind.history)
+        for wheel in server:
+            index.add_file(
+                wheel.name.partition("-")[0], wheel.name, wheel.read_bytes(), uploaded="2020-01-01"
+            )
+        yield index
 
 
-def _wrong(one: Round, said: list[str], answer: str, kept: str, *, alone: bool) -> str:
+def _undisturbed(kind: Kind, server: Sequence[Path], folder: Path) -> str:
+    with _index(kind, server) as index:
+        one = Round(index, folder / f"undisturbed-{kind.history}-{kind.is_served}", kind)
+        stdout, stderr = one.start().communicate(timeout=_LONGEST_S)
+        assert stdout, stderr
+        assert not one.wrong(), one.wrong()
+        return stdout
+
+
+def _wrong(one: Round, said: list[str], answer: str) -> str:
     """Return what is not as undisturbed, or an empty text."""
     if others := [each for each in said if each != answer]:
         return f"said {others[0]!r}, not {answer!r}"
-    if alone and one.kept() != kept:
-        return f"kept {one.kept()!r}, not {kept!r}"
+    if wrong := one.wrong():
+        return wrong
     with suppress(AssertionError):
         eventually(lambda: not one.left())
     return f"left {one.left()}" if one.left() else ""

@@ -21,7 +21,7 @@ longer builds). From an untestable newest one the way goes inward at growing dis
 the end should be as new as possible, and with `gallop` nothing older is looked at before that end is known,
 because it says which side is which; from an untestable oldest one by halving what lies between it and the
 other side. Where that leaves no OLD, stretches that were stepped over are looked into while they are longer
-than a sixteenth of the whole.
+than a sixteenth of the whole, unless both their ends are SKIPs for one reason: they are `doubtful`.
 
 *Narrowing.* Where between the two, with several in flight, SKIPs, and candidates that take longer than
 others, is argued at the top of `cuts.py`. Where all take as long and none is a SKIP it is plain
@@ -124,6 +124,7 @@ class Bisection(VerdictMap):
         seconds: how long looking at a candidate is expected to take, above 0; without it all take as long.
             It is called once or twice for each candidate that may be next, so it should only look up.
         leaning: the SKIPs that lean to a side, with that side.
+        doubtful: candidates that are taken for untestable as long as nothing else speaks for them.
 
     Raises:
         ValueError: `size` is below 1.
@@ -137,12 +138,14 @@ class Bisection(VerdictMap):
         verify: Sequence[int] = (),
         seconds: Callable[[int], float] | None = None,
         leaning: Mapping[int, Verdict] = _NONE,
+        doubtful: Collection[int] = (),
     ) -> None:
         super().__init__(size)
         self.gallop = gallop
         self._verify = tuple(verify)
         self._seconds = seconds
         self._leaning = leaning
+        self._doubtful = doubtful
 
     @classmethod
     def replay(
@@ -154,9 +157,10 @@ class Bisection(VerdictMap):
         verify: Sequence[int] = (),
         seconds: Callable[[int], float] | None = None,
         leaning: Mapping[int, Verdict] = _NONE,
+        doubtful: Collection[int] = (),
     ) -> Bisection:
         """Return the search that knows `verdicts`; their order does not matter."""
-        search = cls(size, gallop=gallop, verify=verify, seconds=seconds, leaning=leaning)
+        search = cls(size, gallop=gallop, verify=verify, seconds=seconds, leaning=leaning, doubtful=doubtful)
         return search.after(verdicts)
 
     @property
@@ -289,8 +293,10 @@ class Bisection(VerdictMap):
         if known and known[-1] + 1 < len(line):
             yield line[(known[-1] + 1 + len(line)) // 2]
         for start, end in pairwise([-1, *known]):
-            if known[-1] + 1 == len(line) and end - start - 1 > self.size // FINEST_STRETCH:
-                yield line[(start + end) // 2]
+            middle = line[(start + end) // 2]
+            is_long = end - start - 1 > self.size // FINEST_STRETCH
+            if known[-1] + 1 == len(line) and is_long and middle not in self._doubtful:
+                yield middle
 
     def _narrow(self, low: int, high: int, limit: int, pending: Collection[int]) -> tuple[int, ...]:
         """Choose up to `limit` places between `low`, what is in flight, and `high`."""

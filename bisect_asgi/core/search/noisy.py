@@ -22,6 +22,7 @@ only the best place of each stretch has to be looked at; otherwise every candida
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from bisect_asgi.core.model import Boundary
 from bisect_asgi.core.search.bisection import NoBoundary, Open, StopReason
@@ -31,6 +32,7 @@ from bisect_asgi.core.tally import Tally
 MARGIN = 0.7
 FORESEEN = 3
 FINE = 512
+_CERTAIN: Mapping[int, float] = MappingProxyType({})
 
 
 def same_for_all(_key: int) -> float:
@@ -46,7 +48,8 @@ class NoisySearch:
         that cannot be tested; they are never asked, and what was seen of them does not count. confidence:
         the search is over when an answer has this probability, and a margin more. seconds: how long one run
         of a candidate is expected to take, building its environment included; above 0. postponed: candidates
-        that are likely untestable, which are asked after all others.
+        that are likely untestable, which are asked after all others. likely: how probable it is that a
+        candidate can be tested, where that is not certain.
 
     Raises:
         ValueError: `size` is below 1.
@@ -61,6 +64,7 @@ class NoisySearch:
         confidence: float = 0.99,
         seconds: Callable[[int], float] = same_for_all,
         postponed: Collection[int] = (),
+        likely: Mapping[int, float] = _CERTAIN,
     ) -> None:
         if size < 1:
             raise ValueError(f"a search needs at least one candidate, not {size}")
@@ -75,7 +79,9 @@ class NoisySearch:
         ends = dict.fromkeys((*self._testable[:1], *self._testable[-1:]))
         unseen = [key for key in ends if not tallies.get(key, Tally()).runs]
         self._postponed = frozenset(postponed)
-        self._unseen_ends = list(dict.fromkeys(map(self._nearest, unseen)))
+        self._likely = likely
+        ends_instead = dict.fromkeys(map(self._nearest, unseen))
+        self._unseen_ends = [key for key in ends_instead if key not in likely]
         self._belief = self._posterior.belief(confidence) if self._posterior else _nothing(size)
 
     @property
@@ -147,12 +153,12 @@ class NoisySearch:
         return sorted({self._nearest(key) for key in points}.difference(taken))
 
     def _best(self, outlooks: Sequence[tuple[float, InformationGain]], keys: Sequence[int]) -> int:
-        """The one with the most to tell per second; on a tie the one nearest to the middle."""
+        """The one that likely tells the most per second; on a tie the one nearest to the middle."""
         middle = (self._testable[0] + self._testable[-1]) / 2
 
         def worth(key: int) -> tuple[float, float]:
             gain = sum(weight * outlook.gain(key) for weight, outlook in outlooks)
-            return round(gain / self._seconds(key), 12), -abs(key - middle)
+            return round(gain * self._likely.get(key, 1.0) / self._seconds(key), 12), -abs(key - middle)
 
         return max(keys, key=worth)
 

@@ -5,7 +5,9 @@ has two ends that skip for that reason, and its other candidates are *assumed* t
 candidates next to a skip, the nearer half is *postponed*: the middle tells more than the neighbor.
 
 Who looks for other changes has no boundary to find in such a stretch. After two skips for one reason the
-whole stretch, up to the next tested candidates, is *exhausted*: others come first.
+whole stretch, up to the next tested candidates, is *exhausted*: others come first. A search with a flaky
+probe may have to look there all the same, for nothing else tells whether the change is in it. By the rule of
+succession, a candidate there can be tested with one chance in n + 2 after n skips.
 """
 
 from __future__ import annotations
@@ -31,12 +33,17 @@ def assumed(reasons: Mapping[int, str], tested: Collection[int]) -> frozenset[in
 
 def exhausted(reasons: Mapping[int, str], tested: Collection[int], *, size: int) -> frozenset[int]:
     """Return the candidates without a result in stretches in which two were skipped for one reason."""
-    found: set[int] = set()
+    return frozenset(likely(reasons, tested, size=size))
+
+
+def likely(reasons: Mapping[int, str], tested: Collection[int], *, size: int) -> dict[int, float]:
+    """Return how probable it is that each candidate of an exhausted stretch can be tested."""
+    found: dict[int, float] = {}
     for low, high in pairwise([-1, *sorted(tested), size]):
         seen = Counter(reason for key, reason in reasons.items() if low < key < high)
-        if max(seen.values(), default=0) > 1:
-            found.update(key for key in range(low + 1, high) if key not in reasons)
-    return frozenset(found)
+        if (most := max(seen.values(), default=0)) > 1:
+            found |= {key: 1 / (most + 2) for key in range(low + 1, high) if key not in reasons}
+    return found
 
 
 def postponed(skips: Collection[int], tested: Collection[int], *, size: int) -> frozenset[int]:

@@ -13,6 +13,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.search import Bisection, Boundary, State, is_monotonic
+from bisect_asgi.core.search.untestable_stretches import assumed
 from bisect_asgi.session.bisection import Search
 
 SpotChecks = Callable[[Boundary], Collection[int]]
@@ -39,6 +40,7 @@ def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> 
             verify=space.expectation.named,
             seconds=engine.seconds,
             leaning=search.leaning,
+            doubtful=assumed(search.judgement().skip_reasons, search.judgement().tallies),
         )
 
     while True:

@@ -19,7 +19,7 @@ from bisect_asgi.core.model import Outcome, Ruling, Verdict
 from bisect_asgi.core.search import AllBoundaries, Boundary, NoBoundary, Open, State
 from bisect_asgi.core.search.noisy import NoisySearch
 from bisect_asgi.core.search.two_rates import divide
-from bisect_asgi.core.search.untestable_stretches import assumed, postponed
+from bisect_asgi.core.search.untestable_stretches import assumed, likely, postponed
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.bisection import Search
@@ -107,6 +107,7 @@ class _NoisyRun:
             confidence=self._search.plan.confidence,
             seconds=self._engine.seconds,
             postponed=postponed(skips, judgement.tallies, size=size),
+            likely=likely(skips, judgement.tallies, size=size),
         )
 
     def belief(self, algorithm: NoisySearch) -> events.BeliefUpdated:

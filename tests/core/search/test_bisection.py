@@ -242,6 +242,15 @@ def test_what_was_stepped_over_is_asked_when_nothing_else_is_left() -> None:
     assert search.ask(4) == (2,)
 
 
+def test_what_was_stepped_over_between_two_skips_for_one_reason_is_left_out() -> None:
+    told = {4: SKIP, 3: SKIP, 1: SKIP, 0: OLD}
+
+    search = Bisection.replay(5, told, doubtful={2})
+
+    assert search.state == NoBoundary(reason=StopReason.ALL_OLD)
+    assert search.ask(4) == ()
+
+
 @pytest.mark.parametrize(
     ("told", "reason"),
     [

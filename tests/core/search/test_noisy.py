@@ -345,3 +345,22 @@ def test_nothing_is_known_of_a_rate_without_runs() -> None:
 def test_more_failures_than_runs_are_refused(failed: int, runs: int) -> None:
     with pytest.raises(ValueError, match=f"{failed} failures in {runs} runs"):
         wilson_interval(failed, runs)
+
+
+def test_who_can_hardly_be_tested_is_asked_only_for_so_much_more_to_be_learnt() -> None:
+    tallies = {6: Tally(passed=3), 7: Tally(passed=3), 8: Tally(passed=1, failed=1)}
+    hardly = dict.fromkeys(range(6), 0.01)
+
+    without = NoisySearch(SIZE, tallies, seconds=lambda _: 1.0)
+    with_doubt = NoisySearch(SIZE, tallies, seconds=lambda _: 1.0, likely=hardly)
+
+    assert without.ask(1)[0] in hardly
+    assert with_doubt.ask(1)[0] not in hardly
+    assert with_doubt.is_relevant(0)
+
+
+def test_where_nothing_else_can_tell_they_are_asked_all_the_same() -> None:
+    search = NoisySearch(4, {}, skips={3}, seconds=lambda _: 1.0, likely=dict.fromkeys(range(3), 0.25))
+
+    assert set(search.ask(1)) < {0, 1, 2}
+    assert search.ask(1)

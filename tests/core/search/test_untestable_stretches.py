@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from bisect_asgi.core.search.untestable_stretches import assumed, exhausted, postponed
+from bisect_asgi.core.search.untestable_stretches import assumed, exhausted, likely, postponed
 
 
 def read(history: str) -> tuple[dict[int, str], set[int]]:
@@ -78,3 +78,9 @@ def test_after_two_skips_for_one_reason_a_stretch_comes_after_others(history: st
     skips, tested = read(history)
 
     assert exhausted(skips, tested, size=len(history)) == later
+
+
+def test_each_further_skip_makes_it_less_likely_that_the_next_one_can_be_tested() -> None:
+    assert likely({3: "a"}, {9}, size=12) == {}
+    assert set(likely({3: "a", 6: "a"}, {9}, size=12).values()) == {1 / 4}
+    assert set(likely({3: "a", 6: "a", 7: "a"}, {9}, size=12).values()) == {1 / 5}

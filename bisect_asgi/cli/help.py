@@ -7,7 +7,7 @@ import shutil
 import sys
 from typing import Any
 
-from bisect_asgi.core.plan.help_pages import HelpPage, HelpPanel, panels_of, plain_lines
+from bisect_asgi.core.plan.help_pages import HelpPage, HelpPanel, panels_of, plain_lines, variables_of
 from bisect_asgi.core.plan.option import SUMMARIES, Command
 
 _WIDEST = 100
@@ -65,7 +65,7 @@ def page_of(command: Any, path: str) -> HelpPage:
     return HelpPage(
         usage=(" ".join([path, *words, "[OPTIONS]"]),),
         text=_text(command),
-        panels=(*own, *panels_of(name), HelpPanel("Help", (_HELP,))),
+        panels=(*own, *panels_of(name), *variables_of(name), HelpPanel("Help", (_HELP,))),
         examples=EXAMPLES.get(name, ()),
     )
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.plan.defaults import of_command, read_variables
 from bisect_asgi.core.plan.option import Command, Option, Section, Setting
-from bisect_asgi.core.plan.options import OPTIONS, Options
+from bisect_asgi.core.plan.options import OPTIONS, Options, merge
 
 
 def with_options(command: Command, function: Callable[..., None]) -> Callable[..., None]:
@@ -25,6 +27,7 @@ def with_options(command: Command, function: Callable[..., None]) -> Callable[..
 
     def call(**arguments: Any) -> None:
         options = collect({name: arguments.pop(name) for name in taken})
+        options = merge(options, of_command(read_variables(os.environ), command))
         function(options, **arguments)
 
     call.__doc__ = function.__doc__
@@ -98,18 +101,41 @@ _HEAD = """\
 
 This page is generated (`make docs`). An option stands on the command line of the commands that are named
 with it. The last column says in which tables it may stand, too: `[tool.bisect-asgi]` in the inline metadata
-of a *probe* (PEP 723), and `[[probe]]` and `[defaults]` in a *suite* file. A table leaves out the dashes:
-`--bad-above X` is `bad-above = "X"`, `--pre` is `pre = true`, and `--with REQ` is `with = ["REQ"]`.
+of a *probe* (PEP 723), `[[probe]]` and `[defaults]` in a *suite* file, and `[tool.bisect-asgi]` in the
+`pyproject.toml` of the current folder (*project*). A table leaves out the dashes: `--bad-above X` is
+`bad-above = "X"`, `--pre` is `pre = true`, and `--with REQ` is `with = ["REQ"]`.
 
-The command line wins over a `[[probe]]` table, that over the probe's own table, and that over `[defaults]`;
-the values of a repeatable option are joined. A relative path in a file begins at the folder of that file.
+Of one option, the first of these counts; the values of a repeatable option are joined:
+
+1. the command line;
+2. a `[[probe]]` table of a suite;
+3. the probe's own table, because a reproduction has to be the same for everybody who runs it;
+4. `[defaults]` of the suite;
+5. an environment variable, which is a habit of yours;
+6. the table in `pyproject.toml`, which is the project's.
+
+A relative path in a file begins at the folder of that file. With `--verbose`, the options that come from the
+environment and from `pyproject.toml` are named. A variable is named like its option, and only options that
+one sets once for all searches have one:
+
 """
+_OTHER_VARIABLES = (
+    ("BISECT_ASGI_CACHE_DIR", "the directory of the cache"),
+    ("BISECT_ASGI_CACHE_LIMIT", "how large environments in it may grow: `20 GiB`"),
+)
 _TITLES = ("option", "meaning", "default", "commands", "tables")
 
 
 def render() -> str:
     """Return the page, as docs/options.md has it."""
-    return "\n".join([_HEAD, *(line for section in Section for line in _section(section))])
+    return "\n".join([_HEAD + _variables(), *(line for section in Section for line in _section(section))])
+
+
+def _variables() -> str:
+    """Return the table of environment variables."""
+    of_options = ((option.variable, f"`{option.flag}`") for option in OPTIONS.values() if option.is_habit)
+    rows = (f"| `{name}` | {what} |" for name, what in (*sorted(of_options), *_OTHER_VARIABLES))
+    return "\n".join(["| variable | is the default of |", "|---|---|", *rows, ""])
 
 
 def _section(section: Section) -> Iterator[str]:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from bisect_asgi.cli.files import read_bytes
+from bisect_asgi.cli.output import say
 from bisect_asgi.cli.requirements import read_locked, read_wanted, relative_requirements
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Confinement, Probe, ProbeFile, ReadyMadeLoad, SandboxLevel, Served
 from bisect_asgi.core.plan import DEFAULT_TIMEOUT_S, LockText, Plan, suites, tables
 from bisect_asgi.core.plan.amounts import read_duration
+from bisect_asgi.core.plan.defaults import PROJECT_FILE, read_project_table, read_variables, used
 from bisect_asgi.core.plan.limit_options import read_limits
 from bisect_asgi.core.plan.options import OPTIONS, Options, merge
 from bisect_asgi.core.plan.planning import make_plan
@@ -196,9 +198,11 @@ def read_plan(
     given: Options,
     *,
     locks: tuple[LockText, ...] = (),
-    defaults: Options = Options(),  # noqa: B008 (frozen)
+    defaults: Options | None = None,
 ) -> Plan:
-    """Join the options of a command line with the probe's own table and with `defaults`; return the plan.
+    """Join the options of a command line with the probe's own table and with all defaults; return the plan.
+
+    `defaults`: a suite's, for one of its probes.
 
     Raises:
         UsageError: something is missing, malformed, or cannot be read.
@@ -206,7 +210,8 @@ def read_plan(
     _check_one_probe(given)
     path = Path(given.probe) if given.probe else None
     stated = read_metadata(path) if path else ProbeMetadata()
-    options = merge(given, merge(stated.options, defaults))
+    said = merge(given, merge(stated.options, defaults or Options()))
+    options = merge(said, read_defaults(said, in_suite=defaults is not None))
     wanted = read_wanted(options, stated, path.parent if path else None)
     return make_plan(
         options,
@@ -217,6 +222,37 @@ def read_plan(
         locks=locks,
         wanted=wanted,
     )
+
+
+def read_defaults(said: Options, *, in_suite: bool = False) -> Options:
+    """Return what the user's variables and the folder's `pyproject.toml` add to what is `said`.
+
+    In a suite, the number of jobs is that of its probes, not that of the trials of one.
+
+    Raises:
+        UsageError: a variable or the table cannot be read.
+    """
+    variables = read_variables(os.environ)
+    if in_suite:
+        variables = replace(variables, jobs=None)
+    file = Path(PROJECT_FILE)
+    text = read_bytes(file, PROJECT_FILE).decode("utf-8", "replace") if file.is_file() else ""
+    project = read_project_table(text)
+    if said.probe or said.command or said.app or said.load:  # it is another probe than the project's
+        project = replace(project, command=None, app=None, load=None)
+    if said.verbose:
+        for where, flags in (
+            ("the environment", used(variables, said)),
+            (PROJECT_FILE, used(project, said, variables)),
+        ):
+            if flags:
+                say(f"note: from {where}: {' '.join(flags)}")
+    return merge(variables, project)
+
+
+def _show_origin(where: str, flags: Sequence[str]) -> None:
+    if flags:
+        say(f"note: from {where}: {' '.join(flags)}")
 
 
 def read_suite(path: Path) -> Suite:

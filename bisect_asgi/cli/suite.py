@@ -224,7 +224,7 @@ Ask = Callable[[Case, Plan, Executor], SuiteRow]
 """Runs the session of a case, with its own way to the executor that all share."""
 
 
-def read_case(given: Options, defaults: Options = Options(), *, number: int = 1) -> Case:  # noqa: B008 (frozen)
+def read_case(given: Options, defaults: Options | None = None, *, number: int = 1) -> Case:
     """Return the case of a probe; a fault of its options is the case's own."""
     name = given.probe or given.command or given.app or ""
     try:

@@ -116,7 +116,7 @@ def test_a_command_line_becomes_options(
             "verify",
             ["--source", "notes"],
             "`bisect-asgi verify` has no option `--source`",
-            "remove it: it is an option of a probe's table and a suite's table",
+            "remove it: it is an option of a probe's table, a suite's table and a project's table",
             id="of-tables-alone",
         ),
         pytest.param(
@@ -212,7 +212,7 @@ def extended(tmp_path: Path) -> Path:
         pytest.param(["-c", SEEN], "blue green", id="tables"),
         pytest.param(
             ["-m", "bisect_asgi.cli.parameters"],
-            "| `--flavor FLAVOR` | Flavor of the release. | red | `check` | probe, suite |",
+            "| `--flavor FLAVOR` | Flavor of the release. | red | `check` | probe, suite, project |",
             id="reference",
         ),
     ],

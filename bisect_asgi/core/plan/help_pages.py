@@ -51,6 +51,15 @@ def panels_of(command: Command) -> tuple[HelpPanel, ...]:
     return tuple(HelpPanel(title, _entries(options, command)) for title, options in named if options)
 
 
+def variables_of(command: Command) -> Iterator[HelpPanel]:
+    """Yield the panel that says which options of a command have an environment variable."""
+    flags = ", ".join(each.flag for each in OPTIONS.values() if each.is_habit and command in each.commands)
+    if flags:
+        yield HelpPanel(
+            "Environment variables", (("BISECT_ASGI_OPTION", f"Default of its option: {flags}."),)
+        )
+
+
 def _entries(options: Sequence[Option], command: Command) -> tuple[tuple[str, str], ...]:
     return tuple((option.spelling, option.summary(command)) for option in options)
 

@@ -42,6 +42,8 @@ class Place(StrEnum):
     """The `[tool.bisect-asgi]` table in the inline metadata of a probe (PEP 723)."""
     SUITE = "suite"
     """A suite file: its `[[probe]]` tables and `[defaults]`."""
+    PROJECT = "project"
+    """The `[tool.bisect-asgi]` table of the `pyproject.toml` in the current folder."""
 
 
 class Section(StrEnum):
@@ -83,6 +85,8 @@ class Option(Struct, frozen=True):
     """Whether a relative value in a file is relative to the folder of that file."""
     variants: dict[Command, tuple[str, str]] = field(default_factory=dict)
     """Help and default of a command for which they differ."""
+    is_habit: bool = False
+    """Whether an environment variable gives its default: a user sets it once, for all searches."""
     is_common: bool = False
     """Whether the help of a command with many options lists it first."""
     name: str = ""
@@ -98,6 +102,11 @@ class Option(Struct, frozen=True):
     def flag(self) -> str:
         """The name of the option on a command line."""
         return f"--{self.key}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable of a habit: `BISECT_ASGI_JOBS`."""
+        return f"BISECT_ASGI_{self.name.strip('_').upper()}"
 
     @property
     def is_switch(self) -> bool:

@@ -67,34 +67,62 @@ class Options(Struct, frozen=True, kw_only=True):
     ] = ()
     timeout: Annotated[
         float | str | None,
-        Option(Section.PROBE, "Time limit of one run", "TIME", "2 min", commands=_PROBING),
+        Option(Section.PROBE, "Time limit of one run", "TIME", "2 min", commands=_PROBING, is_habit=True),
     ] = None
 
     sandbox: Annotated[
         Literal["auto", "strong", "basic", "none"] | None,
-        Option(Section.CONFINED, "How runs are confined", default="auto", commands=_PROBING),
+        Option(Section.CONFINED, "How runs are confined", default="auto", commands=_PROBING, is_habit=True),
     ] = None
     no_network: Annotated[
         bool | None,
-        Option(Section.CONFINED, "Run without a network but the run's own loopback", commands=_PROBING),
+        Option(
+            Section.CONFINED,
+            "Run without a network but the run's own loopback",
+            commands=_PROBING,
+            is_habit=True,
+        ),
     ] = None
     limit_memory: Annotated[
         str | None,
-        Option(Section.CONFINED, "Most memory of one run, such as 2 GiB", "SIZE", commands=_PROBING),
+        Option(
+            Section.CONFINED,
+            "Most memory of one run, such as 2 GiB",
+            "SIZE",
+            commands=_PROBING,
+            is_habit=True,
+        ),
     ] = None
     limit_processes: Annotated[
         int | None,
-        Option(Section.CONFINED, "Most processes of one run at a time", "N", commands=_PROBING, least=1),
+        Option(
+            Section.CONFINED,
+            "Most processes of one run at a time",
+            "N",
+            commands=_PROBING,
+            least=1,
+            is_habit=True,
+        ),
     ] = None
     limit_disk: Annotated[
         str | None,
         Option(
-            Section.CONFINED, "Most disk space that one run fills, such as 1 GiB", "SIZE", commands=_PROBING
+            Section.CONFINED,
+            "Most disk space that one run fills, such as 1 GiB",
+            "SIZE",
+            commands=_PROBING,
+            is_habit=True,
         ),
     ] = None
     limit_cpu: Annotated[
         float | str | None,
-        Option(Section.CONFINED, "Most processor time of one run, such as 60 s", "TIME", commands=_PROBING),
+        Option(
+            Section.CONFINED,
+            "Most processor time of one run, such as 60 s",
+            "TIME",
+            commands=_PROBING,
+            is_habit=True,
+        ),
     ] = None
 
     app: Annotated[
@@ -256,6 +284,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "auto",
             commands=_SEARCHES,
             is_common=True,
+            is_habit=True,
         ),
     ] = None
     repo: Annotated[
@@ -329,6 +358,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "POLICY",
             "as-of-release",
             commands=("run", "check", "verify"),
+            is_habit=True,
         ),
     ] = None
     python: Annotated[
@@ -341,6 +371,7 @@ class Options(Struct, frozen=True, kw_only=True):
             commands=("run", "check", "locks", "verify", "releases"),
             variants={"releases": ("List the releases as this Python could install them", "any Python")},
             is_common=True,
+            is_habit=True,
         ),
     ] = None
 
@@ -357,7 +388,14 @@ class Options(Struct, frozen=True, kw_only=True):
     ] = None
     confidence: Annotated[
         float | str | None,
-        Option(Section.NOISE, "Confidence required of the boundary", "P", "0.99", commands=_SEARCHES),
+        Option(
+            Section.NOISE,
+            "Confidence required of the boundary",
+            "P",
+            "0.99",
+            commands=_SEARCHES,
+            is_habit=True,
+        ),
     ] = None
     budget: Annotated[
         int | str | None,
@@ -404,6 +442,7 @@ class Options(Struct, frozen=True, kw_only=True):
             least=1,
             letter="j",
             variants={"suite": ("Probes in parallel", "CPU cores")},
+            is_habit=True,
         ),
     ] = None
     build_timeout: Annotated[
@@ -414,6 +453,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "TIME",
             "10 min",
             commands=_PROBING,
+            is_habit=True,
         ),
     ] = None
     executor: Annotated[
@@ -424,6 +464,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "WHERE",
             commands=("run", "check", "locks", "verify", "suite", "doctor"),
             places=_NOWHERE,
+            is_habit=True,
         ),
     ] = None
     fresh: Annotated[
@@ -464,12 +505,18 @@ class Options(Struct, frozen=True, kw_only=True):
             commands=("run", "locks", "verify", "suite", "report"),
             places=_NOWHERE,
             letter="q",
+            is_habit=True,
         ),
     ] = None
     verbose: Annotated[
         bool | None,
         Option(
-            Section.OUTPUT, "Show the output of the probe", commands=_PROBING, places=_NOWHERE, letter="v"
+            Section.OUTPUT,
+            "Show the output of the probe",
+            commands=_PROBING,
+            places=_NOWHERE,
+            letter="v",
+            is_habit=True,
         ),
     ] = None
     color: Annotated[
@@ -480,6 +527,7 @@ class Options(Struct, frozen=True, kw_only=True):
             default="auto",
             commands=("run", "locks", "verify", "suite", "report"),
             places=_NOWHERE,
+            is_habit=True,
         ),
     ] = None
     diff: Annotated[

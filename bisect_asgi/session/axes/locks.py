@@ -90,7 +90,7 @@ class Locks(Axis):
         notes = [
             note
             for candidate, file, lock in zip(candidates, plan.locks, locks, strict=True)
-            for note in _notes(candidate, file, lock, services)
+            for note in _notes(candidate, file, lock, plan, services)
         ]
         notes += _unlike(plan, built)
         return SearchSpace(
@@ -167,21 +167,21 @@ def _candidate(
     )
 
 
-def _notes(candidate: Candidate, file: LockText, lock: Lock, services: Services) -> Iterator[str]:
+def _notes(candidate: Candidate, file: LockText, lock: Lock, plan: Plan, services: Services) -> Iterator[str]:
     """What is not as the lock says: the Python, entries that are not looked at, what it does not pin."""
     name, python = candidate.label, candidate.spec.interpreter.version
     if lock.requires_python and not SpecifierSet(lock.requires_python).contains(python):
         yield f"`{name}` is for Python {lock.requires_python}, and is run on {python} (see `--python`)"
-    if left := _passed_over(candidate, file, lock):
+    if left := _passed_over(candidate, file, lock, plan):
         yield f"{plural(len(left), 'entry')} of `{name}` passed over: {listing(left, most=6)}"
     if lacking := _lacking(candidate.spec, lock, services):
         told = listing(f"{each.name} {each.version}" for each in lacking)
         yield f"`{name}` does not pin {told}, which its distributions require; uv chose these versions"
 
 
-def _passed_over(candidate: Candidate, file: LockText, lock: Lock) -> list[str]:
+def _passed_over(candidate: Candidate, file: LockText, lock: Lock, plan: Plan) -> list[str]:
     """Return the entries of a lock that are not installed, each with its reason."""
-    built = {project.name for project in candidate.spec.projects}
+    built = {each.name for each in candidate.spec.projects} | {each.project.name for each in plan.copied}
     own = {each.entry: each for each in file.own}
     left = []
     for passed in lock.passed_over:

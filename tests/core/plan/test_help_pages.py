@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from bisect_asgi.core.plan.help_pages import HelpPage, HelpPanel, panels_of, plain_lines
+from bisect_asgi.core.plan.help_pages import HelpPage, HelpPanel, panels_of, plain_lines, variables_of
 from bisect_asgi.core.plan.option import Command, Section
 from bisect_asgi.core.plan.options import OPTIONS
 
@@ -80,3 +80,10 @@ def test_the_ten_options_of_a_search_that_matter_most_come_first() -> None:
 
 def test_few_options_are_not_divided_by_use() -> None:
     assert [panel.title for panel in panels_of("releases")] == ["Range", "Environment"]
+
+
+def test_the_options_with_a_variable_are_named() -> None:
+    (panel,) = variables_of("releases")
+
+    assert panel.entries == (("BISECT_ASGI_OPTION", "Default of its option: --python."),)
+    assert not list(variables_of("completion"))

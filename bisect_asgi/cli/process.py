@@ -91,6 +91,10 @@ class _Stream:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
+    def _give_up(self) -> None:
+        """Have nobody write any more: the interpreter flushes once more when it ends, and would fail."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
 
 class _Output(_Stream):
     """The standard output. The result is lost if it cannot be written, so that is an error."""
@@ -108,8 +112,7 @@ class _Output(_Stream):
             raise self._lost(error) from error
 
     def _lost(self, error: OSError) -> Exception:
-        # The interpreter flushes once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        self._give_up()
         if isinstance(error, BrokenPipeError):
             return error
         return Unavailable(
@@ -125,13 +128,14 @@ class _Complaints(_Stream):
         try:
             return int(self._stream.write(text))
         except OSError:
+            self._give_up()
             return len(text)
 
     def flush(self) -> None:
         try:
             self._stream.flush()
         except OSError:
-            return
+            self._give_up()
 
 
 class _Gate:

@@ -48,9 +48,9 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
             so, too.
         KeyboardInterrupt: likewise.
     """
-    emit(started(plan))
-    emit(events.StretchesPlanned(stretches=_stretches(plan)))
     with ending(emit) as end:
+        emit(started(plan))
+        emit(events.StretchesPlanned(stretches=_stretches(plan)))
         if plan.drill and plan.repository:
             services.repositories.open(plan.repository)  # to find out early that it is none
         stages, explained = Stages(services, emit), set[Boundary]()
@@ -161,9 +161,9 @@ def verify(plan: Plan, claim: Claim, services: Services, emit: Emit) -> Finding:
         UsageError: the claimed release cannot be a candidate, or is the oldest one.
         Unavailable: there is no result.
     """
-    emit(started(plan))
-    emit(events.StretchesPlanned(stretches=(Stretch.SEARCH, Stretch.CONFIRM)))
     with ending(emit) as end:
+        emit(started(plan))
+        emit(events.StretchesPlanned(stretches=(Stretch.SEARCH, Stretch.CONFIRM)))
         space = release_axis.AXIS.prepare(
             replace(plan, good=None, bad=None), services, named={claim.option: claim.version}
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -12,25 +13,30 @@ from typing import Any
 
 import psutil
 import pytest
-from support import fault_answers, fault_states
+from support import fault_answers, fault_runs, fault_states
 from support.shell import PYTHON, Shell, publish
 
 from bisect_asgi.backend.files import is_held
 
 TABLE = Path(__file__).with_name("faults.toml")
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 Row = dict[str, Any]
 ROWS: list[Row] = tomllib.loads(TABLE.read_text())["row"]
 HOW = ("--probe", "leak.py", "--python", PYTHON, "--env", "DIARY", "--sandbox", "none")
 COMMANDS = {
     "check": ("check", "demo==1.1", *HOW),
     "bisect": ("demo", *HOW, "--jobs", "1", "--history", "none", "--confirm", "1"),
+    "clear": ("cache", "--clear"),
 }
 
 
 @contextmanager
 def fault(shell: Shell, row: Row) -> Iterator[None]:
     """Make the fault of a row, until this is left."""
+    if "how" in row:
+        yield
+        return
     if "state" in row:
         with getattr(fault_states, row["state"])(shell):
             yield
@@ -68,16 +74,20 @@ def parameter(row: Row) -> Any:
 def test_a_fault_is_one_message_and_is_over_when_it_is_over(shell: Shell, row: Row) -> None:
     publish(shell.index, "++--", requires=["dep"])
     shell.index.add_wheel("dep", "1.0", uploaded="2020-01-01")
-    command = COMMANDS[row["command"]]
+    command = (*COMMANDS[row["command"]], *row.get("options", ()))
+    if row.get("nobody") and os.geteuid() == 0:
+        pytest.skip("root has no such limit")
 
     with fault(shell, row):
         before = left(shell)
-        during = shell.run(*command)
+        during = getattr(fault_runs, row["how"])(shell, command) if "how" in row else shell.run(*command)
         remains = set(left(shell)) - set(before)
     after = shell.run(*command)
 
     assert during.returncode == row["exit"], during.stdout + during.stderr
     assert row["says"] in during.stdout + during.stderr
+    assert "Traceback" not in during.stdout + during.stderr
+    assert not CONTROLS.search(during.stdout + during.stderr)
     assert remains == set()
     assert after.returncode == row.get("healed", 0), after.stdout + after.stderr
 

@@ -71,3 +71,23 @@ def nested(_: Answer) -> Answer:
 
 def garbage(_: Answer) -> Answer:
     return Answer(200, b"\x00\xff\xfe{" * 1000, JSON_TYPE)
+
+
+def larger(_: Answer) -> Answer:
+    return Answer(200, b" " * 300_000_000, JSON_TYPE)
+
+
+def undecodable(answer: Answer) -> Answer:
+    return replace(answer, headers={"Content-Encoding": "gzip"})
+
+
+def far_dates(answer: Answer) -> Answer:
+    return replace(answer, body=answer.body.replace(b"2021-", b"99999-"))
+
+
+def other_types(answer: Answer) -> Answer:
+    return replace(answer, body=b'{"meta": {"api-version": "1.0"}, "name": 5, "files": {"a": []}}')
+
+
+def stalled(answer: Answer) -> Answer:
+    return replace(answer, cut_at=len(answer.body) // 2, stalls=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,128 @@ def fifo_probe(shell: Shell) -> Iterator[None]:
     yield
     probe.unlink()
     shell.write("leak.py", PROBE)
+
+
+# --- The cache
+
+
+@contextmanager
+def another_programs_store(shell: Shell) -> Iterator[None]:
+    shell.cache.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(shell.cache / "store.db")) as store:
+        store.execute("create table observation (diary text)")
+        store.commit()
+    yield
+
+
+@contextmanager
+def read_only_cache(shell: Shell) -> Iterator[None]:
+    _with_an_environment(shell, "*")
+    folders = [shell.cache, *(path for path in shell.cache.iterdir() if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    yield
+
+
+@contextmanager
+def folders_without_rights(shell: Shell) -> Iterator[None]:
+    for path in _with_an_environment(shell, "site-packages"):
+        path.chmod(0)
+    yield
+
+
+@contextmanager
+def immutable_files(shell: Shell) -> Iterator[None]:
+    files = [str(path) for path in _with_an_environment(shell, "demo.py")]
+    if (
+        os.geteuid() != 0
+        or subprocess.run(["chattr", "+i", *files], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("only root, and not on each file system, can make a file immutable")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-f", "-i", *files], check=False)
+
+
+@contextmanager
+def nested_cache(shell: Shell) -> Iterator[None]:
+    shell.cache.mkdir(exist_ok=True)
+    code = "import os\n" + DEEPER
+    subprocess.run([sys.executable, "-c", code], env={"VIRTUAL_ENV": str(shell.cache)}, check=True)
+    yield
+
+
+@contextmanager
+def full_temporary_folder(shell: Shell) -> Iterator[None]:
+    small = shell.folder / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(small)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can make a small disk")
+    (small / "filling").write_bytes(b"x" * 4096)
+    before = shell.environ["TMPDIR"]
+    shell.environ["TMPDIR"] = str(small)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", small], check=True)
+        shell.environ["TMPDIR"] = before
+
+
+# --- The probe
+
+KILL = "import signal\nos.kill(os.getppid(), signal.SIGKILL)\n"
+STOP = "import signal, time\nos.kill(os.getppid(), signal.SIGSTOP)\n"
+LEAVE = """
+import subprocess, sys
+for _ in range(16):
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+"""
+FLOOD = "print('x' * 50_000_000)\n"
+PIPES = """
+folder = os.environ["BISECT_ASGI_REPORT"]
+for name in [*os.listdir(folder), "junit.xml", "metrics.txt", "error-1.json", f"error-{os.getpid()}.json"]:
+    path = os.path.join(folder, name)
+    if os.path.isfile(path):
+        os.unlink(path)
+    if not os.path.exists(path):
+        os.mkfifo(path)
+"""
+SPEAK = "print('\\x1b]0;owned\\x07 \\u202e \\x9b2J')\n"
+
+
+def killing_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + KILL)
+
+
+def stopping_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + STOP)
+
+
+def leaving_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + LEAVE)
+
+
+def flooding_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + FLOOD)
+
+
+def piping_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + PIPES)
+
+
+def speaking_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + SPEAK)
+
+
+@contextmanager
+def setuid_probe(shell: Shell) -> Iterator[None]:
+    """A program that becomes root, or would, and sleeps."""
+    program = Path(shutil.which("sleep") or "/bin/sleep")
+    own = shell.folder / "sleep"
+    shutil.copy(program, own)
+    own.chmod(0o4755)
+    start = f"import subprocess\nsubprocess.Popen([{str(own)!r}, '600'], start_new_session=True)\n"
+    with _probe(shell, PROBE + start):
+        yield

@@ -8,7 +8,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "bisect_asgi"
-ROOMS = ("backend", "cli", "core", "report", "session")
+ROOMS = ("backend", "cli", "core", "library", "report", "session")
 FILES = sorted(file.relative_to(TESTS) for room in ROOMS for file in (TESTS / room).rglob("test_*.py"))
 
 

@@ -11,15 +11,9 @@ from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.records import replace
 
 if TYPE_CHECKING:
-    from bisect_asgi.core.model import Observation, Trial
+    from bisect_asgi.core.model import Observation
     from bisect_asgi.core.plan import Plan
-    from bisect_asgi.core.releases.interpreters import InterpreterChoice
-
-
-_NO_LIMIT = (
-    "no limit: a share, or none, means something between releases only; "
-    "--bad-above '250 ms' is a limit for one"
-)
+    from bisect_asgi.session.checked import Checked
 
 
 def check(
@@ -32,67 +26,37 @@ def check(
     verdict it is 128 or above.
     """
     from bisect_asgi.cli.probe_files import read_plan
-    from bisect_asgi.core.errors import UsageError
-    from bisect_asgi.core.plan import pinned_version
-    from bisect_asgi.core.plan.parsing import parse_package
+    from bisect_asgi.core.plan import named_release
 
-    requirement = parse_package(package)
-    pin = pinned_version(package)
-    if pin is None:
-        raise UsageError(f"`{package}` names no single release", hint="write it as `fastapi==0.69.0`")
-    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    plan = read_plan(replace(options, package=requirement.name + extras, jobs=1))
-    raise typer.Exit(_check(plan, str(pin[1]), options.executor, verbose=bool(options.verbose)))
+    name, version = named_release(package)
+    plan = read_plan(replace(options, package=name, jobs=1))
+    raise typer.Exit(_check(plan, version, options.executor, verbose=bool(options.verbose)))
 
 
 def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int:
     from bisect_asgi import session
-    from bisect_asgi.backend.executors import open_executor
-    from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
-    from bisect_asgi.cli.wiring.services import open_services
+    from bisect_asgi.cli.wiring.sessions import open_session
     from bisect_asgi.report.progress.plain import PlainSink
+    from bisect_asgi.session.checked import checked
 
     emit = PlainSink(say, verbose=verbose)
-    places = CachePaths.configured()
-    with (
-        open_trials(places, emit, show_output=verbose, building=plan.building) as runner,
-        open_executor(where, 1) as executor,
-        open_services(places, runner, executor) as services,
-    ):
+    with open_session(plan, CachePaths.configured(), emit, where=where, show_output=verbose) as (_, services):
         choice, trial = session.check(plan, version, services)
-    return _show(plan, choice, trial)
+    return _show(checked(plan, choice, trial))
 
 
-def _show(plan: Plan, choice: InterpreterChoice, trial: Trial) -> int:
+def _show(found: Checked) -> int:
     """Print what the run showed, and return git bisect's exit code for it."""
-    from bisect_asgi.core.errors import Unavailable
     from bisect_asgi.core.model import Outcome
-    from bisect_asgi.session import rule_on
+    from bisect_asgi.session.checked import NO_LIMIT
 
-    # Nothing is compared here: a probe that fails is bad, although it says nothing about a metric.
-    criteria = replace(
-        plan.criteria, any_failure=plan.criteria.any_failure or plan.criteria.metric is not None
-    )
-    ruling, run = rule_on(replace(plan, criteria=criteria), trial), trial.observations[-1]
-    sign = (ruling.signature if ruling else None) or run.signature
-    seen = f"{sign.phase}: {sign.shown}" if sign else f"{run.phase}: {run.complaint}" if run.complaint else ""
-    if ruling is None:
-        raise Unavailable(
-            f"nothing was learnt about {plan.project} {trial.label}: {seen}",
-            hint="run the same command again; if that fails, too, `bisect-asgi cache --clear` first",
-        )
-    words = {Outcome.PASSED: (plan.term_old, 0), Outcome.FAILED: (plan.term_new, 1)}
-    word, exit_code = words.get(ruling.outcome, ("skip", 125))
-    is_limited = plan.criteria.metric is None or plan.criteria.limit is not None
-    if ruling.outcome is Outcome.PASSED and not is_limited:
-        word, exit_code = "cannot tell", 125
-        seen = _NO_LIMIT
-    print(f"{plan.project} {trial.label} on Python {choice.interpreter.version}: {word}")
-    if seen:
-        print(f"  {seen}")
-    _show_run(run, with_output=ruling.outcome is not Outcome.PASSED)
-    return exit_code
+    word = "cannot tell" if found.reason == NO_LIMIT else found.verdict
+    print(f"{found.package} {found.version} on Python {found.python}: {word}")
+    if found.reason:
+        print(f"  {found.reason}")
+    _show_run(found.run, with_output=found.outcome is not Outcome.PASSED)
+    return found.exit_code
 
 
 def _show_run(run: Observation, *, with_output: bool) -> None:

@@ -141,6 +141,11 @@ def show_json(text: str) -> None:
     print(printable_json(text))
 
 
+def say_note(text: str) -> None:
+    """Write a remark to the standard error."""
+    say(f"note: {text}")
+
+
 def say(line: str) -> None:
     """Write a line to the standard error."""
     print(line, file=sys.stderr, flush=True)

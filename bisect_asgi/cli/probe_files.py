@@ -49,14 +49,19 @@ def relative_to(folder: Path, options: Options) -> Options:
     return replace(options, **paths)
 
 
-def load(options: Options, copied: Sequence[ProbeFile] = ()) -> Probe:
+def load(
+    options: Options, copied: Sequence[ProbeFile] = (), decided_by: tuple[str, str] | None = None
+) -> Probe:
     """Return the probe with all the files that its runs need, and with those that are `copied` beside it.
+
+    `decided_by`: what decides in place of the exit code, and its name for people; no script is needed then.
 
     Raises:
         UsageError: the options name neither a script, nor a command, nor a load, or a file cannot be read.
     """
     path = Path(options.probe) if options.probe else None
-    if path is None and not options.command and options.load is None:
+    decider, decider_name = decided_by or ("", "")
+    if path is None and not options.command and options.load is None and not decider:
         raise UsageError(
             "no probe given",
             hint="pass `--probe FILE`, `--command 'python -m pytest test_x.py'`, "
@@ -73,7 +78,7 @@ def load(options: Options, copied: Sequence[ProbeFile] = ()) -> Probe:
     said = options.timeout
     timeout_s = DEFAULT_TIMEOUT_S if said is None else read_duration(said, "--timeout")
     return Probe(
-        name=options.command or (path.name if path else options.app or ""),
+        name=options.command or (path.name if path else options.app or decider_name),
         script=script,
         command=options.command,
         files=tuple({file.name: file for file in files}.values()),
@@ -84,6 +89,7 @@ def load(options: Options, copied: Sequence[ProbeFile] = ()) -> Probe:
             level=SandboxLevel(options.sandbox or "auto"), network=not options.no_network
         ),
         limits=read_limits(options),
+        decided_by=decider,
     )
 
 
@@ -199,10 +205,11 @@ def read_plan(
     *,
     locks: tuple[LockText, ...] = (),
     defaults: Options | None = None,
+    decided_by: tuple[str, str] | None = None,
 ) -> Plan:
     """Join the options of a command line with the probe's own table and with all defaults; return the plan.
 
-    `defaults`: a suite's, for one of its probes.
+    `defaults`: a suite's, for one of its probes; `decided_by`: as of `load`.
 
     Raises:
         UsageError: something is missing, malformed, or cannot be read.
@@ -215,7 +222,7 @@ def read_plan(
     wanted = read_wanted(options, stated, path.parent if path else None)
     return make_plan(
         options,
-        load(options, wanted.files),
+        load(options, wanted.files, decided_by),
         stated,
         axes=AXES,
         probe_path=str(path) if path else "",

@@ -365,6 +365,10 @@ class Probe(Struct, frozen=True, kw_only=True):
     timeout_s: float = 120.0
     confinement: Confinement = Confinement()
     limits: Limits | None = None
+    decided_by: str = ""
+    """What decides the outcome of a run in place of its exit code: a function or a person; "" for none.
+
+    Observations of equal names are the same, so the name says which function it is."""
 
 
 class Observation(Struct, frozen=True, kw_only=True):

@@ -105,7 +105,7 @@ def _check_schema(line: bytes, path: Path, *, is_last: bool) -> None:
     )
 
 
-Sink = Callable[[Event], None]
+Sink = Callable[[Event], object]
 
 
 class Broadcast:

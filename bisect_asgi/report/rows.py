@@ -310,16 +310,21 @@ def reproduce(
     pins = [_pin(distribution, source, plan.projects) for distribution in distributions]
     # For `FILE` alone uv would install what the script's inline metadata requires, as of today.
     if not exact:
-        target = f"sh -c {shlex.quote(plan.command)}" if plan.command else f"python {shlex.quote(plan.probe)}"
+        target = f"sh -c {shlex.quote(plan.command)}" if plan.command else _python("python", plan.probe)
         told = " ".join(f"--with {pin}" for pin in pins)
         return f"uv run --isolated --no-project --python {python} {told} {target}"
     target = (
         f'PATH="$PWD/mix/bin:$PATH" sh -c {shlex.quote(plan.command)}'
         if plan.command
-        else f"mix/bin/python {shlex.quote(plan.probe)}"
+        else _python("mix/bin/python", plan.probe)
     )
     make = f"uv venv --clear --python {python} mix"
     return f"{make} && uv pip install --python mix --no-deps {' '.join(pins)} && {target}"
+
+
+def _python(program: str, probe: str) -> str:
+    """Return the words that run the probe; without a file, only its environment's Python can be started."""
+    return f"{program} {shlex.quote(probe)}" if probe else program
 
 
 def _pin(distribution: Distribution, source: str | None, projects: Mapping[str, str]) -> str:

@@ -133,6 +133,11 @@ _fork_server = _ForkServer()
 atexit.register(lambda: _fork_server.close())
 
 
+def end_fork_server() -> None:
+    """End the process that forks supervisors, which starts again if it is needed: no run may go on."""
+    _fork_server.close()
+
+
 def start_supervisor(keeps: Sequence[int] = ()) -> Supervisor:
     """Fork a supervisor and return it; it has the descriptors `keeps` open as long as it lives.
 

@@ -17,6 +17,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
+from typing import Protocol
 
 from bisect_asgi.backend.environments import Disturbed, Environment, EnvironmentCache
 from bisect_asgi.backend.environments.resolve import Resolution
@@ -57,6 +58,25 @@ _MOST_ENVIRONMENTS = 3
 """How often, for each run, an environment is built anew because a run or something else has changed it."""
 
 
+RunProbe = Callable[[Probe], Observation]
+"""Runs a probe once in the environment of a trial, confined and supervised as ever."""
+
+
+class Decider(Protocol):
+    """Decides the outcome of each run in this process, in place of the probe's exit code."""
+
+    def __call__(
+        self, request: TrialRequest, environment: Environment, run: RunProbe, token: CancelToken
+    ) -> Observation:
+        """Return what one run showed in the environment.
+
+        Raises:
+            BisectError: the search cannot go on.
+            Cancelled: the token was cancelled.
+        """
+        ...
+
+
 class _Task(Struct, frozen=True, kw_only=True):
     """A trial whose environments are known, and have still to be built."""
 
@@ -93,6 +113,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     """How source distributions and commits are built."""
     builders: Executor | None = None
     """Where environments are built ahead; None if that is of no use."""
+    decider: Decider | None = None
+    """Decides in place of the probe's exit code, or None."""
     _renewed: set[str] = field(default_factory=set)
     """Keys of observations that this command has dropped: once, although candidates may share them."""
     _changed: set[str] = field(default_factory=set)
@@ -367,9 +389,13 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         imported: list[str] = []
         limit_s = request.limit_s
         probe = replace(request.probe, timeout_s=limit_s) if limit_s else request.probe
-        seen = run_probe(
-            probe, where, self.runs, task.token, shown, self.sandbox, on_imported=imported.extend
-        )
+
+        def run(probe: Probe) -> Observation:
+            return run_probe(
+                probe, where, self.runs, task.token, shown, self.sandbox, on_imported=imported.extend
+            )
+
+        seen = self._decided(task, where, run) if self.decider else run(probe)
         changed = self.environments.after_run(where, task.token, imported)
         if changed:
             self._tell_changed(request, where, changed)
@@ -378,6 +404,15 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         seen = _without_secrets(seen, secrets)
         has_hung = seen.signature is not None and seen.signature.kind is FailureKind.TIMEOUT
         return replace(seen, cut_s=limit_s) if has_hung else seen
+
+    def _decided(self, task: _Task, where: Environment, run: RunProbe) -> Observation:
+        """Return what one run showed, as who decides in place of the probe says."""
+        if self.decider is None:
+            raise AssertionError("it is there")
+        with spending(Step.RUN):
+            seen = self.decider(task.request, where, run, task.token)
+        task.token.check()
+        return seen
 
     def _tell_changed(self, request: TrialRequest, where: Environment, changed: Sequence[str]) -> None:
         """Say once for each environment that runs change it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -14,12 +14,12 @@ from bisect_asgi.backend.environments.builds import WheelBuilder
 from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.environments.sdists import SdistBuilder
 from bisect_asgi.backend.process.sandbox import Sandbox
-from bisect_asgi.backend.trials import TrialRunner
+from bisect_asgi.backend.trials import Decider, TrialRunner
 from bisect_asgi.backend.trials.probe_run import clean_up
 from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Resolutions, Store
 from bisect_asgi.backend.uv import Indexes, Uv
-from bisect_asgi.cli.output import say
+from bisect_asgi.cli.output import say_note
 from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
 from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
 from bisect_asgi.core import codec
@@ -45,6 +45,9 @@ def open_trials(
     show_output: bool = False,
     own: Indexes | None = None,
     building: Building | None = None,
+    decider: Decider | None = None,
+    keeps_runs: bool = True,
+    note: Callable[[str], None] = say_note,
 ) -> Iterator[TrialRunner]:
     """Open what runs trials on this machine.
 
@@ -54,12 +57,16 @@ def open_trials(
         show_output: emit the probes' output, too.
         own: indexes other than the user's.
         building: how source distributions and commits are built.
+        decider: decides on each run in place of the probe's exit code.
+        keeps_runs: whether later commands find what the runs showed.
+        note: gets a remark on the cache.
 
     Raises:
         Unavailable: the store cannot be used, or uv could not read its configuration.
     """
     with (
-        closing(Store(places.store, say=lambda text: say(f"note: {text}"))) as store,
+        closing(Store(places.store, say=note)) as store,
+        _store_of_runs(store, keeps_runs=keeps_runs) as store_of_runs,
         ThreadPoolExecutor(thread_name_prefix="builder") as builders,
         closing(Sandbox(places.root)) as sandbox,
     ):
@@ -72,7 +79,7 @@ def open_trials(
         runs, locks = places.root / "runs", places.root / "locks"
         clean_up(runs)
         yield TrialRunner(
-            store=store,
+            store=store_of_runs,
             resolutions=Resolutions(store, resolver, locks=locks, indexes=uv.indexes.identity),
             environments=environments,
             runs=runs,
@@ -87,7 +94,21 @@ def open_trials(
             show_output=show_output,
             secrets=uv.indexes.secrets,
             builders=builders,
+            decider=decider,
         )
+
+
+@contextmanager
+def _store_of_runs(store: Store, *, keeps_runs: bool) -> Iterator[Store]:
+    """Yield the store, or one for this command alone."""
+    if keeps_runs:
+        yield store
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="bisect-asgi-", ignore_cleanup_errors=True) as folder,
+        closing(Store(Path(folder) / "store.db")) as own,
+    ):
+        yield own
 
 
 def open_uv(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import platformdirs
 
-from bisect_asgi.cli.output import say
+from bisect_asgi.cli.output import say_note
 from bisect_asgi.core.errors import UsageError, not_writable
 from bisect_asgi.core.records import Struct
 
@@ -27,8 +28,10 @@ class CachePaths(Struct, frozen=True):
     root: Path
 
     @classmethod
-    def configured(cls) -> CachePaths:
+    def configured(cls, note: Callable[[str], None] = say_note) -> CachePaths:
         """The user's cache folder, or `BISECT_ASGI_CACHE_DIR`, with what stands in the way set aside.
+
+        `note` gets a remark on what was set aside.
 
         Raises:
             Unavailable: it cannot be written.
@@ -37,7 +40,7 @@ class CachePaths(Struct, frozen=True):
         try:
             root.mkdir(parents=True, exist_ok=True)
             for path in (root, *(root / name for name in _FOLDERS)):
-                _mend(path)
+                _mend(path, note)
             tag = root / "CACHEDIR.TAG"
             if not tag.exists():  # a full disk is no reason to begin
                 tag.write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
@@ -104,7 +107,7 @@ class CachePaths(Struct, frozen=True):
         return logs[-1]
 
 
-def _mend(folder: Path) -> None:
+def _mend(folder: Path, note: Callable[[str], None]) -> None:
     """Set aside what is no folder, and make a folder writable that the user has made read-only.
 
     Raises:
@@ -117,7 +120,7 @@ def _mend(folder: Path) -> None:
     elif os.path.lexists(folder):
         aside = folder.with_name(f"{folder.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
         folder.rename(aside)
-        say(f"note: `{folder}` was no folder: it is now `{aside}`")
+        note(f"`{folder}` was no folder: it is now `{aside}`")
 
 
 def limit_bytes() -> int:

@@ -20,9 +20,15 @@ def ask_for_indexes() -> Future[Indexes]:
     global _asked
     with _lock:
         if _asked is None:
-            _asked = Future()
-            threading.Thread(target=_ask, args=(_asked,), name="indexes", daemon=True).start()
+            _asked = begin_asking()
         return _asked
+
+
+def begin_asking() -> Future[Indexes]:
+    """Have uv say, in a thread, which indexes the user's configuration gives now."""
+    answer: Future[Indexes] = Future()
+    threading.Thread(target=_ask, args=(answer,), name="indexes", daemon=True).start()
+    return answer
 
 
 def _ask(answer: Future[Indexes]) -> None:

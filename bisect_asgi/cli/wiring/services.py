@@ -14,6 +14,7 @@ from bisect_asgi.backend.interpreters import LocalInterpreters
 from bisect_asgi.backend.package_index import PackageIndex
 from bisect_asgi.backend.repository import GitRepositories
 from bisect_asgi.backend.trials import TrialRunner
+from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.cli.wiring.local import indexes, open_uv
 from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.core import codec
@@ -24,21 +25,26 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_services(places: CachePaths, runner: TrialRunner, executor: Executor) -> Iterator[Services]:
+def open_services(
+    places: CachePaths, runner: TrialRunner, executor: Executor, own: Indexes | None = None
+) -> Iterator[Services]:
     """Open the services of a command, whose trials run in `executor`: by `runner`, or by a cluster's workers.
+
+    `own`: indexes other than the user's.
 
     Raises:
         Unavailable: uv could not read its configuration.
     """
     runner.sandbox.begin()
-    with closing(IndexClient(indexes(), places.root / "index")) as client, ExitStack() as opened:
+    asked = own or indexes()
+    with closing(IndexClient(asked, places.root / "index")) as client, ExitStack() as opened:
         trials: Trials = runner
         if isinstance(executor, RemoteExecutor):
-            trials = opened.enter_context(_remote_trials(runner, executor))
+            trials = opened.enter_context(_remote_trials(runner, executor, asked))
         yield Services(
             index=PackageIndex(
                 client,
-                open_uv(places, sandbox=runner.sandbox, building=runner.building),
+                open_uv(places, asked, sandbox=runner.sandbox, building=runner.building),
                 contents=places.root / "contents",
                 answers=places.answers,
             ),
@@ -50,7 +56,7 @@ def open_services(places: CachePaths, runner: TrialRunner, executor: Executor) -
 
 
 @contextmanager
-def _remote_trials(runner: TrialRunner, cluster: RemoteExecutor) -> Iterator[RemoteTrials]:
+def _remote_trials(runner: TrialRunner, cluster: RemoteExecutor, asked: Indexes) -> Iterator[RemoteTrials]:
     """Open the trials of a cluster, which emit their progress as this machine's do."""
     from bisect_asgi.backend.executors.remote_trials import RemoteRun, RemoteTrials
     from bisect_asgi.cli.wiring.worker import HasInterpreter, RunOnWorker
@@ -59,7 +65,7 @@ def _remote_trials(runner: TrialRunner, cluster: RemoteExecutor) -> Iterator[Rem
     run = RemoteRun(
         runner,
         RunOnWorker(
-            indexes=indexes(),
+            indexes=asked,
             command=command,
             show_output=runner.show_output,
             building=runner.building,

@@ -12,12 +12,13 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import OwnProject, Probe, Release, SamplingMode, SandboxLevel
 from bisect_asgi.core.plan.limit_options import written_limits
 from bisect_asgi.core.plan.options import Options, command_line
 from bisect_asgi.core.plan.own_projects import GivenProject
-from bisect_asgi.core.plan.parsing import names_several, show_moment
+from bisect_asgi.core.plan.parsing import names_several, parse_package, show_moment
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.releases import Demand
 from bisect_asgi.core.text import duration, plural
@@ -366,6 +367,18 @@ def pinned_version(requirement: str) -> tuple[str, Version] | None:
         return (canonicalize_name(parsed.name), Version(pins[0].version)) if pins else None
     except InvalidVersion:
         return None
+
+
+def named_release(text: str) -> tuple[str, str]:
+    """Return the package, with its extras, and the version of a release such as `fastapi[all]==0.69.0`.
+
+    Raises:
+        UsageError: `text` names no single release.
+    """
+    requirement, pin = parse_package(text), pinned_version(text)
+    if pin is None:
+        raise UsageError(f"`{text}` names no single release", hint="write it as `fastapi==0.69.0`")
+    return f"{requirement.name}{_extras(requirement.extras)}", str(pin[1])
 
 
 def asked_for(plan: Plan) -> dict[str, str]:

@@ -1,0 +1,63 @@
+"""Open all that one session needs, for a command or for a call of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bisect_asgi.backend.executors import open_executor, widened
+from bisect_asgi.backend.trials import Decider
+from bisect_asgi.backend.uv import Indexes
+from bisect_asgi.cli.output import say_note
+from bisect_asgi.cli.wiring.local import open_trials
+from bisect_asgi.cli.wiring.paths import CachePaths
+from bisect_asgi.cli.wiring.services import open_services
+from bisect_asgi.core.plan import Plan
+from bisect_asgi.core.services import Emit, Services
+
+
+@contextmanager
+def open_session(
+    plan: Plan,
+    places: CachePaths,
+    emit: Emit,
+    *,
+    where: str | None = None,
+    show_output: bool = False,
+    decider: Decider | None = None,
+    keeps_runs: bool = True,
+    own: Indexes | None = None,
+    note: Callable[[str], None] = say_note,
+) -> Iterator[tuple[Plan, Services]]:
+    """Open the services of a session; yield them with the plan, which has the jobs of a cluster.
+
+    Args:
+        plan: what is asked.
+        places: where everything is kept.
+        emit: gets the progress of trials.
+        where: the executor, as `--executor` takes it.
+        show_output: emit the probes' output, too.
+        decider: decides on each run in place of the probe's exit code.
+        keeps_runs: whether later commands find what the runs showed.
+        own: indexes other than those that the user's configuration gave this process.
+        note: gets a remark on the cache.
+
+    Raises:
+        UsageError: there is no such executor.
+        Unavailable: the store or a cluster cannot be used, or uv could not read its configuration.
+    """
+    with (
+        open_trials(
+            places,
+            emit,
+            show_output=show_output,
+            own=own,
+            building=plan.building,
+            decider=decider,
+            keeps_runs=keeps_runs,
+            note=note,
+        ) as runner,
+        open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
+        open_services(places, runner, executor, own) as services,
+    ):
+        yield widened(plan, executor), services

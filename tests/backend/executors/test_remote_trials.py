@@ -32,6 +32,7 @@ from bisect_asgi.core.model import (
     Interpreter,
     Observation,
     Outcome,
+    OwnProject,
     Probe,
     SamplingMode,
     SandboxLevel,
@@ -143,6 +144,30 @@ def test_of_two_with_one_version_the_one_at_the_same_place_is_taken(tmp_path: Pa
     )
 
     assert errands.own_interpreter(own, tmp_path) == own
+
+
+@pytest.mark.parametrize(
+    ("repository", "travels"),
+    [
+        pytest.param("https://example.org/app.git", True, id="address"),
+        pytest.param("/home/user/app", False, id="commit-of-a-folder"),
+        pytest.param("", False, id="folder"),
+    ],
+)
+def test_projects_travel_by_their_address(runner: TrialRunner, repository: str, travels: bool) -> None:
+    commit = Commit(repository=repository, sha="abc", project="app", subject="", committed=LONG_AGO)
+    own = OwnProject(name="app", given=".", content="00", commit=commit if repository else None)
+    request = replace(REQUEST, spec=replace(SPEC, projects=(own,)))
+
+    if travels:
+        assert remote(runner).pack(request, CancelToken()).call is never_there
+        return
+    with pytest.raises(UsageError) as caught:
+        remote(runner).pack(request, CancelToken())
+    assert str(caught.value) == "your project `.` is on this machine, and workers of a cluster cannot read it"
+    assert caught.value.hint == (
+        "push it, and pass `--with 'app @ git+https://…@REVISION'`; or run without `--executor`"
+    )
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,18 @@ def test_nothing_that_one_release_does_to_its_files_reaches_another(
     assert users_own(two, tmp_path / "own") == "__version__ = '1.0'\n"
 
 
+def test_whoever_shares_a_file_that_a_run_has_changed_is_built_anew_at_once(two: TrialBench) -> None:
+    script = ATTACK.format(attack=ATTACKS["written-in-place"])
+    other = two.run(two.request("import dep", version="2.0")).environment
+    assert other is not None
+    marker = two.folder / "environments" / other.digest / "bisect-asgi.json"
+    assert marker.exists()
+
+    two.run(two.request(script))
+
+    assert not marker.exists()
+
+
 def test_byte_code_that_a_run_has_planted_is_lent_to_nobody(two: TrialBench) -> None:
     script = ATTACK.format(attack=ATTACKS["byte-code"])
 

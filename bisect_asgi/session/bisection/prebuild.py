@@ -3,6 +3,12 @@
 Building competes with the trials for the processors, and most environments built ahead are never used,
 because the search goes only one of the ways that were possible. So only as much is built as trials leave
 idle: a probe that computes leaves nothing, but one that waits leaves a lot, and so do downloads.
+
+A run that takes longer than it computes may have waited for a core that other programs had. That is no
+reason to run more at once, which would only make it wait longer. Each observation has how many cores others
+kept busy meanwhile. Only where that left none for the run it may have waited for one, and then for at most
+`_RIVALS` seconds for each that it computed: a core is shared with so many others at the most. What is left is
+the probe's own waiting.
 """
 
 from __future__ import annotations
@@ -13,13 +19,14 @@ from concurrent.futures import Executor, Future
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, Cancelled
-from bisect_asgi.core.model import Step, Trial, TrialRequest
+from bisect_asgi.core.model import Observation, Step, Trial, TrialRequest
 from bisect_asgi.core.search.lookahead import MOST_PER_CORE, parallel_trials
 from bisect_asgi.core.services import Prepare
 
 _MOSTLY, _DOMINATES = 0.5, 0.75
 _COMPUTING = {Step.RESOLVE: 0.5, Step.DOWNLOAD: 0.5, Step.BUILD: 1.0, Step.LINK: 1.0, Step.START: 1.0}
 """Which share of each step keeps a processor busy, roughly; what a run computes is measured."""
+_RIVALS = 9
 
 
 class Prebuilder:
@@ -98,12 +105,16 @@ def _steps(future: Future[dict[Step, float]]) -> dict[Step, float]:
         return {}
 
 
-def waiting_share(trials: Sequence[Trial]) -> float:
-    """Return the share of the time of trials in which they needed no processor; 0 if nothing is known."""
+def waiting_share(cores: int, trials: Sequence[Trial]) -> float:
+    """Return the share of the time of trials in which they needed no processor; 0 if nothing is known.
+
+    `cores`: how many the trials and other programs share.
+    """
     all_s = sum(map(_seconds, trials))
     if not all_s:
         return 0.0
-    return max(0.0, 1.0 - sum(map(_computed_s, trials)) / all_s)
+    needed_s = sum(_computed_s(trial) + _starved_s(cores, trial) for trial in trials)
+    return max(0.0, 1.0 - needed_s / all_s)
 
 
 def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
@@ -112,7 +123,7 @@ def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
     If trials wait for environments, twice as many as there are cores: each costs the processors something,
     and the downloads will be cached soon. If the probe itself waits, as many as keep the processors busy.
     """
-    share = waiting_share(trials)
+    share = waiting_share(cores, trials)
     if share <= _MOSTLY:
         return cores
     run_s = sum(trial.steps.get(Step.RUN, 0.0) for trial in trials)
@@ -127,7 +138,7 @@ def idle_places(cores: int, trials: Sequence[Trial]) -> int:
     """
     if not trials:
         return cores
-    share = waiting_share(trials)
+    share = waiting_share(cores, trials)
     return round(2 * cores * share) if share > _MOSTLY else 0
 
 
@@ -138,7 +149,23 @@ def _seconds(trial: Trial) -> float:
 
 def _computed_s(trial: Trial) -> float:
     """Return for how many seconds a trial kept a processor busy."""
-    made = trial.observations[trial.remembered :]
-    return sum(run.cpu_s for run in made) + sum(
+    return sum(run.cpu_s for run in _made(trial)) + sum(
         share * trial.steps.get(step, 0.0) for step, share in _COMPUTING.items()
     )
+
+
+def _starved_s(cores: int, trial: Trial) -> float:
+    """Return for how many seconds the runs of a trial may have waited for a core that other programs had."""
+    return sum(
+        min(max(0.0, run.wall_s - run.cpu_s), _RIVALS * _share_taken(cores, run) * run.cpu_s)
+        for run in _made(trial)
+    )
+
+
+def _share_taken(cores: int, run: Observation) -> float:
+    """Return for which share of a run other programs left it no core, from 0 to 1; 0 if nobody counts."""
+    return min(max(0.0, (run.other_load or 0.0) - (cores - 1)), 1.0)
+
+
+def _made(trial: Trial) -> tuple[Observation, ...]:
+    return trial.observations[trial.remembered :]

@@ -141,7 +141,48 @@ def trial(steps: dict[Step, float], *runs: Observation, remembered: int = 0) -> 
     ],
 )  # fmt: skip
 def test_how_much_of_trials_is_waiting(trials: list[Trial], share: float) -> None:
-    assert waiting_share(trials) == pytest.approx(share)
+    assert waiting_share(2, trials) == pytest.approx(share)
+
+
+def ran(cpu_s: float, other_load: float | None, *, wall_s: float = 5.0) -> Trial:
+    run = replace(passed(), cpu_s=cpu_s, wall_s=wall_s, other_load=other_load)
+    return trial({Step.RUN: wall_s}, run)
+
+
+@pytest.mark.parametrize(
+    ("cores", "cpu_s", "other_load", "share"),
+    [
+        pytest.param(2, 1.0, None, 0.8, id="nobody-counts"),
+        pytest.param(2, 1.0, 0.0, 0.8, id="alone"),
+        pytest.param(2, 1.0, 1.0, 0.8, id="one-core-was-free"),
+        pytest.param(2, 1.0, 1.8, 0.0, id="no-core-was-free"),
+        pytest.param(2, 1.0, 1.2, 0.44, id="none-was-free-for-a-while"),
+        pytest.param(4, 1.0, 1.8, 0.8, id="there-are-more-cores"),
+        pytest.param(4, 1.0, 3.8, 0.0, id="and-they-were-taken-too"),
+        pytest.param(1, 1.0, 0.9, 0.0, id="the-only-one"),
+        pytest.param(2, 0.05, 1.98, 0.9018, id="sleeps-on-a-busy-machine"),
+        pytest.param(2, 6.0, 1.9, 0.0, id="computes-in-several-threads"),
+        pytest.param(2, 1.0, 7.0, 0.0, id="a-kernel-that-counts-wrong"),
+    ],
+)
+def test_the_load_of_other_programs_is_no_waiting_of_the_probe(
+    cores: int, cpu_s: float, other_load: float | None, share: float
+) -> None:
+    assert waiting_share(cores, [ran(cpu_s, other_load)]) == pytest.approx(share)
+
+
+def test_what_other_programs_took_when_a_remembered_run_was_made_does_not_matter() -> None:
+    busy = ran(1.0, 1.9).observations
+    trials = [trial({Step.RUN: 5.0}, *busy, replace(passed(), cpu_s=1.0, wall_s=5.0), remembered=1)]
+
+    assert waiting_share(2, trials) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("other_load", "width"), [(0.0, 16), (0.9, 16), (1.9, 2)])
+def test_on_a_busy_machine_a_probe_that_computes_is_not_taken_for_one_that_waits(
+    other_load: float, width: int
+) -> None:
+    assert trials_abreast(2, [ran(1.0, other_load, wall_s=9.0)] * 3) == width
 
 
 SLEEPS = trial({Step.RUN: 5.0}, replace(passed(), cpu_s=0.1))

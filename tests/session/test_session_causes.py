@@ -33,7 +33,7 @@ def explained(lab: Lab) -> list[str]:
     return [event.new for event in lab.events if isinstance(event, events.Explained)]
 
 
-def test_the_cause_is_known_before_the_rest_of_the_history_is_looked_at() -> None:
+def test_the_boundary_is_told_first_then_made_sure_and_explained_and_then_the_rest_is_looked_at() -> None:
     lab = Lab(GARAGE, breaks)
 
     lab.bisect(a_plan(bad="4", history=AUTO))
@@ -42,6 +42,7 @@ def test_the_cause_is_known_before_the_rest_of_the_history_is_looked_at() -> Non
     causes = [index for index, event in enumerate(lab.events) if isinstance(event, events.Explained)]
     notes = [event.text for event in lab.events if isinstance(event, events.Note) and event.is_live]
     assert notes == [
+        "the change is in app 3; confirming it with 6 more runs (`--confirm`)",
         "the change is in app 3; looking for its cause (`--no-culprit`)",
         "the change is in app 3; looking at other releases (`--history`)",
     ]

@@ -14,6 +14,8 @@ from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.search import Bisection, Boundary, State, is_monotonic
 from bisect_asgi.core.search.untestable_stretches import assumed
+from bisect_asgi.core.text import plural
+from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.bisection import Search
 
 SpotChecks = Callable[[Boundary], Collection[int]]
@@ -23,6 +25,7 @@ SpotChecks = Callable[[Boundary], Collection[int]]
 def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> State:
     """Search until no run is missing to confirm the result, or until the probe turns out to be flaky.
 
+    The boundary is told as soon as it is known, before the runs that confirm it.
     Spot checks, and the other end if one is wrong, are run once, together with what confirms the state. The
     state is returned as it is without them, even if one of them shows another change.
     """
@@ -43,17 +46,29 @@ def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> 
             doubtful=assumed(search.judgement().skip_reasons, search.judgement().tallies),
         )
 
+    told: Boundary | None = None
     while True:
         state = engine.search(replay, is_over=is_over, looks_ahead=True)
         missing = search.confirmation.missing(state, search.judgement())
         if not missing or search.never_ran(search.judgement()) or engine.errors.keys() & missing.keys():
             return state
+        if isinstance(state, Boundary) and missing.keys() <= {state.low, state.high} and state != told:
+            told = state
+            search.emit(events.Note(text=_found(search, state, sum(missing.values())), is_live=True))
         is_sure = isinstance(state, Boundary) and not state.skipped and not engine.errors
         others = checks(state) if isinstance(state, Boundary) and is_sure else ()
         if search.judgement().contradicts(space.expectation):
             others = space.expectation.named  # if the other one is wrong as well, the ends are swapped
         if not run_again(search, missing, others) or not is_monotonic(search.judgement().verdicts):
             return state
+
+
+def _found(search: Search, boundary: Boundary, runs: int) -> str:
+    """Say where the change is, and that this is still to be confirmed."""
+    words = axis_of(search.plan).words_of(search.plan)
+    low, high = (words.name(search.labels[key]) for key in (boundary.low, boundary.high))
+    where = f"between {low} and {high}" if boundary.skipped else f"in {high}"
+    return f"the change is {where}; confirming it with {plural(runs, 'more run')} (`--confirm`)"
 
 
 def run_again(search: Search, wanted: Mapping[int, int], others: Collection[int] = ()) -> bool:

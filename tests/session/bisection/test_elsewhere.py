@@ -245,7 +245,9 @@ def test_what_is_tried_is_told_while_it_is_tried() -> None:
     machine.bisect(a_plan(good="0.1", bad="0.12"))
 
     live = [event.text for event in machine.events if isinstance(event, events.Note) and event.is_live]
-    assert live == ["fastapi 0.12 passes on Python 3.8; trying Python 3.9 and 3.10"]
+    assert live[0] == "fastapi 0.12 passes on Python 3.8; trying Python 3.9 and 3.10"
+    assert live[1].startswith("the change is in fastapi 0.7; confirming it with ")
+    assert len(live) == 2
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,13 @@ INTERRUPTED = Result(
 )
 
 
+OUT_OF_TIME = Result(
+    kind=ResultKind.OUT_OF_TIME,
+    message="the time limit is over",
+    hint="pass a longer `--time-limit`, or run the same command again: it goes on from there",
+)
+
+
 class ResultContext(Struct, frozen=True, kw_only=True):
     """The facts about a run that its messages need."""
 
@@ -118,6 +125,12 @@ def interrupted(known: Result, unfinished: str) -> Result:
     """Return the result of a run that was interrupted while it did what follows a result that it had."""
     message = "; ".join(filter(None, (known.message, f"{unfinished} was not finished")))
     return replace(known, kind=ResultKind.INTERRUPTED, message=message, hint=INTERRUPTED.hint)
+
+
+def out_of_time(known: Result, unfinished: str) -> Result:
+    """Return the result of a run whose time was over while it did what follows a result that it had."""
+    left = f"{unfinished} was not finished within the time limit"
+    return replace(known, message="; ".join(filter(None, (known.message, left))))
 
 
 def kind_of(error: BisectError) -> ResultKind:

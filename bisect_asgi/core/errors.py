@@ -22,6 +22,10 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+class TimeIsUp(KeyboardInterrupt):
+    """The time that a search was given is over. What it knows by then is its result."""
+
+
 class BisectError(Exception):
     """An error with a message for the user, and perhaps a hint."""
 

@@ -421,13 +421,21 @@ class ResultKind(StrEnum):
     INCONCLUSIVE = "inconclusive"
     UNAVAILABLE = "unavailable"
     INTERRUPTED = "interrupted"
+    OUT_OF_TIME = "out-of-time"
+    """Its time limit ended the search before it had a result."""
     NOT_ASKED = "not-asked"
     """The plan cannot be carried out as given."""
 
     @property
     def exit_code(self) -> ExitCode:
         """The exit code of the command for this result."""
-        return ExitCode.USAGE if self is ResultKind.NOT_ASKED else ExitCode[self.name]
+        named = {ResultKind.NOT_ASKED: ExitCode.USAGE, ResultKind.OUT_OF_TIME: ExitCode.INCONCLUSIVE}
+        return named.get(self) or ExitCode[self.name]
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether an interrupt or the time limit ended the run before it had its result."""
+        return self in (ResultKind.INTERRUPTED, ResultKind.OUT_OF_TIME)
 
     @property
     def is_result(self) -> bool:

@@ -22,7 +22,7 @@ _MOST_CHANGES = 4
 
 
 def headline(report: Report, message: str) -> str:
-    """Return the result as one sentence; of an interrupted run, all that it knew.
+    """Return the result as one sentence; of a run that was cut short, all that it knew.
 
     Args:
         report: the report, whose headline is not set yet.
@@ -31,7 +31,7 @@ def headline(report: Report, message: str) -> str:
     first = report.row(report.first)
     if report.kind is ResultKind.FOUND and first:
         return "; ".join(filter(None, (_sentence(report, first), message)))
-    if report.kind is not ResultKind.INTERRUPTED:
+    if not report.kind.is_cut_short:
         return message
     if first:
         return f"{_sentence(report, first)}; {message}"

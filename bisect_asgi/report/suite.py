@@ -25,6 +25,7 @@ _WORDS = {
     ResultKind.INCONCLUSIVE: "cannot tell",
     ResultKind.UNAVAILABLE: "unavailable",
     ResultKind.INTERRUPTED: "interrupted",
+    ResultKind.OUT_OF_TIME: "out of time",
     ResultKind.NOT_ASKED: "not run",
 }
 

@@ -12,7 +12,7 @@ from bisect_asgi.core import answers, claims, events
 from bisect_asgi.core.answers import Result
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.claims import Finding
-from bisect_asgi.core.errors import BisectError, UsageError
+from bisect_asgi.core.errors import BisectError, TimeIsUp, UsageError
 from bisect_asgi.core.events import ResultKind, Stretch
 from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Ruling, Trial, TrialRequest
@@ -24,6 +24,7 @@ from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes import releases as release_axis
+from bisect_asgi.session.batch import limited
 from bisect_asgi.session.bisection import Search, announce
 from bisect_asgi.session.bisection.confirm import confirm_claim
 from bisect_asgi.session.bisection.flaky import search_noisy
@@ -48,9 +49,10 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
             so, too.
         KeyboardInterrupt: likewise.
     """
-    with ending(emit) as end:
+    with ending(emit) as end, limited(services.executor, plan.time_limit_s) as executor:
         emit(started(plan))
         emit(events.StretchesPlanned(stretches=_stretches(plan)))
+        services = replace(services, executor=executor)
         if plan.drill and plan.repository:
             services.repositories.open(plan.repository)  # to find out early that it is none
         stages, explained = Stages(services, emit), set[Boundary]()
@@ -64,10 +66,11 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
                 result = look(result)
             unfinished = answers.CAUSE
             _explain(result, plan, stages, explained)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             known = so_far(result)
             emit_sure(replace(result, answer=known))
-            end(answers.interrupted(known, unfinished))
+            is_over = isinstance(interrupt, TimeIsUp)
+            end((answers.out_of_time if is_over else answers.interrupted)(known, unfinished))
             raise
         emit_sure(result)
         end(result.answer)

@@ -3,18 +3,19 @@
 An interrupt reaches the main thread only, while sessions run in threads of their own. So each session has an
 executor of its own that passes calls on to the shared one and can be *interrupted*: all that the session
 waits for then ends with a `KeyboardInterrupt`, as if the session ran in the main thread. It cancels its
-trials and emits its last event as always.
+trials and emits its last event as always. A session whose time is limited ends in the same way (`limited`).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, InvalidStateError, ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, ParamSpec, TypeVar
 
 from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.errors import TimeIsUp
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,18 +29,18 @@ class Interruptible(Executor):
         self._shared = shared
         self._lock = threading.Lock()
         self._flights: dict[Future[Any], tuple[Future[Any], list[CancelToken]]] = {}
-        self._is_interrupted = False
+        self._interrupt: type[KeyboardInterrupt] | None = None
 
     def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have the shared executor make a call, which cancel tokens among its arguments can stop.
 
         Raises:
-            KeyboardInterrupt: the session was interrupted.
+            KeyboardInterrupt: the session was interrupted, or its time is over.
         """
         outer: Future[T] = Future()
         with self._lock:
-            if self._is_interrupted:
-                raise KeyboardInterrupt
+            if self._interrupt:
+                raise self._interrupt
             inner = self._shared.submit(call, *args, **kwargs)
             tokens = [argument for argument in args if isinstance(argument, CancelToken)]
             self._flights[outer] = (inner, tokens)
@@ -47,14 +48,17 @@ class Interruptible(Executor):
         outer.add_done_callback(self._forget)
         return outer
 
-    def interrupt(self) -> None:
-        """Stop all that the session waits for, and let it start nothing more; safe from any thread."""
+    def interrupt(self, error: type[KeyboardInterrupt] = KeyboardInterrupt) -> None:
+        """Stop all that the session waits for, and let it start nothing more; safe from any thread.
+
+        What it waits for, and what it starts, raises `error`.
+        """
         with self._lock:
-            self._is_interrupted = True
+            self._interrupt = error
             flights = list(self._flights.items())
         for outer, (inner, tokens) in flights:
             with suppress(InvalidStateError):  # it is done
-                outer.set_exception(KeyboardInterrupt())
+                outer.set_exception(error())
             inner.cancel()
             for token in tokens:
                 token.cancel()
@@ -76,6 +80,22 @@ def _pass_on(inner: Future[T], outer: Future[T]) -> None:
             outer.set_exception(error)
         else:
             outer.set_result(inner.result())
+
+
+@contextmanager
+def limited(shared: Executor, limit_s: float | None) -> Iterator[Executor]:
+    """Yield the executor of a session, which `TimeIsUp` interrupts after so many seconds; None: never."""
+    if limit_s is None:
+        yield shared
+        return
+    executor = Interruptible(shared)
+    timer = threading.Timer(limit_s, executor.interrupt, [TimeIsUp])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield executor
+    finally:
+        timer.cancel()
 
 
 def side_by_side(

@@ -14,6 +14,7 @@ from bisect_asgi.core.answers import (
     ResultContext,
     interrupted,
     kind_of,
+    out_of_time,
     result_of,
     result_of_all,
     with_yanked,
@@ -294,6 +295,7 @@ def test_an_error_that_ends_a_run_is_an_answer_too(error: BisectError, kind: Res
         pytest.param(ResultKind.GOOD_END_FAILS, 4, id="good-end-fails"),
         pytest.param(ResultKind.INCONCLUSIVE, 5, id="inconclusive"),
         pytest.param(ResultKind.UNAVAILABLE, 6, id="unavailable"),
+        pytest.param(ResultKind.OUT_OF_TIME, 5, id="out-of-time"),
         pytest.param(ResultKind.INTERRUPTED, 130, id="interrupted"),
     ],
 )
@@ -324,6 +326,16 @@ def test_a_result_whose_rest_was_interrupted_keeps_what_it_says() -> None:
         INTERRUPTED, message="demo broke in 3.0; the cause was not finished"
     )
     assert interrupted(replace(known, message=""), REST).message == "the rest of the history was not finished"
+
+
+def test_a_result_whose_rest_was_out_of_time_stands_and_says_what_is_missing() -> None:
+    known = Result(kind=ResultKind.FOUND, found=Boundary(low=1, high=2))
+
+    assert out_of_time(known, CAUSE) == replace(
+        known, message="the cause was not finished within the time limit"
+    )
+    passes = out_of_time(Result(kind=ResultKind.NOT_REPRODUCED, message="it passes"), REST)
+    assert passes.message == "it passes; the rest of the history was not finished within the time limit"
 
 
 def test_an_interrupted_run_has_no_boundary_and_says_that_nothing_is_lost() -> None:

@@ -111,7 +111,7 @@ def test_an_interrupt_behind_a_result_without_a_boundary_says_that_result() -> N
     assert result.hint != nothing.hint
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ResultKind if kind is not ResultKind.INTERRUPTED])
+@pytest.mark.parametrize("kind", [kind for kind in ResultKind if not kind.is_cut_short])
 def test_any_other_result_without_a_boundary_says_its_message(kind: ResultKind) -> None:
     log = [*known({0: good(), 4: bad()})[:-1], answered(kind, boundary=None, message="what happened")]
 

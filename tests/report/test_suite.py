@@ -106,6 +106,7 @@ def test_an_answer_that_is_no_boundary_is_its_sentence() -> None:
         pytest.param(ResultKind.INCONCLUSIVE, "cannot tell", id="inconclusive"),
         pytest.param(ResultKind.UNAVAILABLE, "unavailable", id="unavailable"),
         pytest.param(ResultKind.INTERRUPTED, "interrupted", id="interrupted"),
+        pytest.param(ResultKind.OUT_OF_TIME, "out of time", id="out-of-time"),
         pytest.param(ResultKind.NOT_ASKED, "not run", id="not-asked"),
     ],
 )

@@ -248,6 +248,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Whether the search continues in the commits of the culprit."""
     claim: Claim | None = None
     """The claim that `verify` checks."""
+    time_limit_s: float | None = None
+    """After so long a search ends, and its result is what it knows by then."""
     build_timeout_s: float = DEFAULT_BUILD_TIMEOUT_S
     """The most that building may take, of source distributions or of a commit."""
     fresh: bool = False

@@ -445,6 +445,15 @@ class Options(Struct, frozen=True, kw_only=True):
             is_habit=True,
         ),
     ] = None
+    time_limit: Annotated[
+        float | str | None,
+        Option(
+            Section.RUNNING,
+            "End the search after this time, with what is known by then",
+            "TIME",
+            commands=("run", "locks"),
+        ),
+    ] = None
     build_timeout: Annotated[
         float | str | None,
         Option(

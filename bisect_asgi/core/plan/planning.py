@@ -165,6 +165,9 @@ def _plan(
         history=parse_history(options.history or HistoryKind.AUTO),
         culprit=options.culprit is not False,
         drill=bool(options.drill),
+        time_limit_s=None
+        if options.time_limit is None
+        else read_duration(options.time_limit, "--time-limit"),
         build_timeout_s=DEFAULT_BUILD_TIMEOUT_S
         if options.build_timeout is None
         else read_duration(options.build_timeout, "--build-timeout"),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from bisect_asgi import __version__
 from bisect_asgi.core import answers, events
 from bisect_asgi.core.answers import Result
-from bisect_asgi.core.errors import BisectError
+from bisect_asgi.core.errors import BisectError, TimeIsUp
 from bisect_asgi.core.model import Trial
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.plan.own_projects import GivenProject
@@ -145,6 +145,6 @@ def ending(emit: Emit) -> Iterator[Callable[[Result], None]]:
     except BisectError as error:
         end(Result(kind=answers.kind_of(error), message=str(error), hint=error.hint))
         raise
-    except KeyboardInterrupt:
-        end(answers.INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        end(answers.OUT_OF_TIME if isinstance(interrupt, TimeIsUp) else answers.INTERRUPTED)
         raise

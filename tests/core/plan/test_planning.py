@@ -46,6 +46,26 @@ def test_building_has_a_time_limit(said: float | None, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        pytest.param(None, None, id="not-said"),
+        pytest.param(7.5, 7.5, id="seconds"),
+        pytest.param("1 min 30 s", 90.0, id="text"),
+    ],
+)
+def test_a_search_may_have_a_time_limit(said: float | str | None, seconds: float | None) -> None:
+    plan = make_plan(Options(package="fastapi", time_limit=said), probe(), ProbeMetadata())
+
+    assert plan.time_limit_s == seconds
+    assert "--time-limit" not in plan.check_options()
+
+
+def test_a_time_limit_of_a_search_is_above_nothing() -> None:
+    with pytest.raises(UsageError, match=r"^`--time-limit 0` is out of range$"):
+        make_plan(Options(package="fastapi", time_limit=0.0), probe(), ProbeMetadata())
+
+
+@pytest.mark.parametrize(
     ("said", "message"),
     [
         pytest.param(0.0, "^`--build-timeout 0` is out of range$", id="zero"),

@@ -80,6 +80,37 @@ def test_wrong_unanimous_answers_are_rarer_than_promised_whatever_the_rates(good
         assert wrong <= 0.01
 
 
+def worst_place(size: int, good: float, bad: float, *, fewer: int) -> float:
+    """How often a search ends unanimous and wrong at the place of the change where that is most often.
+
+    `fewer`: so many of the runs that are wanted are not made, on the side that has more of them.
+    """
+    wrong = dict.fromkeys(range(1, size), 0.0)
+    for change, (told, low, high, more_low, more_high) in product(range(1, size), bisections(size)):
+        rate = {key: bad if key >= change else good for key in told}
+        runs = [*told.items(), *[(low, Verdict.OLD)] * (more_low - fewer), *[(high, Verdict.NEW)] * more_high]
+        if high != change:
+            wrong[change] += prod(chance(rate[key], verdict) for key, verdict in runs)
+    return max(wrong.values())
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_what_is_promised_holds_at_every_place_and_would_not_with_one_run_less(size: int) -> None:
+    rates = [(0.0, 0.4), (0.0, 0.5), (0.0, 0.55), (0.0, 0.6)]
+
+    assert max(worst_place(size, good, bad, fewer=0) for good, bad in rates) <= 0.01
+    assert max(worst_place(size, good, bad, fewer=1) for good, bad in rates) > 0.01
+
+
+def test_looks_elsewhere_do_not_make_a_confirming_run_unnecessary() -> None:
+    searched = {0: 1, 3: 1, 7: 1, 8: -1, 11: -1, 15: -1}
+    told = {key: Tally(passed=side > 0, failed=side < 0) for key, side in searched.items()}
+    looks = {1: Tally(passed=1), 5: Tally(passed=1), 10: Tally(failed=1), 13: Tally(failed=1)}
+
+    assert sum(wanted_runs(told, 7, 8)) == 6
+    assert sum(wanted_runs(told | looks, 7, 8)) == 6
+
+
 @pytest.mark.parametrize("size", [16, 64, 200])
 def test_six_confirmations_are_enough_after_a_bisection(size: int) -> None:
     for told, _, _, more_low, more_high in bisections(size):

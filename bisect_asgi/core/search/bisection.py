@@ -9,7 +9,9 @@ once there is one, it narrows it until nothing but SKIPs is left inside.
 
 *Ends.* The newest candidate is wanted as NEW and the oldest as OLD. With `gallop`, nobody said where the old
 end is: it is looked for backwards from the newest at distances 1, 4, 16, … Growing by 4 costs fewer runs than
-by 2 where the change is recent, and reaches the oldest of 370 candidates in six.
+by 2 where the change is recent, and reaches the oldest of 370 candidates in six. If the candidate at such a
+distance takes much longer than some of those above it up to the last distance, as one that has to be built
+from source, the oldest of the quick ones is looked at first: it may be the old end, and nothing is built.
 
 *Named ends* (`verify`) are run before anything else. Places that would be free meanwhile go between them,
 as if they were as named: the commonest mistake is that they are not, and then only what would have been
@@ -85,6 +87,8 @@ class VerdictMap:
 _NONE: Mapping[int, Verdict] = MappingProxyType({})
 GALLOP_FACTOR = 4
 FINEST_STRETCH = 16
+SLOW = 5
+"""A candidate that takes so many times as long as another is slow beside it."""
 
 
 class Open(Struct, frozen=True, kw_only=True):
@@ -272,11 +276,22 @@ class Bisection(VerdictMap):
         if self.gallop:
             newest = max(self._with(Verdict.NEW), default=self.size - 1)
             steps = range(math.ceil(math.log(self.size, GALLOP_FACTOR)) + 1)
-            keys = (newest - GALLOP_FACTOR**step for step in steps)
-            yield from (key for key in keys if 0 <= key < ceiling and key not in self._verdicts)
-        if ceiling and 0 not in self._verdicts:
+            keys = [newest, *(max(0, newest - GALLOP_FACTOR**step) for step in steps), 0]
+            inside = (
+                (key, min(above, ceiling)) for above, key in pairwise(keys) if key < min(above, ceiling)
+            )
+            yield from (self._quick(key, above) for key, above in inside if key not in self._verdicts)
+        elif ceiling and 0 not in self._verdicts:
             yield 0
         yield from self._halved(range(ceiling))
+
+    def _quick(self, key: int, above: int) -> int:
+        """Return the oldest untold candidate from `key` to below `above` that is quick, if `key` is slow."""
+        if self._seconds is None:
+            return key
+        untold = {other: self._seconds(other) for other in range(key, above) if other not in self._verdicts}
+        most_s = SLOW * min(untold.values())
+        return next(other for other, seconds in untold.items() if seconds <= most_s)
 
     def _inward(self, line: Sequence[int]) -> Iterator[int]:
         """The next untold candidate from the start of `line` at growing distance; then those stepped over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import product
 from random import Random
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from support.histories import NEW, OLD, SKIP, Truth, all_ends, assert_is_true, drive, history
 
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search import Bisection, Boundary, NoBoundary, Open, StopReason
+from bisect_asgi.core.search import Bisection, Boundary, NoBoundary, Open, State, StopReason
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=80)
 
@@ -164,6 +165,45 @@ def test_a_gallop_goes_back_from_the_newest_by_steps_four_times_as_long_and_then
 
     assert asked == [99, 99 - 1, 99 - 4, 99 - 16, 99 - 64, 0]
     assert search.state == NoBoundary(reason=StopReason.ALL_NEW)
+
+
+def built_below(first_wheel: int) -> Callable[[int], float]:
+    """The seconds of candidates of which those below `first_wheel` are built from source."""
+    return lambda key: 20.0 if key < first_wheel else 1.0
+
+
+def galloped(change: int, *, first_wheel: int) -> tuple[State, list[int]]:
+    """What an open-ended search of 100 candidates finds, and what it looks at, in this order."""
+    asked: list[int] = []
+    verdicts: dict[int, Verdict] = {}
+    while True:
+        search = Bisection.replay(100, verdicts, gallop=True, seconds=built_below(first_wheel))
+        if not (keys := search.ask(1)):
+            return search.state, asked
+        asked.extend(keys)
+        verdicts[keys[0]] = NEW if keys[0] >= change else OLD
+
+
+def test_a_gallop_builds_nothing_where_a_release_with_a_wheel_is_the_old_end() -> None:
+    for change in range(62, 100):
+        state, asked = galloped(change, first_wheel=61)
+
+        assert state == Boundary(low=change - 1, high=change)
+        assert min(asked) >= 61
+
+
+def test_a_gallop_finds_an_old_end_that_has_to_be_built_after_those_with_wheels() -> None:
+    for change in range(1, 62):
+        state, asked = galloped(change, first_wheel=61)
+
+        assert state == Boundary(low=change - 1, high=change)
+        assert asked[:6] == [99, 98, 95, 83, 61, 35]
+
+
+@pytest.mark.parametrize("first_wheel", [0, 100])
+def test_where_all_are_alike_a_gallop_does_not_mind_what_they_take(first_wheel: int) -> None:
+    for change in range(1, 35):
+        assert galloped(change, first_wheel=first_wheel)[1][:6] == [99, 98, 95, 83, 35, 0]
 
 
 def test_a_gallop_with_several_workers_takes_several_steps_at_once() -> None:

@@ -49,10 +49,23 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
             so, too.
         KeyboardInterrupt: likewise.
     """
-    with ending(emit) as end, limited(services.executor, plan.time_limit_s) as executor:
+    try:
+        with limited(services.executor, plan.time_limit_s) as executor:
+            return _bisect(plan, replace(services, executor=executor), emit)
+    except TimeIsUp:  # what is known by then is in the events
+        return ResultKind.OUT_OF_TIME
+
+
+def _bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
+    """Do what `bisect` does, without a limit of time.
+
+    Raises:
+        TimeIsUp: the time was over before there was a result; the last event says so.
+        BisectError, KeyboardInterrupt: as `bisect`.
+    """
+    with ending(emit) as end:
         emit(started(plan))
         emit(events.StretchesPlanned(stretches=_stretches(plan)))
-        services = replace(services, executor=executor)
         if plan.drill and plan.repository:
             services.repositories.open(plan.repository)  # to find out early that it is none
         stages, explained = Stages(services, emit), set[Boundary]()
@@ -69,8 +82,10 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
         except KeyboardInterrupt as interrupt:
             known = so_far(result)
             emit_sure(replace(result, answer=known))
-            is_over = isinstance(interrupt, TimeIsUp)
-            end((answers.out_of_time if is_over else answers.interrupted)(known, unfinished))
+            if isinstance(interrupt, TimeIsUp):
+                end(answers.out_of_time(known, unfinished))
+                return known.kind
+            end(answers.interrupted(known, unfinished))
             raise
         emit_sure(result)
         end(result.answer)

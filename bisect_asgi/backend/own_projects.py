@@ -36,9 +36,11 @@ from bisect_asgi.core.plan.own_projects import (
     ARCHIVES,
     GivenProject,
     OwnReference,
+    based,
     name_in,
     requirements_in,
     static_facts,
+    uv_sources,
 )
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import size
@@ -161,10 +163,42 @@ def _of_folder(
         content, kept = _kept_folder(path, files, projects, git=git, token=token)
         found = _given(reference, given, option, facts, path=str(kept), content=content)
     known = () if is_built else found.extras  # extras that the build adds are not there yet
-    found = replace(found, requires=requirements_in(document, known, where=reference.where))
+    requires = requirements_in(document, known, where=reference.where)
+    sources = sources_of(document, requires, path).values()
+    found = replace(
+        found, requires=requires, sources=tuple(based(text, str(path.absolute())) for text in sources)
+    )
     if is_built:
         return found
     return replace(found, is_built=False, files=tuple(_probe_file(path, name) for name in files))
+
+
+def sources_of(document: Mapping[str, object], required: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return what `[tool.uv.sources]` of a `pyproject.toml` in `folder` says; see `uv_sources`."""
+    tool = document.get("tool")
+    uv = tool.get("uv") if isinstance(tool, dict) else None
+    return (
+        uv_sources(document, required, members_of(folder)) if isinstance(uv, dict) and "sources" in uv else {}
+    )
+
+
+def members_of(folder: Path) -> dict[str, str]:
+    """Return the folders of the uv workspace that a project is in, by the names of its projects."""
+    for root in (folder.absolute(), *folder.absolute().parents):
+        value: object = _pyproject(root)
+        for key in ("tool", "uv", "workspace", "members"):
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, list):
+            places = [root, *(place for pattern in value for place in sorted(root.glob(str(pattern))))]
+            return {name: str(place) for place in places if (name := name_in(_pyproject(place)))}
+    return {}
+
+
+def _pyproject(folder: Path) -> Mapping[str, object]:
+    """Return what is in a folder's `pyproject.toml`; nothing if it cannot be read."""
+    with suppress(OSError, codec.Unreadable):
+        return codec.from_toml((folder / "pyproject.toml").read_text("utf-8", "replace"))
+    return {}
 
 
 def _document(text: str | None, folder: Path) -> Mapping[str, object]:

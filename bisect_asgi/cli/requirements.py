@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ def read_wanted(options: Options, metadata: ProbeMetadata, folder: Path | None) 
         *((based(text, str(folder or ".")), _PROBE) for text in metadata.dependencies),
         *((line.text, line.of) for line in lines),
     ]
-    own = dict.fromkeys(given for text, of in texts if (given := _own(text, of)))
+    own = _with_sources(dict.fromkeys(given for text, of in texts if (given := _own(text, of))))
     _check_names(list(own))
     is_own = {given.given for given in own}
     copied = [given for given in own if not given.is_built]
@@ -74,6 +74,19 @@ def _own(text: str, of: str) -> GivenProject | None:
         repositories=places.repositories,
         token=CancelToken(),
     )
+
+
+def _with_sources(own: Iterable[GivenProject]) -> list[GivenProject]:
+    """Return projects with those that their `[tool.uv.sources]` name; one that the user names wins."""
+    found = list(own)
+    names = {given.project.name for given in found}
+    for given in found:  # it grows meanwhile
+        for text in given.sources:
+            more = _own(text, f"`[tool.uv.sources]` of `{given.project.name}`")
+            if more and more.project.name not in names:
+                names.add(more.project.name)
+                found.append(more)
+    return found
 
 
 def _check_names(own: Sequence[GivenProject]) -> None:
@@ -167,6 +180,7 @@ def _grouped(groups: Sequence[str]) -> Iterator[StatedLine]:
     Raises:
         UsageError: there is no such file or group.
     """
+    from bisect_asgi.backend.own_projects import sources_of
     from bisect_asgi.core import codec
 
     for asked in groups:
@@ -182,8 +196,11 @@ def _grouped(groups: Sequence[str]) -> Iterator[StatedLine]:
                 f"`{place}` is no valid TOML: {error} (`--group`)", hint="mend it, and run this again"
             ) from error
         of = f"the group `{name}`"
-        for line in read_group(document, name, where=str(place)):
-            yield StatedLine(text=based(line, str(place.parent)), of=of, is_file=False)
+        lines = read_group(document, name, where=str(place))
+        placed = sources_of(document, lines, place.parent)
+        for line in lines:
+            text = based(placed.get(line, line), str(place.parent))
+            yield StatedLine(text=text, of=of, is_file=False)
 
 
 def relative_requirements(folder: Path, options: Options) -> Options:

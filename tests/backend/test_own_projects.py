@@ -15,7 +15,7 @@ import pytest
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
 
 from bisect_asgi.backend import own_projects
-from bisect_asgi.backend.own_projects import copy_to_build, folder_files, git_state, read_project
+from bisect_asgi.backend.own_projects import copy_to_build, folder_files, git_state, members_of, read_project
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan.own_projects import GivenProject, reference_of
@@ -258,6 +258,24 @@ def test_a_pyproject_that_is_no_toml(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"/x/pyproject\.toml` is no valid TOML: "):
         read(tmp_path / "x", tmp_path)
+
+
+def test_the_members_of_a_workspace_are_known_from_each_of_them(tmp_path: Path) -> None:
+    put(tmp_path, "pyproject.toml", '[project]\nname = "root"\n[tool.uv.workspace]\nmembers = ["libs/*"]\n')
+    put(tmp_path, "libs/lib/pyproject.toml", '[project]\nname = "My_Lib"\n')
+    put(tmp_path, "libs/broken/pyproject.toml", "no toml")
+    put(
+        tmp_path,
+        "libs/app/pyproject.toml",
+        PYPROJECT + 'dependencies = ["my-lib", "near"]\n'
+        '[tool.uv.sources]\nmy-lib = { workspace = true }\nnear = { path = "../near" }\n',
+    )
+
+    found = read(tmp_path / "libs" / "app", tmp_path)
+
+    assert found.sources == (f"my-lib @ {tmp_path}/libs/lib", f"near @ {tmp_path}/libs/near")
+    assert members_of(tmp_path / "libs" / "app")["root"] == str(tmp_path)
+    assert members_of(tmp_path.parent) == {}
 
 
 # --- Archives

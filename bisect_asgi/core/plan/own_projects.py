@@ -64,6 +64,8 @@ class GivenProject(Struct, frozen=True, kw_only=True):
     """Its requirements, as far as its files say them without being run."""
     files: tuple[ProbeFile, ...] = ()
     """The files of a project that is not built."""
+    sources: tuple[str, ...] = ()
+    """The requirements among its own for which its `[tool.uv.sources]` names a folder or a repository."""
 
     @property
     def requirement(self) -> str:
@@ -272,6 +274,45 @@ def requirements_in(document: Mapping[str, object], extras: Sequence[str], *, wh
             )
         found += map(str, lines)
     return tuple(found)
+
+
+def uv_sources(
+    document: Mapping[str, object], required: Sequence[str], members: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the requirements of which `[tool.uv.sources]` says a place, each as one that names the place.
+
+    Args:
+        document: the `pyproject.toml`.
+        required: the requirements (PEP 508) to which it applies.
+        members: the folders of the workspace by the normalized names of its projects.
+    """
+    value: object = document
+    for key in ("tool", "uv", "sources"):
+        value = value.get(key) if isinstance(value, dict) else None
+    table = value if isinstance(value, dict) else {}
+    stated = {canonicalize_name(str(name)): each for name, each in table.items()}
+    found = {}
+    for text in required:
+        requirement = Requirement(text)
+        name = canonicalize_name(requirement.name)
+        if where := _source(stated.get(name), members.get(name, "")):
+            extras, marker = tuple(sorted(requirement.extras)), str(requirement.marker or "")
+            found[text] = _named(OwnReference(where=where, name=name, extras=extras, marker=marker), where)
+    return found
+
+
+def _source(stated: object, member: str) -> str:
+    """Return the place that a source names, or "" if it is an index, or an address for uv."""
+    table = stated[0] if isinstance(stated, list) and stated else stated
+    if not isinstance(table, dict):
+        return ""
+    if isinstance(path := table.get("path"), str):
+        return path if path.startswith((".", "/", "~")) else f"./{path}"
+    if isinstance(address := table.get("git"), str) and "://" in address:
+        revision = next((str(table[key]) for key in ("rev", "tag", "branch") if key in table), "")
+        below = f"#subdirectory={table['subdirectory']}" if "subdirectory" in table else ""
+        return f"git+{address}{f'@{revision}' if revision else ''}{below}"
+    return member if table.get("workspace") is True else ""
 
 
 def demands_of(

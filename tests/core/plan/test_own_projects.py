@@ -18,6 +18,7 @@ from bisect_asgi.core.plan.own_projects import (
     reference_of,
     requirements_in,
     static_facts,
+    uv_sources,
 )
 from bisect_asgi.core.releases import Demand
 
@@ -184,6 +185,39 @@ def test_an_extra_that_is_not_there(project: dict[str, object], hint: str) -> No
         requirements_in({"project": project}, ["dev"], where="./app")
 
     assert (str(caught.value), caught.value.hint) == ("`./app` has no extra `dev`", hint)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"path": "../lib", "editable": True}, "lib[x] @ ../lib"),
+        ({"path": "libs/lib"}, "lib[x] @ ./libs/lib"),
+        ({"path": "/srv/lib"}, "lib[x] @ /srv/lib"),
+        ({"git": "https://h.example/lib"}, "lib[x] @ git+https://h.example/lib"),
+        (
+            {"git": "https://h.example/lib", "tag": "v1", "subdirectory": "py"},
+            "lib[x] @ git+https://h.example/lib@v1#subdirectory=py",
+        ),
+        ({"git": "lib.git"}, None),
+        ({"workspace": True}, "lib[x] @ /srv/packages/lib"),
+        ({"workspace": False}, None),
+        ({"index": "own"}, None),
+        ([{"path": "../lib", "marker": "os_name == 'posix'"}], "lib[x] @ ../lib"),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_a_source_of_uv_names_where_a_requirement_comes_from(source: object, expected: str | None) -> None:
+    document = {"tool": {"uv": {"sources": {"Lib": source, "unused": {"path": "."}}}}}
+
+    found = uv_sources(document, ["Lib[x]>=1", "other"], {"lib": "/srv/packages/lib"})
+
+    assert found == ({"Lib[x]>=1": expected} if expected else {})
+
+
+@pytest.mark.parametrize("document", [{}, {"tool": 1}, {"tool": {"uv": {"sources": 1}}}])
+def test_a_project_without_sources_of_uv(document: dict[str, object]) -> None:
+    assert uv_sources(document, ["lib"], {}) == {}
 
 
 # --- Demands

@@ -135,13 +135,15 @@ def _overlooked(search: Search) -> frozenset[str]:
 def _explain(result: SearchResult, plan: Plan, stages: Stages, explained: set[Boundary]) -> None:
     """Find the culprits of the changes that were not explained yet: the one that was found, or all changes.
 
-    The one that was found is first: it was asked for, and an interrupt may end the others.
+    The one that was found is first: it was asked for, and an interrupt may end the others. They are explained
+    only with `--history all`: each takes as long as the search, and nobody has asked about them.
     """
     answer = result.answer
-    if answer.kind is not ResultKind.FOUND or answer.found is None:
+    if answer.found is None or answer.kind not in (ResultKind.FOUND, ResultKind.INCONCLUSIVE):
         return
     others = answer.mapped.changes if answer.mapped and plan.all_changes else ()
-    for found in (answer.found, *others):
+    is_found = answer.kind is ResultKind.FOUND  # else untestable releases are where it changes
+    for found in (*([answer.found] if is_found else ()), *(each for each in others if not each.skipped)):
         if found not in explained:
             explained.add(found)
             _find_culprit(replace(result, answer=replace(answer, found=found)), plan, stages)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.builders import ALL, AUTO, NONE, a_plan, failed, passed
+from support.builders import ALL, AUTO, NONE, a_plan, failed, passed, untestable
 from support.explanations import Lab, has, shown
 from support.services import Installed, MadeUpIndex
 
@@ -72,6 +72,18 @@ def test_with_all_every_change_is_explained_the_one_that_was_asked_about_first(
     assert report.headline.startswith(
         f"app broke in 3, {BROKEN}, was fixed in 5, {MENDED}, and broke in 7, by itself"
     )
+
+
+def test_with_all_the_others_are_explained_where_the_one_that_was_asked_about_is_a_gap() -> None:
+    lab = Lab(
+        GARAGE, lambda installed, run: untestable() if installed["app"] == "6" else breaks(installed, run)
+    )
+
+    lab.bisect(a_plan(history=ALL))
+
+    report = lab.report
+    assert (report.kind, report.gap) == (events.ResultKind.INCONCLUSIVE, ("6",))
+    assert list(dict.fromkeys(why.within for why in report.why)) == ["3", "5"]
 
 
 def test_the_sentences_about_a_fix_are_those_of_a_fix() -> None:

@@ -51,6 +51,7 @@ docs: .venv/installed  ## Write docs/options.md, docs/faults.md and the manual p
 	$(BIN)/python -m bisect_asgi.cli.parameters > docs/options.md
 	$(BIN)/python -m bisect_asgi.cli.manual > docs/bisect-asgi.1
 	PYTHONPATH=tests $(BIN)/python tests/faults/test_faults.py > docs/faults.md
+	PYTHONPATH=tests $(BIN)/python tests/mistakes/test_mistakes.py > docs/mistakes.md
 
 test: .venv/installed  ## Run all tests but the simulations; those marked `network` use the real index
 	$(PYTEST) -n auto --dist worksteal -m "not simulation and not fault" $(ARGS)

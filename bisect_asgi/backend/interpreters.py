@@ -85,17 +85,25 @@ def find(wish: str, cache: Path) -> TargetPython:
             f"`--python {wish}` names several Pythons", hint="pass one; only a search runs on several"
         )
     interpreter = _found_before(wish, cache) or _discover(wish, cache)
+    if interpreter is None and _is_too_old(wish):
+        raise UsageError(f"Python {wish} is too old (`--python`)", hint="pass Python 3.6 or newer")
     if interpreter is None:
         have = listing(sorted({u.interpreter.short for u in find_all(cache)}, key=by_number), most=99)
         raise UsageError(
             f"there is no Python `{wish}` on this machine (`--python`)",
-            hint=f"there are {have}{_download_offer(wish)}",
+            hint=f"pass one of {have}{_download_offer(wish)}",
         )
     if interpreter.minor < OLDEST:
         raise UsageError(
-            f"Python {interpreter.version} is too old", hint="probes run on Python 3.6 and newer"
+            f"Python {interpreter.version} is too old (`--python`)", hint="pass Python 3.6 or newer"
         )
     return target_python(interpreter)
+
+
+def _is_too_old(wish: str) -> bool:
+    """Return whether a wish is a version before the oldest one on which probes run."""
+    parts = wish.split(".")[:2]
+    return all(map(str.isdecimal, parts)) and tuple(map(int, parts)) < OLDEST[: len(parts)]
 
 
 class _Found(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from bisect_asgi.cli.parameters import with_options
 from bisect_asgi.cli.process import end_signals, guarded
 from bisect_asgi.cli.usage import (
     COMMANDS,
+    is_help,
     is_meant_as_command,
     mistake,
     near_command,
@@ -34,7 +35,7 @@ class Commands(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `run` in front of arguments that begin with no command; `help NAME` is `NAME --help`."""
-        if args[:1] == ["help"] and (args[1:] == [] or args[1:] in [[name] for name in COMMANDS]):
+        if args[:1] == ["help"] and is_help(args[1:]):
             args = [*args[1:], "--help"]
         own = {"--help", "-h", "--version"}
         if args and args[0] not in own and args[0] not in COMMANDS:

@@ -34,9 +34,8 @@ def read_bytes(path: Path, option: str) -> bytes:
     except FileNotFoundError as error:
         raise UsageError(f"there is no file `{path}` (`{option}`)", hint=_near(path)) from error
     except OSError as error:
-        raise UsageError(
-            f"`{path}` cannot be read (`{option}`): {error.strerror}", hint="name a file that can be read"
-        ) from error
+        hint = _near(path / "*.py") if path.is_dir() else "name a file that can be read"
+        raise UsageError(f"`{path}` cannot be read (`{option}`): {error.strerror}", hint=hint) from error
 
 
 def _near(path: Path) -> str:

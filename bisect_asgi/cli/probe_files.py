@@ -62,6 +62,10 @@ def load(
     path = Path(options.probe) if options.probe else None
     decider, decider_name = decided_by or ("", "")
     if path is None and not options.command and options.load is None and not decider:
+        if options.app is not None:
+            raise UsageError(
+                f"nothing drives `--app {options.app}`", hint="pass the request to send: `--load 'GET /'`"
+            )
         raise UsageError(
             "no probe given",
             hint="pass `--probe FILE`, `--command 'python -m pytest test_x.py'`, "
@@ -133,6 +137,8 @@ def _served(path: Path | None, options: Options) -> Served | None:
 def _ready_made(options: Options) -> ReadyMadeLoad | None:
     if options.load is None:
         return None
+    if not options.load.rpartition(" ")[2].startswith("/"):
+        raise UsageError(f"`--load '{options.load}'` has no path", hint="write it as `--load 'GET /'`")
     return ReadyMadeLoad(
         request=options.load,
         requests=1000 if options.requests is None else options.requests,

@@ -19,6 +19,8 @@ from bisect_asgi.core.text import listing
 
 COMMANDS: tuple[Command, ...] = get_args(Command)
 _PROBES = ("--probe", "--command", "--app")
+_ARGUMENTS = {"locks": ("OLD", "NEW")}
+"""The arguments of commands that have several."""
 _FORMS = {int: "a whole number", float: "a number"}
 
 
@@ -30,7 +32,7 @@ def mistake(error: typer.TyperException, arguments: Sequence[str]) -> UsageError
     if hasattr(error, "possibilities"):
         return _unknown_option(command, name)
     if name:
-        return _without_value(name)
+        return _without_value(name, arguments)
     parameter = getattr(error, "param", None)
     if parameter is None:
         return UsageError(f"{error}", hint=f"`bisect-asgi {command} --help` lists what it takes")
@@ -49,7 +51,8 @@ def surplus(command: str, arguments: Sequence[str], extra: Sequence[str]) -> Usa
             f"unexpected argument `{first}`", hint=f"pass the probe as an option: `--probe {first}`"
         )
     return UsageError(
-        f"unexpected argument `{first}`", hint=f"`bisect-asgi {command} --help` lists what the command takes"
+        f"unexpected argument `{first}`",
+        hint=f"remove it; `bisect-asgi help {command}` lists what the command takes",
     )
 
 
@@ -62,6 +65,21 @@ def near_command(word: str) -> Command | None:
 def is_meant_as_command(arguments: Sequence[str]) -> bool:
     """Return whether the first argument can be no package: nothing else says what to run for it."""
     return not any(each.partition("=")[0] in _PROBES for each in arguments)
+
+
+def is_help(words: Sequence[str]) -> bool:
+    """Return whether `help` with these words asks for help, and is no package.
+
+    Raises:
+        UsageError: it asks for the help of something that is no command.
+    """
+    if not words or words[0] in COMMANDS:
+        return len(words) < 2
+    if words[0].startswith("-"):
+        return False
+    near = near_command(words[0])
+    hint = f"run `bisect-asgi help {near}`" if near else "run `bisect-asgi help`, which lists the commands"
+    raise UsageError(f"there is no command `{words[0]}`", hint=hint)
 
 
 def unknown_command(word: str, near: Command) -> UsageError:
@@ -81,24 +99,36 @@ def _unknown_option(command: str, flag: str) -> UsageError:
         if command in option.commands:
             own += flags
         elif flag in (*flags, f"-{option.letter}"):
-            where = [f"`{other}`" for other in option.commands] or [f"a {at}'s table" for at in option.places]
-            return UsageError(message, hint=f"remove it: it is an option of {listing(where, most=99)}")
+            return UsageError(message, hint=_belonging(option, command))
     near = difflib.get_close_matches(flag, own, n=2, cutoff=0.7)
     names = " or ".join(f"`{each}`" for each in near)
-    hint = f"write {names}" if near else f"`bisect-asgi {command} --help` lists its options"
+    hint = f"write {names}" if near else f"remove it; `bisect-asgi help {command}` lists the options"
     return UsageError(message, hint=hint)
 
 
-def _without_value(flag: str) -> UsageError:
+def _belonging(option: Option, command: str) -> str:
+    """Return what to do with an option that `command` has not."""
+    if not option.commands:
+        tables = " or ".join(f"a {place}'s table" for place in option.places)
+        return f"write it as `{option.key}` in {tables}"
+    where = listing((f"`{other}`" for other in option.commands), most=99)
+    return f"remove it, as `{command}` does without; it is an option of {where}"
+
+
+def _without_value(flag: str, arguments: Sequence[str]) -> UsageError:
     option = next((each for each in OPTIONS.values() if flag in (each.flag, f"-{each.letter}")), None)
+    if option and option.is_switch:
+        given = next((each for each in arguments if each.startswith(f"{flag}=")), flag)
+        return UsageError(f"`{flag}` takes no value: `{given}`", hint=f"write it as `{flag}`")
     form = f"{flag} {_values(option)}" if option else f"{flag} VALUE"
     return UsageError(f"`{flag}` has no value", hint=f"write it as `{form}`")
 
 
 def _without_argument(command: str, parameter: Any) -> UsageError:
     name = parameter.metavar or parameter.name.upper()
+    words = " ".join(["bisect-asgi", command, *_ARGUMENTS.get(command, (name,))])
     return UsageError(
-        f"no {name} given", hint=f"write it as `bisect-asgi {command} {name} …`; `--help` has the rest"
+        f"no {name} given", hint=f"write it as `{words} …`; `bisect-asgi help {command}` has the rest"
     )
 
 

@@ -335,7 +335,7 @@ def _found(case: ResultContext, found: Boundary, judgement: Judgement) -> Result
 
 
 _NO_CHANGE_HINT = (
-    "another `--python` or other `--deps` may show the change; "
+    "pass another `--python` or `--deps`, which may show the change; "
     "`--history all` runs every release, and `bisect-asgi check` runs one release"
 )
 _OLDER_HINT = "; an older `--python` may make older releases testable"

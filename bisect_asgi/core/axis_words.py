@@ -62,11 +62,11 @@ class EndHints(Struct, frozen=True, kw_only=True):
 
     good_fails: str = "name another {noun} with `--good`, or none: older ones are then tried"
     bad_passes: str = (
-        "the change may be later, or need another Python or other dependencies: "
-        "try another `--bad`, `--python` or `--deps`"
+        "try another `--bad`, `--python` or `--deps`: the change may be later, "
+        "or need another Python or other dependencies"
     )
     nothing_later: str = (
-        "the change may need another Python or other dependencies: try another `--python` or `--deps`"
+        "try another `--python` or `--deps`: the change may need another Python or other dependencies"
     )
     """Of a bad end that passes, if all that are newer were run and pass as well."""
     untestable: str = "name another {noun} with `--{end}`, another `--python`, or another `--deps`"

@@ -23,6 +23,7 @@ _LEAST = 2
 _MOST_NAMED = 5
 _SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError): .*\((?P<file>[^()]+), line (?P<line>\d+)\)")
 _NOT_FOUND = re.compile(r"(?P<program>[^\s:]+): (?:command )?not found$")
+_NO_FILE = re.compile(r"can't open file '(?P<path>[^']+)'|file or directory not found: (?P<other>\S+)")
 _NO_PROGRAM = re.compile(r"`(?P<program>[^`]+)` is no program of this environment")
 
 
@@ -86,7 +87,10 @@ def _of_module(signature: Signature, installed: Collection[str], provider: Provi
 
 
 def _of_program(signature: Signature) -> str | None:
-    """Return the hint if a command is not there."""
+    """Return the hint if a command, or a file that it is to run, is not there."""
+    if match := _NO_FILE.search(signature.shown):
+        name = (match["path"] or match["other"]).rpartition("/")[2].partition("::")[0]
+        return f"copy the file next to the command: `--include {name}`"
     if signature.kind is FailureKind.EXIT and signature.text == "exit code 127":
         match = _NOT_FOUND.search(signature.shown)
         program = f"`{match['program']}`" if match else "the command"

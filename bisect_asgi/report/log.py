@@ -83,7 +83,7 @@ def read(path: Path) -> Iterator[Event]:
             raise UsageError(f"line {number} of `{path}` is no event: {error}", hint=_ANOTHER_FILE) from error
 
 
-_ANOTHER_FILE = "`bisect-asgi` prints the path of its log; `bisect-asgi report` alone shows the newest one"
+_ANOTHER_FILE = "pass the path that `bisect-asgi` printed, or none for the newest log"
 
 
 def _check_schema(line: bytes, path: Path, *, is_last: bool) -> None:

@@ -200,7 +200,7 @@ def test_a_folder_is_no_script(here: Path) -> None:
         load(Options(probe="probes"))
 
     assert str(caught.value) == "`probes` cannot be read (`--probe`): Is a directory"
-    assert caught.value.hint == "name a file that can be read"
+    assert caught.value.hint == "name a file that is there: `probes` has no `*.py`"
 
 
 def test_an_included_file_that_is_not_there(here: Path) -> None:

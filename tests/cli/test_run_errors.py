@@ -18,7 +18,7 @@ def test_a_probe_that_passes_everywhere_is_not_reproduced(shell: Shell) -> None:
     assert done.returncode == 3
     assert done.stderr == told(
         "`leak.py` passes on every release of demo that was tested, from 1.0 to 1.2",
-        "another `--python` or other `--deps` may show the change; "
+        "pass another `--python` or `--deps`, which may show the change; "
         "`--history all` runs every release, and `bisect-asgi check` runs one release",
     )
 
@@ -31,8 +31,8 @@ def test_a_bad_end_that_passes_is_not_reproduced(shell: Shell) -> None:
     assert done.returncode == 3
     assert done.stderr == told(
         "the bad end passes: `leak.py` succeeded on demo 1.2 (6 of 6 runs)",
-        "the change may be later, or need another Python or other dependencies: "
-        "try another `--bad`, `--python` or `--deps`",
+        "try another `--bad`, `--python` or `--deps`: the change may be later, "
+        "or need another Python or other dependencies",
     )
 
 
@@ -157,7 +157,7 @@ def complaint(stderr: str) -> str:
         pytest.param(
             [*BISECT, "--releases", ">=9"],
             "there is no release of `demo` to look at; left out: not in `--releases >=9`",
-            "`bisect-asgi releases demo` lists them all; widen `--releases` or the ends",
+            "widen `--releases` or the ends; `bisect-asgi releases demo` lists all",
             id="no-release-in-range",
         ),
         pytest.param(

@@ -40,7 +40,7 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         pytest.param(
             "jinja2 more",
             "unexpected argument `more`",
-            "`bisect-asgi run --help` lists what the command takes",
+            "remove it; `bisect-asgi help run` lists what the command takes",
             id="one-argument-more",
         ),
         pytest.param(
@@ -58,7 +58,7 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         pytest.param(
             "jinja2 --zzz",
             "`bisect-asgi run` has no option `--zzz`",
-            "`bisect-asgi run --help` lists its options",
+            "remove it; `bisect-asgi help run` lists the options",
             id="no-option",
         ),
         pytest.param(
@@ -80,7 +80,7 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         pytest.param(
             "check",
             "no PACKAGE==VERSION given",
-            "write it as `bisect-asgi check PACKAGE==VERSION …`; `--help` has the rest",
+            "write it as `bisect-asgi check PACKAGE==VERSION …`; `bisect-asgi help check` has the rest",
             id="without-argument",
         ),
     ],

@@ -102,7 +102,7 @@ def test_a_gap_of_one_release_is_told_in_the_singular() -> None:
 
 
 NOWHERE_ELSE_HINT = (
-    "another `--python` or other `--deps` may show the change; "
+    "pass another `--python` or `--deps`, which may show the change; "
     "`--history all` runs every release, and `bisect-asgi check` runs one release"
 )
 
@@ -235,8 +235,8 @@ def test_a_bad_end_that_passes_is_told_with_its_runs() -> None:
     assert said == Result(
         kind=ResultKind.NOT_REPRODUCED,
         message="the bad end passes: `leak.py` succeeded on starlette 0.5 (3 of 3 runs)",
-        hint="the change may be later, or need another Python or other dependencies: "
-        "try another `--bad`, `--python` or `--deps`",
+        hint="try another `--bad`, `--python` or `--deps`: the change may be later, "
+        "or need another Python or other dependencies",
     )
 
 

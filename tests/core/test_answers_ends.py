@@ -138,10 +138,10 @@ def test_a_change_that_is_no_answer_is_told_in_a_note(truth: str, note: str) -> 
 @pytest.mark.parametrize(
     ("truth", "bad", "hint"),
     [
-        pytest.param("B....", 3, "the change may need another Python", id="all-newer-ones-pass"),
-        pytest.param("...?.", 2, "the change may be later", id="not-all-were-run"),
-        pytest.param("...s.", 2, "the change may be later", id="not-all-could-be-tested"),
-        pytest.param("s....", None, "another `--python` or other `--deps`", id="none-is-named"),
+        pytest.param("B....", 3, "try another `--python` or `--deps`:", id="all-newer-ones-pass"),
+        pytest.param("...?.", 2, "try another `--bad`, `--python`", id="not-all-were-run"),
+        pytest.param("...s.", 2, "try another `--bad`, `--python`", id="not-all-could-be-tested"),
+        pytest.param("s....", None, "pass another `--python` or `--deps`", id="none-is-named"),
     ],
 )
 def test_that_a_change_may_be_later_is_not_said_if_everything_later_passes(

@@ -24,7 +24,7 @@ from bisect_asgi.report.log import EventLog, read
 _LIVE = (OutputSeen, RepeatsStarted, StretchesPlanned, StretchStarted, TrialProgressed)
 
 HEADER = b'{"schema":"bisect-asgi.log/2"}\n'
-ANOTHER_FILE = "`bisect-asgi` prints the path of its log; `bisect-asgi report` alone shows the newest one"
+ANOTHER_FILE = "pass the path that `bisect-asgi` printed, or none for the newest log"
 
 
 @pytest.fixture

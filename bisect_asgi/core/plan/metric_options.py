@@ -70,7 +70,7 @@ def _limit(metric: str, bound: Quantity, *, is_above: bool) -> Limit:
         written = show(bound.value, bound.unit)
         raise UsageError(
             f"`{metric}` is in {known}, and its limit is not: `{written}`",
-            hint="times are in `ms` or `s`, memory in `MiB`",
+            hint="pass a time, such as `250 ms`" if known == "s" else "pass a size, such as `8 MiB`",
         )
     unit = bound.unit or known
     if is_above:

@@ -200,7 +200,7 @@ def _check_together(plan: Plan, options: Options, axis: AxisTraits) -> None:
     if plan.repository is not None and not (axis.has_repository or plan.drill):
         raise UsageError(
             f"`--repo {plan.repository}` has no use here",
-            hint="`--over commits` looks at commits; `--drill` goes on into them after a boundary",
+            hint="pass `--over commits` to search commits, or `--drill` to go on into them",
         )
     if plan.criteria.match is not None and plan.criteria.any_failure:
         raise UsageError(

@@ -56,8 +56,8 @@ class Dates(Axis):
         noun="upload", nouns="uploads", context="with {base}", title="Upload", has_versions=False
     )
     hints = EndHints(
-        bad_passes="the change may be later, or need another Python: try another `--bad` or `--python`",
-        nothing_later="the change may need another Python: try another `--python`",
+        bad_passes="try another `--bad` or `--python`: the change may be later, or need another Python",
+        nothing_later="try another `--python`, which the change may need",
         untestable="name another {noun} with `--{end}`, or another `--python`",
     )
     holds_package = True

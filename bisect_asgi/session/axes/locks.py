@@ -110,7 +110,7 @@ def _read(plan: Plan, interpreter: Interpreter) -> list[Lock]:
 def _same(plan: Plan, choice: InterpreterChoice) -> UsageError:
     return UsageError(
         f"`{plan.locks[0].name}` and `{plan.locks[1].name}` install the same",
-        hint=f"on Python {choice.interpreter.version}; was another file meant, or another `--python`?",
+        hint=f"name two that differ, or pass another `--python` than {choice.interpreter.version}",
     )
 
 

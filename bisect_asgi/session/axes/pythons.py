@@ -157,7 +157,7 @@ def _place(wish: str | None, option: str, pythons: list[TargetPython]) -> int | 
     ]
     if not fitting:
         raise UsageError(
-            f"there is no Python `{wish}` on this machine (`{option}`)", hint=f"there are {_names(pythons)}"
+            f"there is no Python `{wish}` on this machine (`{option}`)", hint=f"pass one of {_names(pythons)}"
         )
     return fitting[-1]
 

@@ -301,7 +301,7 @@ def _too_few(project: str, selection: Selection, span: ReleaseRange) -> UsageErr
     count = "only one release" if span.releases else "no release"
     return UsageError(
         f"there is {count} of `{project}` to look at{told}",
-        hint=f"`bisect-asgi releases {project}` lists them all; widen `--releases` or the ends",
+        hint=f"widen `--releases` or the ends; `bisect-asgi releases {project}` lists all",
     )
 
 

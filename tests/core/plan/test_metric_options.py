@@ -189,13 +189,13 @@ def test_options_say_what_is_bad(options: Options, criteria: Criteria) -> None:
         pytest.param(
             Options(metric="wall", bad_above="8 MiB"),
             "`wall` is in s, and its limit is not: `8.0 MiB`",
-            "times are in `ms` or `s`, memory in `MiB`",
+            "pass a time, such as `250 ms`",
             id="seconds-with-a-limit-in-bytes",
         ),
         pytest.param(
             Options(metric="peak-memory", bad_below="2 s"),
             "`peak-memory` is in B, and its limit is not: `2.0 s`",
-            "times are in `ms` or `s`, memory in `MiB`",
+            "pass a size, such as `8 MiB`",
             id="bytes-with-a-limit-in-seconds",
         ),
         pytest.param(

@@ -151,7 +151,7 @@ POLICY_FORM = "pass `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 2022
             Options(package="fastapi", repo="../fastapi"),
             ProbeMetadata(),
             "`--repo ../fastapi` has no use here",
-            "`--over commits` looks at commits; `--drill` goes on into them after a boundary",
+            "pass `--over commits` to search commits, or `--drill` to go on into them",
             id="repository-without-commits",
         ),
         pytest.param(

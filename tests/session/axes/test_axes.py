@@ -293,8 +293,8 @@ def test_candidates_are_spoken_of_in_the_words_of_their_axis(
 
 
 LATER_HINT = (
-    "the change may be later, or need another Python or other dependencies: "
-    "try another `--bad`, `--python` or `--deps`"
+    "try another `--bad`, `--python` or `--deps`: the change may be later, "
+    "or need another Python or other dependencies"
 )
 LOCKS_HINT = (
     "the first lock has to be the one that works; are the two swapped, or is another `--python` meant?"
@@ -307,7 +307,7 @@ HINTS = {
     ),
     DATE: (
         "name another upload with `--good`, or none: older ones are then tried",
-        "the change may be later, or need another Python: try another `--bad` or `--python`",
+        "try another `--bad` or `--python`: the change may be later, or need another Python",
         "name another upload with `--bad`, or another `--python`",
     ),
     PYTHON: (

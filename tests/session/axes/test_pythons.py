@@ -114,14 +114,14 @@ def test_the_dependency_policy_sets_one_limit_for_all(
             python_plan(good="3.1"),
             FOUND,
             "there is no Python `3.1` on this machine (`--good`)",
-            "there are 3.8.20, 3.9.1, 3.9.10, 3.10.13 and 3.12.1",
+            "pass one of 3.8.20, 3.9.1, 3.9.10, 3.10.13 and 3.12.1",
             id="a-version-is-no-beginning-of-another",
         ),
         pytest.param(
             python_plan(bad="3.13"),
             FOUND[:2],
             "there is no Python `3.13` on this machine (`--bad`)",
-            "there are 3.8.20 and 3.12.1",
+            "pass one of 3.8.20 and 3.12.1",
             id="bad-end-is-not-there",
         ),
         pytest.param(

@@ -43,7 +43,7 @@ def test_one_release_is_checked_with_git_bisects_exit_codes(
     ("arguments", "message", "hint"),
     [
         pytest.param(
-            ["demo"], "`demo` names no single release", "write it as `fastapi==0.69.0`", id="no-version"
+            ["demo"], "`demo` names no single release", "write it as `demo==VERSION`", id="no-version"
         ),
         pytest.param(
             ["demo==7"], "there is no release `7` (`demo`)", "pass `demo==1.1`", id="no-such-release"

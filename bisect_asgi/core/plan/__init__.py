@@ -384,7 +384,9 @@ def named_release(text: str) -> tuple[str, str]:
     """
     requirement, pin = parse_package(text), pinned_version(text)
     if pin is None:
-        raise UsageError(f"`{text}` names no single release", hint=f"write it as `{requirement.name}==VERSION`")
+        raise UsageError(
+            f"`{text}` names no single release", hint=f"write it as `{requirement.name}==VERSION`"
+        )
     return f"{requirement.name}{_extras(requirement.extras)}", str(pin[1])
 
 

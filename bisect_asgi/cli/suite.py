@@ -14,19 +14,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bisect_asgi.cli.probe_files import read_plan
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.plan.options import Options, merge
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.report.suite import SuiteRow, row_interrupted, row_of_bug, row_of_error
-from bisect_asgi.session.batch import side_by_side
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from bisect_asgi.cli.output import OutputOptions
-    from bisect_asgi.core.plan import Plan
     from bisect_asgi.core.services import Emit, Services
     from bisect_asgi.report.progress.board import Board
     from bisect_asgi.report.progress.live_board import LiveBoard
@@ -206,6 +202,8 @@ class Case(Struct, frozen=True, kw_only=True):
     @property
     def row(self) -> SuiteRow:
         """The row of a session that did not begin."""
+        from bisect_asgi.report.suite import row_interrupted
+
         row = row_interrupted(self.name, self.package)
         return replace(row, number=self.number, python=self.python)
 
@@ -220,12 +218,15 @@ class Case(Struct, frozen=True, kw_only=True):
         return str(self.plan.claim or "") if isinstance(self.plan, Plan) else ""
 
 
-Ask = Callable[[Case, Plan, Executor], SuiteRow]
-"""Runs the session of a case, with its own way to the executor that all share."""
+if TYPE_CHECKING:
+    Ask = Callable[[Case, Plan, Executor], SuiteRow]
+    """Runs the session of a case, with its own way to the executor that all share."""
 
 
 def read_case(given: Options, defaults: Options | None = None, *, number: int = 1) -> Case:
     """Return the case of a probe; a fault of its options is the case's own."""
+    from bisect_asgi.cli.probe_files import read_plan
+
     name = given.probe or given.command or given.app or ""
     try:
         return Case(name=name, number=number, plan=read_plan(given, defaults=defaults))
@@ -255,6 +256,7 @@ def run_cases(
     Returns:
         The rows in the order of the cases, and whether an interrupt ended some of them.
     """
+    from bisect_asgi.session.batch import side_by_side
 
     def session(case: Case, way: Executor) -> SuiteRow:
         begun(case)
@@ -269,6 +271,8 @@ def run_cases(
 
 def _row(case: Case, ask: Ask, way: Executor) -> SuiteRow:
     """Run one session, and return its row whatever goes wrong with it."""
+    from bisect_asgi.report.suite import row_interrupted, row_of_bug, row_of_error
+
     if not isinstance(case.plan, Plan):
         return row_of_error(case.name, case.plan)
     try:

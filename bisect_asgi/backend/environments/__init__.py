@@ -18,7 +18,6 @@ import stat
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib import metadata
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -265,25 +264,30 @@ class EnvironmentCache:
 
     def requirements(self, digest: str) -> Mapping[str, tuple[str, ...]]:
         """Return what each distribution of an environment requires, by name; empty if that is not kept."""
+        with suppress(OSError, codec.Unreadable):
+            return codec.from_json(self._required(digest).read_bytes(), dict[str, tuple[str, ...]])
+        if found := self._read_requirements(digest):
+            self.keep_requirements(digest, found)
+        return found
+
+    def _read_requirements(self, digest: str) -> dict[str, tuple[str, ...]]:
+        from importlib import metadata
+
         found: dict[str, tuple[str, ...]] = {}
         for site in (self._folder / digest).glob("lib/python*/site-packages"):
             for distribution in metadata.distributions(path=[str(site)]):
                 name = canonicalize_name(distribution.metadata["Name"] or "")
                 found[name] = tuple(distribution.requires or ())
-        if found:
-            return found
-        with suppress(OSError, codec.Unreadable):
-            return codec.from_json(self._foreign(digest).read_bytes(), dict[str, tuple[str, ...]])
-        return {}
+        return found
 
     def keep_requirements(self, digest: str, requirements: Mapping[str, tuple[str, ...]]) -> None:
-        """Keep what the distributions of another machine's environment require."""
-        path = self._foreign(digest)
+        """Keep what the distributions of an environment require, which may be another machine's."""
+        path = self._required(digest)
         if not path.exists():
             with suppress(OSError):  # they only make an explanation better
                 write_whole(path, codec.to_json(requirements))
 
-    def _foreign(self, digest: str) -> Path:
+    def _required(self, digest: str) -> Path:
         return self._folder.with_name("requirements") / f"{digest}.json"
 
     def _lock(self, digest: str) -> Path:

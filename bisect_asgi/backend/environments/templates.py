@@ -14,9 +14,8 @@ import os
 import shutil
 import tempfile
 import threading
-from email.parser import HeaderParser
-from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -28,6 +27,9 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import NoResult, Unavailable
 from bisect_asgi.core.model import Distribution, Interpreter
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 _HOOK = Path(__file__).parent.parent / "in_candidate" / "bisect_asgi_inside.py"
 _ASK = "import json, sys; print(json.dumps(sys.path))"
@@ -178,11 +180,15 @@ def installed(environment: Path) -> tuple[Distribution, ...]:
     Raises:
         NotProved: the metadata of one of them has no name or no version.
     """
+    from importlib import metadata
+
     found = map(_read, metadata.distributions(path=[str(site_packages(environment))]))
     return tuple(sorted(found, key=lambda distribution: distribution.name))
 
 
 def _read(distribution: metadata.Distribution) -> Distribution:
+    from email.parser import HeaderParser
+
     text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     headers = HeaderParser().parsestr(text.partition("\n\n")[0])  # not the description, which may be long
     name, version = headers["Name"], headers["Version"]

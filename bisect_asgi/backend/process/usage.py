@@ -5,6 +5,8 @@ Record where a trial's time goes: each second is charged to the innermost step a
 Resolving may have to build, installing may have to download, and both may wait for another trial. To return
 times through all of these would show in every signature. So the recording belongs to the thread, as decimal
 contexts do; outside a recording, nothing is charged.
+
+psutil is imported where it is used: a command that only remembers measures nothing.
 """
 
 from __future__ import annotations
@@ -16,8 +18,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
-
-import psutil
 
 from bisect_asgi.backend.process.helper import running_helpers, supervised_seconds
 from bisect_asgi.backend.process.supervisor import descendants
@@ -63,6 +63,8 @@ def tree_processes(supervisor: int, *, is_driver: bool = False) -> int:
 
 def tree_seconds(pid: int) -> float:
     """Return the processor time of a process and of its descendants that still exist."""
+    import psutil
+
     found = 0.0
     for each in (pid, *descendants(pid)):
         with contextlib.suppress(psutil.Error):
@@ -73,6 +75,8 @@ def tree_seconds(pid: int) -> float:
 
 def _processor_seconds() -> tuple[float, float]:
     """Return the seconds that this machine's cores were busy since it started, and busy or idle."""
+    import psutil
+
     times = psutil.cpu_times()._asdict()
     idle_s = times["idle"] + times.get("iowait", 0.0)
     # The kernel counts the time of a virtual machine's guest as the user's, too.
@@ -100,6 +104,8 @@ def _below(pid: int, *, is_deep: bool = True) -> list[int]:
     # Where the kernel lists the children of each process, there is no need to read through all processes.
     if os.path.exists(f"/proc/{pid}/task/{pid}/children"):
         return descendants(pid, is_deep=is_deep)
+    import psutil
+
     try:
         return [found.pid for found in psutil.Process(pid).children(recursive=is_deep)]
     except psutil.Error:
@@ -111,6 +117,8 @@ def _memory_of_all(pids: Sequence[int]) -> int:
 
 
 def _memory(pid: int, *, alone: bool) -> int:
+    import psutil
+
     try:
         process = psutil.Process(pid)
         if alone:
@@ -123,6 +131,8 @@ def _memory(pid: int, *, alone: bool) -> int:
 
 def is_alive(pid: int) -> bool:
     """Return whether there is a process of that number."""
+    import psutil
+
     return bool(psutil.pid_exists(pid))
 
 

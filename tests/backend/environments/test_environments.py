@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -537,6 +538,18 @@ def test_what_each_distribution_requires_is_read_from_the_environment(bench: Cac
         Requirement("my.engine>=1.5,<3"),
         Requirement("nothing ; python_version < '3'"),
     ]
+
+
+def test_what_was_read_once_is_known_without_reading_it_again(
+    bench: CacheBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.index.add_wheel("engine", "1.0")
+    bench.index.add_wheel("demo", "1.0", requires=["engine"])
+    digest = bench.build()
+    first = bench.cache.requirements(digest)
+    monkeypatch.setattr(metadata, "distributions", lambda **_: pytest.fail("it was read again"))
+
+    assert bench.cache.requirements(digest) == first == {"demo": ("engine",), "engine": ()}
 
 
 def test_nothing_is_known_of_an_environment_that_is_not_kept(bench: CacheBench) -> None:

@@ -129,7 +129,7 @@ class MadeUpProcessors:
         monkeypatch.setattr(usage.time, "monotonic", lambda: self.now)
         self.own = 0.0
         monkeypatch.setattr(usage, "own_seconds", lambda: self.own)
-        monkeypatch.setattr(usage.psutil, "cpu_times", self.times)
+        monkeypatch.setattr(psutil, "cpu_times", self.times)
 
     def times(self) -> object:
         """As psutil gives them: a guest's time is in the user's, too, and who waits for a disk is idle."""

@@ -35,6 +35,8 @@ class Contender:
     """What has to be installed for it."""
     is_slow: bool = False
     """It is run once."""
+    boundary: str = ""
+    """The line on its standard error that shows the boundary, if it does more after that; empty: its end."""
     remembers: bool = False
     """The same command once more is worth a row."""
     works: tuple[str, ...] = tuple(WORKS)
@@ -46,6 +48,7 @@ class Contender:
 
 
 OURS, LOOP = "ours", "uv loop"
+SHOWN = r"^note: the change is (in|between) .*; confirming it"
 _FIRST = r"^(?:first new:|first bad option is:) *(\S+)$"
 _FIRST_COMMIT = r"^([0-9a-f]{40}) is the first bad commit"
 _FIXED = r"^(?:first_affected|fixed_in): *(?!None)(\S+)$"
@@ -53,22 +56,32 @@ _FIXED = r"^(?:first_affected|fixed_in): *(?!None)(\S+)$"
 CONTENDERS: Mapping[str, Contender] = {
     OURS: Contender(
         title="bisect-asgi",
-        command=ours("--deps", "latest", "--no-culprit"),
+        command=ours("--deps", "latest", "--no-culprit", "--history", "none"),
         read=read_ours,
+        boundary=SHOWN,
         remembers=True,
     ),
     "ours, culprit": Contender(
         title="bisect-asgi, with the culprit",
-        command=ours("--deps", "latest"),
+        command=ours("--deps", "latest", "--history", "none"),
         read=read_ours,
+        boundary=SHOWN,
         remembers=True,
         works=(MAIN,),
     ),
     "ours, dated": Contender(
         title="bisect-asgi, dependencies as of each release",
-        command=ours("--no-culprit"),
+        command=ours("--no-culprit", "--history", "none"),
         read=read_ours,
+        boundary=SHOWN,
         works=(MAIN, *SERVED),
+    ),
+    "ours, history": Contender(
+        title="bisect-asgi, with a look at the rest of the history",
+        command=ours("--deps", "latest", "--no-culprit"),
+        read=read_ours,
+        boundary=SHOWN,
+        works=(MAIN,),
     ),
     LOOP: Contender(title="loop around `uv run --isolated`", command=loop(UV_TRIAL), read=told(_FIRST)),
     "git": Contender(

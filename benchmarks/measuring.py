@@ -51,7 +51,8 @@ def measure(bench: Bench, index: Index, name: str, contender: str, state: str, r
     place = _place(bench, index, name, contender, state, repetition)
     command = CONTENDERS[contender].command(name, place)
     before = index.counts()
-    cost = run(command, cwd=place.folder, environ=place.environ)
+    mark = CONTENDERS[contender].boundary
+    cost = run(command, cwd=place.folder, environ=place.environ, mark=mark)
     after = index.counts()
     try:
         said = CONTENDERS[contender].read(name, place, cost.output)
@@ -73,6 +74,7 @@ def measure(bench: Bench, index: Index, name: str, contender: str, state: str, r
         is_right=is_right(name, (said.last, said.first)),
         runs=said.runs,
         wall_s=cost.wall_s,
+        boundary_s=cost.wall_s if cost.marked_s is None else cost.marked_s,
         cpu_s=cost.cpu_s,
         fetched_bytes=sent.get("bytes", cost.received_bytes),
         requests=sent.get("requests"),
@@ -152,6 +154,9 @@ def own_costs(bench: Bench, index: Index, times: int) -> None:
         "help": overhead.first_line_s([plain[0], "--help"], place.environ),
     }
     append(bench.kept, "start", starts)
+    pairs = overhead.times_of_nothing([*plain, "--quiet"], place.environ)
+    append(bench.kept, "remembered", {"index": index.name, "times": pairs})
+    append(bench.kept, "imports", overhead.imports([*plain, "--quiet"], place.environ))
     shutil.rmtree(place.folder, ignore_errors=True)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import shutil
 import subprocess
@@ -94,6 +95,64 @@ def installation(folder: Path) -> Counted:
 def first_line_s(argv: Sequence[str], environ: Mapping[str, str]) -> float:
     """How long a command takes to show its first line on a terminal (median)."""
     return median(_first_line_s(argv, environ) for _ in range(_TIMES))
+
+
+def times_of_nothing(argv: Sequence[str], environ: Mapping[str, str]) -> float:
+    """How many times as long a command takes as a Python that does nothing (median of pairs)."""
+    nothing = [str(Path(argv[0]).with_name("python")), "-I", "-c", "pass"]
+    return median(_taken_s(argv, environ) / _taken_s(nothing, environ) for _ in range(_TIMES))
+
+
+def _taken_s(argv: Sequence[str], environ: Mapping[str, str]) -> float:
+    begun = time.monotonic()
+    subprocess.run(argv, env=dict(environ), capture_output=True, stdin=subprocess.DEVNULL, check=True)
+    return time.monotonic() - begun
+
+
+BUDGET_MS: Mapping[str, float] = {
+    "bisect_asgi.cli": 10,
+    "bisect_asgi.core": 45,
+    "bisect_asgi.session": 10,
+    "bisect_asgi.report": 8,
+    "bisect_asgi.backend": 15,
+    "typer": 20,
+    "packaging": 20,
+    "msgspec": 5,
+    "httpx": 0,
+    "httpcore": 0,
+    "psutil": 0,
+    "tenacity": 0,
+}
+"""What the imports of each package may take of a remembered answer whose page is fresh, in milliseconds."""
+
+
+def imports(argv: Sequence[str], environ: Mapping[str, str]) -> dict[str, float]:
+    """How long a command imports the modules of each package, in milliseconds (the least of several times).
+
+    Our own package is told apart by its rooms; what comes with Python is one.
+    """
+    python = str(Path(argv[0]).with_name("python"))
+    found = [by_package(_profile([python, "-X", "importtime", *argv], environ)) for _ in range(_TIMES)]
+    names = {name for each in found for name in each}
+    return {name: min(each.get(name, 0.0) for each in found) for name in names}
+
+
+def _profile(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    done = subprocess.run(argv, env=dict(environ), capture_output=True, text=True, check=True)
+    return done.stderr
+
+
+def by_package(profile: str) -> dict[str, float]:
+    """The milliseconds of each package in what `-X importtime` writes."""
+    found: dict[str, float] = {}
+    for line in profile.splitlines():
+        if match := re.fullmatch(r"import time: +(\d+) \| +\d+ \| *(\S+)", line):
+            own, _, rest = match[2].partition(".")
+            name = "Python's own" if own in sys.stdlib_module_names else own
+            if own == "bisect_asgi" and rest:
+                name = f"{own}.{rest.partition('.')[0]}"
+            found[name] = found.get(name, 0.0) + int(match[1]) / 1000
+    return found
 
 
 def _first_line_s(argv: Sequence[str], environ: Mapping[str, str]) -> float:

@@ -28,6 +28,9 @@ class Result:
     is_right: bool = False
     runs: int = 0
     wall_s: float = 0.0
+    """The time to the end."""
+    boundary_s: float = 0.0
+    """The time until the boundary is shown; of who does nothing more after that, the time to the end."""
     cpu_s: float = 0.0
     fetched_bytes: int = 0
     requests: int | None = None
@@ -45,6 +48,7 @@ class Row:
     right: int
     runs: float
     wall_s: float
+    boundary_s: float
     cpu_s: float
     fetched_bytes: float
     disk_bytes: float
@@ -94,6 +98,7 @@ def _row(whole: Sequence[Result]) -> Row:
         right=sum(each.is_right for each in whole),
         runs=median(each.runs for each in group),
         wall_s=median(each.wall_s for each in group),
+        boundary_s=median(each.boundary_s or each.wall_s for each in group),
         cpu_s=median(each.cpu_s for each in group),
         fetched_bytes=median(each.fetched_bytes for each in group),
         disk_bytes=median(each.disk_bytes for each in group),
@@ -101,9 +106,18 @@ def _row(whole: Sequence[Result]) -> Row:
 
 
 def ratio(
-    results: Iterable[Result], index: str, work: str, state: str, other: str, ours: str
+    results: Iterable[Result],
+    index: str,
+    work: str,
+    state: str,
+    other: str,
+    ours: str,
+    *,
+    to_boundary: bool = False,
 ) -> float | None:
     """How many times as long another contender takes as ours; None: they did not both find it together.
+
+    To the end, or with `to_boundary` until the boundary is shown.
 
     The median of the ratios within one repetition each, whose runs saw the machine in the same
     hour. Who comes to a wrong answer soon is not fast.
@@ -111,7 +125,8 @@ def ratio(
     walls: dict[str, dict[int, float]] = defaultdict(dict)
     for each in results:
         if each.is_right and (each.index, each.work, each.state) == (index, work, state):
-            walls[each.contender][each.repetition] = each.wall_s
+            to_end_s = each.wall_s
+            walls[each.contender][each.repetition] = each.boundary_s or to_end_s if to_boundary else to_end_s
     both = walls[other].keys() & walls[ours].keys()
     return median(walls[other][number] / walls[ours][number] for number in both) if both else None
 

@@ -12,11 +12,13 @@ import resource
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -36,6 +38,8 @@ class Cost:
     wall_s: float
     cpu_s: float
     received_bytes: int
+    marked_s: float | None = None
+    """When the standard error had what was looked for; None if it never had."""
 
 
 def clean_environment() -> dict[str, str]:
@@ -43,25 +47,38 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not _NOT_PASSED_ON.fullmatch(name)}
 
 
-def run(argv: Sequence[str], *, cwd: Path, environ: Mapping[str, str], limit_s: float = _LIMIT_S) -> Cost:
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    limit_s: float = _LIMIT_S,
+    mark: str = "",
+) -> Cost:
     """Run a command to its end, its output going to files.
+
+    `mark`: a pattern; `marked_s` is when a line of the standard error has it.
 
     Raises:
         TimeoutError: it takes longer than any contender may.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         received, begun = received_bytes(), time.monotonic()
+        ours, theirs = os.pipe()
+        watch = _Watch(ours, errors, mark)
         process = subprocess.Popen(
             argv,
             cwd=cwd,
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=errors,
+            stderr=theirs,
             start_new_session=True,
         )
+        os.close(theirs)
         status, usage = _wait(process.pid, begun + limit_s)
         wall_s = time.monotonic() - begun
+        watch.join(10)  # what a contender leaves running may keep its standard error open
         process.returncode = os.waitstatus_to_exitcode(status)
         texts = []
         for stream in (output, errors):
@@ -74,7 +91,29 @@ def run(argv: Sequence[str], *, cwd: Path, environ: Mapping[str, str], limit_s: 
         wall_s=wall_s,
         cpu_s=usage.ru_utime + usage.ru_stime,
         received_bytes=received_bytes() - received,
+        marked_s=watch.marked - begun if watch.marked is not None else None,
     )
+
+
+class _Watch(threading.Thread):
+    """Copies what comes out of a pipe into a file, and notes when it has a pattern for the first time."""
+
+    def __init__(self, pipe: int, file: IO[bytes], mark: str) -> None:
+        super().__init__(daemon=True)
+        self._pipe, self._file = pipe, file
+        self._mark = re.compile(mark.encode(), re.MULTILINE) if mark else None
+        self.marked: float | None = None
+        self.start()
+
+    def run(self) -> None:
+        seen = b""
+        while part := os.read(self._pipe, 1 << 16):
+            now = time.monotonic()
+            self._file.write(part)
+            if self._mark and self.marked is None:
+                seen += part
+                self.marked = now if self._mark.search(seen) else None
+        os.close(self._pipe)
 
 
 def _wait(pid: int, until: float) -> tuple[int, resource.struct_rusage]:

@@ -6,19 +6,21 @@ import asyncio
 import gzip
 import io
 import json
+import sys
 import zipfile
 from pathlib import Path
 
 import httpx
 import pytest
 from commands import Place, read_ours
-from contenders import CONTENDERS, LOOP, OURS
+from contenders import CONTENDERS, LOOP, OURS, SHOWN
 from indexes import MIRROR, REAL
 from loop import first_new
 from mirror import Mirror, Source
 from mousebender import simple
-from overhead import Spent, of_a_trial
+from overhead import Spent, by_package, of_a_trial
 from results import AGAIN, COLD, WARM, Result, append, append_result, load, ratio, rotated, rows
+from running import run
 from simple_pages import as_html, as_json, key_of, metadata_of, part, read_page, served
 from tables import goals, size, text
 from work import MAIN, SERVED, WORKS, is_right, numbered, turns
@@ -215,20 +217,32 @@ def test_each_contender_is_first_once() -> None:
 
 
 def test_goals_say_what_is_met_and_what_is_missed() -> None:
-    results = [result(OURS, 1, 1.0, more={"probes_cpu_s": 1.0, "cores": 2}, runs=4), result(LOOP, 1, 1.5)]
-    results += [result(OURS, 1, 1.0, state=WARM), result(LOOP, 1, 4.0, state=WARM)]
+    own = {"probes_cpu_s": 1.0, "cores": 2}
+    results = [result(OURS, 1, 2.0, boundary_s=1.0, more=own, runs=4), result(LOOP, 1, 2.0)]
+    results += [result(OURS, 1, 1.0, state=WARM, boundary_s=0.6), result(LOOP, 1, 1.0, state=WARM)]
     results.append(result(OURS, 1, 0.25, state=AGAIN))
+    others = {
+        "overhead": {"cold": 0.04},
+        "remembered": {"index": MIRROR, "times": 15.25},
+    }
 
-    told = {goal.promise.partition(" ")[0]: goal for goal in goals(results, {"overhead": {"cold": 0.04}})}
+    told = {goal.promise: goal for goal in goals(results, others)}
 
-    assert told["cold"].measured == "1.50 times"
-    assert told["cold"].missed == (
-        "missed: 75% of it; a command that makes no trial takes 0.25 s, and the 4 runs of the probe "
-        "alone take 1.0 s of processor time; with nothing else, on 2 cores, it would be 2.0 times"
+    end, boundary = (
+        told[f"cold, the mirror, trivial: to the {what} of the uv loop's time"]
+        for what in ("end at most 0.75", "boundary at most 0.6")
     )
-    assert not told["warm"].missed
-    assert told["never"].measured.startswith("2 of 2 comparisons, the worst 1.50")
-    assert told["below"].missed == "missed by 10 ms"
+    assert (boundary.measured, boundary.missed) == ("0.50 of it", "")
+    assert end.measured == "1.00 of it"
+    assert end.missed == (
+        "missed by 0.25; a command that makes no trial takes 0.25 s, and the 4 runs of the probe "
+        "alone take 1.0 s of processor time; with nothing else, on 2 cores, it would be 0.38 of it to the end"
+    )
+    assert not told["warm, the mirror, trivial: to the boundary at most 0.7 of the uv loop's time"].missed
+    by_word = {promise.partition(" ")[0]: goal for promise, goal in told.items()}
+    assert by_word["never"].measured.startswith("2 of 2 comparisons, the worst 1.67")
+    assert by_word["below"].missed == "missed by 10 ms"
+    assert (by_word["a"].measured, by_word["a"].missed) == ("15.2 times", "missed by 1.2")
 
 
 def test_what_is_slower_is_named_unless_its_answer_is_wrong() -> None:
@@ -240,10 +254,47 @@ def test_what_is_slower_is_named_unless_its_answer_is_wrong() -> None:
 
 
 def test_a_table_has_a_row_for_each_contender_that_was_measured() -> None:
-    told = text([result(OURS, 1, 1.0), result(LOOP, 1, 2.0, leaked=3)], {}).splitlines()
+    told = text([result(OURS, 1, 1.0, boundary_s=0.5), result(LOOP, 1, 2.0, leaked=3)], {}).splitlines()
 
-    assert sum(line.startswith(f"| {CONTENDERS[LOOP].title} | cold | 2.00 | 1 of 1 ") for line in told) == 1
+    row = f"| {CONTENDERS[LOOP].title} | cold | 4.00 | 2.00 | 2.00 s | 1 of 1 "
+    assert sum(line.startswith(row) for line in told) == 1
     assert told[-1].endswith("had to fetch first: loop around `uv run --isolated` (trivial, cold).")
+
+
+def test_what_is_imported_is_told_by_package_and_held_against_its_budget() -> None:
+    profile = (
+        "import time: self [us] | cumulative | imported package\n"
+        "import time:      1500 |       1500 |   json.decoder\n"
+        "import time:      2500 |       4000 | json\n"
+        "import time:      9000 |       9000 | httpx._client\n"
+        "import time:      2000 |       2000 |     bisect_asgi.core.model\n"
+        "import time:       500 |       2500 | bisect_asgi.core\n"
+        "note: nothing of that kind\n"
+    )
+
+    taken = by_package(profile)
+    told = text([], {"imports": taken}).splitlines()
+
+    assert taken == {"Python's own": 4.0, "httpx": 9.0, "bisect_asgi.core": 2.5}
+    assert "| httpx | 9.0 ms | 0 ms | 9.0 ms too much |" in told
+    assert "| Python's own | 4.0 ms | – |  |" in told
+
+
+def test_the_moment_of_a_line_on_the_standard_error_is_noted(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "for line in ('first', 'note: the change is in app 3; confirming it', 'last'):\n"
+        "    print(line, file=sys.stderr, flush=True)\n"
+        "print('answer')\n"
+    )
+
+    cost = run([sys.executable, "-c", code], cwd=tmp_path, environ={}, mark=SHOWN)
+    without = run([sys.executable, "-c", "print('answer')"], cwd=tmp_path, environ={}, mark=SHOWN)
+
+    assert cost.marked_s is not None
+    assert 0 < cost.marked_s <= cost.wall_s
+    assert cost.errors.splitlines()[::2] == ["first", "last"]
+    assert (without.marked_s, without.output) == (None, "answer\n")
 
 
 @pytest.mark.parametrize(

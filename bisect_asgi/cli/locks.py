@@ -27,4 +27,9 @@ def locks(
     from bisect_asgi.cli.run import bisect
 
     files = (read_lock_text(old), read_lock_text(new))
-    raise typer.Exit(bisect(read_plan(options, locks=files), OutputOptions.of(options), options.executor))
+    plan, output = read_plan(options, locks=files), OutputOptions.of(options)
+    if options.dry_run:
+        from bisect_asgi.cli.dry_run import show_dry_run
+
+        raise typer.Exit(show_dry_run(plan, json=output.json))
+    raise typer.Exit(bisect(plan, output, options.executor))

@@ -36,6 +36,10 @@ def run(
     if options.plot and plan.criteria.metric is None:
         raise UsageError("`--plot` has nothing to draw", hint="name what is measured: `--metric wall`")
     output.begin(f"bisecting {plan.project}: {plan.probe_path or plan.probe.name}", early=False)
+    if options.dry_run:
+        from bisect_asgi.cli.dry_run import show_dry_run
+
+        raise typer.Exit(show_dry_run(plan, json=output.json))
     raise typer.Exit(bisect(plan, output, options.executor))
 
 

@@ -47,7 +47,7 @@ def test_progress_and_the_logs_path_go_to_the_standard_error(shell: Shell) -> No
 
     done = shell.bisect()
 
-    assert "2 releases to look at: 1.0 (2021-01-01) to 1.1 (2021-02-01)" in done.stderr
+    assert "searching 2 releases: 1.0 (2021-01-01) to 1.1 (2021-02-01)" in done.stderr
     assert re.search(
         r"^1\.1 bad \(AssertionError: it does not work\), built in .* s, run in .* s$", done.stderr, re.M
     )
@@ -200,7 +200,7 @@ def test_the_json_document_stands_alone_on_the_standard_output(shell: Shell) -> 
     assert report["schema"] == "bisect-asgi.report/2"
     assert (report["kind"], report["exit_code"], report["first"]) == ("found", 0, "1.2")
     assert [row["version"] for row in report["rows"]] == ["1.0", "1.1", "1.2", "1.3"]
-    assert "releases to look at" in done.stderr
+    assert "searching 4 releases: " in done.stderr
 
 
 def test_the_json_document_of_a_run_without_an_answer_says_why(shell: Shell) -> None:

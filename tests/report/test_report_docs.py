@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bisect_asgi.core.axis_words import AxisWords
+from bisect_asgi.core.dry_run import DryRun, PlannedCandidate
 from bisect_asgi.core.events import Compared, Explained, RunStarted, ShownSet
-from bisect_asgi.core.model import Observation
+from bisect_asgi.core.model import Excluded, Observation
 from bisect_asgi.core.records import Struct
 from bisect_asgi.report import document, suite
 from bisect_asgi.report.document import Report
@@ -37,7 +38,7 @@ def tables() -> list[dict[str, str]]:
     return found
 
 
-KINDS = (Report, Row, Explained, Compared, AxisWords, Timings, SuiteRow)
+KINDS = (Report, Row, Explained, Compared, AxisWords, Timings, SuiteRow, DryRun)
 """What the tables of fields are of, in their order."""
 
 
@@ -53,6 +54,8 @@ def test_each_table_names_the_fields_of_its_document(place: int, kind: type[Stru
         pytest.param(Row, "observations", Observation, id="observation"),
         pytest.param(Explained, "sets", ShownSet, id="set"),
         pytest.param(Timings, "spans", Span, id="span"),
+        pytest.param(DryRun, "candidates", PlannedCandidate, id="planned-candidate"),
+        pytest.param(DryRun, "excluded", Excluded, id="excluded"),
     ],
 )
 def test_what_is_listed_in_one_cell_has_all_its_fields(

@@ -485,6 +485,16 @@ class Options(Struct, frozen=True, kw_only=True):
         ),
     ] = None
 
+    dry_run: Annotated[
+        bool | None,
+        Option(
+            Section.RUNNING,
+            "Show what the search is going to do, and run nothing",
+            commands=("run", "locks"),
+            places=_NOWHERE,
+        ),
+    ] = None
+
     json: Annotated[
         bool | None,
         Option(

@@ -1,0 +1,125 @@
+"""What a search is going to do: the document of `--dry-run`, and the estimate in it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from statistics import median
+
+from bisect_asgi.core.axis_words import AxisWords
+from bisect_asgi.core.model import Excluded
+from bisect_asgi.core.records import Struct
+from bisect_asgi.core.text import date, duration, plural, roughly
+
+SCHEMA = "bisect-asgi.dry-run/1"
+_CONFIRMING = 6
+"""The runs that confirm a boundary of a steady probe, at the default confidence."""
+
+_MOST_REASONS = 5
+
+
+class PlannedCandidate(Struct, frozen=True, kw_only=True):
+    """A candidate of a search that has not begun."""
+
+    version: str
+    uploaded: datetime | None
+    cached_runs: int
+    """The number of its runs that earlier commands made."""
+
+
+class DryRun(Struct, frozen=True, kw_only=True):
+    """What a search is going to do."""
+
+    schema: str = SCHEMA
+    package: str
+    probe: str
+    """The script's path as given, or the command."""
+    python: str | None
+    """The version of the Python, or None if the search varies it."""
+    python_reason: str
+    candidates: tuple[PlannedCandidate, ...]
+    """The candidates, oldest first."""
+    excluded: tuple[Excluded, ...]
+    notes: tuple[str, ...]
+    search_runs: int
+    """The most runs that a steady probe with one change needs to find the boundary."""
+    confirm_runs: int
+    """The runs that then confirm it."""
+    median_run_s: float | None
+    """The median time of the probe's cached runs in this range, or None if there are none."""
+    estimated_s: float | None
+    """The time of all these runs, one after the other and without builds, or None if it is unknown."""
+
+
+def runs_to_find(size: int, *, gallops: bool) -> int:
+    """Return the most runs of a bisection of so many candidates.
+
+    With both ends given: the ends, then halving. Without, the search also finds the older end, by steps that
+    double.
+    """
+    if size < 2:
+        return size
+    halving = (size - 2).bit_length()
+    return 2 + 2 * halving if gallops else 2 + halving
+
+
+def runs_to_confirm(repeats: int | None) -> int:
+    """Return the runs that confirm a boundary; `repeats` are those of each side, if the user sets them."""
+    return _CONFIRMING if repeats is None else 2 * repeats
+
+
+def estimate(runs: int, seconds: Sequence[float]) -> tuple[float | None, float | None]:
+    """Return the median of the times of earlier runs, and the time of `runs` more of them."""
+    if not seconds:
+        return None, None
+    middle = median(seconds)
+    return middle, runs * middle
+
+
+def lines(plan: DryRun, axis: AxisWords, width: int) -> Iterator[str]:
+    """Yield the lines of text, broken between words at `width`: labels, each with a value."""
+    for label, value in _facts(plan, axis):
+        start = f"{label:<12}"
+        yield from textwrap.wrap(
+            value,
+            width,
+            initial_indent=start,
+            subsequent_indent=" " * len(start),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _facts(plan: DryRun, axis: AxisWords) -> Iterator[tuple[str, str]]:
+    if plan.python:
+        yield "Python", f"{plan.python}: {plan.python_reason}"
+    first, last = plan.candidates[0], plan.candidates[-1]
+    yield "Candidates", f"{axis.counted(len(plan.candidates))}: {_dated(first)} to {_dated(last)}"
+    if plan.excluded:
+        yield "Excluded", plural(len(plan.excluded), "release")
+        reasons = Counter(out.reason for out in plan.excluded).most_common()
+        yield from (("", f"{number:>5,}  {reason}") for reason, number in reasons[:_MOST_REASONS])
+        if rest := reasons[_MOST_REASONS:]:
+            yield "", f"{sum(number for _, number in rest):>5,}  for {plural(len(rest), 'other reason')}"
+    if cached := [each for each in plan.candidates if each.cached_runs]:
+        runs = plural(sum(each.cached_runs for each in cached), "run")
+        yield "Cached", f"{runs} of {axis.counted(len(cached))}"
+    found = f"up to {plan.search_runs} to search, {plan.confirm_runs} to confirm"
+    yield "Runs", f"{found}; more for cause and history"
+    yield "Time", _time(plan)
+    yield from (("Note", note) for note in plan.notes)
+
+
+def _time(plan: DryRun) -> str:
+    if plan.estimated_s is None or plan.median_run_s is None:
+        return "unknown: no run of this probe is cached"
+    median_run = f"the median cached run took {duration(plan.median_run_s)}"
+    return f"up to {roughly(plan.estimated_s)} without builds; {median_run}"
+
+
+def _dated(candidate: PlannedCandidate) -> str:
+    day = date(candidate.uploaded)
+    has_day = candidate.uploaded is None or day in candidate.version
+    return candidate.version if has_day else f"{candidate.version} ({day})"

@@ -1,0 +1,115 @@
+"""What a search is going to do: how many runs at most, and the lines about it."""
+
+from __future__ import annotations
+
+import pytest
+from support.builders import day
+
+from bisect_asgi.core.axis_words import AxisWords
+from bisect_asgi.core.dry_run import DryRun, PlannedCandidate, estimate, lines, runs_to_confirm, runs_to_find
+from bisect_asgi.core.model import Excluded, Verdict
+from bisect_asgi.core.records import replace
+from bisect_asgi.core.search import Bisection, Open
+
+CANDIDATES = tuple(
+    PlannedCandidate(version=f"1.{place}", uploaded=day(f"2021-01-0{place + 1}"), cached_runs=0)
+    for place in range(4)
+)
+PLAN = DryRun(
+    package="demo",
+    probe="leak.py",
+    python="3.8.18",
+    python_reason="can install 4 of 4 releases",
+    candidates=CANDIDATES,
+    excluded=(),
+    notes=(),
+    search_runs=4,
+    confirm_runs=6,
+    median_run_s=None,
+    estimated_s=None,
+)
+
+
+def runs_taken(size: int, first_new: int, *, gallops: bool) -> int:
+    """Count the runs of a search for the change at `first_new`."""
+    verdicts: dict[int, Verdict] = {}
+    named = () if gallops else (0, size - 1)
+    while isinstance((search := Bisection.replay(size, verdicts, gallop=gallops, verify=named)).state, Open):
+        (key,) = search.ask(1)
+        verdicts[key] = Verdict.NEW if key >= first_new else Verdict.OLD
+    return len(verdicts)
+
+
+@pytest.mark.parametrize("gallops", [False, True], ids=["named-ends", "gallop"])
+def test_no_search_for_one_change_takes_more_runs_than_are_said(gallops: bool) -> None:
+    for size in range(2, 70):
+        most = max(runs_taken(size, place, gallops=gallops) for place in range(1, size))
+        assert most <= runs_to_find(size, gallops=gallops)
+        assert gallops or most == runs_to_find(size, gallops=False)
+
+
+def test_one_candidate_takes_one_run() -> None:
+    assert runs_to_find(1, gallops=True) == 1
+
+
+def test_a_boundary_is_confirmed_as_the_user_says() -> None:
+    assert (runs_to_confirm(None), runs_to_confirm(0), runs_to_confirm(3)) == (6, 0, 6)
+
+
+def test_the_time_is_that_of_the_median_run() -> None:
+    assert estimate(10, [1.0, 2.0, 9.0]) == (2.0, 20.0)
+    assert estimate(10, []) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [
+        pytest.param(
+            PLAN,
+            [
+                "Python      3.8.18: can install 4 of 4 releases",
+                "Candidates  4 releases: 1.0 (2021-01-01) to 1.3 (2021-01-04)",
+                "Runs        up to 4 to search, 6 to confirm; more for cause and history",
+                "Time        unknown: no run of this probe is cached",
+            ],
+            id="nothing-cached",
+        ),
+        pytest.param(
+            replace(
+                PLAN,
+                python=None,
+                candidates=(replace(CANDIDATES[0], uploaded=None), replace(CANDIDATES[1], cached_runs=1)),
+                median_run_s=2.0,
+                estimated_s=20.0,
+                notes=("2 entries were passed over",),
+            ),
+            [
+                "Candidates  2 releases: 1.0 to 1.1 (2021-01-02)",
+                "Cached      1 run of 1 release",
+                "Runs        up to 4 to search, 6 to confirm; more for cause and history",
+                "Time        up to 20 s without builds; the median cached run took 2.0 s",
+                "Note        2 entries were passed over",
+            ],
+            id="cached",
+        ),
+    ],
+)
+def test_a_plan_is_labels_and_values(plan: DryRun, told: list[str]) -> None:
+    assert list(lines(plan, AxisWords(), 80)) == told
+
+
+def test_excluded_releases_are_counted_by_reason_and_few_reasons_are_named() -> None:
+    reasons = [f"reason {number}" for number in range(7) for _ in range(8 - number)]
+    excluded = tuple(Excluded(version="1", uploaded=None, reason=reason) for reason in reasons)
+
+    told = list(lines(replace(PLAN, excluded=excluded), AxisWords(), 80))[2:9]
+
+    assert told[:2] == ["Excluded    35 releases", "                8  reason 0"]
+    assert told[-1] == "                5  for 2 other reasons"
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_lines_are_broken_at_the_width(width: int) -> None:
+    plan = replace(PLAN, python_reason="it can install all of them " * 9)
+
+    assert all(len(line) <= width for line in lines(plan, AxisWords(), width))

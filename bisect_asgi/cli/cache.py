@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 def cache(options: Options) -> None:
     """Show the size of the cache, or clear it."""
+    if options.clear and options.json:
+        from bisect_asgi.core.errors import UsageError
+
+        raise UsageError("`--json` shows the size, and `--clear` removes everything", hint="drop one of them")
     if options.clear:
         _clear()
     else:
-        _show()
+        _show(json=bool(options.json))
 
 
-def _show() -> None:
+def _show(*, json: bool) -> None:
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
     from bisect_asgi.core.text import plural, size
@@ -30,6 +34,22 @@ def _show() -> None:
         sizes = runner.environments.sizes()
         observations = runner.store.count()
     total = sum(count for _, count in sizes)
+    if json:
+        from bisect_asgi.cli.output import show_json
+        from bisect_asgi.core import codec
+        from bisect_asgi.report.commands import CacheDocument
+
+        document = CacheDocument(
+            folder=str(places.root),
+            environments=len(sizes),
+            environments_bytes=total,
+            limit_bytes=limit_bytes(),
+            observations=observations,
+            store_bytes=places.store.stat().st_size,
+            logs=len(list(places.logs.glob("*.jsonl"))),
+        )
+        show_json(codec.to_json(document).decode())
+        return
     print(f"folder        {places.root}")
     print(
         f"environments  {len(sizes)}, {size(total)} of at most {size(limit_bytes())} "

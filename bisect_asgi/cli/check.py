@@ -11,7 +11,7 @@ from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.records import replace
 
 if TYPE_CHECKING:
-    from bisect_asgi.core.model import Observation
+    from bisect_asgi.core.model import Observation, Trial
     from bisect_asgi.core.plan import Plan
     from bisect_asgi.session.checked import Checked
 
@@ -30,33 +30,57 @@ def check(
 
     name, version = named_release(package)
     plan = read_plan(replace(options, package=name, jobs=1))
-    raise typer.Exit(_check(plan, version, options.executor, verbose=bool(options.verbose)))
+    raise typer.Exit(_check(plan, version, options))
 
 
-def _check(plan: Plan, version: str, where: str | None, *, verbose: bool) -> int:
+def _check(plan: Plan, version: str, options: Options) -> int:
     from bisect_asgi import session
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.sessions import open_session
     from bisect_asgi.report.progress.plain import PlainSink
     from bisect_asgi.session.checked import checked
 
+    verbose = bool(options.verbose)
     emit = PlainSink(say, verbose=verbose)
-    with open_session(plan, CachePaths.configured(), emit, where=where, show_output=verbose) as (_, services):
+    with open_session(plan, CachePaths.configured(), emit, where=options.executor, show_output=verbose) as (
+        _,
+        services,
+    ):
         choice, trial = session.check(plan, version, services)
-    return _show(checked(plan, choice, trial))
+    return _show(checked(plan, choice, trial), trial, json=bool(options.json))
 
 
-def _show(found: Checked) -> int:
+def _show(found: Checked, trial: Trial, *, json: bool) -> int:
     """Print what the run showed, and return git bisect's exit code for it."""
     from bisect_asgi.core.model import Outcome
     from bisect_asgi.session.checked import NO_LIMIT
 
     word = "cannot tell" if found.reason == NO_LIMIT else found.verdict
+    if json:
+        _show_json(found, word, trial)
+        return found.exit_code
     print(f"{found.package} {found.version} on Python {found.python}: {word}")
     if found.reason:
         print(f"  {found.reason}")
     _show_run(found.run, with_output=found.outcome is not Outcome.PASSED)
     return found.exit_code
+
+
+def _show_json(found: Checked, verdict: str, trial: Trial) -> None:
+    from bisect_asgi.cli.output import show_json
+    from bisect_asgi.core import codec
+    from bisect_asgi.report.commands import CheckDocument
+
+    document = CheckDocument(
+        exit_code=found.exit_code,
+        package=found.package,
+        version=found.version,
+        python=found.python,
+        verdict=verdict,
+        seen=found.reason,
+        observations=trial.observations,
+    )
+    show_json(codec.to_json(document).decode())
 
 
 def _show_run(run: Observation, *, with_output: bool) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bisect_asgi.backend.executors.doctor import Health
+    from bisect_asgi.report.commands import Machine
 
 
 def doctor(options: Options) -> None:
@@ -26,6 +27,8 @@ def doctor(options: Options) -> None:
     from bisect_asgi.core.text import listing
 
     found = _examine(options.executor)
+    if options.json:
+        raise typer.Exit(_show_json(found))
     healths = {name: health for name, health in found.items() if not isinstance(health, Exception)}
     _show(found)
     faults = 0
@@ -91,3 +94,39 @@ def _complain(name: str, text: str, hint: str | None) -> None:
     say(f"\nerror: {name}: {text}")
     if hint:
         say(f"\nhint: {hint}")
+
+
+def _show_json(found: Mapping[str, Health | Exception]) -> int:
+    """Print the document about the machines, and return its exit code."""
+    from bisect_asgi.cli.output import show_json
+    from bisect_asgi.core import codec
+    from bisect_asgi.report.commands import doctor_document
+
+    document = doctor_document([_machine(name, health) for name, health in found.items()])
+    show_json(codec.to_json(document).decode())
+    return document.exit_code
+
+
+def _machine(name: str, health: Health | Exception) -> Machine:
+    from bisect_asgi.backend.executors import doctor as judge
+    from bisect_asgi.backend.executors.dask.calls import own_kind
+    from bisect_asgi.report.commands import Fault, Machine
+
+    if isinstance(health, Exception):
+        return Machine(name=name, faults=(Fault(text=str(health), hint=getattr(health, "hint", None)),))
+    faults = judge.complaints(health, own_kind())
+    return Machine(
+        name=name,
+        version=health.kind.version,
+        python=health.python,
+        platform=health.kind.machine,
+        cores=health.cores,
+        uv=health.uv,
+        git=health.git,
+        interpreters=health.interpreters,
+        cache=health.cache,
+        free_bytes=health.free_bytes,
+        sandbox=str(health.sandbox.level),
+        notes=tuple(health.sandbox.notes()),
+        faults=tuple(Fault(text=fault.text, hint=fault.hint) for fault in faults),
+    )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bisect_asgi.core.plan.options import Options
+
+if TYPE_CHECKING:
+    from bisect_asgi.core.releases import Selection
 
 
 def releases(
@@ -34,7 +37,24 @@ def releases(
     target = interpreters.find(options.python, places.root / "interpreters") if options.python else None
     with closing(IndexClient(configured_indexes(), places.root / "index")) as index:
         found = select(index.releases(project), wanted, target)
+    if options.json:
+        _show_json(project, target.interpreter.version if target else None, found)
+        return
     for release in found.kept:
         print(f"{release.version:<16} {date(release.uploaded)}")
     for out in found.excluded:
         print(f"{out.version:<16} {date(out.uploaded):<10}  left out: {out.reason}")
+
+
+def _show_json(project: str, python: str | None, found: Selection) -> None:
+    from bisect_asgi.cli.output import show_json
+    from bisect_asgi.core import codec
+    from bisect_asgi.report.commands import ListedRelease, ReleasesDocument
+
+    document = ReleasesDocument(
+        package=project,
+        python=python,
+        releases=tuple(ListedRelease(version=each.version, uploaded=each.uploaded) for each in found.kept),
+        excluded=tuple(found.excluded),
+    )
+    show_json(codec.to_json(document).decode())

@@ -40,10 +40,13 @@ def verify(
         cases, show = _cases_in(Path(package), options), _show
     else:
         cases, show = [_only_case(package, options)], _show_alone
-    rows, is_interrupted = _run(cases, show, output, options.executor)
+    rows, is_interrupted = _run(cases, _show_nothing if output.json else show, output, options.executor)
+    code = worst(row.exit_code for row in rows)
+    if output.json:
+        _show_json(cases, rows, int(code))
     if is_interrupted:
         show_error(INTERRUPTED.message, INTERRUPTED.hint)
-    raise typer.Exit(worst(row.exit_code for row in rows))
+    raise typer.Exit(code)
 
 
 def _only_case(package: str | None, given: Options) -> Case:
@@ -133,6 +136,21 @@ def _run(
             return row_of_finding(case.name, plan.project, finding, log=str(path))
 
         return run_cases(cases, ask, executor, at_once=1, ended=show)
+
+
+def _show_nothing(case: Case, row: SuiteRow) -> None:
+    """The document has all rows at the end."""
+
+
+def _show_json(cases: Sequence[Case], rows: Sequence[SuiteRow], code: int) -> None:
+    from bisect_asgi.cli.output import show_json
+    from bisect_asgi.core import codec
+    from bisect_asgi.report.commands import VerifyDocument, verified
+
+    claims = [None if isinstance(case.plan, BisectError) else case.plan.claim for case in cases]
+    sources = [(claim.source or None) if claim else None for claim in claims]
+    document = VerifyDocument(exit_code=code, claims=tuple(map(verified, rows, sources)))
+    show_json(codec.to_json(document).decode())
 
 
 def _show(case: Case, row: SuiteRow) -> None:

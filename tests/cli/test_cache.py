@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -145,3 +146,25 @@ def test_a_cache_on_a_full_disk_is_cleared(folder: Path) -> None:
         assert list(folder.iterdir()) == []
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+def test_the_cache_is_a_document(shell: Shell) -> None:
+    publish(shell.index, "+-")
+    shell.bisect("--confirm", "1")
+
+    document = json.loads(shell.run("cache", "--json").stdout)
+
+    assert document["schema"] == "bisect-asgi.cache/1"
+    assert (document["folder"], document["limit_bytes"]) == (str(shell.cache), 20 * 2**30)
+    assert (document["environments"], document["observations"], document["logs"]) == (2, 4, 1)
+    assert document["environments_bytes"] > 0
+    assert document["store_bytes"] == (shell.cache / "store.db").stat().st_size
+
+
+def test_the_cache_is_shown_or_cleared_and_not_both(shell: Shell) -> None:
+    done = shell.run("cache", "--json", "--clear")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: `--json` shows the size, and `--clear` removes everything\n\nhint: drop one of them\n"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -180,3 +181,24 @@ def test_what_is_no_probe_is_one_message(shell: Shell, kind: str, message: str) 
 
     assert done.returncode == 128
     assert done.stderr.startswith(f"error: {message}\n\nhint: ")
+
+
+@pytest.mark.parametrize(
+    ("release", "code", "verdict", "seen"),
+    [
+        pytest.param("demo==1.0", 0, "good", "", id="passes"),
+        pytest.param("demo==1.1", 1, "bad", "check: AssertionError: it does not work", id="fails"),
+    ],
+)
+def test_one_release_is_checked_into_a_document(
+    shell: Shell, release: str, code: int, verdict: str, seen: str
+) -> None:
+    publish(shell.index, "+-")
+
+    done = shell.run("check", release, "--probe", "leak.py", "--python", PYTHON, "--json", *DIARY)
+
+    document = json.loads(done.stdout)
+    assert done.returncode == document["exit_code"] == code
+    assert (document["schema"], document["package"]) == ("bisect-asgi.check/1", "demo")
+    assert (document["version"], document["verdict"], document["seen"]) == (release[-3:], verdict, seen)
+    assert [run["outcome"] for run in document["observations"]] == [["passed"], ["failed"]][code]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 
@@ -129,3 +130,20 @@ def test_a_folder_without_claims_is_refused(
         app(["verify", "probes"], standalone_mode=False)
 
     assert str(caught.value) == message
+
+
+def test_claims_are_a_document_with_the_exit_code_of_the_worst(folder: Shell) -> None:
+    write_probe(folder, "one", 'fixed-in = "1.2"', 'source = "the changelog"')
+    write_probe(folder, "two", 'broken-in = "1.2"')
+
+    done = folder.run("verify", "probes", "--json", "--quiet")
+
+    document = json.loads(done.stdout)
+    assert document["schema"] == "bisect-asgi.verify/1"
+    assert document["exit_code"] == done.returncode != 0
+    claims = {claim["probe"]: claim for claim in document["claims"]}
+    assert list(claims) == ["probes/one.py", "probes/two.py"]
+    one, two = claims.values()
+    assert (one["claim"], one["source"], one["verdict"]) == ("fixed in 1.2", "the changelog", "confirmed")
+    assert (two["claim"], two["source"], two["verdict"]) == ("broken in 1.2", None, "refuted")
+    assert all(Path(claim["log"]).exists() and claim["package"] == "demo" for claim in claims.values())

@@ -11,8 +11,19 @@ from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.dry_run import DryRun, PlannedCandidate
 from bisect_asgi.core.events import Compared, Explained, RunStarted, ShownSet
 from bisect_asgi.core.model import Excluded, Observation
-from bisect_asgi.core.records import Struct
+from bisect_asgi.core.records import Struct, fields
 from bisect_asgi.report import document, suite
+from bisect_asgi.report.commands import (
+    CacheDocument,
+    CheckDocument,
+    DoctorDocument,
+    Fault,
+    ListedRelease,
+    Machine,
+    ReleasesDocument,
+    VerifiedClaim,
+    VerifyDocument,
+)
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.rows import Row
 from bisect_asgi.report.spans import Span
@@ -38,7 +49,8 @@ def tables() -> list[dict[str, str]]:
     return found
 
 
-KINDS = (Report, Row, Explained, Compared, AxisWords, Timings, SuiteRow, DryRun)
+OTHERS = (CheckDocument, VerifiedClaim, ReleasesDocument, Machine, CacheDocument)
+KINDS = (Report, Row, Explained, Compared, AxisWords, Timings, SuiteRow, DryRun, *OTHERS)
 """What the tables of fields are of, in their order."""
 
 
@@ -56,6 +68,9 @@ def test_each_table_names_the_fields_of_its_document(place: int, kind: type[Stru
         pytest.param(Timings, "spans", Span, id="span"),
         pytest.param(DryRun, "candidates", PlannedCandidate, id="planned-candidate"),
         pytest.param(DryRun, "excluded", Excluded, id="excluded"),
+        pytest.param(ReleasesDocument, "releases", ListedRelease, id="release"),
+        pytest.param(ReleasesDocument, "excluded", Excluded, id="excluded-release"),
+        pytest.param(Machine, "faults", Fault, id="fault"),
     ],
 )
 def test_what_is_listed_in_one_cell_has_all_its_fields(
@@ -70,3 +85,13 @@ def test_the_schemas_are_those_that_are_written() -> None:
     assert f"`{document.SCHEMA}`" in tables()[0]["schema"]
     assert f"`{suite.SCHEMA}`" in TEXT
     assert set(SuiteReport.__struct_fields__) <= set(names_in(TEXT.partition("## The suite's document")[2]))
+
+
+@pytest.mark.parametrize(
+    "kind", [CheckDocument, VerifyDocument, ReleasesDocument, DoctorDocument, CacheDocument, DryRun]
+)
+def test_each_document_names_its_schema(kind: type[Struct]) -> None:
+    schema = next(field.default for field in fields(kind) if field.name == "schema")
+
+    assert f"`{schema}`" in TEXT
+    assert set(kind.__struct_fields__) <= set(names_in(TEXT))

@@ -499,8 +499,8 @@ class Options(Struct, frozen=True, kw_only=True):
         bool | None,
         Option(
             Section.OUTPUT,
-            "Write the report as one JSON document",
-            commands=("run", "locks", "suite", "report"),
+            "Write the result as one JSON document",
+            commands=("run", "locks", "suite", "report", "check", "verify", "releases", "cache", "doctor"),
             places=_NOWHERE,
         ),
     ] = None

@@ -114,7 +114,7 @@ def _search(plan: Plan, stages: Stages) -> SearchResult:
         space = result.search.space
         if not more or space.projects is None:
             return result
-        emit(events.Note(text=f"the uploads of {listing(sorted(more))} are looked at as well"))
+        emit(events.Note(text=f"also searching the uploads of {listing(sorted(more))}"))
         space = axis.widen(plan, services, space.projects | more)
 
 

@@ -226,6 +226,33 @@ def test_the_table_has_a_line_for_each_probe_and_below_it_why_some_have_no_answe
     ]
 
 
+def test_a_table_that_is_too_wide_becomes_a_few_lines_for_each_probe() -> None:
+    lines = text(suite_report(rows(), elapsed_s=108, is_interrupted=True), width=70)
+
+    assert lines[:10] == [
+        "leak.py (demo)",
+        "  1.1 → 1.2 (bad), it installs dep 2.0",
+        "  broken in 1.2: agrees",
+        "  0 runs, 58 s",
+        "",
+        "other.py (demo)",
+        "  1.1 → 1.2 (bad), it installs dep 2.0",
+        "  broken in 1.0: disagrees",
+        "  0 runs, 58 s",
+        "",
+    ]
+    assert "  interrupted" in lines
+    assert lines[-1] == "2 of 6 probes have their answer, 1 claim disagrees, 1 min 48 s"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_no_word_of_a_suite_is_broken(width: int) -> None:
+    lines = text(suite_report(rows(), elapsed_s=108, is_interrupted=True), width=width)
+
+    assert all(len(line) <= width for line in lines)
+    assert {"leak.py", "broken.py", "late.py"} <= {word for line in lines for word in line.split()}
+
+
 def test_where_the_time_went_is_told_of_each_probe_that_was_run_when_it_is_asked() -> None:
     report = suite_report(rows(), elapsed_s=108, is_interrupted=False)
     out = StringIO()

@@ -176,7 +176,7 @@ def staged(*inner: events.Event) -> list[events.Event]:
 def inside() -> list[events.Event]:
     """A run that found 1.5, and a stage in which one mix was tried that fails otherwise."""
     mixing = replace(STARTED, over="mixes", axis=replace(MIX_WORDS, context="of demo 1.4 and demo 1.5"))
-    first_two = replace(MIXED, candidates=MIXED.candidates[:2])
+    first_two = replace(MIXED, candidates=MIXED.candidates[:2], grows=True)
     trial = replace(finished(2, failed(IMPORT_ERROR), remembered=1).trial, label=MIXED.candidates[2].version)
     return [
         *OPENING,

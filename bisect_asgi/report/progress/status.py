@@ -67,7 +67,7 @@ def _range(words: Words, judged: events.RulingsChanged, low: int, high: int, wid
     before, after = f"{words.label(low)} ", f" {words.label(high)}   {_rest(words, judged)}"
     room = min(_BARS.stop - 1, width - cell_len(before) - cell_len(after))
     if room < _BARS.start:
-        return [(f"{before}→{after}", "")]
+        return [(f"{before}→ {words.label(high)}, {_rest(words, judged)}", "")]
     size = max(1, len(words.candidates) - 1)
     start, end = round(room * min(1, low / size)), round(room * min(1, high / size))
     start, end = max(1, start), min(room - 1, end)

@@ -137,7 +137,7 @@ def _facts(words: Words, event: events.Event) -> Iterator[Styled]:
         case events.InterpreterChosen(interpreter=interpreter, reason=reason):
             yield "Python", f"{interpreter.version}: {reason}"
         case events.CandidatesListed():
-            yield from (("Range", line) for line in words.listed(event))
+            yield from (("Range" if words.axis.is_ordered else "Runs", line) for line in words.listed(event))
         case events.EndsSampled():
             yield from (("Limit", line) for line in words.sampled(event))
         case _:

@@ -152,14 +152,15 @@ class Words:
 
     def listed(self, event: events.CandidatesListed) -> list[str]:
         """Return the line about the range, about what was added to it, or about a stage's combinations."""
-        added = event.candidates[self._told_candidates :] if event.grows else event.candidates
+        grows = event.grows and self._told_candidates > 0  # the first list of a stage may grow out of nothing
+        added = event.candidates[self._told_candidates :] if grows else event.candidates
         self._told_candidates = len(event.candidates)
         if self.plan is None or not added:
             return []
         axis = self.axis
         if not axis.is_ordered:
-            return [] if event.grows else [f"{axis.nouns} {axis.context}:"]
-        if event.grows:
+            return [] if grows else [_unordered(axis)]
+        if grows:
             return list(_added(added, axis))
         span = f"searching {axis.counted(len(added))} {axis.context}".rstrip()
         return [f"{span}: {_dated(added[0])} to {_dated(added[-1])}"]
@@ -333,6 +334,12 @@ def _times(trial: Trial) -> str:
         return ", cached"
     built = f", built in {duration(trial.build_s)}" if trial.build_s >= _LEAST_BUILD_S else ""
     return f"{built}, run in {duration(trial.run_s)}"
+
+
+def _unordered(axis: AxisWords) -> str:
+    """Return `combining fastapi 0.68.2 and fastapi 0.69.0`, or `running releases on other Pythons`."""
+    what, of, sides = axis.context.partition("of ")
+    return f"combining {sides}" if of and not what else f"running {axis.nouns} {axis.context}"
 
 
 def _added(added: Sequence[events.CandidateListed], axis: AxisWords) -> Iterator[str]:

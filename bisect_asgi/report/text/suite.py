@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,8 @@ from bisect_asgi.report.text import timings as timings_section
 from bisect_asgi.report.text.tables import write
 
 _WIDTH_OF_FILES = 160
+_GAP = 2
+"""The blanks between two columns."""
 
 
 def render(report: SuiteReport, console: Console | None = None, *, timings: bool = False) -> None:
@@ -26,16 +29,24 @@ def render(report: SuiteReport, console: Console | None = None, *, timings: bool
         console: where to print it.
         timings: with a section about the time of each probe.
     """
-    write(lambda width: _parts(report, timings_width=width if timings else 0), console, width=_WIDTH_OF_FILES)
+
+    def parts(width: int) -> Iterator[RenderableType]:
+        return _parts(report, width, timings_width=width if timings else 0)
+
+    write(parts, console, width=_WIDTH_OF_FILES)
 
 
-def _parts(report: SuiteReport, *, timings_width: int) -> Iterator[RenderableType]:
+def _parts(report: SuiteReport, width: int, *, timings_width: int) -> Iterator[RenderableType]:
     for across in report.across:
         # Lock files are of no package.
         about = [across.package, f"with {across.probe}" if _has_several(report) else ""]
         yield Text(": ".join(filter(None, [" ".join(about).strip(), across.headline])), style="bold")
         yield ""
-    yield _table(report)
+    columns = _columns(report)
+    if _width(columns) <= width:
+        yield _table(columns)
+    else:
+        yield from _blocks(report)
     for (problem, hint), rows in _problems(report).items():
         yield ""
         yield Text(f"{_names(rows, report)}: {problem}")
@@ -71,9 +82,8 @@ def _names(rows: Sequence[SuiteRow], report: SuiteReport) -> str:
     return f"Python {listing((row.python for row in rows), most=99)}"
 
 
-def _table(report: SuiteReport) -> Table:
-    """Return a row for each probe on each Python; columns that would say nothing are left out."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+def _columns(report: SuiteReport) -> dict[str, list[Text]]:
+    """Return the columns of the table by title; those that would say nothing are left out."""
     rows, has_several = report.probes, _has_several(report)
     columns = {
         "Probe": [Text(row.probe) for row in rows if has_several],
@@ -86,8 +96,19 @@ def _table(report: SuiteReport) -> Table:
         "Runs": [Text(str(row.runs) if row.report else "") for row in rows],
         "Time": [Text(duration(row.elapsed_s) if row.report else "") for row in rows],
     }
-    shown = {name: cells for name, cells in columns.items() if cells}
-    for name in shown:
+    return {name: cells for name, cells in columns.items() if cells}
+
+
+def _width(columns: Mapping[str, Sequence[Text]]) -> int:
+    """Return the width of the table if nothing in it is broken."""
+    widths = [max(len(title), *(text.cell_len for text in cells)) for title, cells in columns.items()]
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _table(columns: Mapping[str, Sequence[Text]]) -> Table:
+    """Return a row for each probe on each Python."""
+    table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="bold")
+    for name in columns:
         is_number, is_name = name in ("Runs", "Time"), name in ("Package", "Python")
         table.add_column(
             name,
@@ -95,9 +116,23 @@ def _table(report: SuiteReport) -> Table:
             no_wrap=is_number or is_name,
             overflow="ellipsis" if is_number or is_name else "fold",
         )
-    for cells in zip(*shown.values(), strict=True):
+    for cells in zip(*columns.values(), strict=True):
         table.add_row(*cells)
     return table
+
+
+def _blocks(report: SuiteReport) -> Iterator[RenderableType]:
+    """Yield a few lines for each probe on each Python, where the table is too wide."""
+    for number, row in enumerate(report.probes):
+        if number:
+            yield ""
+        about = f" ({row.package})" if row.package and row.package not in row.name else ""
+        yield Text.assemble((row.name, "bold"), about)
+        answer = Text.assemble((row.answer, _style(row)), ", " if row.why else "", row.why)
+        told = [Text(_history(row)), Text(_claim(row), style=_claim_style(row))]
+        counted = f"{plural(row.runs, 'run')}, {duration(row.elapsed_s)}" if row.report else ""
+        for line in filter(None, [answer, *told, Text(counted)]):
+            yield Padding(line, (0, 0, 0, 2))
 
 
 def _has_several(report: SuiteReport) -> bool:

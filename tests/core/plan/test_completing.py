@@ -35,7 +35,7 @@ def words(line: str) -> list[str]:
         pytest.param("run demo --bad 1.0 --bad", ["--bad-above", "--bad-below"], id="once"),
         pytest.param("run --with demo --with", ["--with", "--with-requirements"], id="repeatable"),
         pytest.param("run --no-c", ["--no-culprit"], id="opposite"),
-        pytest.param("cache --", ["--clear", "--help"], id="options-of-a-command"),
+        pytest.param("cache --", ["--json", "--clear", "--help"], id="options-of-a-command"),
         pytest.param("new p.py --kind l", ["latency"], id="choice"),
         pytest.param("new p.py --kind=l", ["--kind=latency"], id="choice-joined"),
         pytest.param("run demo --nothing=", [], id="no-such-option"),

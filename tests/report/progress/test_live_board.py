@@ -47,7 +47,7 @@ def test_a_board_shows_where_each_probe_is() -> None:
     head, *running = shown.status
     assert head.endswith(" 0 of 3 probes  1 min 5 s")
     assert running == [
-        "  leak.py  search: 1.0 → 1.9   8 releases left, roughly 4 steps  1 min 5 s",
+        "  leak.py  search: 1.0 → 1.9, 8 releases left, roughly 4 steps  1 min 5 s",
         "  hang.py  asking the index  0 s",
     ]
 

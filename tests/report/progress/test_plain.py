@@ -288,9 +288,15 @@ def test_what_happens_in_a_stage_is_shown_further_in_and_once() -> None:
     lines = plain_lines(inside())[2:]
 
     assert lines == [
-        "  mixes of demo 1.4 and demo 1.5:",
+        "  combining demo 1.4 and demo 1.5",
         f"  {MIXED.candidates[2].version} skip (ImportError: cannot import name 'Lifespan'), cached",
     ]  # and no warning: mixes do fail otherwise
+
+
+def test_a_stage_without_an_order_says_what_it_runs() -> None:
+    words = AxisWords(context="on other Pythons", is_ordered=False)
+
+    assert plain_lines([replace(STARTED, axis=words), LISTED]) == ["running releases on other Pythons"]
 
 
 def test_a_stages_keys_are_its_own() -> None:

@@ -26,7 +26,7 @@ def run(
 
     output = OutputOptions.of(options)
     probe = options.probe or options.app or options.command
-    output.begin(f"bisecting {package or 'what the probe is about'}: {probe}", early=True)
+    output.begin(f"bisecting {package}: {probe}" if package else f"bisecting with {probe}", early=True)
     from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
 
     ask_for_indexes()

@@ -273,7 +273,7 @@ def test_a_sound_machine_has_no_complaints() -> None:
             "the cache folder cannot be written: `/cache` (Read-only file system)",
             id="cache",
         ),
-        pytest.param({"free_bytes": 2**30}, "only 1.0 GiB are free for `/cache`", id="room"),
+        pytest.param({"free_bytes": 2**30}, "only 1.0 GiB is free for `/cache`", id="room"),
         pytest.param({"index_faults": ("no answer",)}, "no answer", id="index"),
     ],
 )

@@ -97,7 +97,7 @@ def _faults(health: Health, ours: WorkerKind) -> Iterator[tuple[str, str]]:
         )
     elif health.free_bytes < LEAST_FREE_BYTES:
         yield (
-            f"only {size(health.free_bytes)} are free for `{health.cache}`",
+            f"only {size(health.free_bytes)} is free for `{health.cache}`",
             "free some room, or name another folder in `BISECT_ASGI_CACHE_DIR`",
         )
     if not health.interpreters and not health.cache_fault:

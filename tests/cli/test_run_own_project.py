@@ -137,7 +137,12 @@ def test_the_app_excludes_what_it_does_not_admit_and_says_so(app: Command) -> No
     note = f"{reason}: 2 releases excluded; `--override demo` has them installed all the same"
     assert note in document["notes"]
     assert done.returncode == 2
-    assert done.stderr.endswith(told(f"`--bad 1.3` cannot be tested: {reason}", "pass `--bad 1.2`"))
+    assert done.stderr.endswith(
+        told(
+            f"`--bad 1.3` cannot be tested: {reason}",
+            "pass `--bad 1.2`, or add `--override demo` to install it all the same",
+        )
+    )
 
 
 def test_what_only_the_wheel_says_of_an_extra_excludes_as_well(app: Command) -> None:
@@ -155,9 +160,8 @@ def test_an_override_has_releases_installed_that_the_app_forbids(app: Command) -
     free = app.document("demo", *USUAL, "--with", "./app", "--override", "demo")
 
     assert alone.returncode == 2
-    assert (
-        "there is only one release of `demo` to look at; left out: `shop` requires demo==1.0" in alone.stderr
-    )
+    assert "only one release of `demo` to look at; left out: `shop` requires demo==1.0" in alone.stderr
+    assert "hint: add `--override demo` to install all of them" in alone.stderr
     assert free["headline"] == "demo 1.2 is the first bad release, by itself"
     (_, _), (_, bad) = free["reproduce"]
     assert fails_by_hand(app, bad) == "AssertionError: it is bad"

@@ -55,6 +55,8 @@ class Selection(Struct, frozen=True, kw_only=True):
 
     kept: tuple[Release, ...]
     excluded: tuple[Excluded, ...]
+    demands: tuple[Demand, ...] = ()
+    """What excludes some of them, and can be overridden."""
 
     def position(self, version: str, *, option: str) -> int:
         """Return the index of a release that the user named.
@@ -70,7 +72,7 @@ class Selection(Struct, frozen=True, kw_only=True):
             if _same_version(out.version, wanted):
                 raise UsageError(
                     f"`{option} {version}` cannot be tested: {out.reason}",
-                    hint=self._near(wanted, option),
+                    hint=f"{self._near(wanted, option)}{self._freeing(out)}",
                 )
         raise UsageError(f"there is no release `{version}` (`{option}`)", hint=self._near(wanted, option))
 
@@ -88,6 +90,11 @@ class Selection(Struct, frozen=True, kw_only=True):
             good=None if good_index is None else good_index - start,
             bad=None if bad_index is None else bad_index - start,
         )
+
+    def _freeing(self, out: Excluded) -> str:
+        """Return what to do to have a release installed that something of the user's does not admit."""
+        names = [demand.name for demand in self.demands if demand.reason == out.reason]
+        return f", or add `--override {names[0]}` to install it all the same" if names else ""
 
     def _near(self, wanted: Version, option: str) -> str:
         """Return the hint that names the candidates next to a version."""
@@ -217,7 +224,7 @@ def select(releases: Sequence[Release], wanted: ReleaseFilter, target: TargetPyt
     kept.sort(key=lambda release: _parsed(release.version))
     if wanted.by_upload:
         kept.sort(key=lambda release: release.uploaded or _LONG_AGO)
-    return Selection(kept=tuple(kept), excluded=tuple(excluded))
+    return Selection(kept=tuple(kept), excluded=tuple(excluded), demands=wanted.demands)
 
 
 def unusable(release: Release, target: TargetPython) -> str | None:

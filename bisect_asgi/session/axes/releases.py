@@ -299,10 +299,10 @@ def _too_few(project: str, selection: Selection, span: ReleaseRange) -> UsageErr
     reasons = sorted({out.reason for out in selection.excluded})
     told = f"; left out: {'; '.join(reasons[:3])}" if reasons else ""
     count = "only one release" if span.releases else "no release"
-    return UsageError(
-        f"there is {count} of `{project}` to look at{told}",
-        hint=f"widen `--releases` or the ends; `bisect-asgi releases {project}` lists all",
-    )
+    hint = f"widen `--releases` or the ends; `bisect-asgi releases {project}` lists all"
+    if {demand.reason for demand in selection.demands}.intersection(reasons):
+        hint = f"add `--override {project}` to install all of them, whatever requires another one"
+    return UsageError(f"there is {count} of `{project}` to look at{told}", hint=hint)
 
 
 AXIS = Releases()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from packaging.utils import canonicalize_name
 
@@ -69,8 +69,8 @@ def _of_pylock(package: Mapping[str, object]) -> str:
 
 
 def _place(path: str) -> str:
-    """Return a path that does not look like a name."""
-    return path if path.startswith(("/", ".")) else f"./{path}"
+    """Return a path as an address that does not look like a name."""
+    return quote(path if path.startswith(("/", ".")) else f"./{path}")
 
 
 def _git(url: str, commit: str, subdirectory: str) -> str:

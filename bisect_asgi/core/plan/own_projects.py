@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
@@ -25,6 +25,7 @@ ARCHIVES = (".whl", *SDIST_SUFFIXES)
 _EXTRAS = re.compile(r"^(?P<where>.*?)(?:\[(?P<extras>[^\[\]]*)\])?$", re.DOTALL)
 _MARKED = re.compile(r"\s+;\s*|;\s+")
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):")
+_KEPT = "/~:@+#=&"
 _OTHER_SYSTEMS = ("hg", "svn", "bzr")
 
 
@@ -121,7 +122,8 @@ def reference_of(text: str, option: str) -> OwnReference | None:
             hint="pass a folder, an archive, or `git+https://…`",
         )
     if kind == "file":
-        where = unquote(urlsplit(where).path)
+        path = urlsplit(where).path
+        where = path if name else unquote(path)
     elif kind:
         if not name:
             raise UsageError(
@@ -129,7 +131,7 @@ def reference_of(text: str, option: str) -> OwnReference | None:
                 hint=f"write the name in front: `NAME @ {without_credentials(where)}`",
             )
         return None
-    return OwnReference(where=where, name=name, extras=extras, marker=marker)
+    return OwnReference(where=unquote(where) if name else where, name=name, extras=extras, marker=marker)
 
 
 def _parts(text: str) -> tuple[str, tuple[str, ...], str | None, str]:
@@ -218,7 +220,8 @@ def _is_absolute(path: str) -> bool:
 def _named(reference: OwnReference, where: str) -> str:
     extras = f"[{','.join(reference.extras)}]" if reference.extras else ""
     marker = f" ; {reference.marker}" if reference.marker else ""
-    named = f"{reference.name}{extras} @ {where}" if reference.name else f"{where}{extras}"
+    # Behind a name stands an address, in which nothing may be a space.
+    named = f"{reference.name}{extras} @ {quote(where, _KEPT)}" if reference.name else f"{where}{extras}"
     return f"{named}{marker}"
 
 

@@ -28,7 +28,9 @@ PYLOCK = 'lock-version = "1.0"\n'
             id="uv-folder",
         ),
         pytest.param(
-            '[[package]]\nname = "a"\nsource = { path = "../a.whl" }\n', {"a": "a @ ../a.whl"}, id="uv-file"
+            '[[package]]\nname = "a"\nsource = { path = "../a b.whl" }\n',
+            {"a": "a @ ../a%20b.whl"},
+            id="uv-file",
         ),
         pytest.param('[[package]]\nname = "a"\nsource = { virtual = "." }\n', {}, id="uv-virtual"),
         pytest.param(

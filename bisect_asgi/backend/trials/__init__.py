@@ -217,17 +217,49 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         started = monotonic()
         self._tell(request, Activity.RESOLVING)
         try:
+            if guess := self._guess(request, token):
+                task, trial = self._run_beside(guess, token, started)
+                return trial or self._observe_alone(task, started)
             task = self._plan(request, token)
             if request.fresh:
                 self.renew(task.key)
-            # Two processes may want the same observation: the second waits, and finds it in the store.
-            lock = locked(self.locks / f"run-{task.key}.lock", waiting=token.check)
-            with waiting_for(lock):
-                return self._observe(task, started)
+            return self._observe_alone(task, started)
         except (Unresolvable, BuildFailed) as error:
             return _untestable(request, error, build_s=monotonic() - started)
         except NoResult as error:
             return _broken(request, error, build_s=monotonic() - started)
+
+    def _guess(self, request: TrialRequest, token: CancelToken) -> _Task | None:
+        """Return the trial in the environment that the candidate had last time, if that is kept.
+
+        None if the resolution holds, and for what is measured: resolving beside a run disturbs it.
+        """
+        is_plain = request.sampling is None and not request.fresh and self.decider is None
+        if not is_plain or self.builders is None:
+            return None
+        resolution = self.resolutions.stale(request.spec)
+        if resolution is None or not self.environments.is_kept(resolution):
+            return None
+        key = self._key(request.probe, resolution, None, host=measured_on(request))
+        return _Task(request=request, key=key, resolution=resolution, reference=None, token=token)
+
+    def _run_beside(self, guess: _Task, token: CancelToken, started: float) -> tuple[_Task, Trial | None]:
+        """Resolve a candidate while it is run with its last resolution; return the trial if that still holds.
+
+        Whatever goes wrong with the guess, the trial in the environment that the candidate has now shows it.
+        """
+        if self.builders is None:
+            raise AssertionError("there was no guess")
+        resolved = self.builders.submit(self._plan, guess.request, token)
+        try:
+            with suppress(Unresolvable, BuildFailed, NoResult):
+                trial = self._observe_alone(guess, started)
+                with spending(Step.RESOLVE):
+                    task = resolved.result()
+                return task, trial if task.resolution == guess.resolution else None
+            return resolved.result(), None
+        finally:
+            resolved.cancel()
 
     def _plan(self, request: TrialRequest, token: CancelToken) -> _Task:
         with spending(Step.RESOLVE):
@@ -258,6 +290,12 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             return self.resolutions.resolve(request.reference, token)
         except (Unresolvable, BuildFailed) as error:
             raise NoResult(f"the reference cannot be run: {error}") from error
+
+    def _observe_alone(self, task: _Task, started: float) -> Trial:
+        # Two processes may want the same observation: the second waits, and finds it in the store.
+        lock = locked(self.locks / f"run-{task.key}.lock", waiting=task.token.check)
+        with waiting_for(lock):
+            return self._observe(task, started)
 
     def _observe(self, task: _Task, started: float) -> Trial:
         """Run as often as the store lacks runs, in environments that are held meanwhile."""

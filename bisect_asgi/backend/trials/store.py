@@ -322,6 +322,11 @@ class Resolutions:
         resolution, made = known
         return resolution if _is_past(spec, made) or made > datetime.now(UTC) - _KEPT_FOR else None
 
+    def stale(self, spec: EnvironmentSpec) -> Resolution | None:
+        """Return a kept resolution that has to be made anew: most probably it comes to the same."""
+        known = self._store.resolution(self._key(spec))
+        return known[0] if known and self.known(spec) is None else None
+
     def failure(self, spec: EnvironmentSpec) -> Unresolvable | BuildFailed | None:
         """Return why there is no environment, if no later upload can change that."""
         if not _is_past(spec, datetime.now(UTC)):

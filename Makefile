@@ -56,8 +56,9 @@ docs: .venv/installed  ## Write docs/options.md, docs/faults.md and the manual p
 test: .venv/installed  ## Run all tests but the simulations; those marked `network` use the real index
 	$(PYTEST) -n auto --dist worksteal -m "not simulation and not fault" $(ARGS)
 
-faults: .venv/installed  ## Make each fault of the fault table, and hold what the command does about it
+faults: .venv/installed  ## Make each fault of the fault table, also as nobody, and hold what the command does
 	$(PYTEST) -n auto --dist worksteal tests/faults $(ARGS)
+	PYTHONPATH=tests $(BIN)/python tests/faults/as_nobody.py $(ARGS)
 
 simulations: .venv/installed  ## Run the tests that count how many of many simulated searches are right
 	$(PYTEST) -n auto --dist worksteal -m simulation $(ARGS)

@@ -61,7 +61,7 @@ def left(shell: Shell) -> list[str]:
 def _is_of(process: psutil.Process, folder: Path) -> bool:
     try:
         return process.pid != os.getpid() and str(folder) in " ".join([process.cwd(), *process.cmdline()])
-    except psutil.Error:
+    except (psutil.Error, OSError):  # of a folder that is nested too deep, for one
         return False
 
 

@@ -159,7 +159,9 @@ def command_environ(folder: Path, index_url: str) -> dict[str, str]:
         "UV_DEFAULT_INDEX": index_url,
         "UV_HTTP_RETRIES": "0",
         "UV_NO_CONFIG": "1",
-        "PYTHONPATH": str(Path(bisect_asgi.__file__).parent.parent),
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(Path(bisect_asgi.__file__).parent.parent), os.environ.get("PYTHONPATH")])
+        ),
     }
 
 

@@ -25,7 +25,7 @@ from bisect_asgi.core.text import duration, plural
 
 DEFAULT_TIMEOUT_S = 120.0
 DEFAULT_BUILD_TIMEOUT_S = 600.0
-_SHORTEST_LOOK_S, _LONGEST_LOOK_S, _LONGEST_PLACING_S = 5.0, 60.0, 120.0
+_SHORTEST_LOOK_S, _LONGEST_LOOK_S = 5.0, 60.0
 """How long `--history auto` looks at least, and at most."""
 AS_OF_RELEASE_GRACE = timedelta(hours=24)
 """Packages that are released together are uploaded one after the other, within a day."""
@@ -136,11 +136,10 @@ class History(Struct, frozen=True, kw_only=True):
     def placing_s(self, search_s: float) -> float:
         """Return how long looking may take in all if a change has shown, which is placed and confirmed.
 
-        That takes about one more search, so on a busy machine the budget may be too short for it.
+        That takes about one more search. A bound of its own would leave the place open just where runs take
+        long, and with it the end of what is affected: who is told that a bug was fixed asks in which release.
         """
-        if self.kind is HistoryKind.TIME:
-            return self.seconds
-        return min(_LONGEST_PLACING_S, max(_LONGEST_LOOK_S, search_s))
+        return self.seconds if self.kind is HistoryKind.TIME else max(_LONGEST_LOOK_S, search_s)
 
 
 class LockText(Struct, frozen=True, kw_only=True):

@@ -48,11 +48,10 @@ def test_another_history_is_refused_with_what_may_be_said(text: str, message: st
     [
         pytest.param(History(), 1.0, 60.0, id="a-short-search"),
         pytest.param(History(), 90.0, 90.0, id="as-long-as-the-search"),
-        pytest.param(History(), 4000.0, 120.0, id="never-longer-than-two-minutes"),
         pytest.param(History(kind=HistoryKind.TIME, seconds=7.0), 90.0, 7.0, id="as-long-as-was-said"),
     ],
 )
-def test_a_change_that_shows_is_placed_in_a_time_with_a_bound(
+def test_a_change_that_shows_is_placed_in_the_time_of_one_more_search(
     history: History, search_s: float, most_s: float
 ) -> None:
     assert history.placing_s(search_s) == most_s

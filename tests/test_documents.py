@@ -1,33 +1,72 @@
-"""The documents of the project: their links lead somewhere."""
+"""What README and docs/ show can be typed: commands with options that exist, and probes that can be read."""
 
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
-_LINK = re.compile(r"\[[^\]]*\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)")
+from bisect_asgi.cli.app import build
+from bisect_asgi.cli.probe_files import defined_names
+from bisect_asgi.cli.usage import COMMANDS
+from bisect_asgi.core.plan import tables
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
+_ENDS = ("…", "|", ">", "&&", ";", "2>")
 
 
-def anchors(document: Path) -> set[str]:
-    """Return the anchors that GitHub gives to a document's headings."""
-    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+def blocks(kind: str) -> Iterator[Any]:
+    """The blocks of a kind on all pages."""
+    for page in PAGES:
+        for number, match in enumerate(_BLOCK.finditer(page.read_text())):
+            if match["kind"] == kind:
+                yield pytest.param(match["text"], id=f"{page.stem}-{number}")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_document_links_to_what_is_there(document: Path) -> None:
-    for path, anchor in _LINK.findall(document.read_text(encoding="utf-8")):
-        target = (document.parent / path).resolve() if path else document
-        assert target.exists(), path
-        if anchor:
-            assert anchor in anchors(target), f"{path}#{anchor}"
+def commands() -> Iterator[Any]:
+    """The words behind `bisect-asgi` in each command that is typed in a console block."""
+    for block in blocks("console"):
+        text = block.values[0].replace("\\\n", " ")
+        for line in (line[2:] for line in text.splitlines() if line.startswith("$ ")):
+            typed = re.sub(r"^(?:[A-Z_]+=(?:'[^']*'|\S+) )+", "", line)
+            if typed.startswith("bisect-asgi"):
+                words = shlex.split(typed, comments=True)[1:]
+                end = next((at for at, word in enumerate(words) if word in _ENDS), len(words))
+                yield pytest.param(words[:end], id=f"{block.id}-{' '.join(words[:3])}")
 
 
-def test_every_page_of_docs_is_linked_from_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    linked = {path for path, _ in _LINK.findall(readme)}
-    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= linked
+@pytest.mark.parametrize("words", commands())
+def test_a_command_that_is_shown_has_options_that_exist(words: list[str]) -> None:
+    if not words or words[0] in ("--help", "--version", "help"):
+        assert not words or words[1:] in [[], *([name] for name in COMMANDS)]
+        return
+    name, rest = (words[0], words[1:]) if words[0] in COMMANDS else (COMMANDS[0], words)
+    command = build(name)
+
+    context = command.make_context(name, list(rest), resilient_parsing=False)
+
+    assert context.params.keys() == {parameter.name for parameter in command.params if parameter.expose_value}
+
+
+@pytest.mark.parametrize("text", [block for block in blocks("python") if "# /// script" in block.values[0]])
+def test_a_probe_that_is_shown_can_be_read(text: str) -> None:
+    stated = tables.read_probe(text, name="probe.py")
+
+    assert stated.options.package
+    compile(text, "probe.py", "exec")
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_python_that_is_shown_compiles(text: str) -> None:
+    compile(text, "block.py", "exec")
+
+
+def test_something_is_shown() -> None:
+    assert len(list(commands())) > 20
+    assert any({"app", "probe"} <= defined_names(block.values[0]) for block in blocks("python"))

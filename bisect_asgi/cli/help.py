@@ -31,7 +31,11 @@ EXAMPLES: dict[Command, tuple[tuple[str, str], ...]] = {
     ),
     "new": (("bisect-asgi new leak.py --kind memory", "Write a probe that measures memory."),),
     "releases": (("bisect-asgi releases fastapi --releases '>=0.60'", "List the releases of a range."),),
-    "report": (("bisect-asgi report --json", "Show the newest report as JSON."),),
+    "runs": (("bisect-asgi runs -n 50", "List the last fifty runs."),),
+    "report": (
+        ("bisect-asgi report --full", "Show all that is known of the newest run."),
+        ("bisect-asgi report 3204eed --json", "Show the report of a run in `bisect-asgi runs` as JSON."),
+    ),
     "cache": (("bisect-asgi cache --clear", "Remove all that is cached."),),
     "doctor": (("bisect-asgi doctor", "Check this machine."),),
     "completion": (

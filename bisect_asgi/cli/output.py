@@ -29,6 +29,8 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    full: bool = False
+    """Show the whole report, not what fits on a screen."""
     plot: bool = False
     """Draw the metric against the releases."""
     timings: bool = False
@@ -89,38 +91,44 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
 
     def show(self, run: Projection, log: Path) -> ExitCode:
         """Show the report of a run that has ended, and return its exit code."""
+        from bisect_asgi.cli.past_runs import keep
         from bisect_asgi.report.folding import report_of
 
         report = report_of(run)
-        self.show_report(report)
+        keep(report, log)
         if report.rows and not self.quiet:
-            say(f"log: {log}")
+            say(f"log: {log}")  # the result comes last, so that it stands above the prompt
+        self.show_report(report)
         return report.exit_code
 
-    def show_report(self, report: Report) -> None:
+    def show_report(self, report: Report, *, name: str = "") -> None:
         """Show a report; without a boundary, write the reason and the hint to the standard error, too."""
         if self.json:
             from bisect_asgi.report import document
 
             show_json(document.render(report))
         else:
-            self._show_text(report)
+            self._show_text(report, name)
         if report.exit_code is not ExitCode.FOUND:
             show_error("" if self._is_seen(report) else report.headline, report.hint)
 
     def _is_seen(self, report: Report) -> bool:
         """Return whether the terminal shows the headline already, right above."""
         both = sys.stdout.isatty() and sys.stderr.isatty()
-        return both and self.quiet and not self.json and report.kind.is_result
+        return both and not (self.full or self.json) and self._is_shown(report)
 
-    def _show_text(self, report: Report) -> None:
+    def _is_shown(self, report: Report) -> bool:
+        """Return whether the text has the headline at its end."""
+        return report.kind.is_result and (self.quiet or bool(report.rows))
+
+    def _show_text(self, report: Report, name: str) -> None:
         if self.quiet:
             if report.kind.is_result:
                 print(report.headline)
         elif report.rows and (report.kind is not ResultKind.NOT_ASKED or report.plan.metric):
             from bisect_asgi.report import text
 
-            text.render(report, plot=self.plot, timings=self.timings)
+            text.render(report, name=name, whole=self.full, plot=self.plot, timings=self.timings)
 
 
 def _is_live() -> bool:

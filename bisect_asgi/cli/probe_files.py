@@ -11,13 +11,14 @@ from typing import Any
 from bisect_asgi.cli.files import read_bytes
 from bisect_asgi.cli.output import say
 from bisect_asgi.cli.requirements import read_locked, read_wanted, relative_requirements
-from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.errors import BisectError, UsageError
 from bisect_asgi.core.model import Confinement, Probe, ProbeFile, ReadyMadeLoad, SandboxLevel, Served
 from bisect_asgi.core.plan import DEFAULT_TIMEOUT_S, LockText, Plan, suites, tables
 from bisect_asgi.core.plan.amounts import read_duration
 from bisect_asgi.core.plan.defaults import PROJECT_FILE, read_project_table, read_variables, used
 from bisect_asgi.core.plan.limit_options import read_limits
 from bisect_asgi.core.plan.options import OPTIONS, Options, merge
+from bisect_asgi.core.plan.own_projects import Wanted
 from bisect_asgi.core.plan.planning import make_plan
 from bisect_asgi.core.plan.suites import Suite
 from bisect_asgi.core.plan.tables import ProbeMetadata
@@ -226,7 +227,7 @@ def read_plan(
     said = merge(given, merge(stated.options, defaults or Options()))
     options = merge(said, read_defaults(said, in_suite=defaults is not None))
     wanted = read_wanted(options, stated, path.parent if path else None)
-    return make_plan(
+    plan = make_plan(
         options,
         load(options, wanted.files, decided_by),
         stated,
@@ -235,6 +236,29 @@ def read_plan(
         locks=locks,
         wanted=wanted,
     )
+    return replace(plan, by_table=_by_table(given, stated, options, wanted, plan.named))
+
+
+def _by_table(
+    given: Options, stated: ProbeMetadata, options: Options, wanted: Wanted, package: str
+) -> Options | None:
+    """Return what `check` would do with this probe and package and no other option; None without a table."""
+    if given.probe is None or stated == ProbeMetadata():
+        return None
+    own = merge(Options(probe=given.probe, package=package or None), stated.options)
+    try:
+        if not _wants_the_same(own, options):
+            wanted = read_wanted(own, stated, Path(given.probe).parent)
+        plan = make_plan(own, load(own, wanted.files), stated, axes=AXES, wanted=wanted)
+    except BisectError:  # The table alone is no plan: a lock file has no package.
+        return None
+    return replace(plan.of_check(), probe=None, python=plan.only_python or None)
+
+
+def _wants_the_same(one: Options, other: Options) -> bool:
+    """Return whether environments get the same: reading that again may ask a repository."""
+    names = ("with_", "with_requirements", "constraint", "group")
+    return all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 def read_defaults(said: Options, *, in_suite: bool = False) -> Options:

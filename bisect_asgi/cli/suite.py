@@ -64,7 +64,7 @@ def run_all(cases: Sequence[Case], output: OutputOptions, where: str | None, *, 
     else:
         from bisect_asgi.report.text import suite as suite_text
 
-        suite_text.render(report, timings=output.timings)
+        suite_text.render(report, whole=output.full, timings=output.timings)
     if report.exit_code is ExitCode.INTERRUPTED:
         from bisect_asgi.core.answers import INTERRUPTED
 

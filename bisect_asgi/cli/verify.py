@@ -156,11 +156,26 @@ def _show_json(cases: Sequence[Case], rows: Sequence[SuiteRow], code: int) -> No
 def _show(case: Case, row: SuiteRow) -> None:
     """Print the row of a claim: the verdict and the truth, or what kept the claim from being judged."""
     about = [word for word in (row.package, row.claim, f"({Path(row.probe).name}):") if word]
-    print(f"{row.answer:<12} {' '.join(about)} {row.problem or row.why}")
+    _print(f"{row.answer:<12} {' '.join(about)} {row.problem or row.why}")
     if row.hint:
-        print(f"{'':<12} hint: {row.hint}")
+        _print(f"{'':<12} hint: {row.hint}")
     if not isinstance(case.plan, BisectError) and case.plan.claim and case.plan.claim.source:
-        print(f"{'':<12} claimed by {case.plan.claim.source}")
+        _print(f"{'':<12} claimed by {case.plan.claim.source}")
+
+
+def _print(line: str) -> None:
+    """Print a line; where there is a width, of a terminal or in `COLUMNS`, broken below its second column."""
+    import os
+    import shutil
+    import sys
+    import textwrap
+
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        width = max(shutil.get_terminal_size().columns, 40)
+        line = textwrap.fill(
+            line, width, subsequent_indent=" " * 13, drop_whitespace=True, break_on_hyphens=False
+        )
+    print(line)
 
 
 def _show_alone(case: Case, row: SuiteRow) -> None:

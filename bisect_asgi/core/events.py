@@ -84,6 +84,12 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     """The options that make `bisect-asgi check` run the probe in the same way."""
     projects: dict[str, str] = field(default_factory=dict)
     """The requirements by which uv builds the user's own projects, by their names."""
+    check_beside_table: tuple[str, ...] | None = None
+    """Those of them that the probe's own table does not say, or None if not recorded."""
+    python: str = ""
+    """The Python that the user chose, or "" if none."""
+    check_python: str = ""
+    """The Python that the probe's own table chooses whatever the machine has, or "" if that depends."""
     term_old: str = "good"
     term_new: str = "bad"
     at_s: float | None = None

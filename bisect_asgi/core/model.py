@@ -176,6 +176,15 @@ class Interpreter(Struct, frozen=True, kw_only=True):
         """The major and minor version as text, such as `3.8`."""
         return "{}.{}".format(*self.minor)
 
+    @property
+    def for_uv(self) -> str:
+        """What uv takes for it: the minor version, or the path if only a version manager has it.
+
+        These keep each version in a folder of that name, which is not on PATH: pyenv's shims refuse a version
+        that the current folder does not ask for.
+        """
+        return self.path if f"/{self.version}/" in self.path else self.short
+
 
 class Distribution(Struct, frozen=True, kw_only=True):
     """An installed distribution with its normalized name (PEP 503)."""

@@ -23,6 +23,17 @@ from bisect_asgi.report.timings import Timings
 SCHEMA = "bisect-asgi.report/2"
 
 
+class Fix(Struct, frozen=True, kw_only=True):
+    """Requirements with which the probe passes."""
+
+    requirement: str
+    """As in a requirements file: `fastapi>=0.85.0`; several are separated by a blank. `python` is Python."""
+    beside: str = ""
+    """The release that they keep working, such as `fastapi 0.69.0`; empty if they are the package's own."""
+    tried: tuple[str, ...]
+    """Releases that they select, and that were run and are good: the first and the last of a stretch."""
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """A run, or one of its stages, as a document."""
 
@@ -96,6 +107,10 @@ class Report(Struct, frozen=True, kw_only=True):
     """The releases that are no candidates."""
     reproduce: tuple[tuple[str, str], ...] = ()
     """For each side of the boundary its label, and the command that runs the probe on it."""
+    check: str = ""
+    """The shortest command that shows the bad side again; empty if there is none with bisect-asgi."""
+    fix: tuple[Fix, ...] = ()
+    """What to require so that the probe passes; the newest releases first."""
 
     @property
     def runs(self) -> int:

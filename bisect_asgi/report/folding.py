@@ -16,14 +16,15 @@ from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.releases.affected import ReleaseState, Status, affected, searched
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.failures import named
+from bisect_asgi.report.fix import fixes
 from bisect_asgi.report.headline import headline
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
+from bisect_asgi.report.reproduce import check_again, reproduce
 from bisect_asgi.report.rows import (
     Row,
     belief_of,
     ends_of,
     levels_of,
-    reproduce,
     row_of,
     states_of,
     unit_of_rows,
@@ -141,12 +142,15 @@ def _completed(report: Report, message: str) -> Report:
     """Return the report with what follows from its rows: headline, commands, affected releases."""
     first = report.row(report.first)
     sides = [row for row in (report.row(report.last), first) if row]
+    shows = next((row for row in sides if row.verdict == report.plan.term_new), None)
     commands = tuple((row.version, _reproduce(report, row)) for row in sides)
     statuses = _statuses(report)
     return replace(
         report,
         headline=headline(report, message),
         reproduce=commands,
+        check=check_again(report.plan, shows) if shows else "",
+        fix=fixes(report),
         affected=affected(statuses) if report.first else (),
         searched=_searched(statuses),
     )
@@ -157,6 +161,8 @@ def _reproduce(report: Report, row: Row) -> str:
         return ""
     is_one_of_several = len({each.python for each in report.rows}) > 1
     python = row.python if is_one_of_several else ".".join(row.python.split(".")[:2])
+    if report.interpreter and report.interpreter.version == row.python and not report.plan.served:
+        python = report.interpreter.for_uv
     return reproduce(report.plan, row.distributions, python=python, exact=row.is_exact, source=row.source)
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import NamedBoundary
+from bisect_asgi.core.plan import DATE
 from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import listing
 from bisect_asgi.report.culprit import because, is_named
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.failures import fails
-from bisect_asgi.report.rows import (
-    Row,
-)
+from bisect_asgi.report.history import longest_unknown
+from bisect_asgi.report.rows import Row, day_of
 
 _MOST_CHANGES = 4
 """So many boundaries, the newest ones, are named one by one in the headline."""
@@ -31,6 +31,9 @@ def headline(report: Report, message: str) -> str:
     first = report.row(report.first)
     if report.kind is ResultKind.FOUND and first:
         return "; ".join(filter(None, (_sentence(report, first), message)))
+    if report.kind is ResultKind.NOT_REPRODUCED and (unknown := longest_unknown(report)):
+        counted = f"{'up to ' if unknown > 1 else ''}{report.plan.axis.counted(unknown)}"
+        return f"{message}; a state of {counted} may have been missed"
     if not report.kind.is_cut_short:
         return message
     if first:
@@ -120,12 +123,13 @@ def _is_chain(report: Report, first: str, last: str | None) -> bool:
     return len(failures) > 1 and (failures[0].first == first or failures[-1].last == last)
 
 
-def _chain(report: Report, first: Row) -> str:
+def _chain(report: Report, first: Row, *, with_cause: bool = True) -> str:
     """Return the last candidate that works, and from where on it fails with what; or the first that works."""
     plan, axis = report.plan, report.plan.axis
     is_after = first.verdict == plan.term_new
     what = f"the {'last' if is_after else 'first'} {plan.term_old} {axis.noun} {axis.context}".rstrip()
-    works, cause = axis.name((report.last if is_after else report.first) or ""), _cause(report, first.version)
+    works = axis.name((report.last if is_after else report.first) or "")
+    cause = _cause(report, first.version) if with_cause else ""
     return f"{works} is {what}; it {fails(report.failures, first=first.version, cause=cause)}"
 
 
@@ -145,27 +149,33 @@ def _percent(rate: Rate) -> str:
     return f"{percent}%"
 
 
-def _history(report: Report) -> str:
-    """Return what happened, oldest first: `fastapi broke in 0.69.0, by itself, and was fixed in 0.85.0`."""
-    phrases = [_change(report, change) for change in report.changes]
+def _history(report: Report, told: Callable[[Report, NamedBoundary], str] | None = None) -> str:
+    """Return what happened, oldest first: `fastapi broke in 0.69.0 (by itself) and was fixed in 0.85.0`."""
+    phrases = [(told or _change)(report, change) for change in report.changes]
     earlier = len(phrases) - _MOST_CHANGES
     if earlier > 0:
         phrases = [f"changed {earlier} times before", *phrases[earlier:]]
     *before, last = phrases
-    is_long = bool(report.why) or len(before) > 1
-    return f"{report.plan.axis.subject} {', '.join(before)}{',' if is_long else ''} and {last}"
+    return f"{report.plan.axis.subject} {', '.join(before)}{',' if len(before) > 1 else ''} and {last}"
 
 
 def _change(report: Report, change: NamedBoundary) -> str:
     """Return what happened at one boundary, with the culprit if it is known."""
-    plan = report.plan
+    plan, cause = report.plan, _cause(report, change.first)
     if change.verdict == plan.term_new and _is_chain(report, change.first, None):
-        return fails(report.failures, first=change.first, cause=_cause(report, change.first))
+        return fails(report.failures, first=change.first, cause=cause)
+    # Between commas, the cause of one change would read as that of all changes before it.
+    return _verb(report, change) + (f" ({cause.removeprefix(', ')})" if cause else "")
+
+
+def _verb(report: Report, change: NamedBoundary) -> str:
+    """Return `broke in 0.69.0`, with the user's words if they are not the usual ones."""
+    plan = report.plan
     verbs = {plan.term_new: "broke", plan.term_old: "was fixed"}
     is_usual = (plan.term_old, plan.term_new) == ("good", "bad")
     verb = verbs.get(change.verdict, "changed") if is_usual else f"became {change.verdict}"
     where = f"between {change.last} and {change.first}" if change.gap else f"in {change.first}"
-    return f"{verb} {where}{_cause(report, change.first)}"
+    return f"{verb} {where}"
 
 
 def _is_found(stage: Report) -> bool:
@@ -188,3 +198,45 @@ def _left_between(report: Report) -> str:
     """Return a remark on excluded releases inside the boundary; empty if there are none."""
     between = report.excluded_between
     return f" ({listing(between)} before it left out)" if between else ""
+
+
+def brief(report: Report) -> str:
+    """Return the result as one sentence with dates and without causes, for a report that has these below.
+
+    What has no boundary is told by the headline.
+    """
+    first, last = report.row(report.first), report.row(report.last)
+    if report.kind is not ResultKind.FOUND or first is None or last is None:
+        return report.headline
+    if _has_history(report):
+        text = _history(report, _dated_change)
+    elif _is_chain(report, first.version, report.last):
+        text = _chain(report, first, with_cause=False)
+    else:
+        text = _brief_change(report, first) + _left_between(report) + _rates(report) + _of_several(report)
+    message = report.headline.removeprefix(_sentence(report, first)).removeprefix("; ")
+    return "; ".join(filter(None, (text, *_newest(report), message)))
+
+
+def _brief_change(report: Report, first: Row) -> str:
+    """Return `fastapi broke in 0.69.0 (2021-10-07)`, or the axis' own sentence if it is no such axis."""
+    plan, axis = report.plan, report.plan.axis
+    is_usual = (plan.term_old, plan.term_new) == ("good", "bad")
+    change = NamedBoundary(last=report.last or "", first=first.version, verdict=first.verdict)
+    if is_usual and axis.subject and axis.has_versions:
+        return f"{axis.subject} {_dated_change(report, change)} {axis.context}".rstrip()
+    day, _, upload = first.version.partition(" ")
+    if is_usual and plan.over == DATE and upload:
+        base, what = axis.context.removeprefix("with ").replace("==", " "), upload.partition(" ")[2]
+        return f"{base} {_verb(report, change).partition(' in ')[0]} with {what} (uploaded {day})"
+    return axis.sentence(axis.headline, first.version, first.verdict)
+
+
+def _dated_change(report: Report, change: NamedBoundary) -> str:
+    """Return what happened at one boundary, with its day if that is known."""
+    row = report.row(change.first)
+    day = day_of(row.version, row.uploaded) if row else ""
+    is_chain = change.verdict == report.plan.term_new and _is_chain(report, change.first, None)
+    if is_chain:
+        return fails(report.failures, first=change.first)
+    return _verb(report, change) + (f" ({day})" if day else "")

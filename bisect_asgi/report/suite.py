@@ -179,7 +179,7 @@ def row_of(name: str, report: Report, claim: Claim | None, *, log: str = "") -> 
         probe=name,
         package=report.plan.project,
         exit_code=report.exit_code,
-        answer=_answer(report),
+        answer=answer_of(report),
         why=because(report.why_of(report.first)).removeprefix(", ").removeprefix("because "),
         claim=str(claim) if claim else "",
         agreement=_agreement(claim, report) if claim and is_found else None,
@@ -235,7 +235,8 @@ def row_interrupted(name: str, package: str) -> SuiteRow:
     return SuiteRow(probe=name, package=package, exit_code=ExitCode.INTERRUPTED, answer=word)
 
 
-def _answer(report: Report) -> str:
+def answer_of(report: Report) -> str:
+    """Return the result in a few words: `0.68.2 → 0.69.0 (bad)`, or in two words why there is none."""
     if report.kind is ResultKind.FOUND or (report.kind is ResultKind.INTERRUPTED and report.first):
         found = _found(report)
         return found if report.kind is ResultKind.FOUND else f"interrupted behind {found}"

@@ -50,7 +50,7 @@ def test_a_full_standard_output_is_an_error_and_the_result_can_be_shown_again(an
     assert done.stderr.startswith(
         "error: the standard output cannot be written: No space left on device\n\nhint: "
     )
-    assert HEADLINE in answered.run("report").stdout
+    assert HEADLINE in answered.run("report", "--full").stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

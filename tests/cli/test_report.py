@@ -13,7 +13,7 @@ from support.mutations import attempt, mutated
 from support.processes import PATIENCE_S
 from support.shell import Shell, publish, told
 
-from bisect_asgi.cli.report import read_report
+from bisect_asgi.cli.past_runs import read_report
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.report import document

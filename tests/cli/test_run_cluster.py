@@ -125,10 +125,10 @@ def test_output_and_hosts_are_shown(shell: Shell, machines: HandMade) -> None:
     publish(shell.index, "+-")
     shell.write("leak.py", "import demo, sys\nprint('it says:', demo.works)\nsys.exit(not demo.works)\n")
 
-    done = shell.bisect("--executor", machines.place, "--verbose")
+    done = shell.bisect("--executor", machines.place, "--verbose", "--full")
 
     assert done.returncode == 0
-    assert re.search(r"^Hosts      (alpha|beta|alpha and beta)$", done.stdout, re.M)
+    assert re.search(r"^Hosts +(alpha|beta|alpha and beta)$", done.stdout, re.M)
     assert "it says: True" in done.stderr
     assert "it says: False" in done.stderr
 

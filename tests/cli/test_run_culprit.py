@@ -30,7 +30,7 @@ def carried(command: Command, local_index: LocalIndex) -> Command:
 
 
 def test_a_dependency_that_carries_the_change_is_named_down_to_its_release(carried: Command) -> None:
-    done = carried.run("app", *USUAL)
+    done = carried.run("app", *USUAL, "--full")
 
     assert done.returncode == 0, done.stderr
     text = " ".join(done.stdout.split())

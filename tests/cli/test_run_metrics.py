@@ -31,7 +31,7 @@ def test_a_metric_finds_its_boundary_and_is_drawn_when_asked(shell: Shell, limit
 
     assert (done.returncode, again.returncode) == (0, 0)
     lines = done.stdout.splitlines()
-    assert lines[0] == "demo 1.2 is the first bad release, by itself"
+    assert lines[0] == "demo broke in 1.2 (2021-03-01)"
     drawn = [line.split() for line in lines if line.endswith((" good", " bad")) and "KiB" in line]
     tested = {line[0]: (line[-1], " ".join(line[-3:-1])) for line in drawn}
     assert tested["1.1"] == ("good", "1.0 KiB")

@@ -87,7 +87,7 @@ def test_a_folder_of_probes_gets_one_table_and_shares_what_it_can(suite: Suite) 
 
     assert done.returncode == 0
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    head = "Probe Package Answer Why Claim Runs Time"
+    head = "Probe Package Answer Cause Claim Runs Time"
     assert lines[0] == head
     assert lines[1].startswith("probes/first.py one 1.1 → 1.2 (bad) by itself broken in 1.2: agrees ")
     assert lines[2].startswith("probes/second.py two 1.1 → 1.2 (good) by itself fixed in 1.3: disagrees ")

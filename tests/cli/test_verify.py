@@ -147,3 +147,18 @@ def test_claims_are_a_document_with_the_exit_code_of_the_worst(folder: Shell) ->
     assert (one["claim"], one["source"], one["verdict"]) == ("fixed in 1.2", "the changelog", "confirmed")
     assert (two["claim"], two["source"], two["verdict"]) == ("broken in 1.2", None, "refuted")
     assert all(Path(claim["log"]).exists() and claim["package"] == "demo" for claim in claims.values())
+
+
+def test_lines_are_broken_below_their_second_column_where_there_is_a_width(folder: Shell) -> None:
+    source = "the notes of a release, which are long and say much"
+    write_probe(folder, "a_right", 'broken-in = "1.1"', f'source = "{source}"')
+    folder.environ["COLUMNS"] = "60"
+
+    done = folder.run("verify", "probes", "--quiet")
+
+    first, *rest = done.stdout.splitlines()
+    assert first.startswith("confirmed    demo broken in 1.1 (a_right.py): ")
+    assert len(rest) > 1
+    assert all(line.startswith(" " * 13) and line[13] != " " for line in rest)
+    assert all(len(line) <= 60 for line in (first, *rest))
+    assert f"claimed by {source}" in " ".join(done.stdout.split())

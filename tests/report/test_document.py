@@ -44,7 +44,7 @@ from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.folding import fold
-from bisect_asgi.report.rows import reproduce
+from bisect_asgi.report.reproduce import reproduce
 from bisect_asgi.session.axes.pythons import Pythons
 
 
@@ -179,8 +179,8 @@ def test_every_change_of_a_history_is_told() -> None:
         ("0.12.0", "0.12.1", "bad", ()),
     ]
     lines = shown(report).splitlines()
-    assert "Change     0.10.0 → 0.12.0 is good (1 release between cannot be tested)" in lines
-    assert "Change     0.12.0 → 0.12.1 is bad" in lines
+    assert "Change      0.10.0 → 0.12.0 is good (1 release between cannot be tested)" in lines
+    assert "Change      0.12.0 → 0.12.1 is bad" in lines
 
 
 def test_candidates_that_answer_as_the_newer_side_are_kept_as_contradictions() -> None:

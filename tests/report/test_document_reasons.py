@@ -161,7 +161,7 @@ def test_reasons_are_shown_in_the_order_in_which_one_led_to_the_next() -> None:
         text.index("nothing else differs between engine 4 and engine 5"),
     ]
     assert places == sorted(places)
-    assert text.index("Why") < places[0] < text.index("Reproduce")
+    assert text.index("Cause") < places[0] < text.index("Reproduce")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from bisect_asgi.report.commands import (
     VerifiedClaim,
     VerifyDocument,
 )
-from bisect_asgi.report.document import Report
+from bisect_asgi.report.document import Fix, Report
 from bisect_asgi.report.rows import Row
 from bisect_asgi.report.spans import Span
 from bisect_asgi.report.suite import SuiteReport, SuiteRow
@@ -50,7 +50,7 @@ def tables() -> list[dict[str, str]]:
 
 
 OTHERS = (CheckDocument, VerifiedClaim, ReleasesDocument, Machine, CacheDocument)
-KINDS = (Report, Row, Explained, Compared, AxisWords, Timings, SuiteRow, DryRun, *OTHERS)
+KINDS = (Report, Fix, Row, Explained, Compared, AxisWords, Timings, SuiteRow, DryRun, *OTHERS)
 """What the tables of fields are of, in their order."""
 
 

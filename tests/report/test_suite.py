@@ -196,7 +196,7 @@ def test_the_table_has_a_line_for_each_probe_and_below_it_why_some_have_no_answe
 
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[:7]]
     assert cells == [
-        ["Probe", "Package", "Answer", "Why", "Claim", "Runs", "Time"],
+        ["Probe", "Package", "Answer", "Cause", "Claim", "Runs", "Time"],
         ["leak.py", "demo", "1.1 → 1.2 (bad)", "it installs dep 2.0", "broken in 1.2: agrees", "0", "58 s"],
         [
             "other.py",
@@ -267,7 +267,7 @@ def test_where_the_time_went_is_told_of_each_probe_that_was_run_when_it_is_asked
 def test_without_claims_the_table_has_no_column_for_them() -> None:
     lines = text(suite_report([row_of("leak.py", FOUND, None)], elapsed_s=58, is_interrupted=False))
 
-    assert lines[0].split() == ["Probe", "Package", "Answer", "Why", "Runs", "Time"]
+    assert lines[0].split() == ["Probe", "Package", "Answer", "Cause", "Runs", "Time"]
     assert lines[-1] == "1 of 1 probe has its answer, 58 s"
 
 
@@ -432,7 +432,7 @@ def test_the_table_of_one_probe_has_a_line_for_each_python() -> None:
     )
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[2:6]]
     assert cells == [
-        ["Python", "Answer", "History", "Why", "Runs", "Time"],
+        ["Python", "Answer", "History", "Cause", "Runs", "Time"],
         ["3.7.17", "not run", "0", "58 s"],
         ["3.8.20", "1.1 → 1.2 (bad)", "bad from 1.2 to 1.9", "it installs dep 2.0", "0", "58 s"],
         ["3.9.18", "not reproduced", "good on every release run", "0", "58 s"],
@@ -467,7 +467,7 @@ def test_a_suite_may_have_a_probe_on_several_pythons() -> None:
     assert lines[0] == (
         "demo with leak.py: Python 3.8: bad from 1.2 to 1.9; Python 3.9: good on every release run"
     )
-    assert lines[2].split() == ["Probe", "Package", "Python", "Answer", "History", "Why", "Runs", "Time"]
+    assert lines[2].split() == ["Probe", "Package", "Python", "Answer", "History", "Cause", "Runs", "Time"]
     assert lines[7:] == [
         "hang.py: `leak.py` passes everywhere",
         "  hint: try `--all`",

@@ -148,7 +148,7 @@ REGRESSION: list[events.Event] = [
 def shown(report: Report, *, width: int = 120) -> str:
     """The report as a pipe gets it, without the blanks at the ends of lines."""
     out = StringIO()
-    text_report.render(report, SafeConsole(file=out, width=width))
+    text_report.render(report, SafeConsole(file=out, width=width), whole=True)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 

@@ -54,7 +54,7 @@ BOTH_WIDTHS = pytest.mark.parametrize("width", [60, 120])
 
 def shown(report: Report, width: int) -> str:
     out = StringIO()
-    text_report.render(report, SafeConsole(file=out, width=width))
+    text_report.render(report, SafeConsole(file=out, width=width), whole=True)
     return out.getvalue()
 
 

@@ -119,7 +119,7 @@ class Lab:
 
 def shown(report: Report) -> str:
     out = StringIO()
-    text_report.render(report, SafeConsole(file=out, width=200))
+    text_report.render(report, SafeConsole(file=out, width=200), whole=True)
     return out.getvalue()
 
 

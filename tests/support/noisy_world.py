@@ -200,7 +200,7 @@ class NoisyWorld:
 def shown(report: Report, *, plot: bool = False, width: int = 120) -> str:
     """A report as text, without the blanks at the ends of lines."""
     out = StringIO()
-    text_report.render(report, SafeConsole(file=out, width=width), plot=plot)
+    text_report.render(report, SafeConsole(file=out, width=width), whole=True, plot=plot)
     return out.getvalue()
 
 

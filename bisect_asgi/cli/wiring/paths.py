@@ -93,18 +93,27 @@ class CachePaths(Struct, frozen=True):
         """The path of a new event log; names sort by time."""
         return self.logs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{project}.jsonl"
 
+    def past_logs(self) -> list[Path]:
+        """The paths of all event logs, the newest first; one is empty where a command did not begin."""
+        found = []
+        for path in sorted(self.logs.glob("*.jsonl"), reverse=True):
+            with suppress(OSError):  # another command clears the cache
+                if path.stat().st_size:
+                    found.append(path)
+        return found
+
     def newest_log(self) -> Path:
-        """The path of the newest event log; one is empty where a command did not come to its beginning.
+        """The path of the newest event log.
 
         Raises:
             UsageError: there is none.
         """
-        logs = sorted(path for path in self.logs.glob("*.jsonl") if path.stat().st_size)
+        logs = self.past_logs()
         if not logs:
             raise UsageError(
                 "there is no event log yet", hint="`bisect-asgi PACKAGE --probe FILE` writes one"
             )
-        return logs[-1]
+        return logs[0]
 
 
 def _mend(folder: Path, note: Callable[[str], None]) -> None:

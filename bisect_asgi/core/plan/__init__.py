@@ -16,7 +16,7 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import OwnProject, Probe, Release, SamplingMode, SandboxLevel
 from bisect_asgi.core.plan.limit_options import written_limits
-from bisect_asgi.core.plan.options import Options, command_line
+from bisect_asgi.core.plan.options import Options, beside, command_line
 from bisect_asgi.core.plan.own_projects import GivenProject
 from bisect_asgi.core.plan.parsing import names_several, parse_package, show_moment
 from bisect_asgi.core.records import Struct, replace
@@ -27,6 +27,8 @@ DEFAULT_TIMEOUT_S = 120.0
 DEFAULT_BUILD_TIMEOUT_S = 600.0
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 5.0, 60.0
 """How long `--history auto` looks at least, and at most."""
+_MINORS = tuple(f"3.{minor}" for minor in range(6, 31))
+"""The minor versions that a `requires-python` may mean."""
 AS_OF_RELEASE_GRACE = timedelta(hours=24)
 """Packages that are released together are uploaded one after the other, within a day."""
 
@@ -254,6 +256,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     fresh: bool = False
     term_old: str = "good"
     term_new: str = "bad"
+    by_table: Options | None = None
+    """What `check` would do without any option beside the probe, because the probe's table says it."""
 
     @property
     def every_own(self) -> tuple[GivenProject, ...]:
@@ -303,6 +307,25 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     def check_options(self) -> tuple[str, ...]:
         """Return the words, quoted for a shell, with which `check` runs this probe in the same way."""
+        return command_line(self.of_check(), "check")
+
+    def check_options_beside_table(self) -> tuple[str, ...]:
+        """Return those of these words that the probe's own table does not make needless.
+
+        An option at its default is said if the table says otherwise.
+        """
+        own, table = self.of_check(), self.by_table or Options()
+        defaults = Options(
+            timeout=DEFAULT_TIMEOUT_S,
+            build_timeout=DEFAULT_BUILD_TIMEOUT_S,
+            deps=PolicyKind.AS_OF_RELEASE,
+            sandbox=SandboxLevel.AUTO.value,
+            keep_alive=True,
+        )
+        return command_line(beside(own, table, defaults), "check")
+
+    def of_check(self) -> Options:
+        """Return the options with which `check` runs this probe in the same way; none is at its default."""
         served, timeout_s, confinement = self.probe.served, self.probe.timeout_s, self.probe.confinement
         options = Options(
             probe=self.probe_path or None,
@@ -332,7 +355,15 @@ class Plan(Struct, frozen=True, kw_only=True):
                 concurrency=load.concurrency,
                 keep_alive=None if load.keep_alive else False,
             )
-        return command_line(self._with_metric(options), "check")
+        return self._with_metric(options)
+
+    @property
+    def only_python(self) -> str:
+        """The Python that a command with this plan takes whatever the machine has; empty if it depends."""
+        if self.python is not None:
+            return self.python
+        admitted = [minor for minor in _MINORS if self.requires_python.contains(f"{minor}.9")]
+        return admitted[0] if len(admitted) == 1 and str(self.requires_python) else ""
 
     def _given(self) -> tuple[str, ...]:
         """Return what is held, with the user's own projects as the user named them."""

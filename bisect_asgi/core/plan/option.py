@@ -9,7 +9,18 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.records import Struct, field
 
 Command = Literal[
-    "run", "check", "suite", "locks", "verify", "new", "releases", "report", "cache", "doctor", "completion"
+    "run",
+    "check",
+    "suite",
+    "locks",
+    "verify",
+    "new",
+    "releases",
+    "runs",
+    "report",
+    "cache",
+    "doctor",
+    "completion",
 ]
 """The commands, in the order in which `--help` lists them."""
 
@@ -21,6 +32,7 @@ SUMMARIES: dict[Command, str] = {
     "verify": 'Check a "fixed in" or "broken in" claim by running releases.',
     "new": "Write a commented probe to start from.",
     "releases": "List the releases of a package, and why some are excluded.",
+    "runs": "List past runs with their answers.",
     "report": "Show the report of an earlier run.",
     "cache": "Show the size of the cache, or clear it.",
     "doctor": "Check that this machine, or each worker, can run trials.",

@@ -500,7 +500,29 @@ class Options(Struct, frozen=True, kw_only=True):
         Option(
             Section.OUTPUT,
             "Write the result as one JSON document",
-            commands=("run", "locks", "suite", "report", "check", "verify", "releases", "cache", "doctor"),
+            commands=(
+                *(
+                    "run",
+                    "locks",
+                    "suite",
+                    "runs",
+                    "report",
+                    "check",
+                    "verify",
+                    "releases",
+                    "cache",
+                    "doctor",
+                ),
+            ),
+            places=_NOWHERE,
+        ),
+    ] = None
+    full: Annotated[
+        bool | None,
+        Option(
+            Section.OUTPUT,
+            "Show the whole report, with all releases, combinations and changes",
+            commands=("run", "locks", "suite", "report"),
             places=_NOWHERE,
         ),
     ] = None
@@ -544,9 +566,22 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.OUTPUT,
             "When to color the output; auto reads NO_COLOR and FORCE_COLOR",
             default="auto",
-            commands=("run", "locks", "verify", "suite", "report"),
+            commands=("run", "locks", "verify", "suite", "runs", "report"),
             places=_NOWHERE,
             is_habit=True,
+        ),
+    ] = None
+    number: Annotated[
+        int | None,
+        Option(
+            Section.OTHER,
+            "Most runs to list",
+            "N",
+            "20",
+            commands=("runs",),
+            places=_NOWHERE,
+            least=1,
+            letter="n",
         ),
     ] = None
     diff: Annotated[
@@ -614,6 +649,23 @@ def _without_other_claim(first: Options, second: Options) -> Options:
     if first.broken_in is not None and second.fixed_in is not None:
         return replace(second, fixed_in=None, source=None)
     return second
+
+
+def beside(options: Options, known: Options, defaults: Options) -> Options:
+    """Return the options that have to be said where `known` is said already.
+
+    `defaults` are the values that hold if nothing is said, of options that `known` may say otherwise.
+    """
+    left: dict[str, Any] = {}
+    for name, option in OPTIONS.items():
+        value, other = getattr(options, name), getattr(known, name)
+        if option.is_settings:
+            left[name] = {key: setting for key, setting in value.items() if other.get(key) != setting}
+        elif option.is_repeatable:
+            left[name] = tuple(one for one in value if one not in other)
+        elif value != other:
+            left[name] = getattr(defaults, name) if value is None else value
+    return Options(**left)
 
 
 def command_line(options: Options, command: Command) -> tuple[str, ...]:

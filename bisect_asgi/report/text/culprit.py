@@ -59,7 +59,8 @@ def _mixes(why: Explained, tried: Report) -> Iterator[RenderableType]:
     decisive = tuple(row for key, row in enumerate(tried.rows) if key in why.decisive)
     yield Padding(table(replace(tried, rows=decisive)), (1, 0, 1, 4))
     if others := len(tried.rows) - len(decisive):
-        yield _line(f"{plural(others, 'more mix')} on the way (`--json` has them)", style="dim")
+        were = "was" if others == 1 else "were"
+        yield _line(f"{plural(others, 'more combination')} {were} run (listed in `--json`)", style="dim")
 
 
 def _search(stage: Report) -> Iterator[RenderableType]:
@@ -71,7 +72,7 @@ def _search(stage: Report) -> Iterator[RenderableType]:
         yield from commit_parts(stage.commit)
         yield ""
     for reason, out in groupby(stage.excluded, key=lambda out: out.reason):
-        yield _line(f"left out: {listing(each.version for each in out)}: {reason}", style="dim")
+        yield _line(f"excluded: {listing(each.version for each in out)}: {reason}", style="dim")
 
 
 def commit_parts(commit: CommitShown) -> Iterator[RenderableType]:

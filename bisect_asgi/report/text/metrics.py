@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -27,27 +28,26 @@ _NUMBER = re.compile(r"\S*\d")
 
 def facts(report: Report) -> Iterator[tuple[str, str]]:
     """Yield the named lines about the confidence, the limit and the levels."""
-    title = "Sure" if report.exit_code is ExitCode.FOUND else "Likely"
+    title = "Confidence" if report.exit_code is ExitCode.FOUND else "Likely"
     if report.belief:
         yield title, _sure(report)
     elif report.error_bound is not None:
-        most = f"at most {show(max(report.error_bound, 1e-4), '%')}"
-        yield title, f"all runs agree; by luck {most} of searches would end so and be wrong"
+        yield title, agreement(report, report.error_bound)
     if report.ends:
-        yield "Limit", _limit(report.ends)
-    yield from _levels(report)
+        yield "Threshold", _limit(report.ends)
+    yield from levels(report)
 
 
-def _levels(report: Report) -> Iterator[tuple[str, str]]:
+def levels(report: Report) -> Iterator[tuple[str, str]]:
     """Yield the steps between levels without the gradual change, and that change itself."""
     pairs = list(pairwise(report.levels))
     steps = report.steps or [(before.value, after.value) for before, after in pairs]
     for (before, after), (old, new) in zip(pairs, steps, strict=True):
-        sure = f", probability {_probability(after.probability)}" if after.probability is not None else ""
+        sure = f" ({percent(after.probability)} probability)" if after.probability is not None else ""
         yield "Level", f"{before.last} → {after.first}: {step(old, new, report.unit)}{sure}"
     if pairs and report.creep is not None:
         span = f"from {report.levels[0].first} to {report.levels[-1].last}"
-        yield "Creep", f"{short(report.creep, report.unit)} in all {span}, beside the steps"
+        yield "Trend", f"{short(report.creep, report.unit)} {span}, not counting steps"
 
 
 def step(old: float, new: float, unit: str) -> str:
@@ -124,15 +124,21 @@ def _sure(report: Report) -> str:
     belief = report.belief
     if belief is None:
         return ""
-    what = "samples beyond the limit" if report.plan.metric else "runs failed"
+    what = "samples beyond the threshold" if report.plan.metric else "runs failed"
     old, new = belief.old, belief.new
     sides = f"{_rate(old, what)} up to {belief.last}, {_rate(new, '')} from {belief.first} on"
-    return f"probability {_probability(belief.probability)}: {sides}"
+    return f"{percent(belief.probability)} probability: {sides}"
 
 
-def _probability(value: float) -> str:
-    """Return the probability with four digits, and never as a certainty."""
-    return "above 0.9999" if value > 0.9999 else f"{value:.4g}"
+def agreement(report: Report, error_bound: float) -> str:
+    """Return the confidence in a boundary that all runs agree with."""
+    runs = sum(row.passed + row.failed for row in report.rows if row.verdict != "skip")
+    return f"at least {percent(1 - error_bound)} (all {plural(runs, 'run')} agree)"
+
+
+def percent(probability: float) -> str:
+    """Return a probability as a percentage, rounded down, and never as a certainty."""
+    return f"{min(math.floor(probability * 1000 + 1e-9) / 10, 99.9):.1f}%"
 
 
 def _rate(rate: Rate, what: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -13,30 +14,31 @@ from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.plan.suites import Agreement
 from bisect_asgi.core.text import duration, listing, plural
 from bisect_asgi.report.suite import SuiteReport, SuiteRow, exit_codes, history
+from bisect_asgi.report.text import full
 from bisect_asgi.report.text import timings as timings_section
-from bisect_asgi.report.text.tables import write
+from bisect_asgi.report.text.tables import console_of, write
 
 _WIDTH_OF_FILES = 160
 _GAP = 2
 """The blanks between two columns."""
 
 
-def render(report: SuiteReport, console: Console | None = None, *, timings: bool = False) -> None:
+def render(
+    report: SuiteReport, console: Console | None = None, *, whole: bool = False, timings: bool = False
+) -> None:
     """Print the table, and why some probes have no result, to the standard output unless a console is given.
 
     Args:
         report: the document.
         console: where to print it.
+        whole: with the whole report of each probe.
         timings: with a section about the time of each probe.
     """
-
-    def parts(width: int) -> Iterator[RenderableType]:
-        return _parts(report, width, timings_width=width if timings else 0)
-
-    write(parts, console, width=_WIDTH_OF_FILES)
+    out = console_of(console, width=_WIDTH_OF_FILES)
+    write(_parts(report, out.width, whole=whole, timings_width=out.width if timings else 0), out)
 
 
-def _parts(report: SuiteReport, width: int, *, timings_width: int) -> Iterator[RenderableType]:
+def _parts(report: SuiteReport, width: int, *, whole: bool, timings_width: int) -> Iterator[RenderableType]:
     for across in report.across:
         # Lock files are of no package.
         about = [across.package, f"with {across.probe}" if _has_several(report) else ""]
@@ -52,6 +54,11 @@ def _parts(report: SuiteReport, width: int, *, timings_width: int) -> Iterator[R
         yield Text(f"{_names(rows, report)}: {problem}")
         if hint:
             yield Text(f"  hint: {hint}", style="dim")
+    for row in report.probes if whole else ():
+        if row.report and row.report.rows:
+            yield ""
+            yield Rule(Text(row.name), align="left")
+            yield from full.parts(row.report, plot_width=0, timings_width=0)
     for row in report.probes if timings_width else ():
         if row.report:
             yield ""
@@ -91,7 +98,7 @@ def _columns(report: SuiteReport) -> dict[str, list[Text]]:
         "Python": [Text(row.python) for row in rows if report.across],
         "Answer": [Text(row.answer, style=_style(row)) for row in rows],
         "History": [Text(_history(row)) for row in rows if report.across],
-        "Why": [Text(row.why) for row in rows],
+        "Cause": [Text(row.why) for row in rows],
         "Claim": [Text(_claim(row), style=_claim_style(row)) for row in rows if any(r.claim for r in rows)],
         "Runs": [Text(str(row.runs) if row.report else "") for row in rows],
         "Time": [Text(duration(row.elapsed_s) if row.report else "") for row in rows],

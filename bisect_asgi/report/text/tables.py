@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import groupby
 
 from rich.console import Console, RenderableType
@@ -22,19 +22,23 @@ class Pasted(Text):
     """A line to paste into a shell, which is never wrapped."""
 
 
-def write(parts: Callable[[int], Iterable[RenderableType]], console: Console | None, *, width: int) -> None:
-    """Print parts without blanks at the ends of lines.
+def console_of(console: Console | None, *, width: int) -> Console:
+    """Return the console, or that of the standard output.
 
     Args:
-        parts: makes them for a width in cells.
-        console: where to print them; None: the standard output.
-        width: of the standard output if it is no terminal, and `COLUMNS` is not set.
+        console: None: the standard output.
+        width: of the standard output if it is no terminal, and `COLUMNS` says nothing.
     """
     out = console or SafeConsole()
-    if console is None and not out.is_terminal and "COLUMNS" not in os.environ:
+    if console is None and not out.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         out = SafeConsole(width=width)
+    return out
+
+
+def write(parts: Iterable[RenderableType], out: Console) -> None:
+    """Print parts without blanks at the ends of lines."""
     with out.capture() as capture:
-        for part in parts(out.width):
+        for part in parts:
             out.print(part, highlight=False, soft_wrap=isinstance(part, Pasted))
     for line in capture.get().splitlines():
         out.file.write(f"{line.rstrip()}\n")
@@ -66,7 +70,7 @@ def table(report: Report) -> Table:
     ):
         found.add_column(name, no_wrap=True)
     found.add_column("Time", justify="right", no_wrap=True)
-    found.add_column("What was seen", overflow="fold")
+    found.add_column("Details", overflow="fold")
     key = _kind if report.plan.axis.is_ordered else _label
     for _, group in groupby(report.rows, key=key):
         rows = list(group)

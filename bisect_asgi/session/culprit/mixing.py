@@ -73,7 +73,9 @@ class Mixes(Axis):
     """Mixes of a boundary's two sides, which are its first two candidates; `Mixing` adds the others."""
 
     name = "mixes"
-    words = AxisWords(noun="mix", nouns="mixes", title="Mix", is_ordered=False, has_versions=False)
+    words = AxisWords(
+        noun="combination", nouns="combinations", title="Combination", is_ordered=False, has_versions=False
+    )
     is_option = False
 
     def __init__(self, boundary: BoundarySides) -> None:

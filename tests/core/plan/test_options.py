@@ -64,7 +64,7 @@ def test_an_option_is_accepted_where_it_may_stand_and_refused_elsewhere(option: 
 
 @pytest.mark.parametrize(
     "option",
-    [option for option in OPTIONS.values() if option.least is not None],
+    [option for option in OPTIONS.values() if option.least is not None and option.places],
     ids=lambda option: option.key,
 )
 def test_a_number_below_the_smallest_is_refused_wherever_it_stands(option: Option) -> None:

@@ -67,13 +67,14 @@ def test_the_whole_answer_is_told_in_the_order_of_what_happened(width: int) -> N
     told = [
         "app 2.0 is the first bad release, because it requires dep",
         "; dep 3 is the first bad release of dep",
-        "Boundary app 1.0 (good, 2021-01-01) → 2.0 (bad, 2021-02-01)",
-        "Why",
+        "Last good 1.0 (2021-01-01): passed 1 of 1 run",
+        "First bad 2.0 (2021-02-01): failed 1 of 1 run",
+        "Cause",
         "app 1.0 → app 2.0: app 1.0 → 2.0, dep 1 → 4 and idle 7.0 (added)",
         *sentences(WHY, word="bad"),
-        "2 more mixes on the way (`--json` has them)",
+        "2 more combinations were run (listed in `--json`)",
         "dep 3 is the first bad release in the environment of app 1.0",
-        "left out: 2.1: it was yanked",
+        "excluded: 2.1: it was yanked",
         *sentences(BELOW, word="bad"),
         "What changed in dep 2 → 3",
         "requires Python >=3.6 → >=3.8",
@@ -95,13 +96,13 @@ def test_the_whole_answer_is_told_in_the_order_of_what_happened(width: int) -> N
 def test_the_mixes_that_the_answer_rests_on_are_shown_each_with_its_verdict(width: int) -> None:
     text = shown(explained(WHY), width)
 
-    assert column(text, "Mix", "Verdict") == [
+    assert column(text, "Combination", "Verdict") == [
         "app 1.0",
         "app 2.0",
         "app 1.0 with dep 4",
         "app 2.0 with dep 1",
     ]
-    assert column(text[text.index("    Mix ") :], "Verdict", "Runs") == ["good", "bad", "bad", "good"]
+    assert column(text[text.index("    Combination ") :], "Verdict", "Runs") == ["good", "bad", "bad", "good"]
     assert "idle 7.0 (added)" in flat(text)
     assert MIXED[2] not in flat(text)
 
@@ -138,7 +139,7 @@ def test_both_sides_commands_are_there_whole_whatever_explains_them(width: int) 
 def test_without_a_reason_there_is_no_section_for_it() -> None:
     run = searched(("1.0", "2.0"), (passed(), failed()), found=(0, 1), axis=RELEASE_WORDS)
 
-    assert "Why" not in shown(fold(run), 120).splitlines()
+    assert "Cause" not in shown(fold(run), 120).splitlines()
 
 
 def sets(*moved: tuple[Move, ...], **fields: Any) -> tuple[ShownSet, ...]:
@@ -174,7 +175,7 @@ def test_every_sentence_of_an_answer_is_told_in_its_order(told: dict[str, Any], 
     places = [text.find(sentence) for sentence in sentences(why, word="bad")]
     assert text.startswith(report.headline)
     assert places == sorted(places)
-    assert places[0] > text.index(" Why ")
+    assert places[0] > text.index(" Cause ")
 
 
 @BOTH_WIDTHS
@@ -223,7 +224,7 @@ def test_mixes_that_cannot_be_tested_stay_apart_and_neighbouring_releases_do_not
     mixes = fold(searched(labels, runs, over="mixes", axis=MIX_WORDS))
     releases = fold(searched(labels, runs, found=(0, 3), axis=RELEASE_WORDS))
 
-    assert column(shown(mixes, 120), "Mix", "Verdict") == ["a", "b", "c", "d"]
+    assert column(shown(mixes, 120), "Combination", "Verdict") == ["a", "b", "c", "d"]
     assert column(shown(releases, 120), "Release", "Uploaded") != ["a", "b", "c", "d"]
     assert "2 releases: ImportError: cannot import name 'Lifespan'" in flat(shown(releases, 120))
 

@@ -70,7 +70,7 @@ def test_a_candidate_that_passes_and_fails_is_told_by_its_runs_also_where_no_bou
 def test_the_limit_is_told_with_the_samples_of_both_ends() -> None:
     report = fold([MEASURED, LISTED, SAMPLED, judged(GOOD, BAD, BAD), FOUND])
 
-    limit = line(report, "Limit")
+    limit = line(report, "Threshold")
     for part in ("size above 5.5 MiB is bad", "2.0 MiB in 1.0", "8.5 MiB in 1.4"):
         assert part in limit
     assert limit.endswith("(medians of 3 and 2; rank test p = 0.012)")
@@ -83,7 +83,7 @@ def test_a_limit_of_ratios_says_what_they_are_ratios_to() -> None:
     sampled = replace(SAMPLED, unit=RATIO, reference=0, old=(1.0, 1.1), new=(2.0, 2.2), above=1.5)
     report = fold([MEASURED, LISTED, sampled, judged(GOOD, BAD, BAD), FOUND])
 
-    limit = line(report, "Limit")
+    limit = line(report, "Threshold")
     for part in ("the ratio of size to 1.0's above 1.5 × is bad", "1.05 × in 1.0", "2.1 × in 1.4"):
         assert part in limit
     assert report.ends is not None
@@ -93,7 +93,9 @@ def test_a_limit_of_ratios_says_what_they_are_ratios_to() -> None:
 def test_both_ends_with_as_many_samples_say_so_once() -> None:
     sampled = replace(SAMPLED, new=(8.0 * MIB, 9.0 * MIB, 9.5 * MIB))
 
-    assert "(medians of 3; rank" in line(fold([MEASURED, LISTED, sampled, judged(GOOD, BAD), FOUND]), "Limit")
+    assert "(medians of 3; rank" in line(
+        fold([MEASURED, LISTED, sampled, judged(GOOD, BAD), FOUND]), "Threshold"
+    )
 
 
 def test_before_there_is_a_limit_nothing_is_good() -> None:
@@ -117,13 +119,13 @@ def test_ends_that_are_not_apart_have_no_limit_and_both_samples() -> None:
     sampled = replace(SAMPLED, above=None)
     report = fold([MEASURED, LISTED, sampled, events.RunFinished(kind=ResultKind.INCONCLUSIVE, elapsed_s=1)])
 
-    assert line(report, "Limit").startswith("none: size is 2.0 MiB in 1.0")
+    assert line(report, "Threshold").startswith("none: size is 2.0 MiB in 1.0")
 
 
 def test_an_end_that_lost_its_samples_is_left_out_of_the_limit() -> None:
     report = fold([MEASURED, LISTED, replace(SAMPLED, new=(), above=None), FOUND])
 
-    limit = line(report, "Limit")
+    limit = line(report, "Threshold")
     assert "1.0" in limit
     assert "1.4" not in limit
 
@@ -144,7 +146,7 @@ def test_rows_have_the_samples_that_count() -> None:
     # The warm-up was remembered, and is no run.
     assert row.remembered == 2
     assert report.unit == "B"
-    assert "1.3: size 3.0 MiB (2.0 to 4.0), 2 samples" in line(report, "Evidence")
+    assert "1.3: size 3.0 MiB (2.0 to 4.0), 2 samples" in line(report, "First bad")
     document = json.loads(json_report.render(report))
     assert document["rows"][3]["samples"] == [2.0 * MIB, 4.0 * MIB]
 
@@ -252,7 +254,7 @@ def test_a_step_is_told_without_the_creep_beside_it() -> None:
 
     # The levels' own medians differ by what crept meanwhile as well: 5 MiB.
     assert line(report, "Level") == "1.1 → 1.2: 12 MiB → 13.5 MiB (+12.5 %)"
-    assert line(report, "Creep") == "6.0 MiB in all from 1.0 to 1.4, beside the steps"
+    assert line(report, "Trend") == "6.0 MiB from 1.0 to 1.4, not counting steps"
     assert json.loads(json_report.render(report))["steps"] == [[12 * MIB, 13.5 * MIB]]
 
 
@@ -402,7 +404,7 @@ def test_releases_that_were_run_are_told_with_their_runs_although_nobody_knows_t
     assert sum(row.passed + row.failed for row in report.rows) == 20
     undecided = [row for row in report.rows if row.how is ReleaseState.RUN and not row.verdict]
     assert undecided
-    assert f"{len(runs)} of 16 releases, 20 runs" in line(report, "Trials")
+    assert f"20 runs on {len(runs)} of 16 releases" in line(report, "Runs")
     assert all(row.verdict == "" for row in report.rows if row.how is ReleaseState.NOT_RUN)
 
 
@@ -430,10 +432,10 @@ def on_samples(*values: float, unit: str = "B") -> Report:
 def test_a_range_has_its_unit_once_and_is_left_out_where_it_says_nothing(
     values: tuple[float, ...], unit: str, words: str
 ) -> None:
-    told = line(on_samples(*values, unit=unit), "Evidence")
+    told = line(on_samples(*values, unit=unit), "First bad")
 
     samples = "1 sample" if len(values) == 1 else f"{len(values)} samples"
-    assert told.endswith(f"; 1.3: size {words}, {samples}")
+    assert told.endswith(f"1.3: size {words}, {samples}")
 
 
 def test_ratios_are_told_with_the_median_in_the_metrics_own_unit() -> None:
@@ -441,14 +443,14 @@ def test_ratios_are_told_with_the_median_in_the_metrics_own_unit() -> None:
     warm_up = replace(runs[0], metrics={"size": 9.0}, is_warm_up=True)
     report = fold([MEASURED, LISTED, tried(3, warm_up, *runs), judged(GOOD, BAD, BAD), FOUND])
 
-    assert line(report, "Evidence").endswith("1.3: size 0.9 × (0.8 to 1.2), 180 ms, 3 samples")
+    assert line(report, "First bad").endswith("1.3: size 0.9 × (0.8 to 1.2), 180 ms, 3 samples")
 
 
 def test_how_sure_a_boundary_is_that_was_not_found_is_how_likely_it_is() -> None:
     log = [replace(FOUND, kind=ResultKind.INCONCLUSIVE) if event is FOUND else event for event in FLAKY]
 
-    assert line(fold(log), "Likely").startswith("probability 0.9973: ")
-    assert "Sure" not in shown(fold(log))
+    assert line(fold(log), "Likely").startswith("99.7% probability: ")
+    assert "Confidence" not in shown(fold(log))
 
 
 def test_where_runs_contradict_each_other_every_row_has_its_counts() -> None:
@@ -482,4 +484,4 @@ def test_runs_are_counted_whatever_they_are_ruled_to_be_and_without_warm_ups() -
     runs = (replace(measured(1.0), is_warm_up=True), *[measured(1.0)] * 3)
     report = fold([MEASURED, LISTED, tried(3, *runs, remembered=4), tried(4, untestable(), remembered=1)])
 
-    assert "1 of 5 releases, 3 runs (3 remembered)" in line(report, "Trials")
+    assert "3 runs (3 cached) on 1 of 5 releases" in line(report, "Runs")

@@ -46,21 +46,22 @@ from bisect_asgi.session.axes.releases import Releases
 WHOLE = f"""\
 starlette 0.12.1 is the first bad release
 
-Boundary   starlette 0.12.0 (good, 2019-03-05) → 0.12.1 (bad, 2019-04-05)
-Evidence   0.12.0 passed 2 of 2 runs; 0.12.1 failed 2 of 2 runs: AssertionError: expected 200, got 500
-Affected   >=0.12.1 (searched 0.12.0 to 0.13.0)
-History    one change is assumed (`--history all` looks for others)
-Python     3.8.18: can install 5 of 5 releases
-Others     dependencies as of each release's upload; held: uvicorn==0.17.6
-Trials     3 of 5 releases, 5 runs (1 remembered), 1 min 48 s
+Last good   0.12.0 (2019-03-05): passed 2 of 2 runs
+First bad   0.12.1 (2019-04-05): failed 2 of 2 runs: AssertionError: expected 200, got 500
+Affected    >=0.12.1 (searched 0.12.0 to 0.13.0)
+History     one change is assumed (`--history all` looks for others)
+Python      3.8.18: can install 5 of 5 releases
+With        dependencies as of each release's upload; held: uvicorn==0.17.6
+Runs        5 runs (1 cached) on 3 of 5 releases, 1 min 48 s
+Fix         "starlette<0.12.1" (run: 0.12.0)
 
-Release          Uploaded    Verdict  Runs    Time  What was seen
+Release          Uploaded    Verdict  Runs    Time  Details
 0.10.0 … 0.11.0              ?                      2 releases: not run
 0.12.0           2019-03-05  good     2     0.90 s
 0.12.1           2019-04-05  bad      2      2.2 s  AssertionError: expected 200, got 500
 0.13.0           2019-05-05  bad      1     0.50 s  AssertionError: expected 200, got 500
 
-Left out
+Excluded
   1 release: pre-release (`--pre` brings it in) (0.13.0b1)
 
 Reproduce
@@ -91,7 +92,7 @@ def test_the_text_has_the_sentence_of_each_result_and_an_error_is_said_elsewhere
 
     assert message in report.headline
     assert (report.headline in shown(report)) is (kind not in (ResultKind.UNAVAILABLE, ResultKind.NOT_ASKED))
-    assert "Boundary" not in shown(report)
+    assert "First bad" not in shown(report)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +110,9 @@ def test_the_text_has_the_sentence_of_each_result_and_an_error_is_said_elsewhere
 def test_the_dependency_policy_is_told_in_words(policy: DependencyPolicy, words: str) -> None:
     report = fold([replace(STARTED, axis=Releases().words_of(a_plan(policy=policy))), *REGRESSION[1:]])
 
-    (line,) = (line for line in shown(report).splitlines() if line.startswith("Others"))
+    (line,) = (line for line in shown(report).splitlines() if line.startswith("With"))
 
-    assert line == f"Others     {words}"
+    assert line == f"With        {words}"
 
 
 def test_the_step_that_served_a_release_is_told_where_it_is_not_the_usual_one() -> None:
@@ -208,7 +209,7 @@ def test_what_is_known_of_the_history_is_a_line(
 
     lines = shown(fold(log), width=200).splitlines()
 
-    assert f"History    {told}" in lines
+    assert f"History     {told}" in lines
 
 
 def test_a_yanked_release_that_was_run_beside_the_others_is_not_their_newest() -> None:
@@ -221,7 +222,7 @@ def test_a_yanked_release_that_was_run_beside_the_others_is_not_their_newest() -
     report = fold([*REGRESSION[:2], listed, *REGRESSION[4:7], beside, rulings, answered(shortest=1)])
 
     assert report.headline == "starlette 0.12.1 is the first bad release"
-    assert "History    3 releases from 0.12.0 to 0.13.0, all run" in shown(report).splitlines()
+    assert "History     3 releases from 0.12.0 to 0.13.0, all run" in shown(report).splitlines()
 
 
 def test_two_candidates_have_no_history() -> None:
@@ -232,7 +233,7 @@ def test_two_candidates_have_no_history() -> None:
         [STARTED, listed, *trials, judged({0: good(), 1: bad()}), answered(boundary=Boundary(low=0, high=1))]
     )
 
-    assert "Boundary" in shown(report)
+    assert "First bad" in shown(report)
     assert "History" not in shown(report)
 
 
@@ -264,4 +265,4 @@ def test_neighbours_that_cannot_be_tested_for_one_reason_are_one_line() -> None:
     (row,) = (line for line in lines if line.startswith("0.10.0"))
     assert row.split("  ")[0] == "0.10.0 … 0.11.0"
     assert row.endswith("skip                   2 releases: the requirements conflict")
-    assert "Trials     5 of 5 releases, 5 runs (1 remembered), 2 untestable, 1 min 48 s" in lines
+    assert "Runs        5 runs (1 cached) on 5 of 5 releases, 2 untestable, 1 min 48 s" in lines

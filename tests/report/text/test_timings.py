@@ -31,7 +31,7 @@ from bisect_asgi.report.progress.console import SafeConsole
 
 def shown(log: Sequence[events.Event], width: int = 100) -> list[str]:
     out = StringIO()
-    text.render(fold(log), SafeConsole(file=out, width=width), timings=True)
+    text.render(fold(log), SafeConsole(file=out, width=width), whole=True, timings=True)
     lines = out.getvalue().splitlines()
     return lines[lines.index("Timings") :]
 

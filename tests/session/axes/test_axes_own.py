@@ -106,7 +106,7 @@ def bisected(plan: Plan) -> tuple[list[events.Event], ResultKind]:
 
 def shown(report: Report) -> list[str]:
     out = StringIO()
-    text.render(report, SafeConsole(file=out, width=120))
+    text.render(report, SafeConsole(file=out, width=120), whole=True)
     return out.getvalue().splitlines()
 
 
@@ -143,10 +143,13 @@ def test_the_boundary_is_found_explained_and_reported_in_the_words_of_the_axis()
 
     assert kind is ResultKind.FOUND
     assert lines[0] == "engine<8 is the first bad ceiling with app==2, because of engine 7"
-    assert "Boundary   engine<7 (good) → engine<8 (bad)" in lines
-    assert any(line.startswith("Trials     ") and " of 11 ceilings, " in line for line in lines)
+    assert [line.split()[:3] for line in lines if line.startswith(("Last", "First"))] == [
+        ["Last", "good", "engine<7:"],
+        ["First", "bad", "engine<8:"],
+    ]
+    assert any(line.startswith("Runs ") and " of 11 ceilings, " in line for line in lines)
     assert any(line.split()[:2] == ["Ceiling", "Verdict"] for line in lines)
-    assert not any(line.startswith(("Others", "Affected")) for line in lines)
+    assert not any(line.startswith(("With", "Affected")) for line in lines)
 
 
 def test_the_json_report_has_the_words_of_the_axis() -> None:

@@ -25,7 +25,7 @@ from bisect_asgi.core.events import RunStarted
 from bisect_asgi.core.model import Distribution, Served
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.report.rows import reproduce
+from bisect_asgi.report.reproduce import reproduce
 from bisect_asgi.session.bisection import stages
 
 SHORT = "{}.{}".format(*sys.version_info[:2])

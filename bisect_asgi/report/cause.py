@@ -64,6 +64,8 @@ def _dependency(why: Explained, report: Report, verdict: str, other: str) -> str
     if why.package is not None:
         how = "dropped" if move.new is None else "required" if shown.required else "installed"
         name += f", {how} {'with' if how == 'installed' else 'by'} {why.new}"
+    if len(why.moves) == 1:
+        return f"{name}: nothing else differs"
     if not why.is_all:
         return (
             f"{name}: {why.old} is {verdict} {f'with {_moved(move)}' if move.new else f'without {move.name}'}"

@@ -154,6 +154,7 @@ REPORTS: Mapping[str, Report] = {
     "together": explained(replace(WHY, kind=CulpritKind.TOGETHER, sets=_sets((APP, DEP)))),
     "either": explained(replace(WHY, kind=CulpritKind.EITHER, sets=_sets((APP,), (DEP,)))),
     "unclear": explained(replace(WHY, kind=CulpritKind.UNCLEAR, sets=_sets((APP, DEP), doubtful=("dep",)))),
+    "only-difference": explained(replace(WHY, package=None, moves=(DEP,), sets=_sets((DEP,)))),
     "no-culprit": explained(replace(WHY, kind=CulpritKind.UNCLEAR, sets=(), problem="the index is down")),
     "further": explained(WHY, replace(WHY, is_further=True, sets=_sets((IDLE,)))),
     "over-dependency": _over_dependency(),

@@ -180,6 +180,7 @@ def test_what_is_left_out_is_counted() -> None:
         ("pulled-in", ["Cause app itself, which does not run without idle 7.0"]),
         ("together", ["Cause app 2.0 and dep 4 together; with any of them reverted, it is good"]),
         ("either", ["Cause each of app 2.0 and dep 4 alone"]),
+        ("only-difference", ["Cause dep 4 (bad from 3 on): nothing else differs"]),
         ("no-culprit", ["Cause the cause could not be determined: the index is down"]),
         ("over-dependency", ["dep broke in 2 (2021-02-01) with app==1.0", 'Fix "dep<2" (run: 1)']),
         ("over-date", ["app 1.0 broke with dep 2.0 (uploaded 2021-02-01)"]),

@@ -46,6 +46,7 @@ from bisect_asgi.report.log import read
 
 _LONGEST_S = 900.0
 """How long a search may take on a busy machine."""
+_DEEPEST, _LONGEST_WAIT_S, _POLL_S = 4, 5.0, 0.01
 HISTORIES = ("+++++---", "---++++++++", "++x+x---", "------++", "+++++++++++-")
 SCRIPT = """\
 import subprocess, sys
@@ -163,21 +164,34 @@ def _environ(process: psutil.Process) -> str:
 
 
 def kill_one(running: list[subprocess.Popen[str]], chance: random.Random) -> str | None:
-    """Kill one process of those commands, at any depth; return what it was, or None if all have ended."""
+    """Kill one process of those commands, at any depth; return what it was, or None if all have ended.
+
+    The depth is chosen first, and waited for: on a busy machine most moments of a command have no process but
+    its own. If none comes so deep in a while, one of the deepest is killed.
+    """
+    wanted, give_up = chance.randrange(_DEEPEST + 1), time.monotonic() + _LONGEST_WAIT_S
+    while tree := _tree(running):
+        found = [(process, depth) for process, depth in tree if depth == wanted]
+        if not found and time.monotonic() < give_up:
+            time.sleep(_POLL_S)
+            continue
+        deepest = max(depth for _, depth in tree)
+        victim, depth = chance.choice(found or [one for one in tree if one[1] == deepest])
+        with suppress(psutil.Error):
+            name = f"depth {depth}: {Path(victim.exe()).name}"
+            victim.kill()
+            return name
+    return None
+
+
+def _tree(running: list[subprocess.Popen[str]]) -> list[tuple[psutil.Process, int]]:
+    """Return the processes of those commands but the probe's own, each with its depth."""
     tree = [(process, 0) for each in running if each.poll() is None for process in _alive(each.pid)]
     for process, _ in list(tree):
         with suppress(psutil.Error):
             below = process.children(recursive=True)
             tree.extend((child, _depth(child, process)) for child in below if not _is_of_the_probe(child))
-    if not tree:
-        return None
-    depth = chance.choice(sorted({depth for _, depth in tree}))  # each depth is as likely as the others
-    victim = chance.choice([process for process, own in tree if own == depth])
-    with suppress(psutil.Error):
-        name = f"depth {depth}: {Path(victim.exe()).name}"
-        victim.kill()
-        return name
-    return None
+    return tree
 
 
 def _is_of_the_probe(process: psutil.Process) -> bool:

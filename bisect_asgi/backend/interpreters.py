@@ -107,7 +107,7 @@ def _is_too_old(wish: str) -> bool:
 
 
 class _Found(Struct, frozen=True, kw_only=True):
-    """The interpreter that was found for a version, and what its file was then."""
+    """The interpreter that was found for a wish, and what its file was then."""
 
     interpreter: Interpreter
     file: tuple[int, int]
@@ -132,8 +132,10 @@ def _discover(wish: str, cache: Path) -> Interpreter | None:
         return None
     interpreter = _interpreter(info)
     kept = _kept(wish, cache)
+    # A program at a path that runs another one may run a third one the next time.
+    is_itself = os.sep not in wish or os.path.realpath(wish) == os.path.realpath(interpreter.path)
     with suppress(OSError):  # the next command looks for it again
-        if kept is not None:
+        if kept is not None and is_itself:
             found = _Found(interpreter=interpreter, file=_state(interpreter.path))
             write_whole(kept, codec.to_json(found))
     return interpreter
@@ -168,10 +170,12 @@ def _named(wish: str) -> list[str]:
 
 
 def _kept(wish: str, cache: Path) -> Path | None:
-    """Return the file that has what was found for the wish in the folders as they are now.
+    """Return the file that has what was found for a path, or for a version in the folders as they are now.
 
-    None for a path, which is asked each time, and where a version manager's shims choose by current folder.
+    None for other wishes, and where a version manager's shims choose by the current folder.
     """
+    if os.sep in wish:
+        return cache / f"found-{codec.digest('path', os.path.abspath(wish), os.path.realpath(wish))}.json"
     folders = _search_environment(os.environ)["PATH"].split(os.pathsep)
     if not _VERSION.fullmatch(wish) or any(map(_has_shims, folders)):
         return None

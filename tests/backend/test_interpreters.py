@@ -222,8 +222,30 @@ def test_what_was_found_is_found_again_without_looking(
     monkeypatch.setattr(python_discovery, "get_interpreter", discovery)
 
     assert find(machine.version, tmp_path / "cache") == first
+
+
+def test_one_that_is_named_by_its_path_is_asked_once_if_it_is_no_other_program(
+    cache: Path, tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(sys.executable)
+    wrapper = str(machine.add("a/python3"))
+    first = find(str(link), cache)
+    find(wrapper, cache)
+    monkeypatch.chdir(tmp_path)
+
+    def discovery(*_: object, **__: object) -> None:
+        raise AssertionError("it was looked for")
+
+    monkeypatch.setattr(python_discovery, "get_interpreter", discovery)
+
+    assert find(str(link), cache) == find("./link", cache) == first
     with pytest.raises(AssertionError):
-        find(str(machine.add("a/python3")), tmp_path / "cache")
+        find(wrapper, cache)
+    link.unlink()
+    link.symlink_to(wrapper)
+    with pytest.raises(AssertionError):
+        find(str(link), cache)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,13 @@ def suite(
 
     # `--jobs` counts probes here; in a table, it counts the trials of one probe.
     cases = _cases(probes, Options(fresh=options.fresh, culprit=options.culprit))
-    raise typer.Exit(run_all(cases, OutputOptions.of(options), options.executor, jobs=options.jobs))
+    output = OutputOptions.of(options)
+    if options.dry_run:
+        from bisect_asgi.cli.dry_run import show_suite_dry_run
+
+        planned = [(case.name, case.python, case.plan) for case in cases]
+        raise typer.Exit(show_suite_dry_run(planned, json=output.json))
+    raise typer.Exit(run_all(cases, output, options.executor, jobs=options.jobs))
 
 
 def run_all(cases: Sequence[Case], output: OutputOptions, where: str | None, *, jobs: int | None) -> ExitCode:

@@ -14,6 +14,7 @@ from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import date, duration, plural, roughly
 
 SCHEMA = "bisect-asgi.dry-run/1"
+SUITE_SCHEMA = "bisect-asgi.suite-dry-run/1"
 _CONFIRMING = 6
 """The runs that confirm a boundary of a steady probe, at the default confidence."""
 
@@ -51,6 +52,25 @@ class DryRun(Struct, frozen=True, kw_only=True):
     """The median time of the probe's cached runs in this range, or None if there are none."""
     estimated_s: float | None
     """The time of all these runs, one after the other and without builds, or None if it is unknown."""
+
+
+class PlannedProbe(Struct, frozen=True, kw_only=True):
+    """A probe of a suite that has not begun."""
+
+    probe: str
+    python: str = ""
+    """The version of its Python, if the probe is to run on several."""
+    plan: DryRun | None = None
+    """What its search is going to do, or None if that is impossible."""
+    problem: str = ""
+    hint: str | None = None
+
+
+class SuiteDryRun(Struct, frozen=True, kw_only=True):
+    """What a suite is going to do."""
+
+    schema: str = SUITE_SCHEMA
+    probes: tuple[PlannedProbe, ...]
 
 
 def runs_to_find(size: int, *, gallops: bool) -> int:

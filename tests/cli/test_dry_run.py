@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.shell import BISECT, Shell, publish
+from support.shell import BISECT, PYTHON, Shell, publish
 
 
 @pytest.fixture
@@ -67,3 +67,35 @@ def test_a_dry_run_of_two_locks_names_both(published: Shell) -> None:
     assert done.returncode == 0
     assert "Candidates  2 locks: old.txt to new.txt" in done.stdout
     assert not published.diary.exists()
+
+
+@pytest.fixture
+def suite(published: Shell) -> Shell:
+    """A suite of a probe that can be searched, and one that cannot."""
+    (published.folder / "probes").mkdir()
+    for name, package in (("one", "demo"), ("two", "nothing")):
+        table = (
+            f"# /// script\n# [tool.bisect-asgi]\n# package = \"{package}\"\n# python = '{PYTHON}'\n# ///\n"
+        )
+        published.write(f"probes/{name}.py", table + "import demo\n")
+    return published
+
+
+def test_a_dry_run_of_a_suite_is_that_of_each_probe(suite: Shell) -> None:
+    done = suite.run("suite", "probes", "--dry-run")
+
+    assert done.returncode == 2
+    one, two = done.stdout.split("\n\n")
+    assert one.startswith("probes/one.py\nPython ")
+    assert "Candidates  8 releases" in one
+    assert two.startswith("probes/two.py\nProblem     there is no package `nothing`")
+    assert left(suite, "environments") == []
+
+
+def test_a_dry_run_of_a_suite_is_a_document(suite: Shell) -> None:
+    document = json.loads(suite.run("suite", "probes", "--dry-run", "--json").stdout)
+
+    assert document["schema"] == "bisect-asgi.suite-dry-run/1"
+    one, two = document["probes"]
+    assert (one["probe"], len(one["plan"]["candidates"]), one["problem"]) == ("probes/one.py", 8, "")
+    assert (two["plan"], two["problem"][:29]) == (None, "there is no package `nothing`")

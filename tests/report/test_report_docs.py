@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bisect_asgi.core.axis_words import AxisWords
-from bisect_asgi.core.dry_run import DryRun, PlannedCandidate
+from bisect_asgi.core.dry_run import DryRun, PlannedCandidate, SuiteDryRun
 from bisect_asgi.core.events import Compared, Explained, RunStarted, ShownSet
 from bisect_asgi.core.model import Excluded, Observation
 from bisect_asgi.core.records import Struct, fields
@@ -88,7 +88,16 @@ def test_the_schemas_are_those_that_are_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [CheckDocument, VerifyDocument, ReleasesDocument, DoctorDocument, CacheDocument, DryRun]
+    "kind",
+    [
+        CheckDocument,
+        VerifyDocument,
+        ReleasesDocument,
+        DoctorDocument,
+        CacheDocument,
+        DryRun,
+        SuiteDryRun,
+    ],
 )
 def test_each_document_names_its_schema(kind: type[Struct]) -> None:
     schema = next(field.default for field in fields(kind) if field.name == "schema")

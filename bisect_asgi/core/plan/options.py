@@ -490,7 +490,7 @@ class Options(Struct, frozen=True, kw_only=True):
         Option(
             Section.RUNNING,
             "Show what the search is going to do, and run nothing",
-            commands=("run", "locks"),
+            commands=("run", "locks", "suite"),
             places=_NOWHERE,
         ),
     ] = None

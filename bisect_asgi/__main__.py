@@ -34,7 +34,7 @@ def main() -> None:
     except Exception as error:
         code = _say(error)
         # Other tools take lower codes of `check` for verdicts.
-        sys.exit(_NO_VERDICT + code if sys.argv[1:2] == ["check"] else code)
+        sys.exit(_NO_VERDICT + code if sys.argv[1:2] in (["check"], ["exec"]) else code)
 
 
 def _leave(end: SystemExit) -> None:

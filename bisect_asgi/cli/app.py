@@ -136,9 +136,10 @@ def _run(arguments: list[str]) -> int:
 def _code(code: ExitCode, arguments: list[str]) -> int:
     """Return the exit code for an error of a command.
 
-    Other tools, `git bisect run` among them, take any code of `check` below 128 for a verdict.
+    Other tools, `git bisect run` among them, take any code of `check` below 128 for a verdict; that of `exec`
+    is the code of its command.
     """
-    if arguments[:1] != ["check"]:
+    if arguments[:1] not in (["check"], ["exec"]):
         return code
     return _NO_VERDICT if code is ExitCode.USAGE else _NO_VERDICT + code
 

@@ -29,7 +29,17 @@ EXAMPLES: dict[Command, tuple[tuple[str, str], ...]] = {
     "verify": (
         ("bisect-asgi verify starlette --probe leak.py --fixed-in 0.15.0", "Check the claim of a changelog."),
     ),
-    "new": (("bisect-asgi new leak.py --kind memory", "Write a probe that measures memory."),),
+    "shell": (
+        (
+            "bisect-asgi shell fastapi==0.69.0 --probe leak.py",
+            "Look around in the environment of a release.",
+        ),
+    ),
+    "exec": (("bisect-asgi exec fastapi==0.69.0 -- python -V", "Run one command there."),),
+    "new": (
+        ("bisect-asgi new leak.py --kind memory", "Write a probe that measures memory."),
+        ("bisect-asgi new leak.py --from issue.md", "Draft a probe from the text of an issue."),
+    ),
     "releases": (("bisect-asgi releases fastapi --releases '>=0.60'", "List the releases of a range."),),
     "runs": (("bisect-asgi runs -n 50", "List the last fifty runs."),),
     "report": (

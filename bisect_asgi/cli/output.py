@@ -55,14 +55,15 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
             say(what)
 
     @contextmanager
-    def progress(self, title: str = "") -> Iterator[Callable[[Event], None]]:
+    def progress(self, title: str = "", *, asks: bool = False) -> Iterator[Callable[[Event], None]]:
         """Yield the sink that shows progress: live at a terminal, else as lines; nothing if quiet.
 
-        `title` says what is run, if the command runs several.
+        `title` says what is run, if the command runs several. With `asks`, a person is asked in between, so
+        nothing is drawn anew.
         """
         if self.quiet:
             yield lambda _: None
-        elif _is_live():
+        elif _is_live() and not asks:
             from bisect_asgi.report.progress.console import standard_error
             from bisect_asgi.report.progress.terminal import TerminalSink
 

@@ -82,6 +82,7 @@ class BisectOptions(CheckOptions, total=False):
     culprit: bool | None
     drill: bool | None
     jobs: int | None
+    time_limit: float | str | None
 
 
 class VerifyOptions(SharedOptions, total=False):
@@ -92,8 +93,8 @@ class VerifyOptions(SharedOptions, total=False):
     broken_in: str | None
 
 
-APART = frozenset({"probe"})
-"""Options that are parameters of their own."""
+APART = frozenset({"probe", "dry_run"})
+"""Options that are parameters of their own, or whose result is text for people."""
 
 
 def keywords_of(command: Command) -> dict[str, Option]:

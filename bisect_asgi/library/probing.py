@@ -13,7 +13,7 @@ from time import monotonic, process_time
 from types import CodeType
 
 from bisect_asgi.backend.environments import Environment as BuiltFolder
-from bisect_asgi.backend.trials import RunProbe
+from bisect_asgi.backend.trials import Held
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, Cancelled, UsageError
 from bisect_asgi.core.judge import signature
@@ -45,7 +45,9 @@ class TimedOut(subprocess.TimeoutExpired):
 class Environment:
     """The environment of a candidate, as a function that is the probe gets it."""
 
-    def __init__(self, request: TrialRequest, built: BuiltFolder, run: RunProbe) -> None:
+    def __init__(
+        self, request: TrialRequest, built: BuiltFolder, run: Callable[[Probe], Observation]
+    ) -> None:
         self._probe = request.probe
         self._built = built
         self._run = run
@@ -118,18 +120,16 @@ class FunctionDecider:
         """The function's name."""
         return getattr(self._function, "__qualname__", repr(self._function))
 
-    def __call__(
-        self, request: TrialRequest, environment: BuiltFolder, run: RunProbe, token: CancelToken
-    ) -> Observation:
+    def __call__(self, request: TrialRequest, held: Held, token: CancelToken) -> Observation:
         """Call the function once, and return what that showed."""
         began_s, cpu_s, runs = monotonic(), process_time(), list[Observation]()
 
         def observed(probe: Probe) -> Observation:
             token.check()
-            runs.append(run(probe))
+            runs.append(held.run(probe))
             return runs[-1]
 
-        seen = self._seen(Environment(request, environment, observed))
+        seen = self._seen(Environment(request, held.environment, observed))
         return replace(
             seen,
             wall_s=monotonic() - began_s,

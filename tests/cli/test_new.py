@@ -10,6 +10,7 @@ import pytest
 from bisect_asgi.cli import app
 from bisect_asgi.cli import probe_files as probes
 from bisect_asgi.core.plan import tables
+from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.records import replace
 
 SERVED = ("memory", "latency", "hang", "status")
@@ -134,3 +135,59 @@ def test_what_cannot_be_written_is_said_whole_and_nothing_is_overwritten(
     assert code == 2
     assert capsys.readouterr().err == f"error: {message}\n\nhint: {hint}\n"
     assert (here / "mine.py").read_text() == "mine\n"
+
+
+ISSUE = """\
+# Leak
+
+```python
+from demo import FastApp
+app = FastApp()
+@app.get("/")
+async def root(): return 1
+```
+
+demo works in 1.0, fails in 1.1.
+"""
+
+
+@pytest.mark.parametrize("is_piped", [False, True], ids=["file", "standard-input"])
+def test_a_probe_is_drafted_from_an_issue(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_piped: bool
+) -> None:
+    (here / "issue.md").write_text(ISSUE)
+    monkeypatch.setattr("sys.stdin", (here / "issue.md").open())
+
+    assert new(monkeypatch, "mine.py", "--from", "-" if is_piped else "issue.md") == 0
+
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "wrote mine.py; run it: bisect-asgi --probe mine.py"
+    assert '  bad end: 1.1 ("fails in 1.1")' in told
+    plan = probes.read_plan(Options(probe="mine.py"))
+    assert (plan.project, plan.good, plan.bad) == ("demo", "1.0", "1.1")
+    assert plan.probe.served is not None
+    assert plan.probe.served.load is not None
+    assert plan.probe.served.load.request == "GET /"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["--from", "no.md"], "there is no file `no.md` (`--from`)", id="no-file"),
+        pytest.param(["--from", "empty.md"], "`empty.md` has no code that imports a package", id="nothing"),
+        pytest.param(["--from", "empty.md", "--kind", "hang"], "are two probes", id="a-kind-as-well"),
+    ],
+)
+def test_an_issue_that_tells_no_probe_is_refused(
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    (here / "empty.md").write_text("It does not work.")
+
+    assert new(monkeypatch, "mine.py", *arguments) == 2
+
+    assert message in capsys.readouterr().err
+    assert not (here / "mine.py").exists()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from bisect_asgi.backend.environments import Environment as BuiltFolder
+from bisect_asgi.backend.trials import Held
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable, UsageError
 from bisect_asgi.core.model import (
@@ -41,7 +43,8 @@ def seen(
     token: CancelToken | None = None,
 ) -> Observation:
     """What a function showed."""
-    return FunctionDecider(function, key="f")(REQUEST, BUILT, run, token or CancelToken())
+    held = Held(environment=BUILT, run=run, bench=nullcontext)  # type: ignore[arg-type]
+    return FunctionDecider(function, key="f")(REQUEST, held, token or CancelToken())
 
 
 def ran(outcome: Outcome = Outcome.PASSED, exit_code: int | None = 0, **fields: object) -> Observation:

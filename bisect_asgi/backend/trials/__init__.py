@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -24,6 +24,7 @@ from bisect_asgi.backend.environments.resolve import Resolution
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.usage import recording, spending, waiting_for
+from bisect_asgi.backend.trials.bench import Bench, open_bench
 from bisect_asgi.backend.trials.probe_run import run_probe
 from bisect_asgi.backend.trials.sampling import MeasuringLock, take_sample, warm_up
 from bisect_asgi.backend.trials.store import Resolutions, Store
@@ -58,16 +59,20 @@ _MOST_ENVIRONMENTS = 3
 """How often, for each run, an environment is built anew because a run or something else has changed it."""
 
 
-RunProbe = Callable[[Probe], Observation]
-"""Runs a probe once in the environment of a trial, confined and supervised as ever."""
+class Held(Struct, frozen=True, kw_only=True):
+    """The environment of a trial, as long as it is held, and what can be done with it."""
+
+    environment: Environment
+    run: Callable[[Probe], Observation]
+    """Runs a probe there once, confined and supervised as ever."""
+    bench: Callable[[], AbstractContextManager[Bench]]
+    """Opens a copy of it for a person."""
 
 
 class Decider(Protocol):
     """Decides the outcome of each run in this process, in place of the probe's exit code."""
 
-    def __call__(
-        self, request: TrialRequest, environment: Environment, run: RunProbe, token: CancelToken
-    ) -> Observation:
+    def __call__(self, request: TrialRequest, held: Held, token: CancelToken) -> Observation:
         """Return what one run showed in the environment.
 
         Raises:
@@ -115,6 +120,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     """Where environments are built ahead; None if that is of no use."""
     decider: Decider | None = None
     """Decides in place of the probe's exit code, or None."""
+    undone: set[str] = field(default_factory=set)
+    """Labels of candidates whose stored observations are dropped; each is taken out when that is done."""
     _renewed: set[str] = field(default_factory=set)
     """Keys of observations that this command has dropped: once, although candidates may share them."""
     _changed: set[str] = field(default_factory=set)
@@ -182,7 +189,9 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         if resolution is None or (beside and not reference):
             return None
         on = measured_on(request, host)
-        known = self.store.observations(self._key(request.probe, resolution, reference, host=on))
+        key = self._key(request.probe, resolution, reference, host=on)
+        self._undo(request, key)
+        known = self.store.observations(key)
         return _finished(request, resolution, known, ()) if _count(known) else None
 
     def resolve(self, spec: EnvironmentSpec) -> tuple[Distribution, ...]:
@@ -204,6 +213,14 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
         """Return what each distribution of an environment requires; empty if that is not kept."""
         return self.environments.requirements(built.digest)
+
+    def _undo(self, request: TrialRequest, key: str) -> None:
+        """Drop what is stored of a candidate if that is asked for."""
+        with self._guard:
+            is_undone = request.label in self.undone
+            self.undone.discard(request.label)
+        if is_undone:
+            self.store.forget_observations(key)
 
     def renew(self, key: str) -> None:
         """Drop what earlier commands observed under `key`."""
@@ -266,6 +283,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             resolution = self._resolve(request, token)
             reference = self._resolve_reference(request, token)
         key = self._key(request.probe, resolution, reference, host=measured_on(request))
+        self._undo(request, key)
         return _Task(request=request, key=key, resolution=resolution, reference=reference, token=token)
 
     def _key(self, probe: Probe, resolution: Resolution, reference: Resolution | None, *, host: str) -> str:
@@ -443,12 +461,17 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         has_hung = seen.signature is not None and seen.signature.kind is FailureKind.TIMEOUT
         return replace(seen, cut_s=limit_s) if has_hung else seen
 
-    def _decided(self, task: _Task, where: Environment, run: RunProbe) -> Observation:
+    def _decided(self, task: _Task, where: Environment, run: Callable[[Probe], Observation]) -> Observation:
         """Return what one run showed, as who decides in place of the probe says."""
         if self.decider is None:
             raise AssertionError("it is there")
+        held = Held(
+            environment=where,
+            run=run,
+            bench=lambda: open_bench(task.request.probe, where, self.runs, self.sandbox, task.token),
+        )
         with spending(Step.RUN):
-            seen = self.decider(task.request, where, run, task.token)
+            seen = self.decider(task.request, held, task.token)
         task.token.check()
         return seen
 

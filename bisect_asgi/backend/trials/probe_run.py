@@ -46,8 +46,8 @@ from bisect_asgi.core.records import Struct, replace
 # Variables that a probe may need and that are no secrets.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _METRICS = "metrics.json"
-_LOCK = "lock"
-_BOX = "box"
+LOCK = "lock"
+BOX = "box"
 """The folder in which a run may write; locks and requests lie beside it."""
 _numbers = count()
 
@@ -75,11 +75,11 @@ def run_probe(
     held = ExitStack()
     folder = None
     try:
-        folder = _new_folder(runs)
-        held.enter_context(locked(folder / _LOCK, waiting=token.check))
-        work = _lay_out(folder, probe)
-        report = held.enter_context(reports.opened(folder / _BOX / "report"))
-        environ = _environ(probe, environment, folder / _BOX)
+        folder = new_folder(runs)
+        held.enter_context(locked(folder / LOCK, waiting=token.check))
+        work = lay_out(folder, probe)
+        report = held.enter_context(reports.opened(folder / BOX / "report"))
+        environ = environ_of(probe, environment, folder / BOX)
         served = probe.served
         marked = MarkedLines()
         with spending(Step.START):
@@ -90,7 +90,7 @@ def run_probe(
                 environ=environ,
                 timeout_s=probe.timeout_s,
                 token=token,
-                confine=sandbox.rules(probe.confinement, folder / _BOX),
+                confine=sandbox.rules(probe.confinement, folder / BOX),
                 limits=probe.limits,
                 on_output=output,
                 on_chunk=marked.add,
@@ -119,7 +119,7 @@ def run_probe(
         held.close()
 
 
-def _new_folder(runs: Path) -> Path:
+def new_folder(runs: Path) -> Path:
     """Make a new folder; in a container, the last command may have had the same process number."""
     while True:
         folder = runs / f"{os.getpid()}-{next(_numbers)}"
@@ -128,11 +128,11 @@ def _new_folder(runs: Path) -> Path:
             return folder
 
 
-def _lay_out(folder: Path, probe: Probe) -> Path:
+def lay_out(folder: Path, probe: Probe) -> Path:
     """Make the folders of one run; return its working directory."""
     for name in ("work", "home", "tmp", "report"):
-        (folder / _BOX / name).mkdir(parents=True)
-    work = folder / _BOX / "work"
+        (folder / BOX / name).mkdir(parents=True)
+    work = folder / BOX / "work"
     for file in probe.files:
         path = work / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ def _argv(probe: Probe, environment: Environment) -> list[str]:
     return [str(environment.bin / "python"), f"./{script}" if script.startswith("-") else script]
 
 
-def _environ(probe: Probe, environment: Environment, box: Path) -> dict[str, str]:
+def environ_of(probe: Probe, environment: Environment, box: Path) -> dict[str, str]:
     """Return the variables of a run; of the user's it has the path, the language and the certificates."""
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
@@ -379,7 +379,7 @@ def clean_up(runs: Path) -> None:
     a cache may have processes with equal numbers.
     """
     for folder in runs.glob("*-*"):
-        owner, lock = folder.name.partition("-")[0], folder / _LOCK
+        owner, lock = folder.name.partition("-")[0], folder / LOCK
         if not owner.isdigit() or (not lock.exists() and is_alive(int(owner))):
             continue
         with suppress(OSError), locked_if_free(lock) as free:  # another command may remove it meanwhile

@@ -47,6 +47,7 @@ def open_trials(
     building: Building | None = None,
     decider: Decider | None = None,
     keeps_runs: bool = True,
+    undone: set[str] | None = None,
     note: Callable[[str], None] = say_note,
 ) -> Iterator[TrialRunner]:
     """Open what runs trials on this machine.
@@ -59,6 +60,7 @@ def open_trials(
         building: how source distributions and commits are built.
         decider: decides on each run in place of the probe's exit code.
         keeps_runs: whether later commands find what the runs showed.
+        undone: labels of candidates whose runs are dropped from the store; each is taken out when it is.
         note: gets a remark on the cache.
 
     Raises:
@@ -95,6 +97,7 @@ def open_trials(
             secrets=uv.indexes.secrets,
             builders=builders,
             decider=decider,
+            undone=set() if undone is None else undone,
         )
 
 

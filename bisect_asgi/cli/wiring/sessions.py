@@ -26,6 +26,7 @@ def open_session(
     show_output: bool = False,
     decider: Decider | None = None,
     keeps_runs: bool = True,
+    undone: set[str] | None = None,
     own: Indexes | None = None,
     note: Callable[[str], None] = say_note,
 ) -> Iterator[tuple[Plan, Services]]:
@@ -39,6 +40,7 @@ def open_session(
         show_output: emit the probes' output, too.
         decider: decides on each run in place of the probe's exit code.
         keeps_runs: whether later commands find what the runs showed.
+        undone: labels of candidates whose runs are dropped from the store; each is taken out when it is.
         own: indexes other than those that the user's configuration gave this process.
         note: gets a remark on the cache.
 
@@ -55,6 +57,7 @@ def open_session(
             building=plan.building,
             decider=decider,
             keeps_runs=keeps_runs,
+            undone=undone,
             note=note,
         ) as runner,
         open_executor(where, plan.jobs, most=plan.most_jobs) as executor,

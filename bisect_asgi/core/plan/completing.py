@@ -32,6 +32,8 @@ _ARGUMENTS: Mapping[Command, str] = {
     "suite": "path",
     "locks": "path",
     "verify": "package",
+    "shell": "release",
+    "exec": "release",
     "new": "path",
     "releases": "package",
     "report": "path",

@@ -16,6 +16,7 @@ from bisect_asgi.core.records import Struct, field, fields, replace
 
 _SEARCHES: tuple[Command, ...] = ("run", "locks")
 _PROBING: tuple[Command, ...] = ("run", "check", "locks")
+_BY_HAND: tuple[Command, ...] = ("shell", "exec")
 _NOWHERE: tuple[Place, ...] = ()
 """The places of an option of command lines alone."""
 
@@ -35,7 +36,7 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.PROBE,
             "Python script that reproduces the bug",
             "FILE",
-            commands=(*_PROBING, "verify"),
+            commands=(*_PROBING, "verify", *_BY_HAND),
             places=(Place.SUITE,),
             is_path=True,
             is_common=True,
@@ -57,13 +58,18 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.PROBE,
             "Copy this file or directory next to the probe",
             "PATH",
-            commands=_PROBING,
+            commands=(*_PROBING, *_BY_HAND),
             is_path=True,
         ),
     ] = ()
     env: Annotated[
         tuple[str, ...],
-        Option(Section.PROBE, "Pass this environment variable to the probe", "NAME", commands=_PROBING),
+        Option(
+            Section.PROBE,
+            "Pass this environment variable to the probe",
+            "NAME",
+            commands=(*_PROBING, *_BY_HAND),
+        ),
     ] = ()
     timeout: Annotated[
         float | str | None,
@@ -72,14 +78,20 @@ class Options(Struct, frozen=True, kw_only=True):
 
     sandbox: Annotated[
         Literal["auto", "strong", "basic", "none"] | None,
-        Option(Section.CONFINED, "How runs are confined", default="auto", commands=_PROBING, is_habit=True),
+        Option(
+            Section.CONFINED,
+            "How runs are confined",
+            default="auto",
+            commands=(*_PROBING, *_BY_HAND),
+            is_habit=True,
+        ),
     ] = None
     no_network: Annotated[
         bool | None,
         Option(
             Section.CONFINED,
             "Run without a network but the run's own loopback",
-            commands=_PROBING,
+            commands=(*_PROBING, *_BY_HAND),
             is_habit=True,
         ),
     ] = None
@@ -131,7 +143,7 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.SERVED,
             "Serve this ASGI app with uvicorn; without NAME, the app is `app`",
             "FILE[:NAME]",
-            commands=_PROBING,
+            commands=(*_PROBING, *_BY_HAND),
             is_path=True,
             is_common=True,
         ),
@@ -308,7 +320,7 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.ENVIRONMENT,
             "Install this in every environment: uvicorn==0.17.6, or a project: ./app",
             "REQ",
-            commands=_PROBING,
+            commands=(*_PROBING, *_BY_HAND),
             is_common=True,
         ),
     ] = ()
@@ -318,7 +330,7 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.ENVIRONMENT,
             "Install the requirements in this file in every environment",
             "FILE",
-            commands=_PROBING,
+            commands=(*_PROBING, *_BY_HAND),
             is_path=True,
         ),
     ] = ()
@@ -328,7 +340,7 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.ENVIRONMENT,
             "Limit versions by the requirements in this file, installing none",
             "FILE",
-            commands=_PROBING,
+            commands=(*_PROBING, *_BY_HAND),
             is_path=True,
         ),
     ] = ()
@@ -338,7 +350,7 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.ENVIRONMENT,
             "Install this dependency group of pyproject.toml: dev, or PATH:dev",
             "GROUP",
-            commands=_PROBING,
+            commands=(*_PROBING, *_BY_HAND),
         ),
     ] = ()
     override: Annotated[
@@ -347,7 +359,7 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.ENVIRONMENT,
             "Install this whatever other packages require: starlette==0.15.0",
             "REQ",
-            commands=("run", "check"),
+            commands=("run", "check", *_BY_HAND),
         ),
     ] = ()
     deps: Annotated[
@@ -357,7 +369,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "Other packages: as-of-release, latest, or 'as-of 2022-01-10'",
             "POLICY",
             "as-of-release",
-            commands=("run", "check", "verify"),
+            commands=("run", "check", "verify", *_BY_HAND),
             is_habit=True,
         ),
     ] = None
@@ -368,7 +380,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "Python version or path; for a search also several (3.8,3.11) or all",
             "VERSION",
             "the one that suits the range best",
-            commands=("run", "check", "locks", "verify", "releases"),
+            commands=("run", "check", "locks", "verify", "releases", *_BY_HAND),
             variants={"releases": ("List the releases as this Python could install them", "any Python")},
             is_common=True,
             is_habit=True,
@@ -461,7 +473,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "Time limit of building source distributions or a commit",
             "TIME",
             "10 min",
-            commands=_PROBING,
+            commands=(*_PROBING, *_BY_HAND),
             is_habit=True,
         ),
     ] = None
@@ -599,6 +611,16 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.OTHER,
             "Remove environments, cached runs, pages and logs",
             commands=("cache",),
+            places=_NOWHERE,
+        ),
+    ] = None
+    from_: Annotated[
+        str | None,
+        Option(
+            Section.OTHER,
+            "Draft the probe from an issue, as Markdown; - is the standard input",
+            "FILE|-",
+            commands=("new",),
             places=_NOWHERE,
         ),
     ] = None

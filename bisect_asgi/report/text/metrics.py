@@ -31,7 +31,7 @@ def facts(report: Report) -> Iterator[tuple[str, str]]:
     title = "Confidence" if report.exit_code is ExitCode.FOUND else "Likely"
     if report.belief:
         yield title, _sure(report)
-    elif report.error_bound is not None:
+    elif report.error_bound is not None and report.error_bound < 1:
         yield title, agreement(report, report.error_bound)
     if report.ends:
         yield "Threshold", _limit(report.ends)

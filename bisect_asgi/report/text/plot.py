@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -15,37 +14,28 @@ from rich.text import Text
 from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import printable
+from bisect_asgi.report.scale import Scale, scale_of, ticks
 
 _RELEASES = AxisWords()
 STYLES: Mapping[str, str] = {"good": "green", "bad": "red", "skip": "yellow"}
 """Colors of marks. They say no more than the marks, for a terminal without colors."""
-
-LOG_FROM = 50.0
-"""The ratio of the largest value to the least from which on the axis is logarithmic, if all are positive."""
 
 _MEDIAN, _LIMIT = "◆", "│"
 _DOTS = ((4, "●"), (2, "•"), (1, "·"))
 _MOST_LABEL = 24
 _LEAST_STRIP = 24
 _LOG = "log scale"
-_UNITS = (1.0, 60.0, 3600.0, 1024.0, 1024.0**2, 1024.0**3)
-_SHOWN_IN = (*_UNITS, 1024.0**4, 0.01, 1e-3, 1e-6, 1e-9)
-_NUMBER = re.compile(r"-?[\d.,]+(?:e[+-]?\d+)?")
 
 
 class _Axis(Struct, frozen=True, kw_only=True):
-    """The scale of a strip: from the middle of its first cell to the middle of its last."""
+    """The cells of a strip: from the middle of its first one to the middle of its last one."""
 
-    low: float
-    high: float
+    scale: Scale
     cells: int
-    is_log: bool
 
     def cell(self, value: float) -> int:
         """Return the cell of a value, counted from 0."""
-        low, high, value = (math.log(v) if self.is_log else v for v in (self.low, self.high, value))
-        # The difference of two large values may be infinite, that of their halves is not.
-        return round((value / 2 - low / 2) / (high / 2 - low / 2) * (self.cells - 1))
+        return round(self.scale.share(value) * (self.cells - 1))
 
 
 class _Row(Struct, frozen=True, kw_only=True):
@@ -94,12 +84,12 @@ def plot(
     everything = values if limit is None else [*values, limit]
     if not all(map(math.isfinite, everything)):
         raise ValueError("only finite values can be drawn")
-    low, high, is_log = _range(everything)
+    scale = scale_of(everything)
     left = max(cell_len(row.label) for row in rows if row.samples)
-    left = max(left, len(_LOG) if is_log else 0) + 2
+    left = max(left, len(_LOG) if scale.is_log else 0) + 2
     tails = _tails(rows, width - left - _LEAST_STRIP)
     cells = max(_LEAST_STRIP, width - left - max(map(cell_len, tails)))
-    axis = _Axis(low=low, high=high, cells=cells, is_log=is_log)
+    axis = _Axis(scale=scale, cells=cells)
     at = None if limit is None else axis.cell(limit)
     return [
         *([] if limit is None else [_title(axis, f"limit {show(limit)}", limit, left)]),
@@ -115,17 +105,6 @@ def _title(axis: _Axis, words: str, limit: float, left: int) -> Text:
 def _cropped(label: str) -> str:
     label = printable(label)
     return label if cell_len(label) <= _MOST_LABEL else set_cell_size(label, _MOST_LABEL - 1) + "…"
-
-
-def _range(values: Sequence[float]) -> tuple[float, float, bool]:
-    """Return the two ends of the axis, never equal ones, and whether it is logarithmic."""
-    low, high = min(values), max(values)
-    if low > 0 and high / LOG_FROM > low:
-        return low, high, True
-    if high / 2 - low / 2 <= 1e-9 * max(abs(low), abs(high)):
-        room = 0.05 * abs(low) or 1.0
-        return low - room, high + room, False
-    return low, high, False
 
 
 def _tails(rows: Sequence[_Row], room: int) -> list[str]:
@@ -173,13 +152,13 @@ def _strip(samples: Sequence[float], axis: _Axis, at: int | None) -> str:
 
 
 def _scale(axis: _Axis, show: Callable[[float], str], *, left: int, at: int | None) -> Iterator[Text]:
-    ticks = {axis.cell(tick): _label(tick, show)[0] for tick in _ticks(axis, show)}
+    labels = {axis.cell(tick): label for tick, label in ticks(axis.scale, show)}
     line = "".join(
-        ("┼" if cell == at else "┬") if cell in ticks else "┴" if cell == at else "─"
+        ("┼" if cell == at else "┬") if cell in labels else "┴" if cell == at else "─"
         for cell in range(axis.cells)
     )
-    yield Text(f"{_LOG if axis.is_log else '':{left}}{line}", style="dim")
-    yield Text(_placed(ticks, left, axis.cells), style="dim")
+    yield Text(f"{_LOG if axis.scale.is_log else '':{left}}{line}", style="dim")
+    yield Text(_placed(labels, left, axis.cells), style="dim")
 
 
 def _placed(words: Mapping[int, str], left: int, cells: int) -> str:
@@ -190,57 +169,3 @@ def _placed(words: Mapping[int, str], left: int, cells: int) -> str:
         if not line or start >= cell_len(line) + 2:
             line = set_cell_size(line, start) + word
     return line
-
-
-def _ticks(axis: _Axis, show: Callable[[float], str]) -> list[float]:
-    """Return round values on the axis: those that `show` writes with the fewest digits.
-
-    Values that `show` rounds come last, because equal distances between them would read unequal.
-    """
-
-    def roughness(ticks: list[float]) -> tuple[int, bool, bool, bool, float, int]:
-        labels, count = [_label(tick, show) for tick in ticks], len(ticks)
-        words, is_rounded = [word for word, _ in labels], not all(is_exact for _, is_exact in labels)
-        digits = sum(len(number.strip("0.,")) for number in re.findall(r"[\d.,]+", " ".join(words)))
-        doubles = count - len(set(words))
-        return doubles, count < 2, is_rounded, not 3 <= count <= 5, digits / count, abs(4 - count)
-
-    grids = _log_grids(axis) if axis.is_log else _grids(axis)
-    return min((grid for grid in grids if grid), key=roughness)
-
-
-def _label(tick: float, show: Callable[[float], str]) -> tuple[str, bool]:
-    """Return a tick as `show` writes it, with one more digit if that is rounded, and whether it is exact."""
-    word = show(tick)
-    match = _NUMBER.search(word)
-    number = float(match[0].replace(",", "")) if match else 0.0
-    unit = next((unit for unit in _SHOWN_IN if number and abs(tick / number / unit - 1) < 0.02), None)
-    if match is None or unit is None:
-        return word, tick == 0
-    if math.isclose(number * unit, tick, rel_tol=1e-9):
-        return word, True
-    decimals = len(match[0].partition(".")[2]) + 1
-    finer = round(tick / unit, decimals)
-    is_exact = math.isclose(finer * unit, tick, rel_tol=1e-9)
-    return word.replace(match[0], f"{finer:.12g}", 1) if is_exact else word, is_exact
-
-
-def _grids(axis: _Axis) -> Iterator[list[float]]:
-    for unit in _UNITS:
-        size = math.floor(math.log10(axis.high / 2 - axis.low / 2) + math.log10(2 / unit))
-        for step in (unit * digit * 10.0**power for power in (size - 1, size) for digit in (1, 2, 5)):
-            first, last = math.ceil(axis.low / step), math.floor(axis.high / step)
-            if last - first < 10:
-                yield [float(f"{step * count:.12g}") for count in range(first, last + 1)]
-
-
-def _log_grids(axis: _Axis) -> Iterator[list[float]]:
-    for unit in _UNITS:
-        first, last = (math.floor(math.log10(v) - math.log10(unit)) for v in (axis.low, axis.high))
-        for digits in ((1,), (1, 3), (1, 2, 5)):
-            # Ticks at every one of many decades would not fit.
-            every = 1 + (last - first) // 5
-            ticks = [
-                unit * digit * 10.0**power for power in range(first, last + 1, every) for digit in digits
-            ]
-            yield [tick for tick in ticks if axis.low <= tick <= axis.high]

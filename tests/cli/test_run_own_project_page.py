@@ -16,17 +16,21 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "own-project.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```\w+\n# ([\w./]+\.\w+)\n(.*?)```", TEXT, re.DOTALL))
 COMMANDS = [shlex.split(line) for line in re.findall(r"^\$ bisect-asgi (.*)$", TEXT, re.MULTILINE)]
-SHOWN = re.findall(r"^\$ bisect-asgi .*\n((?!\$|`).+)$", TEXT, re.MULTILINE)
-"""The first line of the output of each command that shows some."""
-OLD, NEW = "0.52.1", "1.10.0"
+SHOWN = re.findall(r"^\$ bisect-asgi .*\n((?!\$|`).+)\n\n(.+)$", TEXT, re.MULTILINE)
+"""The first line and the cause in the output of each command that shows some."""
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+OLD, NEW = "0.50.0", "1.10.0"
 
 
-def a_lock(version: str) -> str:
+def a_lock(starlette: str, anyio: str) -> str:
+    packages = "".join(
+        f'[[package]]\nname = "{name}"\nversion = "{version}"\nsource = {{ registry = "https://h" }}\n'
+        for name, version in (("starlette", starlette), ("anyio", anyio))
+    )
     return (
-        'version = 1\nrequires-python = ">=3.9"\n'
-        f'[[package]]\nname = "starlette"\nversion = "{version}"\nsource = {{ registry = "https://h" }}\n'
+        f'version = 1\nrequires-python = ">=3.9"\n{packages}'
         '[[package]]\nname = "shop"\nversion = "0.1.0"\nsource = { editable = "." }\n'
-        'dependencies = [{ name = "starlette" }]\n'
+        'dependencies = [{ name = "starlette" }, { name = "anyio" }]\n'
     )
 
 
@@ -48,6 +52,7 @@ def shop(command: Command, local_index: LocalIndex) -> Command:
     # A project in the folder of the temporary files and the cache would change while it is looked at.
     outer = command.folder
     command.folder = outer / "work"
+    command.environ["COLUMNS"] = "200"
     lay_out(command.folder)
     local_index.add_wheel("hatchling", "1.0", uploaded="2020-01-01", modules={"hatchling/build.py": BACKEND})
     (command.folder / "metadata.json").write_text(
@@ -56,7 +61,7 @@ def shop(command: Command, local_index: LocalIndex) -> Command:
     (command.folder / "shop.py").write_text((command.folder / "shop" / "__init__.py").read_text())
     (command.folder / "shop" / "__init__.py").unlink()
     works = "    routes = [1]\n    def route(self, path):\n        return lambda function: function\n"
-    for version in ("0.26.0", "0.27.0", "0.46.2", OLD, "1.0.0", "1.2.0", NEW):
+    for version in ("0.26.0", "0.27.0", OLD, "0.52.1", "1.0.0", "1.2.0", NEW):
         body = works if version.startswith("0.") else "    routes = []\n"
         local_index.add_wheel(
             "starlette",
@@ -69,8 +74,15 @@ def shop(command: Command, local_index: LocalIndex) -> Command:
         )
     runner = "import runpy, sys\nrunpy.run_path(sys.argv[-1])['test_app']()\n"
     local_index.add_wheel("pytest", "8.0", uploaded="2024-01-01", modules={"pytest.py": runner})
-    local_index.add_wheel("anyio", "4.0", uploaded="2024-01-01")
+    for version in ("4.0", "4.1"):
+        local_index.add_wheel("anyio", version, uploaded="2024-01-01")
     return command
+
+
+def said(output: str) -> tuple[str, str]:
+    """Return the first line of a report, and its cause."""
+    first, _, rest = output.partition("\n")
+    return first, rest.strip().partition("\n")[0]
 
 
 def searches() -> list[list[str]]:
@@ -87,20 +99,21 @@ def test_the_page_has_its_files_and_commands() -> None:
 def test_a_search_of_the_page_finds_the_release(shop: Command, words: list[str]) -> None:
     more = ["--with", "."] if "--with" not in words else []
 
-    document = shop.document(*words, *more, "--python", PYTHON, "--history", "none")
+    done = shop.run(*words, *more, "--python", PYTHON, "--history", "none")
 
-    assert document["headline"].startswith("starlette 1.0.0 is the first bad release"), document
-    assert document["headline"] == SHOWN[0]
+    first, cause = said(done.stdout)
+    assert _DATE.sub("", first) == _DATE.sub("", SHOWN[0][0]), done.stdout + done.stderr
+    assert cause == SHOWN[0][1]
 
 
 def test_the_locks_of_the_page_are_compared(shop: Command) -> None:
-    (shop.folder / "old.lock").write_text(a_lock(OLD))
-    (shop.folder / "uv.lock").write_text(a_lock(NEW))
+    (shop.folder / "old.lock").write_text(a_lock(OLD, "4.0"))
+    (shop.folder / "uv.lock").write_text(a_lock(NEW, "4.1"))
     (words,) = [words for words in COMMANDS if words[0] == "locks"]
 
-    document = shop.document(*words, "--python", PYTHON)
+    done = shop.run(*words, "--python", PYTHON)
 
-    assert document["headline"] == SHOWN[1]
+    assert said(done.stdout) == SHOWN[1], done.stdout
 
 
 def test_the_note_of_the_page_is_the_commands(shop: Command) -> None:
@@ -113,10 +126,11 @@ def test_the_note_of_the_page_is_the_commands(shop: Command) -> None:
 @pytest.mark.network
 def test_the_page_is_true_of_the_real_index(real: Command) -> None:
     real.folder = real.folder / "work"
+    real.environ["COLUMNS"] = "200"
     LocalRepository(real.folder)
     lay_out(real.folder)
 
-    document = real.document(*searches()[0])
+    done = real.run(*searches()[0])
 
-    assert document["headline"] == SHOWN[0]
-    assert any("`shop` requires starlette>=0.27" in note for note in document["notes"])
+    assert said(done.stdout) == SHOWN[0], done.stdout
+    assert "`shop` requires starlette>=0.27" in done.stdout

@@ -160,6 +160,8 @@ def _reproduce(report: Report, row: Row) -> str:
     if not row.distributions or row.python is None:
         return ""
     is_one_of_several = len({each.python for each in report.rows}) > 1
+    if report.plan.served and not row.is_exact and (short := check_again(report.plan, row)):
+        return short
     python = row.python if is_one_of_several else ".".join(row.python.split(".")[:2])
     if report.interpreter and report.interpreter.version == row.python and not report.plan.served:
         python = report.interpreter.for_uv

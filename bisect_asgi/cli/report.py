@@ -30,7 +30,13 @@ def report(
     if options.diff:
         from bisect_asgi.report.text.culprit import diffs
 
-        print("\n".join(line for compared in document.compared for line in diffs(compared)))
+        lines = [line for compared in document.compared for line in diffs(compared)]
+        if not lines:
+            raise UsageError(
+                "this report has no diff: no package whose files changed was found as the cause",
+                hint="pass the log of a run that names one, or drop `--diff`",
+            )
+        print("\n".join(lines))
         raise typer.Exit
     OutputOptions.of(options).show_report(document, name=name_of(path, places.past_logs()))
     raise typer.Exit(document.exit_code)

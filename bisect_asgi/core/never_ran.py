@@ -20,6 +20,7 @@ from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import listing
 
 _LEAST = 2
+_RAN = (Outcome.PASSED, Outcome.FAILED)
 _MOST_NAMED = 5
 _SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError): .*\((?P<file>[^()]+), line (?P<line>\d+)\)")
 _NOT_FOUND = re.compile(r"(?P<program>[^\s:]+): (?:command )?not found$")
@@ -103,20 +104,24 @@ def _of_program(signature: Signature) -> str | None:
 def unreported(
     observed: Mapping[int, Sequence[Observation]], metric: str, *, texts: Collection[bytes] = ()
 ) -> NeverRan | None:
-    """Return that no run that passed reports the metric that decides, or None if one may.
+    """Return that no run reports the metric that decides, or None if one may.
 
-    One candidate shows it, unless the probe's text has the name: then a release may lack what is measured.
+    If the probe's text has not the name, one candidate on which it passes shows that, or two on which it
+    fails. If it has, a release may lack what is measured: two on which it passes show it.
 
     Args:
         observed: the runs of each candidate.
         metric: the metric that decides.
         texts: the contents of the probe's files, and its command.
     """
-    passed = {key: [run for run in runs if run.outcome is Outcome.PASSED] for key, runs in observed.items()}
-    keys = sorted(key for key, runs in passed.items() if runs)
-    runs = [run for key in keys for run in passed[key]]
-    least = _LEAST if any(metric.encode() in text for text in texts) else 1
-    if len(keys) < least or any(measured(run, metric) is not None or run.complaint for run in runs):
+    ran = {key: [run for run in runs if run.outcome in _RAN] for key, runs in observed.items()}
+    passed = [key for key, runs in ran.items() if any(run.outcome is Outcome.PASSED for run in runs)]
+    runs = [run for own in ran.values() for run in own]
+    if any(measured(run, metric) is not None or run.complaint for run in runs):
+        return None
+    is_named = any(metric.encode() in text for text in texts)
+    keys = sorted(passed or [key for key, own in ran.items() if own and not is_named])
+    if len(keys) < (1 if passed and not is_named else _LEAST):
         return None
     own = sorted({name for run in runs for name in run.metrics})
     return NeverRan(

@@ -93,3 +93,16 @@ def test_a_damaged_log_is_read_or_refused_with_a_hint(
     read = attempt(lambda: read_report(path))
 
     assert read.hint if isinstance(read, UsageError) else "rows" in json.loads(document.render(read))
+
+
+def test_a_report_without_a_diff_says_so(shell: Shell) -> None:
+    publish(shell.index, "+-")
+    shell.bisect("--quiet", "--no-culprit")
+
+    done = shell.run("report", "--diff")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == told(
+        "this report has no diff: no package whose files changed was found as the cause",
+        "pass the log of a run that names one, or drop `--diff`",
+    )

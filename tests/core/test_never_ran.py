@@ -176,10 +176,20 @@ def test_a_metric_that_the_probe_names_may_be_reported_by_another_release() -> N
     "runs",
     [
         pytest.param([], id="nothing-was-run"),
-        pytest.param([failed()], id="it-failed"),
+        pytest.param([failed()], id="it-failed-on-one"),
         pytest.param([replace(passed(), complaint="the metric cannot be read")], id="it-cannot-be-read"),
         pytest.param([reporting("growth")], id="it-is-there"),
     ],
 )
 def test_what_may_report_the_metric_is_no_mistake(runs: list[Observation]) -> None:
     assert unreported({3: runs}, "growth") is None
+
+
+def test_two_that_fail_show_that_a_metric_is_not_reported_which_the_probe_does_not_name() -> None:
+    failing = {3: [failed()], 4: [failed()]}
+
+    found = unreported(failing, "growth")
+
+    assert found is not None
+    assert found.keys == (3, 4)
+    assert unreported(failing, "growth", texts=[b"print('@metric growth 3')"]) is None

@@ -181,13 +181,13 @@ class Search:
 
     def unreported(self, metric: str) -> NeverRan | None:
         """Return that the probe does not report a metric, or None if it may."""
-        return unreported(self.engine.observed, metric, texts=_texts(self.plan.probe))
+        return unreported(self.engine.observed, metric, texts=_texts(self.plan.probe, metric))
 
     @property
     def names_metric(self) -> bool:
         """Whether every run has the metric that decides, or the probe's text has its name."""
         metric = self.plan.criteria.metric or ""
-        return metric in BUILT_IN or any(metric.encode() in text for text in _texts(self.plan.probe))
+        return metric in BUILT_IN or any(metric.encode() in text for text in _texts(self.plan.probe, metric))
 
     def recall(self) -> None:
         """Take in what earlier commands observed, unless the user wants none of it."""
@@ -261,7 +261,10 @@ class Search:
         self.engine.judge_by(self.engine.spec, noise)
 
 
-def _texts(probe: Probe) -> list[bytes]:
+def _texts(probe: Probe, metric: str) -> list[bytes]:
+    """Return where the name of a metric may stand; the driver of a ready-made load has names of its own."""
+    if probe.served and probe.served.load:
+        return [metric.encode()]
     return [(probe.command or "").encode(), *(file.content for file in probe.files)]
 
 

@@ -97,7 +97,7 @@ class LimitFinder:
         """Return the first candidates from these on that can be measured, or an answer if there are none."""
         named = sorted(self._search.space.expectation.named)
         step_low, step_high, unmeasured = 1, 1, [len(self._search.labels) - 1]
-        while low < high:
+        while low < high and not self._search.unreported(self._metric):
             self._engine.repeat([key for key in (low, high) if key not in self._engine.observed], 1)
             unmeasured = [key for key in (low, high) if not self.samples(key)]
             if not unmeasured:
@@ -294,6 +294,8 @@ class LimitFinder:
 
     def _unmeasured(self, key: int) -> Result:
         """Return the answer that an end cannot be measured, and why."""
+        if wrong := self._search.unreported(self._metric):
+            return of_never_ran(self._search.context, wrong)
         label = self._search.labels[key]
         runs = (*self._engine.observed.get(key, ()), *filter(None, [self._engine.errors.get(key)]))
         shown = (run.signature.shown if run.signature else run.complaint for run in runs)

@@ -32,6 +32,8 @@ def report(
 
         lines = [line for compared in document.compared for line in diffs(compared)]
         if not lines:
+            from bisect_asgi.core.errors import UsageError
+
             raise UsageError(
                 "this report has no diff: no package whose files changed was found as the cause",
                 hint="pass the log of a run that names one, or drop `--diff`",

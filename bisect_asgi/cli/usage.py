@@ -46,6 +46,9 @@ def surplus(command: str, arguments: Sequence[str], extra: Sequence[str]) -> Usa
     first, package = extra[0], next((each for each in arguments if not each.startswith("-")), "")
     if command == COMMANDS[0] and (near := near_command(package)):
         return unknown_command(package, near)
+    if first[:1].isdigit() and package and not Path(first).is_file():
+        release = f"{package}=={first}"
+        return UsageError(f"unexpected argument `{first}`", hint=f"write a release as `{release}`")
     if Path(first).suffix or Path(first).is_file():
         return UsageError(
             f"unexpected argument `{first}`", hint=f"pass the probe as an option: `--probe {first}`"

@@ -70,7 +70,7 @@ def test_with_all_every_change_is_explained_the_one_that_was_asked_about_first(
     ]
     assert list(dict.fromkeys(why.within for why in report.why)) == ["3", "5", "7"]
     assert report.headline.startswith(
-        f"app broke in 3, {BROKEN}, was fixed in 5, {MENDED}, and broke in 7, by itself"
+        f"app broke in 3 ({BROKEN}), was fixed in 5 ({MENDED}), and broke in 7 (by itself)"
     )
 
 

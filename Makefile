@@ -47,9 +47,10 @@ python-3.8: .venv/installed
 	@$(BIN)/python -c 'import pathlib; from bisect_asgi.backend.interpreters import find; \
 		find("3.8", pathlib.Path(".venv/interpreters"))' 2>/dev/null || $(BIN)/uv python install 3.8
 
-docs: .venv/installed  ## Write docs/options.md, docs/faults.md and the manual page from what declares them
+docs: .venv/installed  ## Write options, faults, schemas and the manual page in docs from what declares them
 	$(BIN)/python -m bisect_asgi.cli.parameters > docs/options.md
 	$(BIN)/python -m bisect_asgi.cli.manual > docs/bisect-asgi.1
+	$(BIN)/python -m bisect_asgi.report.schema docs/schema
 	PYTHONPATH=tests $(BIN)/python tests/faults/test_faults.py > docs/faults.md
 	PYTHONPATH=tests $(BIN)/python tests/mistakes/test_mistakes.py > docs/mistakes.md
 

@@ -9,24 +9,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from bisect_asgi.core.errors import ExitCode
+from bisect_asgi.core.errors import ExitCode, UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.plan.options import Options
-from bisect_asgi.core.records import Struct, fields
+from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import printable_json
 
 if TYPE_CHECKING:
+    from bisect_asgi.cli.report_files import ReportFile
     from bisect_asgi.core.events import Event
     from bisect_asgi.report.document import Report
+    from bisect_asgi.report.forms import Form
     from bisect_asgi.report.progress.board import Board
     from bisect_asgi.report.progress.live_board import LiveBoard
     from bisect_asgi.report.projection import Projection
+    from bisect_asgi.report.suite import SuiteReport
 
 
 class OutputOptions(Struct, frozen=True, kw_only=True):
     """How much a command shows, and in which form."""
 
-    json: bool = False
+    form: Form | None = None
+    """The form on the standard output; None: text, as much of it as the other options say."""
+    files: tuple[ReportFile, ...] = ()
     quiet: bool = False
     verbose: bool = False
     full: bool = False
@@ -37,13 +42,27 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
     """Show where the time went."""
 
     @classmethod
-    def of(cls, options: Options) -> Self:
-        """Return those of the command line, and have all consoles color as it says."""
+    def of(cls, options: Options, *, is_suite: bool = False) -> Self:
+        """Return those of the command line, and have all consoles color as it says.
+
+        Raises:
+            UsageError: a file cannot be written, or has an ending of no form.
+        """
         if options.color is not None:
             from bisect_asgi.report.progress.console import use_color
 
             use_color(options.color)
-        return cls(**{field.name: bool(getattr(options, field.name)) for field in fields(cls)})
+        shown = ("quiet", "verbose", "full", "plot", "timings")
+        return cls(
+            form=_form(options),
+            files=_files(options.output, is_suite=is_suite),
+            **{name: bool(getattr(options, name)) for name in shown},
+        )
+
+    @property
+    def json(self) -> bool:
+        """Whether the standard output gets one JSON document."""
+        return self.form == "json"
 
     def begin(self, what: str, *, early: bool) -> None:
         """Write what the command is going to do.
@@ -104,19 +123,30 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
 
     def show_report(self, report: Report, *, name: str = "") -> None:
         """Show a report; without a boundary, write the reason and the hint to the standard error, too."""
-        if self.json:
-            from bisect_asgi.report import document
-
-            show_json(document.render(report))
-        else:
+        if not self.write(report):
             self._show_text(report, name)
         if report.exit_code is not ExitCode.FOUND:
             show_error("" if self._is_seen(report) else report.headline, report.hint)
 
+    def write(self, report: Report | SuiteReport) -> bool:
+        """Write a report to the files, and to the standard output unless that gets text.
+
+        Return whether it did. On GitHub, the step has its summary and annotations.
+        """
+        if self.form is None and not self.files and os.environ.get("GITHUB_ACTIONS") != "true":
+            return False
+        from bisect_asgi.cli import report_files
+
+        sys.stderr.write(report_files.annotate(report))
+        if self.form is not None:
+            sys.stdout.write(report_files.rendered(report, self.form))
+        report_files.write(report, self.files)
+        return self.form is not None
+
     def _is_seen(self, report: Report) -> bool:
         """Return whether the terminal shows the headline already, right above."""
         both = sys.stdout.isatty() and sys.stderr.isatty()
-        return both and not (self.full or self.json) and self._is_shown(report)
+        return both and not self.full and self.form is None and self._is_shown(report)
 
     def _is_shown(self, report: Report) -> bool:
         """Return whether the text has the headline at its end."""
@@ -130,6 +160,26 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
             from bisect_asgi.report import text
 
             text.render(report, name=name, whole=self.full, plot=self.plot, timings=self.timings)
+
+
+def _form(options: Options) -> Form | None:
+    """Return the form on the standard output; `--json` is one of them."""
+    if options.json and options.format not in (None, "json"):
+        raise UsageError(f"`--json` conflicts with `--format {options.format}`", hint="drop one of them")
+    form = "json" if options.json else options.format
+    if form in (None, "text"):
+        return None
+    from bisect_asgi.report.forms import Form
+
+    return Form(form)
+
+
+def _files(paths: tuple[str, ...], *, is_suite: bool) -> tuple[ReportFile, ...]:
+    if not paths:
+        return ()
+    from bisect_asgi.cli.report_files import report_files
+
+    return report_files(paths, is_suite=is_suite)
 
 
 def _is_live() -> bool:

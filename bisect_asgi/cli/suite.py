@@ -43,7 +43,7 @@ def suite(
 
     # `--jobs` counts probes here; in a table, it counts the trials of one probe.
     cases = _cases(probes, Options(fresh=options.fresh, culprit=options.culprit))
-    output = OutputOptions.of(options)
+    output = OutputOptions.of(options, is_suite=True)
     if options.dry_run:
         from bisect_asgi.cli.dry_run import show_suite_dry_run
 
@@ -56,7 +56,7 @@ def run_all(cases: Sequence[Case], output: OutputOptions, where: str | None, *, 
     """Run the sessions of the cases in parallel, `jobs` at a time, show their table, and return its code."""
     import time
 
-    from bisect_asgi.cli.output import say, show_error, show_json
+    from bisect_asgi.cli.output import say, show_error
     from bisect_asgi.report import suite as suite_report
 
     started = time.monotonic()
@@ -65,9 +65,7 @@ def run_all(cases: Sequence[Case], output: OutputOptions, where: str | None, *, 
     report = suite_report.suite_report(
         rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted
     )
-    if output.json:
-        show_json(suite_report.render_json(report))
-    else:
+    if not output.write(report):
         from bisect_asgi.report.text import suite as suite_text
 
         suite_text.render(report, whole=output.full, timings=output.timings)

@@ -529,6 +529,28 @@ class Options(Struct, frozen=True, kw_only=True):
             places=_NOWHERE,
         ),
     ] = None
+    format: Annotated[
+        Literal["text", "markdown", "html", "json", "junit", "osv", "github"] | None,
+        Option(
+            Section.OUTPUT,
+            "Form of the report: text, markdown, html, json, junit, osv or github",
+            "FORM",
+            "text",
+            commands=("run", "locks", "suite", "report"),
+            places=_NOWHERE,
+        ),
+    ] = None
+    output: Annotated[
+        tuple[str, ...],
+        Option(
+            Section.OUTPUT,
+            "Write the report to this file, too, in the form of its ending",
+            "FILE",
+            commands=("run", "locks", "suite", "report"),
+            places=_NOWHERE,
+            letter="o",
+        ),
+    ] = ()
     full: Annotated[
         bool | None,
         Option(

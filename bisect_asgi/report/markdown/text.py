@@ -17,7 +17,7 @@ from itertools import zip_longest
 from bisect_asgi.core.text import printable
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>~&|${}]")
-_BEGINNING = re.compile(r"[#+=-]|\d+(?=[.)])|(?=:)")
+_BEGINNING = re.compile(r"[#+=-]|\d+(?=[.)](?:\s|$))|(?=:)")
 _BREAK = "<!-- -->"
 _LINKED = re.compile(
     r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=\bgh-)(?=\d)|(?<=://)|(?<=\bwww)(?=\.)|(?<=:)(?=[\w+-]+:)", re.IGNORECASE
@@ -36,6 +36,20 @@ def plain(text: str) -> str:
     # What would make a heading, a list or a rule of the line is its first mark, or the one after a number.
     end = beginning.end()
     return f"{escaped[:end]}\\{escaped[end:]}" if beginning[0][:1].isdigit() else f"\\{escaped}"
+
+
+def prose(text: str) -> str:
+    """Return a sentence of ours, in which code stands between backticks."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # One of them is part of something else.
+        return plain(text)
+    return "".join(_inside(part) if place % 2 == 0 else code(part) for place, part in enumerate(parts))
+
+
+def _inside(text: str) -> str:
+    """Return text between two pieces of code, with the blanks at its ends."""
+    begins, ends = text[:1].isspace(), len(text) > 1 and text[-1:].isspace()
+    return f"{' ' * begins}{plain(text)}{' ' * ends}"
 
 
 def code(text: str) -> str:
@@ -74,7 +88,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def details(summary: str, body: str) -> str:
     """Return a part that is folded until it is opened; `summary` is text, `body` Markdown."""
-    title = printable(summary).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    title = _on_one_line(summary).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"
 
 

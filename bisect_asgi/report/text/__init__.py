@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from rich.console import Console, RenderableType
 
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.text import answer, full, metrics
+from bisect_asgi.report.text import answer, full
 from bisect_asgi.report.text import timings as timings_section
+from bisect_asgi.report.text.plot import parts_of
 from bisect_asgi.report.text.tables import console_of, write
 
 
@@ -42,7 +43,7 @@ def _short(
 ) -> Iterator[RenderableType]:
     """Yield the report with the plot and the timings, if they are wanted; the result has to stay in view."""
     extra: list[RenderableType] = []
-    if plot_width and (drawn := metrics.parts(report, plot_width)):
+    if plot_width and (drawn := parts_of(report, plot_width)):
         extra += ["", *drawn]
     if timings_width:
         extra += ["", *timings_section.parts(report.timings, width=timings_width)]

@@ -12,14 +12,15 @@ from rich.text import Text
 from bisect_asgi.core.model import SandboxLevel
 from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.text import duration, listing, plural
+from bisect_asgi.report import metrics
 from bisect_asgi.report.document import Report
+from bisect_asgi.report.facts import fix_lines
 from bisect_asgi.report.history import missed
 from bisect_asgi.report.rows import Row
-from bisect_asgi.report.text import metrics
+from bisect_asgi.report.sides import sides
 from bisect_asgi.report.text import timings as timings_section
-from bisect_asgi.report.text.answer import fix_lines
 from bisect_asgi.report.text.culprit import cause_parts, commit_parts, difference_parts, is_telling
-from bisect_asgi.report.text.sides import sides
+from bisect_asgi.report.text.plot import parts_of
 from bisect_asgi.report.text.tables import Pasted, facts, table
 
 _MOST_REASONS = 8
@@ -35,7 +36,7 @@ def parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[Re
     if any(row.was_run for row in report.rows):
         yield ""
         yield table(report)
-    if plot_width and (drawn := metrics.parts(report, plot_width)):
+    if plot_width and (drawn := parts_of(report, plot_width)):
         yield ""
         yield from drawn
     if report.commit:

@@ -9,11 +9,16 @@ from itertools import groupby
 from statistics import median
 
 from rich.cells import cell_len, set_cell_size
+from rich.console import RenderableType
 from rich.text import Text
 
 from bisect_asgi.core.axis_words import AxisWords
+from bisect_asgi.core.metrics.criteria import RATIO
 from bisect_asgi.core.records import Struct
+from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.text import printable
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.metrics import short
 from bisect_asgi.report.scale import Scale, scale_of, ticks
 
 _RELEASES = AxisWords()
@@ -169,3 +174,27 @@ def _placed(words: Mapping[int, str], left: int, cells: int) -> str:
         if not line or start >= cell_len(line) + 2:
             line = set_cell_size(line, start) + word
     return line
+
+
+def parts_of(report: Report, width: int) -> list[RenderableType]:
+    """Return the plot of the metric; nothing if no candidate has samples."""
+    limit = None
+    if report.ends:
+        limit = report.ends.above if report.ends.above is not None else report.ends.below
+    lines = plot(
+        [row.version for row in report.rows],
+        [row.samples for row in report.rows],
+        marks=[row.verdict if row.how is ReleaseState.RUN else "" for row in report.rows],
+        show=lambda value: short(value, report.unit),
+        limit=limit,
+        width=width,
+        counted=report.plan.axis.counted,
+        styles={report.plan.term_old: "green", report.plan.term_new: "red", "skip": "yellow"},
+    )
+    return [Text(f"{report.plan.metric}{_of_what(report)}", style="bold"), *lines] if lines else []
+
+
+def _of_what(report: Report) -> str:
+    if report.unit != RATIO:
+        return ""
+    return ", as a ratio to the reference's" + (f", {report.ends.reference}" if report.ends else "")

@@ -37,7 +37,9 @@ def test_a_help_is_one_short_phrase(option: Option) -> None:
 
 @each_option
 def test_an_option_with_a_value_has_a_word_for_it(option: Option) -> None:
-    has_none = option.is_switch or get_origin(option.kind) is Literal
+    choices = get_args(option.kind) if get_origin(option.kind) is Literal else ()
+    has_none = option.is_switch or 0 < len(choices) <= 5  # more are named in its help
+    assert all(choice in option.help for choice in choices if option.metavar)
 
     assert (option.metavar == "") is has_none
 

@@ -34,7 +34,7 @@ from bisect_asgi.core.tally import Rate, Tally
 from bisect_asgi.report import document as json_report
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.folding import fold
-from bisect_asgi.report.text.metrics import short, step
+from bisect_asgi.report.metrics import short, step
 
 MIB = 1024.0**2
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bisect_asgi.core.text import plural
+from bisect_asgi.report import metrics
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.rows import Row, day_of
-from bisect_asgi.report.text import metrics
 
 
 def sides(report: Report) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The parts of the text report about confidence, limits, samples and levels, and the plot."""
+"""Confidence, thresholds, samples and levels of a report in words."""
 
 from __future__ import annotations
 
@@ -8,20 +8,15 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 
-from rich.console import RenderableType
-from rich.text import Text
-
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.metrics import measured, unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.model import Observation
-from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.rows import ReportedEnds, Row
-from bisect_asgi.report.text.plot import plot
 
 _NUMBER = re.compile(r"\S*\d")
 
@@ -93,30 +88,6 @@ def _in_units(runs: Sequence[Observation], metric: str) -> str:
     sampled = [run for run in runs if samples([run], metric)]
     own = [value for run in sampled if (value := measured(run, metric)) is not None]
     return show(median(own), unit_of(sampled, metric))
-
-
-def parts(report: Report, width: int) -> list[RenderableType]:
-    """Return the plot of the metric; nothing if no candidate has samples."""
-    limit = None
-    if report.ends:
-        limit = report.ends.above if report.ends.above is not None else report.ends.below
-    lines = plot(
-        [row.version for row in report.rows],
-        [row.samples for row in report.rows],
-        marks=[row.verdict if row.how is ReleaseState.RUN else "" for row in report.rows],
-        show=lambda value: short(value, report.unit),
-        limit=limit,
-        width=width,
-        counted=report.plan.axis.counted,
-        styles={report.plan.term_old: "green", report.plan.term_new: "red", "skip": "yellow"},
-    )
-    return [Text(f"{report.plan.metric}{_of_what(report)}", style="bold"), *lines] if lines else []
-
-
-def _of_what(report: Report) -> str:
-    if report.unit != RATIO:
-        return ""
-    return ", as a ratio to the reference's" + (f", {report.ends.reference}" if report.ends else "")
 
 
 def _sure(report: Report) -> str:

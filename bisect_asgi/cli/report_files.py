@@ -1,0 +1,105 @@
+"""Write a report in other forms than the one on the screen: to files, and for a workflow on GitHub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.records import Struct
+from bisect_asgi.report import forms
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.forms import Form
+from bisect_asgi.report.suite import SuiteReport
+
+_MOST_PROBE = 64 * 1024
+
+
+class ReportFile(Struct, frozen=True):
+    """A file to write, or a folder for the pages of a suite."""
+
+    path: Path
+    form: Form | None
+    """None: a folder."""
+
+
+def report_files(paths: Sequence[str], *, is_suite: bool) -> tuple[ReportFile, ...]:
+    """Return the files with their forms.
+
+    Raises:
+        UsageError: an ending is of no form, or there is no folder for a file.
+    """
+    return tuple(_file(path, is_suite=is_suite) for path in paths)
+
+
+def _file(text: str, *, is_suite: bool) -> ReportFile:
+    path = Path(text)
+    if is_suite and (text.endswith("/") or path.is_dir()):
+        return ReportFile(path, None)
+    form = forms.form_of(text)
+    if path.is_dir() or not path.parent.is_dir():
+        reason = "it is a folder" if path.is_dir() else "its folder does not exist"
+        raise UsageError(
+            f"`{text}` cannot be written (`--output`): {reason}",
+            hint="name a file in a folder that is there",
+        )
+    return ReportFile(path, form)
+
+
+def write(report: Report | SuiteReport, files: Sequence[ReportFile]) -> None:
+    """Write the report to the files.
+
+    Raises:
+        UsageError: a file cannot be written, or this report has nothing that its form could say.
+    """
+    for file in files:
+        try:
+            if file.form is None:
+                _write_site(report, file.path)
+            else:
+                file.path.write_text(rendered(report, file.form), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"`{file.path}` cannot be written (`--output`): {error.strerror}",
+                hint="write it elsewhere: `bisect-asgi report -o FILE` has the same report",
+            ) from error
+
+
+def _write_site(report: Report | SuiteReport, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = forms.site(report) if isinstance(report, SuiteReport) else {}
+    for name, text in pages.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def rendered(report: Report | SuiteReport, form: Form) -> str:
+    """Return the report in a form, with the text of its probe."""
+    return forms.render(report, form, probe=_probe_text(report) if isinstance(report, Report) else "")
+
+
+def _probe_text(report: Report) -> str:
+    """Return the text of the probe, or "" if it is no longer what was run, or too long to be shown."""
+    path = Path(report.plan.probe)
+    try:
+        was_changed = path.stat().st_mtime > report.plan.started.timestamp()
+        text = "" if was_changed or path.stat().st_size > _MOST_PROBE else path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    return text
+
+
+def annotate(report: Report | SuiteReport, environ: Mapping[str, str] = os.environ) -> str:
+    """Add the report to the summary of the workflow's step, and return its annotations; "" elsewhere.
+
+    Source: "Workflow commands" and "Variables" in GitHub's manual for Actions.
+    """
+    if environ.get("GITHUB_ACTIONS") != "true":
+        return ""
+    if summary := environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(rendered(report, Form.MARKDOWN))
+        except OSError:  # The report itself is on the standard output.
+            pass
+    return rendered(report, Form.GITHUB)

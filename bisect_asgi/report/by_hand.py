@@ -1,0 +1,45 @@
+"""The commands that show a candidate again with uv, and with pip, and without this tool.
+
+Every distribution of the environment is pinned, and nothing is resolved: the pins may contradict the
+requirements of a package, and what is resolved today need not be what was run. The probe is taken from the
+current folder.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from bisect_asgi.core.events import RunStarted
+from bisect_asgi.core.model import Distribution
+from bisect_asgi.report.rows import Row
+
+
+def by_hand(plan: RunStarted, row: Row) -> Iterator[tuple[str, str]]:
+    """Yield for `uv` and for `pip` the command; nothing for a served probe, or without an environment."""
+    if plan.served or not row.python or not row.distributions:
+        return
+    minor = ".".join(row.python.split(".")[:2])
+    folder = f"env-{_slug(row.version)}"
+    pins = " ".join(_pin(distribution, row.source) for distribution in row.distributions)
+    by_uv = (f"uv venv --clear --python {minor} {folder}", f"uv pip install --python {folder}")
+    by_pip = (f"python{minor} -m venv --clear {folder}", f"{folder}/bin/python -m pip install")
+    for name, (make, install) in (("uv", by_uv), ("pip", by_pip)):
+        yield name, f"{make} &&\n{install} --no-deps {pins} &&\n{_run(plan, folder)}"
+
+
+def _run(plan: RunStarted, folder: str) -> str:
+    if plan.command:
+        return f'PATH="$PWD/{folder}/bin:$PATH" sh -c {shlex.quote(plan.command)}'
+    return f"{folder}/bin/python {shlex.quote(PurePath(plan.probe).name)}"
+
+
+def _slug(label: str) -> str:
+    """Return a label as part of a folder's name that needs no quotes."""
+    return "".join(char if char.isascii() and (char.isalnum() or char in ".-") else "-" for char in label)
+
+
+def _pin(distribution: Distribution, source: str | None) -> str:
+    is_built = source is not None and source.split(" @ ")[0] == distribution.name
+    return shlex.quote(source if source and is_built else str(distribution))

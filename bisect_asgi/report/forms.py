@@ -1,0 +1,167 @@
+"""The forms in which a report can be written, and which form a file has by its ending.
+
+Each form is imported only when it is written: a command that prints text needs none of them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import PurePath
+from typing import assert_never
+
+from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.text import listing, printable_json
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.suite import SuiteReport
+
+WIDTH_OF_FILES = 100
+
+
+class Form(StrEnum):
+    """A form of a report."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    """To paste into an issue."""
+    HTML = "html"
+    """One file that loads nothing."""
+    JSON = "json"
+    JUNIT = "junit"
+    """JUnit XML, for a CI server."""
+    OSV = "osv"
+    """The affected releases, for an advisory."""
+    GITHUB = "github"
+    """Annotations of a workflow on GitHub; its summary is Markdown."""
+
+
+_ENDINGS = {
+    ".md": Form.MARKDOWN,
+    ".markdown": Form.MARKDOWN,
+    ".html": Form.HTML,
+    ".htm": Form.HTML,
+    ".osv.json": Form.OSV,
+    ".json": Form.JSON,
+    ".xml": Form.JUNIT,
+    ".txt": Form.TEXT,
+}
+
+
+def form_of(path: str) -> Form:
+    """Return the form that a file has by its ending.
+
+    Raises:
+        UsageError: no form has this ending.
+    """
+    name = PurePath(path).name.lower()
+    found = next((form for ending, form in _ENDINGS.items() if name.endswith(ending)), None)
+    if found is None:
+        raise UsageError(
+            f"`{path}` has an ending of no form (`--output`)",
+            hint=f"end it with {listing(_ENDINGS, most=9)}",
+        )
+    return found
+
+
+def render(report: Report | SuiteReport, form: Form, *, probe: str = "") -> str:
+    """Return the report in a form; `probe` is the text of its probe, if it is still there.
+
+    Raises:
+        UsageError: this report has nothing that the form could say.
+    """
+    match form:
+        case Form.TEXT:
+            return _text(report)
+        case Form.MARKDOWN:
+            return _markdown(report, probe)
+        case Form.HTML:
+            return _html(report, probe)
+        case Form.JSON:
+            from bisect_asgi.core import codec
+
+            return printable_json(codec.to_json(report).decode()) + "\n"
+        case Form.JUNIT:
+            from bisect_asgi.report import junit
+
+            return junit.render(report) + "\n"
+        case Form.OSV:
+            return _osv(report)
+        case Form.GITHUB:
+            from bisect_asgi.report import github
+
+            return github.render(report)
+        case _ as never:
+            assert_never(never)
+
+
+def _text(report: Report | SuiteReport) -> str:
+    from io import StringIO
+
+    from bisect_asgi.report import text
+    from bisect_asgi.report.progress.console import SafeConsole
+    from bisect_asgi.report.text import suite
+
+    out = StringIO()
+    console = SafeConsole(file=out, width=WIDTH_OF_FILES)
+    if isinstance(report, SuiteReport):
+        suite.render(report, console)
+    else:
+        text.render(report, console, whole=True)
+    return out.getvalue()
+
+
+def _markdown(report: Report | SuiteReport, probe: str) -> str:
+    from bisect_asgi.report import markdown
+    from bisect_asgi.report.markdown import suite
+    from bisect_asgi.report.page.fold import page_of
+    from bisect_asgi.report.page.suite import suite_page
+
+    if isinstance(report, SuiteReport):
+        return suite.render(suite_page(report), most=markdown.MOST_OF_AN_ISSUE)
+    return markdown.render(page_of(report, probe=probe))
+
+
+def _html(report: Report | SuiteReport, probe: str, *, index: str = "") -> str:
+    from bisect_asgi.report import html
+    from bisect_asgi.report.html.figures import figures
+    from bisect_asgi.report.page.fold import page_of
+
+    if isinstance(report, SuiteReport):
+        return _html_of_suite(report, of_pages=False)
+    return html.render(page_of(report, probe=probe), tuple(figures(report)), index=index)
+
+
+def _html_of_suite(report: SuiteReport, *, of_pages: bool) -> str:
+    from bisect_asgi.report import html
+    from bisect_asgi.report.html.figures import history_figure
+    from bisect_asgi.report.page.suite import suite_page
+
+    page = suite_page(report)
+    drawn = {
+        entry.anchor: figure
+        for entry in page.entries
+        if entry.report and (figure := history_figure(entry.report, linked=False))
+    }
+    return html.render_suite(page, drawn, of_pages=of_pages)
+
+
+def site(report: SuiteReport) -> dict[str, str]:
+    """Return the files of a catalogue: `index.html`, and a page for each probe with a report."""
+    from bisect_asgi.report.page.suite import suite_page
+
+    pages = {
+        f"{entry.anchor}.html": _html(entry.report, "", index="index.html")
+        for entry in suite_page(report).entries
+        if entry.report
+    }
+    return {"index.html": _html_of_suite(report, of_pages=True), **pages}
+
+
+def _osv(report: Report | SuiteReport) -> str:
+    from bisect_asgi.report import osv
+
+    if isinstance(report, SuiteReport):
+        raise UsageError(
+            "an OSV entry is about one package, and a suite is about several",
+            hint="write one of a single report: `bisect-asgi report RUN --format osv`",
+        )
+    return osv.render(report) + "\n"

@@ -1,0 +1,88 @@
+"""The pictures of a page, with what their marks mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bisect_asgi.core.records import Struct
+from bisect_asgi.core.text import duration
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.page import Table
+from bisect_asgi.report.picture.course import course
+from bisect_asgi.report.picture.history import history
+from bisect_asgi.report.picture.metric import metric
+from bisect_asgi.report.picture.svg import Element, element, rectangle, shape
+from bisect_asgi.report.timings import Timings
+
+_SIZE = 16.0
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """A picture with its title, and for each of its marks what it means."""
+
+    title: str
+    picture: Element
+    legend: tuple[tuple[Element, str], ...] = ()
+    table: Table | None = None
+    """What the picture shows, if no other table of the page does."""
+
+
+def figures(report: Report) -> Iterator[Figure]:
+    """Yield the history, the metric if one decides, and the course of the search if its times are known."""
+    if drawn := history_figure(report, linked=True):
+        yield drawn
+    if measured := metric(report, linked=True):
+        yield Figure(title=f"{report.plan.metric}", picture=measured, legend=_verdicts(report)[:2])
+    if report.timings and (bars := course(report.timings)):
+        yield Figure(title="Search", picture=bars, legend=_STEPS, table=_trials(report.timings))
+
+
+def history_figure(report: Report, *, linked: bool) -> Figure | None:
+    """Return the picture of the history; None if the candidates have no order."""
+    if not report.rows or not report.plan.axis.is_ordered:
+        return None
+    picture = history(report, linked=linked)
+    return Figure(title="History", picture=picture, legend=_verdicts(report))
+
+
+def _verdicts(report: Report) -> tuple[tuple[Element, str], ...]:
+    return (
+        (_mark("good"), report.plan.term_old),
+        (_mark("bad"), report.plan.term_new),
+        (_mark("good", "inferred"), "inferred"),
+        (_mark("skip"), "untestable"),
+        (_mark("unknown"), "not run"),
+    )
+
+
+def _trials(timings: Timings) -> Table:
+    return Table(
+        header=("Trial", "From", "Took", "Fate"),
+        rows=tuple(
+            (span.label, duration(span.begun_s), duration(span.took_s), str(span.fate))
+            for span in timings.spans
+        ),
+    )
+
+
+def _mark(kind: str, *classes: str) -> Element:
+    drawn = element("g", shape(kind, _SIZE / 2, _SIZE / 2, 6), class_=" ".join((kind, *classes)))
+    return _icon(drawn)
+
+
+def _icon(drawn: Element) -> Element:
+    return element(
+        "svg", drawn, class_="picture", width=_SIZE, height=_SIZE, viewBox="0 0 16 16", aria_hidden="true"
+    )
+
+
+def _bar(class_: str) -> Element:
+    return _icon(rectangle(1, 3, 14, 10, class_=class_))
+
+
+_STEPS = (
+    (_bar("prepare"), "environment"),
+    (_bar("run"), "run"),
+    (_bar("wait"), "waiting"),
+    (_bar("lost"), "unused or canceled"),
+)

@@ -1,0 +1,117 @@
+"""A report as a page: its parts in the order in which people read them, for Markdown and HTML alike.
+
+A part is text without any markup; each form escapes it in its own way.
+"""
+
+from __future__ import annotations
+
+from bisect_asgi.core.records import Struct
+from bisect_asgi.report.document import Report
+
+_HEADER = ("Probe", "Package", "Python", "Answer", "Cause", "Claim", "Runs", "Time")
+
+
+class Fact(Struct, frozen=True):
+    """A label and its value."""
+
+    label: str
+    value: str
+
+
+class Excerpt(Struct, frozen=True, kw_only=True):
+    """Text that something has written, with its title."""
+
+    title: str
+    text: str
+    language: str = ""
+
+
+class Table(Struct, frozen=True, kw_only=True):
+    """A table of text."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    kinds: tuple[str, ...] = ()
+    """For each row what it is, which decides its color: `good`, `bad`, `skip`, `unknown` or `""`."""
+    keys: tuple[tuple[int, ...], ...] = ()
+    """For each row the keys of its candidates, if the rows are candidates."""
+    more: tuple[tuple[Excerpt, ...], ...] = ()
+    """For each row what there is to look at besides."""
+
+
+class Cause(Struct, frozen=True, kw_only=True):
+    """What explains a change, and what was run for it; a cause may lead to others."""
+
+    title: str
+    sentences: tuple[str, ...] = ()
+    combinations: Table | None = None
+    below: tuple[Cause, ...] = ()
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """What changed in one package."""
+
+    title: str
+    lines: tuple[str, ...]
+    diffs: tuple[Excerpt, ...] = ()
+    changelog: str = ""
+    links: tuple[Fact, ...] = ()
+
+
+class Reproduction(Struct, frozen=True, kw_only=True):
+    """How one side of the boundary is shown again without this tool."""
+
+    title: str
+    ways: tuple[Fact, ...]
+    """For `uv` and `pip` the command."""
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """All parts of a report."""
+
+    title: str
+    """The result as one sentence, with dates."""
+    hint: str = ""
+    facts: tuple[Fact, ...] = ()
+    fixes: tuple[str, ...] = ()
+    """What to require, each as text for a requirements file."""
+    excerpts: tuple[Excerpt, ...] = ()
+    """What failed, and what it wrote."""
+    status: Table | None = None
+    """The candidates with their states."""
+    causes: tuple[Cause, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    packages: Table | None = None
+    """What the environments on both sides have installed."""
+    probe: Excerpt | None = None
+    """The probe's own text, with its file name as title."""
+    reproductions: tuple[Reproduction, ...] = ()
+    check: str = ""
+    """The command of this tool that shows the bad side again."""
+    excluded: Table | None = None
+    footer: str = ""
+    """When, and with which version, it was made."""
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One probe on one Python."""
+
+    name: str
+    anchor: str
+    """The name of its part of the page, and of its own page."""
+    kind: str
+    """The color of its row: `good` with an answer that agrees with its claim, else `bad`; `skip` without."""
+    cells: tuple[str, ...]
+    """What the table says of it behind its name."""
+    title: str
+    """The answer as a sentence, or why there is none."""
+    facts: tuple[Fact, ...] = ()
+    report: Report | None = None
+
+
+class SuitePage(Struct, frozen=True, kw_only=True):
+    """All probes of a suite."""
+
+    title: str
+    header: tuple[str, ...] = _HEADER
+    entries: tuple[Entry, ...] = ()

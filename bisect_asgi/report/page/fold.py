@@ -1,0 +1,193 @@
+"""Make the page of a report: what each part says, from the document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import PurePath
+
+from bisect_asgi.core.events import Compared, Explained
+from bisect_asgi.core.records import replace
+from bisect_asgi.core.release_diff import LinkKind
+from bisect_asgi.core.releases.diff import summary
+from bisect_asgi.core.text import listing
+from bisect_asgi.report.by_hand import by_hand
+from bisect_asgi.report.candidates import Line, columns, lines
+from bisect_asgi.report.culprit import sentences
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.facts import facts_of
+from bisect_asgi.report.headline import brief
+from bisect_asgi.report.page import (
+    Cause,
+    Comparison,
+    Excerpt,
+    Fact,
+    Page,
+    Reproduction,
+    Table,
+)
+from bisect_asgi.report.picture.history import kind_of
+from bisect_asgi.report.rows import Row, word
+
+_FRAME = re.compile(
+    r"^ +File \"[^\"\n]*/bisect_asgi/backend/(?:served|in_candidate)/.*\n(?: {4,}.*\n)*", re.MULTILINE
+)
+_FOLDER = re.compile(r"[^\s\"']*/runs/[^\s/\"']+/box/work/")
+_MOST_OUTPUT = 40
+_MOST_LINES = 40
+_MOST_REASONS = 12
+
+
+def page_of(report: Report, *, probe: str = "") -> Page:
+    """Return the page of a report; `probe` is the text of its probe, if it is still there."""
+    plan = report.plan
+    return Page(
+        title=brief(report),
+        hint=report.hint or "",
+        facts=tuple(Fact(fact.label, fact.value) for fact in facts_of(report)),
+        fixes=tuple(fix.requirement for fix in report.fix),
+        excerpts=tuple(_excerpts(report)),
+        status=_status(report) if report.rows else None,
+        causes=tuple(_causes(report)),
+        comparisons=tuple(_comparison(each) for each in report.compared if _is_telling(each)),
+        packages=_packages(report),
+        probe=Excerpt(title=PurePath(plan.probe).name, text=probe, language="python") if probe else None,
+        reproductions=tuple(_reproductions(report)),
+        check=report.check,
+        excluded=_excluded(report),
+        footer=_footer(report),
+    )
+
+
+def _excerpts(report: Report) -> Iterator[Excerpt]:
+    """Yield the failure at the bad side of the boundary, or else the last one, with the end of its output."""
+    failed = [row for row in report.rows if row.verdict == report.plan.term_new and row.signature]
+    sides = [row for row in failed if row.version in (report.last, report.first)]
+    for row, sign in [(row, row.signature) for row in (sides or failed[-1:])[:1] if row.signature]:
+        run = next((run for run in row.observations if run.signature), None)
+        shown = _end_of(run.stacks or run.output_tail) if run else ""
+        name = report.plan.axis.name(row.version)
+        yield Excerpt(title=f"{name} fails: {sign.shown}", text=shown)
+
+
+def _status(report: Report) -> Table:
+    return _table(report, list(lines(report)))
+
+
+def _table(report: Report, shown: Sequence[Line]) -> Table:
+    rows = [report.rows[line.keys[0]] for line in shown]
+    return Table(
+        header=columns(report),
+        rows=tuple(line.cells for line in shown),
+        kinds=tuple(kind_of(report, row) for row in rows),
+        keys=tuple(line.keys for line in shown),
+        more=tuple(tuple(_of_row(row)) for row in rows),
+    )
+
+
+def _of_row(row: Row) -> Iterator[Excerpt]:
+    """Yield what the runs of a candidate wrote, and what its environment has installed."""
+    if row.distributions and row.was_run:
+        yield Excerpt(title="Installed", text=" ".join(map(str, row.distributions)))
+    told = {run.output_tail.strip() for run in row.observations if run.output_tail.strip()}
+    for text in sorted(told)[:2]:
+        yield Excerpt(title="Output", text=_end_of(text))
+
+
+def _end_of(text: str) -> str:
+    """Return the last lines that a run wrote, without this tool's frames and the folder of the run."""
+    own = _FOLDER.sub("", _FRAME.sub("", text))
+    return "\n".join(own.strip().splitlines()[-_MOST_OUTPUT:])
+
+
+def _causes(report: Report) -> Iterator[Cause]:
+    """Yield the cause of each change that was explained, the searches that follow from it below it."""
+    stages = {stage.stage: stage for stage in report.stages}
+    for within, group in groupby(report.why, key=lambda why: why.within):
+        causes = [_cause(why, stages, report) for why in group]
+        found = [stage for stage in report.stages if _leads_to(stage, report) == within]
+        first, *others = causes
+        below = (*others, *(Cause(title=stage.headline) for stage in found))
+        yield Cause(
+            title=first.title, sentences=first.sentences, combinations=first.combinations, below=below
+        )
+
+
+def _leads_to(stage: Report, report: Report) -> str | None:
+    """Return the boundary for whose culprit a search was made; None for combinations."""
+    before = [why for why in report.why if why.stages_before < stage.stage]
+    if not before or not stage.plan.axis.is_ordered:
+        return None
+    return max(before, key=lambda why: why.stages_before).within
+
+
+def _cause(why: Explained, stages: Mapping[int, Report], report: Report) -> Cause:
+    tried = stages.get(why.tried_in or 0)
+    return Cause(
+        title=f"{why.old} → {why.new}: {listing(map(str, why.moves), most=8)}",
+        sentences=sentences(why, word=word(report.plan, why.new_is)),
+        combinations=_combinations(why, tried) if tried else None,
+    )
+
+
+def _combinations(why: Explained, tried: Report) -> Table:
+    shown = [line for line in lines(tried) if line.keys[0] in why.decisive]
+    return replace(_table(tried, shown), keys=(), more=())
+
+
+def _is_telling(compared: Compared) -> bool:
+    return bool(compared.changed or compared.problem)
+
+
+def _comparison(compared: Compared) -> Comparison:
+    changed = compared.changed
+    lines = [f"it could not be compared: {compared.problem}"] if compared.problem else []
+    lines += summary(changed, most=_MOST_LINES) if changed else ()
+    diffs = (
+        [Excerpt(title=file.path, text=file.diff, language="diff") for file in changed.files if file.diff]
+        if changed
+        else []
+    )
+    links = [Fact("comparison", compared.comparison)] if compared.comparison else []
+    shown = (LinkKind.CHANGELOG, LinkKind.SOURCE, LinkKind.HOME)
+    links += [Fact(link.kind.value, link.address) for link in compared.links if link.kind in shown]
+    return Comparison(
+        title=f"What changed in {compared.name} {compared.old} → {compared.new}",
+        lines=tuple(lines),
+        diffs=tuple(diffs),
+        changelog=(compared.changelog or "").strip(),
+        links=tuple(links),
+    )
+
+
+def _packages(report: Report) -> Table | None:
+    """Return what is installed on both sides of the boundary, what differs first."""
+    last, first = report.row(report.last), report.row(report.first)
+    if last is None or first is None or not (last.distributions and first.distributions):
+        return None
+    old, new = ({d.name: d.version for d in row.distributions} for row in (last, first))
+    names = sorted({*old, *new}, key=lambda name: (old.get(name) == new.get(name), name))
+    return Table(
+        header=("Package", last.version, first.version),
+        rows=tuple((name, old.get(name, "–"), new.get(name, "–")) for name in names),
+        kinds=tuple("unknown" if old.get(name) == new.get(name) else "" for name in names),
+    )
+
+
+def _reproductions(report: Report) -> Iterator[Reproduction]:
+    for row in map(report.row, (report.last, report.first)):
+        if row and (ways := tuple(Fact(*way) for way in by_hand(report.plan, row))):
+            yield Reproduction(title=f"{report.plan.axis.name(row.version)} ({row.verdict})", ways=ways)
+
+
+def _excluded(report: Report) -> Table | None:
+    reasons: dict[str, list[str]] = {}
+    for out in report.excluded:
+        reasons.setdefault(out.reason, []).append(out.version)
+    rows = [(listing(versions, most=6), reason) for reason, versions in list(reasons.items())[:_MOST_REASONS]]
+    return Table(header=("Releases", "Reason"), rows=tuple(rows)) if rows else None
+
+
+def _footer(report: Report) -> str:
+    return f"bisect-asgi {report.plan.tool_version}, {report.plan.started:%Y-%m-%d %H:%M} UTC"

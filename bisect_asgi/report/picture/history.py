@@ -1,0 +1,98 @@
+"""The history as a picture: a mark for each candidate, oldest first, in lines like text; changes between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bisect_asgi.core.releases.affected import ReleaseState
+from bisect_asgi.core.text import plural
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.picture.svg import Element, element, label, line, picture, shape
+from bisect_asgi.report.rows import Row, day_of
+
+_CELL = 20.0
+_LINE = 58.0
+_MARGIN = 46.0
+_MOST_COLUMNS = 46
+_LETTER = 6.4
+"""The width of a letter, at most."""
+
+
+def history(report: Report, *, linked: bool = False) -> Element:
+    """Return the picture.
+
+    Args:
+        report: the document.
+        linked: whether each mark is a link to its row, `#row-3`, so that the keyboard reaches it.
+    """
+    rows = report.rows
+    columns = min(max(len(rows), 12), _MOST_COLUMNS)
+    lines = [rows[start : start + columns] for start in range(0, len(rows), columns)]
+    parts: list[Element] = []
+    for number, own in enumerate(lines):
+        parts += _line(report, own, number * columns, y=_LINE * number + 24, linked=linked)
+    width, height = columns * _CELL + 2 * _MARGIN, _LINE * len(lines) + 8
+    return picture(parts, width=width, height=height, title=_title(report), class_="history")
+
+
+def _title(report: Report) -> str:
+    run = sum(row.how is ReleaseState.RUN for row in report.rows)
+    return f"{run} of {report.plan.axis.counted(len(report.rows))} run: {report.headline}"
+
+
+def _line(report: Report, rows: Sequence[Row], start: int, *, y: float, linked: bool) -> Iterator[Element]:
+    yield line(_x(0), y, _x(len(rows) - 1), y, class_="rule")
+    firsts = {change.first for change in report.changes} | {report.first}
+    for place, row in enumerate(rows):
+        if row.version in firsts:
+            yield line(_x(place) - _CELL / 2, y - 18, _x(place) - _CELL / 2, y + 14, class_="change")
+    for place, row in enumerate(rows):
+        yield _mark(report, row, start + place, x=_x(place), y=y, linked=linked)
+    yield from _labels(report, rows, y=y)
+
+
+def _x(place: int) -> float:
+    return _MARGIN + _CELL * (place + 0.5)
+
+
+def _mark(report: Report, row: Row, key: int, *, x: float, y: float, linked: bool) -> Element:
+    kind = kind_of(report, row)
+    classes = " ".join(filter(None, (kind, "inferred" if row.how is ReleaseState.INFERRED else "")))
+    told = said(report, row)
+    inner = (element("title", text=told), shape(kind, x, y))
+    if linked:
+        return element("a", *inner, href=f"#row-{key}", class_=classes, aria_label=told)
+    return element("g", *inner, class_=classes)
+
+
+def kind_of(report: Report, row: Row) -> str:
+    """Return the kind of a candidate's mark, by shape and color: good, bad, skip or unknown."""
+    if row.how is ReleaseState.UNTESTABLE:
+        return "skip"
+    return {report.plan.term_old: "good", report.plan.term_new: "bad"}.get(row.verdict, "unknown")
+
+
+def said(report: Report, row: Row) -> str:
+    """Return what is known of a candidate as one line: `0.69.0 (2021-10-07): bad, 4 runs`."""
+    day = day_of(row.version, row.uploaded)
+    name = report.plan.axis.name(row.version) + (f" ({day})" if day else "")
+    parts = [row.verdict if row.how is not ReleaseState.UNTESTABLE else "untestable"]
+    parts += [str(row.how)] if row.how in (ReleaseState.INFERRED, ReleaseState.NOT_RUN) else []
+    parts += [plural(row.runs, "run")] if row.runs else []
+    parts += [row.signature.shown] if row.signature and row.was_run else []
+    return f"{name}: {', '.join(filter(None, parts))}"
+
+
+def _labels(report: Report, rows: Sequence[Row], *, y: float) -> Iterator[Element]:
+    """Yield the names of the candidates at changes, then at the ends of the line, where there is room."""
+    firsts = [place for place, row in enumerate(rows) if row.version in {c.first for c in report.changes}]
+    firsts += [place for place, row in enumerate(rows) if row.version == report.first and place not in firsts]
+    wanted = [*((place, "") for place in firsts), (0, "faint"), (len(rows) - 1, "faint")]
+    taken: list[tuple[float, float]] = []
+    for place, class_ in wanted:
+        text = rows[place].version
+        half = len(text) * _LETTER / 2 + 4
+        x = _x(place)
+        if all(x + half <= low or x - half >= high for low, high in taken):
+            taken.append((x - half, x + half))
+            yield label(text, x, y + 28, class_=class_)

@@ -1,0 +1,102 @@
+"""The page of a report: each part says what the document says, and nothing of this machine."""
+
+from __future__ import annotations
+
+import pytest
+from support.answer_reports import REPORTS
+from support.builders import failed, passed
+from support.documents import LISTED, REGRESSION, STARTED, answered, bad, finished, good, judged
+from support.explained_runs import BELOW, COMPARED, WHY, explained
+
+from bisect_asgi.core.records import replace
+from bisect_asgi.report.document import Report
+from bisect_asgi.report.folding import fold
+from bisect_asgi.report.page import Fact
+from bisect_asgi.report.page.fold import page_of
+
+
+def with_output(text: str) -> Report:
+    """Return the report of a boundary at whose bad side the probe wrote this."""
+    runs = [finished(2, passed()), finished(3, replace(failed(), output_tail=text))]
+    return fold([STARTED, LISTED, *runs, judged({2: good(), 3: bad()}), answered()])
+
+
+def test_a_page_has_the_facts_and_the_table_of_the_report() -> None:
+    page = page_of(fold(REGRESSION), probe="assert True")
+    assert page.status is not None
+    assert page.status.header == ("Release", "Uploaded", "Verdict", "Runs", "Time", "Details")
+    assert [row[0] for row in page.status.rows][-3:] == ["0.12.0", "0.12.1", "0.13.0"]
+    assert page.status.kinds[-3:] == ("good", "bad", "bad")
+    assert [key for keys in page.status.keys for key in keys] == list(range(5))
+    assert {fact.label for fact in page.facts} >= {"Last good", "First bad", "Affected", "Runs"}
+    assert page.probe is not None
+    assert (page.probe.title, page.probe.text) == ("leak.py", "assert True")
+
+
+def test_both_sides_are_reproduced_with_uv_and_with_pip() -> None:
+    sides = page_of(fold(REGRESSION)).reproductions
+    assert [side.title for side in sides] == ["starlette 0.12.0 (good)", "starlette 0.12.1 (bad)"]
+    assert [[way.label for way in side.ways] for side in sides] == [["uv", "pip"]] * 2
+    assert all("starlette==0.12.1" in way.value for way in sides[1].ways)
+
+
+def test_the_excerpt_is_what_the_bad_side_wrote_without_places_of_this_machine() -> None:
+    text = (
+        "Traceback (most recent call last):\n"
+        '  File "/home/me/lib/bisect_asgi/backend/served/drive.py", line 9, in call\n'
+        "    return probe(server)\n"
+        '  File "/home/me/.cache/bisect-asgi/runs/1-2/box/work/leak.py", line 3, in probe\n'
+        "    assert False\n"
+        "AssertionError\n"
+    )
+    (excerpt,) = page_of(with_output(text)).excerpts
+    assert excerpt.title == "starlette 0.12.1 fails: AssertionError: expected 200, got 500"
+    assert excerpt.text == (
+        "Traceback (most recent call last):\n"
+        '  File "leak.py", line 3, in probe\n'
+        "    assert False\n"
+        "AssertionError"
+    )
+
+
+def test_a_cause_leads_to_the_searches_below_it() -> None:
+    page = page_of(explained(WHY, BELOW, COMPARED))
+    (cause,) = page.causes
+    assert cause.title.startswith("app 1.0 → app 2.0: ")
+    assert cause.combinations is not None
+    assert [row[0] for row in cause.combinations.rows] == [
+        "app 1.0",
+        "app 2.0",
+        "app 1.0 with dep 4",
+        "app 2.0 with dep 1",
+    ]
+    assert [below.title.partition(":")[0] for below in cause.below] == [
+        "dep 2 → dep 3",
+        "dep 3 is the first bad release in the environment of app 1.0",
+    ]
+
+
+def test_what_changed_has_its_lines_changelog_and_links() -> None:
+    (comparison,) = page_of(explained(WHY, BELOW, COMPARED)).comparisons
+    assert comparison.title == "What changed in dep 2 → 3"
+    assert "requires anyio >=3 (added)" in comparison.lines
+    assert comparison.changelog == "## 3\n\nescape is gone"
+    assert comparison.links == (Fact("comparison", COMPARED.comparison or ""),)
+
+
+def test_packages_that_differ_come_first() -> None:
+    packages = page_of(fold(REGRESSION)).packages
+    assert packages is not None
+    assert packages.header == ("Package", "0.12.0", "0.12.1")
+    assert packages.rows == (("starlette", "0.12.0", "0.12.1"), ("uvicorn", "0.17.6", "0.17.6"))
+    assert packages.kinds == ("", "unknown")
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_shape_of_result_is_a_page(name: str) -> None:
+    report = REPORTS[name]
+    page = page_of(report)
+    assert page.title
+    assert page.footer.startswith("bisect-asgi ")
+    if page.status:
+        assert [key for keys in page.status.keys for key in keys] == list(range(len(report.rows)))

@@ -213,7 +213,7 @@ def _alive(pid: int) -> list[psutil.Process]:
 
 
 def _depth(process: psutil.Process, top: psutil.Process) -> int:
-    with suppress(psutil.Error):
+    with suppress(psutil.Error, ValueError):  # its parents may have been killed meanwhile
         return [parent.pid for parent in process.parents()].index(top.pid) + 1
     return 1
 

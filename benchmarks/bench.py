@@ -34,7 +34,7 @@ from results import AGAIN, COLD, STATES, Result, append, append_result, load, ro
 from work import IMPORT, MAIN, PYTHON, SERVED, WORKS
 
 from bisect_asgi.backend import interpreters
-from bisect_asgi.backend.uv import binary
+from bisect_asgi.backend.network.configured import binary
 from bisect_asgi.core.errors import UsageError
 
 BEGIN, END = "<!-- begin: bench -->", "<!-- end: bench -->"

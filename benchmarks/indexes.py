@@ -23,7 +23,7 @@ from packaging.specifiers import SpecifierSet
 from work import PYTHON, Work
 
 from bisect_asgi.backend.index import IndexClient
-from bisect_asgi.backend.uv import binary, configured_indexes
+from bisect_asgi.backend.network.configured import binary, configured_indexes
 
 REAL, MIRROR = "real", "mirror"
 _SERVER = ("uvicorn==0.54.0", "httptools==0.9.0", "uvloop==0.23.0")

@@ -16,7 +16,7 @@ from results import AGAIN, COLD, STATES, WARM, Result, append
 from running import clean_environment, disk_bytes, run
 from work import MAIN, SERVED, WORKS, is_right, numbered
 
-from bisect_asgi.backend.uv import binary
+from bisect_asgi.backend.network.configured import binary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from mousebender import simple
 from packaging.utils import canonicalize_name
 from simple_pages import File, as_html, as_json, key_of, metadata_of, part, read_page, served
 
-from bisect_asgi.backend.uv import configured_indexes
+from bisect_asgi.backend.network.configured import configured_indexes
 
 PAGE_FOR = "max-age=600, public"
 FILE_FOR = "max-age=365000000, immutable, public"

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bisect_asgi.backend.uv import binary
+from bisect_asgi.backend.network.configured import binary
 
 _TIMES = 9
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urljoin
 
 from mousebender import simple
 
-from bisect_asgi.backend.index import upload_times
+from bisect_asgi.backend.index.pages import upload_times
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from packaging import tags
 from packaging.version import Version
 
-from bisect_asgi.backend import uv
 from bisect_asgi.backend.files import once_each, write_whole
+from bisect_asgi.backend.network.configured import binary
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Interpreter
@@ -244,7 +244,7 @@ def _search_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def downloadable() -> tuple[TargetPython, ...]:
     """Return every CPython, from 3.6 on, that uv could download; they have no path yet."""
     asked = subprocess.run(
-        [uv.binary(), "python", "list", "--only-downloads", "--output-format", "json"],
+        [binary(), "python", "list", "--only-downloads", "--output-format", "json"],
         capture_output=True,
         text=True,
         check=False,

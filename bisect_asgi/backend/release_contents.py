@@ -69,7 +69,7 @@ class ContentsCache:
             Cancelled: the token was cancelled.
         """
         # The indexes are in the digest, because another index may have another file under the same name.
-        home = self._folder / codec.digest(distribution, interpreter, self._uv.indexes)
+        home = self._folder / codec.digest(distribution, interpreter, self._uv.indexes.identity)
         try:
             with locked(home.with_suffix(".lock"), waiting=token.check):
                 if not _is_whole(home):

@@ -22,10 +22,11 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from bisect_asgi.backend.files import kept, locked, once_each
+from bisect_asgi.backend.network.settings import Settings
 from bisect_asgi.backend.process.helper import Completed, run_helper
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import BisectError, Cancelled, Unavailable, UsageError
+from bisect_asgi.core.errors import OFFLINE, ONCE_ONLINE, BisectError, Cancelled, Unavailable, UsageError
 from bisect_asgi.core.events import CommitFile, CommitShown
 from bisect_asgi.core.model import Commit
 from bisect_asgi.core.releases.links import commit_page, tag_of
@@ -102,12 +103,12 @@ class Repository:
         return tag_of(version, project, self.tags()) if found is None and self.refresh() else found
 
     def refresh(self) -> bool:
-        """Update the copy; return False if there was no need, because it is new or is the user's repository.
+        """Update the copy; return False if it is new, or the user's repository, or nothing may be asked.
 
         Raises:
             Unavailable: the address did not answer.
         """
-        if self._is_fresh or self._lock is None:
+        if self._is_fresh or self._lock is None or _is_out_of_reach(self.where):
             return False
         refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
         with locked(self._lock, waiting=self._token.check):
@@ -303,17 +304,33 @@ def remote_tags(where: str, token: CancelToken) -> tuple[str, ...]:
         Unavailable: it does not answer.
         Cancelled: the token was cancelled.
     """
+    _check_reach(where)
     refs = _output(run_git("ls-remote", "--tags", "--refs", "--", where, token=token), where)
     return tuple(line.partition("refs/tags/")[2] for line in refs.splitlines())
 
 
 def _clone(where: str, folder: Path, token: CancelToken) -> None:
     """Clone an address into `folder`; the copy gets that name only when it is complete."""
+    _check_reach(where)
     aside = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)  # what a killed clone left
     how = ("--quiet", "--bare", "--origin", "origin", "--template=")
     _output(run_git("clone", *how, "--", where, str(aside), token=token), where)
     aside.rename(folder)
+
+
+def _is_out_of_reach(where: str) -> bool:
+    """Return whether an address is on the network, and the network is off."""
+    return not where.startswith("file:") and Settings().is_on("offline")
+
+
+def _check_reach(where: str) -> None:
+    """Raise Unavailable if an address may not be asked."""
+    if _is_out_of_reach(where):
+        raise Unavailable(
+            f"`{without_credentials(where)}` is not cached, and {OFFLINE}",
+            hint=ONCE_ONLINE,
+        )
 
 
 # In a hook or under `git bisect run`, these point git at the repository of the user's command.

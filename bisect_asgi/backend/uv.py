@@ -1,5 +1,8 @@
 """Run the uv that is installed with this tool, with a configuration of the tool's own.
 
+It has the user's indexes and network as they were found at the beginning (`backend/network`), credentials
+included, and so uv reads it from a pipe: it is on no disk.
+
 Two settings make uv fast on every index, also on one that sends no cache headers. A page that was fetched
 in this run or in the ten minutes before it is not fetched again, and a file never is. If a candidate was
 uploaded since, the resolver repeats the call with `ask_again`.
@@ -8,46 +11,45 @@ uploaded since, the resolver repeats the call with `ask_again`.
 from __future__ import annotations
 
 import json
-import netrc
 import os
 import re
 import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from bisect_asgi.backend.files import remove, write_whole
+from bisect_asgi.backend.network.configured import binary
+from bisect_asgi.backend.network.indexes import Indexes
+from bisect_asgi.backend.network.network import Network
+from bisect_asgi.backend.network.uv_faults import of_uv
 from bisect_asgi.backend.process.helper import Completed, run_helper
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.workshop import Workshop
 from bisect_asgi.backend.uv_output import (
-    KILLED,
     RETRIES,
     NetworkFault,
     Passing,
     Undelivered,
     UvProgress,
     failure,
-    first_cause,
 )
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import BuildFailed, NoResult, Unavailable, Unresolvable, Untestable, not_writable
+from bisect_asgi.core.errors import BuildFailed, NoResult, Unavailable, Unresolvable, Untestable
 from bisect_asgi.core.plan import Building
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.text import duration, without_credentials
+from bisect_asgi.core.text import duration
 
 # With these variables, uv reaches the network and its cache as the user's uv would. No other is passed on.
 _KEPT = re.compile(
-    r"(?i)^(PATH|HOME|LANG|LC_.*|TMPDIR|NETRC|SSL_CERT_(FILE|DIR)|(HTTPS?|ALL|NO)_PROXY|XDG_.*_HOME"
-    r"|UV_(CACHE_DIR|INDEX_.+_(USERNAME|PASSWORD)|KEYRING_PROVIDER|SYSTEM_CERTS|NATIVE_TLS|HTTP_TIMEOUT"
-    r"|INSECURE_HOST|CONCURRENT_.*|LINK_MODE)|CC|CXX|CFLAGS|LDFLAGS)$"
+    r"(?i)^(PATH|HOME|LANG|LC_.*|TMPDIR|NETRC|SSL_(CERT_FILE|CERT_DIR|CLIENT_CERT)|(HTTPS?|ALL|NO)_PROXY"
+    r"|XDG_.*_HOME|UV_(CACHE_DIR|CREDENTIALS_DIR|KEYRING_PROVIDER|HTTP_(CONNECT_)?TIMEOUT|CONCURRENT_.*"
+    r"|LINK_MODE)|CC|CXX|CFLAGS|LDFLAGS)$"
 )
 _CLEAN_S = 30
 _LIMIT_S = 1200.0
@@ -74,89 +76,14 @@ class Metadata(Struct, frozen=True, kw_only=True):
     extras: tuple[str, ...] = ()
 
 
-class Indexes(Struct, frozen=True, kw_only=True):
-    """The user's indexes; the first has the highest priority, the last is the default."""
-
-    urls: tuple[str, ...]
-    find_links: tuple[str, ...] = ()
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The passwords, and the user names that have none and may be tokens; as they are, and unescaped."""
-        found = set()
-        for url in self.urls + self.find_links:
-            with suppress(ValueError):  # of an address that is none
-                parts = urlsplit(url)
-                found.add(parts.password or parts.username or "")
-        return tuple({*found, *map(unquote, found)} - {""})
-
-    @property
-    def identity(self) -> str:
-        """A digest of the addresses, without credentials: what one index has, another may lack."""
-        places = self.urls + self.find_links
-        return codec.digest("indexes", [without_credentials(url) for url in places])
-
-
-def binary() -> str:
-    """Return the path of the uv that is installed with this tool.
-
-    Raises:
-        Unavailable: the installation is damaged.
-    """
-    import uv
-
-    try:
-        return uv.find_uv_bin()
-    except FileNotFoundError as error:
-        raise Unavailable(
-            f"uv's program is missing: {error}", hint="install bisect-asgi again; uv comes with it"
-        ) from error
-
-
-def configured_indexes() -> Indexes:
-    """Return the indexes of the user's configuration (files, variables, defaults), as uv reads it here.
-
-    Raises:
-        Unavailable: uv could not read its configuration.
-    """
-    try:
-        asked = _asked()
-        if asked.returncode < 0 or KILLED.search(asked.stderr):  # as when memory is short
-            asked = _asked()
-    except subprocess.TimeoutExpired as error:
-        raise Unavailable(
-            f"uv did not say within {duration(_LIMIT_S)} which indexes it is configured for",
-            hint="`uv pip compile - --emit-index-url < /dev/null` shows whether it ends",
-        ) from error
-    if asked.returncode != 0:
-        raise Unavailable(
-            f"uv cannot read its configuration: {first_cause(asked.stderr)}",
-            hint="`uv pip compile - --emit-index-url < /dev/null` shows it",
-        )
-    found: dict[str, list[str]] = {"--index-url": [], "--extra-index-url": [], "--find-links": []}
-    for line in asked.stdout.splitlines():
-        option, _, value = line.strip().partition(" ")
-        if option in found:
-            found[option].append(value if "://" in value else str(Path(value).absolute()))
-    urls = found["--extra-index-url"] + found["--index-url"]
-    return Indexes(urls=tuple(urls), find_links=tuple(found["--find-links"]))
-
-
-def _asked() -> subprocess.CompletedProcess[str]:
-    """Have uv print the indexes of the user's configuration."""
-    argv = [binary(), "pip", "compile", "-", "--quiet", "--no-header", "--python", sys.executable]
-    emit = ("--emit-index-url", "--emit-find-links")
-    argv += emit
-    return subprocess.run(argv, input="", capture_output=True, text=True, check=False, timeout=_LIMIT_S)
-
-
 class Uv:
     """Runs uv with this tool's configuration, and tells its failures apart.
 
     Args:
-        folder: the folder of the configuration.
+        folder: the folder beside which boxes are made.
         indexes: see `configured_indexes`.
-        builds: where uv's boxes are made, by default beside `folder`; the sandbox must not hide it.
+        network: by default that of this machine.
+        builds: where its boxes are made, by default beside `folder`; the sandbox must not hide it.
         sandbox: confines uv where it may have to build.
         building: how long such a call may take, and how it is confined.
     """
@@ -166,22 +93,19 @@ class Uv:
         folder: Path,
         indexes: Indexes,
         *,
+        network: Network | None = None,
         builds: Path | None = None,
         sandbox: Sandbox | None = None,
         building: Building | None = None,
     ) -> None:
         self.indexes = indexes
+        self.network = network or Network.of_this_machine()
         self._workshop = Workshop(
             builds or folder.with_name("builds"), sandbox or Sandbox(folder), building or Building()
         )
         self._binary = binary()
-        self._folder = folder
         self._begun = time.monotonic()
         self._undelivered = 0
-        self._configs: dict[int, Path] = {}
-        self._asking = folder / "uv-refresh.toml"
-        # uv's own `--refresh` does nothing to an index that has a cache-control.
-        _write(self._asking, _configuration(indexes, ""))
         kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
         # uv itself repeats a single request once, quickly; a call that failed is repeated here.
         self._environ = {"UV_HTTP_RETRIES": "1"} | kept
@@ -190,16 +114,12 @@ class Uv:
         """Begin a new command, for which pages of an earlier command in this process may be too old."""
         self._begun = time.monotonic()
 
-    @property
-    def _config(self) -> Path:
-        """The configuration that accepts pages of this run; it changes every ten minutes, with their age."""
+    def _config(self, *, ask_again: bool = False) -> str:
+        """Return uv's configuration, which accepts pages of this run unless uv is to ask the index anew."""
         since = int(time.monotonic() - self._begun) // _KEPT_FOR_S
-        if since not in self._configs:
-            age_s = _KEPT_FOR_S * (since + 1)
-            path = self._folder / f"uv-{age_s}.toml"
-            _write(path, _configuration(self.indexes, _KEEP.format(age_s=age_s)))
-            self._configs[since] = path
-        return self._configs[since]
+        # uv's own `--refresh` does nothing to an index that has a cache-control.
+        keep = "" if ask_again else _KEEP.format(age_s=_KEPT_FOR_S * (since + 1))
+        return _configuration(self.indexes, self.network, keep)
 
     def run(
         self,
@@ -232,12 +152,13 @@ class Uv:
             Unavailable: the index did not answer after the retries, or the disk is full.
             Cancelled: the token was cancelled.
         """
-        config, more = (self._asking, ["--refresh"]) if ask_again else (self._config, [])
-        argv = ["pip", *arguments, "--no-progress", *more]
+        ask_again = ask_again and not self.indexes.offline
+        argv = ["pip", *arguments, "--no-progress", *(["--refresh"] if ask_again else [])]
+        config = self._config(ask_again=ask_again)
         extra = "".join(map(_known, known))
         try:
             if alone:
-                said = self._ask(argv, partial(self._alone, config, extra), token, stdin)
+                said = self._ask(argv, partial(self._alone, config + extra), token, stdin)
             else:
                 said = self._pip(argv, config, extra, token, stdin, keeps, writable)
         except Undelivered as error:
@@ -255,7 +176,7 @@ class Uv:
     def _pip(
         self,
         argv: Sequence[str],
-        config: Path,
+        config: str,
         extra: str,
         token: CancelToken,
         stdin: str,
@@ -268,7 +189,7 @@ class Uv:
         if "install" in argv:
             with suppress(Unresolvable):
                 return self._ask([*argv, "--only-binary", ":all:"], outside, token, stdin)
-        box = _Box(config=config, extra=extra, environ=self._environ, keeps=keeps, writable=writable)
+        box = _Box(config=config + extra, environ=self._environ, keeps=keeps, writable=writable)
         return self._ask(argv, partial(self._in_box, box), token, stdin)
 
     @contextmanager
@@ -286,7 +207,7 @@ class Uv:
                 folder.mkdir()
             how = ("--no-deps", "--require-hashes", "--no-binary", name, "--target", str(target))
             argv = ["pip", "install", *how, "--requirements", "-", *arguments, "--no-progress"]
-            box = _Box(config=self._config, environ=self._environ, writable=(target,), cache=cache)
+            box = _Box(config=self._config(), environ=self._environ, writable=(target,), cache=cache)
             self._ask(argv, partial(self._in_box, box), token, pin)
             yield cache
 
@@ -302,9 +223,9 @@ class Uv:
         try:
             # It waits for each uv that uses the cache, but one of them may build for an hour.
             patient = self._environ | {"UV_LOCK_TIMEOUT": str(_CLEAN_S)}
-            self._ask(["cache", "clean", *names], partial(self._outside, None, patient, ()), token)
+            self._ask(["cache", "clean", *names], partial(self._outside, "", patient, ()), token)
         except (Unavailable, Untestable):
-            forced = partial(self._outside, None, self._environ, ())
+            forced = partial(self._outside, "", self._environ, ())
             self._ask(["cache", "clean", "--force", *names], forced, token)
 
     def build(
@@ -325,7 +246,7 @@ class Uv:
         how = ("--wheel", "--no-sources", "--force-pep517", "--no-create-gitignore", "--no-progress")
         cache = self._workshop.cache(codec.digest(shared)) if shared else None
         environ = self._environ | _BUILDING
-        box = _Box(config=self._config, environ=environ, writable=writable, cache=cache)
+        box = _Box(config=self._config(), environ=environ, writable=writable, cache=cache)
         self._ask(["build", str(project), *how, *arguments], partial(self._in_box, box), token)
 
     def _ask(self, arguments: Sequence[str], run: _Run, token: CancelToken, stdin: str = "") -> str:
@@ -345,13 +266,13 @@ class Uv:
                 finally:
                     watch.charge()
                 if completed.exit_code != 0:
-                    raise failure(completed)
+                    raise of_uv(completed.stderr, self.indexes, self.network) or failure(completed)
                 return completed.stdout
         raise AssertionError("each attempt returns or raises")
 
     def _outside(
         self,
-        config: Path | None,
+        config: str,
         environ: Mapping[str, str],
         keeps: Sequence[int],
         argv: Sequence[str],
@@ -361,26 +282,28 @@ class Uv:
     ) -> Completed:
         """Run uv as the user would, where it builds nothing."""
         try:
-            return run_helper(
-                [*argv, *(["--config-file", str(config)] if config else [])],
-                environ=environ,
-                token=token,
-                stdin=stdin,
-                on_stderr=watch,
-                keeps=keeps,
-                limit_s=_LIMIT_S,
-            )
+            # Not a file: it has credentials in it.
+            with _piped(config) as read:
+                return run_helper(
+                    [*argv, "--config-file", f"/dev/fd/{read}"],
+                    environ=environ,
+                    token=token,
+                    stdin=stdin,
+                    on_stderr=watch,
+                    keeps=[*keeps, read],
+                    limit_s=_LIMIT_S,
+                )
         except subprocess.TimeoutExpired as error:
             raise _too_slow(duration(_LIMIT_S)) from error
 
     def _alone(
-        self, config: Path, extra: str, argv: Sequence[str], token: CancelToken, stdin: str, watch: UvProgress
+        self, config: str, argv: Sequence[str], token: CancelToken, stdin: str, watch: UvProgress
     ) -> Completed:
         """Run uv as the user would, but so that it can start no process."""
         try:
             return self._workshop.run_alone(
                 argv,
-                config=config.read_text() + extra,
+                config=config,
                 environ=self._environ,
                 token=token,
                 stdin=stdin,
@@ -399,7 +322,7 @@ class Uv:
         try:
             return self._workshop.run(
                 argv,
-                config=_with_netrc(box.config.read_text(), self.indexes) + box.extra,
+                config=box.config,
                 environ=box.environ,
                 token=token,
                 stdin=stdin,
@@ -418,9 +341,7 @@ class Uv:
 class _Box(Struct, frozen=True, kw_only=True):
     """How uv runs where it may build; see `Workshop.run`."""
 
-    config: Path
-    extra: str = ""
-    """What stands in its configuration besides."""
+    config: str
     environ: Mapping[str, str]
     keeps: Sequence[int] = ()
     writable: Sequence[Path] = ()
@@ -435,17 +356,43 @@ _Run = Callable[[Sequence[str], CancelToken, str, "UvProgress"], Completed]
 """Runs uv with its arguments, its standard input, and what takes its progress."""
 
 
-def _configuration(indexes: Indexes, keep: str) -> str:
-    """Return uv's configuration in TOML, in which a JSON string is a string."""
-    tables = []
-    for number, url in enumerate(indexes.urls):
-        tables.append(
-            f'[[index]]\nname = "index-{number}"\nurl = {json.dumps(url)}\n'
-            f"default = {'true' if number == len(indexes.urls) - 1 else 'false'}\n"
-            f"{keep}"
-        )
-    links = f"find-links = {json.dumps(list(indexes.find_links))}\n"
-    return links + ("\n".join(tables) if tables else "no-index = true\n")
+def _configuration(indexes: Indexes, network: Network, keep: str) -> str:
+    """Return uv's configuration."""
+    proxies = network.proxies
+    settings = {
+        "find-links": indexes.find_links,
+        "index-strategy": indexes.strategy,
+        "allow-insecure-host": indexes.insecure_hosts,
+        "offline": indexes.offline,
+        "system-certs": network.system_certificates,
+        "http-proxy": proxies.http,
+        "https-proxy": proxies.https,
+        "no-proxy": proxies.past,
+        "no-index": not indexes.urls,
+    }
+    tables = [
+        "[[index]]\n" + _toml(_index(indexes, number)) + (keep if url.startswith("http") else "")
+        for number, url in enumerate(indexes.urls)
+    ]
+    return "\n".join([_toml(settings), *tables])
+
+
+def _index(indexes: Indexes, number: int) -> dict[str, object]:
+    """Return an index in uv's configuration."""
+    traits = indexes.of(number)
+    return {
+        "name": f"index-{number}",
+        "url": indexes.urls[number],
+        "default": number == len(indexes.urls) - 1,
+        "format": "flat" if traits.is_flat else "",
+        "authenticate": traits.authenticate,
+        "ignore-error-codes": traits.ignored,
+    }
+
+
+def _toml(table: Mapping[str, object]) -> str:
+    """Return lines of TOML, in which JSON's strings, lists and truths are its own; without what is empty."""
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items() if value)
 
 
 def _known(metadata: Metadata) -> str:
@@ -462,37 +409,20 @@ def _known(metadata: Metadata) -> str:
     return "\n".join((*lines, ""))
 
 
-def _with_netrc(configuration: str, indexes: Indexes) -> str:
-    """Return the configuration with the user's credentials for hosts in the addresses without any.
+@contextmanager
+def _piped(text: str) -> Iterator[int]:
+    """Yield a descriptor from which a text can be read once."""
+    read, write = os.pipe()
 
-    In a box uv finds no netrc, because the home there is an empty folder.
-    """
+    def fill() -> None:
+        with suppress(OSError), open(write, "w", encoding="utf-8") as stream:  # nobody may want to read it
+            stream.write(text)
+
+    # It may be more than a pipe takes.
+    writer = threading.Thread(target=fill, name="configuration", daemon=True)
+    writer.start()
     try:
-        known = netrc.netrc(os.environ.get("NETRC"))
-    except (OSError, ValueError, netrc.NetrcParseError):
-        return configuration
-    for url in indexes.urls:
-        parts = urlsplit(url)
-        found = known.authenticators(parts.hostname or "")
-        if found and parts.username is None:
-            user, _, password = (quote(part or "", safe="") for part in found)
-            own = parts._replace(netloc=f"{user}:{password}@{parts.netloc}").geturl()
-            configuration = configuration.replace(json.dumps(url), json.dumps(own))
-    return configuration
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that others may be reading, and that only the user may read: it may hold credentials."""
-    with suppress(OSError):
-        if path.read_bytes() == text.encode():
-            return
-    if os.path.isdir(path):  # nothing of ours
-        remove(path)
-    try:
-        with suppress(PermissionError):
-            write_whole(path, text.encode())
-            return
-        remove(path.parent)  # the user can make the folder anew, if not the file in it
-        write_whole(path, text.encode())
-    except OSError as error:
-        raise not_writable("uv's configuration", path, error) from error
+        yield read
+    finally:
+        os.close(read)
+        writer.join()

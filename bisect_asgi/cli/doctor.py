@@ -82,7 +82,7 @@ def _show(found: Mapping[str, Health | Exception]) -> None:
         own = (health.kind.version, health.python, health.kind.machine, str(health.cores))
         room = "no" if health.cache_fault else size(health.free_bytes)
         programs = (health.uv or "no", health.git or "no", room)
-        index = "no answer" if health.index_faults else "answers"
+        index = "off" if health.is_offline else "no answer" if health.index_faults else "answers"
         confined = str(health.sandbox.level)
         lines.append((name, *own, *programs, index, confined, " ".join(health.interpreters) or "none"))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

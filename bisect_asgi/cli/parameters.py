@@ -28,6 +28,8 @@ def with_options(command: Command, function: Callable[..., None]) -> Callable[..
     def call(**arguments: Any) -> None:
         options = collect({name: arguments.pop(name) for name in taken})
         options = merge(options, of_command(read_variables(os.environ), command))
+        if options.offline:
+            os.environ["UV_OFFLINE"] = "1"  # as uv has it: whatever asks the network reads this
         function(options, **arguments)
 
     call.__doc__ = function.__doc__

@@ -21,7 +21,7 @@ def releases(
 
     from bisect_asgi.backend import interpreters
     from bisect_asgi.backend.index import IndexClient
-    from bisect_asgi.backend.uv import configured_indexes
+    from bisect_asgi.backend.network.configured import configured_indexes
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.core.plan.parsing import parse_project, parse_specifiers
     from bisect_asgi.core.releases import ReleaseFilter, select

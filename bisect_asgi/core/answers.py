@@ -492,10 +492,9 @@ def _stuck(case: ResultContext) -> Result:
             hint=hints.UNTESTABLE,
         )
     key, reason = next(iter(case.errors.items()))
-    again = "run the same command again; if that fails, too, `bisect-asgi cache --clear` first"
     confined = "pass `--sandbox auto`: without a sandbox, the probe may end the process that supervises it"
     return Result(
         kind=ResultKind.UNAVAILABLE,
         message=f"nothing was learnt about {case.name(key)}: {reason}",
-        hint=confined if case.is_unconfined else again,
+        hint=confined if case.is_unconfined else hints.no_result(reason),
     )

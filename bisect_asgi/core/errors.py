@@ -52,6 +52,12 @@ NO_ROOM = "free some room, make the folder writable, or name another one in `BIS
 """The hint for a cache folder that cannot be written."""
 
 
+OFFLINE = "the network is off (`--offline`)"
+"""Why something that is not cached cannot be had, if the user wants it so."""
+ONCE_ONLINE = "run the same command once without `--offline`, and without `UV_OFFLINE`"
+"""The hint for that."""
+
+
 def not_writable(what: str, place: object, error: OSError) -> Unavailable:
     """Return the error that `what` cannot be written to `place`, or to the file that the OSError names."""
     reason = error.strerror or error

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from bisect_asgi.core.errors import OFFLINE, ONCE_ONLINE
 from bisect_asgi.core.model import UNTESTABLE_EXIT, FailureKind, Outcome, Phase, Ruling, Signature, Verdict
 from bisect_asgi.core.records import Struct, field
 from bisect_asgi.core.text import listing
@@ -177,6 +178,12 @@ def _is_of_python(signature: Signature) -> bool:
         return False
     match = _missing(signature) or _OF_MODULE.search(signature.shown)
     return signature.text.startswith("SyntaxError") or bool(match and match["module"] in STANDARD_MODULES)
+
+
+def no_result(reason: str) -> str:
+    """Return the hint for a candidate that has no result, by the reason."""
+    again = "run the same command again; if that fails, too, `bisect-asgi cache --clear` first"
+    return ONCE_ONLINE if OFFLINE in reason else again
 
 
 def _for_python(known: Circumstances, keys: Collection[int], *, what: str) -> str:

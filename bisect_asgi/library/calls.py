@@ -13,8 +13,8 @@ from functools import partial
 from typing import TypeVar
 
 from bisect_asgi import session
+from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.process.forkserver import end_fork_server
-from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.cli.probe_files import read_plan
 from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.cli.wiring.prefetch import begin_asking

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect_asgi.core import hints
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import UNTESTABLE_EXIT, Observation, Outcome, Trial
 from bisect_asgi.core.plan import Plan
@@ -50,7 +51,7 @@ def checked(plan: Plan, choice: InterpreterChoice, trial: Trial) -> Checked:
     if ruling is None:
         raise Unavailable(
             f"nothing was learnt about {plan.project} {trial.label}: {seen}",
-            hint="run the same command again; if that fails, too, `bisect-asgi cache --clear` first",
+            hint=hints.no_result(seen),
         )
     words = {Outcome.PASSED: (plan.term_old, 0), Outcome.FAILED: (plan.term_new, 1)}
     word, exit_code = words.get(ruling.outcome, ("skip", UNTESTABLE_EXIT))

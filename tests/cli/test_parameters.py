@@ -51,6 +51,7 @@ def taken(monkeypatch: pytest.MonkeyPatch, command: Command, *words: str) -> Opt
         found.append(options)
 
     monkeypatch.setattr(f"bisect_asgi.cli.{command}.{command}", take)
+    monkeypatch.setenv("UV_OFFLINE", "0")  # `--offline` sets it for the whole process
     app([command, *words], standalone_mode=False)
     (options,) = found
     return options

@@ -271,3 +271,14 @@ def test_a_python_that_does_not_fit_explains_a_failure() -> None:
 def test_a_failure_of_its_own_and_none_at_all_have_other_reasons() -> None:
     assert not hints.is_of_environment(known({3: different(ASSERTION)}), 3)
     assert not hints.is_of_environment(known({3: untestable(None)}), 3)
+
+
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [
+        ("`demo` is not cached, and the network is off (`--offline`)", "run the same command once without "),
+        ("a file did not arrive", "run the same command again; "),
+    ],
+)
+def test_what_has_no_result_for_want_of_the_network_needs_it_once(reason: str, hint: str) -> None:
+    assert hints.no_result(reason).startswith(hint)

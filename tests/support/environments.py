@@ -10,10 +10,11 @@ from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.builds import WheelBuilder
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver
 from bisect_asgi.backend.environments.sdists import SdistBuilder
+from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.trials import TrialRunner
 from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Resolutions, Store
-from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import EnvironmentSpec, Interpreter
 from bisect_asgi.core.services import Emit
@@ -33,6 +34,7 @@ class Bench:
 
     def __init__(self, folder: Path, *urls: str) -> None:
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         self.uv = Uv(folder / "uv", Indexes(urls=urls))
         self.failures: dict[str, str] = {}
         self.recorded: list[str] = []

@@ -9,69 +9,48 @@ resolves, builds and installs from them.
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
-import html
-import io
 import json
-import re
 import socket
-import tarfile
+import ssl
 import threading
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
+
+from support.archives import (
+    BROKEN_BACKEND,
+    WORKING_BACKEND,
+    Modules,
+    default_modules,
+    metadata_text,
+    normalised,
+    sdist_bytes,
+    stem,
+    wheel_bytes,
+)
+from support.index_pages import PublishedFile, html_anchor, html_page, json_page, utc
+
+__all__ = [
+    "HTML_TYPE",
+    "JSON_TYPE",
+    "Answer",
+    "LocalIndex",
+    "PublishedFile",
+    "Request",
+    "metadata_text",
+    "publish_build_backend",
+    "sdist_bytes",
+    "wheel_bytes",
+]
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 HTML_TYPE = "text/html; charset=utf-8"
 FILE_TYPE = "application/octet-stream"
-
-Modules = Mapping[str, str]
-"""Source text by path: `{"demo.py": "x = 1", "package/__init__.py": ""}`."""
-
-# Python 3.6 and later can run it: a test may build for an old interpreter.
-WORKING_BACKEND = '''\
-"""Packs every file beside PKG-INFO into a wheel, with PKG-INFO as its metadata."""
-import base64, email, hashlib, os, pathlib, zipfile
-
-def get_requires_for_build_wheel(config_settings=None):
-    return []
-
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    headers = email.message_from_string(pathlib.Path("PKG-INFO").read_text())
-    stem = "%s-%s" % (headers["Name"].replace("-", "_"), headers["Version"])
-    info = stem + ".dist-info/"
-    files = {info + "METADATA": pathlib.Path("PKG-INFO").read_bytes()}
-    tag = b"Root-Is-Purelib: true\\nTag: py3-none-any\\n"
-    files[info + "WHEEL"] = b"Wheel-Version: 1.0\\nGenerator: minibuild\\n" + tag
-    for path in sorted(pathlib.Path(".").rglob("*")):
-        if path.is_file() and path.name not in ("PKG-INFO", "pyproject.toml") and path.suffix != ".pyc":
-            files[path.as_posix()] = path.read_bytes()
-    record = ""
-    with zipfile.ZipFile(os.path.join(wheel_directory, stem + "-py3-none-any.whl"), "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
-            record += "%s,sha256=%s,%d\\n" % (name, digest, len(content))
-        archive.writestr(info + "RECORD", record + info + "RECORD,,\\n")
-    return stem + "-py3-none-any.whl"
-'''
-
-BROKEN_BACKEND = '''\
-"""A release of minibuild from before it worked."""
-
-def get_requires_for_build_wheel(config_settings=None):
-    return []
-
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    raise RuntimeError("minibuild is too old")
-'''
 
 
 class Request(NamedTuple):
@@ -80,32 +59,6 @@ class Request(NamedTuple):
     method: str
     path: str
     headers: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedFile:
-    """One file of a project and what the index says about it."""
-
-    filename: str
-    content: bytes = field(repr=False)
-    uploaded: str | None = None
-    """In UTC as the JSON page has it; without one, `--exclude-newer` shuts the file out."""
-    requires_python: str | None = None
-    yanked: str | None = None
-    """The reason, which may be empty; `None` is not yanked."""
-    metadata: bytes | None = field(default=None, repr=False)
-    """Served at `<file>.metadata` (PEP 658)."""
-
-    @property
-    def path(self) -> str:
-        return f"/files/{quote(self.filename)}"
-
-    @property
-    def version(self) -> str:
-        """The version in the name; empty when the name has none."""
-        if self.filename.endswith(".whl"):
-            return [*self.filename.split("-"), ""][1]
-        return re.sub(r"\.(tar\.\w+|zip|tgz)$", "", self.filename.rpartition("-")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +78,21 @@ class Answer:
 class LocalIndex:
     """A package index at `url`, served from a thread between `with` and its end.
 
-    Publishing a file name again replaces the file. Names need not be normalised.
+    Publishing a file name again replaces the file. Names need not be normalised. All files are listed at
+    `flat_url` as well.
+
+    Args:
+        tls: makes it speak HTTPS.
+        credentials: the name and the password without which everything is answered with 401.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, tls: ssl.SSLContext | None = None, credentials: tuple[str, str] | None = None
+    ) -> None:
+        self.tls = tls
+        self.credentials = credentials
+        self.connections = 0
+        """How many have been accepted."""
         self.requests: list[Request] = []
         """All seen so far, the failed and unanswered ones too."""
         self.style: Literal["json", "html"] = "json"
@@ -163,8 +127,19 @@ class LocalIndex:
     @property
     def url(self) -> str:
         """The address for `--default-index`, without a slash at its end; known once serving."""
+        return f"{self.origin}/simple"
+
+    @property
+    def flat_url(self) -> str:
+        """The address for `--find-links`."""
+        return f"{self.origin}/flat/"
+
+    @property
+    def origin(self) -> str:
+        """The scheme, the host and the port; of a host with a certificate, its name."""
         assert self._server is not None, "the index is not serving: use it in a `with` block"
-        return f"http://127.0.0.1:{self._server.server_port}/simple"
+        port = self._server.server_port
+        return f"https://localhost:{port}" if self.tls else f"http://127.0.0.1:{port}"
 
     def fail_next(self, n: int, status: int = 503) -> None:
         """Answer the next `n` requests, whatever they ask for, with `status` and no body."""
@@ -270,14 +245,25 @@ class LocalIndex:
             return None
         with suppress(IndexError):  # pop is atomic; asking whether there is one first would not be
             return Answer(self._failures.pop())
+        if not self._admits(request):
+            return Answer(401, headers={"WWW-Authenticate": 'Basic realm="index"'})
         kind, _, rest = urlsplit(request.path).path.removeprefix("/").partition("/")
         match kind:
             case "simple":
                 return self._page(rest, request.headers.get("if-none-match"))
             case "files":
                 return self._file(unquote(rest))
+            case "flat":
+                files = [file for project in self._projects.values() for file in project.values()]
+                return Answer(200, html_page("Files", [html_anchor(file) for file in files]), HTML_TYPE)
             case _:
                 return Answer(404)
+
+    def _admits(self, request: Request) -> bool:
+        if self.credentials is None:
+            return True
+        known = base64.b64encode(":".join(self.credentials).encode()).decode()
+        return request.headers.get("authorization") == f"Basic {known}"
 
     def _page(self, rest: str, known_etag: str | None) -> Answer:
         """The page of a project, or of all; as the public one does, it redirects to the normalised name."""
@@ -329,132 +315,6 @@ def publish_build_backend(
     return index.add_wheel("minibuild", version, uploaded=uploaded, modules={"minibuild.py": source})
 
 
-def normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def stem(name: str, version: str) -> str:
-    """What the file names begin with: `my_demo-1.0`."""
-    return f"{normalised(name).replace('-', '_')}-{version}"
-
-
-def default_modules(name: str, version: str) -> dict[str, str]:
-    return {f"{normalised(name).replace('-', '_')}.py": f"__version__ = {version!r}\n"}
-
-
-def utc(moment: str) -> str:
-    """A date, or a date and time, as PEP 700 wants it; without an offset it is UTC already."""
-    when = datetime.fromisoformat(moment)
-    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    return when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def metadata_text(
-    name: str,
-    version: str,
-    *,
-    requires: Sequence[str] = (),
-    requires_python: str | None = None,
-    metadata_version: str = "2.1",
-) -> str:
-    """METADATA or PKG-INFO; the extras that `requires` mentions are declared too."""
-    lines = [f"Metadata-Version: {metadata_version}", f"Name: {name}", f"Version: {version}"]
-    if requires_python is not None:
-        lines.append(f"Requires-Python: {requires_python}")
-    extras = {extra for line in requires for extra in re.findall(r"extra\s*==\s*['\"]([^'\"]+)", line)}
-    lines += [f"Provides-Extra: {extra}" for extra in sorted(extras)]
-    lines += [f"Requires-Dist: {line}" for line in requires]
-    return "\n".join(lines) + "\n"
-
-
-def wheel_bytes(
-    stem: str, metadata: str, modules: Modules, entry_points: Mapping[str, str], tag: str
-) -> bytes:
-    info = f"{stem}.dist-info"
-    pure = str(tag.endswith("-any")).lower()
-    files = dict(modules)
-    files[f"{info}/METADATA"] = metadata
-    files[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: {pure}\nTag: {tag}\n"
-    if entry_points:
-        scripts = "".join(f"{script} = {target}\n" for script, target in entry_points.items())
-        files[f"{info}/entry_points.txt"] = f"[console_scripts]\n{scripts}"
-    lines = [record_line(path, text.encode()) for path, text in files.items()]
-    files[f"{info}/RECORD"] = "".join([*lines, f"{info}/RECORD,,\n"])
-    return zip_bytes(files)
-
-
-def zip_bytes(files: Modules) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path, text in files.items():
-            member = zipfile.ZipInfo(path)  # dated 1980: the same input has the same hash
-            member.external_attr = 0o100644 << 16
-            archive.writestr(member, text)
-    return buffer.getvalue()
-
-
-def record_line(path: str, content: bytes) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
-    return f"{path},sha256={digest},{len(content)}\n"
-
-
-def sdist_bytes(stem: str, files: Modules) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path, text in files.items():
-            member = tarfile.TarInfo(f"{stem}/{path}")
-            member.size = len(text.encode())
-            archive.addfile(member, io.BytesIO(text.encode()))
-    return gzip.compress(buffer.getvalue(), mtime=0)
-
-
-def json_page(name: str, files: Sequence[PublishedFile]) -> bytes:
-    versions = sorted({file.version for file in files} - {""})
-    page = {
-        "meta": {"api-version": "1.1"},
-        "name": name,
-        "versions": versions,
-        "files": [json_file(file) for file in files],
-    }
-    return json.dumps(page).encode()
-
-
-def json_file(file: PublishedFile) -> dict[str, object]:
-    entry: dict[str, object] = {
-        "filename": file.filename,
-        "url": file.path,
-        "hashes": {"sha256": hashlib.sha256(file.content).hexdigest()},
-        "size": len(file.content),
-        "yanked": False if file.yanked is None else file.yanked or True,
-    }
-    if file.uploaded is not None:
-        entry["upload-time"] = file.uploaded
-    if file.requires_python is not None:
-        entry["requires-python"] = file.requires_python
-    if file.metadata is not None:
-        entry["core-metadata"] = {"sha256": hashlib.sha256(file.metadata).hexdigest()}
-    return entry
-
-
-def html_page(title: str, anchors: Sequence[str]) -> bytes:
-    meta = '<meta name="pypi:repository-version" content="1.0">'
-    links = "".join(f"    {anchor}<br>\n" for anchor in anchors)
-    head = f"<head>{meta}<title>{html.escape(title)}</title></head>"
-    return f"<!DOCTYPE html>\n<html>\n  {head}\n  <body>\n{links}  </body>\n</html>\n".encode()
-
-
-def html_anchor(file: PublishedFile) -> str:
-    attributes = {"href": f"{file.path}#sha256={hashlib.sha256(file.content).hexdigest()}"}
-    if file.requires_python is not None:
-        attributes["data-requires-python"] = file.requires_python
-    if file.yanked is not None:
-        attributes["data-yanked"] = file.yanked
-    if file.metadata is not None:
-        attributes["data-core-metadata"] = f"sha256={hashlib.sha256(file.metadata).hexdigest()}"
-    written = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items())
-    return f"<a {written}>{html.escape(file.filename)}</a>"
-
-
 class _Server(ThreadingHTTPServer):
     """Knows its open connections, so that stopping waits for every thread and for no client."""
 
@@ -464,9 +324,13 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, index: LocalIndex) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.index = index
+        if index.tls:
+            # The handshake is for the thread of the connection, not for that of the server.
+            self.socket = index.tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._open: set[socket.socket] = set()
 
     def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
+        self.index.connections += 1
         self._open.add(request)
         super().process_request(request, client_address)
 
@@ -487,7 +351,8 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def handle(self) -> None:
-        with suppress(ConnectionError):  # the client went away, as uv does after a failed download
+        # The client went away, as uv does after a failed download, or refuses the certificate.
+        with suppress(ConnectionError, ssl.SSLError):
             super().handle()
 
     def do_GET(self) -> None:

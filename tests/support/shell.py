@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bisect_asgi.backend.uv import binary
+from bisect_asgi.backend.network.configured import binary
 from support import forked
 from support.builders import command_environ
 from support.local_index import LocalIndex

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from bisect_asgi.backend.uv import Uv, binary
+from bisect_asgi.backend.network.configured import binary
+from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core.cancel import CancelToken
 
 

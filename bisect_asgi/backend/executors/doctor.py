@@ -14,15 +14,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bisect_asgi.backend import interpreters, uv
+from bisect_asgi.backend import interpreters
 from bisect_asgi.backend.executors.dask.calls import WorkerKind, mismatch, own_kind
 from bisect_asgi.backend.index import IndexClient
+from bisect_asgi.backend.network.configured import binary
+from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.process.helper import run_helper
 from bisect_asgi.backend.process.sandbox import Found, Sandbox
-from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, UsageError
-from bisect_asgi.core.records import Struct
+from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import size
 
 LEAST_FREE_BYTES = 2 * 2**30
@@ -48,6 +49,8 @@ class Health(Struct, frozen=True, kw_only=True):
     cache_fault: str
     free_bytes: int
     index_faults: tuple[str, ...]
+    is_offline: bool = False
+    """Whether the indexes were not asked, as the user wants it."""
     sandbox: Found
     """How runs can be confined."""
 
@@ -75,7 +78,8 @@ def examine(cache: Path, indexes: Indexes) -> Health:
         cache=str(cache),
         cache_fault=cache_fault,
         free_bytes=free_bytes,
-        index_faults=tuple(fault for url in indexes.urls if (fault := _index_fault(url, cache))),
+        index_faults=tuple(fault for alone in _each(indexes) if (fault := _index_fault(alone, cache))),
+        is_offline=indexes.offline,
         sandbox=Sandbox(cache).found(),
     )
 
@@ -123,7 +127,7 @@ def missing_interpreters(healths: Mapping[str, Health]) -> dict[tuple[str, ...],
 
 def _uv() -> tuple[str, str]:
     try:
-        return _version_of([uv.binary(), "--version"])
+        return _version_of([binary(), "--version"])
     except BisectError as error:
         return "", str(error)
 
@@ -156,10 +160,20 @@ def _interpreters(cache: Path) -> tuple[str, ...]:
     return tuple(sorted((target.interpreter.version for target in found), key=interpreters.by_number))
 
 
-def _index_fault(url: str, cache: Path) -> str:
+def _each(indexes: Indexes) -> Iterator[Indexes]:
+    """Yield each index, and each list of files, alone; none of them if nothing may be asked."""
+    if indexes.offline:
+        return
+    for number, url in enumerate(indexes.urls):
+        yield replace(indexes, urls=(url,), traits=(indexes.of(number),), find_links=())
+    for url in indexes.find_links:
+        yield replace(indexes, urls=(), traits=(), find_links=(url,))
+
+
+def _index_fault(alone: Indexes, cache: Path) -> str:
     """Return why the index cannot be read, or ""."""
     try:
-        with closing(IndexClient(Indexes(urls=(url,)), cache / "index")) as index:
+        with closing(IndexClient(alone, cache / "index")) as index:
             index.releases("bisect-asgi")
     except UsageError:  # it has no such project, so it answered
         return ""

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import cached_property
@@ -44,7 +44,10 @@ _HOME_SECRETS = (
 _CACHE_SECRETS = ("store.db*", "index", "uv*", "answers", "logs", "repositories")
 """Of the tool's cache: what other probes showed, and addresses with credentials in them."""
 _SOCKETS = ("/run/docker.sock", "/run/podman", "/run/containerd", "/run/dbus/system_bus_socket")
-_NAMING = ("NETRC", "UV_CONFIG_FILE", "PIP_CONFIG_FILE", "SSH_AUTH_SOCK")
+_NAMING = (
+    *("NETRC", "UV_CONFIG_FILE", "UV_CREDENTIALS_DIR", "PIP_CONFIG_FILE"),
+    *("SSL_CLIENT_CERT", "SSH_AUTH_SOCK"),
+)
 """Variables that name a file with secrets, or the socket of who keeps them."""
 
 
@@ -129,20 +132,29 @@ class Sandbox:
             )
         return asked.level
 
-    def rules(self, asked: Confinement, *writable: Path) -> dict[str, object] | None:
+    def rules(
+        self, asked: Confinement, *writable: Path, readable: Sequence[Path] = ()
+    ) -> dict[str, object] | None:
         """Return the rules of a run that may write below these folders, or None if it is not confined.
+
+        `readable`: what it may read although it is a secret.
 
         Raises:
             Unavailable: as `level`.
         """
         level = self.level(asked)
-        return None if level is SandboxLevel.NONE else self._rules(level, *writable, network=asked.network)
+        if level is SandboxLevel.NONE:
+            return None
+        return self._rules(level, *writable, network=asked.network, readable=readable)
 
-    def _rules(self, level: SandboxLevel, *writable: Path, network: bool) -> dict[str, object]:
+    def _rules(
+        self, level: SandboxLevel, *writable: Path, network: bool, readable: Sequence[Path] = ()
+    ) -> dict[str, object]:
+        shown = set(map(os.path.realpath, readable))
         return {
             "level": str(level),
             "writable": [str(path) for path in writable],
-            "secrets": self._secrets(),
+            "secrets": [path for path in self._secrets() if path not in shown],
             "protected": [os.getpid(), os.getpgrp()],
             "network": network,
         }

@@ -29,6 +29,7 @@ from bisect_asgi.backend.process.sandbox_calls import ALONE
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Confinement
 from bisect_asgi.core.plan import Building
+from bisect_asgi.core.text import without_credentials
 
 _LOCK = "lock"
 _LEFT_OUT = re.compile(r"(?i)USERNAME|PASSWORD|TOKEN|SECRET|KEYRING|NETRC|^XDG_")
@@ -101,12 +102,14 @@ class Workshop:
         """
         with _box(self._opened()) as box:
             place = cache or box / "cache"
+            # uv cannot show this user's certificate without reading it.
+            needed = [Path(path) for path in (environ.get("SSL_CLIENT_CERT"),) if path]
             return self._run(
                 box,
                 argv,
                 config=config,
                 environ=self._environ(environ, place, box),
-                confine=self._sandbox.rules(self._confinement, box, place, *writable),
+                confine=self._sandbox.rules(self._confinement, box, place, *writable, readable=needed),
                 timeout_s=self.timeout_s,
                 token=token,
                 stdin=stdin,
@@ -186,7 +189,12 @@ class Workshop:
         return Completed(exit_code=run.exit_code, stdout=stdout, stderr="".join(lines)[-_KEPT_CHARS:])
 
     def _environ(self, environ: Mapping[str, str], cache: Path, box: Path) -> dict[str, str]:
-        kept = {name: value for name, value in environ.items() if not _LEFT_OUT.search(name)}
+        # uv has the passwords of proxies in its configuration.
+        kept = {
+            name: without_credentials(value) if name.lower().endswith("_proxy") else value
+            for name, value in environ.items()
+            if not _LEFT_OUT.search(name)
+        }
         own = {"HOME": box / "home", "TMPDIR": box / "tmp", "UV_CACHE_DIR": cache}
         tools = {}
         with suppress(RuntimeError):  # rustup looks for its toolchains in the home

@@ -13,12 +13,13 @@ from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.builds import WheelBuilder
 from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.environments.sdists import SdistBuilder
+from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.trials import Decider, TrialRunner
 from bisect_asgi.backend.trials.probe_run import clean_up
 from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Resolutions, Store
-from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.backend.uv import Uv
 from bisect_asgi.cli.output import say_note
 from bisect_asgi.cli.wiring.paths import CachePaths, limit_bytes
 from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
@@ -94,7 +95,7 @@ def open_trials(
             ),
             emit=emit,
             show_output=show_output,
-            secrets=uv.indexes.secrets,
+            secrets=(*uv.indexes.secrets, *uv.network.proxies.secrets),
             builders=builders,
             decider=decider,
             undone=set() if undone is None else undone,

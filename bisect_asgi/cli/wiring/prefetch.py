@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bisect_asgi.backend.uv import Indexes
+    from bisect_asgi.backend.network.indexes import Indexes
     from bisect_asgi.core.events import Event
 
 _lock = threading.Lock()
@@ -32,7 +32,7 @@ def begin_asking() -> Future[Indexes]:
 
 
 def _ask(answer: Future[Indexes]) -> None:
-    from bisect_asgi.backend.uv import configured_indexes
+    from bisect_asgi.backend.network.configured import configured_indexes
 
     try:
         answer.set_result(configured_indexes())

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
 from bisect_asgi.backend.index import IndexClient
 from bisect_asgi.backend.interpreters import LocalInterpreters
+from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.package_index import PackageIndex
 from bisect_asgi.backend.repository import GitRepositories
 from bisect_asgi.backend.trials import TrialRunner
-from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.cli.wiring.local import indexes, open_uv
 from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.core import codec

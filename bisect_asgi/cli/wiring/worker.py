@@ -10,8 +10,8 @@ from bisect_asgi.backend.executors import doctor
 from bisect_asgi.backend.executors.dask import calls
 from bisect_asgi.backend.executors.dask.calls import Unsuitable
 from bisect_asgi.backend.executors.remote_trials import RemoteResult, own_interpreter, run_here_for_another
+from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.trials import TrialRunner
-from bisect_asgi.backend.uv import Indexes
 from bisect_asgi.cli.wiring.local import open_trials
 from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.core import codec

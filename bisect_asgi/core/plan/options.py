@@ -477,6 +477,15 @@ class Options(Struct, frozen=True, kw_only=True):
             is_habit=True,
         ),
     ] = None
+    offline: Annotated[
+        bool | None,
+        Option(
+            Section.RUNNING,
+            "Ask no index and no repository: use what is cached",
+            commands=("run", "check", "locks", "verify", "suite", "releases", "doctor"),
+            places=_NOWHERE,
+        ),
+    ] = None
     executor: Annotated[
         str | None,
         Option(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bisect_asgi.core import events
+from bisect_asgi.core import events, hints
 from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.culprit import (
     Culprit,
@@ -306,7 +306,7 @@ class Mixing:
             why = run.signature.shown if run.signature else "no reason"
             raise Unavailable(
                 f"nothing was learnt about {self.search.space.candidates[key].label}: {why}",
-                hint="run the same command again; if that fails, too, `bisect-asgi cache --clear` first",
+                hint=hints.no_result(why),
             )
 
     def _emit_candidates(self) -> None:

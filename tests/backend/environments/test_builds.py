@@ -20,8 +20,8 @@ from support.local_repository import BARE_CONFIGURATION, LocalRepository
 from bisect_asgi.backend import uv as uv_module
 from bisect_asgi.backend.environments import builds as tools_module
 from bisect_asgi.backend.environments.builds import built_with, project_folders
+from bisect_asgi.backend.network.configured import configured_indexes
 from bisect_asgi.backend.repository import Repository
-from bisect_asgi.backend.uv import configured_indexes
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, UsageError
 from bisect_asgi.core.model import Commit

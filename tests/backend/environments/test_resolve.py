@@ -20,7 +20,8 @@ from support.resolutions import (
 )
 
 from bisect_asgi.backend.environments.resolve import Resolution, Resolver, read_resolution
-from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.backend.network.indexes import Indexes
+from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable, Unresolvable
 from bisect_asgi.core.model import EnvironmentSpec, ExcludeNewerPackage, Interpreter
@@ -338,7 +339,7 @@ def test_an_index_that_refuses_is_no_verdict_either(local_index: LocalIndex, ben
     with pytest.raises(Unavailable) as caught:
         bench.resolve(a_spec())
 
-    assert "the package index refused an answer" in str(caught.value)
+    assert "the package index refused access" in str(caught.value)
 
 
 def test_an_index_that_fails_for_a_moment_is_asked_again(local_index: LocalIndex, bench: Bench) -> None:

@@ -13,7 +13,7 @@ from support.pages import CachingIndex, Connect
 
 from bisect_asgi.backend import index
 from bisect_asgi.backend.index import IndexClient
-from bisect_asgi.backend.uv import Indexes
+from bisect_asgi.backend.network.indexes import Indexes
 
 
 @pytest.fixture(autouse=True)

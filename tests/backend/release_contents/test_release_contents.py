@@ -15,8 +15,10 @@ from support.environments import THIS_PYTHON
 from support.local_index import LocalIndex, publish_build_backend
 
 from bisect_asgi.backend import uv as uv_module
+from bisect_asgi.backend.network.configured import configured_indexes
+from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.release_contents import ContentsCache, is_generated, read_fields, read_file
-from bisect_asgi.backend.uv import Indexes, Uv, configured_indexes
+from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
 from bisect_asgi.core.model import Distribution

@@ -11,7 +11,8 @@ from support.local_index import LocalIndex
 from support.uv import Connect
 
 from bisect_asgi.backend import uv as uv_module
-from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.backend.network.indexes import Indexes
+from bisect_asgi.backend.uv import Uv
 
 
 @pytest.fixture

@@ -17,7 +17,10 @@ from support.processes import eventually
 from support.uv import COMPILE, DEFAULT, Connect, resolve
 
 from bisect_asgi.backend import uv as uv_module
-from bisect_asgi.backend.uv import Indexes, Uv, binary, configured_indexes
+from bisect_asgi.backend.network import configured as configured_module
+from bisect_asgi.backend.network.configured import binary, configured_indexes
+from bisect_asgi.backend.network.indexes import Indexes
+from bisect_asgi.backend.uv import Uv
 from bisect_asgi.backend.uv_output import SdistBuildFailed, first_cause
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, NoResult, Unavailable, Unresolvable
@@ -133,8 +136,9 @@ def test_an_index_that_refuses_says_nothing_about_the_release(
     with pytest.raises(Unavailable) as caught:
         resolve(uv, "demo")
 
-    assert str(caught.value).startswith("the package index refused an answer: ")
-    assert caught.value.hint == "check its credentials in uv's configuration"
+    assert str(caught.value).startswith(f"the package index refused access: `{local_index.url}` ({status} ")
+    assert "there are no credentials for it in the address, `" in str(caught.value)
+    assert caught.value.hint == "add them to one of these, as `uv auth login URL --username USER` does"
 
 
 def test_credentials_are_used_and_shown_to_nobody(local_index: LocalIndex, connect: Connect) -> None:
@@ -148,12 +152,17 @@ def test_credentials_are_used_and_shown_to_nobody(local_index: LocalIndex, conne
     assert "hunter2" not in str(caught.value)
 
 
-def test_credentials_are_written_for_nobody_else_to_read(here: Path, connect: Connect) -> None:
-    connect("http://me:hunter2@index.example/simple")
+@pytest.mark.parametrize("builds", [False, True])
+def test_credentials_are_written_to_no_disk(
+    local_index: LocalIndex, here: Path, connect: Connect, builds: bool
+) -> None:
+    local_index.add_wheel("demo", "1.0")
 
-    written = [path for path in (here.parent / "state").iterdir() if "hunter2" in path.read_text()]
+    resolve(connect(local_index.url.replace("http://", "http://me:hunter2@")), "demo", builds=builds)
 
-    assert [path.name for path in written if path.stat().st_mode & 0o077] == []
+    files = [path for path in here.parent.rglob("*") if path.is_file()]
+    assert builds or files  # a box is removed with its uv
+    assert [path for path in files if b"hunter2" in path.read_bytes()] == []
 
 
 @pytest.mark.parametrize(
@@ -399,7 +408,7 @@ def test_the_configuration_is_asked_for_again_if_uv_or_its_query_was_killed(
 ) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", local_index.url)
     program = dying(here, times=1, end=end)
-    monkeypatch.setattr(uv_module, "binary", lambda: program)
+    monkeypatch.setattr(configured_module, "binary", lambda: program)
 
     assert configured_indexes().urls == (local_index.url,)
 

@@ -9,7 +9,9 @@ import pytest
 from support.local_index import LocalIndex
 from support.uv import DEFAULT, resolve
 
-from bisect_asgi.backend.uv import Indexes, Uv, binary, configured_indexes
+from bisect_asgi.backend.network.configured import binary, configured_indexes
+from bisect_asgi.backend.network.indexes import Indexes
+from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core.errors import Unavailable
 
 # --- Which indexes the user has

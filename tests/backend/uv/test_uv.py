@@ -9,7 +9,8 @@ from support.local_index import LocalIndex
 from support.uv import COMPILE, Connect, resolve
 
 from bisect_asgi.backend import uv as uv_module
-from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.backend.network.indexes import Indexes
+from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core.cancel import CancelToken
 
 # --- What is asked of uv
@@ -68,7 +69,7 @@ def test_pages_that_were_got_in_a_long_run_are_not_asked_for_again_in_it(
     uv = Uv(tmp_path / "uv", Indexes(urls=(local_index.url,)))
 
     def seconds_kept() -> int:
-        text = uv._config.read_text()
+        text = uv._config()
         return int(text.partition('api = "max-age=')[2].partition('"')[0])
 
     assert seconds_kept() == 600

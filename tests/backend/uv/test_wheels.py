@@ -12,7 +12,9 @@ import pytest
 from support.local_index import LocalIndex, publish_build_backend
 from support.uv import resolve
 
-from bisect_asgi.backend.uv import Indexes, Uv
+from bisect_asgi.backend.network.configured import configured_indexes
+from bisect_asgi.backend.network.indexes import Indexes
+from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Unavailable
 from bisect_asgi.core.model import SandboxLevel
@@ -297,11 +299,13 @@ def test_without_a_sandbox_a_build_is_supervised_all_the_same(local_index: Local
 
 
 def test_in_the_box_uv_has_the_credentials_of_the_users_netrc(
-    local_index: LocalIndex, uv: Uv, here: Path
+    local_index: LocalIndex, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", local_index.url)
     local_index.add_wheel("demo", "1.0")
     (here.parent / "home" / ".netrc").write_text("machine 127.0.0.1 login me password hunter2/@")
     (here.parent / "home" / ".netrc").chmod(0o600)
+    uv = Uv(here.parent / "state", configured_indexes())
 
     assert resolve(uv, "demo") == ["demo==1.0"]
 
@@ -309,8 +313,11 @@ def test_in_the_box_uv_has_the_credentials_of_the_users_netrc(
     assert {request.headers.get("authorization") for request in local_index.requests} >= {f"Basic {basic}"}
 
 
-def test_a_netrc_that_cannot_be_read_is_none(local_index: LocalIndex, uv: Uv, here: Path) -> None:
+def test_a_netrc_that_cannot_be_read_is_none(
+    local_index: LocalIndex, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", local_index.url)
     local_index.add_wheel("demo", "1.0")
     (here.parent / "home" / ".netrc").write_text("machine and nothing more")
 
-    assert resolve(uv, "demo") == ["demo==1.0"]
+    assert resolve(Uv(here.parent / "state", configured_indexes()), "demo") == ["demo==1.0"]

@@ -9,7 +9,7 @@ from support.local_index import LocalIndex
 from support.sandboxes import sandbox
 from support.uv import resolve
 
-from bisect_asgi.backend.uv import Indexes
+from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.cli.wiring.local import open_uv
 from bisect_asgi.cli.wiring.paths import CachePaths
 

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from bisect_asgi.backend import uv
-from bisect_asgi.backend.uv import Indexes
+from bisect_asgi.backend.network import configured as configured_module
+from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.cli.wiring import prefetch as early
 from bisect_asgi.cli.wiring.prefetch import ImportReport, ask_for_indexes
 from bisect_asgi.core import events
@@ -29,7 +29,7 @@ def test_uv_is_asked_once_while_the_caller_goes_on(monkeypatch: pytest.MonkeyPat
         assert may_answer.wait(30)
         return Indexes(urls=("there",))
 
-    monkeypatch.setattr(uv, "configured_indexes", configured)
+    monkeypatch.setattr(configured_module, "configured_indexes", configured)
 
     first, second = ask_for_indexes(), ask_for_indexes()
     assert not first.done()
@@ -44,7 +44,7 @@ def test_what_uv_complains_of_is_raised_where_the_answer_is_needed(monkeypatch: 
     def configured() -> Indexes:
         raise Unavailable("uv cannot read its configuration")
 
-    monkeypatch.setattr(uv, "configured_indexes", configured)
+    monkeypatch.setattr(configured_module, "configured_indexes", configured)
 
     with pytest.raises(Unavailable, match="cannot read its configuration"):
         ask_for_indexes().result(30)

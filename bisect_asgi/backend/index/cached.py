@@ -1,0 +1,89 @@
+"""Keep pages, and the releases that were read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from bisect_asgi.backend.files import write_whole
+from bisect_asgi.backend.index.pages import Page
+from bisect_asgi.core import codec
+from bisect_asgi.core.model import Release
+from bisect_asgi.core.records import Struct
+from bisect_asgi.core.text import date
+
+
+class _Read(Struct, frozen=True, kw_only=True):
+    """The releases that were parsed from a page."""
+
+    # `text` is the digest of the page and of the version of this tool that parsed it.
+
+    text: str
+    releases: tuple[Release, ...]
+
+
+VERSIONS = "versions"
+"""The folder, inside that of the pages, with a file of versions for each package."""
+
+
+class PageCache:
+    """Caches pages that have validators, and the releases that were parsed from pages, in a file each.
+
+    If the folder cannot be written, nothing is cached, and the index is asked again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        """The folder of the files."""
+
+    def get(self, url: str) -> Page | None:
+        """Return the page as the index last sent it, or None if it is not cached."""
+        try:
+            return codec.from_json(self._path(url).read_bytes(), Page)
+        except (OSError, codec.Unreadable):
+            return None
+
+    def put(self, url: str, page: Page) -> None:
+        """Cache a page, unless it has no validators and would be sent in full again."""
+        if not page.conditions:
+            return
+        self._put(self._path(url), page)
+
+    def newest(self, url: str) -> tuple[Release, ...] | None:
+        """Return the releases that were parsed from the page when it was last asked for, or None."""
+        try:
+            return codec.from_json(self._path("read", url).read_bytes(), _Read).releases
+        except (OSError, codec.Unreadable):
+            return None
+
+    def get_read(self, url: str, text: str) -> tuple[Release, ...] | None:
+        """Return the releases that were parsed from the page with the digest `text`, or None."""
+        try:
+            read = codec.from_json(self._path("read", url).read_bytes(), _Read)
+        except (OSError, codec.Unreadable):
+            return None
+        return read.releases if read.text == text else None
+
+    def put_read(self, url: str, text: str, releases: tuple[Release, ...]) -> None:
+        """Cache the releases that were parsed from the page with the digest `text`."""
+        self._put(self._path("read", url), _Read(text=text, releases=releases))
+
+    def has_versions(self, project: str) -> bool:
+        """Return whether the versions of a project are written where shells look for them."""
+        return (self.folder / VERSIONS / project).exists()
+
+    def put_versions(self, project: str, releases: Iterable[Release]) -> None:
+        """Write the versions of a project, with their days, where shells look for completions."""
+        lines = [f"{release.version}\t{date(release.uploaded)}\n" for release in releases]
+        folder = self.folder / VERSIONS
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            write_whole(folder / project, "".join(lines).encode())
+
+    def _put(self, path: Path, value: object) -> None:
+        with suppress(OSError):
+            write_whole(path, codec.to_json(value))
+
+    def _path(self, *what: str) -> Path:
+        return self.folder / f"{codec.digest(*what)}.json"

@@ -1,0 +1,86 @@
+"""Which certificates are trusted: those that uv trusts with the same settings.
+
+Where `SSL_CERT_FILE` or `SSL_CERT_DIR` names any, these are the only ones; else the machine's, if they are
+asked for; else Mozilla's, from certifi.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----(?P<body>[\sA-Za-z0-9+/=]+)-----END CERTIFICATE-----")
+_WHOLE = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
+CLIENT = "SSL_CLIENT_CERT"
+"""The variable that names the file with this user's own certificate and its key."""
+
+
+def trusting(*, system: bool) -> ssl.SSLContext:
+    """Return a context that trusts the user's certificates; `system`: the machine's where there are none."""
+    return _with_own(_trusting_named() or (_trusting_system() if system else _trusting_mozilla()))
+
+
+def trusting_all() -> ssl.SSLContext:
+    """Return a context that verifies nothing, for the hosts that the user has named."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return _with_own(context)
+
+
+def _trusting_named() -> ssl.SSLContext | None:
+    """Return a context that trusts what the two variables name, or None if that is no certificate."""
+    # Distributions have each certificate several times: in a file of its own, and in bundles.
+    found = {"".join(match["body"].split()): None for text in _named() for match in _PEM.finditer(text)}
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not _load(context, found):
+        for body in found:
+            _load(context, [body])
+    return context if context.cert_store_stats()["x509"] else None
+
+
+def _load(context: ssl.SSLContext, bodies: Iterable[str]) -> bool:
+    """Return whether all of these could be loaded; loading one by one takes twice as long."""
+    try:
+        context.load_verify_locations(cadata="".join(map(_WHOLE.format, bodies)))
+        return True
+    except (ssl.SSLError, ValueError):
+        return False
+
+
+def _named() -> Iterator[str]:
+    """Yield the content of the files that the two variables name; in a folder, any file counts."""
+    paths = {Path(file) for file in (os.environ.get("SSL_CERT_FILE"),) if file}
+    for folder in filter(None, os.environ.get("SSL_CERT_DIR", "").split(os.pathsep)):
+        with suppress(OSError):
+            paths |= {Path(entry.path) for entry in os.scandir(folder)}
+    for path in {Path(os.path.realpath(path)) for path in paths}:
+        with suppress(OSError):
+            if stat.S_ISREG(path.stat().st_mode):  # a FIFO would never end
+                yield path.read_text("latin-1")
+
+
+def _trusting_system() -> ssl.SSLContext:
+    import truststore  # of no use to most commands
+
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _trusting_mozilla() -> ssl.SSLContext:
+    import certifi
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cafile=certifi.where())
+    return context
+
+
+def _with_own(context: ssl.SSLContext) -> ssl.SSLContext:
+    if path := os.environ.get(CLIENT):
+        with suppress(OSError, ssl.SSLError):  # uv warns of one that it cannot read
+            context.load_cert_chain(path)
+    return context

@@ -1,0 +1,145 @@
+"""Carry each request as uv would: with credentials, through proxies or past them, to hosts that it trusts."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+
+import httpx
+
+from bisect_asgi.backend.network import certificates, credentials
+from bisect_asgi.backend.network.network import Network
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class CertificateFault(httpx.TransportError):
+    """The index has no certificate that is trusted, or does not take ours."""
+
+
+class ProxyFault(httpx.TransportError):
+    """A proxy did not pass the request on.
+
+    Args:
+        proxy: its address.
+        reason: what it answered, or why it did not.
+        answered: whether it is there, so that asking again is no use.
+    """
+
+    def __init__(self, proxy: str, reason: str, *, answered: bool) -> None:
+        super().__init__(reason)
+        self.proxy = proxy
+        self.answered = answered
+
+
+def _told(error: httpx.TransportError, proxy: str) -> httpx.TransportError:
+    """Return what an error of a request means, which went through a proxy or, if it is "", did not."""
+    if fault := next(_tls_faults(error), None):
+        return fault
+    if isinstance(error, httpx.ProxyError):
+        reason = str(error)
+        return ProxyFault(proxy, reason, answered=not reason.startswith("5"))
+    if proxy and isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+        return ProxyFault(proxy, str(error) or "it does not answer", answered=False)
+    return error
+
+
+class Routes(httpx.BaseTransport):
+    """A transport for all hosts; safe for threads.
+
+    Args:
+        network: the machine's.
+        known: addresses with the credentials for all that is below them, or else on their host.
+        insecure_hosts: hosts whose certificates are not verified.
+    """
+
+    def __init__(self, network: Network, known: Iterable[str], insecure_hosts: Sequence[str] = ()) -> None:
+        self._network = network
+        self._insecure = tuple(filter(None, map(_host, insecure_hosts)))
+        self._known: list[tuple[str, str]] = []
+        for url in known:
+            with suppress(ValueError):
+                bare, own = credentials.split(url)
+                if own:
+                    token = base64.b64encode(":".join(own).encode()).decode()
+                    self._known.append((bare.rstrip("/") + "/", f"Basic {token}"))
+        self._guard = threading.Lock()
+        self._made: dict[tuple[str, bool], httpx.BaseTransport] = {}
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request.
+
+        Raises:
+            CertificateFault, ProxyFault: it did not get there.
+        """
+        url = str(request.url)
+        if "authorization" not in request.headers and (own := self._credentials(request.url)):
+            request.headers["Authorization"] = own
+        proxy = self._network.proxies.address(url)
+        # To read all certificates takes as long as a page, and without TLS there are none.
+        verified = "https" in (request.url.scheme, proxy.partition(":")[0])
+        verified = verified and not self._is_insecure(request.url)
+        try:
+            response = self._transport(proxy, verified=verified).handle_request(request)
+        except httpx.TransportError as error:
+            raise _told(error, proxy) from error
+        if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED and proxy:
+            response.close()
+            raise ProxyFault(proxy, "407 Proxy Authentication Required", answered=True)
+        return response
+
+    def close(self) -> None:
+        """Close all connections."""
+        for transport in self._made.values():
+            transport.close()
+
+    def _transport(self, proxy: str, *, verified: bool) -> httpx.BaseTransport:
+        with self._guard:
+            if (proxy, verified) not in self._made:
+                trusted = (
+                    certificates.trusting(system=self._network.system_certificates)
+                    if verified
+                    else certificates.trusting_all()
+                )
+                self._made[proxy, verified] = httpx.HTTPTransport(
+                    verify=trusted, proxy=proxy or None, trust_env=False
+                )
+            return self._made[proxy, verified]
+
+    def _credentials(self, url: httpx.URL) -> str:
+        """Return the header for an address: of the longest known one above it, else of one on its host."""
+        above = [(known, own) for known, own in self._known if f"{url}/".startswith(known)]
+        beside = [(known, own) for known, own in self._known if _origin(httpx.URL(known)) == _origin(url)]
+        return max(above, default=beside[0] if beside else ("", ""), key=lambda each: len(each[0]))[1]
+
+    def _is_insecure(self, url: httpx.URL) -> bool:
+        port = url.port or _DEFAULT_PORTS.get(url.scheme)
+        return url.scheme == "https" and any(
+            host == url.host and own in (None, port) for host, own in self._insecure
+        )
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port or _DEFAULT_PORTS.get(url.scheme)
+
+
+def _host(text: str) -> tuple[str, int | None] | None:
+    """Return the host and the port of an entry such as `host`, `host:8443` or `https://host`."""
+    with suppress(httpx.InvalidURL):
+        url = httpx.URL(text if "://" in text else f"https://{text}")
+        return (url.host, url.port) if url.host else None
+    return None
+
+
+def _tls_faults(error: BaseException) -> Iterator[CertificateFault]:
+    """Yield what is wrong with a certificate, if that is why a request failed."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            yield CertificateFault(cause.verify_message or str(cause))
+        elif isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
+            yield CertificateFault(str(cause.reason).lower().replace("_", " "))
+        cause = cause.__cause__ or cause.__context__

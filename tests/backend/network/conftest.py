@@ -1,0 +1,58 @@
+"""Fixtures that tests of this folder share."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tenacity
+from support.certificates import Certificates
+from support.homes import Home
+from support.local_index import LocalIndex
+
+from bisect_asgi.backend import index as index_module
+from bisect_asgi.backend import uv as uv_module
+
+_OF_THE_NETWORK = re.compile(r"(?i)^(UV_|XDG_|SSL_)|_PROXY$|^NETRC$")
+
+
+@pytest.fixture
+def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A user who has configured nothing, and asks at once again."""
+    for name in os.environ:
+        if _OF_THE_NETWORK.search(name):
+            monkeypatch.delenv(name)
+    found = Home(tmp_path, monkeypatch)
+    for folder in (found.home, found.here):
+        folder.mkdir()
+    found.set(HOME=found.home, UV_CACHE_DIR=tmp_path / "cache", UV_HTTP_RETRIES="0")
+    monkeypatch.chdir(found.here)
+    for module in (index_module, uv_module):
+        monkeypatch.setattr(module, "wait_random_exponential", lambda **_: tenacity.wait_none())
+    return found
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    (tmp_path / "certificates").mkdir()
+    return Certificates(tmp_path / "certificates")
+
+
+@pytest.fixture
+def demo(local_index: LocalIndex, user: Home) -> LocalIndex:
+    """An index with one release, which is the user's."""
+    local_index.add_wheel("demo", "1.0", uploaded="2020-01-01")
+    user.set(UV_DEFAULT_INDEX=local_index.url)
+    return local_index
+
+
+@pytest.fixture
+def secure(user: Home, certificates: Certificates) -> Iterator[LocalIndex]:
+    """The same, with a certificate of the tests' authority."""
+    with LocalIndex(tls=certificates.server()) as index:
+        index.add_wheel("demo", "1.0", uploaded="2020-01-01")
+        user.set(UV_DEFAULT_INDEX=index.url)
+        yield index

@@ -18,6 +18,10 @@ def forbidden(_: Answer) -> Answer:
     return Answer(403)
 
 
+def unauthorized(_: Answer) -> Answer:
+    return Answer(401, headers={"WWW-Authenticate": 'Basic realm="index"'})
+
+
 def unavailable(_: Answer) -> Answer:
     return Answer(503)
 

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from support.certificates import Certificates
+from support.local_index import LocalIndex
+from support.proxies import LocalProxy
 from support.shell import PROBE, Shell
 
 DEEPER = """
@@ -257,3 +260,42 @@ def setuid_probe(shell: Shell) -> Iterator[None]:
     start = f"import subprocess\nsubprocess.Popen([{str(own)!r}, '600'], start_new_session=True)\n"
     with _probe(shell, PROBE + start):
         yield
+
+
+# --- The network
+
+
+@contextmanager
+def proxy_gone(shell: Shell) -> Iterator[None]:
+    with LocalProxy() as proxy:
+        address = proxy.host
+    with _environ(shell, HTTP_PROXY=f"http://me:hunter2@{address}"):
+        yield
+
+
+@contextmanager
+def proxy_without_credentials(shell: Shell) -> Iterator[None]:
+    with LocalProxy(credentials=("me", "hunter2")) as proxy, _environ(shell, HTTP_PROXY=proxy.host):
+        yield
+
+
+@contextmanager
+def unknown_certificate(shell: Shell) -> Iterator[None]:
+    (shell.folder / "certificates").mkdir()
+    tls = Certificates(shell.folder / "certificates").server()
+    with LocalIndex(tls=tls) as index, _environ(shell, UV_DEFAULT_INDEX=index.url):
+        yield
+
+
+@contextmanager
+def network_off(shell: Shell) -> Iterator[None]:
+    with _environ(shell, UV_OFFLINE="1"):
+        yield
+
+
+@contextmanager
+def _environ(shell: Shell, **variables: str) -> Iterator[None]:
+    before = shell.environ
+    shell.environ = before | variables
+    yield
+    shell.environ = before

@@ -14,6 +14,9 @@ except KeyboardInterrupt:
 _LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EIO)
 _BUG, _UNAVAILABLE = 1, 6
 _NO_VERDICT = 128
+_WITHOUT_INDEX = ("help", "cache", "report", "runs", "new", "completion")
+_NO_EARLY_QUESTION = ("-h", "--help", "--version", "--offline")
+"""With these nothing is asked, or uv is to be told more than it finds by itself."""
 
 
 def main() -> None:
@@ -26,6 +29,10 @@ def main() -> None:
         if "BISECT_ASGI_COMPLETE" in os.environ:
             from bisect_asgi.cli.completing import main as run
         else:
+            if _needs_index(sys.argv[1:]):
+                from bisect_asgi.backend.network import question
+
+                question.begin()
             from bisect_asgi.cli.app import main as run
 
         run()
@@ -35,6 +42,13 @@ def main() -> None:
         code = _say(error)
         # Other tools take lower codes of `check` for verdicts.
         sys.exit(_NO_VERDICT + code if sys.argv[1:2] in (["check"], ["exec"]) else code)
+
+
+def _needs_index(arguments: list[str]) -> bool:
+    """Return whether the command will most probably ask an index, and has streams to begin with."""
+    is_open = None not in (sys.stdin, sys.stdout, sys.stderr)
+    is_late = any(argument in _NO_EARLY_QUESTION for argument in arguments)
+    return is_open and arguments[:1] != [] and arguments[0] not in _WITHOUT_INDEX and not is_late
 
 
 def _leave(end: SystemExit) -> None:

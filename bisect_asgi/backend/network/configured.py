@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bisect_asgi.backend.network import credentials
+from bisect_asgi.backend.network import credentials, question
 from bisect_asgi.backend.network.indexes import FIRST_INDEX, Indexes, Traits
 from bisect_asgi.backend.network.network import Network
 from bisect_asgi.backend.network.settings import Settings
@@ -126,9 +125,9 @@ def _printed() -> dict[str, list[str]]:
         Unavailable: uv could not read its configuration.
     """
     try:
-        asked = _asked()
+        asked = question.answer(binary(), limit_s=_ASK_S)
         if asked.returncode < 0 or KILLED.search(asked.stderr):  # as when memory is short
-            asked = _asked()
+            asked = question.answer(binary(), limit_s=_ASK_S)
     except subprocess.TimeoutExpired as error:
         raise Unavailable(
             f"uv did not say within {duration(_ASK_S)} which indexes it is configured for",
@@ -154,12 +153,3 @@ def _printed() -> dict[str, list[str]]:
         if option in printed:
             printed[option].append(value)
     return printed
-
-
-def _asked() -> subprocess.CompletedProcess[str]:
-    """Have uv print the indexes of the user's configuration."""
-    argv: Sequence[str] = (
-        *(binary(), "pip", "compile", "-", "--quiet", "--no-header", "--python", sys.executable),
-        *("--emit-index-url", "--emit-find-links"),
-    )
-    return subprocess.run(argv, input="", capture_output=True, text=True, check=False, timeout=_ASK_S)

@@ -1,0 +1,53 @@
+"""Ask uv which indexes it is configured for, at the very start of a command if possible.
+
+uv reads its files while this command still imports what it needs. That is why nothing else is imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+_QUESTION = ("pip", "compile", "-", "--quiet", "--no-header", "--emit-index-url", "--emit-find-links")
+
+_begun: subprocess.Popen[str] | None = None
+
+
+def begin() -> None:
+    """Ask now, if uv's program is beside this Python, as in an environment; else it is asked when needed."""
+    global _begun
+    program = os.path.join(os.path.dirname(sys.executable), "uv")
+    if os.access(program, os.X_OK):
+        try:
+            _begun = _start(program)
+        except OSError:  # where the answer is needed, the error is said
+            _begun = None
+
+
+def answer(program: str, *, limit_s: float) -> subprocess.CompletedProcess[str]:
+    """Return what uv says to the question that was begun, or else to one that is asked now.
+
+    Raises:
+        subprocess.TimeoutExpired: it says nothing in time.
+        OSError: it cannot be started.
+    """
+    global _begun
+    process, _begun = _begun or _start(program), None
+    with process:
+        try:
+            stdout, stderr = process.communicate(timeout=limit_s)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def _start(program: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [program, *_QUESTION, "--python", sys.executable],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

@@ -226,6 +226,8 @@ def read_plan(
     stated = read_metadata(path) if path else ProbeMetadata()
     said = merge(given, merge(stated.options, defaults or Options()))
     options = merge(said, read_defaults(said, in_suite=defaults is not None))
+    if options.ask:
+        decided_by = (f"a person: {options.ask}", options.ask)
     wanted = read_wanted(options, stated, path.parent if path else None)
     plan = make_plan(
         options,

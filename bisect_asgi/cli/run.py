@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bisect_asgi.cli.output import say_note
 from bisect_asgi.core.errors import BisectError, ExitCode, UsageError
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.records import replace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bisect_asgi.backend.trials import Decider
     from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.plan import Plan
+    from bisect_asgi.report.projection import Projection
 
 
 def run(
@@ -25,7 +30,11 @@ def run(
     from bisect_asgi.cli.output import OutputOptions
 
     output = OutputOptions.of(options)
-    probe = options.probe or options.app or options.command
+    probe = options.ask or options.probe or options.app or options.command
+    if options.ask is not None:
+        from bisect_asgi.cli.asking import check_terminal
+
+        check_terminal()
     output.begin(f"bisecting {package}: {probe}" if package else f"bisecting with {probe}", early=True)
     from bisect_asgi.cli.wiring.prefetch import ask_for_indexes
 
@@ -47,33 +56,67 @@ def bisect(plan: Plan, output: OutputOptions, where: str | None = None) -> ExitC
     """Run the search on the executor at `where`; show the report however it ended, and return its code."""
     if plan.has_several_pythons:
         return _bisect_on_each_python(plan, output, where)
-    from bisect_asgi import session
-    from bisect_asgi.backend.executors import open_executor, widened
     from bisect_asgi.cli.process import end_signals
-    from bisect_asgi.cli.wiring.local import open_trials
+    from bisect_asgi.cli.wiring.paths import CachePaths
+
+    log_path = CachePaths.configured().new_log(plan.project or plan.over)
+    undone = set(plan.undone)
+    projection = _by_a_person(plan, output, log_path, undone) if plan.question else None
+    projection = projection or _search(plan, output, log_path, where=where, undone=undone)
+    end_signals()  # The last event has how it ended, and the report shows it.
+    for label in sorted(undone.intersection(plan.undone)):
+        say_note(f"`--undo {label}`: no run of it was cached")
+    return output.show(projection, log_path)
+
+
+def _search(
+    plan: Plan,
+    output: OutputOptions,
+    log_path: Path,
+    *,
+    where: str | None = None,
+    decider: Decider | None = None,
+    undone: set[str],
+) -> Projection:
+    """Run the search, and return what its events say however it ended."""
+    from bisect_asgi import session
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.prefetch import ImportReport
-    from bisect_asgi.cli.wiring.services import open_services
+    from bisect_asgi.cli.wiring.sessions import open_session
     from bisect_asgi.report.log import Broadcast, EventLog
     from bisect_asgi.report.projection import Projection
 
-    places = CachePaths.configured()
-    projection = Projection()
-    log_path = places.new_log(plan.project or plan.over)
-    with output.progress() as shown, EventLog(log_path) as log:
+    places, projection = CachePaths.configured(), Projection()
+    with output.progress(asks=decider is not None) as shown, EventLog(log_path) as log:
         emit = Broadcast([projection, log, shown, ImportReport()])
-        with (
-            open_trials(places, emit, show_output=output.verbose, building=plan.building) as runner,
-            open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
-        ):
-            try:
-                with open_services(places, runner, executor) as services:
-                    session.bisect(widened(plan, executor), services, emit)
-            except (BisectError, KeyboardInterrupt):
-                if projection.run.plan is None:  # There is nothing yet that a report could show.
-                    raise
-    end_signals()  # The last event has how it ended, and the report shows it.
-    return output.show(projection, log_path)
+        try:
+            with open_session(
+                plan,
+                places,
+                emit,
+                where=where,
+                show_output=output.verbose,
+                decider=decider,
+                undone=undone,
+            ) as opened:
+                session.bisect(*opened, emit)
+        except (BisectError, KeyboardInterrupt):
+            if projection.run.plan is None:  # There is nothing yet that a report could show.
+                raise
+    return projection
+
+
+def _by_a_person(plan: Plan, output: OutputOptions, log_path: Path, undone: set[str]) -> Projection:
+    """Run the search with a person as the judge; where a verdict is taken back, it begins again."""
+    from bisect_asgi.cli.asking import Asking, StartAgain
+
+    asking = Asking(plan)
+    while True:
+        try:
+            return _search(plan, output, log_path, decider=asking, undone=undone)
+        except StartAgain as again:  # all other verdicts are in the store
+            undone.add(again.label)
+            log_path.unlink()
 
 
 def _bisect_on_each_python(plan: Plan, output: OutputOptions, where: str | None) -> ExitCode:
@@ -86,6 +129,11 @@ def _bisect_on_each_python(plan: Plan, output: OutputOptions, where: str | None)
                 f"`{flag}` shows one history, and `--python {plan.python}` asks for several",
                 hint=f"drop `{flag}`, or pass one `--python`",
             )
+    if plan.undone:
+        raise UsageError(
+            f"`--undo` drops runs of one search, and `--python {plan.python}` asks for several",
+            hint="pass one `--python`",
+        )
     jobs = plan.jobs if plan.is_width_said else None
     # The histories share the places that there are.
     unsaid = replace(plan, most_jobs=plan.jobs + 1)

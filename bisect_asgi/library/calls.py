@@ -206,6 +206,7 @@ class Call:
             where=self._where,
             decider=self._decider,
             keeps_runs=self._decider is None or self._decider.keeps_runs,
+            undone=set(self.plan.undone),
             own=self._asked.result(),
             note=_log.warning,
         ) as (plan, services):

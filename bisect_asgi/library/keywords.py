@@ -83,6 +83,7 @@ class BisectOptions(CheckOptions, total=False):
     drill: bool | None
     jobs: int | None
     time_limit: float | str | None
+    undo: Sequence[str] | None
 
 
 class VerifyOptions(SharedOptions, total=False):
@@ -93,8 +94,8 @@ class VerifyOptions(SharedOptions, total=False):
     broken_in: str | None
 
 
-APART = frozenset({"probe", "dry_run"})
-"""Options that are parameters of their own, or whose result is text for people."""
+APART = frozenset({"probe", "ask", "dry_run", "offline"})
+"""Parameters of their own, and what needs a terminal, results in text, or sets a variable of the process."""
 
 
 def keywords_of(command: Command) -> dict[str, Option]:

@@ -254,6 +254,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     build_timeout_s: float = DEFAULT_BUILD_TIMEOUT_S
     """The most that building may take, of source distributions or of a commit."""
     fresh: bool = False
+    question: str = ""
+    """What a person is asked of each candidate, in place of a probe; empty if nobody is."""
+    undone: tuple[str, ...] = ()
+    """Labels of candidates whose cached runs are dropped."""
     term_old: str = "good"
     term_new: str = "bad"
     by_table: Options | None = None

@@ -71,6 +71,16 @@ class Options(Struct, frozen=True, kw_only=True):
             commands=(*_PROBING, *_BY_HAND),
         ),
     ] = ()
+    ask: Annotated[
+        str | None,
+        Option(
+            Section.PROBE,
+            "Have a person judge each release, who is asked this at the terminal",
+            "QUESTION",
+            commands=("run",),
+            places=_NOWHERE,
+        ),
+    ] = None
     timeout: Annotated[
         float | str | None,
         Option(Section.PROBE, "Time limit of one run", "TIME", "2 min", commands=_PROBING, is_habit=True),
@@ -497,6 +507,16 @@ class Options(Struct, frozen=True, kw_only=True):
             is_habit=True,
         ),
     ] = None
+    undo: Annotated[
+        tuple[str, ...],
+        Option(
+            Section.RUNNING,
+            "Drop the cached runs of this release, and run it again",
+            "VERSION",
+            commands=("run",),
+            places=_NOWHERE,
+        ),
+    ] = ()
     fresh: Annotated[
         bool | None,
         Option(

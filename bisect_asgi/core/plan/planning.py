@@ -33,6 +33,7 @@ from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.plan.own_projects import Wanted, demand_in
 from bisect_asgi.core.plan.parsing import (
     malformed,
+    names_several,
     parse_package,
     parse_pythons,
     parse_requirement,
@@ -72,6 +73,8 @@ def make_plan(
         UsageError: an option is missing, malformed or out of range; the message has its value.
     """
     wanted = wanted or Wanted(stated=options.with_, of_probe=metadata.dependencies)
+    if options.ask is not None:
+        options = _for_a_person(options)
     if locks:
         plan = _plan(options, probe, metadata, probe_path, wanted, moving=())
         plan = replace(plan, over=LOCKS, locks=locks, history=plan.history.of_a_stage)
@@ -79,6 +82,35 @@ def make_plan(
         plan = _package_plan(options, probe, metadata, probe_path, wanted, axes)
     _check_together(plan, options, axes[plan.over])
     return plan
+
+
+def _for_a_person(options: Options) -> Options:
+    """Return the options of a search that asks a person: one at a time, once, and only what was asked for.
+
+    Raises:
+        UsageError: an option asks for something else than what a person says.
+    """
+    if not (options.ask or "").strip():
+        raise UsageError("`--ask` asks nothing", hint="pass a question: `--ask 'is the page right?'`")
+    conflicts = (
+        ("--metric", options.metric),
+        ("--match", options.match),
+        ("--executor", options.executor),
+        ("--python", options.python if options.python and names_several(options.python) else None),
+    )
+    for flag, value in conflicts:
+        if value is not None:
+            raise UsageError(
+                f"`{flag} {value}` conflicts with `--ask`: a person judges one release at a time",
+                hint=f"drop `{flag}`",
+            )
+    return replace(
+        options,
+        jobs=1,
+        confirm=0 if options.confirm is None else options.confirm,
+        history=HistoryKind.NONE if options.history is None else options.history,
+        culprit=options.culprit is True,
+    )
 
 
 def _package_plan(
@@ -172,6 +204,8 @@ def _plan(
         if options.build_timeout is None
         else read_duration(options.build_timeout, "--build-timeout"),
         fresh=bool(options.fresh),
+        question=options.ask or "",
+        undone=options.undo,
         term_old=options.term_old or "good",
         term_new=options.term_new or "bad",
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from bisect_asgi.core.events import RunStarted
-from bisect_asgi.core.model import Distribution
+from bisect_asgi.report.reproduce import pin
 from bisect_asgi.report.rows import Row
 
 
@@ -22,7 +22,7 @@ def by_hand(plan: RunStarted, row: Row) -> Iterator[tuple[str, str]]:
         return
     minor = ".".join(row.python.split(".")[:2])
     folder = f"env-{_slug(row.version)}"
-    pins = " ".join(_pin(distribution, row.source) for distribution in row.distributions)
+    pins = " ".join(pin(distribution, row.source, plan.projects) for distribution in row.distributions)
     by_uv = (f"uv venv --clear --python {minor} {folder}", f"uv pip install --python {folder}")
     by_pip = (f"python{minor} -m venv --clear {folder}", f"{folder}/bin/python -m pip install")
     for name, (make, install) in (("uv", by_uv), ("pip", by_pip)):
@@ -38,8 +38,3 @@ def _run(plan: RunStarted, folder: str) -> str:
 def _slug(label: str) -> str:
     """Return a label as part of a folder's name that needs no quotes."""
     return "".join(char if char.isascii() and (char.isalnum() or char in ".-") else "-" for char in label)
-
-
-def _pin(distribution: Distribution, source: str | None) -> str:
-    is_built = source is not None and source.split(" @ ")[0] == distribution.name
-    return shlex.quote(source if source and is_built else str(distribution))

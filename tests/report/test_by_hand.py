@@ -50,6 +50,12 @@ def test_a_commit_is_installed_from_its_repository() -> None:
     assert install[0] == "env-abc-def/bin/python"
 
 
+def test_a_project_of_the_users_is_built_from_its_folder_and_not_taken_from_an_index() -> None:
+    told = commands(replace(STARTED, projects={"uvicorn": "./my uvicorn"}))
+    for install in (told["uv"][1], told["pip"][1]):
+        assert install[-3:] == ["--no-deps", "starlette==0.12.1", "./my uvicorn"]
+
+
 @pytest.mark.parametrize(
     ("plan", "row"),
     [

@@ -67,6 +67,10 @@ def load(
             raise UsageError(
                 f"nothing drives `--app {options.app}`", hint="pass the request to send: `--load 'GET /'`"
             )
+        if options.package is not None and Path(options.package).is_file():
+            raise UsageError(
+                "no probe given", hint=f"pass the file as an option: `--probe {options.package}`"
+            )
         raise UsageError(
             "no probe given",
             hint="pass `--probe FILE`, `--command 'python -m pytest test_x.py'`, "

@@ -159,6 +159,18 @@ def test_without_a_probe_there_is_nothing_to_run() -> None:
     )
 
 
+def test_a_file_given_as_the_package_is_named_as_the_probe_that_it_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("leak.py").write_text("")
+    with pytest.raises(UsageError) as caught:
+        load(Options(package="leak.py"))
+
+    assert str(caught.value) == "no probe given"
+    assert caught.value.hint == "pass the file as an option: `--probe leak.py`"
+
+
 def test_an_empty_command_is_no_probe() -> None:
     with pytest.raises(UsageError) as caught:
         load(Options(command=""))

@@ -30,12 +30,23 @@ def parse_package(text: str) -> Requirement:
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
+        if (meant := _with_two_signs(text)) is not None:
+            raise UsageError(f"`{text}` cannot be read (`package`)", hint=f"write `{meant}`") from error
         raise malformed(
             "package", text, "a name as on the index, such as `fastapi` or `fastapi[all]`"
         ) from error
     if requirement.url or requirement.marker:
         raise malformed("package", text, "a name as on the index, without address or marker")
     return requirement
+
+
+def _with_two_signs(text: str) -> str | None:
+    """Return `name==1.0` for `name=1.0`, or None for another text."""
+    name, sign, version = text.partition("=")
+    try:
+        return str(Requirement(f"{name}=={version}")) if sign else None
+    except InvalidRequirement:
+        return None
 
 
 def parse_requirement(text: str, option: str) -> Requirement:

@@ -213,6 +213,20 @@ POLICY_FORM = "pass `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 2022
             id="package-malformed",
         ),
         pytest.param(
+            Options(package="fastapi=0.69.0"),
+            ProbeMetadata(),
+            "`fastapi=0.69.0` cannot be read (`package`)",
+            "write `fastapi==0.69.0`",
+            id="package-with-one-equals-sign",
+        ),
+        pytest.param(
+            Options(package="fast api=0.69.0"),
+            ProbeMetadata(),
+            "`fast api=0.69.0` cannot be read (`package`)",
+            NAME_FORM,
+            id="no-package-with-one-equals-sign",
+        ),
+        pytest.param(
             Options(package="fastapi @ https://example.org/fastapi.whl"),
             ProbeMetadata(),
             "`fastapi @ https://example.org/fastapi.whl` cannot be read (`package`)",

@@ -33,6 +33,13 @@ def facts(report: Report) -> Iterator[tuple[str, str]]:
     yield from levels(report)
 
 
+def threshold(report: Report) -> float | None:
+    """Return the value beyond which the metric is bad: the user's own, or the one found between the ends."""
+    if report.ends is None:
+        return report.plan.threshold
+    return report.ends.above if report.ends.above is not None else report.ends.below
+
+
 def levels(report: Report) -> Iterator[tuple[str, str]]:
     """Yield the steps between levels without the gradual change, and that change itself."""
     pairs = list(pairwise(report.levels))

@@ -51,9 +51,12 @@ class Limit(Struct, frozen=True, kw_only=True):
     @property
     def bound(self) -> str:
         """The limit as text, such as `above 1.2 s`."""
-        if self.above is not None:
-            return f"above {self.show(self.above)}"
-        return f"below {self.show(self.below or 0.0)}"
+        return f"{'below' if self.above is None else 'above'} {self.show(self.threshold)}"
+
+    @property
+    def threshold(self) -> float:
+        """The value beyond which a run is bad."""
+        return self.above if self.above is not None else self.below or 0.0
 
     def show(self, value: float) -> str:
         """Return a value with its unit: `1.21 s`, `1.3 × the reference's`."""

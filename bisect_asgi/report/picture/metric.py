@@ -8,6 +8,7 @@ from statistics import median
 
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.metrics import short
+from bisect_asgi.report.metrics import threshold as threshold_of
 from bisect_asgi.report.picture.history import kind_of, said
 from bisect_asgi.report.picture.svg import Element, element, label, line, picture, shape
 from bisect_asgi.report.rows import Row
@@ -30,7 +31,7 @@ def metric(report: Report, *, linked: bool = False) -> Element | None:
     if not measured:
         return None
     show = partial(short, unit=report.unit)
-    threshold = _threshold(report)
+    threshold = threshold_of(report)
     values = [value for _, row in measured for value in row.samples]
     scale = scale_of(values if threshold is None else [*values, threshold])
     parts = [*_grid(scale, show)]
@@ -39,12 +40,6 @@ def metric(report: Report, *, linked: bool = False) -> Element | None:
     parts += _samples(report, measured, scale, linked=linked)
     title = f"{report.plan.metric} of each candidate that was measured"
     return picture(parts, width=_WIDTH, height=_HEIGHT, title=title, class_="metric")
-
-
-def _threshold(report: Report) -> float | None:
-    if report.ends is None:
-        return None
-    return report.ends.above if report.ends.above is not None else report.ends.below
 
 
 def _y(scale: Scale, value: float) -> float:

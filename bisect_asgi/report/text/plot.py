@@ -18,7 +18,7 @@ from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.text import printable
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.metrics import short
+from bisect_asgi.report.metrics import short, threshold
 from bisect_asgi.report.scale import Scale, scale_of, ticks
 
 _RELEASES = AxisWords()
@@ -178,15 +178,12 @@ def _placed(words: Mapping[int, str], left: int, cells: int) -> str:
 
 def parts_of(report: Report, width: int) -> list[RenderableType]:
     """Return the plot of the metric; nothing if no candidate has samples."""
-    limit = None
-    if report.ends:
-        limit = report.ends.above if report.ends.above is not None else report.ends.below
     lines = plot(
         [row.version for row in report.rows],
         [row.samples for row in report.rows],
         marks=[row.verdict if row.how is ReleaseState.RUN else "" for row in report.rows],
         show=lambda value: short(value, report.unit),
-        limit=limit,
+        limit=threshold(report),
         width=width,
         counted=report.plan.axis.counted,
         styles={report.plan.term_old: "green", report.plan.term_new: "red", "skip": "yellow"},

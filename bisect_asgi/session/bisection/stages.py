@@ -107,6 +107,7 @@ def started(plan: Plan, *, axis: Axis | None = None, context: str | None = None)
         axis=words if context is None else replace(words, context=context),
         metric=plan.criteria.metric,
         limit=plan.criteria.limit.bound if plan.criteria.limit else "",
+        threshold=plan.criteria.limit.threshold if plan.criteria.limit else None,
         served=plan.probe.served is not None,
         check_options=plan.check_options(),
         projects={each.project.name: _for_uv(each) for each in plan.every_own},

@@ -66,6 +66,16 @@ def test_the_threshold_lies_between_the_two_sides() -> None:
     assert high < float(threshold.get("y1", "0")) < low
 
 
+def test_the_users_own_threshold_is_drawn() -> None:
+    report = drawn_report("gb", samples={0: (1.0,), 1: (3.0,)})
+    picture = metric(replace(report, plan=replace(report.plan, threshold=2.5)))
+    assert picture is not None
+    (threshold,) = of_class(picture, "threshold")
+    low, high = heights(picture)
+    assert high < float(threshold.get("y1", "0")) < (low + high) / 2
+    assert "threshold 2.5" in [each.text for each in picture.iter("text")]
+
+
 @pytest.mark.parametrize("samples", [{}, {0: ()}])
 def test_without_samples_there_is_no_picture(samples: dict[int, tuple[float, ...]]) -> None:
     assert metric(drawn_report("gb", samples=samples)) is None

@@ -26,6 +26,8 @@ class Form(StrEnum):
     HTML = "html"
     """One file that loads nothing."""
     JSON = "json"
+    SVG = "svg"
+    """The picture of the metric if one decides, else of the history."""
     JUNIT = "junit"
     """JUnit XML, for a CI server."""
     OSV = "osv"
@@ -41,6 +43,7 @@ _ENDINGS = {
     ".htm": Form.HTML,
     ".osv.json": Form.OSV,
     ".json": Form.JSON,
+    ".svg": Form.SVG,
     ".xml": Form.JUNIT,
     ".txt": Form.TEXT,
 }
@@ -57,7 +60,7 @@ def form_of(path: str) -> Form:
     if found is None:
         raise UsageError(
             f"`{path}` has an ending of no form (`--output`)",
-            hint=f"end it with {listing(_ENDINGS, most=9)}",
+            hint=f"end it with {listing(_ENDINGS, most=10)}",
         )
     return found
 
@@ -79,6 +82,8 @@ def render(report: Report | SuiteReport, form: Form, *, probe: str = "") -> str:
             from bisect_asgi.core import codec
 
             return printable_json(codec.to_json(report).decode()) + "\n"
+        case Form.SVG:
+            return _svg(report)
         case Form.JUNIT:
             from bisect_asgi.report import junit
 
@@ -154,6 +159,25 @@ def site(report: SuiteReport) -> dict[str, str]:
         if entry.report
     }
     return {"index.html": _html_of_suite(report, of_pages=True), **pages}
+
+
+def _svg(report: Report | SuiteReport) -> str:
+    from bisect_asgi.report.picture.history import history
+    from bisect_asgi.report.picture.metric import metric
+    from bisect_asgi.report.picture.svg import document
+
+    if isinstance(report, SuiteReport):
+        raise UsageError(
+            "a picture is about one search, and a suite is about several",
+            hint="write one of a single report: `bisect-asgi report RUN -o FILE.svg`",
+        )
+    made = metric(report) or history(report)
+    if made is None:
+        raise UsageError(
+            "there is nothing to draw: no candidate of this report was measured, or has a place in an order",
+            hint="write it as text: `bisect-asgi report RUN --format markdown`",
+        )
+    return document(made)
 
 
 def _osv(report: Report | SuiteReport) -> str:

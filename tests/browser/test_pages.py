@@ -62,6 +62,20 @@ def test_a_page_is_dark_where_its_reader_wants_that(open_page: Opening) -> None:
     assert sum(html_pages.brightness(seen[0])) > 700 > 100 > sum(html_pages.brightness(seen[1]))
 
 
+@pytest.mark.parametrize("name", ["metric", "history"])
+def test_a_picture_alone_is_seen_in_light_and_dark(name: str, tmp_path: Path, open_page: Opening) -> None:
+    samples = {0: (1.0,), 1: (3.0,)} if name == "metric" else None
+    file = tmp_path / "picture.svg"
+    file.write_text(forms.render(drawn_report("gb", samples=samples), Form.SVG), encoding="utf-8")
+    style = "getComputedStyle(document.querySelector('text')).fill"
+    for scheme, is_dark in zip(SCHEMES, (False, True), strict=True):
+        opened = open_page(file=file, color_scheme=scheme)
+        background = opened.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        assert (opened.loaded, opened.errors) == ([], [])
+        ink = sum(html_pages.brightness(opened.page.evaluate(style)))
+        assert (ink > sum(html_pages.brightness(background))) is is_dark
+
+
 def test_paper_is_white_and_has_no_buttons(open_page: Opening) -> None:
     page = open_page(PAGES["regression"], color_scheme="dark").page
     assert page.locator(".copy").count() == page.locator(".command").count() > 0

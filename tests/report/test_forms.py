@@ -8,8 +8,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from support.answer_reports import REPORTS
 from support.documents import REGRESSION
+from support.pictures import drawn_report
 
 from bisect_asgi.core.errors import ExitCode, UsageError
+from bisect_asgi.core.records import replace
 from bisect_asgi.report.folding import fold
 from bisect_asgi.report.forms import Form, form_of, render, site
 from bisect_asgi.report.suite import SuiteReport, row_of
@@ -29,6 +31,7 @@ SUITE = SuiteReport(
         ("r.html", Form.HTML),
         ("r.json", Form.JSON),
         ("r.osv.json", Form.OSV),
+        ("r.svg", Form.SVG),
         ("r.xml", Form.JUNIT),
         ("r.txt", Form.TEXT),
     ],
@@ -57,15 +60,30 @@ def test_every_result_can_be_said_in_every_form(name: str) -> None:
         assert json.loads(render(report, Form.OSV))["affected"]
 
 
-@pytest.mark.parametrize("form", [form for form in Form if form is not Form.OSV])
-def test_a_suite_can_be_said_in_every_form_but_osv(form: Form) -> None:
+@pytest.mark.parametrize("form", [form for form in Form if form not in (Form.OSV, Form.SVG)])
+def test_a_suite_can_be_said_in_every_form_but_osv_and_a_picture(form: Form) -> None:
     text = render(SUITE, form)
     assert all(row.probe in text for row in SUITE.probes)
 
 
-def test_a_suite_is_no_osv_entry() -> None:
+def test_a_suite_is_no_osv_entry_and_no_picture() -> None:
     with pytest.raises(UsageError, match="is about one package"):
         render(SUITE, Form.OSV)
+    with pytest.raises(UsageError, match="is about one search"):
+        render(SUITE, Form.SVG)
+
+
+def test_a_picture_is_the_metrics_if_one_decides_else_the_historys() -> None:
+    measured = drawn_report("gb", samples={0: (1.0,), 1: (3.0,)})
+    for report, class_ in ((measured, "picture metric"), (fold(REGRESSION), "picture history")):
+        assert ET.fromstring(render(report, Form.SVG)).get("class") == class_
+
+
+def test_a_search_without_an_order_cannot_be_drawn() -> None:
+    report = fold(REGRESSION)
+    axis = replace(report.plan.axis, is_ordered=False)
+    with pytest.raises(UsageError, match="nothing to draw"):
+        render(replace(report, plan=replace(report.plan, axis=axis)), Form.SVG)
 
 
 def test_a_catalogue_has_a_page_for_each_probe_that_its_index_leads_to() -> None:

@@ -559,10 +559,10 @@ class Options(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     format: Annotated[
-        Literal["text", "markdown", "html", "json", "junit", "osv", "github"] | None,
+        Literal["text", "markdown", "html", "json", "svg", "junit", "osv", "github"] | None,
         Option(
             Section.OUTPUT,
-            "Form of the report: text, markdown, html, json, junit, osv or github",
+            "Form of the report: text, markdown, html, json, svg, junit, osv or github",
             "FORM",
             "text",
             commands=("run", "locks", "suite", "report"),

@@ -39,9 +39,8 @@ def figures(report: Report) -> Iterator[Figure]:
 
 def history_figure(report: Report, *, linked: bool) -> Figure | None:
     """Return the picture of the history; None if the candidates have no order."""
-    if not report.rows or not report.plan.axis.is_ordered:
+    if (picture := history(report, linked=linked)) is None:
         return None
-    picture = history(report, linked=linked)
     return Figure(title="History", picture=picture, legend=_verdicts(report))
 
 

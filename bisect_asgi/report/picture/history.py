@@ -18,14 +18,16 @@ _LETTER = 6.4
 """The width of a letter, at most."""
 
 
-def history(report: Report, *, linked: bool = False) -> Element:
-    """Return the picture.
+def history(report: Report, *, linked: bool = False) -> Element | None:
+    """Return the picture; None if the candidates have no order.
 
     Args:
         report: the document.
         linked: whether each mark is a link to its row, `#row-3`, so that the keyboard reaches it.
     """
     rows = report.rows
+    if not rows or not report.plan.axis.is_ordered:
+        return None
     columns = min(max(len(rows), 12), _MOST_COLUMNS)
     lines = [rows[start : start + columns] for start in range(0, len(rows), columns)]
     parts: list[Element] = []

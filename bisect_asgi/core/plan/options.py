@@ -562,7 +562,7 @@ class Options(Struct, frozen=True, kw_only=True):
         Literal["text", "markdown", "html", "json", "svg", "junit", "osv", "github"] | None,
         Option(
             Section.OUTPUT,
-            "Form of the report: text, markdown, html, json, svg, junit, osv or github",
+            "Form of the report: text, markdown, html, json, svg, junit, osv, github",
             "FORM",
             "text",
             commands=("run", "locks", "suite", "report"),

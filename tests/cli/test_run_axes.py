@@ -124,9 +124,9 @@ def test_what_shows_one_history_is_refused_for_several(drifting: Command, flag: 
 
 
 def test_a_python_that_is_not_there_ends_the_command_before_anything_is_run(drifting: Command) -> None:
-    done = drifting.run("app==1.0", "--over", "dep", "--probe", "leak.py", "--python", f"{PYTHON},2.1", "-q")
+    done = drifting.run("app==1.0", "--over", "dep", "--probe", "leak.py", "--python", f"{PYTHON},3.99", "-q")
 
-    assert error(done) == "error: there is no Python `2.1` on this machine (`--python`)"
+    assert error(done) == "error: there is no Python `3.99` on this machine (`--python`)"
     assert not drifting.index.requests
 
 

@@ -14,6 +14,7 @@ from support.builders import (
     broken,
     failed,
     passed,
+    release,
     untestable,
 )
 from support.sessions import (
@@ -352,7 +353,13 @@ def test_a_fresh_run_does_not_ask_the_store() -> None:
 def test_the_first_event_is_the_plan_and_the_last_the_answer() -> None:
     fake = FakeWorld(broke_in("0.7"))
 
-    fake.bisect(a_plan(good="0.1", bad="0.12", held=("uvicorn==0.17.6",), within="<1"))
+    held = (release("0.17.6", project="uvicorn"),)
+    plan = a_plan(good="0.1", bad="0.12", held=("uvicorn==0.17.6",), within="<1")
+    session.bisect(
+        plan,
+        fake.services(releases_of=lambda project: fake.releases if project == "fastapi" else held),
+        fake.events.append,
+    )
 
     first = fake.events[0]
     assert isinstance(first, events.RunStarted)

@@ -423,4 +423,4 @@ def test_steps_carry_their_probability() -> None:
     first, *others = levels_of(made_up).levels
     assert first.probability is None
     assert [level.probability for level in others] == pytest.approx([1.0, 1.0], abs=0.01)
-    assert made_up.text().count("%), probability above 0.99") == 2
+    assert made_up.text().count("(99.9% probability)") == 2

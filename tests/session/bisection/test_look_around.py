@@ -259,7 +259,7 @@ def test_an_old_failure_that_nobody_named_is_no_answer(history: History) -> None
     assert finished.kind is ResultKind.NOT_REPRODUCED
     assert finished.message.startswith("the bad end passes: ")
     assert finished.hint == (
-        "the change may need another Python or other dependencies: try another `--python` or `--deps`"
+        "try another `--python` or `--deps`: the change may need another Python or other dependencies"
     )
     assert any("if that is the bug, pass `--good 2 --bad 1`" in note for note in made_up.report.notes)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from bisect_asgi.core.events import RunStarted
-from bisect_asgi.report.reproduce import pin
+from bisect_asgi.report.reproduce import installs
 from bisect_asgi.report.rows import Row
 
 
@@ -22,7 +22,10 @@ def by_hand(plan: RunStarted, row: Row) -> Iterator[tuple[str, str]]:
         return
     minor = ".".join(row.python.split(".")[:2])
     folder = f"env-{_slug(row.version)}"
-    pins = " ".join(pin(distribution, row.source, plan.projects) for distribution in row.distributions)
+    pins = " ".join(
+        shlex.quote(_for_pip(installs(distribution, row.source, plan.projects)))
+        for distribution in row.distributions
+    )
     by_uv = (f"uv venv --clear --python {minor} {folder}", f"uv pip install --python {folder}")
     by_pip = (f"python{minor} -m venv --clear {folder}", f"{folder}/bin/python -m pip install")
     for name, (make, install) in (("uv", by_uv), ("pip", by_pip)):
@@ -38,3 +41,12 @@ def _run(plan: RunStarted, folder: str) -> str:
 def _slug(label: str) -> str:
     """Return a label as part of a folder's name that needs no quotes."""
     return "".join(char if char.isascii() and (char.isalnum() or char in ".-") else "-" for char in label)
+
+
+def _for_pip(requirement: str) -> str:
+    """Return `./dir[all]` for `app[all] @ dir`, which uv reads and pip does not; others unchanged."""
+    name, _, where = requirement.partition(" @ ")
+    if not where or "://" in where:
+        return requirement
+    extras = name[name.index("[") :] if "[" in name else ""
+    return f"{where if where.startswith(('.', '/')) else f'./{where}'}{extras}"

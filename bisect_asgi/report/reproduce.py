@@ -83,7 +83,7 @@ def reproduce(
     """
     if plan.served:
         return _check(plan, distributions, python=python, exact=exact)
-    pins = [pin(distribution, source, plan.projects) for distribution in distributions]
+    pins = [shlex.quote(installs(distribution, source, plan.projects)) for distribution in distributions]
     # For `FILE` alone uv would install what the script's inline metadata requires, as of today.
     if not exact:
         target = f"sh -c {shlex.quote(plan.command)}" if plan.command else _run_by("python", plan.probe)
@@ -103,14 +103,14 @@ def _run_by(program: str, probe: str) -> str:
     return f"{program} {shlex.quote(probe)}" if probe else program
 
 
-def pin(distribution: Distribution, source: str | None, projects: Mapping[str, str]) -> str:
-    """Return the quoted word that installs a distribution again: a pin, a commit, or a project of the user's.
+def installs(distribution: Distribution, source: str | None, projects: Mapping[str, str]) -> str:
+    """Return the requirement that installs a distribution again: a pin, a commit, or a project of the user's.
 
     A project of the user's is on no index: a pin would install whatever has that name there.
     """
     is_built = source is not None and source.split(" @ ")[0] == distribution.name
     own = projects.get(distribution.name, str(distribution))
-    return shlex.quote(source if source and is_built else own)
+    return source if source and is_built else own
 
 
 def _check(plan: RunStarted, distributions: Sequence[Distribution], *, python: str, exact: bool) -> str:

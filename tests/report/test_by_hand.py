@@ -50,10 +50,22 @@ def test_a_commit_is_installed_from_its_repository() -> None:
     assert install[0] == "env-abc-def/bin/python"
 
 
-def test_a_project_of_the_users_is_built_from_its_folder_and_not_taken_from_an_index() -> None:
-    told = commands(replace(STARTED, projects={"uvicorn": "./my uvicorn"}))
-    for install in (told["uv"][1], told["pip"][1]):
-        assert install[-3:] == ["--no-deps", "starlette==0.12.1", "./my uvicorn"]
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (".", "."),
+        ("./my uvicorn[all]", "./my uvicorn[all]"),
+        ("uvicorn @ .", "."),
+        ("uvicorn[all,h2] @ /srv/uvicorn", "/srv/uvicorn[all,h2]"),
+        ("uvicorn @ lib/uvicorn", "./lib/uvicorn"),
+        ("uvicorn[all] @ file:///srv/uvicorn", "uvicorn[all] @ file:///srv/uvicorn"),
+        ("uvicorn @ git+https://example.org/u@abc", "uvicorn @ git+https://example.org/u@abc"),
+    ],
+)
+def test_a_project_of_the_users_is_built_again_as_uv_and_pip_read_it(given: str, told: str) -> None:
+    both = commands(replace(STARTED, projects={"uvicorn": given}))
+    for install in (both["uv"][1], both["pip"][1]):
+        assert install[-3:] == ["--no-deps", "starlette==0.12.1", told]
 
 
 @pytest.mark.parametrize(

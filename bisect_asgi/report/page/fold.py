@@ -33,7 +33,9 @@ from bisect_asgi.report.rows import Row, word
 _FRAME = re.compile(
     r"^ +File \"[^\"\n]*/bisect_asgi/backend/(?:served|in_candidate)/.*\n(?: {4,}.*\n)*", re.MULTILINE
 )
-_FOLDER = re.compile(r"[^\s\"']*/runs/[^\s/\"']+/box/work/")
+_FOLDER = re.compile(
+    r"[^\s\"']*/(?:runs/[^\s/\"']+/box/work/|environments/[0-9a-f]{32}/lib/python[0-9.]+/(?=site-packages/))"
+)
 _MOST_OUTPUT = 40
 _MOST_LINES = 40
 _MOST_REASONS = 12
@@ -96,7 +98,7 @@ def _of_row(row: Row) -> Iterator[Excerpt]:
 
 
 def _end_of(text: str) -> str:
-    """Return the last lines that a run wrote, without this tool's frames and the folder of the run."""
+    """Return the last lines that a run wrote, without this tool's frames and the folders of the cache."""
     own = _FOLDER.sub("", _FRAME.sub("", text))
     return "\n".join(own.strip().splitlines()[-_MOST_OUTPUT:])
 
@@ -125,10 +127,19 @@ def _leads_to(stage: Report, report: Report) -> str | None:
 def _cause(why: Explained, stages: Mapping[int, Report], report: Report) -> Cause:
     tried = stages.get(why.tried_in or 0)
     return Cause(
-        title=f"{why.old} → {why.new}: {listing(map(str, why.moves), most=8)}",
+        title=_title(why),
         sentences=sentences(why, word=word(report.plan, why.new_is)),
         combinations=_combinations(why, tried) if tried else None,
     )
+
+
+def _title(why: Explained) -> str:
+    """Return the two sides and what differs between them, unless the sides say that already."""
+    sides = f"{why.old} → {why.new}"
+    is_all = [(f"{each.name} {each.old}", f"{each.name} {each.new}") for each in why.moves] == [
+        (why.old, why.new)
+    ]
+    return sides if is_all else f"{sides}: {listing(map(str, why.moves), most=8)}"
 
 
 def _combinations(why: Explained, tried: Report) -> Table:

@@ -8,6 +8,7 @@ from support.builders import failed, passed
 from support.documents import LISTED, REGRESSION, STARTED, answered, bad, finished, good, judged
 from support.explained_runs import BELOW, COMPARED, WHY, explained
 
+from bisect_asgi.core.model import Move
 from bisect_asgi.core.records import replace
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.folding import fold
@@ -47,6 +48,7 @@ def test_the_excerpt_is_what_the_bad_side_wrote_without_places_of_this_machine()
         "    return probe(server)\n"
         '  File "/home/me/.cache/bisect-asgi/runs/1-2/box/work/leak.py", line 3, in probe\n'
         "    assert False\n"
+        f'  File "/home/me/.cache/environments/{"0a" * 16}/lib/python3.8/site-packages/dep.py", line 1\n'
         "AssertionError\n"
     )
     (excerpt,) = page_of(with_output(text)).excerpts
@@ -55,8 +57,15 @@ def test_the_excerpt_is_what_the_bad_side_wrote_without_places_of_this_machine()
         "Traceback (most recent call last):\n"
         '  File "leak.py", line 3, in probe\n'
         "    assert False\n"
+        '  File "site-packages/dep.py", line 1\n'
         "AssertionError"
     )
+
+
+def test_a_cause_names_a_package_once_if_nothing_else_differs() -> None:
+    own = replace(WHY, moves=(Move(name="app", old="1.0", new="2.0"),))
+    assert own.old == "app 1.0"
+    assert [cause.title for cause in page_of(explained(own, BELOW, COMPARED)).causes] == ["app 1.0 → app 2.0"]
 
 
 def test_a_cause_leads_to_the_searches_below_it() -> None:

@@ -128,10 +128,11 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         if report.exit_code is not ExitCode.FOUND:
             show_error("" if self._is_seen(report) else report.headline, report.hint)
 
-    def write(self, report: Report | SuiteReport) -> bool:
+    def write(self, report: Report | SuiteReport, *, document: str = "") -> bool:
         """Write a report to the files, and to the standard output unless that gets text.
 
-        Return whether it did. On GitHub, the step has its summary and annotations.
+        Return whether it did. On GitHub, the step has its summary and annotations. `document` is the JSON of
+        a command that has another one than the report's.
         """
         if self.form is None and not self.files and os.environ.get("GITHUB_ACTIONS") != "true":
             return False
@@ -139,8 +140,8 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
 
         sys.stderr.write(report_files.annotate(report))
         if self.form is not None:
-            sys.stdout.write(report_files.rendered(report, self.form))
-        report_files.write(report, self.files)
+            sys.stdout.write(report_files.rendered(report, self.form, document=document))
+        report_files.write(report, self.files, document=document)
         return self.form is not None
 
     def _is_seen(self, report: Report) -> bool:

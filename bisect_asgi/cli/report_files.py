@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.records import Struct
+from bisect_asgi.core.text import printable_json
 from bisect_asgi.report import forms
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.forms import Form
@@ -47,8 +48,8 @@ def _file(text: str, *, is_suite: bool) -> ReportFile:
     return ReportFile(path, form)
 
 
-def write(report: Report | SuiteReport, files: Sequence[ReportFile]) -> None:
-    """Write the report to the files.
+def write(report: Report | SuiteReport, files: Sequence[ReportFile], *, document: str = "") -> None:
+    """Write the report to the files; `document` is as for `rendered`.
 
     Raises:
         UsageError: a file cannot be written, or this report has nothing that its form could say.
@@ -58,7 +59,8 @@ def write(report: Report | SuiteReport, files: Sequence[ReportFile]) -> None:
             if file.form is None:
                 _write_site(report, file.path)
             else:
-                file.path.write_text(rendered(report, file.form), encoding="utf-8")
+                text = rendered(report, file.form, document=document)
+                file.path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise UsageError(
                 f"`{file.path}` cannot be written (`--output`): {error.strerror}",
@@ -73,8 +75,13 @@ def _write_site(report: Report | SuiteReport, folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def rendered(report: Report | SuiteReport, form: Form) -> str:
-    """Return the report in a form, with the text of its probe."""
+def rendered(report: Report | SuiteReport, form: Form, *, document: str = "") -> str:
+    """Return the report in a form, with the text of its probe.
+
+    `document` is the JSON of a command that has another one than the report's.
+    """
+    if form is Form.JSON and document:
+        return f"{printable_json(document)}\n"
     return forms.render(report, form, probe=_probe_text(report) if isinstance(report, Report) else "")
 
 

@@ -31,19 +31,22 @@ def verify(
 
     Of a folder, each probe with a claim is verified; the exit code is that of the worst.
     """
+    import time
+
     from bisect_asgi.cli.output import OutputOptions, show_error
     from bisect_asgi.core.answers import INTERRUPTED
     from bisect_asgi.core.plan.suites import worst
+    from bisect_asgi.report.suite import suite_report
 
-    output = OutputOptions.of(options)
+    output, started = OutputOptions.of(options, is_suite=True), time.monotonic()
     if options.probe is None and package and Path(package).is_dir():
         cases, show = _cases_in(Path(package), options), _show
     else:
         cases, show = [_only_case(package, options)], _show_alone
-    rows, is_interrupted = _run(cases, _show_nothing if output.json else show, output, options.executor)
+    rows, is_interrupted = _run(cases, _show_nothing if output.form else show, output, options.executor)
     code = worst(row.exit_code for row in rows)
-    if output.json:
-        _show_json(cases, rows, int(code))
+    report = suite_report(rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted)
+    output.write(report, document=_document(cases, rows, int(code)))
     if is_interrupted:
         show_error(INTERRUPTED.message, INTERRUPTED.hint)
     raise typer.Exit(code)
@@ -109,7 +112,9 @@ def _run(
     from bisect_asgi.cli.wiring.services import open_services
     from bisect_asgi.core.plan import Building
     from bisect_asgi.core.records import replace
+    from bisect_asgi.report.folding import report_of
     from bisect_asgi.report.log import Broadcast, EventLog
+    from bisect_asgi.report.projection import Projection
     from bisect_asgi.report.suite import row_of_finding
     from bisect_asgi.session import verify as verify_claim
 
@@ -127,30 +132,31 @@ def _run(
             path = places.new_log(f"{case.number}-{plan.project}")
             place = f"[{cases.index(case) + 1}/{len(cases)}]"
             title = f"{place} {case.name}: {plan.claim}" if len(cases) > 1 else ""
+            projection = Projection()
             with output.progress(title) as shown, EventLog(path) as log:
-                emit = Broadcast([log, shown])
+                emit = Broadcast([projection, log, shown])
                 # Progress of a trial that the claim before it has canceled must not show here.
                 with open_services(places, replace(runner, emit=emit), executor) as services:
                     own = replace(services, executor=way)
                     finding = verify_claim(widened(plan, executor), _claim_of(plan), own, emit)
-            return row_of_finding(case.name, plan.project, finding, log=str(path))
+            return row_of_finding(case.name, finding, report_of(projection), log=str(path))
 
         return run_cases(cases, ask, executor, at_once=1, ended=show)
 
 
 def _show_nothing(case: Case, row: SuiteRow) -> None:
-    """The document has all rows at the end."""
+    """A form has all rows at the end."""
 
 
-def _show_json(cases: Sequence[Case], rows: Sequence[SuiteRow], code: int) -> None:
-    from bisect_asgi.cli.output import show_json
+def _document(cases: Sequence[Case], rows: Sequence[SuiteRow], code: int) -> str:
+    """Return the claims as JSON."""
     from bisect_asgi.core import codec
     from bisect_asgi.report.commands import VerifyDocument, verified
 
     claims = [None if isinstance(case.plan, BisectError) else case.plan.claim for case in cases]
     sources = [(claim.source or None) if claim else None for claim in claims]
     document = VerifyDocument(exit_code=code, claims=tuple(map(verified, rows, sources)))
-    show_json(codec.to_json(document).decode())
+    return codec.to_json(document).decode()
 
 
 def _show(case: Case, row: SuiteRow) -> None:

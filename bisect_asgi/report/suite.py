@@ -216,16 +216,19 @@ def row_of_bug(name: str, error: Exception, *, package: str) -> SuiteRow:
     )
 
 
-def row_of_finding(name: str, package: str, finding: Finding, *, log: str = "") -> SuiteRow:
-    """Return the row of a probe whose claim was judged."""
+def row_of_finding(name: str, finding: Finding, report: Report, *, log: str = "") -> SuiteRow:
+    """Return the row of a probe whose claim was judged, with the report of the releases run for it."""
     return SuiteRow(
         probe=name,
-        package=package,
+        package=report.plan.project,
         exit_code=finding.verdict.exit_code,
         answer=finding.verdict,
         why=finding.truth,
         claim=str(finding.claim),
+        runs=report.runs,
+        elapsed_s=report.elapsed_s,
         log=log,
+        report=report,
     )
 
 

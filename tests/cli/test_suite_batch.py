@@ -7,23 +7,26 @@ from pathlib import Path
 
 import pytest
 from support.builders import a_plan
+from support.documents import REGRESSION
 
 from bisect_asgi.cli.suite import Case, read_case, run_cases
 from bisect_asgi.core.claims import ClaimVerdict, Finding
 from bisect_asgi.core.errors import ExitCode, Unavailable, UsageError
 from bisect_asgi.core.plan import Claim, Plan
 from bisect_asgi.core.plan.options import Options
+from bisect_asgi.report.folding import fold
 from bisect_asgi.report.suite import SuiteRow, row_of_finding
 
 CLAIM = Claim(version="1.1", fixed=True)
 PLAN = a_plan(claim=CLAIM)
+REPORT = fold(REGRESSION)
 FAULTY = Case(name="faulty.py", plan=UsageError("no package given", hint="pass PACKAGE"))
 
 
 def found(case: Case, plan: Plan, _: Executor) -> SuiteRow:
     """What a session returns whose claim is refuted."""
     finding = Finding(claim=CLAIM, verdict=ClaimVerdict.REFUTED, truth="fixed in 1.2")
-    return row_of_finding(case.name, plan.project, finding)
+    return row_of_finding(case.name, finding, REPORT)
 
 
 def test_what_is_wrong_with_one_probe_is_in_its_row_and_the_others_go_on(

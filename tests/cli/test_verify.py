@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from support.processes import PATIENCE_S, eventually, is_running
@@ -147,6 +148,38 @@ def test_claims_are_a_document_with_the_exit_code_of_the_worst(folder: Shell) ->
     assert (one["claim"], one["source"], one["verdict"]) == ("fixed in 1.2", "the changelog", "confirmed")
     assert (two["claim"], two["source"], two["verdict"]) == ("broken in 1.2", None, "refuted")
     assert all(Path(claim["log"]).exists() and claim["package"] == "demo" for claim in claims.values())
+
+
+def test_claims_are_written_in_other_forms_as_a_suite_is(folder: Shell) -> None:
+    write_probe(folder, "one", 'fixed-in = "1.2"')
+    write_probe(folder, "two", 'broken-in = "1.2"')
+
+    done = folder.run(
+        "verify",
+        "probes",
+        "--quiet",
+        "--format",
+        "junit",
+        "-o",
+        "claims.json",
+        "-o",
+        "claims.md",
+        "-o",
+        "site/",
+    )
+
+    one, two = ET.fromstring(done.stdout).iter("testcase")
+    assert [case.find("failure") is None for case in (one, two)] == [True, False]
+    document = json.loads((folder.folder / "claims.json").read_text())
+    assert document["schema"] == "bisect-asgi.verify/1"
+    assert document["exit_code"] == done.returncode == ExitCode.NOT_REPRODUCED
+    assert "refuted" in (folder.folder / "claims.md").read_text()
+    assert {path.name for path in (folder.folder / "site").iterdir()} == {
+        "index.html",
+        "probes-one.html",
+        "probes-two.html",
+    }
+    assert "fixed in 1.2" in (folder.folder / "site" / "index.html").read_text()
 
 
 def test_lines_are_broken_below_their_second_column_where_there_is_a_width(folder: Shell) -> None:

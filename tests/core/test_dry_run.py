@@ -108,6 +108,13 @@ def test_excluded_releases_are_counted_by_reason_and_few_reasons_are_named() -> 
     assert told[-1] == "                5  for 2 other reasons"
 
 
+def test_few_reasons_are_all_named() -> None:
+    excluded = (Excluded(version="1", uploaded=None, reason="yanked"),)
+    told = list(lines(replace(PLAN, excluded=excluded), AxisWords(), 80))
+    assert told[2:4] == ["Excluded    1 release", "                1  yanked"]
+    assert not any("other reason" in line for line in told)
+
+
 @pytest.mark.parametrize("width", [60, 80])
 def test_lines_are_broken_at_the_width(width: int) -> None:
     plan = replace(PLAN, python_reason="it can install all of them " * 9)

@@ -78,6 +78,16 @@ def skip(sign: Signature) -> Ruling:
             id="bash-finds-no-command",
         ),
         pytest.param(
+            signature.of_exit(2, "python: can't open file '/box/work/t/p.py': [Errno 2] No such file"),
+            "copy the file next to the command: `--include p.py`",
+            id="a-file-that-is-not-there",
+        ),
+        pytest.param(
+            signature.of_exit(4, "ERROR: file or directory not found: t/test_app.py::test_it"),
+            "copy the file next to the command: `--include test_app.py`",
+            id="a-test-that-is-not-there",
+        ),
+        pytest.param(
             signature.of_exit(127), "correct the command in `--command`", id="a-shell-that-says-nothing"
         ),
     ],

@@ -79,7 +79,12 @@ def test_the_ten_options_of_a_search_that_matter_most_come_first() -> None:
 
 
 def test_few_options_are_not_divided_by_use() -> None:
-    assert [panel.title for panel in panels_of("releases")] == ["Range", "Environment", "Output"]
+    assert [panel.title for panel in panels_of("releases")] == [
+        "Range",
+        "Environment",
+        "How trials run",
+        "Output",
+    ]
 
 
 def test_the_options_with_a_variable_are_named() -> None:

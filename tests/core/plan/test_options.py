@@ -45,6 +45,12 @@ def test_an_option_with_a_value_has_a_word_for_it(option: Option) -> None:
 
 
 @each_option
+def test_an_option_is_spelled_as_it_is_written_on_a_command_line_or_in_a_table(option: Option) -> None:
+    assert (option.flag in option.spelling) is bool(option.commands)
+    assert option.key in option.spelling
+
+
+@each_option
 def test_an_option_can_stand_somewhere(option: Option) -> None:
     assert option.commands or option.places
 

@@ -11,9 +11,17 @@ import pytest
 from packaging.version import Version
 from support.builders import a_plan, day, probe, release
 
+from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
 from bisect_asgi.core.model import Confinement, Limits, ReadyMadeLoad, Release, SandboxLevel, Served
-from bisect_asgi.core.plan import Budget, DependencyPolicy, PolicyKind, asked_for, pinned_version
+from bisect_asgi.core.plan import (
+    Budget,
+    DependencyPolicy,
+    PolicyKind,
+    asked_for,
+    named_release,
+    pinned_version,
+)
 from bisect_asgi.core.plan.metric_options import read_rules
 from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.records import replace
@@ -67,6 +75,18 @@ def test_the_policy_limits_how_new_dependencies_may_be(
 )
 def test_only_an_exact_requirement_pins(requirement: str, pinned: tuple[str, Version] | None) -> None:
     assert pinned_version(requirement) == pinned
+
+
+def test_a_release_is_named_with_its_extras_and_no_range_names_one() -> None:
+    assert named_release("Fast_API[standard,all]==0.69") == ("Fast_API[all,standard]", "0.69")
+    with pytest.raises(UsageError, match="names no single release") as raised:
+        named_release("fastapi>=1")
+    assert raised.value.hint == "write it as `fastapi==VERSION`"
+
+
+def test_a_width_is_said_if_trials_that_wait_may_not_be_more() -> None:
+    assert a_plan(jobs=3, most_jobs=3).is_width_said
+    assert not a_plan(jobs=2, most_jobs=8).is_width_said
 
 
 def test_what_is_asked_for_has_its_extras_under_its_normalised_name() -> None:

@@ -11,8 +11,11 @@ from bisect_asgi.core.plan.options import Options
 from bisect_asgi.core.records import replace
 
 if TYPE_CHECKING:
+    from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.model import Observation, Trial
     from bisect_asgi.core.plan import Plan
+    from bisect_asgi.report.commands import CheckDocument
+    from bisect_asgi.report.forms import Form
     from bisect_asgi.session.checked import Checked
 
 
@@ -29,11 +32,33 @@ def check(
     from bisect_asgi.core.plan import named_release
 
     name, version = named_release(package)
+    output = _output(options)
     plan = read_plan(replace(options, package=name, jobs=1))
-    raise typer.Exit(_check(plan, version, options))
+    raise typer.Exit(_check(plan, version, options, output))
 
 
-def _check(plan: Plan, version: str, options: Options) -> int:
+def _output(options: Options) -> OutputOptions:
+    """Return where the result goes.
+
+    Raises:
+        UsageError: one release has no such form.
+    """
+    from bisect_asgi.cli.output import OutputOptions
+    from bisect_asgi.core.errors import UsageError
+
+    output = OutputOptions.of(options)
+    for form in (output.form, *(file.form for file in output.files)):
+        if form and form not in _FORMS:
+            raise UsageError(
+                f"`check` has no form `{form}`", hint="pass `json`, `junit` or `markdown`, or a file of these"
+            )
+    return output
+
+
+_FORMS = ("json", "junit", "markdown")
+
+
+def _check(plan: Plan, version: str, options: Options, output: OutputOptions) -> int:
     from bisect_asgi import session
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.sessions import open_session
@@ -47,17 +72,20 @@ def _check(plan: Plan, version: str, options: Options) -> int:
         services,
     ):
         choice, trial = session.check(plan, version, services)
-    return _show(checked(plan, choice, trial), trial, json=bool(options.json))
+    return _show(checked(plan, choice, trial), trial, plan, output)
 
 
-def _show(found: Checked, trial: Trial, *, json: bool) -> int:
+def _show(found: Checked, trial: Trial, plan: Plan, output: OutputOptions) -> int:
     """Print what the run showed, and return git bisect's exit code for it."""
     from bisect_asgi.core.model import Outcome
     from bisect_asgi.session.checked import NO_LIMIT
 
     word = "cannot tell" if found.reason == NO_LIMIT else found.verdict
-    if json:
-        _show_json(found, word, trial)
+    if output.form or output.files:
+        document = _document(found, word, trial)
+        probe = plan.probe_path or plan.probe.name
+        output.write_forms(lambda form: _rendered(document, probe, form))
+    if output.form:
         return found.exit_code
     print(f"{found.package} {found.version} on Python {found.python}: {word}")
     if found.reason:
@@ -66,12 +94,22 @@ def _show(found: Checked, trial: Trial, *, json: bool) -> int:
     return found.exit_code
 
 
-def _show_json(found: Checked, verdict: str, trial: Trial) -> None:
-    from bisect_asgi.cli.output import show_json
+def _rendered(document: CheckDocument, probe: str, form: Form) -> str:
     from bisect_asgi.core import codec
+    from bisect_asgi.core.text import printable_json
+    from bisect_asgi.report import check_forms
+
+    if form == "json":
+        return f"{printable_json(codec.to_json(document).decode())}\n"
+    if form == "markdown":
+        return check_forms.as_markdown(document)
+    return check_forms.as_junit(document, probe)
+
+
+def _document(found: Checked, verdict: str, trial: Trial) -> CheckDocument:
     from bisect_asgi.report.commands import CheckDocument
 
-    document = CheckDocument(
+    return CheckDocument(
         exit_code=found.exit_code,
         package=found.package,
         version=found.version,
@@ -80,7 +118,6 @@ def _show_json(found: Checked, verdict: str, trial: Trial) -> None:
         seen=found.reason,
         observations=trial.observations,
     )
-    show_json(codec.to_json(document).decode())
 
 
 def _show_run(run: Observation, *, with_output: bool) -> None:

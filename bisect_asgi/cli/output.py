@@ -144,6 +144,14 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         report_files.write(report, self.files, document=document)
         return self.form is not None
 
+    def write_forms(self, render: Callable[[Form], str]) -> None:
+        """Write what a command without a report shows, by its own forms, to where a report would go."""
+        from bisect_asgi.cli import report_files
+
+        if self.form is not None:
+            sys.stdout.write(render(self.form))
+        report_files.write_texts(self.files, render)
+
     def _is_seen(self, report: Report) -> bool:
         """Return whether the terminal shows the headline already, right above."""
         both = sys.stdout.isatty() and sys.stderr.isatty()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bisect_asgi.core.errors import UsageError
@@ -54,18 +55,38 @@ def write(report: Report | SuiteReport, files: Sequence[ReportFile], *, document
     Raises:
         UsageError: a file cannot be written, or this report has nothing that its form could say.
     """
+    for folder in (file.path for file in files if file.form is None):
+        with _told(folder):
+            _write_site(report, folder)
+    write_texts(files, lambda form: rendered(report, form, document=document))
+
+
+def write_texts(files: Sequence[ReportFile], render: Callable[[Form], str]) -> None:
+    """Write to each file, but not to folders, the text of its form.
+
+    Raises:
+        UsageError: a file cannot be written.
+    """
     for file in files:
-        try:
-            if file.form is None:
-                _write_site(report, file.path)
-            else:
-                text = rendered(report, file.form, document=document)
-                file.path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(
-                f"`{file.path}` cannot be written (`--output`): {error.strerror}",
-                hint="write it elsewhere: `bisect-asgi report -o FILE` has the same report",
-            ) from error
+        if file.form is not None:
+            with _told(file.path):
+                file.path.write_text(render(file.form), encoding="utf-8")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Tell of an error of the system as one of the option.
+
+    Raises:
+        UsageError: there was one.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"`{path}` cannot be written (`--output`): {error.strerror}",
+            hint="write it elsewhere: `bisect-asgi report -o FILE` has the same report",
+        ) from error
 
 
 def _write_site(report: Report | SuiteReport, folder: Path) -> None:

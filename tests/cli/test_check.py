@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from support.shell import DIARY, PROBE, PYTHON, Shell, publish, told
@@ -181,6 +182,31 @@ def test_what_is_no_probe_is_one_message(shell: Shell, kind: str, message: str) 
 
     assert done.returncode == 128
     assert done.stderr.startswith(f"error: {message}\n\nhint: ")
+
+
+@pytest.mark.parametrize(("release", "is_good"), [("demo==1.0", True), ("demo==1.1", False)])
+def test_one_release_is_checked_into_other_forms(shell: Shell, release: str, is_good: bool) -> None:
+    publish(shell.index, "+-")
+    files = ("-o", "one.md", "-o", "one.json")
+
+    done = shell.run(
+        "check", release, "--probe", "leak.py", "--python", PYTHON, "--format", "junit", *files, *DIARY
+    )
+
+    (case,) = ET.fromstring(done.stdout).iter("testcase")
+    assert (case.find("failure") is None) is is_good
+    written = (shell.folder / "one.md").read_text()
+    assert written.startswith(f"## demo {release[-3:]} on Python ")
+    assert ("it does not work" in written) is not is_good
+    assert json.loads((shell.folder / "one.json").read_text())["exit_code"] == done.returncode
+
+
+def test_a_form_that_one_release_does_not_have_is_told(shell: Shell) -> None:
+    done = shell.run("check", "demo==1.0", "--probe", "leak.py", "-o", "one.html")
+    assert done.stderr == told(
+        "`check` has no form `html`", "pass `json`, `junit` or `markdown`, or a file of these"
+    )
+    assert done.returncode == 128  # for `git bisect run`, which stops at it
 
 
 @pytest.mark.parametrize(

@@ -565,7 +565,7 @@ class Options(Struct, frozen=True, kw_only=True):
             "Form of the report: text, markdown, html, json, svg, junit, osv, github",
             "FORM",
             "text",
-            commands=("run", "locks", "suite", "verify", "report"),
+            commands=("run", "locks", "suite", "check", "verify", "report"),
             places=_NOWHERE,
         ),
     ] = None
@@ -575,7 +575,7 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.OUTPUT,
             "Write the report to this file, too, in the form of its ending",
             "FILE",
-            commands=("run", "locks", "suite", "verify", "report"),
+            commands=("run", "locks", "suite", "check", "verify", "report"),
             places=_NOWHERE,
             letter="o",
         ),

@@ -56,7 +56,7 @@ docs: .venv/installed  ## Write options, faults, schemas and the manual page in 
 
 browser: .venv/installed  ## Install what the tests of pages need: Chromium, as root from Debian's packages, and Playwright
 	@$(BIN)/uv pip install --quiet --python .venv --group browser
-	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; } || \
 		echo "hint: install chromium; until then the tests marked \`browser\` are skipped"
 

@@ -134,7 +134,7 @@ def _checked_name(reference: OwnReference, found: str, option: str) -> str:
     name = reference.name or found
     if not name:
         raise UsageError(
-            f"the name of the project in `{reference.shown}` cannot be told without running it ({option})",
+            f"the name of the project in `{reference.shown}` is not known without running it ({option})",
             hint=f"write the name in front: `NAME @ {reference.shown}`",
         )
     return name

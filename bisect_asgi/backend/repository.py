@@ -149,7 +149,7 @@ class Repository:
         if start == ends[1] != ends[0]:
             raise UsageError(
                 f"no commits lead from `{low}` to `{high}`: the second is in the history of the first",
-                hint=f"try `{high}` as the older end and `{low}` as the newer",
+                hint=f"pass `{high}` as the older end and `{low}` as the newer",
             )
         walk = ("--topo-order", "--reverse", *(["--first-parent"] if first_parent else []))
         found = [*self._log(project, "--no-walk", start), *self._log(project, *walk, f"{start}..{ends[1]}")]
@@ -251,7 +251,7 @@ class Repository:
         tags = ", ".join(f"`{tag}`" for tag in near)
         return UsageError(
             f"`{self.shown}` has no tag, branch or commit `{ref}`",
-            hint=f"tags of a similar name: {tags}" if tags else "`git tag` in a clone lists its tags",
+            hint=f"pass one of the similar tags: {tags}" if tags else "`git tag` in a clone lists its tags",
         )
 
     def _unshared_hint(self) -> str:

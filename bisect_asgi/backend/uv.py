@@ -166,7 +166,7 @@ class Uv:
             if self._undelivered >= _MOST_UNDELIVERED:
                 raise Unavailable(
                     f"the package index has sent none of {self._undelivered} files: {error}",
-                    hint="nothing was learnt about the releases that need them; run the same command later",
+                    hint="run the same command later",
                 ) from error
             raise
         if arguments[0] == "install":

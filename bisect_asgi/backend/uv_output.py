@@ -131,8 +131,8 @@ def _of_the_index(text: str, cause: str) -> Exception | None:
     """Return the error if the index does not answer, or not to this user."""
     if _NETWORK.search(text):
         return NetworkFault(
-            f"the package index did not answer after {RETRIES} attempts: {cause}",
-            hint="nothing was learnt about any release that needs it; run the same command again later",
+            f"the request to the package index failed after {RETRIES} attempts: {cause}",
+            hint="run the same command again later",
         )
     if _REFUSED.search(text):
         return Unavailable(
@@ -165,7 +165,7 @@ def _of_the_candidate(completed: Completed, text: str, built: str, cause: str) -
         return Unresolvable(cause, is_lasting=is_lasting)
     return Unavailable(
         f"uv failed: {cause}",
-        hint="nothing was learnt; `bisect-asgi cache --clear` may help if its cache is damaged",
+        hint="run the same command again; if its cache may be damaged, run `bisect-asgi cache --clear` first",
     )
 
 
@@ -175,7 +175,7 @@ def _without_progress(stderr: str) -> str:
     return "".join(line for line in message.splitlines(keepends=True) if not is_progress(line)) + mark + built
 
 
-_ROOM_HINT = "free some, or clear what is kept: `bisect-asgi cache --clear`"
+_ROOM_HINT = "free some, or clear the cache with `bisect-asgi cache --clear`"
 
 
 def _is_its_own_fault(text: str) -> bool:

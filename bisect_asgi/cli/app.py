@@ -161,5 +161,5 @@ def main() -> None:
             sys.exit(128 + signal.SIGPIPE)
         except KeyboardInterrupt:
             end_signals()
-            show_error("interrupted", "the same command goes on where this one stopped")
+            show_error("interrupted", "run the same command to continue")
             sys.exit(ExitCode.INTERRUPTED)

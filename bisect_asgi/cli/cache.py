@@ -80,7 +80,7 @@ def _clear() -> None:
     if left:
         raise Unavailable(
             f"`{left[0]}` cannot be removed",
-            hint="remove it as the user who owns it, or name another folder in `BISECT_ASGI_CACHE_DIR`",
+            hint="remove it as the user who owns it, or set `BISECT_ASGI_CACHE_DIR` to another directory",
         )
     print(f"cleared {root}")
 

@@ -78,16 +78,14 @@ def _check(plan: Plan, version: str, options: Options, output: OutputOptions) ->
 def _show(found: Checked, trial: Trial, plan: Plan, output: OutputOptions) -> int:
     """Print what the run showed, and return git bisect's exit code for it."""
     from bisect_asgi.core.model import Outcome
-    from bisect_asgi.session.checked import NO_LIMIT
 
-    word = "cannot tell" if found.reason == NO_LIMIT else found.verdict
     if output.form or output.files:
-        document = _document(found, word, trial)
+        document = _document(found, trial)
         probe = plan.probe_path or plan.probe.name
         output.write_forms(lambda form: _rendered(document, probe, form))
     if output.form:
         return found.exit_code
-    print(f"{found.package} {found.version} on Python {found.python}: {word}")
+    print(f"{found.package} {found.version} on Python {found.python}: {found.verdict}")
     if found.reason:
         print(f"  {found.reason}")
     _show_run(found.run, with_output=found.outcome is not Outcome.PASSED)
@@ -106,7 +104,7 @@ def _rendered(document: CheckDocument, probe: str, form: Form) -> str:
     return check_forms.as_junit(document, probe)
 
 
-def _document(found: Checked, verdict: str, trial: Trial) -> CheckDocument:
+def _document(found: Checked, trial: Trial) -> CheckDocument:
     from bisect_asgi.report.commands import CheckDocument
 
     return CheckDocument(
@@ -114,7 +112,7 @@ def _document(found: Checked, verdict: str, trial: Trial) -> CheckDocument:
         package=found.package,
         version=found.version,
         python=found.python,
-        verdict=verdict,
+        verdict=found.verdict,
         seen=found.reason,
         observations=trial.observations,
     )

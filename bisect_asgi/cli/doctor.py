@@ -45,8 +45,9 @@ def doctor(options: Options) -> None:
             typer.echo(f"\nnote: {name}: {text}", err=True)
     for versions, names in judge.missing_interpreters(healths).items():
         where = listing(names, most=9)
-        told = f"there is no Python {listing(versions, most=9)} on {where}: no trials with that go there"
-        say(f"\nnote: {told}")
+        have = "has" if len(names) == 1 else "have"
+        told = f"{where} {have} no Python {listing(versions, most=9)}"
+        say(f"\nnote: {told}; trials that need it run on other workers")
     raise typer.Exit(ExitCode.UNAVAILABLE if faults else ExitCode.FOUND)
 
 
@@ -82,7 +83,7 @@ def _show(found: Mapping[str, Health | Exception]) -> None:
         own = (health.kind.version, health.python, health.kind.machine, str(health.cores))
         room = "no" if health.cache_fault else size(health.free_bytes)
         programs = (health.uv or "no", health.git or "no", room)
-        index = "off" if health.is_offline else "no answer" if health.index_faults else "answers"
+        index = "off" if health.is_offline else "no response" if health.index_faults else "answers"
         confined = str(health.sandbox.level)
         lines.append((name, *own, *programs, index, confined, " ".join(health.interpreters) or "none"))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

@@ -43,9 +43,9 @@ def _near(path: Path) -> str:
     try:
         there = sorted(other.name for other in path.parent.iterdir() if other.is_file())
     except OSError:
-        return f"name a file that is there: there is no directory `{path.parent}` that can be read"
+        return f"pass an existing file: there is no directory `{path.parent}` that can be read"
     near = difflib.get_close_matches(path.name, there, n=3, cutoff=0.7)
     like = near or [name for name in there if name.endswith(path.suffix or ".py")]
     if not like:
-        return f"name a file that is there: `{path.parent}` has no `*{path.suffix or '.py'}`"
-    return f"name a file that is there: {listing((f'`{path.parent / name}`' for name in like), most=6)}"
+        return f"pass an existing file: `{path.parent}` has no `*{path.suffix or '.py'}`"
+    return f"pass an existing file: {listing((f'`{path.parent / name}`' for name in like), most=6)}"

@@ -32,7 +32,7 @@ EXAMPLES: dict[Command, tuple[tuple[str, str], ...]] = {
     "shell": (
         (
             "bisect-asgi shell fastapi==0.69.0 --probe leak.py",
-            "Look around in the environment of a release.",
+            "Open a shell in the environment of a release.",
         ),
     ),
     "exec": (("bisect-asgi exec fastapi==0.69.0 -- python -V", "Run one command there."),),
@@ -43,10 +43,10 @@ EXAMPLES: dict[Command, tuple[tuple[str, str], ...]] = {
     "releases": (("bisect-asgi releases fastapi --releases '>=0.60'", "List the releases of a range."),),
     "runs": (("bisect-asgi runs -n 50", "List the last fifty runs."),),
     "report": (
-        ("bisect-asgi report --full", "Show all that is known of the newest run."),
+        ("bisect-asgi report --full", "Show the whole report of the newest run."),
         ("bisect-asgi report 3204eed --json", "Show the report of a run in `bisect-asgi runs` as JSON."),
     ),
-    "cache": (("bisect-asgi cache --clear", "Remove all that is cached."),),
+    "cache": (("bisect-asgi cache --clear", "Clear the cache."),),
     "doctor": (("bisect-asgi doctor", "Check this machine."),),
     "completion": (
         (

@@ -18,7 +18,7 @@ def new(
     from bisect_asgi.core.errors import UsageError
 
     if path.exists():
-        raise UsageError(f"`{path}` exists already", hint="name another file, or remove it")
+        raise UsageError(f"`{path}` exists already", hint="pass another file, or remove it")
     text, guesses = _drafted(options, path.name) if options.from_ else (_template(options, path.name), ())
     try:
         path.write_text(text, encoding="utf-8")

@@ -124,5 +124,5 @@ def read_report(path: Path) -> Report:
         # An event names a candidate that no event before it has listed, or has a text that is no form.
         raise UsageError(
             f"`{path}` is damaged: its events contradict one another",
-            hint="run the same command again: it takes finished runs from the store",
+            hint="run the same command again; finished runs are cached",
         ) from error

@@ -175,7 +175,7 @@ def defined_names(source: str) -> frozenset[str]:
 def _variable(name: str) -> str:
     if name not in os.environ:
         raise UsageError(
-            f"there is no variable `{name}` in this shell (`--env`)", hint="set it, or drop the option"
+            f"environment variable `{name}` is not set (`--env`)", hint=f"set it, or drop `--env {name}`"
         )
     return os.environ[name]
 

@@ -43,7 +43,7 @@ def releases(
     for release in found.kept:
         print(f"{release.version:<16} {date(release.uploaded)}")
     for out in found.excluded:
-        print(f"{out.version:<16} {date(out.uploaded):<10}  left out: {out.reason}")
+        print(f"{out.version:<16} {date(out.uploaded):<10}  excluded: {out.reason}")
 
 
 def _show_json(project: str, python: str | None, found: Selection) -> None:

@@ -43,7 +43,7 @@ def run(
 
     plan = read_plan(replace(options, package=package))
     if options.plot and plan.criteria.metric is None:
-        raise UsageError("`--plot` has nothing to draw", hint="name what is measured: `--metric wall`")
+        raise UsageError("`--plot` has nothing to draw", hint="add `--metric wall`, for example")
     output.begin(f"bisecting {plan.project}: {plan.probe_path or plan.probe.name}", early=False)
     if options.dry_run:
         from bisect_asgi.cli.dry_run import show_dry_run

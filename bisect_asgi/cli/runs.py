@@ -8,7 +8,7 @@ _MOST = 20
 
 
 def runs(options: Options) -> None:
-    """List past runs with their answers."""
+    """List past runs with their results."""
     from bisect_asgi.cli.output import OutputOptions, say, show_json
     from bisect_asgi.cli.past_runs import past_runs
     from bisect_asgi.cli.wiring.paths import CachePaths

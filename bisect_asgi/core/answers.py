@@ -51,14 +51,14 @@ class Result(Struct, frozen=True, kw_only=True):
 INTERRUPTED = Result(
     kind=ResultKind.INTERRUPTED,
     message="interrupted",
-    hint="every run that had ended is kept; the same command goes on from there",
+    hint="finished runs are cached; run the same command to continue",
 )
 
 
 OUT_OF_TIME = Result(
     kind=ResultKind.OUT_OF_TIME,
-    message="the time limit is over",
-    hint="pass a longer `--time-limit`, or run the same command again: it goes on from there",
+    message="the time limit was reached",
+    hint="pass a longer `--time-limit`, or run the same command to continue",
 )
 
 
@@ -115,6 +115,9 @@ class ResultContext(Struct, frozen=True, kw_only=True):
         noun, subject = self.axis.noun, self.axis.subject
         return f"{noun} of {subject}" if subject else noun
 
+
+_OLDER_END = "pass an older `--good`"
+_OTHER_FAILURE = "check whether the probe also fails without the bug"
 
 CAUSE = "the cause"
 REST = "the rest of the history"
@@ -205,8 +208,8 @@ def _wrong_end(case: ResultContext, end: str, key: int, judgement: Judgement) ->
         case _, Outcome.UNTESTABLE:
             missing = hints.for_module(case.circumstances(judgement), (key,))
             kind, hint = ResultKind.INCONCLUSIVE, missing or case.end_hints.untestable
-            why = ruling.signature.shown if ruling.signature else "the probe cannot tell"
-            outcome = f"cannot be tested: {case.name(key)}: {why}"
+            why = ruling.signature.shown if ruling.signature else "the probe skips it"
+            outcome = f"is untestable: {case.name(key)}: {why}"
         case _:
             return None
     hint = _swapped(case, judgement) or hint.format(noun=case.axis.noun, end=end)
@@ -215,7 +218,7 @@ def _wrong_end(case: ResultContext, end: str, key: int, judgement: Judgement) ->
 
 def _turned_round(case: ResultContext, believed: BeliefUpdated, rulings: Mapping[int, Ruling]) -> Result:
     """Return the result if the likeliest change goes the wrong way, but the ends' own runs do not."""
-    where = f"`{case.metric}` is beyond its limit" if case.metric else f"`{case.probe}` fails"
+    where = f"`{case.metric}` is beyond its threshold" if case.metric else f"`{case.probe}` fails"
     old, new = believed.old, believed.new
     sides = (
         f"{old.failed} of {plural(old.runs, 'run')} up to {case.labels[believed.low]}, "
@@ -225,11 +228,11 @@ def _turned_round(case: ResultContext, believed: BeliefUpdated, rulings: Mapping
         f"{rulings[key].failed} of {rulings[key].passed + rulings[key].failed} in {case.labels[key]}"
         for key in sorted(case.doubtful)
     )
-    every = "`--history all` looks at every one; " if case.metric else ""
+    every = "`--history all`, or " if case.metric else ""
     return Result(
         kind=ResultKind.INCONCLUSIVE,
         message=f"the history may change more than once: {where} in {sides}, but in {' and '.join(ends)}",
-        hint=f"{every}name ends with one change between them (`--good`, `--bad`)",
+        hint=f"pass {every}ends with one change between them (`--good`, `--bad`)",
     )
 
 
@@ -238,9 +241,8 @@ def _ran(case: ResultContext, key: int, ruling: Ruling) -> str:
     if case.metric:
         shown = f": {ruling.signature.shown}" if ruling.failed and ruling.signature else ""
         samples = plural(runs, "sample")
-        return (
-            f"`{case.metric}` of {case.name(key)} is beyond its limit in {ruling.failed} of {samples}{shown}"
-        )
+        beyond = f"is beyond its threshold in {ruling.failed} of {samples}"
+        return f"`{case.metric}` of {case.name(key)} {beyond}{shown}"
     if ruling.outcome is Outcome.PASSED:
         return f"`{case.probe}` succeeded on {case.name(key)} ({ruling.passed} of {plural(runs, 'run')})"
     how = f": {ruling.signature.shown}" if ruling.signature else ""
@@ -250,7 +252,7 @@ def _ran(case: ResultContext, key: int, ruling: Ruling) -> str:
 def _unsettled(case: ResultContext, believed: BeliefUpdated, state: State, judgement: Judgement) -> Result:
     """Return the result of a noisy search without a boundary."""
     if isinstance(state, NoBoundary):
-        otherwise = "the bug may be as old as the oldest one, or the probe may fail for a reason of its own"
+        otherwise = f"{_OLDER_END}, or {_OTHER_FAILURE}"
         return Result(
             kind=ResultKind.NOT_REPRODUCED,
             message=f"{_as_often(case)} everywhere: {_failures(believed)}, "
@@ -263,7 +265,7 @@ def _unsettled(case: ResultContext, believed: BeliefUpdated, state: State, judge
     return Result(
         kind=ResultKind.INCONCLUSIVE,
         message=f"{noisy}, and {case.budget} did not {text}",
-        hint=f"`--budget` allows for more, the same command goes on from there; {hint}",
+        hint=f"run the same command with a larger `--budget` to continue, or {hint}",
     )
 
 
@@ -282,7 +284,7 @@ def _oddest(case: ResultContext, judgement: Judgement) -> str:
 
 
 def _as_often(case: ResultContext) -> str:
-    what = f"`{case.metric}` is beyond its limit" if case.metric else f"`{case.probe}` fails"
+    what = f"`{case.metric}` is beyond its threshold" if case.metric else f"`{case.probe}` fails"
     return f"{what} as often"
 
 
@@ -293,13 +295,13 @@ def _failures(believed: BeliefUpdated) -> str:
 
 def _unshown(case: ResultContext, believed: BeliefUpdated) -> tuple[str, str]:
     """Return message and hint if there may be no change at all."""
-    bad = "were beyond the limit" if case.metric else "failed"
+    bad = "were beyond the threshold" if case.metric else "failed"
     text = (
-        f"show that anything changes: {_failures(believed)} {bad}; "
-        f"that this is as often everywhere has a probability of {believed.no_change:.2f}, "
-        f"the likeliest change, in {case.labels[believed.high]}, {believed.probability:.2f}"
+        f"show a change: {_failures(believed)} {bad}; the probability of no change is "
+        f"{believed.no_change:.2f}, of the likeliest one, in {case.labels[believed.high]}, "
+        f"{believed.probability:.2f}"
     )
-    return text, "the bug may be as old as the oldest release, or the probe may fail for a reason of its own"
+    return text, f"{_OLDER_END}, or {_OTHER_FAILURE}"
 
 
 def _unplaced(case: ResultContext, believed: BeliefUpdated) -> tuple[str, str]:
@@ -309,11 +311,10 @@ def _unplaced(case: ResultContext, believed: BeliefUpdated) -> tuple[str, str]:
     if believed.no_change > 1 - believed.confidence:  # no range reaches the confidence
         among = f"with {believed.no_change:.2f} nowhere"
     text = (
-        f"tell where it changes: most probably in {case.labels[believed.high]} "
+        f"locate the change: most probably in {case.labels[believed.high]} "
         f"(probability {believed.probability:.2f}), {among}"
     )
-    more = "measures more at once" if case.metric else "fails more often where it is bad"
-    return text, f"a probe that {more} needs less"
+    return text, f"have the probe {'measure more in a run' if case.metric else 'fail more often'}"
 
 
 def _found(case: ResultContext, found: Boundary, judgement: Judgement) -> Result:
@@ -328,7 +329,8 @@ def _found(case: ResultContext, found: Boundary, judgement: Judgement) -> Result
     return Result(
         kind=ResultKind.INCONCLUSIVE,
         message=f"the change is in one of {among}: "
-        f"{case.axis.counted(len(found.skipped))} between the two sides cannot be tested",
+        f"{case.axis.counted(len(found.skipped))} inside the boundary "
+        f"{'is' if len(found.skipped) == 1 else 'are'} untestable",
         hint=hints.for_untestable(case.circumstances(judgement), found.skipped) or general,
         found=found,
     )
@@ -364,7 +366,7 @@ def with_yanked(answer: Result, yanked: Sequence[str]) -> Result:
     """Name the yanked releases in the hint if nothing changes without them: many are yanked for a bug."""
     if answer.kind is not ResultKind.NOT_REPRODUCED or not yanked:
         return answer
-    hint = f"{listing(yanked)} {'is' if len(yanked) == 1 else 'are'} yanked, perhaps for this bug: `--yanked`"
+    hint = f"or include {listing(yanked)}, yanked perhaps for this bug, with `--yanked`"
     return replace(answer, hint=f"{answer.hint}; {hint}" if answer.hint else hint)
 
 
@@ -434,7 +436,7 @@ def _not_as_named(case: ResultContext, judgement: Judgement) -> list[str]:
     """Return of each named end that is not as given what it is instead."""
     states = {Outcome.PASSED: "is good", Outcome.FAILED: "is bad"}
     return [
-        f"{case.name(key)}, named as {'good' if key == case.expectation.good else 'bad'}, "
+        f"{case.name(key)}, given as {'good' if key == case.expectation.good else 'bad'}, "
         f"{states.get(judgement.rulings[key].outcome, 'is untestable')}"
         for key, wanted in case.expectation.outcomes.items()
         if key in judgement.rulings and judgement.rulings[key].outcome is not wanted
@@ -457,28 +459,28 @@ def _stopped(case: ResultContext, stopped: NoBoundary, judgement: Judgement) -> 
         reasons = [r.signature.shown for r in judgement.rulings.values() if r.signature] or ["no reason"]
         return Result(
             kind=ResultKind.INCONCLUSIVE,
-            message=f"no {case.each} could be tested: {reasons[-1]}",
-            hint="name what the probe reports with `--metric`, or another one; every run has "
-            "`wall`, `cpu` and `peak-memory`"
+            message=f"no {case.each} is testable: {reasons[-1]}",
+            hint="pass `--metric` with a metric that the probe reports, or `wall`, `cpu` or `peak-memory`"
             if case.metric
             else hints.for_untestable(known, skipped)
-            or "try another `--python`, `--deps latest`, or `bisect-asgi check` on one release",
+            or "pass another `--python` or `--deps latest`, or run `bisect-asgi check` on one release",
         )
     tested = {key: r.outcome for key, r in judgement.rulings.items() if r.verdict is not Verdict.SKIP}
     is_bad = set(tested.values()) == {Outcome.FAILED}
     missing = hints.for_module(known, [*tested] if is_bad else skipped)
     what = f"`{case.probe}` {'fails' if is_bad else 'passes'}"
     if case.metric:
-        what = f"`{case.metric}` is {'beyond' if is_bad else 'within'} its limit"
+        what = f"`{case.metric}` is {'beyond' if is_bad else 'within'} its threshold"
     between = f"{case.labels[min(tested)]} to {case.labels[max(tested)]}"
     bound = (
         f" ({case.limit} is bad)" if case.limit else ""
     )  # shows its unit, which may not be what the user meant
     untestable = len(skipped)
-    others = f"; {plural(untestable, 'other')} could not be tested" if untestable else ""
+    are = "is" if untestable == 1 else "are"
+    others = f"; {plural(untestable, 'other')} {are} untestable" if untestable else ""
     return Result(
         kind=ResultKind.NOT_REPRODUCED,
-        message=f"{what} on every {case.each} that was tested, from {between}{bound}{others}",
+        message=f"{what} on every {case.each} that was run, from {between}{bound}{others}",
         hint=missing or _NO_CHANGE_HINT + (_OLDER_HINT if untestable else ""),
     )
 
@@ -488,13 +490,13 @@ def _stuck(case: ResultContext) -> Result:
     if not case.errors:
         return Result(
             kind=ResultKind.INCONCLUSIVE,
-            message=f"some {case.axis.nouns} did not answer, and the change may be in one of them",
+            message=f"no result for some {case.axis.nouns}, and the change may be in one of them",
             hint=hints.UNTESTABLE,
         )
     key, reason = next(iter(case.errors.items()))
     confined = "pass `--sandbox auto`: without a sandbox, the probe may end the process that supervises it"
     return Result(
         kind=ResultKind.UNAVAILABLE,
-        message=f"nothing was learnt about {case.name(key)}: {reason}",
+        message=f"no result for {case.name(key)}: {reason}",
         hint=confined if case.is_unconfined else hints.no_result(reason),
     )

@@ -60,13 +60,8 @@ class AxisWords(Struct, frozen=True, kw_only=True):
 class EndHints(Struct, frozen=True, kw_only=True):
     """The hints for ends with another outcome than the user gave, with `{noun}` and `{end}` to fill in."""
 
-    good_fails: str = "name another {noun} with `--good`, or none: older ones are then tried"
-    bad_passes: str = (
-        "try another `--bad`, `--python` or `--deps`: the change may be later, "
-        "or need another Python or other dependencies"
-    )
-    nothing_later: str = (
-        "try another `--python` or `--deps`: the change may need another Python or other dependencies"
-    )
+    good_fails: str = "pass another {noun} with `--good`, or drop `--good` to search backward"
+    bad_passes: str = "pass another `--bad`, `--python` or `--deps`"
+    nothing_later: str = "pass another `--python` or `--deps`"
     """Of a bad end that passes, if all that are newer were run and pass as well."""
-    untestable: str = "name another {noun} with `--{end}`, another `--python`, or another `--deps`"
+    untestable: str = "pass another {noun} with `--{end}`, another `--python`, or another `--deps`"

@@ -26,12 +26,12 @@ class ClaimVerdict(StrEnum):
     CONFIRMED = "confirmed"
     INCOMPLETE = "incomplete"
     REFUTED = "refuted"
-    CANNOT_TELL = "cannot tell"
+    INCONCLUSIVE = "inconclusive"
 
     @property
     def exit_code(self) -> ExitCode:
         """The exit code of `verify` for this verdict."""
-        codes = {ClaimVerdict.CONFIRMED: ExitCode.FOUND, ClaimVerdict.CANNOT_TELL: ExitCode.INCONCLUSIVE}
+        codes = {ClaimVerdict.CONFIRMED: ExitCode.FOUND, ClaimVerdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE}
         return codes.get(self, ExitCode.NOT_REPRODUCED)
 
 
@@ -61,14 +61,14 @@ def judge_claim(
     at, before = judgement.rulings.get(key), judgement.rulings.get(key - 1)
     for index, ruling in ((key, at), (key - 1, before)):
         if ruling is None or ruling.verdict == "skip":
-            return inconclusive(claim, f"{labels[index]} cannot be tested{_why(ruling)}")
+            return inconclusive(claim, f"{labels[index]} is untestable{_why(ruling)}")
         if ruling.is_flaky and not is_settled:
             return inconclusive(claim, f"{labels[index]} both passed and failed")
     if not isinstance(state, AllBoundaries):
         return inconclusive(claim, "the search was stopped")
     changes = [_change(change, labels, judgement) for change in state.changes]
     if not changes:
-        return inconclusive(claim, f"every tested release {_does(at)}")
+        return inconclusive(claim, f"every release that was run {_does(at)}")
     claimed = Outcome.PASSED if claim.fixed else Outcome.FAILED
     is_there = at is not None and before is not None and at.outcome is claimed is not before.outcome
     truth = listing(changes, most=99)
@@ -86,7 +86,7 @@ def _is_whole(claim: Claim, key: int, changes: Sequence[Boundary]) -> bool:
 
 def inconclusive(claim: Claim, truth: str) -> Finding:
     """Return the finding that the claim could not be judged, with the reason as its truth."""
-    return Finding(claim=claim, verdict=ClaimVerdict.CANNOT_TELL, truth=truth)
+    return Finding(claim=claim, verdict=ClaimVerdict.INCONCLUSIVE, truth=truth)
 
 
 def _why(ruling: Ruling | None) -> str:

@@ -48,7 +48,7 @@ class Unavailable(BisectError):
     """The index, the network, the disk or uv failed, which says nothing about any release."""
 
 
-NO_ROOM = "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`"
+NO_ROOM = "free some disk space, make the directory writable, or set `BISECT_ASGI_CACHE_DIR` to another one"
 """The hint for a cache folder that cannot be written."""
 
 

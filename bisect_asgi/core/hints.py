@@ -15,10 +15,10 @@ from bisect_asgi.core.records import Struct, field
 from bisect_asgi.core.text import listing
 
 DIFFERENT = (
-    "they fail otherwise than the bad end does: `--any-failure` counts that as bad, "
-    "`--match REGEX` says which output is"
+    "pass `--any-failure` to count different failures as bad, "
+    "or `--match REGEX` to choose the output that is bad"
 )
-UNTESTABLE = "the table says why; another `--python` or `--deps` may make them testable"
+UNTESTABLE = "pass another `--python` or `--deps`; the table shows the reasons"
 
 NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>\w+)'")
 """The failure to import a module, not one inside a package that is there."""
@@ -168,7 +168,7 @@ def _for_reason(
     if phases == {Phase.RESOLVE}:
         return "their requirements have no solution: pass another `--deps` or `--python`"
     if all(map(_skips_itself, rulings)):
-        return "the probe itself skips them: change it so that it can tell there, or narrow `--releases`"
+        return "change the probe so that it does not skip them, or narrow `--releases`"
     return None
 
 
@@ -182,7 +182,7 @@ def _is_of_python(signature: Signature) -> bool:
 
 def no_result(reason: str) -> str:
     """Return the hint for a candidate that has no result, by the reason."""
-    again = "run the same command again; if that fails, too, `bisect-asgi cache --clear` first"
+    again = "run the same command again; if it fails again, run `bisect-asgi cache --clear` first"
     return ONCE_ONLINE if OFFLINE in reason else again
 
 

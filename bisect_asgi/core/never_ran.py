@@ -84,7 +84,7 @@ def _of_module(signature: Signature, installed: Collection[str], provider: Provi
         return None
     if near := difflib.get_close_matches(name, installed, n=1, cutoff=0.8):
         return f"import `{near[0]}`, which is installed; or {adding(module, provider)}"
-    return f"{adding(module, provider)}; or name a release where it works: `--good`"
+    return f"{adding(module, provider)}; or pass a release where it works with `--good`"
 
 
 def _of_program(signature: Signature) -> str | None:

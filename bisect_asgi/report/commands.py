@@ -21,7 +21,7 @@ class CheckDocument(Struct, frozen=True, kw_only=True):
     version: str
     python: str
     verdict: str
-    """The user's word for good or bad, `skip`, or `cannot tell`."""
+    """The user's word for good or bad, or `skip`."""
     seen: str
     """The failure, or why there is no verdict, or ""."""
     observations: tuple[Observation, ...]

@@ -10,7 +10,7 @@ from bisect_asgi.core.events import Explained, ShownSet
 from bisect_asgi.core.model import CulpritKind, Move
 from bisect_asgi.core.text import listing
 
-_LIMIT = f"bisect-asgi stops after {MOST_MIXES} mixes, or {MOST_UNTESTABLE} untestable ones"
+_LIMIT = f"bisect-asgi stops after {MOST_MIXES} combinations, or {MOST_UNTESTABLE} untestable ones"
 
 
 def because(why: Sequence[Explained]) -> str:
@@ -47,7 +47,7 @@ def sentences(explained: Explained, *, word: str) -> tuple[str, ...]:
     """Return what was shown, a sentence for each fact; `word` is the newer side's verdict, such as `bad`."""
     if explained.problem:
         return (f"the cause could not be determined: {explained.problem}",)
-    said = ["with that reverted, it fails otherwise:"] if explained.is_further else []
+    said = ["with that reverted, it fails differently:"] if explained.is_further else []
     said += [] if _is_own_with_others(explained) else [_kind(explained, word)]
     for shown in explained.sets:
         if shown.pulled_in and not shown.doubtful:
@@ -104,11 +104,10 @@ def _unclear(explained: Explained) -> str:
             said.append(f"it is among {_names(shown.moved)}")
         elif sure and doubtful:
             said.append(
-                f"it takes {_names(sure)}; whether {_names(doubtful)} matters beside it cannot be told: "
-                "without that it cannot be tested"
+                f"it takes {_names(sure)}; whether {_names(doubtful)} matters as well could not be tested"
             )
         elif doubtful:
-            said.append(f"it is among {_names(doubtful)}, and mixes of those cannot be tested")
+            said.append(f"it is among {_names(doubtful)}, and combinations of those are untestable")
         else:
             said.append(f"{_names(sure)} causes it")
     return "; ".join(said)

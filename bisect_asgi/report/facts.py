@@ -78,7 +78,7 @@ def _measured(report: Report) -> Iterator[Fact]:
         limit = Limit(metric=ends.metric, unit=ends.unit, above=ends.above, below=ends.below)
         is_set = ends.above is not None or ends.below is not None
         of = f"the ratio of {ends.metric} to {ends.reference}'s" if ends.unit == RATIO else ends.metric
-        bound = limit.bound.replace(" × the reference's", " ×") if is_set else "none between the ends"
+        bound = limit.bound.replace(" × the baseline's", " ×") if is_set else "none between the ends"
         yield Fact(label="Threshold", value=f"{of} {bound}" if is_set else bound, most=1)
     yield from (Fact(label=name, value=value, most=1) for name, value in islice(metrics.levels(report), 6))
 
@@ -113,7 +113,7 @@ def _untestable(report: Report) -> Iterator[Fact]:
 
 def _reason(rows: Sequence[Row]) -> tuple[str, int]:
     """Return the commonest failure of these candidates, and how many of them have it."""
-    shown = Counter(row.signature.shown if row.signature else "the probe cannot tell" for row in rows)
+    shown = Counter(row.signature.shown if row.signature else "the probe skips it" for row in rows)
     return shown.most_common(1)[0]
 
 
@@ -164,7 +164,7 @@ def _environment(report: Report) -> Iterator[Fact]:
         yield Fact(label="With", value=told)
     weakest = report.sandbox[-1] if report.sandbox else SandboxLevel.STRONG
     if weakest is not SandboxLevel.STRONG and "--sandbox" not in report.plan.check_options:
-        yield Fact(label="Sandbox", value=f"{weakest}; `bisect-asgi doctor` says why", rank=3, most=1)
+        yield Fact(label="Sandbox", value=f"{weakest}; `bisect-asgi doctor` shows the reason", rank=3, most=1)
 
 
 def _notes(report: Report) -> Iterator[Fact]:

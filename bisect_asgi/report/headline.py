@@ -197,7 +197,7 @@ def _of_stage(stage: Report) -> str:
 def _left_between(report: Report) -> str:
     """Return a remark on excluded releases inside the boundary; empty if there are none."""
     between = report.excluded_between
-    return f" ({listing(between)} before it left out)" if between else ""
+    return f" (excluded before it: {listing(between)})" if between else ""
 
 
 def brief(report: Report) -> str:

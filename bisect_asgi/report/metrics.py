@@ -135,5 +135,5 @@ def _limit(ends: ReportedEnds) -> str:
     if ends.above is None and ends.below is None:
         return f"none: {ends.metric} is {samples}"
     ratio = f"the ratio of {ends.metric} to {ends.reference}'s" if ends.unit == RATIO else ends.metric
-    bound = limit.bound.replace(" × the reference's", " ×")
+    bound = limit.bound.replace(" × the baseline's", " ×")
     return f"{ratio} {bound} is bad: {samples}"

@@ -22,7 +22,7 @@ SCHEMA = "bisect-asgi.suite/2"
 _WORDS = {
     ResultKind.NOT_REPRODUCED: "not reproduced",
     ResultKind.GOOD_END_FAILS: "good end fails",
-    ResultKind.INCONCLUSIVE: "cannot tell",
+    ResultKind.INCONCLUSIVE: "inconclusive",
     ResultKind.UNAVAILABLE: "unavailable",
     ResultKind.INTERRUPTED: "interrupted",
     ResultKind.OUT_OF_TIME: "out of time",
@@ -242,7 +242,7 @@ def answer_of(report: Report) -> str:
     """Return the result in a few words: `0.68.2 → 0.69.0 (bad)`, or in two words why there is none."""
     if report.kind is ResultKind.FOUND or (report.kind is ResultKind.INTERRUPTED and report.first):
         found = _found(report)
-        return found if report.kind is ResultKind.FOUND else f"interrupted behind {found}"
+        return found if report.kind is ResultKind.FOUND else f"interrupted after {found}"
     return _WORDS[report.kind]
 
 

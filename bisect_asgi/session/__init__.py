@@ -191,7 +191,7 @@ def verify(plan: Plan, claim: Claim, services: Services, emit: Emit) -> Finding:
         place = release_axis.place_of(space, claim.version)
         if place == 0:
             raise UsageError(
-                f"`{claim.option} {claim.version}` is the oldest release that can be looked at",
+                f"`{claim.option} {claim.version}` is the oldest release that can be run",
                 hint="there is nothing before it to compare it with; widen `--releases`",
             )
         return _verify(Search(plan, space, services, emit), claim, place, end)

@@ -11,8 +11,8 @@ from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.session import rule_on
 
 NO_LIMIT = (
-    "no limit: a share, or none, means something between releases only; "
-    "--bad-above '250 ms' is a limit for one"
+    "no threshold: a percentage, or none, needs two releases; "
+    "pass one with a unit, such as --bad-above '250 ms'"
 )
 """The reason of a release that passes, if nothing says which values of its metric are bad."""
 
@@ -50,7 +50,7 @@ def checked(plan: Plan, choice: InterpreterChoice, trial: Trial) -> Checked:
     seen = f"{sign.phase}: {sign.shown}" if sign else f"{run.phase}: {run.complaint}" if run.complaint else ""
     if ruling is None:
         raise Unavailable(
-            f"nothing was learnt about {plan.project} {trial.label}: {seen}",
+            f"no result for {plan.project} {trial.label}: {seen}",
             hint=hints.no_result(seen),
         )
     words = {Outcome.PASSED: (plan.term_old, 0), Outcome.FAILED: (plan.term_new, 1)}

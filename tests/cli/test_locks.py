@@ -150,7 +150,7 @@ def test_a_lock_that_lies_elsewhere_says_what_it_lacks(shop: Command) -> None:
     document = shop.document("locks", "old/uv.lock", "new/uv.lock", *USUAL[:4])
 
     assert document["notes"][0] == (
-        "1 entry of `old/uv.lock` passed over: shop (it is the locked project itself; "
+        "1 entry of `old/uv.lock` excluded: shop (it is the locked project itself; "
         "`./old` is no project: it has no `pyproject.toml` and no `setup.py` (the lock file))"
     )
 

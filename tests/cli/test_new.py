@@ -106,10 +106,10 @@ def test_a_file_in_another_folder_is_run_from_there(
     ("target", "message", "hint"),
     [
         pytest.param(
-            "mine.py", "`mine.py` exists already", "name another file, or remove it", id="it-is-there"
+            "mine.py", "`mine.py` exists already", "pass another file, or remove it", id="it-is-there"
         ),
         pytest.param(
-            "folder", "`folder` exists already", "name another file, or remove it", id="it-is-a-folder"
+            "folder", "`folder` exists already", "pass another file, or remove it", id="it-is-a-folder"
         ),
         pytest.param(
             "absent/mine.py",

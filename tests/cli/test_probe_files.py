@@ -181,9 +181,9 @@ def test_an_empty_command_is_no_probe() -> None:
 @pytest.mark.parametrize(
     ("probe", "hint"),
     [
-        pytest.param("leek.py", "name a file that is there: `leak.py`", id="nearly-its-name"),
-        pytest.param("x.py", "name a file that is there: `hang.py` and `leak.py`", id="none-is-near"),
-        pytest.param("x.toml", "name a file that is there: `.` has no `*.toml`", id="none-of-the-kind"),
+        pytest.param("leek.py", "pass an existing file: `leak.py`", id="nearly-its-name"),
+        pytest.param("x.py", "pass an existing file: `hang.py` and `leak.py`", id="none-is-near"),
+        pytest.param("x.toml", "pass an existing file: `.` has no `*.toml`", id="none-of-the-kind"),
     ],
 )
 def test_a_script_that_is_not_there_is_told_with_those_that_are(here: Path, probe: str, hint: str) -> None:
@@ -202,7 +202,7 @@ def test_a_script_in_a_folder_that_is_not_there(here: Path) -> None:
         load(Options(probe="probes/leak.py"))
 
     assert str(caught.value) == "there is no file `probes/leak.py` (`--probe`)"
-    assert caught.value.hint == "name a file that is there: there is no directory `probes` that can be read"
+    assert caught.value.hint == "pass an existing file: there is no directory `probes` that can be read"
 
 
 def test_a_folder_is_no_script(here: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_folder_is_no_script(here: Path) -> None:
         load(Options(probe="probes"))
 
     assert str(caught.value) == "`probes` cannot be read (`--probe`): Is a directory"
-    assert caught.value.hint == "name a file that is there: `probes` has no `*.py`"
+    assert caught.value.hint == "pass an existing file: `probes` has no `*.py`"
 
 
 def test_an_included_file_that_is_not_there(here: Path) -> None:
@@ -220,7 +220,7 @@ def test_an_included_file_that_is_not_there(here: Path) -> None:
         load(Options(probe="leak.py", include=("leaf.py",)))
 
     assert str(caught.value) == "there is no file `leaf.py` (`--include`)"
-    assert caught.value.hint == "name a file that is there: `leak.py`"
+    assert caught.value.hint == "pass an existing file: `leak.py`"
 
 
 def test_a_file_that_is_too_large_to_carry_around(here: Path) -> None:
@@ -257,8 +257,8 @@ def test_a_variable_that_is_not_set_is_not_passed_over(here: Path, monkeypatch: 
     with pytest.raises(UsageError) as caught:
         load(Options(probe="leak.py", env=("TOKEN",)))
 
-    assert str(caught.value) == "there is no variable `TOKEN` in this shell (`--env`)"
-    assert caught.value.hint == "set it, or drop the option"
+    assert str(caught.value) == "environment variable `TOKEN` is not set (`--env`)"
+    assert caught.value.hint == "set it, or drop `--env TOKEN`"
 
 
 # --- Served apps

@@ -20,8 +20,8 @@ def test_releases_are_listed_with_dates_and_with_reasons_for_those_left_out(shel
     assert plain.stdout.splitlines() == [
         "1.0              2021-01-01",
         "2.0              2021-04-01",
-        "1.1              2021-02-01  left out: yanked: loses data (`--yanked` brings it in)",
-        "1.2rc1           2021-03-01  left out: pre-release (`--pre` brings it in)",
+        "1.1              2021-02-01  left out: yanked: loses data (include with `--yanked`)",
+        "1.2rc1           2021-03-01  left out: pre-release (include with `--pre`)",
     ]
     short = "{}.{}".format(*sys.version_info[:2])
     assert with_switches.stdout.splitlines() == [
@@ -44,6 +44,6 @@ def test_releases_are_a_document(shell: Shell) -> None:
         ("1.0", "2021-01-01")
     ]
     (out,) = document["excluded"]
-    assert (out["version"], out["reason"]) == ("1.1", "yanked: loses data (`--yanked` brings it in)")
+    assert (out["version"], out["reason"]) == ("1.1", "yanked: loses data (include with `--yanked`)")
     assert document["python"] is None
     assert on_one["python"] == "{}.{}.{}".format(*sys.version_info[:3])

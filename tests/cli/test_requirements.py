@@ -65,12 +65,12 @@ def test_a_file_in_utf_16_is_read(here: Path) -> None:
         (
             "requirements.txt",
             "there is no file `requirements.txt` (`--with-requirements`)",
-            "name a file that is there: `requirements-dev.txt`",
+            "pass an existing file: `requirements-dev.txt`",
         ),
         (
             "requirements-dev.txt",
             "there is no file `base.txt` (`-r in requirements-dev.txt`)",
-            "name a file that is there: `requirements-dev.txt`",
+            "pass an existing file: `requirements-dev.txt`",
         ),
         (
             "https://h.example/r.txt",

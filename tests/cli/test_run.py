@@ -92,7 +92,7 @@ def test_a_different_failure_is_a_warning_that_shows_both(shell: Shell) -> None:
         "warning: 1.0 fails differently from the bad end\n"
         "  bad end: check    AssertionError: it does not work\n"
         "  1.0:     import   ModuleNotFoundError: No module named 'a_module_that_is_long_gone'\n"
-        "  treated as untestable; use `--any-failure` to count it as bad\n"
+        "  treated as untestable; pass `--any-failure` to count it as bad\n"
     ) in done.stderr
 
 

@@ -200,4 +200,4 @@ def test_what_moves_cannot_be_held_as_well(drifting: Command, option: str) -> No
 
     done = drifting.run("app==1.0", "--over", over, option, value, "--probe", "leak.py")
 
-    assert error(done) == f"error: `{option} {value}` holds what `--over {over}` moves"
+    assert error(done) == f"error: `{option} {value}` conflicts with `--over {over}`"

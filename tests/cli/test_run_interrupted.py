@@ -43,7 +43,7 @@ def test_an_interrupt_exits_130_and_leaves_no_process_behind(shell: Shell, how: 
     assert process.returncode == 130
     assert stderr.endswith(
         "error: interrupted: demo 1.6 and demo 1.7 are bad\n\n"
-        "hint: every run that had ended is kept; the same command goes on from there\n"
+        "hint: finished runs are cached; run the same command to continue\n"
     )
     assert f"log: {next((shell.cache / 'logs').glob('*.jsonl'))}\n" in stderr
     assert "Traceback" not in stderr

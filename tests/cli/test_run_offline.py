@@ -72,7 +72,7 @@ def test_the_search_goes_around_what_is_not_cached(command: Command) -> None:
     assert done.returncode == 6
     assert "1.3 good, cached" in done.stderr
     assert "1.5 bad" in done.stderr
-    assert "error: nothing was learnt about demo 1.4: `demo==1.4` is not cached" in done.stderr
+    assert "error: no result for demo 1.4: `demo==1.4` is not cached" in done.stderr
     assert "hint: run the same command once without `--offline`, and without `UV_OFFLINE`" in done.stderr
 
 

@@ -139,7 +139,7 @@ def test_the_app_excludes_what_it_does_not_admit_and_says_so(app: Command) -> No
     assert done.returncode == 2
     assert done.stderr.endswith(
         told(
-            f"`--bad 1.3` cannot be tested: {reason}",
+            f"`--bad 1.3` is excluded: {reason}",
             "pass `--bad 1.2`, or add `--override demo` to install it all the same",
         )
     )
@@ -160,7 +160,7 @@ def test_an_override_has_releases_installed_that_the_app_forbids(app: Command) -
     free = app.document("demo", *USUAL, "--with", "./app", "--override", "demo")
 
     assert alone.returncode == 2
-    assert "only one release of `demo` to look at; left out: `shop` requires demo==1.0" in alone.stderr
+    assert "only one release of `demo` to search; left out: `shop` requires demo==1.0" in alone.stderr
     assert "hint: add `--override demo` to install all of them" in alone.stderr
     assert free["headline"] == "demo 1.2 is the first bad release, by itself"
     (_, _), (_, bad) = free["reproduce"]
@@ -253,7 +253,7 @@ def test_a_version_from_git_is_that_of_the_users_repository(app: Command) -> Non
         ),
         (
             "./nameless",
-            "the name of the project in `./nameless` cannot be told without running it (`--with`)",
+            "the name of the project in `./nameless` is not known without running it (`--with`)",
             "write the name in front: `NAME @ ./nameless`",
         ),
     ],

@@ -41,7 +41,7 @@ def test_runs_are_listed_with_their_answers_the_newest_first(written: Shell) -> 
 
     assert done.returncode == 0
     head, *rows = done.stdout.splitlines()
-    assert head.split() == ["Run", "Started", "Package", "Probe", "Answer", "Time"]
+    assert head.split() == ["Run", "Started", "Package", "Probe", "Result", "Time"]
     assert [row.split()[0] for row in rows] == ids(written)
     assert [row.split()[1:] for row in rows[:2]] == [["-", "unreadable"]] * 2
     assert "starlette  probes/leak.py  interrupted" in rows[2]

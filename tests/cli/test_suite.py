@@ -87,12 +87,12 @@ def test_a_folder_of_probes_gets_one_table_and_shares_what_it_can(suite: Suite) 
 
     assert done.returncode == 0
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    head = "Probe Package Answer Cause Claim Runs Time"
+    head = "Probe Package Result Cause Claim Runs Time"
     assert lines[0] == head
     assert lines[1].startswith("probes/first.py one 1.1 → 1.2 (bad) by itself broken in 1.2: agrees ")
     assert lines[2].startswith("probes/second.py two 1.1 → 1.2 (good) by itself fixed in 1.3: disagrees ")
     assert lines[3].startswith("probes/third.py one 1.1 → 1.2 (bad) by itself ")
-    assert lines[5].startswith("3 of 3 probes have their answer, 1 claim disagrees, ")
+    assert lines[5].startswith("3 of 3 probes have their result, 1 claim disagrees, ")
     said = done.stderr.splitlines()
     assert sum(line.startswith(f"[{number}/3] ") for line in said for number in (1, 2, 3)) == 3
     logs = sorted((suite.cache / "logs").glob("*.jsonl"))
@@ -168,8 +168,8 @@ def test_probes_without_an_answer_say_why_and_the_worst_is_the_exit_code(suite: 
         "probes/broken.py: `[tool.bisect-asgi]` in `broken.py` has an unknown option: `pakage`\n"
         "  hint: write `package`\n"
     ) in done.stdout
-    assert "probes/passes.py: `passes.py` passes on every release of two that was tested" in done.stdout
-    assert lines[-1].startswith("1 of 4 probes have their answer, ")
+    assert "probes/passes.py: `passes.py` passes on every release of two that was run" in done.stdout
+    assert lines[-1].startswith("1 of 4 probes have their result, ")
 
 
 def rows_of(services: Services, folder: Path) -> list[SuiteRow]:
@@ -240,9 +240,9 @@ def test_an_interrupt_shows_what_is_done_leaves_nothing_behind_and_can_be_gone_o
     assert lines[1].startswith("probes/a_quick.py one 1.1 → 1.2 (bad) by itself ")
     assert lines[2].startswith("probes/b_slow.py two interrupted ")
     assert lines[3] == "probes/c_late.py three interrupted"
-    assert lines[-1].startswith("1 of 3 probes have their answer, ")
+    assert lines[-1].startswith("1 of 3 probes have their result, ")
     assert (
-        "error: interrupted\n\nhint: every run that had ended is kept; the same command goes on from there\n"
+        "error: interrupted\n\nhint: finished runs are cached; run the same command to continue\n"
     ) in stderr
     assert int(pid.read_text()) in below
     assert [each for each in below if is_running(each)] == []
@@ -258,7 +258,7 @@ def test_an_interrupt_shows_what_is_done_leaves_nothing_behind_and_can_be_gone_o
         pytest.param(
             ["nightly.toml"],
             "there is no file `nightly.toml` (`suite`)",
-            "name a file that is there: `other.toml`",
+            "pass an existing file: `other.toml`",
             id="missing-file",
         ),
         pytest.param(

@@ -94,9 +94,7 @@ def test_an_interrupt_keeps_the_findings_that_were_made_and_ends_what_runs(folde
 
     assert process.returncode == ExitCode.INTERRUPTED
     assert stdout == "confirmed    demo broken in 1.1 (a_quick.py): broken in 1.1 and fixed in 1.2\n"
-    assert stderr == told(
-        "interrupted", "every run that had ended is kept; the same command goes on from there"
-    )
+    assert stderr == told("interrupted", "finished runs are cached; run the same command to continue")
     eventually(lambda: not is_running(int(pid.read_text())))
 
 

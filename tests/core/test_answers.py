@@ -60,7 +60,7 @@ MISSING = replace(
         ),
         pytest.param(
             Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE),
-            "the table says why; another `--python` or `--deps` may make them testable",
+            "pass another `--python` or `--deps`; the table shows the reasons",
             id="unknown",
         ),
         pytest.param(
@@ -70,8 +70,8 @@ MISSING = replace(
         ),
         pytest.param(
             DIFFERENT,
-            "they fail otherwise than the bad end does: `--any-failure` counts that as bad, "
-            "`--match REGEX` says which output is",
+            "pass `--any-failure` to count different failures as bad, "
+            "or `--match REGEX` to choose the output that is bad",
             id="different-failures",
         ),
     ],
@@ -85,7 +85,7 @@ def test_a_gap_is_told_with_all_releases_that_the_change_may_be_in(between: Ruli
 
     assert said == Result(
         kind=ResultKind.INCONCLUSIVE,
-        message="the change is in one of 0.2, 0.3 and 0.4: 2 releases between the two sides cannot be tested",
+        message="the change is in one of 0.2, 0.3 and 0.4: 2 releases inside the boundary are untestable",
         hint=hint,
         found=found,
     )
@@ -97,7 +97,7 @@ def test_a_gap_of_one_release_is_told_in_the_singular() -> None:
     said = result_of(a_case(), found, judged(k0=PASSES, k1=UNTESTABLE, k2=FAILS))
 
     assert said.message == (
-        "the change is in one of 0.2 and 0.3: 1 release between the two sides cannot be tested"
+        "the change is in one of 0.2 and 0.3: 1 release inside the boundary is untestable"
     )
 
 
@@ -113,7 +113,7 @@ NOWHERE_ELSE_HINT = (
         pytest.param(
             StopReason.ALL_NEW,
             judged(k0=FAILS, k4=FAILS),
-            "`leak.py` fails on every release of starlette that was tested, from 0.1 to 0.5",
+            "`leak.py` fails on every release of starlette that was run, from 0.1 to 0.5",
             id="fails-everywhere",
         ),
         pytest.param(
@@ -124,7 +124,7 @@ NOWHERE_ELSE_HINT = (
                 },
                 new_is=Outcome.PASSED,
             ),
-            "`leak.py` passes on every release of starlette that was tested, from 0.1 to 0.5",
+            "`leak.py` passes on every release of starlette that was run, from 0.1 to 0.5",
             id="passes-everywhere",
         ),
     ],
@@ -149,8 +149,8 @@ def test_releases_that_could_not_be_tested_are_no_part_of_what_was(ruled: Judgem
 
     assert said == Result(
         kind=ResultKind.NOT_REPRODUCED,
-        message="`leak.py` fails on every release of starlette that was tested, "
-        f"from 0.2 to 0.5; {others} could not be tested",
+        message="`leak.py` fails on every release of starlette that was run, "
+        f"from 0.2 to 0.5; {others} {'is' if others[0] == '1' else 'are'} untestable",
         hint=f"{NOWHERE_ELSE_HINT}; an older `--python` may make older releases testable",
     )
 
@@ -160,7 +160,7 @@ def test_when_nothing_can_be_tested_the_last_reason_is_told() -> None:
 
     assert said == Result(
         kind=ResultKind.INCONCLUSIVE,
-        message="no release of starlette could be tested: the requirements conflict",
+        message="no release of starlette is testable: the requirements conflict",
         hint="their requirements have no solution: pass another `--deps` or `--python`",
     )
 
@@ -170,7 +170,9 @@ def test_when_nothing_can_be_tested_for_several_reasons_the_hint_is_a_general_on
 
     said = result_of(a_case(), NoBoundary(reason=StopReason.UNTESTABLE), judged(k4=UNTESTABLE, k0=other))
 
-    assert said.hint == "try another `--python`, `--deps latest`, or `bisect-asgi check` on one release"
+    assert (
+        said.hint == "pass another `--python` or `--deps latest`, or run `bisect-asgi check` on one release"
+    )
 
 
 def test_a_probe_that_lacks_a_module_everywhere_is_told_which() -> None:
@@ -217,7 +219,7 @@ def test_a_good_end_that_fails_is_told_with_its_failure() -> None:
         kind=ResultKind.GOOD_END_FAILS,
         message="the good end fails: `leak.py` failed on starlette 0.1 (1 of 1 run): "
         "AssertionError: expected 200, got 500",
-        hint="name another release with `--good`, or none: older ones are then tried",
+        hint="pass another release with `--good`, or drop `--good` to search backward",
     )
 
 
@@ -235,8 +237,7 @@ def test_a_bad_end_that_passes_is_told_with_its_runs() -> None:
     assert said == Result(
         kind=ResultKind.NOT_REPRODUCED,
         message="the bad end passes: `leak.py` succeeded on starlette 0.5 (3 of 3 runs)",
-        hint="try another `--bad`, `--python` or `--deps`: the change may be later, "
-        "or need another Python or other dependencies",
+        hint="pass another `--bad`, `--python` or `--deps`",
     )
 
 
@@ -246,22 +247,22 @@ def test_a_bad_end_that_passes_is_told_with_its_runs() -> None:
         pytest.param(
             a_case(good=0),
             judged(k0=UNTESTABLE),
-            "the good end cannot be tested: starlette 0.1: the requirements conflict",
-            "name another release with `--good`, another `--python`, or another `--deps`",
+            "the good end is untestable: starlette 0.1: the requirements conflict",
+            "pass another release with `--good`, another `--python`, or another `--deps`",
             id="good",
         ),
         pytest.param(
             a_case(bad=4),
             judged(k4=UNTESTABLE),
-            "the bad end cannot be tested: starlette 0.5: the requirements conflict",
-            "name another release with `--bad`, another `--python`, or another `--deps`",
+            "the bad end is untestable: starlette 0.5: the requirements conflict",
+            "pass another release with `--bad`, another `--python`, or another `--deps`",
             id="bad",
         ),
         pytest.param(
             a_case(bad=4),
             judged(k4=Ruling(verdict=Verdict.SKIP, outcome=Outcome.UNTESTABLE)),
-            "the bad end cannot be tested: starlette 0.5: the probe cannot tell",
-            "name another release with `--bad`, another `--python`, or another `--deps`",
+            "the bad end is untestable: starlette 0.5: the probe skips it",
+            "pass another release with `--bad`, another `--python`, or another `--deps`",
             id="no-signature",
         ),
     ],
@@ -343,7 +344,7 @@ def test_an_interrupted_run_has_no_boundary_and_says_that_nothing_is_lost() -> N
         kind=ResultKind.INTERRUPTED,
         elapsed_s=1.0,
         message="interrupted",
-        hint="every run that had ended is kept; the same command goes on from there",
+        hint="finished runs are cached; run the same command to continue",
     )
 
 
@@ -369,7 +370,7 @@ def test_what_candidates_are_called_is_in_the_message_about_a_gap() -> None:
     )
 
     assert said.message == (
-        "the change is in one of 0.2, 0.3 and 0.4: 2 uploads between the two sides cannot be tested"
+        "the change is in one of 0.2, 0.3 and 0.4: 2 uploads inside the boundary are untestable"
     )
 
 
@@ -380,7 +381,7 @@ def test_what_candidates_are_called_is_in_the_message_about_ends_that_agree() ->
         judged(k0=FAILS, k4=FAILS),
     )
 
-    assert said.message == "`leak.py` fails on every Python that was tested, from 0.1 to 0.5"
+    assert said.message == "`leak.py` fails on every Python that was run, from 0.1 to 0.5"
 
 
 def test_what_candidates_are_called_is_in_the_message_when_nothing_can_be_tested() -> None:
@@ -390,7 +391,7 @@ def test_what_candidates_are_called_is_in_the_message_when_nothing_can_be_tested
         judged(k0=UNTESTABLE),
     )
 
-    assert said.message == "no commit of starlette could be tested: the requirements conflict"
+    assert said.message == "no commit of starlette is testable: the requirements conflict"
 
 
 def test_the_last_event_names_what_was_left_out_between_the_two_sides() -> None:
@@ -475,7 +476,7 @@ def test_a_search_that_waits_for_releases_that_do_not_answer_says_so() -> None:
     stuck = result_of(a_case(), Open(low=1, high=3), judged(k1=PASSES, k3=FAILS))
 
     assert stuck.kind is ResultKind.INCONCLUSIVE
-    assert stuck.message == "some releases did not answer, and the change may be in one of them"
+    assert stuck.message == "no result for some releases, and the change may be in one of them"
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_wrong_end_is_named_beside_what_was_found() -> None:
     said = with_history(case, result_of(case, STOPPED, judgement), STOPPED, known, judgement)
 
     assert (said.kind, said.mapped) == (ResultKind.FOUND, known)
-    assert said.message == "starlette 0.4, named as bad, is good"
+    assert said.message == "starlette 0.4, given as bad, is good"
     assert other_changes(case, said, known, judgement) == ""
 
 
@@ -77,7 +77,7 @@ def test_both_wrong_ends_are_named() -> None:
     said = with_history(case, result_of(case, STOPPED, judgement), STOPPED, known, judgement)
 
     assert said.found == Boundary(low=1, high=2)
-    assert said.message == ("starlette 0.5, named as good, is bad; starlette 0.1, named as bad, is good")
+    assert said.message == ("starlette 0.5, given as good, is bad; starlette 0.1, given as bad, is good")
 
 
 def test_an_untestable_end_is_named_and_one_that_was_not_run_is_not() -> None:
@@ -86,7 +86,7 @@ def test_an_untestable_end_is_named_and_one_that_was_not_run_is_not() -> None:
 
     said = with_history(case, result_of(case, STOPPED, judgement), STOPPED, known, judgement)
 
-    assert (said.kind, said.message) == (ResultKind.FOUND, "starlette 0.5, named as bad, is untestable")
+    assert (said.kind, said.message) == (ResultKind.FOUND, "starlette 0.5, given as bad, is untestable")
 
 
 def test_a_change_without_a_result_is_told_without_ends() -> None:
@@ -97,7 +97,7 @@ def test_a_change_without_a_result_is_told_without_ends() -> None:
     said = with_history(case, result_of(case, STOPPED, judgement), STOPPED, known, judgement)
 
     assert (said.kind, said.found) == (ResultKind.UNAVAILABLE, None)
-    assert said.message == "nothing was learnt about starlette 0.2: no room"
+    assert said.message == "no result for starlette 0.2: no room"
 
 
 def test_a_boundary_stays_and_gets_the_other_changes() -> None:
@@ -138,9 +138,9 @@ def test_a_change_that_is_no_answer_is_told_in_a_note(truth: str, note: str) -> 
 @pytest.mark.parametrize(
     ("truth", "bad", "hint"),
     [
-        pytest.param("B....", 3, "try another `--python` or `--deps`:", id="all-newer-ones-pass"),
-        pytest.param("...?.", 2, "try another `--bad`, `--python`", id="not-all-were-run"),
-        pytest.param("...s.", 2, "try another `--bad`, `--python`", id="not-all-could-be-tested"),
+        pytest.param("B....", 3, "pass another `--python` or `--deps`", id="all-newer-ones-pass"),
+        pytest.param("...?.", 2, "pass another `--bad`, `--python`", id="not-all-were-run"),
+        pytest.param("...s.", 2, "pass another `--bad`, `--python`", id="not-all-could-be-tested"),
         pytest.param("s....", None, "pass another `--python` or `--deps`", id="none-is-named"),
     ],
 )
@@ -186,4 +186,4 @@ def test_of_all_changes_those_that_were_asked_about_are_the_answer_too() -> None
     said = result_of(a_case(bad=3), known, judgement)
 
     assert (said.kind, said.found, said.mapped) == (ResultKind.FOUND, known.changes[0], known)
-    assert said.message == "starlette 0.4, named as bad, is good"
+    assert said.message == "starlette 0.4, given as bad, is good"

@@ -31,10 +31,9 @@ def test_a_noisy_search_that_ran_out_of_its_budget_says_where_the_change_probabl
 
     assert said == Result(
         kind=ResultKind.INCONCLUSIVE,
-        message="the probe is flaky, and 400 runs did not tell where it changes: most probably in 0.3 "
+        message="the probe is flaky, and 400 runs did not locate the change: most probably in 0.3 "
         "(probability 0.61), with 0.95 in one of 0.3 to 0.5",
-        hint="`--budget` allows for more, the same command goes on from there; "
-        "a probe that fails more often where it is bad needs less",
+        hint="run the same command with a larger `--budget` to continue, or have the probe fail more often",
     )
 
 
@@ -51,10 +50,10 @@ def test_ends_that_do_not_bear_out_the_one_change_that_was_found_are_told_with_i
     assert told == Result(
         kind=ResultKind.INCONCLUSIVE,
         message=f"the history may change more than once: `leak.py` fails in {rates}, but in {own}",
-        hint="name ends with one change between them (`--good`, `--bad`)",
+        hint="pass ends with one change between them (`--good`, `--bad`)",
     )
-    assert "`size` is beyond its limit in 1 of 10" in measured.message
-    assert measured.hint == f"`--history all` looks at every one; {told.hint}"
+    assert "`size` is beyond its threshold in 1 of 10" in measured.message
+    assert measured.hint == "pass `--history all`, or ends with one change between them (`--good`, `--bad`)"
 
 
 def test_a_range_is_told_with_no_more_than_is_believed_of_it() -> None:
@@ -75,11 +74,10 @@ def test_a_budget_after_which_no_change_is_as_probable_is_told_as_such(no_change
 
     assert said == Result(
         kind=ResultKind.INCONCLUSIVE,
-        message="the probe is flaky, and 400 runs did not show that anything changes: 8 of 20 runs failed; "
-        f"that this is as often everywhere has a probability of {no_change:.2f}, the likeliest change, "
-        "in 0.3, 0.61",
-        hint="`--budget` allows for more, the same command goes on from there; "
-        "the bug may be as old as the oldest release, or the probe may fail for a reason of its own",
+        message="the probe is flaky, and 400 runs did not show a change: 8 of 20 runs failed; "
+        f"the probability of no change is {no_change:.2f}, of the likeliest one, in 0.3, 0.61",
+        hint="run the same command with a larger `--budget` to continue, or pass an older `--good`, "
+        "or check whether the probe also fails without the bug",
     )
 
 
@@ -91,7 +89,7 @@ def test_a_noisy_search_that_found_no_change_says_how_often_the_probe_fails() ->
     assert said == Result(
         kind=ResultKind.NOT_REPRODUCED,
         message="`leak.py` fails as often everywhere: 8 of 20 runs, from 0.1 to 0.5",
-        hint="the bug may be as old as the oldest one, or the probe may fail for a reason of its own",
+        hint="pass an older `--good`, or check whether the probe also fails without the bug",
     )
 
 
@@ -120,8 +118,8 @@ def test_a_search_that_cannot_go_on_names_the_release_that_could_not_be_asked(st
 
     assert said == Result(
         kind=ResultKind.UNAVAILABLE,
-        message="nothing was learnt about starlette 0.3: no space left on device",
-        hint="run the same command again; if that fails, too, `bisect-asgi cache --clear` first",
+        message="no result for starlette 0.3: no space left on device",
+        hint="run the same command again; if it fails again, run `bisect-asgi cache --clear` first",
     )
 
 
@@ -139,4 +137,4 @@ def test_a_boundary_whose_confirmation_broke_is_not_named() -> None:
     said = result_of(case, Boundary(low=1, high=2), judged(k1=PASSES, k2=FAILS))
 
     assert said.kind is ResultKind.UNAVAILABLE
-    assert said.message == "nothing was learnt about starlette 0.3: no space left on device"
+    assert said.message == "no result for starlette 0.3: no space left on device"

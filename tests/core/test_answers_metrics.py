@@ -17,10 +17,10 @@ from bisect_asgi.core.search import NoBoundary, Open, StopReason
 @pytest.mark.parametrize(
     ("ruling", "said"),
     [
-        pytest.param(PASSES, "`size` of starlette 0.5 is beyond its limit in 0 of 1 sample", id="within"),
+        pytest.param(PASSES, "`size` of starlette 0.5 is beyond its threshold in 0 of 1 sample", id="within"),
         pytest.param(
             replace(FAILS, passed=1),
-            f"`size` of starlette 0.1 is beyond its limit in 1 of 2 samples: {ASSERTION.shown}",
+            f"`size` of starlette 0.1 is beyond its threshold in 1 of 2 samples: {ASSERTION.shown}",
             id="beyond",
         ),
     ],
@@ -40,9 +40,9 @@ def test_a_metric_that_is_on_one_side_of_its_limit_everywhere_is_told_as_that() 
     within = result_of(case, NoBoundary(reason=StopReason.ALL_OLD), judged(k0=PASSES, k4=PASSES))
     beyond = result_of(case, NoBoundary(reason=StopReason.ALL_NEW), judged(k0=FAILS, k4=FAILS))
 
-    assert within.message.startswith("`size` is within its limit on every release of starlette")
+    assert within.message.startswith("`size` is within its threshold on every release of starlette")
     assert within.message.endswith("from 0.1 to 0.5 (above 115 s is bad)")
-    assert beyond.message.startswith("`size` is beyond its limit on every release of starlette")
+    assert beyond.message.startswith("`size` is beyond its threshold on every release of starlette")
 
 
 def test_samples_that_are_as_often_beyond_the_limit_everywhere_are_told_as_samples() -> None:
@@ -50,4 +50,4 @@ def test_samples_that_are_as_often_beyond_the_limit_everywhere_are_told_as_sampl
 
     said = result_of(case, NoBoundary(reason=StopReason.SAME), judged(k0=FLAKY, k4=FLAKY))
 
-    assert said.message == "`size` is beyond its limit as often everywhere: 8 of 20 runs, from 0.1 to 0.5"
+    assert said.message == "`size` is beyond its threshold as often everywhere: 8 of 20 runs, from 0.1 to 0.5"

@@ -1,4 +1,4 @@
-"""Claims against histories: confirmed, incomplete, refuted or cannot tell, each with its sentence."""
+"""Claims against histories: confirmed, incomplete, refuted or inconclusive, each with its sentence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bisect_asgi.core.search import AllBoundaries, AllChanges, NoBoundary, Open,
 
 LABELS = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5")
 
-CONFIRMED, INCOMPLETE, REFUTED, CANNOT_TELL = ClaimVerdict
+CONFIRMED, INCOMPLETE, REFUTED, INCONCLUSIVE = ClaimVerdict
 
 # A letter a release, oldest first: good, bad, untestable (with or without a reason), flaky, never run.
 RULINGS = {
@@ -94,30 +94,34 @@ def broken(version: str) -> Claim:
         pytest.param(
             fixed("1.3"),
             "BBBx??",
-            CANNOT_TELL,
-            "1.3 cannot be tested: the requirements conflict",
+            INCONCLUSIVE,
+            "1.3 is untestable: the requirements conflict",
             id="the-release-is-untestable",
         ),
-        pytest.param(fixed("1.3"), "BBBsGG", CANNOT_TELL, "1.3 cannot be tested", id="without-a-reason"),
+        pytest.param(fixed("1.3"), "BBBsGG", INCONCLUSIVE, "1.3 is untestable", id="without-a-reason"),
         pytest.param(
             fixed("1.3"),
             "BBxGGG",
-            CANNOT_TELL,
-            "1.2 cannot be tested: the requirements conflict",
+            INCONCLUSIVE,
+            "1.2 is untestable: the requirements conflict",
             id="the-one-before-is-untestable",
         ),
-        pytest.param(broken("1.3"), "GGG?BB", CANNOT_TELL, "1.3 cannot be tested", id="it-was-never-run"),
+        pytest.param(broken("1.3"), "GGG?BB", INCONCLUSIVE, "1.3 is untestable", id="it-was-never-run"),
         pytest.param(
-            broken("1.3"), "GGGFBB", CANNOT_TELL, "1.3 both passed and failed", id="the-release-is-flaky"
+            broken("1.3"), "GGGFBB", INCONCLUSIVE, "1.3 both passed and failed", id="the-release-is-flaky"
         ),
         pytest.param(
-            broken("1.3"), "GGFBBB", CANNOT_TELL, "1.2 both passed and failed", id="the-one-before-is-flaky"
+            broken("1.3"), "GGFBBB", INCONCLUSIVE, "1.2 both passed and failed", id="the-one-before-is-flaky"
         ),
         pytest.param(
-            fixed("1.3"), "GGGGGG", CANNOT_TELL, "every tested release passes", id="the-bug-shows-nowhere"
+            fixed("1.3"),
+            "GGGGGG",
+            INCONCLUSIVE,
+            "every release that was run passes",
+            id="the-bug-shows-nowhere",
         ),
         pytest.param(
-            broken("1.3"), "BBBBBB", CANNOT_TELL, "every tested release fails", id="it-is-everywhere"
+            broken("1.3"), "BBBBBB", INCONCLUSIVE, "every release that was run fails", id="it-is-everywhere"
         ),
     ],
 )
@@ -139,7 +143,7 @@ def test_a_search_that_was_stopped_cannot_tell(state: Open | NoBoundary) -> None
 
     finding = judge_claim(fixed("1.1"), 1, LABELS, seen, state)
 
-    assert (finding.verdict, finding.truth) == (CANNOT_TELL, "the search was stopped")
+    assert (finding.verdict, finding.truth) == (INCONCLUSIVE, "the search was stopped")
 
 
 def test_the_second_of_two_releases_can_be_claimed() -> None:
@@ -156,7 +160,7 @@ def test_the_second_of_two_releases_can_be_claimed() -> None:
         pytest.param(CONFIRMED, "confirmed", ExitCode.FOUND, id="confirmed"),
         pytest.param(INCOMPLETE, "incomplete", ExitCode.NOT_REPRODUCED, id="incomplete"),
         pytest.param(REFUTED, "refuted", ExitCode.NOT_REPRODUCED, id="refuted"),
-        pytest.param(CANNOT_TELL, "cannot tell", ExitCode.INCONCLUSIVE, id="cannot-tell"),
+        pytest.param(INCONCLUSIVE, "inconclusive", ExitCode.INCONCLUSIVE, id="inconclusive"),
     ],
 )
 def test_each_verdict_has_its_word_and_its_exit_code(

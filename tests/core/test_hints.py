@@ -225,7 +225,7 @@ def test_requirements_without_a_solution_need_other_dependencies() -> None:
 )
 def test_a_probe_that_skips_is_to_be_changed(reason: Signature) -> None:
     assert hints.for_untestable(known({3: untestable(reason)}), (3,)) == (
-        "the probe itself skips them: change it so that it can tell there, or narrow `--releases`"
+        "change the probe so that it does not skip them, or narrow `--releases`"
     )
 
 

@@ -48,17 +48,17 @@ def skip(sign: Signature) -> Ruling:
         ),
         pytest.param(
             lacks("requests", OWN),
-            "add the package that provides `requests`: `--with requests`; or name a release",
+            "add the package that provides `requests`: `--with requests`; or pass a release",
             id="a-module-of-nothing",
         ),
         pytest.param(
             lacks("yaml", OWN),
-            "add `pyyaml` that provides `yaml`: `--with pyyaml`; or name a release",
+            "add `pyyaml` that provides `yaml`: `--with pyyaml`; or pass a release",
             id="a-package-of-another-name",
         ),
         pytest.param(
             lacks("module_of_nobody", OWN),
-            "add the package that provides `module_of_nobody`: `--with PACKAGE`; or name a release",
+            "add the package that provides `module_of_nobody`: `--with PACKAGE`; or pass a release",
             id="a-module-of-nobody",
         ),
         pytest.param(

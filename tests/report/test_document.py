@@ -109,7 +109,7 @@ def test_a_broken_candidate_has_no_verdict() -> None:
         without_environment(3, broken()),
         finished(4, failed()),
         judged({2: good(), 4: bad()}),
-        answered(ResultKind.UNAVAILABLE, message="nothing was learnt about starlette 0.12.1"),
+        answered(ResultKind.UNAVAILABLE, message="no result for starlette 0.12.1"),
     ]
 
     row = fold(log).rows[3]
@@ -179,7 +179,7 @@ def test_every_change_of_a_history_is_told() -> None:
         ("0.12.0", "0.12.1", "bad", ()),
     ]
     lines = shown(report).splitlines()
-    assert "Change      0.10.0 → 0.12.0 is good (1 release between cannot be tested)" in lines
+    assert "Change      0.10.0 → 0.12.0 is good (1 release between untestable)" in lines
     assert "Change      0.12.0 → 0.12.1 is bad" in lines
 
 
@@ -338,7 +338,7 @@ def test_the_json_document_has_what_a_script_needs() -> None:
     assert (document["last"], document["first"]) == ("0.12.0", "0.12.1")
     assert document["plan"]["dependencies"] == "as-of-release"
     assert document["interpreter"]["version"] == "3.8.18"
-    assert document["excluded"][0]["reason"] == "pre-release (`--pre` brings it in)"
+    assert document["excluded"][0]["reason"] == "pre-release (include with `--pre`)"
     assert [row["how"] for row in document["rows"]] == ["not run", "not run", "run", "run", "run"]
     assert document["rows"][3]["signature"]["shown"] == "AssertionError: expected 200, got 500"
     assert document["rows"][3]["distributions"][0] == {"name": "starlette", "version": "0.12.1"}

@@ -58,7 +58,7 @@ def suite_of(*rows: SuiteRow) -> ET.Element:
             "failure",
             "broken in 1.2: refuted",
         ),
-        (replace(ROW, exit_code=ExitCode.INCONCLUSIVE, answer="cannot tell"), "skipped", "cannot tell"),
+        (replace(ROW, exit_code=ExitCode.INCONCLUSIVE, answer="inconclusive"), "skipped", "inconclusive"),
         (replace(ROW, exit_code=ExitCode.USAGE, problem="no table"), "error", "no table"),
         (replace(ROW, exit_code=ExitCode.UNAVAILABLE, problem="no index"), "error", "no index"),
         (replace(ROW, exit_code=ExitCode.INTERRUPTED, answer="interrupted"), "error", "interrupted"),

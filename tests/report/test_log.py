@@ -211,7 +211,7 @@ def test_a_log_that_cannot_be_written_is_unavailable(path: Path) -> None:
 
     assert str(caught.value) == f"the event log cannot be written: `{path}` (Is a directory)"
     assert caught.value.hint == (
-        "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`"
+        "free some disk space, make the directory writable, or set `BISECT_ASGI_CACHE_DIR` to another one"
     )
 
 

@@ -477,7 +477,7 @@ def test_commands_of_flaky_sides_say_how_often_they_fail() -> None:
 def test_commands_of_samples_on_both_sides_of_a_limit_say_how_many() -> None:
     report = replace(fold([MEASURED, *FLAKY[1:]]), reproduce=COMMANDS)
 
-    assert "# 1.3 (bad: 9 of 12 samples beyond the limit)" in shown(report)
+    assert "# 1.3 (bad: 9 of 12 samples beyond the threshold)" in shown(report)
 
 
 def test_runs_are_counted_whatever_they_are_ruled_to_be_and_without_warm_ups() -> None:

@@ -103,7 +103,7 @@ def test_an_answer_that_is_no_boundary_is_its_sentence() -> None:
     [
         pytest.param(ResultKind.NOT_REPRODUCED, "not reproduced", id="not-reproduced"),
         pytest.param(ResultKind.GOOD_END_FAILS, "good end fails", id="good-end"),
-        pytest.param(ResultKind.INCONCLUSIVE, "cannot tell", id="inconclusive"),
+        pytest.param(ResultKind.INCONCLUSIVE, "inconclusive", id="inconclusive"),
         pytest.param(ResultKind.UNAVAILABLE, "unavailable", id="unavailable"),
         pytest.param(ResultKind.INTERRUPTED, "interrupted", id="interrupted"),
         pytest.param(ResultKind.OUT_OF_TIME, "out of time", id="out-of-time"),
@@ -121,7 +121,7 @@ def test_without_an_answer_a_row_says_so_and_why(kind: ResultKind, answer: str) 
 def test_a_boundary_stands_where_the_search_for_the_reason_was_interrupted() -> None:
     report = replace(FOUND, kind=ResultKind.INTERRUPTED, exit_code=ExitCode.INTERRUPTED, why=())
 
-    assert row_of("leak.py", report, None).answer == "interrupted behind 1.1 → 1.2 (bad)"
+    assert row_of("leak.py", report, None).answer == "interrupted after 1.1 → 1.2 (bad)"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_boundary_stands_where_the_search_for_the_reason_was_interrupted() -> 
         pytest.param(
             Claim(version="1.1.5", fixed=False),
             replace(FOUND, changes=(replace(FOUND.changes[0], excluded=("1.1.5",)),)),
-            Agreement.CANNOT_TELL,
+            Agreement.INCONCLUSIVE,
             id="left-out",
         ),
         pytest.param(
@@ -196,7 +196,7 @@ def test_the_table_has_a_line_for_each_probe_and_below_it_why_some_have_no_answe
 
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[:7]]
     assert cells == [
-        ["Probe", "Package", "Answer", "Cause", "Claim", "Runs", "Time"],
+        ["Probe", "Package", "Result", "Cause", "Claim", "Runs", "Time"],
         ["leak.py", "demo", "1.1 → 1.2 (bad)", "it installs dep 2.0", "broken in 1.2: agrees", "0", "58 s"],
         [
             "other.py",
@@ -222,7 +222,7 @@ def test_the_table_has_a_line_for_each_probe_and_below_it_why_some_have_no_answe
         "",
         "odd.py: a bug of bisect-asgi: ValueError: surprise",
         "",
-        "2 of 6 probes have their answer, 1 claim disagrees, 1 min 48 s",
+        "2 of 6 probes have their result, 1 claim disagrees, 1 min 48 s",
     ]
 
 
@@ -242,7 +242,7 @@ def test_a_table_that_is_too_wide_becomes_a_few_lines_for_each_probe() -> None:
         "",
     ]
     assert "  interrupted" in lines
-    assert lines[-1] == "2 of 6 probes have their answer, 1 claim disagrees, 1 min 48 s"
+    assert lines[-1] == "2 of 6 probes have their result, 1 claim disagrees, 1 min 48 s"
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100])
@@ -267,8 +267,8 @@ def test_where_the_time_went_is_told_of_each_probe_that_was_run_when_it_is_asked
 def test_without_claims_the_table_has_no_column_for_them() -> None:
     lines = text(suite_report([row_of("leak.py", FOUND, None)], elapsed_s=58, is_interrupted=False))
 
-    assert lines[0].split() == ["Probe", "Package", "Answer", "Cause", "Runs", "Time"]
-    assert lines[-1] == "1 of 1 probe has its answer, 58 s"
+    assert lines[0].split() == ["Probe", "Package", "Result", "Cause", "Runs", "Time"]
+    assert lines[-1] == "1 of 1 probe has its result, 58 s"
 
 
 def test_what_probes_say_is_no_markup() -> None:
@@ -380,7 +380,7 @@ def across(*rows: SuiteRow) -> SuiteReport:
         ),
         pytest.param(
             replace(NOT_FOUND, kind=ResultKind.INCONCLUSIVE, exit_code=ExitCode.INCONCLUSIVE, rows=GOOD),
-            "cannot tell",
+            "inconclusive",
             id="untestable",
         ),
         pytest.param(
@@ -432,7 +432,7 @@ def test_the_table_of_one_probe_has_a_line_for_each_python() -> None:
     )
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[2:6]]
     assert cells == [
-        ["Python", "Answer", "History", "Cause", "Runs", "Time"],
+        ["Python", "Result", "History", "Cause", "Runs", "Time"],
         ["3.7.17", "not run", "0", "58 s"],
         ["3.8.20", "1.1 → 1.2 (bad)", "bad from 1.2 to 1.9", "it installs dep 2.0", "0", "58 s"],
         ["3.9.18", "not reproduced", "good on every release run", "0", "58 s"],
@@ -467,12 +467,12 @@ def test_a_suite_may_have_a_probe_on_several_pythons() -> None:
     assert lines[0] == (
         "demo with leak.py: Python 3.8: bad from 1.2 to 1.9; Python 3.9: good on every release run"
     )
-    assert lines[2].split() == ["Probe", "Package", "Python", "Answer", "History", "Cause", "Runs", "Time"]
+    assert lines[2].split() == ["Probe", "Package", "Python", "Result", "History", "Cause", "Runs", "Time"]
     assert lines[7:] == [
         "hang.py: `leak.py` passes everywhere",
         "  hint: try `--all`",
         "",
-        "1 of 2 probes have their answer, 1 min 48 s",
+        "1 of 2 probes have their result, 1 min 48 s",
     ]
 
 

@@ -90,16 +90,16 @@ def world() -> NoisyWorld:
 @pytest.mark.parametrize(
     ("last", "headline"),
     [
-        pytest.param(1, "the time limit is over", id="nothing-is-known"),
-        pytest.param(2, "the time limit is over: app 1 is good", id="one-end"),
+        pytest.param(1, "the time limit was reached", id="nothing-is-known"),
+        pytest.param(2, "the time limit was reached: app 1 is good", id="one-end"),
         pytest.param(
             4,
-            "the time limit is over: the change is between app 1 (good) and 20 (bad), 18 releases left",
+            "the time limit was reached: the change is between app 1 (good) and 20 (bad), 18 releases left",
             id="in-the-search",
         ),
         pytest.param(
             9,
-            "the time limit is over: the change is between app 17 (good) and 18 (bad)",
+            "the time limit was reached: the change is between app 17 (good) and 18 (bad)",
             id="while-it-is-confirmed",
         ),
     ],

@@ -202,7 +202,7 @@ def test_a_probe_that_answers_the_same_everywhere_is_not_reproduced(shown: Obser
 
     assert finished.kind is ResultKind.NOT_REPRODUCED
     assert finished.message == (
-        f"`leak.py` {does} on every release of fastapi that was tested, from 0.1 to 0.12"
+        f"`leak.py` {does} on every release of fastapi that was run, from 0.1 to 0.12"
     )
     assert finished.boundary is None
 
@@ -290,7 +290,7 @@ def test_a_broken_release_between_both_sides_leaves_the_answer_open() -> None:
     finished = fake.bisect(a_plan(good="0.1", bad="0.12"))
 
     assert finished.kind is ResultKind.UNAVAILABLE
-    assert finished.message == "nothing was learnt about fastapi 0.7: no space left on device"
+    assert finished.message == "no result for fastapi 0.7: no space left on device"
 
 
 @pytest.mark.parametrize(

@@ -133,10 +133,12 @@ def test_the_probes_own_requirement_limits_the_choice_and_is_told() -> None:
 @pytest.mark.parametrize(
     ("downloadable", "hint"),
     [
-        pytest.param([], "`bisect-asgi releases` shows which Python each release requires", id="none-to-get"),
         pytest.param(
-            [target("3.14.0")], "uv can get one that does: `uv python install 3.14`", id="uv-has-one"
+            [],
+            "run `bisect-asgi releases`, which shows the Python that each release requires",
+            id="none-to-get",
         ),
+        pytest.param([target("3.14.0")], "run `uv python install 3.14`", id="uv-has-one"),
     ],
 )
 def test_no_interpreter_for_the_probe_is_an_error_with_a_way_out(
@@ -206,8 +208,8 @@ def test_releases_that_are_left_out_are_told_with_reasons() -> None:
 
     (listed,) = (event for event in fake.events if isinstance(event, events.CandidatesListed))
     assert {out.version: out.reason for out in listed.excluded} == {
-        "0.2": "yanked: loses data (`--yanked` brings it in)",
-        "0.3b1": "pre-release (`--pre` brings it in)",
+        "0.2": "yanked: loses data (include with `--yanked`)",
+        "0.3b1": "pre-release (include with `--pre`)",
     }
 
 
@@ -222,7 +224,7 @@ def test_a_yanked_release_above_the_range_does_not_divide_the_affected_ones() ->
     assert [stretch.specifier for stretch in report.affected] == [">=0.3"]
     assert {out.version: out.reason for out in report.excluded} == {
         "0.1": "not in `--releases <0.5,>=0.2`",
-        "0.6": "yanked: uploaded too early (`--yanked` brings it in)",
+        "0.6": "yanked: uploaded too early (include with `--yanked`)",
     }
 
 
@@ -296,27 +298,27 @@ def test_an_index_without_dates_cannot_serve_a_policy_by_date_and_says_so() -> N
 @pytest.mark.parametrize(
     ("releases", "plan", "message"),
     [
-        pytest.param([], a_plan(), "there is no release of `fastapi` to look at", id="no-release-at-all"),
+        pytest.param([], a_plan(), "there is no release of `fastapi` to search", id="no-release-at-all"),
         pytest.param(
-            TWELVE[:1], a_plan(), "there is only one release of `fastapi` to look at", id="one-release"
+            TWELVE[:1], a_plan(), "there is only one release of `fastapi` to search", id="one-release"
         ),
         pytest.param(
             TWELVE[:3],
             a_plan(within=">=5"),
-            "there is no release of `fastapi` to look at; left out: not in `--releases >=5`",
+            "there is no release of `fastapi` to search; excluded: not in `--releases >=5`",
             id="none-in-range",
         ),
         pytest.param(
             SPECIAL[:3],
             a_plan(),
-            "there is only one release of `fastapi` to look at; left out: "
-            "pre-release (`--pre` brings it in); yanked: loses data (`--yanked` brings it in)",
+            "there is only one release of `fastapi` to search; excluded: "
+            "pre-release (include with `--pre`); yanked: loses data (include with `--yanked`)",
             id="the-others-are-left-out",
         ),
         pytest.param(
             TWELVE,
             a_plan(good="0.12"),
-            "there is only one release of `fastapi` to look at",
+            "there is only one release of `fastapi` to search",
             id="good-end-is-the-newest",
         ),
     ],

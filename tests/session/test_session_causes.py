@@ -44,7 +44,7 @@ def test_the_boundary_is_told_first_then_made_sure_and_explained_and_then_the_re
     assert notes == [
         "the change is in app 3; confirming it with 6 more runs (`--confirm`)",
         "the change is in app 3; looking for its cause (`--no-culprit`)",
-        "the change is in app 3; looking at other releases (`--history`)",
+        "the change is in app 3; running other releases (`--history`)",
     ]
     assert explained(lab)[0] == "app 3"
     assert max(causes) < beyond

@@ -91,12 +91,12 @@ def test_the_release_to_check_has_to_exist() -> None:
         pytest.param(fixed_in("0.7"), Claim(version="0.7.0", fixed=True), ClaimVerdict.CONFIRMED, id="a-fix"),
         pytest.param(broke_in("0.9"), Claim(version="0.7", fixed=False), ClaimVerdict.REFUTED, id="untrue"),
         pytest.param(
-            always(passed()), Claim(version="0.7", fixed=False), ClaimVerdict.CANNOT_TELL, id="shows-nowhere"
+            always(passed()), Claim(version="0.7", fixed=False), ClaimVerdict.INCONCLUSIVE, id="shows-nowhere"
         ),
         pytest.param(
             lambda version, run: untestable() if version == Version("0.6") else broke_in("0.7")(version, run),
             Claim(version="0.7", fixed=False),
-            ClaimVerdict.CANNOT_TELL,
+            ClaimVerdict.INCONCLUSIVE,
             id="the-one-before-is-untestable",
         ),
     ],
@@ -227,6 +227,6 @@ def test_a_claim_of_a_release_that_could_not_be_asked_cannot_be_told() -> None:
         a_plan(confirm=None), Claim(version="0.7", fixed=False), fake.services(), fake.events.append
     )
 
-    assert finding.verdict is ClaimVerdict.CANNOT_TELL
+    assert finding.verdict is ClaimVerdict.INCONCLUSIVE
     assert fake.finished.kind is ResultKind.UNAVAILABLE
-    assert fake.finished.message.startswith("nothing was learnt about fastapi 0.7: ")
+    assert fake.finished.message.startswith("no result for fastapi 0.7: ")

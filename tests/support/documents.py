@@ -69,7 +69,7 @@ LISTED = events.CandidatesListed(
         for month, version in enumerate(VERSIONS, start=1)
     ),
     excluded=(
-        Excluded(version="0.13.0b1", uploaded=day("2019-04-20"), reason="pre-release (`--pre` brings it in)"),
+        Excluded(version="0.13.0b1", uploaded=day("2019-04-20"), reason="pre-release (include with `--pre`)"),
     ),
 )
 

@@ -120,7 +120,7 @@ DIFFERENT_WARNING = [
     "warning: 1.1 fails differently from the bad end",
     "  bad end: check    AssertionError: expected 200, got 500",
     "  1.1:     import   ImportError: cannot import name 'Lifespan'",
-    "  treated as untestable; use `--any-failure` to count it as bad",
+    "  treated as untestable; pass `--any-failure` to count it as bad",
 ]
 
 

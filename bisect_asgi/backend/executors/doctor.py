@@ -97,12 +97,12 @@ def _faults(health: Health, ours: WorkerKind) -> Iterator[tuple[str, str]]:
     if health.cache_fault:
         yield (
             f"the cache folder cannot be written: `{health.cache}` ({health.cache_fault})",
-            "make it writable, or name another one in `BISECT_ASGI_CACHE_DIR`",
+            "make it writable, or set `BISECT_ASGI_CACHE_DIR` to another directory",
         )
     elif health.free_bytes < LEAST_FREE_BYTES:
         yield (
             f"only {size(health.free_bytes)} is free for `{health.cache}`",
-            "free some room, or name another folder in `BISECT_ASGI_CACHE_DIR`",
+            "free some disk space, or set `BISECT_ASGI_CACHE_DIR` to another directory",
         )
     if not health.interpreters and not health.cache_fault:
         yield "there is no Python for probes", "`uv python install 3.12`, say, installs one"

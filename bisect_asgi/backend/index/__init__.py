@@ -214,7 +214,7 @@ class IndexClient:
                 raise self._indexes.refusal(url, status)
             raise Unavailable(
                 f"the package index answered `{status}`: `{url}`",
-                hint="nothing was learnt about any release; check the index in uv's configuration",
+                hint="check the index in uv's configuration",
             )
         page = Page(
             text=text,
@@ -279,8 +279,9 @@ def _fault(error: Exception, url: str, *, attempts: int) -> Unavailable:
             hint="an index with an `http`, `https` or `file` address is needed in uv's configuration",
         )
     return Unavailable(
-        f"the package index did not answer after {plural(attempts, 'attempt')}: `{url}` ({_reason(error)})",
-        hint="nothing was learnt about any release; run the same command again when it is back",
+        f"the request to the package index failed after {plural(attempts, 'attempt')}: "
+        f"`{url}` ({_reason(error)})",
+        hint="run the same command again when it responds",
     )
 
 

@@ -307,7 +307,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         try:
             return self.resolutions.resolve(request.reference, token)
         except (Unresolvable, BuildFailed) as error:
-            raise NoResult(f"the reference cannot be run: {error}") from error
+            raise NoResult(f"the baseline cannot be run: {error}") from error
 
     def _observe_alone(self, task: _Task, started: float) -> Trial:
         # Two processes may want the same observation: the second waits, and finds it in the store.
@@ -378,7 +378,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         try:
             return held.enter_context(self.environments.holding(task.reference, spec, task.token))
         except (BuildFailed, NoResult) as error:
-            raise NoResult(f"the reference cannot be run: {error}") from error
+            raise NoResult(f"the baseline cannot be run: {error}") from error
 
     def _run_and_keep(
         self,

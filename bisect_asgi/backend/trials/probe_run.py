@@ -111,7 +111,7 @@ def run_probe(
     except OSError as error:
         raise Unavailable(
             f"the probe could not be run: {error}",
-            hint="nothing was learnt about this release; check the disk and the cache folder",
+            hint="check the disk and the cache directory, then run the same command again",
         ) from error
     finally:
         if folder:

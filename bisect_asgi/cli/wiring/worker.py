@@ -48,7 +48,7 @@ class RunOnWorker(Struct, frozen=True, kw_only=True):
             runner = _OPENED.runner(places, self)
             result = run_here_for_another(request, token, runner, pythons=places.root / "interpreters")
         except Unavailable as error:  # another machine may be better off
-            raise Unsuitable(f"cannot go on: {error}", hint=error.hint) from error
+            raise Unsuitable(f"cannot continue: {error}", hint=error.hint) from error
         calls.send_message(self.command, calls.END_OF_MESSAGES)
         return result
 

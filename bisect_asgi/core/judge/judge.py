@@ -199,11 +199,11 @@ def _problem(run: Observation, value: float | None, metric: str, limit: Limit | 
     if metrics.measured(run, metric) is None:
         return run.complaint or f"no metric `{metric}`"
     if value is None:
-        return f"the reference's run has no `{metric}` to compare with"
+        return f"the baseline's run has no `{metric}` to compare with"
     unit, limit_unit = metrics.unit_of(run, metric), limit.unit if limit else ""
     if limit_unit in ("", RATIO, unit):  # a limit without a unit is in the metric's base unit
         return ""
-    return f"`{metric}` is {f'in {unit}' if unit else 'without a unit'}, and its limit is in {limit_unit}"
+    return f"`{metric}` is {f'in {unit}' if unit else 'without a unit'}, and its threshold is in {limit_unit}"
 
 
 def _outcome(runs: Sequence[Observation], criteria: Criteria) -> Outcome:

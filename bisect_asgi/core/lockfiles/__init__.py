@@ -70,7 +70,9 @@ def read_lock(text: str, *, name: str, environment: Mapping[str, str]) -> Lock:
     """
     text = text.removeprefix("\ufeff")
     if _MERGE.search(text):
-        raise UsageError(f"`{name}` has the marks of an unfinished merge", hint="resolve it and lock again")
+        raise UsageError(
+            f"`{name}` has the marks of an unfinished merge", hint="resolve it and write the lock file again"
+        )
     document = _document(text, name)
     if not document:
         _check_is_requirements(text, name)
@@ -113,14 +115,14 @@ def _not_a_lock(document: Mapping[str, object], metadata: Mapping[str, object], 
     """Return the error that says what the file is instead."""
     if "lock_version" in metadata:
         return UsageError(
-            f"`{name}` is PDM's lock", hint="`pdm export --output requirements.txt` writes its pins"
+            f"`{name}` is PDM's lock file", hint="`pdm export --output requirements.txt` writes its pins"
         )
     if document.keys() & {"project", "build-system", "tool"}:
         return UsageError(
             f"`{name}` says which versions a project allows, not which are installed",
-            hint="give its lock; `uv lock` or `uv pip compile` make one",
+            hint="pass its lock file; `uv lock` or `uv pip compile` make one",
         )
-    return UsageError(f"`{name}` is no lock file of Python distributions", hint=_UNDERSTOOD)
+    return UsageError(f"`{name}` is no lock file of Python packages", hint=_UNDERSTOOD)
 
 
 def _check_is_requirements(text: str, name: str) -> None:

@@ -91,7 +91,8 @@ def pin(name: str, version: str | None, *, file: str) -> Distribution:
     """
     if not version:
         raise UsageError(
-            f"`{file}` gives no version of `{name}`", hint="write the lock anew with the tool that made it"
+            f"`{file}` gives no version of `{name}`",
+            hint="write the file again with the tool that made it",
         )
     try:
         normal = str(Version(version))
@@ -117,8 +118,8 @@ def settle(content: Content, *, kind: LockKind, file: str) -> Lock:
             )
     if not chosen:
         raise UsageError(
-            f"`{file}` pins no distribution for this interpreter",
-            hint="a lock names each distribution with its version, such as `name==1.0`",
+            f"`{file}` pins no package for this Python",
+            hint="pin each package with its version, such as `name==1.0`",
         )
     return Lock(
         kind=kind,
@@ -151,7 +152,8 @@ def shaped(document: object, kind: type[T], *, file: str) -> T:
 def not_as_expected(file: str, complaint: str) -> UsageError:
     """Return the error for a file that violates its format."""
     return UsageError(
-        f"`{file}` is not as expected: {complaint}", hint="write the lock anew with the tool that made it"
+        f"`{file}` is not as expected: {complaint}",
+        hint="write the file again with the tool that made it",
     )
 
 

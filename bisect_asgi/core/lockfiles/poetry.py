@@ -82,7 +82,7 @@ def _content(lock: _Document, kept: Sequence[_Package], excluded: Sequence[_Pack
                 if is_elsewhere(_origin(p))
             ),
             *(
-                PassedOver(name=canonicalize_name(p["name"]), reason="nothing in the lock needs it here")
+                PassedOver(name=canonicalize_name(p["name"]), reason="nothing in the file requires it here")
                 for p in excluded
                 if p["name"] not in names
             ),

@@ -22,7 +22,7 @@ def read(document: Mapping[str, object], environment: Mapping[str, str], *, file
     if version.split(".")[0] != "1":
         raise UsageError(
             f"`{file}` is of version {version} of its format; 1 is understood",
-            hint="export the lock as requirements.txt",
+            hint="export the lock file as requirements.txt",
         )
     try:
         # packaging logs a warning about later minor versions. They may be read as 1.0.

@@ -113,7 +113,7 @@ def _option(line: str, place: str) -> PassedOver:
     if option in ("--editable", "-e"):
         return _from_address(line[len(option) :].lstrip(" ="))
     if option in ("--constraint", "-c"):
-        return PassedOver(name=option, reason="a lock is installed as it is; constraints change nothing")
+        return PassedOver(name=option, reason="drop it: a lock file is installed as it is")
     if line[1] != "-":
         option = line[:2]  # pip reads `-ihttps://…` as `-i https://…`
     return PassedOver(name=option, reason="the index and its options are those of uv's configuration")

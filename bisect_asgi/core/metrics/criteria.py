@@ -59,8 +59,8 @@ class Limit(Struct, frozen=True, kw_only=True):
         return self.above if self.above is not None else self.below or 0.0
 
     def show(self, value: float) -> str:
-        """Return a value with its unit: `1.21 s`, `1.3 × the reference's`."""
-        return f"{value:.3g} × the reference's" if self.unit == RATIO else show(value, self.unit)
+        """Return a value with its unit: `1.21 s`, `1.3 × the baseline's`."""
+        return f"{value:.3g} × the baseline's" if self.unit == RATIO else show(value, self.unit)
 
 
 class LimitSearch(Struct, frozen=True, kw_only=True):

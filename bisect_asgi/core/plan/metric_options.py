@@ -27,9 +27,7 @@ def read_rules(options: Options) -> Criteria:
     if not _is_measured(options):
         return criteria
     if criteria.match is not None:
-        raise UsageError(
-            "`--metric` and `--match` say two things about which runs are bad", hint="choose one of them"
-        )
+        raise UsageError("`--metric` conflicts with `--match`", hint="drop one of them")
     metric = options.metric or "value"
     above = _quantity(options.bad_above, "--bad-above")
     below = _quantity(options.bad_below, "--bad-below")
@@ -38,8 +36,8 @@ def read_rules(options: Options) -> Criteria:
         return replace(criteria, limit_search=_aim(metric, above, below, options.effect))
     if options.effect is not None:
         raise UsageError(
-            f"`--effect {options.effect}` has no use with a limit",
-            hint="drop `--effect`, or the limit",
+            f"`--effect {options.effect}` conflicts with a threshold",
+            hint="drop `--effect`, or the threshold",
         )
     return replace(criteria, limit=_limit(metric, bound, is_above=above is not None))
 
@@ -52,13 +50,14 @@ def _is_measured(options: Options) -> bool:
     """
     if options.bad_above is not None and options.bad_below is not None:
         raise UsageError(
-            f"`--bad-above {options.bad_above}` and `--bad-below {options.bad_below}` are two limits",
-            hint="name one of them; the other side is good",
+            f"`--bad-above {options.bad_above}` conflicts with `--bad-below {options.bad_below}`",
+            hint="drop one of them",
         )
     named = options.metric is not None or options.bad_above is not None or options.bad_below is not None
     if options.effect is not None and not named:
         raise UsageError(
-            f"`--effect {options.effect}` has no use here", hint="name what is measured: `--metric wall`"
+            f"`--effect {options.effect}` has no effect without a metric",
+            hint="add `--metric wall`, for example",
         )
     return named
 
@@ -69,7 +68,7 @@ def _limit(metric: str, bound: Quantity, *, is_above: bool) -> Limit:
     if known and bound.unit and known != bound.unit:
         written = show(bound.value, bound.unit)
         raise UsageError(
-            f"`{metric}` is in {known}, and its limit is not: `{written}`",
+            f"`{metric}` is in {known}, and its threshold is not: `{written}`",
             hint="pass a time, such as `250 ms`" if known == "s" else "pass a size, such as `8 MiB`",
         )
     unit = bound.unit or known
@@ -85,14 +84,14 @@ def _aim(
         if bound and bound.value <= 0:
             raise UsageError(
                 f"`{option} {show(bound.value, bound.unit)}` is out of range",
-                hint="pass a share above 0%, such as `15%`",
+                hint="pass a percentage above 0%, such as `15%`",
             )
     smallest = _quantity(effect, "--effect") or Quantity(value=DEFAULT_EFFECT, unit="%")
     # `--effect 5` hardly means 500 %: a number without a unit is a share below 1.
     most = {"%": 10, "": 1}.get(smallest.unit, 0)
     if not 0 <= smallest.value < most:
         raise UsageError(
-            f"`--effect {effect}` is out of range", hint="pass a share of the metric, such as `5%`"
+            f"`--effect {effect}` is out of range", hint="pass a percentage of the metric, such as `5%`"
         )
     return LimitSearch(
         metric=metric,

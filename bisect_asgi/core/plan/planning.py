@@ -225,21 +225,22 @@ def cores() -> int:
 
 def _check_together(plan: Plan, options: Options, axis: AxisTraits) -> None:
     if plan.good is not None and plan.bad is not None and axis.is_same_end(plan.good, plan.bad):
-        raise UsageError(f"`--good` and `--bad` are the same: `{options.good}`", hint="name two, one or none")
+        raise UsageError(
+            f"`--good` and `--bad` are the same: `{options.good}`",
+            hint="pass two different ones, or one alone",
+        )
     for option, value in (("--deps", options.deps), ("--python", options.python)):
         if value is not None and axis.replaces == option:
             raise UsageError(
-                f"`{option} {value}` holds what `--over {axis.name}` moves", hint="choose one of the two"
+                f"`{option} {value}` conflicts with `--over {axis.name}`", hint="drop one of them"
             )
     if plan.repository is not None and not (axis.has_repository or plan.drill):
         raise UsageError(
-            f"`--repo {plan.repository}` has no use here",
-            hint="pass `--over commits` to search commits, or `--drill` to go on into them",
+            f"`--repo {plan.repository}` has no effect without `--over commits` or `--drill`",
+            hint="add one of them, or drop `--repo`",
         )
     if plan.criteria.match is not None and plan.criteria.any_failure:
-        raise UsageError(
-            "`--match` and `--any-failure` say two things about which runs are bad", hint="choose one of them"
-        )
+        raise UsageError("`--match` conflicts with `--any-failure`", hint="drop one of them")
     if plan.term_old == plan.term_new:
         raise UsageError(
             f"`--term-old` and `--term-new` are the same word: `{plan.term_old}`", hint="choose two words"
@@ -285,8 +286,8 @@ def _held(wanted: Wanted, probe: Probe, *, moving: Collection[str]) -> tuple[str
     stated += [Requirement(given.requirement) for given in wanted.own if given.is_built]
     if both := [text for text in stated if canonicalize_name(text.name) in moving]:
         raise UsageError(
-            f"`{both[0].name}` is what moves; it cannot be held as well",
-            hint="drop it from `--with`; `--releases` limits its range",
+            f"`{both[0].name}` is searched, and cannot be held as well",
+            hint="drop it from `--with`, or limit its range with `--releases`",
         )
     replaced = {*moving, *(canonicalize_name(requirement.name) for requirement in stated)}
     own = [parse_requirement(text, "the probe's dependencies") for text in wanted.of_probe]

@@ -115,7 +115,7 @@ class Agreement(StrEnum):
 
     AGREES = "agrees"
     DISAGREES = "disagrees"
-    CANNOT_TELL = "cannot tell"
+    INCONCLUSIVE = "inconclusive"
 
 
 def agreement(claim: Claim, changes: Sequence[NamedBoundary], *, good: str) -> Agreement:
@@ -133,4 +133,4 @@ def agreement(claim: Claim, changes: Sequence[NamedBoundary], *, good: str) -> A
     if any(Version(each.first) == claimed and not (each.gap or each.excluded) for each in alike):
         return Agreement.AGREES
     possible = {Version(label) for each in alike for label in (each.first, *each.gap, *each.excluded)}
-    return Agreement.CANNOT_TELL if claimed in possible else Agreement.DISAGREES
+    return Agreement.INCONCLUSIVE if claimed in possible else Agreement.DISAGREES

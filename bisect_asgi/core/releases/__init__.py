@@ -71,7 +71,7 @@ class Selection(Struct, frozen=True, kw_only=True):
         for out in self.excluded:
             if _same_version(out.version, wanted):
                 raise UsageError(
-                    f"`{option} {version}` cannot be tested: {out.reason}",
+                    f"`{option} {version}` is excluded: {out.reason}",
                     hint=f"{self._near(wanted, option)}{self._freeing(out)}",
                 )
         raise UsageError(f"there is no release `{version}` (`{option}`)", hint=self._near(wanted, option))
@@ -276,11 +276,11 @@ def _unwanted(release: Release, wanted: ReleaseFilter) -> str | None:
     if not wanted.within.contains(version, prereleases=True):
         return f"{OUTSIDE} {wanted.within}`"
     if version.is_prerelease and not wanted.pre:
-        return "pre-release (`--pre` brings it in)"
+        return "pre-release (include with `--pre`)"
     if wanted.dated and release.uploaded is None:
-        return "the index gives no upload time for it (`--deps latest` brings it in)"
+        return "the index gives no upload time for it (include with `--deps latest`)"
     if release.yanked is not None and not wanted.yanked:
-        return f"{YANKED}{f': {release.yanked}' if release.yanked else ''} (`--yanked` brings it in)"
+        return f"{YANKED}{f': {release.yanked}' if release.yanked else ''} (include with `--yanked`)"
     return None
 
 

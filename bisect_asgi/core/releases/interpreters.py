@@ -157,7 +157,7 @@ def _drawback(path: str, chosen: str, ends: Sequence[Needs]) -> str:
     """Return what an end lacks on an interpreter; the chosen one lacks less."""
     for end in ends:
         if end.installed[path] is None and end.installed[chosen] is not None:
-            return f"not all that {end.name} needs has wheels"
+            return f"some dependencies of {end.name} have no wheels"
     name, old = next((end.name, outdated[0]) for end in ends if (outdated := _outdated(path, end)))
     return f"{name} gets older dependencies, such as {old.name} {old.version}"
 

@@ -37,7 +37,7 @@ def render(page: Page, *, most: int = MOST_OF_AN_ISSUE) -> str:
             left_out.append("the end")
             break
         left_out.append(parts.pop(place).name)
-    note = f"\n\n_Left out for its length: {', '.join(dict.fromkeys(left_out))}._" if left_out else ""
+    note = f"\n\n_Omitted for its length: {', '.join(dict.fromkeys(left_out))}._" if left_out else ""
     return f"{text}{note}\n"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect_asgi.core.records import Struct
 from bisect_asgi.report.document import Report
 
-_HEADER = ("Probe", "Package", "Python", "Answer", "Cause", "Claim", "Runs", "Time")
+_HEADER = ("Probe", "Package", "Python", "Result", "Cause", "Claim", "Runs", "Time")
 
 
 class Fact(Struct, frozen=True):

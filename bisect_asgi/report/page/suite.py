@@ -17,9 +17,7 @@ from bisect_asgi.report.suite import SuiteReport, SuiteRow
 def suite_page(report: SuiteReport) -> SuitePage:
     """Return the page of a suite."""
     answered = sum(row.exit_code is ExitCode.FOUND for row in report.probes)
-    title = (
-        f"{answered} of {plural(len(report.probes), 'probe')} with an answer, {duration(report.elapsed_s)}"
-    )
+    title = f"{answered} of {plural(len(report.probes), 'probe')} with a result, {duration(report.elapsed_s)}"
     return SuitePage(title=title, entries=tuple(_entries(report)))
 
 

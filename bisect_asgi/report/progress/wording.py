@@ -361,5 +361,5 @@ def _different(label: str, ruling: Ruling, reference: tuple[Signature, ...]) -> 
     return [
         f"warning: {label} fails differently from the bad end",
         *(f"  {name:<{width}} {sign.phase:<8} {sign.shown}" for name, sign in rows if sign),
-        "  treated as untestable; use `--any-failure` to count it as bad",
+        "  treated as untestable; pass `--any-failure` to count it as bad",
     ]

@@ -80,7 +80,7 @@ def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
     yield from metrics.facts(report)
     for change in report.changes if len(report.changes) > 1 and not report.levels else ():
         gap = report.plan.axis.counted(len(change.gap))
-        among = f" ({gap} between cannot be tested)" if change.gap else ""
+        among = f" ({gap} between untestable)" if change.gap else ""
         yield "Change", f"{change.last} → {change.first} is {change.verdict}{among}"
     if report.affected:
         beyond = "searched {} to {}".format(*report.searched) if report.searched else ""
@@ -105,7 +105,7 @@ def _state(row: Row, report: Report) -> str:
     if not row.is_flaky:
         return row.verdict
     runs = plural(row.passed + row.failed, "sample" if report.plan.metric else "run")
-    what = " beyond the limit" if report.plan.metric else ""
+    what = " beyond the threshold" if report.plan.metric else ""
     counted = f"{row.failed} of {runs}{what}"
     return f"{row.verdict}: {counted if report.plan.metric else f'failed {counted}'}"
 
@@ -151,7 +151,7 @@ def _sandbox(report: Report) -> str:
     if weakest is SandboxLevel.STRONG or "--sandbox" in report.plan.check_options:
         return text
     means = "runs were not confined" if weakest is SandboxLevel.NONE else "less than strong"
-    return f"{text}: {means}; `bisect-asgi doctor` says why"
+    return f"{text}: {means}; `bisect-asgi doctor` shows the reason"
 
 
 def _excluded(report: Report) -> Iterator[RenderableType]:

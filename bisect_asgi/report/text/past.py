@@ -27,7 +27,7 @@ def render(runs: Sequence[PastRun], console: Console | None = None) -> None:
         Column(
             name="Probe", cells=tuple(Cell(run.probe, PurePath(run.probe).name) for run in runs), is_path=True
         ),
-        Column(name="Answer", cells=tuple(_answer(run) for run in runs), least=24),
+        Column(name="Result", cells=tuple(_answer(run) for run in runs), least=24),
         Column(
             name="Time",
             cells=tuple(Cell(duration(run.elapsed_s) if run.elapsed_s else "") for run in runs),

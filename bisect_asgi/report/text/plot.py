@@ -194,4 +194,4 @@ def parts_of(report: Report, width: int) -> list[RenderableType]:
 def _of_what(report: Report) -> str:
     if report.unit != RATIO:
         return ""
-    return ", as a ratio to the reference's" + (f", {report.ends.reference}" if report.ends else "")
+    return ", as a ratio to the baseline's" + (f", {report.ends.reference}" if report.ends else "")

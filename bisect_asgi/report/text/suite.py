@@ -96,7 +96,7 @@ def _columns(report: SuiteReport) -> dict[str, list[Text]]:
         "Probe": [Text(row.probe) for row in rows if has_several],
         "Package": [Text(row.package) for row in rows if has_several],
         "Python": [Text(row.python) for row in rows if report.across],
-        "Answer": [Text(row.answer, style=_style(row)) for row in rows],
+        "Result": [Text(row.answer, style=_style(row)) for row in rows],
         "History": [Text(_history(row)) for row in rows if report.across],
         "Cause": [Text(row.why) for row in rows],
         "Claim": [Text(_claim(row), style=_claim_style(row)) for row in rows if any(r.claim for r in rows)],
@@ -159,7 +159,7 @@ def _claim(row: SuiteRow) -> str:
 
 def _claim_style(row: SuiteRow) -> str:
     return {Agreement.AGREES: "green", Agreement.DISAGREES: "red"}.get(
-        row.agreement or Agreement.CANNOT_TELL, ""
+        row.agreement or Agreement.INCONCLUSIVE, ""
     )
 
 
@@ -173,7 +173,7 @@ def _summary(report: SuiteReport) -> str:
         return f"{plural(len(report.probes), 'Python')}, {duration(report.elapsed_s)}"
     codes = exit_codes(report.probes)
     found, total = codes.count(ExitCode.FOUND), len(codes)
-    have = "has its answer" if total == 1 else "have their answer"
+    have = "has its result" if total == 1 else "have their result"
     parts = [f"{found} of {plural(total, 'probe')} {have}"]
     if wrong := sum(row.agreement is Agreement.DISAGREES for row in report.probes):
         parts.append(f"{plural(wrong, 'claim')} disagree{'s' if wrong == 1 else ''}")

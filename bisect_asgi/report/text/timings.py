@@ -57,7 +57,7 @@ def _fact_lines(timings: Timings) -> Iterator[tuple[str, str]]:
     path = sum(span.took_s for span in timings.spans if span.is_critical)
     trials = plural(sum(span.is_critical for span in timings.spans), "trial")
     yield "Critical path", f"{duration(path)} in {trials}; {head} before, {own} between, {tail} after"
-    yield "Side by side", _in_parallel(timings)
+    yield "In parallel", _in_parallel(timings)
     trials = plural(timings.speculation.count, "trial")
     yield "Speculation", _ahead(timings.speculation, f"{trials} begun before they were known to be needed")
     built = plural(timings.preparation.count, "environment")
@@ -66,7 +66,7 @@ def _fact_lines(timings: Timings) -> Iterator[tuple[str, str]]:
         "Lower bound",
         f"{_bound(timings.lower_bound, timings)}; this run took {timings.ratio:.2f} times that",
     )
-    yield "Oracle", f"{_bound(timings.oracle, timings)}, for who knows the answer and only has to show it"
+    yield "Oracle", f"{_bound(timings.oracle, timings)}, if the result were known and only had to be shown"
 
 
 def _in_parallel(timings: Timings) -> str:
@@ -83,8 +83,8 @@ def _ahead(ahead: Ahead, what: str) -> str:
     if not ahead.count:
         return "none"
     unused = ahead.count - ahead.used - ahead.cancelled
-    fates = [f"{ahead.used} used, which won at most {duration(ahead.won_s)}"]
-    fates += [f"{unused} that told nothing"] if unused else []
+    fates = [f"{ahead.used} used, which saved at most {duration(ahead.won_s)}"]
+    fates += [f"{unused} not needed"] if unused else []
     fates += [f"{ahead.cancelled} cancelled"] if ahead.cancelled else []
     cost = f", which cost {duration(ahead.cost_s)} of a worker" if unused or ahead.cancelled else ""
     return f"{what}: {'; '.join(fates)}{cost}"

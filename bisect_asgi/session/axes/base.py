@@ -322,5 +322,5 @@ def _offer(plan: Plan, interpreters: Interpreters, span: ReleaseRange) -> str:
     offered = [u for u in interpreters.downloadable() if plan.requires_python.contains(u.interpreter.version)]
     if ranking := rank(offered, span.releases, required=span.ends):
         short = ranking.choice().interpreter.short
-        return f"uv can get one that does: `uv python install {short}`"
-    return "`bisect-asgi releases` shows which Python each release requires"
+        return f"run `uv python install {short}`"
+    return "run `bisect-asgi releases`, which shows the Python that each release requires"

@@ -59,7 +59,7 @@ class Commits(Axis):
         clause="the first {verdict} commit of {subject} is {label}",
         has_versions=False,
     )
-    hints = EndHints(good_fails="name another {noun} with `--good`")
+    hints = EndHints(good_fails="pass another {noun} with `--good`")
     has_repository = True
     as_of = "each commit"
     is_explained = False  # one commit is the explanation

@@ -56,9 +56,9 @@ class Dates(Axis):
         noun="upload", nouns="uploads", context="with {base}", title="Upload", has_versions=False
     )
     hints = EndHints(
-        bad_passes="try another `--bad` or `--python`: the change may be later, or need another Python",
-        nothing_later="try another `--python`, which the change may need",
-        untestable="name another {noun} with `--{end}`, or another `--python`",
+        bad_passes="pass another `--bad` or `--python`",
+        nothing_later="pass another `--python`",
+        untestable="pass another {noun} with `--{end}`, or another `--python`",
     )
     holds_package = True
     replaces = "--deps"
@@ -132,12 +132,12 @@ class Dates(Axis):
 def _nothing(plan: Plan, found: frozenset[str], when: str) -> UsageError:
     if not found:
         return UsageError(
-            f"`{plan.base}` could not be installed at any moment that was looked at {when}",
-            hint=f"`bisect-asgi check {plan.base} …` says why; another `--python` may help",
+            f"`{plan.base}` could not be installed at any moment that was tried {when}",
+            hint=f"pass another `--python`; `bisect-asgi check {plan.base} …` shows the reason",
         )
     return UsageError(
         f"nothing that `{plan.base}` needs was uploaded {when}",
-        hint=f"{listing(sorted(found), most=12)} were looked at; widen `--good` and `--bad`",
+        hint=f"{listing(sorted(found), most=12)} were run; widen `--good` and `--bad`",
     )
 
 

@@ -38,9 +38,7 @@ from bisect_asgi.session.axes.base import (
 )
 
 _OWN = platform.python_version()
-_ENDS_HINT = (
-    "the first lock has to be the one that works; are the two swapped, or is another `--python` meant?"
-)
+_ENDS_HINT = "pass the lock file that works first, or another `--python`"
 
 
 class Locks(Axis):
@@ -58,7 +56,7 @@ class Locks(Axis):
         good_fails=_ENDS_HINT,
         bad_passes=_ENDS_HINT,
         nothing_later=_ENDS_HINT,
-        untestable="another `--python` may help; what the locks lack, `--with` adds",
+        untestable="pass another `--python`, or add with `--with` what the lock files lack",
     )
     is_option = False
     as_of = None
@@ -139,7 +137,7 @@ def _choose(plan: Plan, locks: Sequence[Lock], services: Services) -> Interprete
         suited = [target for target in found if wanted.contains(target.interpreter.version)]
         if ranking := rank(suited, pinned):
             choice = ranking.choice()
-            return replace(choice, reason=f"the locks are for Python {wanted}; {choice.reason}")
+            return replace(choice, reason=f"the lock files are for Python {wanted}; {choice.reason}")
     return choose_interpreter(plan, services, ReleaseRange(releases=pinned))
 
 
@@ -173,10 +171,10 @@ def _notes(candidate: Candidate, file: LockText, lock: Lock, plan: Plan, service
     if lock.requires_python and not SpecifierSet(lock.requires_python).contains(python):
         yield f"`{name}` is for Python {lock.requires_python}, and is run on {python} (see `--python`)"
     if left := _passed_over(candidate, file, lock, plan):
-        yield f"{plural(len(left), 'entry')} of `{name}` passed over: {listing(left, most=6)}"
+        yield f"{plural(len(left), 'entry')} of `{name}` excluded: {listing(left, most=6)}"
     if lacking := _lacking(candidate.spec, lock, services):
         told = listing(f"{each.name} {each.version}" for each in lacking)
-        yield f"`{name}` does not pin {told}, which its distributions require; uv chose these versions"
+        yield f"`{name}` does not pin {told}, which its packages require; uv chose these versions"
 
 
 def _passed_over(candidate: Candidate, file: LockText, lock: Lock, plan: Plan) -> list[str]:

@@ -41,9 +41,9 @@ class Pythons(Axis):
         has_versions=False,
     )
     hints = EndHints(
-        bad_passes="the change may need other dependencies: try another `--bad` or `--deps`",
-        nothing_later="the change may need other dependencies: try another `--deps`",
-        untestable="name another {noun} with `--{end}`, or another `--deps`",
+        bad_passes="pass another `--bad` or `--deps`",
+        nothing_later="pass another `--deps`",
+        untestable="pass another {noun} with `--{end}`, or another `--deps`",
     )
     holds_package = True
     replaces = "--python"
@@ -72,7 +72,7 @@ class Pythons(Axis):
         start, end = outermost(good, bad, len(pythons))
         if end - start < 1:
             raise UsageError(
-                f"there is only one Python to look at: {_names(pythons[start : end + 1])}",
+                f"there is only one Python to run: {_names(pythons[start : end + 1])}",
                 hint="widen `--good` and `--bad`; `uv python install` gets further ones",
             )
 

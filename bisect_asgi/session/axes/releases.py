@@ -297,12 +297,12 @@ def _alone(selection: Selection, version: str, plan: Plan) -> ReleaseRange:
 
 def _too_few(project: str, selection: Selection, span: ReleaseRange) -> UsageError:
     reasons = sorted({out.reason for out in selection.excluded})
-    told = f"; left out: {'; '.join(reasons[:3])}" if reasons else ""
+    told = f"; excluded: {'; '.join(reasons[:3])}" if reasons else ""
     count = "only one release" if span.releases else "no release"
-    hint = f"widen `--releases` or the ends; `bisect-asgi releases {project}` lists all"
+    hint = f"widen `--releases` or the ends; run `bisect-asgi releases {project}` to list all"
     if {demand.reason for demand in selection.demands}.intersection(reasons):
         hint = f"add `--override {project}` to install all of them, whatever requires another one"
-    return UsageError(f"there is {count} of `{project}` to look at{told}", hint=hint)
+    return UsageError(f"there is {count} of `{project}` to search{told}", hint=hint)
 
 
 AXIS = Releases()

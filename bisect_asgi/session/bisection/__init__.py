@@ -239,7 +239,7 @@ class Search:
         self.plan = replace(self.plan, criteria=criteria)
         self.engine.judge_by(replace(spec, criteria=criteria), self.engine.noise)
         others = listing(failure.shown for failure in failures)
-        told = f"between the good end and the bad end's failure are others, which now count as bad: {others}"
+        told = f"between the good end and the bad end's failure, other failures now count as bad: {others}"
         self.emit(events.Note(text=told, is_live=True))
 
     def check_ends(self) -> None:

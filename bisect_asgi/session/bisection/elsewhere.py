@@ -48,13 +48,13 @@ def elsewhere(search: Search, stages: Stages) -> Search | None:
     except BisectError as error:  # no worker has that Python, for example
         search.emit(events.Note(text=f"other Pythons could not be tried: {error}"))
         return None
-    reason = "the named ends are as given"
+    reason = "the ends are as given"
     if found is None:
         text = f"the ends are not as given on other Pythons either: {trying.outcomes()}"
         search.emit(events.Note(text=text))
         if Outcome.UNTESTABLE not in wrong.values() or (found := trying.testable()) is None:
             return None
-        reason = "the named ends can be tested"
+        reason = "the ends are testable"
     return _moved_to(found, search, stages.services, f"on it, {reason}; {here}, which suits the range best")
 
 

@@ -165,11 +165,10 @@ class LevelSearch:
         total, each = limit.show(creep.total), limit.show(creep.per_candidate)
         return Result(
             kind=ResultKind.INCONCLUSIVE,
-            message=f"`{limit.metric}` creeps by {total} from {self._search.labels[first]} to "
+            message=f"`{limit.metric}` drifts by {total} from {self._search.labels[first]} to "
             f"{self._search.labels[last]}, about {each} a {self._context.axis.noun}, "
             "and no step stands out of it",
-            hint="there is no first bad one; `--plot` shows it, "
-            "`--bad-above` finds where it crosses a limit of your own",
+            hint="pass `--plot` to see the trend, or `--bad-above` to find where it crosses a threshold",
         )
 
     def _is_level(self, found: Levels, samples: Mapping[int, Sequence[float]]) -> Result:
@@ -185,7 +184,7 @@ class LevelSearch:
             message=f"`{limit.metric}` is {value}{span} on every {self._context.each} that was measured: "
             f"no step of {show(self._limit_search.effect, '%')} or more stands out of the noise"
             + (f"; {plural(missing, 'other')} could not be measured" if missing else ""),
-            hint="`--plot` shows the samples; a smaller `--effect` lets smaller steps count",
+            hint="pass `--plot` to see the samples, or a smaller `--effect` to find smaller steps",
         )
 
     def _is_level_but_for(
@@ -199,6 +198,6 @@ class LevelSearch:
         return Result(
             kind=ResultKind.INCONCLUSIVE,
             message=f"`{limit.metric}` is {most}, but {different}: a step, or samples that went wrong",
-            hint=f"`--good {labels[beside]} --bad {labels[keys[-1]]}` compares both with more samples; "
-            "`--plot` shows all",
+            hint=f"pass `--good {labels[beside]} --bad {labels[keys[-1]]}` to compare both "
+            "with more samples, or `--plot` to see all",
         )

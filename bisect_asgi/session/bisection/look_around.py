@@ -111,7 +111,9 @@ def _note_unsure(search: Search, found: Boundary | None) -> None:
     for change in (*_known(search).unplaced, *_unsure(search, found)):
         sides = f"{search.labels[change.low]} and {search.labels[change.high]}"
         a_change = "another change" if found else "a change"
-        search.emit(events.Note(text=f"there may be {a_change} between {sides}; `--history all` tells"))
+        search.emit(
+            events.Note(text=f"there may be {a_change} between {sides}; pass `--history all` to find it")
+        )
 
 
 def _known(search: Search) -> AllChanges:
@@ -147,7 +149,7 @@ def _beginning(search: Search, boundary: Boundary | None) -> str:
     nouns = search.context.axis.nouns
     if boundary is None:
         is_contradicted = search.judgement().contradicts(search.space.expectation)
-        known = "the ends are not as named" if is_contradicted else "the ends agree"
+        known = "the ends are not as given" if is_contradicted else "the ends agree"
         return f"{known}; looking for a change between them (`--history`)"
     first = search.context.name(boundary.high)
-    return f"the change is in {first}; looking at other {nouns} (`--history`)"
+    return f"the change is in {first}; running other {nouns} (`--history`)"

@@ -294,6 +294,6 @@ def note_other_steps(search: Search, found: Boundary) -> None:
     low, high, good, bad = map(median, samples)
     step, whole, show = abs(high - low), abs(bad - good), criteria.limit.show
     if step < whole / 2:
-        place = f"`{criteria.metric}` crosses the limit at {search.labels[found.high]}"
+        place = f"`{criteria.metric}` crosses the threshold at {search.labels[found.high]}"
         share = f"by {show(step)} of the {show(whole)} that the ends differ by"
-        search.emit(events.Note(text=f"{place}, but {share}; `--history all` tells every step"))
+        search.emit(events.Note(text=f"{place}, but {share}; pass `--history all` to find every step"))

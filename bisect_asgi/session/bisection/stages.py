@@ -130,7 +130,7 @@ def _for_uv(given: GivenProject) -> str:
 
 @contextmanager
 def ending(emit: Emit) -> Iterator[Callable[[Result], None]]:
-    """Let a run or a stage end with an answer, even if an error or an interrupt ends it.
+    """Let a run or a stage end with a result, even if an error or an interrupt ends it.
 
     The context is a function that emits the answer; it does so once. An exception raised inside is emitted as
     the answer, if there was none before, and goes on.

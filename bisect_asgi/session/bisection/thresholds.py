@@ -237,23 +237,24 @@ class LimitFinder:
         if self._is_share:
             return Result(
                 kind=ResultKind.NOT_ASKED,
-                message=f"`{self._metric}` is {limit.show(0.0)} at the good end: a share of that is no limit",
-                hint="give one in units of the metric, or none",
+                message=f"`{self._metric}` is {limit.show(0.0)} at the good end, "
+                "so a percentage threshold is undefined",
+                hint="pass a threshold with a unit, or none",
             )
         sides = (self._shown(key, limit) for key in (ends.low, ends.high))
         is_finite = compared.relative < math.inf
         difference = show(compared.relative, "%") if is_finite else limit.show(abs(compared.difference))
         is_shown = compared.is_shown
         is_constant = sampling.is_constant(self.samples(ends.low), self.samples(ends.high))
-        reason = "these ends differ by less than counts" if is_shown else "cannot tell these ends apart"
-        more = "" if is_shown or is_constant else "more samples may tell (`--budget`), "
+        reason = f"the ends {'differ by less than `--effect`' if is_shown else 'do not differ significantly'}"
+        more = "" if is_shown or is_constant else "raise `--budget`, "
         return Result(
             kind=ResultKind.INCONCLUSIVE,
             message=f"{reason}: `{self._metric}` is {' and '.join(sides)}; "
             f"rank test p = {rank_sum(*map(self.samples, (ends.low, ends.high))):.2g}, "
-            f"difference {difference}, smallest that counts {show(self._limit_search.effect, '%')}",
-            hint=f"{more}a smaller `--effect` may count; "
-            "other ends may differ (`--good`, `--bad`); `--history all` looks at every release between them",
+            f"difference {difference}, `--effect` {show(self._limit_search.effect, '%')}",
+            hint=f"{more}lower `--effect`, pass other ends (`--good`, `--bad`), "
+            "or pass `--history all` to run every release between them",
         )
 
     def _shown(self, key: int, limit: Limit) -> str:
@@ -302,7 +303,7 @@ class LimitFinder:
         why = next(filter(None, shown), f"the probe reports no metric `{self._metric}`")
         return Result(
             kind=ResultKind.INCONCLUSIVE,
-            message=f"{label} cannot be measured: {why}",
+            message=f"{label} could not be measured: {why}",
             hint="the ends have to pass and to report the metric; name others with `--good` and `--bad`, "
             "another `--metric`, or another `--python`",
         )

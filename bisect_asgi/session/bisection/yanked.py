@@ -97,7 +97,7 @@ def _told(
     shown = f"{candidate.label}, yanked{f' ({candidate.yanked})' if candidate.yanked else ''},"
     why = f": {ruling.signature.shown}" if ruling.signature else ""
     if ruling.outcome not in (Outcome.FAILED, Outcome.PASSED):
-        return f"{shown} cannot be tested{why}"
+        return f"{shown} is untestable{why}"
     if ruling.fails_differently:
         return f"{shown} fails differently{why}"
     is_bad = ruling.outcome is Outcome.FAILED

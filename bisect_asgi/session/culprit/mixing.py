@@ -128,7 +128,7 @@ class Mixing:
         if not (unclear := self._unclear()):
             return ""
         label = self.search.space.candidates[unclear[0]].label
-        return f"{plural(_MOST_RUNS, 'run')} did not tell whether {label} is good or bad"
+        return f"{plural(_MOST_RUNS, 'run')} did not show whether {label} is good or bad"
 
     def find(self) -> Culprit:
         """Run mixes until the culprit is known, and those that it rests on once more; return it.
@@ -155,7 +155,7 @@ class Mixing:
                 self._emit_candidates()
                 return step
             if len(self._keys) == tried:
-                raise RuntimeError(f"the same mixes are wanted again: {step}")
+                raise RuntimeError(f"the same combinations are wanted again: {step}")
 
     def rest(self, culprit: Culprit) -> BoundarySides | None:
         """Return the boundary that is left with every set reverted, or None unless that fails differently."""
@@ -305,7 +305,7 @@ class Mixing:
         for key, run in self._engine.errors.items():
             why = run.signature.shown if run.signature else "no reason"
             raise Unavailable(
-                f"nothing was learnt about {self.search.space.candidates[key].label}: {why}",
+                f"no result for {self.search.space.candidates[key].label}: {why}",
                 hint=hints.no_result(why),
             )
 

@@ -327,7 +327,7 @@ def test_an_index_that_is_down_is_no_verdict(local_index: LocalIndex, bench: Ben
     with pytest.raises(Unavailable) as caught:
         bench.resolve(a_spec())
 
-    assert str(caught.value).startswith("the package index did not answer after 3 attempts: ")
+    assert str(caught.value).startswith("the request to the package index failed after 3 attempts: ")
     assert caught.value.hint is not None
     assert bench.recorded == []
 

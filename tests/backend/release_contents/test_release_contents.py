@@ -196,7 +196,7 @@ def test_a_folder_that_cannot_be_written_is_said_with_its_path(cache: ContentsCa
     assert str(caught.value) == (f"a lock cannot be written: `{tmp_path / 'contents'}` (File exists)")
     assert (
         caught.value.hint
-        == "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`"
+        == "free some disk space, make the directory writable, or set `BISECT_ASGI_CACHE_DIR` to another one"
     )
 
 

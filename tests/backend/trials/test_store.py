@@ -21,7 +21,7 @@ from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Distribution, ExcludeNewerPackage, Observation
 from bisect_asgi.core.records import replace
 
-HINT = "free some room, make the folder writable, or name another one in `BISECT_ASGI_CACHE_DIR`"
+HINT = "free some disk space, make the directory writable, or set `BISECT_ASGI_CACHE_DIR` to another one"
 
 
 @pytest.fixture

@@ -277,6 +277,6 @@ def test_what_is_wrong_with_the_reference_is_not_said_of_the_candidate(
     (run,) = trial.observations
     assert (run.outcome, bench.runs) == (Outcome.ERROR, 0)
     assert run.signature is not None
-    assert run.signature.shown.startswith("the reference ")
+    assert run.signature.shown.startswith("the baseline ")
     assert bench.trials.recall(bench.request(NOTES)) is None
     assert bench.run(bench.request(NOTES)).observations[0].outcome is Outcome.PASSED

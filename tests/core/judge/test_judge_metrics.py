@@ -45,7 +45,7 @@ def untold(why: str) -> Ruling:
 NO_WALL = untold("no metric `wall`")
 
 
-NOTHING_BESIDE = untold("the reference's run has no `wall` to compare with")
+NOTHING_BESIDE = untold("the baseline's run has no `wall` to compare with")
 
 
 @pytest.mark.parametrize("warm_up", [sample(99.0, is_warm_up=True), sample(0.1, is_warm_up=True)])
@@ -116,9 +116,9 @@ def test_a_ratio_is_judged_by_the_references_run_beside_it(run: Observation, rul
         pytest.param("B", "B", Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=1), id="the-same"),
         pytest.param("B", "", Ruling(verdict=OLD, outcome=Outcome.PASSED, passed=1), id="none-of-the-limit"),
         pytest.param(
-            "", "B", untold("`size` is without a unit, and its limit is in B"), id="none-of-the-sample"
+            "", "B", untold("`size` is without a unit, and its threshold is in B"), id="none-of-the-sample"
         ),
-        pytest.param("B", "s", untold("`size` is in B, and its limit is in s"), id="another"),
+        pytest.param("B", "s", untold("`size` is in B, and its threshold is in s"), id="another"),
     ],
 )
 def test_a_sample_in_another_unit_than_its_limits_tells_nothing(

@@ -92,17 +92,19 @@ def test_a_byte_order_mark_that_is_left_in_the_text_is_passed_over() -> None:
             "`pyproject.toml` says which versions a project allows, not which are installed",
             id="pyproject",
         ),
-        pytest.param("pdm.lock", '[metadata]\nlock_version = "4.5"\n', "`pdm.lock` is PDM's lock", id="pdm"),
+        pytest.param(
+            "pdm.lock", '[metadata]\nlock_version = "4.5"\n', "`pdm.lock` is PDM's lock file", id="pdm"
+        ),
         pytest.param(
             "package-lock.json",
             '{"lockfileVersion": 3, "packages": {}}',
-            "`package-lock.json` is no lock file of Python distributions",
+            "`package-lock.json` is no lock file of Python packages",
             id="npm",
         ),
         pytest.param(
             "Cargo.lock",
             'version = 4\n[[package]]\nname = "a"\nversion = "1.0.0"\n',
-            "`Cargo.lock` is no lock file of Python distributions",
+            "`Cargo.lock` is no lock file of Python packages",
             id="cargo",
         ),
         pytest.param(

@@ -71,7 +71,7 @@ def test_what_only_others_need_and_none_here_is_left_out_and_named() -> None:
 
     assert pins(lock) == ["a==1.0", "c==1.0"]
     assert lock.passed_over == tuple(
-        PassedOver(name=name, reason="nothing in the lock needs it here") for name in ("b-b", "d")
+        PassedOver(name=name, reason="nothing in the file requires it here") for name in ("b-b", "d")
     )
 
 

@@ -76,7 +76,7 @@ def test_a_standard_locks_sources_outside_the_index_are_passed_over(source: str,
         ),
         pytest.param(
             PYLOCK + "packages = []",
-            "`pylock.toml` pins no distribution for this interpreter",
+            "`pylock.toml` pins no package for this Python",
             id="nothing",
         ),
         pytest.param(

@@ -131,7 +131,7 @@ def test_the_python_of_the_header_is_written_as_specifiers(header: str, specifie
         pytest.param(
             "-c constraints.txt",
             "-c",
-            "a lock is installed as it is; constraints change nothing",
+            "drop it: a lock file is installed as it is",
             id="constraints",
         ),
     ],
@@ -212,9 +212,7 @@ def test_what_pip_compile_writes_is_read() -> None:
             "`requirements.txt` pins `a` at two versions for one interpreter: x and y",
             id="two-of-no-pep",
         ),
-        pytest.param(
-            "# nothing\n", "`requirements.txt` pins no distribution for this interpreter", id="comments"
-        ),
+        pytest.param("# nothing\n", "`requirements.txt` pins no package for this Python", id="comments"),
         pytest.param("- a", "line 1 of `requirements.txt` cannot be read: `- a`", id="a-list-of-yaml"),
         pytest.param(" \n", "`requirements.txt` is empty", id="empty"),
         pytest.param(

@@ -186,7 +186,7 @@ def test_what_a_source_outside_the_index_needs_is_installed_but_not_itself(sourc
             "`uv.lock` is not as expected: Object missing required field `source` - at `package[0]`",
             id="missing-source",
         ),
-        pytest.param(uv_lock(APP), "`uv.lock` pins no distribution for this interpreter", id="nothing"),
+        pytest.param(uv_lock(APP), "`uv.lock` pins no package for this Python", id="nothing"),
         pytest.param(
             uv_lock(
                 APP + 'dependencies = [{ name = "a", version = "1" }, { name = "a", version = "2" }]',

@@ -119,9 +119,9 @@ def test_what_lies_on_the_bad_side_is_beyond_one_limit_and_not_the_other(value: 
         pytest.param(Limit(metric="n", below=0.0), "below 0", "n below 0", "n = 2.5, below 0", id="nought"),
         pytest.param(
             Limit(metric="wall", above=1.3, unit=RATIO),
-            "above 1.3 × the reference's",
-            "wall above 1.3 × the reference's",
-            "wall = 2.5 × the reference's, above 1.3 × the reference's",
+            "above 1.3 × the baseline's",
+            "wall above 1.3 × the baseline's",
+            "wall = 2.5 × the baseline's, above 1.3 × the baseline's",
             id="a-ratio",
         ),
     ],

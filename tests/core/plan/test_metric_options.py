@@ -110,20 +110,20 @@ def test_options_say_what_is_bad(options: Options, criteria: Criteria) -> None:
     [
         pytest.param(
             Options(metric="wall", bad_above="8 s", bad_below=3.0),
-            "`--bad-above 8 s` and `--bad-below 3.0` are two limits",
-            "name one of them; the other side is good",
+            "`--bad-above 8 s` conflicts with `--bad-below 3.0`",
+            "drop one of them",
             id="two-limits",
         ),
         pytest.param(
             Options(bad_above=0.0, bad_below=0.0),
-            "`--bad-above 0.0` and `--bad-below 0.0` are two limits",
-            "name one of them; the other side is good",
+            "`--bad-above 0.0` conflicts with `--bad-below 0.0`",
+            "drop one of them",
             id="two-limits-at-nought",
         ),
         pytest.param(
             Options(effect="5%"),
-            "`--effect 5%` has no use here",
-            "name what is measured: `--metric wall`",
+            "`--effect 5%` has no effect without a metric",
+            "add `--metric wall`, for example",
             id="an-effect-on-nothing",
         ),
         pytest.param(
@@ -141,13 +141,13 @@ def test_options_say_what_is_bad(options: Options, criteria: Criteria) -> None:
         pytest.param(
             Options(metric="wall", bad_above="0%"),
             "`--bad-above 0 %` is out of range",
-            "pass a share above 0%, such as `15%`",
+            "pass a percentage above 0%, such as `15%`",
             id="no-more-than-the-good-end",
         ),
         pytest.param(
             Options(metric="wall", bad_below="-15%"),
             "`--bad-below -15 %` is out of range",
-            "pass a share above 0%, such as `15%`",
+            "pass a percentage above 0%, such as `15%`",
             id="a-share-below-nought",
         ),
         pytest.param(
@@ -159,42 +159,42 @@ def test_options_say_what_is_bad(options: Options, criteria: Criteria) -> None:
         pytest.param(
             Options(metric="wall", effect="-1%"),
             "`--effect -1%` is out of range",
-            "pass a share of the metric, such as `5%`",
+            "pass a percentage of the metric, such as `5%`",
             id="an-effect-below-nought",
         ),
         pytest.param(
             Options(metric="wall", effect="1000%"),
             "`--effect 1000%` is out of range",
-            "pass a share of the metric, such as `5%`",
+            "pass a percentage of the metric, such as `5%`",
             id="an-effect-of-ten-times",
         ),
         pytest.param(
             Options(metric="wall", effect=5.0),
             "`--effect 5.0` is out of range",
-            "pass a share of the metric, such as `5%`",
+            "pass a percentage of the metric, such as `5%`",
             id="an-effect-without-its-per-cent",
         ),
         pytest.param(
             Options(metric="wall", effect="3 ms"),
             "`--effect 3 ms` is out of range",
-            "pass a share of the metric, such as `5%`",
+            "pass a percentage of the metric, such as `5%`",
             id="an-effect-with-a-unit",
         ),
         pytest.param(
             Options(metric="wall", bad_above="8 s", effect="5%"),
-            "`--effect 5%` has no use with a limit",
-            "drop `--effect`, or the limit",
+            "`--effect 5%` conflicts with a threshold",
+            "drop `--effect`, or the threshold",
             id="an-effect-beside-a-limit",
         ),
         pytest.param(
             Options(metric="wall", bad_above="8 MiB"),
-            "`wall` is in s, and its limit is not: `8.0 MiB`",
+            "`wall` is in s, and its threshold is not: `8.0 MiB`",
             "pass a time, such as `250 ms`",
             id="seconds-with-a-limit-in-bytes",
         ),
         pytest.param(
             Options(metric="peak-memory", bad_below="2 s"),
-            "`peak-memory` is in B, and its limit is not: `2.0 s`",
+            "`peak-memory` is in B, and its threshold is not: `2.0 s`",
             "pass a size, such as `8 MiB`",
             id="bytes-with-a-limit-in-seconds",
         ),
@@ -345,5 +345,5 @@ def test_a_confidence_that_is_no_number_is_refused() -> None:
 
 
 def test_a_metric_and_a_pattern_are_two_ways_to_say_what_is_bad() -> None:
-    with pytest.raises(UsageError, match="say two things"):
+    with pytest.raises(UsageError, match="`--metric` conflicts with `--match`"):
         read_rules(Options(metric="wall", match="lost"))

@@ -105,8 +105,8 @@ def test_a_metric_without_a_limit_has_an_aim() -> None:
 
 def test_two_limits_are_refused() -> None:
     assert refusal(Options(package="fastapi", bad_above=1.0, bad_below=0.5)) == (
-        "`--bad-above 1.0` and `--bad-below 0.5` are two limits",
-        "name one of them; the other side is good",
+        "`--bad-above 1.0` conflicts with `--bad-below 0.5`",
+        "drop one of them",
     )
 
 
@@ -135,8 +135,8 @@ def test_a_claim_says_one_thing() -> None:
 
 def test_match_and_any_failure_contradict_each_other() -> None:
     assert refusal(Options(package="fastapi", match="x", any_failure=True)) == (
-        "`--match` and `--any-failure` say two things about which runs are bad",
-        "choose one of them",
+        "`--match` conflicts with `--any-failure`",
+        "drop one of them",
     )
 
 

@@ -65,4 +65,4 @@ def test_the_other_options_of_a_comparison_of_locks_are_checked() -> None:
     with pytest.raises(UsageError) as caught:
         make_plan(Options(effect="5%"), probe(), ProbeMetadata(), locks=(OLD_LOCK, NEW_LOCK))
 
-    assert str(caught.value) == "`--effect 5%` has no use here"
+    assert str(caught.value) == "`--effect 5%` has no effect without a metric"

@@ -76,7 +76,7 @@ def test_what_is_not_built_is_held_by_its_requirements() -> None:
 
 
 def test_a_project_that_moves_cannot_be_held() -> None:
-    with pytest.raises(UsageError, match="`demo` is what moves"):
+    with pytest.raises(UsageError, match="`demo` is searched"):
         planned(Wanted(own=(given("demo"),)))
 
 

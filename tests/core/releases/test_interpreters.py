@@ -172,7 +172,7 @@ def needs(name: str, **installed: str | None) -> Needs:
         pytest.param(
             [needs("app 2.0", p38="pump==1", p39="pump==1", p310=None)],
             "3.9.20",
-            "can install 6 of 6 releases; on Python 3.10, not all that app 2.0 needs has wheels",
+            "can install 6 of 6 releases; on Python 3.10, some dependencies of app 2.0 have no wheels",
             id="no-wheels-on-the-newest",
         ),
         pytest.param(
@@ -184,7 +184,7 @@ def needs(name: str, **installed: str | None) -> Needs:
         pytest.param(
             [needs("app 2.0", p38="", p39="", p310=None), needs("app 2.5", p38="pump==2", p39="", p310="")],
             "3.9.20",
-            "can install 6 of 6 releases; on Python 3.10, not all that app 2.0 needs has wheels",
+            "can install 6 of 6 releases; on Python 3.10, some dependencies of app 2.0 have no wheels",
             id="what-only-one-of-them-needs-is-no-older",
         ),
         pytest.param(
@@ -193,7 +193,7 @@ def needs(name: str, **installed: str | None) -> Needs:
                 needs("app 2.5", p38="pump==1 engine==1", p39="pump==1 engine==2", p310="pump==2 engine==2"),
             ],
             "3.9.20",
-            "can install 6 of 6 releases; on Python 3.10, not all that app 2.0 needs has wheels",
+            "can install 6 of 6 releases; on Python 3.10, some dependencies of app 2.0 have no wheels",
             id="wheels-count-more-than-age",
         ),
         pytest.param(

@@ -52,19 +52,19 @@ def versions(selection: Selection) -> list[str]:
             id="range",
         ),
         pytest.param(
-            release("1.0rc1"), ReleaseFilter(), "pre-release (`--pre` brings it in)", id="pre-release"
+            release("1.0rc1"), ReleaseFilter(), "pre-release (include with `--pre`)", id="pre-release"
         ),
         pytest.param(
-            release("1.0.dev3"), ReleaseFilter(), "pre-release (`--pre` brings it in)", id="development"
+            release("1.0.dev3"), ReleaseFilter(), "pre-release (include with `--pre`)", id="development"
         ),
         pytest.param(
             yanked("1.0", "broken metadata", "broken metadata"),
             ReleaseFilter(),
-            "yanked: broken metadata (`--yanked` brings it in)",
+            "yanked: broken metadata (include with `--yanked`)",
             id="yanked",
         ),
         pytest.param(
-            yanked("1.0", ""), ReleaseFilter(), "yanked (`--yanked` brings it in)", id="yanked-without-reason"
+            yanked("1.0", ""), ReleaseFilter(), "yanked (include with `--yanked`)", id="yanked-without-reason"
         ),
         pytest.param(
             release("1.0", wheel(requires_python=">=3.9"), sdist(requires_python=">=3.9")),
@@ -248,7 +248,7 @@ SKIPPED = (
         pytest.param(
             KEPT,
             "0.60",
-            "`--bad 0.60` cannot be tested: requires Python >=3.9, not 3.8",
+            "`--bad 0.60` is excluded: requires Python >=3.9, not 3.8",
             "pass `--bad 0.59` or `--bad 0.62`",
             id="left-out",
         ),
@@ -422,8 +422,8 @@ def test_of_what_was_left_out_only_what_lies_between_is_told() -> None:
     found = upgrades(Move(name="beta", old="1.0", new="1.2"), [*STEPS, gone, foreign], PYTHON_38)
 
     assert {out.version: out.reason for out in found.excluded} == {
-        "1.2rc1": "pre-release (`--pre` brings it in)",
-        "1.1.1": "yanked (`--yanked` brings it in)",
+        "1.2rc1": "pre-release (include with `--pre`)",
+        "1.1.1": "yanked (include with `--yanked`)",
         "1.1.2": "requires Python >=3.9, not 3.8",
     }
 
@@ -504,5 +504,5 @@ def test_a_release_that_something_of_the_users_excludes_is_no_candidate_even_if_
 
     assert [each.version for each in selection.kept] == ["0.68.0"]
     assert [out.reason for out in selection.excluded] == ["`b` requires fastapi<0.69"]
-    with pytest.raises(UsageError, match=r"^`--bad 0\.69\.0` cannot be tested: `b` requires fastapi<0\.69$"):
+    with pytest.raises(UsageError, match=r"^`--bad 0\.69\.0` is excluded: `b` requires fastapi<0\.69$"):
         selection.position("0.69.0", option="--bad")

@@ -24,7 +24,7 @@ def suite_of(*rows: SuiteRow) -> SuiteReport:
 
 def test_a_page_counts_the_answers_and_has_a_part_for_each_probe() -> None:
     page = suite_page(suite_of(FOUND, BROKEN))
-    assert page.title == "1 of 2 probes with an answer, 1 min 1 s"
+    assert page.title == "1 of 2 probes with a result, 1 min 1 s"
     assert [entry.name for entry in page.entries] == ["probes/leak.py", "x.py"]
     assert page.entries[0].title == "starlette broke in 0.12.1 (2019-04-05)"
     assert "First bad" in {fact.label for fact in page.entries[0].facts}

@@ -158,7 +158,7 @@ LIMIT = events.EndsSampled(
             (SAMPLE, replace(SAMPLE, metrics={"size": 4.0 * 1024**2}), SAMPLE), "2.0 MiB", id="median"
         ),
         pytest.param(
-            (replace(SAMPLE, reference_metrics={"size": 1024**2}),), "2 × the reference's", id="ratio"
+            (replace(SAMPLE, reference_metrics={"size": 1024**2}),), "2 × the baseline's", id="ratio"
         ),
     ],
 )
@@ -231,8 +231,8 @@ SAMPLED = events.EndsSampled(
         pytest.param(replace(SAMPLED, above=None), "took is 1.2 s in 1.0 and 2.2 s in 1.9", id="no-limit"),
         pytest.param(
             replace(SAMPLED, unit="×", reference=0),
-            "took is 1.2 × the reference's in 1.0 and 2.2 × the reference's in 1.9; "
-            "above 1.7 × the reference's is bad",
+            "took is 1.2 × the baseline's in 1.0 and 2.2 × the baseline's in 1.9; "
+            "above 1.7 × the baseline's is bad",
             id="ratios",
         ),
         pytest.param(replace(SAMPLED, above=None, new=()), "took is 1.2 s in 1.0", id="an-end-without"),

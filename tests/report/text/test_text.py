@@ -62,7 +62,7 @@ Release          Uploaded    Verdict  Runs    Time  Details
 0.13.0           2019-05-05  bad      1     0.50 s  AssertionError: expected 200, got 500
 
 Excluded
-  1 release: pre-release (`--pre` brings it in) (0.13.0b1)
+  1 release: pre-release (include with `--pre`) (0.13.0b1)
 
 Reproduce
   # 0.12.0 (good)

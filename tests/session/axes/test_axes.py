@@ -292,38 +292,33 @@ def test_candidates_are_spoken_of_in_the_words_of_their_axis(
     assert (words.subject, words.noun, words.context) == (subject, noun, context)
 
 
-LATER_HINT = (
-    "try another `--bad`, `--python` or `--deps`: the change may be later, "
-    "or need another Python or other dependencies"
-)
-LOCKS_HINT = (
-    "the first lock has to be the one that works; are the two swapped, or is another `--python` meant?"
-)
+LATER_HINT = "pass another `--bad`, `--python` or `--deps`"
+LOCKS_HINT = "pass the lock file that works first, or another `--python`"
 HINTS = {
     RELEASES: (
-        "name another release with `--good`, or none: older ones are then tried",
+        "pass another release with `--good`, or drop `--good` to search backward",
         LATER_HINT,
-        "name another release with `--bad`, another `--python`, or another `--deps`",
+        "pass another release with `--bad`, another `--python`, or another `--deps`",
     ),
     DATE: (
-        "name another upload with `--good`, or none: older ones are then tried",
-        "try another `--bad` or `--python`: the change may be later, or need another Python",
-        "name another upload with `--bad`, or another `--python`",
+        "pass another upload with `--good`, or drop `--good` to search backward",
+        "pass another `--bad` or `--python`",
+        "pass another upload with `--bad`, or another `--python`",
     ),
     PYTHON: (
-        "name another interpreter with `--good`, or none: older ones are then tried",
-        "the change may need other dependencies: try another `--bad` or `--deps`",
-        "name another interpreter with `--bad`, or another `--deps`",
+        "pass another interpreter with `--good`, or drop `--good` to search backward",
+        "pass another `--bad` or `--deps`",
+        "pass another interpreter with `--bad`, or another `--deps`",
     ),
     COMMITS: (
-        "name another commit with `--good`",
+        "pass another commit with `--good`",
         LATER_HINT,
-        "name another commit with `--bad`, another `--python`, or another `--deps`",
+        "pass another commit with `--bad`, another `--python`, or another `--deps`",
     ),
     LOCKS: (
         LOCKS_HINT,
         LOCKS_HINT,
-        "another `--python` may help; what the locks lack, `--with` adds",
+        "pass another `--python`, or add with `--with` what the lock files lack",
     ),
 }
 HINTS[DEPENDENCY] = HINTS[RELEASES]

@@ -122,7 +122,7 @@ def test_options_are_read_as_the_axis_reads_them() -> None:
         pytest.param({"good": "low"}, "`low` cannot be read (`--good`)", id="no-end-of-this-axis"),
         pytest.param({"good": "2", "bad": "02"}, "`--good` and `--bad` are the same: `2`", id="one-end"),
         pytest.param(
-            {"deps": "latest"}, "`--deps latest` holds what `--over ceiling` moves", id="replaced-option"
+            {"deps": "latest"}, "`--deps latest` conflicts with `--over ceiling`", id="replaced-option"
         ),
     ],
 )

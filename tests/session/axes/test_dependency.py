@@ -145,7 +145,7 @@ def test_the_interpreter_also_installs_the_package() -> None:
             over_engine(dependency="kite"), "there is no package `kite` on the index", id="no-such-dependency"
         ),
         pytest.param(
-            over_engine(good="10"), "there is only one release of `engine` to look at", id="one-left"
+            over_engine(good="10"), "there is only one release of `engine` to search", id="one-left"
         ),
     ],
 )

@@ -186,7 +186,7 @@ def test_it_is_said_which_python_the_locks_were_made_for() -> None:
     )
 
     assert space.choice is not None
-    assert space.choice.reason.startswith("the locks are for Python ==3.9.*; ")
+    assert space.choice.reason.startswith("the lock files are for Python ==3.9.*; ")
     assert space.notes == ()
 
 
@@ -234,7 +234,7 @@ def test_entries_that_are_not_looked_at_are_noted_with_the_file_they_are_in() ->
     space = prepare(lock_plan(new=f"{NEW}-e ./here\nkite @ https://index.test/kite-1.tar.gz\n"))
 
     (note,) = space.notes
-    assert note.startswith("2 entries of `requirements.txt` passed over: ")
+    assert note.startswith("2 entries of `requirements.txt` excluded: ")
     assert "kite" in note
     assert "./here" in note
 

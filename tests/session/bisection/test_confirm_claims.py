@@ -157,7 +157,7 @@ def test_a_flaky_claim_whose_budget_is_spent_cannot_be_told() -> None:
             a_plan(budget=Budget(runs=14)), claim, made_up._begin(), made_up.events.append
         )
 
-        if finding.verdict is ClaimVerdict.CANNOT_TELL:
+        if finding.verdict is ClaimVerdict.INCONCLUSIVE:
             told += 1
             assert finding.truth == made_up.finished.message
             assert finding.truth.startswith("the probe is flaky, and 14 runs did not ")

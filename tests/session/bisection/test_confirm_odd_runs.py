@@ -130,7 +130,7 @@ def test_a_flaky_probe_says_that_nothing_was_learnt_of_a_release_beside_the_chan
             assert finished.boundary is None
             continue
         assert finished.kind is ResultKind.UNAVAILABLE
-        assert finished.message == f"nothing was learnt about app {number}: no space left on device"
+        assert finished.message == f"no result for app {number}: no space left on device"
         assert finished.hint
 
 
@@ -142,7 +142,7 @@ def test_a_search_that_cannot_go_on_for_no_reason_that_is_known_is_no_crash() ->
     answer = answers.result_of(case, Open(low=None, high=None), Judgement())
 
     assert answer.kind is ResultKind.INCONCLUSIVE
-    assert answer.message == "some releases did not answer, and the change may be in one of them"
+    assert answer.message == "no result for some releases, and the change may be in one of them"
     assert answer.hint
 
 
@@ -158,7 +158,7 @@ def test_a_boundary_that_cannot_be_made_sure_is_not_told(number: int, named: dic
     finished = made_up.bisect(**named)
 
     assert finished.kind is ResultKind.UNAVAILABLE
-    assert finished.message == f"nothing was learnt about app {number}: no space left on device"
+    assert finished.message == f"no result for app {number}: no space left on device"
     assert finished.boundary is None
     assert made_up.report.error_bound is None
 

@@ -75,7 +75,7 @@ def test_the_search_runs_on_the_python_on_which_the_bad_end_fails() -> None:
     assert report.interpreter is not None
     assert report.interpreter.short == "3.9"
     assert report.interpreter_reason == (
-        "on it, the named ends are as given; fastapi 0.12 passes on Python 3.8, which suits the range best"
+        "on it, the ends are as given; fastapi 0.12 passes on Python 3.8, which suits the range best"
     )
     (stage,) = report.stages
     assert stage.kind is ResultKind.FOUND
@@ -133,8 +133,7 @@ def test_an_untestable_end_moves_the_search_to_a_python_on_which_the_ends_can_be
     assert report.interpreter is not None
     assert report.interpreter.short == "3.9"
     assert report.interpreter_reason == (
-        "on it, the named ends can be tested; "
-        "fastapi 0.1 is untestable on Python 3.8, which suits the range best"
+        "on it, the ends are testable; fastapi 0.1 is untestable on Python 3.8, which suits the range best"
     )
 
 

@@ -1,4 +1,4 @@
-"""The engine: trials until the search has its answer, and everything that happens said as events."""
+"""The engine: trials until the search has its result, and everything that happens said as events."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def test_a_creep_is_called_a_creep(share: float, sign: str) -> None:
         finished = made_up.bisect(history=ALL, **by_metric())
 
         assert finished.kind is ResultKind.INCONCLUSIVE
-        assert finished.message.startswith(f"`size` creeps by {sign}")
+        assert finished.message.startswith(f"`size` drifts by {sign}")
         assert ("by -" in finished.message) == (share < 0)
         assert "from 1 to 30" in finished.message
         assert made_up.changes == []
@@ -250,7 +250,7 @@ def test_nothing_that_can_be_measured_has_no_levels(fields: dict[str, object]) -
     finished = made_up.bisect(history=ALL, **fields, **by_metric())
 
     assert finished.kind is ResultKind.INCONCLUSIVE
-    assert finished.message.endswith("cannot be measured: the requirements conflict")
+    assert finished.message.endswith("could not be measured: the requirements conflict")
     assert not any(isinstance(event, events.LevelsFound) for event in made_up.events)
 
 
@@ -330,8 +330,8 @@ def test_a_crash_where_all_others_are_within_the_limit_is_no_crossing() -> None:
     finished = made_up.bisect(history=ALL, **by_limit(above=5.0, unit="B"))
 
     assert finished.kind is ResultKind.NOT_REPRODUCED
-    assert "`size` is within its limit on every release of app that was tested" in finished.message
-    assert finished.message.endswith(" (above 5 B is bad); 1 other could not be tested")
+    assert "`size` is within its threshold on every release of app that was run" in finished.message
+    assert finished.message.endswith(" (above 5 B is bad); 1 other is untestable")
 
 
 @pytest.mark.parametrize("is_any", [False, True])
@@ -373,7 +373,7 @@ def test_a_creep_is_told_in_the_metrics_units_also_from_nothing(
     finished = made_up.bisect(history=ALL, **by_metric())
 
     assert finished.kind is ResultKind.INCONCLUSIVE
-    assert finished.message.startswith(f"`size` creeps by {shown} from 1 to 20, ")
+    assert finished.message.startswith(f"`size` drifts by {shown} from 1 to 20, ")
     assert levels_of(made_up).creep == pytest.approx(19 * each)
     assert made_up.report.creep == levels_of(made_up).creep
     assert [codec.event_from_json(codec.event_to_json(e)) for e in made_up.events] == made_up.events
@@ -390,15 +390,15 @@ def test_a_step_with_a_release_inside_of_which_there_is_no_result_is_not_called_
 
     assert made_up.changes == [(7, 9)]
     assert finished.kind is ResultKind.UNAVAILABLE
-    assert finished.message.startswith("nothing was learnt about app 8:")
+    assert finished.message.startswith("no result for app 8:")
 
 
 @pytest.mark.parametrize(
     ("levels", "told", "compares"),
     [
-        pytest.param({1: 300.0, 15: 33.0}, "in 15", "`--good 14 --bad 15`", id="the-newest"),
-        pytest.param({1: 300.0, 8: 33.0, 9: 300.0}, "in 8", "`--good 7 --bad 8`", id="in-the-middle"),
-        pytest.param({1: 33.0, 2: 300.0}, "in 1", "`--good 2 --bad 1`", id="the-oldest"),
+        pytest.param({1: 300.0, 15: 33.0}, "in 15", "pass `--good 14 --bad 15`", id="the-newest"),
+        pytest.param({1: 300.0, 8: 33.0, 9: 300.0}, "in 8", "pass `--good 7 --bad 8`", id="in-the-middle"),
+        pytest.param({1: 33.0, 2: 300.0}, "in 1", "pass `--good 2 --bad 1`", id="the-oldest"),
     ],
 )
 def test_a_lone_release_is_told_and_the_others_level_is_not_said_to_be_its_own(
@@ -412,7 +412,7 @@ def test_a_lone_release_is_told_and_the_others_level_is_not_said_to_be_its_own(
     assert "on every release" not in finished.message
     assert "on most releases that were measured, but " in finished.message
     assert f"{told}: a step, or samples that went wrong" in finished.message
-    assert (finished.hint or "").startswith(f"{compares} compares both")
+    assert (finished.hint or "").startswith(f"{compares} to compare both")
 
 
 def test_steps_carry_their_probability() -> None:

@@ -193,10 +193,10 @@ def test_ends_that_are_swapped_do_not_agree(monkeypatch: pytest.MonkeyPatch) -> 
     made_up.bisect(good="12", bad="1", history=History(kind=HistoryKind.TIME, seconds=40.0))
 
     notes = [event.text for event in made_up.events if isinstance(event, Note)]
-    assert "the ends are not as named; looking for a change between them (`--history`)" in notes
+    assert "the ends are not as given; looking for a change between them (`--history`)" in notes
     assert not [note for note in notes if note.startswith("there may be")]
     assert made_up.changes == [(6, 7)]  # as the answer, it is placed and confirmed in any time
-    assert made_up.report.headline.endswith("12, named as good, is bad; app 1, named as bad, is good")
+    assert made_up.report.headline.endswith("12, given as good, is bad; app 1, given as bad, is good")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_wrong_end_is_named_in_the_headline(history: History) -> None:
     made_up.bisect(bad="7", history=history)
 
     assert made_up.changes == [(4, 5), (6, 7)]
-    assert made_up.report.headline.endswith("broke in 5 and was fixed in 7; app 7, named as bad, is good")
+    assert made_up.report.headline.endswith("broke in 5 and was fixed in 7; app 7, given as bad, is good")
 
 
 @pytest.mark.parametrize("history", [AUTO, ALL], ids=str)
@@ -258,9 +258,7 @@ def test_an_old_failure_that_nobody_named_is_no_answer(history: History) -> None
 
     assert finished.kind is ResultKind.NOT_REPRODUCED
     assert finished.message.startswith("the bad end passes: ")
-    assert finished.hint == (
-        "try another `--python` or `--deps`: the change may need another Python or other dependencies"
-    )
+    assert finished.hint == "pass another `--python` or `--deps`"
     assert any("if that is the bug, pass `--good 2 --bad 1`" in note for note in made_up.report.notes)
 
 

@@ -86,7 +86,7 @@ def test_outliers_are_told_as_they_are_compared() -> None:
     made_up.bisect(**by_metric("took"))
 
     (note,) = [note for note in made_up.notes if "outlier" in note]
-    assert "× the reference's" in note
+    assert "× the baseline's" in note
 
 
 def test_samples_that_grow_from_run_to_run_are_told() -> None:
@@ -147,8 +147,8 @@ def test_a_boundary_with_a_small_part_of_the_whole_difference_is_told_with_its_s
     assert made_up.boundary == (7, 8)
     (note,) = made_up.notes
     assert note == (
-        "`size` crosses the limit at 8, but by 12 B of the 100 B that the ends differ by; "
-        "`--history all` tells every step"
+        "`size` crosses the threshold at 8, but by 12 B of the 100 B that the ends differ by; "
+        "pass `--history all` to find every step"
     )
 
 

@@ -161,7 +161,7 @@ def test_ends_that_do_not_come_apart_are_no_answer_and_both_are_told() -> None:
     finished = made_up.bisect(budget=Budget(runs=100), **by_metric())
 
     assert finished.kind is ResultKind.INCONCLUSIVE
-    assert finished.message.startswith("cannot tell these ends apart: `size` is ")
+    assert finished.message.startswith("the ends do not differ significantly: `size` is ")
     sampled = made_up.sampled
     for label, own in (("1", sampled.old), ("40", sampled.new)):
         assert f" in {label} (median of {len(own)} samples, " in finished.message
@@ -189,7 +189,7 @@ def test_a_difference_that_is_clear_and_too_small_does_not_count() -> None:
     counts.bisect(budget=Budget(runs=50), **by_metric(effect=0.01))
 
     assert told.kind is ResultKind.INCONCLUSIVE
-    assert "smallest that counts 5 %" in told.message
+    assert "`--effect` 5 %" in told.message
     assert counts.boundary == (22, 23)
 
 
@@ -236,7 +236,7 @@ def test_a_named_end_that_cannot_be_measured_is_told(shown: Observation, why: st
     finished = made_up.bisect(good="1", bad="40", **by_metric())
 
     assert finished.kind is ResultKind.INCONCLUSIVE
-    assert finished.message.startswith(f"{places[end]} cannot be measured: ")
+    assert finished.message.startswith(f"{places[end]} could not be measured: ")
     assert why in finished.message
     assert finished.hint
 

@@ -164,7 +164,7 @@ def test_a_share_of_nothing_is_no_limit_and_is_said_to_be_none(
     finished = made_up.bisect(**share)
 
     assert finished.kind is ResultKind.NOT_ASKED
-    assert finished.message == f"`took` is {shown} at the good end: a share of that is no limit"
+    assert finished.message == f"`took` is {shown} at the good end, so a percentage threshold is undefined"
     assert finished.hint
     assert (made_up.sampled.above, made_up.sampled.below) == (None, None)
 
@@ -244,7 +244,7 @@ def test_equal_medians_are_no_step_however_small_a_step_may_be(seed: int) -> Non
     assert finished.kind is ResultKind.INCONCLUSIVE
     assert (sampled.above, sampled.below) == (None, None)
     assert sampled.p < 0.01
-    assert finished.message.startswith("these ends differ by less than counts: ")
+    assert finished.message.startswith("the ends differ by less than `--effect`: ")
 
 
 @pytest.mark.parametrize("effect", [0.05, 0.5])
@@ -254,7 +254,7 @@ def test_a_difference_that_will_never_count_is_not_sampled_on(effect: float) -> 
     finished = made_up.bisect(**by_metric(effect=effect))
 
     assert finished.kind is ResultKind.INCONCLUSIVE
-    assert finished.message.startswith("these ends differ by less than counts: `size` is ")
+    assert finished.message.startswith("the ends differ by less than `--effect`: `size` is ")
     assert "--budget" not in (finished.hint or "")
     assert max(made_up.made.values()) <= LOOKS[4] < LOOKS[-1] / 4
     assert set(made_up.made) == {"1", "40"}
@@ -284,7 +284,7 @@ def test_a_difference_from_nothing_is_told_in_the_metrics_unit() -> None:
         assert "inf" not in finished.message
         if median(made_up.sampled.new) == 1:
             told += 1
-            assert "difference 1 B, smallest that counts 1 %" in finished.message
+            assert "difference 1 B, `--effect` 1 %" in finished.message
     assert told >= 3
 
 

@@ -75,7 +75,7 @@ def test_of_several_in_a_row_it_broke_in_the_oldest_one() -> None:
     [
         (passed(), "0.5, yanked, is good"),
         (failed(IMPORT_ERROR), "0.5, yanked, fails differently: ImportError: cannot import name 'Lifespan'"),
-        (untestable(), "0.5, yanked, cannot be tested: the requirements conflict"),
+        (untestable(), "0.5, yanked, is untestable: the requirements conflict"),
     ],
 )
 def test_what_else_it_may_show_is_said_as_well(seen: Observation, text: str) -> None:
@@ -100,7 +100,7 @@ def test_where_nothing_changes_a_yanked_release_that_differs_is_in_the_message()
     assert told.kind is ResultKind.NOT_REPRODUCED
     assert told.headline.endswith("; 0.5, yanked (broken), is bad")
     assert told.hint is not None
-    assert "0.5 is yanked, perhaps for this bug: `--yanked`" in told.hint
+    assert "include 0.5, yanked perhaps for this bug, with `--yanked`" in told.hint
 
 
 def test_elsewhere_only_one_yanked_for_a_fault_is_run() -> None:
@@ -120,7 +120,7 @@ def test_without_a_look_at_the_history_no_yanked_release_is_run() -> None:
 
     assert made_up.runs["0.5"] == 0
     assert told.hint is not None
-    assert "0.5 is yanked, perhaps for this bug" in told.hint
+    assert "include 0.5, yanked perhaps for this bug" in told.hint
 
 
 def test_a_yanked_release_that_would_have_to_be_built_is_not_run() -> None:

@@ -276,7 +276,7 @@ def test_a_folder_that_cannot_be_written_says_nothing_about_the_release(
         observe(script("pass"), environment, runs)
 
     assert str(caught.value).startswith("the probe could not be run: [Errno 20] Not a directory: ")
-    assert caught.value.hint == "nothing was learnt about this release; check the disk and the cache folder"
+    assert caught.value.hint == "check the disk and the cache directory, then run the same command again"
 
 
 def test_an_environment_that_went_away_says_nothing_about_the_release(tmp_path: Path, runs: Path) -> None:

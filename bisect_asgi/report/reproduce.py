@@ -90,12 +90,12 @@ def reproduce(
         told = " ".join(f"--with {pin}" for pin in pins)
         return f"uv run --isolated --no-project --python {python} {told} {target}"
     target = (
-        f'PATH="$PWD/mix/bin:$PATH" sh -c {shlex.quote(plan.command)}'
+        f'PATH="$PWD/mixed/bin:$PATH" sh -c {shlex.quote(plan.command)}'
         if plan.command
-        else _run_by("mix/bin/python", plan.probe)
+        else _run_by("mixed/bin/python", plan.probe)
     )
-    make = f"uv venv --clear --python {python} mix"
-    return f"{make} && uv pip install --python mix --no-deps {' '.join(pins)} && {target}"
+    make = f"uv venv --clear --python {python} mixed"
+    return f"{make} && uv pip install --python mixed --no-deps {' '.join(pins)} && {target}"
 
 
 def _run_by(program: str, probe: str) -> str:

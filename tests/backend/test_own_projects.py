@@ -248,7 +248,7 @@ def test_a_name_that_only_running_tells_has_to_be_given(tmp_path: Path, files: d
     for path, text in files.items():
         put(tmp_path / "x", path, text)
 
-    with pytest.raises(UsageError, match="cannot be told without running it"):
+    with pytest.raises(UsageError, match="is not known without running it"):
         read(tmp_path / "x", tmp_path)
     assert read("", tmp_path, f"app @ {tmp_path / 'x'}").project.name == "app"
 

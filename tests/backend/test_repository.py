@@ -259,7 +259,7 @@ def test_tags_of_a_similar_name_are_offered(local: LocalRepository, tmp_path: Pa
     with pytest.raises(UsageError) as caught:
         opened(local.folder, tmp_path).resolve("1.2.0")
 
-    assert caught.value.hint == "tags of a similar name: `v1.2.0`"
+    assert caught.value.hint == "pass one of the similar tags: `v1.2.0`"
 
 
 # --- The commits between
@@ -440,7 +440,7 @@ def test_ends_in_the_wrong_order_are_said(local: LocalRepository, tmp_path: Path
     assert str(caught.value) == (
         "no commits lead from `2.0` to `1.0`: the second is in the history of the first"
     )
-    assert caught.value.hint == "try `1.0` as the older end and `2.0` as the newer"
+    assert caught.value.hint == "pass `1.0` as the older end and `2.0` as the newer"
 
 
 def test_ends_without_a_common_history_are_said(local: LocalRepository, tmp_path: Path) -> None:

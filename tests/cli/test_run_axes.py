@@ -172,7 +172,11 @@ def error(done: subprocess.CompletedProcess[str]) -> str:
         pytest.param(
             ["app", "--drill", "--repo", "nowhere"], "there is no repository `nowhere`", id="drill-nowhere"
         ),
-        pytest.param(["app", "--repo", "nowhere"], "`--repo nowhere` has no use here", id="repo-alone"),
+        pytest.param(
+            ["app", "--repo", "nowhere"],
+            "`--repo nowhere` has no effect without `--over commits` or `--drill`",
+            id="repo-alone",
+        ),
         pytest.param(
             ["app==1.0", "--over", "date", "--good", "soon", "--bad", "2021-01-01"],
             "`soon` cannot be read (`--good`)",

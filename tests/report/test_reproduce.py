@@ -48,7 +48,7 @@ def test_a_plain_set_is_one_command_of_uv_that_installs_nothing_else() -> None:
 def test_a_probes_path_is_one_word_whatever_is_in_it(path: str, exact: bool) -> None:
     command = reproduce(replace(STARTED, probe=path), PINS, python="3.8", exact=exact)
 
-    assert shlex.split(command)[-2:] == ["mix/bin/python" if exact else "python", path]
+    assert shlex.split(command)[-2:] == ["mixed/bin/python" if exact else "python", path]
 
 
 @given(words, st.booleans())

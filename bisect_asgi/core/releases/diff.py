@@ -229,7 +229,7 @@ def _first(lines: Sequence[str], most: int, noun: str) -> tuple[str, ...]:
 def _files_line(changed: WhatChanged) -> str:
     count = len(changed.files)
     added, removed = (sum(getattr(file, name) for file in changed.files) for name in ("added", "removed"))
-    excluded = f" ({plural(changed.omitted, 'diff')} left out)" if changed.omitted else ""
+    excluded = f" ({plural(changed.omitted, 'diff')} omitted)" if changed.omitted else ""
     return (
         f"{plural(count, 'file')} {'differs' if count == 1 else 'differ'}: +{added:,} -{removed:,}{excluded}"
     )

@@ -171,9 +171,9 @@ def between(
     if len(history.commits) < 2:
         raise UsageError(
             f"`{one}` and `{other}` are the same commit of `{repository.shown}`",
-            hint="name two different ones",
+            hint="pass two different ones",
         )
-    notes = (f"`{low}` is on a branch of its own; commits are looked at from where it left on",)
+    notes = (f"`{low}` is on a branch of its own; the search begins where that branch left",)
     return CommitRange(
         commits=history.commits, is_reversed=is_reversed, notes=notes if history.forked else ()
     )

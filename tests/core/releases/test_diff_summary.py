@@ -59,7 +59,7 @@ def test_a_summary_tells_requirements_then_files() -> None:
     assert summary(found, most=8) == (
         "requires Python any → >=3.7",
         "requires anyio >=3 (added)",
-        "5 files differ: +1,501 -2 (1 diff left out)",
+        "5 files differ: +1,501 -2 (1 diff omitted)",
         "demo/a.py +1 -2 (in the traceback, line 12)",
         "b.py +1,500 -0 (added)",
         "o.py → n.py (moved, in the traceback, line 4)",

@@ -43,7 +43,7 @@ def test_the_budget_ends_the_search_with_the_range_that_is_left(fields: dict[str
     most = made_up.listed[last.high]
     assert last.first <= 17 <= last.last
     assert finished.message == (
-        f"the probe is flaky, and 40 runs did not tell where it changes: most probably in {most} "
+        f"the probe is flaky, and 40 runs did not locate the change: most probably in {most} "
         f"(probability {last.probability:.2f}), with {told}"
     )
 

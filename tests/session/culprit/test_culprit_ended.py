@@ -123,7 +123,7 @@ def test_mixes_that_are_on_neither_side_tell_nothing() -> None:
     assert finished.kind is ResultKind.FOUND
     assert (
         lab.explained[0].problem
-        == "40 runs did not tell whether app 2 with the dependencies of app 3 is good or bad"
+        == "40 runs did not show whether app 2 with the dependencies of app 3 is good or bad"
     )
     assert lab.report.headline == "app 3 is the first bad release"
 

@@ -214,7 +214,7 @@ def test_a_mix_that_is_on_neither_side_is_a_problem_that_names_it() -> None:
 
     tried.mixing.find()
 
-    assert tried.mixing.problem == "40 runs did not tell whether alpha 1 with beta 2 is good or bad"
+    assert tried.mixing.problem == "40 runs did not show whether alpha 1 with beta 2 is good or bad"
     assert tried.runs[frozenset({"beta"})] == 40
 
 

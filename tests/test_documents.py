@@ -62,7 +62,7 @@ def test_a_probe_that_is_shown_can_be_read(text: str) -> None:
     compile(text, "probe.py", "exec")
 
 
-@pytest.mark.parametrize("text", blocks("python"))
+@pytest.mark.parametrize("text", list(blocks("python")))
 def test_python_that_is_shown_compiles(text: str) -> None:
     compile(text, "block.py", "exec")
 

@@ -14,7 +14,7 @@ def shell(
     options: Options,
     package: Annotated[str, typer.Argument(metavar="PACKAGE==VERSION", help="The release: fastapi==0.69.0.")],
 ) -> None:
-    """Open a shell in a release's environment, with the probe next to it.
+    """Open a shell in a release's environment, next to the probe.
 
     What is changed there is dropped when the shell ends. The exit code is the shell's.
     """

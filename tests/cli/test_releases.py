@@ -20,15 +20,15 @@ def test_releases_are_listed_with_dates_and_with_reasons_for_those_left_out(shel
     assert plain.stdout.splitlines() == [
         "1.0              2021-01-01",
         "2.0              2021-04-01",
-        "1.1              2021-02-01  left out: yanked: loses data (include with `--yanked`)",
-        "1.2rc1           2021-03-01  left out: pre-release (include with `--pre`)",
+        "1.1              2021-02-01  excluded: yanked: loses data (include with `--yanked`)",
+        "1.2rc1           2021-03-01  excluded: pre-release (include with `--pre`)",
     ]
     short = "{}.{}".format(*sys.version_info[:2])
     assert with_switches.stdout.splitlines() == [
         "1.0              2021-01-01",
         "1.1              2021-02-01",
         "1.2rc1           2021-03-01",
-        f"2.0              2021-04-01  left out: requires Python >=4, not {short}",
+        f"2.0              2021-04-01  excluded: requires Python >=4, not {short}",
     ]
 
 

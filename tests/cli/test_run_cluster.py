@@ -117,7 +117,7 @@ def test_a_worker_whose_disk_fails_is_left_out_and_named_where_all_do(shell: She
 
     assert (one.returncode, again.returncode, none.returncode) == (1, 1, 134), none.stderr
     for host in ("alpha", "beta"):
-        cause = f"cannot go on: the cache folder cannot be written: `{machines.cache(host)}`"
+        cause = f"cannot continue: the cache folder cannot be written: `{machines.cache(host)}`"
         assert re.search(rf"`{host} tcp://\S+` {re.escape(cause)}", none.stderr)
 
 

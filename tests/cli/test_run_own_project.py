@@ -160,7 +160,7 @@ def test_an_override_has_releases_installed_that_the_app_forbids(app: Command) -
     free = app.document("demo", *USUAL, "--with", "./app", "--override", "demo")
 
     assert alone.returncode == 2
-    assert "only one release of `demo` to search; left out: `shop` requires demo==1.0" in alone.stderr
+    assert "only one release of `demo` to search; excluded: `shop` requires demo==1.0" in alone.stderr
     assert "hint: add `--override demo` to install all of them" in alone.stderr
     assert free["headline"] == "demo 1.2 is the first bad release, by itself"
     (_, _), (_, bad) = free["reproduce"]

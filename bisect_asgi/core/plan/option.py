@@ -32,7 +32,7 @@ SUMMARIES: dict[Command, str] = {
     "suite": "Run many probes from a file or directory into one table.",
     "locks": "Find the smallest set of upgrades that breaks the probe.",
     "verify": 'Check a "fixed in" or "broken in" claim by running releases.',
-    "shell": "Open a shell in a release's environment, with the probe next to it.",
+    "shell": "Open a shell in a release's environment, next to the probe.",
     "exec": "Run one command in a release's environment.",
     "new": "Write a commented probe to start from.",
     "releases": "List the releases of a package, and why some are excluded.",

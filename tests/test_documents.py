@@ -41,7 +41,7 @@ def commands() -> Iterator[Any]:
                 yield pytest.param(words[:end], id=f"{block.id}-{' '.join(words[:3])}")
 
 
-@pytest.mark.parametrize("words", commands())
+@pytest.mark.parametrize("words", list(commands()))
 def test_a_command_that_is_shown_has_options_that_exist(words: list[str]) -> None:
     if not words or words[0] in ("--help", "--version", "help"):
         assert not words or words[1:] in [[], *([name] for name in COMMANDS)]

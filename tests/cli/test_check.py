@@ -107,6 +107,8 @@ def test_what_nobody_expected_is_no_verdict(
     monkeypatch.setattr("bisect_asgi.cli.app.main", broken)
     monkeypatch.setattr(sys, "argv", ["bisect-asgi", command, "demo==1.0"])
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process keeps its own
+    # Uv's answer to this process's question would be the next test's.
+    monkeypatch.setattr("bisect_asgi.backend.network.question.begin", lambda: None)
 
     with pytest.raises(SystemExit) as end:
         __main__.main()

@@ -1,14 +1,16 @@
-"""The culprit of a boundary as sentences."""
+"""The culprit of a boundary as sentences, and what belongs to it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from bisect_asgi.core.culprit import MOST_MIXES, MOST_UNTESTABLE
-from bisect_asgi.core.events import Explained, ShownSet
+from bisect_asgi.core.events import Compared, Explained, ShownSet
 from bisect_asgi.core.model import CulpritKind, Move
+from bisect_asgi.core.release_diff import LinkKind
 from bisect_asgi.core.text import listing
+from bisect_asgi.report.document import Report
 
 _LIMIT = f"bisect-asgi stops after {MOST_MIXES} combinations, or {MOST_UNTESTABLE} untestable ones"
 
@@ -160,3 +162,19 @@ def _names(moved: Sequence[Move]) -> str:
 
 def _name(move: Move) -> str:
     return f"{move.name} {move.new}" if move.new else f"the absence of {move.name}"
+
+
+def leads_to(stage: Report, report: Report) -> str | None:
+    """Return the boundary of the run for whose culprit a search was made; None for combinations."""
+    before = [why for why in report.why if why.stages_before < stage.stage]
+    if not before or not stage.plan.axis.is_ordered:
+        return None
+    return max(before, key=lambda why: why.stages_before).within
+
+
+def addresses(compared: Compared) -> Iterator[tuple[str, str]]:
+    """Yield the pages about a change in a package: what each is, and its address."""
+    if compared.comparison:
+        yield "comparison", compared.comparison
+    shown = (LinkKind.CHANGELOG, LinkKind.SOURCE, LinkKind.HOME)
+    yield from ((link.kind.value, link.address) for link in compared.links if link.kind in shown)

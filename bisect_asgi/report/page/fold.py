@@ -9,12 +9,11 @@ from pathlib import PurePath
 
 from bisect_asgi.core.events import Compared, Explained
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.release_diff import LinkKind
 from bisect_asgi.core.releases.diff import summary
 from bisect_asgi.core.text import listing
 from bisect_asgi.report.by_hand import by_hand
 from bisect_asgi.report.candidates import Line, columns, lines
-from bisect_asgi.report.culprit import sentences
+from bisect_asgi.report.culprit import addresses, leads_to, sentences
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.facts import facts_of
 from bisect_asgi.report.headline import brief
@@ -108,20 +107,12 @@ def _causes(report: Report) -> Iterator[Cause]:
     stages = {stage.stage: stage for stage in report.stages}
     for within, group in groupby(report.why, key=lambda why: why.within):
         causes = [_cause(why, stages, report) for why in group]
-        found = [stage for stage in report.stages if _leads_to(stage, report) == within]
+        found = [stage for stage in report.stages if leads_to(stage, report) == within]
         first, *others = causes
         below = (*others, *(Cause(title=stage.headline) for stage in found))
         yield Cause(
             title=first.title, sentences=first.sentences, combinations=first.combinations, below=below
         )
-
-
-def _leads_to(stage: Report, report: Report) -> str | None:
-    """Return the boundary for whose culprit a search was made; None for combinations."""
-    before = [why for why in report.why if why.stages_before < stage.stage]
-    if not before or not stage.plan.axis.is_ordered:
-        return None
-    return max(before, key=lambda why: why.stages_before).within
 
 
 def _cause(why: Explained, stages: Mapping[int, Report], report: Report) -> Cause:
@@ -160,15 +151,12 @@ def _comparison(compared: Compared) -> Comparison:
         if changed
         else []
     )
-    links = [Fact("comparison", compared.comparison)] if compared.comparison else []
-    shown = (LinkKind.CHANGELOG, LinkKind.SOURCE, LinkKind.HOME)
-    links += [Fact(link.kind.value, link.address) for link in compared.links if link.kind in shown]
     return Comparison(
         title=f"What changed in {compared.name} {compared.old} → {compared.new}",
         lines=tuple(lines),
         diffs=tuple(diffs),
         changelog=(compared.changelog or "").strip(),
-        links=tuple(links),
+        links=tuple(Fact(*each) for each in addresses(compared)),
     )
 
 

@@ -11,10 +11,10 @@ from rich.text import Text
 
 from bisect_asgi.core.events import CommitFile, CommitShown, Compared, Explained, RunStarted
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.release_diff import LinkKind, WhatChanged
+from bisect_asgi.core.release_diff import WhatChanged
 from bisect_asgi.core.releases.diff import summary
 from bisect_asgi.core.text import date, listing, plural
-from bisect_asgi.report.culprit import sentences
+from bisect_asgi.report.culprit import addresses, leads_to, sentences
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.rows import word
 from bisect_asgi.report.text.tables import Pasted, table
@@ -28,21 +28,13 @@ def cause_parts(report: Report) -> Iterator[RenderableType]:
     """Yield each boundary with its culprit and each search that followed, in the order of the changes."""
     stages = {stage.stage: stage for stage in report.stages}
     for stage in report.stages:  # into a merge, or into commits without a search for the culprit
-        if stage.plan.axis.is_ordered and _leads_to(stage, report) is None:
+        if stage.plan.axis.is_ordered and leads_to(stage, report) is None:
             yield from _search(stage)
     for first, group in groupby(report.why, key=lambda why: why.within):
         told = [(why.stages_before, _explained(why, stages, report.plan)) for why in group]
-        searches = [(s.stage, _search(s)) for s in report.stages if _leads_to(s, report) == first]
+        searches = [(s.stage, _search(s)) for s in report.stages if leads_to(s, report) == first]
         for _, part in sorted([*searches, *told], key=lambda item: item[0]):
             yield from part
-
-
-def _leads_to(stage: Report, report: Report) -> str | None:
-    """Return the boundary of the run for whose culprit a search was made; None for combinations."""
-    before = [why for why in report.why if why.stages_before < stage.stage]
-    if not before or not stage.plan.axis.is_ordered:
-        return None
-    return max(before, key=lambda why: why.stages_before).within
 
 
 def _explained(why: Explained, stages: Mapping[int, Report], plan: RunStarted) -> Iterator[RenderableType]:
@@ -115,7 +107,7 @@ def difference_parts(compared: Compared) -> Iterator[RenderableType]:
         yield from _diff(compared.changed)
     if compared.changelog:
         yield from _changelog(compared.changelog)
-    for name, address in _addresses(compared):
+    for name, address in addresses(compared):
         yield Pasted(f"  {name:<11} {address}")
     if compared.drill:
         yield Pasted(f"  {'commits':<11} {compared.drill}")
@@ -141,10 +133,3 @@ def _changelog(text: str) -> Iterator[RenderableType]:
     yield Padding(Text("\n".join(lines[:_MOST_CHANGELOG]), style="dim"), (0, 0, 0, 4))
     if len(lines) > _MOST_CHANGELOG:
         yield _line(f"  … {plural(len(lines) - _MOST_CHANGELOG, 'more line')} (`--json` has them)")
-
-
-def _addresses(compared: Compared) -> Iterator[tuple[str, str]]:
-    if compared.comparison:
-        yield "comparison", compared.comparison
-    shown = (LinkKind.CHANGELOG, LinkKind.SOURCE, LinkKind.HOME)
-    yield from ((link.kind.value, link.address) for link in compared.links if link.kind in shown)

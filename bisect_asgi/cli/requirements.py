@@ -180,7 +180,7 @@ def _grouped(groups: Sequence[str]) -> Iterator[StatedLine]:
     Raises:
         UsageError: there is no such file or group.
     """
-    from bisect_asgi.backend.own_projects import sources_of
+    from bisect_asgi.backend.own_projects.facts import sources_of
     from bisect_asgi.core import codec
 
     for asked in groups:

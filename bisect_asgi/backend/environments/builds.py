@@ -25,7 +25,7 @@ from time import monotonic
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from bisect_asgi.backend.files import flush, locked, remove
-from bisect_asgi.backend.own_projects import copy_to_build
+from bisect_asgi.backend.own_projects.copies import copy_to_build
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec

@@ -5,8 +5,9 @@ that exist in the range, so that `tried` says what stands behind it:
 
 - `>=0.85.0` if the newest release that was run is good, and an older one is bad: from the first good one
   after the last bad one on.
-- `<0.69.0` below a break. If a release lies between the last good and the first bad one (untestable, or no
-  candidate), the bound is the last good one, `<=0.68.2`.
+- `<0.69.0` below a break, or below the yanked releases just before it that were run and are bad. If a
+  release lies between the last good and the first bad one (untestable, or no candidate), the bound is the
+  last good one, `<=0.68.2`.
 - The older version of a dependency, if a run with that version beside the newer release is good, and that
   release does not require a newer one.
 """
@@ -22,7 +23,7 @@ from bisect_asgi.core.model import Move, Outcome
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.report.document import Fix, Report
-from bisect_asgi.report.rows import Row
+from bisect_asgi.report.rows import Row, changed_before
 
 
 class _Stretch(Struct, frozen=True, kw_only=True):
@@ -94,10 +95,11 @@ def _below(report: Report, last: str, first: str) -> str:
     """Return the bound below a break, which selects nothing that lies inside of it."""
     labels = [row.version for row in report.rows if row.yanked is None]
     between = labels[labels.index(last) + 1 : labels.index(first)]
-    low, high = Version(last), Version(first)
+    changed, _ = changed_before(report.rows, first)
+    low, high = Version(last), Version(min((first, *changed), key=Version))
     out = [each.version for each in report.excluded if _lies_between(each.version, low, high)]
     # A bound that is a pre-release lets installers take pre-releases.
-    return f"<={last}" if between or out or high.is_prerelease else f"<{first}"
+    return f"<={last}" if between or out or high.is_prerelease else f"<{high}"
 
 
 def _lies_between(version: str, low: Version, high: Version) -> bool:

@@ -15,7 +15,7 @@ from bisect_asgi.report.culprit import because, is_named
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.failures import fails
 from bisect_asgi.report.history import longest_unknown
-from bisect_asgi.report.rows import Row, day_of
+from bisect_asgi.report.rows import Row, changed_before, day_of
 
 _MOST_CHANGES = 4
 """So many boundaries, the newest ones, are named one by one in the headline."""
@@ -77,7 +77,8 @@ def _alike(report: Report, rows: Sequence[Row]) -> str:
 
 def _sentence(report: Report, first: Row) -> str:
     """Return the headline of a boundary, with the culprit, and the boundaries of stages."""
-    below = [_of_stage(stage) for stage in report.stages if _is_found(stage)] + _newest(report)
+    stages = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
+    below = [*_yanked_before(report), *stages, *_newest(report)]
     axis = report.plan.axis
     if _has_history(report):
         return "; ".join([_history(report), *below])
@@ -96,6 +97,18 @@ def _newest(report: Report) -> list[str]:
         return []
     name = report.plan.axis.name(run[-1].version)
     return [f"{name}, the newest that was run, is {run[-1].verdict}"]
+
+
+def _yanked_before(report: Report) -> list[str]:
+    """Return which yanked releases just before a change were run, and have changed already."""
+    found = [report.first, *(change.first for change in report.changes)]
+    texts = []
+    for first in dict.fromkeys(found):
+        labels, verdict = changed_before(report.rows, first)
+        if labels:
+            be = "is" if len(labels) == 1 else "are"
+            texts.append(f"the yanked {listing(labels)} before {first} {be} {verdict} as well")
+    return texts
 
 
 def _cause(report: Report, first: str) -> str:
@@ -215,7 +228,7 @@ def brief(report: Report) -> str:
     else:
         text = _brief_change(report, first) + _left_between(report) + _rates(report) + _of_several(report)
     message = report.headline.removeprefix(_sentence(report, first)).removeprefix("; ")
-    return "; ".join(filter(None, (text, *_newest(report), message)))
+    return "; ".join(filter(None, (text, *_yanked_before(report), *_newest(report), message)))
 
 
 def _brief_change(report: Report, first: Row) -> str:

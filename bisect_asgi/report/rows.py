@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 
 from bisect_asgi.core import events
 from bisect_asgi.core.metrics import unit_of
@@ -129,6 +130,20 @@ def row_of(
         observations=observations,
         samples=samples(observations, plan.metric) if plan.metric else (),
     )
+
+
+def changed_before(rows: Sequence[Row], first: str | None) -> tuple[list[str], str]:
+    """Return the yanked releases just before `first` that were run and are as it is, and how they are.
+
+    They are no candidates, so the change is in `first` all the same; the oldest of them has it already.
+    """
+    place = next((at for at, row in enumerate(rows) if row.version == first), 0)
+    verdict = rows[place].verdict if rows else ""
+    before = takewhile(
+        lambda row: row.yanked is not None and row.how is ReleaseState.RUN and row.verdict == verdict,
+        reversed(rows[:place]),
+    )
+    return [row.version for row in before][::-1], verdict
 
 
 def _hosts(trials: Sequence[Trial]) -> tuple[str, ...]:

@@ -83,6 +83,7 @@ def _run(
             if key in engine.errors or (is_late and not is_urgent):
                 break
             engine.repeat([key], FIRST_RUNS - known if known else 1)
+    engine.emit_rulings()  # of those, too, that earlier commands have run often enough
     return [key for key in keys if key in engine.observed]
 
 
@@ -93,15 +94,28 @@ def _told(
     ruling: Ruling,
     outcomes: Mapping[str, Outcome],
 ) -> str:
-    """Return what a yanked release shows, as a clause; `outcomes` has all that were run, by version."""
-    shown = f"{candidate.label}, yanked{f' ({candidate.yanked})' if candidate.yanked else ''},"
+    """Return what a yanked release shows, as a clause; `outcomes` has all that were run, by version.
+
+    Why it was yanked comes last: it may be long, and a narrow screen cuts it.
+    """
+    text = f"{candidate.label}, yanked, {_shown(search, changes, candidate, ruling, outcomes)}"
+    return f"{text} (yanked: {candidate.yanked})" if candidate.yanked else text
+
+
+def _shown(
+    search: Search,
+    changes: Sequence[Boundary],
+    candidate: Candidate,
+    ruling: Ruling,
+    outcomes: Mapping[str, Outcome],
+) -> str:
     why = f": {ruling.signature.shown}" if ruling.signature else ""
     if ruling.outcome not in (Outcome.FAILED, Outcome.PASSED):
-        return f"{shown} is untestable{why}"
+        return f"is untestable{why}"
     if ruling.fails_differently:
-        return f"{shown} fails differently{why}"
+        return f"fails differently{why}"
     is_bad = ruling.outcome is Outcome.FAILED
-    text = f"{shown} is {search.plan.term_new if is_bad else search.plan.term_old}"
+    text = f"is {search.plan.term_new if is_bad else search.plan.term_old}"
     sides = _sides(search, changes)
     is_inside = place_of(candidate.label, search.labels, sides) is Place.INSIDE
     if not is_inside or ruling.outcome is not search.judgement().new_is:

@@ -11,11 +11,14 @@ from support.builders import AUTO, IMPORT_ERROR, NONE, failed, file, passed, rel
 from support.sessions import FakeWorld, a_plan
 
 from bisect_asgi.core import events
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.model import Observation, Release
+from bisect_asgi.core.model import Observation, Release, Trial, TrialRequest
 from bisect_asgi.core.plan import History, HistoryKind
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.search.confirmation import FIRST_RUNS
 from bisect_asgi.report.document import Report
+from bisect_asgi.report.fix import fixes
 from bisect_asgi.report.folding import fold
 
 
@@ -54,8 +57,8 @@ def test_a_yanked_release_inside_the_boundary_that_is_bad_is_said_and_moves_noth
     told = report(world(broken_from(5), v5="loses data"))
 
     assert (told.last, told.first) == ("0.4", "0.6")
-    assert "0.5, yanked (loses data), is bad as well: it broke there" in told.notes
-    assert told.headline == "fastapi 0.6 is the first bad release"
+    assert "0.5, yanked, is bad as well: it broke there (yanked: loses data)" in told.notes
+    assert told.headline == ("fastapi 0.6 is the first bad release; the yanked 0.5 before 0.6 is bad as well")
     row = told.row("0.5")
     assert row is not None
     assert (row.yanked, row.verdict, row.runs) == ("loses data", "bad", 3)
@@ -68,6 +71,41 @@ def test_of_several_in_a_row_it_broke_in_the_oldest_one() -> None:
 
     assert (told.last, told.first) == ("0.3", "0.6")
     assert {"0.4, yanked, is bad as well: it broke there", "0.5, yanked, is bad as well"} <= {*told.notes}
+    assert told.headline.endswith("; the yanked 0.4 and 0.5 before 0.6 are bad as well")
+    assert [fix.requirement for fix in fixes(told)] == ["fastapi<0.4"]
+
+
+def test_what_an_earlier_command_has_run_counts_as_what_this_one_runs() -> None:
+    made_up = world(broken_from(5), v5="")
+
+    def remembered(request: TrialRequest) -> Trial | None:
+        is_known = request.label == "0.5"
+        return made_up.run_trial(replace(request, runs=FIRST_RUNS), CancelToken()) if is_known else None
+
+    made_up.recall = remembered  # type: ignore[method-assign]
+
+    told = report(made_up)
+
+    row = told.row("0.5")
+    assert row is not None
+    assert (row.verdict, row.runs) == ("bad", FIRST_RUNS)
+    assert [stretch.specifier for stretch in told.affected] == [">=0.5"]
+    assert made_up.runs["0.5"] == FIRST_RUNS
+
+
+def test_a_yanked_release_that_is_not_as_the_first_bad_one_moves_no_bound() -> None:
+    told = report(world(broken_from(6), v4="", v5=""))
+
+    assert told.headline == "fastapi 0.6 is the first bad release"
+    assert [fix.requirement for fix in fixes(told)] == ["fastapi<0.6"]
+
+
+def test_a_yanked_release_is_bad_already_where_it_was_fixed_and_broke_again() -> None:
+    told = report(
+        world({1: failed(), 2: failed(), **broken_from(6)}, v3="", v5=""), History(kind=HistoryKind.ALL)
+    )
+
+    assert "the yanked 0.3 before 0.4 is good as well" in told.headline
 
 
 @pytest.mark.parametrize(
@@ -89,7 +127,7 @@ def test_a_fix_may_have_been_yanked() -> None:
     told = report(world({minor: failed() for minor in range(1, 5)}, v5="typo"))
 
     assert (told.last, told.first) == ("0.4", "0.6")
-    assert "0.5, yanked (typo), is good as well: it was fixed there" in told.notes
+    assert "0.5, yanked, is good as well: it was fixed there (yanked: typo)" in told.notes
 
 
 def test_where_nothing_changes_a_yanked_release_that_differs_is_in_the_message() -> None:
@@ -98,7 +136,7 @@ def test_where_nothing_changes_a_yanked_release_that_differs_is_in_the_message()
     told = report(made_up)
 
     assert told.kind is ResultKind.NOT_REPRODUCED
-    assert told.headline.endswith("; 0.5, yanked (broken), is bad")
+    assert told.headline.endswith("; 0.5, yanked, is bad (yanked: broken)")
     assert told.hint is not None
     assert "include 0.5, yanked perhaps for this bug, with `--yanked`" in told.hint
 
@@ -110,7 +148,7 @@ def test_elsewhere_only_one_yanked_for_a_fault_is_run() -> None:
 
     assert [row.version for row in told.rows if row.yanked is not None] == ["0.2"]
     assert made_up.runs["0.4"] == 0
-    assert "0.2, yanked (a bug), is good" in told.notes
+    assert "0.2, yanked, is good (yanked: a bug)" in told.notes
 
 
 def test_without_a_look_at_the_history_no_yanked_release_is_run() -> None:

@@ -17,7 +17,7 @@ from bisect_asgi.core.records import replace
 from bisect_asgi.core.text import printable
 
 if TYPE_CHECKING:
-    from bisect_asgi.backend.trials import Held
+    from bisect_asgi.backend.trials.runs import Held
     from bisect_asgi.core.model import Observation, Probe, TrialRequest
     from bisect_asgi.core.plan import Plan
 

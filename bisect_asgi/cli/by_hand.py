@@ -15,8 +15,8 @@ from bisect_asgi.core.model import UNTESTABLE_EXIT, Observation, Outcome, Phase,
 from bisect_asgi.core.records import replace
 
 if TYPE_CHECKING:
-    from bisect_asgi.backend.trials import Held
     from bisect_asgi.backend.trials.bench import Bench
+    from bisect_asgi.backend.trials.runs import Held
     from bisect_asgi.core.plan.options import Options
 
 DECIDED_BY = ("a person", "")

@@ -14,7 +14,7 @@ from bisect_asgi.core.records import replace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bisect_asgi.backend.trials import Decider
+    from bisect_asgi.backend.trials.runs import Decider
     from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.plan import Plan
     from bisect_asgi.report.projection import Projection

@@ -13,7 +13,7 @@ from time import monotonic, process_time
 from types import CodeType
 
 from bisect_asgi.backend.environments import Environment as BuiltFolder
-from bisect_asgi.backend.trials import Held
+from bisect_asgi.backend.trials.runs import Held
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, Cancelled, UsageError
 from bisect_asgi.core.judge import signature

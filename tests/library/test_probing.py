@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bisect_asgi.backend.environments import Environment as BuiltFolder
-from bisect_asgi.backend.trials import Held
+from bisect_asgi.backend.trials.runs import Held
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable, UsageError
 from bisect_asgi.core.model import (

@@ -17,7 +17,8 @@ from bisect_asgi.backend import interpreters
 from bisect_asgi.backend.environments.resolve import Resolution
 from bisect_asgi.backend.executors.dask.calls import Packed, RemoteExecutor, Unsuitable
 from bisect_asgi.backend.repository import is_address
-from bisect_asgi.backend.trials import TrialRunner, measured_on, observation_key
+from bisect_asgi.backend.trials import TrialRunner
+from bisect_asgi.backend.trials.keys import measured_on, observation_key
 from bisect_asgi.backend.trials.store import Learnt
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken

@@ -8,13 +8,13 @@ to it in time, alternately before and after it, so that what slows the machine d
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.files import locked
+from bisect_asgi.backend.trials.once import Once
 from bisect_asgi.core import metrics
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Observation, Outcome
@@ -28,8 +28,7 @@ class MeasuringLock(Struct, frozen=True, kw_only=True):
     """The lock for measuring on this machine, and the environments that this command has warmed up."""
 
     path: Path
-    _warm: set[tuple[str, str]] = field(default_factory=set)
-    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _warm: Once = field(default_factory=Once)
 
     @contextmanager
     def taken(self, token: CancelToken) -> Iterator[None]:
@@ -46,11 +45,7 @@ class MeasuringLock(Struct, frozen=True, kw_only=True):
 
     def is_first(self, environment: Environment, probe: str) -> bool:
         """Return True at the first call for this environment and probe, and False after that."""
-        with self._guard:
-            pair = (str(environment.folder), probe)
-            is_first = pair not in self._warm
-            self._warm.add(pair)
-            return is_first
+        return self._warm.is_first((str(environment.folder), probe))
 
 
 def take_sample(

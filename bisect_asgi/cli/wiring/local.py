@@ -15,8 +15,9 @@ from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.environments.sdists import SdistBuilder
 from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.process.sandbox import Sandbox
-from bisect_asgi.backend.trials import Decider, TrialRunner
+from bisect_asgi.backend.trials import TrialRunner
 from bisect_asgi.backend.trials.probe_run import clean_up
+from bisect_asgi.backend.trials.runs import Decider
 from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Resolutions, Store
 from bisect_asgi.backend.uv import Uv

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from bisect_asgi.backend.executors import open_executor, widened
 from bisect_asgi.backend.network.indexes import Indexes
-from bisect_asgi.backend.trials import Decider
+from bisect_asgi.backend.trials.runs import Decider
 from bisect_asgi.cli.output import say_note
 from bisect_asgi.cli.wiring.local import open_trials
 from bisect_asgi.cli.wiring.paths import CachePaths

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from support import builders
 from support.environments import Bench
 from support.sandboxes import sandbox
 
-from bisect_asgi.backend import trials
 from bisect_asgi.backend.environments.resolve import Resolution, read_resolution
 from bisect_asgi.backend.executors import remote_trials as errands
 from bisect_asgi.backend.executors.dask.calls import Unsuitable
@@ -35,7 +33,6 @@ from bisect_asgi.core.model import (
     OwnProject,
     Probe,
     SamplingMode,
-    SandboxLevel,
     Trial,
     TrialRequest,
 )
@@ -300,24 +297,3 @@ def test_what_distributions_require_is_kept_with_their_environment(runner: Trial
     assert made.environment
     assert runner.requirements(made.environment) == {"demo": ("other",)}
     assert runner.requirements(replace(made.environment, digest="else")) == {}
-
-
-def test_only_the_key_of_what_is_measured_has_a_host_in_it() -> None:
-    resolution, probe = resolved(SPEC, HERE), REQUEST.probe
-
-    hosts = [trials.measured_on(request, "far") for request in (REQUEST, MEASURED)]
-    strong = partial(trials.observation_key, probe, resolution, level=SandboxLevel.STRONG)
-    keys = {strong(host=host) for host in ("", "far", "near")}
-
-    assert hosts == ["", "far"]
-    assert trials.measured_on(MEASURED) == platform.node()
-    assert len(keys) == 3
-    assert strong() == strong(host="")
-
-
-def test_what_ran_at_another_level_of_the_sandbox_has_another_key() -> None:
-    resolution, probe = resolved(SPEC, HERE), REQUEST.probe
-
-    keys = {trials.observation_key(probe, resolution, level=level) for level in SandboxLevel}
-
-    assert len(keys) == len(SandboxLevel)

@@ -236,7 +236,7 @@ def test_a_run_that_could_not_be_asked_is_told_and_not_stored(
     def sometimes(*arguments: Any, **options: Any) -> Observation:
         return replace(run_probe(*arguments, **options), outcome=outcomes.pop(0))
 
-    monkeypatch.setattr("bisect_asgi.backend.trials.run_probe", sometimes)
+    monkeypatch.setattr("bisect_asgi.backend.trials.runs.run_probe", sometimes)
     request = bench.request()
 
     trial = bench.run(replace(request, runs=2))
@@ -268,7 +268,7 @@ def test_of_a_candidate_that_could_never_be_asked_nothing_is_known(
     bench: TrialBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "bisect_asgi.backend.trials.run_probe",
+        "bisect_asgi.backend.trials.runs.run_probe",
         lambda *a, **k: replace(run_probe(*a, **k), outcome=Outcome.ERROR),
     )
 

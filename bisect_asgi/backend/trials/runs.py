@@ -1,0 +1,212 @@
+"""Make the runs of a trial in environments that are held, and store what each of them showed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, closing, suppress
+from pathlib import Path
+from typing import Protocol
+
+from bisect_asgi.backend.environments import Disturbed, Environment, EnvironmentCache
+from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.process.sandbox import Sandbox
+from bisect_asgi.backend.process.usage import spending
+from bisect_asgi.backend.trials.bench import Bench, open_bench
+from bisect_asgi.backend.trials.masking import secrets_of, without_secrets
+from bisect_asgi.backend.trials.once import Once
+from bisect_asgi.backend.trials.probe_run import run_probe
+from bisect_asgi.backend.trials.results import count
+from bisect_asgi.backend.trials.sampling import MeasuringLock, take_sample, warm_up
+from bisect_asgi.backend.trials.store import Store
+from bisect_asgi.core import codec
+from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.events import Event, Note, OutputSeen
+from bisect_asgi.core.model import (
+    FailureKind,
+    Observation,
+    Outcome,
+    Probe,
+    Step,
+    TrialRequest,
+)
+from bisect_asgi.core.records import Struct, replace
+from bisect_asgi.core.text import listing, masked, printable
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """The environment of a trial, as long as it is held, and what can be done with it."""
+
+    environment: Environment
+    run: Callable[[Probe], Observation]
+    """Runs a probe there once, confined and supervised as ever."""
+    bench: Callable[[], AbstractContextManager[Bench]]
+    """Opens a copy of it for a person."""
+
+
+class Decider(Protocol):
+    """Decides the outcome of each run in this process, in place of the probe's exit code."""
+
+    def __call__(self, request: TrialRequest, held: Held, token: CancelToken) -> Observation:
+        """Return what one run showed in the environment.
+
+        Raises:
+            BisectError: the search cannot go on.
+            Cancelled: the token was cancelled.
+        """
+        ...
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """A trial whose environments are known, and have still to be built."""
+
+    request: TrialRequest
+    key: str
+    """Of its observations in the store."""
+    resolution: Resolution
+    reference: Resolution | None
+    """Of the environment that samples are compared with."""
+    token: CancelToken
+
+
+class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
+    """Makes the runs of one command's trials, and keeps what they showed."""
+
+    store: Store
+    environments: EnvironmentCache
+    folder: Path
+    """The folder in which probes get their working directories."""
+    sandbox: Sandbox
+    measuring_lock: MeasuringLock
+    emit: Callable[[TrialRequest, Event], None]
+    """Gets what is to be said of a trial; called from any thread."""
+    show_output: bool
+    secrets: tuple[str, ...]
+    decider: Decider | None
+    changed: Once
+    """The environments that a run of this command has changed."""
+
+    def make(
+        self,
+        task: Task,
+        environment: Environment,
+        reference: Environment | None,
+        wanted: int,
+        made: list[Observation],
+    ) -> None:
+        """Run the probe until `made` has `wanted` runs, or until an environment is no longer what was built.
+
+        Each observation is stored at once.
+        """
+        held = [environment, *([reference] if reference else [])]
+        runs_ = self._runs(task, environment, reference, done=count(made), wanted=wanted)
+        # Closed, so that an error ends the runs that are still in parallel with the failed one.
+        with closing(runs_) as runs, suppress(Disturbed):
+            for seen in runs:
+                made.append(seen)
+                if seen.outcome is not Outcome.ERROR:  # such a run has no result to keep
+                    self.store.add_observation(task.key, seen)
+                if not all(each.exists() for each in held):
+                    return
+
+    def _runs(
+        self, task: Task, environment: Environment, reference: Environment | None, *, done: int, wanted: int
+    ) -> Generator[Observation]:
+        """Yield each run as soon as it ends; samples come one by one, warm, and next to the reference's.
+
+        `done` of the runs that are `wanted` were made before.
+        """
+        request = task.request
+
+        def run(where: Environment) -> Observation:
+            return self._run_once(task, where)
+
+        if request.sampling is None:
+            parallel = 1 if environment.is_own else request.parallel
+            yield from _in_parallel(lambda: run(environment), wanted - done, parallel, task.token)
+            return
+        if request.sampling.needs_warm_up:
+            probe = codec.digest(request.probe)
+            for seen in warm_up(run, self.measuring_lock, environment, reference, probe=probe):
+                yield seen
+                done += not seen.is_warm_up
+        for place in range(done, wanted):
+            yield take_sample(run, environment, reference, place=request.known_runs + place)
+
+    def _run_once(self, task: Task, where: Environment) -> Observation:
+        """Run the probe once, and check that it has left its environment as it was.
+
+        Raises:
+            Disturbed: it has not, or something else has not, so that the run says nothing.
+            Unavailable: as `run_probe` and `EnvironmentCache.after_run`.
+        """
+        request = task.request
+        secrets = secrets_of(request, self.secrets)
+
+        def output(text: str) -> None:
+            self.emit(request, OutputSeen(key=request.key, text=masked(text, secrets)))
+
+        shown = output if self.show_output else None
+        imported: list[str] = []
+        limit_s = request.limit_s
+        probe = replace(request.probe, timeout_s=limit_s) if limit_s else request.probe
+
+        def run(probe: Probe) -> Observation:
+            return run_probe(
+                probe, where, self.folder, task.token, shown, self.sandbox, on_imported=imported.extend
+            )
+
+        seen = self._decided(task, where, run) if self.decider else run(probe)
+        changed = self.environments.after_run(where, task.token, imported)
+        if changed:
+            self._tell_changed(request, where, changed)
+        if not where.exists() and not (changed and where.is_own):
+            raise Disturbed
+        seen = without_secrets(seen, secrets)
+        has_hung = seen.signature is not None and seen.signature.kind is FailureKind.TIMEOUT
+        return replace(seen, cut_s=limit_s) if has_hung else seen
+
+    def _decided(self, task: Task, where: Environment, run: Callable[[Probe], Observation]) -> Observation:
+        """Return what one run showed, as who decides in place of the probe says."""
+        if self.decider is None:
+            raise AssertionError("it is there")
+        held = Held(
+            environment=where,
+            run=run,
+            bench=lambda: open_bench(task.request.probe, where, self.folder, self.sandbox, task.token),
+        )
+        with spending(Step.RUN):
+            seen = self.decider(task.request, held, task.token)
+        task.token.check()
+        return seen
+
+    def _tell_changed(self, request: TrialRequest, where: Environment, changed: Sequence[str]) -> None:
+        """Say once for each environment that runs change it."""
+        if self.changed.is_first(str(where.folder)):
+            names = listing([f"`{printable(path)}`" for path in changed])
+            self.emit(
+                request,
+                Note(
+                    text=f"a run on {request.label} changed its environment ({names}): each run there gets a "
+                    "new environment of its own"
+                ),
+            )
+
+
+def _in_parallel(
+    run: Callable[[], Observation], wanted: int, parallel: int, token: CancelToken
+) -> Iterator[Observation]:
+    """Run `wanted` times, `parallel` at a time, and yield each run as soon as it ends."""
+    if min(wanted, parallel) <= 1:
+        for _ in range(wanted):
+            yield run()
+        return
+    with spending(Step.RUN), ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="run") as pool:
+        try:
+            yield from (done.result() for done in as_completed([pool.submit(run) for _ in range(wanted)]))
+        except Disturbed:
+            pool.shutdown(cancel_futures=True)
+            raise
+        except BaseException:
+            token.cancel()  # the others' results are not waited for
+            raise

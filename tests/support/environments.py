@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.builds import WheelBuilder
-from bisect_asgi.backend.environments.resolve import Resolution, Resolver
+from bisect_asgi.backend.environments.resolution import Resolution
+from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.environments.sdists import SdistBuilder
 from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.trials import TrialRunner
@@ -65,7 +66,7 @@ class Bench:
     def environments(self, limit_bytes: int = ROOM_ENOUGH) -> EnvironmentCache:
         """The environments of the folder, as few as the limit admits."""
         return EnvironmentCache(
-            self.folder / "environments", uv=self.uv, resolver=self.resolver(), limit_bytes=limit_bytes
+            self.folder / "environments", uv=self.uv, sdists=self.sdists(), limit_bytes=limit_bytes
         )
 
     def builder(self) -> WheelBuilder:

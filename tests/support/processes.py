@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 
@@ -29,3 +31,9 @@ def is_running(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def output(*command: str | Path) -> str:
+    """What a program writes that needs no variables."""
+    done = subprocess.run(command, env={}, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
+    return done.stdout.strip()

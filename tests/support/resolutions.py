@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.core.model import EnvironmentSpec, ExcludeNewerPackage
 from support.builders import day
 from support.environments import THIS_PYTHON

@@ -25,7 +25,7 @@ import shutil
 import stat
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -38,13 +38,14 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from bisect_asgi.backend.environments.builds import BuildTools, stamp, when
+from bisect_asgi.backend.environments.builds import BuildTools, later, stamp, when
 from bisect_asgi.backend.files import flush, locked, remove
+from bisect_asgi.backend.process.usage import spending
 from bisect_asgi.backend.uv import Metadata, Uv
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, not_writable
-from bisect_asgi.core.model import Interpreter
+from bisect_asgi.core.model import Interpreter, Step
 from bisect_asgi.core.records import Struct, replace
 
 _NOTE = "wheel.json"
@@ -116,6 +117,33 @@ class SdistBuilder:
                 if _sha256(home / wheel.file) == wheel.digest:
                     self._sound[home.name] = replace(wheel, folder=str(home))
         return self._sound.get(home.name)
+
+    def all_built(
+        self,
+        sdists: Iterable[Sdist],
+        interpreter: Interpreter,
+        exclude_newer: datetime | None,
+        token: CancelToken,
+    ) -> dict[str, Wheel]:
+        """Return the wheels of source distributions by their names, building those that are not kept.
+
+        Raises:
+            BuildFailed: one of them cannot be built with the tools of any date that was tried.
+            Unavailable, NoResult, Cancelled: as `wheel`.
+        """
+        limits = [exclude_newer, *later(exclude_newer)]
+        return {sdist.name: self.built(sdist, interpreter, limits, token) for sdist in sdists}
+
+    def built(
+        self, sdist: Sdist, interpreter: Interpreter, limits: Sequence[datetime | None], token: CancelToken
+    ) -> Wheel:
+        """Return the wheel as `wheel` does; the message of a failure says why it had to be built."""
+        try:
+            with spending(Step.BUILD):
+                return self.wheel(sdist, interpreter, limits, token, own=limits[0])
+        except BuildFailed as error:
+            message = f"`{sdist}` has no wheel for this Python and cannot be built: {error}"
+            raise BuildFailed(message, is_lasting=error.is_lasting) from error
 
     def wheel(
         self,

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bisect_asgi.backend import interpreters
-from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.executors.dask.calls import Packed, RemoteExecutor, Unsuitable
 from bisect_asgi.backend.repository import is_address
 from bisect_asgi.backend.trials import TrialRunner

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic
 
 from bisect_asgi.backend.environments import Environment, EnvironmentCache
-from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.usage import recording, spending, waiting_for

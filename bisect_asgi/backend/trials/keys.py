@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 
-from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.core import codec
 from bisect_asgi.core.model import (
     Probe,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.core.errors import BuildFailed, Unresolvable
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.model import (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bisect_asgi.backend.environments import Disturbed, Environment, EnvironmentCache
-from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.usage import spending
 from bisect_asgi.backend.trials.bench import Bench, open_bench

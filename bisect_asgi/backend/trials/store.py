@@ -19,7 +19,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bisect_asgi.backend.environments.resolve import Resolution, Resolver
+from bisect_asgi.backend.environments.resolution import Resolution
+from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.usage import waiting_for
 from bisect_asgi.core import codec

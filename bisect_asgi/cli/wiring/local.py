@@ -75,10 +75,8 @@ def open_trials(
         closing(Sandbox(places.root)) as sandbox,
     ):
         uv = open_uv(places, own, sandbox=sandbox, building=building)
-        resolver = _resolver(places, uv, store)
-        environments = EnvironmentCache(
-            places.environments, uv=uv, resolver=resolver, limit_bytes=limit_bytes()
-        )
+        resolver, sdists = _resolver(places, uv, store)
+        environments = EnvironmentCache(places.environments, uv=uv, sdists=sdists, limit_bytes=limit_bytes())
         environments.import_ahead()
         runs, locks = places.root / "runs", places.root / "locks"
         clean_up(runs)
@@ -135,7 +133,9 @@ def open_uv(
     )
 
 
-def _resolver(places: CachePaths, uv: Uv, store: Store) -> Resolver:
+def _resolver(places: CachePaths, uv: Uv, store: Store) -> tuple[Resolver, SdistBuilder]:
+    """Return what resolves specs, and what builds source distributions for it and for environments."""
+
     def recall(key: str) -> str | None:
         failure = store.failure(codec.digest(uv.indexes.identity, key))
         return failure[0] if failure else None
@@ -158,4 +158,4 @@ def _resolver(places: CachePaths, uv: Uv, store: Store) -> Resolver:
         with closing(IndexClient(uv.indexes, places.root / "index")) as client, suppress(UsageError):
             client.releases(project)
 
-    return Resolver(uv, sdists=sdists, wheels=wheels, confirm=confirm)
+    return Resolver(uv, sdists=sdists, wheels=wheels, confirm=confirm), sdists

@@ -19,7 +19,8 @@ from support.resolutions import (
     publish_wheels,
 )
 
-from bisect_asgi.backend.environments.resolve import Resolution, Resolver, read_resolution
+from bisect_asgi.backend.environments.resolution import Resolution, read_resolution
+from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core.cancel import CancelToken

@@ -18,9 +18,8 @@ from support.resolutions import (
     publish_wheels,
 )
 
-from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.builds import WheelBuilder
-from bisect_asgi.backend.environments.resolve import read_resolution
+from bisect_asgi.backend.environments.resolution import read_resolution
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Commit, EnvironmentSpec, Interpreter
 from bisect_asgi.core.records import replace
@@ -81,11 +80,8 @@ def test_what_is_resolved_of_a_commit_can_be_installed(local_index: LocalIndex, 
     publish_wheels(local_index)
     spec = of_commit(a_spec())
     resolution = bench.resolve(spec, a_wheel(bench, "wheels"))
-    cache = EnvironmentCache(
-        bench.folder / "environments", uv=bench.uv, resolver=bench.resolver(), limit_bytes=2**30
-    )
 
-    with cache.holding(resolution, spec, CancelToken()) as environment:
+    with bench.environments().holding(resolution, spec, CancelToken()) as environment:
         assert environment.distributions == resolution.distributions
 
 

@@ -25,7 +25,9 @@ class Street:
         self.folder = folder
         bench = Bench(folder, index.url)
         uv, resolver = bench.uv, bench.resolver()
-        self.cache = EnvironmentCache(folder / "environments", uv=uv, resolver=resolver, limit_bytes=2**30)
+        self.cache = EnvironmentCache(
+            folder / "environments", uv=uv, sdists=bench.sdists(), limit_bytes=2**30
+        )
         self.resolver = resolver
         run = uv.run
 

@@ -15,7 +15,9 @@ from support.environments import THIS_PYTHON, Bench
 from support.local_index import LocalIndex, publish_build_backend
 from support.resolutions import LONG_AGO, a_spec, names
 
-from bisect_asgi.backend.environments.resolve import Resolution, _Building
+from bisect_asgi.backend.environments.lock_file import LockFiles
+from bisect_asgi.backend.environments.resolution import Resolution
+from bisect_asgi.backend.environments.resolve_building import Building
 from bisect_asgi.backend.environments.sdists import Sdist, SdistBuilder, Wheel
 from bisect_asgi.backend.environments.templates import site_packages
 from bisect_asgi.backend.uv_output import SdistBuildFailed
@@ -108,9 +110,10 @@ def test_a_wheel_that_came_later_takes_the_place_of_what_was_built(
     local_index.add_wheel("dep", "1.0", uploaded=LONG_AGO, requires=["more"])
     local_index.add_wheel("more", "1.0", uploaded=LONG_AGO)
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "another-cache"))  # without the pages of before
-    resolver = Bench(tmp_path, local_index.url).resolver()
+    again = Bench(tmp_path, local_index.url)
 
-    found = _Building(resolver, a_spec(), "building", CancelToken()).resolution(first.sdists)
+    building = Building(LockFiles(again.uv), again.sdists(), a_spec(), "building", CancelToken())
+    found = building.resolution(first.sdists)
 
     assert names(found) == ["demo==1.0", "dep==1.0", "more==1.0"]
     assert found.sdists == ()

@@ -14,7 +14,7 @@ from support import builders
 from support.environments import Bench
 from support.sandboxes import sandbox
 
-from bisect_asgi.backend.environments.resolve import Resolution, read_resolution
+from bisect_asgi.backend.environments.resolution import Resolution, read_resolution
 from bisect_asgi.backend.executors import remote_trials as errands
 from bisect_asgi.backend.executors.dask.calls import Unsuitable
 from bisect_asgi.backend.executors.remote_trials import RemoteResult, RemoteRun

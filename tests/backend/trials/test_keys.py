@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from functools import partial
 
-from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.trials import keys
 from bisect_asgi.core.model import (
     EnvironmentSpec,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support.builders import CONFLICT, TYPE_ERROR, broken, day, failed, passed, untestable
 
-from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.trials.store import Store
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Distribution, ExcludeNewerPackage, Observation

@@ -14,7 +14,7 @@ import pytest
 from support.builders import day
 from support.environments import THIS_PYTHON
 
-from bisect_asgi.backend.environments.resolve import Resolution
+from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.environments.sdists import Sdist
 from bisect_asgi.backend.trials.store import Learnt, Resolutions, Store
 from bisect_asgi.core.cancel import CancelToken

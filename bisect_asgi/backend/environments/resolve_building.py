@@ -93,7 +93,9 @@ class Building:
         if any(str(sdist) == f"{error.name}=={error.version}" for sdist in self._wheels):
             raise error
         sdist = self._sdist(error)
-        self._wheels[sdist] = self._sdists.built(sdist, self._spec.interpreter, limits, self._token)
+        self._wheels[sdist] = self._sdists.built(
+            sdist, self._spec.interpreter, limits, self._token, own=self._spec.exclude_newer
+        )
 
     def _sdist(self, error: SdistBuildFailed) -> Sdist:
         """Return what the index has of a release for which uv needs a build."""

@@ -132,15 +132,23 @@ class SdistBuilder:
             Unavailable, NoResult, Cancelled: as `wheel`.
         """
         limits = [exclude_newer, *later(exclude_newer)]
-        return {sdist.name: self.built(sdist, interpreter, limits, token) for sdist in sdists}
+        return {
+            sdist.name: self.built(sdist, interpreter, limits, token, own=exclude_newer) for sdist in sdists
+        }
 
     def built(
-        self, sdist: Sdist, interpreter: Interpreter, limits: Sequence[datetime | None], token: CancelToken
+        self,
+        sdist: Sdist,
+        interpreter: Interpreter,
+        limits: Sequence[datetime | None],
+        token: CancelToken,
+        *,
+        own: datetime | None,
     ) -> Wheel:
         """Return the wheel as `wheel` does; the message of a failure says why it had to be built."""
         try:
             with spending(Step.BUILD):
-                return self.wheel(sdist, interpreter, limits, token, own=limits[0])
+                return self.wheel(sdist, interpreter, limits, token, own=own)
         except BuildFailed as error:
             message = f"`{sdist}` has no wheel for this Python and cannot be built: {error}"
             raise BuildFailed(message, is_lasting=error.is_lasting) from error

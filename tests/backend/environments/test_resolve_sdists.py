@@ -18,27 +18,30 @@ from bisect_asgi.core.errors import BuildFailed
 # Source distributions and the tools that build them.
 
 
-def publish_sdist_that_needs_later_tools(index: LocalIndex) -> None:
-    """The tool of dep's time cannot build it; one that came in June 2021 can."""
+def publish_sdist_that_needs_later_tools(index: LocalIndex, since: str = "2021-06-01") -> None:
+    """The tool of dep's time cannot build it; one that came later can."""
     index.add_wheel("demo", "1.0", uploaded=LONG_AGO, requires=["dep"])
     index.add_sdist("dep", "1.0", uploaded=LONG_AGO)
     publish_build_backend(index, "1.0", LONG_AGO, works=False)
-    publish_build_backend(index, "2.0", "2021-06-01")
+    publish_build_backend(index, "2.0", since)
 
 
+# Years have 365.25 days.
+@pytest.mark.parametrize(
+    ("since", "tried", "said"), [("2020-06-01", 1, "2020-12-31"), ("2021-06-01", 2, "2021-12-31")]
+)
 def test_an_sdist_is_built_with_later_tools_and_the_step_says_of_when(
-    local_index: LocalIndex, bench: Bench
+    local_index: LocalIndex, bench: Bench, since: str, tried: int, said: str
 ) -> None:
-    publish_sdist_that_needs_later_tools(local_index)
+    publish_sdist_that_needs_later_tools(local_index, since)
 
     resolution = bench.resolve(a_spec())
 
-    # Of the date, and a year after it, the tool still is the old one; two years are 730.5 days.
     assert resolution.step == (
-        "as of the date, building source distributions (dep==1.0 built with tools of 2021-12-31)"
+        f"as of the date, building source distributions (dep==1.0 built with tools of {said})"
     )
     assert names(resolution) == ["demo==1.0", "dep==1.0"]
-    assert len(bench.recorded) == 2
+    assert len(bench.recorded) == tried
 
 
 def test_tools_of_today_are_the_last_that_are_tried(local_index: LocalIndex, bench: Bench) -> None:

@@ -190,6 +190,7 @@ def read_fields(content: bytes, distribution: Distribution) -> Metadata:
         version=distribution.version,
         summary=_field(message["Summary"]) or "",
         requires=tuple(str(text).strip() for text in message.get_all("Requires-Dist", [])),
+        extras=tuple(str(text).strip() for text in message.get_all("Provides-Extra", [])),
         requires_python=_field(message["Requires-Python"]),
         urls=tuple(_labelled(str(text)) for text in message.get_all("Project-URL", [])),
         home_page=_field(message["Home-page"]),

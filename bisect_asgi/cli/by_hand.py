@@ -55,7 +55,7 @@ def open_bench(release: str, options: Options) -> Iterator[Bench]:
         copy_out, places = _CopyOut(opened), CachePaths.configured()
         emit = PlainSink(say, verbose=False)
         with open_session(plan, places, emit, decider=copy_out, keeps_runs=False) as (_, services):
-            _, trial = session.check(plan, version, services)
+            _, trial = session.check(plan, version, services, emit)
         if copy_out.bench is None:
             raise _no_environment(release, trial.observations[-1])
         yield copy_out.bench

@@ -71,7 +71,7 @@ def _check(plan: Plan, version: str, options: Options, output: OutputOptions) ->
         _,
         services,
     ):
-        choice, trial = session.check(plan, version, services)
+        choice, trial = session.check(plan, version, services, emit)
     return _show(checked(plan, choice, trial), trial, plan, output)
 
 

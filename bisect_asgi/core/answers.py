@@ -145,10 +145,11 @@ def kind_of(error: BisectError) -> ResultKind:
 
 def of_never_ran(case: ResultContext, wrong: NeverRan) -> Result:
     """Return the result for a probe that ran nowhere."""
+    what = f"`{wrong.subject or case.probe}` {wrong.what}"
     where = listing(case.name(key) for key in wrong.keys)
     return Result(
         kind=ResultKind.NOT_ASKED,
-        message=": ".join(filter(None, (f"`{case.probe}` {wrong.what} (tried with {where})", wrong.reason))),
+        message=": ".join(filter(None, (f"{what} (tried with {where})", wrong.reason))),
         hint=wrong.hint,
     )
 

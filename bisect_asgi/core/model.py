@@ -254,6 +254,15 @@ class ProjectMetadata(Struct, frozen=True, kw_only=True):
     """Its requirements (PEP 508), with markers for its extras."""
 
 
+class Declared(Struct, frozen=True, kw_only=True):
+    """What the metadata of an installed distribution declares."""
+
+    requires: tuple[str, ...] = ()
+    """Its requirements (PEP 508), with markers for its extras."""
+    extras: tuple[str, ...] = ()
+    """The normalized names of its extras (PEP 685)."""
+
+
 class ExcludeNewerPackage(Struct, frozen=True, kw_only=True):
     """A project with a date limit of its own, or with no limit if that is None."""
 

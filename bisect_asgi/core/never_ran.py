@@ -33,6 +33,8 @@ class NeverRan(Struct, frozen=True, kw_only=True):
 
     keys: tuple[int, ...]
     """The candidates that showed it."""
+    subject: str = ""
+    """What the message is about; empty: the probe."""
     what: str = "never ran"
     reason: str
     """What the runs show; empty: `what` says it."""

@@ -35,6 +35,7 @@ class Metadata(Struct, frozen=True, kw_only=True):
     version: str
     summary: str = ""
     requires: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
     requires_python: str | None = None
     urls: tuple[tuple[str, str], ...] = ()
     """The label and the address of each `Project-URL`."""

@@ -14,6 +14,7 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     Commit,
+    Declared,
     Distribution,
     EnvironmentSpec,
     Interpreter,
@@ -236,8 +237,8 @@ class Trials(Protocol):
         """
         ...
 
-    def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
-        """Return what each distribution of an environment requires, by name; empty if nobody knows."""
+    def declared(self, built: BuiltEnvironment) -> Mapping[str, Declared]:
+        """Return what each distribution of an environment declares, by name; empty if that is not known."""
         ...
 
 

@@ -129,7 +129,7 @@ def check(
         call = Call("check", package, probe, function, key, given)
         emit = Broadcast([on_event] if on_event else [])
         with call.session(emit, interruptions) as (plan, services):
-            choice, trial = session.check(plan, version, services)
+            choice, trial = session.check(plan, version, services, emit)
         return checked(plan, choice, trial)
 
 

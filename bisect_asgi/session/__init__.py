@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from bisect_asgi.core import answers, claims, events
 from bisect_asgi.core.answers import Result
@@ -27,6 +28,7 @@ from bisect_asgi.session.axes import releases as release_axis
 from bisect_asgi.session.batch import limited
 from bisect_asgi.session.bisection import Search, announce
 from bisect_asgi.session.bisection.confirm import confirm_claim
+from bisect_asgi.session.bisection.extras import Extras
 from bisect_asgi.session.bisection.flaky import search_noisy
 from bisect_asgi.session.bisection.run import (
     SearchResult,
@@ -34,6 +36,7 @@ from bisect_asgi.session.bisection.run import (
     emit_sure,
     find,
     find_limit,
+    has_never_run,
     look,
     search_changes,
     so_far,
@@ -178,7 +181,7 @@ def verify(plan: Plan, claim: Claim, services: Services, emit: Emit) -> Finding:
     """Judge a claim by running its own two releases, and enough others to see other changes.
 
     Raises:
-        UsageError: the claimed release cannot be a candidate, or is the oldest one.
+        UsageError: the claimed release cannot be a candidate, or is the oldest one; or the probe never ran.
         Unavailable: there is no result.
     """
     with ending(emit) as end:
@@ -202,10 +205,15 @@ def _verify(search: Search, claim: Claim, place: int, end: Callable[[Result], No
     search.recall()
     limit_search = search.plan.criteria.limit_search
     if limit_search and (answer := find_limit(search, limit_search)):
+        if answer.kind is ResultKind.NOT_ASKED:
+            raise _mistake(answer)
         end(answer)
         return claims.inconclusive(claim, answer.message)
     engine, replay = search.engine, all_changes(search, first=(place, place - 1))
-    engine.search(replay, looks_ahead=True)
+    engine.search(replay, is_over=partial(has_never_run, search), looks_ahead=True)
+    if wrong := search.never_ran(search.judgement()):
+        raise _mistake(answers.of_never_ran(search.context, wrong))
+    search.note_extras()
     engine.repeat([key for key in (place - 1, place) if key in engine.observed], search.plan.repeats)
     state = search_changes(search, replay)
     confirm_claim(search, place)
@@ -222,8 +230,14 @@ def _verify(search: Search, claim: Claim, place: int, end: Callable[[Result], No
     return claims.judge_claim(claim, place, search.labels, judgement, state, is_settled=search.is_settled)
 
 
-def check(plan: Plan, version: str, services: Services) -> tuple[InterpreterChoice, Trial]:
-    """Run the probe on one release.
+def _mistake(answer: Result) -> UsageError:
+    return UsageError(answer.message, hint=answer.hint)
+
+
+def check(
+    plan: Plan, version: str, services: Services, emit: Emit = lambda _: None
+) -> tuple[InterpreterChoice, Trial]:
+    """Run the probe on one release; emit a note if it lacks an extra that is asked for.
 
     Raises:
         UsageError: there is no such release, or no interpreter that installs it.
@@ -237,10 +251,14 @@ def check(plan: Plan, version: str, services: Services) -> tuple[InterpreterChoi
     token = CancelToken()
     future = services.executor.submit(services.trials.run, request, token)
     try:
-        return choice, future.result()
+        trial = future.result()
     except KeyboardInterrupt:
         token.cancel()
         raise
+    if trial.environment:
+        for text in Extras(plan, [candidate], services).notes({0: trial.environment}, [candidate.label]):
+            emit(events.Note(text=text))
+    return choice, trial
 
 
 def rule_on(plan: Plan, trial: Trial) -> Ruling | None:

@@ -29,7 +29,7 @@ IMPERATIVES = (
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"].replace(" ", "-"))
 def test_a_mistake_is_one_message_with_what_to_type(shell: Shell, row: Row) -> None:
-    publish(shell.index, "++--", requires=["dep"])
+    publish(shell.index, "++--", requires=["dep", "dep; extra == 'full'"])
     shell.index.add_wheel("dep", "1.0", uploaded="2020-01-01")
     for name, text in {"p.py": PROBE, **row.get("files", {})}.items():
         (shell.folder / name).parent.mkdir(exist_ok=True)

@@ -51,7 +51,7 @@ class Searched:
         monkeypatch.chdir(folder)
         self.lab = Lab(INDEX, fails_if({"app": "3"}))
         self.plan = read_plan(Options(probe="leak.py", package="app", jobs=1, **said))  # type: ignore[arg-type]
-        trials = FakeTrials(self.lab.run_trial, resolve=INDEX.resolve, requirements=INDEX.requirements)
+        trials = FakeTrials(self.lab.run_trial, resolve=INDEX.resolve, declared=INDEX.declared)
         self.services = fake_services(index=INDEX, trials=trials, interpreters=FakeInterpreters(*PYTHONS))
         self._monkeypatch = monkeypatch
 

@@ -84,7 +84,7 @@ class Lab:
             run_trial or self.run_trial,
             recall=recall,
             resolve=self.index.resolve,
-            requirements=self.index.requirements,
+            declared=self.index.declared,
         )
         try:
             session.bisect(plan, fake_services(index=self.index, trials=trials), self.events.append)

@@ -79,7 +79,7 @@ class Bench:
         )
 
     def services(self) -> Services:
-        trials = FakeTrials(self.run_trial, recall=self.recall, requirements=self.made_up.requirements)
+        trials = FakeTrials(self.run_trial, recall=self.recall, declared=self.made_up.declared)
         return fake_services(trials=trials)
 
     def side(self, requirements: str) -> BoundarySide:

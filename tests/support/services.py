@@ -14,6 +14,7 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unresolvable, UsageError
 from bisect_asgi.core.model import (
     BuiltEnvironment,
+    Declared,
     Distribution,
     EnvironmentSpec,
     Interpreter,
@@ -161,7 +162,7 @@ class FakeTrials:
         is_built: Callable[[TrialRequest], bool] = lambda _: False,
         resolve: Callable[[EnvironmentSpec], Sequence[Distribution]] = never,
         wheels: Callable[[EnvironmentSpec], Sequence[Distribution] | None] = lambda _: None,
-        requirements: Callable[[BuiltEnvironment], Mapping[str, tuple[str, ...]]] = lambda _: {},
+        declared: Callable[[BuiltEnvironment], Mapping[str, Declared]] = lambda _: {},
         metadata: Callable[[OwnProject, Interpreter], ProjectMetadata] = never,
     ) -> None:
         self._run = run
@@ -171,7 +172,7 @@ class FakeTrials:
         self._is_built = is_built
         self._resolve = resolve
         self._wheels = wheels
-        self._requirements = requirements
+        self._declared = declared
         self._metadata = metadata
 
     def run(self, request: TrialRequest, token: CancelToken) -> Trial:
@@ -195,8 +196,8 @@ class FakeTrials:
     def metadata(self, project: OwnProject, interpreter: Interpreter, token: CancelToken) -> ProjectMetadata:
         return self._metadata(project, interpreter)
 
-    def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
-        return self._requirements(built)
+    def declared(self, built: BuiltEnvironment) -> Mapping[str, Declared]:
+        return self._declared(built)
 
 
 def fake_services(**ports: Any) -> Services:
@@ -255,9 +256,9 @@ class MadeUpIndex(FakeIndex):
     def metadata(self, project: OwnProject, interpreter: Interpreter, token: CancelToken) -> ProjectMetadata:
         return self._metadata(project, interpreter)
 
-    def requirements(self, built: BuiltEnvironment) -> dict[str, tuple[str, ...]]:
-        """What each distribution of an environment requires."""
-        return {each.name: self.requires[str(each)] for each in built.distributions}
+    def declared(self, built: BuiltEnvironment) -> dict[str, Declared]:
+        """What each distribution of an environment declares."""
+        return {each.name: Declared(requires=self.requires[str(each)]) for each in built.distributions}
 
     def _rules(self, spec: EnvironmentSpec, chosen: Installed) -> list[Requirement]:
         """The requirements of the spec and of what is chosen; overrides stand in for what they name."""

@@ -28,7 +28,8 @@ from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import not_writable
-from bisect_asgi.core.model import Distribution, EnvironmentSpec, Interpreter, Step
+from bisect_asgi.core.extras import declared
+from bisect_asgi.core.model import Declared, Distribution, EnvironmentSpec, Interpreter, Step
 from bisect_asgi.core.records import Struct
 
 
@@ -235,33 +236,35 @@ class EnvironmentCache:
                     found.append(((home / MARKER).stat().st_mtime, home.name, marker.size_bytes))
         return [(name, size) for _, name, size in sorted(found)]
 
-    def requirements(self, digest: str) -> Mapping[str, tuple[str, ...]]:
-        """Return what each distribution of an environment requires, by name; empty if that is not kept."""
+    def declared(self, digest: str) -> Mapping[str, Declared]:
+        """Return what each distribution of an environment declares, by name; empty if that is not kept."""
         with suppress(OSError, codec.Unreadable):
-            return codec.from_json(self._required(digest).read_bytes(), dict[str, tuple[str, ...]])
-        if found := self._read_requirements(digest):
-            self.keep_requirements(digest, found)
+            return codec.from_json(self._declared(digest).read_bytes(), dict[str, Declared])
+        if found := self._read_declared(digest):
+            self.keep_declared(digest, found)
         return found
 
-    def _read_requirements(self, digest: str) -> dict[str, tuple[str, ...]]:
+    def _read_declared(self, digest: str) -> dict[str, Declared]:
         from importlib import metadata
 
-        found: dict[str, tuple[str, ...]] = {}
+        found: dict[str, Declared] = {}
         for site in (self._folder / digest).glob("lib/python*/site-packages"):
             for distribution in metadata.distributions(path=[str(site)]):
-                name = canonicalize_name(distribution.metadata["Name"] or "")
-                found[name] = tuple(distribution.requires or ())
+                headers = distribution.metadata
+                name = canonicalize_name(headers["Name"] or "")
+                provides = headers.get_all("Provides-Extra") or ()
+                found[name] = declared(distribution.requires or (), provides)
         return found
 
-    def keep_requirements(self, digest: str, requirements: Mapping[str, tuple[str, ...]]) -> None:
-        """Keep what the distributions of an environment require, which may be another machine's."""
-        path = self._required(digest)
+    def keep_declared(self, digest: str, found: Mapping[str, Declared]) -> None:
+        """Keep what the distributions of an environment declare, which may be another machine's."""
+        path = self._declared(digest)
         if not path.exists():
             with suppress(OSError):  # they only make an explanation better
-                write_whole(path, codec.to_json(requirements))
+                write_whole(path, codec.to_json(found))
 
-    def _required(self, digest: str) -> Path:
-        return self._folder.with_name("requirements") / f"{digest}.json"
+    def _declared(self, digest: str) -> Path:
+        return self._folder.with_name("declared") / f"{digest}.json"
 
     def _lock(self, digest: str) -> Path:
         return self._folder.with_name("locks") / f"{digest}.lock"

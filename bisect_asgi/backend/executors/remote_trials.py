@@ -25,6 +25,7 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import (
     BuiltEnvironment,
+    Declared,
     Distribution,
     EnvironmentSpec,
     Interpreter,
@@ -49,8 +50,8 @@ class RemoteResult(Struct, frozen=True, kw_only=True):
     """What the worker's store has about the environment."""
     reference: Learnt | None
     """The same about the reference's."""
-    requirements: Mapping[str, tuple[str, ...]]
-    """What each distribution of the environment requires."""
+    declared: Mapping[str, Declared]
+    """What each distribution of the environment declares."""
 
 
 # On the worker.
@@ -75,7 +76,7 @@ def run_here_for_another(
         trial=trial,
         learnt=known,
         reference=runner.resolutions.learnt(fitted.reference) if fitted.reference else None,
-        requirements=runner.requirements(built) if built else {},
+        declared=runner.declared(built) if built else {},
     )
 
 
@@ -192,7 +193,7 @@ class RemoteRun:
         self._keep(request, result, known, reference)
         if trial.environment and known.resolution:
             built = replace(trial.environment, digest=known.resolution.digest)
-            self._runner.environments.keep_requirements(built.digest, result.requirements)
+            self._runner.environments.keep_declared(built.digest, result.declared)
             trial = replace(trial, environment=built)
         return replace(trial, key=request.key, host="" if result.host == platform.node() else result.host)
 
@@ -272,9 +273,9 @@ class RemoteTrials:
         """Return what the wheel of a project of the user's says, which is built on this machine."""
         return self._runner.metadata(project, interpreter, token)
 
-    def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
-        """Return what each distribution of an environment requires, whichever machine built it."""
-        return self._runner.requirements(built)
+    def declared(self, built: BuiltEnvironment) -> Mapping[str, Declared]:
+        """Return what each distribution of an environment declares, whichever machine built it."""
+        return self._runner.declared(built)
 
 
 def _level_of(trial: Trial) -> SandboxLevel:

@@ -30,6 +30,7 @@ from bisect_asgi.core.errors import BuildFailed, NoResult, Unresolvable, not_ask
 from bisect_asgi.core.events import Activity, Event, StageEvent, TrialProgressed
 from bisect_asgi.core.model import (
     BuiltEnvironment,
+    Declared,
     Distribution,
     EnvironmentSpec,
     Interpreter,
@@ -165,9 +166,9 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         """Return what the wheel of a project of the user's says, building it unless it exists."""
         return self.resolutions.metadata(project, interpreter, token)
 
-    def requirements(self, built: BuiltEnvironment) -> Mapping[str, tuple[str, ...]]:
-        """Return what each distribution of an environment requires; empty if that is not kept."""
-        return self.environments.requirements(built.digest)
+    def declared(self, built: BuiltEnvironment) -> Mapping[str, Declared]:
+        """Return what each distribution of an environment declares; empty if that is not kept."""
+        return self.environments.declared(built.digest)
 
     def _undo(self, request: TrialRequest, key: str) -> None:
         """Drop what is stored of a candidate if that is asked for."""

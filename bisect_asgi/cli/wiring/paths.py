@@ -16,8 +16,8 @@ from bisect_asgi.core.errors import UsageError, not_writable
 from bisect_asgi.core.records import Struct
 
 _FOLDERS = (
-    *("answers", "building", "contents", "environments", "index", "interpreters", "lenders", "locks", "logs"),
-    *("own", "projects", "repositories", "requirements", "runs", "sdists", "templates", "uv", "wheels"),
+    *("answers", "building", "contents", "declared", "environments", "index", "interpreters", "lenders"),
+    *("locks", "logs", "own", "projects", "repositories", "runs", "sdists", "templates", "uv", "wheels"),
 )
 DEFAULT_LIMIT = "20 GiB"
 

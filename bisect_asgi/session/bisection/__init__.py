@@ -38,6 +38,7 @@ from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import SearchSpace
 from bisect_asgi.session.bisection.engine import Engine, SearchSpec
+from bisect_asgi.session.bisection.extras import Extras
 from bisect_asgi.session.bisection.prebuild import Prebuilder
 
 
@@ -60,6 +61,7 @@ class Search:
         self.emit = emit
         self._trials = services.trials
         self._provider = lru_cache(services.index.provider)
+        self._extras = Extras(plan, () if stage else space.candidates, services)
         self._has_yanked = False
         self._leaning: tuple[Judgement | None, Mapping[int, Verdict]] = (None, {})
         self.engine = Engine(
@@ -166,7 +168,12 @@ class Search:
         return replace(judgement, rulings=rulings)
 
     def never_ran(self, judgement: Judgement) -> NeverRan | None:
-        """Return why the probe never ran on any candidate, unless the user counts every failure."""
+        """Return why the search cannot go on, or None: an extra that does not exist, a probe that never ran.
+
+        If the user counts every failure, a probe that never ran is no reason.
+        """
+        if unknown := self.unknown_extra():
+            return unknown
         criteria, probe = self.plan.criteria, self.plan.probe
         if criteria.any_failure or criteria.match:
             return None
@@ -178,6 +185,15 @@ class Search:
             installed=self._installed,
             provider=self._provider,
         )
+
+    def unknown_extra(self) -> NeverRan | None:
+        """Return that no candidate has one of the extras that the user asks for, or None."""
+        return self._extras.unknown(self.engine.environments)
+
+    def note_extras(self) -> None:
+        """Emit which of the candidates that were run lack an extra that others have."""
+        for text in self._extras.notes(self.engine.environments, self.labels):
+            self.emit(events.Note(text=text))
 
     def unreported(self, metric: str) -> NeverRan | None:
         """Return that the probe does not report a metric, or None if it may."""

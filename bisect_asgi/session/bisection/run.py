@@ -98,6 +98,7 @@ def find(search: Search, *, elsewhere: Callable[[Search], Search | None] = lambd
         return SearchResult(search=search, answer=answers.of_never_ran(search.context, wrong))
     if search.judgement().contradicts(search.space.expectation) and (other := elsewhere(search)):
         return find(other)
+    search.note_extras()
     note_doubtful_samples(search)
     if isinstance(state, Boundary) and criteria.limit_search:
         note_other_steps(search, state)
@@ -245,13 +246,14 @@ def all_changes(
 def search_changes(search: Search, replay: Replay) -> State:
     """Find all changes, and run both sides of each until they are no accident."""
     while True:
-        is_wrong = partial(_never_ran, search)
+        is_wrong = partial(has_never_run, search)
         state = search.engine.search(replay, is_over=is_wrong, looks_ahead=True)
         if is_wrong(search.judgement()) or not confirm_changes(search):
             return state
 
 
-def _never_ran(search: Search, judgement: Judgement) -> bool:
+def has_never_run(search: Search, judgement: Judgement) -> bool:
+    """Return whether a search is to end because of a mistake in what it asks; see `Search.never_ran`."""
     return search.never_ran(judgement) is not None
 
 

@@ -99,6 +99,8 @@ class LimitFinder:
         step_low, step_high, unmeasured = 1, 1, [len(self._search.labels) - 1]
         while low < high and not self._search.unreported(self._metric):
             self._engine.repeat([key for key in (low, high) if key not in self._engine.observed], 1)
+            if wrong := self._search.unknown_extra():
+                return of_never_ran(self._search.context, wrong)
             unmeasured = [key for key in (low, high) if not self.samples(key)]
             if not unmeasured:
                 return SampledEnds(low=low, high=high, good=self._good(low, high))

@@ -28,11 +28,11 @@ from bisect_asgi.core.culprit.mixes import BoundarySide, groups, label, mixed, m
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
-from bisect_asgi.core.model import Candidate, Move, Observation, Outcome, Trial, Verdict
+from bisect_asgi.core.model import BuiltEnvironment, Candidate, Move, Observation, Outcome, Trial, Verdict
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.releases.interpreters import markers_of
-from bisect_asgi.core.services import Emit, Services
+from bisect_asgi.core.services import Emit, Services, Trials
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes.base import Axis, SearchSpace
@@ -113,8 +113,8 @@ class Mixing:
         self._engine = self.search.engine
         self._keys: dict[tuple[Mix, bool], int] = {}
         old_known, new_known = (trial.environment for trial in boundary.known)
-        self.requires_old = services.trials.requirements(old_known) if old_known else {}
-        self.requires_new = services.trials.requirements(new_known) if new_known else {}
+        self.requires_old = _required(services.trials, old_known)
+        self.requires_new = _required(services.trials, new_known)
         self.suspects = self._suspects(boundary.package)
         self._emit_candidates()
         for key, trial in enumerate(boundary.known):
@@ -336,6 +336,12 @@ class Mixing:
         if strict is not None and verdicts.get(strict, Verdict.SKIP) is not Verdict.SKIP:
             return strict
         return self._keys.get((mix, False))
+
+
+def _required(trials: Trials, built: BuiltEnvironment | None) -> dict[str, tuple[str, ...]]:
+    """Return what each distribution of an environment requires, by name, as far as that is known."""
+    found = trials.declared(built) if built else {}
+    return {name: each.requires for name, each in found.items()}
 
 
 def samples(runs: Sequence[Observation]) -> int:

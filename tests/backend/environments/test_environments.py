@@ -23,7 +23,7 @@ from bisect_asgi.backend.files import locked
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable
-from bisect_asgi.core.model import EnvironmentSpec
+from bisect_asgi.core.model import Declared, EnvironmentSpec
 
 PACKAGE = Path(bisect_asgi.__file__).parent
 
@@ -64,7 +64,7 @@ from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.environments.sdists import SdistBuilder
 from bisect_asgi.backend.uv import Indexes, Uv
-from bisect_asgi.core.model import EnvironmentSpec
+from bisect_asgi.core.model import Declared, EnvironmentSpec
 from bisect_asgi.core.cancel import CancelToken
 
 class Telling(CancelToken):
@@ -207,15 +207,14 @@ def test_a_folder_without_its_marker_is_built_anew(cached: CacheBench) -> None:
 
 def test_what_each_distribution_requires_is_read_from_the_environment(cached: CacheBench) -> None:
     cached.index.add_wheel("My_Engine", "2.0")
-    cached.index.add_wheel("demo", "1.0", requires=["my.engine>=1.5,<3", "nothing ; python_version < '3'"])
+    requires = ["my.engine>=1.5,<3", "nothing ; python_version < '3'", "my.engine ; extra == 'Full'"]
+    cached.index.add_wheel("demo", "1.0", requires=requires)
 
-    required = cached.cache.requirements(cached.build())
+    declared = cached.cache.declared(cached.build())
 
-    assert required["my-engine"] == ()
-    assert [Requirement(text) for text in required["demo"]] == [
-        Requirement("my.engine>=1.5,<3"),
-        Requirement("nothing ; python_version < '3'"),
-    ]
+    assert declared["my-engine"] == Declared()
+    assert list(map(Requirement, declared["demo"].requires)) == list(map(Requirement, requires))
+    assert declared["demo"].extras == ("full",)
 
 
 def test_what_was_read_once_is_known_without_reading_it_again(
@@ -224,11 +223,12 @@ def test_what_was_read_once_is_known_without_reading_it_again(
     cached.index.add_wheel("engine", "1.0")
     cached.index.add_wheel("demo", "1.0", requires=["engine"])
     digest = cached.build()
-    first = cached.cache.requirements(digest)
+    first = cached.cache.declared(digest)
     monkeypatch.setattr(metadata, "distributions", lambda **_: pytest.fail("it was read again"))
 
-    assert cached.cache.requirements(digest) == first == {"demo": ("engine",), "engine": ()}
+    assert cached.cache.declared(digest) == first
+    assert first == {"demo": Declared(requires=("engine",)), "engine": Declared()}
 
 
 def test_nothing_is_known_of_an_environment_that_is_not_kept(cached: CacheBench) -> None:
-    assert cached.cache.requirements("0" * 64) == {}
+    assert cached.cache.declared("0" * 64) == {}

@@ -26,6 +26,7 @@ from bisect_asgi.core.model import (
     BuiltEnvironment,
     Commit,
     Confinement,
+    Declared,
     EnvironmentSpec,
     Interpreter,
     Observation,
@@ -52,6 +53,7 @@ name = "other"
 version = "2.0"
 sdist = { hashes = { sha256 = "cc" } }
 """
+DECLARED = {"demo": Declared(requires=("other",), extras=("all",))}
 REQUEST = TrialRequest(
     key=3, label="1.0", spec=SPEC, probe=Probe(name="p.py", script="p.py", command=None, files=())
 )
@@ -109,7 +111,7 @@ def parcel(*observations: Observation, host: str = "far", remembered: int = 0) -
         ),
         learnt=Learnt(resolution=resolution, unresolvable=None, unbuildable=None),
         reference=Learnt(resolution=reference, unresolvable=None, unbuildable=None),
-        requirements={"demo": ("other",)},
+        declared=DECLARED,
     )
 
 
@@ -269,7 +271,7 @@ def test_failures_of_a_past_date_are_remembered(runner: TrialRunner, reason: str
         trial=Trial(key=3, label="1.0", observations=(replace(passed(), outcome=Outcome.UNTESTABLE),)),
         learnt=replace(NOTHING, **{reason: "it does not work"}),
         reference=None,
-        requirements={},
+        declared={},
     )
 
     remote(runner).unpack(came, REQUEST, CancelToken())
@@ -295,5 +297,5 @@ def test_what_distributions_require_is_kept_with_their_environment(runner: Trial
     made = remote(runner).unpack(parcel(passed()), REQUEST, CancelToken())
 
     assert made.environment
-    assert runner.requirements(made.environment) == {"demo": ("other",)}
-    assert runner.requirements(replace(made.environment, digest="else")) == {}
+    assert runner.declared(made.environment) == DECLARED
+    assert runner.declared(replace(made.environment, digest="else")) == {}

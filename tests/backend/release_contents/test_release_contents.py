@@ -279,7 +279,7 @@ def test_metadata_is_read_as_it_was_written() -> None:
     found = read_fields(
         b"Metadata-Version: 2.1\nName: Demo\nVersion: 1.0.0\nSummary: A demo.\nHome-page: https://example.org\n"
         b"Download-URL: UNKNOWN\nRequires-Python: >=3.6\n"
-        b"Requires-Dist: a (>=1)\nRequires-Dist: b ; extra == 'x'\n"
+        b"Requires-Dist: a (>=1)\nProvides-Extra: x\nRequires-Dist: b ; extra == 'x'\nProvides-Extra: y\n"
         b"Project-URL: Changes, https://example.org/changes?a,b\nProject-URL: https://example.org/no-label\n"
         b"\n# Demo\n\nWhat it is.\n",
         DEMO,
@@ -287,6 +287,7 @@ def test_metadata_is_read_as_it_was_written() -> None:
 
     assert (found.name, found.version, found.summary) == ("demo", "1.0", "A demo.")
     assert found.requires == ("a (>=1)", "b ; extra == 'x'")
+    assert found.extras == ("x", "y")
     assert found.requires_python == ">=3.6"
     assert found.urls == (
         ("Changes", "https://example.org/changes?a,b"),

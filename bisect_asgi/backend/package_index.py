@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from bisect_asgi.backend.files import kept, once_each
 from bisect_asgi.backend.index import IndexClient
@@ -33,9 +35,20 @@ class PackageIndex:
         self._contents = contents
         self._answers = answers
         self._releases = once_each(client.releases)
+        self._cached = once_each(client.cached)
+        self._asked: set[str] = set()
 
-    def releases(self, project: str) -> tuple[Release, ...]:
-        """Return all releases of a project, oldest version first; raises as `IndexClient.releases`."""
+    def releases(self, project: str, *, having: Collection[str] | None = None) -> tuple[Release, ...]:
+        """Return all releases of a project, oldest version first; raises as `IndexClient.releases`.
+
+        `having`: versions with which a page will do that is cached, and fresh by its headers; None if it may
+        lack any release that was uploaded since.
+        """
+        if having is not None and project not in self._asked:
+            cached = self._cached(project)
+            if cached is not None and _has_all(cached, having):
+                return cached
+        self._asked.add(project)
         return self._releases(project)
 
     def provider(self, module: str) -> str | None:
@@ -84,3 +97,10 @@ class PackageIndex:
             for file in release.files
         )
         return next((file for file in files if file.filename.endswith(SDIST_SUFFIXES)), None)
+
+
+def _has_all(releases: Collection[Release], wanted: Collection[str]) -> bool:
+    """Return whether all these versions are among the releases, however they are written."""
+    known = {release.version for release in releases}
+    others = [Version(version) for version in wanted if version not in known]
+    return not others or set(others) <= {Version(version) for version in known}

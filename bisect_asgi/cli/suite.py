@@ -132,6 +132,8 @@ def _run(
         open_executor(where, width) as executor,
         open_services(places, runner, executor) as services,
     ):
+        for plan in plans:
+            runner.begin(plan.probe)
         if isinstance(executor, RemoteExecutor) and jobs is None:
             width = executor.threads
 

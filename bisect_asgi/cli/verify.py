@@ -127,6 +127,8 @@ def _run(
         open_trials(places, building=building) as runner,
         open_executor(where, jobs, most=most) as executor,
     ):
+        for plan in plans:
+            runner.begin(plan.probe)
 
         def ask(case: Case, plan: Plan, way: Executor) -> SuiteRow:
             path = places.new_log(f"{case.number}-{plan.project}")

@@ -5,7 +5,7 @@ A session knows these types alone. `cli/wiring` hands it the real ones, and offl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Protocol
 
@@ -97,8 +97,11 @@ class Repository(Protocol):
 class Index(Protocol):
     """The package index: which releases a project has, and what is in them."""
 
-    def releases(self, project: str) -> Sequence[Release]:
+    def releases(self, project: str, *, having: Collection[str] | None = None) -> Sequence[Release]:
         """Return all releases of a project, oldest version first.
+
+        `having`: versions with which a list will do that may lack what was uploaded in the last minutes;
+        None if it may lack nothing.
 
         Raises:
             UsageError: the index has no such project.

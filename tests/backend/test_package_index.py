@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.environments import THIS_PYTHON
 from support.local_index import LocalIndex
+from support.pages import CachingIndex
 
 from bisect_asgi.backend.index import IndexClient
 from bisect_asgi.backend.package_index import PackageIndex
@@ -103,3 +104,73 @@ def test_a_module_is_provided_by_what_has_it_here_or_by_the_package_of_its_name(
     modules = ("only_one", "shared", "my_demo", "nobody")
 
     assert [index.provider(module) for module in modules] == ["one", None, "my-demo", None]
+
+
+# --- A page that is fresh
+
+
+@pytest.fixture
+def caching_index() -> Iterator[CachingIndex]:
+    with CachingIndex() as index:
+        index.kept_for = "max-age=600, public"
+        for version in ("1.0", "1.1"):
+            index.add_wheel("demo", version)
+        yield index
+
+
+def open_index(index: LocalIndex, folder: Path) -> PackageIndex:
+    """The index of one command."""
+    indexes = Indexes(urls=(index.url,))
+    client = IndexClient(indexes, folder / "index")
+    return PackageIndex(
+        client, Uv(folder / "uv", indexes), contents=folder / "contents", answers=folder / "answers"
+    )
+
+
+def seen(index: PackageIndex, *having: str) -> list[str]:
+    return [release.version for release in index.releases("demo", having=having)]
+
+
+@pytest.mark.parametrize("named", [(), ("1.0",), ("1.1", "1.0"), ("1",), ("v1.1", "1.0.0")])
+def test_a_fresh_page_with_all_that_is_named_will_do(
+    caching_index: CachingIndex, tmp_path: Path, named: tuple[str, ...]
+) -> None:
+    open_index(caching_index, tmp_path).releases("demo")
+    caching_index.down = True
+
+    assert seen(open_index(caching_index, tmp_path), *named) == ["1.0", "1.1"]
+
+
+@pytest.mark.parametrize("named", [("1.2",), ("1.0", "1.2"), ("1.2.0", "1.1")])
+def test_a_version_that_is_not_on_the_fresh_page_is_asked_for(
+    caching_index: CachingIndex, tmp_path: Path, named: tuple[str, ...]
+) -> None:
+    open_index(caching_index, tmp_path).releases("demo")
+    caching_index.add_wheel("demo", "1.2")
+
+    assert seen(open_index(caching_index, tmp_path), *named) == ["1.0", "1.1", "1.2"]
+
+
+def test_who_names_nothing_sees_the_newest_release_however_fresh_the_page_is(
+    caching_index: CachingIndex, tmp_path: Path
+) -> None:
+    open_index(caching_index, tmp_path).releases("demo")
+    caching_index.add_wheel("demo", "1.2")
+    index = open_index(caching_index, tmp_path)
+    before = seen(index, "1.0")
+
+    newest = [release.version for release in index.releases("demo")]
+
+    assert before == ["1.0", "1.1"]
+    assert newest == ["1.0", "1.1", "1.2"]
+
+
+def test_nobody_in_the_command_is_told_less_than_was_told_before(
+    caching_index: CachingIndex, tmp_path: Path
+) -> None:
+    open_index(caching_index, tmp_path).releases("demo")
+    caching_index.add_wheel("demo", "1.2")
+    index = open_index(caching_index, tmp_path)
+    index.releases("demo")
+
+    assert seen(index, "1.0") == ["1.0", "1.1", "1.2"]

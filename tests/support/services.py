@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from functools import lru_cache
 from typing import Any
@@ -69,6 +69,8 @@ class FakeIndex:
         contents: Callable[[Distribution, Interpreter], Contents] = _no_contents,
         changelogs: Callable[[Distribution], Sequence[str]] = lambda _: (),
     ) -> None:
+        self.asked: list[tuple[str, Collection[str] | None]] = []
+        """Each project that was asked for, with what a list of its releases had to have."""
         self._known: dict[str, list[Release]] = {}
         self._releases = releases if callable(releases) else self._look_up
         for each in () if callable(releases) else releases:
@@ -76,7 +78,8 @@ class FakeIndex:
         self._contents = contents
         self._changelogs = changelogs
 
-    def releases(self, project: str) -> Sequence[Release]:
+    def releases(self, project: str, *, having: Collection[str] | None = None) -> Sequence[Release]:
+        self.asked.append((project, having))
         return self._releases(project)
 
     def provider(self, module: str) -> str | None:

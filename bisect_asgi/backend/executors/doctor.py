@@ -80,7 +80,7 @@ def examine(cache: Path, indexes: Indexes) -> Health:
         free_bytes=free_bytes,
         index_faults=tuple(fault for alone in _each(indexes) if (fault := _index_fault(alone, cache))),
         is_offline=indexes.offline,
-        sandbox=Sandbox(cache).found(),
+        sandbox=Sandbox(cache).try_anew(),
     )
 
 

@@ -3,52 +3,37 @@
 Indexes are asked as uv asks them (`backend/network`): the first one that has the project counts, unless uv's
 strategy is another, and lists of files (`find-links`) add to it.
 
-Every command asks for the page, however long the index allows to cache it: a release that was uploaded a
-minute ago must be seen. An index that sends validators (RFC 9110, 13.1) then answers in a few bytes.
+A page is asked for however long the index allows to cache it: a release that was uploaded a minute ago must
+be seen. An index that sends validators (RFC 9110, 13.1) then answers in a few bytes. Who knows all versions
+that it needs may use a page that is fresh by its headers, as any client does (`IndexClient.cached`).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from functools import cached_property
 from pathlib import Path
-from time import monotonic
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-import httpx
-from mousebender import simple
 from packaging.utils import canonicalize_name
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_random_exponential,
-)
 
 from bisect_asgi import __version__
-from bisect_asgi.backend.index.cached import PageCache
-from bisect_asgi.backend.index.pages import Page, merged, read_folder, read_list, read_page
-from bisect_asgi.backend.network import credentials, faults
+from bisect_asgi.backend.index.cached import Page, PageCache
+from bisect_asgi.backend.network import credentials
 from bisect_asgi.backend.network.indexes import FIRST_INDEX, Indexes, Traits
-from bisect_asgi.backend.network.network import Network
-from bisect_asgi.backend.network.transport import CertificateFault, ProxyFault, Routes
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import OFFLINE, ONCE_ONLINE, Unavailable, UsageError
 from bisect_asgi.core.model import Release, ReleaseFile
-from bisect_asgi.core.text import duration, listing, plural, size, without_credentials
+from bisect_asgi.core.text import listing, without_credentials
 
-_TIMEOUT_S = 30.0
-_ATTEMPTS = 5
-_ANSWER_S = 120.0
-"""How long one answer may take: a page that comes byte by byte never reaches a time-out."""
-_ALL_S = 300.0
-"""How long all attempts may take together."""
-_LONGEST_WAIT_S = 60.0
-_LARGEST_PAGE = 64 * 2**20
+if TYPE_CHECKING:
+    import httpx
+
+    from bisect_asgi.backend.index.requests import Requests
+    from bisect_asgi.backend.network.network import Network
 
 _Reader = Callable[..., tuple[Release, ...]]
 
@@ -74,18 +59,19 @@ class IndexClient:
         self._indexes = indexes
         self._pages = PageCache(cache)
         self._read_anew: set[str] = set()
-        known = (*indexes.urls, *indexes.find_links)
-        self._client = httpx.Client(
-            transport=transport
-            or Routes(network or Network.of_this_machine(), known, indexes.insecure_hosts),
-            timeout=_TIMEOUT_S,
-            follow_redirects=True,
-            headers={"Accept": simple.ACCEPT_SUPPORTED, "Cache-Control": "no-cache"},
-        )
+        self._network = network
+        self._transport = transport
+
+    @cached_property
+    def _requests(self) -> Requests:
+        from bisect_asgi.backend.index.requests import Requests
+
+        return Requests(self._indexes, network=self._network, transport=self._transport)
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        if "_requests" in self.__dict__:
+            self._requests.close()
 
     def releases(self, project: str) -> tuple[Release, ...]:
         """Return all releases of a project, oldest version first.
@@ -98,7 +84,7 @@ class IndexClient:
         project = canonicalize_name(project)
         found = list(self._found(project))
         if found:
-            releases = merged(project, found)
+            releases = _merged(project, found)
             if project in self._read_anew or not self._pages.has_versions(project):
                 self._pages.put_versions(project, releases)
             return releases
@@ -108,6 +94,19 @@ class IndexClient:
                 hint=ONCE_ONLINE,
             )
         raise UsageError(f"there is no package `{project}` on the index", hint=self._near(project))
+
+    def cached(self, project: str) -> tuple[Release, ...] | None:
+        """Return all releases as they were when they were last asked for, if every page is still fresh.
+
+        None if one is not, or if there is no such project: then they have to be asked for.
+        """
+        if self._indexes.offline:
+            return None
+        project = canonicalize_name(project)
+        with suppress(_Stale, Unavailable):
+            found = list(self._found(project, asks=False))
+            return _merged(project, found) if found else None
+        return None
 
     def _near(self, project: str) -> str:
         """Return what to write instead of a name that no index has."""
@@ -137,46 +136,49 @@ class IndexClient:
             return path.read_bytes() if path.is_file() and path.stat().st_size <= at_most else None
         if self._indexes.offline:
             return None
-        try:
-            with self._client.stream("GET", file.url) as response:
-                return _content(response, at_most=at_most) if response.is_success else None
-        except _TooLarge:
-            return None
-        except (*_REQUEST_FAILED, *_NO_ADDRESS) as error:
-            raise _fault(error, without_credentials(file.url), attempts=1) from error
+        return self._requests.download(file.url, at_most=at_most)
 
-    def _found(self, project: str) -> Iterator[tuple[Release, ...]]:
-        """Yield the releases of each place that counts for the project."""
+    def _found(self, project: str, *, asks: bool = True) -> Iterator[tuple[Release, ...]]:
+        """Yield the releases of each place that counts for the project.
+
+        `asks`: whether an index may be asked.
+
+        Raises:
+            _Stale: it may not, and has to be.
+        """
         for number, url in enumerate(self._indexes.urls):
             traits = self._indexes.of(number)
             if traits.is_flat:
-                releases = self._listed(url, project, traits) or None
+                releases = self._listed(url, project, traits, asks=asks) or None
             else:
-                place = simple.create_project_url(_bare(url), project)
-                releases = self._read(place, project, read_page, traits=traits)
+                place = project_url(_bare(url), project)
+                releases = self._read(place, project, _read_page, traits=traits, asks=asks)
             if releases is not None:
                 yield releases
                 if self._indexes.strategy == FIRST_INDEX:
                     break
         for url in self._indexes.find_links:
-            if releases := self._listed(url, project, Traits()):
+            if releases := self._listed(url, project, Traits(), asks=asks):
                 yield releases
 
-    def _listed(self, url: str, project: str, traits: Traits) -> tuple[Release, ...]:
+    def _listed(self, url: str, project: str, traits: Traits, *, asks: bool) -> tuple[Release, ...]:
         """Return the releases of a project in a list of files."""
         url, folder = _bare(url), _path(url)
         try:
             if folder and folder.is_dir():
+                from bisect_asgi.backend.index.pages import read_folder
+
                 return read_folder(folder, project)
         except OSError as error:
             raise _not_there(url, error.strerror or str(error)) from error
-        releases = self._read(url, project, read_list, traits=traits, key=f"{url}#{project}")
+        key = f"{url}#{project}"
+        releases = self._read(url, project, _read_list, traits=traits, asks=asks, key=key)
         if releases is None and not self._indexes.offline:
             raise _not_there(url, "404 Not Found")
         return releases or ()
 
     def _read(
-        self, url: str, project: str, read: _Reader, *, traits: Traits, key: str = ""
+        self, url: str, project: str, read: _Reader, *, traits: Traits, asks: bool, key: str = ""
     ) -> tuple[Release, ...] | None:
         """Return the releases on a page, or None if there is no such page.
 
@@ -185,14 +187,37 @@ class IndexClient:
         key = key or url
         if path := _path(url):
             page = _local_page(path, url)
-        elif self._indexes.offline:
+            return self._parsed(page, project, read, url=url, key=key) if page else None
+        if self._indexes.offline:
             return self._pages.newest(key)
-        else:
-            page = self._page(url, traits)
-        if page is None:
+        if not asks:
+            return self._fresh(key)
+        kept = self._pages.get(url)
+        answer = self._requests.page(url, traits, kept)
+        if answer.page:
+            self._pages.put(url, answer.page)
+        page = kept if answer.is_cached else answer.page
+        releases = self._parsed(page, project, read, url=url, key=key) if page else None
+        self._pages.note_fresh(key, _text(page), answer.fresh)
+        return releases
+
+    def _fresh(self, key: str) -> tuple[Release, ...] | None:
+        """Return the releases on a page that is fresh, or None if there was no page.
+
+        Raises:
+            _Stale: it is not fresh, or not known.
+        """
+        text = self._pages.get_fresh(key, time.time())
+        if text == "":
             return None
+        releases = self._pages.get_read(key, text) if text else None
+        if releases is None:
+            raise _Stale
+        return releases
+
+    def _parsed(self, page: Page, project: str, read: _Reader, *, url: str, key: str) -> tuple[Release, ...]:
         # Parsing a large page takes longer than getting it.
-        text = codec.digest(__version__, page.media_type, page.text)
+        text = _text(page)
         if (known := self._pages.get_read(key, text)) is not None:
             return known
         self._read_anew.add(project)
@@ -200,89 +225,42 @@ class IndexClient:
         self._pages.put_read(key, text, releases)
         return releases
 
-    def _page(self, url: str, traits: Traits) -> Page | None:
-        """Return the page as it is now, or None if there is none."""
-        kept = self._pages.get(url)
-        response, text = self._get(url, kept.conditions if kept else {})
-        if response.status_code == httpx.codes.NOT_MODIFIED and kept:
-            return kept
-        if response.status_code in (httpx.codes.NOT_FOUND, *traits.ignored):
-            return None
-        if response.is_error:
-            status = f"{response.status_code} {response.reason_phrase}"
-            if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-                raise self._indexes.refusal(url, status)
-            raise Unavailable(
-                f"the package index answered `{status}`: `{url}`",
-                hint="check the index in uv's configuration",
-            )
-        page = Page(
-            text=text,
-            media_type=_media_type(response),
-            etag=response.headers.get("etag"),
-            last_modified=response.headers.get("last-modified"),
-        )
-        self._pages.put(url, page)
-        return page
 
-    def _get(self, url: str, conditions: dict[str, str]) -> tuple[httpx.Response, str]:
-        """Return the answer to a request, and its text.
-
-        Raises:
-            Unavailable: there is none after all attempts, or it is too large for a page.
-        """
-        attempts = Retrying(
-            retry=retry_if_exception(_is_passing),
-            stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_ALL_S),
-            wait=_wait,
-            reraise=True,
-        )
-        try:
-            return attempts(self._get_once, url, conditions)
-        except (_TooLarge, *_NO_ADDRESS, *_REQUEST_FAILED) as error:
-            made = attempts.statistics.get("attempt_number", 1)
-            raise _fault(error, without_credentials(url), attempts=made) from error
-
-    def _get_once(self, url: str, conditions: dict[str, str]) -> tuple[httpx.Response, str]:
-        with self._client.stream("GET", url, headers=conditions) as response:
-            if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-                response.raise_for_status()
-            content = _content(response, at_most=_LARGEST_PAGE)
-        try:
-            return response, content.decode(response.encoding or "utf-8", "replace")
-        except LookupError:  # a name that is no encoding of text
-            return response, content.decode("utf-8", "replace")
+def _text(page: Page | None) -> str:
+    """Return a digest of a page and of the version of this tool that reads it; "" of none."""
+    return codec.digest(__version__, page.media_type, page.text) if page else ""
 
 
-class _TooLarge(Exception):
-    """The answer has more bytes than it may have."""
+class _Stale(Exception):
+    """A page that is cached may not be used any more, or never might."""
 
 
-class _TooSlow(httpx.TransportError):
-    """The answer takes longer than it may take."""
+def _merged(project: str, found: list[tuple[Release, ...]]) -> tuple[Release, ...]:
+    if len(found) == 1:
+        return found[0]
+    from bisect_asgi.backend.index.pages import merged
+
+    return merged(project, found)
 
 
-def _fault(error: Exception, url: str, *, attempts: int) -> Unavailable:
-    """Return what a failed request means for the user."""
-    if isinstance(error, CertificateFault):
-        return faults.certificate(url, str(error))
-    if isinstance(error, ProxyFault):
-        return faults.proxy(error.proxy, str(error), answered=error.answered)
-    if isinstance(error, _TooLarge):
-        return Unavailable(
-            f"the package index sent more than a page: `{url}` ({error})",
-            hint="check the index in uv's configuration",
-        )
-    if isinstance(error, _NO_ADDRESS):
-        return Unavailable(
-            f"the index's address cannot be used: `{url}` ({_reason(error)})",
-            hint="an index with an `http`, `https` or `file` address is needed in uv's configuration",
-        )
-    return Unavailable(
-        f"the request to the package index failed after {plural(attempts, 'attempt')}: "
-        f"`{url}` ({_reason(error)})",
-        hint="run the same command again when it responds",
-    )
+# What reads pages is not needed for pages that were read before.
+
+
+def _read_page(page: Page, project: str, *, url: str) -> tuple[Release, ...]:
+    from bisect_asgi.backend.index.pages import read_page
+
+    return read_page(page, project, url=url)
+
+
+def _read_list(page: Page, project: str, *, url: str) -> tuple[Release, ...]:
+    from bisect_asgi.backend.index.pages import read_list
+
+    return read_list(page, project, url=url)
+
+
+def project_url(index: str, project: str) -> str:
+    """Return the address of a project's page (PEP 503); `project` is a normalized name."""
+    return f"{index.rstrip('/')}/{project}/"
 
 
 def _not_there(url: str, reason: str) -> Unavailable:
@@ -321,70 +299,3 @@ def _local_page(path: Path, url: str) -> Page | None:
                 hint="check the index in uv's configuration",
             ) from error
         return None
-
-
-# Which of them a bad address raises depends on where it comes from: the configuration, or a redirect.
-_NO_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError)
-_REQUEST_FAILED = (httpx.HTTPError,)
-
-
-def _content(response: httpx.Response, *, at_most: int) -> bytes:
-    """Return the content of an answer.
-
-    Raises:
-        _TooLarge: it is larger than `at_most` bytes.
-        _TooSlow: it does not end in time.
-    """
-    content = bytearray()
-    since = monotonic()
-    for piece in response.iter_bytes():
-        content += piece
-        if len(content) > at_most:
-            raise _TooLarge(f"more than {size(at_most)}")
-        if monotonic() - since > _ANSWER_S:
-            raise _TooSlow(f"{size(len(content))} in {duration(_ANSWER_S)}")
-    return bytes(content)
-
-
-def _wait(state: RetryCallState) -> float:
-    """Return how long to wait before the next attempt: as long as the index asks for."""
-    error = state.outcome.exception() if state.outcome else None
-    return _asked_wait(error) or wait_random_exponential(multiplier=0.2, max=5)(state)
-
-
-def _asked_wait(error: BaseException | None) -> float:
-    """Return the seconds that an index asks to wait (RFC 9110, 10.2.3), or 0."""
-    if not isinstance(error, httpx.HTTPStatusError):
-        return 0.0
-    text = error.response.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdecimal():
-        return float(text[:9])
-    with suppress(ValueError, TypeError, OverflowError):
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    return 0.0
-
-
-def _media_type(response: httpx.Response) -> str:
-    """Return the media type without its parameters."""
-    text: str = response.headers.get("content-type", "text/html")
-    return text.partition(";")[0].strip().lower()
-
-
-def _is_passing(error: BaseException) -> bool:
-    """Return whether asking again may help."""
-    if isinstance(error, (httpx.UnsupportedProtocol, httpx.TooManyRedirects, CertificateFault)):
-        return False
-    if isinstance(error, ProxyFault) and error.answered:
-        return False
-    return isinstance(error, httpx.HTTPError) and _asked_wait(error) <= _LONGEST_WAIT_S
-
-
-def _reason(error: Exception) -> str:
-    """Return what is wrong. What is no address is not quoted: it may be a part of a password."""
-    if isinstance(error, (httpx.InvalidURL, UnicodeError)):
-        return "it is no address: a `/` or `@` in a password is written as `%2F` or `%40`"
-    if isinstance(error, httpx.HTTPStatusError):
-        wait = _asked_wait(error)
-        asks = f", and asks to wait {duration(wait)}" if wait else ""
-        return f"{error.response.status_code} {error.response.reason_phrase}{asks}"
-    return str(error) or type(error).__name__

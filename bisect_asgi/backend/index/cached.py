@@ -1,4 +1,4 @@
-"""Keep pages, and the releases that were read from them."""
+"""Keep pages, the releases that were read from them, and how long both may be used without asking."""
 
 from __future__ import annotations
 
@@ -6,12 +6,28 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from bisect_asgi import __version__
 from bisect_asgi.backend.files import write_whole
-from bisect_asgi.backend.index.pages import Page
+from bisect_asgi.backend.index.freshness import Fresh
 from bisect_asgi.core import codec
 from bisect_asgi.core.model import Release
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import date
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """A page's text, its media type and its validators."""
+
+    text: str
+    media_type: str
+    etag: str | None = None
+    last_modified: str | None = None
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Return the headers of a request that may be answered with "not modified"."""
+        stated = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: value for name, value in stated.items() if value}
 
 
 class _Read(Struct, frozen=True, kw_only=True):
@@ -21,6 +37,16 @@ class _Read(Struct, frozen=True, kw_only=True):
 
     text: str
     releases: tuple[Release, ...]
+
+
+class _Asked(Struct, frozen=True, kw_only=True):
+    """Until when the releases need not be asked for that were parsed from the page with the digest `text`.
+
+    It is "" if there was no page.
+    """
+
+    text: str
+    fresh: Fresh
 
 
 VERSIONS = "versions"
@@ -68,6 +94,23 @@ class PageCache:
     def put_read(self, url: str, text: str, releases: tuple[Release, ...]) -> None:
         """Cache the releases that were parsed from the page with the digest `text`."""
         self._put(self._path("read", url), _Read(text=text, releases=releases))
+
+    def get_fresh(self, url: str, now_s: float) -> str | None:
+        """Return the digest of the page that may still be used, "" if there is none; None if it may not."""
+        try:
+            asked = codec.from_json(self._path("fresh", __version__, url).read_bytes(), _Asked)
+        except (OSError, codec.Unreadable):
+            return None
+        return asked.text if asked.fresh.at(now_s) else None
+
+    def note_fresh(self, url: str, text: str, fresh: Fresh | None) -> None:
+        """Note how long the page with the digest `text` may be used, which was asked for."""
+        path = self._path("fresh", __version__, url)
+        if fresh:
+            self._put(path, _Asked(text=text, fresh=fresh))
+        else:
+            with suppress(OSError):
+                path.unlink()
 
     def has_versions(self, project: str) -> bool:
         """Return whether the versions of a project are written where shells look for them."""

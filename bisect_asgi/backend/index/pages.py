@@ -17,31 +17,16 @@ from mousebender import simple
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
+from bisect_asgi.backend.index.cached import Page
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Release, ReleaseFile
-from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases import SDIST_SUFFIXES
 from bisect_asgi.core.text import without_credentials
 
 # html.parser asserts what it expects of the page.
 _MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, AssertionError)
 _YEARS = range(1990, 2200)
-
-
-class Page(Struct, frozen=True, kw_only=True):
-    """A page's text, its media type and its validators."""
-
-    text: str
-    media_type: str
-    etag: str | None = None
-    last_modified: str | None = None
-
-    @property
-    def conditions(self) -> dict[str, str]:
-        """Return the headers of a request that may be answered with "not modified"."""
-        stated = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
-        return {name: value for name, value in stated.items() if value}
 
 
 def read_page(page: Page, project: str, *, url: str) -> tuple[Release, ...]:

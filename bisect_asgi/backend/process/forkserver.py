@@ -105,6 +105,11 @@ class _ForkServer:
             self._socket, self._owner = ours, os.getpid()
         return self._socket
 
+    def begin(self) -> None:
+        """Start the process, which takes as long as a run of nothing, before the first request."""
+        with self._lock, contextlib.suppress(OSError):  # the first request says it
+            self._control()
+
     def close(self) -> None:
         """End the process and wait for it, so that its processor time is counted as the tool's."""
         if self._owner == os.getpid():
@@ -131,6 +136,11 @@ def _number(answer: bytes) -> int:
 
 _fork_server = _ForkServer()
 atexit.register(lambda: _fork_server.close())
+
+
+def begin_fork_server() -> None:
+    """Start the process that forks supervisors, beside what else is to be done before the first run."""
+    _fork_server.begin()
 
 
 def end_fork_server() -> None:

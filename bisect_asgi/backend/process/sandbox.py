@@ -2,6 +2,7 @@
 
 The trial is a run of its own. It is confined as a run would be, tries to write outside its box and inside,
 and costs as much as a run of nothing. So a level is never taken for granted because of a kernel's version.
+`sandbox_kept` says when the trial of another command will do.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from bisect_asgi.backend.process import sandbox_calls
+from bisect_asgi.backend.process import sandbox_calls, sandbox_kept
 from bisect_asgi.backend.process.run import run_supervised
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import NoResult, Unavailable, UsageError
@@ -84,6 +85,8 @@ class Sandbox:
         self._guard = threading.Lock()
         self._token = CancelToken()
         self._found: Future[Found] | None = None
+        self._is_kept = False
+        """Whether what was found was found by another command."""
 
     def close(self) -> None:
         """End a trial that is still going on, with what it has made."""
@@ -92,11 +95,39 @@ class Sandbox:
             self._found.exception()
 
     def begin(self) -> None:
-        """Begin to find out in a thread which level this machine has, unless that was begun before."""
+        """Begin to find out in a thread which level this machine has, unless that is known or was begun."""
         with self._guard:
-            if self._found is None:
-                self._found = Future()
-                threading.Thread(target=self._find, args=(self._found,), name="sandbox", daemon=True).start()
+            if self._found is not None:
+                return
+            self._found = Future()
+            if (lacks := sandbox_kept.recall(self._cache)) is not None:
+                self._is_kept = True
+                self._found.set_result(Found(level=SandboxLevel.STRONG, lacks=lacks))
+                return
+            threading.Thread(target=self._find, args=(self._found,), name="sandbox", daemon=True).start()
+
+    def doubt(self) -> None:
+        """Find out anew, after a run could not be confined, if another command had found it out.
+
+        Raises:
+            Unavailable: the machine has less than it had then, and this command has relied on it.
+        """
+        with self._guard:
+            if not self._is_kept:
+                return
+            sandbox_kept.forget(self._cache)
+            found = self._try_levels()
+            self._is_kept = False
+        if found.level is not SandboxLevel.STRONG or found.network_fault:
+            less = found.reasons.get(SandboxLevel.STRONG) or found.network_fault
+            raise Unavailable(
+                f"this machine confined runs at the level `strong`, and does not any more: {less}",
+                hint="run the same command again, which takes what there is now",
+            )
+
+    def try_anew(self) -> Found:
+        """Find out now which level this machine has, whatever is known."""
+        return self._try_levels()
 
     def found(self) -> Found:
         """Return the level that this machine has."""
@@ -189,7 +220,10 @@ class Sandbox:
             reason = self._try(level, network=True)
             if not reason:
                 fault = reasons.get(SandboxLevel.STRONG) or self._try(level, network=False)
-                return Found(level=level, network_fault=fault, reasons=reasons, lacks=sandbox_calls.lacks())
+                lacks = sandbox_calls.lacks()
+                if level is SandboxLevel.STRONG and not fault:
+                    sandbox_kept.keep(self._cache, lacks=lacks)
+                return Found(level=level, network_fault=fault, reasons=reasons, lacks=lacks)
             reasons[level] = reason
         return Found(level=SandboxLevel.NONE, network_fault=reasons[SandboxLevel.STRONG], reasons=reasons)
 

@@ -104,18 +104,22 @@ class Workshop:
             place = cache or box / "cache"
             # uv cannot show this user's certificate without reading it.
             needed = [Path(path) for path in (environ.get("SSL_CLIENT_CERT"),) if path]
-            return self._run(
-                box,
-                argv,
-                config=config,
-                environ=self._environ(environ, place, box),
-                confine=self._sandbox.rules(self._confinement, box, place, *writable, readable=needed),
-                timeout_s=self.timeout_s,
-                token=token,
-                stdin=stdin,
-                on_stderr=on_stderr,
-                keeps=keeps,
-            )
+            try:
+                return self._run(
+                    box,
+                    argv,
+                    config=config,
+                    environ=self._environ(environ, place, box),
+                    confine=self._sandbox.rules(self._confinement, box, place, *writable, readable=needed),
+                    timeout_s=self.timeout_s,
+                    token=token,
+                    stdin=stdin,
+                    on_stderr=on_stderr,
+                    keeps=keeps,
+                )
+            except OSError:
+                self._sandbox.doubt()
+                raise
 
     def run_alone(
         self,

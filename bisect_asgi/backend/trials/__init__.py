@@ -17,6 +17,7 @@ from time import monotonic
 from bisect_asgi.backend.environments import Environment, EnvironmentCache
 from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.files import locked
+from bisect_asgi.backend.process.forkserver import begin_fork_server
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.usage import recording, spending, waiting_for
 from bisect_asgi.backend.trials.keys import measured_on, observation_key
@@ -25,6 +26,7 @@ from bisect_asgi.backend.trials.results import asked_for, count, finished, no_re
 from bisect_asgi.backend.trials.runs import Decider, ProbeRuns, Task
 from bisect_asgi.backend.trials.sampling import MeasuringLock
 from bisect_asgi.backend.trials.store import Resolutions, Store
+from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, NoResult, Unresolvable, not_asked
 from bisect_asgi.core.events import Activity, Event, StageEvent, TrialProgressed
@@ -82,7 +84,20 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     """Keys of observations that this command has dropped: once, although candidates may share them."""
     _changed: Once = field(default_factory=Once)
     """The environments that a run of this command has changed."""
+    _noted: Once = field(default_factory=Once)
+    """The probes that this command has told the store of."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, probe: Probe) -> None:
+        """Begin what a run needs, unless this probe was run before and there may be nothing to run."""
+        if not self.store.knows_probe(codec.digest(probe)):
+            begin_fork_server()
+            self.sandbox.begin()
+
+    def _note(self, probe: Probe) -> None:
+        """Tell the store that the probe was run."""
+        if self._noted.is_first(digest := codec.digest(probe)):
+            self.store.note_probe(digest)
 
     def for_command(self, emit: Emit, *, show_output: bool) -> TrialRunner:
         """Return the same for another command, which warms up and runs anew by itself."""
@@ -148,7 +163,10 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         key = self._key(request.probe, resolution, reference, host=on)
         self._undo(request, key)
         known = self.store.observations(key)
-        return finished(request, resolution, known, ()) if count(known) else None
+        if not count(known):
+            return None
+        self._note(request.probe)
+        return finished(request, resolution, known, ())
 
     def resolve(self, spec: EnvironmentSpec) -> tuple[Distribution, ...]:
         """Return the distributions that an environment would have in it; raises as `Resolutions.resolve`."""
@@ -293,6 +311,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
                     held.enter_context(waiting_for(self.measuring_lock.taken(task.token)))
                 begun = monotonic()
                 self._tell(request, Activity.RUNNING)
+                self._note(request.probe)
                 runs.make(task, environment, reference, wanted, made)
                 self.environments.note_use(resolution, request.spec.interpreter)
             started = monotonic()

@@ -109,6 +109,7 @@ def run_probe(
         sign = signature.of_environment(Phase.CHECK, str(error))
         return Observation(outcome=Outcome.ERROR, phase=Phase.CHECK, signature=sign)
     except OSError as error:
+        sandbox.doubt()
         raise Unavailable(
             f"the probe could not be run: {error}",
             hint="check the disk and the cache directory, then run the same command again",

@@ -34,6 +34,7 @@ _USED = """
 select key, place, value, made from observation limit 0;
 select key, value, made from resolution limit 0;
 select key, reason, made from failure limit 0;
+select digest from probe limit 0;
 """
 _SCHEMA = """
 create table if not exists observation (
@@ -46,6 +47,7 @@ create table if not exists resolution (
 create table if not exists failure (
     key text primary key, reason text not null, made text not null
 ) without rowid;
+create table if not exists probe (digest text primary key) without rowid;
 """
 
 
@@ -162,6 +164,14 @@ class Store:
     def forget_failure(self, key: str) -> None:
         """Delete the failure under `key`, because it succeeded this time."""
         self._rows("delete from failure where key = ?", key)
+
+    def note_probe(self, digest: str) -> None:
+        """Remember that a probe was run on something."""
+        self._rows("insert or ignore into probe values (?)", digest)
+
+    def knows_probe(self, digest: str) -> bool:
+        """Return whether a probe was ever run on something; a guess at whether there is something to run."""
+        return bool(self._rows("select 1 from probe where digest = ?", digest))
 
     def count(self) -> int:
         """Return the number of stored observations."""

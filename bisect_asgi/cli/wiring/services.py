@@ -35,7 +35,6 @@ def open_services(
     Raises:
         Unavailable: uv could not read its configuration.
     """
-    runner.sandbox.begin()
     asked = own or indexes()
     with closing(IndexClient(asked, places.root / "index")) as client, ExitStack() as opened:
         trials: Trials = runner

@@ -63,4 +63,5 @@ def open_session(
         open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
         open_services(places, runner, executor, own) as services,
     ):
+        runner.begin(plan.probe)
         yield widened(plan, executor), services

@@ -139,9 +139,9 @@ def pinned_releases(requirements: Sequence[str], index: Index) -> tuple[Release,
     named = [each for each in parsed if not each.url and not each.marker]  # else an index may not be asked
     projects = list(dict.fromkeys(canonicalize_name(each.name) for each in named))
     with ThreadPoolExecutor(thread_name_prefix="held") as pool:
-        known = dict(
-            zip(projects, pool.map(lambda project: _held_releases(project, index), projects), strict=True)
-        )
+        pins = {project: _pins(project, named) for project in projects}
+        asked = pool.map(lambda project: _held_releases(project, index, pins[project]), projects)
+        known = dict(zip(projects, asked, strict=True))
     found: list[Release] = []
     for requirement in named:
         admitted = _admitted(requirement, known[canonicalize_name(requirement.name)])
@@ -149,9 +149,16 @@ def pinned_releases(requirements: Sequence[str], index: Index) -> tuple[Release,
     return tuple(found)
 
 
-def _held_releases(project: str, index: Index) -> Sequence[Release]:
+def _pins(project: str, requirements: Sequence[Requirement]) -> tuple[str, ...] | None:
+    """Return the versions to which requirements pin a project, or None if one of them admits others."""
+    own = [str(each) for each in requirements if canonicalize_name(each.name) == project]
+    pins = [str(pin[1]) for each in own if (pin := pinned_version(each))]
+    return tuple(pins) if len(pins) == len(own) else None
+
+
+def _held_releases(project: str, index: Index, pins: tuple[str, ...] | None) -> Sequence[Release]:
     try:
-        return index.releases(project)
+        return index.releases(project, having=pins)
     except UsageError as error:
         where = "in `--with`, `--override`, or the probe's `dependencies`"
         raise UsageError(f"{error} ({where})", hint=error.hint) from error

@@ -12,7 +12,7 @@ from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Excluded, Interpreter, Release
-from bisect_asgi.core.plan import RELEASES, Plan, PolicyKind
+from bisect_asgi.core.plan import RELEASES, HistoryKind, Plan, PolicyKind
 from bisect_asgi.core.plan.axis_traits import LATEST
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import (
@@ -161,7 +161,7 @@ def choose_releases(
     Raises:
         UsageError: a named release cannot be looked at, fewer than two are left, or no interpreter fits.
     """
-    every = services.index.releases(project)
+    every = services.index.releases(project, having=_named(plan))
     plan = _with_latest(plan, every)
     good, bad = (Version(end) if end is not None else None for end in (plan.good, plan.bad))
     wanted = ReleaseFilter(
@@ -196,6 +196,17 @@ def choose_releases(
     above = tuple(release for release in yanked if _is_above(release, span))
     notes = tuple(own.notes(demanded, selection.excluded))
     return Chosen(choice, selection, span, make=make, newer=newer, yanked=above, notes=notes)
+
+
+def _named(plan: Plan) -> tuple[str, ...] | None:
+    """Return both ends if they are named and nothing beyond them is looked at.
+
+    Then no release of the last minutes can be an end or newer than both. None if one can, or if everything is
+    to be done anew.
+    """
+    ends = tuple(end for end in (plan.good, plan.bad) if end is not None and end != LATEST)
+    is_all = len(ends) == 2 and plan.history.kind is HistoryKind.NONE and not plan.fresh
+    return ends if is_all else None
 
 
 def _is_above(release: Release, span: ReleaseRange) -> bool:

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from support.local_index import HTML_TYPE, JSON_TYPE, LocalIndex
 from support.pages import Connect, answering, versions
 
-from bisect_asgi.backend import index
-from bisect_asgi.backend.index import IndexClient
+from bisect_asgi.backend.index import IndexClient, requests
 from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.core.errors import Unavailable, UsageError
 
@@ -203,7 +202,7 @@ def test_a_page_that_comes_byte_by_byte_is_not_waited_for(
             now += 5
             yield b" "
 
-    monkeypatch.setattr(index, "monotonic", lambda: now)
+    monkeypatch.setattr(requests, "monotonic", lambda: now)
 
     with pytest.raises(Unavailable) as caught:
         connect("https://index.example/simple", transport=streaming(dripping())).releases("demo")
@@ -269,7 +268,7 @@ def test_an_index_is_asked_again_when_it_wants_to_be(asked: str, waited: float) 
 
     error = httpx.HTTPStatusError("", request=response.request, response=response)
 
-    assert index._asked_wait(error) == waited
+    assert requests._asked_wait(error) == waited
 
 
 def test_a_date_to_ask_again_is_as_far_away_as_it_is() -> None:
@@ -277,7 +276,9 @@ def test_a_date_to_ask_again_is_as_far_away_as_it_is() -> None:
     response = httpx.Response(503, headers={"Retry-After": later}, request=httpx.Request("GET", "/"))
 
     assert (
-        20 < index._asked_wait(httpx.HTTPStatusError("", request=response.request, response=response)) <= 30
+        20
+        < requests._asked_wait(httpx.HTTPStatusError("", request=response.request, response=response))
+        <= 30
     )
 
 

@@ -9,9 +9,9 @@ from support.builders import file as listed
 from support.local_index import LocalIndex
 from support.pages import Connect, versions
 
-from bisect_asgi.backend import index
-from bisect_asgi.backend.index import IndexClient
-from bisect_asgi.backend.index.pages import Page, group, version_of
+from bisect_asgi.backend.index import IndexClient, pages
+from bisect_asgi.backend.index.cached import Page
+from bisect_asgi.backend.index.pages import group, version_of
 from bisect_asgi.core.model import Release
 
 # --- Which version a file is of
@@ -119,13 +119,13 @@ def test_a_page_is_read_once_and_anew_when_it_has_changed(
 ) -> None:
     local_index.add_wheel("demo", "1.0", uploaded="2020-01-01")
     reads: list[str] = []
-    read_page = index.read_page
+    read_page = pages.read_page
 
     def counted(page: Page, project: str, *, url: str) -> tuple[Release, ...]:
         reads.append(project)
         return read_page(page, project, url=url)
 
-    monkeypatch.setattr(index, "read_page", counted)
+    monkeypatch.setattr(pages, "read_page", counted)
 
     def versions() -> list[str]:
         return [release.version for release in connect(local_index.url).releases("demo")]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from support.mutations import mutated
 
-from bisect_asgi.backend import index
-from bisect_asgi.backend.index.pages import Page
+from bisect_asgi.backend.index import pages
+from bisect_asgi.backend.index.cached import Page
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Release
 
@@ -47,7 +47,7 @@ HTML = b"""<!DOCTYPE html><html><body>
 def read(content: bytes, media_type: str) -> tuple[Release, ...] | Unavailable:
     page = Page(text=content.decode("utf-8", "replace"), media_type=media_type)
     try:
-        return index.read_page(page, "demo", url="https://index.example/demo/")
+        return pages.read_page(page, "demo", url="https://index.example/demo/")
     except Unavailable as error:
         return error
 

@@ -253,8 +253,8 @@ def test_a_file_of_another_host_gets_no_credentials(private: LocalIndex, user: H
     in_the_address(user, private)
     with LocalIndex() as elsewhere, closing(user.client()) as client:
         elsewhere.add_wheel("demo", "1.0")
-        client._client.get(f"{elsewhere.origin}/simple/demo/")
-        client._client.get(f"{private.origin}/simple/demo/")
+        client._requests._client.get(f"{elsewhere.origin}/simple/demo/")
+        client._requests._client.get(f"{private.origin}/simple/demo/")
 
         assert ["authorization" in request.headers for request in elsewhere.requests] == [False]
     assert ["authorization" in request.headers for request in private.requests] == [True]

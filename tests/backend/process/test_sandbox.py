@@ -161,3 +161,101 @@ def test_a_trial_that_nobody_waited_for_leaves_nothing(tmp_path: Path) -> None:
     begun.close()
 
     assert not (tmp_path / "runs").exists() or os.listdir(tmp_path / "runs") == []
+
+
+# --- What another command found out
+
+
+class Trials:
+    """Counts the trials of a machine, which end as it is told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reasons: dict[tuple[SandboxLevel, bool], str] = {}
+        self.made: list[tuple[SandboxLevel, bool]] = []
+
+        def attempt(_: Sandbox, level: SandboxLevel, *, network: bool) -> str:
+            self.made.append((level, network))
+            return self.reasons.get((level, network), "")
+
+        monkeypatch.setattr(Sandbox, "_try", attempt)
+
+
+@pytest.fixture
+def trials(monkeypatch: pytest.MonkeyPatch) -> Trials:
+    return Trials(monkeypatch)
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
+
+
+@linux
+def test_the_strongest_level_is_tried_once_for_all_commands(tmp_path: Path, trials: Trials) -> None:
+    first = Sandbox(tmp_path).found()
+    tried = len(trials.made)
+
+    assert Sandbox(tmp_path).found() == first
+    assert len(trials.made) == tried
+
+
+@linux
+@pytest.mark.parametrize("reasons", [NO_NAMESPACES, NO_LANDLOCK, NO_NETWORK])
+def test_less_than_all_is_tried_by_each_command(
+    tmp_path: Path, trials: Trials, reasons: Mapping[tuple[SandboxLevel, bool], str]
+) -> None:
+    trials.reasons |= reasons
+    less = Sandbox(tmp_path).found()
+    trials.reasons.clear()
+
+    assert less.level is not STRONG or less.network_fault
+    assert Sandbox(tmp_path).found().level is STRONG
+
+
+@linux
+def test_a_run_that_is_not_confined_as_remembered_ends_the_command_and_the_next_one_takes_less(
+    tmp_path: Path, trials: Trials
+) -> None:
+    Sandbox(tmp_path).found()
+    trials.reasons |= NO_NAMESPACES
+    remembering = Sandbox(tmp_path)
+    remembering.level(Confinement())
+
+    with pytest.raises(Unavailable) as caught:
+        remembering.doubt()
+
+    assert "`strong`" in str(caught.value)
+    assert NO_NAMESPACES[STRONG, True] in str(caught.value)
+    assert "run the same command again" in str(caught.value.hint)
+    assert Sandbox(tmp_path).level(Confinement()) is BASIC
+
+
+@linux
+def test_a_run_that_failed_for_another_reason_leaves_the_level(tmp_path: Path, trials: Trials) -> None:
+    Sandbox(tmp_path).found()
+    remembering = Sandbox(tmp_path)
+    remembering.level(Confinement())
+    trials.made.clear()
+
+    remembering.doubt()
+    remembering.doubt()
+
+    assert trials.made == [(STRONG, True), (STRONG, False)]
+    assert remembering.level(Confinement()) is STRONG
+
+
+@linux
+def test_what_this_command_has_tried_is_not_in_doubt(tmp_path: Path, trials: Trials) -> None:
+    trying = Sandbox(tmp_path)
+    trying.found()
+    trials.reasons |= NO_NAMESPACES
+
+    trying.doubt()
+
+    assert trying.level(Confinement()) is STRONG
+
+
+@linux
+def test_who_asks_what_the_machine_has_gets_no_memory(tmp_path: Path, trials: Trials) -> None:
+    Sandbox(tmp_path).found()
+    trials.reasons |= NO_NAMESPACES
+
+    assert Sandbox(tmp_path).try_anew().level is BASIC

@@ -317,3 +317,14 @@ def test_only_the_user_can_read_it(path: Path, mode: int | None) -> None:
         modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.glob("store.db*")}
 
     assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
+
+
+def test_a_probe_is_known_once_it_was_run_on_something(store: Store, path: Path) -> None:
+    assert not store.knows_probe("ab")
+
+    store.note_probe("ab")
+    store.note_probe("ab")
+
+    with closing(Store(path)) as again:
+        assert again.knows_probe("ab")
+        assert not again.knows_probe("cd")

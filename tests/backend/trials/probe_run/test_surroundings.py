@@ -16,6 +16,7 @@ from support.sandboxes import sandbox
 
 from bisect_asgi.backend.environments import Environment
 from bisect_asgi.backend.files import locked
+from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.trials.probe_run import clean_up, run_probe
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Unavailable
@@ -289,3 +290,20 @@ def test_an_environment_that_went_away_says_nothing_about_the_release(tmp_path: 
         f"the probe could not be run: No such file or directory: {tmp_path}/gone/bin/python"
     )
     assert list(runs.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
+def test_a_run_that_cannot_be_confined_is_not_run_less_confined_and_puts_the_level_in_doubt(
+    environment: Environment, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubts: list[str] = []
+    monkeypatch.setattr(Sandbox, "doubt", lambda _: doubts.append("doubt"))
+    mark = tmp_path / "it-ran"
+    impossible = {"level": "strong", "writable": [str(tmp_path / "gone")], "secrets": [], "protected": []}
+    monkeypatch.setattr(Sandbox, "rules", lambda *_, **__: {**impossible, "network": True})
+
+    with pytest.raises(Unavailable, match="the probe could not be run"):
+        observe(script(f"open({str(mark)!r}, 'w')"), environment, runs)
+
+    assert doubts == ["doubt"]
+    assert not mark.exists()

@@ -29,11 +29,12 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import OFFLINE, ONCE_ONLINE, BisectError, Cancelled, Unavailable, UsageError
 from bisect_asgi.core.events import CommitFile, CommitShown
 from bisect_asgi.core.model import Commit
+from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.releases.links import commit_page, tag_of
 from bisect_asgi.core.services import History
 from bisect_asgi.core.text import without_credentials
 
-_ADDRESS = re.compile(r"\w[\w+.-]*://.+|[^/]+@[^/:]+:.+")
+_ADDRESS = pattern(r"\w[\w+.-]*://.+|[^/]+@[^/:]+:.+")
 _FIELDS = "%H%x00%ct%x00%s%x00"
 _TAGS_KEPT_FOR = timedelta(days=1)
 _TAGS_TIMEOUT_S = 5.0
@@ -334,10 +335,10 @@ def _check_reach(where: str) -> None:
 
 
 # In a hook or under `git bisect run`, these point git at the repository of the user's command.
-_BOUND = re.compile(
+_BOUND = pattern(
     r"GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|NAMESPACE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|PREFIX)"
 )
-_NO_REPOSITORY = re.compile(
+_NO_REPOSITORY = pattern(
     r"repository\b.{0,300}\b(not found|does not exist)|does not appear to be a git repository", re.I
 )
 

@@ -21,8 +21,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
 from bisect_asgi.backend.network.configured import binary
 from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.network.network import Network
@@ -251,24 +249,23 @@ class Uv:
 
     def _ask(self, arguments: Sequence[str], run: _Run, token: CancelToken, stdin: str = "") -> str:
         argv = [self._binary, *arguments, "--color", "never"]
-        for attempt in Retrying(
-            retry=retry_if_exception_type((NetworkFault, Passing)),
-            stop=stop_after_attempt(RETRIES),
-            wait=wait_random_exponential(multiplier=0.5, max=5),
-            reraise=True,
-        ):
-            with attempt:
-                watch = UvProgress()
-                try:
-                    completed = run(argv, token, stdin, watch)
-                except OSError as error:  # no more processes, or files
-                    raise Passing(f"uv could not be started: {error}") from error
-                finally:
-                    watch.charge()
-                if completed.exit_code != 0:
-                    raise of_uv(completed.stderr, self.indexes, self.network) or failure(completed)
-                return completed.stdout
-        raise AssertionError("each attempt returns or raises")
+
+        def once() -> str:
+            watch = UvProgress()
+            try:
+                completed = run(argv, token, stdin, watch)
+            except OSError as error:  # no more processes, or files
+                raise Passing(f"uv could not be started: {error}") from error
+            finally:
+                watch.charge()
+            if completed.exit_code != 0:
+                raise of_uv(completed.stderr, self.indexes, self.network) or failure(completed)
+            return completed.stdout
+
+        try:
+            return once()
+        except (NetworkFault, Passing) as error:
+            return _again(once, error)
 
     def _outside(
         self,
@@ -346,6 +343,26 @@ class _Box(Struct, frozen=True, kw_only=True):
     keeps: Sequence[int] = ()
     writable: Sequence[Path] = ()
     cache: Path | None = None
+
+
+def _again(once: Callable[[], str], error: NetworkFault | Passing) -> str:
+    """Call `once` again, as often and as late as may help, after its first call raised `error`."""
+    # Where the first call succeeds, as most do, nothing waits for this import.
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+    raised = [error]
+
+    def attempt() -> str:
+        if raised:
+            raise raised.pop()
+        return once()
+
+    return Retrying(
+        retry=retry_if_exception_type((NetworkFault, Passing)),
+        stop=stop_after_attempt(RETRIES),
+        wait=wait_random_exponential(multiplier=0.5, max=5),
+        reraise=True,
+    )(attempt)
 
 
 def _too_slow(limit: str) -> NoResult:

@@ -18,52 +18,53 @@ from bisect_asgi.backend.process.helper import Completed
 from bisect_asgi.backend.process.usage import move
 from bisect_asgi.core.errors import BuildFailed, NoResult, Unavailable, Unresolvable
 from bisect_asgi.core.model import Step
+from bisect_asgi.core.patterns import pattern
 
 RETRIES = 3
 """How often uv is asked before a failure counts that may pass."""
-_NETWORK = re.compile(
+_NETWORK = pattern(
     r"error sending request|Failed to fetch|tcp connect|dns error|timed out|HTTP status"
     r"|Received some unexpected|Missing `Content-Type`|Unsupported `Content-Type`",
     re.I,
 )
-_NO_ANSWER = re.compile(r"error sending request|tcp connect|dns error", re.I)
-_REFUSED = re.compile(r"authentication credentials|\b(?:401|403) (?:Unauthorized|Forbidden)", re.I)
-_OF_A_FILE = re.compile(r"Failed to (?:download|read|extract|unpack) |Hash mismatch", re.I)
-_FETCHED = re.compile(r"Failed to fetch: (\S+)", re.I)
+_NO_ANSWER = pattern(r"error sending request|tcp connect|dns error", re.I)
+_REFUSED = pattern(r"authentication credentials|\b(?:401|403) (?:Unauthorized|Forbidden)", re.I)
+_OF_A_FILE = pattern(r"Failed to (?:download|read|extract|unpack) |Hash mismatch", re.I)
+_FETCHED = pattern(r"Failed to fetch: (\S+)", re.I)
 _FILES = (".whl", ".metadata", ".gz", ".bz2", ".zip")
-_GONE = re.compile(r"HTTP status client error \((?:403|404|410|451) ", re.I)
-_CUT = re.compile(
+_GONE = pattern(r"HTTP status client error \((?:403|404|410|451) ", re.I)
+_CUT = pattern(
     r"request or response body error|I/O operation failed|network timeout|timed out|HTTP status"
     r"|error decoding|unexpected EOF",
     re.I,
 )
 # The archive itself is so: a name in it that uv refuses, or headers of an old tar.
-_REJECTED = re.compile(r"extraction policy rejected|invalid tar checksum", re.I)
-_WRONG = re.compile(r"Failed to extract|invalid zip|bad CRC|hash mismatch|corrupt", re.I)
-_UNSOUND = re.compile(r"does not match filename|is invalid|was invalid", re.I)
-_CACHED = re.compile(r"failed to read from file|stream did not contain valid UTF-8|archive-v\d", re.I)
-_NO_ROOM = re.compile(r"No space left on device|os error (?:28|122)\b|Disk quota exceeded", re.I)
-KILLED = re.compile(r"signal: \d+ \(SIG(?:KILL|TERM)\)")
+_REJECTED = pattern(r"extraction policy rejected|invalid tar checksum", re.I)
+_WRONG = pattern(r"Failed to extract|invalid zip|bad CRC|hash mismatch|corrupt", re.I)
+_UNSOUND = pattern(r"does not match filename|is invalid|was invalid", re.I)
+_CACHED = pattern(r"failed to read from file|stream did not contain valid UTF-8|archive-v\d", re.I)
+_NO_ROOM = pattern(r"No space left on device|os error (?:28|122)\b|Disk quota exceeded", re.I)
+KILLED = pattern(r"signal: \d+ \(SIG(?:KILL|TERM)\)")
 """uv's words for a program of its own that something has killed."""
-_OUT_OF = re.compile(r"os error (?:5|12|23|24)\b|Too many open files|Cannot allocate memory", re.I)
+_OUT_OF = pattern(r"os error (?:5|12|23|24)\b|Too many open files|Cannot allocate memory", re.I)
 # What a build printed is not uv's: it may talk of anything, but hardly in these forms.
-_BUILD_NO_ROOM = re.compile(r"^\s*(?:OSError|IOError): \[Errno (?:28|122)\]|error: error writing to ", re.M)
-_BUILD_OUT_OF = re.compile(
+_BUILD_NO_ROOM = pattern(r"^\s*(?:OSError|IOError): \[Errno (?:28|122)\]|error: error writing to ", re.M)
+_BUILD_OUT_OF = pattern(
     r"^\s*(?:\w*Error: \[Errno (?:5|12|23|24)\]|MemoryError\b)|virtual memory exhausted"
     r"|out of memory allocating",
     re.M,
 )
-_BUILD_NETWORK = re.compile(
+_BUILD_NETWORK = pattern(
     r"urlopen error|name resolution|Name or service not known|Connection (?:refused|reset)"
     r"|Network is unreachable"
 )
-_NO_SOLUTION = re.compile(r"No solution found")
+_NO_SOLUTION = pattern(r"No solution found")
 # uv says the same of a page that another machine sent in place of the index.
-_NO_VERSIONS = re.compile(r"there are no versions of", re.I)
-_NO_BUILD = re.compile(r"Failed to (?:download and )?build `(?P<name>[^`=]+)==(?P<version>[^`]+)`")
-_NO_WHEEL = re.compile(r"Failed to build `")
-_OURS = re.compile(r"os error \d+|No interpreter found|Python interpreter", re.I)
-_CAUSE = re.compile(r"^\s*(?:error|cause|×|├─▶|╰─▶):?\s*(?P<text>.*)$")
+_NO_VERSIONS = pattern(r"there are no versions of", re.I)
+_NO_BUILD = pattern(r"Failed to (?:download and )?build `(?P<name>[^`=]+)==(?P<version>[^`]+)`")
+_NO_WHEEL = pattern(r"Failed to build `")
+_OURS = pattern(r"os error \d+|No interpreter found|Python interpreter", re.I)
+_CAUSE = pattern(r"^\s*(?:error|cause|×|├─▶|╰─▶):?\s*(?P<text>.*)$")
 
 
 class SdistBuildFailed(BuildFailed):
@@ -217,11 +218,11 @@ def _joined(lines: Sequence[str]) -> list[str]:
     return joined
 
 
-_PROGRESS = re.compile(
+_PROGRESS = pattern(
     r"^\s*(?P<word>Resolved|Prepared|Installed|Audited|Uninstalled|Building|Built|Downloading|Downloaded"
     r"|Updating|Updated|Using Python)\s+(?P<rest>\S.*)$|^ [+~-] \S+"
 )
-_TOOK = re.compile(r" in (?:(?P<minutes>\d+)m )?(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|µs|us|ns|s)$")
+_TOOK = pattern(r" in (?:(?P<minutes>\d+)m )?(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|µs|us|ns|s)$")
 _UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 
 

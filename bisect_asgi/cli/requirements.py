@@ -180,10 +180,9 @@ def _grouped(groups: Sequence[str]) -> Iterator[StatedLine]:
     Raises:
         UsageError: there is no such file or group.
     """
-    from bisect_asgi.backend.own_projects.facts import sources_of
-    from bisect_asgi.core import codec
-
     for asked in groups:
+        from bisect_asgi.backend.own_projects.facts import sources_of
+        from bisect_asgi.core import codec
         from bisect_asgi.core.plan.requirement_files import read_group, split_group
 
         path, name = split_group(asked)

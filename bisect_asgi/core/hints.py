@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bisect_asgi.core.errors import OFFLINE, ONCE_ONLINE
 from bisect_asgi.core.model import UNTESTABLE_EXIT, FailureKind, Outcome, Phase, Ruling, Signature, Verdict
+from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.records import Struct, field
 from bisect_asgi.core.text import listing
 
@@ -20,9 +21,9 @@ DIFFERENT = (
 )
 UNTESTABLE = "pass another `--python` or `--deps`; the table shows the reasons"
 
-NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>\w+)'")
+NO_MODULE = pattern(r"ModuleNotFoundError: No module named '(?P<module>\w+)'")
 """The failure to import a module, not one inside a package that is there."""
-_OF_MODULE = re.compile(
+_OF_MODULE = pattern(
     r"(?:ImportError: cannot import name '\w+' from|AttributeError: module) '(?P<module>\w+)[.']"
 )
 # Pythons from 3.12 on no longer have these.

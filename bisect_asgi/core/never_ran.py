@@ -10,22 +10,22 @@ A metric that the probe never reports is such a mistake as well: its runs say no
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 from bisect_asgi.core.hints import NO_MODULE, STANDARD_MODULES, Providing, adding, normalized, nothing_known
 from bisect_asgi.core.metrics import BUILT_IN, measured
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature
+from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import listing
 
 _LEAST = 2
 _RAN = (Outcome.PASSED, Outcome.FAILED)
 _MOST_NAMED = 5
-_SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError): .*\((?P<file>[^()]+), line (?P<line>\d+)\)")
-_NOT_FOUND = re.compile(r"(?P<program>[^\s:]+): (?:command )?not found$")
-_NO_FILE = re.compile(r"can't open file '(?P<path>[^']+)'|file or directory not found: (?P<other>\S+)")
-_NO_PROGRAM = re.compile(r"`(?P<program>[^`]+)` is no program of this environment")
+_SYNTAX = pattern(r"(?:SyntaxError|IndentationError|TabError): .*\((?P<file>[^()]+), line (?P<line>\d+)\)")
+_NOT_FOUND = pattern(r"(?P<program>[^\s:]+): (?:command )?not found$")
+_NO_FILE = pattern(r"can't open file '(?P<path>[^']+)'|file or directory not found: (?P<other>\S+)")
+_NO_PROGRAM = pattern(r"`(?P<program>[^`]+)` is no program of this environment")
 
 
 class NeverRan(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from bisect_asgi.core.errors import BisectError, TimeIsUp, UsageError
 from bisect_asgi.core.events import ResultKind, Stretch
 from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Ruling, Trial, TrialRequest
-from bisect_asgi.core.plan import Claim, HistoryKind, Plan
+from bisect_asgi.core.plan import COMMITS, Claim, HistoryKind, Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.search import AllBoundaries, Boundary
@@ -154,12 +154,15 @@ def _explain(result: SearchResult, plan: Plan, stages: Stages, explained: set[Bo
 
 def _find_culprit(result: SearchResult, plan: Plan, stages: Stages) -> None:
     """Find the culprit of the change that was found, what changed in it, and in which commits."""
-    from bisect_asgi.session.culprit import explain
-    from bisect_asgi.session.culprit.drill import go_into, go_into_merges
-
     show(result, stages.services, stages.emit)
     if Stretch.CAUSE in _stretches(plan):
         stages.emit(events.StretchStarted(stretch=Stretch.CAUSE))
+    is_wanted = (plan.culprit or plan.drill) and axis_of(plan).is_explained
+    if not is_wanted and plan.over != COMMITS:
+        return
+    from bisect_asgi.session.culprit import explain
+    from bisect_asgi.session.culprit.drill import go_into, go_into_merges
+
     for target in explain(result, stages):
         with _noted(stages):
             go_into(target, plan, stages)

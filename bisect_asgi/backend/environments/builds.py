@@ -25,7 +25,6 @@ from time import monotonic
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from bisect_asgi.backend.files import flush, locked, remove
-from bisect_asgi.backend.own_projects.copies import copy_to_build
 from bisect_asgi.backend.repository import Repository
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
@@ -240,6 +239,10 @@ class WheelBuilder:
     def _build_own(
         self, aside: Path, made: Path, project: OwnProject, interpreter: Interpreter, token: CancelToken
     ) -> None:
+        from bisect_asgi.backend.own_projects.copies import (
+            copy_to_build,
+        )  # most commands build no such project
+
         def build(_until: datetime | None) -> None:
             source = copy_to_build(project, aside / "source")
             arguments = ("--out-dir", str(made), "--python", interpreter.path)

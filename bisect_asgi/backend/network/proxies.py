@@ -7,7 +7,8 @@ The rules are those of uv: an entry of NO_PROXY is a host with all below it, an 
 from __future__ import annotations
 
 import ipaddress
-import urllib.request
+import os
+import sys
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -31,7 +32,7 @@ class Proxies(Struct, frozen=True, kw_only=True):
         past = tuple(str(item) for _, item in settings.every("no-proxy"))
         if http or https:  # the shell's do not count then
             return cls(http=_address(http), https=_address(https), past=past)
-        found = urllib.request.getproxies()
+        found = _of_the_shell()
         return cls(
             http=_address(found.get("http") or found.get("all")),
             https=_address(found.get("https") or found.get("all")),
@@ -60,6 +61,15 @@ class Proxies(Struct, frozen=True, kw_only=True):
             names = [entry.lower().lstrip(".") for entry in self.past]
             return "*" in names or any(f".{host}".endswith(f".{name}") for name in names if name)
         return any(address in network for entry in self.past if (network := _network(entry)))
+
+
+def _of_the_shell() -> dict[str, str]:
+    """Return the proxies of the shell's variables, or on macOS else those of the system, by scheme."""
+    if sys.platform != "darwin" and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    import urllib.request  # takes as long to import as a page to arrive
+
+    return urllib.request.getproxies()
 
 
 def _address(text: str | None) -> str:

@@ -9,24 +9,25 @@ from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.network.network import Network
 from bisect_asgi.backend.uv_output import NetworkFault
 from bisect_asgi.core.errors import OFFLINE, NoResult, Unavailable
+from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.text import without_credentials
 
-_URL = re.compile(r"(?:Failed to fetch: |for url \(|An index (?:URL )?\()(?P<url>[^\s()]+)")
-_CERTIFICATE = re.compile(r"invalid peer certificate: (?P<why>.+)|received fatal (?P<alert>alert: Cert\w+)")
-_PROXY = re.compile(
+_URL = pattern(r"(?:Failed to fetch: |for url \(|An index (?:URL )?\()(?P<url>[^\s()]+)")
+_CERTIFICATE = pattern(r"invalid peer certificate: (?P<why>.+)|received fatal (?P<alert>alert: Cert\w+)")
+_PROXY = pattern(
     r"(?P<why>407 Proxy Authentication Required|tunnel error: (?!failed).+|SOCKS error: (?!failed to).+)"
 )
-_NOT_THERE = re.compile(r"tcp connect error|failed to create underlying connection|dns error")
-_REFUSED = re.compile(r"\b(?P<status>401 Unauthorized|403 Forbidden)\b")
-_LAST_LINE = re.compile(r"^\s*cause:\s*(?P<text>.+)$", re.M)
-_OFF = re.compile(
+_NOT_THERE = pattern(r"tcp connect error|failed to create underlying connection|dns error")
+_REFUSED = pattern(r"\b(?P<status>401 Unauthorized|403 Forbidden)\b")
+_LAST_LINE = pattern(r"^\s*cause:\s*(?P<text>.+)$", re.M)
+_OFF = pattern(
     r"(?:Because|because) (?P<name>[\w.=-]+) (?:was not found in the cache|needs to be downloaded)"
     r"|Failed to download `(?P<file>[^`]+)`"
     r"|found in the cache(?: for)?: `?\S*/(?P<part>[^/\s`]+)"
 )
 # The page that is cached may be older than the release.
-_OUTDATED = re.compile(r"there (?:is no version|are no versions) of (?P<name>[\w.=-]+)")
-_OFFLINE = re.compile(r"the network was disabled|Network connectivity is disabled")
+_OUTDATED = pattern(r"there (?:is no version|are no versions) of (?P<name>[\w.=-]+)")
+_OFFLINE = pattern(r"the network was disabled|Network connectivity is disabled")
 
 
 def of_uv(stderr: str, indexes: Indexes, network: Network) -> Exception | None:

@@ -37,6 +37,7 @@ from collections.abc import Mapping, Sequence
 from bisect_asgi.core.judge import tracebacks
 from bisect_asgi.core.judge.tracebacks import Frames, LastException
 from bisect_asgi.core.model import FailureKind, Phase, Signature
+from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import printable
 
@@ -47,16 +48,16 @@ NO_FILES: ProbeFiles = {}
 
 _SHOWN_WIDTH = 160
 _COMPARED_WIDTH = 2000
-_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?…?[\\/][^\s'\"():,]+")
-_COLOR = re.compile(r"\x1b\[[\d;]*m")
+_PATH = pattern(r"(?<![\w.])(?:[A-Za-z]:)?…?[\\/][^\s'\"():,]+")
+_COLOR = pattern(r"\x1b\[[\d;]*m")
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError"})
 # pytest raises `Failed` for `pytest.fail()`, and if `pytest.raises` sees no exception.
 _ASSERTIONS = frozenset({"AssertionError", "Failed"})
-_STANDARD_LIBRARY = re.compile(
+_STANDARD_LIBRARY = pattern(
     r"/(?:lib(?:64)?/(?:python|pypy)|lib-python/)\d[\d.]*t?/(?!(?:site|dist)-packages/)|\bpython\d+\.zip/"
 )
-_INSTALLED = re.compile(r".*/(?:site|dist)-packages/")
-_TOOL = re.compile(r"(?:^|/)bisect_asgi/backend/(?:served|in_candidate)/[^/]+$")
+_INSTALLED = pattern(r".*/(?:site|dist)-packages/")
+_TOOL = pattern(r"(?:^|/)bisect_asgi/backend/(?:served|in_candidate)/[^/]+$")
 # From Python 3.12 on, the first three have no frame (PEP 709). Skipping them makes all Pythons agree.
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _LOOK_UPS = frozenset({"__getattr__", "__getattribute__"})
@@ -320,8 +321,8 @@ _STAGE = r"(?:[-_.]?(?:alpha|beta|a|b|c|rc|preview|pre|dev|post|rev)[-_.]?\d*)"
 _LOCAL = r"(?:\+[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*)"
 
 _REPLACEMENTS = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
+    (pattern(text), replacement)
+    for text, replacement in (
         (r"(?<!\w)[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>(),]+", "<url>"),
         # In quotes or brackets a path may have blanks, because the closing one ends it.
         (r"(?<=['\"(])(?:[A-Za-z]:[\\/]|…?/|\.\.?/)[^'\"()\n<>]+(?=['\")])", "<path>"),
@@ -347,7 +348,7 @@ _REPLACEMENTS = tuple(
     )
 )
 # Python prints a set in another order in every run. A dictionary, which has colons, keeps its order.
-_SET = re.compile(r"\{([^{}:]+)\}")
+_SET = pattern(r"\{([^{}:]+)\}")
 
 
 def normalize(message: str) -> str:
@@ -363,8 +364,8 @@ def normalize(message: str) -> str:
 
 
 def _replaced(message: str) -> str:
-    for pattern, replacement in _REPLACEMENTS:
-        message = pattern.sub(replacement, message)
+    for replaced, replacement in _REPLACEMENTS:
+        message = replaced.sub(replacement, message)
     return _SET.sub(_sorted, message).strip().rstrip(".!:;, ")
 
 

@@ -13,6 +13,7 @@ import tokenize
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.records import Struct, replace
 
 Frames = Sequence[tuple[str, int, str]]
@@ -21,15 +22,15 @@ Frames = Sequence[tuple[str, int, str]]
 RunnerStage = Literal["", "setup of", "teardown of", "error of", "collecting", "internal error"]
 """The part of a test that failed, or "" for the test itself. `error of` is its setup or its teardown."""
 
-_START = re.compile(r"^(?:  \+ Exception Group )?Traceback \(most recent call last\):$", re.MULTILINE)
-_AGAIN = re.compile(r"^(?:Exception Group )?Traceback \(most recent call last\):$")
-_FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$')
-_THREAD = re.compile(r"^(?:Current thread|Thread) 0x[0-9a-f]+.* \(most recent call first\):$", re.MULTILINE)
-_CALL = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+) in (?P<function>.+)$', re.MULTILINE)
-_EXCEPTION = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
+_START = pattern(r"^(?:  \+ Exception Group )?Traceback \(most recent call last\):$", re.MULTILINE)
+_AGAIN = pattern(r"^(?:Exception Group )?Traceback \(most recent call last\):$")
+_FRAME = pattern(r'^  File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$')
+_THREAD = pattern(r"^(?:Current thread|Thread) 0x[0-9a-f]+.* \(most recent call first\):$", re.MULTILINE)
+_CALL = pattern(r'^  File "(?P<file>.+)", line (?P<line>\d+) in (?P<function>.+)$', re.MULTILINE)
+_EXCEPTION = pattern(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
 # The tree of a group: text stands behind `  | `; `  +-+---- 1 ----`, `    +---- 2 ----` and `    +----` are
 # the edges between exceptions.
-_BRANCH = re.compile(r"^(?P<margin> +)(?:\|(?: (?P<text>.*))?|(?P<edge>\+(?P<opens>-\+)?-.*))$")
+_BRANCH = pattern(r"^(?P<margin> +)(?:\|(?: (?P<text>.*))?|(?P<edge>\+(?P<opens>-\+)?-.*))$")
 
 
 class LastException(Struct, frozen=True, kw_only=True):

@@ -17,14 +17,15 @@ from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import OwnProject, ProbeFile, ProjectMetadata
+from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases import SDIST_SUFFIXES, Demand
 from bisect_asgi.core.text import without_credentials
 
 ARCHIVES = (".whl", *SDIST_SUFFIXES)
-_EXTRAS = re.compile(r"^(?P<where>.*?)(?:\[(?P<extras>[^\[\]]*)\])?$", re.DOTALL)
-_MARKED = re.compile(r"\s+;\s*|;\s+")
-_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):")
+_EXTRAS = pattern(r"^(?P<where>.*?)(?:\[(?P<extras>[^\[\]]*)\])?$", re.DOTALL)
+_MARKED = pattern(r"\s+;\s*|;\s+")
+_SCHEME = pattern(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):")
 _KEPT = "/~:@+#=&"
 _OTHER_SYSTEMS = ("hg", "svn", "bzr")
 

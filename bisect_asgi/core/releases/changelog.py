@@ -20,6 +20,7 @@ from pathlib import PurePosixPath
 
 from packaging.version import InvalidVersion, Version
 
+from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.records import Struct
 
 # A version as in PEP 440, without an epoch. A single number is too often something else.
@@ -35,21 +36,21 @@ _MONTH = r"(?:on )?\w*\.?,? ?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)
 _AFTER = rf"(?:\.?$|[^\w\s.]|\s+(?:[^\w\s]|\d|(?:un)?released?|final|yanked|{_MONTH}))"
 # On a plain line, only a date may follow, or a word such as "unreleased" in its place.
 _PLAIN_AFTER = r"(?:\W*$|\W+(?:(?:un)?released?\b|(?:[a-z]+\W+){0,2}\d).{0,30}$)"
-_ATX = re.compile(r"^(?P<marks>#{1,6}|={1,6})\s+(?P<text>\S.*)$")
-_RUBRIC = re.compile(r"^\.\. rubric::\s*(?P<text>\S.*)$")
+_ATX = pattern(r"^(?P<marks>#{1,6}|={1,6})\s+(?P<text>\S.*)$")
+_RUBRIC = pattern(r"^\.\. rubric::\s*(?P<text>\S.*)$")
 # Three backticks begin a block of code in Markdown. Four or more underline a title in reStructuredText.
-_UNDERLINE = re.compile(r"^(?:([-=~^\"'#*+])\1{2,}|`{4,})\s*$")
-_FENCE = re.compile(r"^```(?!`)")
-_BULLET = re.compile(r"^[-*+]\s")
-_LINK = re.compile(r"\]\([^)]*\)|\]\[[^\]]*\]")
-_DECORATION = re.compile(r"^[^\w.<>=!~$]+|(?<=\w)[\]*_`]+")
+_UNDERLINE = pattern(r"^(?:([-=~^\"'#*+])\1{2,}|`{4,})\s*$")
+_FENCE = pattern(r"^```(?!`)")
+_BULLET = pattern(r"^[-*+]\s")
+_LINK = pattern(r"\]\([^)]*\)|\]\[[^\]]*\]")
+_DECORATION = pattern(r"^[^\w.<>=!~$]+|(?<=\w)[\]*_`]+")
 # Lines at the end of a section that belong to the next heading (link targets), or separate the two.
-_TRAILING = re.compile(r"^(?:\.\. _.*:|<a (?:name|id)=.*|\s*|[-=*_~]{3,}\s*)$")
+_TRAILING = pattern(r"^(?:\.\. _.*:|<a (?:name|id)=.*|\s*|[-=*_~]{3,}\s*)$")
 # The patterns take quadratic time if brackets are not closed. Real headings with links are much shorter.
 _LONGEST_HEADING = 400
 _RUBRIC_LEVEL, _PLAIN_LEVEL = 98, 99
 
-_NAMES = re.compile(
+_NAMES = pattern(
     r"^(?:change[-_]?logs?|changes|history|news|release[-_]?(?:notes|history)|releases?|what[-_]?s[-_]?new)"
     r"(?:[-_.][\w.-]*)?$",
     re.I,

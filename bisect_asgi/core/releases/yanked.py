@@ -13,8 +13,10 @@ from typing import assert_never
 
 from packaging.version import Version
 
+from bisect_asgi.core.patterns import pattern
+
 MOST_RUN = 3
-_FAULT = re.compile(
+_FAULT = pattern(
     r"\b(?:bugs?|br[eo]ak\w*|broken?|crash\w*|fail\w*|faults?|faulty|error\w*|regress\w*|incompatib\w*|wrong\w*"
     r"|corrupt\w*|hangs?|leaks?|vulnerab\w*|cve|security|data loss|loses)\b",
     re.IGNORECASE,

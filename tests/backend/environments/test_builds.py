@@ -17,7 +17,6 @@ from support.environments import THIS_PYTHON, Bench
 from support.local_index import LocalIndex, publish_build_backend
 from support.local_repository import BARE_CONFIGURATION, LocalRepository
 
-from bisect_asgi.backend import uv as uv_module
 from bisect_asgi.backend.environments import builds as tools_module
 from bisect_asgi.backend.environments.builds import built_with, project_folders
 from bisect_asgi.backend.network.configured import configured_indexes
@@ -277,7 +276,7 @@ def test_what_takes_long_to_fail_is_not_tried_with_other_tools(
 def test_an_index_that_is_down_says_nothing_about_the_commit(
     bench_with_index: Bench, local_index: LocalIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uv_module, "wait_random_exponential", lambda **_: tenacity.wait_none())
+    monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_none())
     bench_with_index.uv._environ["UV_HTTP_RETRIES"] = "0"
     commit = uses_minibuild(bench_with_index)
     local_index.down = True

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from support.environments import THIS_PYTHON
 from support.local_index import LocalIndex, publish_build_backend
 
-from bisect_asgi.backend import uv as uv_module
 from bisect_asgi.backend.network.configured import configured_indexes
 from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.release_contents import ContentsCache, is_generated, read_fields, read_file
@@ -35,7 +34,7 @@ Get = Callable[..., Contents]
 @pytest.fixture
 def cache(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ContentsCache:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
-    monkeypatch.setattr(uv_module, "wait_random_exponential", lambda **_: tenacity.wait_none())
+    monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_none())
     uv = Uv(tmp_path / "uv", Indexes(urls=(local_index.url,)))
     uv._environ["UV_HTTP_RETRIES"] = "0"
     return ContentsCache(tmp_path / "contents", uv)

@@ -10,7 +10,6 @@ import tenacity
 from support.local_index import LocalIndex
 from support.uv import Connect
 
-from bisect_asgi.backend import uv as uv_module
 from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.uv import Uv
 
@@ -32,7 +31,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def connect(here: Path, monkeypatch: pytest.MonkeyPatch) -> Connect:
     """Make a uv that is asked at once again; how long to wait is tenacity's business, and uv's."""
-    monkeypatch.setattr(uv_module, "wait_random_exponential", lambda **_: tenacity.wait_none())
+    monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_none())
 
     def make(url: str) -> Uv:
         uv = Uv(here.parent / "state", Indexes(urls=(url,)))

@@ -520,7 +520,7 @@ def test_what_the_machine_lacks_is_no_fact_about_the_release(
     program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 2\n")
     program.chmod(0o755)
     monkeypatch.setattr(uv_module, "binary", lambda: str(program))
-    monkeypatch.setattr(uv_module, "wait_random_exponential", lambda **_: tenacity.wait_none())
+    monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_none())
     uv = Uv(here.parent / "state", Indexes(urls=(DEFAULT,)))
 
     with pytest.raises(kind):

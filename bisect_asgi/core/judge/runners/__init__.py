@@ -32,14 +32,15 @@ from bisect_asgi.core.judge.signature import (
 )
 from bisect_asgi.core.judge.tracebacks import FailingTest
 from bisect_asgi.core.model import Phase, Signature
+from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.text import listing
 
 _PYTEST_FAILED = range(1, 6)
 _NONE_RAN = (0, 5)  # all tests were skipped; none was found (for unittest only from Python 3.12 on)
 _USAGE_ERROR = 4
-_SUBTEST = re.compile(r"^(?:\x1b\[[\d;]*m)*SUBFAIL", re.MULTILINE)
-_NO_MODULE = re.compile(r"^\S+: No module named (?P<module>[\w.]+)\s*\Z", re.MULTILINE)
+_SUBTEST = pattern(r"^(?:\x1b\[[\d;]*m)*SUBFAIL", re.MULTILINE)
+_NO_MODULE = pattern(r"^\S+: No module named (?P<module>[\w.]+)\s*\Z", re.MULTILINE)
 # pytest abridges operands of more than 30 characters. The shortest explanation with one has `assert 1 == `
 # before it.
 _LONGEST_EXPLANATION = 42

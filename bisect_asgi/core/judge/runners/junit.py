@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING
 
 from bisect_asgi.core.judge.runners import pytest as pytest_output
 from bisect_asgi.core.judge.tracebacks import FailingTest, RunnerStage
+from bisect_asgi.core.patterns import pattern
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 # pytest writes a character that XML does not allow as its number.
-_NOT_IN_XML = re.compile(r"#x([0-9A-F]{4}|[0-9A-F]{2})")
+_NOT_IN_XML = pattern(r"#x([0-9A-F]{4}|[0-9A-F]{2})")
 _STEPS: tuple[tuple[re.Pattern[str], RunnerStage], ...] = (
-    (re.compile("(?:test setup failure$|failed on setup )"), "setup of"),
-    (re.compile("(?:test teardown failure$|failed on teardown )"), "teardown of"),
-    (re.compile("collection failure$"), "collecting"),
-    (re.compile("internal error$"), "internal error"),
+    (pattern("(?:test setup failure$|failed on setup )"), "setup of"),
+    (pattern("(?:test teardown failure$|failed on teardown )"), "teardown of"),
+    (pattern("collection failure$"), "collecting"),
+    (pattern("internal error$"), "internal error"),
 )
 
 

@@ -21,12 +21,13 @@ from collections.abc import Iterator, Sequence
 
 from bisect_asgi.core.judge import tracebacks
 from bisect_asgi.core.judge.tracebacks import FailingTest, Frames, RunnerStage
+from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.records import replace
 
-_COLOUR = re.compile(r"\x1b\[[\d;]*m")
-_SECTION = re.compile(r"^=+ (?P<title>.+?) =+$")
-_BLOCK = re.compile(r"^_+ (?P<title>.+) _+$")
-_CAPTURED = re.compile(r"^-{3,} .+ -{3,}$")
+_COLOUR = pattern(r"\x1b\[[\d;]*m")
+_SECTION = pattern(r"^=+ (?P<title>.+?) =+$")
+_BLOCK = pattern(r"^_+ (?P<title>.+) _+$")
+_CAPTURED = pattern(r"^-{3,} .+ -{3,}$")
 _SUMMARY = "short test summary info"
 _REPORTS = frozenset({"FAILURES", "ERRORS", _SUMMARY})
 # The output may begin in the middle of a section whose title is lost, because only its tail is kept.
@@ -37,30 +38,30 @@ _STEPS: tuple[tuple[str, RunnerStage], ...] = (
     ("ERROR collecting ", "collecting"),
     ("[doctest] ", ""),
 )
-_SUMMED_UP = re.compile(
+_SUMMED_UP = pattern(
     r"^(?P<kind>FAILED|ERROR|SUBFAIL(?:ED)?(?P<sub>[(\[].*?[)\]])?) "
     r"(?P<node>[^\[]*?(?:\[.*?\])?)(?: - (?P<message>.*))?$"
 )
-_CONFTEST = re.compile(r"^\w+ while loading conftest '(?:.*/)?(?P<file>[^/]+)'\.$", re.MULTILINE)
-_INTERNAL = re.compile(r"^INTERNALERROR> ?(?P<line>.*)$", re.MULTILINE)
-_INTERRUPTED = re.compile(r"^!{3,} (?P<text>[\w.]+(?:: .*)?) !{3,}$", re.MULTILINE)
-_CHAINED = re.compile(
+_CONFTEST = pattern(r"^\w+ while loading conftest '(?:.*/)?(?P<file>[^/]+)'\.$", re.MULTILINE)
+_INTERNAL = pattern(r"^INTERNALERROR> ?(?P<line>.*)$", re.MULTILINE)
+_INTERRUPTED = pattern(r"^!{3,} (?P<text>[\w.]+(?:: .*)?) !{3,}$", re.MULTILINE)
+_CHAINED = pattern(
     r"^(?:The above exception was the direct cause of the following|"
     r"During handling of the above exception, another) exception"
 )
-_PLACE = re.compile(
+_PLACE = pattern(
     r"^(?P<file><[\w. ]+>|[^\s'\"=(){}<>]+?):(?P<line>\d+):(?: in (?P<function>.+)| (?P<text>.+)| )?$"
 )
-_EXPLAINED = re.compile(r"^E(?:(?P<indent>   +)(?P<text>\S.*)|\s*)$")
-_MISMATCH = re.compile(r"^ScopeMismatch: ")
-_TYPED = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: ?(?P<message>.*))?$")
+_EXPLAINED = pattern(r"^E(?:(?P<indent>   +)(?P<text>\S.*)|\s*)$")
+_MISMATCH = pattern(r"^ScopeMismatch: ")
+_TYPED = pattern(r"^(?P<type>[A-Za-z_][\w.]*)(?:: ?(?P<message>.*))?$")
 
-_COUNTS = re.compile(
+_COUNTS = pattern(
     r"^(?:=+ )?(?P<counts>no tests ran|\d+ \w+(?:, \d+ \w+)*)"
     r" in \d+(?:\.\d+)? ?s(?:econds)?(?: \([\d:]+\))?(?: =+)?$"
 )
 _NOTHING = frozenset({"skipped", "deselected", "warning", "warnings"})
-_USAGE = re.compile(r"^(?:\S+: error|ERROR): (?!usage: )(?P<reason>.+)$", re.MULTILINE)
+_USAGE = pattern(r"^(?:\S+: error|ERROR): (?!usage: )(?P<reason>.+)$", re.MULTILINE)
 
 
 def failing_tests(output: str) -> tuple[FailingTest, ...]:

@@ -6,16 +6,17 @@ import re
 
 from bisect_asgi.core.judge import tracebacks
 from bisect_asgi.core.judge.tracebacks import FailingTest
+from bisect_asgi.core.patterns import pattern
 
-_START = re.compile(r"^={70}\n", re.MULTILINE)
-_BLOCK = re.compile(r"(?:ERROR|FAIL): (?P<title>.+)\n(?:.+\n)?-{70}\n")
-_END = re.compile(r"^-{70}$", re.MULTILINE)
-_TITLE = re.compile(r"(?P<method>\w+) \((?P<of>[\w.<>]+)\)(?P<rest>.*)")
-_RAN = re.compile(
+_START = pattern(r"^={70}\n", re.MULTILINE)
+_BLOCK = pattern(r"(?:ERROR|FAIL): (?P<title>.+)\n(?:.+\n)?-{70}\n")
+_END = pattern(r"^-{70}$", re.MULTILINE)
+_TITLE = pattern(r"(?P<method>\w+) \((?P<of>[\w.<>]+)\)(?P<rest>.*)")
+_RAN = pattern(
     r"^Ran (?P<ran>\d+) tests? in [\d.]+s\n\n(?P<result>OK|NO TESTS RAN)(?: \((?P<counts>.+)\))?\s*\Z",
     re.MULTILINE,
 )
-_SKIPPED = re.compile(r"\bskipped=(\d+)")
+_SKIPPED = pattern(r"\bskipped=(\d+)")
 
 
 def failing_tests(output: str) -> tuple[FailingTest, ...]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
+from support.pages import CachingIndex
 from support.shell import Command
 
 ROOMS = ("backend", "session", "report")
@@ -60,18 +63,67 @@ def test_the_help_of_a_command_imports_no_other_command(command: Command, name: 
     assert not any(each == f"bisect_asgi.cli.{other}" for each in modules for other in {"doctor", "new"})
 
 
+# Of what is remembered: each of these takes as long to import as an answer may take to be found.
+NOT_FOR_A_REMEMBERED_ANSWER = frozenset(
+    {
+        *("httpx", "httpcore", "h11", "anyio", "certifi", "truststore", "mousebender", "tenacity", "asyncio"),
+        *("psutil", "rich", "pygments", "virtualenv", "distlib", "filelock", "python_discovery"),
+        *("urllib.request", "email.parser", "http.client", "ssl", "html.parser", "xml", "tarfile", "zipfile"),
+        *("jinja2", "markdown_it", "websockets", "uvicorn", "starlette", "distributed", "dask"),
+        *("configparser", "importlib.metadata", "unittest", "doctest"),
+        "bisect_asgi.backend.index.requests",
+        "bisect_asgi.backend.index.pages",
+        "bisect_asgi.backend.own_projects.copies",
+        "bisect_asgi.backend.release_contents",
+        "bisect_asgi.backend.served.server",
+        "bisect_asgi.backend.executors.remote_trials",
+        "bisect_asgi.session.culprit",
+        "bisect_asgi.session.culprit.drill",
+        "bisect_asgi.report.html",
+        "bisect_asgi.report.markdown",
+        "bisect_asgi.report.page",
+        "bisect_asgi.report.text.full",
+    }
+)
+# The command, with a list of all programs that it starts.
+WATCHED = """\
+import sys
+
+starts = sys.argv.pop(1)
+
+
+def note(event, arguments):
+    if event in ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"):
+        with open(starts, "a") as file:
+            file.write(str(arguments[0] if arguments else event) + "\\n")
+
+
+sys.addaudithook(note)
+from bisect_asgi.__main__ import main
+
+main()
+"""
+VERSION = ".".join(map(str, sys.version_info[:2]))
+ASKED = ("demo", "--probe", "leak.py", "--env", "DIARY", "--sandbox", "none", "--quiet", "--python", VERSION)
+NAMED = ("--good", "0.0", "--bad", "3.0", "--history", "none", "--deps", "latest", "--no-culprit")
+
+
+@pytest.fixture
+def local_index() -> Iterator[CachingIndex]:
+    """An index whose pages are fresh for ten minutes."""
+    with CachingIndex() as index:
+        index.kept_for = "max-age=600, public"
+        for number in range(4):
+            source = f"works = {number < 2}\nversion = '{number}.0'\n"
+            index.add_wheel("demo", f"{number}.0", uploaded=f"202{number}-01-01", modules={"demo.py": source})
+        yield index
+
+
 def test_an_answer_that_is_remembered_starts_nothing_that_builds_or_measures(command: Command) -> None:
-    for number in range(4):
-        source = f"works = {number < 2}\nversion = '{number}.0'\n"
-        command.index.add_wheel(
-            "demo", f"{number}.0", uploaded=f"202{number}-01-01", modules={"demo.py": source}
-        )
-    asked = ("demo", "--probe", "leak.py", "--env", "DIARY", "--sandbox", "none", "--quiet")
-    version = ".".join(map(str, sys.version_info[:2]))
-    first = run(command, *asked, "--python", version)
+    first = run(command, *ASKED)
     noted = command.noted("start")
 
-    again = run(command, *asked, "--python", version)
+    again = run(command, *ASKED)
 
     assert command.noted("start") == noted
     assert "python_discovery" in first
@@ -79,3 +131,32 @@ def test_an_answer_that_is_remembered_starts_nothing_that_builds_or_measures(com
     shows = {"jinja2", "markdown_it", "websockets", "uvicorn", "starlette", "distributed"}
     assert others(again) & (builds | shows) == set()
     assert not any(each.startswith("bisect_asgi.backend.served.server") for each in again)
+
+
+def test_an_answer_that_is_remembered_imports_nothing_for_what_it_does_not_do(command: Command) -> None:
+    first = run(command, *ASKED, *NAMED)
+    asked = len(command.index.requests)
+
+    again = run(command, *ASKED, *NAMED)
+
+    assert {"httpx", "bisect_asgi.backend.index.requests"} <= first  # the names are those of modules
+    assert len(command.index.requests) == asked
+    assert again & NOT_FOR_A_REMEMBERED_ANSWER == set()
+
+
+def test_an_answer_that_is_remembered_starts_no_program_but_uv(command: Command) -> None:
+    command.write("leak.py", "import demo\n\nassert demo.works\n")
+    run(command, *ASKED, *NAMED, "--sandbox", "auto")
+    starts = command.write("starts", "")
+    watched = command.write("watched.py", WATCHED)
+
+    subprocess.run(
+        [sys.executable, str(watched), str(starts), *ASKED, *NAMED, "--sandbox", "auto"],
+        cwd=command.folder,
+        env=command.environ,
+        capture_output=True,
+        check=True,
+        timeout=command.patience_s,
+    )
+
+    assert [Path(line).name for line in starts.read_text().splitlines()] == ["uv"]

@@ -10,11 +10,9 @@ that change nothing in the package give equal bytes, and share an environment.
 
 from __future__ import annotations
 
-import email
 import shutil
 import tempfile
 import tomllib
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -191,6 +189,8 @@ class WheelBuilder:
         wheel = next(home.glob("*.whl"), None)
         if wheel is None or home.name in self._sound:
             return wheel
+        import zipfile  # most commands build nothing
+
         with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(wheel) as archive:
             if archive.testzip() is None and (home / _NOTE).is_file():
                 return wheel
@@ -313,6 +313,9 @@ def _fits_everywhere(wheel: Path) -> bool:
 def read_metadata(wheel: Path) -> ProjectMetadata:
     """Return what a wheel says of itself."""
     name, version, _, _ = parse_wheel_filename(wheel.name)
+    import email
+    import zipfile
+
     with zipfile.ZipFile(wheel) as archive:
         inner = next((each for each in archive.namelist() if each.endswith(".dist-info/METADATA")), None)
         text = archive.read(inner).decode("utf-8", "replace") if inner else ""

@@ -24,14 +24,11 @@ import platform
 import shutil
 import stat
 import sys
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from email.message import Message
-from email.parser import HeaderParser
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -47,6 +44,9 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, not_writable
 from bisect_asgi.core.model import Interpreter, Step
 from bisect_asgi.core.records import Struct, replace
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 _NOTE = "wheel.json"
 _COMPILERS = ("CC", "CXX", "CFLAGS", "LDFLAGS")
@@ -261,6 +261,9 @@ def _wheels(box: Path, sdist: Sdist) -> Iterator[Path]:
 
 def _says(path: Path, sdist: Sdist) -> Message | None:
     """Return the headers of a wheel's metadata if it is a whole archive and they are of this release."""
+    import zipfile  # most commands build nothing
+    from email.parser import HeaderParser
+
     with suppress(OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
         with _opened(path) as stream, zipfile.ZipFile(stream) as archive:
             (name,) = [

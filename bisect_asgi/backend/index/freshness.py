@@ -7,7 +7,6 @@ however long the index allows: a release that was uploaded must be seen.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 from bisect_asgi.core.records import Struct
 
@@ -46,6 +45,8 @@ def _lifetime_s(headers: Mapping[str, str]) -> float:
         return 0.0
     if "max-age" in directives:
         return _seconds(directives["max-age"])
+    from email.utils import parsedate_to_datetime
+
     try:
         since, until = (parsedate_to_datetime(headers[name]) for name in ("date", "expires"))
         return (until - since).total_seconds()

@@ -70,7 +70,7 @@ def run_all(cases: Sequence[Case], output: OutputOptions, where: str | None, *, 
 
         suite_text.render(report, whole=output.full, timings=output.timings)
     if report.exit_code is ExitCode.INTERRUPTED:
-        from bisect_asgi.core.answers import INTERRUPTED
+        from bisect_asgi.core.answers.result import INTERRUPTED
 
         show_error(INTERRUPTED.message, INTERRUPTED.hint)
     if not output.quiet and (logs := [row.log for row in rows if row.log]):

@@ -34,7 +34,7 @@ def verify(
     import time
 
     from bisect_asgi.cli.output import OutputOptions, show_error
-    from bisect_asgi.core.answers import INTERRUPTED
+    from bisect_asgi.core.answers.result import INTERRUPTED
     from bisect_asgi.core.plan.suites import worst
     from bisect_asgi.report.suite import suite_report
 

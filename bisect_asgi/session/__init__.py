@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from bisect_asgi.core import answers, claims, events
-from bisect_asgi.core.answers import Result
+from bisect_asgi.core.answers.result import CAUSE, REST, Result, interrupted, out_of_time
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.claims import Finding
 from bisect_asgi.core.errors import BisectError, TimeIsUp, UsageError
@@ -72,23 +72,23 @@ def _bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
         if plan.drill and plan.repository:
             services.repositories.open(plan.repository)  # to find out early that it is none
         stages, explained = Stages(services, emit), set[Boundary]()
-        result, unfinished = _search(plan, stages), answers.CAUSE
+        result, unfinished = _search(plan, stages), CAUSE
         try:
             _explain(result, plan, stages, explained)
-            unfinished = answers.REST
+            unfinished = REST
             with _noted(stages):
                 if Stretch.HISTORY in _stretches(plan):
                     emit(events.StretchStarted(stretch=Stretch.HISTORY))
                 result = look(result)
-            unfinished = answers.CAUSE
+            unfinished = CAUSE
             _explain(result, plan, stages, explained)
         except KeyboardInterrupt as interrupt:
             known = so_far(result)
             emit_sure(replace(result, answer=known))
             if isinstance(interrupt, TimeIsUp):
-                end(answers.out_of_time(known, unfinished))
+                end(out_of_time(known, unfinished))
                 return known.kind
-            end(answers.interrupted(known, unfinished))
+            end(interrupted(known, unfinished))
             raise
         emit_sure(result)
         end(result.answer)

@@ -7,7 +7,7 @@ from support.builders import failed, passed, untestable
 from support.documents import LISTED, REGRESSION, STARTED, answered, bad, finished, good, judged
 
 from bisect_asgi.core import events
-from bisect_asgi.core.answers import Result, interrupted
+from bisect_asgi.core.answers.result import Result, interrupted
 from bisect_asgi.core.events import BeliefUpdated, Event, ResultKind
 from bisect_asgi.core.model import Boundary, Outcome, Ruling, Verdict
 from bisect_asgi.core.records import replace

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect_asgi.core.answers import ResultContext
+from bisect_asgi.core.answers.result import ResultContext
 from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.events import BeliefUpdated
 from bisect_asgi.core.judge.judge import Expectation, Judgement

@@ -14,7 +14,7 @@ from functools import lru_cache
 from packaging.specifiers import SpecifierSet
 
 from bisect_asgi.core import chains, events
-from bisect_asgi.core.answers import ResultContext
+from bisect_asgi.core.answers.result import ResultContext
 from bisect_asgi.core.hints import Circumstances
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bisect_asgi.core import events
-from bisect_asgi.core.answers import Result
+from bisect_asgi.core.answers.result import Result
 from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import BisectError
 from bisect_asgi.core.events import ResultKind

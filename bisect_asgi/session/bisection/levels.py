@@ -12,8 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from bisect_asgi.core import answers, events
-from bisect_asgi.core.answers import Result
+from bisect_asgi.core import events
+from bisect_asgi.core.answers.history import result_of_all
+from bisect_asgi.core.answers.result import Result
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
@@ -64,7 +65,7 @@ class LevelSearch:
             for each in found.changes
         )
         state = AllBoundaries(changes=changes, shortest=1)
-        return answers.result_of_all(self._search.context, state, self._search.judgement())
+        return result_of_all(self._search.context, state, self._search.judgement())
 
     def place(self) -> None:
         """Sample every candidate, and rule on each by its median; there is a limit already."""

@@ -17,7 +17,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from bisect_asgi.core import answers, chains, events
-from bisect_asgi.core.answers import Result
+from bisect_asgi.core.answers.history import other_changes, with_history
+from bisect_asgi.core.answers.result import Result, of_never_ran
 from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
@@ -95,7 +96,7 @@ def find(search: Search, *, elsewhere: Callable[[Search], Search | None] = lambd
     begun = time.monotonic()
     state, belief = _search(search)
     if wrong := search.never_ran(search.judgement()):
-        return SearchResult(search=search, answer=answers.of_never_ran(search.context, wrong))
+        return SearchResult(search=search, answer=of_never_ran(search.context, wrong))
     if search.judgement().contradicts(search.space.expectation) and (other := elsewhere(search)):
         return find(other)
     search.note_extras()
@@ -122,7 +123,7 @@ def _look(result: SearchResult) -> SearchResult:
         return _result(search, *search_noisy(search, checks=partial(_checks, search)))
     seen = _with_changes(_result(search, state, None), state, known) if known else result
     known = state if isinstance(state, AllBoundaries) else known
-    if known and (other := answers.other_changes(search.context, seen.answer, known, search.judgement())):
+    if known and (other := other_changes(search.context, seen.answer, known, search.judgement())):
         search.emit(events.Note(text=other))
     return seen
 
@@ -145,7 +146,7 @@ def so_far(result: SearchResult) -> Result:
 
 def _with_changes(result: SearchResult, state: State, known: AllBoundaries) -> SearchResult:
     search = result.search
-    answer = answers.with_history(search.context, result.answer, state, known, search.judgement())
+    answer = with_history(search.context, result.answer, state, known, search.judgement())
     return replace(result, answer=_completed(search, answer))
 
 

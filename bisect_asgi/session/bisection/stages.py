@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from bisect_asgi import __version__
-from bisect_asgi.core import answers, events
-from bisect_asgi.core.answers import Result
+from bisect_asgi.core import events
+from bisect_asgi.core.answers.result import INTERRUPTED, OUT_OF_TIME, Result, kind_of
 from bisect_asgi.core.errors import BisectError, TimeIsUp
 from bisect_asgi.core.model import Trial
 from bisect_asgi.core.plan import Plan
@@ -147,8 +147,8 @@ def ending(emit: Emit) -> Iterator[Callable[[Result], None]]:
     try:
         yield end
     except BisectError as error:
-        end(Result(kind=answers.kind_of(error), message=str(error), hint=error.hint))
+        end(Result(kind=kind_of(error), message=str(error), hint=error.hint))
         raise
     except KeyboardInterrupt as interrupt:
-        end(answers.OUT_OF_TIME if isinstance(interrupt, TimeIsUp) else answers.INTERRUPTED)
+        end(OUT_OF_TIME if isinstance(interrupt, TimeIsUp) else INTERRUPTED)
         raise

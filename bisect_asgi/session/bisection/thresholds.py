@@ -14,7 +14,7 @@ from collections import Counter
 from statistics import median
 
 from bisect_asgi.core import events
-from bisect_asgi.core.answers import Result, of_never_ran
+from bisect_asgi.core.answers.result import Result, of_never_ran
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.metrics import stats as sampling

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from packaging.version import Version
 
 from bisect_asgi.core import answers, events
-from bisect_asgi.core.answers import Result
+from bisect_asgi.core.answers.result import Result
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Boundary, Candidate, Outcome, Ruling
 from bisect_asgi.core.records import replace

@@ -8,7 +8,8 @@ the same way: down to a culprit within which there is no other.
 
 from __future__ import annotations
 
-from bisect_asgi.core import answers, events
+from bisect_asgi.core import events
+from bisect_asgi.core.answers.result import Result
 from bisect_asgi.core.culprit import Culprit, CulpritSet
 from bisect_asgi.core.culprit.ddmin import Mix
 from bisect_asgi.core.culprit.mixes import BoundarySide, label, required, varied
@@ -164,7 +165,7 @@ class Explainer:
             culprit = mixing.find()
             may_be_more = self._axis.varies_everything and not mixing.problem
             rest = mixing.rest(culprit) if may_be_more else None
-            end(answers.Result(kind=ResultKind.FOUND))
+            end(Result(kind=ResultKind.FOUND))
         return self._explained(boundary, mixing, culprit, stage), mixing, rest
 
     def _explained(self, boundary: BoundarySides, mixing: Mixing, culprit: Culprit, stage: int) -> Explained:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from support.builders import failed, make_plan, passed, probe
 
-from bisect_asgi.core.answers import Result, ResultContext, result_of
+from bisect_asgi.core.answers import result_of
+from bisect_asgi.core.answers.result import Result, ResultContext
 from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind

@@ -20,6 +20,7 @@ from support.flaky_searches import SEEDS
 from support.noisy_world import NoisyWorld, by_limit, flaky, steps
 
 from bisect_asgi.core import answers, events
+from bisect_asgi.core.answers.result import ResultContext
 from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation, Judgement
@@ -135,7 +136,7 @@ def test_a_flaky_probe_says_that_nothing_was_learnt_of_a_release_beside_the_chan
 
 
 def test_a_search_that_cannot_go_on_for_no_reason_that_is_known_is_no_crash() -> None:
-    case = answers.ResultContext(
+    case = ResultContext(
         axis=AxisWords(subject="app"), probe="leak.py", labels=("1", "2"), expectation=Expectation()
     )
 

@@ -6,7 +6,9 @@ import pytest
 from support.answers import BELIEVED, FAILS, PASSES, STARLETTE, a_case, judged
 from support.builders import CONFLICT, IMPORT_ERROR
 
-from bisect_asgi.core.answers import (
+from bisect_asgi.core.answers import result_of, with_yanked
+from bisect_asgi.core.answers.history import result_of_all
+from bisect_asgi.core.answers.result import (
     CAUSE,
     INTERRUPTED,
     REST,
@@ -15,9 +17,6 @@ from bisect_asgi.core.answers import (
     interrupted,
     kind_of,
     out_of_time,
-    result_of,
-    result_of_all,
-    with_yanked,
 )
 from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import BisectError, ExitCode, Unavailable, UsageError

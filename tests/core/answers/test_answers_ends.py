@@ -6,7 +6,9 @@ import pytest
 from support.answers import FAILS, PASSES, a_case, judged
 from support.builders import CONFLICT
 
-from bisect_asgi.core.answers import Result, asked_about, other_changes, result_of, with_history
+from bisect_asgi.core.answers import result_of
+from bisect_asgi.core.answers.history import asked_about, other_changes, with_history
+from bisect_asgi.core.answers.result import Result
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Outcome, Ruling, Verdict

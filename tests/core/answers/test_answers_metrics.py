@@ -6,9 +6,7 @@ import pytest
 from support.answers import BELIEVED, FAILS, FLAKY, PASSES, a_case, judged
 from support.builders import ASSERTION
 
-from bisect_asgi.core.answers import (
-    result_of,
-)
+from bisect_asgi.core.answers import result_of
 from bisect_asgi.core.model import Ruling
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import NoBoundary, Open, StopReason

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from support.answers import BELIEVED, FAILS, FLAKY, LABELS, PASSES, a_case, judged
 
-from bisect_asgi.core.answers import Result, result_of
+from bisect_asgi.core.answers import result_of
+from bisect_asgi.core.answers.result import Result
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.records import replace

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import StringIO
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.builders import ASSERTION, failed, passed, run_started
+from support.builders import failed, passed
+from support.random_logs import (
+    BAD,
+    BELIEF,
+    COMPARED,
+    CONFIRMED,
+    ENDS,
+    EXPLAINED,
+    FINISHED,
+    GOOD,
+    HAPPENS,
+    LEVELS,
+    NOTE,
+    SEARCHED,
+    STARTED,
+    VOID,
+    dated,
+    listed,
+    ruled,
+    tried,
+)
 
 from bisect_asgi.core import events
-from bisect_asgi.core.events import Activity, ResultKind
-from bisect_asgi.core.model import (
-    Boundary,
-    CulpritKind,
-    Move,
-    Observation,
-    Outcome,
-    Ruling,
-    Step,
-    Trial,
-    Verdict,
-)
+from bisect_asgi.core.events import Activity
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.tally import Tally
 from bisect_asgi.report.folding import fold, report_of
 from bisect_asgi.report.log import EventLog, read
 from bisect_asgi.report.progress.console import SafeConsole
@@ -35,58 +42,6 @@ from bisect_asgi.report.progress.terminal import TerminalSink
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=100)
-
-SIZE = 5
-STARTED = run_started(metric="size", at_s=100.0)
-GOOD = Ruling(verdict=Verdict.OLD, outcome=Outcome.PASSED, passed=1)
-BAD = Ruling(verdict=Verdict.NEW, outcome=Outcome.FAILED, signature=ASSERTION, failed=1)
-
-
-def listed(prefix: str = "1", *, size: int = SIZE, grows: bool = False) -> events.CandidatesListed:
-    candidates = tuple(
-        events.CandidateListed(version=f"{prefix}.{place}", uploaded=None) for place in range(size)
-    )
-    return events.CandidatesListed(candidates=candidates, excluded=(), grows=grows)
-
-
-def tried(key: int, run: Observation, at_s: float | None = None) -> events.TrialFinished:
-    trial = Trial(key=key, label=f"1.{key}", observations=(run,), steps={Step.RUN: 0.5})
-    return events.TrialFinished(trial=trial, at_s=at_s)
-
-
-def ruled(*rulings: tuple[int, Ruling], low: int | None = None, high: int | None = None) -> events.Event:
-    return events.RulingsChanged(
-        rulings=rulings, new_is=Outcome.FAILED, reference=(ASSERTION,), low=low, high=high, left=0
-    )
-
-
-BELIEF = events.BeliefUpdated(
-    low=1,
-    high=2,
-    probability=0.5,
-    old=Tally(passed=3).rate,
-    new=Tally(failed=3).rate,
-    first=1,
-    last=3,
-    confidence=0.99,
-)
-CONFIRMED = events.Confirmed(low=1, high=2, runs=8, error_bound=0.01)
-ENDS = events.EndsSampled(
-    metric="size", unit="B", low=0, high=4, reference=None, old=(1.0,), new=(9.0,), p=0.01, above=5.0
-)
-LEVELS = events.LevelsFound(metric="size", unit="B", levels=(), penalty=1.0)
-NOTE = events.Note(text="2 entries passed over")
-MOVED = Move(name="demo", old="1.1", new="1.2")
-EXPLAINED = events.Explained(
-    package="demo",
-    old="demo 1.1",
-    new="demo 1.2",
-    moves=(MOVED,),
-    kind=CulpritKind.PACKAGE,
-    sets=(events.ShownSet(moved=(MOVED,)),),
-)
-COMPARED = events.Compared(name="demo", old="1.1", new="1.2")
-FINISHED = events.RunFinished(kind=ResultKind.FOUND, elapsed_s=9.0, boundary=Boundary(low=1, high=2))
 
 OBSERVED = [
     tried(1, passed()),
@@ -188,28 +143,6 @@ def test_only_what_is_under_way_is_running() -> None:
 
 # --- Whatever happens, in whatever order
 
-KEYS = st.integers(0, SIZE - 1)
-RULINGS = st.dictionaries(KEYS, st.sampled_from([GOOD, BAD]), max_size=3)
-SEARCHED = st.one_of(
-    st.builds(tried, KEYS, st.sampled_from([passed(), failed()]), st.none()),
-    st.builds(lambda key: events.TrialStarted(key=key, at_s=101.0), KEYS),
-    st.builds(lambda key: tried(key, passed(), 102.0), KEYS),
-    st.builds(lambda key: events.TrialCancelled(key=key, at_s=103.0), KEYS),
-    st.builds(lambda key: events.TrialProgressed(key=key, activity=Activity.RUNNING), KEYS),
-    st.builds(lambda key: events.OutputSeen(key=key, text="x\n"), KEYS),
-    st.builds(lambda key: events.PreparationStarted(key=key, at_s=101.5), KEYS),
-    st.builds(lambda key: events.PreparationEnded(key=key, at_s=102.5, steps={Step.BUILD: 1.0}), KEYS),
-    st.builds(
-        lambda rulings, low, high: ruled(*sorted(rulings.items()), low=low, high=high),
-        RULINGS,
-        st.none() | KEYS,
-        st.none() | KEYS,
-    ),
-    st.sampled_from([BELIEF, CONFIRMED, ENDS, LEVELS, NOTE, EXPLAINED, COMPARED]),
-)
-VOID = st.sampled_from([events.ObservationsReset(), listed("1"), listed("2")])
-HAPPENS = st.lists(SEARCHED | VOID | st.just(listed(size=SIZE + 1, grows=True)), max_size=25)
-
 
 def knowledge(projection: Projection) -> list[object]:
     return [getattr(projection.run.known, name) for name in WHAT_IS_KNOWN]
@@ -232,7 +165,7 @@ def test_events_that_are_shown_as_they_come_make_the_report_that_their_log_makes
     happened: list[events.Event], inside: list[events.Event]
 ) -> None:
     staged = [events.StageEvent(stage=1, event=event) for event in (STARTED, listed("3"), *inside)]
-    log = [STARTED, listed(), *map(at, count(101), happened), *map(at, count(201), staged), FINISHED]
+    log = [STARTED, listed(), *dated(happened, 101), *dated(staged, 201), FINISHED]
     live = Projection()
     screen = TerminalSink(SafeConsole(file=StringIO(), width=100))
 
@@ -243,15 +176,6 @@ def test_events_that_are_shown_as_they_come_make_the_report_that_their_log_makes
         report_of(live)
 
     assert report_of(live) == fold(read_back(log))
-
-
-def at(moment: int, event: events.Event) -> events.Event:
-    """The event at a moment of its own, if it has a date."""
-    if isinstance(event, events.StageEvent):
-        return replace(event, event=at(moment, event.event))
-    if getattr(event, "at_s", None) is None or isinstance(event, events.RunStarted):
-        return event
-    return replace(event, at_s=float(moment))
 
 
 def read_back(log: Sequence[events.Event]) -> list[events.Event]:

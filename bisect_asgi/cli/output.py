@@ -40,6 +40,8 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
     """Draw the metric against the releases."""
     timings: bool = False
     """Show where the time went."""
+    live: bool = False
+    """Serve the report as a page while the command runs."""
 
     @classmethod
     def of(cls, options: Options, *, is_suite: bool = False) -> Self:
@@ -52,7 +54,7 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
             from bisect_asgi.report.progress.console import use_color
 
             use_color(options.color)
-        shown = ("quiet", "verbose", "full", "plot", "timings")
+        shown = ("quiet", "verbose", "full", "plot", "timings", "live")
         return cls(
             form=_form(options),
             files=_files(options.output, is_suite=is_suite),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bisect_asgi.backend.trials.runs import Decider
     from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.plan import Plan
+    from bisect_asgi.report.log import Sink
     from bisect_asgi.report.projection import Projection
 
 
@@ -56,23 +57,29 @@ def bisect(plan: Plan, output: OutputOptions, where: str | None = None) -> ExitC
     """Run the search on the executor at `where`; show the report however it ended, and return its code."""
     if plan.has_several_pythons:
         return _bisect_on_each_python(plan, output, where)
+    from bisect_asgi.cli.live import live_page
     from bisect_asgi.cli.process import end_signals
     from bisect_asgi.cli.wiring.paths import CachePaths
 
     log_path = CachePaths.configured().new_log(plan.project or plan.over)
     undone = set(plan.undone)
-    projection = _by_a_person(plan, output, log_path, undone) if plan.question else None
-    projection = projection or _search(plan, output, log_path, where=where, undone=undone)
-    end_signals()  # The last event has how it ended, and the report shows it.
-    for label in sorted(undone.intersection(plan.undone)):
-        say_note(f"`--undo {label}`: no run of it was cached")
-    return output.show(projection, log_path)
+    title = f"Bisecting {plan.project or plan.over}: {plan.probe_path or plan.probe.name}"
+    with live_page(output, title) as live:
+        if plan.question:
+            projection = _by_a_person(plan, output, log_path, live, undone)
+        else:
+            projection = _search(plan, output, log_path, live, where=where, undone=undone)
+        end_signals()  # The last event has how it ended, and the report shows it.
+        for label in sorted(undone.intersection(plan.undone)):
+            say_note(f"`--undo {label}`: no run of it was cached")
+        return output.show(projection, log_path)
 
 
 def _search(
     plan: Plan,
     output: OutputOptions,
     log_path: Path,
+    live: Sink,
     *,
     where: str | None = None,
     decider: Decider | None = None,
@@ -88,7 +95,7 @@ def _search(
 
     places, projection = CachePaths.configured(), Projection()
     with output.progress(asks=decider is not None) as shown, EventLog(log_path) as log:
-        emit = Broadcast([projection, log, shown, ImportReport()])
+        emit = Broadcast([projection, log, shown, live, ImportReport()])
         try:
             with open_session(
                 plan,
@@ -106,14 +113,16 @@ def _search(
     return projection
 
 
-def _by_a_person(plan: Plan, output: OutputOptions, log_path: Path, undone: set[str]) -> Projection:
+def _by_a_person(
+    plan: Plan, output: OutputOptions, log_path: Path, live: Sink, undone: set[str]
+) -> Projection:
     """Run the search with a person as the judge; where a verdict is taken back, it begins again."""
     from bisect_asgi.cli.asking import Asking, StartAgain
 
     asking = Asking(plan)
     while True:
         try:
-            return _search(plan, output, log_path, decider=asking, undone=undone)
+            return _search(plan, output, log_path, live, decider=asking, undone=undone)
         except StartAgain as again:  # all other verdicts are in the store
             undone.add(again.label)
             log_path.unlink()

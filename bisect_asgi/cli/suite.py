@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.services import Emit, Services
+    from bisect_asgi.report.live.board import BoardPages
     from bisect_asgi.report.progress.board import Board
     from bisect_asgi.report.progress.live_board import LiveBoard
     from bisect_asgi.report.suite import SuiteRow
@@ -56,25 +57,27 @@ def run_all(cases: Sequence[Case], output: OutputOptions, where: str | None, *, 
     """Run the sessions of the cases in parallel, `jobs` at a time, show their table, and return its code."""
     import time
 
+    from bisect_asgi.cli.live import live_board
     from bisect_asgi.cli.output import say, show_error
     from bisect_asgi.report import suite as suite_report
 
     started = time.monotonic()
-    with output.board(len(cases)) as board:
-        rows, is_interrupted = _run(cases, where, board, jobs=jobs)
-    report = suite_report.suite_report(
-        rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted
-    )
-    if not output.write(report):
-        from bisect_asgi.report.text import suite as suite_text
+    with live_board(output, [case.row for case in cases]) as live:
+        with output.board(len(cases)) as board:
+            rows, is_interrupted = _run(cases, where, board, live, jobs=jobs)
+        report = suite_report.suite_report(
+            rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted
+        )
+        if not output.write(report):
+            from bisect_asgi.report.text import suite as suite_text
 
-        suite_text.render(report, whole=output.full, timings=output.timings)
-    if report.exit_code is ExitCode.INTERRUPTED:
-        from bisect_asgi.core.answers.result import INTERRUPTED
+            suite_text.render(report, whole=output.full, timings=output.timings)
+        if report.exit_code is ExitCode.INTERRUPTED:
+            from bisect_asgi.core.answers.result import INTERRUPTED
 
-        show_error(INTERRUPTED.message, INTERRUPTED.hint)
-    if not output.quiet and (logs := [row.log for row in rows if row.log]):
-        say(f"logs: {Path(logs[0]).parent}")
+            show_error(INTERRUPTED.message, INTERRUPTED.hint)
+        if not output.quiet and (logs := [row.log for row in rows if row.log]):
+            say(f"logs: {Path(logs[0]).parent}")
     return report.exit_code
 
 
@@ -110,7 +113,12 @@ def on_each_python(case: Case) -> list[Case]:
 
 
 def _run(
-    cases: Sequence[Case], where: str | None, board: Board | LiveBoard, *, jobs: int | None
+    cases: Sequence[Case],
+    where: str | None,
+    board: Board | LiveBoard,
+    live: BoardPages | None,
+    *,
+    jobs: int | None,
 ) -> tuple[list[SuiteRow], bool]:
     """Run the sessions in parallel, with one set of caches and workers.
 
@@ -141,10 +149,15 @@ def _run(
             log = places.new_log(
                 "-".join(filter(None, [str(case.number), plan.project or plan.over, case.python]))
             )
-            own = replace(services, executor=way)
-            return session(
-                case.name, sharing(plan, width // len(cases)), own, log, shown=board.sink(case.shown)
-            )
+            own, shown = replace(services, executor=way), [board.sink(case.shown)]
+            if live:
+                shown.append(live.begun(cases.index(case)))
+            return session(case.name, sharing(plan, width // len(cases)), own, log, shown=shown)
+
+        def ended(case: Case, row: SuiteRow) -> None:
+            if live:
+                live.ended(cases.index(case), row)
+            board.ended(row)
 
         return run_cases(
             cases,
@@ -152,7 +165,7 @@ def _run(
             executor,
             at_once=width,
             begun=lambda case: board.begun(case.shown),
-            ended=lambda _, row: board.ended(row),
+            ended=ended,
         )
 
 
@@ -165,12 +178,10 @@ def sharing(plan: Plan, jobs: int) -> Plan:
     return plan if plan.is_width_said else replace(plan, jobs=max(1, jobs), most_jobs=max(1, jobs))
 
 
-def session(
-    name: str, plan: Plan, services: Services, path: Path, *, shown: Emit = lambda _: None
-) -> SuiteRow:
+def session(name: str, plan: Plan, services: Services, path: Path, *, shown: Sequence[Emit] = ()) -> SuiteRow:
     """Search for one probe, with the event log at `path`, and return its row however the search ended.
 
-    `shown` shows its progress.
+    `shown` are sinks that show its progress.
 
     Raises:
         Unavailable: the log cannot be written.
@@ -183,7 +194,7 @@ def session(
 
     projection = Projection()
     with EventLog(path) as log:
-        emit = Broadcast([projection, log, shown])
+        emit = Broadcast([projection, log, *shown])
         with suppress(BisectError, KeyboardInterrupt):  # The last event has it.
             bisect(plan, services, emit)
     return row_of(name, report_of(projection), plan.claim, log=str(path))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.cli.suite import Case
     from bisect_asgi.core.plan import Claim, Plan
+    from bisect_asgi.report.live.board import BoardPages
     from bisect_asgi.report.suite import SuiteRow
 
 
@@ -33,6 +34,7 @@ def verify(
     """
     import time
 
+    from bisect_asgi.cli.live import live_board
     from bisect_asgi.cli.output import OutputOptions, show_error
     from bisect_asgi.core.answers.result import INTERRUPTED
     from bisect_asgi.core.plan.suites import worst
@@ -43,12 +45,14 @@ def verify(
         cases, show = _cases_in(Path(package), options), _show
     else:
         cases, show = [_only_case(package, options)], _show_alone
-    rows, is_interrupted = _run(cases, _show_nothing if output.form else show, output, options.executor)
-    code = worst(row.exit_code for row in rows)
-    report = suite_report(rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted)
-    output.write(report, document=_document(cases, rows, int(code)))
-    if is_interrupted:
-        show_error(INTERRUPTED.message, INTERRUPTED.hint)
+    show = _show_nothing if output.form else show
+    with live_board(output, [case.row for case in cases]) as live:
+        rows, is_interrupted = _run(cases, show, output, options.executor, live)
+        code = worst(row.exit_code for row in rows)
+        report = suite_report(rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted)
+        output.write(report, document=_document(cases, rows, int(code)))
+        if is_interrupted:
+            show_error(INTERRUPTED.message, INTERRUPTED.hint)
     raise typer.Exit(code)
 
 
@@ -103,6 +107,7 @@ def _run(
     show: Callable[[Case, SuiteRow], None],
     output: OutputOptions,
     where: str | None,
+    live: BoardPages | None,
 ) -> tuple[list[SuiteRow], bool]:
     """Verify the claims one after the other: each has the whole machine, and shows its progress."""
     from bisect_asgi.backend.executors import open_executor, widened
@@ -131,19 +136,25 @@ def _run(
             runner.begin(plan.probe)
 
         def ask(case: Case, plan: Plan, way: Executor) -> SuiteRow:
+            on_page = live.begun(cases.index(case)) if live else lambda _: None
             path = places.new_log(f"{case.number}-{plan.project}")
             place = f"[{cases.index(case) + 1}/{len(cases)}]"
             title = f"{place} {case.name}: {plan.claim}" if len(cases) > 1 else ""
             projection = Projection()
             with output.progress(title) as shown, EventLog(path) as log:
-                emit = Broadcast([projection, log, shown])
+                emit = Broadcast([projection, log, shown, on_page])
                 # Progress of a trial that the claim before it has canceled must not show here.
                 with open_services(places, replace(runner, emit=emit), executor) as services:
                     own = replace(services, executor=way)
                     finding = verify_claim(widened(plan, executor), _claim_of(plan), own, emit)
             return row_of_finding(case.name, finding, report_of(projection), log=str(path))
 
-        return run_cases(cases, ask, executor, at_once=1, ended=show)
+        def ended(case: Case, row: SuiteRow) -> None:
+            if live:
+                live.ended(cases.index(case), row)
+            show(case, row)
+
+        return run_cases(cases, ask, executor, at_once=1, ended=ended)
 
 
 def _show_nothing(case: Case, row: SuiteRow) -> None:

@@ -41,23 +41,24 @@ def fold(log: Iterable[events.Event]) -> Report:
     return report_of(project(log))
 
 
-def report_of(projection: Projection) -> Report:
-    """Return the report of the events so far.
+def report_of(projection: Projection, *, cut_off: str = "the log ends before the run does") -> Report:
+    """Return the report of the events so far; `cut_off` is the reason if the last one is not among them.
 
     Raises:
         UsageError: there is no `RunStarted` among them, or among those of a stage.
     """
     stages = [search for search in projection.searches.values() if search is not projection.run]
-    report = _report(projection.run, tuple(map(_report, stages)))
+    below = tuple(_report(stage, cut_off=cut_off) for stage in stages)
+    report = _report(projection.run, below, cut_off=cut_off)
     return replace(report, timings=measure(projection))
 
 
-def _report(search: SearchRecord, stages: tuple[Report, ...] = ()) -> Report:
+def _report(search: SearchRecord, stages: tuple[Report, ...] = (), *, cut_off: str) -> Report:
     plan, known, chosen = search.plan, search.known, search.interpreter
     if plan is None:
         raise UsageError("this is no event log of a run", hint="logs begin with the event `RunStarted`")
     finished = search.finished or events.RunFinished(
-        kind=ResultKind.INTERRUPTED, elapsed_s=0.0, message="the log ends before the run does"
+        kind=ResultKind.INTERRUPTED, elapsed_s=0.0, message=cut_off
     )
     rows, found = _rows(known, plan), finished.boundary
     labels, changes = tuple(row.version for row in rows), _changes(finished, rows)

@@ -137,16 +137,11 @@ def _html(report: Report | SuiteReport, probe: str, *, index: str = "") -> str:
 
 def _html_of_suite(report: SuiteReport, *, of_pages: bool) -> str:
     from bisect_asgi.report import html
-    from bisect_asgi.report.html.figures import history_figure
+    from bisect_asgi.report.html.figures import suite_figures
     from bisect_asgi.report.page.suite import suite_page
 
     page = suite_page(report)
-    drawn = {
-        entry.anchor: figure
-        for entry in page.entries
-        if entry.report and (figure := history_figure(entry.report, linked=False))
-    }
-    return html.render_suite(page, drawn, of_pages=of_pages)
+    return html.render_suite(page, suite_figures(page), of_pages=of_pages)
 
 
 def site(report: SuiteReport) -> dict[str, str]:

@@ -28,12 +28,17 @@ class Opened:
     @classmethod
     def of(cls, browser: Browser, file: Path, **options: Any) -> Opened:
         """Open a file without a network; `options` are those of a browser's context."""
-        page = browser.new_context(offline=True, **options).new_page()
+        return cls.at(browser, file.as_uri(), offline=True, **options)
+
+    @classmethod
+    def at(cls, browser: Browser, address: str, **options: Any) -> Opened:
+        """Open an address."""
+        page = browser.new_context(**options).new_page()
         opened = cls(page)
         page.on("request", lambda request: opened.asked.append(request.url))
         page.on("pageerror", lambda error: opened.errors.append(str(error)))
         page.on("console", lambda told: opened.errors.append(told.text) if told.type != "log" else None)
-        page.goto(file.as_uri())
+        page.goto(address)
         return opened
 
     @property

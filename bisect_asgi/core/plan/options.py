@@ -580,6 +580,15 @@ class Options(Struct, frozen=True, kw_only=True):
             letter="o",
         ),
     ] = ()
+    live: Annotated[
+        bool | None,
+        Option(
+            Section.OUTPUT,
+            "Serve the report as a page on this machine, updated as runs end",
+            commands=("run", "locks", "suite", "verify"),
+            places=_NOWHERE,
+        ),
+    ] = None
     full: Annotated[
         bool | None,
         Option(

@@ -6,8 +6,10 @@ escapes what it is given, and diffs colored by Pygments, which does.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,25 +17,35 @@ from markupsafe import Markup, escape
 
 from bisect_asgi.core.text import printable
 from bisect_asgi.report.html.figures import Figure
-from bisect_asgi.report.page import Page, SuitePage
+from bisect_asgi.report.page import Page, Strip, SuitePage
 from bisect_asgi.report.picture.svg import Element
 from bisect_asgi.report.picture.svg import render as as_text
 
 _MOST_DIFF = 2_000
 
 
-def render(page: Page, figures: Sequence[Figure] = (), *, index: str = "") -> str:
-    """Return the file of a report; `index` is the address of the suite's page that it belongs to."""
-    return _rendered("page.html", page=page, figures=figures, index=index)
+def render(page: Page, figures: Sequence[Figure] = (), *, index: str = "", live: bool = False) -> str:
+    """Return the file of a report.
+
+    Args:
+        page: its parts.
+        figures: its pictures.
+        index: the address of the suite's page that it belongs to.
+        live: whether the page takes in news from the running command that serves it.
+    """
+    return _rendered("page.html", live=live, page=page, figures=figures, index=index)
 
 
-def render_suite(page: SuitePage, figures: Mapping[str, Figure], *, of_pages: bool = False) -> str:
+def render_suite(
+    page: SuitePage, figures: Mapping[str, Figure], *, of_pages: bool = False, live: bool = False
+) -> str:
     """Return the file of a suite.
 
     Args:
         page: its table and parts.
         figures: for each anchor of a part its picture, if it has one.
         of_pages: whether each probe with a report has a page of its own beside this one.
+        live: as for `render`.
     """
     entries = [
         {
@@ -43,11 +55,18 @@ def render_suite(page: SuitePage, figures: Mapping[str, Figure], *, of_pages: bo
         }
         for entry in page.entries
     ]
-    return _rendered("suite.html", page=page, entries=entries)
+    return _rendered("suite.html", live=live, page=page, entries=entries)
 
 
-def _rendered(name: str, **values: object) -> str:
-    return _environment().get_template(name).render(style=_style(), **values) + "\n"
+def render_strip(strip: Strip) -> str:
+    """Return what a live page shows above the report: where the command is."""
+    return _environment().get_template("strip.html").render(strip=strip)
+
+
+def _rendered(name: str, *, live: bool, **values: object) -> str:
+    shell, scripts = ("live.html", ("page.js", "live.js")) if live else ("shell.html", ("page.js",))
+    values |= {"shell": shell, "style": _style(live=live), "scripts": [_script(each) for each in scripts]}
+    return _environment().get_template(name).render(**values) + "\n"
 
 
 @cache
@@ -61,6 +80,7 @@ def _environment() -> Environment:
         finalize=_shown,
     )
     made.filters["diff"] = _diff
+    made.filters["hashes"] = _hashes
     made.filters["svg"] = _svg
     made.filters["prose"] = _prose
     return made
@@ -95,11 +115,33 @@ def _diff(text: str) -> Markup:
     return Markup(highlight(shown, DiffLexer(), HtmlFormatter(nowrap=True)))  # noqa: S704 (it escapes)
 
 
+def _hashes(scripts: Sequence[str]) -> Markup:
+    """Return what a content security policy calls these scripts, so that no other one runs.
+
+    Source: "Content Security Policy Level 3", W3C, 2.3.1.
+    """
+    hashed = (b64encode(sha256(script.encode()).digest()).decode() for script in scripts)
+    return Markup(" ".join(f"'sha256-{each}'" for each in hashed))  # noqa: S704 (base64)
+
+
 @cache
-def _style() -> Markup:
-    """Return the style sheet: the pictures' and the page's."""
-    texts = [files(package).joinpath(name).read_text("utf-8") for package, name in _SHEETS]
-    return Markup("\n".join(texts))  # noqa: S704 (our own files)
+def _script(name: str) -> Markup:
+    return Markup(_own(__package__, name))  # noqa: S704 (our own files)
 
 
-_SHEETS = (("bisect_asgi.report.picture", "picture.css"), (__package__, "page.css"))
+@cache
+def _style(*, live: bool) -> Markup:
+    """Return the style sheet: the pictures', the page's, and the live page's."""
+    sheets = _SHEETS if live else _SHEETS[:-1]
+    return Markup("\n".join(_own(*sheet) for sheet in sheets))  # noqa: S704 (our own files)
+
+
+def _own(package: str, name: str) -> str:
+    return files(package).joinpath(name).read_text("utf-8")
+
+
+_SHEETS = (
+    ("bisect_asgi.report.picture", "picture.css"),
+    (__package__, "page.css"),
+    (__package__, "live.css"),
+)

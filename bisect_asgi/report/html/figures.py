@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import duration
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.page import Table
+from bisect_asgi.report.page import SuitePage, Table
 from bisect_asgi.report.picture.course import course
 from bisect_asgi.report.picture.history import history
 from bisect_asgi.report.picture.metric import metric
@@ -42,6 +42,15 @@ def history_figure(report: Report, *, linked: bool) -> Figure | None:
     if (picture := history(report, linked=linked)) is None:
         return None
     return Figure(title="History", picture=picture, legend=_verdicts(report))
+
+
+def suite_figures(page: SuitePage) -> dict[str, Figure]:
+    """Return for each anchor of a suite's page the picture of its history, if it has one."""
+    return {
+        entry.anchor: figure
+        for entry in page.entries
+        if entry.report and (figure := history_figure(entry.report, linked=False))
+    }
 
 
 def _verdicts(report: Report) -> tuple[tuple[Element, str], ...]:

@@ -115,3 +115,17 @@ class SuitePage(Struct, frozen=True, kw_only=True):
     title: str
     header: tuple[str, ...] = _HEADER
     entries: tuple[Entry, ...] = ()
+
+
+class Strip(Struct, frozen=True, kw_only=True):
+    """Where a command is that still runs."""
+
+    stretches: tuple[str, ...] = ()
+    """What the search does, one after the other."""
+    place: int = -1
+    """Which of the stretches it is in."""
+    where: str = ""
+    elapsed: str = ""
+    """The time since it began."""
+    running: tuple[Fact, ...] = ()
+    """What runs at the moment, each with what it does."""

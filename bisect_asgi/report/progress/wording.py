@@ -55,8 +55,8 @@ class Progress:
     """The state of a progress sink: the events so far, and the sentences about each search."""
 
     def __init__(self) -> None:
-        self._projection = Projection()
-        self.run = Words(self._projection.run)
+        self.projection = Projection()
+        self.run = Words(self.projection.run)
         self._words = {0: self.run}
         self.shown = self.run
         """The sentences about the search that asked for something last."""
@@ -64,7 +64,7 @@ class Progress:
 
     def take(self, event: events.Event) -> Words:
         """Take in one event, and return the sentences about its search."""
-        search = self._projection.take(event)
+        search = self.projection.take(event)
         words = self._words.setdefault(search.stage, Words(search))
         words.take(events.unstaged(event))
         if not isinstance(event, events.StageEvent):
@@ -89,7 +89,7 @@ class Progress:
 
     def running(self) -> list[Work]:
         """Return the trials under way, by stage and key."""
-        searches = list(self._projection.searches.values())
+        searches = list(self.projection.searches.values())
         works = [work for search in searches for work in list(search.running.values())]
         return sorted(works, key=lambda work: (work.stage, work.key))
 

@@ -306,7 +306,7 @@ def ratio(by: Mapping[str, Score]) -> float:
 
 
 def interval(value: Score) -> str:
-    """The share of right answers with its 95 % interval."""
+    """The share of right answers with its 95% interval."""
     low, high = wilson_interval(value.right, value.given)
     return f"{value.share:.2%} ({low:.2%} to {high:.2%})"
 
@@ -318,9 +318,9 @@ def goals(grid: Mapping[Cell, Mapping[str, Score]]) -> Iterator[str]:
     low = {cell: by[OURS] for cell, by in grid.items() if by[OURS].share < 0.985}
     sure = [value for value in low.values() if chance(value.wrong, value.given) < 0.05 / len(grid)]
     few = sum(chance(math.floor(by[OURS].given * 0.015) + 1, by[OURS].given) for by in grid.values())
-    yield f"**(a) At least 98.5 % right in every cell.** Over all cells {interval(ours)} right; " + (
+    yield f"**(a) At least 98.5% right in every cell.** Over all cells {interval(ours)} right; " + (
         f"{len(low)} of {len(grid)} cells are below: {'; '.join(map(shortfall, low.items()))}. "
-        f"With 98.5 % right everywhere {few:.0f} would be by chance; "
+        f"With 98.5% right everywhere {few:.0f} would be by chance; "
         f"{len(sure)} are too far below for that, all cells considered (Bonferroni)."
         if low
         else "no cell is below."
@@ -343,7 +343,7 @@ def shortfall(item: tuple[Cell, Score]) -> str:
 
 
 def chance(wrong: int, given: int) -> float:
-    """The probability of at least so many wrong answers if 98.5 % are right (binomial)."""
+    """The probability of at least so many wrong answers if 98.5% are right (binomial)."""
     return 1 - sum(math.comb(given, k) * 0.015**k * 0.985 ** (given - k) for k in range(wrong))
 
 
@@ -355,7 +355,7 @@ def versus(cell: Cell, by: Mapping[str, Score]) -> str:
 def economy(grid: Mapping[Cell, Mapping[str, Score]]) -> Iterator[str]:
     """Goal (c), by rates."""
     over = sum(ratio(by) > 0.7 for by in grid.values())
-    yield f"\n**(c) At most 70 % of its runs.** {over} of {len(grid)} cells need more."
+    yield f"\n**(c) At most 70% of its runs.** {over} of {len(grid)} cells need more."
     yield REASON if over else ""
     yield "Over all sizes and skips:\n"
     yield f"| P(fail) good, bad | runs, of {RIVAL_99} | of {RIVAL_DEFAULT} | our right | its, .99 | .95 |"

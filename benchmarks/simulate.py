@@ -80,9 +80,9 @@ class Case:
 KINDS: dict[str, tuple[Draw, Draw]] = {
     "equal": (always(BUILD_S), always(PROBE_S)),
     "varying": (varying(BUILD_S), varying(PROBE_S)),
-    "10 % kept": (kept(0.1), always(PROBE_S / 5)),
-    "50 % kept": (kept(0.5), always(PROBE_S / 5)),
-    "30 % from source": (from_source, always(PROBE_S)),
+    "10% kept": (kept(0.1), always(PROBE_S / 5)),
+    "50% kept": (kept(0.5), always(PROBE_S / 5)),
+    "30% from source": (from_source, always(PROBE_S)),
     "older half from source": (older_from_source, always(PROBE_S)),
     "lognormal, known": (varying(BUILD_S), varying(PROBE_S)),
 }
@@ -159,7 +159,7 @@ FURTHEST = """\
 The bound is a tree whose last round leaves nobody idle. The search cuts evenly, so that in its last round
 many gaps hold one or two candidates and most workers have nothing left to do; it takes as many rounds at the
 worst. Cutting as the bound does was tried: it wins that where all trials take equally long, and loses up to
-8 % where they vary. (Below 1.00: the histories are a sample.)"""
+8% where they vary. (Below 1.00: the histories are a sample.)"""
 
 
 def ways(scores: Scores, quick: bool) -> Iterator[str]:

@@ -8,6 +8,6 @@
 # timeout = 30
 # metric = "cpu"
 # ///
-"""Import time of marshmallow: +24 % at 3.21.0."""
+"""Import time of marshmallow: +24% at 3.21.0."""
 
 import marshmallow  # noqa: F401

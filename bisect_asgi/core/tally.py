@@ -6,7 +6,7 @@ import math
 
 from bisect_asgi.core.records import Struct
 
-# The 97.5 % quantile of the normal distribution.
+# The 97.5% quantile of the normal distribution.
 _Z = 1.959964
 
 
@@ -34,13 +34,13 @@ class Tally(Struct, frozen=True, kw_only=True):
 
     @property
     def rate(self) -> Rate:
-        """The failure rate with its 95 % interval."""
+        """The failure rate with its 95% interval."""
         low, high = wilson_interval(self.failed, self.runs)
         return Rate(failed=self.failed, runs=self.runs, low=low, high=high)
 
 
 class Rate(Struct, frozen=True, kw_only=True):
-    """A failure rate, observed as `failed` of `runs`, and its 95 % interval (Wilson)."""
+    """A failure rate, observed as `failed` of `runs`, and its 95% interval (Wilson)."""
 
     failed: int
     runs: int
@@ -49,7 +49,7 @@ class Rate(Struct, frozen=True, kw_only=True):
 
 
 def wilson_interval(failed: int, runs: int) -> tuple[float, float]:
-    """Return the 95 % interval of the failure rate behind `failed` failures in `runs` runs.
+    """Return the 95% interval of the failure rate behind `failed` failures in `runs` runs.
 
     Both bounds are from 0 to 1. Without runs, the interval is (0, 1). Wilson (1927), eq. 2; unlike the normal
     interval, it stays within [0, 1] for 0 or `runs` failures.

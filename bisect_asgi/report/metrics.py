@@ -53,8 +53,8 @@ def levels(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def step(old: float, new: float, unit: str) -> str:
-    """Return a step as `12.1 MiB → 18.3 MiB (+51 %)`."""
-    share = f" ({(new - old) / abs(old) * 100:+.3g} %)" if old else ""
+    """Return a step as `12.1 MiB → 18.3 MiB (+51%)`."""
+    share = f" ({(new - old) / abs(old) * 100:+.3g}%)" if old else ""
     return f"{short(old, unit)} → {short(new, unit)}{share}"
 
 
@@ -120,9 +120,9 @@ def percent(probability: float) -> str:
 
 
 def _rate(rate: Rate, what: str) -> str:
-    """Return a rate as `9 of 12 runs failed (47 % to 91 %)`."""
+    """Return a rate as `9 of 12 runs failed (47% to 91%)`."""
     counted = f"{rate.failed} of {rate.runs} {what}".rstrip()
-    return f"{counted} ({rate.low * 100:.0f} % to {rate.high * 100:.0f} %)"
+    return f"{counted} ({rate.low * 100:.0f}% to {rate.high * 100:.0f}%)"
 
 
 def _limit(ends: ReportedEnds) -> str:

@@ -230,7 +230,7 @@ def complaint(stderr: str) -> str:
         ),
         pytest.param(
             [*BISECT, "--metric", "wall", "--bad-above", "0%"],
-            "`--bad-above 0 %` is out of range",
+            "`--bad-above 0%` is out of range",
             "pass a percentage above 0%, such as `15%`",
             id="no-more-than-the-good-end",
         ),

@@ -221,8 +221,8 @@ def test_every_level_is_told_with_the_size_of_its_step() -> None:
         ("1.3", "1.4"),
     ]
     text = shown(report)
-    assert "1.1 → 1.2: 10 MiB → 15 MiB (+50 %)" in text
-    assert "1.2 → 1.3: 15 MiB → 12 MiB (-20 %)" in text
+    assert "1.1 → 1.2: 10 MiB → 15 MiB (+50%)" in text
+    assert "1.2 → 1.3: 15 MiB → 12 MiB (-20%)" in text
     assert "History" not in text
     assert [level["value"] for level in json.loads(json_report.render(report))["levels"]] == [
         10 * MIB,
@@ -253,7 +253,7 @@ def test_a_step_is_told_without_the_creep_beside_it() -> None:
     report = fold([MEASURED, LISTED, SAMPLED, *trials, creeping, judged(GOOD, BAD, BAD, BAD), finished])
 
     # The levels' own medians differ by what crept meanwhile as well: 5 MiB.
-    assert line(report, "Level") == "1.1 → 1.2: 12 MiB → 13.5 MiB (+12.5 %)"
+    assert line(report, "Level") == "1.1 → 1.2: 12 MiB → 13.5 MiB (+12.5%)"
     assert line(report, "Trend") == "6.0 MiB from 1.0 to 1.4, not counting steps"
     assert json.loads(json_report.render(report))["steps"] == [[12 * MIB, 13.5 * MIB]]
 
@@ -261,11 +261,11 @@ def test_a_step_is_told_without_the_creep_beside_it() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "unit", "words"),
     [
-        (2.0, 3.0, RATIO, "2 × → 3 × (+50 %)"),
+        (2.0, 3.0, RATIO, "2 × → 3 × (+50%)"),
         (0.0, 3.0, "", "0 → 3"),
-        (-2.0, -1.0, "", "-2 → -1 (+50 %)"),
-        (0.2, 0.1, "s", "200 ms → 100 ms (-50 %)"),
-        (0.1, 0.2, "%", "10 % → 20 % (+100 %)"),
+        (-2.0, -1.0, "", "-2 → -1 (+50%)"),
+        (0.2, 0.1, "s", "200 ms → 100 ms (-50%)"),
+        (0.1, 0.2, "%", "10% → 20% (+100%)"),
     ],
 )
 def test_the_size_of_a_step_in_words(before: float, after: float, unit: str, words: str) -> None:

@@ -36,16 +36,16 @@ def test_the_last_belief_is_how_sure_the_boundary_is() -> None:
 def test_the_text_says_the_probability_and_both_rates_with_their_intervals() -> None:
     sure = line(fold(FLAKY), "Confidence")
 
-    # Wilson's intervals: of 0 of 12 up to 24.2 %, of 9 of 12 from 46.8 % to 91.1 %.
-    old = "0 of 12 runs failed (0 % to 24 %) up to 1.2"
-    new = "9 of 12 (47 % to 91 %) from 1.3 on"
+    # Wilson's intervals: of 0 of 12 up to 24.2%, of 9 of 12 from 46.8% to 91.1%.
+    old = "0 of 12 runs failed (0% to 24%) up to 1.2"
+    new = "9 of 12 (47% to 91%) from 1.3 on"
     assert sure == f"99.7% probability: {old}, {new}"
 
 
 def test_of_a_metric_samples_beyond_the_limit_are_counted() -> None:
     sure = line(fold([MEASURED, *FLAKY[1:]]), "Confidence")
 
-    assert "0 of 12 samples beyond the threshold (0 % to 24 %) up to 1.2, 9 of 12 (" in sure
+    assert "0 of 12 samples beyond the threshold (0% to 24%) up to 1.2, 9 of 12 (" in sure
 
 
 @pytest.mark.parametrize(

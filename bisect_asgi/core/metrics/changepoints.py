@@ -13,9 +13,9 @@ functional: Weinmann, Storath and Demaret, 2015). 400 candidates take 0.1 s, so 
 needed.
 
 **The penalty** is that of the Bayesian information criterion for the place and the level of a cut, 2 ln n,
-plus a constant. The constant was chosen so that constant noise is cut in less than 1 % of histories of any
+plus a constant. The constant was chosen so that constant noise is cut in less than 1% of histories of any
 length, if candidates have three samples or more. With one sample each, an outlier cannot be told from a
-level: up to 5 % of histories are cut if tails are long, and more if there are few candidates and most are
+level: up to 5% of histories are cut if tails are long, and more if there are few candidates and most are
 equal. If the noise is estimated from few deviations, it is increased. The price of this caution: a candidate
 alone on its level needs two cuts, and is usually found only from some twenty deviations of its median on.
 
@@ -196,7 +196,7 @@ def _points(samples: Mapping[int, Sequence[float]], effect: float) -> list[_Poin
         _Point(
             key=key,
             value=value,
-            # The standard deviation of a normal sample's median, within 2 %. The part of the effect that is
+            # The standard deviation of a normal sample's median, within 2%. The part of the effect that is
             # added keeps values without noise from having steps of any size.
             noise=max(floor, noise_at(value) / math.sqrt(1 + (len(samples[key]) - 1) * 2 / math.pi))
             + effect * abs(value) / 30,

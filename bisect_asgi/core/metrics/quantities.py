@@ -37,7 +37,7 @@ class Quantity(Struct, frozen=True, kw_only=True):
 
     value: float
     unit: str = ""
-    """`s`, `B`, `1/s`, `%` (the value is a fraction: 0.15 for 15 %), or "" for a plain number."""
+    """`s`, `B`, `1/s`, `%` (the value is a fraction: 0.15 for 15%), or "" for a plain number."""
 
 
 class Number(float):
@@ -81,9 +81,9 @@ def _quoted(text: str) -> str:
 
 
 def show(value: float, unit: str) -> str:
-    """Return a finite value of base units as text: `8.0 MiB`, `250 ms`, `15 %`, `1210/s`, `12.3`.
+    """Return a finite value of base units as text: `8.0 MiB`, `250 ms`, `15%`, `1210/s`, `12.3`.
 
-    It has three significant digits, so that `parse` reads it back within 0.5 %. Bytes are shown in powers of
+    It has three significant digits, so that `parse` reads it back within 0.5%. Bytes are shown in powers of
     1024.
     """
     sign, value = ("-" if value < 0 else ""), abs(value)
@@ -93,7 +93,7 @@ def show(value: float, unit: str) -> str:
         case "B":
             return sign + _bytes(value)
         case "%":
-            return f"{sign}{_digits(value * 100)} %"
+            return f"{sign}{_digits(value * 100)}%"
         case "1/s":
             return f"{sign}{_digits(value)}/s"
         case _:

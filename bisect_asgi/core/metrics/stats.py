@@ -4,10 +4,10 @@ Comparing the samples of two ends
 ---------------------------------
 **When to compare.** The ends are sampled in turns, and compared after 5, 8, 12, … samples each, half as many
 again every time. The more often one compares, the more often one finds a difference by chance. So all
-comparisons share one error, `ALPHA` = 1 %. Five samples against five without an overlap have
+comparisons share one error, `ALPHA` = 1%. Five samples against five without an overlap have
 p = 2/252 = 0.0079, the least that is possible with five. This must suffice, because it is what a clear step
 shows at once. The remaining 0.0021 are shared equally by the nine other comparisons. By the union bound, the
-sum holds for every metric, whatever its distribution. In simulations all comparisons together err in 0.93 %
+sum holds for every metric, whatever its distribution. In simulations all comparisons together err in 0.93%
 of searches, so better thresholds could save little. Spending more of the rest on the earlier comparisons
 saves one run in ten for a step of two standard deviations, and costs one in five for a step of a half.
 
@@ -26,7 +26,7 @@ from statistics import NormalDist, linear_regression, median
 
 from bisect_asgi.core.records import Struct
 
-# The 97.5 % quantiles of Student's t for 1 to 12 degrees of freedom. Beyond, that of the normal is used.
+# The 97.5% quantiles of Student's t for 1 to 12 degrees of freedom. Beyond, that of the normal is used.
 _T = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179)
 
 MOST_EXACT = 60
@@ -36,7 +36,7 @@ _Z = NormalDist().inv_cdf(0.975)
 
 
 class Slope(Struct, frozen=True, kw_only=True):
-    """The slope of a straight line and half the width of its 95 % interval, in units of y per unit of x."""
+    """The slope of a straight line and half the width of its 95% interval, in units of y per unit of x."""
 
     value: float
     plus_minus: float
@@ -78,7 +78,7 @@ def mad(values: Sequence[float]) -> float:
 def deviations(values: Sequence[float]) -> list[float]:
     """Return the distances of values from their median, to be pooled with those of other small samples.
 
-    1.4826 times the median of many such distances is the standard deviation of normal values, within 10 % for
+    1.4826 times the median of many such distances is the standard deviation of normal values, within 10% for
     samples of any size from two on. Two corrections make it so. The smallest distance is dropped, because the
     median is a value itself, or halfway between two. The distances in a sample of even size are scaled by
     Bessel's correction. Fewer than two values have no distances.
@@ -93,7 +93,7 @@ def deviations(values: Sequence[float]) -> list[float]:
 def relative(old: float, new: float) -> float:
     """Return the difference as a fraction of the smaller absolute value: 0.5 for 2 and 3, and for 3 and 2.
 
-    It is relative to the smaller one, so that 100 % is a doubling or a halving, whichever end is the older.
+    It is relative to the smaller one, so that 100% is a doubling or a halving, whichever end is the older.
     Equal values differ by 0. If only one value is 0, the difference is infinite.
     """
     if old == new:

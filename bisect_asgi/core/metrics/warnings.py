@@ -22,7 +22,7 @@ FEWEST = 10
 """The least number of samples before any of them is called an outlier."""
 
 TREND = 0.005
-"""The error rate of the warning of drift, and of that of growth: together 1 % of searches."""
+"""The error rate of the warning of drift, and of that of growth: together 1% of searches."""
 
 RELEVANT = 0.02
 """The smallest fraction of the median that is warned about: less does not move a limit noticeably."""

@@ -87,7 +87,7 @@ def _aim(
                 hint="pass a percentage above 0%, such as `15%`",
             )
     smallest = _quantity(effect, "--effect") or Quantity(value=DEFAULT_EFFECT, unit="%")
-    # `--effect 5` hardly means 500 %: a number without a unit is a share below 1.
+    # `--effect 5` hardly means 500%: a number without a unit is a share below 1.
     most = {"%": 10, "": 1}.get(smallest.unit, 0)
     if not 0 <= smallest.value < most:
         raise UsageError(

@@ -23,13 +23,13 @@ the failing candidates that were run, of which each might have been it. Each of 
 what the confidence leaves.
 
 *What that gives.* Summed exactly over all ways in which a bisection of 16 to 200 candidates may go, at most
-0.8 % of searches end unanimous and wrong, at the worst rate (about one half); without the halves it would
-be 1.4 %, which leaves too little for the searches that do not end unanimous. After a bisection six runs are
+0.8% of searches end unanimous and wrong, at the worst rate (about one half); without the halves it would
+be 1.4%, which leaves too little for the searches that do not end unanimous. After a bisection six runs are
 wanted.
 
 *No more than that.* Every run that was made counts already: what the search ran at the boundary is in m, and
 all runs on the failing side, the end's and those far from the boundary among them, are in F, which is what
-tells how probable it is that a bad candidate passes. Six is the least: with five, up to 1.9 % of the searches
+tells how probable it is that a bad candidate passes. Six is the least: with five, up to 1.9% of the searches
 for some place of the change would end unanimous and wrong. Runs of other releases cannot take their place. A
 look at a release beyond the boundary adds to F alone; with two of them on each side six are still wanted, and
 they would have to be made before the boundary is sure.

@@ -13,8 +13,8 @@ however cheap. It is multiplied by the odds that the candidate can be tested, d 
 distance from the nearest SKIP (Laplace's rule of succession turned around: the longer the way to the last
 failure to test, the better the odds), and divided by the seconds that it is expected to take.
 
-*How good that is.* With one place the expected seconds are within 2 % of the optimum on average and within
-6 % at worst (exact dynamic programming over 16 to 160 candidates: some kept, some to be built from source,
+*How good that is.* With one place the expected seconds are within 2% of the optimum on average and within
+6% at worst (exact dynamic programming over 16 to 160 candidates: some kept, some to be built from source,
 lognormal seconds). Always cutting in the middle takes up to three times as long. Plain information per
 second (entropy) is a little worse. `tests/core/search/test_cuts.py` holds this, `make simulate` shows it.
 

@@ -19,7 +19,7 @@ than `OUTCOMES`. Otherwise only the likelier outcomes are looked at.
 
 How many trials to run at a time:
 More at once make a search shorter, but ever less: k places that cut evenly divide what is left by k + 1, so
-the second saves 37 % and the sixteenth 2 %. Where trials compute, more of them than there are cores only
+the second saves 37% and the sixteenth 2%. Where trials compute, more of them than there are cores only
 slow each other down, and most of that is spent on trials that are then cancelled.
 
 A trial that waits for a share w of its time leaves its core to others for so long: cores / (1 - w) trials

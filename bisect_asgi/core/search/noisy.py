@@ -12,7 +12,7 @@ side does just that, no single run there tells anything of the place, and a sear
 would never go there. So the oldest and the newest testable candidate are run before that decides.
 
 *A margin.* The prior spreads over all pairs of rates alike; for pairs that it finds unlikely, such as 0.3
-and 0.7, answers at a stated 0.99 were right in 98.0 % of simulated searches. So the doubt that is left when
+and 0.7, answers at a stated 0.99 were right in 98.0% of simulated searches. So the doubt that is left when
 a search ends is at most `MARGIN` of what is allowed, which costs three runs of a hundred there.
 
 *Cost.* What a run may tell is divided by the seconds that it is expected to take. Where all cost the same,

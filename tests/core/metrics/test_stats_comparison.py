@@ -103,7 +103,7 @@ def test_chance_alone_sets_ends_apart_in_less_than_one_search_of_a_hundred() -> 
         apart(normal(2 * seed, 12), normal(2 * seed + 1, 12), effect=0.0).is_apart for seed in range(1500)
     )
 
-    # Expected after three looks: at most 0.84 %, so 12.6; five deviations above that would be 30.
+    # Expected after three looks: at most 0.84%, so 12.6; five deviations above that would be 30.
     assert 0 < wrong < 30
 
 

@@ -75,7 +75,7 @@ BUDGET_FORM = "pass a number of runs, `200`, or a time, `30 min`"
             id="so-much-more",
         ),
         pytest.param(
-            Options(metric="rate", bad_below="15 %"),
+            Options(metric="rate", bad_below="15%"),
             Criteria(limit_search=LimitSearch(metric="rate", below=0.15)),
             id="so-much-less",
         ),
@@ -140,13 +140,13 @@ def test_options_say_what_is_bad(options: Options, criteria: Criteria) -> None:
         ),
         pytest.param(
             Options(metric="wall", bad_above="0%"),
-            "`--bad-above 0 %` is out of range",
+            "`--bad-above 0%` is out of range",
             "pass a percentage above 0%, such as `15%`",
             id="no-more-than-the-good-end",
         ),
         pytest.param(
             Options(metric="wall", bad_below="-15%"),
-            "`--bad-below -15 %` is out of range",
+            "`--bad-below -15%` is out of range",
             "pass a percentage above 0%, such as `15%`",
             id="a-share-below-nought",
         ),

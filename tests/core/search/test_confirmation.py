@@ -221,7 +221,7 @@ def test_both_sides_of_a_boundary_are_run_until_luck_cannot_explain_them(
 def test_a_side_that_is_sure_by_itself_is_not_run_again() -> None:
     judgement = ruled({4: passes(12), 5: fails(1)})
 
-    # At most (1/13) (12/13)¹² = 2.9 % for twelve and one, (2/14)² (12/14)¹² = 0.3 % for twelve and two.
+    # At most (1/13) (12/13)¹² = 2.9% for twelve and one, (2/14)² (12/14)¹² = 0.3% for twelve and two.
     assert confirmation(good=4).missing(Boundary(low=4, high=5), judgement) == {5: 1}
 
 

@@ -212,7 +212,7 @@ def test_answers_with_noise_are_right_as_often_as_they_say() -> None:
         for change in range(1, 24)
     )
 
-    # 69 answers at 0.99: four or more wrong ones have a probability below 0.6 %.
+    # 69 answers at 0.99: four or more wrong ones have a probability below 0.6%.
     assert right >= 69 - 3
 
 

@@ -161,7 +161,7 @@ def test_what_is_left_out_is_counted() -> None:
             ],
         ),
         ("threshold", ["Threshold the ratio of wall to 1.0's above 1.5 ×"]),
-        ("levels", ["Trend", "Level 1.0 → 1.1: 12582912 → 25165824 (+100 %) (98.0% probability)"]),
+        ("levels", ["Trend", "Level 1.0 → 1.1: 12582912 → 25165824 (+100%) (98.0% probability)"]),
         (
             "own-terms",
             [

@@ -184,7 +184,7 @@ def test_what_is_found_is_told_with_its_probability_and_the_rates_of_both_sides(
 
 @pytest.mark.parametrize(("good", "bad", "least"), RATES)
 def test_the_true_rate_lies_in_the_interval_that_is_told(good: float, bad: float, least: int) -> None:
-    # The intervals are of 95 %: of twenty, three miss in one of forty.
+    # The intervals are of 95%: of twenty, three miss in one of forty.
     held = told = 0
     for made_up, _ in at(12, flaky(12, good, bad), size=30):
         made_up.bisect()

@@ -189,7 +189,7 @@ def test_a_difference_that_is_clear_and_too_small_does_not_count() -> None:
     counts.bisect(budget=Budget(runs=50), **by_metric(effect=0.01))
 
     assert told.kind is ResultKind.INCONCLUSIVE
-    assert "`--effect` 5 %" in told.message
+    assert "`--effect` 5%" in told.message
     assert counts.boundary == (22, 23)
 
 

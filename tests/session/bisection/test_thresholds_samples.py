@@ -284,7 +284,7 @@ def test_a_difference_from_nothing_is_told_in_the_metrics_unit() -> None:
         assert "inf" not in finished.message
         if median(made_up.sampled.new) == 1:
             told += 1
-            assert "difference 1 B, `--effect` 1 %" in finished.message
+            assert "difference 1 B, `--effect` 1%" in finished.message
     assert told >= 3
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from bisect_asgi.core import answers, claims, events
-from bisect_asgi.core.answers.result import CAUSE, REST, Result, interrupted, out_of_time
+from bisect_asgi.core.answers.result import CAUSE, REST, Result, interrupted, of_never_ran, out_of_time
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.claims import Finding
 from bisect_asgi.core.errors import BisectError, TimeIsUp, UsageError
@@ -215,7 +215,7 @@ def _verify(search: Search, claim: Claim, place: int, end: Callable[[Result], No
     engine, replay = search.engine, all_changes(search, first=(place, place - 1))
     engine.search(replay, is_over=partial(has_never_run, search), looks_ahead=True)
     if wrong := search.never_ran(search.judgement()):
-        raise _mistake(answers.of_never_ran(search.context, wrong))
+        raise _mistake(of_never_ran(search.context, wrong))
     search.note_extras()
     engine.repeat([key for key in (place - 1, place) if key in engine.observed], search.plan.repeats)
     state = search_changes(search, replay)

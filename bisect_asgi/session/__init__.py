@@ -113,6 +113,7 @@ def _search(plan: Plan, stages: Stages) -> SearchResult:
         result = find(
             Search(plan, space, services, emit), elsewhere=lambda search: _elsewhere(search, stages)
         )
+        result = _further(result, stages)
         more, plan = _overlooked(result.search), replace(plan, python=result.search.plan.python)
         space = result.search.space
         if not more or space.projects is None:
@@ -126,6 +127,15 @@ def _elsewhere(search: Search, stages: Stages) -> Search | None:
     from bisect_asgi.session.bisection.elsewhere import elsewhere
 
     return elsewhere(search, stages)
+
+
+def _further(result: SearchResult, stages: Stages) -> SearchResult:
+    """Return the result on a Python that has wheels for other releases, if nothing changes on this one."""
+    if not (result.answer.kind is ResultKind.NOT_REPRODUCED and result.search.space.whole):
+        return result
+    from bisect_asgi.session.bisection.elsewhere import further
+
+    return further(result, stages.services, find)
 
 
 def _overlooked(search: Search) -> frozenset[str]:

@@ -20,7 +20,7 @@ from bisect_asgi.core.plan.options import Options, beside, command_line
 from bisect_asgi.core.plan.own_projects import GivenProject
 from bisect_asgi.core.plan.parsing import names_several, parse_package, show_moment
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.core.releases import Demand
+from bisect_asgi.core.releases import Demand, TargetPython
 from bisect_asgi.core.text import duration, plural
 
 DEFAULT_TIMEOUT_S = 120.0
@@ -221,6 +221,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     policy: DependencyPolicy = DependencyPolicy()
     python: str | None = None
     """What the user chose: a version or a path, or `all` or several ones, each of which gets a plan."""
+    other_pythons: tuple[TargetPython, ...] = ()
+    """To which releases are left that `python`, which the user did not choose, has no wheels for."""
     requires_python: SpecifierSet = SpecifierSet()
     """The Pythons that the probe and the user's projects ask for; the user's choice wins."""
     python_of: str = "the probe"

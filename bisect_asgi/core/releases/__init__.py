@@ -293,10 +293,16 @@ def _is_sdist(file: ReleaseFile) -> bool:
 
 
 def _fits(file: ReleaseFile, tags: frozenset[Tag]) -> bool:
+    return not tags.isdisjoint(_tags(file.filename))
+
+
+@lru_cache(maxsize=16384)
+def _tags(wheel: str) -> frozenset[Tag]:
+    """Return the tags of a wheel, of which several Pythons are asked; none if its name is not one."""
     try:
-        return not tags.isdisjoint(parse_wheel_filename(file.filename)[3])
+        return parse_wheel_filename(wheel)[3]
     except InvalidWheelFilename:
-        return False
+        return frozenset()
 
 
 @lru_cache(maxsize=1024)

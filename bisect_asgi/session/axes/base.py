@@ -45,6 +45,8 @@ class SearchSpace(Struct, frozen=True, kw_only=True):
     """Candidates above the range. Once a boundary is known, they tell what happened since."""
     yanked: tuple[Candidate, ...] = ()
     """Yanked releases in the range and above it. They are no candidates, but may be run beside the result."""
+    whole: tuple[Release, ...] = ()
+    """All releases of the range, whatever Python they need; empty: the search is about one Python."""
     expectation: Expectation = field(default_factory=Expectation)
     excluded: tuple[Excluded, ...] = ()
     gallop: bool = False

@@ -25,8 +25,10 @@ from bisect_asgi.core.releases import (
     has_wheel,
     select,
 )
+from bisect_asgi.core.releases.coverage import left_to_others
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.services import Services
+from bisect_asgi.core.text import plural
 from bisect_asgi.session.axes import own
 from bisect_asgi.session.axes.base import (
     Axis,
@@ -98,6 +100,7 @@ class Chosen:
         make: MakeCandidate,
         newer: tuple[Release, ...] = (),
         yanked: tuple[Release, ...] = (),
+        whole: tuple[Release, ...] = (),
         notes: tuple[str, ...] = (),
     ) -> None:
         self.choice = choice
@@ -108,6 +111,8 @@ class Chosen:
         """Releases above the range that the interpreter can install, oldest first."""
         self.yanked = yanked
         """Yanked releases in the range and above it that the interpreter can install."""
+        self.whole = whole
+        """See `SearchSpace.whole`."""
         self.notes = notes
         """What the user should know of releases that are excluded."""
 
@@ -137,6 +142,7 @@ class Chosen:
                 replace(made, yanked=release.yanked)
                 for release, made in zip(self.yanked, candidates(self.yanked), strict=True)
             ),
+            whole=self.whole,
             expectation=Expectation(good=self.span.good, bad=self.span.bad),
             excluded=self.excluded,
             gallop=plan.good is None,
@@ -185,6 +191,10 @@ def choose_releases(
     wanted = replace(wanted, demands=demanded)
     selection = select(every, wanted, choice.target)
     span = selection.between(good, bad)
+    is_open = not (plan.good or named or plan.all_changes)
+    if is_open:
+        choice, selection = _leaving(plan, choice, selection, span.releases)
+        span = selection.between(good, bad)
     if len(span.releases) < 2:
         raise _too_few(project, selection, span)
     everywhere = replace(wanted, within=SpecifierSet())
@@ -195,7 +205,45 @@ def choose_releases(
     yanked = [release for release in with_yanked if release not in everything.kept]
     above = tuple(release for release in yanked if _is_above(release, span))
     notes = tuple(own.notes(demanded, selection.excluded))
-    return Chosen(choice, selection, span, make=make, newer=newer, yanked=above, notes=notes)
+    return Chosen(
+        choice,
+        selection,
+        span,
+        make=make,
+        newer=newer,
+        yanked=above,
+        whole=anywhere.releases if is_open and choice.others else (),
+        notes=notes,
+    )
+
+
+def _leaving(
+    plan: Plan, choice: InterpreterChoice, selection: Selection, releases: Sequence[Release]
+) -> tuple[InterpreterChoice, Selection]:
+    """Leave the oldest of `releases` to the Pythons that have wheels for them.
+
+    On a further Python the newest, too. The first one was chosen for the newest release, among others.
+    """
+    others, target, short = plan.other_pythons or choice.others, choice.target, choice.interpreter.short
+    oldest = releases[: left_to_others(releases, target, others)]
+    rest = releases[len(oldest) :][::-1]
+    newest = rest[: left_to_others(rest, target, others)] if plan.other_pythons else ()
+    for left, word in ((oldest, "older"), (newest, "newer")):
+        if left and not any(release.version == plan.bad for release in left):
+            why = f"{word} than all wheels for Python {short}"
+            choice = replace(choice, reason=f"{choice.reason}; {_counted(len(left))} {why}")
+            selection = _without(selection, left, why)
+    return choice, selection
+
+
+def _counted(count: int) -> str:
+    return f"{plural(count, 'release')} {'is' if count == 1 else 'are'}"
+
+
+def _without(selection: Selection, left: Sequence[Release], reason: str) -> Selection:
+    out = [Excluded(version=each.version, uploaded=each.uploaded, reason=reason) for each in left]
+    kept = tuple(release for release in selection.kept if release not in left)
+    return replace(selection, kept=kept, excluded=(*selection.excluded, *out))
 
 
 def _named(plan: Plan) -> tuple[str, ...] | None:

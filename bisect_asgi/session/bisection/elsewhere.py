@@ -1,13 +1,17 @@
-"""Run named ends that are not as the user says on the other Pythons that suit them.
+"""Go on on other Pythons, if bisect-asgi chose the one that a search has run on.
 
-A bug may show on some Pythons only, and an end may not import on the one that suits the range best. So if
-bisect-asgi chose the Python, a wrong end is no answer before the others were tried. The first one on which
-all named ends are as the user says is taken, and the whole search runs there.
+A bug may show on some Pythons only, and an end may not import on the one that suits the range best. So a
+named end that is not as the user says is no answer before the others were tried. The first one on which all
+named ends are as the user says is taken, and the whole search runs there.
+
+And no Python has wheels for the whole history of a compiled package. If all releases agree that have wheels
+for the chosen one, the others are searched on the Pythons that have wheels for them; see
+`core.releases.coverage`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bisect_asgi.core import events
 from bisect_asgi.core.answers.result import Result
@@ -18,12 +22,14 @@ from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Candidate, Outcome
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import TargetPython
+from bisect_asgi.core.releases import TargetPython, has_wheel
+from bisect_asgi.core.releases.coverage import next_pythons
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import Axis, SearchSpace, wheels_of
 from bisect_asgi.session.bisection import Search, announce
+from bisect_asgi.session.bisection.run import SearchResult
 from bisect_asgi.session.bisection.stages import Stages, ending, started
 
 _VERBS = {Outcome.PASSED: "passes", Outcome.FAILED: "fails", Outcome.UNTESTABLE: "is untestable"}
@@ -76,9 +82,65 @@ def _wrong_ends(search: Search) -> dict[int, Outcome]:
     }
 
 
+def further(result: SearchResult, services: Services, find: Callable[[Search], SearchResult]) -> SearchResult:
+    """Search on the Pythons that have wheels for releases that the chosen one has none for.
+
+    Return the result on the first one on which something changes, or else `result`, with what the others
+    showed in notes. `find`: runs a search.
+    """
+    search, choice = result.search, result.search.space.choice
+    if choice is None:
+        return result
+    bad = [each for each in search.space.whole if each.version == search.plan.bad]
+    others = [each for each in choice.others if all(has_wheel(release, each) for release in bad)]
+    targets = next_pythons(search.space.whole, choice.target, others)
+    told = [_on(choice.target, result.answer)]
+    for target in targets:
+        text = f"{told[-1]}; searching on Python {target.interpreter.short}"
+        search.emit(events.Note(text=text, is_live=True))
+        reason = f"has wheels for releases that Python {choice.interpreter.short} has none for"
+        rest = tuple(each for each in (choice.target, *others) if each is not target)
+        plan = replace(search.plan, python=target.interpreter.path, other_pythons=rest)
+        try:
+            other = find(_search_on(plan, search, services, reason))
+        except BisectError as error:  # no worker has that Python, for example
+            search.emit(events.Note(text=f"Python {target.interpreter.short} could not be tried: {error}"))
+            break
+        if other.answer.kind is not ResultKind.NOT_REPRODUCED:
+            _note(search, told)
+            return other
+        told.append(_on(target, other.answer))
+    return _back(result, services, told[1:]) if targets else result
+
+
+def _on(target: TargetPython, answer: Result) -> str:
+    return f"on Python {target.interpreter.short}, {answer.message}"
+
+
+def _back(result: SearchResult, services: Services, told: Sequence[str]) -> SearchResult:
+    """Return a result whose events are the last ones again, with what other Pythons showed in notes."""
+    before = result.search
+    announce(before.space, before.emit)
+    _note(before, told)
+    again = Search(before.plan, before.space, services, before.emit)
+    for trial in before.engine.trials:
+        again.engine.seed(trial.key, trial)
+    again.engine.emit_rulings()
+    return replace(result, search=again)
+
+
+def _note(search: Search, texts: Iterable[str]) -> None:
+    for text in texts:
+        search.emit(events.Note(text=text))
+
+
 def _moved_to(target: TargetPython, search: Search, services: Services, reason: str) -> Search:
     """Announce and return the same search on another Python."""
-    plan = replace(search.plan, python=target.interpreter.path)
+    return _search_on(replace(search.plan, python=target.interpreter.path), search, services, reason)
+
+
+def _search_on(plan: Plan, search: Search, services: Services, reason: str) -> Search:
+    """Announce and return the search with a plan for another Python."""
     space = axis_of(plan).prepare(plan, services)
     if space.choice:
         space = replace(space, choice=replace(space.choice, reason=reason))

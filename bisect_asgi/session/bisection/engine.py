@@ -111,6 +111,8 @@ class Engine:
         """The environments in which candidates were run."""
         self.made = 0
         """Number of runs made here, and not by an earlier command."""
+        self.trials: list[Trial] = []
+        """All that came back, in that order, those of earlier commands included."""
         self.taken: list[Observation] = []
         """Those runs, in the order in which they came back."""
 
@@ -391,6 +393,7 @@ class Engine:
         return errors
 
     def _take(self, trial: Trial) -> None:
+        self.trials.append(trial)
         self._emit(events.TrialFinished(trial=trial, at_s=self._clock()))
         if trial.environment:
             self.environments[trial.key] = trial.environment

@@ -170,7 +170,13 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         elif report.rows and (report.kind is not ResultKind.NOT_ASKED or report.plan.metric):
             from bisect_asgi.report import text
 
-            text.render(report, name=name, whole=self.full, plot=self.plot, timings=self.timings)
+            probe = self._probe_text(report) if self.full else ""
+            text.render(report, name=name, whole=self.full, plot=self.plot, timings=self.timings, probe=probe)
+
+    def _probe_text(self, report: Report) -> str:
+        from bisect_asgi.cli.report_files import probe_text
+
+        return probe_text(report)
 
 
 def _form(options: Options) -> Form | None:

@@ -13,6 +13,7 @@ from bisect_asgi.core.text import printable_json
 from bisect_asgi.report import forms
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.forms import Form
+from bisect_asgi.report.script import file_of
 from bisect_asgi.report.suite import SuiteReport
 
 _MOST_PROBE = 64 * 1024
@@ -103,12 +104,12 @@ def rendered(report: Report | SuiteReport, form: Form, *, document: str = "") ->
     """
     if form is Form.JSON and document:
         return f"{printable_json(document)}\n"
-    return forms.render(report, form, probe=_probe_text(report) if isinstance(report, Report) else "")
+    return forms.render(report, form, probe=probe_text(report) if isinstance(report, Report) else "")
 
 
-def _probe_text(report: Report) -> str:
+def probe_text(report: Report) -> str:
     """Return the text of the probe, or "" if it is no longer what was run, or too long to be shown."""
-    path = Path(report.plan.probe)
+    path = Path(file_of(report.plan))
     try:
         was_changed = path.stat().st_mtime > report.plan.started.timestamp()
         text = "" if was_changed or path.stat().st_size > _MOST_PROBE else path.read_text(encoding="utf-8")

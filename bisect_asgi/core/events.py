@@ -21,6 +21,7 @@ from bisect_asgi.core.model import (
     Move,
     Outcome,
     Ruling,
+    Served,
     Signature,
     Step,
     Trial,
@@ -82,6 +83,10 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     """The value beyond which the metric is bad, or None if that is not known yet, or not recorded."""
     served: bool = False
     """Whether the probe sends requests to a served app."""
+    serving: Served | None = None
+    """What is served and how, or None if nothing is, or not recorded."""
+    timeout_s: float | None = None
+    """The time limit of a run, or None if not recorded."""
     check_options: tuple[str, ...] = ()
     """The options that make `bisect-asgi check` run the probe in the same way."""
     projects: dict[str, str] = field(default_factory=dict)

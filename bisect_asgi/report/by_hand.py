@@ -16,9 +16,12 @@ from bisect_asgi.report.reproduce import installs
 from bisect_asgi.report.rows import Row
 
 
-def by_hand(plan: RunStarted, row: Row) -> Iterator[tuple[str, str]]:
-    """Yield for `uv` and for `pip` the command; nothing for a served probe, or without an environment."""
-    if plan.served or not row.python or not row.distributions:
+def by_hand(plan: RunStarted, row: Row, *, script: str = "") -> Iterator[tuple[str, str]]:
+    """Yield for `uv` and for `pip` the command; nothing for a candidate without an environment.
+
+    `script`: the name of the file that runs the probe, without which a served probe has no command, or "".
+    """
+    if (plan.served and not script) or not row.python or not row.distributions:
         return
     minor = ".".join(row.python.split(".")[:2])
     folder = f"env-{_slug(row.version)}"
@@ -29,10 +32,12 @@ def by_hand(plan: RunStarted, row: Row) -> Iterator[tuple[str, str]]:
     by_uv = (f"uv venv --clear --python {minor} {folder}", f"uv pip install --python {folder}")
     by_pip = (f"python{minor} -m venv --clear {folder}", f"{folder}/bin/python -m pip install")
     for name, (make, install) in (("uv", by_uv), ("pip", by_pip)):
-        yield name, f"{make} &&\n{install} --no-deps {pins} &&\n{_run(plan, folder)}"
+        yield name, f"{make} &&\n{install} --no-deps {pins} &&\n{_run(plan, folder, script)}"
 
 
-def _run(plan: RunStarted, folder: str) -> str:
+def _run(plan: RunStarted, folder: str, script: str) -> str:
+    if script:
+        return f"{folder}/bin/python {script}"
     if plan.command:
         return f'PATH="$PWD/{folder}/bin:$PATH" sh -c {shlex.quote(plan.command)}'
     return f"{folder}/bin/python {shlex.quote(PurePath(plan.probe).name)}"

@@ -73,7 +73,7 @@ def render(report: Report | SuiteReport, form: Form, *, probe: str = "") -> str:
     """
     match form:
         case Form.TEXT:
-            return _text(report)
+            return _text(report, probe)
         case Form.MARKDOWN:
             return _markdown(report, probe)
         case Form.HTML:
@@ -98,7 +98,7 @@ def render(report: Report | SuiteReport, form: Form, *, probe: str = "") -> str:
             assert_never(never)
 
 
-def _text(report: Report | SuiteReport) -> str:
+def _text(report: Report | SuiteReport, probe: str) -> str:
     from io import StringIO
 
     from bisect_asgi.report import text
@@ -110,7 +110,7 @@ def _text(report: Report | SuiteReport) -> str:
     if isinstance(report, SuiteReport):
         suite.render(report, console)
     else:
-        text.render(report, console, whole=True)
+        text.render(report, console, whole=True, probe=probe)
     return out.getvalue()
 
 

@@ -51,16 +51,15 @@ class Control:
         with self.socket.makefile("r", encoding="utf-8") as lines:
             for line in lines:
                 asked = json.loads(line)
-                self.send(answer=self.answer_to(asked["ask"]), number=asked["number"])
+                self.send(answer=getattr(self, asked["ask"])(), number=asked["number"])
 
-    def answer_to(self, question):
-        if question == "objects":
-            return count_objects()
-        if question == "log":
-            return self.complete_log()
+    def objects(self):
+        return count_objects()
+
+    def stacks(self):
         return show_stacks(self.loop)
 
-    def complete_log(self):
+    def log(self):
         """Wait until what follows the responses so far is in the log, or until it takes too long."""
         if self.loop is not None and not self.loop.is_closed():
             waiting = asyncio.run_coroutine_threadsafe(responses_end(self.server, self.overdue), self.loop)
@@ -179,8 +178,8 @@ def is_first_of(workers):
     os._exit(1 if any(codes) else 0)
 
 
-def main():
-    request = json.loads(sys.argv[1])
+def serve(request):
+    """Serve the app of a request until the driver ends this process."""
     control = Control(request["control"])
     try:
         control.send(phase="import")
@@ -202,4 +201,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    serve(json.loads(sys.argv[1]))

@@ -11,12 +11,8 @@ report folder, the server's log to the standard output.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import inspect
-import json
 import re
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,11 +20,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import SupportsFloat
 
+from bisect_asgi.backend.in_candidate import bisect_asgi_client as client
+from bisect_asgi.backend.in_candidate.bisect_asgi_client import NotReady, Skip, end, load_probe, start
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
-from bisect_asgi.backend.served.server import Server, Skip, skip
+from bisect_asgi.backend.served.server import Server
 from bisect_asgi.core import codec, metrics
 from bisect_asgi.core.judge import tracebacks
 from bisect_asgi.core.metrics import Reported
@@ -37,7 +34,6 @@ from bisect_asgi.core.model import UNTESTABLE_EXIT, Outcome, Phase, ReadyMadeLoa
 from bisect_asgi.core.records import replace
 
 _INSIDE = Path(__file__).parent.parent / "in_candidate" / "bisect_asgi_serve.py"
-_SHUTDOWN_S = 1.0
 _LOG_TAIL = 32 * 1024
 _SEARCHED = 1024 * 1024
 # uvicorn logs the traceback of a lifespan as a message.
@@ -88,25 +84,10 @@ def _print_log(log: bytes) -> None:
 @contextmanager
 def serving(request: DriveRequest, log: Path) -> Iterator[Server]:
     """Start the server, yield it when it is ready, and end it afterwards, by force if needed."""
-    ours, theirs = socket.socketpair()
-    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener, log.open("wb") as output:
-        what = {
-            "file": request.app_file,
-            "name": request.app_name,
-            "listener": listener.fileno(),
-            "control": theirs.fileno(),
-            "options": request.options,
-        }
-        process = subprocess.Popen(
-            [request.python, str(_INSIDE), json.dumps(what)],
-            env=request.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=[listener.fileno(), theirs.fileno()],
-        )
-        address = listener.getsockname()
-    theirs.close()
+    with log.open("wb") as output:
+        what = {"file": request.app_file, "name": request.app_name, "options": request.options}
+        command = [request.python, str(_INSIDE)]
+        process, address, ours = start(command, what, environ=request.environ, output=output)
     server = Server(address, pid=process.pid, control=ours, log=log)
     try:
         for _ in range(workers_of(request)):
@@ -129,29 +110,19 @@ def wait_until_ready(server: Server, process: subprocess.Popen[bytes], limit_s: 
     Raises:
         StartFailed: the server failed, ended, or was not ready in time.
     """
-    phase = Phase.IMPORT
-    deadline = time.monotonic() + limit_s
-    while True:
-        try:
-            fact = server.next_message(deadline - time.monotonic())
-        except TimeoutError:
-            stacks = _server_stacks(server) if phase is Phase.STARTUP else ""
-            message = f"the app was not ready within {limit_s:g} s"
-            raise StartFailed(failed(phase, "TimeoutError", message, stacks=stacks)) from None
-        if fact is None:
-            code = process.wait()
-            message = f"the server ended with exit code {code} before it was ready"
-            raise StartFailed(with_server_error(failed(phase, "ServerEnded", message), server))
-        match fact:
-            case {"phase": "ready"}:
-                return
-            case {"phase": str(name)}:
-                phase = Phase(name)
-            case {"failed": {"type": str(kind), "message": str(message), "frames": list(frames)}}:
-                trace = codec.convert(frames, tuple[tuple[str, int, str], ...])
-                raise StartFailed(failed(phase, kind, message, frames=trace))
-            case _:
-                pass
+    try:
+        client.wait_until_ready(server, process, limit_s)
+    except NotReady as error:
+        phase, is_late = Phase(error.phase), error.kind == "TimeoutError"
+        driven = failed(
+            phase,
+            error.kind,
+            str(error),
+            frames=codec.convert(error.frames, tuple[tuple[str, int, str], ...]),
+            stacks=_server_stacks(server) if is_late and phase is Phase.STARTUP else "",
+        )
+        has_ended = error.kind == "ServerEnded"
+        raise StartFailed(with_server_error(driven, server) if has_ended else driven) from None
 
 
 def failed(
@@ -276,55 +247,19 @@ def _number(value: object) -> object:
 def ready_made(load: ReadyMadeLoad) -> Callable[[Server], object]:
     """Return the probe of `--load`, which sends the requests and measures memory and latency."""
 
+    units = {"growth": "B", "rate": "1/s"}
+
     def probe(server: Server) -> dict[str, Number]:
-        warm_up = max(1, load.requests // 10)
-        server.load(load.request, requests=warm_up, concurrency=load.concurrency, keep_alive=load.keep_alive)
-        before = server.memory()
-        done = server.load(
-            load.request, requests=load.requests, concurrency=load.concurrency, keep_alive=load.keep_alive
+        done = client.drive_load(
+            server,
+            request=load.request,
+            requests=load.requests,
+            concurrency=load.concurrency,
+            keep_alive=load.keep_alive,
         )
-        assert not done.timeouts, f"{done.timeouts} of {done.requests} requests had no answer in time"  # noqa: S101
-        assert not done.errors, f"{done.errors} of {done.requests} requests had no response"  # noqa: S101
-        growth = server.memory() - before
-        latencies = {"p50": done.p50, "p95": done.p95, "p99": done.p99}
-        return {"growth": Number(growth, "B"), **latencies, "rate": done.rate}
+        return {name: Number(value, units.get(name, "s")) for name, value in done.items()}
 
     return probe
-
-
-def load_probe(path: Path) -> Callable[[Server], object]:
-    """Import the driver half of the file and return its `probe`.
-
-    Raises:
-        Exception: whatever importing it raises.
-    """
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    module.__dict__["skip"] = skip
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    probe: Callable[[Server], object] = module.probe
-    return probe
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Send SIGINT to the server up to twice; kill it if it still runs.
-
-    At the first SIGINT, uvicorn waits for open requests and tasks; at the second, it does not.
-    """
-    for _ in range(2):
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(_SHUTDOWN_S)
-            return
-        except subprocess.TimeoutExpired:
-            continue
-    print(f"the server was still running {2 * _SHUTDOWN_S:g} s after SIGINT", flush=True)  # noqa: T201
-    process.kill()
-    process.wait()
 
 
 if __name__ == "__main__":

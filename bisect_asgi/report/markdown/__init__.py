@@ -80,8 +80,10 @@ def _reproduction(page: Page) -> Iterator[_Part]:
     if not page.reproductions and not page.check:
         return
     yield _Part("### Reproduce")
-    if page.probe:
-        yield _Part(details(f"The probe, {page.probe.title}", block(page.probe.text, page.probe.language)))
+    for file in filter(None, (page.probe, page.script)):
+        what = "the probe" if file is page.probe else "what runs it, and judges what it shows"
+        summary = f"Save as {file.title}: {what}" if page.reproductions else f"The probe, {file.title}"
+        yield _Part(details(summary, block(file.text, file.language)))
     for side in page.reproductions:
         yield _Part(_side(side))
     if page.check:

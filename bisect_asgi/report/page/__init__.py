@@ -85,6 +85,8 @@ class Page(Struct, frozen=True, kw_only=True):
     """What the environments on both sides have installed."""
     probe: Excerpt | None = None
     """The probe's own text, with its file name as title."""
+    script: Excerpt | None = None
+    """The script that runs the probe in the reproductions, if they need one."""
     reproductions: tuple[Reproduction, ...] = ()
     check: str = ""
     """The command of this tool that shows the bad side again."""

@@ -28,6 +28,7 @@ from bisect_asgi.report.page import (
 )
 from bisect_asgi.report.picture.history import kind_of
 from bisect_asgi.report.rows import Row, word
+from bisect_asgi.report.script import Script, file_of, script_of
 
 _FRAME = re.compile(
     r"^ +File \"[^\"\n]*/bisect_asgi/backend/(?:served|in_candidate)/.*\n(?: {4,}.*\n)*", re.MULTILINE
@@ -42,7 +43,7 @@ _MOST_REASONS = 12
 
 def page_of(report: Report, *, probe: str = "") -> Page:
     """Return the page of a report; `probe` is the text of its probe, if it is still there."""
-    plan = report.plan
+    plan, script = report.plan, script_of(report, probe)
     return Page(
         title=brief(report),
         hint=report.hint or "",
@@ -53,8 +54,9 @@ def page_of(report: Report, *, probe: str = "") -> Page:
         causes=tuple(_causes(report)),
         comparisons=tuple(_comparison(each) for each in report.compared if _is_telling(each)),
         packages=_packages(report),
-        probe=Excerpt(title=PurePath(plan.probe).name, text=probe, language="python") if probe else None,
-        reproductions=tuple(_reproductions(report)),
+        probe=Excerpt(title=PurePath(file_of(plan)).name, text=probe, language="python") if probe else None,
+        script=Excerpt(title=script.name, text=script.text, language="python") if script else None,
+        reproductions=tuple(_reproductions(report, script)),
         check=report.check,
         excluded=_excluded(report),
         footer=_footer(report),
@@ -174,9 +176,10 @@ def _packages(report: Report) -> Table | None:
     )
 
 
-def _reproductions(report: Report) -> Iterator[Reproduction]:
+def _reproductions(report: Report, script: Script | None) -> Iterator[Reproduction]:
+    name = script.name if script else ""
     for row in map(report.row, (report.last, report.first)):
-        if row and (ways := tuple(Fact(*way) for way in by_hand(report.plan, row))):
+        if row and (ways := tuple(Fact(*way) for way in by_hand(report.plan, row, script=name))):
             yield Reproduction(title=f"{report.plan.axis.name(row.version)} ({row.verdict})", ways=ways)
 
 

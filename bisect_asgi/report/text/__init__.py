@@ -21,6 +21,7 @@ def render(
     whole: bool = False,
     plot: bool = False,
     timings: bool = False,
+    probe: str = "",
 ) -> None:
     """Print the report, to the standard output unless a console is given.
 
@@ -31,11 +32,12 @@ def render(
         whole: with all candidates and all that is known of the cause; else what fits on a screen.
         plot: with the plot of its metric.
         timings: with the section about the time.
+        probe: the text of the probe, if it is still there; the whole report has the script that runs it.
     """
     out = console_of(console, width=full.WIDTH_OF_FILES if whole else answer.WIDTH_OF_FILES)
     width = min(out.width, full.WIDTH_OF_FILES)
     sizes = {"plot_width": width if plot else 0, "timings_width": width if timings else 0}
-    write(full.parts(report, **sizes) if whole else _short(report, out, name, **sizes), out)
+    write(full.parts(report, **sizes, probe=probe) if whole else _short(report, out, name, **sizes), out)
 
 
 def _short(

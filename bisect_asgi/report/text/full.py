@@ -13,10 +13,12 @@ from bisect_asgi.core.model import SandboxLevel
 from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.text import duration, listing, plural
 from bisect_asgi.report import metrics
+from bisect_asgi.report.by_hand import by_hand
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.facts import fix_lines
 from bisect_asgi.report.history import missed
 from bisect_asgi.report.rows import Row
+from bisect_asgi.report.script import Script, script_of
 from bisect_asgi.report.sides import sides
 from bisect_asgi.report.text import timings as timings_section
 from bisect_asgi.report.text.culprit import cause_parts, commit_parts, difference_parts, is_telling
@@ -27,8 +29,14 @@ _MOST_REASONS = 8
 WIDTH_OF_FILES = 120
 
 
-def parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[RenderableType]:
-    """Yield the whole report. A width of 0 omits the plot or the timings."""
+def parts(
+    report: Report, *, plot_width: int, timings_width: int, probe: str | None = None
+) -> Iterator[RenderableType]:
+    """Yield the whole report.
+
+    A width of 0 omits the plot or the timings. `probe` is the text of the probe, or "" if unknown; with None
+    the report is without the script that runs it.
+    """
     if report.kind.is_result:  # else the command prints the headline as an error
         yield Text(report.headline, style="bold")
         yield ""
@@ -43,25 +51,37 @@ def parts(report: Report, *, plot_width: int, timings_width: int) -> Iterator[Re
         yield ""
         yield from commit_parts(report.commit)
     yield from _why(report)
-    if excluded := list(_excluded(report)):
-        yield ""
-        yield Text("Excluded", style="bold")
-        yield from excluded
-    if any(command for _, command in report.reproduce):
-        yield ""
-        yield from _reproduce(report)
+    yield from _excluded(report)
+    yield from _reproduce(report)
     if timings_width:
         yield ""
         yield from timings_section.parts(report.timings, width=timings_width)
+    if probe is not None and report.plan.served and (script := script_of(report, probe)):
+        yield from _by_hand(report, script)
 
 
 def _reproduce(report: Report) -> Iterator[RenderableType]:
     """Yield the commands to paste into a shell, for each side of the boundary."""
+    if not any(command for _, command in report.reproduce):
+        return
+    yield ""
     yield Text("Reproduce", style="bold")
     for version, command in report.reproduce:
         row = report.row(version)
         yield Text(f"  # {version} ({_state(row, report) if row else ''})", style="dim")
         yield Pasted(f"  {command}")
+
+
+def _by_hand(report: Report, script: Script) -> Iterator[RenderableType]:
+    """Yield the commands that need nothing of this tool but the script, and the script."""
+    yield ""
+    yield Text(f"Reproduce without bisect-asgi: save what follows as {script.name}", style="bold")
+    for row in filter(None, map(report.row, (report.last, report.first))):
+        for tool, command in by_hand(report.plan, row, script=script.name):
+            yield Text(f"  # {row.version} ({_state(row, report)}), with {tool}", style="dim")
+            yield from (Pasted(f"  {line}") for line in command.splitlines())
+    yield ""
+    yield from map(Pasted, script.text.splitlines())
 
 
 def _why(report: Report) -> Iterator[RenderableType]:
@@ -160,6 +180,9 @@ def _excluded(report: Report) -> Iterator[RenderableType]:
         if out.reason.startswith((OUTSIDE, BEYOND_THE_ENDS)):  # The user has set the range.
             continue
         reasons.setdefault(out.reason, []).append(out.version)
+    if reasons:
+        yield ""
+        yield Text("Excluded", style="bold")
     for reason, versions in list(reasons.items())[:_MOST_REASONS]:
         yield Padding(
             Text(f"{plural(len(versions), 'release')}: {reason} ({listing(versions)})"), (0, 0, 0, 2)

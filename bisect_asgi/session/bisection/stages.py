@@ -109,6 +109,8 @@ def started(plan: Plan, *, axis: Axis | None = None, context: str | None = None)
         limit=plan.criteria.limit.bound if plan.criteria.limit else "",
         threshold=plan.criteria.limit.threshold if plan.criteria.limit else None,
         served=plan.probe.served is not None,
+        serving=plan.probe.served,
+        timeout_s=plan.probe.timeout_s,
         check_options=plan.check_options(),
         projects={each.project.name: _for_uv(each) for each in plan.every_own},
         check_beside_table=plan.check_options_beside_table(),

@@ -11,7 +11,7 @@ import pytest
 from support.builders import environment as make_environment
 from support.served import install, observe, served
 
-from bisect_asgi.backend.served.clients import Request
+from bisect_asgi.backend.in_candidate.bisect_asgi_client import Request
 from bisect_asgi.backend.served.server import Server
 from bisect_asgi.core.model import Outcome
 

@@ -5,10 +5,13 @@ Nothing imports this module before a request is made: httpx takes as long to imp
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from time import monotonic, time
+from typing import TypeVar
 
 import httpx
 from mousebender import simple
@@ -23,6 +26,7 @@ from tenacity import (
 
 from bisect_asgi.backend.index.cached import Page
 from bisect_asgi.backend.index.freshness import Fresh, fresh
+from bisect_asgi.backend.index.waiting import TimeLimitReached, within
 from bisect_asgi.backend.network import faults
 from bisect_asgi.backend.network.indexes import Indexes, Traits
 from bisect_asgi.backend.network.network import Network
@@ -31,10 +35,13 @@ from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import duration, plural, size, without_credentials
 
+T = TypeVar("T")
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 5
 _ANSWER_S = 120.0
 """How long one answer may take: a page that comes byte by byte never reaches a time-out."""
+_REQUEST_S = 150.0
+"""How long a request may take, with its redirects, and headers that come byte by byte."""
 _ALL_S = 300.0
 """How long all attempts may take together."""
 _LONGEST_WAIT_S = 60.0
@@ -89,12 +96,15 @@ class Requests:
             Unavailable: the index did not answer.
         """
         try:
-            with self._client.stream("GET", url) as response:
-                return _content(response, at_most=at_most) if response.is_success else None
+            return _in_time(self._download_once, url, at_most)
         except _TooLarge:
             return None
         except (*_REQUEST_FAILED, *_NO_ADDRESS) as error:
             raise _fault(error, without_credentials(url), attempts=1) from error
+
+    def _download_once(self, url: str, at_most: int) -> bytes | None:
+        with self._client.stream("GET", url) as response:
+            return _content(response, at_most=at_most) if response.is_success else None
 
     def page(self, url: str, traits: Traits, kept: Page | None) -> Answer:
         """Return the page as it is now, which may be the one that is `kept`.
@@ -138,10 +148,11 @@ class Requests:
             reraise=True,
         )
         try:
-            return attempts(self._get_once, url, conditions)
+            answer: tuple[httpx.Response, str] = attempts(_in_time, self._get_once, url, conditions)
         except (_TooLarge, *_NO_ADDRESS, *_REQUEST_FAILED) as error:
             made = attempts.statistics.get("attempt_number", 1)
             raise _fault(error, without_credentials(url), attempts=made) from error
+        return answer
 
     def _get_once(self, url: str, conditions: dict[str, str]) -> tuple[httpx.Response, str]:
         with self._client.stream("GET", url, headers=conditions) as response:
@@ -160,6 +171,14 @@ class _TooLarge(Exception):
 
 class _TooSlow(httpx.TransportError):
     """The answer takes longer than it may take."""
+
+
+def _in_time(call: Callable[..., T], *arguments: object) -> T:
+    """Return what a request returns; raises _TooSlow if it has not ended in time."""
+    try:
+        return within(_REQUEST_S, partial(call, *arguments))
+    except TimeLimitReached as error:
+        raise _TooSlow(f"no answer in {duration(_REQUEST_S)}") from error
 
 
 def _fault(error: Exception, url: str, *, attempts: int) -> Unavailable:

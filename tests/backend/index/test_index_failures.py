@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +22,7 @@ from support.pages import Connect, answering, versions
 from bisect_asgi.backend.index import IndexClient, requests
 from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.core.errors import Unavailable, UsageError
+from bisect_asgi.core.model import ReleaseFile
 
 # --- What goes wrong
 
@@ -208,6 +211,50 @@ def test_a_page_that_comes_byte_by_byte_is_not_waited_for(
         connect("https://index.example/simple", transport=streaming(dripping())).releases("demo")
 
     assert str(caught.value).endswith("`https://index.example/simple/demo/` (25 B in 2 min)")
+
+
+class Dripping(BaseHTTPRequestHandler):
+    """Answers with a header that never ends."""
+
+    def do_GET(self) -> None:
+        with suppress(OSError):  # once nobody listens any more
+            self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Wait: ")
+            while not self.server.ended.wait(0.02):  # type: ignore[attr-defined]
+                self.wfile.write(b".")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def dripping() -> Iterator[str]:
+    """The address of an index whose headers come byte by byte."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    server.ended = threading.Event()  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/simple"
+    server.ended.set()  # type: ignore[attr-defined]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_headers_that_come_byte_by_byte_are_not_waited_for(
+    connect: Connect, dripping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "_REQUEST_S", 0.3)
+    monkeypatch.setattr(requests, "_ALL_S", 0.5)
+    client = connect(dripping)
+
+    with pytest.raises(Unavailable) as caught:
+        client.releases("demo")
+
+    assert str(caught.value).endswith(f"`{dripping}/demo/` (no answer in 0.30 s)")
+    where = f"{dripping}/demo.zip"
+    file = ReleaseFile(filename="demo.zip", uploaded=None, requires_python=None, yanked=None, url=where)
+    with pytest.raises(Unavailable):
+        client.download(file, at_most=100)
 
 
 def test_a_redirect_that_never_ends_is_one_message(connect: Connect) -> None:

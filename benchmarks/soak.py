@@ -3,12 +3,14 @@
     make soak                                 # 200 kills
     python benchmarks/soak.py --kills 20 --seed 3
 
-A round is a search over made-up releases on an index of this machine, with a script or a served app as the
-probe, by one command or by two that share a cache. Meanwhile processes are killed with SIGKILL: the command,
-its fork server, a supervisor, uv or what uv runs, whichever is there at that moment. The probe's own are not,
-nor the server and the driver of a served one: that would be a failure of the probe. A command that was killed
-is started again, as its user would. At the end the commands must say what they say undisturbed. No process
-and no temporary file may be left.
+A round is a search over made-up releases on an index of this machine, by one command or by two that share a
+cache. The probe is a script or a served app, or what the releases require has to be built. Meanwhile
+processes are killed with SIGKILL: the command, its fork server, a supervisor, uv or what uv runs. How deep
+in the tree is chosen first, each depth as often, and waited for, into the next rounds if need be: most
+moments of a search have no process but the command itself. The probe's own are not killed, nor the server
+and the driver of a served one: that would be a failure of the probe. A command that was killed is started
+again, as its user would. At the end the commands must say what they say undisturbed. No process and no
+temporary file may be left.
 
 How many observations are kept is no criterion: a search that goes on knows more than one that begins, and so
 asks other candidates. What is held instead, by the event logs of all commands and the store: each observation
@@ -35,7 +37,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support.local_index import LocalIndex
+from support.local_index import LocalIndex, publish_build_backend
 from support.processes import eventually
 from support.shell import PYTHON, Shell, publish
 
@@ -46,7 +48,7 @@ from bisect_asgi.report.log import read
 
 _LONGEST_S = 900.0
 """How long a search may take on a busy machine."""
-_DEEPEST, _LONGEST_WAIT_S, _POLL_S = 4, 5.0, 0.01
+_DEEPEST, _POLL_S = 4, 0.01
 HISTORIES = ("+++++---", "---++++++++", "++x+x---", "------++", "+++++++++++-")
 SCRIPT = """\
 import subprocess, sys
@@ -70,11 +72,15 @@ COMMAND = ("demo", "--probe", "probe.py", "--python", PYTHON, "--jobs", "1", "--
 SERVED = ("--with", SERVER[0], "--uvicorn", "lifespan=off")
 
 
+WAYS = ("script", "served", "built")
+"""A script or an app as the probe, or a script on releases whose dependency has to be built."""
+
+
 class Kind(NamedTuple):
-    """What a round searches, with what."""
+    """What a round searches, and in which of the ways."""
 
     history: str
-    is_served: bool
+    way: str
 
 
 class Round:
@@ -83,8 +89,9 @@ class Round:
     def __init__(self, index: LocalIndex, folder: Path, kind: Kind) -> None:
         folder.mkdir()
         self.shell = Shell(index, folder)
-        self.shell.write("probe.py", APP if kind.is_served else SCRIPT)
-        self.command = (*COMMAND, *(SERVED if kind.is_served else ()))
+        is_served = kind.way == "served"
+        self.shell.write("probe.py", APP if is_served else SCRIPT)
+        self.command = (*COMMAND, *(SERVED if is_served else ()))
 
     def start(self) -> subprocess.Popen[str]:
         """Start the command."""
@@ -163,25 +170,36 @@ def _environ(process: psutil.Process) -> str:
     return ""
 
 
-def kill_one(running: list[subprocess.Popen[str]], chance: random.Random) -> str | None:
-    """Kill one process of those commands, at any depth; return what it was, or None if all have ended.
+class Killer:
+    """Kills one process after the other, at depths that are chosen before anything is known of the processes.
 
-    The depth is chosen first, and waited for: on a busy machine most moments of a command have no process but
-    its own. If none comes so deep in a while, one of the deepest is killed.
+    Args:
+        kills: how many.
+        chance: chooses.
     """
-    wanted, give_up = chance.randrange(_DEEPEST + 1), time.monotonic() + _LONGEST_WAIT_S
-    while tree := _tree(running):
-        found = [(process, depth) for process, depth in tree if depth == wanted]
-        if not found and time.monotonic() < give_up:
-            time.sleep(_POLL_S)
-            continue
-        deepest = max(depth for _, depth in tree)
-        victim, depth = chance.choice(found or [one for one in tree if one[1] == deepest])
-        with suppress(psutil.Error):
-            name = f"depth {depth}: {Path(victim.exe()).name}"
-            victim.kill()
-            return name
-    return None
+
+    def __init__(self, kills: int, chance: random.Random) -> None:
+        self.left = kills
+        self.killed: Counter[str] = Counter()
+        self._chance = chance
+        self._depth = chance.randrange(_DEEPEST + 1)
+
+    def kill_one(self, running: list[subprocess.Popen[str]]) -> bool:
+        """Wait for a process at the chosen depth of those commands and kill it; False if all have ended."""
+        while tree := _tree(running):
+            found = [process for process, depth in tree if depth == self._depth]
+            if not found:
+                time.sleep(_POLL_S)
+                continue
+            victim = self._chance.choice(found)
+            with suppress(psutil.Error):
+                name = f"depth {self._depth}: {victim.name()}"
+                victim.kill()
+                self.killed[name] += 1
+                self.left -= 1
+                self._depth = self._chance.randrange(_DEEPEST + 1)
+                return True
+        return False
 
 
 def _tree(running: list[subprocess.Popen[str]]) -> list[tuple[psutil.Process, int]]:
@@ -218,19 +236,16 @@ def _depth(process: psutil.Process, top: psutil.Process) -> int:
     return 1
 
 
-def disturbed(
-    one: Round, commands: int, kills: int, chance: random.Random, killed: Counter[str]
-) -> list[str]:
+def disturbed(one: Round, commands: int, kills: int, chance: random.Random, killer: Killer) -> list[str]:
     """Run so many commands while processes of theirs are killed; return what they said in the end."""
     running = [one.start() for _ in range(commands)]
     said: list[str] = []
     while running:
-        if kills:
+        if kills and killer.left:
             time.sleep(chance.uniform(0, 2))  # a moment of the search, any
-            if victim := kill_one(running, chance):
-                killed[victim] += 1
-                kills -= 1
-        for process in [each for each in running if not kills or each.poll() is not None]:
+            kills -= killer.kill_one(running)
+        is_over = not (kills and killer.left)
+        for process in [each for each in running if is_over or each.poll() is not None]:
             running.remove(process)
             stdout, stderr = process.communicate(timeout=_LONGEST_S)
             if process.returncode < 0 or "killed" in stderr:  # by us; its user starts it again
@@ -247,23 +262,26 @@ def main() -> int:
     options.add_argument("--kills", type=int, default=200)
     options.add_argument("--seed", type=int, default=0)
     wanted = options.parse_args()
-    chance, killed, faults = random.Random(wanted.seed), Counter[str](), 0
-    kinds = [Kind(history, is_served) for history in HISTORIES for is_served in (False, True)]
+    chance, faults = random.Random(wanted.seed), 0
+    killer = Killer(wanted.kills, chance)
+    kinds = [Kind(history, way) for history in HISTORIES for way in WAYS]
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         server = _server(Path(folder, "wheels"))
         references = {kind: _undisturbed(kind, server, Path(folder)) for kind in kinds}
         number = 0
-        while killed.total() < wanted.kills:
+        while killer.left:
             number += 1
             kind, commands = chance.choice(kinds), chance.choice([1, 1, 2])
             with _index(kind, server) as index:
                 one = Round(index, Path(folder) / str(number), kind)
-                said = disturbed(one, commands, chance.randint(1, 5), chance, killed)
+                said = disturbed(one, commands, chance.randint(1, 5), chance, killer)
                 wrong = _wrong(one, said, references[kind])
             faults += bool(wrong)
-            what = f"{kind.history:14} {'served' if kind.is_served else 'script'} {commands}"
-            print(f"{killed.total():4} {what} {wrong or 'as undisturbed'}", flush=True)
-    print(dict(killed.most_common()), f"{faults} faults", sep="\n")
+            what = f"{kind.history:14} {kind.way} {commands}"
+            print(f"{killer.killed.total():4} {what} {wrong or 'as undisturbed'}", flush=True)
+    print(
+        *(f"{count:4} {what}" for what, count in sorted(killer.killed.items())), f"{faults} faults", sep="\n"
+    )
     return 1 if faults else 0
 
 
@@ -277,7 +295,10 @@ def _server(folder: Path) -> list[Path]:
 @contextmanager
 def _index(kind: Kind, server: Sequence[Path]) -> Iterator[LocalIndex]:
     with LocalIndex() as index:
-        publish(index, kind.history)
+        publish(index, kind.history, requires=("source",) if kind.way == "built" else ())
+        publish_build_backend(index, "1.0", "2020-01-01")
+        for minor in range(len(kind.history)):  # each release has another one to build
+            index.add_sdist("source", f"1.{minor}", uploaded=f"2021-{minor + 1:02}-01")
         for wheel in server:
             index.add_file(
                 wheel.name.partition("-")[0], wheel.name, wheel.read_bytes(), uploaded="2020-01-01"
@@ -287,7 +308,7 @@ def _index(kind: Kind, server: Sequence[Path]) -> Iterator[LocalIndex]:
 
 def _undisturbed(kind: Kind, server: Sequence[Path], folder: Path) -> str:
     with _index(kind, server) as index:
-        one = Round(index, folder / f"undisturbed-{kind.history}-{kind.is_served}", kind)
+        one = Round(index, folder / f"undisturbed-{kind.history}-{kind.way}", kind)
         stdout, stderr = one.start().communicate(timeout=_LONGEST_S)
         assert stdout, stderr
         assert not one.wrong(), one.wrong()

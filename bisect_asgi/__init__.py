@@ -7,7 +7,9 @@
 The functions are imported when they are first asked for: the command starts without them.
 """
 
-from typing import TYPE_CHECKING
+# A checker takes it for typing's, which takes longer to import than Python to start; meanwhile an interrupt
+# would be a traceback.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from bisect_asgi.library import BisectError as BisectError

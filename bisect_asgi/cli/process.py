@@ -7,12 +7,15 @@ and `report/progress/console` makes the text that rich is given printable instea
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TextIO, cast
 
 from bisect_asgi.core.errors import Unavailable
@@ -20,6 +23,8 @@ from bisect_asgi.core.text import printable
 
 _ONE_INTERRUPT_S = 1.0
 """Signals that follow one another by less are one: a terminal and a supervisor may both send one."""
+_DELAY_S, _MOST_DELAYS = 0.005, 10
+_IMPORTING = "<frozen importlib"
 
 
 @contextmanager
@@ -29,18 +34,17 @@ def guarded() -> Iterator[None]:
     kept = sys.stdout, sys.stderr
     sys.stdout = cast(TextIO, _Gate(_Output(kept[0])))
     sys.stderr = cast(TextIO, _Gate(_Complaints(kept[1])))
-    previous = _catch_signals()
+    interrupts = _Interrupts()
     try:
         yield
     finally:
         sys.stdout, sys.stderr = kept
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        interrupts.release()
 
 
 def end_signals() -> None:
     """From here on a signal interrupts nothing any more: the command has ended, or is ending."""
-    for number in _SIGNALS:
+    for number in (*_SIGNALS, signal.SIGALRM):
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_IGN)
 
@@ -49,24 +53,60 @@ def end_signals() -> None:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def _catch_signals() -> dict[signal.Signals, Any]:
-    last = -_ONE_INTERRUPT_S
+class _Interrupts:
+    """Turns signals into `KeyboardInterrupt`, one for signals that follow one another.
 
-    def interrupt(number: int, frame: object) -> None:  # noqa: ARG001 (the signature of a handler)
-        nonlocal last
+    It is raised a moment later where it would be dropped, as while Python cleans up an object, or where it
+    would leave a lock held that this process needs in order to end, as in an import.
+    """
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+        self._delays = 0
+        self._unraisable = sys.unraisablehook
+        self._previous = {
+            number: signal.getsignal(number)
+            for number in _SIGNALS
+            if signal.getsignal(number) is not signal.SIG_IGN  # as under `nohup`
+        }
+        for number in self._previous:
+            signal.signal(number, self._interrupt)
+        self._previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._again)
+        sys.unraisablehook = self._take_up
+
+    def release(self) -> None:
+        """Have signals do what they did before."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = self._unraisable
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (of a handler)
         now = time.monotonic()
-        if now - last >= _ONE_INTERRUPT_S:
-            last = now
+        if now - self._last >= _ONE_INTERRUPT_S:
+            self._last, self._delays = now, 0
+            self._raise(frame)
+
+    def _again(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (of a handler)
+        self._raise(frame)
+
+    def _raise(self, frame: FrameType | None) -> None:
+        file = frame.f_code.co_filename if frame else ""
+        # The main thread spends most of its time waiting in `threading`, where it can be interrupted.
+        if file.startswith(_IMPORTING) or (file == threading.__file__ and self._delays < _MOST_DELAYS):
+            self._delays += 1
+            self._delay()
+        else:
             raise KeyboardInterrupt
 
-    caught = {
-        number: signal.getsignal(number)
-        for number in _SIGNALS
-        if signal.getsignal(number) is not signal.SIG_IGN  # as under `nohup`
-    }
-    for number in caught:
-        signal.signal(number, interrupt)
-    return caught
+    def _take_up(self, lost: sys.UnraisableHookArgs) -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            self._delay()
+        else:
+            self._unraisable(lost)
+
+    def _delay(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, _DELAY_S)  # no thread: the main one may hold what starting takes
 
 
 def _open_missing() -> None:

@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.blocking import third_run_hangs
-from support.processes import PATIENCE_S
+from support.processes import PATIENCE_S, eventually
 from support.shell import BISECT, Shell, publish
+
+from bisect_asgi.cli.process import guarded
 
 HEADLINE = "demo 1.5 is the first bad release, by itself"
 
@@ -97,3 +100,82 @@ def test_signals_that_follow_one_another_interrupt_once(shell: Shell, how: signa
         stderr.count("error: interrupted: demo 1.6 and demo 1.7 are bad\n\nhint: finished runs are cached")
         == 1
     )
+
+
+class Cleaned:
+    """Is interrupted while it is cleaned up, where Python drops what is raised."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        signal.raise_signal(self.number)
+
+
+def clean_up(number: signal.Signals) -> None:
+    """Wait for an interrupt that comes while an object is cleaned up."""
+    Cleaned(number)
+    eventually(lambda: False)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_while_python_cleans_up_is_not_lost(
+    capfd: pytest.CaptureFixture[str], how: signal.Signals
+) -> None:
+    with guarded(), pytest.raises(KeyboardInterrupt):
+        clean_up(how)
+
+    assert "Traceback" not in capfd.readouterr().err
+
+
+INSIDE = """
+for number in (how, signal.SIGALRM, signal.SIGALRM):
+    signal.raise_signal(number)
+ended.append(True)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("file", ["<frozen importlib._bootstrap>", threading.__file__])
+def test_an_interrupt_waits_until_a_lock_is_free_that_ending_needs(how: signal.Signals, file: str) -> None:
+    ended: list[bool] = []
+    inside = compile(INSIDE, file, "exec")
+
+    with guarded():
+        exec(inside, {"how": how, "signal": signal, "ended": ended})
+        with pytest.raises(KeyboardInterrupt):
+            eventually(lambda: False)
+
+    assert ended == [True]
+
+
+def test_who_waits_for_a_thread_is_interrupted() -> None:
+    forever = threading.Event()
+    interrupt = threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT))
+
+    with guarded():
+        interrupt.start()
+        with pytest.raises(KeyboardInterrupt):
+            forever.wait(PATIENCE_S)
+
+    interrupt.join()
+
+
+class Broken:
+    """Raises while it is cleaned up."""
+
+    def __del__(self) -> None:
+        raise ValueError("in the end")
+
+
+def test_what_else_is_raised_while_python_cleans_up_is_shown_as_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: shown.append(str(lost.exc_value)))
+
+    with guarded():
+        Broken()
+
+    assert shown == ["in the end"]
+    assert sys.unraisablehook.__name__ == "<lambda>"

@@ -539,3 +539,6 @@ class NamedBoundary(Struct, frozen=True, kw_only=True):
     """Untestable candidates between the two."""
     excluded: tuple[str, ...] = ()
     """Releases between the two that are no candidates."""
+    probability: float | None = None
+    """Of several changes of a metric: that the medians of both are on these sides of the threshold, or that
+    the level begins at `first`. None if there is one change, whose belief or error bound is the report's."""

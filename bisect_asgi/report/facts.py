@@ -11,7 +11,7 @@ from itertools import islice
 
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.metrics.criteria import RATIO, Limit
-from bisect_asgi.core.model import SandboxLevel
+from bisect_asgi.core.model import NamedBoundary, SandboxLevel
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import duration, listing, plural
@@ -84,16 +84,21 @@ def _measured(report: Report) -> Iterator[Fact]:
 
 
 def _changes(report: Report) -> Iterator[Fact]:
-    if len(report.changes) < 2 or report.levels:
+    if len(report.changes) < 2 or not metrics.are_changes_shown(report):
         return
     told = [
-        f"{change.last} → {change.first} {change.verdict}"
-        + (f" ({len(change.gap)} between untestable)" if change.gap else "")
+        f"{change.last} → {change.first} {change.verdict}{_aside(change)}"
         for change in report.changes[-_MOST_CHANGES:]
     ]
     earlier = len(report.changes) - len(told)
     before = [f"{earlier} earlier"] if earlier else []
     yield Fact(label="Changes", value="; ".join((*before, *told)), most=3)
+
+
+def _aside(change: NamedBoundary) -> str:
+    gap = [f"{len(change.gap)} between untestable"] if change.gap else []
+    sure = [metrics.percent(change.probability)] if change.probability is not None else []
+    return f" ({', '.join((*gap, *sure))})" if gap or sure else ""
 
 
 def _untestable(report: Report) -> Iterator[Fact]:

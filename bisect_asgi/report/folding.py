@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 from packaging.version import InvalidVersion, Version
@@ -21,6 +22,7 @@ from bisect_asgi.report.headline import headline
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
 from bisect_asgi.report.reproduce import check_again, reproduce
 from bisect_asgi.report.rows import (
+    NamedLevel,
     Row,
     belief_of,
     ends_of,
@@ -62,6 +64,9 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = (), *, cut_off: s
     )
     rows, found = _rows(known, plan), finished.boundary
     labels, changes = tuple(row.version for row in rows), _changes(finished, rows)
+    levels = levels_of(known.levels, labels) if known.levels else ()
+    if plan.metric and len(changes) > 1:
+        changes = _with_probabilities(changes, levels, rows, plan)
     report = Report(
         exit_code=finished.kind.exit_code,
         kind=finished.kind,
@@ -81,7 +86,7 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = (), *, cut_off: s
         belief=belief_of(known.belief, labels) if known.belief and finished.shortest is None else None,
         error_bound=_error_bound(known.confirmed, finished),
         ends=ends_of(known.ends, labels) if known.ends else None,
-        levels=levels_of(known.levels, labels) if known.levels else (),
+        levels=levels,
         creep=known.levels.creep if known.levels else None,
         steps=known.levels.steps if known.levels else (),
         unit=unit_of_rows(rows, plan.metric),
@@ -232,3 +237,26 @@ def _changes(finished: events.RunFinished, rows: Sequence[Row]) -> tuple[NamedBo
         )
         for change in changes
     )
+
+
+def _with_probabilities(
+    changes: Sequence[NamedBoundary],
+    levels: Sequence[NamedLevel],
+    rows: Sequence[Row],
+    plan: events.RunStarted,
+) -> tuple[NamedBoundary, ...]:
+    """Return the changes of a metric, each with its own probability."""
+    steps = {(before.last, after.first): after.probability for before, after in pairwise(levels)}
+    # Without a threshold of the user's, each step between two levels is a change.
+    if plan.threshold is None and all((change.last, change.first) in steps for change in changes):
+        return tuple(replace(change, probability=steps[change.last, change.first]) for change in changes)
+    sides = {row.version: _on_its_side(row, plan.term_new) for row in rows}
+    return tuple(replace(change, probability=sides[change.last] * sides[change.first]) for change in changes)
+
+
+def _on_its_side(row: Row, bad: str) -> float:
+    """Return how probable it is that the median of a row is on the side of the threshold of its verdict."""
+    from bisect_asgi.core.metrics.stats import median_is_there  # most reports are of no metric
+
+    there, elsewhere = (row.failed, row.passed) if row.verdict == bad else (row.passed, row.failed)
+    return median_is_there(there, elsewhere)

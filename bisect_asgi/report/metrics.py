@@ -12,11 +12,11 @@ from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.metrics import measured, unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
 from bisect_asgi.core.metrics.quantities import show
-from bisect_asgi.core.model import Observation
+from bisect_asgi.core.model import NamedBoundary, Observation
 from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.rows import ReportedEnds, Row
+from bisect_asgi.report.rows import NamedLevel, ReportedEnds, Row
 
 _NUMBER = re.compile(r"\S*\d")
 
@@ -40,16 +40,25 @@ def threshold(report: Report) -> float | None:
     return report.ends.above if report.ends.above is not None else report.ends.below
 
 
+def are_changes_shown(report: Report) -> bool:
+    """Return whether the changes are shown beside the levels: without a threshold, they are the same."""
+    return not report.levels or report.plan.threshold is not None
+
+
 def levels(report: Report) -> Iterator[tuple[str, str]]:
     """Yield the steps between levels without the gradual change, and that change itself."""
     pairs = list(pairwise(report.levels))
     steps = report.steps or [(before.value, after.value) for before, after in pairs]
     for (before, after), (old, new) in zip(pairs, steps, strict=True):
-        sure = f" ({percent(after.probability)} probability)" if after.probability is not None else ""
-        yield "Level", f"{before.last} → {after.first}: {step(old, new, report.unit)}{sure}"
+        yield "Level", f"{before.last} → {after.first}: {step(old, new, report.unit)}{sure(after)}"
     if pairs and report.creep is not None:
         span = f"from {report.levels[0].first} to {report.levels[-1].last}"
         yield "Trend", f"{short(report.creep, report.unit)} {span}, not counting steps"
+
+
+def sure(of: NamedLevel | NamedBoundary) -> str:
+    """Return its probability as ` (99.1% probability)`; empty if it has none."""
+    return "" if of.probability is None else f" ({percent(of.probability)} probability)"
 
 
 def step(old: float, new: float, unit: str) -> str:

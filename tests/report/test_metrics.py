@@ -231,6 +231,55 @@ def test_every_level_is_told_with_the_size_of_its_step() -> None:
     ]
 
 
+def test_without_a_threshold_a_change_is_as_probable_as_its_level() -> None:
+    sure = replace(LEVELS.levels[1], probability=0.97), replace(LEVELS.levels[2], probability=0.5)
+    levels = replace(LEVELS, levels=(LEVELS.levels[0], *sure))
+    finished = replace(FOUND, changes=(Boundary(low=1, high=2), Boundary(low=2, high=3)), shortest=1)
+    trials = [tried(key, measured(12 * MIB)) for key in range(5)]
+
+    report = fold([MEASURED, LISTED, SAMPLED, *trials, levels, judged(GOOD, BAD, BAD), finished])
+
+    assert [change.probability for change in report.changes] == [0.97, 0.5]
+
+
+def with_several_changes(plan: events.RunStarted, *rulings: Ruling) -> Report:
+    """Each candidate on the other side than the one before it."""
+    changes = tuple(Boundary(low=key, high=key + 1) for key in range(4))
+    finished = replace(FOUND, boundary=changes[-1], changes=changes, shortest=1)
+    trials = [tried(key, measured(12 * MIB)) for key in range(5)]
+    return fold([plan, LISTED, *trials, LEVELS, judged(*rulings), finished])
+
+
+def test_each_of_several_changes_across_the_users_threshold_has_a_probability_of_its_own() -> None:
+    good, bad = replace(GOOD, passed=5), replace(BAD, passed=0, failed=5)
+    noisy = replace(BAD, passed=1, failed=4)
+
+    plan = replace(MEASURED, threshold=11 * MIB, limit="above 11 MiB")
+    report = with_several_changes(plan, good, bad, good, noisy, good)
+
+    # Of Beta(11/2, 1/2) above 1/2, and of Beta(9/2, 3/2): scipy.stats.beta.sf.
+    clear, less = 0.9931276967, 0.9122870907
+    told = [change.probability for change in report.changes]
+    assert told == pytest.approx([clear * clear, clear * clear, clear * less, less * clear])
+    changes = [line.strip() for line in shown(report).splitlines() if "→" in line and "is" in line]
+    assert any("1.0 → 1.1 is bad (98.6% probability)" in line for line in changes)
+    assert any("1.3 → 1.4 is good (90.6% probability)" in line for line in changes)
+    assert json.loads(json_report.render(report))["changes"][0]["probability"] == pytest.approx(clear**2)
+
+
+def test_one_change_has_its_belief_and_no_other_probability() -> None:
+    finished = replace(FOUND, changes=(Boundary(low=2, high=3),))
+    report = fold([replace(MEASURED, threshold=1.0), LISTED, judged(GOOD, BAD), finished])
+
+    assert [change.probability for change in report.changes] == [None]
+
+
+def test_changes_of_what_is_no_metric_have_no_probability() -> None:
+    report = with_several_changes(STARTED, GOOD, BAD, GOOD, BAD, GOOD)
+
+    assert {change.probability for change in report.changes} == {None}
+
+
 def test_one_level_is_no_step() -> None:
     only = replace(LEVELS, levels=LEVELS.levels[:1], creep=-0.25)
     report = fold([MEASURED, LISTED, only, events.RunFinished(kind=ResultKind.INCONCLUSIVE, elapsed_s=1)])

@@ -98,10 +98,10 @@ def _why(report: Report) -> Iterator[RenderableType]:
 def _fact_lines(report: Report) -> Iterator[tuple[str, str]]:
     yield from sides(report)
     yield from metrics.facts(report)
-    for change in report.changes if len(report.changes) > 1 and not report.levels else ():
+    for change in report.changes if len(report.changes) > 1 and metrics.are_changes_shown(report) else ():
         gap = report.plan.axis.counted(len(change.gap))
         among = f" ({gap} between untestable)" if change.gap else ""
-        yield "Change", f"{change.last} → {change.first} is {change.verdict}{among}"
+        yield "Change", f"{change.last} → {change.first} is {change.verdict}{among}{metrics.sure(change)}"
     if report.affected:
         beyond = "searched {} to {}".format(*report.searched) if report.searched else ""
         told = ", ".join(filter(None, ("any of these failures" if report.failures else "", beyond)))

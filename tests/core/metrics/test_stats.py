@@ -287,3 +287,34 @@ def test_the_median_slope_is_not_moved_by_an_outlier() -> None:
     assert theil_sen([0, 2, 4, 600, 8, 10, 12]) == 2.0
     assert theil_sen([3, 1]) == -2.0
     assert theil_sen([3]) == theil_sen([]) == 0.0
+
+
+# --- The side of a median
+
+
+def test_without_samples_a_median_is_on_either_side() -> None:
+    assert stats.median_is_there(0, 0) == 0.5
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_a_median_is_on_one_side_or_the_other(there: int, elsewhere: int) -> None:
+    both = stats.median_is_there(there, elsewhere) + stats.median_is_there(elsewhere, there)
+
+    assert both == pytest.approx(1.0)
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_one_more_sample_there_speaks_for_there(there: int, elsewhere: int) -> None:
+    assert stats.median_is_there(there + 1, elsewhere) > stats.median_is_there(there, elsewhere) - 1e-12
+
+
+def test_a_side_is_right_as_often_as_its_probability_says() -> None:
+    random = Random(0)
+    told, right, count = 0.0, 0, 4000
+    for _ in range(count):
+        share = random.betavariate(0.5, 0.5)
+        beyond = sum(random.random() < share for _ in range(5))
+        told += stats.median_is_there(max(beyond, 5 - beyond), min(beyond, 5 - beyond))
+        right += (share > 0.5) == (beyond > 2)
+
+    assert abs(told - right) / count < 0.02

@@ -106,3 +106,14 @@ def test_the_median_deviation_is_scaled_to_the_standard_deviation(
     theirs = scipy_stats.median_abs_deviation(values, scale="normal")
 
     assert stats.mad(values) == pytest.approx(theirs, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("there", "elsewhere"), [(0, 0), (5, 0), (0, 5), (3, 2), (40, 1), (400, 380), (1, 300)]
+)
+def test_the_side_of_a_median_has_the_weight_of_the_beta_distribution_above_a_half(
+    scipy_stats: ModuleType, there: int, elsewhere: int
+) -> None:
+    theirs = scipy_stats.beta.sf(0.5, there + 0.5, elsewhere + 0.5)
+
+    assert stats.median_is_there(there, elsewhere) == pytest.approx(theirs, rel=1e-9, abs=1e-12)

@@ -96,8 +96,7 @@ def _side(side: Reproduction) -> str:
 
 
 def _table(made: Table) -> str:
-    first, *others = made.header
-    return table((first, *others), [(code(row[0]), *map(_cell, row[1:])) for row in made.rows])
+    return table(tuple(map(plain, made.header)), [(code(row[0]), *map(_cell, row[1:])) for row in made.rows])
 
 
 def _cell(text: str) -> str:

@@ -11,7 +11,7 @@ from bisect_asgi.report.page import Entry, SuitePage
 def render(page: SuitePage, *, most: int) -> str:
     """Return the Markdown, of at most so many characters: the last probes have no part of their own then."""
     rows = [(code(entry.name), *map(plain, entry.cells)) for entry in page.entries]
-    text = f"## {plain(page.title)}\n\n{table(page.header, rows)}\n"
+    text = f"## {plain(page.title)}\n\n{table(tuple(map(plain, page.header)), rows)}\n"
     for part in map(_part, page.entries):
         if len(text) + len(part) + 1 > most:
             return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from support.example_pages import PAGE, page_full_of
@@ -57,6 +57,7 @@ def test_what_is_long_is_folded() -> None:
 
 
 @given(st.text(max_size=30))
+@example("\n#")
 def test_whatever_others_wrote_is_text(text: str) -> None:
     own = {
         "blockquote",

@@ -32,7 +32,7 @@ from bisect_asgi.core.model import Commit
 from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.releases.links import commit_page, tag_of
 from bisect_asgi.core.services import History
-from bisect_asgi.core.text import without_credentials
+from bisect_asgi.core.text import hide_credentials, without_credentials
 
 _ADDRESS = pattern(r"\w[\w+.-]*://.+|[^/]+@[^/:]+:.+")
 _FIELDS = "%H%x00%ct%x00%s%x00"
@@ -395,7 +395,8 @@ def _failure(stderr: str, where: str) -> BisectError:
 def _message(stderr: str) -> str:
     """Return the line that says what failed: the first that git marks as such, else the last."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()] or ["it gave no reason"]
-    return next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
+    line = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
+    return hide_credentials(line)
 
 
 class GitRepositories:

@@ -19,6 +19,7 @@ from bisect_asgi.backend.process.usage import move
 from bisect_asgi.core.errors import BuildFailed, NoResult, Unavailable, Unresolvable
 from bisect_asgi.core.model import Step
 from bisect_asgi.core.patterns import pattern
+from bisect_asgi.core.text import hide_credentials
 
 RETRIES = 3
 """How often uv is asked before a failure counts that may pass."""
@@ -196,8 +197,13 @@ def _logs_last(stderr: str) -> str:
 def first_cause(stderr: str) -> str:
     """Return the useful part of uv's message on one line: its last `cause`, else its first line.
 
-    If a build failed, the last line of its output comes first.
+    If a build failed, the last line of its output comes first. Addresses lose their passwords, which uv shows
+    where it takes an address for none.
     """
+    return hide_credentials(_first_cause(stderr))
+
+
+def _first_cause(stderr: str) -> str:
     message, _, built = stderr.partition("\nhint:")[0].partition("[stderr]")
     lines = _joined(message.splitlines())
     causes = [match["text"].strip() for line in lines if (match := _CAUSE.match(line)) and match["text"]]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _ADDRESS = re.compile(r"(?P<scheme>\w[\w+.-]*://)(?P<rest>.*)", re.DOTALL)
+_ADDRESSES = re.compile(r"\w[\w+.-]*://\S+")
 _HOST = re.compile(r"(?:localhost|[^:@]*\.[^:@]*|\[[^]@]*\])(?::\d+)?")
 
 
@@ -128,6 +129,11 @@ def without_credentials(address: str) -> str:
     end = len(credentials) if at and _HOST.fullmatch(host) else rest.rindex("@")
     name = "" if scheme.lower().startswith("http") else f"{re.split('[:@]', rest, maxsplit=1)[0]}@"
     return f"{scheme}{name}{rest[end + 1 :]}"
+
+
+def hide_credentials(text: str) -> str:
+    """Return a text of another program with each address in it as `without_credentials` shows it."""
+    return _ADDRESSES.sub(lambda found: without_credentials(found[0]), text)
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:

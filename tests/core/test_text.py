@@ -203,6 +203,20 @@ def test_no_password_is_shown_whatever_is_in_it(password: str) -> None:
     )
 
 
+@given(st.text(st.sampled_from("ab1:@/%"), min_size=1, max_size=12))
+def test_no_password_is_shown_in_a_text_of_another_program(password: str) -> None:
+    said = "error: invalid value 'https://me:{}@index.example.org:99999999/simple': invalid port number"
+
+    assert "SECRET" not in formats.hide_credentials(said.format(f"SECRET{password}"))
+    assert "SECRET" not in formats.hide_credentials(said.format(f"{password}SECRET"))
+
+
+def test_a_text_without_a_password_stays_as_it_is() -> None:
+    said = "a @ b: `https://index.example.org/a@1/b`, see git+ssh://host.example/x (c://)"
+
+    assert formats.hide_credentials(said) == said
+
+
 def test_secrets_in_a_text_are_masked() -> None:
     assert (
         formats.masked("hunter2 and hunter22, swordfish", ["hunter2", "swordfish"]) == "**** and ****2, ****"

@@ -12,6 +12,7 @@ from bisect_asgi.backend.process.limits import written
 from bisect_asgi.core.model import Limits
 
 MIB = 2**20
+NAMELESS = "import tempfile; file = tempfile.TemporaryFile(); "
 SLEEP = "\nimport time; time.sleep(120)"
 FORKS = "import os\nfor _ in range(9):\n    if os.fork() == 0: break"
 
@@ -39,6 +40,12 @@ FORKS = "import os\nfor _ in range(9):\n    if os.fork() == 0: break"
             Limits(disk_bytes=4 * MIB),
             "more than 4.0 MiB of disk (`--limit-disk`)",
             id="disk",
+        ),
+        pytest.param(
+            f"{NAMELESS}file.write(b'x' * {9 * MIB}); file.flush(){SLEEP}",
+            Limits(disk_bytes=4 * MIB),
+            "more than 4.0 MiB of disk (`--limit-disk`)",
+            id="disk-without-a-name",
         ),
     ],
 )
@@ -68,3 +75,15 @@ def test_what_is_written_counts_each_file_once_and_follows_no_link(tmp_path: Pat
     (folder / "link").symlink_to(tmp_path / "outside")
 
     assert MIB <= written(folder) < 2 * MIB
+
+
+def test_what_has_no_name_any_more_counts_while_it_is_open(tmp_path: Path) -> None:
+    with open(tmp_path / "file", "wb") as file, os.fdopen(os.memfd_create("memory"), "wb") as memory:
+        for each in (file, memory):
+            each.write(b"x" * MIB)
+            each.flush()
+        os.unlink(tmp_path / "file")
+
+        assert MIB <= written(tmp_path, [os.getpid(), os.getpid()]) < 2 * MIB
+        assert written(tmp_path) == 0
+    assert written(tmp_path, [os.getpid()]) == 0

@@ -27,7 +27,7 @@ from bisect_asgi.backend.network.network import Network
 from bisect_asgi.backend.network.uv_faults import of_uv
 from bisect_asgi.backend.process.helper import Completed, run_helper
 from bisect_asgi.backend.process.sandbox import Sandbox
-from bisect_asgi.backend.process.workshop import Workshop
+from bisect_asgi.backend.process.workshop import BuildTimedOut, Workshop
 from bisect_asgi.backend.uv_output import (
     RETRIES,
     NetworkFault,
@@ -330,7 +330,7 @@ class Uv:
             )
         except subprocess.TimeoutExpired as error:
             limit = f"{duration(self._workshop.timeout_s)} (`--build-timeout`)"
-            if watch.is_building or argv[1] == "build":
+            if isinstance(error, BuildTimedOut) or watch.is_building or argv[1] == "build":
                 raise BuildFailed(f"it takes longer than {limit}", is_lasting=False) from error
             raise _too_slow(limit) from error
 

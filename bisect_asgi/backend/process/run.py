@@ -23,7 +23,7 @@ from typing import Any
 from bisect_asgi.backend.process.forkserver import Supervisor, start_supervisor
 from bisect_asgi.backend.process.helper import supervised_helper
 from bisect_asgi.backend.process.limits import exceeded
-from bisect_asgi.backend.process.usage import OtherLoad, tree_memory
+from bisect_asgi.backend.process.usage import OtherLoad, tree_memory, tree_processes
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import NoResult
 from bisect_asgi.core.model import Limits
@@ -53,6 +53,8 @@ class Run(Struct, frozen=True, kw_only=True):
     output_tail: str
     other_load: float | None = None
     """Processor cores that other programs kept busy meanwhile; None if the system does not say."""
+    processes: int = 0
+    """Of a helper, how many there were at the last sample."""
 
 
 class _Tail(Struct):
@@ -125,7 +127,7 @@ def run_supervised(
         supervisor.send(json.dumps(request).encode() + b"\n")
         deadline = time.monotonic() + timeout_s + _GRACE_S
         limited = partial(exceeded, limits or Limits(), supervisor.pid, report.parent, is_driver=is_driver)
-        samples = _Samples(supervisor, limited if limits else None, is_driver=is_driver)
+        samples = _Samples(supervisor, limited if limits else None, is_driver=is_driver, is_helper=is_helper)
         result = _result(_attend(supervisor, take, samples, deadline=deadline))
         if result is None:
             _end(supervisor.pid, report)
@@ -148,6 +150,7 @@ def run_supervised(
         peak_bytes=samples.peak_bytes if is_driver else max(samples.peak_bytes, result["peak_bytes"]),
         output_tail=tail.text(),
         other_load=others.cores(result["cpu_s"] + result["own_cpu_s"]),
+        processes=samples.processes,
     )
 
 
@@ -197,15 +200,24 @@ class _Samples:
         supervisor: of the tree.
         limited: returns the limit that the tree is over, or ""; None if nothing is limited. The tree is ended
             at the first one.
-        is_driver: see `run_supervised`.
+        is_driver, is_helper: see `run_supervised`.
     """
 
-    def __init__(self, supervisor: Supervisor, limited: Callable[[], str] | None, *, is_driver: bool) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        limited: Callable[[], str] | None,
+        *,
+        is_driver: bool,
+        is_helper: bool,
+    ) -> None:
         self.peak_bytes = 0
+        self.processes = 0
         self.over_limit = ""
         self._supervisor = supervisor
         self._limited = limited
         self._is_driver = is_driver
+        self._is_helper = is_helper
         self._pause = _FIRST_SAMPLE_S
         self.next = time.monotonic() + self._pause
         """When the next one is due."""
@@ -216,6 +228,8 @@ class _Samples:
             return
         sample = tree_memory(self._supervisor.pid, is_driver=self._is_driver)
         self.peak_bytes = max(self.peak_bytes, sample)
+        if self._is_helper:
+            self.processes = tree_processes(self._supervisor.pid)
         if self._limited and not self.over_limit and (limit := self._limited()):
             self.over_limit = limit
             self._supervisor.let_go()

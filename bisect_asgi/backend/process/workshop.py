@@ -40,6 +40,10 @@ _KEPT_CHARS = 2**20
 _SHELL = 'exec "$@" <"$0/stdin" >"$0/stdout"'
 
 
+class BuildTimedOut(subprocess.TimeoutExpired):
+    """uv took too long, and what it had started was still there."""
+
+
 class Workshop:
     """Where one command runs uv if something may have to be built; safe for threads.
 
@@ -97,6 +101,7 @@ class Workshop:
             cache: its cache; None for one that goes with this call.
 
         Raises:
+            BuildTimedOut: it took too long, and had started a build.
             subprocess.TimeoutExpired: it took too long.
             NoResult, Cancelled, OSError: as `run_supervised`.
         """
@@ -188,7 +193,8 @@ class Workshop:
                 is_helper=True,
             )
         if run.exit_code is None:
-            raise subprocess.TimeoutExpired(argv, timeout_s)
+            # uv says that it builds only once a wheel is made, not while it asks what building takes.
+            raise (BuildTimedOut if run.processes > 1 else subprocess.TimeoutExpired)(argv, timeout_s)
         stdout = (box / "stdout").read_text(errors="replace")
         return Completed(exit_code=run.exit_code, stdout=stdout, stderr="".join(lines)[-_KEPT_CHARS:])
 

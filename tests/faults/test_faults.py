@@ -75,6 +75,8 @@ def test_a_fault_is_one_message_and_is_over_when_it_is_over(shell: Shell, row: R
     publish(shell.index, "++--", requires=["dep"])
     shell.index.add_wheel("dep", "1.0", uploaded="2020-01-01")
     command = (*COMMANDS[row["command"]], *row.get("options", ()))
+    shell.environ |= row.get("environ", {})
+    shell.patience_s *= row.get("patience", 1)
     if row.get("nobody") and os.geteuid() == 0:
         pytest.skip("root has no such limit")
 
@@ -87,6 +89,7 @@ def test_a_fault_is_one_message_and_is_over_when_it_is_over(shell: Shell, row: R
     assert during.returncode == row["exit"], during.stdout + during.stderr
     assert row["says"] in during.stdout + during.stderr
     assert "Traceback" not in during.stdout + during.stderr
+    assert "hunter2" not in during.stdout + during.stderr
     assert not CONTROLS.search(during.stdout + during.stderr)
     assert remains == set()
     assert after.returncode == row.get("healed", 0), after.stdout + after.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -95,3 +96,16 @@ def other_types(answer: Answer) -> Answer:
 
 def stalled(answer: Answer) -> Answer:
     return replace(answer, cut_at=len(answer.body) // 2, stalls=True)
+
+
+def dripping(answer: Answer) -> Answer:
+    return replace(answer, drips_s=5.0)
+
+
+def named_by_an_attacker(answer: Answer) -> Answer:
+    """All releases but one are yanked, for a reason with an escape and an override of the direction in it."""
+    reason = "\x1b]0;owned\x07 \u202e \x9b2J"
+    page = json.loads(answer.body)
+    for file in page["files"]:
+        file["yanked"] = "1.1" not in file["filename"] and reason
+    return replace(answer, body=json.dumps(page).encode())

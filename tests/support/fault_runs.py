@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
+import platform
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
 
 from support.processes import PATIENCE_S, eventually
 from support.shell import Shell
@@ -16,6 +24,7 @@ from support.shell import Shell
 Done = subprocess.CompletedProcess[str]
 _APART_S = 0.05
 """Between two interrupts: a finger that slips."""
+_MOMENTS, _EARLY_S = 20, 0.5
 
 
 def _run(shell: Shell, command: Sequence[str], prepare: Callable[[], object], **environ: str) -> Done:
@@ -64,6 +73,19 @@ def latin1_output(shell: Shell, command: Sequence[str]) -> Done:
     return _written_in(shell, command, "latin-1")
 
 
+def full_streams(shell: Shell, command: Sequence[str]) -> Done:
+    return _run(shell, command, lambda: (_onto_full(1), _onto_full(2)))
+
+
+def gone_reader(shell: Shell, command: Sequence[str]) -> Done:
+    def prepare() -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, 1)
+
+    return _run(shell, command, prepare)
+
+
 def _limited(shell: Shell, command: Sequence[str], what: int, most: int) -> Done:
     return _run(shell, command, lambda: resource.setrlimit(what, (most, most)))
 
@@ -82,6 +104,52 @@ def little_memory(shell: Shell, command: Sequence[str]) -> Done:
 
 def small_files(shell: Shell, command: Sequence[str]) -> Done:
     return _limited(shell, command, resource.RLIMIT_FSIZE, 4096)
+
+
+# --- A quota of the disk, as the system calls report it
+
+
+def used_up_files(shell: Shell, command: Sequence[str]) -> Done:
+    """No file may be made any more."""
+    makes_files = [*_is_call("openat"), *_has_bits(2, os.O_CREAT), _FAIL]
+    return _run(shell, command, lambda: _filter_calls(makes_files))
+
+
+def used_up_room(shell: Shell, command: Sequence[str]) -> Done:
+    """No file may be written at a place, as databases are."""
+    writes = [*_is_call("pwrite64"), _FAIL]
+    return _run(shell, command, lambda: _filter_calls(writes))
+
+
+_CALLS = {"x86_64": {"openat": 257, "pwrite64": 18}, "aarch64": {"openat": 56, "pwrite64": 68}}
+_LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06  # of classic BPF
+_ALLOW, _FAIL = (_RETURN, 0, 0, 0x7FFF0000), (_RETURN, 0, 0, 0x50000 | errno.EDQUOT)
+
+
+def _is_call(name: str) -> list[tuple[int, int, int, int]]:
+    calls = _CALLS.get(platform.machine())
+    if calls is None:
+        pytest.skip("no filter of system calls is known for this processor")
+    return [(_LOAD, 0, 0, 0), (_EQUAL, 1, 0, calls[name]), _ALLOW]
+
+
+def _has_bits(argument: int, bits: int) -> list[tuple[int, int, int, int]]:
+    return [(_LOAD, 0, 0, 16 + 8 * argument), (_ANY_BIT, 1, 0, bits), _ALLOW]
+
+
+def _filter_calls(instructions: Sequence[tuple[int, int, int, int]]) -> None:
+    """Have the system calls of this process and its children fail as a program of BPF says (seccomp(2))."""
+
+    class Program(ctypes.Structure):
+        _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+    code = b"".join(struct.pack("HBBI", *each) for each in instructions)
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0, "no new privileges"
+    assert libc.prctl(22, 2, ctypes.byref(Program(len(instructions), code)), 0, 0) == 0, "a filter"
+
+
+# --- Signals
 
 
 def _signaled(shell: Shell, command: Sequence[str], *numbers: signal.Signals) -> Done:
@@ -105,6 +173,42 @@ def interrupted_twice(shell: Shell, command: Sequence[str]) -> Done:
 
 def terminated_twice(shell: Shell, command: Sequence[str]) -> Done:
     return _signaled(shell, command, signal.SIGTERM, signal.SIGTERM)
+
+
+def terminated(shell: Shell, command: Sequence[str]) -> Done:
+    return _signaled(shell, command, signal.SIGTERM)
+
+
+def interrupted_early(shell: Shell, command: Sequence[str]) -> Done:
+    return _signaled_early(shell, command, signal.SIGINT)
+
+
+def terminated_early(shell: Shell, command: Sequence[str]) -> Done:
+    return _signaled_early(shell, command, signal.SIGTERM)
+
+
+def _signaled_early(shell: Shell, command: Sequence[str], number: signal.Signals) -> Done:
+    """Send a signal at each of many moments after the start; return the first run that ended as none should.
+
+    Before Python has started, a signal does what it does to any program.
+    """
+    for moment in range(_MOMENTS):
+        process = shell.start(*command)
+        eventually(partial(_has_begun, process))
+        time.sleep(moment * _EARLY_S / _MOMENTS)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=PATIENCE_S)
+        done = subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+        if process.returncode != 130 or "Traceback" in stderr:
+            break
+    return done
+
+
+def _has_begun(process: subprocess.Popen[str]) -> bool:
+    """Tell whether it handles SIGTERM, as Python by itself does not, or has ended."""
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    caught = int(next((line.split()[1] for line in lines if line.startswith("SigCgt")), "0"), 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1) or process.poll() is not None
 
 
 def hung_up(shell: Shell, command: Sequence[str]) -> Done:

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from support import archives
 from support.certificates import Certificates
-from support.local_index import LocalIndex
+from support.local_index import Answer, LocalIndex
 from support.proxies import LocalProxy
-from support.shell import PROBE, Shell
+from support.shell import PROBE, Shell, publish
 
 DEEPER = """
 here = os.open(os.environ["VIRTUAL_ENV"], os.O_RDONLY)
@@ -262,7 +263,99 @@ def setuid_probe(shell: Shell) -> Iterator[None]:
         yield
 
 
+# --- Builds
+
+BUILD_SLEEPS = "import time\ntime.sleep(600)\n"
+BUILD_STAYS = """
+import subprocess, sys
+for _ in range(16):
+    daemon = [sys.executable, "-c", "import time; time.sleep(600)"]
+    subprocess.Popen(daemon, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+"""
+
+
+@contextmanager
+def _build(shell: Shell, code: str) -> Iterator[None]:
+    """A dependency that has to be built runs this while it is; in the end there is a wheel of it."""
+    backend = archives.WORKING_BACKEND.replace("def build_wheel", f"{code}\ndef build_wheel")
+    shell.index.add_wheel("backend", "1.0", uploaded="2020-01-01", modules={"minibuild.py": backend})
+    shell.index.add_wheel("dep", "1.0", uploaded="2020-01-01", requires=["built"])
+    shell.index.add_sdist("built", "1.0", uploaded="2020-01-01", build_requires=["backend"])
+    yield
+    shell.index.add_wheel("built", "1.0", uploaded="2020-01-01")
+
+
+def sleeping_build(shell: Shell) -> object:
+    return _build(shell, BUILD_SLEEPS)
+
+
+def leaving_build(shell: Shell) -> object:
+    return _build(shell, BUILD_STAYS)
+
+
+# --- More of the probe
+
+HOARD = "hoard = bytearray(600_000_000)\nimport time\ntime.sleep(60)\n"
+FORK = """
+import subprocess, sys
+for _ in range(20):
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+import time
+time.sleep(60)
+"""
+FILL = """
+import tempfile, time
+with tempfile.TemporaryFile() as file:
+    for _ in range(100):
+        file.write(bytes(1_000_000))
+    file.flush()
+    time.sleep(60)
+"""
+SPIN = "while True:\n    pass\n"
+
+
+def hoarding_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + HOARD)
+
+
+def forking_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + FORK)
+
+
+def filling_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + FILL)
+
+
+def spinning_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + SPIN)
+
+
 # --- The network
+
+
+@contextmanager
+def another_index_before(shell: Shell) -> Iterator[None]:
+    """Another index, whose release of the same name fails, was used with the same caches."""
+    with LocalIndex() as index, _environ(shell, UV_DEFAULT_INDEX=index.url):
+        publish(index, "----", requires=["dep"])
+        index.add_wheel("dep", "1.0", uploaded="2020-01-01")
+        done = shell.run("check", "demo==1.1", "--probe", "leak.py", "--env", "DIARY", "--sandbox", "none")
+        assert done.returncode == 1, done.stdout + done.stderr
+    yield
+
+
+@contextmanager
+def address_that_is_none(shell: Shell) -> Iterator[None]:
+    with _environ(shell, UV_DEFAULT_INDEX="http://me:hunter2@127.0.0.1:99999999/simple"):
+        yield
+
+
+@contextmanager
+def redirected_with_a_password(shell: Shell) -> Iterator[None]:
+    to = {"Location": "http://me:hunter2@127.0.0.1:99999999/simple/demo/"}
+    shell.index.faults["/simple/demo/"] = lambda _: Answer(302, headers=to)
+    yield
+    shell.index.faults.clear()
 
 
 @contextmanager

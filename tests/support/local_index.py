@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import select
 import socket
 import ssl
 import threading
@@ -73,6 +74,8 @@ class Answer:
     """After so many bytes of the body the connection is closed, although the length says more."""
     stalls: bool = False
     """Whether nothing comes after those bytes, until the index stops or the client goes."""
+    drips_s: float = 0.0
+    """How long each byte takes, if the body comes byte by byte."""
 
 
 class LocalIndex:
@@ -370,7 +373,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command != "HEAD" and answer.drips_s:
+            self._drip(answer.body, answer.drips_s)
+        elif self.command != "HEAD":
             self.wfile.write(answer.body[: answer.cut_at])
             self.wfile.flush()
             if answer.stalls:
@@ -378,6 +383,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         self.do_GET()
+
+    def _drip(self, body: bytes, each_s: float) -> None:
+        for byte in body:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            if select.select([self.connection], [], [], each_s)[0]:  # one of the two sides has closed it
+                break
 
     def log_message(self, *args: object) -> None:
         """Say nothing: `LocalIndex.requests` has it."""

@@ -253,8 +253,8 @@ def _media_type(response: httpx.Response) -> str:
 
 def _is_passing(error: BaseException) -> bool:
     """Return whether asking again may help."""
-    if isinstance(error, (httpx.UnsupportedProtocol, httpx.TooManyRedirects, CertificateFault)):
-        return False
+    if isinstance(error, (httpx.UnsupportedProtocol, httpx.TooManyRedirects, CertificateFault, _TooSlow)):
+        return False  # who was too slow for minutes would be again
     if isinstance(error, ProxyFault) and error.answered:
         return False
     return isinstance(error, httpx.HTTPError) and _asked_wait(error) <= _LONGEST_WAIT_S

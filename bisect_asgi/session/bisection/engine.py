@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from typing import NamedTuple
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
@@ -58,6 +59,16 @@ class SearchSpec(Struct, frozen=True, kw_only=True):
     stage: int = 0
 
 
+class _Flight(NamedTuple):
+    """A trial that is under way, and how it was asked for."""
+
+    key: int
+    token: CancelToken
+    runs: int
+    parallel: int
+    in_full: bool
+
+
 class Engine:
     """Runs trials until a search has its result.
 
@@ -97,7 +108,7 @@ class Engine:
         self._recent: deque[Trial] = deque(maxlen=_RECENT)
         self._emit = emit
         self._clock = clock
-        self._flights: dict[Future[Trial], tuple[int, CancelToken]] = {}
+        self._flights: dict[Future[Trial], _Flight] = {}
         self._launching: CancelToken | None = None
         self._judgement: Judgement | None = None
         """What the observations mean; None: not worked out since something changed."""
@@ -106,7 +117,9 @@ class Engine:
         self._told_limit_s = 0.0
         self.observed: dict[int, tuple[Observation, ...]] = {}
         self.errors: dict[int, Observation] = {}
-        """Candidates of which there is no result; they stay unknown, and the search goes round them."""
+        """Candidates of which there is no result, although they were asked twice; they stay unknown, and the
+        search goes round them."""
+        self._asked_again: set[int] = set()
         self.environments: dict[int, BuiltEnvironment] = {}
         """The environments in which candidates were run."""
         self.made = 0
@@ -134,6 +147,7 @@ class Engine:
         """Go on with the same candidates, run in another way: what was observed so far does not count."""
         self.observed.clear()
         self.errors.clear()
+        self._asked_again.clear()
         self._announced = {}
         self.judge_by(spec, self._noise)
         self._emit(events.ObservationsReset())
@@ -333,18 +347,22 @@ class Engine:
         prebuilder.start(self._request(key, runs=1) for key in keys if key not in there)
 
     def _in_flight(self) -> set[int]:
-        return {key for key, _ in self._flights.values()}
+        return {flight.key for flight in self._flights.values()}
 
     def _submit(self, keys: Iterable[int], *, runs: int, parallel: int = 1, in_full: bool = False) -> None:
-        limit_s = None if in_full else self._limit_s()
         for key in keys:
-            token = CancelToken()
-            self._emit(events.TrialStarted(key=key, at_s=self._clock()))
-            self._launching = token
-            request = replace(self._request(key, runs=runs), parallel=parallel, limit_s=limit_s)
-            future = self._executor.submit(self._run_trial, request, token)
-            self._flights[future] = (key, token)
-            self._launching = None
+            self._launch(_Flight(key, CancelToken(), runs, parallel, in_full))
+
+    def _launch(self, flight: _Flight) -> None:
+        limit_s = None if flight.in_full else self._limit_s()
+        self._emit(events.TrialStarted(key=flight.key, at_s=self._clock()))
+        self._launching = flight.token
+        request = replace(
+            self._request(flight.key, runs=flight.runs), parallel=flight.parallel, limit_s=limit_s
+        )
+        future = self._executor.submit(self._run_trial, request, flight.token)
+        self._flights[future] = flight
+        self._launching = None
 
     def _request(self, key: int, *, runs: int) -> TrialRequest:
         candidate = self._candidates[key]
@@ -378,18 +396,27 @@ class Engine:
             raise errors[0]
 
     def _take_finished(self) -> list[BaseException]:
-        """Take in the trials that are back, in the order of submission; return the exceptions of others."""
+        """Take in the trials that are back, in the order of submission; return the exceptions of others.
+
+        A trial without a result is made once more: a fault of this machine, an index or a file may pass.
+        """
         errors: list[BaseException] = []
+        without: list[tuple[_Flight, Observation]] = []
         for future in [future for future in self._flights if future.done()]:
-            key, _ = self._flights.pop(future)
+            flight = self._flights.pop(future)
             try:
                 trial = future.result()
-            except Lost as error:
-                trial = _lost(key, self._candidates[key].label, error)
+            except Lost as error:  # by several workers, one after the other
+                trial = _lost(flight.key, self._candidates[flight.key].label, error)
+                self._asked_again.add(flight.key)
             except BaseException as error:  # an interrupted session gets KeyboardInterrupt from its futures
                 errors.append(error)
                 continue
             self._take(trial)
+            if failure := _error(trial):
+                without.append((flight, failure))
+        for flight, failure in without if not errors else ():
+            self._ask_again(flight, failure)
         return errors
 
     def _take(self, trial: Trial) -> None:
@@ -402,11 +429,20 @@ class Engine:
             self.taken += trial.observations[trial.remembered :]
             self._costs.learn(trial, runs=made, prebuilt=self._prebuilt)
             self._recent.append(trial)
-        if error := next((run for run in trial.observations if run.outcome is Outcome.ERROR), None):
-            self.errors[trial.key] = error
-        else:
+        if _error(trial) is None:
+            self._asked_again.discard(trial.key)
             self.observed[trial.key] = self.observed.get(trial.key, ()) + trial.observations
             self._judgement = None
+
+    def _ask_again(self, flight: _Flight, error: Observation) -> None:
+        """Make a trial once more that had no result; one that has none again stays without."""
+        if flight.key in self._asked_again:
+            self.errors[flight.key] = error
+            return
+        self._asked_again.add(flight.key)
+        label = self._candidates[flight.key].label
+        self._emit(events.Note(text=f"there is no result for {label}; it is asked again", is_live=True))
+        self._launch(flight._replace(token=CancelToken()))
 
     def _abandon(self) -> None:
         """Cancel all work, including a trial that an interrupt kept from being recorded as in flight."""
@@ -419,7 +455,7 @@ class Engine:
     def _cancel(self, keys: Iterable[int]) -> None:
         """Cancel trials whose results no longer matter."""
         unwanted = set(keys)
-        for future, (key, token) in list(self._flights.items()):
+        for future, (key, token, *_) in list(self._flights.items()):
             if key in unwanted:
                 del self._flights[future]
                 future.cancel()
@@ -459,6 +495,11 @@ def _told_limit(limit_s: float, timeout_s: float) -> str:
         f"the probe hangs: further runs are ended after {limit_s:g} s, at least {hangs.MULTIPLE} times the "
         f"longest run that ended; both sides of a boundary are run once with the limit of {timeout_s:g} s"
     )
+
+
+def _error(trial: Trial) -> Observation | None:
+    """Return why a trial has no result, or None."""
+    return next((run for run in trial.observations if run.outcome is Outcome.ERROR), None)
 
 
 def _lost(key: int, label: str, error: Lost) -> Trial:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import Executor
 
 import pytest
@@ -16,6 +17,7 @@ from bisect_asgi.core.metrics.criteria import Criteria
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     Candidate,
+    Observation,
     Outcome,
     SamplingMode,
     Trial,
@@ -165,7 +167,7 @@ def test_a_broken_candidate_is_gone_round_and_reported() -> None:
     assert lab.search() == Boundary(low=5, high=6)
     assert lab.engine.errors == {4: broken()}
     assert 4 not in lab.engine.observed
-    assert lab.asked.count(4) == 1
+    assert lab.asked.count(4) == 2  # a fault may pass
 
 
 def test_a_broken_candidate_that_the_answer_depends_on_leaves_the_search_open() -> None:
@@ -174,8 +176,46 @@ def test_a_broken_candidate_that_the_answer_depends_on_leaves_the_search_open() 
     )
 
     assert lab.search() == Open(low=3, high=5)
-    assert lab.asked.count(4) == 1
+    assert lab.asked.count(4) == 2
     assert 4 not in lab.engine.judgement().rulings
+
+
+class Passing:
+    """Faults of the machine, each of which passes."""
+
+    def __init__(self, *keys: int) -> None:
+        self.left = Counter(keys)
+
+    def __call__(self, key: int) -> Observation:
+        if self.left[key]:
+            self.left[key] -= 1
+            return broken()
+        return broke_at(6)(key)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("keys", [(4,), (0, 8), (5, 6), tuple(range(9))], ids=str)
+def test_a_fault_that_passes_changes_no_result(keys: tuple[int, ...], jobs: int) -> None:
+    lab = Lab(9, Passing(*keys), jobs=jobs, expectation=Expectation(good=0, bad=8))
+
+    assert lab.search() == Boundary(low=5, high=6)
+    assert lab.engine.errors == {}
+    assert all(lab.asked.count(key) == 1 + (key in keys) for key in lab.engine.observed)
+
+
+def test_each_trial_of_a_candidate_is_made_once_more() -> None:
+    faults = Passing(3)
+    lab = Lab(5, faults)
+    lab.engine.repeat([3], 1)
+    faults.left[3] = 1
+
+    lab.engine.repeat([3], 2)
+
+    assert len(lab.engine.observed[3]) == 3
+    assert lab.engine.errors == {}
+    faults.left[3] = 2
+    lab.engine.repeat([3], 1)
+    assert lab.engine.errors.keys() == {3}
 
 
 def test_a_broken_newest_release_is_no_verdict_about_which_end_is_good() -> None:

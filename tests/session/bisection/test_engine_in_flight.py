@@ -164,6 +164,8 @@ def test_a_trial_whose_workers_died_tells_nothing_and_ends_nothing() -> None:
     sign = lab.engine.errors[4].signature
     assert sign is not None
     assert "four workers died" in sign.shown
+    # It was asked by several, one after the other.
+    assert [e.key for e in lab.events if isinstance(e, events.TrialStarted)].count(4) == 1
 
 
 # --- Trials that come back together

@@ -16,7 +16,7 @@ from bisect_asgi.backend.network.indexes import FIRST_INDEX, Indexes, Traits
 from bisect_asgi.backend.network.network import Network
 from bisect_asgi.backend.network.settings import Settings
 from bisect_asgi.backend.network.uv_faults import of_uv
-from bisect_asgi.backend.uv_output import KILLED, first_cause
+from bisect_asgi.backend.uv_output import KILLED, RETRIES, first_cause
 from bisect_asgi.core.errors import NoResult, Unavailable, not_asked
 from bisect_asgi.core.text import duration
 
@@ -125,14 +125,20 @@ def _printed() -> dict[str, list[str]]:
         Unavailable: uv could not read its configuration.
     """
     try:
-        asked = question.answer(binary(), limit_s=_ASK_S)
-        if asked.returncode < 0 or KILLED.search(asked.stderr):  # as when memory is short
+        for _ in range(RETRIES):
             asked = question.answer(binary(), limit_s=_ASK_S)
+            if not (was_killed := asked.returncode < 0 or bool(KILLED.search(asked.stderr))):
+                break
     except subprocess.TimeoutExpired as error:
         raise Unavailable(
             f"uv did not say within {duration(_ASK_S)} which indexes it is configured for",
             hint="`uv pip compile - --emit-index-url < /dev/null` shows whether it ends",
         ) from error
+    if was_killed:
+        raise Unavailable(
+            f"uv was killed {RETRIES} times before it had read its configuration",
+            hint="free some memory, then run the same command again",
+        )
     if asked.returncode != 0:
         # It reads lists of files at once.
         found = of_uv(asked.stderr, Indexes(urls=()), Network.of_this_machine())

@@ -400,15 +400,35 @@ def test_a_uv_that_is_killed_each_time_gives_no_result(
     assert str(caught.value) == "uv was killed 3 times by SIGKILL"
 
 
-@pytest.mark.parametrize("end", ["kill -9 $$", f"echo '{QUERY_KILLED}' >&2; exit 2"], ids=["uv", "its-query"])
+ENDS = pytest.mark.parametrize(
+    "end", ["kill -9 $$", f"echo '{QUERY_KILLED}' >&2; exit 2"], ids=["uv", "its-query"]
+)
+
+
+@ENDS
+@pytest.mark.parametrize("times", [1, 2])
 def test_the_configuration_is_asked_for_again_if_uv_or_its_query_was_killed(
-    local_index: LocalIndex, here: Path, monkeypatch: pytest.MonkeyPatch, end: str
+    local_index: LocalIndex, here: Path, monkeypatch: pytest.MonkeyPatch, end: str, times: int
 ) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", local_index.url)
-    program = dying(here, times=1, end=end)
+    program = dying(here, times=times, end=end)
     monkeypatch.setattr(configured_module, "binary", lambda: program)
 
     assert configured_indexes().urls == (local_index.url,)
+
+
+@ENDS
+def test_a_uv_that_is_killed_each_time_has_no_fault_in_its_configuration(
+    here: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    program = dying(here, times=3, end=end)
+    monkeypatch.setattr(configured_module, "binary", lambda: program)
+
+    with pytest.raises(Unavailable) as caught:
+        configured_indexes()
+
+    assert str(caught.value) == "uv was killed 3 times before it had read its configuration"
+    assert caught.value.hint == "free some memory, then run the same command again"
 
 
 def dying(folder: Path, *, times: int, end: str = "kill -9 $$") -> str:

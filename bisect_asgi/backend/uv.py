@@ -265,7 +265,8 @@ class Uv:
         try:
             return once()
         except (NetworkFault, Passing) as error:
-            return _again(once, error)
+            first = error
+        return _again(once, first)
 
     def _outside(
         self,

@@ -11,18 +11,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from time import monotonic, time
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
-from mousebender import simple
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_random_exponential,
-)
 
 from bisect_asgi.backend.index.cached import Page
 from bisect_asgi.backend.index.freshness import Fresh, fresh
@@ -35,6 +26,17 @@ from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import duration, plural, size, without_credentials
 
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+ACCEPT = ", ".join(
+    [
+        "application/vnd.pypi.simple.v1+json",
+        "application/vnd.pypi.simple.v1+html;q=0.02",
+        "text/html;q=0.01",
+    ]
+)
+"""What mousebender reads, without importing it."""
 T = TypeVar("T")
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 5
@@ -82,7 +84,7 @@ class Requests:
             or Routes(network or Network.of_this_machine(), known, indexes.insecure_hosts),
             timeout=_TIMEOUT_S,
             follow_redirects=True,
-            headers={"Accept": simple.ACCEPT_SUPPORTED, "Cache-Control": "no-cache"},
+            headers={"Accept": ACCEPT, "Cache-Control": "no-cache"},
         )
 
     def close(self) -> None:
@@ -141,18 +143,22 @@ class Requests:
         Raises:
             Unavailable: there is none after all attempts, or it is too large for a page.
         """
-        attempts = Retrying(
-            retry=retry_if_exception(_is_passing),
-            stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_ALL_S),
-            wait=_wait,
-            reraise=True,
-        )
+        made, since = 0, monotonic()
+
+        def once() -> tuple[httpx.Response, str]:
+            nonlocal made
+            made += 1
+            return _in_time(self._get_once, url, conditions)
+
         try:
-            answer: tuple[httpx.Response, str] = attempts(_in_time, self._get_once, url, conditions)
+            try:
+                return once()
+            except httpx.HTTPError as error:
+                first = error
+            # Outside of the handler, so that the first error is no context of the next ones.
+            return _again(once, first, limit_s=max(0.0, since + _ALL_S - monotonic()))
         except (_TooLarge, *_NO_ADDRESS, *_REQUEST_FAILED) as error:
-            made = attempts.statistics.get("attempt_number", 1)
             raise _fault(error, without_credentials(url), attempts=made) from error
-        return answer
 
     def _get_once(self, url: str, conditions: dict[str, str]) -> tuple[httpx.Response, str]:
         with self._client.stream("GET", url, headers=conditions) as response:
@@ -227,8 +233,32 @@ def _content(response: httpx.Response, *, at_most: int) -> bytes:
     return bytes(content)
 
 
+def _again(
+    once: Callable[[], tuple[httpx.Response, str]], error: httpx.HTTPError, *, limit_s: float
+) -> tuple[httpx.Response, str]:
+    """Call `once` again, as often and as late as may help, after its first call raised `error`."""
+    # Where the first call succeeds, as most do, nothing waits for this import.
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
+
+    raised = [error]
+
+    def attempt() -> tuple[httpx.Response, str]:
+        if raised:
+            raise raised.pop()
+        return once()
+
+    return Retrying(
+        retry=retry_if_exception(_is_passing),
+        stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(limit_s),
+        wait=_wait,
+        reraise=True,
+    )(attempt)
+
+
 def _wait(state: RetryCallState) -> float:
     """Return how long to wait before the next attempt: as long as the index asks for."""
+    from tenacity import wait_random_exponential
+
     error = state.outcome.exception() if state.outcome else None
     return _asked_wait(error) or wait_random_exponential(multiplier=0.2, max=5)(state)
 

@@ -25,6 +25,22 @@ def trusting(*, system: bool) -> ssl.SSLContext:
     return _with_own(_trusting_named() or (_trusting_system() if system else _trusting_mozilla()))
 
 
+def trusting_at_once() -> ssl.SSLContext | None:
+    """Return a context that trusts what OpenSSL finds by itself in the user's folders; None without one.
+
+    It finds certificates by the hash in a file's name, as it needs them. These are some of those that
+    `trusting` trusts, and to read all of them takes as long as a page. Who is trusted by this context is
+    trusted; who is not may be.
+    """
+    folders = [folder for folder in _folders() if os.path.isdir(folder)]
+    if not folders:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for folder in folders:
+        context.load_verify_locations(capath=folder)
+    return _with_own(context)
+
+
 def trusting_all() -> ssl.SSLContext:
     """Return a context that verifies nothing, for the hosts that the user has named."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -56,13 +72,17 @@ def _load(context: ssl.SSLContext, bodies: Iterable[str]) -> bool:
 def _named() -> Iterator[str]:
     """Yield the content of the files that the two variables name; in a folder, any file counts."""
     paths = {Path(file) for file in (os.environ.get("SSL_CERT_FILE"),) if file}
-    for folder in filter(None, os.environ.get("SSL_CERT_DIR", "").split(os.pathsep)):
+    for folder in _folders():
         with suppress(OSError):
             paths |= {Path(entry.path) for entry in os.scandir(folder)}
     for path in {Path(os.path.realpath(path)) for path in paths}:
         with suppress(OSError):
             if stat.S_ISREG(path.stat().st_mode):  # a FIFO would never end
                 yield path.read_text("latin-1")
+
+
+def _folders() -> list[str]:
+    return [folder for folder in os.environ.get("SSL_CERT_DIR", "").split(os.pathsep) if folder]
 
 
 def _trusting_system() -> ssl.SSLContext:

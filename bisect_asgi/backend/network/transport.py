@@ -47,6 +47,17 @@ def _told(error: httpx.TransportError, proxy: str) -> httpx.TransportError:
     return error
 
 
+def _told_of(transport: httpx.BaseTransport, request: httpx.Request, proxy: str) -> httpx.Response:
+    """Send a request; what goes wrong is raised as what it means."""
+    try:
+        return transport.handle_request(request)
+    except httpx.TransportError as error:
+        told = _told(error, proxy)
+        if told is error:  # an error that is its own cause would be looked through for ever
+            raise
+        raise told from error
+
+
 class Routes(httpx.BaseTransport):
     """A transport for all hosts; safe for threads.
 
@@ -67,7 +78,7 @@ class Routes(httpx.BaseTransport):
                     token = base64.b64encode(":".join(own).encode()).decode()
                     self._known.append((bare.rstrip("/") + "/", f"Basic {token}"))
         self._guard = threading.Lock()
-        self._made: dict[tuple[str, bool], httpx.BaseTransport] = {}
+        self._made: dict[tuple[str, bool], tuple[httpx.BaseTransport, bool]] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request.
@@ -82,32 +93,47 @@ class Routes(httpx.BaseTransport):
         # To read all certificates takes as long as a page, and without TLS there are none.
         verified = "https" in (request.url.scheme, proxy.partition(":")[0])
         verified = verified and not self._is_insecure(request.url)
-        try:
-            response = self._transport(proxy, verified=verified).handle_request(request)
-        except httpx.TransportError as error:
-            raise _told(error, proxy) from error
+        response = self._sent(request, proxy, verified=verified)
         if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED and proxy:
             response.close()
             raise ProxyFault(proxy, "407 Proxy Authentication Required", answered=True)
         return response
 
+    def _sent(self, request: httpx.Request, proxy: str, *, verified: bool) -> httpx.Response:
+        transport, trusts_all = self._transport(proxy, verified=verified)
+        try:
+            return _told_of(transport, request, proxy)
+        except CertificateFault:
+            if trusts_all:
+                raise
+        # Nothing was sent: there was no connection.
+        transport, _ = self._transport(proxy, verified=verified, anew=True)
+        return _told_of(transport, request, proxy)
+
     def close(self) -> None:
         """Close all connections."""
-        for transport in self._made.values():
+        for transport, _ in self._made.values():
             transport.close()
 
-    def _transport(self, proxy: str, *, verified: bool) -> httpx.BaseTransport:
+    def _transport(
+        self, proxy: str, *, verified: bool, anew: bool = False
+    ) -> tuple[httpx.BaseTransport, bool]:
+        """Return a transport, and whether it trusts all that the user trusts.
+
+        `anew`: it has to.
+        """
         with self._guard:
-            if (proxy, verified) not in self._made:
-                trusted = (
+            known = self._made.get((proxy, verified))
+            if known is None or (anew and not known[1]):
+                trusted = certificates.trusting_at_once() if verified and not anew else None
+                context = trusted or (
                     certificates.trusting(system=self._network.system_certificates)
                     if verified
                     else certificates.trusting_all()
                 )
-                self._made[proxy, verified] = httpx.HTTPTransport(
-                    verify=trusted, proxy=proxy or None, trust_env=False
-                )
-            return self._made[proxy, verified]
+                made = httpx.HTTPTransport(verify=context, proxy=proxy or None, trust_env=False)
+                known = self._made[proxy, verified] = made, trusted is None
+            return known
 
     def _credentials(self, url: httpx.URL) -> str:
         """Return the header for an address: of the longest known one above it, else of one on its host."""

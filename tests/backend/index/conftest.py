@@ -11,14 +11,14 @@ import tenacity
 from support.local_index import LocalIndex
 from support.pages import CachingIndex, Connect
 
-from bisect_asgi.backend.index import IndexClient, requests
+from bisect_asgi.backend.index import IndexClient
 from bisect_asgi.backend.network.indexes import Indexes
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask again at once; how long to wait is tenacity's business."""
-    monkeypatch.setattr(requests, "wait_random_exponential", lambda **_: tenacity.wait_none())
+    monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_none())
 
 
 @pytest.fixture

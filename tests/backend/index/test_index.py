@@ -6,12 +6,13 @@ import json
 from typing import Literal
 
 import pytest
+from mousebender import simple
 from support.builders import day
 from support.builders import file as listed
 from support.local_index import HTML_TYPE, JSON_TYPE, LocalIndex
 from support.pages import CachingIndex, Connect, answering, versions
 
-from bisect_asgi.backend.index import IndexClient
+from bisect_asgi.backend.index import IndexClient, requests
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Release, ReleaseFile
 from bisect_asgi.core.records import replace
@@ -193,6 +194,10 @@ def test_a_json_page_is_known_by_any_spelling_of_its_type(connect: Connect, cont
     client = connect("https://index.example/simple", transport=answering(200, content_type, json.dumps(page)))
 
     assert versions(client.releases("demo")) == ["1.0"]
+
+
+def test_what_can_be_read_is_asked_for() -> None:
+    assert requests.ACCEPT == simple.ACCEPT_SUPPORTED
 
 
 # --- Several indexes

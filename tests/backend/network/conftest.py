@@ -13,8 +13,6 @@ from support.certificates import Certificates
 from support.homes import Home
 from support.local_index import LocalIndex
 
-from bisect_asgi.backend.index import requests
-
 _OF_THE_NETWORK = re.compile(r"(?i)^(UV_|XDG_|SSL_)|_PROXY$|^NETRC$")
 
 
@@ -29,8 +27,7 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
         folder.mkdir()
     found.set(HOME=found.home, UV_CACHE_DIR=tmp_path / "cache", UV_HTTP_RETRIES="0")
     monkeypatch.chdir(found.here)
-    for module in (requests, tenacity):
-        monkeypatch.setattr(module, "wait_random_exponential", lambda **_: tenacity.wait_none())
+    monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_none())
     return found
 
 

@@ -13,6 +13,7 @@ from support.homes import REACHED, Home
 from support.local_index import LocalIndex
 from support.uv import resolve
 
+from bisect_asgi.backend.network import certificates as ours
 from bisect_asgi.backend.network.configured import binary
 from bisect_asgi.core.errors import Unavailable
 
@@ -48,6 +49,36 @@ def test_file_and_folder_count_together(secure: LocalIndex, user: Home, certific
     (user.folder / "trusted").mkdir()
     shutil.copy(certificates.authority, user.folder / "trusted" / "own.pem")
     user.set(SSL_CERT_FILE=certificates.other, SSL_CERT_DIR=user.folder / "trusted")
+
+    assert user.reach() == REACHED
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="only openssl knows the name")
+def test_an_authority_that_is_found_by_the_name_of_its_file_is_trusted_without_reading_all(
+    secure: LocalIndex, user: Home, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = subprocess.run(
+        ["openssl", "x509", "-hash", "-noout", "-in", str(certificates.authority)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    (user.folder / "trusted").mkdir()
+    shutil.copy(certificates.authority, user.folder / "trusted" / f"{hashed}.0")
+    user.set(SSL_CERT_DIR=user.folder / "trusted")
+    monkeypatch.setattr(ours, "trusting", None)
+
+    assert user.page() == ["1.0"]
+
+
+@pytest.mark.parametrize("folder", ["others", "empty"])
+def test_an_authority_in_a_file_is_trusted_whatever_is_in_the_folder(
+    secure: LocalIndex, user: Home, certificates: Certificates, folder: str
+) -> None:
+    (user.folder / folder).mkdir()
+    if folder == "others":
+        shutil.copy(certificates.other, user.folder / folder / "0a1b2c3d.0")
+    user.set(SSL_CERT_FILE=certificates.authority, SSL_CERT_DIR=user.folder / folder)
 
     assert user.reach() == REACHED
 

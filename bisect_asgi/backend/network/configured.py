@@ -118,27 +118,35 @@ def _insecure_hosts(settings: Settings) -> Iterator[str]:
         yield from (str(host) for _, host in settings.every(name))
 
 
+def _asked() -> subprocess.CompletedProcess[str]:
+    """Return what uv says of its configuration, asked again if it was killed, as when memory is short.
+
+    Raises:
+        Unavailable: it does not end, or not by itself.
+    """
+    try:
+        for _ in range(RETRIES):
+            asked = question.answer(binary(), limit_s=_ASK_S)
+            if asked.returncode >= 0 and not KILLED.search(asked.stderr):
+                return asked
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(
+            f"uv did not say within {duration(_ASK_S)} which indexes it is configured for",
+            hint="`uv pip compile - --emit-index-url < /dev/null` shows whether it ends",
+        ) from error
+    raise Unavailable(
+        f"uv was killed {RETRIES} times before it had read its configuration",
+        hint="free some memory, then run the same command again",
+    )
+
+
 def _printed() -> dict[str, list[str]]:
     """Return the addresses that uv prints, by option.
 
     Raises:
         Unavailable: uv could not read its configuration.
     """
-    try:
-        for _ in range(RETRIES):
-            asked = question.answer(binary(), limit_s=_ASK_S)
-            if not (was_killed := asked.returncode < 0 or bool(KILLED.search(asked.stderr))):
-                break
-    except subprocess.TimeoutExpired as error:
-        raise Unavailable(
-            f"uv did not say within {duration(_ASK_S)} which indexes it is configured for",
-            hint="`uv pip compile - --emit-index-url < /dev/null` shows whether it ends",
-        ) from error
-    if was_killed:
-        raise Unavailable(
-            f"uv was killed {RETRIES} times before it had read its configuration",
-            hint="free some memory, then run the same command again",
-        )
+    asked = _asked()
     if asked.returncode != 0:
         # It reads lists of files at once.
         found = of_uv(asked.stderr, Indexes(urls=()), Network.of_this_machine())

@@ -5,6 +5,7 @@ Each form is imported only when it is written: a command that prints text needs 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import PurePath
 from typing import assert_never
@@ -125,14 +126,14 @@ def _markdown(report: Report | SuiteReport, probe: str) -> str:
     return markdown.render(page_of(report, probe=probe))
 
 
-def _html(report: Report | SuiteReport, probe: str, *, index: str = "") -> str:
+def _html(report: Report | SuiteReport, probe: str) -> str:
     from bisect_asgi.report import html
     from bisect_asgi.report.html.figures import figures
     from bisect_asgi.report.page.fold import page_of
 
     if isinstance(report, SuiteReport):
         return _html_of_suite(report, of_pages=False)
-    return html.render(page_of(report, probe=probe), tuple(figures(report)), index=index)
+    return html.render(page_of(report, probe=probe), tuple(figures(report)))
 
 
 def _html_of_suite(report: SuiteReport, *, of_pages: bool) -> str:
@@ -144,14 +145,23 @@ def _html_of_suite(report: SuiteReport, *, of_pages: bool) -> str:
     return html.render_suite(page, suite_figures(page), of_pages=of_pages)
 
 
-def site(report: SuiteReport) -> dict[str, str]:
-    """Return the files of a catalogue: `index.html`, and a page for each probe with a report."""
-    from bisect_asgi.report.page.suite import suite_page
+def site(report: SuiteReport, probe_text: Callable[[Report], str] = lambda _: "") -> dict[str, str]:
+    """Return the files of a catalogue: `index.html`, and a page for each probe with a report.
+
+    `probe_text` returns the text of a report's probe, or "" if it is not known.
+    """
+    from bisect_asgi.report import html
+    from bisect_asgi.report.html.figures import figures
+    from bisect_asgi.report.page.suite import page_of_row, suite_page
 
     pages = {
-        f"{entry.anchor}.html": _html(entry.report, "", index="index.html")
-        for entry in suite_page(report).entries
-        if entry.report
+        f"{entry.anchor}.html": html.render(
+            page_of_row(row, row.report, probe=probe_text(row.report)),
+            tuple(figures(row.report)),
+            index="index.html",
+        )
+        for entry, row in zip(suite_page(report).entries, report.probes, strict=True)
+        if row.report
     }
     return {"index.html": _html_of_suite(report, of_pages=True), **pages}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from bisect_asgi.core import codec
-from bisect_asgi.core.claims import Finding
+from bisect_asgi.core.claims import ClaimVerdict, Finding
 from bisect_asgi.core.errors import BisectError, ExitCode
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.plan import Claim
@@ -49,6 +49,10 @@ class SuiteRow(Struct, frozen=True, kw_only=True):
     """The culprit: `it requires starlette 0.15.0`."""
     claim: str = ""
     """The probe's claim: `broken in 0.69.0`."""
+    source: str = ""
+    """Where the claim was made."""
+    verdict: ClaimVerdict | None = None
+    """The verdict on the claim; null if it was not verified, but compared with the result of a search."""
     agreement: Agreement | None = None
     """Whether the result agrees with the claim; null if there is no claim or no result."""
     runs: int = 0
@@ -182,6 +186,7 @@ def row_of(name: str, report: Report, claim: Claim | None, *, log: str = "") -> 
         answer=answer_of(report),
         why=because(report.why_of(report.first)).removeprefix(", ").removeprefix("because "),
         claim=str(claim) if claim else "",
+        source=claim.source if claim else "",
         agreement=_agreement(claim, report) if claim and is_found else None,
         runs=report.runs,
         elapsed_s=report.elapsed_s,
@@ -225,6 +230,8 @@ def row_of_finding(name: str, finding: Finding, report: Report, *, log: str = ""
         answer=finding.verdict,
         why=finding.truth,
         claim=str(finding.claim),
+        source=finding.claim.source,
+        verdict=finding.verdict,
         runs=report.runs,
         elapsed_s=report.elapsed_s,
         log=log,

@@ -12,7 +12,7 @@ from bisect_asgi.report.html.figures import suite_figures
 from bisect_asgi.report.live.pages import FIRST, LivePages, report_page, search_page
 from bisect_asgi.report.live.search import LiveSearch
 from bisect_asgi.report.page import Fact, Strip
-from bisect_asgi.report.page.suite import suite_page
+from bisect_asgi.report.page.suite import page_of_row, suite_page
 from bisect_asgi.report.suite import SuiteReport, SuiteRow, suite_report
 
 _INDEX = "./"
@@ -121,5 +121,6 @@ class _Probe:
     def page(self) -> str:
         """Return its own page."""
         if self.ended and self.ended.report:
-            return report_page(self.ended.report, index=_INDEX)
+            report = self.ended.report
+            return report_page(page_of_row(self.ended, report), report, index=_INDEX)
         return search_page(self.search or LiveSearch(), self._first.name, index=_INDEX)

@@ -74,12 +74,12 @@ def search_page(search: LiveSearch, title: str, *, index: str = "") -> str:
     if report is None:
         return html.render(Page(title=title), index=index, live=True)
     if is_over:
-        return report_page(report, index=index)
+        return report_page(page_of(report), report, index=index)
     so_far = f"{report.headline[:1].upper()}{report.headline[1:]}"
     page = replace(page_of(report), title=title, hint=so_far)
     return html.render(page, tuple(figures(report)), index=index, live=True)
 
 
-def report_page(report: Report, *, index: str = "") -> str:
+def report_page(page: Page, report: Report, *, index: str = "") -> str:
     """Return the page of a report to which nothing will be added."""
-    return html.render(page_of(report), tuple(figures(report)), index=index, live=True)
+    return html.render(page, tuple(figures(report)), index=index, live=True)

@@ -64,6 +64,8 @@ def _parts(page: Page) -> Iterator[_Part]:
 
 def _behind(page: Page) -> Iterator[_Part]:
     """Yield the parts that are there to be opened."""
+    if page.compatibility:
+        yield _Part(details("Compatibility", _table(page.compatibility)), 1, "the compatibility")
     if page.status:
         yield _Part(details("Status by version", _table(page.status)), 2, "the status by version")
     if page.causes:

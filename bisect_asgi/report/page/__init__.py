@@ -8,8 +8,6 @@ from __future__ import annotations
 from bisect_asgi.core.records import Struct
 from bisect_asgi.report.document import Report
 
-_HEADER = ("Probe", "Package", "Python", "Result", "Cause", "Claim", "Runs", "Time")
-
 
 class Fact(Struct, frozen=True):
     """A label and its value."""
@@ -77,6 +75,8 @@ class Page(Struct, frozen=True, kw_only=True):
     """What to require, each as text for a requirements file."""
     excerpts: tuple[Excerpt, ...] = ()
     """What failed, and what it wrote."""
+    compatibility: Table | None = None
+    """Stretches of candidates that are alike, if there are not too many of them."""
     status: Table | None = None
     """The candidates with their states."""
     causes: tuple[Cause, ...] = ()
@@ -108,6 +108,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     title: str
     """The answer as a sentence, or why there is none."""
     facts: tuple[Fact, ...] = ()
+    """What its report says first; before that, its claim and what is the matter with that."""
     report: Report | None = None
 
 
@@ -115,8 +116,10 @@ class SuitePage(Struct, frozen=True, kw_only=True):
     """All probes of a suite."""
 
     title: str
-    header: tuple[str, ...] = _HEADER
+    header: tuple[str, ...] = ()
     entries: tuple[Entry, ...] = ()
+    footer: str = ""
+    """When, and with which version, it was made."""
 
 
 class Strip(Struct, frozen=True, kw_only=True):

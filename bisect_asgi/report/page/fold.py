@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 from bisect_asgi.core.events import Compared, Explained
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.releases.diff import summary
 from bisect_asgi.core.text import listing
 from bisect_asgi.report.by_hand import by_hand
@@ -27,7 +28,7 @@ from bisect_asgi.report.page import (
     Table,
 )
 from bisect_asgi.report.picture.history import kind_of
-from bisect_asgi.report.rows import Row, word
+from bisect_asgi.report.rows import Row, day_of, word
 from bisect_asgi.report.script import Script, file_of, script_of
 
 _FRAME = re.compile(
@@ -39,6 +40,7 @@ _FOLDER = re.compile(
 _MOST_OUTPUT = 40
 _MOST_LINES = 40
 _MOST_REASONS = 12
+_MOST_STRETCHES = 12
 
 
 def page_of(report: Report, *, probe: str = "") -> Page:
@@ -50,6 +52,7 @@ def page_of(report: Report, *, probe: str = "") -> Page:
         facts=tuple(Fact(fact.label, fact.value) for fact in facts_of(report)),
         fixes=tuple(fix.requirement for fix in report.fix),
         excerpts=tuple(_excerpts(report)),
+        compatibility=_compatibility(report),
         status=_status(report) if report.rows else None,
         causes=tuple(_causes(report)),
         comparisons=tuple(_comparison(each) for each in report.compared if _is_telling(each)),
@@ -59,7 +62,7 @@ def page_of(report: Report, *, probe: str = "") -> Page:
         reproductions=tuple(_reproductions(report, script)),
         check=report.check,
         excluded=_excluded(report),
-        footer=_footer(report),
+        footer=footer_of(report),
     )
 
 
@@ -76,6 +79,36 @@ def _excerpts(report: Report) -> Iterator[Excerpt]:
 
 def _status(report: Report) -> Table:
     return _table(report, list(lines(report)))
+
+
+def _compatibility(report: Report) -> Table | None:
+    """Return the stretches of neighbors with one verdict; None if there is one, or too many to be read."""
+    if not report.plan.axis.is_ordered:
+        return None
+    rows = [row for row in report.rows if row.yanked is None]  # those are run beside the candidates
+    alike = [list(group) for _, group in groupby(rows, key=_state)]
+    if not 1 < len(alike) <= _MOST_STRETCHES:
+        return None
+    return Table(
+        header=(report.plan.axis.title, "Verdict", "Run"),
+        rows=tuple((_span(own), _state(own[0]), _run(own)) for own in alike),
+        kinds=tuple(kind_of(report, own[0]) for own in alike),
+    )
+
+
+def _state(row: Row) -> str:
+    return (row.verdict if row.how in (ReleaseState.RUN, ReleaseState.INFERRED) else "") or str(row.how)
+
+
+def _span(rows: Sequence[Row]) -> str:
+    """Return `0.12.0 (2019-05-21) to 0.13.6 (2020-07-20)`."""
+    days = ((row.version, day_of(row.version, row.uploaded)) for row in (rows[0], rows[-1]))
+    first, last = (f"{version} ({day})" if day else version for version, day in days)
+    return first if len(rows) == 1 else f"{first} to {last}"
+
+
+def _run(rows: Sequence[Row]) -> str:
+    return f"{sum(row.was_run for row in rows)} of {len(rows)}"
 
 
 def _table(report: Report, shown: Sequence[Line]) -> Table:
@@ -191,5 +224,6 @@ def _excluded(report: Report) -> Table | None:
     return Table(header=("Releases", "Reason"), rows=tuple(rows)) if rows else None
 
 
-def _footer(report: Report) -> str:
+def footer_of(report: Report) -> str:
+    """Return with which version and when the report was made."""
     return f"bisect-asgi {report.plan.tool_version}, {report.plan.started:%Y-%m-%d %H:%M} UTC"

@@ -7,6 +7,7 @@ from support.answer_reports import REPORTS
 from support.builders import failed, passed
 from support.documents import LISTED, REGRESSION, STARTED, answered, bad, finished, good, judged
 from support.explained_runs import BELOW, COMPARED, WHY, explained
+from support.pictures import drawn_report
 
 from bisect_asgi.core.model import Move
 from bisect_asgi.core.records import replace
@@ -32,6 +33,31 @@ def test_a_page_has_the_facts_and_the_table_of_the_report() -> None:
     assert {fact.label for fact in page.facts} >= {"Last good", "First bad", "Affected", "Runs"}
     assert page.probe is not None
     assert (page.probe.title, page.probe.text) == ("leak.py", "assert True")
+
+
+def test_neighbors_that_are_alike_are_one_row_of_the_compatibility() -> None:
+    made = page_of(fold(REGRESSION)).compatibility
+    assert made is not None
+    assert made.header == ("Release", "Verdict", "Run")
+    assert made.rows == (
+        ("0.10.0 (2019-01-05) to 0.11.0 (2019-02-05)", "not run", "0 of 2"),
+        ("0.12.0 (2019-03-05)", "good", "1 of 1"),
+        ("0.12.1 (2019-04-05) to 0.13.0 (2019-05-05)", "bad", "2 of 2"),
+    )
+    assert made.kinds == ("unknown", "good", "bad")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "is_shown"), [("g", False), ("gB", True), ("gB" * 6, True), ("gB" * 7, False)]
+)
+def test_there_is_no_compatibility_of_one_stretch_or_of_too_many(verdicts: str, is_shown: bool) -> None:
+    assert (page_of(drawn_report(verdicts)).compatibility is not None) is is_shown
+
+
+def test_what_has_no_order_has_no_compatibility() -> None:
+    report = drawn_report("gb")
+    axis = replace(report.plan.axis, is_ordered=False)
+    assert page_of(replace(report, plan=replace(report.plan, axis=axis))).compatibility is None
 
 
 def test_both_sides_are_reproduced_with_uv_and_with_pip() -> None:

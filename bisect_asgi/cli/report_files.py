@@ -92,7 +92,7 @@ def _told(path: Path) -> Iterator[None]:
 
 def _write_site(report: Report | SuiteReport, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    pages = forms.site(report, _probe_text) if isinstance(report, SuiteReport) else {}
+    pages = forms.site(report, probe_text) if isinstance(report, SuiteReport) else {}
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
 

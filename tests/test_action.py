@@ -46,7 +46,10 @@ def run_step(shell: Shell, **inputs: str) -> tuple[int, dict[str, str]]:
         program = Path(sys.executable).with_name(name)
         (binaries / name).write_text(f'#!/bin/sh\nexec "{program}" "$@"\n')
         (binaries / name).chmod(0o755)
-    named = {name.upper(): "" for name in ACTION["inputs"]} | {"FORMAT": "text", "PYTHON": PYTHON}
+    named = {name.upper().replace("-", "_"): "" for name in ACTION["inputs"]} | {
+        "FORMAT": "text",
+        "PYTHON": PYTHON,
+    }
     runner = {"RUNNER_TEMP": str(shell.folder), "GITHUB_OUTPUT": str(outputs), "PATH": os.environ["PATH"]}
     done = subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", BISECT["run"]],
@@ -85,3 +88,34 @@ def test_without_a_result_the_step_fails_with_the_commands_exit_code(shell: Shel
     assert returned == 2
     assert outputs == {"headline": "", "first": "", "last": "", "exit-code": "2"}
     assert not (shell.folder / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    ("releases", "fail_on", "code"),
+    [
+        ("++--", "found", 7),
+        ("++--", "incomplete", 0),
+        ("++++", "found changed", 0),
+        ("++--", "incomplete found", 7),
+    ],
+)
+def test_the_step_fails_on_the_results_that_are_named(
+    shell: Shell, releases: str, fail_on: str, code: int
+) -> None:
+    publish(shell.index, releases)
+    shell.write("works.py", "import demo\nassert demo.works, 'it does not work'\n")
+
+    returned, outputs = run_step(shell, PROBE="works.py", PACKAGE="demo", FAIL_ON=fail_on)
+
+    assert (returned, outputs["exit-code"]) == (code, str(code))
+    assert outputs["headline"]
+
+
+def test_the_step_searches_only_if_the_newest_release_is_bad(shell: Shell) -> None:
+    publish(shell.index, "+-++")
+    shell.write("works.py", "import demo\nassert demo.works, 'it does not work'\n")
+
+    returned, outputs = run_step(shell, PROBE="works.py", PACKAGE="demo", IF_NEWEST_FAILS="true")
+
+    assert (returned, outputs["exit-code"], outputs["first"]) == (0, "3", "")
+    assert outputs["headline"] == "demo 1.3, the newest release, is good"

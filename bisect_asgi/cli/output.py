@@ -18,6 +18,7 @@ from bisect_asgi.core.text import printable_json
 if TYPE_CHECKING:
     from bisect_asgi.cli.report_files import ReportFile
     from bisect_asgi.core.events import Event
+    from bisect_asgi.core.gate import Gate
     from bisect_asgi.report.document import Report
     from bisect_asgi.report.forms import Form
     from bisect_asgi.report.progress.board import Board
@@ -42,6 +43,8 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
     """Show where the time went."""
     live: bool = False
     """Serve the report as a page while the command runs."""
+    fail_on: frozenset[Gate] = frozenset()
+    """What decides the exit code; empty: the result."""
 
     @classmethod
     def of(cls, options: Options, *, is_suite: bool = False) -> Self:
@@ -58,6 +61,7 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         return cls(
             form=_form(options),
             files=_files(options.output, is_suite=is_suite),
+            fail_on=_gates(options.fail_on),
             **{name: bool(getattr(options, name)) for name in shown},
         )
 
@@ -177,6 +181,14 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         from bisect_asgi.cli.report_files import probe_text
 
         return probe_text(report)
+
+
+def _gates(texts: tuple[str, ...]) -> frozenset[Gate]:
+    if not texts:
+        return frozenset()
+    from bisect_asgi.core.gate import read_gates
+
+    return read_gates(texts)
 
 
 def _form(options: Options) -> Form | None:

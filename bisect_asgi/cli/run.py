@@ -72,7 +72,15 @@ def bisect(plan: Plan, output: OutputOptions, where: str | None = None) -> ExitC
         end_signals()  # The last event has how it ended, and the report shows it.
         for label in sorted(undone.intersection(plan.undone)):
             say_note(f"`--undo {label}`: no run of it was cached")
-        return output.show(projection, log_path)
+        code = output.show(projection, log_path)
+    return _gated(projection, plan, output, log_path) if output.fail_on else code
+
+
+def _gated(projection: Projection, plan: Plan, output: OutputOptions, log_path: Path) -> ExitCode:
+    from bisect_asgi.cli.gating import code_of_run
+    from bisect_asgi.report.folding import report_of
+
+    return code_of_run(report_of(projection), plan.claim, output.fail_on, log_path)
 
 
 def _search(

@@ -43,7 +43,8 @@ def suite(
     from bisect_asgi.cli.output import OutputOptions
 
     # `--jobs` counts probes here; in a table, it counts the trials of one probe.
-    cases = _cases(probes, Options(fresh=options.fresh, culprit=options.culprit))
+    given = Options(fresh=options.fresh, culprit=options.culprit, if_newest_fails=options.if_newest_fails)
+    cases = _cases(probes, given)
     output = OutputOptions.of(options, is_suite=True)
     if options.dry_run:
         from bisect_asgi.cli.dry_run import show_suite_dry_run
@@ -78,7 +79,13 @@ def run_all(cases: Sequence[Case], output: OutputOptions, where: str | None, *, 
             show_error(INTERRUPTED.message, INTERRUPTED.hint)
         if not output.quiet and (logs := [row.log for row in rows if row.log]):
             say(f"logs: {Path(logs[0]).parent}")
-    return report.exit_code
+    return _gated(rows, output) if output.fail_on and not is_interrupted else report.exit_code
+
+
+def _gated(rows: Sequence[SuiteRow], output: OutputOptions) -> ExitCode:
+    from bisect_asgi.cli.gating import code_of_rows
+
+    return code_of_rows(rows, output.fail_on)
 
 
 def _cases(path: Path, given: Options) -> list[Case]:

@@ -53,6 +53,10 @@ def verify(
         output.write(report, document=_document(cases, rows, int(code)))
         if is_interrupted:
             show_error(INTERRUPTED.message, INTERRUPTED.hint)
+    if output.fail_on and not is_interrupted:
+        from bisect_asgi.cli.gating import code_of_claims
+
+        code = code_of_claims(rows, output.fail_on)
     raise typer.Exit(code)
 
 

@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     GOOD_END_FAILS = 4
     INCONCLUSIVE = 5
     UNAVAILABLE = 6
+    FAILED_ON = 7
     INTERRUPTED = 130
 
 

@@ -83,6 +83,7 @@ class BisectOptions(CheckOptions, total=False):
     drill: bool | None
     jobs: int | None
     time_limit: float | str | None
+    if_newest_fails: bool | None
     undo: Sequence[str] | None
 
 

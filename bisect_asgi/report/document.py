@@ -6,6 +6,7 @@ The text report shows the same document, so nothing is computed twice.
 from __future__ import annotations
 
 from bisect_asgi.core import codec, events
+from bisect_asgi.core.answers.result import UNFINISHED
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Excluded, Interpreter, NamedBoundary, SandboxLevel
@@ -123,6 +124,11 @@ class Report(Struct, frozen=True, kw_only=True):
         axis = self.plan.axis
         ends = (0, len(self.rows) - 1 if axis.is_ordered else 1) if axis.has_known_ends else ()
         return sum(row.passed + row.failed for key, row in enumerate(self.rows) if key not in ends)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether an interrupt or the time limit ended what follows a boundary."""
+        return UNFINISHED in self.headline
 
     def why_of(self, first: str | None) -> tuple[events.Explained, ...]:
         """Return the culprits of the boundary before `first`, and of those that it leads to."""

@@ -31,7 +31,8 @@ def headline(report: Report, message: str) -> str:
     first = report.row(report.first)
     if report.kind is ResultKind.FOUND and first:
         return "; ".join(filter(None, (_sentence(report, first), message)))
-    if report.kind is ResultKind.NOT_REPRODUCED and (unknown := longest_unknown(report)):
+    was_run = sum(row.was_run for row in report.rows)
+    if report.kind is ResultKind.NOT_REPRODUCED and was_run > 1 and (unknown := longest_unknown(report)):
         counted = f"{'up to ' if unknown > 1 else ''}{report.plan.axis.counted(unknown)}"
         return f"{message}; a state of {counted} may have been missed"
     if not report.kind.is_cut_short:

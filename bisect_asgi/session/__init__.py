@@ -38,6 +38,7 @@ from bisect_asgi.session.bisection.run import (
     find_limit,
     has_never_run,
     look,
+    newest_that_passes,
     search_changes,
     so_far,
 )
@@ -73,6 +74,9 @@ def _bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
             services.repositories.open(plan.repository)  # to find out early that it is none
         stages, explained = Stages(services, emit), set[Boundary]()
         result, unfinished = _search(plan, stages), CAUSE
+        if result.is_only_newest:
+            end(result.answer)
+            return result.answer.kind
         try:
             _explain(result, plan, stages, explained)
             unfinished = REST
@@ -110,9 +114,10 @@ def _search(plan: Plan, stages: Stages) -> SearchResult:
     space = axis.prepare(plan, services)
     while True:
         announce(space, emit)
-        result = find(
-            Search(plan, space, services, emit), elsewhere=lambda search: _elsewhere(search, stages)
-        )
+        search = Search(plan, space, services, emit)
+        if plan.if_newest_fails and (only := newest_that_passes(search)):
+            return only
+        result = find(search, elsewhere=lambda search: _elsewhere(search, stages))
         result = _further(result, stages)
         more, plan = _overlooked(result.search), replace(plan, python=result.search.plan.python)
         space = result.search.space

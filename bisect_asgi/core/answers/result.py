@@ -119,15 +119,19 @@ REST = "the rest of the history"
 """What follows a result, and may be interrupted."""
 
 
+UNFINISHED = "was not finished"
+"""What a result says of a part that it lacks."""
+
+
 def interrupted(known: Result, unfinished: str) -> Result:
     """Return the result of a run that was interrupted while it did what follows a result that it had."""
-    message = "; ".join(filter(None, (known.message, f"{unfinished} was not finished")))
+    message = "; ".join(filter(None, (known.message, f"{unfinished} {UNFINISHED}")))
     return replace(known, kind=ResultKind.INTERRUPTED, message=message, hint=INTERRUPTED.hint)
 
 
 def out_of_time(known: Result, unfinished: str) -> Result:
     """Return the result of a run whose time was over while it did what follows a result that it had."""
-    left = f"{unfinished} was not finished within the time limit"
+    left = f"{unfinished} {UNFINISHED} within the time limit"
     return replace(known, message="; ".join(filter(None, (known.message, left))))
 
 

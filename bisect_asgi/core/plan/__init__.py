@@ -245,6 +245,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """How samples are taken; None if the probe passes or fails."""
     history: History = History()
     """How long other changes are looked for."""
+    if_newest_fails: bool = False
+    """Whether the search begins only if the newest candidate is bad."""
     culprit: bool = True
     """Whether the cause is searched."""
     drill: bool = False

@@ -309,6 +309,15 @@ class Options(Struct, frozen=True, kw_only=True):
             is_habit=True,
         ),
     ] = None
+    if_newest_fails: Annotated[
+        bool | None,
+        Option(
+            Section.RANGE,
+            "Run the newest release first, and search only if it is bad",
+            commands=("run", "suite"),
+            places=(Place.SUITE,),
+        ),
+    ] = None
     repo: Annotated[
         str | None,
         Option(Section.RANGE, "Repository for --over commits or --drill", "PATH|URL", commands=("run",)),
@@ -578,6 +587,16 @@ class Options(Struct, frozen=True, kw_only=True):
             commands=("run", "locks", "suite", "check", "verify", "report"),
             places=_NOWHERE,
             letter="o",
+        ),
+    ] = ()
+    fail_on: Annotated[
+        tuple[str, ...],
+        Option(
+            Section.OUTPUT,
+            "Exit with code 7 for this result, and with 0 for any other",
+            "found|changed|incomplete",
+            commands=("run", "locks", "suite", "verify"),
+            places=_NOWHERE,
         ),
     ] = ()
     live: Annotated[

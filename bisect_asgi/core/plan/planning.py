@@ -165,6 +165,11 @@ def _plan(
 ) -> Plan:
     """Return a plan with what every plan has; projects in `moving` cannot be held."""
     criteria = read_rules(options)
+    if options.if_newest_fails and criteria.limit_search:
+        raise UsageError(
+            f"`--if-newest-fails` needs a threshold for `{criteria.metric}`: it runs one release alone",
+            hint="pass one with a unit, such as `--bad-above '250 ms'`",
+        )
     limiting = [line.text for line in wanted.constraints if not _is_about(line.text, moving)]
     return Plan(
         project="",
@@ -195,6 +200,7 @@ def _plan(
         confidence=read_confidence(options.confidence),
         budget=read_budget(options.budget),
         history=parse_history(options.history or HistoryKind.AUTO),
+        if_newest_fails=bool(options.if_newest_fails),
         culprit=options.culprit is not False,
         drill=bool(options.drill),
         time_limit_s=None

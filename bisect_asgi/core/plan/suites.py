@@ -24,6 +24,7 @@ from bisect_asgi.core.records import Struct
 
 SEVERITY = (
     ExitCode.FOUND,
+    ExitCode.FAILED_ON,
     ExitCode.NOT_REPRODUCED,
     ExitCode.INCONCLUSIVE,
     ExitCode.GOOD_END_FAILS,

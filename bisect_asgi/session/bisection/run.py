@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 from bisect_asgi.core import answers, chains, events
 from bisect_asgi.core.answers.history import other_changes, with_history
 from bisect_asgi.core.answers.result import Result, of_never_ran
+from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
 from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
-from bisect_asgi.core.model import Observation
+from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.plan import HistoryKind
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.releases import between
@@ -68,6 +69,8 @@ class SearchResult(Struct, frozen=True, kw_only=True):
     """What is believed of the place of the change, if runs contradict each other."""
     search_s: float = 0.0
     """How long it took, in seconds."""
+    is_only_newest: bool = False
+    """Whether it ended before it began, because the newest candidate is not bad."""
 
 
 def run_search(search: Search) -> SearchResult:
@@ -75,6 +78,27 @@ def run_search(search: Search) -> SearchResult:
     result = look(find(search))
     emit_sure(result)
     return result
+
+
+def newest_that_passes(search: Search) -> SearchResult | None:
+    """Run the newest candidate; return the result if it is not bad, or None if the search is to begin.
+
+    Without a result of its own it begins as well: the search says what is wrong.
+    """
+    newest, context = len(search.labels) - 1, search.context
+    search.recall()
+    search.engine.repeat([] if newest in search.engine.observed else [newest], 1)
+    search.engine.emit_rulings()
+    ruling = search.judgement().rulings.get(newest)
+    if ruling is None or ruling.outcome is Outcome.FAILED or search.never_ran(search.judgement()):
+        return None
+    name, noun = context.name(newest), context.axis.noun
+    if ruling.outcome is Outcome.PASSED:
+        message, kind = f"{name}, the newest {noun}, is {search.plan.term_old}", ResultKind.NOT_REPRODUCED
+    else:
+        reason = f": {ruling.signature.shown}" if ruling.signature else ""
+        message, kind = f"{name}, the newest {noun}, is untestable{reason}", ResultKind.INCONCLUSIVE
+    return SearchResult(search=search, answer=Result(kind=kind, message=message), is_only_newest=True)
 
 
 def find(search: Search, *, elsewhere: Callable[[Search], Search | None] = lambda _: None) -> SearchResult:

@@ -12,6 +12,8 @@ end is: it is looked for backwards from the newest at distances 1, 4, 16, … Gr
 by 2 where the change is recent, and reaches the oldest of 370 candidates in six. If the candidate at such a
 distance takes much longer than some of those above it up to the last distance, as one that has to be built
 from source, the oldest of the quick ones is looked at first: it may be the old end, and nothing is built.
+Places that would be free while the oldest is looked at get the middle below the lowest NEW: it is next if the
+oldest is OLD.
 
 *Named ends* (`verify`) are run before anything else. Places that would be free meanwhile go between them,
 as if they were as named: the commonest mistake is that they are not, and then only what would have been
@@ -281,6 +283,9 @@ class Bisection(VerdictMap):
                 (key, min(above, ceiling)) for above, key in pairwise(keys) if key < min(above, ceiling)
             )
             yield from (self._quick(key, above) for key, above in inside if key not in self._verdicts)
+            # If the oldest is OLD, the middle is next; if it takes long to build, the middle may be OLD before.
+            if ceiling > 2 and not any(key in self._verdicts for key in range(ceiling)):
+                yield self._quick(ceiling // 2, ceiling)
         elif ceiling and 0 not in self._verdicts:
             yield 0
         yield from self._halved(range(ceiling))

@@ -212,6 +212,26 @@ def test_a_gallop_with_several_workers_takes_several_steps_at_once() -> None:
     assert search.ask(3) == (98, 95, 83)
 
 
+def test_beside_the_oldest_a_gallop_looks_at_what_is_next_if_that_is_old() -> None:
+    verdicts = dict.fromkeys([99, 98, 95, 83, 35], NEW)
+    search = Bisection.replay(100, verdicts, gallop=True)
+
+    assert search.ask(1) == (0,)
+    assert search.ask(3) == (0, 17)
+    assert search.ask(1, pending={0}) == (17,)
+    assert Bisection.replay(100, {**verdicts, 0: OLD}, gallop=True).ask(1) == (17,)
+
+    search.tell(17, OLD)
+    assert not search.is_relevant(0)
+
+
+def test_beside_the_oldest_a_gallop_builds_nothing_else_that_takes_long() -> None:
+    verdicts = dict.fromkeys([99, 98, 95, 83, 35], NEW)
+    search = Bisection.replay(100, verdicts, gallop=True, seconds=built_below(30))
+
+    assert search.ask(3) == (30,)
+
+
 def test_a_gallop_looks_at_nothing_older_before_it_knows_its_newest_end() -> None:
     search = Bisection(100, gallop=True)
 

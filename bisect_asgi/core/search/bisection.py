@@ -283,7 +283,7 @@ class Bisection(VerdictMap):
                 (key, min(above, ceiling)) for above, key in pairwise(keys) if key < min(above, ceiling)
             )
             yield from (self._quick(key, above) for key, above in inside if key not in self._verdicts)
-            # If the oldest is OLD, the middle is next; if it takes long to build, the middle may be OLD before.
+            # If the oldest is OLD, the middle is next; and the oldest may take long to build.
             if ceiling > 2 and not any(key in self._verdicts for key in range(ceiling)):
                 yield self._quick(ceiling // 2, ceiling)
         elif ceiling and 0 not in self._verdicts:

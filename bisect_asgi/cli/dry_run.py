@@ -1,4 +1,4 @@
-"""`--dry-run` of a search or a suite: show what it is going to do."""
+"""`--dry-run` of a search, a claim or a suite: show what it is going to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bisect_asgi.core.errors import BisectError, ExitCode
-from bisect_asgi.core.plan import Building, Plan
+from bisect_asgi.core.plan import Building, Claim, Plan
 
 if TYPE_CHECKING:
     from bisect_asgi.core.dry_run import PlannedProbe
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _WIDEST = 100
 
 
-def show_dry_run(plan: Plan, *, json: bool) -> ExitCode:
-    """Print what a search is going to do, and return the exit code."""
+def show_dry_run(plan: Plan, *, json: bool, claim: Claim | None = None) -> ExitCode:
+    """Print what a search, or the check of a claim, is going to do, and return the exit code."""
     from bisect_asgi.session.dry_run import dry_run
 
     with _services(plan.building) as services:
-        found = dry_run(plan, services)
+        found = dry_run(plan, services, claim=claim)
     if json:
         _show_json(found)
     else:
@@ -34,17 +34,20 @@ def show_dry_run(plan: Plan, *, json: bool) -> ExitCode:
     return ExitCode.FOUND
 
 
-def show_suite_dry_run(cases: Sequence[tuple[str, str, Plan | BisectError]], *, json: bool) -> ExitCode:
+def show_suite_dry_run(
+    cases: Sequence[tuple[str, str, Plan | BisectError]], *, json: bool, claims: bool = False
+) -> ExitCode:
     """Print what a suite is going to do; the exit code is that of the worst of its probes.
 
-    A case is the name of a probe, the version of its Python if it is to run on several, and its plan.
+    A case is the name of a probe, the version of its Python if it is to run on several, and its plan. With
+    `claims`, the claims of the plans are checked, and nothing is searched.
     """
     from bisect_asgi.core.dry_run import SuiteDryRun, lines
     from bisect_asgi.core.plan.suites import worst
     from bisect_asgi.session.axes import axis_of
 
     with _services(Building()) as services:
-        planned = [_planned(*case, services) for case in cases]
+        planned = [_planned(*case, services, claims=claims) for case in cases]
     probes = [probe for probe, _ in planned]
     if json:
         _show_json(SuiteDryRun(probes=tuple(probes)))
@@ -59,7 +62,7 @@ def show_suite_dry_run(cases: Sequence[tuple[str, str, Plan | BisectError]], *, 
 
 
 def _planned(
-    name: str, python: str, plan: Plan | BisectError, services: Services
+    name: str, python: str, plan: Plan | BisectError, services: Services, *, claims: bool
 ) -> tuple[PlannedProbe, ExitCode]:
     from bisect_asgi.core.dry_run import PlannedProbe
     from bisect_asgi.session.dry_run import dry_run
@@ -67,7 +70,7 @@ def _planned(
     try:
         if isinstance(plan, BisectError):
             raise plan
-        found = dry_run(plan, services)
+        found = dry_run(plan, services, claim=plan.claim if claims else None)
     except BisectError as error:
         problem = PlannedProbe(probe=name, python=python, problem=str(error), hint=error.hint)
         return problem, ExitCode(error.exit_code)

@@ -45,6 +45,8 @@ def verify(
         cases, show = _cases_in(Path(package), options), _show
     else:
         cases, show = [_only_case(package, options)], _show_alone
+    if options.dry_run:
+        raise typer.Exit(_show_dry_run(cases, output))
     show = _show_nothing if output.form else show
     with live_board(output, [case.row for case in cases]) as live:
         rows, is_interrupted = _run(cases, show, output, options.executor, live)
@@ -58,6 +60,16 @@ def verify(
 
         code = code_of_claims(rows, output.fail_on)
     raise typer.Exit(code)
+
+
+def _show_dry_run(cases: Sequence[Case], output: OutputOptions) -> int:
+    """Print what is going to be run for each claim, and return the exit code."""
+    from bisect_asgi.cli.dry_run import show_dry_run, show_suite_dry_run
+
+    if len(cases) == 1 and not isinstance(plan := cases[0].plan, BisectError):
+        return show_dry_run(plan, json=output.json, claim=plan.claim)
+    planned = [(case.name, case.python, case.plan) for case in cases]
+    return show_suite_dry_run(planned, json=output.json, claims=True)
 
 
 def _only_case(package: str | None, given: Options) -> Case:

@@ -1,4 +1,4 @@
-"""What a search is going to do: the document of `--dry-run`, and the estimate in it."""
+"""What a search, or the check of a claim, is going to do: the document of `--dry-run`, and the estimate."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from datetime import datetime
 from statistics import median
 
 from bisect_asgi.core.axis_words import AxisWords
-from bisect_asgi.core.model import Excluded
+from bisect_asgi.core.model import Excluded, Verdict
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.text import date, duration, plural, roughly
+from bisect_asgi.core.search.all_changes import AllChanges
+from bisect_asgi.core.search.confirmation import wanted_runs
+from bisect_asgi.core.tally import Tally
+from bisect_asgi.core.text import date, duration, listing, plural, roughly
 
 SCHEMA = "bisect-asgi.dry-run/1"
 SUITE_SCHEMA = "bisect-asgi.suite-dry-run/1"
-_CONFIRMING = 6
-"""The runs that confirm a boundary of a steady probe, at the default confidence."""
-
 _MOST_REASONS = 5
 
 
@@ -44,10 +44,17 @@ class DryRun(Struct, frozen=True, kw_only=True):
     """The candidates, oldest first."""
     excluded: tuple[Excluded, ...]
     notes: tuple[str, ...]
+    claim: str = ""
+    """The claim that is checked, such as `fixed in 0.15.0`, or "" for a search."""
     search_runs: int
-    """The most runs that a steady probe with one change needs to find the boundary."""
+    """The most runs that a steady probe with one change needs to find the boundary; the runs that judge a
+    claim that is true."""
     confirm_runs: int
     """The runs that then confirm it."""
+    later: tuple[str, ...] = ()
+    """What comes after that and takes further runs: `cause`, `history`."""
+    beyond: tuple[str, ...] = ()
+    """The first and the last of the releases newer than the range that the look at the history may run."""
     median_run_s: float | None
     """The median time of the probe's cached runs in this range, or None if there are none."""
     estimated_s: float | None
@@ -85,9 +92,32 @@ def runs_to_find(size: int, *, gallops: bool) -> int:
     return 2 + 2 * halving if gallops else 2 + halving
 
 
-def runs_to_confirm(repeats: int | None) -> int:
-    """Return the runs that confirm a boundary; `repeats` are those of each side, if the user sets them."""
-    return _CONFIRMING if repeats is None else 2 * repeats
+def runs_to_judge(size: int, place: int, *, shortest: int) -> tuple[int, int]:
+    """Return how many candidates before `place`, and from it on, are run to judge a true claim about it.
+
+    They look for other changes as well: states of at least `shortest` candidates are seen.
+    """
+    verdicts: dict[int, Verdict] = {}
+    first = (place, place - 1, size - 1, 0)
+    while wanted := AllChanges.replay(size, verdicts, shortest=shortest, first=first).ask(1):
+        verdicts |= {key: Verdict.NEW if key >= place else Verdict.OLD for key in wanted}
+    newer = sum(key >= place for key in verdicts)
+    return len(verdicts) - newer, newer
+
+
+def runs_to_confirm(older: int, newer: int, *, confidence: float, at_once: int = 0) -> int:
+    """Return the runs that confirm a boundary of a steady probe.
+
+    Args:
+        older: how many candidates are run on the older side of the boundary, once each.
+        newer: the same on the newer side.
+        confidence: what is asked of the boundary.
+        at_once: how often each side is run again in any case.
+    """
+    tallies = {key: Tally(passed=1) for key in range(older)}
+    tallies |= {older + key: Tally(failed=1) for key in range(newer)}
+    tallies |= {older - 1: Tally(passed=1 + at_once), older: Tally(failed=1 + at_once)}
+    return 2 * at_once + sum(wanted_runs(tallies, older - 1, older, confidence=confidence))
 
 
 def estimate(runs: int, seconds: Sequence[float]) -> tuple[float | None, float | None]:
@@ -126,8 +156,13 @@ def _facts(plan: DryRun, axis: AxisWords) -> Iterator[tuple[str, str]]:
     if cached := [each for each in plan.candidates if each.cached_runs]:
         runs = plural(sum(each.cached_runs for each in cached), "run")
         yield "Cached", f"{runs} of {axis.counted(len(cached))}"
-    found = f"up to {plan.search_runs} to search, {plan.confirm_runs} to confirm"
-    yield "Runs", f"{found}; more for cause and history"
+    if plan.claim:
+        yield "Claim", plan.claim
+    found = f"about {plan.search_runs} to judge it" if plan.claim else f"up to {plan.search_runs} to search"
+    more = f"; more for {listing(plan.later)}" if plan.later else ""
+    yield "Runs", f"{found}, {plan.confirm_runs} to confirm{more}"
+    if plan.beyond:
+        yield "History", f"may run releases beyond the range, {' to '.join(dict.fromkeys(plan.beyond))}"
     yield "Time", _time(plan)
     yield from (("Note", note) for note in plan.notes)
 

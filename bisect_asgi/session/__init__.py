@@ -205,16 +205,8 @@ def verify(plan: Plan, claim: Claim, services: Services, emit: Emit) -> Finding:
     with ending(emit) as end:
         emit(started(plan))
         emit(events.StretchesPlanned(stretches=(Stretch.SEARCH, Stretch.CONFIRM)))
-        space = release_axis.AXIS.prepare(
-            replace(plan, good=None, bad=None), services, named={claim.option: claim.version}
-        )
+        space, place = release_axis.prepare_claim(plan, claim, services)
         announce(space, emit)
-        place = release_axis.place_of(space, claim.version)
-        if place == 0:
-            raise UsageError(
-                f"`{claim.option} {claim.version}` is the oldest release that can be run",
-                hint="there is nothing before it to compare it with; widen `--releases`",
-            )
         return _verify(Search(plan, space, services, emit), claim, place, end)
 
 

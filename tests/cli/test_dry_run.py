@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,44 @@ def test_a_dry_run_of_two_locks_names_both(published: Shell) -> None:
     assert not published.diary.exists()
 
 
+def test_a_dry_run_of_a_claim_says_how_many_runs_judge_it(published: Shell) -> None:
+    published.write("works.py", "import demo\n\nassert demo.works\n")
+    asked = ("verify", "demo", "--probe", "works.py", "--python", PYTHON, "--broken-in", "1.5")
+
+    done = published.run(*asked, "--dry-run")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Claim       broken in 1.5" in done.stdout
+    found = re.search(r"about (?P<judge>\d+) to judge it, (?P<confirm>\d+) to confirm\n", done.stdout)
+    assert found is not None
+    assert left(published, "environments") == left(published, "logs") == []
+
+    published.run(*asked, "--quiet")
+    report = json.loads(published.run("report", "--json").stdout)
+
+    runs = sum(len(row["observations"]) for row in report["rows"])
+    assert runs == int(found["judge"]) + int(found["confirm"])
+
+
+def test_a_dry_run_of_a_false_claim_is_the_same_error(published: Shell) -> None:
+    asked = ("verify", "demo", "--probe", "leak.py", "--python", PYTHON, "--broken-in", "1.0")
+
+    dry, real = (published.run(*asked, *more) for more in (["--dry-run"], []))
+
+    assert (dry.returncode, dry.stdout) == (2, "")
+    assert dry.stderr.partition("error: ")[2] == real.stderr.partition("error: ")[2] != ""
+
+
+def test_a_dry_run_says_that_the_history_is_looked_at_beyond_the_range(published: Shell) -> None:
+    asked = ("demo", "--probe", "leak.py", "--python", PYTHON, "--dry-run")
+    beyond = "History     may run releases beyond the range, 1.6 to 1.7"
+
+    assert beyond in published.run(*asked, "--releases", "<1.6").stdout
+    assert "History" not in published.run(*asked).stdout
+    none = published.run(*asked, "--releases", "<1.6", "--history", "none", "--no-culprit")
+    assert "to confirm\n" in none.stdout
+
+
 @pytest.fixture
 def suite(published: Shell) -> Shell:
     """A suite of a probe that can be searched, and one that cannot."""
@@ -99,3 +138,26 @@ def test_a_dry_run_of_a_suite_is_a_document(suite: Shell) -> None:
     one, two = document["probes"]
     assert (one["probe"], len(one["plan"]["candidates"]), one["problem"]) == ("probes/one.py", 8, "")
     assert (two["plan"], two["problem"][:29]) == (None, "there is no package `nothing`")
+
+
+def test_a_dry_run_of_a_folder_of_claims_names_each(published: Shell) -> None:
+    (published.folder / "probes").mkdir()
+    for name, claim in (("one", "1.5"), ("two", "1.0")):
+        lines = [
+            "# /// script",
+            "# [tool.bisect-asgi]",
+            '# package = "demo"',
+            f'# broken-in = "{claim}"',
+            f"# python = '{PYTHON}'",
+            "# ///",
+            "import demo",
+        ]
+        published.write(f"probes/{name}.py", "\n".join(lines))
+
+    done = published.run("verify", "probes", "--dry-run")
+
+    assert done.returncode == 2
+    assert "probes/one.py\nPython" in done.stdout
+    assert "Claim       broken in 1.5" in done.stdout
+    assert "probes/two.py\nProblem     `--broken-in 1.0` is the oldest release that can be run" in done.stdout
+    assert left(published, "environments") == []

@@ -6,7 +6,15 @@ import pytest
 from support.builders import day
 
 from bisect_asgi.core.axis_words import AxisWords
-from bisect_asgi.core.dry_run import DryRun, PlannedCandidate, estimate, lines, runs_to_confirm, runs_to_find
+from bisect_asgi.core.dry_run import (
+    DryRun,
+    PlannedCandidate,
+    estimate,
+    lines,
+    runs_to_confirm,
+    runs_to_find,
+    runs_to_judge,
+)
 from bisect_asgi.core.model import Excluded, Verdict
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import Bisection, Open
@@ -25,9 +33,17 @@ PLAN = DryRun(
     notes=(),
     search_runs=4,
     confirm_runs=6,
+    later=("cause", "history"),
     median_run_s=None,
     estimated_s=None,
 )
+
+
+HEAD = (
+    "Python      3.8.18: can install 4 of 4 releases",
+    "Candidates  4 releases: 1.0 (2021-01-01) to 1.3 (2021-01-04)",
+)
+UNKNOWN = "Time        unknown: no run of this probe is cached"
 
 
 def runs_taken(size: int, first_new: int, *, gallops: bool) -> int:
@@ -48,12 +64,37 @@ def test_no_search_for_one_change_takes_more_runs_than_are_said(gallops: bool) -
         assert gallops or most == runs_to_find(size, gallops=False)
 
 
+@pytest.mark.parametrize("size", [2, 3, 10, 100])
+def test_a_claim_takes_its_own_releases_both_ends_and_what_lies_between(size: int) -> None:
+    for place in range(1, size):
+        few = runs_to_judge(size, place, shortest=size)
+
+        assert runs_to_judge(size, place, shortest=1) == (place, size - place)  # no state may be missed
+        assert few == (len({0, place - 1}), len({place, size - 1}))
+
+
+def test_a_claim_takes_more_runs_if_shorter_states_must_not_be_missed() -> None:
+    few, many = (sum(runs_to_judge(100, 50, shortest=shortest)) for shortest in (50, 10))
+
+    assert few < many < 100
+
+
 def test_one_candidate_takes_one_run() -> None:
     assert runs_to_find(1, gallops=True) == 1
 
 
-def test_a_boundary_is_confirmed_as_the_user_says() -> None:
-    assert (runs_to_confirm(None), runs_to_confirm(0), runs_to_confirm(3)) == (6, 0, 6)
+@pytest.mark.parametrize(("older", "newer"), [(1, 1), (2, 5), (6, 6), (1, 12)])
+@pytest.mark.parametrize("at_once", [0, 2])
+def test_a_boundary_is_confirmed_as_often_as_is_asked(older: int, newer: int, at_once: int) -> None:
+    sure, surer = (
+        runs_to_confirm(older, newer, confidence=confidence, at_once=at_once) for confidence in (0.9, 0.999)
+    )
+
+    assert 2 * at_once <= sure < surer < 40
+
+
+def test_a_claim_may_need_no_more_than_what_is_run_in_any_case() -> None:
+    assert runs_to_confirm(2, 2, confidence=0.5, at_once=9) == 18
 
 
 def test_the_time_is_that_of_the_median_run() -> None:
@@ -66,12 +107,7 @@ def test_the_time_is_that_of_the_median_run() -> None:
     [
         pytest.param(
             PLAN,
-            [
-                "Python      3.8.18: can install 4 of 4 releases",
-                "Candidates  4 releases: 1.0 (2021-01-01) to 1.3 (2021-01-04)",
-                "Runs        up to 4 to search, 6 to confirm; more for cause and history",
-                "Time        unknown: no run of this probe is cached",
-            ],
+            [*HEAD, "Runs        up to 4 to search, 6 to confirm; more for cause and history", UNKNOWN],
             id="nothing-cached",
         ),
         pytest.param(
@@ -91,6 +127,31 @@ def test_the_time_is_that_of_the_median_run() -> None:
                 "Note        2 entries were passed over",
             ],
             id="cached",
+        ),
+        pytest.param(
+            replace(PLAN, later=("history",), beyond=("2.0", "2.7")),
+            [
+                *HEAD,
+                "Runs        up to 4 to search, 6 to confirm; more for history",
+                "History     may run releases beyond the range, 2.0 to 2.7",
+                UNKNOWN,
+            ],
+            id="beyond-the-range",
+        ),
+        pytest.param(
+            replace(PLAN, later=("history",), beyond=("2.0", "2.0")),
+            [
+                *HEAD,
+                "Runs        up to 4 to search, 6 to confirm; more for history",
+                "History     may run releases beyond the range, 2.0",
+                UNKNOWN,
+            ],
+            id="one-beyond-the-range",
+        ),
+        pytest.param(
+            replace(PLAN, claim="fixed in 1.2", later=()),
+            [*HEAD, "Claim       fixed in 1.2", "Runs        about 4 to judge it, 6 to confirm", UNKNOWN],
+            id="a-claim",
         ),
     ],
 )

@@ -543,7 +543,8 @@ def planned() -> str:
         excluded=tuple(Excluded(version=f"3.0.0rc{n}", uploaded=None, reason=pre) for n in range(4)),
         notes=(),
         search_runs=dry_run.runs_to_find(48, gallops=True),
-        confirm_runs=dry_run.runs_to_confirm(None),
+        confirm_runs=dry_run.runs_to_confirm(7, 7, confidence=0.995),
+        later=("cause", "history"),
         median_run_s=0.32,
         estimated_s=6.4,
     )

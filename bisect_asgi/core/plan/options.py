@@ -539,8 +539,8 @@ class Options(Struct, frozen=True, kw_only=True):
         bool | None,
         Option(
             Section.RUNNING,
-            "Show what the search is going to do, and run nothing",
-            commands=("run", "locks", "suite"),
+            "Show what the command is going to do, and run nothing",
+            commands=("run", "locks", "verify", "suite"),
             places=_NOWHERE,
         ),
     ] = None

@@ -12,7 +12,7 @@ from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Excluded, Interpreter, Release
-from bisect_asgi.core.plan import RELEASES, HistoryKind, Plan, PolicyKind
+from bisect_asgi.core.plan import RELEASES, Claim, HistoryKind, Plan, PolicyKind
 from bisect_asgi.core.plan.axis_traits import LATEST
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import (
@@ -320,9 +320,23 @@ def prepare_one(plan: Plan, version: str, services: Services) -> tuple[SearchSpa
     return SearchSpace(choice=choice, candidates=(make(release, choice.interpreter),)), choice
 
 
-def place_of(space: SearchSpace, version: str) -> int:
-    """The place of a release that was named when the setting was made."""
-    return next(place for place, label in enumerate(space.labels) if Version(label) == Version(version))
+def prepare_claim(plan: Plan, claim: Claim, services: Services) -> tuple[SearchSpace, int]:
+    """Return the candidates for a claim, and the place of the claimed release among them.
+
+    Raises:
+        UsageError: the claimed release cannot be a candidate, or is the oldest one.
+        Unavailable: the index did not answer.
+    """
+    named = {claim.option: claim.version}
+    space = AXIS.prepare(replace(plan, good=None, bad=None), services, named=named)
+    version = Version(claim.version)
+    place = next(place for place, label in enumerate(space.labels) if Version(label) == version)
+    if place == 0:
+        raise UsageError(
+            f"`{claim.option} {claim.version}` is the oldest release that can be run",
+            hint="widen `--releases`, so that the release before it is run as well",
+        )
+    return space, place
 
 
 def candidate(plan: Plan, release: Release, interpreter: Interpreter, pinned: Sequence[Release]) -> Candidate:

@@ -72,7 +72,7 @@ class ContentsCache:
         home = self._folder / codec.digest(distribution, interpreter, self._uv.indexes.identity)
         try:
             with locked(home.with_suffix(".lock"), waiting=token.check):
-                if not _is_whole(home):
+                if not is_whole(home):
                     if home.exists():  # uv's cache shares its files
                         remove(home)
                         self._uv.clean([distribution.name], token)
@@ -103,12 +103,15 @@ class ContentsCache:
             remove(aside)
 
 
-def _is_whole(home: Path) -> bool:
+def is_whole(home: Path) -> bool:
     """Return whether a tree has all its files in the sizes of RECORD: after a power cut, it may not."""
-    rows = [row for path in home.glob("*.dist-info/RECORD") for row in _rows(path)]
-    return bool(rows) and all(
-        (path := home / name).is_file() and path.stat().st_size == int(size) for name, size in rows
-    )
+    try:
+        rows = [row for path in home.glob("*.dist-info/RECORD") for row in _rows(path)]
+        return bool(rows) and all(
+            (path := home / name).is_file() and path.stat().st_size == int(size) for name, size in rows
+        )
+    except (OSError, ValueError, csv.Error):  # of names and numbers that are none
+        return False
 
 
 def _rows(record: Path) -> Iterator[tuple[str, str]]:

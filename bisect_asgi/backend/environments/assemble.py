@@ -119,7 +119,7 @@ class Assembler:
             distributions = installed(slot)
             prove(distributions, spec.must_install)
             files = _files(slot, linked)
-            if not is_last and (wrong := _unsound(slot, files, linked)):
+            if not is_last and (wrong := unsound(slot, files, linked)):
                 raise _Unsound(wrong)
             Manifest(slot, files).save()
             size_bytes = sum(file.size for file in files.values() if stat.S_ISREG(file.mode))
@@ -216,7 +216,7 @@ def _files(slot: Path, linked: Mapping[str, File]) -> dict[str, File]:
     return files
 
 
-def _unsound(slot: Path, files: Mapping[str, File], linked: Mapping[str, File]) -> set[str]:
+def unsound(slot: Path, files: Mapping[str, File], linked: Mapping[str, File]) -> set[str]:
     """Return the distributions with a file of another content than RECORD or the source of a link has.
 
     uv does not compare what it unpacked with RECORD. After a power cut, or a run that wrote into uv's cache,

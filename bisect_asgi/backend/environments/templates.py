@@ -189,12 +189,21 @@ def installed(environment: Path) -> tuple[Distribution, ...]:
 def _read(distribution: metadata.Distribution) -> Distribution:
     from email.parser import HeaderParser
 
-    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    text = _metadata(distribution)
     headers = HeaderParser().parsestr(text.partition("\n\n")[0])  # not the description, which may be long
     name, version = headers["Name"], headers["Version"]
     if not name or not version:
         raise NotProved(f"`{getattr(distribution, '_path', distribution)}` does not say what it is")
     return Distribution(name=canonicalize_name(name), version=version)
+
+
+def _metadata(distribution: metadata.Distribution) -> str:
+    try:
+        return distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    except UnicodeDecodeError:  # an old release may have its authors in Latin-1
+        folder = Path(str(getattr(distribution, "_path", "")))
+        found = (path for name in ("METADATA", "PKG-INFO") if (path := folder / name).is_file())
+        return next(found).read_bytes().decode("utf-8", "replace")
 
 
 def prove(distributions: tuple[Distribution, ...], wanted: Distribution | None) -> None:

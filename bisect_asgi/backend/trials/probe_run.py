@@ -45,6 +45,8 @@ from bisect_asgi.core.records import Struct, replace
 
 # Variables that a probe may need and that are no secrets.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_LONGEST_SIZE = 18
+"""Digits of a size in bytes: a probe may write anything there."""
 _METRICS = "metrics.json"
 LOCK = "lock"
 BOX = "box"
@@ -256,7 +258,7 @@ def _observe(probe: Probe, run: Run, report: Reports) -> Observation:
 def _peaks(report: Reports) -> Iterator[int]:
     """Yield the peak memory of each process that reported it, in bytes."""
     for name in report.named("peak-*.txt"):
-        if (text := report.text(name)).isdecimal():
+        if (text := report.text(name)).isdecimal() and len(text) <= _LONGEST_SIZE:
             yield int(text)
 
 

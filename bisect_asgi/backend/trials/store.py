@@ -89,6 +89,8 @@ class Store:
             os.chmod(self._path, 0o600)  # an earlier version let others read it
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+        # What is damaged is to be a row that cannot be read, and not an error of the whole store.
+        connection.text_factory = lambda content: content.decode("utf-8", "replace")
         try:
             connection.execute("pragma journal_mode=wal")
             connection.execute("pragma synchronous=normal")

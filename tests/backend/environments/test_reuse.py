@@ -6,10 +6,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 from support.environments import THIS_PYTHON, Bench
 from support.local_index import LocalIndex
+from support.mutations import mutated
 
 from bisect_asgi.backend.environments import Environment, EnvironmentCache
+from bisect_asgi.backend.environments.assemble import unsound
+from bisect_asgi.backend.environments.reuse import read_record
+from bisect_asgi.backend.environments.sharing import owners
 from bisect_asgi.backend.environments.templates import installed, site_packages
 from bisect_asgi.backend.files import locked
 from bisect_asgi.core.cancel import CancelToken
@@ -190,3 +195,39 @@ def test_interpreters_do_not_lend_to_each_other(street: Street) -> None:
         pass
 
     assert street.installed[-1] == ["app==2.0", "dep-tools==1.0"]
+
+
+# --- RECORD
+
+
+RECORD = b"""demo.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0
+"demo/a, b.py",sha256=1xWHlbd0qOA4vvnIn9cRWpbRfbbRq1pm5WOTbXuqJ4c,12
+../../../bin/demo,sha256=AAAA,7
+demo-1.0.dist-info/METADATA,,
+demo-1.0.dist-info/RECORD,,
+"""
+
+
+def test_the_record_of_a_distribution_is_read(tmp_path: Path) -> None:
+    (tmp_path / "RECORD").write_bytes(RECORD)
+
+    recorded = read_record(tmp_path)
+
+    assert recorded is not None
+    assert recorded["demo/a, b.py"] == "sha256=1xWHlbd0qOA4vvnIn9cRWpbRfbbRq1pm5WOTbXuqJ4c"
+    assert recorded["demo-1.0.dist-info/RECORD"] == ""
+
+
+@given(mutated(RECORD))
+def test_a_damaged_record_is_read_or_none(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    site = tmp_path_factory.mktemp("environment") / "lib/python3.11/site-packages"
+    dist_info = site / "demo-1.0.dist-info"
+    dist_info.mkdir(parents=True)
+    (dist_info / "RECORD").write_bytes(content)
+
+    recorded = read_record(dist_info)
+
+    assert recorded is None or all(isinstance(name, str) for name in recorded)
+    home = site.parents[2]
+    assert owners(home, ["lib/python3.11/site-packages/demo.py"]) <= {"demo"}
+    assert unsound(home, {}, {}) <= {"demo"}

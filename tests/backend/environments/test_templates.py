@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 from support.environments import THIS_PYTHON
+from support.mutations import mutated
 
 from bisect_asgi.backend.environments import templates
 from bisect_asgi.backend.environments.templates import NotProved, Templates, installed, prove, site_packages
@@ -191,6 +194,44 @@ def test_metadata_that_does_not_say_what_it_is_proves_nothing(environment: Path)
 
     with pytest.raises(NotProved, match=r"demo-1\.0\.dist-info` does not say what it is"):
         installed(environment)
+
+
+METADATA = b"""Metadata-Version: 2.1
+Name: demo
+Version: 1.0
+Summary: a demonstration
+Author: Gr\xc3\xbc\xc3\x9fe
+Requires-Dist: dep>=1
+Content-Type: multipart/mixed; boundary=x
+
+The description.
+"""
+
+
+def installed_with(folder: Path, content: bytes) -> None:
+    """Have an environment with that metadata in it."""
+    dist_info = folder / "lib/python3.11/site-packages/demo-1.0.dist-info"
+    dist_info.mkdir(parents=True, exist_ok=True)
+    (dist_info / "METADATA").write_bytes(content)
+
+
+def test_metadata_in_latin1_is_read(tmp_path: Path) -> None:
+    installed_with(tmp_path, METADATA.decode().encode("latin-1"))
+
+    assert installed(tmp_path) == (Distribution(name="demo", version="1.0"),)
+
+
+@given(mutated(METADATA))
+def test_damaged_metadata_says_what_it_is_or_proves_nothing(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("environment")
+    installed_with(folder, content)
+
+    with suppress(NotProved):
+        (found,) = installed(folder)
+        assert found.name
+        assert found.version
 
 
 def test_versions_that_are_none_are_compared_as_they_are_written() -> None:

@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.environments import THIS_PYTHON
 from support.local_index import LocalIndex, publish_build_backend
+from support.mutations import mutated
 
 from bisect_asgi.backend.network.configured import configured_indexes
 from bisect_asgi.backend.network.indexes import Indexes
-from bisect_asgi.backend.release_contents import ContentsCache, is_generated, read_fields, read_file
+from bisect_asgi.backend.release_contents import ContentsCache, is_generated, is_whole, read_fields, read_file
 from bisect_asgi.backend.uv import Uv
+from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, Unavailable, Unresolvable
 from bisect_asgi.core.model import Distribution
@@ -354,3 +356,47 @@ def test_what_made_fastapi_0_69_0_bring_anyio(tmp_path: Path) -> None:
 
     # Its release notes of 0.69.0: "Upgrade Starlette to 0.15.0".
     assert "starlette ==0.14.2 → ==0.15.0" in [str(change) for change in compare(old, new).requirements]
+
+
+METADATA = b"""Metadata-Version: 2.1
+Name: demo
+Version: 1.0
+Summary: a demonstration
+Home-page: https://example.org
+Project-URL: Changelog, https://example.org/changes
+Requires-Dist: dep>=1; python_version < "3.9"
+Provides-Extra: all
+Description: one
+        two
+Content-Type: multipart/mixed; boundary=x
+
+--x
+The description.
+"""
+
+
+@given(mutated(METADATA) | st.binary(max_size=200))
+def test_damaged_metadata_is_taken_as_it_is(content: bytes) -> None:
+    found = read_fields(content, Distribution(name="demo", version="1.0"))
+
+    assert (found.name, found.version) == ("demo", "1.0")
+    assert all(isinstance(text, str) for text in (*found.requires, *found.extras, found.description))
+    assert codec.from_json(codec.to_json(found), type(found)) == found
+
+
+RECORD = b"""demo.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0
+"demo/a, b.py",sha256=1xWHlbd0qOA4vvnIn9cRWpbRfbbRq1pm5WOTbXuqJ4c,12
+demo-1.0.dist-info/RECORD,,
+"""
+
+
+@given(mutated(RECORD))
+def test_a_tree_with_a_damaged_record_is_whole_or_not(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    home = tmp_path_factory.mktemp("tree")
+    (home / "demo-1.0.dist-info").mkdir()
+    (home / "demo-1.0.dist-info/RECORD").write_bytes(content)
+    (home / "demo.py").write_bytes(b"")
+
+    assert is_whole(home) in (True, False)

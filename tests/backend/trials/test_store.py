@@ -13,10 +13,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.builders import CONFLICT, TYPE_ERROR, broken, day, failed, passed, untestable
+from support.mutations import mutated
 
 from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.trials.store import Store
+from bisect_asgi.core import codec
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Distribution, ExcludeNewerPackage, Observation
 from bisect_asgi.core.records import replace
@@ -328,3 +332,49 @@ def test_a_probe_is_known_once_it_was_run_on_something(store: Store, path: Path)
     with closing(Store(path)) as again:
         assert again.knows_probe("ab")
         assert not again.knows_probe("cd")
+
+
+# --- Rows that were damaged
+
+
+ROWS = [
+    codec.to_json(failed(TYPE_ERROR)),
+    codec.to_json(RESOLUTION),
+    b"2026-11-30T13:00:00+00:00",
+]
+VALUES = (
+    st.sampled_from(ROWS).flatmap(mutated)
+    | st.binary(max_size=50)
+    | st.text(max_size=50)
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats()
+    | st.none()
+)
+
+
+@given(VALUES, VALUES, st.booleans())
+def test_rows_that_were_damaged_are_as_if_they_were_not_there(
+    tmp_path_factory: pytest.TempPathFactory, value: object, made: object, as_text: bool
+) -> None:
+    path = tmp_path_factory.mktemp("store") / "store.db"
+    store = Store(path)
+    with closing(store):
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            as_it_is = "cast(? as text)" if as_text else "?"  # a text that is not UTF-8 among others
+            for statement in (
+                f"insert or ignore into observation values ('key', 0, {as_it_is}, {as_it_is})",
+                f"insert or ignore into resolution values ('key', {as_it_is}, {as_it_is})",
+                f"insert or ignore into failure values ('key', {as_it_is}, {as_it_is})",
+            ):
+                other.execute(statement, (value, made))
+
+        assert len(store.observations("key")) <= 1
+        store.resolution("key")
+        store.failure("key")
+        before = len(store.observations("key"))
+        store.add_observation("key", passed())
+        assert len(store.observations("key")) == before + 1
+        store.keep_resolution("key", RESOLUTION)
+        assert (store.resolution("key") or [None])[0] == RESOLUTION
+        store.keep_failure("key", "no compiler")
+        assert (store.failure("key") or [None])[0] == "no compiler"

@@ -12,17 +12,39 @@ from typing import Any
 
 import msgspec
 
-from bisect_asgi.core.records import Struct
-from bisect_asgi.report import document, past, suite
+from bisect_asgi.core.dry_run import DryRun, SuiteDryRun
+from bisect_asgi.core.records import Struct, fields
+from bisect_asgi.report.commands import (
+    CacheDocument,
+    CheckDocument,
+    DoctorDocument,
+    ReleasesDocument,
+    VerifyDocument,
+)
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.past import PastRuns
 from bisect_asgi.report.suite import SuiteReport
 
-DOCUMENTS: dict[str, type[Struct]] = {
-    document.SCHEMA: Report,
-    suite.SCHEMA: SuiteReport,
-    past.SCHEMA: PastRuns,
-}
+_TYPES: tuple[type[Struct], ...] = (
+    Report,
+    SuiteReport,
+    PastRuns,
+    DryRun,
+    SuiteDryRun,
+    CheckDocument,
+    VerifyDocument,
+    ReleasesDocument,
+    DoctorDocument,
+    CacheDocument,
+)
+
+
+def _name_of(kind: type[Struct]) -> str:
+    """Return what the field `schema` of a document says."""
+    return next(str(field.default) for field in fields(kind) if field.name == "schema")
+
+
+DOCUMENTS: dict[str, type[Struct]] = {_name_of(kind): kind for kind in _TYPES}
 """The type of each document, by what its field `schema` says."""
 
 
@@ -31,7 +53,7 @@ def schema_of(name: str) -> dict[str, Any]:
     made = msgspec.json.schema(DOCUMENTS[name])
     own = made["$defs"][DOCUMENTS[name].__name__]
     own["properties"]["schema"] = {"const": name}
-    own["required"] = ["schema", *own["required"]]
+    own["required"] = ["schema", *own.get("required", ())]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **made}
 
 

@@ -18,6 +18,7 @@ from support import forked
 from support.builders import command_environ
 from support.local_index import LocalIndex
 from support.processes import PATIENCE_S
+from support.schemas import problems
 
 PYTHON = sys._base_executable  # type: ignore[attr-defined]
 
@@ -94,6 +95,8 @@ class Shell:
             done = subprocess.CompletedProcess(arguments, process.returncode, *said)
         assert "Traceback" not in done.stderr, done.stderr
         assert "\x1b" not in done.stdout + done.stderr
+        if "--json" in arguments and done.stdout.startswith("{"):
+            assert problems(done.stdout) == []
         return done
 
     def bisect(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from packaging.specifiers import SpecifierSet
 
@@ -32,6 +32,8 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.never_ran import NeverRan, never_ran, unreported
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
+from bisect_asgi.core.releases import TargetPython, has_wheel
+from bisect_asgi.core.releases.coverage import next_pythons
 from bisect_asgi.core.search.confirmation import Confirmation
 from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.core.text import listing
@@ -87,6 +89,16 @@ class Search:
     def labels(self) -> Sequence[str]:
         """The labels of the candidates, oldest first."""
         return self.space.labels
+
+    @cached_property
+    def further_pythons(self) -> tuple[TargetPython, ...]:
+        """The Pythons on which the search goes on if nothing changes on this one."""
+        choice, whole = self.space.choice, self.space.whole
+        if choice is None or not whole:
+            return ()
+        bad = [release for release in whole if release.version == self.plan.bad]
+        others = [each for each in choice.others if all(has_wheel(release, each) for release in bad)]
+        return next_pythons(whole, choice.target, others)
 
     @property
     def is_settled(self) -> bool:

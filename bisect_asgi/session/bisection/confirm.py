@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from bisect_asgi.core import events
 from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.model import Verdict
-from bisect_asgi.core.search import Bisection, Boundary, State, is_monotonic
+from bisect_asgi.core.search import Bisection, Boundary, NoBoundary, State, is_monotonic
 from bisect_asgi.core.search.untestable_stretches import assumed
 from bisect_asgi.core.text import plural
 from bisect_asgi.session.axes import axis_of
@@ -25,7 +25,8 @@ SpotChecks = Callable[[Boundary], Collection[int]]
 def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> State:
     """Search until no run is missing to confirm the result, or until the probe turns out to be flaky.
 
-    The boundary is told as soon as it is known, before the runs that confirm it.
+    The boundary is told as soon as it is known, before the runs that confirm it. That nothing changes is no
+    answer yet if there are other Pythons to search on, and is not confirmed.
     Spot checks, and the other end if one is wrong, are run once, together with what confirms the state. The
     state is returned as it is without them, even if one of them shows another change.
     """
@@ -49,6 +50,8 @@ def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> 
     told: Boundary | None = None
     while True:
         state = engine.search(replay, is_over=is_over, looks_ahead=True)
+        if isinstance(state, NoBoundary) and search.further_pythons:
+            return state
         missing = search.confirmation.missing(state, search.judgement())
         if not missing or search.never_ran(search.judgement()) or engine.errors.keys() & missing.keys():
             return state

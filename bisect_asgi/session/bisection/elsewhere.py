@@ -22,8 +22,7 @@ from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Candidate, Outcome
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import TargetPython, has_wheel
-from bisect_asgi.core.releases.coverage import next_pythons
+from bisect_asgi.core.releases import TargetPython
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import axis_of
@@ -89,17 +88,14 @@ def further(result: SearchResult, services: Services, find: Callable[[Search], S
     showed in notes. `find`: runs a search.
     """
     search, choice = result.search, result.search.space.choice
-    if choice is None:
+    if choice is None or not search.further_pythons:
         return result
-    bad = [each for each in search.space.whole if each.version == search.plan.bad]
-    others = [each for each in choice.others if all(has_wheel(release, each) for release in bad)]
-    targets = next_pythons(search.space.whole, choice.target, others)
     told = [_on(choice.target, result.answer)]
-    for target in targets:
+    for target in search.further_pythons:
         text = f"{told[-1]}; searching on Python {target.interpreter.short}"
         search.emit(events.Note(text=text, is_live=True))
         reason = f"has wheels for releases that Python {choice.interpreter.short} has none for"
-        rest = tuple(each for each in (choice.target, *others) if each is not target)
+        rest = tuple(each for each in (choice.target, *choice.others) if each is not target)
         plan = replace(search.plan, python=target.interpreter.path, other_pythons=rest)
         try:
             other = find(_search_on(plan, search, services, reason))
@@ -110,23 +106,22 @@ def further(result: SearchResult, services: Services, find: Callable[[Search], S
             _note(search, told)
             return other
         told.append(_on(target, other.answer))
-    return _back(result, services, told[1:]) if targets else result
+    return find(_back(search, services, told[1:]))
 
 
 def _on(target: TargetPython, answer: Result) -> str:
     return f"on Python {target.interpreter.short}, {answer.message}"
 
 
-def _back(result: SearchResult, services: Services, told: Sequence[str]) -> SearchResult:
-    """Return a result whose events are the last ones again, with what other Pythons showed in notes."""
-    before = result.search
-    announce(before.space, before.emit)
-    _note(before, told)
-    again = Search(before.plan, before.space, services, before.emit)
-    for trial in before.engine.trials:
+def _back(search: Search, services: Services, told: Sequence[str]) -> Search:
+    """Announce and return a search with all that it has run, as one that goes on nowhere else."""
+    space = replace(search.space, whole=())
+    announce(space, search.emit)
+    _note(search, told)
+    again = Search(search.plan, space, services, search.emit)
+    for trial in search.engine.trials:
         again.engine.seed(trial.key, trial)
-    again.engine.emit_rulings()
-    return replace(result, search=again)
+    return again
 
 
 def _note(search: Search, texts: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ from bisect_asgi.core.plan import History, HistoryKind, Plan
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.folding import fold
 
+CONFIRMED = 2
 PYTHONS = [target(f"3.{minor}.1", Tag(f"cp3{minor}", f"cp3{minor}", "any")) for minor in (8, 9, 12)]
 Behaviour = Callable[[Version, str], Observation]
 
@@ -103,7 +104,7 @@ def test_what_the_first_python_showed_is_noted() -> None:
 def test_if_nothing_changes_anywhere_the_first_python_has_the_answer() -> None:
     machine = Machine(broken_from("0.0"))
 
-    report = machine.report(a_plan())
+    report = machine.report(a_plan(confirm=CONFIRMED))
 
     assert report.kind is ResultKind.NOT_REPRODUCED
     assert report.interpreter is not None
@@ -111,8 +112,17 @@ def test_if_nothing_changes_anywhere_the_first_python_has_the_answer() -> None:
     assert {row.version for row in report.rows if row.verdict == "bad" and row.was_run} >= {"0.8", "0.12"}
     assert [note.partition(",")[0] for note in report.notes] == ["on Python 3.9", "on Python 3.8"]
     assert set(machine.pythons) == {"3.12", "3.9", "3.8"}
-    # Coming back to it takes no run: each of its two ends is confirmed once.
-    assert machine.runs_on["3.12", "0.12"] == machine.runs_on["3.12", "0.8"]
+    # Coming back to it confirms it, and runs nothing else again.
+    counted = {version: runs for (python, version), runs in machine.runs_on.items() if python == "3.12"}
+    assert counted == {**dict.fromkeys(counted, 1), "0.8": 1 + CONFIRMED, "0.12": 1 + CONFIRMED}
+
+
+def test_that_nothing_changes_on_the_first_python_is_not_confirmed_before_the_others_are_searched() -> None:
+    machine = Machine(broken_from("0.6"))
+
+    machine.report(a_plan(confirm=CONFIRMED))
+
+    assert {runs for (python, _), runs in machine.runs_on.items() if python == "3.12"} == {1}
 
 
 def test_the_last_python_builds_what_no_python_has_wheels_for() -> None:

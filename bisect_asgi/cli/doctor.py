@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bisect_asgi.cli.output import say
+from bisect_asgi.cli.output import say_sentence
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.plan.options import Options
 
@@ -47,7 +47,7 @@ def doctor(options: Options) -> None:
         where = listing(names, most=9)
         have = "has" if len(names) == 1 else "have"
         told = f"{where} {have} no Python {listing(versions, most=9)}"
-        say(f"\nnote: {told}; trials that need it run on other workers")
+        say_sentence(f"\nnote: {told}; trials that need it run on other workers")
     raise typer.Exit(ExitCode.UNAVAILABLE if faults else ExitCode.FOUND)
 
 
@@ -92,9 +92,9 @@ def _show(found: Mapping[str, Health | Exception]) -> None:
 
 
 def _complain(name: str, text: str, hint: str | None) -> None:
-    say(f"\nerror: {name}: {text}")
+    say_sentence(f"\nerror: {name}: {text}")
     if hint:
-        say(f"\nhint: {hint}")
+        say_sentence(f"\nhint: {hint}")
 
 
 def _show_json(found: Mapping[str, Health | Exception]) -> int:

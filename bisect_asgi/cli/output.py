@@ -216,12 +216,15 @@ def _is_live() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
+_USUAL_WIDTH = 80
+
+
 def show_error(message: str, hint: str | None) -> None:
     """Print an error: what happened, unless that is shown already, a blank line, what to do."""
     if message:
-        say(f"error: {message}")
+        say_sentence(f"error: {message}")
     if hint:
-        say(f"\nhint: {hint}")
+        say_sentence(f"\nhint: {hint}")
 
 
 def show_json(text: str) -> None:
@@ -231,7 +234,27 @@ def show_json(text: str) -> None:
 
 def say_note(text: str) -> None:
     """Write a remark to the standard error."""
-    say(f"note: {text}")
+    say_sentence(f"note: {text}")
+
+
+def say_sentence(text: str) -> None:
+    """Write prose to the standard error; a terminal gets it broken between words, a pipe gets one line."""
+    if sys.stderr.isatty():
+        from bisect_asgi.core.text import folded
+
+        text = folded(text, _width())
+    say(text)
+
+
+def _width() -> int:
+    """Return the width of the terminal that the standard error is."""
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named):
+        return int(named)
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
+    except (OSError, ValueError):  # it is a terminal of a program that has no size
+        return _USUAL_WIDTH
 
 
 def say(line: str) -> None:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _ADDRESS = re.compile(r"(?P<scheme>\w[\w+.-]*://)(?P<rest>.*)", re.DOTALL)
 _ADDRESSES = re.compile(r"\w[\w+.-]*://\S+")
+_SPANS = re.compile(r"(?:`[^`]*`|\S)+")
+"""Words, and what stands in backticks, with what is written right beside it."""
 _HOST = re.compile(r"(?:localhost|[^:@]*\.[^:@]*|\[[^]@]*\])(?::\d+)?")
 
 
@@ -84,6 +86,28 @@ def listing(words: Iterable[str], *, most: int = 4) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def folded(text: str, width: int) -> str:
+    """Return text with its lines broken between words, so that they fit the width as far as words do.
+
+    What stands in backticks is one word if it fits by itself: a command can be copied whole.
+    """
+    return "\n".join(_folded(line, width) for line in text.split("\n"))
+
+
+def _folded(line: str, width: int) -> str:
+    if len(line) <= width or line.isspace():
+        return line
+    spans = _SPANS.findall(line)
+    words = [word for span in spans for word in ([span] if len(span) <= width else span.split())]
+    lines = [line[: len(line) - len(line.lstrip())] + words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
 def printable(text: str) -> str:

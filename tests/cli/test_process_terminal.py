@@ -86,3 +86,16 @@ def test_colors_are_shown_only_if_they_are_wanted(shell: Shell) -> None:
     assert "\x1b[31m" in colored
     assert "\x1b[31m" not in plain
     assert "\x1b[2K" in plain
+
+
+def test_an_error_is_broken_at_the_width_of_the_terminal_and_not_in_a_pipe(shell: Shell) -> None:
+    wrong = ("demo", "--probe", "leak.py", "--metric", "wall", "--bad-above", "much")
+    whole = shell.run(*wrong).stderr.splitlines()
+
+    for width in (40, 80):
+        written = at_terminal(shell, *wrong, COLUMNS=str(width)).replace("\r\n", "\n")
+        told = written[written.index("error: ") :]
+
+        assert all(len(line) <= width for line in told.split("\n"))
+        assert told.split() == " ".join(whole).split()
+    assert any(len(line) > 40 for line in whole)

@@ -222,3 +222,29 @@ def test_secrets_in_a_text_are_masked() -> None:
         formats.masked("hunter2 and hunter22, swordfish", ["hunter2", "swordfish"]) == "**** and ****2, ****"
     )
     assert formats.masked("nothing", []) == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        pytest.param("error: it is short", 40, ["error: it is short"], id="fits"),
+        pytest.param("error: one two three", 12, ["error: one", "two three"], id="between-words"),
+        pytest.param("\nhint: one two", 9, ["", "hint: one", "two"], id="an-empty-line"),
+        pytest.param("hint: run `a b c d`", 12, ["hint: run", "`a b c d`"], id="a-command-stays-whole"),
+        pytest.param("pass `--with x`, or", 12, ["pass", "`--with x`,", "or"], id="with-its-comma"),
+        pytest.param("run `a b c d e f`", 8, ["run `a b", "c d e f`"], id="a-command-that-does-not-fit"),
+        pytest.param("see /a/very/long/path now", 9, ["see", "/a/very/long/path", "now"], id="a-long-word"),
+        pytest.param("  indented words here", 12, ["  indented", "words here"], id="indented"),
+        pytest.param("a ` alone stays here", 9, ["a ` alone", "stays", "here"], id="a-backtick-alone"),
+    ],
+)
+def test_a_text_is_folded_between_words(text: str, width: int, lines: list[str]) -> None:
+    assert formats.folded(text, width).split("\n") == lines
+
+
+@given(st.text(st.sampled_from("ab `\n")), st.integers(1, 20))
+def test_a_folded_text_has_the_same_words_and_fits_as_far_as_they_do(text: str, width: int) -> None:
+    folded = formats.folded(text, width)
+
+    assert folded.split() == text.split()
+    assert all(len(line) <= width or len(line.split()) < 2 for line in folded.split("\n"))

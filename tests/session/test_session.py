@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from packaging.version import Version
@@ -372,6 +374,40 @@ def test_the_first_event_is_the_plan_and_the_last_the_answer() -> None:
     assert (first.dependencies, first.held, first.order) == ("as-of-release", ("uvicorn==0.17.6",), "version")
     opening = [events.StretchesPlanned, events.InterpreterChosen, events.CandidatesListed]
     assert [type(event) for event in fake.events[1:4]] == opening
+
+
+LACKS_ANYIO = signature.of_exception(
+    "ModuleNotFoundError",
+    "No module named 'anyio'",
+    phase=Phase.IMPORT,
+    frames=(("leak.py", 1, "<module>"),),
+    probe_files={"leak.py": b"import anyio"},
+)
+
+
+def test_many_workers_whose_first_results_all_lack_a_module_wait_for_the_good_end() -> None:
+    """The module comes with the newest release alone, which is the last to be built."""
+    fake = FakeWorld(lambda version, _: passed() if version == Version("0.12") else failed(LACKS_ANYIO))
+    others = threading.Event()
+
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
+        if request.label == "0.12":
+            assert others.wait(30)
+        return fake.run_trial(request, token)
+
+    def emit(event: events.Event) -> None:
+        fake.events.append(event)
+        ruled = [each.rulings for each in fake.events if isinstance(each, events.RulingsChanged)]
+        if sum(map(len, ruled)) >= 2:
+            others.set()
+
+    with ThreadPoolExecutor(8) as pool:
+        services = replace(fake.services(run_trial), executor=pool)
+        plan = replace(a_plan(good="0.12", bad="0.1"), jobs=8, most_jobs=8)
+        kind = session.bisect(plan, services, emit)
+
+    assert kind is ResultKind.FOUND
+    assert fake.boundary() == ("0.11", "0.12")
 
 
 @pytest.mark.parametrize(

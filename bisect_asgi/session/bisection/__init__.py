@@ -182,7 +182,8 @@ class Search:
     def never_ran(self, judgement: Judgement) -> NeverRan | None:
         """Return why the search cannot go on, or None: an extra that does not exist, a probe that never ran.
 
-        If the user counts every failure, a probe that never ran is no reason.
+        If the user counts every failure, a probe that never ran is no reason. And nobody knows that it never
+        does before the good end that the user named has been run, however many others are back before.
         """
         if unknown := self.unknown_extra():
             return unknown
@@ -191,6 +192,9 @@ class Search:
             return None
         if criteria.metric is not None and (wrong := self.unreported(criteria.metric)):
             return wrong
+        good = self.space.expectation.good
+        if good is not None and good not in self.engine.observed and good not in self.engine.errors:
+            return None
         return never_ran(
             judgement.rulings,
             files=[probe.name, *(file.name for file in probe.files)],

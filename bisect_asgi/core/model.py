@@ -457,6 +457,8 @@ class TrialRequest(Struct, frozen=True, kw_only=True):
     """The seconds after which runs are cut off, or None for the probe's own limit."""
     parallel: int = 1
     """The number of runs that may be made in parallel. Samples are taken one by one."""
+    apart: bool = False
+    """Whether its runs are made whatever is stored, because others make further ones at the same time."""
     fresh: bool = False
     """Whether earlier runs in the store are ignored."""
     stage: int = 0

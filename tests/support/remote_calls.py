@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from bisect_asgi.backend.executors.dask.calls import Unsuitable
@@ -118,3 +119,19 @@ class Unpicklable(Exception):
 
 def raise_unpicklable() -> None:
     raise Unpicklable("it holds a lock")
+
+
+class InParts:
+    """A call with two files is made in two parts, each of which waits until the other has begun."""
+
+    def __call__(self, mine: Path, other: Path, _: str) -> str:
+        return touch_and_wait(mine, other)
+
+    def parts(self, *arguments: object) -> Sequence[tuple[object, ...]]:
+        match arguments:
+            case (one, other):
+                return [(one, other, "a part"), (other, one, "a part")]
+        return [arguments]
+
+    def join(self, results: Sequence[object]) -> object:
+        return tuple(results)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -174,6 +174,35 @@ class RemoteRun:
             fits=self._fits(request.spec.interpreter) if request.sampling else None,
         )
 
+    def parts(self, *arguments: object) -> Sequence[tuple[object, ...]]:
+        """Return the arguments with which several workers make the runs of one trial at the same time.
+
+        Samples are taken one by one.
+        """
+        request = _request(arguments)
+        count = min(request.runs, request.parallel) if request.sampling is None else 1
+        if count <= 1:
+            return (arguments,)
+        shares = [request.runs // count + (place < request.runs % count) for place in range(count)]
+        return [(replace(request, runs=share, parallel=1, apart=True), *arguments[1:]) for share in shares]
+
+    def join(self, results: Sequence[object]) -> Trial:
+        """Return the trial of which several workers made the runs.
+
+        Where workers have resolved it to different environments, only the runs in the first one's count; who
+        wants more asks again.
+        """
+        trials = [result for result in results if isinstance(result, Trial)]
+        first = next((trial for trial in trials if trial.environment), trials[0])
+        alike = [trial for trial in trials if _digest(trial) == _digest(first)]
+        longest = max(alike, key=lambda trial: sum(trial.steps.values()))
+        return replace(
+            longest,
+            observations=tuple(run for trial in alike for run in trial.observations),
+            build_s=max(trial.build_s for trial in alike),
+            run_s=max(trial.run_s for trial in alike),
+        )
+
     def returned(self) -> int:
         """Return how many trials have come back."""
         with self._guard:
@@ -236,10 +265,10 @@ class RemoteTrials:
         cluster: chooses the host of measured probes.
     """
 
-    builders = None  # environments that are built here are of no use to workers with caches of their own
-
     def __init__(self, run: RemoteRun, runner: TrialRunner, cluster: RemoteExecutor) -> None:
         self.run = run
+        self.builders = runner.builders if cluster.is_here else None
+        """Where environments are built ahead; None if workers have caches of their own."""
         self._runner = runner
         self._cluster = cluster
 
@@ -257,9 +286,9 @@ class RemoteTrials:
         host = self._cluster.one_host(packed.need, packed.fits) if packed.fits else None
         return self._runner.recall(request, host=host)
 
-    def is_built(self, request: TrialRequest) -> bool:  # noqa: ARG002 (as `Trials` has it)
-        """Return False: workers have caches of their own."""
-        return False
+    def is_built(self, request: TrialRequest) -> bool:
+        """Return whether the workers have the environment, as far as that is known here."""
+        return self._cluster.is_here and self._runner.is_built(request)
 
     def resolve(self, spec: EnvironmentSpec) -> tuple[Distribution, ...]:
         """Return the distributions that an environment would have in it; resolved on this machine."""
@@ -276,6 +305,10 @@ class RemoteTrials:
     def declared(self, built: BuiltEnvironment) -> Mapping[str, Declared]:
         """Return what each distribution of an environment declares, whichever machine built it."""
         return self._runner.declared(built)
+
+
+def _digest(trial: Trial) -> str:
+    return trial.environment.digest if trial.environment else ""
 
 
 def _level_of(trial: Trial) -> SandboxLevel:

@@ -284,6 +284,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             raise NoResult(f"the baseline cannot be run: {error}") from error
 
     def _observe_alone(self, task: Task, started: float) -> Trial:
+        if task.request.apart:
+            return self._observe(task, started)
         # Two processes may want the same observation: the second waits, and finds it in the store.
         lock = locked(self.locks / f"run-{task.key}.lock", waiting=task.token.check)
         with waiting_for(lock):
@@ -292,7 +294,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     def _observe(self, task: Task, started: float) -> Trial:
         """Run as often as the store lacks runs, in environments that are held meanwhile."""
         request, resolution = task.request, task.resolution
-        known = asked_for(self.store.observations(task.key)[request.known_runs :], request)
+        stored = () if request.apart else self.store.observations(task.key)
+        known = asked_for(stored[request.known_runs :], request)
         wanted = request.runs - count(known, request.limit_s)
         if wanted == 0:
             return finished(request, resolution, known, (), build_s=monotonic() - started)

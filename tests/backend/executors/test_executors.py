@@ -128,6 +128,14 @@ def test_a_running_call_that_is_cancelled_leaves_no_process_and_makes_room(
         _gone(int(pid.read_text()))
 
 
+def test_the_parts_of_a_call_run_on_several_workers_at_the_same_time(
+    local_cluster: Executor, tmp_path: Path
+) -> None:
+    whole = local_cluster.submit(remote_calls.InParts(), tmp_path / "one", tmp_path / "other")  # type: ignore[call-arg]
+
+    assert whole.result(PATIENCE_S) == ("one", "other")  # type: ignore[comparison-overlap]
+
+
 def test_a_token_alone_ends_its_call_as_cancelled(executor: Executor, tmp_path: Path) -> None:
     pid, token = tmp_path / "pid", CancelToken()
     future = executor.submit(remote_calls.run_family, tmp_path, pid, token)

@@ -299,3 +299,87 @@ def test_what_distributions_require_is_kept_with_their_environment(runner: Trial
     assert made.environment
     assert runner.declared(made.environment) == DECLARED
     assert runner.declared(replace(made.environment, digest="else")) == {}
+
+
+# --- Runs of one trial on several workers
+
+
+@pytest.mark.parametrize(
+    ("runs", "parallel", "shares"),
+    [
+        pytest.param(3, 3, [1, 1, 1], id="one-each"),
+        pytest.param(5, 2, [3, 2], id="fewer-places-than-runs"),
+        pytest.param(2, 8, [1, 1], id="more-places-than-runs"),
+        pytest.param(3, 1, [3], id="one-place"),
+        pytest.param(1, 4, [1], id="one-run"),
+    ],
+)
+def test_runs_go_to_as_many_workers_as_there_are_places(
+    runner: TrialRunner, runs: int, parallel: int, shares: list[int]
+) -> None:
+    token = CancelToken()
+    request = replace(REQUEST, runs=runs, parallel=parallel, known_runs=1)
+
+    parts = remote(runner).parts(request, token)
+
+    requests = [part[0] for part in parts]
+    assert all(isinstance(each, TrialRequest) for each in requests)
+    assert [each.runs for each in requests] == shares  # type: ignore[attr-defined]
+    assert all(part[1] is token for part in parts)
+    if len(shares) > 1:
+        assert all(each.apart and each.parallel == 1 for each in requests)  # type: ignore[attr-defined]
+
+
+def test_samples_are_taken_one_by_one_on_one_worker(runner: TrialRunner) -> None:
+    request = replace(MEASURED, runs=5, parallel=5)
+
+    assert list(remote(runner).parts(request)) == [(request,)]
+
+
+def test_a_trial_has_the_runs_of_all_its_parts_and_the_seconds_of_the_longest(runner: TrialRunner) -> None:
+    run = remote(runner)
+    parts = [
+        run.unpack(replace(parcel(each), host=host), REQUEST)
+        for each, host in ((passed(), "a"), (failed(), "b"), (passed(), "c"))
+    ]
+    timed = [replace(part, run_s=float(place), build_s=1.0) for place, part in enumerate(parts)]
+
+    whole = run.join(timed)
+
+    assert [each.outcome for each in whole.observations] == [
+        Outcome.PASSED,
+        Outcome.FAILED,
+        Outcome.PASSED,
+    ]
+    assert (whole.key, whole.label, whole.remembered) == (3, "1.0", 0)
+    assert whole.environment == parts[0].environment
+    assert whole.run_s == 2.0
+
+
+def test_runs_in_another_environment_do_not_count(runner: TrialRunner) -> None:
+    run = remote(runner)
+    first, second = (run.unpack(parcel(each), REQUEST) for each in (passed(), failed()))
+    assert second.environment is not None
+    other = replace(second, environment=replace(second.environment, digest="another"))
+
+    assert [each.outcome for each in run.join([first, other]).observations] == [Outcome.PASSED]
+
+
+def test_a_part_without_an_environment_does_not_hide_the_others(runner: TrialRunner) -> None:
+    run = remote(runner)
+    ran = run.unpack(parcel(passed()), REQUEST)
+    broken = Trial(key=3, label="1.0", observations=(builders.broken(),))
+
+    assert run.join([broken, ran]).observations == ran.observations
+    assert run.join([broken, broken]).observations == (*broken.observations, *broken.observations)
+
+
+def test_equal_looking_runs_of_several_workers_are_all_kept(runner: TrialRunner) -> None:
+    run = remote(runner)
+    for seconds in (1.0, 2.0, 3.0):
+        run.unpack(parcel(replace(passed(), wall_s=seconds)), replace(REQUEST, apart=True))
+
+    recalled = runner.recall(REQUEST)
+
+    assert recalled is not None
+    assert [each.wall_s for each in recalled.observations] == [1.0, 2.0, 3.0]

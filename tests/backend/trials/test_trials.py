@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -379,6 +380,25 @@ def test_two_trials_of_one_candidate_at_once_make_one_run(bench: TrialBench) -> 
 
     assert bench.runs == 1
     assert sorted(trial.remembered for trial in trials) == [0, 1]
+
+
+def test_runs_that_workers_with_one_store_make_at_the_same_time_are_runs_of_their_own(
+    bench: TrialBench,
+) -> None:
+    """Each would else wait for the others, and take one of their runs for its own."""
+    once = bench.request("import demo, time; time.sleep(0.05)")
+    bench.run(once)
+    apart = replace(once, known_runs=1, apart=True)
+
+    with ThreadPoolExecutor(3) as pool:
+        trials = list(pool.map(bench.run, [apart] * 3))
+
+    runs = [run for trial in trials for run in trial.observations]
+    assert [trial.remembered for trial in trials] == [0, 0, 0]
+    assert len({run.wall_s for run in runs}) == len(runs) == 3
+    recalled = bench.trials.recall(once)
+    assert recalled is not None
+    assert len(recalled.observations) == 4
 
 
 def test_what_a_probe_prints_of_secrets_is_masked(bench: TrialBench) -> None:

@@ -11,7 +11,7 @@ import pickle
 import platform
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, runtime_checkable
 
@@ -51,6 +51,19 @@ class Travels(Protocol):
 
     def unpack(self, result: object, *arguments: object) -> object:
         """Return the call's result from what the worker returned."""
+        ...
+
+
+@runtime_checkable
+class Spreads(Protocol):
+    """A callable that may be made in parts, which several workers run at the same time."""
+
+    def parts(self, *arguments: object) -> Sequence[tuple[object, ...]]:
+        """Return the arguments of each part; of one alone if the call is made as it is."""
+        ...
+
+    def join(self, results: Sequence[object]) -> object:
+        """Return the call's result from those of its parts."""
         ...
 
 

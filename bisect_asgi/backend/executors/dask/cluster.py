@@ -26,8 +26,9 @@ import dask
 import distributed
 
 from bisect_asgi.backend.executors.dask import calls
-from bisect_asgi.backend.executors.dask.calls import Packed, Travels
+from bisect_asgi.backend.executors.dask.calls import Packed, Spreads, Travels
 from bisect_asgi.backend.executors.dask.client import SchedulerClient
+from bisect_asgi.backend.executors.dask.parts import joined
 from bisect_asgi.backend.executors.dask.submissions import Submission, Submissions, set_outcome
 from bisect_asgi.backend.executors.dask.workers import Workers
 from bisect_asgi.core.cancel import CancelToken
@@ -65,7 +66,7 @@ class Cluster(Executor):
         return self.workers.threads
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Run a call on a worker; a token among `args` cancels it there.
+        """Run a call on a worker, or its parts on several; a token among `args` cancels it there.
 
         The future raises what the call raised, or:
             Lost: the workers that ran it died, again and again.
@@ -76,6 +77,8 @@ class Cluster(Executor):
         with self._guard:
             if self._is_over:
                 raise RuntimeError("cannot schedule new futures after shutdown")
+        if isinstance(fn, Spreads) and len(parts := fn.parts(*args)) > 1:
+            return joined([self.submit(fn, *part) for part in parts], fn.join)
         try:
             call = self._pack(future, fn, args, kwargs)
         except Exception as error:

@@ -238,7 +238,7 @@ class Submissions:
             self._end(call, self._client.lost())
 
 
-def set_outcome(future: Future[Any], *, error: Exception | None, value: object = None) -> None:
+def set_outcome(future: Future[Any], *, error: BaseException | None, value: object = None) -> None:
     """Set a future's result or exception, unless it was cancelled."""
     if future.set_running_or_notify_cancel():
         if error is not None:

@@ -10,7 +10,7 @@ ARGS ?=
 # Tests start several hundred commands, each of which would compile the whole package.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help bisect verify browser test simulations faults check lint format types docs hooks repeat calibrate noisy bench simulate soak clean python-3.8
+.PHONY: help bisect verify browser test simulations faults check lint format types docs site hooks repeat calibrate noisy bench simulate soak clean python-3.8
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,12 @@ docs: .venv/installed  ## Write options, faults, schemas and the manual page in 
 	$(BIN)/python -m bisect_asgi.report.schema docs/schema
 	PYTHONPATH=tests $(BIN)/python tests/faults/test_faults.py > docs/faults.md
 	PYTHONPATH=tests $(BIN)/python tests/mistakes/test_mistakes.py > docs/mistakes.md
+
+# The commands are those of the tests, which are skipped without zensical.
+site: .venv/installed  ## Build the documentation as a site in build/site; links that lead nowhere are errors
+	@$(BIN)/uv pip install --quiet --python .venv --group site
+	$(BIN)/python docs/site/build.py build
+	cd build && ../$(BIN)/zensical build --clean --strict
 
 browser: .venv/installed  ## Install what the tests of pages need: Chromium, as root from Debian's packages, and Playwright
 	@$(BIN)/uv pip install --quiet --python .venv --group browser

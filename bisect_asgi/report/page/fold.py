@@ -37,6 +37,7 @@ _FRAME = re.compile(
 _FOLDER = re.compile(
     r"[^\s\"']*/(?:runs/[^\s/\"']+/box/work/|environments/[0-9a-f]{32}/lib/python[0-9.]+/(?=site-packages/))"
 )
+_INTERPRETER = re.compile(r"/[^\s\"']*/(?=lib/python[0-9.]+/)")
 _MOST_OUTPUT = 40
 _MOST_LINES = 40
 _MOST_REASONS = 12
@@ -132,8 +133,8 @@ def _of_row(row: Row) -> Iterator[Excerpt]:
 
 
 def _end_of(text: str) -> str:
-    """Return the last lines that a run wrote, without this tool's frames and the folders of the cache."""
-    own = _FOLDER.sub("", _FRAME.sub("", text))
+    """Return the last lines that a run wrote, without this tool's frames and the folders of this machine."""
+    own = _INTERPRETER.sub("", _FOLDER.sub("", _FRAME.sub("", text)))
     return "\n".join(own.strip().splitlines()[-_MOST_OUTPUT:])
 
 

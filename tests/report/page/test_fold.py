@@ -75,6 +75,7 @@ def test_the_excerpt_is_what_the_bad_side_wrote_without_places_of_this_machine()
         '  File "/home/me/.cache/bisect-asgi/runs/1-2/box/work/leak.py", line 3, in probe\n'
         "    assert False\n"
         f'  File "/home/me/.cache/environments/{"0a" * 16}/lib/python3.8/site-packages/dep.py", line 1\n'
+        '  File "/home/me/.pyenv/versions/3.8.18/lib/python3.8/asyncio/base_events.py", line 616, in run\n'
         "AssertionError\n"
     )
     (excerpt,) = page_of(with_output(text)).excerpts
@@ -84,6 +85,7 @@ def test_the_excerpt_is_what_the_bad_side_wrote_without_places_of_this_machine()
         '  File "leak.py", line 3, in probe\n'
         "    assert False\n"
         '  File "site-packages/dep.py", line 1\n'
+        '  File "lib/python3.8/asyncio/base_events.py", line 616, in run\n'
         "AssertionError"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -121,8 +121,12 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         from bisect_asgi.report.folding import report_of
 
         report = report_of(run)
-        keep(report, log)
-        if report.rows and not self.quiet:
+        if report.kind is ResultKind.NOT_ASKED and not report.runs:
+            with suppress(OSError):  # nothing was run, so that there is nothing to show again
+                log.unlink()
+        else:
+            keep(report, log)
+        if report.rows and not self.quiet and log.exists():
             say(f"log: {log}")  # the result comes last, so that it stands above the prompt
         self.show_report(report)
         return report.exit_code

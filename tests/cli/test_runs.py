@@ -168,3 +168,18 @@ def test_a_search_is_listed_and_its_report_shown_again_in_both_lengths(shell: Sh
     assert "Release  Uploaded" in full.stdout
     assert "Release  Uploaded" not in again.stdout
     assert len(again.stdout.splitlines()) <= 24
+
+
+def test_a_command_that_was_not_understood_is_no_run(shell: Shell) -> None:
+    publish(shell.index, "++--")
+    for wrong in (["--good", "7.0"], ["--releases", ">99"]):
+        assert shell.bisect(*wrong).returncode == 2
+    assert list((shell.cache / "logs").iterdir()) == []
+    shell.write("leak.py", "import module_of_nobody\n")
+    assert shell.bisect().returncode == 2
+
+    done = shell.run("runs")
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "there is no run yet: `bisect-asgi PACKAGE --probe FILE` makes one\n"
+    assert json.loads(shell.run("runs", "--json").stdout)["runs"] == []

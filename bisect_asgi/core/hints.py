@@ -9,6 +9,8 @@ import re
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from packaging.utils import canonicalize_name
+
 from bisect_asgi.core.errors import OFFLINE, ONCE_ONLINE
 from bisect_asgi.core.model import UNTESTABLE_EXIT, FailureKind, Outcome, Phase, Ruling, Signature, Verdict
 from bisect_asgi.core.patterns import pattern
@@ -26,6 +28,25 @@ NO_MODULE = pattern(r"ModuleNotFoundError: No module named '(?P<module>\w+)'")
 _OF_MODULE = pattern(
     r"(?:ImportError: cannot import name '\w+' from|AttributeError: module) '(?P<module>\w+)[.']"
 )
+_NAME = r"[`'\"]?(?P<{}>[A-Za-z0-9][\w.-]*[A-Za-z0-9])[`'\"]?"
+_KIND = r"(?: (?:package|library|module|distribution))?"
+_TO_INSTALL = pattern(
+    r"\b(?:\w*ImportError|ModuleNotFoundError|RuntimeError|AssertionError|\w*Dependency\w*|Missing\w*): "
+    r".*?(?:"
+    + "|".join(
+        (
+            rf"\b(?:requires?|needs?) (?:the )?{_NAME.format('a')}{_KIND} (?:to be )?installed\b",
+            rf"\b(?:requires?|needs?) (?:the )?{_NAME.format('b')} (?:package|library|distribution)\b",
+            rf"(?<![\w.-]){_NAME.format('c')}{_KIND} (?:must|should|has to|needs to) be installed\b",
+            rf"(?<![\w.-]){_NAME.format('d')}{_KIND} is not installed\b",
+            rf"\bpip3? install {_NAME.format('e')}",
+            rf"\b[Mm]issing (?:optional )?dependency {_NAME.format('f')}",
+        )
+    )
+    + ")"
+)
+"""What packages say of another package that they use if it is there."""
+_NO_NAMES = {"be", "it", "library", "module", "package", "that", "the", "this", "which"}
 # Pythons from 3.12 on no longer have these.
 _REMOVED = {"asynchat", "asyncore", "cgi", "distutils", "imp", "smtpd"}
 STANDARD_MODULES = frozenset(sys.stdlib_module_names) | _REMOVED
@@ -73,6 +94,8 @@ def for_untestable(known: Circumstances, keys: Collection[int]) -> str | None:
 def for_module(known: Circumstances, keys: Collection[int]) -> str | None:
     """Return the hint if all these candidates lack the same module, which is no part of Python, else None."""
     keys, signatures = sorted(keys), _signatures(known, keys)
+    if asked := _asked_for(known, keys, signatures):
+        return f"{_where(known, keys)}{asked} is not installed: add it with `--with {asked}`"
     modules = {match and match["module"] for match in map(_missing, signatures)}
     module = modules.pop() if len(modules) == 1 else None
     if module is None or module in STANDARD_MODULES:
@@ -92,6 +115,14 @@ def for_module(known: Circumstances, keys: Collection[int]) -> str | None:
     return f"{where}`{module}` is not installed: {adding(module, known.provider)}"
 
 
+def _asked_for(known: Circumstances, keys: Collection[int], signatures: Sequence[Signature]) -> str | None:
+    """Return the package that all these failures ask to be installed, and no environment has, or None."""
+    packages = {package_to_install(signature) for signature in signatures}
+    package = packages.pop() if len(packages) == 1 else None
+    is_there = any(package in known.installed.get(key, ()) for key in keys)
+    return None if is_there else package
+
+
 def is_of_environment(known: Circumstances, key: int) -> bool:
     """Return whether the environment of an untestable candidate explains its failure.
 
@@ -106,6 +137,18 @@ def is_of_environment(known: Circumstances, key: int) -> bool:
     if match and _package_of(match["module"], [known.installed.get(key, ())], tested):
         return True
     return _for_reason(known, (key,), [ruling], signatures) is not None
+
+
+def package_to_install(signature: Signature) -> str | None:
+    """Return the normalized name of the package that a failure asks to be installed, or None.
+
+    A package raises such an error for another one that it does not require. A probe's own assertion may have
+    the same words, and is no such failure.
+    """
+    is_own = signature.frame.startswith("./") and signature.text.startswith("AssertionError")
+    match = None if is_own else _TO_INSTALL.search(signature.shown)
+    name = next(filter(None, match.groups()), None) if match else None
+    return None if name is None or name.lower() in _NO_NAMES else canonicalize_name(name)
 
 
 def _is_of_probe(signature: Signature) -> bool:

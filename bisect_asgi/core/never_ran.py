@@ -12,7 +12,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping, Sequence
 
-from bisect_asgi.core.hints import NO_MODULE, STANDARD_MODULES, Providing, adding, normalized, nothing_known
+from bisect_asgi.core.hints import (
+    NO_MODULE,
+    STANDARD_MODULES,
+    Providing,
+    adding,
+    normalized,
+    nothing_known,
+    package_to_install,
+)
 from bisect_asgi.core.metrics import BUILT_IN, measured
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature
 from bisect_asgi.core.patterns import pattern
@@ -63,7 +71,12 @@ def never_ran(
     if first is None or any(ruling.passed for ruling in rulings.values()):
         return None
     names = {name for own in installed.values() for name in own}
-    hint = _of_syntax(first, files) or _of_module(first, names, provider) or _of_program(first)
+    hint = (
+        _of_syntax(first, files)
+        or _of_package(first, names)
+        or _of_module(first, names, provider)
+        or _of_program(first)
+    )
     return NeverRan(keys=tuple(sorted(rulings)), reason=first.shown, hint=hint) if hint else None
 
 
@@ -87,6 +100,14 @@ def _of_module(signature: Signature, installed: Collection[str], provider: Provi
     if near := difflib.get_close_matches(name, installed, n=1, cutoff=0.8):
         return f"import `{near[0]}`, which is installed; or {adding(module, provider)}"
     return f"{adding(module, provider)}; or pass a release where it works with `--good`"
+
+
+def _of_package(signature: Signature, installed: Collection[str]) -> str | None:
+    """Return the hint if a package asks for another one to be installed, and nothing installs that."""
+    package = package_to_install(signature)
+    if package is None or package in installed:
+        return None
+    return f"add the package: `--with {package}`; or pass a release where it works with `--good`"
 
 
 def _of_program(signature: Signature) -> str | None:

@@ -282,3 +282,72 @@ def test_a_failure_of_its_own_and_none_at_all_have_other_reasons() -> None:
 )
 def test_what_has_no_result_for_want_of_the_network_needs_it_once(reason: str, hint: str) -> None:
     assert hints.no_result(reason).startswith(hint)
+
+
+# What a package says of another one that it does not require.
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "package"),
+    [
+        (
+            "RuntimeError",
+            "The testclient module requires the httpx package to be installed.",
+            "httpx",
+        ),
+        ("RuntimeError", 'Form data requires "python-multipart" to be installed. ', "python-multipart"),
+        ("AssertionError", "jinja2 must be installed to use Jinja2Templates", "jinja2"),
+        (
+            "AssertionError",
+            "The `python_multipart` library must be installed for it.",
+            "python-multipart",
+        ),
+        (
+            "ImportError",
+            "email-validator is not installed, `pip install pydantic`",
+            "email-validator",
+        ),
+        ("ImportError", "please run `pip install 'Itsdangerous'`", "itsdangerous"),
+        ("ImportError", "Missing optional dependency 'openpyxl'.  Use pip to install openpyxl.", "openpyxl"),
+        ("MissingDependencyError", "needs the aiofiles library", "aiofiles"),
+        ("ModuleNotFoundError", "No module named 'yaml'", None),
+        ("ImportError", "cannot import name 'escape' from 'jinja2'", None),
+        ("RuntimeError", "it is not installed", None),
+        ("RuntimeError", "this package must be installed", None),
+        ("RuntimeError", "the lifespan must be a function", None),
+        ("OSError", "pkg-config is not installed", None),
+    ],
+)
+def test_a_package_is_asked_for_by_the_form_of_the_message(
+    error: str, message: str, package: str | None
+) -> None:
+    failure = signature.of_exception(error, message, phase=Phase.IMPORT)
+
+    assert hints.package_to_install(failure) == package
+
+
+def test_an_assertion_of_the_probe_asks_for_nothing() -> None:
+    own = signature.of_exception(
+        "AssertionError",
+        "httpx must be installed",
+        phase=Phase.CHECK,
+        frames=(("/srv/probes/leak.py", 3, "<module>"),),
+        probe_files={"leak.py": b"\n\nassert False\n"},
+    )
+
+    assert own.frame.startswith("./leak.py")
+    assert hints.package_to_install(own) is None
+
+
+NEEDS = signature.of_exception(
+    "RuntimeError", "testclient requires the httpx package to be installed.", phase=Phase.IMPORT
+)
+
+
+def test_what_a_package_asks_for_is_to_be_added_unless_it_is_there() -> None:
+    about = {3: different(NEEDS), 4: different(NEEDS)}
+
+    hint = hints.for_module(known(about), (3, 4))
+
+    assert hint == "from 2.3.6 on, httpx is not installed: add it with `--with httpx`"
+    assert hints.for_module(known(about, {3: {"httpx"}}), (3, 4)) is None

@@ -102,6 +102,18 @@ def test_a_probe_that_ran_nowhere_is_told_with_what_to_do(sign: Signature, hint:
     assert found.hint.startswith(hint)
 
 
+NEEDS_HTTPX = raised("RuntimeError", "testclient requires the httpx package to be installed.", OF_PACKAGE)
+
+
+def test_a_package_that_another_asks_for_is_told_unless_it_is_installed() -> None:
+    found = never_ran({0: fails(NEEDS_HTTPX), 1: fails(NEEDS_HTTPX)}, installed=INSTALLED)
+
+    assert found is not None
+    assert found.hint == "add the package: `--with httpx`; or pass a release where it works with `--good`"
+    there = {key: {*names, "httpx"} for key, names in INSTALLED.items()}
+    assert never_ran({0: fails(NEEDS_HTTPX), 1: fails(NEEDS_HTTPX)}, installed=there) is None
+
+
 def test_a_program_of_the_machine_is_no_program_of_the_environment() -> None:
     sign = signature.of_environment(Phase.CHECK, "`pytest` is no program of this environment; `/x` runs on …")
 

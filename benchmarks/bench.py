@@ -1,11 +1,13 @@
 """Measure this tool beside what one would use instead, and write the tables into benchmarks/README.md.
 
     python benchmarks/bench.py [--quick] [--repetitions N] [--work NAME]… [--contender NAME]… [--index NAME]…
+    python benchmarks/bench.py --goals [--repetitions N]
     python benchmarks/bench.py --render RESULTS
 
 One repetition runs every contender once, cold, then warm, in an order that moves on with each repetition.
 What was measured is kept line by line in the scratch folder; the file's path is printed first. Tables are
-written where everything was measured that there is.
+written where everything was measured that there is. With `--goals`, what the goals name is measured beside
+the loop alone, nine times (what takes long: three), and their table is written: 20 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ import tables
 from calibrate import write
 from contenders import CONTENDERS, LOOP, OURS, Contender
 from indexes import MIRROR, REAL, Index, fill, mirror, real, releases
-from measuring import Bench, folder_of, measure, own_costs
+from measuring import Bench, folder_of, measure, own_costs, remembered
 from results import AGAIN, COLD, STATES, Result, append, append_result, load, rotated
 from work import IMPORT, MAIN, PYTHON, SERVED, WORKS
 
@@ -38,6 +40,9 @@ from bisect_asgi.backend.network.configured import binary
 from bisect_asgi.core.errors import UsageError
 
 BEGIN, END = "<!-- begin: bench -->", "<!-- end: bench -->"
+GOALS_BEGIN, GOALS_END = "<!-- begin: goals -->", "<!-- end: goals -->"
+_OF_GOALS = (MAIN, IMPORT, "pandas", "5s")
+_LONG = 3
 DELAY_S = 0.03
 DATED = "ours, dated"
 _WHERE = {MAIN: (MIRROR, REAL), IMPORT: (MIRROR, REAL)} | dict.fromkeys(SERVED, (REAL,))
@@ -47,7 +52,7 @@ def main() -> None:
     """Measure, print a line for each run, and write the tables."""
     arguments = _arguments()
     if arguments.render:
-        _show(arguments.render, is_whole=not arguments.quick)
+        _show(arguments.render, arguments)
         return
     # The mirror and the contender that runs must not be left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -56,17 +61,25 @@ def main() -> None:
     with _opened(bench, arguments) as indexes:
         for index in indexes.values():
             for name in arguments.work:
-                if index.name in _WHERE.get(name, (MIRROR,)):
+                if index.name in _where(name, arguments):
                     _work(bench, index, name, arguments)
         if OURS in arguments.contender:
-            own_costs(bench, next(iter(indexes.values())), arguments.repetitions)
-    _show(bench.kept, is_whole=arguments.is_whole)
+            remembered(bench, indexes.values())
+            own_costs(bench, next(iter(indexes.values())), min(arguments.repetitions, _LONG))
+    _show(bench.kept, arguments)
+
+
+def _where(name: str, arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The indexes on which a work is measured."""
+    where = _WHERE.get(name, (MIRROR,))
+    return (MIRROR,) if arguments.goals and name != MAIN else where
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="the main work once; prints, writes nothing")
-    parser.add_argument("--repetitions", type=int, default=3, help="of what does not take long (default: 3)")
+    parser.add_argument("--goals", action="store_true", help="what the goals name, beside the loop alone")
+    parser.add_argument("--repetitions", type=int, help="of what does not take long (default: 3, or 9)")
     parser.add_argument("--work", action="append", choices=[*WORKS, *SERVED])
     parser.add_argument("--contender", action="append", choices=[*CONTENDERS])
     parser.add_argument("--index", action="append", choices=[MIRROR, REAL])
@@ -75,10 +88,14 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     chosen = (arguments.work, arguments.contender, arguments.index)
     arguments.is_whole = not any(chosen) and not arguments.quick
-    quick = arguments.quick
-    arguments.repetitions = 1 if quick else arguments.repetitions
-    arguments.work = arguments.work or ([MAIN] if quick else [*WORKS, *SERVED])
-    arguments.contender = arguments.contender or ([OURS, LOOP, "git"] if quick else [*CONTENDERS])
+    quick, goals = arguments.quick, arguments.goals
+    arguments.is_whole = arguments.is_whole and not goals
+    arguments.repetitions = 1 if quick else arguments.repetitions or (9 if goals else 3)
+    works, contenders = [*WORKS, *SERVED], [*CONTENDERS]
+    if quick or goals:
+        works, contenders = ([*_OF_GOALS], [OURS, LOOP]) if goals else ([MAIN], [OURS, LOOP, "git"])
+    arguments.work = arguments.work or works
+    arguments.contender = arguments.contender or contenders
     arguments.index = arguments.index or [MIRROR, REAL]
     return arguments
 
@@ -93,6 +110,7 @@ def _bench(scratch: Path, names: Sequence[str]) -> Bench:
         "uv": version("uv"),
         "python": platform.python_version(),
         "delay_s": DELAY_S,
+        "load": os.getloadavg()[0],
     }
     append(kept, "machine", machine)
     return Bench(
@@ -146,8 +164,11 @@ def _work(bench: Bench, index: Index, name: str, arguments: argparse.Namespace) 
     """All repetitions of one work on one index."""
     able = [each for each in arguments.contender if name in CONTENDERS[each].works]
     is_long = name in SERVED or WORKS[name].heavy
+    times = arguments.repetitions
+    if is_long:
+        times = min(times, _LONG) if arguments.goals else 1
     only_cold = name in SERVED or WORKS[name].only_cold
-    for repetition in range(1, (1 if is_long else arguments.repetitions) + 1):
+    for repetition in range(1, times + 1):
         names = [each for each in able if repetition == 1 or not CONTENDERS[each].is_slow]
         failed = set()
         for state in (COLD,) if only_cold else STATES:
@@ -173,12 +194,17 @@ def _line(result: Result) -> str:
     )
 
 
-def _show(kept: Path, *, is_whole: bool) -> None:
+def _show(kept: Path, arguments: argparse.Namespace) -> None:
     """Print the tables, and write them where everything was measured."""
     results, others = load(kept)
+    if arguments.goals:
+        text = tables.of_goals(results, others)
+        write(text, GOALS_BEGIN, GOALS_END)
+        print(text)
+        return
     text = tables.text(results, others)
     print(text)
-    if is_whole:
+    if arguments.is_whole:
         write(text, BEGIN, END)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import overhead
 from contenders import CONTENDERS, OURS, Contender, Place, Said
-from indexes import Index
+from indexes import MIRROR, Index
 from results import AGAIN, COLD, STATES, WARM, Result, append
 from running import clean_environment, disk_bytes, run
 from work import MAIN, SERVED, WORKS, is_right, numbered
@@ -138,6 +139,22 @@ def _environ(bench: Bench, index: Index, contender: Contender, folder: Path) -> 
     }
 
 
+def remembered(bench: Bench, indexes: Iterable[Index]) -> None:
+    """Measure a remembered answer on each index, of a Python that does nothing."""
+    found = {}
+    for index in indexes:
+        for state in (COLD, AGAIN):
+            place = _place(bench, index, MAIN, OURS, state, 1)
+            command = [part for part in CONTENDERS[OURS].command(MAIN, place) if part != "--json"]
+            if state == COLD:
+                run([*command, "--quiet"], cwd=place.folder, environ=place.environ)
+        found[index.name] = overhead.times_of_nothing([*command, "--quiet"], place.environ)
+        if index.name == MIRROR or len(found) == 1:
+            append(bench.kept, "imports", overhead.imports([*command, "--quiet"], place.environ))
+        shutil.rmtree(place.folder, ignore_errors=True)
+    append(bench.kept, "remembered", found)
+
+
 def own_costs(bench: Bench, index: Index, times: int) -> None:
     """Measure what the tool itself takes, and how soon it shows something."""
     counted = overhead.installation(bench.tools / "counted")
@@ -154,9 +171,6 @@ def own_costs(bench: Bench, index: Index, times: int) -> None:
         "help": overhead.first_line_s([plain[0], "--help"], place.environ),
     }
     append(bench.kept, "start", starts)
-    pairs = overhead.times_of_nothing([*plain, "--quiet"], place.environ)
-    append(bench.kept, "remembered", {"index": index.name, "times": pairs})
-    append(bench.kept, "imports", overhead.imports([*plain, "--quiet"], place.environ))
     shutil.rmtree(place.folder, ignore_errors=True)
 
 

@@ -41,10 +41,25 @@ def text(results: Sequence[Result], others: Mapping[str, Mapping[str, Any]]) -> 
     return "\n".join(parts)
 
 
+def of_goals(results: Sequence[Result], others: Mapping[str, Mapping[str, Any]]) -> str:
+    """The goals alone, each with how often it was measured."""
+    measured = sorted({(each.index, each.work) for each in results})
+    counts = (f"{work} ({_INDEX[index]}): {_repetitions(results, index, work)}" for index, work in measured)
+    told = ", ".join(counts)
+    lines = [_machine(others.get("machine", {})), f"Pairs of runs: {told}.\n"]
+    lines += ["| goal | measured | |", "|---|---|---|", *map(str, goals(results, others))]
+    return "\n".join([*lines, *_imports(others.get("imports", {}))])
+
+
+def _repetitions(results: Sequence[Result], index: str, work: str) -> int:
+    return len({each.repetition for each in results if (each.index, each.work) == (index, work)})
+
+
 def _machine(told: Mapping[str, Any]) -> str:
     versions = f"uv {told.get('uv', '?')} and Python {told.get('python', '?')}"
     waits = f"the mirror waits {told.get('delay_s', 0) * 1000:.0f} ms before each answer"
-    return f"On {told.get('cores', '?')} cores, with {versions}; {waits}."
+    load = f", and a load of {told['load']:.1f} before it was begun" if "load" in told else ""
+    return f"On {told.get('cores', '?')} cores, with {versions}{load}; {waits}."
 
 
 def goals(results: Sequence[Result], others: Mapping[str, Mapping[str, Any]]) -> Iterator[Goal]:
@@ -60,13 +75,12 @@ def goals(results: Sequence[Result], others: Mapping[str, Mapping[str, Any]]) ->
             yield Goal(str(share), f"{1 / times:.2f} of it", short)
     yield from _never_slower(results)
     yield from _bound(results)
-    if found := others.get("remembered"):
-        most_times = 14 if found["index"] == MIRROR else 20
-        over = found["times"] - most_times
-        where = _INDEX[found["index"]]
+    for index, times in others.get("remembered", {}).items():
+        most_times, how = (14, "its page fresh") if index == MIRROR else (20, "its page asked for")
+        over = times - most_times
         yield Goal(
-            f"a remembered answer in at most {most_times} times `python -I -c pass`, on {where}",
-            f"{found['times']:.1f} times",
+            f"a remembered answer in at most {most_times} times `python -I -c pass`, {how}: {_INDEX[index]}",
+            f"{times:.1f} times",
             f"missed by {over:.1f}" if over > 0 else "",
         )
     if spent := others.get("overhead"):

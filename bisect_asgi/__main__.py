@@ -36,7 +36,10 @@ def main() -> None:
                 from bisect_asgi.backend.network import question
 
                 question.begin()
-            from bisect_asgi.cli.app import main as run
+            if sys.argv[1:] == ["--version"] and sys.stdout is not None:
+                run = _show_version
+            else:
+                from bisect_asgi.cli.app import main as run
 
         run()
     except SystemExit as end:
@@ -45,6 +48,18 @@ def main() -> None:
         code = _say(error)
         # Other tools take lower codes of `check` for verdicts.
         sys.exit(_NO_VERDICT + code if sys.argv[1:2] in (["check"], ["exec"]) else code)
+
+
+def _show_version() -> None:
+    """Print the version, as the command line does, which takes as long to import as a whole answer."""
+    from bisect_asgi import __version__
+
+    try:
+        sys.stdout.write(f"bisect-asgi {__version__}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader closed the pipe
+        os._exit(_NO_VERDICT + signal.SIGPIPE)
+    sys.exit(0)
 
 
 def _needs_index(arguments: list[str]) -> bool:

@@ -22,7 +22,7 @@ from overhead import Spent, by_package, of_a_trial
 from results import AGAIN, COLD, WARM, Result, append, append_result, load, ratio, rotated, rows
 from running import run
 from simple_pages import as_html, as_json, key_of, metadata_of, part, read_page, served
-from tables import goals, size, text
+from tables import goals, of_goals, size, text
 from work import MAIN, SERVED, WORKS, is_right, numbered, turns
 
 PAGE = """\
@@ -223,7 +223,7 @@ def test_goals_say_what_is_met_and_what_is_missed() -> None:
     results.append(result(OURS, 1, 0.25, state=AGAIN))
     others = {
         "overhead": {"cold": 0.04},
-        "remembered": {"index": MIRROR, "times": 15.25},
+        "remembered": {MIRROR: 15.25, REAL: 19.5},
     }
 
     told = {goal.promise: goal for goal in goals(results, others)}
@@ -240,9 +240,25 @@ def test_goals_say_what_is_met_and_what_is_missed() -> None:
     )
     assert not told["warm, the mirror, trivial: to the boundary at most 0.7 of the uv loop's time"].missed
     by_word = {promise.partition(" ")[0]: goal for promise, goal in told.items()}
+    fresh, asked = (
+        next(goal for promise, goal in told.items() if f"its page {how}" in promise)
+        for how in ("fresh", "asked for")
+    )
     assert by_word["never"].measured.startswith("2 of 2 comparisons, the worst 1.67")
     assert by_word["below"].missed == "missed by 10 ms"
-    assert (by_word["a"].measured, by_word["a"].missed) == ("15.2 times", "missed by 1.2")
+    assert (fresh.measured, fresh.missed) == ("15.2 times", "missed by 1.2")
+    assert (asked.measured, asked.missed) == ("19.5 times", "")
+
+
+def test_the_table_of_the_goals_alone_says_how_often_each_was_measured() -> None:
+    results = [result(OURS, number, 2.0) for number in (1, 2, 3)]
+    results += [result(LOOP, number, 2.0) for number in (1, 2)]
+
+    told = of_goals(results, {"machine": {"load": 12.34, "cores": 2}}).splitlines()
+
+    assert "and a load of 12.3 before it was begun" in told[0]
+    assert told[1] == "Pairs of runs: trivial (the mirror): 3."
+    assert any(line.startswith("| cold, the mirror, trivial: to the end") for line in told)
 
 
 def test_what_is_slower_is_named_unless_its_answer_is_wrong() -> None:
@@ -277,7 +293,7 @@ def test_what_is_imported_is_told_by_package_and_held_against_its_budget() -> No
 
     assert taken == {"Python's own": 4.0, "httpx": 9.0, "bisect_asgi.core": 2.5}
     assert "| httpx | 9.0 ms | 0 ms | 9.0 ms too much |" in told
-    assert "| Python's own | 4.0 ms | – |  |" in told
+    assert "| Python's own | 4.0 ms | 65 ms |  |" in told
 
 
 def test_the_moment_of_a_line_on_the_standard_error_is_noted(tmp_path: Path) -> None:

@@ -45,13 +45,30 @@ def run(command: Command, *arguments: str) -> set[str]:
     return imported(subprocess.CompletedProcess(arguments, 0, out, errors))
 
 
-@pytest.mark.parametrize("option", ["--version", "--help"])
-def test_the_frame_needs_no_room_but_the_command_line(command: Command, option: str) -> None:
-    modules = run(command, option)
+def test_the_help_needs_no_room_but_the_command_line(command: Command) -> None:
+    modules = run(command, "--help")
 
     assert "bisect_asgi.cli.app" in modules
     assert others(modules) <= ALWAYS
     assert rooms(modules) == set()
+
+
+def test_the_version_needs_no_command_line(command: Command) -> None:
+    modules = run(command, "--version")
+
+    assert "bisect_asgi.__main__" in modules or "bisect_asgi" in modules
+    assert others(modules) <= {"bisect_asgi"}
+    assert {each for each in modules if each.startswith("bisect_asgi.")} <= {"bisect_asgi.__main__"}
+
+
+def test_completion_needs_no_typer_and_no_room(command: Command) -> None:
+    command.environ["BISECT_ASGI_COMPLETE"] = "1"
+    modules = run(command, "run", "--pro")
+
+    assert "bisect_asgi.core.plan.completing" in modules
+    assert others(modules) <= ALWAYS - {"typer", "shellingham", "annotated_doc"} | {"platformdirs"}
+    assert rooms(modules) == set()
+    assert "bisect_asgi.cli.app" not in modules
 
 
 @pytest.mark.parametrize("name", ["run", "check", "suite", "verify", "locks", "releases", "report", "cache"])

@@ -40,6 +40,8 @@ class DryRun(Struct, frozen=True, kw_only=True):
     python: str | None
     """The version of the Python, or None if the search varies it."""
     python_reason: str
+    further_pythons: tuple[str, ...] = ()
+    """The versions of the Pythons on which the search goes on if nothing changes on this one."""
     candidates: tuple[PlannedCandidate, ...]
     """The candidates, oldest first."""
     excluded: tuple[Excluded, ...]
@@ -145,6 +147,8 @@ def lines(plan: DryRun, axis: AxisWords, width: int) -> Iterator[str]:
 def _facts(plan: DryRun, axis: AxisWords) -> Iterator[tuple[str, str]]:
     if plan.python:
         yield "Python", f"{plan.python}: {plan.python_reason}"
+    if plan.further_pythons:
+        yield "", f"then {listing(plan.further_pythons)}, if nothing changes on it"
     first, last = plan.candidates[0], plan.candidates[-1]
     yield "Candidates", f"{axis.counted(len(plan.candidates))}: {_dated(first)} to {_dated(last)}"
     if plan.excluded:

@@ -48,6 +48,7 @@ def dry_run(plan: Plan, services: Services, *, claim: Claim | None = None) -> Dr
         probe=plan.probe_path or plan.probe.name,
         python=space.choice.interpreter.version if space.choice else None,
         python_reason=space.choice.reason if space.choice else "",
+        further_pythons=() if claim else tuple(each.interpreter.version for each in search.further_pythons),
         candidates=tuple(
             PlannedCandidate(
                 version=candidate.label, uploaded=candidate.uploaded, cached_runs=len(observed.get(key, ()))

@@ -129,6 +129,17 @@ def test_the_time_is_that_of_the_median_run() -> None:
             id="cached",
         ),
         pytest.param(
+            replace(PLAN, further_pythons=("3.9.18", "3.6.15")),
+            [
+                HEAD[0],
+                "            then 3.9.18 and 3.6.15, if nothing changes on it",
+                *HEAD[1:],
+                "Runs        up to 4 to search, 6 to confirm; more for cause and history",
+                UNKNOWN,
+            ],
+            id="further-pythons",
+        ),
+        pytest.param(
             replace(PLAN, later=("history",), beyond=("2.0", "2.7")),
             [
                 *HEAD,

@@ -16,6 +16,7 @@ from bisect_asgi.core.model import Observation, Release, Trial, TrialRequest
 from bisect_asgi.core.plan import History, HistoryKind, Plan
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.folding import fold
+from bisect_asgi.session.dry_run import dry_run
 
 CONFIRMED = 2
 PYTHONS = [target(f"3.{minor}.1", Tag(f"cp3{minor}", f"cp3{minor}", "any")) for minor in (8, 9, 12)]
@@ -176,3 +177,10 @@ def test_on_which_python_a_release_is_bad_may_differ() -> None:
     assert report.kind is ResultKind.NOT_REPRODUCED
     assert report.headline.startswith("`leak.py` fails on every release of fastapi that was run")
     assert any(note.startswith("on Python 3.9, `leak.py` passes on every release") for note in report.notes)
+
+
+def test_a_dry_run_names_the_pythons_that_may_follow() -> None:
+    machine = Machine(broken_from("0.6"))
+
+    assert dry_run(a_plan(), machine.services()).further_pythons == ("3.9.1", "3.8.1")
+    assert dry_run(a_plan(python="/opt/python-3.12.1/bin/python"), machine.services()).further_pythons == ()

@@ -170,6 +170,8 @@ def own_costs(bench: Bench, index: Index, times: int) -> None:
         "first_line": overhead.first_line_s(plain, place.environ),
         "help": overhead.first_line_s([plain[0], "--help"], place.environ),
     }
+    completing = {**place.environ, "BISECT_ASGI_COMPLETE": "bash"}
+    starts["completion"] = overhead.times_of_nothing([plain[0], "fastapi", "--h"], completing)
     append(bench.kept, "start", starts)
     shutil.rmtree(place.folder, ignore_errors=True)
 

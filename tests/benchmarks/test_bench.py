@@ -224,6 +224,7 @@ def test_goals_say_what_is_met_and_what_is_missed() -> None:
     others = {
         "overhead": {"cold": 0.04},
         "remembered": {MIRROR: 15.25, REAL: 19.5},
+        "start": {"first_line": 0.1, "help": 0.2, "completion": 9.5},
     }
 
     told = {goal.promise: goal for goal in goals(results, others)}
@@ -248,6 +249,9 @@ def test_goals_say_what_is_met_and_what_is_missed() -> None:
     assert by_word["below"].missed == "missed by 10 ms"
     assert (fresh.measured, fresh.missed) == ("15.2 times", "missed by 1.2")
     assert (asked.measured, asked.missed) == ("19.5 times", "")
+    word = told["a word completed in at most 9 times `python -I -c pass`"]
+    assert (word.measured, word.missed) == ("9.5 times", "missed by 0.5")
+    assert (told["`--help` within that"].missed, by_word["the"].missed) == ("missed by 50 ms", "")
 
 
 def test_the_table_of_the_goals_alone_says_how_often_each_was_measured() -> None:

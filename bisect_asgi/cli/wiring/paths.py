@@ -9,9 +9,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import platformdirs
-
-from bisect_asgi.cli.output import say_note
 from bisect_asgi.core.errors import UsageError, not_writable
 from bisect_asgi.core.records import Struct
 
@@ -28,10 +25,10 @@ class CachePaths(Struct, frozen=True):
     root: Path
 
     @classmethod
-    def configured(cls, note: Callable[[str], None] = say_note) -> CachePaths:
+    def configured(cls, note: Callable[[str], None] | None = None) -> CachePaths:
         """The user's cache folder, or `BISECT_ASGI_CACHE_DIR`, with what stands in the way set aside.
 
-        `note` gets a remark on what was set aside.
+        `note` gets a remark on what was set aside; None: it goes to the standard error.
 
         Raises:
             Unavailable: it cannot be written.
@@ -40,7 +37,7 @@ class CachePaths(Struct, frozen=True):
         try:
             root.mkdir(parents=True, exist_ok=True)
             for path in (root, *(root / name for name in _FOLDERS)):
-                _mend(path, note)
+                _mend(path, note or _say)
             tag = root / "CACHEDIR.TAG"
             if not tag.exists():  # a full disk is no reason to begin
                 tag.write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
@@ -52,7 +49,11 @@ class CachePaths(Struct, frozen=True):
     def folder() -> Path:
         """Where the cache folder is to be."""
         named = os.environ.get("BISECT_ASGI_CACHE_DIR")
-        return Path(named).absolute() if named else platformdirs.user_cache_path("bisect-asgi")
+        if named:
+            return Path(named).absolute()
+        import platformdirs
+
+        return platformdirs.user_cache_path("bisect-asgi")
 
     @property
     def store(self) -> Path:
@@ -114,6 +115,13 @@ class CachePaths(Struct, frozen=True):
                 "there is no event log yet", hint="`bisect-asgi PACKAGE --probe FILE` writes one"
             )
         return logs[0]
+
+
+def _say(text: str) -> None:
+    # A shell that completes a word waits for this module, and never needs that one.
+    from bisect_asgi.cli.output import say_note
+
+    say_note(text)
 
 
 def _mend(folder: Path, note: Callable[[str], None]) -> None:

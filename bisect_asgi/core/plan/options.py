@@ -421,7 +421,7 @@ class Options(Struct, frozen=True, kw_only=True):
         float | str | None,
         Option(
             Section.NOISE,
-            "Confidence required of the boundary",
+            "Confidence of the boundary; also sets the runs that confirm it",
             "P",
             "0.99",
             commands=_SEARCHES,
@@ -501,7 +501,7 @@ class Options(Struct, frozen=True, kw_only=True):
         Option(
             Section.RUNNING,
             "Ask no index and no repository: use what is cached",
-            commands=("run", "check", "locks", "verify", "suite", "releases", "doctor"),
+            commands=("run", "check", "locks", "verify", "suite", "shell", "exec", "releases", "doctor"),
             places=_NOWHERE,
         ),
     ] = None

@@ -9,7 +9,7 @@ what came with it. A *strict* mix is without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
@@ -21,7 +21,7 @@ from bisect_asgi.core.model import Distribution, EnvironmentSpec, ExcludeNewerPa
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.text import listing
 
-_MOST_NAMED = 5
+_MOST_NAMED, _ALL_NAMED = 5, 10**6
 _NOWHERE = "python_version < '0'"
 """A marker that is never true. An override with it removes a requirement, as uv documents."""
 
@@ -136,17 +136,34 @@ def label(
     *,
     package: str | None = None,
     without: Sequence[str] = (),
+    known: Collection[str] = (),
 ) -> str:
-    """Return a name for a mix, such as `fastapi 0.68.2 with starlette 0.15.0`.
+    """Return a name for a mix, such as `fastapi 0.68.2 with starlette 0.15.0`, that is none of the `known`.
 
     It begins with the side that has the package of the mix or, without a package, with the side that most
-    distributions are from.
+    distributions are from. Of many distributions the last are only counted, unless another mix has that name.
     """
+    short = _label(old, new, taken, package=package, without=without, most=_MOST_NAMED)
+    if short not in known:
+        return short
+    return _label(old, new, taken, package=package, without=without, most=_ALL_NAMED)
+
+
+def _label(
+    old: BoundarySide,
+    new: BoundarySide,
+    taken: Mix,
+    *,
+    package: str | None,
+    without: Sequence[str],
+    most: int,
+) -> str:
     differing = moves(old.distributions, new.distributions)
     others_moved = frozenset(move.name for move in differing) - {package}
     if package and taken in ({package}, others_moved):
         one, other = (new, old) if package in taken else (old, new)
-        return _lacking(f"{package} {one.versions[package]} with the dependencies of {other.label}", without)
+        text = f"{package} {one.versions[package]} with the dependencies of {other.label}"
+        return _lacking(text, without, most)
     from_new = [_at(move.name, move.new) for move in differing if move.name in taken and move.name != package]
     from_old = [
         _at(move.name, move.old) for move in differing if move.name not in taken and move.name != package
@@ -154,12 +171,12 @@ def label(
     is_new = package in taken if package else len(from_new) > len(from_old)
     base, others = (new, from_old) if is_new else (old, from_new)
     verb = "and" if " with " in base.label else "with"
-    text = f"{base.label} {verb} {listing(others, most=_MOST_NAMED)}" if others else base.label
-    return _lacking(text, [name for name in without if f"no {name}" not in others])
+    text = f"{base.label} {verb} {listing(others, most=most)}" if others else base.label
+    return _lacking(text, [name for name in without if f"no {name}" not in others], most)
 
 
-def _lacking(text: str, without: Sequence[str]) -> str:
-    return f"{text}, without {listing(without, most=_MOST_NAMED)}" if without else text
+def _lacking(text: str, without: Sequence[str], most: int) -> str:
+    return f"{text}, without {listing(without, most=most)}" if without else text
 
 
 def _at(name: str, version: str | None) -> str:

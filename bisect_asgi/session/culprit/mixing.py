@@ -245,8 +245,9 @@ class Mixing:
         new = [(mix, strict) for mix, strict in wanted if (mix, strict) not in self._keys]
         for mix, strict in new:
             without = sorted(self._drawn(mix)) if strict else ()
+            package, known = self.suspects.package, self.search.labels
             candidate = Candidate(
-                label=label(self.old, self.new, mix, package=self.suspects.package, without=without),
+                label=label(self.old, self.new, mix, package=package, without=without, known=known),
                 spec=mixed(self.old, self.new, mix, strict=strict),
             )
             self._keys[mix, strict] = self.search.add(candidate)

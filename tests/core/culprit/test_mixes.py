@@ -242,6 +242,16 @@ def test_a_strict_mix_is_named_with_what_it_is_without(taken: str, without: list
     assert label(OLD_SIDE, NEW_SIDE, mix(taken), package="app", without=without) == name
 
 
+def test_two_of_many_distributions_that_begin_alike_have_two_names() -> None:
+    first = label(MANY_OLD, MANY_NEW, mix("a b c d e f"))
+    second = label(MANY_OLD, MANY_NEW, mix("a b c d e g"), known={first})
+
+    assert (
+        first == label(MANY_OLD, MANY_NEW, mix("a b c d e g")) == "Monday with a 2, b 2, c 2, d 2 and 2 more"
+    )
+    assert second == "Monday with a 2, b 2, c 2, d 2, e 2 and g 2"
+
+
 some_versions = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["1", "2", "3"]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from bisect_asgi.core.events import ResultKind
@@ -76,17 +76,16 @@ def _alike(report: Report, rows: Sequence[Row]) -> str:
     return f"all {axis.counted(len(rows))} run are {verdict}, from {rows[0].version} to {rows[-1].version}"
 
 
-def _sentence(report: Report, first: Row) -> str:
-    """Return the headline of a boundary, with the culprit, and the boundaries of stages."""
-    stages = [_of_stage(stage) for stage in report.stages if _is_found(stage)]
+def _sentence(report: Report, first: Row, *, with_causes: bool = True) -> str:
+    """Return the headline of a boundary; `with_causes`: with the culprit, and the boundaries of stages."""
+    stages = [_of_stage(stage) for stage in report.stages if _is_found(stage)] if with_causes else []
     below = [*_yanked_before(report), *stages, *_newest(report)]
-    axis = report.plan.axis
     if _has_history(report):
-        return "; ".join([_history(report), *below])
+        return "; ".join([_history(report, with_causes=with_causes), *below])
     if _is_chain(report, first.version, report.last):
-        return "; ".join([_chain(report, first), *below])
-    text = axis.sentence(axis.headline, first.version, first.verdict) + _left_between(report) + _rates(report)
-    return "; ".join([text + _of_several(report) + _cause(report, first.version), *below])
+        return "; ".join([_chain(report, first, with_cause=with_causes), *below])
+    text = _only_change(report, first) + _left_between(report) + _rates(report) + _of_several(report)
+    return "; ".join([text + (_cause(report, first.version) if with_causes else ""), *below])
 
 
 def _newest(report: Report) -> list[str]:
@@ -163,9 +162,9 @@ def _percent(rate: Rate) -> str:
     return f"{percent}%"
 
 
-def _history(report: Report, told: Callable[[Report, NamedBoundary], str] | None = None) -> str:
+def _history(report: Report, *, with_causes: bool) -> str:
     """Return what happened, oldest first: `fastapi broke in 0.69.0 (by itself) and was fixed in 0.85.0`."""
-    phrases = [(told or _change)(report, change) for change in report.changes]
+    phrases = [_change(report, change, with_cause=with_causes) for change in report.changes]
     earlier = len(phrases) - _MOST_CHANGES
     if earlier > 0:
         phrases = [f"changed {earlier} times before", *phrases[earlier:]]
@@ -173,21 +172,23 @@ def _history(report: Report, told: Callable[[Report, NamedBoundary], str] | None
     return f"{report.plan.axis.subject} {', '.join(before)}{',' if len(before) > 1 else ''} and {last}"
 
 
-def _change(report: Report, change: NamedBoundary) -> str:
-    """Return what happened at one boundary, with the culprit if it is known."""
-    plan, cause = report.plan, _cause(report, change.first)
-    if change.verdict == plan.term_new and _is_chain(report, change.first, None):
+def _change(report: Report, change: NamedBoundary, *, with_cause: bool = False) -> str:
+    """Return what happened at one boundary: `broke in 0.69.0 (2021-10-07, because it requires …)`."""
+    cause = _cause(report, change.first) if with_cause else ""
+    if change.verdict == report.plan.term_new and _is_chain(report, change.first, None):
         return fails(report.failures, first=change.first, cause=cause)
+    row = report.row(change.first)
+    day = day_of(row.version, row.uploaded) if row else ""
     # Between commas, the cause of one change would read as that of all changes before it.
-    return _verb(report, change) + (f" ({cause.removeprefix(', ')})" if cause else "")
+    told = ", ".join(filter(None, (day, cause.removeprefix(", "))))
+    return _verb(report, change) + (f" ({told})" if told else "")
 
 
 def _verb(report: Report, change: NamedBoundary) -> str:
     """Return `broke in 0.69.0`, with the user's words if they are not the usual ones."""
     plan = report.plan
     verbs = {plan.term_new: "broke", plan.term_old: "was fixed"}
-    is_usual = (plan.term_old, plan.term_new) == ("good", "bad")
-    verb = verbs.get(change.verdict, "changed") if is_usual else f"became {change.verdict}"
+    verb = verbs.get(change.verdict, "changed") if _has_usual_terms(report) else f"became {change.verdict}"
     where = f"between {change.last} and {change.first}" if change.gap else f"in {change.first}"
     return f"{verb} {where}"
 
@@ -198,14 +199,15 @@ def _is_found(stage: Report) -> bool:
 
 
 def _of_stage(stage: Report) -> str:
-    """Return `starlette 0.15.0 is the first bad release of starlette`, all its changes, or a commit."""
+    """Return `starlette broke in 0.15.0 (2021-06-23)`, all its changes, or the commit."""
     if _has_history(stage):
-        return _history(stage)
-    label, verdict = next((row.version, row.verdict) for row in stage.rows if row.version == stage.first)
+        return _history(stage, with_causes=True)
+    first = next(row for row in stage.rows if row.version == stage.first)
     axis = stage.plan.axis
-    if _is_chain(stage, label, stage.last):
-        return f"{axis.subject} {fails(stage.failures, first=label)}".lstrip()
-    return axis.sentence(axis.clause, label, verdict) + _left_between(stage) + _of_several(stage)
+    if _is_chain(stage, first.version, stage.last):
+        return f"{axis.subject} {fails(stage.failures, first=first.version)}".lstrip()
+    told = _named_change(stage, first) or axis.sentence(axis.clause, first.version, first.verdict)
+    return told + _left_between(stage) + _of_several(stage)
 
 
 def _left_between(report: Report) -> str:
@@ -215,42 +217,38 @@ def _left_between(report: Report) -> str:
 
 
 def brief(report: Report) -> str:
-    """Return the result as one sentence with dates and without causes, for a report that has these below.
+    """Return the headline without causes, for a report that has these below.
 
     What has no boundary is told by the headline.
     """
-    first, last = report.row(report.first), report.row(report.last)
-    if report.kind is not ResultKind.FOUND or first is None or last is None:
+    first = report.row(report.first)
+    if first is None or not (report.kind is ResultKind.FOUND or report.kind.is_cut_short):
         return report.headline
-    if _has_history(report):
-        text = _history(report, _dated_change)
-    elif _is_chain(report, first.version, report.last):
-        text = _chain(report, first, with_cause=False)
-    else:
-        text = _brief_change(report, first) + _left_between(report) + _rates(report) + _of_several(report)
     message = report.headline.removeprefix(_sentence(report, first)).removeprefix("; ")
-    return "; ".join(filter(None, (text, *_yanked_before(report), *_newest(report), message)))
+    return "; ".join(filter(None, (_sentence(report, first, with_causes=False), message)))
 
 
-def _brief_change(report: Report, first: Row) -> str:
+def _only_change(report: Report, first: Row) -> str:
     """Return `fastapi broke in 0.69.0 (2021-10-07)`, or the axis' own sentence if it is no such axis."""
     plan, axis = report.plan, report.plan.axis
-    is_usual = (plan.term_old, plan.term_new) == ("good", "bad")
-    change = NamedBoundary(last=report.last or "", first=first.version, verdict=first.verdict)
-    if is_usual and axis.subject and axis.has_versions:
-        return f"{axis.subject} {_dated_change(report, change)} {axis.context}".rstrip()
+    if told := _named_change(report, first):
+        return f"{told} {axis.context}".rstrip()
     day, _, upload = first.version.partition(" ")
-    if is_usual and plan.over == DATE and upload:
+    if _has_usual_terms(report) and plan.over == DATE and upload:
         base, what = axis.context.removeprefix("with ").replace("==", " "), upload.partition(" ")[2]
+        change = NamedBoundary(last=report.last or "", first=first.version, verdict=first.verdict)
         return f"{base} {_verb(report, change).partition(' in ')[0]} with {what} (uploaded {day})"
     return axis.sentence(axis.headline, first.version, first.verdict)
 
 
-def _dated_change(report: Report, change: NamedBoundary) -> str:
-    """Return what happened at one boundary, with its day if that is known."""
-    row = report.row(change.first)
-    day = day_of(row.version, row.uploaded) if row else ""
-    is_chain = change.verdict == report.plan.term_new and _is_chain(report, change.first, None)
-    if is_chain:
-        return fails(report.failures, first=change.first)
-    return _verb(report, change) + (f" ({day})" if day else "")
+def _named_change(report: Report, first: Row) -> str:
+    """Return `fastapi broke in 0.69.0 (2021-10-07)`; empty if nothing with a name and versions changed."""
+    axis = report.plan.axis
+    if not (_has_usual_terms(report) and axis.subject and axis.has_versions):
+        return ""
+    change = NamedBoundary(last=report.last or "", first=first.version, verdict=first.verdict)
+    return f"{axis.subject} {_change(report, change)}"
+
+
+def _has_usual_terms(report: Report) -> bool:
+    return (report.plan.term_old, report.plan.term_new) == ("good", "bad")

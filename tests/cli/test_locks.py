@@ -24,7 +24,7 @@ def test_each_upgrade_that_breaks_it_is_found_at_its_own_release(
 
     assert document["headline"] == (
         "new.txt is bad, because of one 1.2 and two 3.0, each alone; "
-        "one 1.2 is the first bad release of one; two 2.0 is the first bad release of two"
+        "one broke in 1.2 (2020-03-01); two broke in 2.0 (2020-02-01)"
     )
     assert [row["version"] for row in document["rows"]] == ["old.txt", "new.txt"]
 
@@ -51,7 +51,7 @@ def test_locks_of_two_kinds_are_compared_and_the_drill_command_is_a_whole_one(
 
 
 UPGRADES = ("1.0 2020-01-01 good", "1.1 2020-02-01 good", "1.2 2020-03-01 bad")
-BECAUSE = "because of demo 1.2; demo 1.2 is the first bad release of demo"
+BECAUSE = "because of demo 1.2; demo broke in 1.2 (2020-03-01)"
 LOOKS_AT_SHOP = "import shop\nassert shop.is_ == 'good', 'it is ' + shop.is_\n"
 
 

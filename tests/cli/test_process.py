@@ -17,7 +17,7 @@ from support.shell import BISECT, Shell, publish
 
 from bisect_asgi.cli.process import guarded
 
-HEADLINE = "demo 1.5 is the first bad release, by itself"
+HEADLINE = "demo broke in 1.5 (2021-06-01), by itself"
 
 
 def run_with(

@@ -21,7 +21,7 @@ def test_a_regression_is_found_and_shown_with_its_evidence(shell: Shell) -> None
 
     assert done.returncode == 0
     lines = [line.rstrip() for line in done.stdout.splitlines()]
-    assert lines[0] == "demo 1.5 is the first bad release, by itself"
+    assert lines[0] == "demo broke in 1.5 (2021-06-01), by itself"
     evidence = "\n".join(line for line in lines if line.startswith(("Last", "First")))
     both = re.fullmatch(
         r"Last good +1\.4 \(2021-05-01\): passed (\d) of \1 runs\n"
@@ -66,7 +66,7 @@ def test_a_fix_is_found_without_any_range(shell: Shell) -> None:
     done = shell.bisect("--quiet")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "demo 1.3 is the first good release, by itself\n"
+    assert done.stdout == "demo was fixed in 1.3 (2021-04-01), by itself\n"
 
 
 def test_old_releases_that_fail_for_another_reason_are_not_taken_for_the_bug(shell: Shell) -> None:
@@ -258,5 +258,5 @@ def test_sdist_only_releases_are_built_and_the_step_is_told(shell: Shell) -> Non
 
     done = shell.bisect("--full")
 
-    assert done.stdout.startswith("demo 1.1 is the first bad release, by itself\n")
+    assert done.stdout.startswith("demo broke in 1.1 (2021-01-01), by itself\n")
     assert "1.0 and 1.1: as of the date, building source distributions" in " ".join(done.stdout.split())

@@ -34,7 +34,7 @@ def test_a_dependencys_releases_are_searched_while_the_package_is_held(drifting:
     # The package does not admit what is searched: it is installed all the same.
     document = drifting.document("app==1.0", "--over", "dep", *USUAL)
 
-    assert document["headline"].startswith("dep 1.2 is the first bad release with app==1.0")
+    assert document["headline"].startswith("dep broke in 1.2 (2020-03-01) with app==1.0")
     assert [row["version"] for row in document["rows"]] == ["1.0", "1.1", "1.2", "1.3"]
     assert [stretch["specifier"] for stretch in document["affected"]] == [">=1.2"]
 
@@ -50,7 +50,7 @@ def test_the_upload_that_broke_it_is_found_between_two_days(
 
     first = document["first"]
     assert (first.startswith("2020-03-01 "), first.endswith(" dep 1.2")) == (True, True)
-    assert document["headline"] == f"{first} is the first bad upload with app==3.0"
+    assert document["headline"] == "app 3.0 broke with dep 1.2 (uploaded 2020-03-01)"
 
 
 @pytest.fixture

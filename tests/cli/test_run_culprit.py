@@ -35,8 +35,7 @@ def test_a_dependency_that_carries_the_change_is_named_down_to_its_release(carri
     assert done.returncode == 0, done.stderr
     text = " ".join(done.stdout.split())
     assert text.startswith(
-        "app 2.0 is the first bad release, because it requires dep 1.3; "
-        "dep 1.2 is the first bad release of dep"
+        "app broke in 2.0 (2021-02-01), because it requires dep 1.3; dep broke in 1.2 (2020-03-01)"
     )
     assert "app 1.1 is bad with dep 1.3" in text
     assert "What changed in dep 1.1 → 1.2" in text
@@ -58,7 +57,7 @@ def test_what_was_tried_is_remembered(carried: Command) -> None:
 def test_no_culprit_stops_at_the_boundary(carried: Command) -> None:
     document = carried.document("app", *USUAL, "--no-culprit")
 
-    assert (document["first"], document["headline"]) == ("2.0", "app 2.0 is the first bad release")
+    assert (document["first"], document["headline"]) == ("2.0", "app broke in 2.0 (2021-02-01)")
     assert (document["why"], document["stages"], document["compared"]) == ([], [], [])
 
 
@@ -98,7 +97,7 @@ def test_what_was_added_and_carries_the_change_is_named(command: Command, local_
 
     document = command.document("app", *USUAL)
 
-    assert document["headline"] == "app 2.0 is the first bad release, because it installs dep 1.0"
+    assert document["headline"] == "app broke in 2.0 (2021-02-01), because it installs dep 1.0"
     assert [row["verdict"] for row in document["rows"]] == ["good", "bad"]
     assert [(told["problem"], told["drill"]) for told in document["compared"]] in ([], [("", "")])
 

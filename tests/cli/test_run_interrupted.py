@@ -22,7 +22,7 @@ def test_after_a_kill_in_the_middle_no_finished_run_is_repeated(shell: Shell) ->
     eventually(lambda: not is_running(probe))
     done = shell.bisect("--quiet", "--confirm", "1")
 
-    assert done.stdout == "demo 1.5 is the first bad release, by itself\n"
+    assert done.stdout == "demo broke in 1.5 (2021-06-01), by itself\n"
     assert finished.total() == 2
     ended = shell.noted("end")
     # Both sides of the boundary are run twice by any one command with `--confirm 1`.
@@ -49,7 +49,7 @@ def test_an_interrupt_exits_130_and_leaves_no_process_behind(shell: Shell, how: 
     assert "Traceback" not in stderr
     assert [child.pid for child in below if is_running(child.pid)] == []
     again = shell.bisect("--quiet", "--confirm", "1")
-    assert again.stdout == "demo 1.5 is the first bad release, by itself\n"
+    assert again.stdout == "demo broke in 1.5 (2021-06-01), by itself\n"
     assert max(shell.noted("end").values()) == 2
 
 
@@ -59,6 +59,6 @@ def test_two_commands_at_once_share_what_they_observe(shell: Shell, tmp_path: Pa
     both = [shell.start(*BISECT, "--quiet", "--confirm", "1") for _ in range(2)]
     said = [process.communicate(timeout=PATIENCE_S) for process in both]
 
-    assert said == [("demo 1.5 is the first bad release, by itself\n", "")] * 2
+    assert said == [("demo broke in 1.5 (2021-06-01), by itself\n", "")] * 2
     counted = shell.noted("start")
     assert {version: runs for version, runs in counted.items() if runs > 1} == {"1.4": 2, "1.5": 2}

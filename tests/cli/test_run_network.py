@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_markupsafe_2_1_0_broke_flask_1_1_4(real: Command) -> None:
     )
 
     assert document["exit_code"] == 0, document["headline"]
-    assert "markupsafe 2.1.0 is the first bad upload with flask==1.1.4" in document["headline"]
+    assert document["headline"].startswith("flask 1.1.4 broke with markupsafe 2.1.0 (uploaded 2022-02-18)")
     assert document["first"].startswith("2022-02-18 ")
 
 
@@ -109,8 +110,8 @@ def test_yarl_1_11_0_brought_what_aiohttp_3_10_6_is_the_first_to_require(real: C
     )
 
     headline = document["headline"]
-    assert headline.startswith("aiohttp 3.10.6 is the first good release, because it requires yarl")
-    assert headline.endswith("; yarl 1.11.0 is the first good release of yarl")
+    assert re.match(r"aiohttp was fixed in 3\.10\.6 \([\d-]+\), because it requires yarl", headline), headline
+    assert re.search(r"; yarl was fixed in 1\.11\.0 \([\d-]+\)$", headline), headline
 
 
 def test_jinja2_3_1_0_and_itsdangerous_2_1_0_each_broke_what_was_upgraded_with_them(real: Command) -> None:
@@ -123,6 +124,6 @@ def test_jinja2_3_1_0_and_itsdangerous_2_1_0_each_broke_what_was_upgraded_with_t
     )
 
     # jinja2 dropped `escape` in 3.1.0, itsdangerous its `json` in 2.1.0.
-    assert "jinja2 3.1.0 is the first bad release of jinja2" in document["headline"]
-    assert "itsdangerous 2.1.0 is the first bad release of itsdangerous" in document["headline"]
+    assert "jinja2 broke in 3.1.0 (2022-03-24)" in document["headline"]
+    assert "itsdangerous broke in 2.1.0 (" in document["headline"]
     assert "each alone" in document["headline"]

@@ -36,7 +36,7 @@ def sdist(folder: Path) -> bytes:
 def test_the_upgrade_that_broke_the_app_is_found_and_shown_again(app: Command) -> None:
     document = app.document("demo", *USUAL, "--with", "./app")
 
-    assert document["headline"] == "demo 1.2 is the first bad release, by itself"
+    assert document["headline"] == "demo broke in 1.2 (2020-03-01), by itself"
     assert document["plan"]["held"] == ["shop"]
     assert ["shop", "1.0"] in [list(d.values()) for d in document["rows"][-1]["distributions"]]
     (_, good), (_, bad) = document["reproduce"]
@@ -117,7 +117,7 @@ def test_what_the_app_takes_from_another_folder_is_built_as_well(app: Command) -
 
     document = app.document("demo", *USUAL, "--with", "./app")
 
-    assert document["headline"] == "demo 1.2 is the first bad release, by itself"
+    assert document["headline"] == "demo broke in 1.2 (2020-03-01), by itself"
     assert document["plan"]["held"] == ["shop", "tool"]
     (_, _), (_, bad) = document["reproduce"]
     assert fails_by_hand(app, bad) == "AssertionError: it is bad"
@@ -162,7 +162,7 @@ def test_an_override_has_releases_installed_that_the_app_forbids(app: Command) -
     assert alone.returncode == 2
     assert "only one release of `demo` to search; excluded: `shop` requires demo==1.0" in alone.stderr
     assert "hint: add `--override demo` to install all of them" in alone.stderr
-    assert free["headline"] == "demo 1.2 is the first bad release, by itself"
+    assert free["headline"] == "demo broke in 1.2 (2020-03-01), by itself"
     (_, _), (_, bad) = free["reproduce"]
     assert fails_by_hand(app, bad) == "AssertionError: it is bad"
 
@@ -192,7 +192,7 @@ def test_a_flat_app_without_a_build_system_is_run_beside_its_files(
 
     document = command.document("demo", *USUAL, "--with", ".")
 
-    assert document["headline"] == "demo 1.2 is the first bad release, by itself"
+    assert document["headline"] == "demo broke in 1.2 (2020-03-01), by itself"
     assert document["plan"]["held"] == ["helper"]
     assert [out["reason"] for out in document["excluded"]] == ["`shop` requires demo<1.3"]
 

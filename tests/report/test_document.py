@@ -51,7 +51,7 @@ from bisect_asgi.session.axes.pythons import Pythons
 def test_a_report_says_which_release_changed_the_answer() -> None:
     report = fold(REGRESSION)
 
-    assert report.headline == "starlette 0.12.1 is the first bad release"
+    assert report.headline == "starlette broke in 0.12.1 (2019-04-05)"
     assert (report.last, report.first, report.gap) == ("0.12.0", "0.12.1", ())
     assert (report.kind, report.exit_code) == (ResultKind.FOUND, ExitCode.FOUND)
     assert report.elapsed_s == 108.0
@@ -87,7 +87,7 @@ def test_nothing_is_inferred_beyond_the_newest_release_that_was_run() -> None:
     report = fold(log)
 
     assert [(row.how, row.verdict) for row in report.rows[2:]] == [(ReleaseState.NOT_RUN, "")] * 3
-    assert report.headline == "starlette 0.11.0 is the first good release"
+    assert report.headline == "starlette was fixed in 0.11.0 (2019-02-05)"
 
 
 def test_nothing_is_inferred_where_no_boundary_was_found() -> None:
@@ -173,7 +173,10 @@ def twice(*, shortest: int | None) -> list[events.Event]:
 def test_every_change_of_a_history_is_told() -> None:
     report = fold(twice(shortest=1))
 
-    assert report.headline == "starlette was fixed between 0.10.0 and 0.12.0 and broke in 0.12.1"
+    assert (
+        report.headline
+        == "starlette was fixed between 0.10.0 and 0.12.0 (2019-03-05) and broke in 0.12.1 (2019-04-05)"
+    )
     assert [(c.last, c.first, c.verdict, c.gap) for c in report.changes] == [
         ("0.10.0", "0.12.0", "good", ("0.11.0",)),
         ("0.12.0", "0.12.1", "bad", ()),
@@ -358,6 +361,6 @@ def test_the_headline_tells_that_the_newest_release_is_fine_also_if_the_fix_has_
     report = fold([*REGRESSION[:3], *runs, rulings, answered()])
 
     assert report.headline == (
-        "starlette 0.12.1 is the first bad release; starlette 0.13.0, the newest that was run, is good"
+        "starlette broke in 0.12.1 (2019-04-05); starlette 0.13.0, the newest that was run, is good"
     )
     assert [stretch.specifier for stretch in report.affected] == [">=0.12.1,<0.13.0"]

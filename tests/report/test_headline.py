@@ -98,7 +98,7 @@ def test_an_interrupt_behind_the_boundary_says_it_and_what_was_not_finished() ->
 
     assert isinstance(last, events.RunFinished)
     assert fold([*REGRESSION[:-1], last]).headline == (
-        "starlette 0.12.1 is the first bad release; the cause was not finished"
+        "starlette broke in 0.12.1 (2019-04-05); the cause was not finished"
     )
 
 

@@ -127,7 +127,7 @@ def test_a_boundary_that_is_sure_is_the_result_and_what_is_missing_is_said(
     assert (finished.kind, finished.kind.exit_code) == (ResultKind.FOUND, ExitCode.FOUND)
     assert made_up.boundary == (17, 18)
     assert made_up.report.headline == (
-        "app 18 is the first bad release; the rest of the history was not finished within the time limit"
+        "app broke in 18; the rest of the history was not finished within the time limit"
     )
 
 

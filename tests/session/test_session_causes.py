@@ -70,7 +70,8 @@ def test_with_all_every_change_is_explained_the_one_that_was_asked_about_first(
     ]
     assert list(dict.fromkeys(why.within for why in report.why)) == ["3", "5", "7"]
     assert report.headline.startswith(
-        f"app broke in 3 ({BROKEN}), was fixed in 5 ({MENDED}), and broke in 7 (by itself)"
+        f"app broke in 3 (2020-02-01, {BROKEN}), was fixed in 5 (2020-02-01, {MENDED}), "
+        "and broke in 7 (2020-02-01, by itself)"
     )
 
 
@@ -146,6 +147,6 @@ def test_an_interrupt_after_the_boundary_keeps_everything(at: str, why: list[str
     assert report.kind is ResultKind.INTERRUPTED
     assert (report.last, report.first) == ("2", "3")
     assert list(dict.fromkeys(each.within for each in report.why)) == why
-    assert report.headline.startswith("app 3 is the first bad release")
+    assert report.headline.startswith("app broke in 3 (2020-02-01)")
     assert report.headline.endswith(f"; {unfinished} was not finished")
     assert [stretch.specifier for stretch in report.affected] == [">=3,<=4"]

@@ -109,7 +109,7 @@ def test_a_cause_leads_to_the_searches_below_it() -> None:
     ]
     assert [below.title.partition(":")[0] for below in cause.below] == [
         "dep 2 → dep 3",
-        "dep 3 is the first bad release in the environment of app 1.0",
+        "dep broke in 3 (2021-03-01) in the environment of app 1.0",
     ]
 
 

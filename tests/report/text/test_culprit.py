@@ -65,15 +65,15 @@ def test_the_whole_answer_is_told_in_the_order_of_what_happened(width: int) -> N
     text = flat(shown(explained(WHY, BELOW, COMPARED), width))
 
     told = [
-        "app 2.0 is the first bad release, because it requires dep",
-        "; dep 3 is the first bad release of dep",
+        "app broke in 2.0 (2021-02-01), because it requires dep",
+        "; dep broke in 3 (2021-03-01)",
         "Last good 1.0 (2021-01-01): passed 1 of 1 run",
         "First bad 2.0 (2021-02-01): failed 1 of 1 run",
         "Cause",
         "app 1.0 → app 2.0: app 1.0 → 2.0, dep 1 → 4 and idle 7.0 (added)",
         *sentences(WHY, word="bad"),
         "2 more combinations were run (listed in `--json`)",
-        "dep 3 is the first bad release in the environment of app 1.0",
+        "dep broke in 3 (2021-03-01) in the environment of app 1.0",
         "excluded: 2.1: it was yanked",
         *sentences(BELOW, word="bad"),
         "What changed in dep 2 → 3",
@@ -111,7 +111,7 @@ def test_the_mixes_that_the_answer_rests_on_are_shown_each_with_its_verdict(widt
 def test_a_dependencys_releases_are_shown_as_those_of_the_package_are(width: int) -> None:
     text = shown(explained(WHY, BELOW), width)
 
-    below = text[text.index("dep 3 is the first bad release in") :]
+    below = text[text.index("dep broke in 3 (2021-03-01) in") :]
     assert column(below, "Release", "Uploaded") == ["1", "2", "3", "4"]
     assert column(below, "Verdict", "Runs") == ["good", "good", "bad", "bad"]
 

@@ -44,7 +44,7 @@ from bisect_asgi.report.folding import fold
 from bisect_asgi.session.axes.releases import Releases
 
 WHOLE = f"""\
-starlette 0.12.1 is the first bad release
+starlette broke in 0.12.1 (2019-04-05)
 
 Last good   0.12.0 (2019-03-05): passed 2 of 2 runs
 First bad   0.12.1 (2019-04-05): failed 2 of 2 runs: AssertionError: expected 200, got 500
@@ -221,7 +221,7 @@ def test_a_yanked_release_that_was_run_beside_the_others_is_not_their_newest() -
 
     report = fold([*REGRESSION[:2], listed, *REGRESSION[4:7], beside, rulings, answered(shortest=1)])
 
-    assert report.headline == "starlette 0.12.1 is the first bad release"
+    assert report.headline == "starlette broke in 0.12.1 (2019-04-05)"
     assert "History     3 releases from 0.12.0 to 0.13.0, all run" in shown(report).splitlines()
 
 

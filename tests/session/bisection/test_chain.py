@@ -93,7 +93,7 @@ def test_where_what_works_comes_right_before_the_bad_end_other_failures_do_not_m
     assert finished.kind is ResultKind.FOUND
     assert made_up.boundary == (history.index("BB"), history.index("BB") + 1)
     assert told(made_up) == []
-    assert made_up.report.headline == f"app {history.index('BB') + 1} is the first bad release"
+    assert made_up.report.headline == f"app broke in {history.index('BB') + 1}"
 
 
 def test_what_python_lacks_between_both_is_no_failure_that_counts() -> None:

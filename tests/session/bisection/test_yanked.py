@@ -58,7 +58,7 @@ def test_a_yanked_release_inside_the_boundary_that_is_bad_is_said_and_moves_noth
 
     assert (told.last, told.first) == ("0.4", "0.6")
     assert "0.5, yanked, is bad as well: it broke there (yanked: loses data)" in told.notes
-    assert told.headline == ("fastapi 0.6 is the first bad release; the yanked 0.5 before 0.6 is bad as well")
+    assert told.headline == ("fastapi broke in 0.6 (2021-06-01); the yanked 0.5 before 0.6 is bad as well")
     row = told.row("0.5")
     assert row is not None
     assert (row.yanked, row.verdict, row.runs) == ("loses data", "bad", 3)
@@ -96,7 +96,7 @@ def test_what_an_earlier_command_has_run_counts_as_what_this_one_runs() -> None:
 def test_a_yanked_release_that_is_not_as_the_first_bad_one_moves_no_bound() -> None:
     told = report(world(broken_from(6), v4="", v5=""))
 
-    assert told.headline == "fastapi 0.6 is the first bad release"
+    assert told.headline == "fastapi broke in 0.6 (2021-06-01)"
     assert [fix.requirement for fix in fixes(told)] == ["fastapi<0.6"]
 
 
@@ -207,4 +207,6 @@ def test_beyond_a_range_with_a_change_it_may_have_been_mended() -> None:
 
     made_up.bisect(replace(a_plan(history=AUTO), releases=SpecifierSet("<0.6")))
 
-    assert fold(made_up.events).headline == "fastapi broke in 0.3 and was fixed in 0.7"
+    assert (
+        fold(made_up.events).headline == "fastapi broke in 0.3 (2021-03-01) and was fixed in 0.7 (2021-07-01)"
+    )

@@ -60,8 +60,8 @@ def test_a_dependency_that_carries_the_change_is_named_with_the_release_of_it_th
     assert (below.package, below.old, below.new) == ("engine", "engine 4", "engine 5")
     assert (below.kind, sets(below)) == (CulpritKind.PACKAGE, [["engine 4 → 5"]])
     assert lab.report.headline == (
-        "app 3 is the first bad release, because it requires engine >=6 and installs 7; "
-        "engine 5 is the first bad release of engine"
+        "app broke in 3 (2020-02-01), because it requires engine >=6 and installs 7; "
+        "engine broke in 5 (2020-02-01)"
     )
 
 
@@ -158,7 +158,7 @@ def test_the_package_itself_is_named_although_its_dependencies_moved() -> None:
     (only,) = lab.explained
     assert (only.kind, sets(only)) == (CulpritKind.PACKAGE, [["app 2 → 3"]])
     assert {str(move) for move in only.moves} == {"app 2 → 3", "engine 2 → 7", "tyres 1 → 2"}
-    assert lab.report.headline == "app 3 is the first bad release, by itself"
+    assert lab.report.headline == "app broke in 3 (2020-02-01), by itself"
 
 
 def test_where_nothing_but_the_package_moved_nothing_is_tried() -> None:
@@ -236,7 +236,7 @@ def test_the_package_by_itself_and_dependencies_together_are_told_apart() -> Non
 
     assert names(lab.explained[0]) == {frozenset({"app"}), frozenset({"engine", "tyres"})}
     assert lab.report.headline.startswith(
-        "app 3 is the first bad release, by itself; also because of engine 7 and tyres 2 together"
+        "app broke in 3 (2020-02-01), by itself; also because of engine 7 and tyres 2 together"
     )
 
 
@@ -246,7 +246,7 @@ def test_a_dependency_that_is_new_and_required_at_any_version_is_not_said_to_be_
 
     lab.bisect(a_plan())
 
-    assert lab.report.headline == "app 2 is the first bad release, because it installs engine 3"
+    assert lab.report.headline == "app broke in 2 (2020-02-01), because it installs engine 3"
 
 
 def test_a_fix_is_explained_as_a_regression_is() -> None:
@@ -259,7 +259,7 @@ def test_a_fix_is_explained_as_a_regression_is() -> None:
     assert (first.kind, sets(first)) == (CulpritKind.DEPENDENCY, [["engine 2 → 7"]])
     assert (below.old, below.new) == ("engine 4", "engine 5")
     assert lab.report.headline.startswith(
-        "app 3 is the first good release, because it requires engine >=6 and installs 7"
+        "app was fixed in 3 (2020-02-01), because it requires engine >=6 and installs 7"
     )
 
 

@@ -106,7 +106,7 @@ def test_a_world_that_goes_away_further_down_leaves_what_was_shown_above() -> No
     assert (stage.kind, stage.headline) == (ResultKind.UNAVAILABLE, "the index does not answer")
     assert "the index does not answer" in shown(lab.report)
     assert lab.report.headline == (
-        "app 3 is the first bad release, because it requires engine >=6 and installs 7"
+        "app broke in 3 (2020-02-01), because it requires engine >=6 and installs 7"
     )
 
 
@@ -125,7 +125,7 @@ def test_mixes_that_are_on_neither_side_tell_nothing() -> None:
         lab.explained[0].problem
         == "40 runs did not show whether app 2 with the dependencies of app 3 is good or bad"
     )
-    assert lab.report.headline == "app 3 is the first bad release"
+    assert lab.report.headline == "app broke in 3 (2020-02-01)"
 
 
 def test_a_mix_that_failed_once_by_chance_is_run_until_its_side_is_clear() -> None:

@@ -70,6 +70,26 @@ def known_machine(session_folder: Path, worker_id: str) -> Path:
 
 
 @pytest.fixture(scope="session")
+def known_python(session_folder: Path, worker_id: str) -> Path:
+    """The folder of a first bench: its caches know the Python of the tests."""
+    folder = session_folder / "known-python"
+    with locked(session_folder / "known-python.lock", waiting=lambda: None):
+        if not folder.exists():
+            machine.learn_python(aside := session_folder / f"unknown-python-{worker_id}")
+            aside.rename(folder)
+    return folder
+
+
+@pytest.fixture
+def uv_cache(known_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache for uv that has nothing but the Python of the tests; uv uses it."""
+    folder = tmp_path / "uv-cache"
+    machine.tell_python(known_python, uv_cache=folder)
+    monkeypatch.setenv("UV_CACHE_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def interpreters_cache(session_folder: Path) -> Path:
     """A folder for `find_all`, which takes seconds if it has to ask each interpreter."""
     return session_folder / "interpreters"

@@ -24,8 +24,7 @@ CHANGELOG = "## 1.0\n\n- it was made\n"
 
 
 @pytest.fixture
-def index(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+def index(local_index: LocalIndex, tmp_path: Path, uv_cache: Path) -> Iterator[PackageIndex]:
     with closing(IndexClient(Indexes(urls=(local_index.url,)), tmp_path / "index")) as client:
         yield PackageIndex(
             client,

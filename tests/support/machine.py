@@ -1,10 +1,14 @@
-"""What a first command finds out about this machine: found out once, and known in the caches of all tests."""
+"""What a first command, or bench, finds out about this machine: once, and known in the caches of all."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
+import pytest
+
+from bisect_asgi.core.cancel import CancelToken
+from bisect_asgi.core.model import EnvironmentSpec
 from support.local_index import LocalIndex
 from support.processes import PATIENCE_S
 from support.shell import DIARY, PYTHON, Shell, publish
@@ -24,6 +28,28 @@ def learn(folder: Path) -> None:
         for python in (("--python", PYTHON), ()):
             done = shell.run("check", "demo==1.0", "--probe", "leak.py", *DIARY, *python)
             assert done.returncode == 0, done.stderr
+
+
+def learn_python(folder: Path) -> None:
+    """Build an environment in a first bench below `folder`, for the Python of the tests."""
+    from support.environments import THIS_PYTHON, Bench
+
+    with pytest.MonkeyPatch.context() as patch, LocalIndex() as index:
+        patch.setenv("UV_CACHE_DIR", str(folder / "uv-cache"))
+        index.add_wheel("demo", "1.0")
+        bench = Bench(folder / "cache", index.url)
+        spec = EnvironmentSpec(interpreter=THIS_PYTHON, requirements=("demo==1.0",))
+        with bench.environments().holding(bench.resolve(spec), spec, CancelToken()):
+            pass
+
+
+def tell_python(known: Path, *, uv_cache: Path | None = None, bench: Path | None = None) -> None:
+    """Put what `learn_python` found out into a cache of uv, or into the folder of a bench."""
+    if uv_cache:
+        for found in known.glob("uv-cache/interpreter-*"):
+            shutil.copytree(found, uv_cache / found.name)
+    if bench:
+        shutil.copytree(known / "cache" / "templates", bench / "templates", symlinks=True, ignore=_LOCKS)
 
 
 def tell(known: Path, folder: Path, *, suffix: str = "") -> None:

@@ -74,10 +74,9 @@ class WheelBench(Bench):
 
 
 @pytest.fixture(autouse=True)
-def unconfigured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def unconfigured(uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in BARE_CONFIGURATION.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
 
 
 @pytest.fixture

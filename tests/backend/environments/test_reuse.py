@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from support import machine
 from support.environments import THIS_PYTHON, Bench
 from support.local_index import LocalIndex
 from support.mutations import mutated
@@ -67,8 +68,14 @@ class Street:
 
 
 @pytest.fixture
-def street(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Street:
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+def street(
+    local_index: LocalIndex,
+    tmp_path: Path,
+    known_python: Path,
+    uv_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Street:
+    machine.tell_python(known_python, bench=tmp_path / "cache")
     for version in ("1.0", "2.0", "3.0"):
         local_index.add_wheel("app", version, requires=["dep-tools"])
     local_index.add_wheel(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tenacity
+from support import machine
 from support.certificates import Certificates
 from support.homes import Home
 from support.local_index import LocalIndex
@@ -17,8 +18,9 @@ _OF_THE_NETWORK = re.compile(r"(?i)^(UV_|XDG_|SSL_)|_PROXY$|^NETRC$")
 
 
 @pytest.fixture
-def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def user(tmp_path: Path, known_python: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A user who has configured nothing, and asks at once again."""
+    machine.tell_python(known_python, uv_cache=tmp_path / "cache")
     for name in os.environ:
         if _OF_THE_NETWORK.search(name):
             monkeypatch.delenv(name)

@@ -34,8 +34,9 @@ Get = Callable[..., Contents]
 
 
 @pytest.fixture
-def cache(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ContentsCache:
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+def cache(
+    local_index: LocalIndex, tmp_path: Path, uv_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> ContentsCache:
     monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_none())
     uv = Uv(tmp_path / "uv", Indexes(urls=(local_index.url,)))
     uv._environ["UV_HTTP_RETRIES"] = "0"

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support import machine
 from support.local_index import LocalIndex
 from support.trials import TrialBench
 
@@ -14,8 +15,10 @@ from bisect_asgi.backend.trials.store import Store
 
 
 @pytest.fixture
-def bench(local_index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrialBench]:
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+def bench(
+    local_index: LocalIndex, tmp_path: Path, known_python: Path, uv_cache: Path
+) -> Iterator[TrialBench]:
+    machine.tell_python(known_python, bench=tmp_path / "cache")
     local_index.add_wheel("demo", "1.0", uploaded="2019-01-01", requires=["dep"])
     local_index.add_wheel("dep", "1.0", uploaded="2019-01-01")
     local_index.add_wheel("dep", "2.0", uploaded="2022-01-01")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import tenacity
+from support import machine
 from support.local_index import LocalIndex
 from support.uv import Connect
 
@@ -15,8 +16,9 @@ from bisect_asgi.backend.uv import Uv
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, known_python: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory, a home and a cache that nobody configured."""
+    machine.tell_python(known_python, uv_cache=tmp_path / "cache")
     for name in os.environ:
         if name.startswith(("UV_", "XDG_")):
             monkeypatch.delenv(name)

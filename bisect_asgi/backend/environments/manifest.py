@@ -130,13 +130,16 @@ class Manifest:
             return Findings(tuple(sorted(changed)), tuple(sorted(shared)), tuple(compiled))
 
     def _is_untouched(self) -> bool:
-        """Return whether every folder and file has the status that it had when it was last compared."""
+        """Return whether every folder and file has the status that it had when it was last compared.
+
+        A file that only got another link has another status, and the content that was read of it elsewhere.
+        """
         lstat, folder = os.lstat, self._folder
         try:
             return (
                 bool(self._folders)
                 and all(lstat(f"{folder}/{n}").st_ctime_ns == t for n, t in self._folders.items())
-                and all(lstat(f"{folder}/{n}").st_ctime_ns == f.changed_ns for n, f in self._files.items())
+                and all(_is_as_known(f"{folder}/{n}", f) for n, f in self._files.items())
             )
         except OSError:
             return False
@@ -156,7 +159,9 @@ class Manifest:
         except FileNotFoundError:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             os.link(source, path, follow_symlinks=False)
-        linked = replace(known, changed_ns=os.lstat(path).st_ctime_ns)
+        status = os.lstat(path)
+        _remember(status, known.digest)
+        linked = replace(known, changed_ns=status.st_ctime_ns)
         self._files[name] = linked
         self._is_saved = False
         return linked
@@ -209,7 +214,7 @@ class Manifest:
         if status.st_ctime_ns == known.changed_ns and not every:
             return True
         path = f"{self._folder}/{name}"
-        if _digest(path, status) != known.digest:
+        if _digest(path, status, anew=every) != known.digest:
             return False
         if not stat.S_ISLNK(known.mode):
             if status.st_mode != known.mode:
@@ -307,15 +312,58 @@ def protected(path: str) -> File:
     return File(_digest(path, status), status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def _digest(path: str, status: os.stat_result) -> str:
-    """Return the digest of a file's content; a FIFO or a device has none."""
+_READ: dict[tuple[int, int, int, int], str] = {}
+"""The digests of contents that this process has read, by device, number, size and last change of status.
+
+Environments share files, and each link to a file changes that time for all of them: without this, each would
+read what another one has just read.
+"""
+_MOST_READ = 200_000
+_MOMENT_NS = 50_000_000
+
+
+def _digest(path: str, status: os.stat_result, *, anew: bool = False) -> str:
+    """Return the digest of a file's content; a FIFO or a device has none. `anew`: read it in any case."""
     if stat.S_ISLNK(status.st_mode):
         return os.readlink(path)
     if not stat.S_ISREG(status.st_mode):
         return ""
+    key = _key(status)
+    if not anew and (known := _READ.get(key)):
+        return known
     with open(path, "rb", buffering=0, opener=_open_file) as stream:
-        digest = hashlib.file_digest(stream, "sha256").digest()
-    return f"sha256={urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+        found = hashlib.file_digest(stream, "sha256").digest()
+        after = os.fstat(stream.fileno())
+    digest = f"sha256={urlsafe_b64encode(found).rstrip(b'=').decode()}"
+    # Within the moment that the kernel's clock counts in, it may change once more without another time.
+    if _key(after) == key and time.time_ns() - status.st_ctime_ns > _MOMENT_NS:
+        _remember(after, digest)
+    return digest
+
+
+def _is_as_known(path: str, file: File) -> bool:
+    """Return whether a file has its status, or at least its rights, its time and a content that was read."""
+    status = os.lstat(path)
+    if status.st_ctime_ns == file.changed_ns:
+        return True
+    told = (status.st_mode, status.st_size, status.st_mtime_ns)
+    if told != (file.mode, file.size, file.modified_ns):
+        return False
+    return file.digest == (
+        os.readlink(path) if stat.S_ISLNK(status.st_mode) else _READ.get(_key(status), "unread")
+    )
+
+
+def _remember(status: os.stat_result, digest: str) -> None:
+    """Remember the content of a regular file that has just been compared, or linked after that."""
+    if stat.S_ISREG(status.st_mode):
+        if len(_READ) >= _MOST_READ:
+            _READ.clear()
+        _READ[_key(status)] = digest
+
+
+def _key(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
 
 
 def _open_file(path: str, flags: int) -> int:

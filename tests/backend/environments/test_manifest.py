@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,3 +196,140 @@ def test_only_what_is_as_it_was_built_is_lent(folder: Path, manifest: Manifest, 
     assert manifest.link(name, target) is None
     assert manifest.link("no such file", target) is None
     assert not (target / name).exists()
+
+
+# --- Contents that are read once
+
+
+class Reads:
+    """Counts the contents that are read, and the folders that are listed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.contents = self.folders = 0
+        digest, scan = hashlib.file_digest, os.scandir
+
+        def counted(*arguments: Any) -> Any:
+            self.contents += 1
+            return digest(*arguments)
+
+        def listed(*arguments: Any) -> Any:
+            self.folders += 1
+            return scan(*arguments)
+
+        monkeypatch.setattr(manifests.hashlib, "file_digest", counted)
+        monkeypatch.setattr(manifests.os, "scandir", listed)
+        monkeypatch.setattr(manifests, "_READ", {})
+        monkeypatch.setattr(manifests, "_MOMENT_NS", -1)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
+    return Reads(monkeypatch)
+
+
+def another(folder: Path, name: str) -> Manifest:
+    """The manifest of another environment that shares all files."""
+    shutil.copytree(folder, folder.with_name(name), symlinks=True, copy_function=os.link)
+    return manifests.of(folder.with_name(name))
+
+
+def test_a_file_that_environments_share_is_read_once_for_all_of_them(
+    folder: Path, manifest: Manifest, reads: Reads, tmp_path: Path
+) -> None:
+    others = [another(folder, name) for name in ("one", "two")]
+    os.link(module(folder), tmp_path / "lent.py")
+    reads.contents = 0
+
+    found = [each.check() for each in (manifest, *others)]
+
+    assert found == [Findings()] * 3
+    assert reads.contents <= 2  # both modules of one environment
+
+
+def test_an_edit_in_place_is_found_in_each_environment_that_shares_the_file(
+    folder: Path, manifest: Manifest, reads: Reads
+) -> None:
+    other = another(folder, "one")
+    checked = [manifest.check(), other.check()]
+
+    written(folder)
+
+    name = f"{SITE}/demo/core.py"
+    assert checked == [Findings()] * 2
+    assert [manifest.check(), other.check()] == [Findings((name,), (name,))] * 2
+
+
+def test_an_edit_that_sets_size_and_time_back_is_found_too(
+    folder: Path, manifest: Manifest, reads: Reads
+) -> None:
+    manifest.check()
+    before = module(folder).stat()
+    written(folder)
+    module(folder).chmod(before.st_mode & 0o777)
+    os.utime(module(folder), ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    assert manifest.check().changed == (f"{SITE}/demo/core.py",)
+
+
+def test_who_wants_every_content_read_gets_it_read(folder: Path, manifest: Manifest, reads: Reads) -> None:
+    manifest.check(every=True)
+    first = reads.contents
+    manifest.check(every=True)
+
+    assert first == 2
+    assert reads.contents == 4
+
+
+def test_a_content_that_was_read_in_the_moment_of_its_change_is_read_again(
+    folder: Path, manifest: Manifest, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within that moment it may change once more, and nothing shows it."""
+    monkeypatch.setattr(manifests, "_MOMENT_NS", 10**15)
+    os.link(module(folder), folder.with_name("lent.py"))
+    other = another(folder, "one")
+    reads.contents = 0
+
+    manifest.check()
+    other.check()
+
+    assert manifests._READ == {}
+
+
+def test_a_link_to_a_file_makes_no_folder_be_listed_again(
+    folder: Path, manifest: Manifest, reads: Reads, tmp_path: Path
+) -> None:
+    other = another(folder, "one")
+    (tmp_path / "target").mkdir()
+    manifest.check()
+    other.check()
+    reads.contents = reads.folders = 0
+
+    lent = manifest.link(f"{SITE}/demo/core.py", tmp_path / "target")
+
+    assert lent is not None
+    assert [manifest.check(), other.check()] == [Findings()] * 2
+    assert (reads.contents, reads.folders) == (0, 0)
+
+
+def test_other_rights_are_set_back_in_a_file_that_was_read_elsewhere(
+    folder: Path, manifest: Manifest, reads: Reads
+) -> None:
+    other = another(folder, "one")
+    manifest.check()
+    mode = module(folder).stat().st_mode
+    module(folder).chmod(0o755)
+
+    found = [other.check(), manifest.check()]
+
+    assert found == [Findings()] * 2
+    assert module(folder).stat().st_mode == mode
+
+
+def test_memory_of_contents_has_an_end(
+    folder: Path, manifest: Manifest, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifests, "_MOST_READ", 1)
+
+    manifest.check(every=True)
+
+    assert len(manifests._READ) == 1

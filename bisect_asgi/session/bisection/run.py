@@ -16,7 +16,7 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bisect_asgi.core import answers, chains, events
+from bisect_asgi.core import answers, chains, events, hints
 from bisect_asgi.core.answers.history import other_changes, with_history
 from bisect_asgi.core.answers.result import Result, of_never_ran
 from bisect_asgi.core.events import ResultKind
@@ -127,6 +127,8 @@ def find(search: Search, *, elsewhere: Callable[[Search], Search | None] = lambd
     note_doubtful_samples(search)
     if isinstance(state, Boundary) and criteria.limit_search:
         note_other_steps(search, state)
+    if isinstance(state, Boundary) and not search.engine.spec.stage:
+        note_missing_package(search, state)
     result = _result(search, state, belief)
     return replace(result, search_s=time.monotonic() - begun)
 
@@ -307,6 +309,14 @@ def _reference(runs: Sequence[Observation], metric: str) -> list[float]:
     """Return what the reference's runs measured, in the order of the runs; none without a reference."""
     of_reference = (run.reference_metrics.get(metric) for run in runs)
     return [value for value in of_reference if value is not None]
+
+
+def note_missing_package(search: Search, found: Boundary) -> None:
+    """Note if the failing side of a boundary lacks a package: that may hide what the user looks for."""
+    rulings = search.judgement().rulings
+    failing = [key for key in (found.low, found.high) if rulings[key].outcome is Outcome.FAILED]
+    if hint := hints.for_module(search.circumstances, failing):
+        search.emit(events.Note(text=f"{hint}, unless that is the bug"))
 
 
 def note_other_steps(search: Search, found: Boundary) -> None:

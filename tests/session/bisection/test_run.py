@@ -6,10 +6,15 @@ import os
 from random import Random
 
 import pytest
-from support.builders import passed
+from packaging.version import Version
+from support.builders import ASSERTION, failed, passed
 from support.noisy_world import NoisyWorld, Shows, by_limit, by_metric, measured, steps
+from support.sessions import FakeWorld, a_plan
 
-from bisect_asgi.core.model import Observation
+from bisect_asgi.core import events
+from bisect_asgi.core.events import ResultKind
+from bisect_asgi.core.judge import signature
+from bisect_asgi.core.model import Observation, Phase, Signature
 from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.records import replace
 
@@ -159,3 +164,38 @@ def test_a_boundary_that_is_all_of_the_difference_needs_no_note() -> None:
 
     assert made_up.boundary == (7, 8)
     assert made_up.notes == []
+
+
+NO_MODULE = signature.of_exception(
+    "ModuleNotFoundError",
+    "No module named 'requests'",
+    phase=Phase.IMPORT,
+    frames=(("/env/lib/python3.8/site-packages/starlette/testclient.py", 9, "<module>"),),
+)
+
+
+LACKS_REQUESTS = (
+    "in 0.6, `requests` is not installed: add the package that provides `requests`: `--with PACKAGE`, "
+    "unless that is the bug"
+)
+
+
+@pytest.mark.parametrize(
+    ("failure", "notes"),
+    [
+        pytest.param(
+            NO_MODULE,
+            [LACKS_REQUESTS],
+            id="a-missing-package",
+        ),
+        pytest.param(ASSERTION, [], id="another-failure"),
+    ],
+)
+def test_that_a_package_is_missing_on_the_failing_side_is_told(failure: Signature, notes: list[str]) -> None:
+    world = FakeWorld(lambda version, _: passed() if version >= Version("0.7") else failed(failure))
+
+    finished = world.bisect(replace(a_plan(), culprit=False))
+
+    assert finished.kind is ResultKind.FOUND
+    told = [each.text for each in world.events if isinstance(each, events.Note) and not each.is_live]
+    assert told == notes

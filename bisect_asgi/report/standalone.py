@@ -34,12 +34,14 @@ def script(parameters: Parameters, *, title: str, probe: str) -> str:
         title: the text of its docstring.
         probe: the text of the probe, or "" if it is not known.
     """
-    modules = [_Module(name, _made_plain(_source(name), parameters), parameters) for name in _MODULES]
+    told = frozenset(name for name, value in parameters.items() if value)
+    modules = [_module(name, frozenset(parameters), told) for name in _MODULES]
     asked = _asked_of_the_server(probe)
     names = frozenset[str]()
     while True:
-        body = "\n\n\n".join(filter(None, (module.kept(names, asked) for module in modules)))
-        found = _names("\n".join((body, *(text for module in modules for text in module.constants(names)))))
+        parts = list(chain.from_iterable(module.kept(names, asked) for module in modules))
+        texts = chain(parts, *(module.constants(names) for module in modules))
+        found = frozenset[str]().union(*map(_names, texts))
         if found == names:
             break
         names = found
@@ -47,7 +49,7 @@ def script(parameters: Parameters, *, title: str, probe: str) -> str:
     constants = [f"{name} = {value!r}" for name, value in parameters.items() if name in names]
     constants += (text for module in modules for text in module.constants(names))
     head = (f'"""{title}\n"""', "\n".join(imports), "\n".join(constants))
-    return "\n\n".join(head) + f"\n\n\n{body}\n"
+    return "\n\n\n".join(("\n\n".join(head), *parts)) + "\n"
 
 
 def _imports(found: Iterable[tuple[str, str]]) -> list[str]:
@@ -79,8 +81,9 @@ def _asked_of_the_server(probe: str) -> frozenset[str] | None:
     return frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute)) if is_known else None
 
 
+@cache
 def _names(text: str) -> frozenset[str]:
-    """Return the attributes and the global names in a program, and what the server is asked for by name."""
+    """Return the attributes and the global names in a statement, and what the server is asked for by name."""
     found = set[str]()
     for node in ast.parse(text).body:
         found |= _names_in(node, frozenset())
@@ -110,9 +113,9 @@ def _locals(function: ast.AST) -> frozenset[str]:
 class _Module:
     """One file, of which some definitions are kept."""
 
-    def __init__(self, name: str, text: str, parameters: Parameters) -> None:
+    def __init__(self, name: str, text: str, parameters: frozenset[str]) -> None:
         self._is_entry = name == _ENTRY
-        self._parameters = frozenset(parameters)
+        self._parameters = parameters
         self._lines = text.splitlines()
         self._tree = ast.parse(text)
 
@@ -135,9 +138,9 @@ class _Module:
             if isinstance(node, ast.Assign) and names & set(_assigned(node.targets[0])) - self._parameters:
                 yield self._text(node)
 
-    def kept(self, names: frozenset[str], asked: frozenset[str] | None) -> str:
-        """Return what is left: the definitions of `names`, and the methods that are also in `asked`."""
-        return "\n\n\n".join(filter(None, (self._part(node, names, asked) for node in self._tree.body)))
+    def kept(self, names: frozenset[str], asked: frozenset[str] | None) -> Iterator[str]:
+        """Yield what is left: the definitions of `names`, and the methods that are also in `asked`."""
+        return filter(None, (self._part(node, names, asked) for node in self._tree.body))
 
     def _part(self, node: ast.stmt, names: frozenset[str], asked: frozenset[str] | None) -> str:
         match node:
@@ -165,6 +168,12 @@ class _Module:
         return "\n".join(self._lines[_first_line(node) - 1 : node.end_lineno])
 
 
+@cache
+def _module(name: str, parameters: frozenset[str], told: frozenset[str]) -> _Module:
+    """Return a file for these parameters; those that are `told` are neither empty nor false."""
+    return _Module(name, _made_plain(_source(name), parameters, told), parameters)
+
+
 def _assigned(target: ast.expr) -> Iterator[str]:
     """Yield the names that are assigned."""
     for node in ast.walk(target):
@@ -185,18 +194,20 @@ class _Cut(Struct, frozen=True):
     text: str = ""
 
 
-def _made_plain(text: str, parameters: Parameters) -> str:
+def _made_plain(text: str, parameters: frozenset[str], told: frozenset[str]) -> str:
     """Return a source without annotations, and without the branches that the parameters rule out."""
     tree = ast.parse(text)
     lines = [line.encode() for line in text.splitlines()]
-    cuts = sorted(_cuts(tree, lines, parameters), key=lambda cut: (cut.start, cut.end), reverse=True)
+    cuts = sorted(_cuts(tree, lines, parameters, told), key=lambda cut: (cut.start, cut.end), reverse=True)
     for cut in cuts:
         (first, left), (last, right) = cut.start, cut.end
         lines[first - 1 : last] = [lines[first - 1][:left] + cut.text.encode() + lines[last - 1][right:]]
     return _SPLIT.sub(lambda found: f"({found[1]})", b"\n".join(lines).decode())
 
 
-def _cuts(tree: ast.Module, lines: list[bytes], parameters: Parameters) -> Iterator[_Cut]:
+def _cuts(
+    tree: ast.Module, lines: list[bytes], parameters: frozenset[str], told: frozenset[str]
+) -> Iterator[_Cut]:
     for node in ast.walk(tree):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
@@ -204,7 +215,7 @@ def _cuts(tree: ast.Module, lines: list[bytes], parameters: Parameters) -> Itera
             case ast.AnnAssign(value=ast.expr() as value):
                 yield _Cut(_end(node.target), _start(value), " = ")
             case ast.IfExp(test=ast.Name(id=name)) if name in parameters or name.isupper():
-                kept = node.body if parameters.get(name) else node.orelse
+                kept = node.body if name in told else node.orelse
                 yield _Cut(_start(node), _start(kept))
                 yield _Cut(_end(kept), _end(node))
             case _:

@@ -31,8 +31,9 @@ FLAGS = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this folder, and skip them by name where there is no browser."""
     missing = [name for name in PACKAGES if not find_spec(name)] + ([] if CHROMIUM else ["chromium"])
+    here = str(Path(__file__).parent)
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if str(item.path).startswith(here):
             item.add_marker(pytest.mark.browser)
             if missing:
                 reason = f"needs {', '.join(missing)}: run `make browser`"

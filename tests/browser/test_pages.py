@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,13 @@ from bisect_asgi.report import forms
 from bisect_asgi.report.forms import Form
 from bisect_asgi.report.page.fold import page_of
 
-PAGES: Mapping[str, str] = html_pages.every_kind()
 SCHEMES = ("light", "dark")
 MOST_BYTES = 1_000_000
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", html_pages.KINDS)
 def test_a_page_loads_nothing_else_and_fits_a_phone(name: str, open_page: Opening) -> None:
-    opened = open_page(PAGES[name], viewport={"width": 360, "height": 640})
+    opened = open_page(html_pages.page(name), viewport={"width": 360, "height": 640})
     assert opened.page.locator("h1").is_visible()
     assert opened.loaded == []
     assert opened.errors == []
@@ -31,9 +29,9 @@ def test_a_page_loads_nothing_else_and_fits_a_phone(name: str, open_page: Openin
     assert opened.page.evaluate(WIDER) == 0
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", html_pages.KINDS)
 def test_axe_finds_nothing_in_a_page_with_all_its_parts_open(name: str, open_page: Opening) -> None:
-    opened = open_page(PAGES[name], color_scheme="light")
+    opened = open_page(html_pages.page(name), color_scheme="light")
     opened.unfold()
     assert opened.violations() == []
 
@@ -43,12 +41,12 @@ def test_axe_finds_nothing_in_a_page_with_all_its_parts_open(name: str, open_pag
 
 def test_axe_finds_what_is_wrong(open_page: Opening) -> None:
     """Without this, a version of axe that is not run any more would find nothing, either."""
-    found = open_page(PAGES["regression"].replace('lang="en"', "")).violations()
+    found = open_page(html_pages.page("regression").replace('lang="en"', "")).violations()
     assert [line.partition(":")[0] for line in found] == ["html-has-lang"]
 
 
 def test_a_picture_keeps_its_size_on_a_phone_and_scrolls_by_itself(open_page: Opening) -> None:
-    page = open_page(PAGES["metric"], viewport={"width": 360, "height": 640}).page
+    page = open_page(html_pages.page("metric"), viewport={"width": 360, "height": 640}).page
     picture = page.locator("svg.metric")
     assert picture.evaluate("drawn => drawn.getBoundingClientRect().width") == float(
         picture.get_attribute("width") or 0
@@ -58,7 +56,10 @@ def test_a_picture_keeps_its_size_on_a_phone_and_scrolls_by_itself(open_page: Op
 
 def test_a_page_is_dark_where_its_reader_wants_that(open_page: Opening) -> None:
     background = "getComputedStyle(document.body).backgroundColor"
-    seen = [open_page(PAGES["regression"], color_scheme=each).page.evaluate(background) for each in SCHEMES]
+    seen = [
+        open_page(html_pages.page("regression"), color_scheme=each).page.evaluate(background)
+        for each in SCHEMES
+    ]
     assert sum(html_pages.brightness(seen[0])) > 700 > 100 > sum(html_pages.brightness(seen[1]))
 
 
@@ -77,7 +78,7 @@ def test_a_picture_alone_is_seen_in_light_and_dark(name: str, tmp_path: Path, op
 
 
 def test_paper_is_white_and_has_no_buttons(open_page: Opening) -> None:
-    page = open_page(PAGES["regression"], color_scheme="dark").page
+    page = open_page(html_pages.page("regression"), color_scheme="dark").page
     assert page.locator(".copy").count() == page.locator(".command").count() > 0
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -87,7 +88,7 @@ def test_paper_is_white_and_has_no_buttons(open_page: Opening) -> None:
 
 def test_the_keyboard_reaches_each_release_and_enter_leads_to_its_row(open_page: Opening) -> None:
     report = REPORTS["four-changes"]
-    page = open_page(PAGES["four-changes"]).page
+    page = open_page(html_pages.page("four-changes")).page
     reached = []
     for _ in range(len(report.rows) + 1):  # The figure, which can be scrolled, is the first.
         page.keyboard.press("Tab")
@@ -101,7 +102,7 @@ def test_the_keyboard_reaches_each_release_and_enter_leads_to_its_row(open_page:
 
 def test_a_page_is_read_without_scripts(open_page: Opening) -> None:
     report = REPORTS["regression"]
-    page = open_page(PAGES["regression"], java_script_enabled=False).page
+    page = open_page(html_pages.page("regression"), java_script_enabled=False).page
     assert page.locator("h1").inner_text() == page_of(report).title
     assert page.locator("svg.history a").count() == len(report.rows)
     assert page.locator("button").count() == 0

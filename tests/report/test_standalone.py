@@ -10,7 +10,6 @@ import builtins
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -277,15 +276,23 @@ def test_it_has_everything_if_nobody_knows_what_the_probe_asks_for(probe: str) -
     assert asked <= definitions(made_of(probe))
 
 
-def texts() -> Iterator[str]:
-    for path in PROBES:
-        yield made_of(path.read_text("utf-8"), FAILURES=("AssertionError",))
-        yield made_of(path.read_text("utf-8"), METRIC="wall", ABOVE=1.0, HANGS=True)
-    yield script({"COMMAND": "true", "METRIC": "wall"}, title="Run it.", probe="")
+WAYS: dict[str, dict[str, object]] = {
+    "failures": {"FAILURES": ("AssertionError",)},
+    "metric": {"METRIC": "wall", "ABOVE": 1.0, "HANGS": True},
+}
 
 
-@pytest.mark.parametrize("text", list(texts()))
-def test_it_is_a_program_of_python_3_6_in_which_every_name_is_known(text: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("probe", PROBES, ids=lambda path: path.stem)
+def test_it_is_a_program_of_python_3_6_in_which_every_name_is_known(probe: Path, way: str) -> None:
+    check_program(made_of(probe.read_text("utf-8"), **WAYS[way]))
+
+
+def test_that_of_a_command_is_one_as_well() -> None:
+    check_program(script({"COMMAND": "true", "METRIC": "wall"}, title="Run it.", probe=""))
+
+
+def check_program(text: str) -> None:
     tree = ast.parse(text, feature_version=(3, 6))
     compile(tree, "reproduce.py", "exec")
     bound = {"__file__", "__name__", *dir(builtins)}

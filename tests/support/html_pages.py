@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.report import forms, html
@@ -18,14 +19,21 @@ _SHOWN = ("regression", "four-changes", "flaky-metric", "gap", "outage", "depend
 _SAMPLES = {0: (1.0, 1.2), 1: (1.1, 1.1), 5: (4.0, 5.0), 6: (4.5, 4.4)}
 
 
-def every_kind() -> dict[str, str]:
-    """Return pages by the name of what they show: reports, all parts that there are, and a suite."""
-    return {
-        **{name: forms.render(REPORTS[name], Form.HTML) for name in _SHOWN},
-        "metric": forms.render(drawn_report("ggGsBbb", samples=_SAMPLES), Form.HTML),
-        "all-parts": html.render(PAGE),
-        "suite": forms.render(_suite(), Form.HTML),
-    }
+KINDS = (*_SHOWN, "metric", "all-parts", "suite")
+
+
+@cache
+def page(kind: str) -> str:
+    """Return a page by the name of what it shows: a report, all parts that there are, or a suite."""
+    match kind:
+        case "metric":
+            return forms.render(drawn_report("ggGsBbb", samples=_SAMPLES), Form.HTML)
+        case "all-parts":
+            return html.render(PAGE)
+        case "suite":
+            return forms.render(_suite(), Form.HTML)
+        case _:
+            return forms.render(REPORTS[kind], Form.HTML)
 
 
 def catalogue() -> dict[str, str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from packaging.version import InvalidVersion, Version
@@ -19,6 +18,7 @@ from bisect_asgi.report.document import Report
 from bisect_asgi.report.failures import named
 from bisect_asgi.report.fix import fixes
 from bisect_asgi.report.headline import headline
+from bisect_asgi.report.metrics import are_steps
 from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, project
 from bisect_asgi.report.reproduce import check_again, reproduce
 from bisect_asgi.report.rows import (
@@ -65,8 +65,10 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = (), *, cut_off: s
     rows, found = _rows(known, plan), finished.boundary
     labels, changes = tuple(row.version for row in rows), _changes(finished, rows)
     levels = levels_of(known.levels, labels) if known.levels else ()
+    ends = ends_of(known.ends, labels) if known.ends else None
     if plan.metric and len(changes) > 1:
-        changes = _with_probabilities(changes, levels, rows, plan)
+        is_by_steps = are_steps(changes, levels, ends)
+        changes = tuple(_of_steps(changes, levels) if is_by_steps else _across(changes, rows, plan.term_new))
     report = Report(
         exit_code=finished.kind.exit_code,
         kind=finished.kind,
@@ -85,7 +87,7 @@ def _report(search: SearchRecord, stages: tuple[Report, ...] = (), *, cut_off: s
         shortest=finished.shortest,
         belief=belief_of(known.belief, labels) if known.belief and finished.shortest is None else None,
         error_bound=_error_bound(known.confirmed, finished),
-        ends=ends_of(known.ends, labels) if known.ends else None,
+        ends=ends,
         levels=levels,
         creep=known.levels.creep if known.levels else None,
         steps=known.levels.steps if known.levels else (),
@@ -239,19 +241,17 @@ def _changes(finished: events.RunFinished, rows: Sequence[Row]) -> tuple[NamedBo
     )
 
 
-def _with_probabilities(
-    changes: Sequence[NamedBoundary],
-    levels: Sequence[NamedLevel],
-    rows: Sequence[Row],
-    plan: events.RunStarted,
-) -> tuple[NamedBoundary, ...]:
-    """Return the changes of a metric, each with its own probability."""
-    steps = {(before.last, after.first): after.probability for before, after in pairwise(levels)}
-    # Without a threshold of the user's, each step between two levels is a change.
-    if plan.threshold is None and all((change.last, change.first) in steps for change in changes):
-        return tuple(replace(change, probability=steps[change.last, change.first]) for change in changes)
-    sides = {row.version: _on_its_side(row, plan.term_new) for row in rows}
-    return tuple(replace(change, probability=sides[change.last] * sides[change.first]) for change in changes)
+def _of_steps(changes: Sequence[NamedBoundary], levels: Sequence[NamedLevel]) -> Iterator[NamedBoundary]:
+    """Yield the changes, each as probable as that its level begins there."""
+    for change, level in zip(changes, levels[1:], strict=True):
+        yield replace(change, probability=level.probability)
+
+
+def _across(changes: Sequence[NamedBoundary], rows: Sequence[Row], bad: str) -> Iterator[NamedBoundary]:
+    """Yield the changes, each as probable as that both medians are on their sides of the threshold."""
+    sides = {row.version: _on_its_side(row, bad) for row in rows}
+    for change in changes:
+        yield replace(change, probability=sides[change.last] * sides[change.first])
 
 
 def _on_its_side(row: Row, bad: str) -> float:

@@ -41,8 +41,20 @@ def threshold(report: Report) -> float | None:
 
 
 def are_changes_shown(report: Report) -> bool:
-    """Return whether the changes are shown beside the levels: without a threshold, they are the same."""
-    return not report.levels or report.plan.threshold is not None
+    """Return whether the changes are shown beside the levels, because they are not the steps between them."""
+    return not report.levels or not are_steps(report.changes, report.levels, report.ends)
+
+
+def are_steps(
+    changes: Sequence[NamedBoundary], levels: Sequence[NamedLevel], ends: ReportedEnds | None
+) -> bool:
+    """Return whether the changes are the steps between levels, as they are if the user gave no threshold.
+
+    The threshold is then that of the newest step.
+    """
+    steps = [(before.last, after.first) for before, after in pairwise(levels)]
+    places = [(change.last, change.first) for change in changes]
+    return bool(steps) and places == steps and ends is not None and (ends.old, ends.new) == steps[-1]
 
 
 def levels(report: Report) -> Iterator[tuple[str, str]]:

@@ -237,9 +237,22 @@ def test_without_a_threshold_a_change_is_as_probable_as_its_level() -> None:
     finished = replace(FOUND, changes=(Boundary(low=1, high=2), Boundary(low=2, high=3)), shortest=1)
     trials = [tried(key, measured(12 * MIB)) for key in range(5)]
 
-    report = fold([MEASURED, LISTED, SAMPLED, *trials, levels, judged(GOOD, BAD, BAD), finished])
+    at_the_newest = replace(SAMPLED, low=2, high=3)
+    report = fold([MEASURED, LISTED, at_the_newest, *trials, levels, judged(GOOD, BAD, BAD), finished])
 
     assert [change.probability for change in report.changes] == [0.97, 0.5]
+    assert "Change " not in shown(report)
+
+
+def test_with_a_threshold_between_the_ends_a_change_is_as_probable_as_its_sides() -> None:
+    finished = replace(FOUND, changes=(Boundary(low=1, high=2), Boundary(low=2, high=3)), shortest=1)
+    trials = [tried(key, measured(12 * MIB)) for key in range(5)]
+    sides = [replace(GOOD, passed=5), replace(BAD, passed=0, failed=5), replace(GOOD, passed=5)]
+
+    report = fold([MEASURED, LISTED, SAMPLED, *trials, LEVELS, judged(*sides, GOOD), finished])
+
+    assert [change.probability for change in report.changes] == pytest.approx([0.9863026, 0.9863026])
+    assert "Change " in shown(report)
 
 
 def with_several_changes(plan: events.RunStarted, *rulings: Ruling) -> Report:

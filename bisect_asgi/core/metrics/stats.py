@@ -269,6 +269,14 @@ def median_is_there(there: int, elsewhere: int) -> float:
     return above
 
 
+def enough_there(confidence: float) -> int:
+    """Return how many samples that agree make the medians of two candidates that certain: six for 0.99."""
+    count = 1
+    while median_is_there(count, 0) ** 2 < confidence:
+        count += 1
+    return count
+
+
 def _term(a: float, b: float) -> float:
     """Return 2^-(a + b) / B(a, b)."""
     return math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) - (a + b) * math.log(2))

@@ -65,6 +65,8 @@ class Confirmation(Struct, frozen=True, kw_only=True):
     """How often to run again what an answer rests on; None: as often as the confidence needs."""
     seconds: Callable[[int], float]
     """How long one more run of a candidate is expected to take."""
+    of_each_change: int = FIRST_RUNS
+    """How often both sides of each of several changes are run."""
     is_cut_off: Callable[[int], bool] = lambda _: False
     """Whether a candidate is only known by runs that were cut off: it is run once more, to the full limit."""
 
@@ -110,7 +112,9 @@ class Confirmation(Struct, frozen=True, kw_only=True):
             and (not placed_only or verdicts.keys() >= set(range(low, high)))
         )
         sides = sorted({key for pair in changes for key in pair})
-        return self._with_full(sides, _missing(dict.fromkeys(sides, self._runs(FIRST_RUNS)), judgement))
+        return self._with_full(
+            sides, _missing(dict.fromkeys(sides, self._runs(self.of_each_change)), judgement)
+        )
 
     def of_different_failures(self, state: State, judgement: Judgement) -> dict[int, int]:
         """Return the runs that are missing before candidates are said to fail differently from the bad end.

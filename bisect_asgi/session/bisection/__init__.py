@@ -34,7 +34,7 @@ from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases import TargetPython, has_wheel
 from bisect_asgi.core.releases.coverage import next_pythons
-from bisect_asgi.core.search.confirmation import Confirmation
+from bisect_asgi.core.search.confirmation import FIRST_RUNS, Confirmation
 from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import axis_of
@@ -113,8 +113,17 @@ class Search:
             confidence=self.plan.confidence,
             repeats=self.plan.confirm,
             seconds=self.engine.seconds,
+            of_each_change=self._of_each_change(),
             is_cut_off=self.engine.is_cut_off,
         )
+
+    def _of_each_change(self) -> int:
+        """Return how often both sides of each of several changes are run."""
+        if self.plan.criteria.limit is None:
+            return FIRST_RUNS
+        from bisect_asgi.core.metrics.stats import enough_there  # most searches are of no metric
+
+        return max(FIRST_RUNS, enough_there(self.plan.confidence))
 
     @property
     def context(self) -> ResultContext:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from statistics import median
 
 from bisect_asgi.core import events
@@ -21,7 +22,7 @@ from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.changepoints import Creep, Levels, LevelStep, find_levels, lone
 from bisect_asgi.core.metrics.criteria import RATIO, Limit, LimitSearch
 from bisect_asgi.core.metrics.quantities import show
-from bisect_asgi.core.metrics.stats import rank_sum, threshold_between
+from bisect_asgi.core.metrics.stats import median_is_there, rank_sum, threshold_between
 from bisect_asgi.core.model import Outcome, Verdict
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary
@@ -32,6 +33,8 @@ from bisect_asgi.session.bisection.thresholds import LimitFinder
 
 SAMPLES = 5
 """Samples of each candidate."""
+_MOST_SAMPLES = 20
+"""Samples of a candidate beside a change whose median is close to the threshold."""
 
 
 class LevelSearch:
@@ -71,9 +74,28 @@ class LevelSearch:
         """Sample every candidate, and rule on each by its median; there is a limit already."""
         _, samples = self._levels()
         if samples:
+            samples = self._sample_sides(samples)
             is_worse = self._limit.is_crossed(median(samples[max(samples)]))
             self._search.settle(self._placed(samples, self._limit, is_worse))
             self._engine.emit_rulings()
+
+    def _sample_sides(self, samples: dict[int, tuple[float, ...]]) -> dict[int, tuple[float, ...]]:
+        """Sample both sides of each change until their medians are certain enough, or the budget is spent."""
+        begun, budget = time.monotonic(), self._search.plan.budget
+        for count in range(SAMPLES + 1, _MOST_SAMPLES + 1):
+            beyond = {key: self._limit.is_crossed(median(own)) for key, own in samples.items()}
+            sides = {key for pair in pairwise(beyond) if beyond[pair[0]] != beyond[pair[1]] for key in pair}
+            unsure = tuple(key for key in sorted(sides) if not self._is_sure(samples[key], beyond[key]))
+            if not unsure or budget.is_spent(self._engine.made, time.monotonic() - begun):
+                break
+            self._sampler.sample(unsure, count)
+            samples = samples | {key: self._sampler.samples(key) for key in unsure}
+        return samples
+
+    def _is_sure(self, samples: Sequence[float], is_beyond: bool) -> bool:
+        """Return whether a median is on its side so certainly that those of two are as asked."""
+        there = sum(self._limit.is_crossed(value) == is_beyond for value in samples)
+        return median_is_there(there, len(samples) - there) ** 2 >= self._search.plan.confidence
 
     def _levels(self) -> tuple[Levels, dict[int, tuple[float, ...]]]:
         """Return all levels, and the samples of each candidate."""

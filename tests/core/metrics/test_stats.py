@@ -296,6 +296,14 @@ def test_without_samples_a_median_is_on_either_side() -> None:
     assert stats.median_is_there(0, 0) == 0.5
 
 
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.99, 0.999])
+def test_so_many_samples_are_enough_and_one_less_is_not(confidence: float) -> None:
+    enough = stats.enough_there(confidence)
+
+    assert stats.median_is_there(enough, 0) ** 2 >= confidence
+    assert stats.median_is_there(enough - 1, 0) ** 2 < confidence
+
+
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_a_median_is_on_one_side_or_the_other(there: int, elsewhere: int) -> None:
     both = stats.median_is_there(there, elsewhere) + stats.median_is_there(elsewhere, there)

@@ -219,6 +219,36 @@ def test_with_a_limit_only_what_crosses_it_is_a_change_and_levels_are_told_besid
     assert bad == [*range(12, 20), *range(25, 31)]
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.07], ids=["steady", "noisy"])
+@pytest.mark.parametrize("fields", WITH_LIMIT)
+def test_the_sides_of_each_change_are_sampled_until_it_is_as_probable_as_asked(
+    fields: dict[str, object], noise: float
+) -> None:
+    levels = {1: 1.0, 6: 1.05, 12: 1.4, 20: 1.0, 25: 1.4}
+    made_up = NoisyWorld(size=30, shows=memory(levels, noise=noise))
+
+    made_up.bisect(history=ALL, **fields)
+
+    changes = made_up.report.changes
+    assert len(changes) == 3
+    assert all(change.probability is not None and change.probability >= 0.99 for change in changes)
+    sides = {version for change in changes for version in (change.last, change.first)}
+    named = {row.version: len(row.samples) for row in made_up.report.rows}
+    ends = {made_up.report.rows[0].version, made_up.report.rows[-1].version}
+    assert all(named[version] > SAMPLES for version in sides)
+    # A median that is close to the limit may have been beyond it at first.
+    close = {"5", "11", "12", "19", "20"} if noise else set()
+    assert all(count == SAMPLES for version, count in named.items() if version not in sides | ends | close)
+
+
+def test_a_budget_ends_the_sampling_of_sides_that_are_close_to_the_limit() -> None:
+    made_up = NoisyWorld(size=6, shows=memory({1: 1.0, 4: 1.21}, noise=0.2))
+
+    made_up.bisect(history=ALL, budget=Budget(runs=40), **by_limit(above=1.2 * BASE, unit="B"))
+
+    assert sum(made_up.made.values()) < 60
+
+
 @pytest.mark.parametrize("plot", [False, True])
 def test_the_report_names_every_step(plot: bool) -> None:
     made_up = NoisyWorld(size=30, shows=memory({1: 1.0, 12: 1.2, 23: 1.5}))

@@ -10,7 +10,6 @@ from bisect_asgi.report import document
 from bisect_asgi.report.culprit import because
 from bisect_asgi.report.document import Report as Document
 from bisect_asgi.report.rows import Row
-from bisect_asgi.report.table import html_table
 
 
 class Report:
@@ -80,4 +79,7 @@ class Report:
         return f"<Report: {self.headline}>"
 
     def _repr_html_(self) -> str:
-        return html_table(self.document)
+        from bisect_asgi.report import html
+        from bisect_asgi.report.page.fold import page_of
+
+        return html.render_part(page_of(self.document))

@@ -90,7 +90,7 @@ class Reader:
     def paste(self, side: str, way: str) -> subprocess.CompletedProcess[str]:
         """Run the command of `side`, such as `demo 1.1 (bad)`, for `uv` or `pip`."""
         part = self.markdown.partition(f"**{side}**")[2]
-        command = part.partition(f"with {way}:\n\n```sh\n")[2].partition("\n```")[0]
+        command = part.partition(f"With {way}:\n\n```sh\n")[2].partition("\n```")[0]
         assert command, self.markdown
         return subprocess.run(
             ["sh", "-c", command],

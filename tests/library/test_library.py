@@ -68,7 +68,7 @@ def test_a_script_is_bisected_and_nothing_is_printed(shell: Shell, capfd: pytest
     assert list(report.reproduce) == ["1.2", "1.3"]
     assert json.loads(report.to_json())["headline"] == report.headline
     assert repr(report) == f"<Report: {report.headline}>"
-    assert "1.3</th>" in report._repr_html_()
+    assert "<td>1.3</td>" in report._repr_html_()
     assert isinstance(events[-1], RunFinished)
     assert report.log.exists()
     assert capfd.readouterr() == ("", "")

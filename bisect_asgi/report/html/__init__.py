@@ -36,6 +36,11 @@ def render(page: Page, figures: Sequence[Figure] = (), *, index: str = "", live:
     return _rendered("page.html", live=live, page=page, figures=figures, index=index)
 
 
+def render_part(page: Page) -> str:
+    """Return what a notebook shows of a report: its sentence, its facts and its table, without a style."""
+    return _environment().get_template("notebook.html").render(page=page)
+
+
 def render_suite(
     page: SuitePage, figures: Mapping[str, Figure], *, of_pages: bool = False, live: bool = False
 ) -> str:

@@ -41,7 +41,9 @@ def history_figure(report: Report, *, linked: bool) -> Figure | None:
     """Return the picture of the history; None if the candidates have no order."""
     if (picture := history(report, linked=linked)) is None:
         return None
-    return Figure(title="History", picture=picture, legend=_verdicts(report))
+    has_gap = report.gap or any(change.gap for change in report.changes)
+    gap = ((_bar("gap"), "the change is at one of these"),) if has_gap else ()
+    return Figure(title="History", picture=picture, legend=(*_verdicts(report), *gap))
 
 
 def suite_figures(page: SuitePage) -> dict[str, Figure]:

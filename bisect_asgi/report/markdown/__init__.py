@@ -46,7 +46,7 @@ def _joined(parts: list[_Part]) -> str:
 
 
 def _parts(page: Page) -> Iterator[_Part]:
-    yield _Part(f"## {plain(page.title)}")
+    yield _Part(f"## {prose(page.title)}")
     if page.hint:
         yield _Part(f"> {prose(page.hint)}")
     if page.facts:
@@ -93,7 +93,7 @@ def _reproduction(page: Page) -> Iterator[_Part]:
 
 
 def _side(side: Reproduction) -> str:
-    ways = (f"with {way.label}:\n\n{block(way.value, 'sh')}" for way in side.ways)
+    ways = (f"With {way.label}:\n\n{block(way.value, 'sh')}" for way in side.ways)
     return f"**{plain(side.title)}**\n\n" + "\n\n".join(ways)
 
 

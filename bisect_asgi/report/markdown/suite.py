@@ -20,7 +20,7 @@ def render(page: SuitePage, *, most: int) -> str:
 
 
 def _part(entry: Entry) -> str:
-    lines = [plain(entry.title), *_facts(entry)]
+    lines = [prose(entry.title), *_facts(entry)]
     return details(entry.name, "\n\n".join(lines))
 
 

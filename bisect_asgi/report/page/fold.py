@@ -34,11 +34,16 @@ from bisect_asgi.report.script import Script, file_of, script_of
 _FRAME = re.compile(
     r"^ +File \"[^\"\n]*/bisect_asgi/backend/(?:served|in_candidate)/.*\n(?: {4,}.*\n)*", re.MULTILINE
 )
+# A path in quotes may have blanks in it.
 _FOLDER = re.compile(
-    r"[^\s\"']*/(?:runs/[^\s/\"']+/box/work/|environments/[0-9a-f]{32}/lib/python[0-9.]+/(?=site-packages/))"
+    r"(?:(?<=\")/[^\"\n]*|(?<=')/[^'\n]*|[^\s\"']*)"
+    r"/(?:runs/[^\s/\"']+/box/work/|environments/[0-9a-f]{32}/lib/python[0-9.]+/(?=site-packages/))"
 )
-_INTERPRETER = re.compile(r"/[^\s\"']*/(?=lib/python[0-9.]+/)")
+_INTERPRETER = re.compile(r"(?:(?<=\")/[^\"\n]*|/[^\s\"']*)/(?=lib/python[0-9.]+/)")
+_NUMBER = re.compile(r"\d+")
 _MOST_OUTPUT = 40
+_MOST_ALIKE = 3
+"""So many lines that differ in numbers alone are shown, one after the other."""
 _MOST_LINES = 40
 _MOST_REASONS = 12
 _MOST_STRETCHES = 12
@@ -47,6 +52,7 @@ _MOST_STRETCHES = 12
 def page_of(report: Report, *, probe: str = "") -> Page:
     """Return the page of a report; `probe` is the text of its probe, if it is still there."""
     plan, script = report.plan, script_of(report, probe)
+    reproductions = tuple(_reproductions(report, script))
     return Page(
         title=brief(report),
         hint=report.hint or "",
@@ -59,8 +65,10 @@ def page_of(report: Report, *, probe: str = "") -> Page:
         comparisons=tuple(_comparison(each) for each in report.compared if _is_telling(each)),
         packages=_packages(report),
         probe=Excerpt(title=PurePath(file_of(plan)).name, text=probe, language="python") if probe else None,
-        script=Excerpt(title=script.name, text=script.text, language="python") if script else None,
-        reproductions=tuple(_reproductions(report, script)),
+        script=Excerpt(title=script.name, text=script.text, language="python")
+        if script and reproductions
+        else None,
+        reproductions=reproductions,
         check=report.check,
         excluded=_excluded(report),
         footer=footer_of(report),
@@ -135,7 +143,19 @@ def _of_row(row: Row) -> Iterator[Excerpt]:
 def _end_of(text: str) -> str:
     """Return the last lines that a run wrote, without this tool's frames and the folders of this machine."""
     own = _INTERPRETER.sub("", _FOLDER.sub("", _FRAME.sub("", text)))
-    return "\n".join(own.strip().splitlines()[-_MOST_OUTPUT:])
+    return "\n".join(_without_repeats(own.strip().splitlines())[-_MOST_OUTPUT:])
+
+
+def _without_repeats(lines: Sequence[str]) -> list[str]:
+    """Return the lines; of many in a row that differ in numbers alone, as in an access log, the first."""
+    shown: list[str] = []
+    for _, group in groupby(lines, key=lambda line: _NUMBER.sub("0", line)):
+        alike = list(group)
+        if len(alike) <= _MOST_ALIKE + 1:
+            shown += alike
+        else:
+            shown += [*alike[:_MOST_ALIKE], f"[{len(alike) - _MOST_ALIKE} more lines like this one]"]
+    return shown
 
 
 def _causes(report: Report) -> Iterator[Cause]:

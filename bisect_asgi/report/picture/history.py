@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.text import plural
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.picture.svg import Element, element, label, line, picture, shape
+from bisect_asgi.report.picture.svg import Element, element, label, line, picture, rectangle, shape
 from bisect_asgi.report.rows import Row, day_of
 
 _CELL = 20.0
@@ -28,12 +28,12 @@ def history(report: Report, *, linked: bool = False) -> Element | None:
     rows = report.rows
     if not rows or not report.plan.axis.is_ordered:
         return None
-    columns = min(max(len(rows), 12), _MOST_COLUMNS)
+    columns, cell = min(max(len(rows), 12), _MOST_COLUMNS), _cell(rows)
     lines = [rows[start : start + columns] for start in range(0, len(rows), columns)]
     parts: list[Element] = []
     for number, own in enumerate(lines):
-        parts += _line(report, own, number * columns, y=_LINE * number + 24, linked=linked)
-    width, height = columns * _CELL + 2 * _MARGIN, _LINE * len(lines) + 8
+        parts += _line(report, own, number * columns, cell=cell, y=_LINE * number + 24, linked=linked)
+    width, height = max(columns * _CELL, len(lines[0]) * cell) + 2 * _MARGIN, _LINE * len(lines) + 8
     return picture(parts, width=width, height=height, title=_title(report), class_="history")
 
 
@@ -42,19 +42,32 @@ def _title(report: Report) -> str:
     return f"{run} of {report.plan.axis.counted(len(report.rows))} run: {report.headline}"
 
 
-def _line(report: Report, rows: Sequence[Row], start: int, *, y: float, linked: bool) -> Iterator[Element]:
-    yield line(_x(0), y, _x(len(rows) - 1), y, class_="rule")
+def _cell(rows: Sequence[Row]) -> float:
+    """Return the width of a candidate: with few of them, that of its name."""
+    widest = max(_width(row.version) for row in rows)
+    return max(_CELL, widest) if widest * len(rows) <= _MOST_COLUMNS * _CELL else _CELL
+
+
+def _width(text: str) -> float:
+    return len(text) * _LETTER + 8
+
+
+def _line(
+    report: Report, rows: Sequence[Row], start: int, *, cell: float, y: float, linked: bool
+) -> Iterator[Element]:
+    centers = [_MARGIN + cell * (place + 0.5) for place in range(len(rows))]
     firsts = {change.first for change in report.changes} | {report.first}
-    for place, row in enumerate(rows):
+    gaps = {label for change in report.changes for label in change.gap} | set(report.gap)
+    for x, row in zip(centers, rows, strict=True):
+        if row.version in gaps:  # the change may be at each of them
+            yield rectangle(x - cell / 2, y - 18, cell, 32, class_="gap")
+    yield line(centers[0], y, centers[-1], y, class_="rule")
+    for x, row in zip(centers, rows, strict=True):
         if row.version in firsts:
-            yield line(_x(place) - _CELL / 2, y - 18, _x(place) - _CELL / 2, y + 14, class_="change")
-    for place, row in enumerate(rows):
-        yield _mark(report, row, start + place, x=_x(place), y=y, linked=linked)
-    yield from _labels(report, rows, y=y)
-
-
-def _x(place: int) -> float:
-    return _MARGIN + _CELL * (place + 0.5)
+            yield line(x - cell / 2, y - 18, x - cell / 2, y + 14, class_="change")
+    for place, (x, row) in enumerate(zip(centers, rows, strict=True)):
+        yield _mark(report, row, start + place, x=x, y=y, linked=linked)
+    yield from _labels(report, rows, centers, y=y)
 
 
 def _mark(report: Report, row: Row, key: int, *, x: float, y: float, linked: bool) -> Element:
@@ -85,16 +98,21 @@ def said(report: Report, row: Row) -> str:
     return f"{name}: {', '.join(filter(None, parts))}"
 
 
-def _labels(report: Report, rows: Sequence[Row], *, y: float) -> Iterator[Element]:
+def _labels(report: Report, rows: Sequence[Row], centers: Sequence[float], *, y: float) -> Iterator[Element]:
     """Yield the names of the candidates at changes, then at the ends of the line, where there is room."""
     firsts = [place for place, row in enumerate(rows) if row.version in {c.first for c in report.changes}]
     firsts += [place for place, row in enumerate(rows) if row.version == report.first and place not in firsts]
-    wanted = [*((place, "") for place in firsts), (0, "faint"), (len(rows) - 1, "faint")]
+    others = [0, len(rows) - 1, *range(1, len(rows) - 1)]
+    has_room = _cell(report.rows) > _CELL  # for each name
+    wanted = [
+        *((place, "") for place in firsts),
+        *((place, "faint") for place in others[: None if has_room else 2]),
+    ]
     taken: list[tuple[float, float]] = []
     for place, class_ in wanted:
         text = rows[place].version
-        half = len(text) * _LETTER / 2 + 4
-        x = _x(place)
+        half = _width(text) / 2
+        x = centers[place]
         if all(x + half <= low or x - half >= high for low, high in taken):
             taken.append((x - half, x + half))
             yield label(text, x, y + 28, class_=class_)

@@ -8,12 +8,14 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.answer_reports import REPORTS
 from support.example_pages import PAGE, page_full_of
 from support.pictures import drawn_report
 
 from bisect_asgi.core.records import replace
 from bisect_asgi.report.html import render
 from bisect_asgi.report.html.figures import figures
+from bisect_asgi.report.page.fold import page_of
 
 
 class Parsed(HTMLParser):
@@ -145,3 +147,9 @@ def test_five_hundred_releases_are_a_page_of_less_than_a_megabyte() -> None:
         PAGE.status, rows=rows, kinds=("good",) * 500, keys=tuple((n,) for n in range(500)), more=()
     )  # type: ignore[type-var]
     assert len(render(replace(PAGE, status=status), tuple(figures(report)))) < 1_000_000
+
+
+@pytest.mark.parametrize(("name", "has_gap"), [("gap", True), ("regression", False)])
+def test_the_legend_says_what_a_gap_is_if_there_is_one(name: str, has_gap: bool) -> None:
+    shown = render(page_of(REPORTS[name]), tuple(figures(REPORTS[name])))
+    assert ("the change is at one of these" in shown) is has_gap

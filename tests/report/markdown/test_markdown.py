@@ -12,7 +12,7 @@ from support.example_pages import PAGE, page_full_of
 
 from bisect_asgi.core.records import replace
 from bisect_asgi.report.markdown import MOST_OF_AN_ISSUE, render
-from bisect_asgi.report.page import Excerpt
+from bisect_asgi.report.page import Excerpt, Page
 
 MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
 
@@ -39,7 +39,7 @@ def tags(text: str) -> set[str]:
         "```diff\n--- a\n+++ b",
         "| `six` | `–` | `1.16` |",
         "```python\nimport demo\nassert demo.ok\n```",
-        "with uv:\n\n```sh\nuv venv env &&\nenv/bin/python leak.py\n```",
+        "With uv:\n\n```sh\nuv venv env &&\nenv/bin/python leak.py\n```",
         "```sh\nbisect-asgi check demo==1.2 --probe leak.py\n```",
         "<sub>bisect-asgi 1.0, 2024-05-01</sub>",
     ],
@@ -104,3 +104,8 @@ def test_a_long_diff_is_shown_in_part() -> None:
     diff = Excerpt(title="dep/core.py", text="\n".join(f"+line {number}" for number in range(300)))
     text = render(replace(PAGE, comparisons=(replace(PAGE.comparisons[0], diffs=(diff,)),)))
     assert "+line 199\n```\n\n100 more lines" in text
+
+
+def test_code_in_the_title_is_code() -> None:
+    text = render(Page(title="`leak.py` passes on every release; `#12` too"))
+    assert text.startswith("## `leak.py` passes on every release; `#12` too\n")

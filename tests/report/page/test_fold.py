@@ -137,3 +137,34 @@ def test_every_shape_of_result_is_a_page(name: str) -> None:
     assert page.footer.startswith("bisect-asgi ")
     if page.status:
         assert [key for keys in page.status.keys for key in keys] == list(range(len(report.rows)))
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_a_cache_with_a_blank_in_its_path_is_left_out_as_well(quote: str) -> None:
+    built = f"environments/{'0a' * 16}/lib/python3.8/site-packages/dep.py"
+    text = (
+        f"  File {quote}/home/me/my cache/runs/1-2/box/work/leak.py{quote}, line 3, in probe\n"
+        f"  File {quote}/home/me/my cache/{built}{quote}, line 1\n"
+        "AssertionError\n"
+    )
+    (excerpt,) = page_of(with_output(text)).excerpts
+    assert excerpt.text == (
+        f"File {quote}leak.py{quote}, line 3, in probe\n"
+        f"  File {quote}site-packages/dep.py{quote}, line 1\n"
+        "AssertionError"
+    )
+
+
+def test_of_lines_that_differ_in_numbers_alone_the_first_ones_are_shown() -> None:
+    log = "".join(f'INFO: 127.0.0.1:4{n:04} - "GET /count" 200\n' for n in range(20))
+    (excerpt,) = page_of(with_output(f"started\n{log}ended 1\nended 2\nended 3\nended 4\n")).excerpts
+    lines = excerpt.text.splitlines()
+    assert lines[:5] == ["started", *log.splitlines()[:3], "[17 more lines like this one]"]
+    assert lines[5:] == ["ended 1", "ended 2", "ended 3", "ended 4"]
+
+
+def test_a_script_is_there_for_commands_alone() -> None:
+    report = fold(REGRESSION)
+    measured = replace(report, plan=replace(report.plan, metric="size"))
+    bare = replace(measured, rows=tuple(replace(row, distributions=()) for row in measured.rows))
+    assert (page_of(measured).script is None, page_of(bare).script is None) == (False, True)

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.answer_reports import REPORTS
 from support.pictures import KINDS, changes_of, drawn_report, of_class, titles
 
 from bisect_asgi.core.records import replace
@@ -88,3 +89,18 @@ def test_whatever_a_version_is_called_the_picture_is_xml(name: str) -> None:
 
 def test_five_hundred_releases_are_a_small_picture() -> None:
     assert len(render(history(drawn_report("gGGGG" * 50 + "bBBBB" * 50), linked=True))) < 200_000
+
+
+def test_a_gap_is_shown_as_the_place_of_the_change() -> None:
+    picture = history(REPORTS["gap"])
+
+    bands = of_class(picture, "gap")
+    (change,) = of_class(picture, "change")
+    assert len(bands) == 2
+    assert float(bands[-1].get("x", "")) + float(bands[-1].get("width", "")) == float(change.get("x1", ""))
+
+
+@pytest.mark.parametrize("name", ["locks", "gap", "over-dependency"])
+def test_each_of_a_few_candidates_has_its_name(name: str) -> None:
+    picture = history(REPORTS[name])
+    assert {each.text for each in picture.iter("text")} == {row.version for row in REPORTS[name].rows}

@@ -127,3 +127,13 @@ def test_jinja2_3_1_0_and_itsdangerous_2_1_0_each_broke_what_was_upgraded_with_t
     assert "jinja2 broke in 3.1.0 (2022-03-24)" in document["headline"]
     assert "itsdangerous broke in 2.1.0 (" in document["headline"]
     assert "each alone" in document["headline"]
+
+
+def test_a_compiled_package_is_searched_where_its_old_releases_have_wheels(real: Command) -> None:
+    real.write("load.py", 'import yaml\n\nassert yaml.load("a: 1") == {"a": 1}\n')
+
+    report = real.document("pyyaml", "--probe", "load.py", "--releases", ">=5.3,<6.1", "--history", "none")
+
+    # No Python has wheels for both: those of 5.4.1 end at Python 3.9, and the newest need a later one.
+    assert found(report) == (0, "5.4.1", "6.0")
+    assert [note for note in report["notes"] if "fails on every release of pyyaml" in note]

@@ -49,7 +49,7 @@ def verify(
         raise typer.Exit(_show_dry_run(cases, output))
     show = _show_nothing if output.form else show
     with live_board(output, [case.row for case in cases]) as live:
-        rows, is_interrupted = _run(cases, show, output, options.executor, live)
+        rows, is_interrupted = _run(cases, show, output, options, live)
         code = worst(row.exit_code for row in rows)
         report = suite_report(rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted)
         output.write(report, document=_document(cases, rows, int(code)))
@@ -122,7 +122,7 @@ def _run(
     cases: Sequence[Case],
     show: Callable[[Case, SuiteRow], None],
     output: OutputOptions,
-    where: str | None,
+    options: Options,
     live: BoardPages | None,
 ) -> tuple[list[SuiteRow], bool]:
     """Verify the claims one after the other: each has the whole machine, and shows its progress."""
@@ -146,7 +146,7 @@ def _run(
     building = max((plan.building for plan in plans), key=lambda each: each.timeout_s, default=Building())
     with (
         open_trials(places, building=building) as runner,
-        open_executor(where, jobs, most=most) as executor,
+        open_executor(options.executor, jobs, most=most) as executor,
     ):
         for plan in plans:
             runner.begin(plan.probe)
@@ -162,7 +162,13 @@ def _run(
                 # Progress of a trial that the claim before it has canceled must not show here.
                 with open_services(places, replace(runner, emit=emit), executor) as services:
                     own = replace(services, executor=way)
-                    finding = verify_claim(widened(plan, executor), _claim_of(plan), own, emit)
+                    finding = verify_claim(
+                        widened(plan, executor),
+                        _claim_of(plan),
+                        own,
+                        emit,
+                        with_cause=bool(options.culprit),
+                    )
             return row_of_finding(case.name, finding, report_of(projection), log=str(path))
 
         def ended(case: Case, row: SuiteRow) -> None:

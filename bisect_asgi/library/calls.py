@@ -150,7 +150,9 @@ def verify(
         with EventLog(call.places.new_log(f"{next(_numbers)}-{call.plan.project}")) as log:
             emit = Broadcast([log, *([on_event] if on_event else [])])
             with call.session(emit, interruptions) as (plan, services):
-                return session.verify(plan, call.plan.claim, services, emit)
+                return session.verify(
+                    plan, call.plan.claim, services, emit, with_cause=bool(given.get("culprit"))
+                )
 
 
 class Call:

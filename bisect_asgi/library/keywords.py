@@ -91,6 +91,7 @@ class VerifyOptions(SharedOptions, total=False):
     """The options of `verify`."""
 
     releases: str | None
+    culprit: bool | None
     fixed_in: str | None
     broken_in: str | None
 

@@ -184,7 +184,7 @@ def row_of(name: str, report: Report, claim: Claim | None, *, log: str = "") -> 
         package=report.plan.project,
         exit_code=report.exit_code,
         answer=answer_of(report),
-        why=because(report.why_of(report.first)).removeprefix(", ").removeprefix("because "),
+        why=_why(report, report.first),
         claim=str(claim) if claim else "",
         source=claim.source if claim else "",
         agreement=_agreement(claim, report) if claim and is_found else None,
@@ -237,6 +237,15 @@ def row_of_finding(name: str, finding: Finding, report: Report, *, log: str = ""
         log=log,
         report=report,
     )
+
+
+def cause_of(row: SuiteRow) -> str:
+    """Return the culprit of the claimed change: `it requires starlette 0.15.0`; empty if it is not known."""
+    return _why(row.report, row.claim.rpartition(" ")[2]) if row.report else ""
+
+
+def _why(report: Report, first: str | None) -> str:
+    return because(report.why_of(first)).removeprefix(", ").removeprefix("because ")
 
 
 def row_interrupted(name: str, package: str) -> SuiteRow:

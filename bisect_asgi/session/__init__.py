@@ -195,8 +195,10 @@ def _noted(stages: Stages) -> Iterator[None]:
         stages.emit(events.Note(text=str(error)))
 
 
-def verify(plan: Plan, claim: Claim, services: Services, emit: Emit) -> Finding:
+def verify(plan: Plan, claim: Claim, services: Services, emit: Emit, *, with_cause: bool = False) -> Finding:
     """Judge a claim by running its own two releases, and enough others to see other changes.
+
+    `with_cause`: find the cause of the claimed change, or of the newest one if there is no such change.
 
     Raises:
         UsageError: the claimed release cannot be a candidate, or is the oldest one; or the probe never ran.
@@ -204,14 +206,22 @@ def verify(plan: Plan, claim: Claim, services: Services, emit: Emit) -> Finding:
     """
     with ending(emit) as end:
         emit(started(plan))
-        emit(events.StretchesPlanned(stretches=(Stretch.SEARCH, Stretch.CONFIRM)))
+        cause = (Stretch.CAUSE,) if with_cause else ()
+        emit(events.StretchesPlanned(stretches=(Stretch.SEARCH, Stretch.CONFIRM, *cause)))
         space, place = release_axis.prepare_claim(plan, claim, services)
         announce(space, emit)
-        return _verify(Search(plan, space, services, emit), claim, place, end)
+        search = Search(plan, space, services, emit)
+        stages = Stages(services, emit) if with_cause else None
+        return _verify(search, claim, place, end, stages)
 
 
-def _verify(search: Search, claim: Claim, place: int, end: Callable[[Result], None]) -> Finding:
-    """Judge a claim about the candidate at `place`; give the result of the search to `end`."""
+def _verify(
+    search: Search, claim: Claim, place: int, end: Callable[[Result], None], stages: Stages | None
+) -> Finding:
+    """Judge a claim about the candidate at `place`; give the result of the search to `end`.
+
+    With `stages`, the cause of the change is found in them.
+    """
     search.recall()
     limit_search = search.plan.criteria.limit_search
     if limit_search and (answer := find_limit(search, limit_search)):
@@ -232,6 +242,12 @@ def _verify(search: Search, claim: Claim, place: int, end: Callable[[Result], No
         state, belief = search_noisy(search)
     judgement = search.judgement()
     answer = answers.result_of(replace(search.context, believed=belief), state, judgement)
+    if stages and answer.found:
+        changes = answer.mapped.changes if answer.mapped else ()
+        found = next((each for each in changes if each.high == place), answer.found)
+        claimed = SearchResult(search=search, answer=replace(answer, found=found), state=state)
+        with _noted(stages):
+            _find_culprit(claimed, search.plan, stages)
     end(answer)
     if belief is not None and not isinstance(state, Boundary):
         return claims.inconclusive(claim, answer.message)

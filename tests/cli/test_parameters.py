@@ -107,10 +107,10 @@ def test_a_command_line_becomes_options(
             id="a-letter-of-others",
         ),
         pytest.param(
-            "verify",
+            "check",
             ["--no-culprit"],
-            "`bisect-asgi verify` has no option `--no-culprit`",
-            "remove it, as `verify` does without; it is an option of `run` and `suite`",
+            "`bisect-asgi check` has no option `--no-culprit`",
+            "remove it, as `check` does without; it is an option of `run`, `suite` and `verify`",
             id="the-opposite-of-others",
         ),
         pytest.param(

@@ -193,3 +193,17 @@ def test_lines_are_broken_below_their_second_column_where_there_is_a_width(folde
     assert all(line.startswith(" " * 13) and line[13] != " " for line in rest)
     assert all(len(line) <= 60 for line in (first, *rest))
     assert f"claimed by {source}" in " ".join(done.stdout.split())
+
+
+def test_the_cause_of_a_claimed_change_is_found_if_that_is_asked_for(folder: Shell) -> None:
+    write_probe(folder, "a_right", 'broken-in = "1.1"')
+    done = folder.run("verify", "probes", "--quiet", "--culprit", "-o", "site/")
+
+    assert done.stdout == "confirmed    demo broken in 1.1 (a_right.py): broken in 1.1 and fixed in 1.2\n"
+    page = (folder.folder / "site" / "probes-a-right.html").read_text("utf-8")
+    cause = "1.1: demo itself: nothing else differs between demo 1.0 and demo 1.1"
+    assert f"<dt>Cause</dt><dd>{cause}</dd>" in page
+    assert "<td>by itself</td>" in (folder.folder / "site" / "index.html").read_text("utf-8")
+
+    folder.run("verify", "probes", "--quiet", "-o", "site/")
+    assert "<dt>Cause</dt>" not in (folder.folder / "site" / "probes-a-right.html").read_text("utf-8")

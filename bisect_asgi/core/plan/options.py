@@ -444,8 +444,9 @@ class Options(Struct, frozen=True, kw_only=True):
             Section.CAUSE,
             "Find the cause of the change",
             default="--culprit",
-            commands=("run", "suite"),
+            commands=("run", "suite", "verify"),
             opposite="no-culprit",
+            variants={"verify": ("Find the cause of the claimed change, too", "--no-culprit")},
         ),
     ] = None
     drill: Annotated[

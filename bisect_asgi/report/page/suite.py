@@ -16,7 +16,7 @@ from bisect_asgi.report.facts import facts_of
 from bisect_asgi.report.headline import brief
 from bisect_asgi.report.page import Entry, Fact, Page, SuitePage
 from bisect_asgi.report.page.fold import footer_of, page_of
-from bisect_asgi.report.suite import SuiteReport, SuiteRow
+from bisect_asgi.report.suite import SuiteReport, SuiteRow, cause_of
 
 _Column = Callable[[SuiteRow], str]
 _SEARCHED: Mapping[str, _Column] = {
@@ -34,6 +34,7 @@ _VERIFIED: Mapping[str, _Column] = {
     "Claim": lambda row: row.claim,
     "Verdict": lambda row: row.answer,
     "Releases show": lambda row: row.why,
+    "Cause": cause_of,
     "Source": lambda row: row.source,
     "Runs": _SEARCHED["Runs"],
     "Time": _SEARCHED["Time"],

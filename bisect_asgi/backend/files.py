@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import shutil
@@ -38,9 +39,23 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Make a folder for temporary files, and remove it afterwards.
+
+    Where descriptors or memory are short by then, it is removed when this process ends.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="bisect-asgi-"))
+    try:
+        yield folder
+    finally:
+        if not remove(folder):
+            atexit.register(remove, folder)
+
+
 def remove(path: Path) -> bool:
     """Remove a file or a folder, whatever a run has left in it; return whether it is gone."""
-    with suppress(OSError, RecursionError):
+    with suppress(OSError, RecursionError, MemoryError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 from bisect_asgi.backend.environments.builds import stamp
+from bisect_asgi.backend.files import temporary_folder
 from bisect_asgi.backend.uv import Metadata, Uv
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unresolvable
@@ -68,10 +67,10 @@ class LockFiles:
         arguments += date_arguments(spec.exclude_newer, spec.exclude_newer_package)
         arguments += options
         run = partial(self._uv.run, token=token, stdin="\n".join(spec.requirements), known=known, alone=alone)
-        with tempfile.TemporaryDirectory(prefix="bisect-asgi-") as folder:
+        with temporary_folder() as folder:
             for option, lines in (("--constraints", spec.constraints), ("--overrides", spec.overrides)):
                 if lines:
-                    path = Path(folder, option.strip("-") + ".txt")
+                    path = folder / (option.strip("-") + ".txt")
                     path.write_text("\n".join(lines))
                     arguments += [option, str(path)]
             try:

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.backend.environments import manifest as manifests
-from bisect_asgi.backend.files import locked, remove
+from bisect_asgi.backend.files import locked, remove, temporary_folder
 from bisect_asgi.backend.process.helper import run_helper
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
@@ -133,13 +133,13 @@ def place_hook(folder: Path) -> Path:
 
 
 def _run_virtualenv(folder: Path, interpreter: Interpreter) -> None:
-    with _VIRTUALENV, tempfile.TemporaryDirectory(prefix="bisect-asgi-") as data:
+    with _VIRTUALENV, temporary_folder() as data:
         import virtualenv
 
         session = virtualenv.session_via_cli(
             [
                 *(str(folder), "--python", interpreter.path, "--no-seed", "--activators", ""),
-                *("--no-vcs-ignore", "--app-data", data),
+                *("--no-vcs-ignore", "--app-data", str(data)),
             ],
             setup_logging=False,
             # The user's variables and file may ask virtualenv for something else, such as system packages.

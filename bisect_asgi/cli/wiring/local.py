@@ -13,6 +13,7 @@ from bisect_asgi.backend.environments import EnvironmentCache
 from bisect_asgi.backend.environments.builds import WheelBuilder
 from bisect_asgi.backend.environments.resolve import Resolver
 from bisect_asgi.backend.environments.sdists import SdistBuilder
+from bisect_asgi.backend.files import temporary_folder
 from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.trials import TrialRunner
@@ -108,8 +109,8 @@ def _store_of_runs(store: Store, *, keeps_runs: bool) -> Iterator[Store]:
         yield store
         return
     with (
-        tempfile.TemporaryDirectory(prefix="bisect-asgi-", ignore_cleanup_errors=True) as folder,
-        closing(Store(Path(folder) / "store.db")) as own,
+        temporary_folder() as folder,
+        closing(Store(folder / "store.db")) as own,
     ):
         yield own
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bisect_asgi.backend.files import remove
+from bisect_asgi.backend.files import remove, temporary_folder
 
 
 def nested(folder: Path) -> None:
@@ -82,3 +84,43 @@ def test_root_removes_what_is_marked_as_immutable(tmp_path: Path) -> None:
         pytest.skip("this file system has no such mark")
 
     assert remove(folder)
+
+
+def test_a_temporary_folder_is_gone_afterwards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    with temporary_folder() as folder:
+        (folder / "file").write_text("")
+
+    assert folder.parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+SHORT = """
+import os, pathlib, resource, sys, tempfile
+from bisect_asgi.backend.files import temporary_folder
+
+tempfile.tempdir = sys.argv[1]
+with temporary_folder() as folder:
+    (folder / "deep").mkdir()
+    (folder / "deep" / "file").write_text("")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
+    held = []
+    while len(held) < 16:
+        try:
+            held.append(os.open("/dev/null", os.O_RDONLY))
+        except OSError:
+            break
+print(folder.exists())
+for each in held:
+    os.close(each)
+"""
+
+
+def test_a_temporary_folder_that_cannot_be_removed_now_is_removed_at_the_end(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "True\n"
+    assert list(tmp_path.iterdir()) == []

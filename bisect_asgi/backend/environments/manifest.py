@@ -35,6 +35,7 @@ COMPILED = "bisect-asgi-compiled"
 _WRITABLE = 0o222
 _SHOWN = 200
 _BYTE_CODE = "/__pycache__"
+_FEW = 3
 
 
 class File(Struct, frozen=True, array_like=True):
@@ -130,19 +131,40 @@ class Manifest:
             return Findings(tuple(sorted(changed)), tuple(sorted(shared)), tuple(compiled))
 
     def _is_untouched(self) -> bool:
-        """Return whether every folder and file has the status that it had when it was last compared.
+        """Return whether all files are as they were when they were last compared, and no other is there.
 
         A file that only got another link has another status, and the content that was read of it elsewhere.
         """
-        lstat, folder = os.lstat, self._folder
+        folder = self._folder
         try:
+            times = {prefix: os.lstat(f"{folder}/{prefix}").st_ctime_ns for prefix in self._folders}
+            others = {prefix: t for prefix, t in times.items() if t != self._folders[prefix]}
             return (
-                bool(self._folders)
-                and all(lstat(f"{folder}/{n}").st_ctime_ns == t for n, t in self._folders.items())
+                bool(times)
+                and len(others) <= _FEW  # else it takes less time to list all of them
+                and all(self._has_same_names(prefix, changed_ns) for prefix, changed_ns in others.items())
                 and all(_is_as_known(f"{folder}/{n}", f) for n, f in self._files.items())
             )
         except OSError:
             return False
+
+    def _has_same_names(self, prefix: str, changed_ns: int) -> bool:
+        """Return whether a folder has the files and folders that it had when it was last listed.
+
+        What this tool writes into an environment changes a folder's time, too. `changed_ns`: its time now.
+        """
+        with os.scandir(f"{self._folder}/{prefix}") as entries:
+            there = {
+                f"{prefix}{entry.name}" + ("/" if entry.is_dir(follow_symlinks=False) else "")
+                for entry in entries
+            }
+        depth = prefix.count("/")
+        known = {name for name in self._files if name.startswith(prefix) and name.count("/") == depth}
+        known |= {name for name in self._folders if name.startswith(prefix) and name.count("/") == depth + 1}
+        if there - _OWN != known - {prefix}:
+            return False
+        self._folders[prefix] = changed_ns
+        return True
 
     def link(self, name: str, target: Path) -> File | None:
         """Link a file into another environment, and return it; None if it is not what was built.

@@ -333,3 +333,49 @@ def test_memory_of_contents_has_an_end(
     manifest.check(every=True)
 
     assert len(manifests._READ) == 1
+
+
+def test_what_the_tool_writes_into_an_environment_makes_only_that_folder_be_listed(
+    folder: Path, manifest: Manifest, reads: Reads
+) -> None:
+    manifest.check()
+    manifest.save(anew=True)
+    reads.folders = 0
+
+    found = [manifest.check(), manifest.check()]
+
+    assert found == [Findings()] * 2
+    assert reads.folders == 1
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link-to-a-folder", "swapped"])
+def test_what_is_new_beside_what_the_tool_writes_is_found(
+    folder: Path, manifest: Manifest, reads: Reads, kind: str
+) -> None:
+    manifest.check()
+    manifest.save(anew=True)
+    if kind == "file":
+        (folder / "new.py").touch()
+    elif kind == "folder":
+        (folder / "new").mkdir()
+    elif kind == "link-to-a-folder":
+        (folder / "new").symlink_to(folder.parent)
+    else:  # another folder in the place of one, with the same names and contents in its files
+        shutil.copytree(folder / "lib", folder.parent / "copy", symlinks=True)
+        (folder / "lib").rename(folder.parent / "old")
+        (folder.parent / "copy").rename(folder / "lib")
+        (folder / SITE / "demo" / "new.py").touch()
+
+    new = {"file": "new.py", "folder": "new/", "link-to-a-folder": "new", "swapped": f"{SITE}/demo/new.py"}
+    assert new[kind] in manifest.check().changed
+
+
+def test_an_empty_folder_that_was_built_may_stay_empty(folder: Path, reads: Reads) -> None:
+    (folder / "empty" / "inside").mkdir(parents=True)
+    manifest = manifests.of(folder)
+    manifest.save()
+    checked = manifest.check()
+    os.utime(folder / "empty")
+    os.utime(folder / "empty" / "inside")
+
+    assert [checked, manifest.check()] == [Findings()] * 2

@@ -66,6 +66,8 @@ def run_all(cases: Sequence[Case], output: OutputOptions, where: str | None, *, 
     with live_board(output, [case.row for case in cases]) as live:
         with output.board(len(cases)) as board:
             rows, is_interrupted = _run(cases, where, board, live, jobs=jobs)
+        if live:
+            live.all_ended(rows)
         report = suite_report.suite_report(
             rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted
         )

@@ -50,6 +50,8 @@ def verify(
     show = _show_nothing if output.form else show
     with live_board(output, [case.row for case in cases]) as live:
         rows, is_interrupted = _run(cases, show, output, options, live)
+        if live:
+            live.all_ended(rows)
         code = worst(row.exit_code for row in rows)
         report = suite_report(rows, elapsed_s=time.monotonic() - started, is_interrupted=is_interrupted)
         output.write(report, document=_document(cases, rows, int(code)))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ENDED = "The command has ended. This page keeps what it shows, but cannot be loaded again."
 PATIENCE_MS = PATIENCE_S * 1000
 BEGUN = [STARTED, PLANNED, CHOSEN, LISTED, events.TrialStarted(key=0), events.TrialStarted(key=4)]
-TITLE = "Bisecting starlette: leak.py"
+TITLE = "Bisecting starlette: probes/a_probe_with_a_name_that_is_too_long_for_a_phone.py"
 Watching = Callable[..., Opened]
 
 
@@ -153,12 +153,12 @@ def test_a_board_leads_to_the_page_of_each_probe_and_back(watch: Watching) -> No
     pages = BoardPages([row_interrupted(name, "starlette") for name in ("leak.py", "hang.py")])
     with served(pages) as address:
         opened = watch(address)
-        see(opened, "0 of 2 probes ended so far")
+        see(opened, "0 of 2 probes ended")
         search = pages.begun(1)
         for event in REGRESSION:
             search(event)
         pages.ended(1, row_of("hang.py", fold(REGRESSION), None))
-        see(opened, "1 of 2 probes ended so far")
+        see(opened, "1 of 2 probes ended")
         opened.page.locator("table a", has_text="hang.py").click()
         assert opened.page.url == f"{address}hang.html"
         assert opened.page.locator("h1").inner_text() == page_of(fold(REGRESSION)).title

@@ -11,7 +11,7 @@ from bisect_asgi.report import html
 from bisect_asgi.report.html.figures import suite_figures
 from bisect_asgi.report.live.pages import FIRST, LivePages, report_page, search_page
 from bisect_asgi.report.live.search import LiveSearch
-from bisect_asgi.report.page import Fact, Strip
+from bisect_asgi.report.page import Entry, Fact, Strip
 from bisect_asgi.report.page.suite import page_of_row, suite_page
 from bisect_asgi.report.suite import SuiteReport, SuiteRow, suite_report
 
@@ -44,6 +44,11 @@ class BoardPages(LivePages):
         """Take in the row of a probe that has ended, or could not begin."""
         self._probes[place].ended = row
 
+    def all_ended(self, rows: Sequence[SuiteRow]) -> None:
+        """Take in all rows as they are at the end, those of probes that were interrupted, too."""
+        for place, row in enumerate(rows):
+            self.ended(place, row)
+
     def end(self, problem: str = "") -> None:
         """Take in that the command has ended, and the problem that has kept it from a result."""
         for probe in self._probes:
@@ -57,7 +62,8 @@ class BoardPages(LivePages):
     def _index(self) -> str:
         page = suite_page(self._report())
         if not self.is_ended:
-            page = replace(page, title=f"{self._counted()} so far")
+            entries = tuple(map(_running, page.entries, self._probes))
+            page = replace(page, title=f"Running {plural(len(entries), 'probe')}", entries=entries)
         return html.render_suite(page, suite_figures(page), of_pages=True, live=True)
 
     def _counted(self) -> str:
@@ -74,6 +80,11 @@ class BoardPages(LivePages):
             elapsed=elapsed(self._clock() - self._begun_s),
             running=tuple(Fact(each.row.name, each.at) for each in running),
         )
+
+
+def _running(entry: Entry, probe: _Probe) -> Entry:
+    """Return the entry without a color that would say how it ended, unless it has."""
+    return entry if probe.ended else replace(entry, kind="" if probe.search else "unknown")
 
 
 class _Probe:

@@ -10,6 +10,7 @@ from support.documents import REGRESSION
 
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.events import Event
+from bisect_asgi.core.records import replace
 from bisect_asgi.report.folding import fold
 from bisect_asgi.report.live.board import BoardPages
 from bisect_asgi.report.live.pages import FIRST
@@ -60,11 +61,13 @@ def test_a_row_says_what_its_probe_is_at() -> None:
     assert board.results()[1] == row.answer == "0.12.0 → 0.12.1 (bad)"
 
 
-def test_the_heading_counts_those_that_have_ended() -> None:
+def test_only_a_probe_that_has_ended_has_the_color_of_its_result() -> None:
     board = Board()
-    assert "<h1>0 of 3 probes ended so far</h1>" in board.see()
+    board.begin(1)
     board.end(2)
-    assert "<h1>1 of 3 probes ended so far</h1>" in board.see()
+    assert "<h1>Running 3 probes</h1>" in board.see()
+    assert re.findall(r'<tr class="(\w*)">', board.see()) == ["unknown", "", "good"]
+    assert "1 of 3 probes ended" in board.pages.progress(FIRST)
 
 
 def test_each_probe_has_its_own_page_from_the_start() -> None:
@@ -100,6 +103,15 @@ def test_what_was_cut_short_is_interrupted_at_the_end() -> None:
     assert board.results() == ["interrupted", "0.12.0 → 0.12.1 (bad)", "interrupted"]
     assert "<h1>1 of 3 probes with a result" in board.see()
     assert "<h1>the command ended before the search did" in board.see("probes-leak.html")
+
+
+def test_what_an_interrupted_probe_has_found_is_kept() -> None:
+    board = Board()
+    board.begin(0, *REGRESSION[:-1])
+    rows = [row_interrupted(name, "starlette") for name in NAMES]
+    board.pages.all_ended([replace(rows[0], answer="interrupted after 1 → 2 (bad)"), *rows[1:]])
+    board.pages.end()
+    assert board.results() == ["interrupted after 1 → 2 (bad)", "interrupted", "interrupted"]
 
 
 @pytest.mark.parametrize("name", sorted(REPORTS))

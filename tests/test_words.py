@@ -41,6 +41,7 @@ INSTEAD = {
     r"what was seen": "details",
     r"taken? back": "reverted",
     r"cancell(?:ed|ing)": "canceled, canceling",
+    r"folders?": "directory",
 }
 _UNUSED = re.compile(r"\b(?:" + "|".join(f"(?:{word})" for word in INSTEAD) + r")\b", re.IGNORECASE)
 _PATTERN = re.compile(r"\\[bdswSWD.(]|\(\?")

@@ -82,7 +82,7 @@ class Repository:
         if not is_address(where):
             raise UsageError(
                 f"there is no repository `{where}`",
-                hint="name the folder of a clone, or an address such as `https://example.org/project.git`",
+                hint="name the directory of a clone, or an address such as `https://example.org/project.git`",
             )
         folder = cache / codec.digest("repository", where)
         lock = cache.with_name("locks") / f"repository-{folder.name}.lock"
@@ -378,11 +378,13 @@ def _failure(stderr: str, where: str) -> BisectError:
     name = without_credentials(where)
     if "dubious ownership" in stderr:
         return UsageError(
-            f"git does not read `{name}`, because the folder belongs to somebody else",
+            f"git does not read `{name}`, because the directory belongs to somebody else",
             hint=f"`git config --global --add safe.directory {name}` if you trust its owner",
         )
     if "not a git repository" in stderr:
-        return UsageError(f"`{name}` is no git repository", hint="name the folder of a clone, or an address")
+        return UsageError(
+            f"`{name}` is no git repository", hint="name the directory of a clone, or an address"
+        )
     message = _message(stderr).replace(where, name)
     if _NO_REPOSITORY.search(stderr):
         return UsageError(f"there is no repository at `{name}`: {message}", hint="check the address")

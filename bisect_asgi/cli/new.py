@@ -24,7 +24,7 @@ def new(
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            f"`{path}` cannot be written: {error.strerror}", hint="name a file in a folder that is there"
+            f"`{path}` cannot be written: {error.strerror}", hint="name a file in a directory that is there"
         ) from error
     print(f"wrote {path}; run it: bisect-asgi --probe {path}")
     for guess in guesses:

@@ -104,7 +104,7 @@ _HEAD = """\
 This page is generated (`make docs`). An option stands on the command line of the commands that are named
 with it. The last column says in which tables it may stand, too: `[tool.bisect-asgi]` in the inline metadata
 of a *probe* (PEP 723), `[[probe]]` and `[defaults]` in a *suite* file, and `[tool.bisect-asgi]` in the
-`pyproject.toml` of the current folder (*project*). A table leaves out the dashes: `--bad-above X` is
+`pyproject.toml` of the current directory (*project*). A table leaves out the dashes: `--bad-above X` is
 `bad-above = "X"`, `--pre` is `pre = true`, and `--with REQ` is `with = ["REQ"]`.
 
 Of one option, the first of these counts; the values of a repeatable option are joined:
@@ -116,8 +116,8 @@ Of one option, the first of these counts; the values of a repeatable option are 
 5. an environment variable, which is a habit of yours;
 6. the table in `pyproject.toml`, which is the project's.
 
-A relative path in a file begins at the folder of that file. With `--verbose`, the options that come from the
-environment and from `pyproject.toml` are named. A variable is named like its option, and only options that
+A relative path in a file begins at the directory of that file. `--verbose` names the options that come from
+the environment and from `pyproject.toml`. A variable is named like its option, and only options that
 one sets once for all searches have one:
 
 """

@@ -42,10 +42,10 @@ def _file(text: str, *, is_suite: bool) -> ReportFile:
         return ReportFile(path, None)
     form = forms.form_of(text)
     if path.is_dir() or not path.parent.is_dir():
-        reason = "it is a folder" if path.is_dir() else "its folder does not exist"
+        reason = "it is a directory" if path.is_dir() else "its directory does not exist"
         raise UsageError(
             f"`{text}` cannot be written (`--output`): {reason}",
-            hint="name a file in a folder that is there",
+            hint="name a file in a directory that is there",
         )
     return ReportFile(path, form)
 

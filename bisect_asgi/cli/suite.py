@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 def suite(
     options: Options,
     probes: Annotated[
-        Path, typer.Argument(metavar="FILE|DIR", help="Suite file (TOML), or a folder of probes with tables.")
+        Path,
+        typer.Argument(metavar="FILE|DIR", help="Suite file (TOML), or a directory of probes with tables."),
     ],
 ) -> None:
     """Run many probes from a file or directory into one table.

@@ -25,7 +25,7 @@ def verify(
     options: Options,
     package: Annotated[
         str | None,
-        typer.Argument(metavar="PACKAGE|FOLDER", help="The package; or a folder of probes with claims."),
+        typer.Argument(metavar="PACKAGE|DIR", help="The package; or directory of probes with claims."),
     ] = None,
 ) -> None:
     """Check a "fixed in" or "broken in" claim by running releases.

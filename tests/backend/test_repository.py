@@ -176,7 +176,9 @@ def test_a_folder_of_somebody_else_is_explained() -> None:
     with pytest.raises(UsageError) as caught:
         repository._output(Completed(exit_code=128, stdout="", stderr=said), "/srv/demo")
 
-    assert str(caught.value) == "git does not read `/srv/demo`, because the folder belongs to somebody else"
+    assert (
+        str(caught.value) == "git does not read `/srv/demo`, because the directory belongs to somebody else"
+    )
     assert caught.value.hint == "`git config --global --add safe.directory /srv/demo` if you trust its owner"
 
 

@@ -63,7 +63,7 @@ def test_a_cache_of_files_where_folders_should_be_is_set_aside(shell: Shell) -> 
     done = shell.bisect("--confirm", "1")
 
     assert done.returncode == 0, done.stderr
-    assert f"note: `{shell.cache}/environments` was no folder: it is now `" in done.stderr
+    assert f"note: `{shell.cache}/environments` was no directory: it is now `" in done.stderr
 
 
 @pytest.mark.parametrize("damage", ["0 bytes", "truncated", "gone"])

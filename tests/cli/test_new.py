@@ -114,7 +114,7 @@ def test_a_file_in_another_folder_is_run_from_there(
         pytest.param(
             "absent/mine.py",
             "`absent/mine.py` cannot be written: No such file or directory",
-            "name a file in a folder that is there",
+            "name a file in a directory that is there",
             id="no-such-folder",
         ),
     ],

@@ -22,8 +22,8 @@ SUITE = SuiteReport(exit_code=ExitCode.FOUND, elapsed_s=1.0, probes=(row_of("lea
 def test_a_file_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "r.md").mkdir()
     for path, reason in [
-        (tmp_path / "r.md", "it is a folder"),
-        (tmp_path / "none" / "r.md", "its folder does not exist"),
+        (tmp_path / "r.md", "it is a directory"),
+        (tmp_path / "none" / "r.md", "its directory does not exist"),
         (tmp_path / "r.pdf", "has an ending of no form"),
     ]:
         with pytest.raises(UsageError, match=reason):

@@ -117,7 +117,7 @@ def test_a_worker_whose_disk_fails_is_left_out_and_named_where_all_do(shell: She
 
     assert (one.returncode, again.returncode, none.returncode) == (1, 1, 134), none.stderr
     for host in ("alpha", "beta"):
-        cause = f"cannot continue: the cache folder cannot be written: `{machines.cache(host)}`"
+        cause = f"cannot continue: the cache directory cannot be written: `{machines.cache(host)}`"
         assert re.search(rf"`{host} tcp://\S+` {re.escape(cause)}", none.stderr)
 
 
@@ -181,7 +181,7 @@ def test_commits_of_a_folder_stay_at_home(shell: Shell, machines: HandMade) -> N
     assert (done.returncode, done.stderr) == (
         2,
         told(
-            f"commits of a folder cannot be built on other machines: `{folder}`",
+            f"commits of a directory cannot be built on other machines: `{folder}`",
             "name the repository's address instead: `--repo https://example.org/project.git`",
         ),
     )
@@ -227,7 +227,8 @@ def test_the_doctor_says_what_is_wrong_with_this_machine(shell: Shell) -> None:
 
     assert done.returncode == 6
     assert (
-        f"the cache folder cannot be written: `{shell.folder}/a-file/cache` (Not a directory)" in done.stderr
+        f"the cache directory cannot be written: `{shell.folder}/a-file/cache` (Not a directory)"
+        in done.stderr
     )
 
 
@@ -270,7 +271,7 @@ def test_a_sound_machine_has_no_complaints() -> None:
         pytest.param({"interpreters": ()}, "there is no Python for probes", id="interpreters"),
         pytest.param(
             {"cache_fault": "Read-only file system", "interpreters": (), "free_bytes": 0},
-            "the cache folder cannot be written: `/cache` (Read-only file system)",
+            "the cache directory cannot be written: `/cache` (Read-only file system)",
             id="cache",
         ),
         pytest.param({"free_bytes": 2**30}, "only 1.0 GiB is free for `/cache`", id="room"),

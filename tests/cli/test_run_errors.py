@@ -336,7 +336,7 @@ def test_a_cache_folder_that_cannot_be_written_is_unavailable(shell: Shell, belo
 
     assert (done.returncode, done.stdout) == (6, "")
     assert complaint(done.stderr) == told(
-        f"the cache folder cannot be written: `{path}{below}` ({reason})",
+        f"the cache directory cannot be written: `{path}{below}` ({reason})",
         "free some disk space, make the directory writable, or set `BISECT_ASGI_CACHE_DIR` to another one",
     )
 

@@ -222,13 +222,13 @@ def test_a_version_from_git_is_that_of_the_users_repository(app: Command) -> Non
     [
         (
             "./nowhere",
-            "there is no folder or file `./nowhere` (`--with`)",
-            "name the folder of a project, a wheel or a source distribution",
+            "there is no directory or file `./nowhere` (`--with`)",
+            "name the directory of a project, a wheel or a source distribution",
         ),
         (
             "./empty",
             "`./empty` is no project: it has no `pyproject.toml` and no `setup.py` (`--with`)",
-            "name the folder that has one, or copy its files with `--include`",
+            "name the directory that has one, or copy its files with `--include`",
         ),
         (
             "other @ ./app",
@@ -239,7 +239,7 @@ def test_a_version_from_git_is_that_of_the_users_repository(app: Command) -> Non
             "./app/metadata.json",
             "`./app/metadata.json` is no wheel and no source distribution (`--with`)",
             (
-                "name a folder, a `.whl`, a `.tar.gz` or a `.zip`; "
+                "name a directory, a `.whl`, a `.tar.gz` or a `.zip`; "
                 "`--with-requirements` reads a file of requirements"
             ),
         ),

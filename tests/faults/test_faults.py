@@ -102,7 +102,7 @@ def page() -> str:
         "",
         "Each row is a test that makes the fault for real: `make faults`. When the fault is over, the same",
         "command has its result, and nothing is left of the fault: no process, lock, mount, or temporary",
-        "folder. `check` is `bisect-asgi check`, whose exit codes without a verdict are 128 and above.",
+        "directory. `check` is `bisect-asgi check`, whose exit codes without a verdict are 128 and above.",
         "",
         "| fault | command | exit code | it says |",
         "|---|---|---|---|",

@@ -37,10 +37,10 @@ ADDRESS = "it comes from an address, not from the index"
 LOCAL_FILE = "it is a local file, not a release of the index"
 
 
-LOCAL = "it is a local file or folder, not a release of the index"
+LOCAL = "it is a local file or directory, not a release of the index"
 
 
-FOLDER = "it is a local folder, not a release of the index"
+FOLDER = "it is a local directory, not a release of the index"
 
 
 def read(text: str, name: str = "requirements.txt", environment: dict[str, str] = HERE) -> Lock:

@@ -146,7 +146,9 @@ class Assembler:
                     finally:
                         remove(slot)
                     return
-        raise Unavailable("every folder to build environments in is taken", hint="remove the cache folder")
+        raise Unavailable(
+            "every directory to build environments in is taken", hint="remove the cache directory"
+        )
 
     def _install(
         self,

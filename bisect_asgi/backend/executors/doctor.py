@@ -96,7 +96,7 @@ def _faults(health: Health, ours: WorkerKind) -> Iterator[tuple[str, str]]:
         yield f"uv does not run: {health.uv_fault}", "install bisect-asgi again; uv comes with it"
     if health.cache_fault:
         yield (
-            f"the cache folder cannot be written: `{health.cache}` ({health.cache_fault})",
+            f"the cache directory cannot be written: `{health.cache}` ({health.cache_fault})",
             "make it writable, or set `BISECT_ASGI_CACHE_DIR` to another directory",
         )
     elif health.free_bytes < LEAST_FREE_BYTES:

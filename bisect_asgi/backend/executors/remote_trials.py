@@ -163,7 +163,7 @@ class RemoteRun:
         commit = request.spec.commit
         if commit and not self._folders_travel and not _can_travel(commit.repository):
             raise UsageError(
-                f"commits of a folder cannot be built on other machines: `{commit.repository}`",
+                f"commits of a directory cannot be built on other machines: `{commit.repository}`",
                 hint="name the repository's address instead: `--repo https://example.org/project.git`",
             )
         if not self._folders_travel:

@@ -295,7 +295,7 @@ def _local_page(path: Path, url: str) -> Page | None:
     except OSError as error:
         if not path.parent.is_dir():
             raise Unavailable(
-                f"the folder of the index cannot be read: `{url}` ({error.strerror or error})",
+                f"the directory of the index cannot be read: `{url}` ({error.strerror or error})",
                 hint="check the index in uv's configuration",
             ) from error
         return None

@@ -76,8 +76,8 @@ def read_project(
             hint="make the files of the project readable",
         ) from error
     raise UsageError(
-        f"there is no folder or file `{reference.where}` ({option})",
-        hint="name the folder of a project, a wheel or a source distribution",
+        f"there is no directory or file `{reference.where}` ({option})",
+        hint="name the directory of a project, a wheel or a source distribution",
     )
 
 
@@ -122,7 +122,7 @@ def _of_folder(
     if not texts:
         raise UsageError(
             f"`{reference.where}` is no project: it has no `pyproject.toml` and no `setup.py` ({option})",
-            hint="name the folder that has one, or copy its files with `--include`",
+            hint="name the directory that has one, or copy its files with `--include`",
         )
     document = document_of(texts.get("pyproject.toml"), path)
     facts = facts_of(texts, document)
@@ -148,7 +148,7 @@ def _of_file(path: Path, reference: OwnReference, given: str, option: str, proje
     if not path.name.lower().endswith(ARCHIVES):
         raise UsageError(
             f"`{reference.where}` is no wheel and no source distribution ({option})",
-            hint="name a folder, a `.whl`, a `.tar.gz` or a `.zip`; "
+            hint="name a directory, a `.whl`, a `.tar.gz` or a `.zip`; "
             "`--with-requirements` reads a file of requirements",
         )
     try:

@@ -42,7 +42,7 @@ class CachePaths(Struct, frozen=True):
             if not tag.exists():  # a full disk is no reason to begin
                 tag.write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
         except OSError as error:
-            raise not_writable("the cache folder", root, error) from error
+            raise not_writable("the cache directory", root, error) from error
         return cls(root)
 
     @staticmethod
@@ -137,7 +137,7 @@ def _mend(folder: Path, note: Callable[[str], None]) -> None:
     elif os.path.lexists(folder):
         aside = folder.with_name(f"{folder.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
         folder.rename(aside)
-        note(f"`{folder}` was no folder: it is now `{aside}`")
+        note(f"`{folder}` was no directory: it is now `{aside}`")
 
 
 def limit_bytes() -> int:

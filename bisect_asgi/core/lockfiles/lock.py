@@ -58,8 +58,8 @@ _REASONS = {
     "url": "it comes from an address, not from the index",
     "archive": "it comes from an address or a file, not from the index",
     "file": "it is a local file, not a release of the index",
-    "path": "it is a local file or folder, not a release of the index",
-    "directory": "it is a local folder, not a release of the index",
+    "path": "it is a local file or directory, not a release of the index",
+    "directory": "it is a local directory, not a release of the index",
 }
 _OTHER_NAMES = {
     "vcs": "git",

@@ -120,7 +120,7 @@ def reference_of(text: str, option: str) -> OwnReference | None:
     if kind.partition("+")[0] in _OTHER_SYSTEMS:
         raise UsageError(
             f"`{without_credentials(where)}` is in a repository that is not git's ({option})",
-            hint="pass a folder, an archive, or `git+https://…`",
+            hint="pass a directory, an archive, or `git+https://…`",
         )
     if kind == "file":
         path = urlsplit(where).path

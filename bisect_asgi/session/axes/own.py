@@ -31,7 +31,7 @@ def _built(given: GivenProject, interpreter: Interpreter, services: Services) ->
     except BuildFailed as error:
         raise UsageError(
             f"your project `{given.project.given}` cannot be built on Python {interpreter.version}: {error}",
-            hint="`uv build --wheel` in its folder shows all that its build prints; "
+            hint="`uv build --wheel` in its directory shows all that its build prints; "
             "`--python` chooses another Python",
         ) from error
     except NoResult as error:

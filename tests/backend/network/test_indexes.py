@@ -188,7 +188,7 @@ def test_a_folder_that_is_not_there_is_unavailable(user: Home) -> None:
     with pytest.raises(Unavailable) as caught:
         user.page()
 
-    assert str(caught.value).startswith("the folder of the index cannot be read: `file:///")
+    assert str(caught.value).startswith("the directory of the index cannot be read: `file:///")
 
 
 def test_a_file_of_a_folder_can_be_downloaded(user: Home, wheels: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_requirement_for_an_index_is_left_to_uv(text: str) -> None:
         (
             "app @ hg+https://h.example/app",
             "`hg+https://h.example/app` is in a repository that is not git's (--with)",
-            "pass a folder, an archive, or `git+https://…`",
+            "pass a directory, an archive, or `git+https://…`",
         ),
         (
             "https://user:secret@h.example/app-1.0.tar.gz",

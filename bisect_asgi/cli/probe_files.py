@@ -80,6 +80,8 @@ def load(
     script = path.name if path and not options.command else None
     if path is not None:
         files.append(ProbeFile(name=path.name, content=read_bytes(path, "--probe")))
+        if script:
+            _check_imports(path, files[-1].content)
     served = _served(path, options)
     if options.app is not None:
         file = Path(options.app.rpartition(":")[0] or options.app)
@@ -100,6 +102,16 @@ def load(
         limits=read_limits(options),
         decided_by=decider,
     )
+
+
+def _check_imports(path: Path, content: bytes) -> None:
+    """Raise UsageError if a script imports a module of its own name: Python would find the script."""
+    source = content.decode("utf-8", "replace")
+    if path.stem in source and "sys.path" not in source and path.stem in imported_names(source):
+        raise UsageError(
+            f"`{path}` imports itself: it has the name of the module `{path.stem}` (`--probe`)",
+            hint=f"rename it, for example to `{path.with_name(f'test_{path.name}')}`",
+        )
 
 
 def _check_one_probe(given: Options) -> None:
@@ -167,6 +179,24 @@ def defined_names(source: str) -> frozenset[str]:
                 found |= {target.id for target in targets if isinstance(target, ast.Name)}
             case ast.AnnAssign(target=ast.Name(id=name)):
                 found.add(name)
+            case _:
+                pass
+    return frozenset(found)
+
+
+def imported_names(source: str) -> frozenset[str]:
+    """Return the top-level modules that a script imports anywhere; none if it is no Python."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return frozenset()
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                found |= {alias.name.partition(".")[0] for alias in names}
+            case ast.ImportFrom(module=str(module), level=0):
+                found.add(module.partition(".")[0])
             case _:
                 pass
     return frozenset(found)

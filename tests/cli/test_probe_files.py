@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bisect_asgi.cli.probe_files import DEFAULT_TIMEOUT_S, load, read_metadata
+from bisect_asgi.cli.probe_files import DEFAULT_TIMEOUT_S, imported_names, load, read_metadata
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import ProbeFile, ReadyMadeLoad, Served
 from bisect_asgi.core.plan.options import Options
@@ -373,3 +373,31 @@ def test_a_load_needs_an_app(here: Path, path: str | None, options: Options, hin
 
     assert str(caught.value) == "`--load 'GET /'` has no app to drive"
     assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        pytest.param("import a, b.c as d", {"a", "b"}, id="import"),
+        pytest.param("from a.b import c", {"a"}, id="from"),
+        pytest.param("def f():\n    if x:\n        import a", {"a"}, id="inside"),
+        pytest.param("from . import a\nfrom .b import c", set(), id="relative"),
+        pytest.param("'import a'  # import b", set(), id="text"),
+        pytest.param("import a b", set(), id="no-python"),
+        pytest.param("import a\0", set(), id="no-text"),
+    ],
+)
+def test_the_modules_that_a_script_imports(source: str, names: set[str]) -> None:
+    assert imported_names(source) == names
+
+
+@pytest.mark.parametrize(
+    "source", ["import other", "import demos", "import sys\nsys.path.pop(0)\nimport demo"]
+)
+def test_a_script_that_imports_something_else_is_a_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("demo.py").write_text(source)
+
+    assert load(Options(probe="demo.py")).script == "demo.py"

@@ -119,3 +119,14 @@ def test_the_step_searches_only_if_the_newest_release_is_bad(shell: Shell) -> No
 
     assert (returned, outputs["exit-code"], outputs["first"]) == (0, "3", "")
     assert outputs["headline"] == "demo 1.3, the newest release, is good"
+
+
+@pytest.mark.parametrize("name", ["nightly.yml", "nightly.gitlab-ci.yml"])
+def test_a_nightly_job_runs_the_command_that_the_page_shows(name: str) -> None:
+    docs = Path(__file__).parents[1] / "docs"
+    shown = re.search(r"^\$ (bisect-asgi suite .*)$", (docs / "ci.md").read_text("utf-8"), re.MULTILINE)
+    text = (docs / "ci" / name).read_text("utf-8")
+
+    assert yaml.safe_load(text)
+    assert shown is not None
+    assert f"{shown[1]} || code=$?" in text

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 from support import fake_uvicorn
+from support.builders import environment as make_environment
 from support.processes import PATIENCE_S
-from support.served import ECHO, HELLO
+from support.served import ECHO, HELLO, install
 
+from bisect_asgi.backend import interpreters
 from bisect_asgi.report.standalone import script
 
 PROBES = sorted((Path(__file__).parents[2] / "probes").glob("*.py"))
@@ -312,3 +314,51 @@ def check_program(text: str) -> None:
     assert read <= bound
     assert "bisect_asgi" not in text
     assert max(map(len, text.splitlines())) <= 120
+
+
+EVERYTHING = (
+    HELLO
+    + """
+async def probe(server):
+    assert (await server.async_client.get("/")).text == "hello"
+    assert server.client.post("/", json={"a": 1}).status_code == 200
+    assert server.objects()["builtins.dict"]
+    assert "Thread MainThread:" in server.stacks()
+    assert "Started server process" in server.log
+    load = server.load("GET /", requests=20, concurrency=4)
+    assert load.statuses == {200: 20}, load.statuses
+    with server.connection() as connection:
+        connection.send_request("GET", "/")
+        assert connection.response().body == b"hello"
+    growth = server.growth(lambda n: server.load("GET /", requests=n), requests=40, warm_up=10)
+    return {"memory": server.memory(), "growth": growth.value, "p50": load.p50}
+"""
+)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("minor", [f"3.{number}" for number in range(6, 15)])
+def test_it_runs_on_each_python_with_the_newest_uvicorn_for_it(
+    interpreters_cache: Path, desk: Desk, minor: str
+) -> None:
+    found = interpreters.find_all(interpreters_cache)
+    paths = [each.interpreter.path for each in found if each.interpreter.version.startswith(f"{minor}.")]
+    if not paths:
+        pytest.skip(f"no Python {minor} on this machine")
+    environment = make_environment(desk.folder / "environment", paths[0])
+    install(environment, "uvicorn")
+    (desk.folder / "leak.py").write_text(EVERYTHING)
+    text = made_of(EVERYTHING, UVICORN={"lifespan": "off"}, METRIC="memory", ABOVE=1e6)
+    (desk.folder / "reproduce.py").write_text(text)
+
+    done = subprocess.run(
+        [environment.bin / "python", "-W", "error", "reproduce.py"],
+        cwd=desk.folder,
+        env={"PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+    assert done.returncode == BAD, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("bad: memory = ")

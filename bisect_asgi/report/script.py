@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import PurePath
 
 from bisect_asgi.core.events import RunStarted
@@ -35,6 +36,18 @@ def file_of(plan: RunStarted) -> str:
         return plan.probe
     given = shlex.split(options[options.index("--app") + 1])[0]
     return given.rpartition(":")[0] or given
+
+
+def also_needed(plan: RunStarted) -> tuple[str, ...]:
+    """Return the names of what else has to lie beside the probe: what is included, and an app of its own."""
+    options = list(plan.check_options)
+    given = [(option, shlex.split(value)[0]) for option, value in pairwise(options) if option in _FILES]
+    paths = [value.rpartition(":")[0] or value if option == "--app" else value for option, value in given]
+    names = dict.fromkeys(PurePath(path).name for path in paths)
+    return tuple(name for name in names if name != PurePath(file_of(plan)).name)
+
+
+_FILES = ("--include", "--app")
 
 
 class Script(Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.records import replace
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.folding import fold
-from bisect_asgi.report.script import script_of
+from bisect_asgi.report.script import also_needed, file_of, script_of
 
 SERVED = replace(
     STARTED,
@@ -185,3 +185,24 @@ def test_it_does_not_take_the_probes_own_name() -> None:
 )
 def test_what_a_script_cannot_show_has_none(made: Report, probe: str) -> None:
     assert script_of(made, probe) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ((), ()),
+        (("--include", "data/rows.json", "--include", "'my files'"), ("rows.json", "my files")),
+        (("--app", "'src/my app.py:api'"), ("my app.py",)),
+        (("--app", "probes/leak.py"), ()),
+        (("--timeout", "5", "--include", "rows.json", "--include", "other/rows.json"), ("rows.json",)),
+    ],
+)
+def test_what_else_has_to_lie_beside_the_probe_is_named(
+    options: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    assert also_needed(replace(SERVED, check_options=options)) == names
+
+
+def test_an_app_that_is_loaded_without_a_probe_is_the_file_to_save() -> None:
+    plan = replace(SERVED, probe="", check_options=("--app", "'src/my app.py:api'", "--load", "'GET /'"))
+    assert (file_of(plan), also_needed(plan)) == ("src/my app.py", ())

@@ -86,6 +86,8 @@ def _reproduction(page: Page) -> Iterator[_Part]:
         what = "the probe" if file is page.probe else "what runs it, and judges what it shows"
         summary = f"Save as {file.title}: {what}" if page.reproductions else f"The probe, {file.title}"
         yield _Part(details(summary, block(file.text, file.language)))
+    if page.also_needed:
+        yield _Part(f"It also needs, in the same directory: {', '.join(map(code, page.also_needed))}.")
     for side in page.reproductions:
         yield _Part(_side(side))
     if page.check:
@@ -93,7 +95,7 @@ def _reproduction(page: Page) -> Iterator[_Part]:
 
 
 def _side(side: Reproduction) -> str:
-    ways = (f"With {way.label}:\n\n{block(way.value, 'sh')}" for way in side.ways)
+    ways = (f"With {plain(way.label)}:\n\n{block(way.value, 'sh')}" for way in side.ways)
     return f"**{plain(side.title)}**\n\n" + "\n\n".join(ways)
 
 

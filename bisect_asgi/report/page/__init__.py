@@ -87,6 +87,8 @@ class Page(Struct, frozen=True, kw_only=True):
     """The probe's own text, with its file name as title."""
     script: Excerpt | None = None
     """The script that runs the probe in the reproductions, if they need one."""
+    also_needed: tuple[str, ...] = ()
+    """Names of files and folders that have to lie beside the probe."""
     reproductions: tuple[Reproduction, ...] = ()
     check: str = ""
     """The command of this tool that shows the bad side again."""

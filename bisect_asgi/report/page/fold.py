@@ -29,7 +29,7 @@ from bisect_asgi.report.page import (
 )
 from bisect_asgi.report.picture.history import kind_of
 from bisect_asgi.report.rows import Row, day_of, word
-from bisect_asgi.report.script import Script, file_of, script_of
+from bisect_asgi.report.script import Script, also_needed, file_of, script_of
 
 _FRAME = re.compile(
     r"^ +File \"[^\"\n]*/bisect_asgi/backend/(?:served|in_candidate)/.*\n(?: {4,}.*\n)*", re.MULTILINE
@@ -68,6 +68,7 @@ def page_of(report: Report, *, probe: str = "") -> Page:
         script=Excerpt(title=script.name, text=script.text, language="python")
         if script and reproductions
         else None,
+        also_needed=also_needed(plan) if reproductions else (),
         reproductions=reproductions,
         check=report.check,
         excluded=_excluded(report),

@@ -109,3 +109,9 @@ def test_a_long_diff_is_shown_in_part() -> None:
 def test_code_in_the_title_is_code() -> None:
     text = render(Page(title="`leak.py` passes on every release; `#12` too"))
     assert text.startswith("## `leak.py` passes on every release; `#12` too\n")
+
+
+def test_what_else_a_reproduction_needs_is_named() -> None:
+    assert "It also needs, in the same directory: `rows.json`, `my app.py`." in render(
+        replace(PAGE, also_needed=("rows.json", "my app.py"))
+    )

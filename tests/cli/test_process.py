@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support import machine
 from support.blocking import third_run_hangs
+from support.local_index import LocalIndex
 from support.processes import PATIENCE_S, eventually
 from support.shell import BISECT, Shell, publish
 
@@ -34,11 +36,16 @@ def run_with(
     )
 
 
-@pytest.fixture
-def answered(shell: Shell) -> Shell:
-    publish(shell.index, "+++++---")
-    assert shell.bisect("--quiet").stdout == f"{HEADLINE}\n"
-    return shell
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory, known_machine: Path) -> Iterator[Shell]:
+    """A shell in which a search has ended, for tests that ask for its result once more."""
+    folder = tmp_path_factory.mktemp("answered")
+    machine.tell(known_machine, folder)
+    with LocalIndex() as index:
+        shell = Shell(index, folder)
+        publish(index, "+++++---")
+        assert shell.bisect("--quiet").stdout == f"{HEADLINE}\n"
+        yield shell
 
 
 def onto_full(number: int) -> Callable[[], object]:
@@ -75,11 +82,12 @@ def test_closed_streams_change_nothing(answered: Shell, closed: tuple[int, ...])
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_a_narrow_encoding_gets_escapes(answered: Shell, encoding: str) -> None:
-    answered.write("leak.py", "raise ValueError('snow \u2603')\n")
+def test_a_narrow_encoding_gets_escapes(shell: Shell, encoding: str) -> None:
+    publish(shell.index, "+-")
+    shell.write("leak.py", "raise ValueError('snow \u2603')\n")
 
-    answered.environ["PYTHONIOENCODING"] = encoding
-    done = answered.run(*BISECT)
+    shell.environ["PYTHONIOENCODING"] = encoding
+    done = shell.run(*BISECT)
 
     assert "Traceback" not in done.stderr
     assert r"ValueError: snow \u2603" in done.stdout

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from support import machine
 from support.local_index import LocalIndex
-from support.local_repository import LocalRepository
-from support.shell import Command
+from support.local_repository import BARE_CONFIGURATION, LocalRepository
+from support.shell import Command, Document
 from support.upgrades import USUAL, fails_by_hand
 
 # --- Commits
@@ -30,7 +34,12 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 
 
 @pytest.fixture
-def committed(command: Command, local_index: LocalIndex) -> Command:
+def committed(command: Command) -> Command:
+    lay_out(command)
+    return command
+
+
+def lay_out(command: Command) -> None:
     """Two releases of demo, and its repository: between them a merged line, a commit of which is bad."""
     local = LocalRepository(command.folder / "work")
     local.put("backend.py", BACKEND)
@@ -54,14 +63,13 @@ def committed(command: Command, local_index: LocalIndex) -> Command:
     local.merge("side", "merge side")
     commit("second", "bad", "v2.0")
     for version, is_ in (("1.0", "good"), ("2.0", "bad")):
-        local_index.add_wheel(
+        command.index.add_wheel(
             "demo",
             version,
             uploaded="2021-01-20",
             modules={"demo.py": f"is_ = {is_!r}\n"},
         )
     command.write("leak.py", "import demo\nassert demo.is_ == 'good', 'it is ' + demo.is_\n")
-    return command
 
 
 def subject(label: str) -> str:
@@ -71,8 +79,34 @@ def subject(label: str) -> str:
 COMMITS = ("demo", "--over", "commits", "--repo", "work", "--good", "1.0", "--bad", "2.0", *USUAL)
 
 
-def test_the_first_bad_commit_between_two_releases_is_found(committed: Command) -> None:
-    document = committed.document(*COMMITS)
+class Found(NamedTuple):
+    """A search that ended: where it ran, its document, and when the files of the repository were changed."""
+
+    command: Command
+    document: Document
+    before: dict[Path, int]
+    after: dict[Path, int]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory, known_machine: Path) -> Iterator[Found]:
+    folder = tmp_path_factory.mktemp("found")
+    machine.tell(known_machine, folder)
+    with LocalIndex() as index:
+        command = Command(index, folder)
+        command.environ |= BARE_CONFIGURATION
+        lay_out(command)
+        before = changes(folder / "work")
+        document = command.document(*COMMITS)
+        yield Found(command, document, before, changes(folder / "work"))
+
+
+def changes(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_the_first_bad_commit_between_two_releases_is_found(found: Found) -> None:
+    document = found.document
 
     assert document["exit_code"] == 0, document["headline"]
     assert (subject(document["last"]), subject(document["first"])) == ("own", "merge side")
@@ -93,33 +127,26 @@ def test_every_commit_goes_into_the_merge(committed: Command) -> None:
     assert (document["commit"]["subject"], stage["commit"]["subject"]) == ("merge side", "c")
 
 
-def test_a_commit_is_built_again_by_the_reports_command(committed: Command) -> None:
-    document = committed.document(*COMMITS)
-
-    (_, good), (_, bad) = document["reproduce"]
-    assert committed.paste(good).returncode == 0
-    assert fails_by_hand(committed, bad) == "AssertionError: it is bad"
+def test_a_commit_is_built_again_by_the_reports_command(found: Found) -> None:
+    (_, good), (_, bad) = found.document["reproduce"]
+    assert found.command.paste(good).returncode == 0
+    assert fails_by_hand(found.command, bad) == "AssertionError: it is bad"
 
 
-def test_the_repository_is_only_read(committed: Command) -> None:
-    work = committed.folder / "work"
-    before = {path: path.stat().st_mtime_ns for path in work.rglob("*")}
-
-    committed.document(*COMMITS)
-
-    assert {path: path.stat().st_mtime_ns for path in work.rglob("*")} == before
+def test_the_repository_is_only_read(found: Found) -> None:
+    assert found.after == found.before
 
 
 @pytest.mark.parametrize(
-    ("more", "found"), [((), ["merge side"]), (("--every-commit",), ["merge side", "c"])]
+    ("more", "subjects"), [((), ["merge side"]), (("--every-commit",), ["merge side", "c"])]
 )
 def test_the_drill_goes_on_from_the_release_into_its_commits(
-    committed: Command, more: tuple[str, ...], found: list[str]
+    committed: Command, more: tuple[str, ...], subjects: list[str]
 ) -> None:
     document = committed.document("demo", *USUAL, "--drill", "--repo", "work", *more)
 
     assert (document["last"], document["first"]) == ("1.0", "2.0")
-    assert [subject(stage["first"]) for stage in document["stages"]] == found
+    assert [subject(stage["first"]) for stage in document["stages"]] == subjects
 
 
 def test_the_reports_command_goes_on_into_the_commits_as_the_drill_does(committed: Command) -> None:

@@ -23,7 +23,7 @@ QUICK = ("--quiet", "--python", PYTHON, "--jobs", "1", "--history", "none")
 """What makes a search short, and leaves its result alone on the standard error."""
 IMPERATIVES = (
     *("add", "choose", "copy", "correct", "drop", "import", "name", "pass", "print"),
-    *("remove", "run", "set", "try", "widen", "write"),
+    *("remove", "rename", "run", "set", "try", "widen", "write"),
 )
 
 

@@ -113,7 +113,7 @@ def test_a_command_without_a_result_says_why_on_its_page(shell: Shell) -> None:
     _, errors = followed.end()
     assert followed.process.returncode != 0
     assert "error: there is no package `demo` on the index\n" in errors
-    assert "<h1>there is no package `demo` on the index</h1>" in followed.last_page
+    assert "<h1>there is no package <code>demo</code> on the index</h1>" in followed.last_page
 
 
 def test_an_error_before_anything_is_known_is_told_on_the_page(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class OutputOptions(Struct, frozen=True, kw_only=True):
-    """How much a command shows, and in which form."""
+    """The amount and the form of a command's output."""
 
     form: Form | None = None
     """The form on the standard output; None: text, as much of it as the other options say."""
@@ -44,7 +44,7 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
     live: bool = False
     """Serve the report as a page while the command runs."""
     fail_on: frozenset[Gate] = frozenset()
-    """What decides the exit code; empty: the result."""
+    """The conditions that decide the exit code; empty: the result does."""
 
     @classmethod
     def of(cls, options: Options, *, is_suite: bool = False) -> Self:

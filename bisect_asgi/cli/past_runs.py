@@ -22,7 +22,7 @@ _BY_AN_ERROR = "the log ends before the run does"
 
 
 class _Kept(Struct, frozen=True, kw_only=True):
-    """What is kept of a run; it holds as long as the log has the same size."""
+    """The cached summary of a run, which is valid as long as the log has the same size."""
 
     schema: str = _SCHEMA
     size: int

@@ -76,7 +76,7 @@ def write_texts(files: Sequence[ReportFile], render: Callable[[Form], str]) -> N
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Tell of an error of the system as one of the option.
+    """Raise an error of the system as a usage error of the option.
 
     Raises:
         UsageError: there was one.

@@ -94,7 +94,7 @@ def unknown_command(word: str, near: Command) -> UsageError:
 
 
 def _unknown_option(command: str, flag: str) -> UsageError:
-    """Say which other commands, or tables, have an option, or which option is spelled nearly the same."""
+    """Return the hint for an unknown option: other commands or tables that have it, or a near name."""
     message = f"`bisect-asgi {command}` has no option `{flag}`"
     own: list[str] = []
     for option in OPTIONS.values():

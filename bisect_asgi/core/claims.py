@@ -41,7 +41,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     claim: Claim
     verdict: ClaimVerdict
     truth: str
-    """What the releases do, or why that is unknown."""
+    """The changes that there are, or why they are unknown."""
 
 
 def judge_claim(

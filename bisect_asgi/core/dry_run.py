@@ -1,4 +1,4 @@
-"""What a search, or the check of a claim, is going to do: the document of `--dry-run`, and the estimate."""
+"""The plan of a search, or of the check of a claim: the document of `--dry-run`, and its estimate."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PlannedCandidate(Struct, frozen=True, kw_only=True):
 
 
 class DryRun(Struct, frozen=True, kw_only=True):
-    """What a search is going to do."""
+    """The plan of a search, or of the check of a claim."""
 
     schema: str = SCHEMA
     package: str
@@ -54,7 +54,7 @@ class DryRun(Struct, frozen=True, kw_only=True):
     confirm_runs: int
     """The runs that then confirm it."""
     later: tuple[str, ...] = ()
-    """What comes after that and takes further runs: `cause`, `history`."""
+    """The stretches that follow and take further runs: `cause`, `history`."""
     beyond: tuple[str, ...] = ()
     """The first and the last of the releases newer than the range that the look at the history may run."""
     median_run_s: float | None
@@ -70,13 +70,13 @@ class PlannedProbe(Struct, frozen=True, kw_only=True):
     python: str = ""
     """The version of its Python, if the probe is to run on several."""
     plan: DryRun | None = None
-    """What its search is going to do, or None if that is impossible."""
+    """The plan of its search, or None if the search is impossible."""
     problem: str = ""
     hint: str | None = None
 
 
 class SuiteDryRun(Struct, frozen=True, kw_only=True):
-    """What a suite is going to do."""
+    """The plan of a suite."""
 
     schema: str = SUITE_SCHEMA
     probes: tuple[PlannedProbe, ...]

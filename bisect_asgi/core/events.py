@@ -84,7 +84,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     served: bool = False
     """Whether the probe sends requests to a served app."""
     serving: Served | None = None
-    """What is served and how, or None if nothing is, or not recorded."""
+    """The served app and its options, or None if the probe serves none, or the log has no record of it."""
     timeout_s: float | None = None
     """The time limit of a run, or None if not recorded."""
     check_options: tuple[str, ...] = ()
@@ -300,7 +300,7 @@ class MetricLevel(Struct, frozen=True, kw_only=True):
     value: float
     """The median of the samples."""
     probability: float | None = None
-    """That it begins exactly here; None for the first."""
+    """The probability that it begins exactly here; None for the first."""
 
 
 class LevelsFound(Struct, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ _TO_INSTALL = pattern(
     )
     + ")"
 )
-"""What packages say of another package that they use if it is there."""
+"""The forms in which a package asks for another one that it does not require."""
 _NO_NAMES = {"be", "it", "library", "module", "package", "that", "the", "this", "which"}
 # Pythons from 3.12 on no longer have these.
 _REMOVED = {"asynchat", "asyncore", "cgi", "distutils", "imp", "smtpd"}
@@ -71,7 +71,7 @@ def adding(module: str, provider: Providing) -> str:
 
 
 class Circumstances(Struct, frozen=True, kw_only=True):
-    """What is known of the environments of candidates."""
+    """The facts about the environments of candidates."""
 
     labels: Sequence[str]
     rulings: Mapping[int, Ruling]

@@ -35,7 +35,7 @@ class Verdict(StrEnum):
 
 
 class Phase(StrEnum):
-    """How far a run got before its outcome was decided."""
+    """The phase that a run had reached when its outcome was decided."""
 
     RESOLVE = "resolve"
     INSTALL = "install"
@@ -178,7 +178,7 @@ class Interpreter(Struct, frozen=True, kw_only=True):
 
     @property
     def for_uv(self) -> str:
-        """What uv takes for it: the minor version, or the path if only a version manager has it.
+        """The argument that uv takes for it: the minor version, or the path if only a version manager has it.
 
         These keep each version in a folder of that name, which is not on PATH: pyenv's shims refuse a version
         that the current folder does not ask for.
@@ -245,7 +245,7 @@ class OwnProject(Struct, frozen=True, kw_only=True):
 
 
 class ProjectMetadata(Struct, frozen=True, kw_only=True):
-    """What the wheel of a project says."""
+    """The metadata of a project's wheel."""
 
     name: str
     """Its normalized name (PEP 503)."""
@@ -255,7 +255,7 @@ class ProjectMetadata(Struct, frozen=True, kw_only=True):
 
 
 class Declared(Struct, frozen=True, kw_only=True):
-    """What the metadata of an installed distribution declares."""
+    """The requirements and extras in the metadata of an installed distribution."""
 
     requires: tuple[str, ...] = ()
     """Its requirements (PEP 508), with markers for its extras."""
@@ -342,7 +342,7 @@ class Served(Struct, frozen=True, kw_only=True):
 
 
 class SandboxLevel(StrEnum):
-    """How a run is confined; `backend/process/sandbox_calls.py` says what each level keeps from a run."""
+    """The level at which a run is confined; `backend/process/sandbox_calls.py` lists what each refuses."""
 
     AUTO = "auto"
     """The strongest level that the machine has."""
@@ -352,7 +352,7 @@ class SandboxLevel(StrEnum):
 
 
 class Confinement(Struct, frozen=True, kw_only=True):
-    """What the user asks for to confine runs."""
+    """The confinement that the user asks for."""
 
     level: SandboxLevel = SandboxLevel.AUTO
     network: bool = True
@@ -364,7 +364,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     memory_bytes: int | None = None
     processes: int | None = None
     disk_bytes: int | None = None
-    """What it may have written to the disk at one time."""
+    """The most bytes that it may have on the disk at one time."""
     cpu_s: float | None = None
 
 
@@ -434,7 +434,7 @@ class BuiltEnvironment(Struct, frozen=True, kw_only=True):
 
 
 class SamplingMode(Struct, frozen=True, kw_only=True):
-    """How samples of a metric are taken: one at a time on each machine, each with a run on a reference."""
+    """The way to take samples of a metric: one at a time on each machine, each with a run on a reference."""
 
     needs_warm_up: bool = True
     """Whether the first run in an environment is not a sample, because caches and byte code are missing."""
@@ -464,7 +464,7 @@ class TrialRequest(Struct, frozen=True, kw_only=True):
     stage: int = 0
     """The number of the search that the trial is for, from 0."""
     sampling: SamplingMode | None = None
-    """How samples are taken, or None if the probe passes or fails."""
+    """The way to take samples, or None if the probe passes or fails."""
 
     @property
     def reference(self) -> EnvironmentSpec | None:

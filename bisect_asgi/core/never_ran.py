@@ -42,10 +42,10 @@ class NeverRan(Struct, frozen=True, kw_only=True):
     keys: tuple[int, ...]
     """The candidates that showed it."""
     subject: str = ""
-    """What the message is about; empty: the probe."""
+    """The subject of the message; empty: the probe."""
     what: str = "never ran"
     reason: str
-    """What the runs show; empty: `what` says it."""
+    """The failure of the runs; empty if `what` is the whole message."""
     hint: str
 
 

@@ -1,4 +1,4 @@
-"""What a session needs of the outside, as five ports: index, interpreters, repositories, trials, executor.
+"""The ports of a session: index, interpreters, repositories, trials, executor.
 
 A session knows these types alone. `cli/wiring` hands it the real ones, and offline tests hand it fakes.
 """

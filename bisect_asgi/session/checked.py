@@ -1,4 +1,4 @@
-"""What one release showed by itself, with git bisect's exit codes."""
+"""The result of one release by itself, with git bisect's exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where things are kept on this machine: the folders and files below the cache folder."""
+"""The paths of the cache on this machine."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class CachePaths(Struct, frozen=True):
 
     @staticmethod
     def folder() -> Path:
-        """Where the cache folder is to be."""
+        """Return the path of the cache folder, which need not exist."""
         named = os.environ.get("BISECT_ASGI_CACHE_DIR")
         if named:
             return Path(named).absolute()
@@ -141,7 +141,7 @@ def _mend(folder: Path, note: Callable[[str], None]) -> None:
 
 
 def limit_bytes() -> int:
-    """How much room environments may take: `BISECT_ASGI_CACHE_LIMIT`, such as `20 GiB`.
+    """Return the most bytes for environments: `BISECT_ASGI_CACHE_LIMIT`, such as `20 GiB`.
 
     Raises:
         UsageError: it cannot be read.

@@ -1,4 +1,4 @@
-"""What takes time is begun before it is needed: a command waits for other programs, and they for it."""
+"""Begin slow steps before they are needed, while the command waits for other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cluster's worker runs: trials and checks, with caches of its own that each process opens once."""
+"""Trials and checks in a cluster's worker, with caches of its own that each process opens once."""
 
 from __future__ import annotations
 

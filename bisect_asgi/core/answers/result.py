@@ -28,7 +28,7 @@ class Result(Struct, frozen=True, kw_only=True):
     excluded_between: tuple[str, ...] = ()
     """The excluded releases inside the boundary."""
     failures: tuple[FailureStretch, ...] = ()
-    """What fails on the bad side of the boundary, if not only as the bad end does; see `core.chains`."""
+    """The failures on the bad side of the boundary, if they differ from the bad end's; see `core.chains`."""
 
     def event(self, *, elapsed_s: float) -> RunFinished:
         """Return the result as the last event of the log."""
@@ -116,11 +116,11 @@ class ResultContext(Struct, frozen=True, kw_only=True):
 CAUSE = "the cause"
 
 REST = "the rest of the history"
-"""What follows a result, and may be interrupted."""
+"""The stretches after a result, which an interrupt may end."""
 
 
 UNFINISHED = "was not finished"
-"""What a result says of a part that it lacks."""
+"""The message about a part that a result lacks."""
 
 
 def interrupted(known: Result, unfinished: str) -> Result:

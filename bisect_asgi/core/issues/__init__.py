@@ -33,7 +33,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     source: str = ""
     """The address of the issue."""
     guesses: tuple[str, ...] = ()
-    """What was guessed from what, one line each."""
+    """The guesses, each with its source, one line each."""
 
 
 def draft(text: str, *, name: str) -> Draft:

@@ -34,7 +34,7 @@ class Program(Struct, frozen=True, kw_only=True):
     app: str = ""
     """The name of the ASGI application that it defines; empty if it is a script."""
     request: str = ""
-    """What the application can be asked: `GET /`."""
+    """A request that the application answers: `GET /`."""
     checks: bool = False
     """Whether it raises or asserts something by itself."""
     is_missing: bool = False

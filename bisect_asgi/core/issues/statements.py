@@ -1,4 +1,4 @@
-"""What an issue says of versions: which works, which fails, where it broke and where it was fixed.
+"""Read the versions in an issue: which works, which fails, where it broke and where it was fixed.
 
 Each version is judged by the words that stand before it in its sentence, of which the nearest count, and by
 those right behind it. Nothing is taken from a version without such words.
@@ -58,7 +58,7 @@ _JOINING = frozenset({"and", "or", "with", "plus", "version", "versions"})
 
 
 class Kind(StrEnum):
-    """What is said of a version."""
+    """The kind of a statement about a version."""
 
     GOOD = "works"
     BAD = "fails"
@@ -69,7 +69,7 @@ class Kind(StrEnum):
 
 
 class Statement(Struct, frozen=True, kw_only=True):
-    """What is said of a version, and where."""
+    """A statement about a version, and its place in the text."""
 
     package: str
     """The normalized name; empty if no package is named beside the version."""

@@ -1,4 +1,4 @@
-"""How long to let a run go on that may hang: a hang costs its whole time limit, at each candidate anew.
+"""Choose the time limit of runs that may hang: each hang costs the whole limit, at each candidate again.
 
 Once a run has hung up to the probe's own limit, and another one has passed, further runs are *cut off* after
 a multiple of the longest run that ended. A cut-off run counts as a hang as long as no run that ended took

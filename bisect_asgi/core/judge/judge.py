@@ -33,7 +33,7 @@ Observed = Mapping[int, Sequence[Observation]]
 
 
 class Expectation(Struct, frozen=True, kw_only=True):
-    """What the user expects of the ends, before any run."""
+    """The verdicts that the user expects of the ends."""
 
     good: int | None = None
     """The candidate that should pass."""

@@ -35,7 +35,7 @@ _ROUNDING = 1e-9
 
 
 class Noise(Struct, frozen=True, kw_only=True):
-    """How often both sides fail, and where the search has placed the boundary between them."""
+    """The failure rates of both sides, and the boundary that the search has placed between them."""
 
     new_is: Outcome
     """The outcome that is more frequent on the newer side than on the older one."""

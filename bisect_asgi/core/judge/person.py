@@ -1,4 +1,4 @@
-"""What a person says of a candidate, as an observation."""
+"""Turn a person's verdict on a candidate into an observation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SAYS_BAD = "a person judged it"
 
 
 class Say(StrEnum):
-    """What a person may say when a candidate is shown."""
+    """A verdict that a person may give."""
 
     GOOD = "good"
     BAD = "bad"

@@ -71,10 +71,10 @@ _ROUGH = 0.1
 """The least part of a creep that a step on it must have, because no real creep is an exact line."""
 
 _FAR = 2.0
-"""How many times as far from the others' level a lone candidate is as any of them, and as their noise."""
+"""A lone candidate is so many times as far from the others' level as any of them, and as their noise."""
 
 _BY_CHANCE = 0.01
-"""How often the samples of any of several equal candidates may look as if it alone differed."""
+"""The rate at which one of several equal candidates may look different from the others by chance."""
 
 _CONSTANT, _FEW = 5.0, 4.0
 """The constant of the penalty; and the increase of the noise, by `_FEW` over the number of deviations."""
@@ -98,7 +98,7 @@ class LevelStep(Struct, frozen=True, kw_only=True):
     """The value without the step. Both values are those at `high`, so that a creep is no part of the step."""
     new: float
     probability: float
-    """That it is exactly here, of all places between the steps beside it, and that there is one."""
+    """The probability that there is a step, and that it is exactly here between its neighboring steps."""
 
 
 class Creep(Struct, frozen=True, kw_only=True):

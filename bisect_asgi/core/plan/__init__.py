@@ -26,7 +26,7 @@ from bisect_asgi.core.text import duration, plural
 DEFAULT_TIMEOUT_S = 120.0
 DEFAULT_BUILD_TIMEOUT_S = 600.0
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 5.0, 60.0
-"""How long `--history auto` looks at least, and at most."""
+"""The shortest and the longest time of `--history auto`, in seconds."""
 _MINORS = tuple(f"3.{minor}" for minor in range(6, 31))
 """The minor versions that a `requires-python` may mean."""
 AS_OF_RELEASE_GRACE = timedelta(hours=24)
@@ -120,7 +120,7 @@ class History(Struct, frozen=True, kw_only=True):
 
     @property
     def of_a_stage(self) -> History:
-        """How much a search inside this one looks at: one change is what it is made for."""
+        """The history that a search inside this one looks at: none, because it looks for one change."""
         return self if self.kind is HistoryKind.NONE else History()
 
     def budget_s(self, search_s: float) -> float:
@@ -226,7 +226,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     requires_python: SpecifierSet = SpecifierSet()
     """The Pythons that the probe and the user's projects ask for; the user's choice wins."""
     python_of: str = "the probe"
-    """Who asks for them."""
+    """The origin of `requires_python`, for messages."""
     criteria: Criteria = Criteria()
     app: str | None = None
     """The file of the app as the user gave it, if the app is not in the probe."""
@@ -242,9 +242,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The confidence required of the boundary."""
     budget: Budget = Budget()
     sampling: SamplingMode | None = None
-    """How samples are taken; None if the probe passes or fails."""
+    """The way to take samples; None if the probe passes or fails."""
     history: History = History()
-    """How long other changes are looked for."""
+    """The time for looking for other changes."""
     if_newest_fails: bool = False
     """Whether the search begins only if the newest candidate is bad."""
     culprit: bool = True
@@ -259,7 +259,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The most that building may take, of source distributions or of a commit."""
     fresh: bool = False
     question: str = ""
-    """What a person is asked of each candidate, in place of a probe; empty if nobody is."""
+    """The question that a person answers for each candidate; empty if a probe does."""
     undone: tuple[str, ...] = ()
     """Labels of candidates whose cached runs are dropped."""
     term_old: str = "good"
@@ -296,7 +296,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def repeats(self) -> int:
-        """How often the runs that a result rests on are repeated."""
+        """The number of times that the runs behind a result are repeated."""
         return 2 if self.confirm is None else self.confirm
 
     def requirement(self, version: str) -> str:

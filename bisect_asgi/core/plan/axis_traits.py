@@ -1,4 +1,4 @@
-"""What planning asks of an axis: what may be said beside `--over`, and how the ends are read.
+"""The traits of an axis that planning needs: options that fit `--over`, and how to read the ends.
 
 The axes themselves are in `session.axes`, and `make_plan` is given them. What is not said otherwise is as for
 releases.
@@ -26,9 +26,9 @@ class AxisTraits:
     name: ClassVar[str]
     """Its name in plans."""
     words: ClassVar[AxisWords] = AxisWords()
-    """What it says of a search. `{project}`, `{dependency}` and `{base}` stand for what a plan has there."""
+    """Its words for a search. `{project}`, `{dependency}` and `{base}` are replaced by the plan's."""
     hints: ClassVar[EndHints] = EndHints()
-    """What to do if an end is not what the user says of it."""
+    """The hints for ends with another verdict than the user gave."""
     is_option: ClassVar[bool] = True
     """`--over` takes its name."""
     holds_package: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""What may stand at the end of a command line: the pure half of the shells' completion.
+"""Completions of the last word of a command line: the pure half of the shells' completion.
 
 What is not declared with the options comes from `Sources`, which look at this machine: packages and their
 versions are those of cached index pages, so that a completion needs no network.
@@ -43,7 +43,7 @@ Paths = Literal["", "files", "folders"]
 
 
 class Sources(Struct, frozen=True, kw_only=True):
-    """What is known of this machine."""
+    """The names on this machine that may complete a word."""
 
     packages: Callable[[], Iterable[str]]
     versions: Callable[[str], Iterable[tuple[str, str]]]
@@ -53,7 +53,7 @@ class Sources(Struct, frozen=True, kw_only=True):
 
 
 class Completion(Struct, frozen=True, kw_only=True):
-    """What may stand in place of the last word."""
+    """The words that may replace the last word."""
 
     values: tuple[tuple[str, str], ...] = ()
     """Words, each with what it means, or ""."""

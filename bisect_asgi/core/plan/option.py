@@ -1,4 +1,4 @@
-"""What an option is: its help, the values that it accepts, and where it may stand."""
+"""An option: its help, its values, and the places where it may be set."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SUMMARIES: dict[Command, str] = {
     "doctor": "Check that this machine, or each worker, can run trials.",
     "completion": "Print the script that completes command lines in a shell.",
 }
-"""What each command does, as its help begins: known without importing any of them."""
+"""The first line of each command's help, which is known without importing the command."""
 
 Setting = str | int | float | bool | None
 """The value of a pair `KEY=VALUE`."""

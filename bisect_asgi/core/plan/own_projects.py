@@ -46,7 +46,7 @@ class OwnReference(Struct, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> str:
-        """What it names, without extras and credentials."""
+        """The place that it names, without extras and credentials."""
         return without_credentials(self.where)
 
 
@@ -59,7 +59,7 @@ class GivenProject(Struct, frozen=True, kw_only=True):
     given: str = ""
     """The requirement as the user wrote it."""
     requires_python: str = ""
-    """What its files say; empty if only its build does."""
+    """The Pythons that its files ask for; empty if only its build knows them."""
     is_built: bool = True
     """False for a folder without a build system: its requirements are installed, its files are copied."""
     requires: tuple[str, ...] = ()
@@ -81,13 +81,13 @@ class StatedLine(Struct, frozen=True, kw_only=True):
 
     text: str
     of: str
-    """Where it stands, as messages show it."""
+    """The option or the file that has it, for messages."""
     is_file: bool = True
     """Whether a pin in it is only the state of today, as in a file that a tool has written."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What environments get besides the package: from options, files, and projects of the user's."""
+    """The requirements of environments besides the package: from options, files and the user's projects."""
 
     stated: tuple[str, ...] = ()
     """The requirements of `--with`, without those that name a project of the user's."""

@@ -91,7 +91,7 @@ def parse_version(text: str, option: str) -> Version:
 
 
 ALL_PYTHONS = "all"
-"""What `--python` takes for every Python of this machine."""
+"""The value of `--python` for every Python of this machine."""
 
 
 def parse_pythons(text: str) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ class Selection(Struct, frozen=True, kw_only=True):
     kept: tuple[Release, ...]
     excluded: tuple[Excluded, ...]
     demands: tuple[Demand, ...] = ()
-    """What excludes some of them, and can be overridden."""
+    """The demands that exclude some of them, and that an override lifts."""
 
     def position(self, version: str, *, option: str) -> int:
         """Return the index of a release that the user named.
@@ -127,7 +127,7 @@ class Demand(Struct, frozen=True, kw_only=True):
     """The releases of one package that something of the user's admits."""
 
     of: str
-    """Who demands it, as messages show it: a project or a file."""
+    """The project or file that demands it, for messages."""
     name: str
     """The normalized name of the package."""
     specifier: str
@@ -157,7 +157,7 @@ class ReleaseFilter(Struct, frozen=True, kw_only=True):
     named: tuple[str, ...] = ()
     """The releases that the user named, which are included whatever the fields above say."""
     demands: tuple[Demand, ...] = ()
-    """What the user's projects and files demand, which no other release satisfies."""
+    """The demands of the user's projects and files, which no other release satisfies."""
 
 
 def upgrades(

@@ -1,4 +1,4 @@
-"""Say what is known of every release, and write the affected ones as specifiers that claim no more.
+"""Return the state of every release, and the affected ones as specifiers that claim no more than runs show.
 
 People copy the affected releases into advisories, so a specifier must hold for every release that it selects:
 
@@ -22,7 +22,7 @@ from bisect_asgi.core.records import Struct
 
 
 class ReleaseState(StrEnum):
-    """How the verdict of a release is known."""
+    """The way in which the verdict of a release is known."""
 
     RUN = "run"
     INFERRED = "inferred"
@@ -33,7 +33,7 @@ class ReleaseState(StrEnum):
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """What is known of one release."""
+    """The state and the outcome of one release."""
 
     version: str
     state: ReleaseState

@@ -54,12 +54,12 @@ class InterpreterChoice(Struct, frozen=True, kw_only=True):
 
 
 class Needs(Struct, frozen=True, kw_only=True):
-    """What one end of the range needs on several interpreters."""
+    """The distributions that one end of the range needs on several interpreters."""
 
     name: str
     """The end, such as `fastapi 0.69.0`."""
     installed: Mapping[str, Sequence[Distribution] | None]
-    """What it gets, by the path of the interpreter; None if not all of that has wheels."""
+    """The distributions by the path of the interpreter; None if not all of them have wheels."""
 
 
 class _Score(Struct, frozen=True, kw_only=True):

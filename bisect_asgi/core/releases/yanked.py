@@ -24,7 +24,7 @@ _FAULT = pattern(
 
 
 class Place(StrEnum):
-    """Where a yanked release stands among the candidates."""
+    """The place of a yanked release among the candidates."""
 
     INSIDE = "inside"
     """Between both sides of a change."""

@@ -32,7 +32,7 @@ class AllBoundaries(Struct, frozen=True, kw_only=True):
 
 
 State = Open | Boundary | NoBoundary | AllBoundaries
-"""Where a search stands."""
+"""The state of a search."""
 
 
 class AllChanges(VerdictMap):
@@ -95,7 +95,7 @@ class AllChanges(VerdictMap):
 
     @property
     def so_far(self) -> AllBoundaries:
-        """What is known if nothing more is run: changes between neighbors, and how short a state was seen.
+        """Return the result if nothing more is run: changes between neighbors, and the shortest state seen.
 
         A state outside the candidates that were tested may have any length.
         """
@@ -109,7 +109,7 @@ class AllChanges(VerdictMap):
         return tuple(change for change in self._changes() if self._unknown(change.low, change.high))
 
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
-        """Say which candidates to look at next; none when nothing more is wanted for now.
+        """Return the candidates to run next; none if no more are wanted for now.
 
         The first of `first` comes before anything else. A stretch that holds a change comes before the rest
         of `first`, because whoever stops the search early wants to know where that change is.

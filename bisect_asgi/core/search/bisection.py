@@ -171,7 +171,7 @@ class Bisection(VerdictMap):
 
     @property
     def state(self) -> Open | Boundary | NoBoundary:
-        """Where the search stands, computed from the verdicts."""
+        """Return the state of the search, computed from the verdicts."""
         if bracket := self._bracket():
             low, high = bracket
             floor, ceiling = self._inside(low, high)
@@ -192,7 +192,7 @@ class Bisection(VerdictMap):
         return NoBoundary(reason=StopReason.INVERTED)
 
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
-        """Say which candidates to look at next, the most telling first.
+        """Return the candidates to run next, the most informative first.
 
         `pending` are those in flight; they are not in the result. The answer has at most `limit`
         keys, and none when the search is over or has to wait for what is pending.

@@ -1,4 +1,4 @@
-"""How often to run what before an answer is given, where everything that was seen agrees.
+"""Decide how often to run each candidate before a result is given, if all runs agree.
 
 A search first makes one run of each candidate. Its answer rests on few candidates, which are run again: both
 sides of a boundary until luck no longer explains that all runs agree; an end with an unexpected outcome
@@ -48,9 +48,9 @@ from bisect_asgi.core.search.bisection import NoBoundary
 from bisect_asgi.core.tally import Tally
 
 FEWEST_RUNS, MOST_RUNS, END_S = 3, 6, 30.0
-"""How often an end is run before it is said to be wrong: as often as fits into half a minute."""
+"""The fewest and the most runs of an end before it is reported as wrong: those of half a minute."""
 FIRST_RUNS = 3
-"""How often both sides of each of several changes are run: enough to tell a change from an accident."""
+"""The runs of both sides of each of several changes: enough to tell a change from an accident."""
 
 
 class Confirmation(Struct, frozen=True, kw_only=True):
@@ -62,9 +62,9 @@ class Confirmation(Struct, frozen=True, kw_only=True):
     expectation: Expectation
     confidence: float
     repeats: int | None = None
-    """How often to run again what an answer rests on; None: as often as the confidence needs."""
+    """The number of further runs of both sides; None: as many as the confidence needs."""
     seconds: Callable[[int], float]
-    """How long one more run of a candidate is expected to take."""
+    """Returns the expected time of one more run of a candidate, in seconds."""
     of_each_change: int = FIRST_RUNS
     """How often both sides of each of several changes are run."""
     is_cut_off: Callable[[int], bool] = lambda _: False
@@ -155,11 +155,11 @@ class Confirmation(Struct, frozen=True, kw_only=True):
         return _missing({key: self._runs(self._fitting(key)) for key in keys}, judgement)
 
     def _runs(self, otherwise: int) -> int:
-        """How often a candidate is run in all, if the user says so; else `otherwise`."""
+        """Return the number of runs of a candidate in all, if the user sets it; else `otherwise`."""
         return otherwise if self.repeats is None else 1 + self.repeats
 
     def _fitting(self, key: int) -> int:
-        """How many runs of an end fit into half a minute, from the fewest to the most."""
+        """Return how many runs of an end fit into half a minute, between the fewest and the most."""
         return min(max(int(END_S / self.seconds(key)), FEWEST_RUNS), MOST_RUNS)
 
 
@@ -217,7 +217,7 @@ def chance(tallies: Mapping[int, Tally], low: int, high: int) -> float:
 def wanted_runs(
     tallies: Mapping[int, Tally], low: int, high: int, *, confidence: float = 0.99
 ) -> tuple[int, int]:
-    """Say how many more runs of `low` and of `high` make luck less probable than 1 - `confidence`.
+    """Return how many more runs of `low` and `high` make chance less probable than 1 - `confidence`.
 
     `tallies` agree, as for `chance`. The fewest runs in all; `low` gets the odd one; (0, 0): none are wanted.
     """

@@ -1,4 +1,4 @@
-"""Where to look next between an OLD candidate and a NEW one, in several places at once.
+"""Choose the candidates to run next between an OLD and a NEW one, several at once.
 
 No clock, no I/O. `bisection` says between which two; this says where.
 
@@ -54,7 +54,7 @@ PRICES = 64
 
 
 def even_runs(gap: int, workers: int) -> int:
-    """How many runs even cuts take at most to go through a gap with so many places for the change."""
+    """Return the most runs that even cuts take for a gap with so many places for the change."""
     rounds = 0
     while gap > 1:
         gap, rounds = math.ceil(gap / (workers + 1)), rounds + 1
@@ -96,7 +96,7 @@ def choose_cuts(
 
 
 def _unknown(low: int, high: int, inside: Sequence[int]) -> Sequence[int]:
-    """What lies between the two and is not among `inside`, which is ascending."""
+    """Return the keys between the two that are not among `inside`, which is ascending."""
     known = inside[bisect_left(inside, low) : bisect_left(inside, high)]
     if not known:
         return range(low + 1, high)

@@ -1,4 +1,4 @@
-"""What may be asked next, so that its environment can be built while others are still being looked at.
+"""Predict which candidates are asked for next, so that their environments can be built meanwhile.
 
 No clock, no I/O: it plays on. One of the candidates in flight comes back, whichever; it answers OLD or NEW;
 what that makes irrelevant is cancelled; the search is asked for what then comes into the free places. That is
@@ -41,7 +41,7 @@ OUTCOMES, FEWEST = 64, 16
 
 
 class _Outcome(Struct, frozen=True):
-    """What may have come back, and what is then in flight."""
+    """The verdicts that may have come back, and the candidates then in flight."""
 
     came: frozenset[tuple[int, Verdict]]
     in_flight: frozenset[int]
@@ -104,7 +104,7 @@ def _outcomes(
 
 
 def share_old(key: int, verdicts: Mapping[int, Verdict], size: int) -> float:
-    """Say how probable it is that `key`, of which nothing is known, answers OLD, from 0 to 1."""
+    """Return the probability that a candidate without runs is OLD, from 0 to 1."""
     tested = [other for other, verdict in verdicts.items() if verdict is not Verdict.SKIP]
     below = max((other for other in tested if other < key), default=None)
     above = min((other for other in tested if other > key), default=None)
@@ -132,7 +132,7 @@ MOST_PER_CORE = 8
 
 
 def parallel_trials(cores: float, waiting: float) -> int:
-    """Say how many trials to run side by side, at least 1.
+    """Return the number of trials to run in parallel, at least 1.
 
     `waiting` is the share of a trial's seconds, from 0 to 1, in which none of its processes computes: of what
     finished trials took, with the machine to themselves, less their CPU seconds. Seconds that a trial spent

@@ -1,4 +1,4 @@
-"""Where to look for other changes, once a boundary is known.
+"""Choose the candidates to run to find other changes, once a boundary is known.
 
 Bisection takes it for granted that nothing changes beyond what it has run. The newest release tells whether a
 bug was fixed since. A fix that was reverted, or was released for two series, shows next to the boundary and

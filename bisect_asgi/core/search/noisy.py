@@ -86,12 +86,12 @@ class NoisySearch:
 
     @property
     def belief(self) -> Belief:
-        """What is believed now."""
+        """Return the posterior for all runs so far."""
         return self._belief
 
     @property
     def state(self) -> Open | Boundary | NoBoundary:
-        """Where it stands; while it goes on, the change is likely above `low` and not above `high`."""
+        """Return the state. While it is open, the change is probably above `low` and not above `high`."""
         belief = self._belief
         if not self._testable:
             return NoBoundary(reason=StopReason.UNTESTABLE)
@@ -102,7 +102,7 @@ class NoisySearch:
         return Open(low=belief.likely[0] - 1, high=belief.likely[1])
 
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
-        """Say which candidates to run once (more) next, the most telling per second first.
+        """Return the candidates to run once (more) next, the most informative per second first.
 
         `pending` are those in flight; they are not asked again. The answer has at most `limit` keys, and
         none when the search is over.
@@ -164,7 +164,7 @@ class NoisySearch:
 
 
 def _nothing(size: int) -> Belief:
-    """What is believed where nothing can be tested."""
+    """Return the posterior if no candidate is testable."""
     unknown = Tally().rate
     return Belief(
         low=0,

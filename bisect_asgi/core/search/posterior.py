@@ -1,4 +1,4 @@
-"""What tallies say about the place of a change between two unknown failure rates, and one more run would say.
+"""Compute where a change between two unknown failure rates is, and how much one more run would tell.
 
 The model
 ---------
@@ -47,7 +47,7 @@ from bisect_asgi.core.tally import Rate, Tally
 
 
 class Belief(Struct, frozen=True, kw_only=True):
-    """What is believed of the place of a change."""
+    """The posterior for the place of a change."""
 
     low: int
     """The most probable boundary: the last testable old candidate …"""
@@ -56,11 +56,11 @@ class Belief(Struct, frozen=True, kw_only=True):
     skipped: tuple[int, ...]
     """Untestable candidates between the two."""
     probability: float
-    """That the change is exactly there."""
+    """The probability that the change is exactly there."""
     old: Rate
-    """How often what is not above `low` failed."""
+    """The failure rate of the candidates up to `low`."""
     new: Rate
-    """How often what is not below `high` failed."""
+    """The failure rate of the candidates from `high` on."""
     likely: tuple[int, int]
     """First and last of the fewest neighbouring candidates that hold the first new one with the confidence
     asked for; all of them where no change is that probable."""
@@ -81,7 +81,7 @@ class Segment(Struct, frozen=True):
 
     @property
     def places(self) -> int:
-        """How many places for a change it has."""
+        """The number of places for a change in it."""
         return self.last - self.first
 
 
@@ -139,7 +139,7 @@ class Posterior:
         )
 
     def belief(self, confidence: float) -> Belief:
-        """Say what is believed."""
+        """Return the posterior."""
         low, high, probability, stretch = self._boundary()
         return Belief(
             low=low,

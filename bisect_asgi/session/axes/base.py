@@ -1,4 +1,4 @@
-"""What every axis has in common, and helpers of several of them."""
+"""The base class of axes, and helpers that several of them use."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from bisect_asgi.core.text import listing
 
 
 class SearchSpace(Struct, frozen=True, kw_only=True):
-    """What was found out before the first trial."""
+    """The candidates and everything else that is known before the first trial."""
 
     choice: InterpreterChoice | None
     """The one interpreter of all candidates; None: it is what moves."""
@@ -52,9 +52,9 @@ class SearchSpace(Struct, frozen=True, kw_only=True):
     gallop: bool = False
     """Look for the old end backwards from the newest."""
     notes: tuple[str, ...] = ()
-    """What the user should know of how the candidates came about."""
+    """Notes on how the candidates were chosen."""
     projects: frozenset[str] | None = None
-    """Whose uploads are looked at; None: what is looked at does not depend on that."""
+    """The packages whose uploads are candidates; None if the candidates are no uploads."""
 
     @property
     def labels(self) -> tuple[str, ...]:

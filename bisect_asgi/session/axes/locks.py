@@ -166,7 +166,7 @@ def _candidate(
 
 
 def _notes(candidate: Candidate, file: LockText, lock: Lock, plan: Plan, services: Services) -> Iterator[str]:
-    """What is not as the lock says: the Python, entries that are not looked at, what it does not pin."""
+    """Yield notes on differences from the lock file: the Python, ignored entries, packages without a pin."""
     name, python = candidate.label, candidate.spec.interpreter.version
     if lock.requires_python and not SpecifierSet(lock.requires_python).contains(python):
         yield f"`{name}` is for Python {lock.requires_python}, and is run on {python} (see `--python`)"

@@ -114,7 +114,7 @@ class Chosen:
         self.whole = whole
         """See `SearchSpace.whole`."""
         self.notes = notes
-        """What the user should know of releases that are excluded."""
+        """Notes on excluded releases."""
 
     @property
     def excluded(self) -> tuple[Excluded, ...]:

@@ -58,7 +58,7 @@ class Search:
         self, plan: Plan, space: SearchSpace, services: Services, emit: Emit, *, stage: int = 0
     ) -> None:
         self.plan = plan
-        """What the user asks for; once a limit was found, with that."""
+        """The user's plan, with the threshold once it is found."""
         self.space = space
         self.emit = emit
         self._trials = services.trials
@@ -107,7 +107,7 @@ class Search:
 
     @property
     def confirmation(self) -> Confirmation:
-        """What decides which candidates are run again before an answer is given."""
+        """Return the rules for running candidates again before a result is given."""
         return Confirmation(
             expectation=self.space.expectation,
             confidence=self.plan.confidence,
@@ -127,7 +127,7 @@ class Search:
 
     @property
     def context(self) -> ResultContext:
-        """What messages about the result need to know."""
+        """Return the facts that messages about the result need."""
         axis, errors = axis_of(self.plan), self.engine.errors.items()
         pythons = {candidate.spec.interpreter.short for candidate in self.space.candidates}
         return ResultContext(
@@ -160,7 +160,7 @@ class Search:
 
     @property
     def circumstances(self) -> Circumstances:
-        """What hints for untestable candidates depend on."""
+        """Return the facts on which hints for untestable candidates depend."""
         return self.context.circumstances(self.judgement())
 
     @property

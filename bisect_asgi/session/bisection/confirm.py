@@ -67,7 +67,7 @@ def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> 
 
 
 def _found(search: Search, boundary: Boundary, runs: int) -> str:
-    """Say where the change is, and that this is still to be confirmed."""
+    """Return the note that names the change and the runs that will confirm it."""
     words = axis_of(search.plan).words_of(search.plan)
     low, high = (words.name(search.labels[key]) for key in (boundary.low, boundary.high))
     where = f"between {low} and {high}" if boundary.skipped else f"in {high}"

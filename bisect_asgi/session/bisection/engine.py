@@ -48,7 +48,7 @@ Replay = Callable[[Mapping[int, Verdict]], SearchAlgorithm]
 
 
 class SearchSpec(Struct, frozen=True, kw_only=True):
-    """What the engine has to know of a search: how to run its candidates, and what their runs mean."""
+    """The part of a search that the engine needs: its candidates, its probe and its criteria."""
 
     candidates: tuple[Candidate, ...]
     probe: Probe
@@ -111,7 +111,7 @@ class Engine:
         self._flights: dict[Future[Trial], _Flight] = {}
         self._launching: CancelToken | None = None
         self._judgement: Judgement | None = None
-        """What the observations mean; None: not worked out since something changed."""
+        """The judgement of all observations; None if something has changed since."""
         self._announced: Mapping[int, Ruling] = {}
         """The rulings that the last event has brought the log up to."""
         self._told_limit_s = 0.0
@@ -131,12 +131,12 @@ class Engine:
 
     @property
     def spec(self) -> SearchSpec:
-        """What is run, and by what runs are judged."""
+        """Return the candidates, the probe and the criteria."""
         return self._spec
 
     @property
     def noise(self) -> Noise | None:
-        """What is known of a probe whose runs differ; None: a candidate's runs are expected to agree."""
+        """Return the noise of a flaky probe; None if a candidate's runs are expected to agree."""
         return self._noise
 
     def judge_by(self, spec: SearchSpec, noise: Noise | None) -> None:
@@ -316,7 +316,7 @@ class Engine:
         self._emit_rulings(self.judgement())
 
     def _width(self) -> int:
-        """How many trials at a time: more than there are processors if those would have nothing to do."""
+        """Return the number of trials at a time: more than there are cores if trials mostly wait."""
         return min(self._most, trials_abreast(self._jobs, self._recent))
 
     def _build_ahead(

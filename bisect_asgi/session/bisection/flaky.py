@@ -31,13 +31,13 @@ _FITS, _MISFIT = 0.9, 0.9999
 _SUSPICIOUS = 0.75
 """From this probability of the other side on, a candidate is run until it is clear where it belongs."""
 _SEVERAL = 0.999
-"""How probable it has to be that there are several changes before the search for one is given up."""
+"""The probability of several changes at which the search for one change ends."""
 _MOST_CHECKS = 16
-"""How often a candidate elsewhere is run if fewer runs do not show on which side it is."""
+"""The most runs of a candidate away from the boundary to find out on which side it is."""
 _END_RUNS, _END_SHOWN = 16, 3
 """A named end is run until it has shown its outcome three times, but at most 16 times."""
 _MOST_LOOKS = 3
-"""How many candidates of a stretch that is assumed to be untestable are run if the boundary lies in it."""
+"""The candidates that are run in a stretch that is assumed to be untestable, if it holds the boundary."""
 
 
 def search_noisy(

@@ -64,11 +64,11 @@ class SearchResult(Struct, frozen=True, kw_only=True):
     search: Search
     answer: Result
     state: State | None = None
-    """What it ended with; None if there was nothing to search for."""
+    """The last state of the search; None if there was nothing to search for."""
     belief: events.BeliefUpdated | None = None
-    """What is believed of the place of the change, if runs contradict each other."""
+    """The posterior for the place of the change, if runs contradict each other."""
     search_s: float = 0.0
-    """How long it took, in seconds."""
+    """Its duration in seconds."""
     is_only_newest: bool = False
     """Whether it ended before it began, because the newest candidate is not bad."""
 

@@ -30,7 +30,7 @@ from bisect_asgi.core.text import plural
 from bisect_asgi.session.bisection import Search
 
 _TRIES = 3
-"""How often in a row a candidate may give no sample before it is given up: a run may fail by chance."""
+"""The failed samples in a row after which a candidate is given up: one run may fail by chance."""
 
 
 class SampledEnds(Struct, frozen=True, kw_only=True):

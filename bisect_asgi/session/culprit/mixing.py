@@ -43,7 +43,7 @@ _FEW = 3
 _MIXES = 5
 """An answer rests on about so many mixes, which share the doubt that the confidence leaves."""
 _MOST_RUNS = 40
-"""How often a flaky mix is run at most to find out on which side it is."""
+"""The most runs of a flaky combination to find out on which side it is."""
 
 
 class BoundarySides(Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ class BoundarySides(Struct, frozen=True, kw_only=True):
     known: tuple[Trial, Trial]
     new_is: Outcome
     seen: tuple[Tally, Tally] = (Tally(), Tally())
-    """How often all candidates on either side passed and failed."""
+    """The passed and failed runs of all candidates on each side."""
 
     @property
     def moves(self) -> tuple[Move, ...]:

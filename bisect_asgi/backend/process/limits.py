@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from bisect_asgi.backend.process.supervisor import descendants
 from bisect_asgi.backend.process.usage import tree_memory, tree_processes, tree_seconds
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.model import Limits
@@ -29,8 +28,12 @@ def exceeded(limits: Limits, supervisor: int, box: Path, *, is_driver: bool) -> 
         return f"more than {plural(limits.processes, 'process')} (`--limit-processes`)"
     if limits.cpu_s is not None and tree_seconds(supervisor) > limits.cpu_s:
         return f"more than {show(limits.cpu_s, 's')} of processor time (`--limit-cpu`)"
-    if limits.disk_bytes is not None and written(box, descendants(supervisor)) > limits.disk_bytes:
-        return f"more than {show(limits.disk_bytes, 'B')} of disk (`--limit-disk`)"
+    if limits.disk_bytes is not None:
+        # What is imported with it is needed by runs alone.
+        from bisect_asgi.backend.process.supervisor import descendants
+
+        if written(box, descendants(supervisor)) > limits.disk_bytes:
+            return f"more than {show(limits.disk_bytes, 'B')} of disk (`--limit-disk`)"
     return ""
 
 

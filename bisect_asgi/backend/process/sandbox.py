@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from bisect_asgi.backend.process import sandbox_calls, sandbox_kept
+from bisect_asgi.backend.process import sandbox_kept
 from bisect_asgi.backend.process.run import run_supervised
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import NoResult, Unavailable, UsageError
@@ -220,6 +220,8 @@ class Sandbox:
             reason = self._try(level, network=True)
             if not reason:
                 fault = reasons.get(SandboxLevel.STRONG) or self._try(level, network=False)
+                from bisect_asgi.backend.process import sandbox_calls  # most commands try no level
+
                 lacks = sandbox_calls.lacks()
                 if level is SandboxLevel.STRONG and not fault:
                     sandbox_kept.keep(self._cache, lacks=lacks)

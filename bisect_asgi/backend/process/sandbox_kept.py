@@ -19,12 +19,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from bisect_asgi.backend.files import write_whole
-from bisect_asgi.backend.process import sandbox_calls
 from bisect_asgi.core import codec
 from bisect_asgi.core.records import Struct
 
 _KEPT_FOR_S = 24 * 3600.0
 _NAME = "sandbox.json"
+_CODE = Path(__file__).with_name("sandbox_calls.py")
 _OF_THE_PROCESS = re.compile(r"^(?:Uid|Gid|Groups|Cap\w+|NoNewPrivs|Seccomp\w*):.*", re.MULTILINE)
 _NAMESPACES = ("user", "mnt", "pid", "ipc", "net", "cgroup")
 _SETTINGS = (
@@ -83,7 +83,7 @@ def _machine() -> str:
         spaces,
         settings,
         _text("/proc/self/attr/current"),
-        Path(sandbox_calls.__file__).read_bytes(),
+        _CODE.read_bytes(),
     )
 
 

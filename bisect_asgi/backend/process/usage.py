@@ -20,7 +20,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 
 from bisect_asgi.backend.process.helper import running_helpers, supervised_seconds
-from bisect_asgi.backend.process.supervisor import descendants
 from bisect_asgi.core.model import Step
 from bisect_asgi.core.records import Struct, field
 
@@ -61,12 +60,19 @@ def tree_processes(supervisor: int, *, is_driver: bool = False) -> int:
     return max(0, len(_below(supervisor)) - is_driver)
 
 
+def _descendants(pid: int, *, is_deep: bool = True) -> list[int]:
+    # What is imported with it is needed by runs alone.
+    from bisect_asgi.backend.process.supervisor import descendants
+
+    return descendants(pid, is_deep=is_deep)
+
+
 def tree_seconds(pid: int) -> float:
     """Return the processor time of a process and of its descendants that still exist."""
     import psutil
 
     found = 0.0
-    for each in (pid, *descendants(pid)):
+    for each in (pid, *_descendants(pid)):
         with contextlib.suppress(psutil.Error):
             used = psutil.Process(each).cpu_times()
             found += used.user + used.system + used.children_user + used.children_system
@@ -103,7 +109,7 @@ def _below(pid: int, *, is_deep: bool = True) -> list[int]:
     """Return the processes below one."""
     # Where the kernel lists the children of each process, there is no need to read through all processes.
     if os.path.exists(f"/proc/{pid}/task/{pid}/children"):
-        return descendants(pid, is_deep=is_deep)
+        return _descendants(pid, is_deep=is_deep)
     import psutil
 
     try:

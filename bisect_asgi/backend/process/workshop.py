@@ -25,7 +25,6 @@ from bisect_asgi.backend.files import locked_if_free, remove
 from bisect_asgi.backend.process.helper import Completed
 from bisect_asgi.backend.process.run import run_supervised
 from bisect_asgi.backend.process.sandbox import Sandbox
-from bisect_asgi.backend.process.sandbox_calls import ALONE
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Confinement
 from bisect_asgi.core.plan import Building
@@ -143,6 +142,8 @@ class Workshop:
             OSError: it cannot be kept from that on this machine, or not be started.
             subprocess.TimeoutExpired, NoResult, Cancelled: as `run`.
         """
+        from bisect_asgi.backend.process.sandbox_calls import ALONE  # most commands build nothing
+
         with _box(self._opened()) as box:
             return self._run(
                 box,

@@ -130,7 +130,7 @@ def test_another_code_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     keep(tmp_path, lacks="")
     other = tmp_path / "sandbox_calls.py"
     other.write_text("# it does something else\n")
-    monkeypatch.setattr(sandbox_kept.sandbox_calls, "__file__", str(other))
+    monkeypatch.setattr(sandbox_kept, "_CODE", other)
 
     assert recall(tmp_path) is None
 

@@ -24,7 +24,7 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Interpreter
 from bisect_asgi.core.plan.parsing import names_several
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.releases import TargetPython
+from bisect_asgi.core.releases.installable import TargetPython
 from bisect_asgi.core.text import listing
 
 OLDEST = (3, 6)

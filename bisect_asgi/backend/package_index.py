@@ -16,7 +16,8 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BisectError, NoResult, not_asked
 from bisect_asgi.core.model import Distribution, Interpreter, Release, ReleaseFile
 from bisect_asgi.core.release_diff import Contents
-from bisect_asgi.core.releases import SDIST_SUFFIXES, changelog
+from bisect_asgi.core.releases import changelog
+from bisect_asgi.core.releases.installable import SDIST_SUFFIXES
 
 
 class PackageIndex:

@@ -9,7 +9,7 @@ import typer
 from bisect_asgi.core.plan.options import Options
 
 if TYPE_CHECKING:
-    from bisect_asgi.core.releases import Selection
+    from bisect_asgi.core.releases.selection import Selection
 
 
 def releases(
@@ -24,7 +24,7 @@ def releases(
     from bisect_asgi.backend.network.configured import configured_indexes
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.core.plan.parsing import parse_project, parse_specifiers
-    from bisect_asgi.core.releases import ReleaseFilter, select
+    from bisect_asgi.core.releases.selection import ReleaseFilter, select
     from bisect_asgi.core.text import date
 
     places = CachePaths.configured()

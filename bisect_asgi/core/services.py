@@ -27,7 +27,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.release_diff import Contents
-from bisect_asgi.core.releases import TargetPython
+from bisect_asgi.core.releases.installable import TargetPython
 
 Emit = Callable[[events.Event], None]
 RunTrial = Callable[[TrialRequest, CancelToken], Trial]

@@ -12,8 +12,8 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import NamedBoundary, SandboxLevel
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.releases.affected import ReleaseState, Status, affected, searched
+from bisect_asgi.core.releases.selection import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.failures import named
 from bisect_asgi.report.fix import fixes

@@ -31,7 +31,7 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Distribution, EnvironmentSpec, Release
 from bisect_asgi.core.plan import DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import TargetPython
+from bisect_asgi.core.releases.installable import TargetPython
 from bisect_asgi.report.folding import fold
 from bisect_asgi.session.axes import releases as release_axis
 

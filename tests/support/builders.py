@@ -29,7 +29,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.plan import DependencyPolicy, History, HistoryKind, Plan, PolicyKind, planning
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import TargetPython
+from bisect_asgi.core.releases.installable import TargetPython
 from bisect_asgi.session.axes import AXES
 from bisect_asgi.session.axes.dependency import Dependency
 from bisect_asgi.session.axes.releases import Releases

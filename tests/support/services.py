@@ -27,7 +27,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.release_diff import Contents
-from bisect_asgi.core.releases import TargetPython
+from bisect_asgi.core.releases.installable import TargetPython
 from bisect_asgi.core.services import Repository, Services
 from support.builders import release, target
 

@@ -21,7 +21,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.plan import DependencyPolicy, History, Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import TargetPython
+from bisect_asgi.core.releases.installable import TargetPython
 from bisect_asgi.core.services import RunTrial, Services
 from support.builders import (
     NONE,

@@ -21,7 +21,7 @@ from bisect_asgi.backend.index.cached import Page
 from bisect_asgi.core import codec
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.model import Release, ReleaseFile
-from bisect_asgi.core.releases import SDIST_SUFFIXES
+from bisect_asgi.core.releases.installable import SDIST_SUFFIXES
 from bisect_asgi.core.text import without_credentials
 
 # html.parser asserts what it expects of the page.

@@ -20,7 +20,8 @@ from bisect_asgi.core.plan.options import Options, beside, command_line
 from bisect_asgi.core.plan.own_projects import GivenProject
 from bisect_asgi.core.plan.parsing import names_several, parse_package, show_moment
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.core.releases import Demand, TargetPython
+from bisect_asgi.core.releases.installable import TargetPython
+from bisect_asgi.core.releases.selection import Demand
 from bisect_asgi.core.text import duration, plural
 
 DEFAULT_TIMEOUT_S = 120.0

@@ -19,7 +19,8 @@ from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import OwnProject, ProbeFile, ProjectMetadata
 from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.releases import SDIST_SUFFIXES, Demand
+from bisect_asgi.core.releases.installable import SDIST_SUFFIXES
+from bisect_asgi.core.releases.selection import Demand
 from bisect_asgi.core.text import without_credentials
 
 ARCHIVES = (".whl", *SDIST_SUFFIXES)

@@ -42,7 +42,7 @@ from bisect_asgi.core.plan.parsing import (
 )
 from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import Demand
+from bisect_asgi.core.releases.selection import Demand
 from bisect_asgi.core.text import listing
 
 SERVER = "uvicorn"

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bisect_asgi.core.model import Release
-from bisect_asgi.core.releases import TargetPython, has_wheel
+from bisect_asgi.core.releases.installable import TargetPython, has_wheel
 
 _MOST_PYTHONS = 3
 """Each further one is a search of its own."""

@@ -30,7 +30,7 @@ from packaging.version import Version
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.model import Distribution, Interpreter, Release
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.releases import TargetPython, has_wheel, unusable
+from bisect_asgi.core.releases.installable import TargetPython, has_wheel, unusable
 from bisect_asgi.core.text import plural
 
 # The first releases of CPython 3.6 to 3.8. From 3.9 on, there is one each October (PEP 602).

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bisect_asgi.core.model import SandboxLevel
-from bisect_asgi.core.releases import BEYOND_THE_ENDS, OUTSIDE
+from bisect_asgi.core.releases.selection import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.text import duration, listing, plural
 from bisect_asgi.report import metrics
 from bisect_asgi.report.by_hand import by_hand

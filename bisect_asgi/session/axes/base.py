@@ -29,8 +29,9 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.plan import AS_OF_RELEASE_GRACE, DependencyPolicy, Plan, PolicyKind, pinned_version
 from bisect_asgi.core.plan.axis_traits import AxisTraits
 from bisect_asgi.core.records import Struct, field, replace
-from bisect_asgi.core.releases import ReleaseFilter, ReleaseRange, TargetPython, is_version, nearest, select
+from bisect_asgi.core.releases.installable import TargetPython
 from bisect_asgi.core.releases.interpreters import InterpreterChoice, Needs, Ranking, rank
+from bisect_asgi.core.releases.selection import ReleaseFilter, ReleaseRange, is_version, nearest, select
 from bisect_asgi.core.services import Index, Interpreters, Services
 from bisect_asgi.core.text import listing
 

@@ -19,8 +19,8 @@ from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Commit, EnvironmentSpec
 from bisect_asgi.core.plan import COMMITS, Plan
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.releases import ReleaseFilter, ReleaseRange, select
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
+from bisect_asgi.core.releases.selection import ReleaseFilter, ReleaseRange, select
 from bisect_asgi.core.services import Repository, Services
 from bisect_asgi.session.axes import own as own_projects
 from bisect_asgi.session.axes.base import (

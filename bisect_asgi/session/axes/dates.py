@@ -21,14 +21,9 @@ from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Rele
 from bisect_asgi.core.plan import DATE, Plan
 from bisect_asgi.core.plan.parsing import parse_moment
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import (
-    ReleaseFilter,
-    ReleaseRange,
-    TargetPython,
-    available_since,
-    select,
-)
+from bisect_asgi.core.releases.installable import TargetPython, available_since
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
+from bisect_asgi.core.releases.selection import ReleaseFilter, ReleaseRange, select
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import own as own_projects

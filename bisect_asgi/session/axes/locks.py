@@ -22,8 +22,8 @@ from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Int
 from bisect_asgi.core.plan import LOCKS, LockText, Plan
 from bisect_asgi.core.plan.own_projects import GivenProject
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import ReleaseRange
 from bisect_asgi.core.releases.interpreters import InterpreterChoice, markers_of, rank
+from bisect_asgi.core.releases.selection import ReleaseRange
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.axes import own as own_projects

@@ -9,8 +9,8 @@ from bisect_asgi.core.errors import BuildFailed, NoResult, UsageError, not_asked
 from bisect_asgi.core.model import Excluded, Interpreter, ProjectMetadata
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.plan.own_projects import GivenProject, demands_of
-from bisect_asgi.core.releases import Demand
 from bisect_asgi.core.releases.interpreters import holds, markers_of
+from bisect_asgi.core.releases.selection import Demand
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import plural
 

@@ -14,7 +14,8 @@ from bisect_asgi.core.model import Candidate, EnvironmentSpec, Interpreter, Rele
 from bisect_asgi.core.plan import PYTHON, DependencyPolicy, Plan, PolicyKind, pinned_version
 from bisect_asgi.core.plan.parsing import ALL_PYTHONS, parse_pythons
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import ReleaseRange, TargetPython, outermost
+from bisect_asgi.core.releases.installable import TargetPython
+from bisect_asgi.core.releases.selection import ReleaseRange, outermost
 from bisect_asgi.core.services import Interpreters, Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes.base import (

@@ -15,18 +15,18 @@ from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Exc
 from bisect_asgi.core.plan import RELEASES, Claim, HistoryKind, Plan, PolicyKind
 from bisect_asgi.core.plan.axis_traits import LATEST
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import (
+from bisect_asgi.core.releases.coverage import left_to_others
+from bisect_asgi.core.releases.installable import has_wheel
+from bisect_asgi.core.releases.interpreters import InterpreterChoice
+from bisect_asgi.core.releases.selection import (
     BEYOND_THE_ENDS,
     OUTSIDE,
     Demand,
     ReleaseFilter,
     ReleaseRange,
     Selection,
-    has_wheel,
     select,
 )
-from bisect_asgi.core.releases.coverage import left_to_others
-from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import plural
 from bisect_asgi.session.axes import own

@@ -32,8 +32,8 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.never_ran import NeverRan, never_ran, unreported
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import TargetPython, has_wheel
 from bisect_asgi.core.releases.coverage import next_pythons
+from bisect_asgi.core.releases.installable import TargetPython, has_wheel
 from bisect_asgi.core.search.confirmation import FIRST_RUNS, Confirmation
 from bisect_asgi.core.services import Emit, Services
 from bisect_asgi.core.text import listing

@@ -22,7 +22,7 @@ from bisect_asgi.core.judge.judge import Expectation, judge
 from bisect_asgi.core.model import Candidate, Outcome
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import TargetPython
+from bisect_asgi.core.releases.installable import TargetPython
 from bisect_asgi.core.services import Services
 from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import axis_of

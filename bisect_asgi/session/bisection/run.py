@@ -27,7 +27,7 @@ from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
 from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.plan import HistoryKind
 from bisect_asgi.core.records import Struct, replace
-from bisect_asgi.core.releases import between
+from bisect_asgi.core.releases.selection import between
 from bisect_asgi.core.search import (
     AllBoundaries,
     AllChanges,

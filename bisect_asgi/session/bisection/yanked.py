@@ -12,7 +12,7 @@ from bisect_asgi.core.answers.result import Result
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import Boundary, Candidate, Outcome, Ruling
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import between
+from bisect_asgi.core.releases.selection import between
 from bisect_asgi.core.releases.yanked import Place, place_of, worth_running
 from bisect_asgi.core.search.confirmation import FIRST_RUNS
 from bisect_asgi.session.bisection import Search

@@ -19,8 +19,8 @@ from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.model import Candidate, CulpritKind, Distribution, Move, Outcome, Verdict
 from bisect_asgi.core.plan import DEPENDENCY, Plan, asked_for
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases import Selection, upgrades
 from bisect_asgi.core.releases.interpreters import markers_of
+from bisect_asgi.core.releases.selection import Selection, upgrades
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import SearchSpace

@@ -20,7 +20,7 @@ from bisect_asgi.core.plan.own_projects import (
     static_facts,
     uv_sources,
 )
-from bisect_asgi.core.releases import Demand
+from bisect_asgi.core.releases.selection import Demand
 
 # --- References
 

@@ -9,8 +9,8 @@ from packaging.tags import Tag
 from support.builders import release, sdist, target, wheel
 
 from bisect_asgi.core.model import Release
-from bisect_asgi.core.releases import TargetPython, has_wheel, unusable
 from bisect_asgi.core.releases.coverage import left_to_others, next_pythons
+from bisect_asgi.core.releases.installable import TargetPython, has_wheel, unusable
 
 PYTHONS = {minor: target(f"3.{minor}.0", Tag(f"cp3{minor}", f"cp3{minor}", "any")) for minor in range(8, 13)}
 

@@ -8,7 +8,7 @@ import pytest
 from support.builders import LINUX_38, day, release, sdist, target, wheel
 
 from bisect_asgi.core.model import Distribution, Release
-from bisect_asgi.core.releases import TargetPython
+from bisect_asgi.core.releases.installable import TargetPython
 from bisect_asgi.core.releases.interpreters import InterpreterChoice, Needs, first_released, rank
 
 OLD_ONLY = [release(f"0.{i}", wheel(requires_python="<3.9"), uploaded="2020-06-01") for i in range(3)]

@@ -13,7 +13,7 @@ from support.services import FakeIndex, FakeInterpreters, MadeUpIndex, fake_serv
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan import AS_OF_RELEASE_GRACE, PYTHON, DependencyPolicy, Plan, PolicyKind
-from bisect_asgi.core.releases import TargetPython
+from bisect_asgi.core.releases.installable import TargetPython
 from bisect_asgi.session.axes import pythons
 from bisect_asgi.session.axes.base import SearchSpace
 

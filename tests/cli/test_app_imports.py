@@ -180,3 +180,26 @@ def test_an_answer_that_is_remembered_starts_no_program_but_uv(command: Command)
     )
 
     assert [Path(line).name for line in starts.read_text().splitlines()] == ["uv"]
+
+
+def test_a_release_that_is_named_is_found_however_fresh_the_cached_page_is(command: Command) -> None:
+    run(command, *ASKED, *NAMED)
+    command.index.add_wheel(
+        "demo", "4.0", uploaded="2024-01-01", modules={"demo.py": "works = False\nversion = '4.0'\n"}
+    )
+
+    document = command.document(*ASKED[:-3], *ASKED[-2:], *NAMED[:2], "--bad", "4.0", *NAMED[4:])
+
+    assert (document["last"], document["first"]) == ("1.0", "2.0")
+    assert [row["version"] for row in document["rows"] if row["passed"] + row["failed"]][-1] == "4.0"
+
+
+def test_a_new_release_is_an_end_if_none_is_named_however_fresh_the_cached_page_is(command: Command) -> None:
+    run(command, *ASKED, *NAMED)
+    command.index.add_wheel(
+        "demo", "4.0", uploaded="2024-01-01", modules={"demo.py": "works = True\nversion = '4.0'\n"}
+    )
+
+    document = command.document(*ASKED[:-3], *ASKED[-2:], *NAMED[:2], *NAMED[4:])
+
+    assert [row["version"] for row in document["rows"]][-1] == "4.0"

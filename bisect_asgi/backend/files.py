@@ -95,7 +95,7 @@ def flush(folder: Path) -> None:
 
 _POLL_S = 0.02
 _STOPPED_S = 10.0
-"""How long to wait before it is asked whether the holder of a lock is stopped."""
+"""The seconds to wait for a lock before checking whether its holder is stopped."""
 
 
 @contextmanager

@@ -51,7 +51,7 @@ _KEPT = re.compile(
 )
 _CLEAN_S = 30
 _LIMIT_S = 1200.0
-"""How long one call may take: a file that comes byte by byte never reaches uv's own time-out."""
+"""The longest time of one call: a file that comes byte by byte never reaches uv's own time-out."""
 _MOST_UNDELIVERED = 3
 """After so many calls in a row for which the index has sent no whole file, it is not asked for more."""
 # One date for all files in wheels, so that equal content gives equal bytes; and output in the right order.
@@ -65,7 +65,7 @@ class CannotBeAlone(Unavailable):
 
 
 class Metadata(Struct, frozen=True, kw_only=True):
-    """What uv need not build a distribution for."""
+    """Metadata of a distribution, so that uv need not build it."""
 
     name: str
     version: str
@@ -337,7 +337,7 @@ class Uv:
 
 
 class _Box(Struct, frozen=True, kw_only=True):
-    """How uv runs where it may build; see `Workshop.run`."""
+    """The settings of a uv that may build; see `Workshop.run`."""
 
     config: str
     environ: Mapping[str, str]

@@ -22,7 +22,7 @@ from bisect_asgi.core.patterns import pattern
 from bisect_asgi.core.text import hide_credentials
 
 RETRIES = 3
-"""How often uv is asked before a failure counts that may pass."""
+"""The attempts before a transient failure counts."""
 _NETWORK = pattern(
     r"error sending request|Failed to fetch|tcp connect|dns error|timed out|HTTP status"
     r"|Received some unexpected|Missing `Content-Type`|Unsupported `Content-Type`",

@@ -1,4 +1,4 @@
-"""What a call of the library does, in the thread of its caller or in one of its own."""
+"""Calls of the library, in the caller's thread or in one of their own."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def verify(
 
 
 class Call:
-    """What one call asks for, and where it is kept.
+    """The plan of one call, and the paths of its cache.
 
     Raises:
         UsageError: something that was passed is wrong.

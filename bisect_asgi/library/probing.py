@@ -31,7 +31,7 @@ class Completed(subprocess.CompletedProcess[str]):
     def __init__(self, args: tuple[str, ...], observation: Observation) -> None:
         super().__init__(args, _exit_code(observation), observation.output_tail, None)
         self.observation = observation
-        """What the run showed: times, memory, metrics, failure."""
+        """The outcome of the run: times, memory, metrics, failure."""
 
 
 class TimedOut(subprocess.TimeoutExpired):
@@ -52,7 +52,7 @@ class Environment:
         self._built = built
         self._run = run
         self.label = request.label
-        """What the search varies: the release, or the date, the Python, the commit."""
+        """The candidate: the release, or the date, the Python, the commit."""
 
     @property
     def folder(self) -> Path:

@@ -40,7 +40,7 @@ class VerifiedClaim(Struct, frozen=True, kw_only=True):
     verdict: str
     """`confirmed`, `incomplete`, `refuted`, `inconclusive`, or why there is none in two words."""
     truth: str
-    """What the releases do."""
+    """The changes that the releases show."""
     problem: str
     """Why there is no verdict, or ""."""
     hint: str | None
@@ -89,7 +89,7 @@ class ReleasesDocument(Struct, frozen=True, kw_only=True):
     python: str | None
     """The version of the Python that the releases are listed for, or None for any."""
     releases: tuple[ListedRelease, ...]
-    """Those that a search would have as candidates, oldest first."""
+    """The releases that would be candidates of a search, oldest first."""
     excluded: tuple[Excluded, ...]
 
 

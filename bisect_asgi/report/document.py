@@ -44,9 +44,9 @@ class Report(Struct, frozen=True, kw_only=True):
     headline: str
     """The result as one sentence."""
     hint: str | None
-    """What to do about a missing result."""
+    """The hint for a missing result."""
     plan: events.RunStarted
-    """What was asked, with the limit that was found."""
+    """The plan of the run, with the threshold that was found."""
     interpreter: Interpreter | None
     """The one Python of all candidates; null if each candidate has its own."""
     interpreter_reason: str
@@ -90,7 +90,7 @@ class Report(Struct, frozen=True, kw_only=True):
     why: tuple[events.Explained, ...] = ()
     """The culprit of each boundary that was explained, oldest first; after each, those that it leads to."""
     compared: tuple[events.Compared, ...] = ()
-    """What changed in each culprit."""
+    """The differences in each culprit."""
     commit: events.CommitShown | None = None
     """The commit at the boundary of a search among commits."""
     stages: tuple[Report, ...] = ()
@@ -111,7 +111,7 @@ class Report(Struct, frozen=True, kw_only=True):
     check: str = ""
     """The shortest command that shows the bad side again; empty if there is none with bisect-asgi."""
     fix: tuple[Fix, ...] = ()
-    """What to require so that the probe passes; the newest releases first."""
+    """Requirements with which the probe passes; the newest releases first."""
 
     @property
     def runs(self) -> int:

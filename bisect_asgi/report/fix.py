@@ -1,4 +1,4 @@
-"""What a user can require to stay with what works, as requirements, each with the runs behind it.
+"""Requirements with which the probe passes, each with the runs behind it.
 
 A requirement is written only if the newest release that it selects was run and is good, or is newer than all
 that exist in the range, so that `tried` says what stands behind it:

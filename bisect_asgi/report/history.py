@@ -1,4 +1,4 @@
-"""How much of a history is known beside what was found: what short states may have been missed."""
+"""Describe how much of the history is known: the length of a state that may have been missed."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _ID = 7
 
 
 class PastRun(Struct, frozen=True, kw_only=True):
-    """What a list of runs says of one."""
+    """One run in a list of runs."""
 
     id: str
     """The name by which `bisect-asgi report` shows it; the beginning is enough if no other has the same."""
@@ -30,7 +30,7 @@ class PastRun(Struct, frozen=True, kw_only=True):
     probe: str = ""
     """The probe's path as given, or the command."""
     over: str = ""
-    """What varied, as `--over` takes it."""
+    """The axis, as `--over` takes it."""
     kind: ResultKind | None = None
     """The kind of its result; null while it runs, or if the log cannot be read."""
     answer: str = ""

@@ -1,4 +1,4 @@
-"""What a run's events say so far: the one fold that live lines, report and timings are made from.
+"""Fold a run's events: live lines, report and timings are made from this one projection.
 
 **What makes earlier knowledge void.** Events name a candidate by its key, its place in the list. All that is
 known of candidates therefore belongs to one list, observed in one way, and is kept together: `Knowledge`. Two
@@ -31,7 +31,7 @@ from bisect_asgi.core.records import Struct, field, replace
 
 
 class Knowledge(Struct):
-    """What is known of the candidates of one list, observed in one way."""
+    """The knowledge about the candidates of one list, observed in one way."""
 
     listed: events.CandidatesListed
     generation: int = 0

@@ -29,7 +29,7 @@ from bisect_asgi.report.projection import Projection, SearchRecord, Work
 
 
 class Fate(StrEnum):
-    """What became of a trial, or of an environment built ahead."""
+    """The end of a trial, or the use of an environment built ahead."""
 
     USED = "used"
     UNUSED = "unused"

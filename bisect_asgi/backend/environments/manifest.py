@@ -56,9 +56,9 @@ class Findings(Struct, frozen=True):
     changed: tuple[str, ...] = ()
     """The files that are changed, missing or new."""
     shared: tuple[str, ...] = ()
-    """Those of `changed` that were edited in place and have further hard links."""
+    """The paths among `changed` that were edited in place and have further hard links."""
     compiled: tuple[str, ...] = ()
-    """What a run has added to folders of byte-code."""
+    """The files that a run has added to folders of byte-code."""
 
 
 class Manifest:

@@ -34,7 +34,7 @@ class Resolution(Struct, frozen=True, kw_only=True):
     distributions: tuple[Distribution, ...]
     step: str
     sdists: tuple[Sdist, ...] = ()
-    """Those among the distributions that have no wheel, and have to be built."""
+    """The distributions that have no wheel and have to be built."""
 
     @property
     def has_wheels(self) -> bool:
@@ -71,7 +71,7 @@ class _Package(Struct, frozen=True, kw_only=True):
     hashes: str
     """Hashes as options of a requirements file."""
     sdist: Sdist | None = None
-    """What has to be built for it."""
+    """The source distribution to build for it, or None."""
 
 
 def _read_package(package: dict[str, Any]) -> _Package:

@@ -77,7 +77,7 @@ class Wheel(Struct, frozen=True, kw_only=True):
     tools: str
     """The date of the tools that built it; "" if those of the date of its first environment did."""
     metadata: Metadata | None
-    """What uv need not build it for; None if some of that is not as it should be."""
+    """The metadata that saves uv a build; None if some of it is malformed."""
 
     @property
     def pin(self) -> str:

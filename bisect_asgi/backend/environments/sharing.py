@@ -1,4 +1,4 @@
-"""Whose files they are: the distributions that have them, and the environments that share them."""
+"""Find the owners of files: the distributions that have them, and the environments that share them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ LEAST_FREE_BYTES = 2 * 2**30
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """What a machine has for running trials; a fault is "" if nothing is wrong."""
+    """The state of a machine for running trials; a fault is "" if nothing is wrong."""
 
     kind: WorkerKind
     host: str
@@ -52,7 +52,7 @@ class Health(Struct, frozen=True, kw_only=True):
     is_offline: bool = False
     """Whether the indexes were not asked, as the user wants it."""
     sandbox: Found
-    """How runs can be confined."""
+    """The strongest confinement of runs."""
 
 
 class Complaint(Struct, frozen=True, kw_only=True):

@@ -42,12 +42,12 @@ from bisect_asgi.core.records import Struct, replace
 
 
 class RemoteResult(Struct, frozen=True, kw_only=True):
-    """What a worker sends back of a trial."""
+    """The result of a trial, as a worker sends it."""
 
     host: str
     trial: Trial
     learnt: Learnt
-    """What the worker's store has about the environment."""
+    """The records of the environment in the worker's store."""
     reference: Learnt | None
     """The same about the reference's."""
     declared: Mapping[str, Declared]

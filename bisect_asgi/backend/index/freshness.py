@@ -1,4 +1,4 @@
-"""How long an answer of an index may be used without asking again, by its headers (RFC 9111, 4.2).
+"""Compute how long an index's answer may be used without asking again, by its headers (RFC 9111, 4.2).
 
 What the headers do not say is not guessed (4.2.2). And no answer is used for longer than a resolution is,
 however long the index allows: a release that was uploaded must be seen.

@@ -41,24 +41,24 @@ T = TypeVar("T")
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 5
 _ANSWER_S = 120.0
-"""How long one answer may take: a page that comes byte by byte never reaches a time-out."""
+"""The longest time of one answer: a page that comes byte by byte never reaches a time-out."""
 _REQUEST_S = 150.0
-"""How long a request may take, with its redirects, and headers that come byte by byte."""
+"""The longest time of a request with its redirects, and with headers that come byte by byte."""
 _ALL_S = 300.0
-"""How long all attempts may take together."""
+"""The longest time of all attempts together."""
 _LONGEST_WAIT_S = 60.0
 _LARGEST_PAGE = 64 * 2**20
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What an index answered to the request for a page."""
+    """An index's answer to the request for a page."""
 
     page: Page | None
     """None if there is none, or if it is the one that is cached."""
     is_cached: bool = False
     """Whether the cached page is the page as it is now."""
     fresh: Fresh | None = None
-    """How long the answer may be used without asking again; None if not at all."""
+    """The seconds for which the answer may be used without asking again; None if not at all."""
 
 
 class Requests:

@@ -28,7 +28,7 @@ _LONGEST_END_S = 2
 
 
 class Pages(Protocol):
-    """What is served. Everything is asked for in the thread of the server."""
+    """The pages to serve. All methods are called in the server's thread."""
 
     @property
     def is_ended(self) -> bool:

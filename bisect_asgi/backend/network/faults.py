@@ -1,4 +1,4 @@
-"""What may stand between the tool and the index, and what to do about each.
+"""Faults between the tool and the index, each with a message and a hint.
 
 Messages name a proxy without its password; the address of the index has lost its credentials before.
 """

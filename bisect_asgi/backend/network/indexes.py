@@ -16,7 +16,7 @@ FIRST_INDEX = "first-index"
 
 
 class Traits(Struct, frozen=True, kw_only=True):
-    """What the configuration says of an index, besides its address."""
+    """The settings of an index, besides its address."""
 
     name: str = ""
     is_flat: bool = False
@@ -37,7 +37,7 @@ class Indexes(Struct, frozen=True, kw_only=True):
     find_links: tuple[str, ...] = ()
     """Lists of files that count with those of each index; folders and addresses."""
     traits: tuple[Traits, ...] = ()
-    """Those of each address; empty if no index has any."""
+    """The settings of each address; empty if no index has any."""
     strategy: str = FIRST_INDEX
     insecure_hosts: tuple[str, ...] = ()
     """Hosts whose certificates are not verified, perhaps with a port."""

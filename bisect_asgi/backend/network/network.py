@@ -1,4 +1,4 @@
-"""What this machine's user has between the tool and the index: proxies, and whose certificates count."""
+"""The user's proxies and trusted certificates on this machine."""
 
 from __future__ import annotations
 

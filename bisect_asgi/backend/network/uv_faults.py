@@ -1,4 +1,4 @@
-"""Tell from what uv prints that something between it and the index is wrong, and say so as for a page."""
+"""Recognize network faults in uv's output, and raise the same errors as for index pages."""
 
 from __future__ import annotations
 

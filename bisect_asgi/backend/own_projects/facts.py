@@ -24,7 +24,7 @@ NAMING = ("pyproject.toml", "setup.cfg", "setup.py")
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """What the files of a project say without being run."""
+    """The facts in a project's files, without running them."""
 
     name: str = ""
     requires_python: str = ""

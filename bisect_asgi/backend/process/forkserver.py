@@ -22,7 +22,7 @@ from bisect_asgi.core.records import Struct
 
 _LONGEST_END_S = 2.0
 _LONGEST_START_S, _LONGEST_FORK_S = 60.0, 5.0
-"""How long the first answer may take, which waits for a start of Python on a busy machine, and any other."""
+"""The longest wait for the first answer, for which Python has to start, and for any other, in seconds."""
 _ATTEMPTS = 3
 _PROGRAM = Path(__file__).with_name("supervisor.py")
 

@@ -40,7 +40,7 @@ def supervised_seconds() -> float:
 
 
 class Completed(Struct, frozen=True, kw_only=True):
-    """What a helper program wrote, and its exit code."""
+    """The output and the exit code of a helper program."""
 
     exit_code: int
     stdout: str

@@ -19,7 +19,7 @@ from bisect_asgi.core.cancel import CancelToken
 
 _PROGRAM = Path(__file__).with_name("hand_over.py")
 _TICK_S = 0.25
-"""How often the size of the terminal is passed on."""
+"""The seconds after which the size of the terminal is passed on again."""
 _MOST = 1 << 16
 
 

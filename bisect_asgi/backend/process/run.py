@@ -33,13 +33,13 @@ TAIL_BYTES = 64 * 1024
 _LONGEST_LINE = 8 * 1024
 _FIRST_SAMPLE_S, _LONGEST_SAMPLE_S = 0.05, 0.5
 _GRACE_S = 6.0
-"""How long after the limit a supervisor may take to collect stacks (1 s) and to kill its tree (3 s)."""
+"""The seconds after the limit that a supervisor has to collect stacks (1 s) and to kill its tree (3 s)."""
 _LONGEST_RESULT, _LONGEST_PIPE = 64 * 1024, 1024 * 1024
 _STRAYS_S = 2.0
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """How a supervised command ended. Durations in seconds, memory in bytes."""
+    """The end of a supervised command. Durations in seconds, memory in bytes."""
 
     pid: int
     exit_code: int | None

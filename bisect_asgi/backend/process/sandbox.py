@@ -61,7 +61,7 @@ class Found(Struct, frozen=True, kw_only=True):
     reasons: Mapping[SandboxLevel, str] = {}
     """Why each of the stronger levels cannot be had."""
     lacks: str = ""
-    """What the level cannot refuse on this kernel."""
+    """The operations that the level cannot refuse on this kernel."""
 
     def notes(self) -> Iterator[str]:
         """Yield what is missing, for people."""

@@ -49,7 +49,7 @@ from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.services import Emit
 
 _MOST_ENVIRONMENTS = 3
-"""How often, for each run, an environment is built anew because a run or something else has changed it."""
+"""For each run, the most times that an environment is built again because something has changed it."""
 
 
 class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
@@ -73,7 +73,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     secrets: tuple[str, ...] = ()
     """The passwords of the indexes, which no output of a probe may show."""
     building: Building = field(default_factory=Building)
-    """How source distributions and commits are built."""
+    """The settings for building source distributions and commits."""
     builders: Executor | None = None
     """Where environments are built ahead; None if that is of no use."""
     decider: Decider | None = None

@@ -181,7 +181,7 @@ class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
         return seen
 
     def _tell_changed(self, request: TrialRequest, where: Environment, changed: Sequence[str]) -> None:
-        """Say once for each environment that runs change it."""
+        """Emit once for each environment that runs change it."""
         if self.changed.is_first(str(where.folder)):
             names = listing([f"`{printable(path)}`" for path in changed])
             self.emit(

@@ -227,7 +227,7 @@ def _patiently() -> None:
 
 
 class Learnt(Struct, frozen=True, kw_only=True):
-    """What a store has about the environment of a spec."""
+    """The records of a spec's environment in the store."""
 
     resolution: Resolution | None
     unresolvable: str | None

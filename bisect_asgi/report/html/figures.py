@@ -24,7 +24,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     picture: Element
     legend: tuple[tuple[Element, str], ...] = ()
     table: Table | None = None
-    """What the picture shows, if no other table of the page does."""
+    """The picture's data as a table, if no other table of the page has it."""
 
 
 def figures(report: Report) -> Iterator[Figure]:

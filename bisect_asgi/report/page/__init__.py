@@ -38,7 +38,7 @@ class Table(Struct, frozen=True, kw_only=True):
 
 
 class Cause(Struct, frozen=True, kw_only=True):
-    """What explains a change, and what was run for it; a cause may lead to others."""
+    """The cause of a change, and the runs for it; a cause may lead to others."""
 
     title: str
     sentences: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Cause(Struct, frozen=True, kw_only=True):
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """What changed in one package."""
+    """The differences in one package."""
 
     title: str
     lines: tuple[str, ...]
@@ -57,7 +57,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
 
 class Reproduction(Struct, frozen=True, kw_only=True):
-    """How one side of the boundary is shown again without this tool."""
+    """The commands that reproduce one side of the boundary without this tool."""
 
     title: str
     ways: tuple[Fact, ...]
@@ -72,9 +72,9 @@ class Page(Struct, frozen=True, kw_only=True):
     hint: str = ""
     facts: tuple[Fact, ...] = ()
     fixes: tuple[str, ...] = ()
-    """What to require, each as text for a requirements file."""
+    """The requirements to use, each as text for a requirements file."""
     excerpts: tuple[Excerpt, ...] = ()
-    """What failed, and what it wrote."""
+    """The failure, and its output."""
     compatibility: Table | None = None
     """Stretches of candidates that are alike, if there are not too many of them."""
     status: Table | None = None
@@ -82,7 +82,7 @@ class Page(Struct, frozen=True, kw_only=True):
     causes: tuple[Cause, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     packages: Table | None = None
-    """What the environments on both sides have installed."""
+    """The distributions on both sides."""
     probe: Excerpt | None = None
     """The probe's own text, with its file name as title."""
     script: Excerpt | None = None
@@ -128,11 +128,11 @@ class Strip(Struct, frozen=True, kw_only=True):
     """Where a command is that still runs."""
 
     stretches: tuple[str, ...] = ()
-    """What the search does, one after the other."""
+    """The stretches of the search, in order."""
     place: int = -1
     """Which of the stretches it is in."""
     where: str = ""
     elapsed: str = ""
     """The time since it began."""
     running: tuple[Fact, ...] = ()
-    """What runs at the moment, each with what it does."""
+    """The running trials, each with its activity."""

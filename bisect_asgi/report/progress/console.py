@@ -34,7 +34,7 @@ _SETTINGS: dict[Color, dict[str, Any]] = {
     "never": {"color_system": None},
 }
 _chosen: list[Color] = ["auto"]
-"""What the command line says, last."""
+"""The choice on the command line, which wins."""
 
 
 def use_color(choice: Color) -> None:

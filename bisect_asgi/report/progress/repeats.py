@@ -36,7 +36,7 @@ class Repeat(Struct):
 
 
 class Repeats:
-    """What each candidate has shown so far, and its further runs."""
+    """The outcome of each candidate so far, and its further runs."""
 
     def __init__(self) -> None:
         self._seen: dict[int, Ruling] = {}

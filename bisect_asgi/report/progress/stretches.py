@@ -56,7 +56,7 @@ def _has_ends(judged: events.RulingsChanged, known: Knowledge) -> bool:
 
 
 class Pace:
-    """How long trials of a search take, and what is still to be run of its repeats."""
+    """The durations of a search's trials, and its remaining repeats."""
 
     def __init__(self) -> None:
         self._trials_s: list[float] = []

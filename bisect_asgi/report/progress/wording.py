@@ -26,14 +26,14 @@ _LEAST_BUILD_S = 0.005
 
 
 class TrialLine(Struct, frozen=True, kw_only=True):
-    """What a trial showed, as one line."""
+    """The outcome of a trial as one line."""
 
     outcome: Outcome
     label: str
     verdict: str
-    """What it was found to be, in a word or a few; "" for a sample without a limit."""
+    """Its verdict in a few words; "" for a sample without a threshold."""
     reason: str = ""
-    """What was seen, in parentheses."""
+    """The failure, in parentheses."""
     tail: str = ""
     """The times."""
 
@@ -126,12 +126,12 @@ class Words:
 
     @property
     def plan(self) -> events.RunStarted | None:
-        """What was asked, with the limit that was found."""
+        """Return the plan, with the threshold that was found."""
         return self._search.plan
 
     @property
     def known(self) -> Knowledge:
-        """What is known of the candidates now."""
+        """Return the knowledge about the candidates so far."""
         return self._search.known
 
     @property

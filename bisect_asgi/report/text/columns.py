@@ -22,7 +22,7 @@ class Cell(Struct, frozen=True):
 
     text: str
     short: str | None = None
-    """What is shown where the whole text does not fit."""
+    """The text to show if the whole text does not fit."""
     style: str = ""
 
 

@@ -97,7 +97,7 @@ class RemoteExecutor(Protocol):
 
 
 class WorkerKind(Struct, frozen=True, kw_only=True):
-    """What must be the same in a command and in its workers."""
+    """The versions that must be the same in a command and in its workers."""
 
     version: str
     """The version of bisect-asgi."""
@@ -106,7 +106,7 @@ class WorkerKind(Struct, frozen=True, kw_only=True):
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """What a worker reports about itself."""
+    """A worker's report about itself."""
 
     kind: WorkerKind
     host: str

@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 _LOOK_S = 2.0
 PATIENCE_S = 60.0
-"""How long a cluster may be without workers: one that scales on demand starts them only then."""
+"""The longest time without workers, in seconds: a cluster may start them only when there are calls."""
 
 
 class Cluster(Executor):

@@ -31,12 +31,12 @@ from bisect_asgi.core.text import duration, listing
 
 
 class WorkerRegistry(Struct):
-    """What is known of the workers, by their addresses."""
+    """The workers by their addresses."""
 
     threads: dict[str, int] = field(default_factory=dict)
     """The number of calls that each worker takes, for exactly the workers that are connected."""
     facts: dict[str, Facts] = field(default_factory=dict)
-    """What each worker reported about itself, unless it failed to."""
+    """Each worker's report about itself, unless it failed."""
     lacking: dict[tuple[str, str], Declined] = field(default_factory=dict)
     """Why a worker cannot run calls with a need, or any call if the need is empty."""
     chosen: dict[str, str] = field(default_factory=dict)

@@ -68,5 +68,5 @@ def _of_uv() -> Iterator[str]:
 
 
 def _installed() -> Iterable[str]:
-    """Return the distributions that are installed beside this tool."""
+    """Return the distributions that are installed together with this tool."""
     return (canonicalize_name(each.name) for each in distributions() if each.name)

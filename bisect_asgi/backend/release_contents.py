@@ -1,4 +1,4 @@
-"""Install the releases whose contents are compared, each into a folder of its own, and read them.
+"""Install each release to compare into a folder of its own, and read its files.
 
 uv installs them as it does environments: from its cache, which has the files once a candidate was built, and
 from wheels where there are some. No script runs, and nothing is imported.

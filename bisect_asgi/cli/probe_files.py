@@ -53,7 +53,7 @@ def relative_to(folder: Path, options: Options) -> Options:
 def load(
     options: Options, copied: Sequence[ProbeFile] = (), decided_by: tuple[str, str] | None = None
 ) -> Probe:
-    """Return the probe with all the files that its runs need, and with those that are `copied` beside it.
+    """Return the probe with all files that its runs need, including the `copied` ones.
 
     `decided_by`: what decides in place of the exit code, and its name for people; no script is needed then.
 

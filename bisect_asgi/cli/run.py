@@ -124,7 +124,7 @@ def _search(
 def _by_a_person(
     plan: Plan, output: OutputOptions, log_path: Path, live: Sink, undone: set[str]
 ) -> Projection:
-    """Run the search with a person as the judge; where a verdict is taken back, it begins again."""
+    """Run the search with a person as the judge; if she withdraws a verdict, the search begins again."""
     from bisect_asgi.cli.asking import Asking, StartAgain
 
     asking = Asking(plan)

@@ -10,7 +10,7 @@ from bisect_asgi.core.errors import Cancelled
 
 
 class CancelToken:
-    """A token that a trial hands to everything that it runs, and that ends all of it when canceled."""
+    """A token that a trial passes to all its processes; canceling it ends them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

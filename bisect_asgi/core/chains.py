@@ -96,7 +96,7 @@ def _agree(one: Signature | None, other: Signature | None) -> bool:
 
 
 def to_place(judgement: Judgement, state: State, *, limit: int) -> tuple[int, ...]:
-    """Return at most `limit` candidates to run to know where the first failure begins whose place is open."""
+    """Return at most `limit` candidates to run to locate the first failure with an unknown beginning."""
     failures, known = stretches(judgement, _changes(state)), judgement.rulings
     if len(failures) > _MOST_PLACED:
         return ()

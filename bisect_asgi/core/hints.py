@@ -152,7 +152,7 @@ def package_to_install(signature: Signature) -> str | None:
 
 
 def _is_of_probe(signature: Signature) -> bool:
-    """Return whether the probe's own code failed, or it is not known whose."""
+    """Return whether the probe's own code failed, or the failing code is unknown."""
     return not signature.frame or signature.frame.startswith("./")
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 
 class _Lazy:
-    """Stands for a compiled pattern, whose methods and attributes it has."""
+    """A stand-in for a compiled pattern, with its methods and attributes."""
 
     __slots__ = ("_compiled", "_flags", "_text")
 

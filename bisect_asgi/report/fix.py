@@ -115,7 +115,7 @@ def _is_version(text: str) -> bool:
 
 
 def _of_dependencies(report: Report) -> Iterator[Fix]:
-    """Yield the older versions of the dependencies that broke the package's newest change, beside it."""
+    """Yield the older versions of the dependencies that caused the package's newest change."""
     every = _culprits(report)
     sets = [shown for why in every for shown in why.sets]
     moved = [move for shown in sets for move in shown.moved]
@@ -140,7 +140,7 @@ def _breaks(every: Sequence[Explained]) -> bool:
 
 
 def _can_be_held(moved: Sequence[Move], package: str | None) -> bool:
-    """Return whether all of them can be had at their older version beside the newer package."""
+    """Return whether the newer package can be installed with all of them at their older version."""
     return bool(moved) and all(move.old and move.name != package for move in moved)
 
 

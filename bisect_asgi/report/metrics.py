@@ -41,7 +41,7 @@ def threshold(report: Report) -> float | None:
 
 
 def are_changes_shown(report: Report) -> bool:
-    """Return whether the changes are shown beside the levels, because they are not the steps between them."""
+    """Return whether changes are shown as well as levels, because they are not the steps between those."""
     return not report.levels or not are_steps(report.changes, report.levels, report.ends)
 
 

@@ -253,7 +253,7 @@ def _trial(search: SearchRecord, key: int, at_s: float | None) -> Work:
 
 
 def limit_of(sampled: events.EndsSampled) -> str:
-    """Return the limit that was found, in words; empty if the ends cannot be told apart."""
+    """Return the threshold that was found, in words; empty if the ends do not differ."""
     if sampled.above is None and sampled.below is None:
         return ""
     return Limit(metric=sampled.metric, unit=sampled.unit, above=sampled.above, below=sampled.below).bound

@@ -1,4 +1,4 @@
-"""The commands that show a side of the boundary again: by hand with uv, or with `bisect-asgi check`."""
+"""The commands that reproduce a side of the boundary: by hand with uv, or with `bisect-asgi check`."""
 
 from __future__ import annotations
 

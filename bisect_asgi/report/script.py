@@ -30,7 +30,7 @@ _LIBRARIES = frozenset({"httpx", "websockets", "bisect_asgi"})
 
 
 def file_of(plan: RunStarted) -> str:
-    """Return the path of the file to save beside the script, as the user gave it: the probe, or the app."""
+    """Return the path of the file to save next to the script, as the user gave it: the probe, or the app."""
     options = list(plan.check_options)
     if plan.probe or "--app" not in options:
         return plan.probe
@@ -39,7 +39,7 @@ def file_of(plan: RunStarted) -> str:
 
 
 def also_needed(plan: RunStarted) -> tuple[str, ...]:
-    """Return the names of what else has to lie beside the probe: what is included, and an app of its own."""
+    """Return the names of further files next to the probe: included files, and the file of the app."""
     options = list(plan.check_options)
     given = [(option, shlex.split(value)[0]) for option, value in pairwise(options) if option in _FILES]
     paths = [value.rpartition(":")[0] or value if option == "--app" else value for option, value in given]
@@ -51,7 +51,7 @@ _FILES = ("--include", "--app")
 
 
 class Script(Struct, frozen=True, kw_only=True):
-    """A file to save beside the probe."""
+    """A file to save next to the probe."""
 
     name: str
     text: str

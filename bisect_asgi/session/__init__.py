@@ -109,7 +109,7 @@ def _stretches(plan: Plan) -> tuple[Stretch, ...]:
 
 
 def _search(plan: Plan, stages: Stages) -> SearchResult:
-    """Search; and search again if environments had packages in them whose uploads were not candidates."""
+    """Search; search again if environments contained packages whose uploads were no candidates."""
     axis, services, emit = axis_of(plan), stages.services, stages.emit
     space = axis.prepare(plan, services)
     while True:
@@ -144,7 +144,7 @@ def _further(result: SearchResult, stages: Stages) -> SearchResult:
 
 
 def _overlooked(search: Search) -> frozenset[str]:
-    """Return the packages that an environment had in it, and whose uploads are no candidates."""
+    """Return the installed packages whose uploads are no candidates."""
     environments = search.engine.environments.values()
     found = {distribution.name for built in environments for distribution in built.distributions}
     return frozenset(found) - (search.space.projects or frozenset(found))

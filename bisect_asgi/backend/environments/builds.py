@@ -185,7 +185,7 @@ class WheelBuilder:
         return self._folder.with_name("locks") / f"wheel-{digest}.lock"
 
     def _kept(self, home: Path) -> Path | None:
-        """Return the wheel that is kept, whose files are read once a command, or None if it is not whole."""
+        """Return the cached wheel, or None if it is damaged; its files are read once a command."""
         wheel = next(home.glob("*.whl"), None)
         if wheel is None or home.name in self._sound:
             return wheel

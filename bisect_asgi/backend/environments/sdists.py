@@ -109,7 +109,7 @@ class SdistBuilder:
         self._sound: dict[str, Wheel] = {}
 
     def kept(self, sdist: Sdist, interpreter: Interpreter) -> Wheel | None:
-        """Return the wheel that is kept, whose file is read once a command, or None if it is not whole."""
+        """Return the cached wheel, or None if it is damaged; its file is read once a command."""
         home = self._home(sdist, interpreter)
         if home.name not in self._sound:
             with suppress(OSError, codec.Unreadable):
@@ -162,7 +162,7 @@ class SdistBuilder:
         *,
         own: datetime | None,
     ) -> Wheel:
-        """Return the wheel, building it unless it is kept, with tools up to the first date that serves.
+        """Return the cached wheel, or build it with tools as of the first date that succeeds.
 
         `own`: the date of which nothing needs to be said.
 

@@ -36,7 +36,7 @@ class Pages(Protocol):
 
     @property
     def last_words(self) -> str:
-        """What readers are told then."""
+        """The message for readers at the end."""
 
     def page(self, name: str) -> str | None:
         """Return the page of this name as a whole document; None if there is none."""

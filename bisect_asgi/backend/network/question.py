@@ -15,7 +15,7 @@ _begun: subprocess.Popen[str] | None = None
 
 
 def begin() -> None:
-    """Ask now, if uv's program is beside this Python, as in an environment; else it is asked when needed."""
+    """Ask uv now if its program is next to this Python; else it is asked when needed."""
     global _begun
     program = os.path.join(os.path.dirname(sys.executable), "uv")
     if os.access(program, os.X_OK):

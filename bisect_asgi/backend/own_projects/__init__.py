@@ -48,7 +48,7 @@ def read_project(
     repositories: Path,
     token: CancelToken,
 ) -> GivenProject:
-    """Return a project with its content, and what can be told without building it.
+    """Return a project with its content, and the metadata that is known without building it.
 
     Args:
         reference: what the requirement names.

@@ -1,4 +1,4 @@
-"""Keep copies of the user's projects, whose content is known whatever happens to the projects meanwhile.
+"""Keep copies of the user's projects, so that later changes to the projects have no effect.
 
 A copy has the digest of its content as its name. What is built is a copy of that copy.
 """
@@ -79,7 +79,7 @@ def keep_file(path: Path, projects: Path) -> tuple[str, Path]:
 
 @contextmanager
 def _aside(projects: Path) -> Iterator[Path]:
-    """Yield a new folder beside the copies, and remove copies that no command has used for long."""
+    """Yield a new folder next to the copies, and remove copies that were not used for long."""
     projects.mkdir(parents=True, exist_ok=True)
     oldest = time.time() - _KEPT_FOR_S
     for old in projects.iterdir():

@@ -139,7 +139,7 @@ atexit.register(lambda: _fork_server.close())
 
 
 def begin_fork_server() -> None:
-    """Start the process that forks supervisors, beside what else is to be done before the first run."""
+    """Start the process that forks supervisors, while the command prepares the first run."""
     _fork_server.begin()
 
 

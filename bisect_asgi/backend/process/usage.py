@@ -46,7 +46,7 @@ class OtherLoad:
 
 
 def own_seconds() -> float:
-    """Return this tool's processor time so far: of its threads, and of its helpers, which build beside runs.
+    """Return this tool's processor time so far: of its threads, and of the helpers that build during runs.
 
     Of what runs under a supervisor, only builds are included: its parent is the fork server.
     """

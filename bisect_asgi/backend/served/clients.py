@@ -1,4 +1,4 @@
-"""The result of a load, whose numbers have units; the clients themselves are in `backend/in_candidate`."""
+"""The result of a load, as numbers with units; the clients are in `backend/in_candidate`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A copy of a candidate's environment with the probe beside it, for a person to work in.
+"""A copy of a candidate's environment with the probe's files, for a person to work in.
 
 The copy is whole: whatever is done in it, installed for example, changes neither the cached environment nor
 a file that another one shares.

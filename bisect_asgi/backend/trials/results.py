@@ -74,7 +74,7 @@ def finished(
     build_s: float = 0.0,
     run_s: float = 0.0,
 ) -> Trial:
-    """Return the trial of a candidate whose runs are there: those that were `known`, then those `made`."""
+    """Return the trial of a candidate with its `known` runs, then the runs `made` now."""
     return Trial(
         key=request.key,
         label=request.label,

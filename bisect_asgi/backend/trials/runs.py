@@ -58,7 +58,7 @@ class Decider(Protocol):
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """A trial whose environments are known, and have still to be built."""
+    """A trial with resolved environments that are not built yet."""
 
     request: TrialRequest
     key: str

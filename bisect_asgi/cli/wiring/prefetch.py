@@ -16,7 +16,7 @@ _asked: Future[Indexes] | None = None
 
 
 def ask_for_indexes() -> Future[Indexes]:
-    """Have uv say which indexes the user's configuration gives, once for a command; the caller goes on."""
+    """Ask uv for the user's indexes, once for a command, without waiting for its answer."""
     global _asked
     with _lock:
         if _asked is None:

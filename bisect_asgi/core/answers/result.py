@@ -130,7 +130,7 @@ def interrupted(known: Result, unfinished: str) -> Result:
 
 
 def out_of_time(known: Result, unfinished: str) -> Result:
-    """Return the result of a run whose time was over while it did what follows a result that it had."""
+    """Return the result of a run that had one, and whose time ended before the rest was finished."""
     left = f"{unfinished} {UNFINISHED} within the time limit"
     return replace(known, message="; ".join(filter(None, (known.message, left))))
 

@@ -108,7 +108,7 @@ def _pinned(old: BoundarySide, new: BoundarySide, chosen: dict[str, str], *, str
 
 
 def _projects(old: BoundarySide, new: BoundarySide, chosen: Mapping[str, str]) -> tuple[OwnProject, ...]:
-    """Return the user's projects of both sides, each as on the side whose version the mix has."""
+    """Return the user's projects of both sides, each from the side whose version is in the combination."""
     before = {project.name: project for project in old.spec.projects}
     after = {project.name: project for project in new.spec.projects}
     is_new = {name for name, version in chosen.items() if old.versions.get(name) != version}

@@ -36,7 +36,7 @@ class Said(Struct, frozen=True):
 
 
 def read_line(line: str, *, old: str = "good", new: str = "bad") -> Said | None:
-    """Return what a line says, or None if it cannot be told; `old` and `new` are the user's verdicts."""
+    """Return the verdict in a line, or None if it has none; `old` and `new` are the user's words."""
     first, _, rest = line.strip().partition(" ")
     word = first.lower()
     named = {old.lower(): Say.GOOD, new.lower(): Say.BAD}

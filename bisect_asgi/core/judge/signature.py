@@ -90,7 +90,7 @@ def of_exception(
 def with_server_error(
     failure: Signature, raised: LastException, *, probe_files: ProbeFiles = NO_FILES
 ) -> Signature:
-    """Return the failure of a probe that asks a server, told apart by the server's last exception as well.
+    """Return the failure of a served probe, with the server's last exception as a part of it.
 
     To such a probe, every exception of the app is the same status 500.
     """

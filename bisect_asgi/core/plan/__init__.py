@@ -102,7 +102,7 @@ class Budget(Struct, frozen=True, kw_only=True):
 
 
 class HistoryKind(StrEnum):
-    """How much of the history beside the boundary is looked at."""
+    """The part of the history away from the boundary that is run."""
 
     AUTO = "auto"
     """As much as takes as long as the search took."""
@@ -113,7 +113,7 @@ class HistoryKind(StrEnum):
 
 
 class History(Struct, frozen=True, kw_only=True):
-    """How much of the history beside the boundary is looked at."""
+    """The part of the history away from the boundary that is run."""
 
     kind: HistoryKind = HistoryKind.AUTO
     seconds: float = 0.0

@@ -44,7 +44,7 @@ class AxisTraits:
         package: Requirement,
         pinned: SpecifierSet,  # noqa: ARG002 (another axis needs one release)
     ) -> str:
-        """Check PACKAGE, whose releases `pinned` limits; return the package that varies instead, or "".
+        """Check PACKAGE and its specifier `pinned`; return the package that varies instead, or "".
 
         Raises:
             UsageError: PACKAGE says what this axis is to find out, or too little.

@@ -52,7 +52,7 @@ class OwnReference(Struct, frozen=True, kw_only=True):
 
 
 class GivenProject(Struct, frozen=True, kw_only=True):
-    """A project of the user's, with what can be told without building it."""
+    """A project of the user's, with the metadata that is known without building it."""
 
     project: OwnProject
     extras: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     @property
     def files(self) -> tuple[ProbeFile, ...]:
-        """The files of projects that are not built, which each run finds beside the probe."""
+        """The files of projects that are not built; each run has them next to the probe."""
         return tuple(file for given in self.own if not given.is_built for file in given.files)
 
 

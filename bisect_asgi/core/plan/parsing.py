@@ -124,7 +124,7 @@ def parse_moment(text: str, option: str) -> datetime:
 
 
 def malformed(option: str, text: str | None, form: str) -> UsageError:
-    """Return the error about an option's value, whose right form is `form`."""
+    """Return the error about an option's value; `form` is the right form."""
     where = option if " " in option else f"`{option}`"
     return UsageError(f"`{text}` cannot be read ({where})", hint=f"pass {form}")
 

@@ -374,7 +374,7 @@ def _claim(options: Options) -> Claim | None:
 
 
 def parse_history(said: float | str) -> History:
-    """Read how much of the history is looked at: a word, or a time.
+    """Read the value of `--history`: a word, or a time.
 
     Raises:
         UsageError: it is neither.

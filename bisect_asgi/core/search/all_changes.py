@@ -170,7 +170,7 @@ class AllChanges(VerdictMap):
         return sorted(key for key, verdict in self._verdicts.items() if verdict is not Verdict.SKIP)
 
     def _unknown(self, start: int, end: int) -> list[int]:
-        """Return the candidates between two others that were not looked at."""
+        """Return the candidates between two others that have no verdict."""
         return [key for key in range(start + 1, end) if key not in self._verdicts]
 
     def _between(self) -> list[tuple[int, int, list[int]]]:

@@ -155,7 +155,7 @@ class _Cutter(Struct):
         )
 
     def _positions(self, start: int, stop: int, middle: int, fine: int) -> Sequence[int]:
-        """The positions from `start` to `stop` that are looked at, ascending."""
+        """Return the positions from `start` to `stop` to run, ascending."""
         if stop - start < fine:
             return range(start, stop + 1)
         found = {*range(start, stop + 1, math.ceil((stop + 1 - start) / fine)), middle}

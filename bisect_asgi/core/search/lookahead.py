@@ -58,7 +58,7 @@ def look_ahead(
     withheld: Collection[int] = (),
     prepared: Collection[int] = (),
 ) -> tuple[int, ...]:
-    """Return up to `limit` candidates whose environments to prepare, the soonest and likeliest first.
+    """Return up to `limit` candidates to build ahead, the soonest and most likely first.
 
     `replay` makes the search of `verdicts`, which are those known so far. `jobs` trials run in parallel, now
     those of `in_flight`. `withheld` are neither in flight nor to be run. `prepared` are ready or being

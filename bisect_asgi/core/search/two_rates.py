@@ -56,7 +56,7 @@ def divide(tallies: Mapping[int, Tally]) -> Division:
 
 
 def by_own_runs(tallies: Mapping[int, Tally], *, confidence: float) -> Noise:
-    """Return the sides of the candidates whose own runs show them, wherever they are.
+    """Return the side of each candidate whose own runs determine it.
 
     The newer side is that of the newest candidate that shows one. A candidate is compared with all others.
     """

@@ -10,7 +10,7 @@ from bisect_asgi.core.text import plural
 
 
 class Repeat(Struct):
-    """The further runs of one candidate since they were last told."""
+    """The further runs of one candidate since the last line about them."""
 
     label: str
     ruling: Ruling
@@ -54,11 +54,11 @@ class Repeats:
         return True
 
     def untold(self) -> list[Repeat]:
-        """Return the repeats that were not told yet, by key."""
+        """Return the repeats without a line so far, by key."""
         return [repeat for _, repeat in sorted(self._untold.items())]
 
     def forget(self) -> None:
-        """Take the repeats as told."""
+        """Note that the repeats have their line."""
         self._untold.clear()
 
     def begin_anew(self) -> None:

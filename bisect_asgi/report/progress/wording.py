@@ -79,7 +79,7 @@ class Progress:
         return words
 
     def repeated(self, event: events.Event, words: Words) -> list[tuple[int, TrialLine]]:
-        """Return the lines, each with its stage, about repeated runs that are to be told before an event."""
+        """Return the lines about repeated runs, each with its stage, that come before an event."""
         if not isinstance(events.unstaged(event), _ENDS_REPEATS):
             return []
         told = [
@@ -198,7 +198,7 @@ class Words:
         return lines
 
     def again(self) -> list[TrialLine]:
-        """Return the lines about repeated runs that were not told yet."""
+        """Return the lines about repeated runs that have none yet."""
         lines = [
             TrialLine(
                 outcome=each.outcome,
@@ -343,7 +343,7 @@ def _unordered(axis: AxisWords) -> str:
 
 
 def _added(added: Sequence[events.CandidateListed], axis: AxisWords) -> Iterator[str]:
-    """Yield the lines about candidates that were appended: newer ones, and yanked ones beside the range."""
+    """Yield the lines about appended candidates: newer ones, and yanked ones."""
     newer = [each for each in added if each.yanked is None]
     yanked = [each.version for each in added if each.yanked is not None]
     if newer:

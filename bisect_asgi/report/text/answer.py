@@ -68,7 +68,7 @@ def _fitted(facts: Sequence[Fact], console: Console, *, width: int, room: int) -
 
 
 def _lines(fact: Fact, console: Console, *, width: int, most: int = 9) -> list[Text]:
-    """Return the lines of a fact, at most so many: the label, and the value beside it."""
+    """Return the lines of a fact, at most so many: the label, then the value."""
     if most == 0:
         return []
     shown = cut(fact.value, console, width=width - _LABEL, most=min(fact.most, most), style=fact.style)

@@ -32,7 +32,7 @@ def continued(command: str, *, width: int, most: int) -> list[str]:
 
 
 def _words(command: str) -> list[str]:
-    """Return the words of a command as they are quoted; an option stays beside its value."""
+    """Return the quoted words of a command; an option stays on one line with its value."""
     words, open_quote = [""], ""
     for char in command:
         if char == " " and not open_quote:

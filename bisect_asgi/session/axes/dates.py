@@ -203,7 +203,7 @@ def _uploads(
 
 
 def _together(uploads: Iterable[tuple[datetime, str]]) -> list[tuple[datetime, str]]:
-    """The uploads in their order; those of one second, which cannot be told apart, as one."""
+    """Return the uploads in order; all of one second are one, because their order is unknown."""
     found: dict[datetime, list[str]] = {}
     for moment, what in sorted(uploads):
         found.setdefault(moment, []).append(what)

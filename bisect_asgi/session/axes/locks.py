@@ -144,7 +144,7 @@ def _choose(plan: Plan, locks: Sequence[Lock], services: Services) -> Interprete
 def _candidate(
     file: LockText, lock: Lock, plan: Plan, interpreter: Interpreter, pinned: Sequence[Release]
 ) -> Candidate:
-    """The environment of a lock: exactly what it says, and what the probe needs beside it."""
+    """Return the environment of a lock file: exactly its packages, and the probe's own requirements."""
     pins = tuple(str(distribution) for distribution in lock.distributions)
     names = {distribution.name for distribution in lock.distributions}
     own = tuple(given.requirement for given in plan.own if given.requirement not in plan.held)

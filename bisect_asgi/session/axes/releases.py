@@ -89,7 +89,7 @@ class Releases(Axis):
 
 
 class Chosen:
-    """The releases of one project that are looked at, on the interpreter that suits them."""
+    """The releases of one project that are candidates, on the interpreter that suits them."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ def choose_releases(
     named: tuple[str, ...] = (),
     demands: Demands = _no_demands,
 ) -> Chosen:
-    """Choose which releases of `project` are looked at, and on which interpreter.
+    """Choose the releases of `project` that are candidates, and their interpreter.
 
     `demands`: returns what the user's projects demand of it on an interpreter.
 
@@ -247,7 +247,7 @@ def _without(selection: Selection, left: Sequence[Release], reason: str) -> Sele
 
 
 def _named(plan: Plan) -> tuple[str, ...] | None:
-    """Return both ends if they are named and nothing beyond them is looked at.
+    """Return both ends if the user gave them and no release beyond them may be run.
 
     Then no release of the last minutes can be an end or newer than both. None if one can, or if everything is
     to be done anew.

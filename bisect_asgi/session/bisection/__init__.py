@@ -92,7 +92,7 @@ class Search:
 
     @cached_property
     def further_pythons(self) -> tuple[TargetPython, ...]:
-        """The Pythons on which the search goes on if nothing changes on this one."""
+        """The Pythons on which the search continues if nothing changes on this one."""
         choice, whole = self.space.choice, self.space.whole
         if choice is None or not whole:
             return ()
@@ -284,7 +284,7 @@ class Search:
         self.emit(events.Note(text=told, is_live=True))
 
     def check_ends(self) -> None:
-        """Check the ends that samples have told apart from here on as if the user had named them."""
+        """Treat the ends that samples have told apart like user-given ends from here on."""
         self.space = replace(self.space, expectation=self.engine.spec.expectation, gallop=False)
 
     def sample_beside(self, reference: int) -> None:
@@ -298,7 +298,7 @@ class Search:
         self.recall()
 
     def settle(self, noise: Noise | None) -> None:
-        """Rule on candidates whose runs differ by what is known of both sides; None: do so no longer."""
+        """Judge flaky candidates by the failure rates of both sides from here on; None: no longer."""
         self.engine.judge_by(self.engine.spec, noise)
 
 

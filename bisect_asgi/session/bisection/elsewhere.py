@@ -114,7 +114,7 @@ def _on(target: TargetPython, answer: Result) -> str:
 
 
 def _back(search: Search, services: Services, told: Sequence[str]) -> Search:
-    """Announce and return a search with all that it has run, as one that goes on nowhere else."""
+    """Announce and return a search with all its runs, which will not continue on another Python."""
     space = replace(search.space, whole=())
     announce(space, search.emit)
     _note(search, told)

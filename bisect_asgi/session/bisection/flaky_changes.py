@@ -85,7 +85,7 @@ class FlakyChanges:
         return AllChanges.replay(size, known, shortest=self._shortest, first=(size - 1, 0))
 
     def _settle(self, noise: Noise) -> None:
-        """Rule on the candidates; one whose own runs are not clear is where its neighbors are."""
+        """Judge the candidates; one without clear runs is on its neighbors' side."""
         tallies = self._search.judgement().tallies
         sides = {key: _between(key, noise) for key in tallies if key not in noise.placed}
         placed = {key: side for key, side in sides.items() if side is not None}
@@ -120,7 +120,7 @@ class FlakyChanges:
 
 
 def _between(key: int, noise: Noise) -> Verdict | None:
-    """Return the side of both neighbors whose own runs are clear, or None if the two differ."""
+    """Return the side of the two nearest candidates with clear runs, or None if they differ."""
     below = max((other for other in noise.placed if other < key), default=None)
     above = min((other for other in noise.placed if other > key), default=None)
     sides = {noise.placed[other] for other in (below, above) if other is not None}

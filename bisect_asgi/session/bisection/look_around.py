@@ -34,7 +34,7 @@ _AGREE = (StopReason.ALL_OLD, StopReason.ALL_NEW)
 
 
 def look_around(search: Search, state: State, *, search_s: float) -> AllBoundaries | None:
-    """Look at candidates beside what a search ended with; return the changes that are then known.
+    """Run candidates away from the boundary; return the changes that are then known.
 
     None: nothing was looked at, or a candidate both passed and failed, which one more run does not explain.
     `search_s` is how long the search took, in seconds.
@@ -121,14 +121,14 @@ def _known(search: Search) -> AllChanges:
 
 
 def _unsure(search: Search, found: Boundary | None) -> list[Boundary]:
-    """Return the changes that have their place, and whose sides were not run often enough."""
+    """Return the located changes whose sides were not run often enough."""
     missing = search.confirmation.of_changes(search.judgement(), placed_only=True)
     changes = _known(search).so_far.changes
     return [each for each in changes if each != found and missing.keys() & {each.low, each.high}]
 
 
 def _is_worth_a_look(search: Search, state: State) -> bool:
-    """Return whether other changes can be told from what was found: a boundary, or ends that agree."""
+    """Return whether other changes can be searched: there is a boundary, or the ends agree."""
     judgement = search.judgement()
     if judgement.is_flaky or search.engine.errors or search.plan.criteria.limit_search:
         return False

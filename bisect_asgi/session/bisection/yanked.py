@@ -1,4 +1,4 @@
-"""Run yanked releases beside a result: many are yanked for the very bug that is searched for."""
+"""Run yanked releases after the search: many are yanked for the bug that is searched for."""
 
 from __future__ import annotations
 

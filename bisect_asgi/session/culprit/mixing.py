@@ -298,7 +298,7 @@ class Mixing:
         self.search.settle(noise)
 
     def _unclear(self) -> list[int]:
-        """Return the mixes whose runs do not show on which side they are."""
+        """Return the combinations whose runs do not show on which side they are."""
         return sorted(self._engine.observed.keys() - self.search.judgement().rulings.keys())
 
     def _check_errors(self) -> None:

@@ -85,7 +85,7 @@ class Submissions:
         return answers
 
     def look_after_calls(self) -> None:
-        """Move calls whose workers are gone, and fail those for which no worker has come in time."""
+        """Move the calls of lost workers, and fail calls for which no worker came in time."""
         there = self._workers.addresses()
         with self._guard:
             given = [call for call in self._under_way.values() if call.task is not None]
@@ -202,7 +202,7 @@ class Submissions:
             set_outcome(call.future, error=error, value=value)
 
     def _let_go(self, call: Submission, future: Future[Any]) -> None:
-        """Stop a call whose future was cancelled."""
+        """Stop a call after its future was canceled."""
         if future.cancelled() and self._drop(call):
             future.set_running_or_notify_cancel()  # without it, `wait` would go on waiting
 

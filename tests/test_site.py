@@ -98,6 +98,11 @@ def test_a_link_leads_to_what_the_site_has_of_it(source: str, text: str, expecte
     assert BUILDER.rewritten(text, source, BUILDER.pages(), set()) == expected
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "cases").glob("*.html")), ids=lambda path: path.stem)
+def test_the_pages_of_the_cases_have_no_place_of_the_machine_that_made_them(path: Path) -> None:
+    assert re.findall(r"/(?:root|home|Users|tmp)/[^<\s]*", path.read_text("utf-8")) == []
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
     """The pages of the site by their files, built as `make site` builds them."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from bisect_asgi.core.errors import ExitCode
-from bisect_asgi.core.metrics.criteria import RATIO, Limit
+from bisect_asgi.core.metrics.criteria import RATIO, Threshold
 from bisect_asgi.core.model import NamedBoundary, SandboxLevel
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.tally import Rate
@@ -75,7 +75,7 @@ def _sides(report: Report) -> Iterator[Fact]:
 
 def _measured(report: Report) -> Iterator[Fact]:
     if ends := report.ends:
-        limit = Limit(metric=ends.metric, unit=ends.unit, above=ends.above, below=ends.below)
+        limit = Threshold(metric=ends.metric, unit=ends.unit, above=ends.above, below=ends.below)
         is_set = ends.above is not None or ends.below is not None
         of = f"the ratio of {ends.metric} to {ends.reference}'s" if ends.unit == RATIO else ends.metric
         bound = limit.bound.replace(" × the baseline's", " ×") if is_set else "none between the ends"

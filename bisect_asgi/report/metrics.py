@@ -10,7 +10,7 @@ from statistics import median
 
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.metrics import measured, unit_of
-from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
+from bisect_asgi.core.metrics.criteria import RATIO, Threshold, samples
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.model import NamedBoundary, Observation
 from bisect_asgi.core.tally import Rate
@@ -81,7 +81,7 @@ def step(old: float, new: float, unit: str) -> str:
 
 def short(value: float, unit: str) -> str:
     """Return a value as in a table: a ratio without naming the reference."""
-    return f"{value:.3g} ×" if unit == RATIO else Limit(metric="", unit=unit).show(value)
+    return f"{value:.3g} ×" if unit == RATIO else Threshold(metric="", unit=unit).show(value)
 
 
 def seen(row: Row, report: Report) -> str:
@@ -148,7 +148,7 @@ def _rate(rate: Rate, what: str) -> str:
 
 def _limit(ends: ReportedEnds) -> str:
     """Return the limit, with the samples of both ends."""
-    limit = Limit(metric=ends.metric, unit=ends.unit, above=ends.above, below=ends.below)
+    limit = Threshold(metric=ends.metric, unit=ends.unit, above=ends.above, below=ends.below)
     sampled = [(ends.old, ends.old_samples), (ends.new, ends.new_samples)]
     medians = " and ".join(f"{short(median(own), ends.unit)} in {version}" for version, own in sampled if own)
     counts = listing(dict.fromkeys(str(len(own)) for _, own in sampled))

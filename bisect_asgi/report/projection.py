@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bisect_asgi.core import events
-from bisect_asgi.core.metrics.criteria import Limit
+from bisect_asgi.core.metrics.criteria import Threshold
 from bisect_asgi.core.model import Ruling, Step, Trial
 from bisect_asgi.core.records import Struct, field, replace
 
@@ -180,7 +180,7 @@ class SearchRecord(Struct):
         """What was asked, with the limit in words as soon as one was found between both ends."""
         if self.started is None or self.started.limit or self.known.ends is None:
             return self.started
-        return replace(self.started, limit=limit_of(self.known.ends))
+        return replace(self.started, limit=threshold_of(self.known.ends))
 
 
 class Projection:
@@ -252,11 +252,11 @@ def _trial(search: SearchRecord, key: int, at_s: float | None) -> Work:
     return work
 
 
-def limit_of(sampled: events.EndsSampled) -> str:
+def threshold_of(sampled: events.EndsSampled) -> str:
     """Return the threshold that was found, in words; empty if the ends do not differ."""
     if sampled.above is None and sampled.below is None:
         return ""
-    return Limit(metric=sampled.metric, unit=sampled.unit, above=sampled.above, below=sampled.below).bound
+    return Threshold(metric=sampled.metric, unit=sampled.unit, above=sampled.above, below=sampled.below).bound
 
 
 def project(log: Iterable[events.Event]) -> Projection:

@@ -35,7 +35,7 @@ from bisect_asgi.session.bisection.run import (
     all_changes,
     emit_sure,
     find,
-    find_limit,
+    find_threshold,
     has_never_run,
     look,
     newest_that_passes,
@@ -223,8 +223,8 @@ def _verify(
     With `stages`, the cause of the change is found in them.
     """
     search.recall()
-    limit_search = search.plan.criteria.limit_search
-    if limit_search and (answer := find_limit(search, limit_search)):
+    threshold_search = search.plan.criteria.threshold_search
+    if threshold_search and (answer := find_threshold(search, threshold_search)):
         if answer.kind is ResultKind.NOT_ASKED:
             raise _mistake(answer)
         end(answer)

@@ -55,7 +55,7 @@ def checked(plan: Plan, choice: InterpreterChoice, trial: Trial) -> Checked:
         )
     words = {Outcome.PASSED: (plan.term_old, 0), Outcome.FAILED: (plan.term_new, 1)}
     word, exit_code = words.get(ruling.outcome, ("skip", UNTESTABLE_EXIT))
-    is_limited = plan.criteria.metric is None or plan.criteria.limit is not None
+    is_limited = plan.criteria.metric is None or plan.criteria.threshold is not None
     if ruling.outcome is Outcome.PASSED and not is_limited:
         word, exit_code, seen = "skip", UNTESTABLE_EXIT, NO_LIMIT
     return Checked(

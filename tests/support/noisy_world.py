@@ -20,7 +20,7 @@ from bisect_asgi import session
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.claims import ClaimVerdict
-from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
+from bisect_asgi.core.metrics.criteria import Criteria, Threshold, ThresholdSearch
 from bisect_asgi.core.model import Observation, Probe, ProbeFile, SamplingMode, Trial, TrialRequest
 from bisect_asgi.core.plan import Claim
 from bisect_asgi.core.records import replace
@@ -257,10 +257,10 @@ def _reporting(metric: str) -> Probe:
     return replace(probe(), files=(ProbeFile(name="leak.py", content=text),))
 
 
-def by_metric(metric: str = "size", *, warm: bool = True, **limit_search: float) -> dict[str, object]:
+def by_metric(metric: str = "size", *, warm: bool = True, **threshold_search: float) -> dict[str, object]:
     """The fields of a plan that measures without a limit, or with one that is a share of the good end's."""
     return {
-        "criteria": Criteria(limit_search=LimitSearch(metric=metric, **limit_search)),
+        "criteria": Criteria(threshold_search=ThresholdSearch(metric=metric, **threshold_search)),
         "probe": _reporting(metric),
         "sampling": SamplingMode(needs_warm_up=warm),
     }
@@ -269,7 +269,7 @@ def by_metric(metric: str = "size", *, warm: bool = True, **limit_search: float)
 def by_limit(metric: str = "size", **limit: object) -> dict[str, object]:
     """The fields of a plan with a limit."""
     return {
-        "criteria": Criteria(limit=Limit(metric=metric, **limit)),
+        "criteria": Criteria(threshold=Threshold(metric=metric, **limit)),
         "probe": _reporting(metric),
         "sampling": SamplingMode(needs_warm_up=False),
     }  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.claims import ClaimVerdict, Finding
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import Activity, Explained, ResultKind, ShownSet
-from bisect_asgi.core.metrics.criteria import Limit
+from bisect_asgi.core.metrics.criteria import Threshold
 from bisect_asgi.core.model import (
     Boundary,
     CulpritKind,
@@ -45,7 +45,7 @@ from bisect_asgi.session.axes.locks import Locks
 from support.builders import ASSERTION, MIX_WORDS, day, failed, passed, run_started, target
 from support.progress import Screen
 
-LEAKS = Limit(metric="growth_mib", above=8.0).signature(29.9)
+LEAKS = Threshold(metric="growth_mib", above=8.0).signature(29.9)
 AS_OF = "dependencies as of each release's upload"
 
 

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from bisect_asgi.core import metrics
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.judge.signature import plainness
-from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Limit
+from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Threshold
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature, Verdict
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.tally import Tally
@@ -177,7 +177,7 @@ def _measured(run: Observation, criteria: Criteria) -> Observation:
     A run that passed is failed beyond the limit, and untestable if its metric cannot be compared. A run that
     failed is untestable, because it has no value of the metric to judge by, unless every failure counts.
     """
-    limit = criteria.limit
+    limit = criteria.threshold
     if criteria.metric is None:
         return run
     if run.outcome is Outcome.FAILED and not criteria.any_failure:
@@ -194,7 +194,7 @@ def _measured(run: Observation, criteria: Criteria) -> Observation:
     return replace(run, outcome=Outcome.FAILED, signature=with_unit.signature(value))
 
 
-def _problem(run: Observation, value: float | None, metric: str, limit: Limit | None) -> str:
+def _problem(run: Observation, value: float | None, metric: str, limit: Threshold | None) -> str:
     """Return why `value` cannot be compared with the limit, or "" if it can."""
     if metrics.measured(run, metric) is None:
         return run.complaint or f"no metric `{metric}`"

@@ -388,9 +388,9 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     def _with_metric(self, options: Options) -> Options:
         """Add the metric; a threshold that was found between two releases has no meaning for one."""
-        limit, limit_search = self.criteria.limit, self.criteria.limit_search
-        if limit_search:
-            return replace(options, metric=limit_search.metric)
+        limit, threshold_search = self.criteria.threshold, self.criteria.threshold_search
+        if threshold_search:
+            return replace(options, metric=threshold_search.metric)
         if not limit:
             return options
         above, below = (

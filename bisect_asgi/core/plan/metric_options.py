@@ -7,7 +7,7 @@ import string
 
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.metrics import BUILT_IN, BUILT_IN_UNITS
-from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Criteria, Limit, LimitSearch
+from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Criteria, Threshold, ThresholdSearch
 from bisect_asgi.core.metrics.quantities import Quantity, parse, show
 from bisect_asgi.core.model import SamplingMode
 from bisect_asgi.core.plan import Budget
@@ -33,13 +33,13 @@ def read_rules(options: Options) -> Criteria:
     below = _quantity(options.bad_below, "--bad-below")
     bound = above or below
     if bound is None or bound.unit == "%":
-        return replace(criteria, limit_search=_aim(metric, above, below, options.effect))
+        return replace(criteria, threshold_search=_aim(metric, above, below, options.effect))
     if options.effect is not None:
         raise UsageError(
             f"`--effect {options.effect}` conflicts with a threshold",
             hint="drop `--effect`, or the threshold",
         )
-    return replace(criteria, limit=_limit(metric, bound, is_above=above is not None))
+    return replace(criteria, threshold=_limit(metric, bound, is_above=above is not None))
 
 
 def _is_measured(options: Options) -> bool:
@@ -62,7 +62,7 @@ def _is_measured(options: Options) -> bool:
     return named
 
 
-def _limit(metric: str, bound: Quantity, *, is_above: bool) -> Limit:
+def _limit(metric: str, bound: Quantity, *, is_above: bool) -> Threshold:
     """Return the user's threshold, in the unit of the metric if that is known."""
     known = BUILT_IN_UNITS.get(metric, "")
     if known and bound.unit and known != bound.unit:
@@ -73,13 +73,13 @@ def _limit(metric: str, bound: Quantity, *, is_above: bool) -> Limit:
         )
     unit = bound.unit or known
     if is_above:
-        return Limit(metric=metric, above=bound.value, unit=unit)
-    return Limit(metric=metric, below=bound.value, unit=unit)
+        return Threshold(metric=metric, above=bound.value, unit=unit)
+    return Threshold(metric=metric, below=bound.value, unit=unit)
 
 
 def _aim(
     metric: str, above: Quantity | None, below: Quantity | None, effect: float | str | None
-) -> LimitSearch:
+) -> ThresholdSearch:
     for option, bound in (("--bad-above", above), ("--bad-below", below)):
         if bound and bound.value <= 0:
             raise UsageError(
@@ -93,7 +93,7 @@ def _aim(
         raise UsageError(
             f"`--effect {effect}` is out of range", hint="pass a percentage of the metric, such as `5%`"
         )
-    return LimitSearch(
+    return ThresholdSearch(
         metric=metric,
         above=above.value if above else None,
         below=below.value if below else None,
@@ -120,7 +120,7 @@ def measuring_of(criteria: Criteria) -> SamplingMode | None:
     """
     if criteria.metric is None:
         return None
-    is_cold = criteria.limit is None or criteria.metric in BUILT_IN or criteria.limit.unit == "s"
+    is_cold = criteria.threshold is None or criteria.metric in BUILT_IN or criteria.threshold.unit == "s"
     return SamplingMode(needs_warm_up=is_cold)
 
 

@@ -165,7 +165,7 @@ def _plan(
 ) -> Plan:
     """Return a plan with what every plan has; projects in `moving` cannot be held."""
     criteria = read_rules(options)
-    if options.if_newest_fails and criteria.limit_search:
+    if options.if_newest_fails and criteria.threshold_search:
         raise UsageError(
             f"`--if-newest-fails` needs a threshold for `{criteria.metric}`: it runs one release alone",
             hint="pass one with a unit, such as `--bad-above '250 ms'`",

@@ -139,6 +139,6 @@ def _facts(words: Words, event: events.Event) -> Iterator[Styled]:
         case events.CandidatesListed():
             yield from (("Range" if words.axis.is_ordered else "Runs", line) for line in words.listed(event))
         case events.EndsSampled():
-            yield from (("Limit", line) for line in words.sampled(event))
+            yield from (("Threshold", line) for line in words.sampled(event))
         case _:
             pass

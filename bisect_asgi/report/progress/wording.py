@@ -10,7 +10,7 @@ from statistics import median
 from bisect_asgi.core import events
 from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.metrics import unit_of
-from bisect_asgi.core.metrics.criteria import RATIO, Limit, samples
+from bisect_asgi.core.metrics.criteria import RATIO, Threshold, samples
 from bisect_asgi.core.model import Observation, Outcome, Ruling, Signature, Trial, Verdict
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.text import duration, listing, plural
@@ -18,7 +18,7 @@ from bisect_asgi.report.culprit import sentences
 from bisect_asgi.report.progress.fitting import fit
 from bisect_asgi.report.progress.repeats import Repeats
 from bisect_asgi.report.progress.stretches import Pace, Stretches
-from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, Work, limit_of
+from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, Work, threshold_of
 from bisect_asgi.report.rows import day_of, word
 
 _LEAST_BUILD_S = 0.005
@@ -246,7 +246,7 @@ class Words:
         if metric is None or not (own := samples(runs, metric)):
             return ""
         is_ratio = any(run.reference_metrics for run in runs)
-        limit = Limit(metric=metric, unit=RATIO if is_ratio else unit_of(runs, metric))
+        limit = Threshold(metric=metric, unit=RATIO if is_ratio else unit_of(runs, metric))
         return f" ({metric} = {limit.show(median(own))})"
 
     def different_failures(self) -> list[str]:
@@ -292,13 +292,13 @@ class Words:
 
     def sampled(self, event: events.EndsSampled) -> list[str]:
         """Return the line about the samples of both ends and the limit between them."""
-        limit = Limit(metric=event.metric, unit=event.unit)
+        limit = Threshold(metric=event.metric, unit=event.unit)
         sides = " and ".join(
             f"{limit.show(median(own))} in {self.label(key)}"
             for key, own in ((event.low, event.old), (event.high, event.new))
             if own
         )
-        bound = limit_of(event)
+        bound = threshold_of(event)
         return [f"{event.metric} is {sides}" + (f"; {bound} is bad" if bound else "")]
 
     def settled(self, judged: events.RulingsChanged) -> str:

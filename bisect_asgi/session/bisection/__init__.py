@@ -1,8 +1,8 @@
 """One search: what it looks for, among which candidates, and everything that was observed of them.
 
 Whoever confirms, samples or mixes works on a `Search`. Only three of its methods change how observations are
-judged: `set_limit`, when a limit was found; `sample_beside`, when samples are to be taken in another way; and
-`settle`, when runs of one candidate differ.
+judged: `set_threshold`, when a threshold was found; `sample_beside`, when samples are to be taken in another
+way; and `settle`, when runs of one candidate differ.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bisect_asgi.core.hints import Circumstances
 from bisect_asgi.core.judge.judge import Expectation, Judgement
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics import BUILT_IN, unit_of
-from bisect_asgi.core.metrics.criteria import Limit
+from bisect_asgi.core.metrics.criteria import Threshold
 from bisect_asgi.core.model import (
     Candidate,
     Phase,
@@ -119,7 +119,7 @@ class Search:
 
     def _of_each_change(self) -> int:
         """Return how often both sides of each of several changes are run."""
-        if self.plan.criteria.limit is None:
+        if self.plan.criteria.threshold is None:
             return FIRST_RUNS
         from bisect_asgi.core.metrics.stats import enough_there  # most searches are of no metric
 
@@ -174,7 +174,7 @@ class Search:
     @property
     def _bound(self) -> str:
         """The limit in words, a plain number in the unit that it counts in; empty: there is none."""
-        limit = self.plan.criteria.limit
+        limit = self.plan.criteria.threshold
         if limit is None:
             return ""
         runs = (run for runs in self.engine.observed.values() for run in runs)
@@ -264,10 +264,10 @@ class Search:
         self.recall()
         return range(first, first + len(yanked))
 
-    def set_limit(self, limit: Limit, *, ends: Expectation | None = None) -> None:
+    def set_threshold(self, limit: Threshold, *, ends: Expectation | None = None) -> None:
         """Call runs bad by a limit from here on; `ends`: which candidate is good by it, and which is bad."""
         spec = self.engine.spec
-        criteria = replace(spec.criteria, limit=limit)
+        criteria = replace(spec.criteria, threshold=limit)
         self.plan = replace(self.plan, criteria=criteria)
         self.engine.judge_by(
             replace(spec, criteria=criteria, expectation=ends or spec.expectation), self.engine.noise

@@ -70,7 +70,11 @@ def _wrong_ends(search: Search) -> dict[int, Outcome]:
     if one end does what is said of the other, the user has swapped them.
     """
     judgement, expectation = search.judgement(), search.space.expectation
-    if judgement.is_flaky or search.plan.criteria.limit_search or len(judgement.wrong_ends(expectation)) > 1:
+    if (
+        judgement.is_flaky
+        or search.plan.criteria.threshold_search
+        or len(judgement.wrong_ends(expectation)) > 1
+    ):
         return {}
     rulings = judgement.rulings
     wanted = expectation.outcomes

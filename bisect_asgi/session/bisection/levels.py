@@ -20,7 +20,7 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
 from bisect_asgi.core.metrics.changepoints import Creep, Levels, LevelStep, find_levels, lone
-from bisect_asgi.core.metrics.criteria import RATIO, Limit, LimitSearch
+from bisect_asgi.core.metrics.criteria import RATIO, Threshold, ThresholdSearch
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.metrics.stats import median_is_there, rank_sum, threshold_between
 from bisect_asgi.core.model import Outcome, Verdict
@@ -29,7 +29,7 @@ from bisect_asgi.core.search import AllBoundaries, Boundary
 from bisect_asgi.core.tally import Tally
 from bisect_asgi.core.text import listing, plural
 from bisect_asgi.session.bisection import Search
-from bisect_asgi.session.bisection.thresholds import LimitFinder
+from bisect_asgi.session.bisection.thresholds import ThresholdFinder
 
 SAMPLES = 5
 """Samples of each candidate."""
@@ -42,14 +42,16 @@ class LevelSearch:
 
     Args:
         search: the search among whose candidates they are.
-        limit_search: what is measured.
+        threshold_search: what is measured.
         sampler: takes the samples, and knows their unit.
     """
 
-    def __init__(self, search: Search, limit_search: LimitSearch, *, sampler: LimitFinder) -> None:
+    def __init__(
+        self, search: Search, threshold_search: ThresholdSearch, *, sampler: ThresholdFinder
+    ) -> None:
         self._search = search
         self._engine = search.engine
-        self._limit_search = limit_search
+        self._threshold_search = threshold_search
         self._sampler = sampler
         self._context = search.context
 
@@ -101,7 +103,7 @@ class LevelSearch:
         """Return all levels, and the samples of each candidate."""
         self._sample_all()
         samples = {key: own for key in sorted(self._engine.observed) if (own := self._sampler.samples(key))}
-        found = find_levels(samples, effect=self._limit_search.effect)
+        found = find_levels(samples, effect=self._threshold_search.effect)
         self._emit_levels(found)
         return found, samples
 
@@ -125,7 +127,7 @@ class LevelSearch:
         )
         self._search.emit(
             events.LevelsFound(
-                metric=self._limit_search.metric,
+                metric=self._threshold_search.metric,
                 unit=self._limit.unit,
                 levels=levels,
                 penalty=found.penalty,
@@ -135,8 +137,8 @@ class LevelSearch:
         )
 
     @property
-    def _limit(self) -> Limit:
-        return self._search.plan.criteria.limit or Limit(metric=self._limit_search.metric)
+    def _limit(self) -> Threshold:
+        return self._search.plan.criteria.threshold or Threshold(metric=self._threshold_search.metric)
 
     def _judge_by(self, change: LevelStep, samples: Mapping[int, Sequence[float]], good: int | None) -> None:
         """Set the limit at the newest step: more is worse, unless the good end says otherwise."""
@@ -150,12 +152,12 @@ class LevelSearch:
             below=None if is_bad_above else between.value,
         )
         ends = (change.low, change.high) if is_worse else (change.high, change.low)
-        self._search.set_limit(limit, ends=Expectation(good=ends[0], bad=ends[1]))
+        self._search.set_threshold(limit, ends=Expectation(good=ends[0], bad=ends[1]))
         self._search.settle(self._placed(samples, limit, is_worse))
         self._emit_step(change, samples, limit)
         self._engine.emit_rulings()
 
-    def _emit_step(self, change: LevelStep, samples: Mapping[int, Sequence[float]], limit: Limit) -> None:
+    def _emit_step(self, change: LevelStep, samples: Mapping[int, Sequence[float]], limit: Threshold) -> None:
         old, new = samples[change.low], samples[change.high]
         self._search.emit(
             events.EndsSampled(
@@ -172,7 +174,7 @@ class LevelSearch:
             )
         )
 
-    def _placed(self, samples: Mapping[int, Sequence[float]], limit: Limit, is_worse: bool) -> Noise:
+    def _placed(self, samples: Mapping[int, Sequence[float]], limit: Threshold, is_worse: bool) -> Noise:
         """Return what puts each candidate on the side of the limit where its median is."""
         bad, good = (Verdict.NEW, Verdict.OLD) if is_worse else (Verdict.OLD, Verdict.NEW)
         return Noise(
@@ -197,7 +199,7 @@ class LevelSearch:
     def _is_level(self, found: Levels, samples: Mapping[int, Sequence[float]]) -> Result:
         """Report that there is one level."""
         limit, missing = self._limit, len(self._search.labels) - len(samples)
-        if different := lone(samples, effect=self._limit_search.effect):
+        if different := lone(samples, effect=self._threshold_search.effect):
             return self._is_level_but_for(different, found, samples)
         value = limit.show(found.levels[0].value) if found.levels else "not measured"
         medians = sorted({median(own) for own in samples.values()})
@@ -205,7 +207,7 @@ class LevelSearch:
         return Result(
             kind=ResultKind.NOT_REPRODUCED,
             message=f"`{limit.metric}` is {value}{span} on every {self._context.each} that was measured: "
-            f"no step of {show(self._limit_search.effect, '%')} or more stands out of the noise"
+            f"no step of {show(self._threshold_search.effect, '%')} or more stands out of the noise"
             + (f"; {plural(missing, 'other')} could not be measured" if missing else ""),
             hint="pass `--plot` to see the samples, or a smaller `--effect` to find smaller steps",
         )

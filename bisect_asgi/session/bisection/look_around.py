@@ -130,7 +130,7 @@ def _unsure(search: Search, found: Boundary | None) -> list[Boundary]:
 def _is_worth_a_look(search: Search, state: State) -> bool:
     """Return whether other changes can be searched: there is a boundary, or the ends agree."""
     judgement = search.judgement()
-    if judgement.is_flaky or search.engine.errors or search.plan.criteria.limit_search:
+    if judgement.is_flaky or search.engine.errors or search.plan.criteria.threshold_search:
         return False
     is_contradicted = judgement.contradicts(search.space.expectation)
     agrees = isinstance(state, NoBoundary) and state.reason in _AGREE

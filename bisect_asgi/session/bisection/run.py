@@ -22,7 +22,7 @@ from bisect_asgi.core.answers.result import Result, of_never_ran
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.metrics import unit_of
-from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
+from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Threshold, ThresholdSearch, values
 from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
 from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.plan import HistoryKind
@@ -50,7 +50,7 @@ from bisect_asgi.session.bisection.yanked import with_yanked
 
 if TYPE_CHECKING:
     from bisect_asgi.session.bisection.levels import LevelSearch
-    from bisect_asgi.session.bisection.thresholds import LimitFinder
+    from bisect_asgi.session.bisection.thresholds import ThresholdFinder
 
 COARSE = 32
 """A search for all changes looks at every 32nd candidate at least, unless all of them are wanted."""
@@ -110,12 +110,12 @@ def find(search: Search, *, elsewhere: Callable[[Search], Search | None] = lambd
     if search.plan.all_changes:
         search.look_beyond(within=search.plan.releases)
     criteria = search.plan.criteria
-    if criteria.limit_search and not criteria.limit:
-        if answer := find_limit(search, criteria.limit_search):
+    if criteria.threshold_search and not criteria.threshold:
+        if answer := find_threshold(search, criteria.threshold_search):
             note_doubtful_samples(search)
             return SearchResult(search=search, answer=answer)
         search.check_ends()
-    if search.plan.all_changes and search.plan.criteria.limit:
+    if search.plan.all_changes and search.plan.criteria.threshold:
         _level_search(search).place()
     begun = time.monotonic()
     state, belief = _search(search)
@@ -125,7 +125,7 @@ def find(search: Search, *, elsewhere: Callable[[Search], Search | None] = lambd
         return find(other)
     search.note_extras()
     note_doubtful_samples(search)
-    if isinstance(state, Boundary) and criteria.limit_search:
+    if isinstance(state, Boundary) and criteria.threshold_search:
         note_other_steps(search, state)
     if isinstance(state, Boundary) and not search.engine.spec.stage:
         note_missing_package(search, state)
@@ -193,28 +193,28 @@ def _completed(search: Search, answer: Result) -> Result:
     return replace(answer, excluded_between=between(search.space.excluded, *sides), failures=failures)
 
 
-def find_limit(search: Search, limit_search: LimitSearch) -> Result | None:
+def find_threshold(search: Search, threshold_search: ThresholdSearch) -> Result | None:
     """Set the limit by samples of both ends; return an answer if there is no limit, or none is needed."""
-    if search.plan.all_changes and limit_search.above is None and limit_search.below is None:
+    if search.plan.all_changes and threshold_search.above is None and threshold_search.below is None:
         return _level_search(search).find()
-    return _limit_finder(search, limit_search).find_limit()
+    return _threshold_finder(search, threshold_search).find_threshold()
 
 
 # Imported when a metric decides: most searches do without.
 
 
-def _limit_finder(search: Search, limit_search: LimitSearch) -> LimitFinder:
-    from bisect_asgi.session.bisection.thresholds import LimitFinder
+def _threshold_finder(search: Search, threshold_search: ThresholdSearch) -> ThresholdFinder:
+    from bisect_asgi.session.bisection.thresholds import ThresholdFinder
 
-    return LimitFinder(search, limit_search)
+    return ThresholdFinder(search, threshold_search)
 
 
 def _level_search(search: Search) -> LevelSearch:
     from bisect_asgi.session.bisection.levels import LevelSearch
 
     criteria = search.plan.criteria
-    limit_search = criteria.limit_search or LimitSearch(metric=criteria.metric or "")
-    return LevelSearch(search, limit_search, sampler=_limit_finder(search, limit_search))
+    threshold_search = criteria.threshold_search or ThresholdSearch(metric=criteria.metric or "")
+    return LevelSearch(search, threshold_search, sampler=_threshold_finder(search, threshold_search))
 
 
 def _search(search: Search) -> tuple[State, events.BeliefUpdated | None]:
@@ -291,7 +291,7 @@ def note_doubtful_samples(search: Search) -> None:
         return
     samples = {search.labels[key]: values(runs, criteria) for key, runs in sorted(engine.observed.items())}
     runs = [run for run in engine.taken if not run.is_warm_up]
-    limit = criteria.limit or Limit(metric=criteria.metric)
+    limit = criteria.threshold or Threshold(metric=criteria.metric)
     unit = unit_of(runs, criteria.metric) if limit.unit == RATIO else limit.unit
     found = data_warnings(
         {label: own for label, own in samples.items() if own},
@@ -299,7 +299,7 @@ def note_doubtful_samples(search: Search) -> None:
         other_load=[run.other_load for run in runs if run.other_load is not None and unit in TIMES],
         cores=os.cpu_count() or 1,
     )
-    of_itself = Limit(metric=criteria.metric, unit=unit)
+    of_itself = Threshold(metric=criteria.metric, unit=unit)
     for warning in found:
         shown = of_itself if isinstance(warning, Drift) else limit
         search.emit(events.Note(text=sentence(warning, show=shown.show)))
@@ -322,14 +322,14 @@ def note_missing_package(search: Search, found: Boundary) -> None:
 def note_other_steps(search: Search, found: Boundary) -> None:
     """Note if the step at a boundary is less than half of what the ends differ by: there are other steps."""
     criteria, ends = search.plan.criteria, search.space.expectation
-    if ends.good is None or ends.bad is None or criteria.limit is None:
+    if ends.good is None or ends.bad is None or criteria.threshold is None:
         return
     keys = (found.low, found.high, ends.good, ends.bad)
     samples = [values(search.engine.observed[key], criteria) for key in keys]
     if not all(samples):
         return
     low, high, good, bad = map(median, samples)
-    step, whole, show = abs(high - low), abs(bad - good), criteria.limit.show
+    step, whole, show = abs(high - low), abs(bad - good), criteria.threshold.show
     if step < whole / 2:
         place = f"`{criteria.metric}` crosses the threshold at {search.labels[found.high]}"
         share = f"by {show(step)} of the {show(whole)} that the ends differ by"

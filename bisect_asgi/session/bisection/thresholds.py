@@ -19,7 +19,7 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.metrics import stats as sampling
 from bisect_asgi.core.metrics import unit_of
-from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Limit, LimitSearch, values
+from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Threshold, ThresholdSearch, values
 from bisect_asgi.core.metrics.quantities import show
 from bisect_asgi.core.metrics.stats import LOOKS, Comparison, rank_sum
 from bisect_asgi.core.model import Outcome
@@ -42,25 +42,25 @@ class SampledEnds(Struct, frozen=True, kw_only=True):
     """The good one of the two; None: the samples decide."""
 
 
-class LimitFinder:
+class ThresholdFinder:
     """Samples both ends of a search, and sets the limit.
 
     Args:
         search: the search that needs a limit.
-        limit_search: what is measured, and what the user says about its limit.
+        threshold_search: what is measured, and what the user says about its limit.
     """
 
-    def __init__(self, search: Search, limit_search: LimitSearch) -> None:
+    def __init__(self, search: Search, threshold_search: ThresholdSearch) -> None:
         self._search = search
         self._engine = search.engine
-        self._limit_search = limit_search
-        self._metric = limit_search.metric
+        self._threshold_search = threshold_search
+        self._metric = threshold_search.metric
         self._unit = ""
         self._vain: Counter[int] = Counter()
         self.reference: int | None = None
         """The candidate that is run next to each sample; None: samples stand for themselves."""
 
-    def find_limit(self) -> Result | None:
+    def find_threshold(self) -> Result | None:
         """Sample the ends, and set the limit and which end is good; return an answer if there is no limit."""
         ends = self.find_ends()
         if isinstance(ends, Result):
@@ -74,7 +74,7 @@ class LimitFinder:
         if limit is None:
             return self._indistinct(ends, compared)
         bad = ends.high if good == ends.low else ends.low
-        self._search.set_limit(limit, ends=Expectation(good=good, bad=bad))
+        self._search.set_threshold(limit, ends=Expectation(good=good, bad=bad))
         return None
 
     def find_ends(self) -> SampledEnds | Result:
@@ -135,12 +135,12 @@ class LimitFinder:
             self._unit = RATIO
             self.reference = ends.low if ends.good is None else ends.good
             self._search.sample_beside(self.reference)
-        self._search.set_limit(self._empty)
+        self._search.set_threshold(self._empty)
 
     @property
-    def _empty(self) -> Limit:
+    def _empty(self) -> Threshold:
         """The metric and its unit, without a limit."""
-        return Limit(metric=self._metric, unit=self._unit)
+        return Threshold(metric=self._metric, unit=self._unit)
 
     def sample(self, keys: tuple[int, ...], count: int) -> None:
         """Run candidates until there are `count` samples of each; a failing run, or reference, gives none."""
@@ -158,7 +158,7 @@ class LimitFinder:
     def _compare(self, ends: SampledEnds) -> Comparison:
         """Sample both ends until they are apart or the budget is spent; return how they compare."""
         begun, budget = time.monotonic(), self._search.plan.budget
-        keys, effect = (ends.low, ends.high), self._limit_search.effect
+        keys, effect = (ends.low, ends.high), self._threshold_search.effect
         for count in LOOKS:
             self.sample(keys, count)
             old, new = map(self.samples, keys)
@@ -174,17 +174,17 @@ class LimitFinder:
         # Half of the budget: if the ends are just apart, the search needs as much again.
         return budget.is_spent(2 * self._engine.made, 2 * (time.monotonic() - begun))
 
-    def _limit(self, ends: SampledEnds, compared: Comparison) -> tuple[Limit | None, int]:
+    def _limit(self, ends: SampledEnds, compared: Comparison) -> tuple[Threshold | None, int]:
         """Return the limit, or None if there can be none, and which end is good."""
-        limit_search, empty = self._limit_search, self._empty
+        threshold_search, empty = self._threshold_search, self._empty
         good = ends.low if ends.good is None else ends.good
         level = median(self.samples(good)) if self.samples(good) else 0.0
         if level == 0 and self._is_share:
             return None, good  # a share of zero is no distance
-        if limit_search.above is not None:
-            return replace(empty, above=level + abs(level) * limit_search.above), good
-        if limit_search.below is not None:
-            return replace(empty, below=level - abs(level) * limit_search.below), good
+        if threshold_search.above is not None:
+            return replace(empty, above=level + abs(level) * threshold_search.above), good
+        if threshold_search.below is not None:
+            return replace(empty, below=level - abs(level) * threshold_search.below), good
         if not compared.is_apart:
             return None, good
         old, new = self.samples(ends.low), self.samples(ends.high)
@@ -197,7 +197,7 @@ class LimitFinder:
             return replace(empty, above=between.value), good
         return replace(empty, below=between.value), good
 
-    def _emit_ends(self, ends: SampledEnds, limit: Limit | None) -> None:
+    def _emit_ends(self, ends: SampledEnds, limit: Threshold | None) -> None:
         self._search.emit(
             events.EndsSampled(
                 metric=self._metric,
@@ -225,7 +225,7 @@ class LimitFinder:
     @property
     def _is_share(self) -> bool:
         """Whether the user gives the limit as a share of the good end's level."""
-        return self._limit_search.above is not None or self._limit_search.below is not None
+        return self._threshold_search.above is not None or self._threshold_search.below is not None
 
     def samples(self, key: int) -> tuple[float, ...]:
         """Return the samples of a candidate so far, as they are compared."""
@@ -254,12 +254,12 @@ class LimitFinder:
             kind=ResultKind.INCONCLUSIVE,
             message=f"{reason}: `{self._metric}` is {' and '.join(sides)}; "
             f"rank test p = {rank_sum(*map(self.samples, (ends.low, ends.high))):.2g}, "
-            f"difference {difference}, `--effect` {show(self._limit_search.effect, '%')}",
+            f"difference {difference}, `--effect` {show(self._threshold_search.effect, '%')}",
             hint=f"{more}lower `--effect`, pass other ends (`--good`, `--bad`), "
             "or pass `--history all` to run every release between them",
         )
 
-    def _shown(self, key: int, limit: Limit) -> str:
+    def _shown(self, key: int, limit: Threshold) -> str:
         """Return the samples of an end in words."""
         samples = self.samples(key)
         return (

@@ -17,7 +17,7 @@ from support.judging import NEW, OLD, SKIP, judged
 
 from bisect_asgi.core.judge import signature
 from bisect_asgi.core.judge.judge import Judgement
-from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Limit, LimitSearch
+from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Threshold, ThresholdSearch
 from bisect_asgi.core.model import FailureKind, Observation, Outcome, Phase, Ruling, Signature
 from bisect_asgi.core.records import replace
 
@@ -30,10 +30,10 @@ def sample(wall_s: float, *, beside_s: float | None = None, is_warm_up: bool = F
     return replace(passed(), wall_s=wall_s, reference_metrics=beside, is_warm_up=is_warm_up)
 
 
-SECOND = Criteria(limit=Limit(metric="wall", above=1.0, unit="s"))
+SECOND = Criteria(threshold=Threshold(metric="wall", above=1.0, unit="s"))
 
 
-HALF_MORE = Criteria(limit=Limit(metric="wall", above=1.5, unit=RATIO))
+HALF_MORE = Criteria(threshold=Threshold(metric="wall", above=1.5, unit=RATIO))
 
 
 def untold(why: str) -> Ruling:
@@ -82,7 +82,7 @@ def test_a_warm_up_alone_at_the_newest_end_leaves_it_unknown_which_end_is_good()
             Ruling(
                 verdict=NEW,
                 outcome=Outcome.FAILED,
-                signature=HALF_MORE.limit.signature(2.0) if HALF_MORE.limit else None,
+                signature=HALF_MORE.threshold.signature(2.0) if HALF_MORE.threshold else None,
                 failed=1,
             ),
             id="slower-than-it",
@@ -124,7 +124,7 @@ def test_a_ratio_is_judged_by_the_references_run_beside_it(run: Observation, rul
 def test_a_sample_in_another_unit_than_its_limits_tells_nothing(
     unit: str, limit_unit: str, ruling: Ruling
 ) -> None:
-    criteria = Criteria(limit=Limit(metric="size", above=9.0, unit=limit_unit))
+    criteria = Criteria(threshold=Threshold(metric="size", above=9.0, unit=limit_unit))
     units = {"size": unit} if unit else {}
     run = replace(passed(), metrics={"size": 5.0}, units=units)
     beyond = replace(passed(), metrics={"size": 10.0}, units={"size": limit_unit} if limit_unit else {})
@@ -133,7 +133,7 @@ def test_a_sample_in_another_unit_than_its_limits_tells_nothing(
 
 
 def test_a_plain_limit_is_shown_beside_values_in_the_metrics_unit() -> None:
-    criteria = Criteria(limit=Limit(metric="size", above=9.0))
+    criteria = Criteria(threshold=Threshold(metric="size", above=9.0))
     run = replace(passed(), metrics={"size": 2048.0}, units={"size": "B"})
 
     signature = judged({9: [run]}, criteria=criteria).rulings[9].signature
@@ -144,7 +144,7 @@ def test_a_plain_limit_is_shown_beside_values_in_the_metrics_unit() -> None:
 
 @pytest.mark.parametrize("any_failure", [False, True])
 def test_a_failure_of_a_measured_probe_counts_only_if_every_failure_does(any_failure: bool) -> None:
-    criteria = Criteria(limit=Limit(metric="size", above=9.0), any_failure=any_failure)
+    criteria = Criteria(threshold=Threshold(metric="size", above=9.0), any_failure=any_failure)
 
     ruling = judged({9: [failed()]}, criteria=criteria).rulings[9]
 
@@ -154,8 +154,8 @@ def test_a_failure_of_a_measured_probe_counts_only_if_every_failure_does(any_fai
 def test_a_metric_that_cannot_be_read_matters_only_where_it_decides() -> None:
     run = replace(passed(), complaint="the metric `size` cannot be read", metrics={"other": 1.0})
 
-    deciding = judged({9: [run]}, criteria=Criteria(limit=Limit(metric="size", above=9.0))).rulings[9]
-    beside = judged({9: [run]}, criteria=Criteria(limit=Limit(metric="other", above=9.0))).rulings[9]
+    deciding = judged({9: [run]}, criteria=Criteria(threshold=Threshold(metric="size", above=9.0))).rulings[9]
+    beside = judged({9: [run]}, criteria=Criteria(threshold=Threshold(metric="other", above=9.0))).rulings[9]
 
     assert (deciding.outcome, beside.outcome) == (Outcome.UNTESTABLE, Outcome.PASSED)
     assert deciding.signature is not None
@@ -164,7 +164,7 @@ def test_a_metric_that_cannot_be_read_matters_only_where_it_decides() -> None:
 
 
 def test_until_there_is_a_limit_every_run_with_the_metric_passes() -> None:
-    criteria = Criteria(limit_search=LimitSearch(metric="wall"))
+    criteria = Criteria(threshold_search=ThresholdSearch(metric="wall"))
 
     judgement = judged({9: [sample(2.0)], 5: [passed()], 0: [sample(0.5)]}, criteria=criteria)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import broken, failed, passed, untestable
 
-from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Limit, LimitSearch, samples, values
+from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Threshold, ThresholdSearch, samples, values
 from bisect_asgi.core.metrics.quantities import parse
 from bisect_asgi.core.model import FailureKind, Observation, Phase
 from bisect_asgi.core.records import replace
@@ -29,48 +29,48 @@ def warm_up(run: Observation) -> Observation:
 @pytest.mark.parametrize(
     ("limit", "run", "value"),
     [
-        pytest.param(Limit(metric="growth"), measured(growth=8.0), 8.0, id="its-own"),
-        pytest.param(Limit(metric="wall"), measured(2.0), 2.0, id="of-every-run"),
-        pytest.param(Limit(metric="growth"), measured(2.0), None, id="not-reported"),
+        pytest.param(Threshold(metric="growth"), measured(growth=8.0), 8.0, id="its-own"),
+        pytest.param(Threshold(metric="wall"), measured(2.0), 2.0, id="of-every-run"),
+        pytest.param(Threshold(metric="growth"), measured(2.0), None, id="not-reported"),
         pytest.param(
-            Limit(metric="growth"),
+            Threshold(metric="growth"),
             measured(growth=8.0, reference_metrics={"growth": 4.0}),
             8.0,
             id="not-as-a-ratio",
         ),
         pytest.param(
-            Limit(metric="wall", unit=RATIO),
+            Threshold(metric="wall", unit=RATIO),
             measured(3.0, reference_metrics={"wall": 2.0}),
             1.5,
             id="as-a-ratio",
         ),
         pytest.param(
-            Limit(metric="wall", unit=RATIO),
+            Threshold(metric="wall", unit=RATIO),
             measured(3.0, reference_metrics={"wall": 2.0}, wall=5.0),
             2.5,
             id="a-ratio-of-what-the-probe-reports",
         ),
-        pytest.param(Limit(metric="wall", unit=RATIO), measured(3.0), None, id="no-reference"),
+        pytest.param(Threshold(metric="wall", unit=RATIO), measured(3.0), None, id="no-reference"),
         pytest.param(
-            Limit(metric="wall", unit=RATIO),
+            Threshold(metric="wall", unit=RATIO),
             measured(3.0, reference_metrics={"cpu": 2.0}),
             None,
             id="another-metric-beside",
         ),
         pytest.param(
-            Limit(metric="lost", unit=RATIO),
+            Threshold(metric="lost", unit=RATIO),
             measured(lost=3.0, reference_metrics={"lost": 0.0}),
             None,
             id="a-share-of-nought",
         ),
         pytest.param(
-            Limit(metric="lost", unit=RATIO),
+            Threshold(metric="lost", unit=RATIO),
             measured(reference_metrics={"lost": 2.0}),
             None,
             id="the-reference-alone",
         ),
         pytest.param(
-            Limit(metric="lost", unit=RATIO),
+            Threshold(metric="lost", unit=RATIO),
             measured(lost=0.0, reference_metrics={"lost": 2.0}),
             0.0,
             id="nought-is-a-value",
@@ -78,47 +78,49 @@ def warm_up(run: Observation) -> Observation:
     ],
 )
 def test_what_is_compared_is_the_metric_or_its_ratio_to_the_references(
-    limit: Limit, run: Observation, value: float | None
+    limit: Threshold, run: Observation, value: float | None
 ) -> None:
     assert limit.value(run) == value
 
 
 @given(NUMBERS, NUMBERS)
 def test_what_lies_on_the_bad_side_is_beyond_one_limit_and_not_the_other(value: float, bound: float) -> None:
-    above, below = Limit(metric="m", above=bound), Limit(metric="m", below=bound)
+    above, below = Threshold(metric="m", above=bound), Threshold(metric="m", below=bound)
 
     assert above.is_crossed(value) is (value > bound)
     assert below.is_crossed(value) is (value < bound)
-    assert not Limit(metric="m").is_crossed(value)
+    assert not Threshold(metric="m").is_crossed(value)
 
 
 @pytest.mark.parametrize(
     ("limit", "bound", "text", "shown"),
     [
         pytest.param(
-            Limit(metric="wall", above=1.2, unit="s"),
+            Threshold(metric="wall", above=1.2, unit="s"),
             "above 1.2 s",
             "wall above 1.2 s",
             "wall = 2.5 s, above 1.2 s",
             id="a-time",
         ),
         pytest.param(
-            Limit(metric="growth", above=8.0 * 2**20, unit="B"),
+            Threshold(metric="growth", above=8.0 * 2**20, unit="B"),
             "above 8.0 MiB",
             "growth above 8.0 MiB",
             "growth = 2.5 B, above 8.0 MiB",
             id="bytes",
         ),
         pytest.param(
-            Limit(metric="rate", below=1200.0, unit="1/s"),
+            Threshold(metric="rate", below=1200.0, unit="1/s"),
             "below 1200/s",
             "rate below 1200/s",
             "rate = 2.5/s, below 1200/s",
             id="from-below",
         ),
-        pytest.param(Limit(metric="n", below=0.0), "below 0", "n below 0", "n = 2.5, below 0", id="nought"),
         pytest.param(
-            Limit(metric="wall", above=1.3, unit=RATIO),
+            Threshold(metric="n", below=0.0), "below 0", "n below 0", "n = 2.5, below 0", id="nought"
+        ),
+        pytest.param(
+            Threshold(metric="wall", above=1.3, unit=RATIO),
             "above 1.3 × the baseline's",
             "wall above 1.3 × the baseline's",
             "wall = 2.5 × the baseline's, above 1.3 × the baseline's",
@@ -126,7 +128,7 @@ def test_what_lies_on_the_bad_side_is_beyond_one_limit_and_not_the_other(value: 
         ),
     ],
 )
-def test_a_limit_is_told_in_its_unit(limit: Limit, bound: str, text: str, shown: str) -> None:
+def test_a_limit_is_told_in_its_unit(limit: Threshold, bound: str, text: str, shown: str) -> None:
     failure = limit.signature(2.5)
 
     assert limit.bound == bound
@@ -136,7 +138,7 @@ def test_a_limit_is_told_in_its_unit(limit: Limit, bound: str, text: str, shown:
 
 @given(st.floats(0, 1e9), st.floats(0, 1e9))
 def test_crossing_a_limit_is_one_failure_whatever_the_value(one: float, other: float) -> None:
-    limit = Limit(metric="wall", above=1.0, unit="s")
+    limit = Threshold(metric="wall", above=1.0, unit="s")
 
     assert limit.signature(one).is_same_failure(limit.signature(other))
     assert not limit.signature(one).is_same_failure(replace(limit, above=2.0).signature(one))
@@ -144,7 +146,7 @@ def test_crossing_a_limit_is_one_failure_whatever_the_value(one: float, other: f
 
 @given(st.floats(1e-9, 1e12), st.sampled_from(["", "s", "B", "1/s"]))
 def test_a_value_that_is_shown_reads_back_nearly_as_it_was(value: float, unit: str) -> None:
-    read = parse(Limit(metric="m", unit=unit).show(value))
+    read = parse(Threshold(metric="m", unit=unit).show(value))
 
     assert read.unit == unit
     # Three digits, and whole bytes.
@@ -156,10 +158,13 @@ def test_a_value_that_is_shown_reads_back_nearly_as_it_was(value: float, unit: s
     [
         pytest.param(Criteria(), None, id="passes-or-fails"),
         pytest.param(Criteria(match="x", any_failure=True), None, id="a-pattern"),
-        pytest.param(Criteria(limit=Limit(metric="p95")), "p95", id="limit"),
-        pytest.param(Criteria(limit_search=LimitSearch(metric="wall")), "wall", id="aim"),
+        pytest.param(Criteria(threshold=Threshold(metric="p95")), "p95", id="limit"),
+        pytest.param(Criteria(threshold_search=ThresholdSearch(metric="wall")), "wall", id="aim"),
         pytest.param(
-            Criteria(limit=Limit(metric="wall", unit=RATIO), limit_search=LimitSearch(metric="wall")),
+            Criteria(
+                threshold=Threshold(metric="wall", unit=RATIO),
+                threshold_search=ThresholdSearch(metric="wall"),
+            ),
             "wall",
             id="a-limit-that-was-found",
         ),
@@ -185,14 +190,17 @@ RUNS = (
     ("criteria", "expected"),
     [
         pytest.param(Criteria(), (), id="nothing-is-measured"),
-        pytest.param(Criteria(limit_search=LimitSearch(metric="wall")), (2.0, 3.0, 6.0), id="aim"),
-        pytest.param(Criteria(limit=Limit(metric="wall", above=1.0)), (2.0, 3.0, 6.0), id="limit"),
+        pytest.param(Criteria(threshold_search=ThresholdSearch(metric="wall")), (2.0, 3.0, 6.0), id="aim"),
+        pytest.param(Criteria(threshold=Threshold(metric="wall", above=1.0)), (2.0, 3.0, 6.0), id="limit"),
         pytest.param(
-            Criteria(limit=Limit(metric="wall", unit=RATIO), limit_search=LimitSearch(metric="wall")),
+            Criteria(
+                threshold=Threshold(metric="wall", unit=RATIO),
+                threshold_search=ThresholdSearch(metric="wall"),
+            ),
             (2.0, 1.5),
             id="ratios",
         ),
-        pytest.param(Criteria(limit_search=LimitSearch(metric="growth")), (), id="never-reported"),
+        pytest.param(Criteria(threshold_search=ThresholdSearch(metric="growth")), (), id="never-reported"),
     ],
 )
 def test_samples_are_of_runs_that_passed_and_are_no_warm_ups(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Criteria, Limit, LimitSearch
+from bisect_asgi.core.metrics.criteria import DEFAULT_EFFECT, Criteria, Threshold, ThresholdSearch
 from bisect_asgi.core.model import SamplingMode
 from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.plan.metric_options import measuring_of, read_budget, read_confidence, read_rules
@@ -25,78 +25,80 @@ BUDGET_FORM = "pass a number of runs, `200`, or a time, `30 min`"
         pytest.param(Options(match="a+b"), Criteria(match="a+b"), id="a-pattern"),
         pytest.param(
             Options(metric="growth", bad_above=8e6),
-            Criteria(limit=Limit(metric="growth", above=8e6)),
+            Criteria(threshold=Threshold(metric="growth", above=8e6)),
             id="number",
         ),
         pytest.param(
             Options(metric="p95", bad_above="250 ms"),
-            Criteria(limit=Limit(metric="p95", above=0.25, unit="s")),
+            Criteria(threshold=Threshold(metric="p95", above=0.25, unit="s")),
             id="a-time",
         ),
         pytest.param(
             Options(metric="growth", bad_above="8 MiB"),
-            Criteria(limit=Limit(metric="growth", above=8.0 * 2**20, unit="B")),
+            Criteria(threshold=Threshold(metric="growth", above=8.0 * 2**20, unit="B")),
             id="a-size",
         ),
         pytest.param(
             Options(metric="rate", bad_below="1200/s"),
-            Criteria(limit=Limit(metric="rate", below=1200.0, unit="1/s")),
+            Criteria(threshold=Threshold(metric="rate", below=1200.0, unit="1/s")),
             id="a-rate-from-below",
         ),
         pytest.param(
             Options(bad_below="-3"),
-            Criteria(limit=Limit(metric="value", below=-3.0)),
+            Criteria(threshold=Threshold(metric="value", below=-3.0)),
             id="the-value-a-probe-returns",
         ),
         pytest.param(
-            Options(bad_above="0"), Criteria(limit=Limit(metric="value", above=0.0)), id="nought-is-a-limit"
+            Options(bad_above="0"),
+            Criteria(threshold=Threshold(metric="value", above=0.0)),
+            id="nought-is-a-limit",
         ),
         pytest.param(
             Options(metric="wall", bad_above="2"),
-            Criteria(limit=Limit(metric="wall", above=2.0, unit="s")),
+            Criteria(threshold=Threshold(metric="wall", above=2.0, unit="s")),
             id="a-plain-number-in-seconds",
         ),
         pytest.param(
             Options(metric="peak-memory", bad_below=2e6),
-            Criteria(limit=Limit(metric="peak-memory", below=2e6, unit="B")),
+            Criteria(threshold=Threshold(metric="peak-memory", below=2e6, unit="B")),
             id="a-plain-number-in-bytes",
         ),
         pytest.param(
             Options(metric="wall", bad_above="8%", effect="5%"),
-            Criteria(limit_search=LimitSearch(metric="wall", above=0.08, effect=0.05)),
+            Criteria(threshold_search=ThresholdSearch(metric="wall", above=0.08, effect=0.05)),
             id="a-share-and-an-effect",
         ),
         pytest.param(
-            Options(metric="wall"), Criteria(limit_search=LimitSearch(metric="wall")), id="no-limit"
+            Options(metric="wall"), Criteria(threshold_search=ThresholdSearch(metric="wall")), id="no-limit"
         ),
         pytest.param(
             Options(metric="wall", bad_above="15%"),
-            Criteria(limit_search=LimitSearch(metric="wall", above=0.15)),
+            Criteria(threshold_search=ThresholdSearch(metric="wall", above=0.15)),
             id="so-much-more",
         ),
         pytest.param(
             Options(metric="rate", bad_below="15%"),
-            Criteria(limit_search=LimitSearch(metric="rate", below=0.15)),
+            Criteria(threshold_search=ThresholdSearch(metric="rate", below=0.15)),
             id="so-much-less",
         ),
         pytest.param(
             Options(metric="wall", effect="5%"),
-            Criteria(limit_search=LimitSearch(metric="wall", effect=0.05)),
+            Criteria(threshold_search=ThresholdSearch(metric="wall", effect=0.05)),
             id="an-effect",
         ),
         pytest.param(
             Options(metric="wall", effect=0.05),
-            Criteria(limit_search=LimitSearch(metric="wall", effect=0.05)),
+            Criteria(threshold_search=ThresholdSearch(metric="wall", effect=0.05)),
             id="a-plain-share",
         ),
         pytest.param(
             Options(metric="wall", effect="0"),
-            Criteria(limit_search=LimitSearch(metric="wall", effect=0.0)),
+            Criteria(threshold_search=ThresholdSearch(metric="wall", effect=0.0)),
             id="any-effect",
         ),
         pytest.param(
             Options(metric="wall", effect="250%"),
-            Criteria(limit_search=LimitSearch(metric="wall", effect=2.5)),
+            Criteria(threshold_search=ThresholdSearch(metric="wall", effect=2.5)),
             id="a-large-effect",
         ),
     ],
@@ -220,13 +222,13 @@ def test_per_cents_ask_for_a_limit_and_all_else_is_one(share: float, above: bool
     said = {"bad_above" if above else "bad_below": f"{share * 100:.6f}%"}
     criteria = read_rules(Options(metric="wall", **said))  # type: ignore[arg-type]
 
-    assert criteria.limit is None
-    assert criteria.limit_search is not None
-    assert (criteria.limit_search.above if above else criteria.limit_search.below) == pytest.approx(
+    assert criteria.threshold is None
+    assert criteria.threshold_search is not None
+    assert (criteria.threshold_search.above if above else criteria.threshold_search.below) == pytest.approx(
         share, rel=1e-3
     )
-    assert (criteria.limit_search.below if above else criteria.limit_search.above) is None
-    assert criteria.limit_search.effect == DEFAULT_EFFECT
+    assert (criteria.threshold_search.below if above else criteria.threshold_search.above) is None
+    assert criteria.threshold_search.effect == DEFAULT_EFFECT
 
 
 @pytest.mark.parametrize(
@@ -235,28 +237,32 @@ def test_per_cents_ask_for_a_limit_and_all_else_is_one(share: float, above: bool
         pytest.param(Criteria(), None, id="passes-or-fails"),
         pytest.param(Criteria(match="x"), None, id="a-pattern"),
         pytest.param(
-            Criteria(limit=Limit(metric="growth", above=8.0)), SamplingMode(needs_warm_up=False), id="own"
+            Criteria(threshold=Threshold(metric="growth", above=8.0)),
+            SamplingMode(needs_warm_up=False),
+            id="own",
         ),
         pytest.param(
-            Criteria(limit=Limit(metric="growth", above=8.0, unit="B")),
+            Criteria(threshold=Threshold(metric="growth", above=8.0, unit="B")),
             SamplingMode(needs_warm_up=False),
             id="own-bytes",
         ),
         pytest.param(
-            Criteria(limit=Limit(metric="p95", above=8.0, unit="s")),
+            Criteria(threshold=Threshold(metric="p95", above=8.0, unit="s")),
             SamplingMode(needs_warm_up=True),
             id="own-time",
         ),
         pytest.param(
-            Criteria(limit=Limit(metric="wall", above=8.0)), SamplingMode(needs_warm_up=True), id="wall"
+            Criteria(threshold=Threshold(metric="wall", above=8.0)),
+            SamplingMode(needs_warm_up=True),
+            id="wall",
         ),
         pytest.param(
-            Criteria(limit=Limit(metric="peak-memory", above=8.0, unit="B")),
+            Criteria(threshold=Threshold(metric="peak-memory", above=8.0, unit="B")),
             SamplingMode(needs_warm_up=True),
             id="peak-memory",
         ),
         pytest.param(
-            Criteria(limit_search=LimitSearch(metric="growth")),
+            Criteria(threshold_search=ThresholdSearch(metric="growth")),
             SamplingMode(needs_warm_up=True),
             id="no-limit-yet",
         ),

@@ -12,7 +12,7 @@ from packaging.version import Version
 from support.builders import a_plan, day, probe, release
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
+from bisect_asgi.core.metrics.criteria import Criteria, Threshold, ThresholdSearch
 from bisect_asgi.core.model import Confinement, Limits, ReadyMadeLoad, Release, SandboxLevel, Served
 from bisect_asgi.core.plan import (
     Budget,
@@ -103,8 +103,8 @@ def test_where_no_package_moves_only_what_is_held_is_asked_for() -> None:
     assert asked_for(a_plan(project="", held=("h11==0.9",))) == {"h11": "h11"}
 
 
-GROWTH_ABOVE = Criteria(limit=Limit(metric="growth", above=8e6))
-LATENCY_BELOW = Criteria(limit=Limit(metric="p95", below=0.5))
+GROWTH_ABOVE = Criteria(threshold=Threshold(metric="growth", above=8e6))
+LATENCY_BELOW = Criteria(threshold=Threshold(metric="p95", below=0.5))
 LOAD = ReadyMadeLoad(request="GET /x", requests=50, concurrency=4)
 SERVED, DRIVEN = Served(file="leak.py", options={"http": "h11"}), Served(file="leak.py", load=LOAD)
 AS_OF_RELEASE = DependencyPolicy()
@@ -166,22 +166,22 @@ AS_OF_RELEASE = DependencyPolicy()
             id="a-lower-limit",
         ),
         pytest.param(
-            {"criteria": Criteria(limit=Limit(metric="p95", above=0.25, unit="s"))},
+            {"criteria": Criteria(threshold=Threshold(metric="p95", above=0.25, unit="s"))},
             "--probe leak.py --metric p95 --bad-above '0.25 s' --deps latest",
             id="a-limit-with-a-unit",
         ),
         pytest.param(
-            {"criteria": Criteria(limit=Limit(metric="rate", below=0.0, unit="1/s"))},
+            {"criteria": Criteria(threshold=Threshold(metric="rate", below=0.0, unit="1/s"))},
             "--probe leak.py --metric rate --bad-below '0 1/s' --deps latest",
             id="nought-is-a-limit",
         ),
         pytest.param(
-            {"criteria": Criteria(limit_search=LimitSearch(metric="wall"))},
+            {"criteria": Criteria(threshold_search=ThresholdSearch(metric="wall"))},
             "--probe leak.py --metric wall --deps latest",
             id="no-limit-yet",
         ),
         pytest.param(
-            {"criteria": Criteria(limit_search=LimitSearch(metric="wall", above=0.15, effect=0.05))},
+            {"criteria": Criteria(threshold_search=ThresholdSearch(metric="wall", above=0.15, effect=0.05))},
             "--probe leak.py --metric wall --deps latest",
             id="a-share-has-no-meaning-for-one-release",
         ),

@@ -12,7 +12,7 @@ from packaging.specifiers import SpecifierSet
 from support.builders import day, make_plan, probe
 
 from bisect_asgi.core.errors import UsageError
-from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
+from bisect_asgi.core.metrics.criteria import Criteria, Threshold, ThresholdSearch
 from bisect_asgi.core.model import SamplingMode, Served
 from bisect_asgi.core.plan import (
     COMMITS,
@@ -179,7 +179,7 @@ def test_a_plan_may_name_several_pythons(python: str | None, planned: str | None
 def test_what_is_measured_says_how_runs_are_made() -> None:
     plan = make_plan(Options(package="fastapi", metric="wall", bad_above="15%"), probe(), ProbeMetadata())
 
-    assert plan.criteria == Criteria(limit_search=LimitSearch(metric="wall", above=0.15))
+    assert plan.criteria == Criteria(threshold_search=ThresholdSearch(metric="wall", above=0.15))
     assert plan.sampling == SamplingMode(needs_warm_up=True)
 
 
@@ -356,16 +356,16 @@ def test_one_identical_version_can_be_held() -> None:
         pytest.param(Options(package="fastapi"), None, id="none"),
         pytest.param(
             Options(package="fastapi", metric="growth", bad_above=8e6),
-            Limit(metric="growth", above=8e6),
+            Threshold(metric="growth", above=8e6),
             id="above",
         ),
         pytest.param(
-            Options(package="fastapi", bad_below=0.0), Limit(metric="value", below=0.0), id="below-nought"
+            Options(package="fastapi", bad_below=0.0), Threshold(metric="value", below=0.0), id="below-nought"
         ),
     ],
 )
-def test_what_is_measured_has_one_limit(options: Options, limit: Limit | None) -> None:
-    assert make_plan(options, probe(), ProbeMetadata()).criteria.limit == limit
+def test_what_is_measured_has_one_limit(options: Options, limit: Threshold | None) -> None:
+    assert make_plan(options, probe(), ProbeMetadata()).criteria.threshold == limit
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Expectation, Judgement, judge
-from bisect_asgi.core.metrics.criteria import Criteria, Limit, LimitSearch
+from bisect_asgi.core.metrics.criteria import Criteria, Threshold, ThresholdSearch
 from bisect_asgi.core.model import Observation, Outcome, ReadyMadeLoad, Ruling, Served, Verdict
 from bisect_asgi.core.plan import Claim, DependencyPolicy, Plan, PolicyKind
 from bisect_asgi.core.plan.options import Options
@@ -20,7 +20,7 @@ from bisect_asgi.core.plan.tables import ProbeMetadata
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, Boundary
 
-GROWTH = Criteria(limit=Limit(metric="growth", above=10.0))
+GROWTH = Criteria(threshold=Threshold(metric="growth", above=10.0))
 
 
 def measured(**metrics: float) -> Observation:
@@ -44,28 +44,28 @@ def ruled(run: Observation, criteria: Criteria) -> Ruling:
 @pytest.mark.parametrize(
     ("limit", "value", "outcome"),
     [
-        pytest.param(Limit(metric="growth", above=10.0), 10.0, Outcome.PASSED, id="at-the-limit"),
-        pytest.param(Limit(metric="growth", above=10.0), 10.1, Outcome.FAILED, id="above"),
-        pytest.param(Limit(metric="growth", below=10.0), 10.0, Outcome.PASSED, id="at-the-lower-limit"),
-        pytest.param(Limit(metric="growth", below=10.0), 9.9, Outcome.FAILED, id="below"),
+        pytest.param(Threshold(metric="growth", above=10.0), 10.0, Outcome.PASSED, id="at-the-limit"),
+        pytest.param(Threshold(metric="growth", above=10.0), 10.1, Outcome.FAILED, id="above"),
+        pytest.param(Threshold(metric="growth", below=10.0), 10.0, Outcome.PASSED, id="at-the-lower-limit"),
+        pytest.param(Threshold(metric="growth", below=10.0), 9.9, Outcome.FAILED, id="below"),
     ],
 )
-def test_a_run_beyond_the_limit_is_bad(limit: Limit, value: float, outcome: Outcome) -> None:
-    assert ruled(measured(growth=value), Criteria(limit=limit)).outcome is outcome
+def test_a_run_beyond_the_limit_is_bad(limit: Threshold, value: float, outcome: Outcome) -> None:
+    assert ruled(measured(growth=value), Criteria(threshold=limit)).outcome is outcome
 
 
 @pytest.mark.parametrize(
     ("limit", "text", "shown"),
     [
         pytest.param(
-            Limit(metric="growth", above=10.0), "growth above 10", "growth = 30.5, above 10", id="above"
+            Threshold(metric="growth", above=10.0), "growth above 10", "growth = 30.5, above 10", id="above"
         ),
         pytest.param(
-            Limit(metric="rate", below=99.5), "rate below 99.5", "rate = 30.5, below 99.5", id="below"
+            Threshold(metric="rate", below=99.5), "rate below 99.5", "rate = 30.5, below 99.5", id="below"
         ),
     ],
 )
-def test_crossing_a_limit_is_one_failure_whatever_the_number(limit: Limit, text: str, shown: str) -> None:
+def test_crossing_a_limit_is_one_failure_whatever_the_number(limit: Threshold, text: str, shown: str) -> None:
     signature = limit.signature(30.5)
 
     assert (signature.text, signature.shown) == (text, shown)
@@ -89,19 +89,19 @@ def test_a_run_that_failed_by_itself_stays_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("options", "limit"),
     [
-        pytest.param(Options(bad_above=8.0), Limit(metric="value", above=8.0), id="the-value"),
-        pytest.param(Options(metric="p95", bad_below=0.5), Limit(metric="p95", below=0.5), id="named"),
+        pytest.param(Options(bad_above=8.0), Threshold(metric="value", above=8.0), id="the-value"),
+        pytest.param(Options(metric="p95", bad_below=0.5), Threshold(metric="p95", below=0.5), id="named"),
         pytest.param(Options(), None, id="none"),
     ],
 )
-def test_options_give_the_limit(options: Options, limit: Limit | None) -> None:
-    assert planned(replace(options, package="fastapi")).criteria.limit == limit
+def test_options_give_the_limit(options: Options, limit: Threshold | None) -> None:
+    assert planned(replace(options, package="fastapi")).criteria.threshold == limit
 
 
 def test_a_metric_without_a_limit_has_an_aim() -> None:
     criteria = planned(Options(package="fastapi", metric="growth")).criteria
 
-    assert criteria == Criteria(limit_search=LimitSearch(metric="growth"))
+    assert criteria == Criteria(threshold_search=ThresholdSearch(metric="growth"))
 
 
 def test_two_limits_are_refused() -> None:
@@ -174,7 +174,7 @@ def test_a_check_needs_the_options_that_the_search_had() -> None:
         app="app.py:api",
         held=("uvicorn==0.17.6",),
         policy=DependencyPolicy(kind=PolicyKind.AS_OF, moment=read_moment("2022-01-10")),
-        criteria=Criteria(limit=Limit(metric="p95", below=0.5)),
+        criteria=Criteria(threshold=Threshold(metric="p95", below=0.5)),
     )
 
     assert plan.check_options() == (

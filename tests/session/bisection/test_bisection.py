@@ -13,7 +13,7 @@ from support.services import FakeTrials, fake_services
 from bisect_asgi.core import events
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.judge.noise import Noise
-from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Limit, LimitSearch
+from bisect_asgi.core.metrics.criteria import RATIO, Criteria, Threshold, ThresholdSearch
 from bisect_asgi.core.model import (
     Candidate,
     EnvironmentSpec,
@@ -66,7 +66,7 @@ class Lab:
         return self.search.judgement().verdicts
 
 
-BY_SIZE = {"criteria": Criteria(limit_search=LimitSearch(metric="size")), "sampling": SamplingMode()}
+BY_SIZE = {"criteria": Criteria(threshold_search=ThresholdSearch(metric="size")), "sampling": SamplingMode()}
 
 
 def sizes(key: int) -> Observation:
@@ -78,10 +78,10 @@ def test_a_limit_rules_on_what_was_observed_before_it_was_set(above: float, firs
     lab = Lab(sizes, **BY_SIZE)
     lab.search.engine.repeat(range(5), 1)
 
-    lab.search.set_limit(Limit(metric="size", above=above), ends=Expectation(good=0, bad=4))
+    lab.search.set_threshold(Threshold(metric="size", above=above), ends=Expectation(good=0, bad=4))
 
     assert lab.verdicts == {key: Verdict.NEW if key >= first_bad else Verdict.OLD for key in range(5)}
-    assert lab.search.plan.criteria.limit == Limit(metric="size", above=above)
+    assert lab.search.plan.criteria.threshold == Threshold(metric="size", above=above)
     assert lab.search.context.limit == f"above {above:g} B"
     assert lab.search.context.metric == "size"
 
@@ -90,7 +90,7 @@ def test_a_limit_without_ends_leaves_it_open_which_end_is_good() -> None:
     lab = Lab(sizes, **BY_SIZE)
     lab.search.engine.repeat(range(5), 1)
 
-    lab.search.set_limit(Limit(metric="size", above=125.0))
+    lab.search.set_threshold(Threshold(metric="size", above=125.0))
 
     assert lab.search.judgement().new_is is Outcome.FAILED  # the newest says so
     assert lab.search.engine.spec.expectation == Expectation()
@@ -100,7 +100,7 @@ def test_ends_that_samples_have_shown_are_checked_when_that_is_asked_for() -> No
     ends = Expectation(good=0, bad=4)
     lab = Lab(sizes, **BY_SIZE)
 
-    lab.search.set_limit(Limit(metric="size", above=125.0), ends=ends)
+    lab.search.set_threshold(Threshold(metric="size", above=125.0), ends=ends)
     assert lab.search.space.expectation == lab.search.confirmation.expectation == Expectation()
 
     lab.search.check_ends()
@@ -115,7 +115,7 @@ def test_samples_beside_a_reference_replace_those_without() -> None:
     assert not lab.recalled
 
     lab.search.sample_beside(0)
-    lab.search.set_limit(Limit(metric="size", unit=RATIO, above=2.5), ends=Expectation(good=0, bad=4))
+    lab.search.set_threshold(Threshold(metric="size", unit=RATIO, above=2.5), ends=Expectation(good=0, bad=4))
 
     assert sum(isinstance(event, events.ObservationsReset) for event in lab.events) == 1
     assert {key: len(runs) for key, runs in lab.search.engine.observed.items()} == dict.fromkeys(range(5), 1)
@@ -147,7 +147,7 @@ def test_a_limit_that_is_set_leaves_the_noise() -> None:
     noise = Noise(new_is=Outcome.FAILED, old=Tally(), new=Tally(), low=0, high=1)
     lab.search.settle(noise)
 
-    lab.search.set_limit(Limit(metric="size", above=125.0))
+    lab.search.set_threshold(Threshold(metric="size", above=125.0))
 
     assert lab.search.engine.noise == noise
 

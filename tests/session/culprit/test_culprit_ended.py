@@ -30,7 +30,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Unavailable
 from bisect_asgi.core.events import ResultKind
-from bisect_asgi.core.metrics.criteria import Criteria, LimitSearch
+from bisect_asgi.core.metrics.criteria import Criteria, ThresholdSearch
 from bisect_asgi.core.model import (
     CulpritKind,
     Observation,
@@ -289,7 +289,9 @@ def test_what_carries_the_change_of_a_metric_is_found(unit: str) -> None:
     for seed in range(10):
         lab = Balance(GARAGE, weighing(seed, unit=unit))
         lab.bisect(
-            a_plan(criteria=Criteria(limit_search=LimitSearch(metric="size")), sampling=SamplingMode())
+            a_plan(
+                criteria=Criteria(threshold_search=ThresholdSearch(metric="size")), sampling=SamplingMode()
+            )
         )
         right += bool(lab.explained) and sets(lab.explained[-1]) == [["engine 4 → 5"]]
 
@@ -300,7 +302,9 @@ def test_what_carries_the_change_of_a_metric_is_found(unit: str) -> None:
 def test_limit_and_reference_are_those_of_the_first_search(unit: str) -> None:
     lab = Balance(GARAGE, weighing(0, unit=unit))
 
-    lab.bisect(a_plan(criteria=Criteria(limit_search=LimitSearch(metric="size")), sampling=SamplingMode()))
+    lab.bisect(
+        a_plan(criteria=Criteria(threshold_search=ThresholdSearch(metric="size")), sampling=SamplingMode())
+    )
 
     inside = [request for request in lab.requests if request.stage > 0]
     assert inside

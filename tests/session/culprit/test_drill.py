@@ -21,7 +21,7 @@ from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import ExitCode, Unavailable, UsageError
 from bisect_asgi.core.events import Compared, ResultKind
-from bisect_asgi.core.metrics.criteria import Criteria, Limit
+from bisect_asgi.core.metrics.criteria import Criteria, Threshold
 from bisect_asgi.core.model import (
     BuiltEnvironment,
     Distribution,
@@ -154,9 +154,10 @@ SAME = (
         pytest.param({}, id="plain"),
         pytest.param({"overrides": ("dep<2",)}, id="overrides"),
         pytest.param({"policy": DependencyPolicy(kind=PolicyKind.LATEST)}, id="latest"),
-        pytest.param({"criteria": Criteria(limit=Limit(metric="growth", above=8e6))}, id="metric"),
+        pytest.param({"criteria": Criteria(threshold=Threshold(metric="growth", above=8e6))}, id="metric"),
         pytest.param(
-            {"criteria": Criteria(limit=Limit(metric="growth", above=10 * 2**20 + 1))}, id="many-digits"
+            {"criteria": Criteria(threshold=Threshold(metric="growth", above=10 * 2**20 + 1))},
+            id="many-digits",
         ),
         pytest.param({"criteria": Criteria(any_failure=True)}, id="any-failure"),
         pytest.param({"criteria": Criteria(match="it's (gone|lost)")}, id="match"),

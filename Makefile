@@ -39,7 +39,7 @@ bench: python-3.8  ## Measure this tool beside what one would use instead; half 
 simulate: .venv/installed  ## Simulate searches with many workers; two minutes on two cores
 	$(BIN)/python benchmarks/simulate.py $(ARGS)
 
-soak: .venv/installed  ## Kill 200 processes of searches at random; a quarter of an hour on two cores
+soak: .venv/installed  ## Kill 200 processes of searches at random depths; half an hour on two cores
 	$(BIN)/python benchmarks/soak.py $(ARGS)
 
 # The probes of served apps run on the Python of their day; uv gets it where the machine has none.

@@ -169,13 +169,15 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
 
     def _is_shown(self, report: Report) -> bool:
         """Return whether the text has the headline at its end."""
-        return report.kind.is_result and (self.quiet or bool(report.rows))
+        if self.quiet:
+            return report.kind.is_result
+        return bool(report.rows) and (report.kind.is_result or _has_samples_to_show(report))
 
     def _show_text(self, report: Report, name: str) -> None:
         if self.quiet:
             if report.kind.is_result:
                 print(report.headline)
-        elif report.rows and (report.kind is not ResultKind.NOT_ASKED or report.plan.metric):
+        elif report.rows and (report.kind is not ResultKind.NOT_ASKED or _has_samples_to_show(report)):
             from bisect_asgi.report import text
 
             probe = self._probe_text(report) if self.full else ""
@@ -218,6 +220,11 @@ def _files(paths: tuple[str, ...], *, is_suite: bool) -> tuple[ReportFile, ...]:
 def _is_live() -> bool:
     """Return whether a display can be drawn anew: at a terminal that understands control codes."""
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+
+
+def _has_samples_to_show(report: Report) -> bool:
+    """Return whether a search ended with a usage error after runs of a metric, whose report says which."""
+    return report.kind is ResultKind.NOT_ASKED and report.plan.metric is not None
 
 
 _USUAL_WIDTH = 80

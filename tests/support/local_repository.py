@@ -7,6 +7,9 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bisect_asgi.backend.repository import Repository
+from bisect_asgi.core.cancel import CancelToken
+
 BEGINNING = datetime(2021, 1, 1, 12, tzinfo=UTC)
 BARE_CONFIGURATION = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
 """For `monkeypatch.setenv`: git as on a machine where nobody configured anything."""
@@ -56,3 +59,8 @@ class LocalRepository:
         self.git("merge", "--quiet", "--no-ff", "--message", subject, branch)
         self.now += timedelta(days=1)
         return self.git("rev-parse", "HEAD")
+
+
+def opened(where: str | Path, tmp_path: Path) -> Repository:
+    """The repository, with copies of others below `tmp_path`."""
+    return Repository.open(str(where), tmp_path / "cache" / "repositories", CancelToken())

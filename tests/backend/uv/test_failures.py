@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import gzip
 import sys
 import threading
 import time
@@ -12,19 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 import tenacity
-from support.local_index import Answer, LocalIndex, Request, publish_build_backend, sdist_bytes
+from support.local_index import Answer, LocalIndex, Request, publish_build_backend
 from support.processes import eventually
 from support.uv import COMPILE, DEFAULT, Connect, resolve
 
 from bisect_asgi.backend import uv as uv_module
-from bisect_asgi.backend.network import configured as configured_module
-from bisect_asgi.backend.network.configured import binary, configured_indexes
 from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.backend.uv_output import SdistBuildFailed, first_cause
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, NoResult, Unavailable, Unresolvable
-from bisect_asgi.core.plan import Building
 
 
 def ends(process: psutil.Process, *, within_s: float = 2.0) -> bool:
@@ -35,15 +30,6 @@ def ends(process: psutil.Process, *, within_s: float = 2.0) -> bool:
             return False
         time.sleep(0.01)
     return True
-
-
-def without_checksum(sdist: bytes) -> bytes:
-    """Return the archive as some tools of 2007 wrote it."""
-    tar = gzip.decompress(sdist)
-    return gzip.compress(tar[:148] + bytes(8) + tar[156:])
-
-
-# --- What failures mean
 
 
 @pytest.mark.parametrize(
@@ -323,9 +309,6 @@ def build_wheel(*args):
     assert has_ended
 
 
-# --- The telling part of a message
-
-
 @pytest.mark.parametrize(
     ("said", "cause"),
     [
@@ -364,150 +347,6 @@ def build_wheel(*args):
 )
 def test_the_telling_part_of_a_message_is_one_line(said: str, cause: str) -> None:
     assert first_cause(said) == cause
-
-
-QUERY_KILLED = "error: Querying Python at `/bin/python` failed with exit status signal: 9 (SIGKILL)"
-
-
-def test_a_uv_whose_query_is_killed_is_asked_again(
-    local_index: LocalIndex, here: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    local_index.add_wheel("demo", "1.0")
-    end = f"echo '{QUERY_KILLED}' >&2; exit 2"
-    monkeypatch.setattr(uv_module, "binary", lambda: dying(here, times=1, end=end))
-
-    assert resolve(connect(local_index.url), "demo") == ["demo==1.0"]
-
-
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_uv_that_is_killed_is_asked_again(
-    local_index: LocalIndex, here: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch, times: int
-) -> None:
-    local_index.add_wheel("demo", "1.0")
-    monkeypatch.setattr(uv_module, "binary", lambda: dying(here, times=times))
-
-    assert resolve(connect(local_index.url), "demo") == ["demo==1.0"]
-
-
-def test_a_uv_that_is_killed_each_time_gives_no_result(
-    here: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(uv_module, "binary", lambda: dying(here, times=3))
-
-    with pytest.raises(NoResult) as caught:
-        resolve(connect(DEFAULT), "demo", builds=False)
-
-    assert str(caught.value) == "uv was killed 3 times by SIGKILL"
-
-
-ENDS = pytest.mark.parametrize(
-    "end", ["kill -9 $$", f"echo '{QUERY_KILLED}' >&2; exit 2"], ids=["uv", "its-query"]
-)
-
-
-@ENDS
-@pytest.mark.parametrize("times", [1, 2])
-def test_the_configuration_is_asked_for_again_if_uv_or_its_query_was_killed(
-    local_index: LocalIndex, here: Path, monkeypatch: pytest.MonkeyPatch, end: str, times: int
-) -> None:
-    monkeypatch.setenv("UV_DEFAULT_INDEX", local_index.url)
-    program = dying(here, times=times, end=end)
-    monkeypatch.setattr(configured_module, "binary", lambda: program)
-
-    assert configured_indexes().urls == (local_index.url,)
-
-
-@ENDS
-def test_a_uv_that_is_killed_each_time_has_no_fault_in_its_configuration(
-    here: Path, monkeypatch: pytest.MonkeyPatch, end: str
-) -> None:
-    program = dying(here, times=3, end=end)
-    monkeypatch.setattr(configured_module, "binary", lambda: program)
-
-    with pytest.raises(Unavailable) as caught:
-        configured_indexes()
-
-    assert str(caught.value) == "uv was killed 3 times before it had read its configuration"
-    assert caught.value.hint == "free some memory, then run the same command again"
-
-
-def dying(folder: Path, *, times: int, end: str = "kill -9 $$") -> str:
-    """A uv that comes to this end so many times, and then works."""
-    program = folder / "dying-uv"
-    once_more = " || ".join(f"mkdir {folder}/{n} 2>/dev/null" for n in range(times))
-    program.write_text(f'#!/bin/sh\nif {once_more}; then {end}; fi\nexec {binary()} "$@"\n')
-    program.chmod(0o755)
-    return str(program)
-
-
-# --- What never ends
-
-
-@pytest.mark.parametrize(
-    ("content", "cause"),
-    [
-        pytest.param(sdist_bytes("demo-1.0", {"List: Blocks": ""}), "List: Blocks", id="name"),
-        pytest.param(without_checksum(sdist_bytes("demo-1.0", {"setup.py": ""})), "checksum", id="header"),
-    ],
-)
-def test_an_archive_that_uv_rejects_is_that_releases_fault_alone(
-    local_index: LocalIndex, uv: Uv, content: bytes, cause: str
-) -> None:
-    local_index.add_file("demo", "demo-1.0.tar.gz", content)
-
-    with pytest.raises(BuildFailed, match=cause) as caught:
-        resolve(uv, "demo")
-
-    assert not caught.value.is_lasting  # a damaged download may look like that
-
-
-def test_an_index_that_sends_no_whole_file_is_not_asked_for_ever(
-    local_index: LocalIndex, connect: Connect, here: Path
-) -> None:
-    uv = connect(local_index.url)
-    uv._environ["UV_HTTP_TIMEOUT"] = "1"
-    for version in ("1.0", "2.0", "3.0"):
-        local_index.add_wheel("demo", version)
-    local_index.faults[".whl"] = lambda answer: dataclasses.replace(answer, cut_at=50, stalls=True)
-
-    def install(version: str) -> None:
-        pin = f"demo=={version}"
-        uv.run("install", "--target", str(here / "t"), "--python", sys.executable, pin, token=CancelToken())
-
-    for version in ("1.0", "2.0"):
-        with pytest.raises(NoResult):
-            install(version)
-    with pytest.raises(Unavailable) as caught:
-        install("3.0")
-
-    assert str(caught.value).startswith("the package index has sent none of 3 files: ")
-
-
-def test_a_file_that_comes_byte_by_byte_is_not_waited_for(
-    local_index: LocalIndex, uv: Uv, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(uv_module, "_LIMIT_S", 0.5)
-    local_index.add_wheel("demo", "1.0")
-    local_index.faults["/simple/demo/"] = lambda answer: dataclasses.replace(answer, cut_at=5, stalls=True)
-
-    with pytest.raises(NoResult) as caught:
-        resolve(uv, "demo", builds=False)
-
-    assert str(caught.value) == "uv did not end within 0.50 s: the index may send too slowly"
-
-
-def test_in_the_box_a_page_that_never_ends_is_no_build_that_takes_too_long(
-    local_index: LocalIndex, here: Path
-) -> None:
-    local_index.add_wheel("demo", "1.0")
-    local_index.faults["/simple/demo/"] = lambda answer: dataclasses.replace(answer, cut_at=5, stalls=True)
-    limited = Uv(here.parent / "state", Indexes(urls=(local_index.url,)), building=Building(timeout_s=2.0))
-
-    with pytest.raises(NoResult, match=r"^uv did not end within 2\.0 s \(`--build-timeout`\): the index"):
-        resolve(limited, "demo")
-
-
-# --- The machine's own
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ The text report, Markdown and HTML show the same ones.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.metrics.criteria import RATIO, Threshold
-from bisect_asgi.core.model import NamedBoundary, SandboxLevel
+from bisect_asgi.core.model import Excluded, NamedBoundary, SandboxLevel
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import duration, listing, plural
@@ -194,3 +194,11 @@ def fix_lines(report: Report) -> Iterator[str]:
         quoted = " ".join(f'"{each}"' for each in fix.requirement.split())
         beside = f" with {fix.beside}" if fix.beside else ""
         yield f"{quoted}{beside} (run: {listing(fix.tried)})"
+
+
+def excluded_by_reason(excluded: Iterable[Excluded]) -> dict[str, list[str]]:
+    """Return the versions of excluded releases by the reason, in the order in which reasons first occur."""
+    reasons: dict[str, list[str]] = {}
+    for out in excluded:
+        reasons.setdefault(out.reason, []).append(out.version)
+    return reasons

@@ -16,7 +16,7 @@ from bisect_asgi.report.by_hand import by_hand
 from bisect_asgi.report.candidates import Line, columns, lines
 from bisect_asgi.report.culprit import addresses, leads_to, sentences
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.facts import facts_of
+from bisect_asgi.report.facts import excluded_by_reason, facts_of
 from bisect_asgi.report.headline import brief
 from bisect_asgi.report.page import (
     Cause,
@@ -239,9 +239,7 @@ def _reproductions(report: Report, script: Script | None) -> Iterator[Reproducti
 
 
 def _excluded(report: Report) -> Table | None:
-    reasons: dict[str, list[str]] = {}
-    for out in report.excluded:
-        reasons.setdefault(out.reason, []).append(out.version)
+    reasons = excluded_by_reason(report.excluded)
     rows = [(listing(versions, most=6), reason) for reason, versions in list(reasons.items())[:_MOST_REASONS]]
     return Table(header=("Releases", "Reason"), rows=tuple(rows)) if rows else None
 

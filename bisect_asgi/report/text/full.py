@@ -15,7 +15,7 @@ from bisect_asgi.core.text import duration, listing, plural
 from bisect_asgi.report import metrics
 from bisect_asgi.report.by_hand import by_hand
 from bisect_asgi.report.document import Report
-from bisect_asgi.report.facts import fix_lines
+from bisect_asgi.report.facts import excluded_by_reason, fix_lines
 from bisect_asgi.report.history import missed
 from bisect_asgi.report.rows import Row
 from bisect_asgi.report.script import Script, script_of
@@ -175,11 +175,9 @@ def _sandbox(report: Report) -> str:
 
 
 def _excluded(report: Report) -> Iterator[RenderableType]:
-    reasons: dict[str, list[str]] = {}
-    for out in report.excluded:
-        if out.reason.startswith((OUTSIDE, BEYOND_THE_ENDS)):  # The user has set the range.
-            continue
-        reasons.setdefault(out.reason, []).append(out.version)
+    # The user has set the range.
+    inside = [out for out in report.excluded if not out.reason.startswith((OUTSIDE, BEYOND_THE_ENDS))]
+    reasons = excluded_by_reason(inside)
     if reasons:
         yield ""
         yield Text("Excluded", style="bold")

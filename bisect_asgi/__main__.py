@@ -27,7 +27,7 @@ def main() -> None:
     # The imports take a while, and there is nothing yet that would have to be said or cleaned up.
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under `nohup`
-            signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
+            signal.signal(number, _end)
     try:
         if "BISECT_ASGI_COMPLETE" in os.environ:
             from bisect_asgi.cli.completing import main as run
@@ -60,6 +60,14 @@ def _show_version() -> None:
     except BrokenPipeError:  # the reader closed the pipe
         os._exit(_NO_VERDICT + signal.SIGPIPE)
     sys.exit(0)
+
+
+def _end(*_: object) -> None:
+    """End the process at once, and the uv that may have been asked already."""
+    question = sys.modules.get("bisect_asgi.backend.network.question")
+    if question is not None and hasattr(question, "end"):  # not while it is imported
+        question.end()
+    os._exit(_INTERRUPTED)
 
 
 def _needs_index(arguments: list[str]) -> bool:

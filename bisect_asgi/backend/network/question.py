@@ -5,13 +5,18 @@ uv reads its files while this command still imports what it needs. That is why n
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 
 _QUESTION = ("pip", "compile", "-", "--quiet", "--no-header", "--emit-index-url", "--emit-find-links")
 
 _begun: subprocess.Popen[str] | None = None
+_last: subprocess.Popen[str] | None = None
+"""The uv that was started last, whether or not it has ended."""
 
 
 def begin() -> None:
@@ -38,16 +43,33 @@ def answer(program: str, *, limit_s: float) -> subprocess.CompletedProcess[str]:
         try:
             stdout, stderr = process.communicate(timeout=limit_s)
         except BaseException:
-            process.kill()
+            _kill(process)
             raise
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
+def end() -> None:
+    """Kill a uv that has not answered yet, with what it runs: nobody waits for it any more."""
+    if _last is not None:
+        _kill(_last)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def _start(program: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    global _last
+    if _last is None:
+        atexit.register(end)
+    _last = subprocess.Popen(
         [program, *_QUESTION, "--python", sys.executable],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        process_group=0,
     )
+    return _last

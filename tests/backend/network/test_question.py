@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.processes import eventually, is_running
 
 from bisect_asgi.backend.network import question
 
 PATIENCE_S = 60.0
+THIS_PYTHON = sys.executable
 
 
 @pytest.fixture
@@ -74,3 +76,28 @@ def test_one_that_does_not_answer_is_killed(program: Path, tmp_path: Path) -> No
 
     pid = (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else ""
     assert not pid or not os.path.exists(f"/proc/{pid.strip()}")
+
+
+ENDS = """
+import os, sys
+from bisect_asgi.backend.network import question
+
+sys.executable = sys.argv[1]
+question.begin()
+while not os.path.exists(sys.argv[2]):
+    pass
+{how}
+"""
+
+
+@pytest.mark.parametrize("how", ["", "question.end()\nos._exit(130)"], ids=["at-its-end", "at-an-interrupt"])
+def test_nobody_who_was_asked_is_left_with_what_it_runs(program: Path, tmp_path: Path, how: str) -> None:
+    inner = tmp_path / "inner"
+    program.write_text(f"#!/bin/sh\nsleep 600 &\necho $! > {inner}.new; mv {inner}.new {inner}\nwait\n")
+
+    subprocess.run(
+        [THIS_PYTHON, "-c", ENDS.format(how=how), str(tmp_path / "python"), str(inner)], check=False
+    )
+
+    pid = int(inner.read_text())
+    eventually(lambda: not is_running(pid))

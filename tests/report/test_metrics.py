@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from statistics import median
 
 import pytest
-from support.builders import ALL, failed, passed, untestable
+from support.builders import failed, passed, untestable
 from support.measured_logs import (
     BAD,
     BELIEVED,
@@ -21,13 +19,12 @@ from support.measured_logs import (
     line,
     tried,
 )
-from support.noisy_world import NoisyWorld, by_limit, by_metric, flaky, measured, shown, steps
+from support.noisy_world import measured, shown
 
-from bisect_asgi.core import codec, events
+from bisect_asgi.core import events
 from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.metrics.criteria import RATIO
 from bisect_asgi.core.model import Boundary, Outcome, Ruling, Verdict
-from bisect_asgi.core.plan import Budget
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.tally import Rate, Tally
@@ -37,7 +34,6 @@ from bisect_asgi.report.folding import fold
 from bisect_asgi.report.metrics import short, step
 
 MIB = 1024.0**2
-
 
 SAMPLED = events.EndsSampled(
     metric="size",
@@ -62,9 +58,6 @@ def test_a_candidate_that_passes_and_fails_is_told_by_its_runs_also_where_no_bou
     text = shown(fold([STARTED, LISTED, runs, judged(flaky_one, GOOD), end]))
 
     assert "failed 1 of 8: AssertionError: expected 200, got 500" in text
-
-
-# What is measured.
 
 
 def test_the_limit_is_told_with_the_samples_of_both_ends() -> None:
@@ -341,9 +334,6 @@ def test_a_value_is_short_in_a_table(value: float, unit: str, words: str) -> Non
     assert short(value, unit) == words
 
 
-# The plot.
-
-
 def measured_log() -> list[events.Event]:
     values = {0: (2.0, 2.2), 2: (2.1,), 3: (8.0, 8.4, 8.1), 4: (8.2,)}
     rulings = [replace(GOOD, passed=1), replace(GOOD, passed=1), BAD, BAD]
@@ -376,101 +366,11 @@ def test_a_plot_fits_its_terminal(width: int) -> None:
     assert max(map(len, rows)) <= max(width, 50)
 
 
-# Whole logs.
-
-
-def logs() -> dict[str, list[events.Event]]:
-    """The logs of searches of every kind."""
-    rises = steps({1: 1e8, 6: 1.2e8, 12: 1.3e8}, noise=0.02)
-    slower = steps({1: 1.0, 12: 1.5}, noise=0.03, unit="s", name="took")
-    kinds = {
-        "flaky": (flaky(8, 0.05, 0.8), {}),
-        "budget": (flaky(8, 0.1, 0.4), {"budget": Budget(runs=20)}),
-        "not-apart": (steps({1: 1.0}, noise=0.1), {"budget": Budget(runs=20), **by_metric()}),
-        "memory": (rises, by_metric()),
-        "time": (slower, by_metric("took")),
-        "limit": (rises, by_limit(above=1.25e8, unit="B")),
-        "levels": (rises, {"history": ALL, **by_metric()}),
-        "plain": (flaky(8, 0.0, 1.0), {}),
-    }
-    found = {}
-    for name, (shows, fields) in kinds.items():
-        made_up = NoisyWorld(size=16, shows=shows, seed=1)
-        made_up.bisect(**fields)
-        found[name] = list(made_up.events)
-    return found
-
-
-LOGS = logs()
-
-
-@pytest.mark.parametrize("kind", LOGS)
-def test_a_log_that_was_cut_off_anywhere_is_a_report_of_what_was_known(kind: str) -> None:
-    log = LOGS[kind]
-
-    for end in range(1, len(log)):
-        report = fold(log[:end])
-        assert report.kind is ResultKind.INTERRUPTED
-        assert (report.last, report.first) == (None, None)
-        assert shown(report, plot=True)
-        assert codec.from_json(json_report.render(report), Report) == report
-    assert fold(log).kind is log[-1].kind  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize("kind", LOGS)
-def test_a_log_reads_back_as_what_was_written(kind: str) -> None:
-    log = LOGS[kind]
-
-    read = [codec.event_from_json(codec.event_to_json(event)) for event in log]
-
-    assert read == log
-    assert fold(read) == fold(log)
-
-
-@pytest.mark.parametrize("kind", ["memory", "time", "levels"])
-def test_samples_of_rows_are_those_of_the_events(kind: str) -> None:
-    report = fold(LOGS[kind])
-
-    assert report.ends is not None
-    for end, own in ((report.ends.old, report.ends.old_samples), (report.ends.new, report.ends.new_samples)):
-        row = report.row(end)
-        assert row
-        assert row.samples[: len(own)] == own
-        assert median(row.samples) == pytest.approx(median(own), rel=0.1)
-
-
-@pytest.mark.parametrize("kind", LOGS)
-def test_no_line_says_what_cannot_be_read(kind: str) -> None:
-    text = shown(fold(LOGS[kind]), plot=True)
-
-    for nonsense in ("None", "nan", "inf ", "  ;", ";;", "()", " ,"):
-        assert nonsense not in text
-
-
 def test_rates_have_their_interval() -> None:
     rate = Tally(passed=3, failed=9).rate
 
     assert rate == Rate(failed=9, runs=12, low=rate.low, high=rate.high)
     assert 0 < rate.low < 0.75 < rate.high < 1
-
-
-def test_releases_that_were_run_are_told_with_their_runs_although_nobody_knows_their_side() -> None:
-    report = fold(LOGS["budget"])
-
-    runs: Counter[str] = Counter()
-    for event in LOGS["budget"]:
-        if isinstance(event, events.TrialFinished):
-            runs[event.trial.label] += len(event.trial.observations)
-    assert report.kind is ResultKind.INCONCLUSIVE
-    assert {row.version: row.runs for row in report.rows if row.how is ReleaseState.RUN} == runs
-    assert sum(row.passed + row.failed for row in report.rows) == 20
-    undecided = [row for row in report.rows if row.how is ReleaseState.RUN and not row.verdict]
-    assert undecided
-    assert f"20 runs on {len(runs)} of 16 releases" in line(report, "Runs")
-    assert all(row.verdict == "" for row in report.rows if row.how is ReleaseState.NOT_RUN)
-
-
-# How it reads.
 
 
 def on_samples(*values: float, unit: str = "B") -> Report:

@@ -119,8 +119,8 @@ def test_the_locks_of_the_page_are_compared(shop: Command) -> None:
 def test_the_note_of_the_page_is_the_commands(shop: Command) -> None:
     document = shop.document(*searches()[0], "--python", PYTHON, "--history", "none")
 
-    (shown,) = re.findall(r"^Note +(`shop` requires.*)$", TEXT, re.MULTILINE)
-    assert document["notes"] == [shown.replace("132 releases", "1 release")]
+    (shown,) = re.findall(r"^Note +(`shop` requires.*(?:\n {3,}.*)*)$", TEXT, re.MULTILINE)
+    assert document["notes"] == [" ".join(shown.split()).replace("132 releases", "1 release")]
 
 
 @pytest.mark.network

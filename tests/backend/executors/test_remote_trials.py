@@ -185,7 +185,7 @@ def test_commits_travel_by_their_address(runner: TrialRunner, repository: str, t
     if travels:
         assert remote(runner).pack(request, CancelToken()).call is never_there
     else:
-        with pytest.raises(UsageError, match=r"^commits of a folder cannot be built on other machines: "):
+        with pytest.raises(UsageError, match=r"^commits of a directory cannot be built on other machines: "):
             remote(runner).pack(request, CancelToken())
     assert remote(runner, folders_travel=True).pack(request, CancelToken()).call is never_there
 

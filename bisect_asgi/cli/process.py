@@ -93,7 +93,8 @@ class _Interrupts:
     def _raise(self, frame: FrameType | None) -> None:
         file = frame.f_code.co_filename if frame else ""
         # The main thread spends most of its time waiting in `threading`, where it can be interrupted.
-        if file.startswith(_IMPORTING) or (file == threading.__file__ and self._delays < _MOST_DELAYS):
+        is_locking = file == threading.__file__ and self._delays < _MOST_DELAYS
+        if is_locking or _is_importing(frame):
             self._delays += 1
             self._delay()
         else:
@@ -107,6 +108,15 @@ class _Interrupts:
 
     def _delay(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, _DELAY_S)  # no thread: the main one may hold what starting takes
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Return whether an import is going on: an interrupt inside of one may become another error, too."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(_IMPORTING):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _open_missing() -> None:

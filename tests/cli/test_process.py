@@ -157,6 +157,22 @@ def test_an_interrupt_waits_until_a_lock_is_free_that_ending_needs(how: signal.S
     assert ended == [True]
 
 
+def test_an_interrupt_waits_until_an_import_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raises = "signal.raise_signal(signal.SIGINT)\nsignal.raise_signal(signal.SIGALRM)"
+    (tmp_path / "imported_slowly.py").write_text(f"import signal\n{raises}\nended = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with guarded():
+        import imported_slowly  # type: ignore[import-not-found]
+
+        with pytest.raises(KeyboardInterrupt):
+            eventually(lambda: False)
+
+    assert imported_slowly.ended
+
+
 def test_who_waits_for_a_thread_is_interrupted() -> None:
     forever = threading.Event()
     interrupt = threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT))

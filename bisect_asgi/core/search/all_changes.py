@@ -1,14 +1,14 @@
 """Find every change in a history that may change more than once.
 
-A change is a place where neighbouring testable candidates answer differently. Nothing can be inferred from
-far neighbours that agree, since the answer may have changed and changed back between them; what can be
-promised is a size: once every unknown stretch between agreeing neighbours is shorter than `shortest`, any
+A change lies between two neighboring testable candidates with different verdicts. Nothing can be inferred
+from distant neighbors that agree, because the verdict may have changed and changed back between them. Only a
+size can be promised. Once every unknown stretch between agreeing neighbors is shorter than `shortest`, any
 state that lasted for at least `shortest` testable candidates has been seen. With 1, every candidate is run.
 
-Stretches between neighbours that *differ* hold a change for certain, and are narrowed to its place, whatever
-their length, before the longest of the others is halved. As long as it is not known how the newest candidate
-answers, because it is in flight or untestable, the stretch before it may hold one, and is narrowed as well,
-unless its candidates are wanted last.
+A stretch between neighbors that *differ* holds a change for certain. Such stretches are narrowed to the place
+of their change, whatever their length, before the longest of the others is halved. While the newest candidate
+has no verdict, because it is in flight or untestable, the stretch before it may hold a change. It is narrowed
+as well, unless its candidates are wanted last.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class AllChanges(VerdictMap):
     Args:
         size: number of candidates, at least 1.
         shortest: the shortest state that must not be missed, in candidates, at least 1.
-        first: candidates to look at before any other.
-        never: candidates that are not worth a look.
-        last: candidates to look at after all others.
-        places_only: nothing is wanted but the places of changes that have shown.
+        first: candidates to run before any other.
+        never: candidates that are not worth a run.
+        last: candidates to run after all others.
+        places_only: find only the places of changes that are already known to exist.
 
     Raises:
         ValueError: `size` or `shortest` is below 1.
@@ -126,9 +126,10 @@ class AllChanges(VerdictMap):
         return tuple(chosen)
 
     def _places(self, pending: Collection[int], limit: int) -> list[int]:
-        """Choose candidates that narrow the stretches with a change, each stretch having its share.
+        """Choose candidates that narrow the stretches with a change; each stretch gets its share.
 
-        The stretch with the fewest in flight is served first; of several, the one that is soonest narrowed.
+        The stretch with the fewest candidates in flight comes first. Of several, it is the one that is
+        narrowed soonest.
         """
         chosen: list[int] = []
         stretches = self._changing(pending)

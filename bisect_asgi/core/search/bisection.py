@@ -4,36 +4,38 @@ No clock, no I/O, no randomness: the whole state is the mapping of verdicts, so 
 
 How it works
 ------------
-A *bracket* is an OLD candidate below a NEW one. While there is none, the search looks for its two ends;
-once there is one, it narrows it until nothing but SKIPs is left inside.
+A *bracket* is an OLD candidate below a NEW one. While there is none, the search looks for its two ends. Once
+there is one, the search narrows it until only SKIPs are left inside.
 
-*Ends.* The newest candidate is wanted as NEW and the oldest as OLD. With `gallop`, nobody said where the old
-end is: it is looked for backwards from the newest at distances 1, 4, 16, … Growing by 4 costs fewer runs than
-by 2 where the change is recent, and reaches the oldest of 370 candidates in six. If the candidate at such a
-distance takes much longer than some of those above it up to the last distance, as one that has to be built
-from source, the oldest of the quick ones is looked at first: it may be the old end, and nothing is built.
-Places that would be free while the oldest is looked at get the middle below the lowest NEW: it is next if the
-oldest is OLD.
+*Ends.* The newest candidate should be NEW and the oldest OLD. With `gallop`, the user has not named the old
+end. The search then looks for it backwards from the newest candidate, at distances 1, 4, 16, … Growing by 4
+costs fewer runs than growing by 2 if the change is recent, and reaches the oldest of 370 candidates in six
+runs. The candidate at such a distance may take much longer than some of the newer ones, for example if it has
+to be built from source. Then the oldest of the quick ones, back to the previous distance, is run first: it
+may be the old end, and nothing has to be built. If workers are free while the oldest candidate runs, one of
+them gets the middle below the lowest NEW, because the middle is next if the oldest is OLD.
 
-*Named ends* (`verify`) are run before anything else. Places that would be free meanwhile go between them,
-as if they were as named: the commonest mistake is that they are not, and then only what would have been
-idle was wasted. Nothing of the kind where nobody named both: what the newest one shows says which side is
-which.
+*Named ends* (`verify`) are run before anything else. Workers that would be idle meanwhile run candidates
+between them, as if both ends were as named. If they are not, which is the commonest mistake, only idle time
+was wasted. If the user did not name both ends, nothing is run ahead, because the newest candidate decides
+which side is which.
 
-*Untestable ends.* Untestable releases come in long runs (an interpreter they cannot use, a dependency that no
-longer builds). From an untestable newest one the way goes inward at growing distance (1, 3, 7, …), because
-the end should be as new as possible, and with `gallop` nothing older is looked at before that end is known,
-because it says which side is which; from an untestable oldest one by halving what lies between it and the
-other side. Where that leaves no OLD, stretches that were stepped over are looked into while they are longer
-than a sixteenth of the whole, unless both their ends are SKIPs for one reason: they are `doubtful`.
+*Untestable ends.* Untestable releases come in long stretches: an interpreter does not fit them, or a
+dependency no longer builds. From an untestable newest candidate, the search goes inward at growing distances
+(1, 3, 7, …), because the end should be as new as possible. With `gallop`, nothing older is run before that
+end is known, because it decides which side is which. From an untestable oldest candidate, the search halves
+what lies between it and the other side. If that finds no OLD, the stretches that were stepped over are
+searched as long as they are longer than a sixteenth of the whole. Stretches whose ends are SKIPs for one
+reason are not: they are `doubtful`.
 
-*Narrowing.* Where between the two, with several in flight, SKIPs, and candidates that take longer than
-others, is argued at the top of `cuts.py`. Where all take as long and none is a SKIP it is plain
-bisection: at most 2 + ceil(log2(size - 1)) asks with one worker.
+*Narrowing.* The top of `cuts.py` explains which candidate between the two is next, if several are in flight,
+if there are SKIPs, and if some candidates take longer than others. If all take equally long and none is a
+SKIP, this is plain bisection: at most 2 + ceil(log2(size - 1)) runs with one worker.
 
-*SKIPs that lean to a side.* A candidate that fails otherwise than the bad end neither works nor has the bug.
-Such a SKIP leans to the good side: a good candidate is looked for between it and the bad end. If there is
-none, the bug does not follow on what works, whatever else is in the gap, so the rest of that is not run.
+*SKIPs that lean to a side.* A candidate that fails differently from the bad end neither works nor has the
+bug. Such a SKIP leans to the good side: the search looks for a good candidate between it and the bad end. If
+there is none, no good candidate comes right before the bug, whatever else is in the gap. So the rest of the
+gap is not run.
 
 *Contradictions.* Histories may go good-bad-good. The bracket is then the newest one: the highest OLD
 below any NEW, and the lowest NEW above it. NEWs below that OLD are listed in `contradictions`.
@@ -120,17 +122,16 @@ class NoBoundary(Struct, frozen=True, kw_only=True):
 
 
 class Bisection(VerdictMap):
-    """Find two neighbouring candidates of which the older is OLD and the newer NEW.
+    """Find two neighboring candidates of which the older is OLD and the newer NEW.
 
     Args:
         size: number of candidates, at least 1.
         gallop: look for the old end backwards from the newest instead of at the oldest.
-        verify: candidates whose verdicts are needed before all others, whatever is known of those: the
-            ends that somebody named.
-        seconds: how long looking at a candidate is expected to take, above 0; without it all take as long.
-            It is called once or twice for each candidate that may be next, so it should only look up.
+        verify: candidates whose verdicts are needed before all others: the ends that the user named.
+        seconds: how long a candidate's trial is expected to take, above 0; without it, all take equally long.
+            It is called once or twice for each candidate that may be next, so it should be a mere look-up.
         leaning: the SKIPs that lean to a side, with that side.
-        doubtful: candidates that are taken for untestable as long as nothing else speaks for them.
+        doubtful: candidates that count as untestable until something shows that they are testable.
 
     Raises:
         ValueError: `size` is below 1.
@@ -249,9 +250,9 @@ class Bisection(VerdictMap):
         return _bracket({min(self._verify): Verdict.OLD, max(self._verify): Verdict.NEW} | self._verdicts)
 
     def _wanted_ends(self) -> Iterator[int]:
-        """Untold candidates that may complete a bracket, in the order in which they are wanted.
+        """Candidates without a verdict that may complete a bracket, in the order in which they are wanted.
 
-        The two sides take turns, so that two workers look at both ends together.
+        The two sides take turns, so that two workers run both ends at once.
         """
         highest_old, lowest_new = self._sides()
         if self.gallop and highest_old is None and lowest_new is None:
@@ -269,7 +270,7 @@ class Bisection(VerdictMap):
     def _newest_end(self) -> Iterator[int]:
         """The next candidate that may be the newest end; see "Untestable ends"."""
         yield from islice(self._inward(range(self.size - 1, -1, -1)), 1)
-        # The next one inward is also the gallop's first: a second worker loses nothing with it.
+        # The next one inward is also the first step of the gallop, so a second worker's run is not wasted.
         if self.size > 1 and not self._verdicts:
             yield self.size - 2
 
@@ -283,7 +284,8 @@ class Bisection(VerdictMap):
                 (key, min(above, ceiling)) for above, key in pairwise(keys) if key < min(above, ceiling)
             )
             yield from (self._quick(key, above) for key, above in inside if key not in self._verdicts)
-            # If the oldest is OLD, the middle is next; and the oldest may take long to build.
+            # If the oldest is OLD, the middle is next. It is run ahead, because the oldest may take long to
+            # build.
             if ceiling > 2 and not any(key in self._verdicts for key in range(ceiling)):
                 yield self._quick(ceiling // 2, ceiling)
         elif ceiling and 0 not in self._verdicts:

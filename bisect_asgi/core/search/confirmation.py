@@ -1,38 +1,39 @@
 """Decide how often to run each candidate before a result is given, if all runs agree.
 
-A search first makes one run of each candidate. Its answer rests on few candidates, which are run again: both
-sides of a boundary until luck no longer explains that all runs agree; an end with an unexpected outcome
-before it is said to be wrong; a candidate that failed differently before it is skipped for that.
+A search first makes one run of each candidate. Its result rests on few candidates, which are run again. Both
+sides of a boundary are run until chance no longer explains that all runs agree. An end with an unexpected
+outcome is run again before it is reported as wrong, and a candidate that failed differently before it is
+skipped for that.
 
 How often to run both sides of a boundary
 -----------------------------------------
-Say every run so far agrees with one boundary: what lies below it passed, what lies above it failed. If it
-is wrong, then (the history having one change) at least one side of it is on the wrong side: `low` is really
-bad and passed by luck, or `high` is really good and failed by luck. Take the first, with t the unknown rate
-at which bad candidates fail. `low` passed in all its m runs, and the bad side showed F failures and no
-pass; the probability of that is t^F (1-t)^m, at most
+Assume that every run so far agrees with one boundary: all candidates below it passed, and all above it
+failed. Assume also that the history has one change. If the boundary is wrong, at least one of its sides is
+misjudged: `low` is really bad and passed by chance, or `high` is really good and failed by chance. Take the
+first case, and let t be the unknown rate at which bad candidates fail. `low` passed in all its m runs, and
+the bad side showed F failures and no pass. The probability of that is t^F (1-t)^m, which is at most
 
     error_bound(m, F) = max over t = (F / (F + m))^F (m / (F + m))^m,
 
-whatever t is. The second case is its mirror image. Nothing is assumed of how flaky probes are: it is a
-bound on how often a wrong answer is given, not a posterior.
+whatever t is. The second case is its mirror image. Nothing is assumed about how flaky probes are: this is a
+bound on how often a wrong result is given, not a posterior.
 
-*Selection.* Any of the bad candidates that a bisection ran may have been the one that passed by luck,
-each of which leads to another wrong boundary. So the bound is multiplied by their number (a union bound):
-the failing candidates that were run, of which each might have been it. Each of the two cases gets half of
-what the confidence leaves.
+*Selection.* Any of the bad candidates that a bisection ran may have been the one that passed by chance, and
+each of them leads to a different wrong boundary. So the bound is multiplied by the number of failing
+candidates that were run (a union bound). Each of the two cases gets half of the error that the confidence
+allows.
 
 *What that gives.* Summed exactly over all ways in which a bisection of 16 to 200 candidates may go, at most
-0.8% of searches end unanimous and wrong, at the worst rate (about one half); without the halves it would
-be 1.4%, which leaves too little for the searches that do not end unanimous. After a bisection six runs are
+0.8% of searches end unanimous and wrong, at the worst rate (about one half). Without the halves it would be
+1.4%, which leaves too little for the searches that do not end unanimous. After a bisection, six runs are
 wanted.
 
-*No more than that.* Every run that was made counts already: what the search ran at the boundary is in m, and
-all runs on the failing side, the end's and those far from the boundary among them, are in F, which is what
-tells how probable it is that a bad candidate passes. Six is the least: with five, up to 1.9% of the searches
-for some place of the change would end unanimous and wrong. Runs of other releases cannot take their place. A
-look at a release beyond the boundary adds to F alone; with two of them on each side six are still wanted, and
-they would have to be made before the boundary is sure.
+*No more than that.* Every run that was made already counts. The runs at the boundary are in m. All runs on
+the failing side are in F, including those of the end and those far from the boundary, because they show how
+probable it is that a bad candidate passes. Six is the least: with five, up to 1.9% of the searches for some
+place of the change would end unanimous and wrong. Runs of other releases cannot replace them. A run beyond
+the boundary adds to F alone: with two of them on each side, six are still wanted, and the two would have to
+be made before the boundary is confirmed.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ FIRST_RUNS = 3
 class Confirmation(Struct, frozen=True, kw_only=True):
     """Decides which candidates to run again before an answer is given.
 
-    What is missing is given as the number of further runs by candidate; an empty mapping: nothing is.
+    Its methods return the missing runs as the number of further runs by candidate; empty if none is missing.
     """
 
     expectation: Expectation
@@ -98,9 +99,10 @@ class Confirmation(Struct, frozen=True, kw_only=True):
         return _missing(dict.fromkeys(both, self._runs(MOST_RUNS)), judgement)
 
     def of_changes(self, judgement: Judgement, *, placed_only: bool = False) -> dict[int, int]:
-        """Return the runs that are missing on both sides of every change: it may be a run that went wrong.
+        """Return the runs that are missing on both sides of every change: one wrong run may look like a
+        change.
 
-        With `placed_only`, changes count that have no unknown candidate between their sides.
+        With `placed_only`, only changes without an unknown candidate between their sides count.
         """
         if judgement.is_flaky:
             return {}
@@ -120,7 +122,7 @@ class Confirmation(Struct, frozen=True, kw_only=True):
         """Return the runs that are missing before candidates are said to fail differently from the bad end.
 
         The bad end may fail in more than one way, and a different failure may be an accident, so both are run
-        again. Where such candidates hide the boundary, more runs of the bad end are worth their time.
+        again. If such candidates hide the boundary, more runs of the bad end are worth their time.
         """
         if more := _of_bad_end(judgement, FEWEST_RUNS) or _of_accidents(judgement, state):
             return more
@@ -198,7 +200,7 @@ def _is_hidden(state: State, judgement: Judgement) -> bool:
 def error_bound(passes: int, fails: int) -> float:
     """Bound the probability that all of `passes` runs pass and all of `fails` like them fail.
 
-    The maximum over all failure rates; 1 where either is none. Symmetrical.
+    It is the maximum over all failure rates, and 1 if either number is 0. It is symmetrical.
     """
     if passes == 0 or fails == 0:
         return 1.0
@@ -209,7 +211,7 @@ def error_bound(passes: int, fails: int) -> float:
 def chance(tallies: Mapping[int, Tally], low: int, high: int) -> float:
     """Bound how often a search ends with as much agreement as this and is wrong, from 0 to 1.
 
-    `tallies` agree: what is not above `low` was unanimous one way, what is not below `high` the other.
+    `tallies` agree: all runs up to `low` had one outcome, and all runs from `high` on had the other.
     """
     return min(1.0, sum(_chances(tallies, low, high, 0, 0)))
 
@@ -219,7 +221,8 @@ def wanted_runs(
 ) -> tuple[int, int]:
     """Return how many more runs of `low` and `high` make chance less probable than 1 - `confidence`.
 
-    `tallies` agree, as for `chance`. The fewest runs in all; `low` gets the odd one; (0, 0): none are wanted.
+    `tallies` agree, as for `chance`. The total is the least that suffices; if it is odd, `low` gets one more.
+    The result is (0, 0) if no more runs are wanted.
     """
     total = 0
     while True:

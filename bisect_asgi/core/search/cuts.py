@@ -1,36 +1,38 @@
 """Choose the candidates to run next between an OLD and a NEW one, several at once.
 
-No clock, no I/O. `bisection` says between which two; this says where.
+No clock, no I/O. `bisection` chooses the two candidates between which to search; this module chooses where.
 
-*Gaps.* What is in flight counts as an edge, since its answer will be known. Free places are dealt one by
-one to the gap with the most unknown candidates per place. Inside a gap they go from the older side to the
-newer; each aims at the middle between the place before it and an even share of what is left, so that one
-place halves the gap, two cut it into three, and where one has to give way the rest close up.
+*Gaps.* A candidate in flight counts as an edge, because its verdict will be known. Free places are given one
+by one to the gap with the most unknown candidates per place. Inside a gap they are filled from the older side
+to the newer. Each aims at an even share of what is left after the place before it, so that one place halves
+the gap and two cut it into three. If one place has to move, those after it adapt.
 
-*Worth.* How much less a cut away from the middle tells is `closeness`: 1 less the Kullback-Leibler
-divergence of the cut from an even one. It is 0 for the outer fifteenth, so that no run is spent there
-however cheap. It is multiplied by the odds that the candidate can be tested, d / (d + 2), d being its
-distance from the nearest SKIP (Laplace's rule of succession turned around: the longer the way to the last
-failure to test, the better the odds), and divided by the seconds that it is expected to take.
+*Worth.* A cut tells less the farther it is from the middle. `closeness` measures this: 1 minus the
+Kullback-Leibler divergence of the cut from an even one. It is 0 for the outer fifteenth, so that no run is
+spent there, however cheap. It is multiplied by the probability that the candidate is testable, d / (d + 2),
+where d is its distance from the nearest SKIP. This is Laplace's rule of succession turned around: the farther
+the nearest SKIP, the better the chance. The product is divided by the seconds that the candidate is expected
+to take.
 
-*How good that is.* With one place the expected seconds are within 2% of the optimum on average and within
-6% at worst (exact dynamic programming over 16 to 160 candidates: some kept, some to be built from source,
-lognormal seconds). Always cutting in the middle takes up to three times as long. Plain information per
-second (entropy) is a little worse. `tests/core/search/test_cuts.py` holds this, `make simulate` shows it.
+*How good that is.* With one place the expected seconds are within 2% of the optimum on average and within 6%
+at worst (exact dynamic programming over 16 to 160 candidates: some kept, some to be built from source,
+lognormal seconds). Always cutting in the middle takes up to three times as long. Plain information per second
+(entropy) is a little worse. `tests/core/search/test_cuts.py` checks this, and `make simulate` shows it.
 
-*Runs are bounded.* Cheap cuts that tell little add up to more runs than even ones. Seconds count only while
-the runs so far and those of even cuts from here on are fewer than `PATIENCE` times those of even cuts
-altogether. So a search takes at most `PATIENCE` times as many runs as without seconds (SKIPs and
-restarts apart). In the cases above the bound costs nothing.
+*Runs are bounded.* Cheap cuts that tell little add up to more runs than even cuts. So seconds count only as
+long as the runs so far, plus those of even cuts from here on, are fewer than `PATIENCE` times the runs of
+even cuts alone. A search therefore takes at most `PATIENCE` times as many runs as it would if seconds did not
+count, apart from SKIPs and restarts. In the cases above, this bound costs nothing.
 
-*Speed.* A gap is looked at candidate by candidate as long as that is a few hundred. In a longer one,
-every so many are, and of each price the two that are nearest to where the cut should be.
+*Speed.* In a gap of up to a few hundred candidates, each is considered. In a longer one, candidates at equal
+distances are considered, and for each price the two that are nearest to the best place of the cut.
 
 Costs
 -----
-A candidate takes a run, and a build before it if its environment is not there yet. Runs are expected to take
-what runs took on average. Builds are expected to take what builds of their kind took: one from source takes
-many times as long as one from wheels. So a search can prefer what is soon known.
+A candidate takes a run, and before it a build if its environment does not exist yet. A run is expected to
+take the average time of the runs so far. A build is expected to take the time of earlier builds of its kind,
+because one from source takes many times as long as one from wheels. So a search can prefer candidates whose
+verdicts are known soon.
 """
 
 from __future__ import annotations
@@ -78,8 +80,9 @@ def choose_cuts(
 ) -> tuple[int, ...]:
     """Choose up to `limit` candidates between `low` and `high`, those in the largest gaps first.
 
-    `known` are neither asked nor count; `skipped`, ascending, are those of them that could not be tested.
-    `pending` are in flight. `seconds` says how long a candidate is expected to take, above 0.
+    `known` candidates are not chosen, and do not count as unknown. `skipped`, ascending, are those of them
+    that are untestable. `pending` are in flight. `seconds` returns how long a candidate is expected to take,
+    above 0.
     """
     inside = sorted(key for key in known if low < key < high)
     edges = sorted({low, high, *(key for key in pending if low < key < high)})
@@ -107,7 +110,7 @@ def _unknown(low: int, high: int, inside: Sequence[int]) -> Sequence[int]:
 def _deal(lengths: Sequence[int], limit: int) -> list[int]:
     """Deal `limit` places to gaps of these lengths: each to the one with the most unknown ones per place.
 
-    The older gap has it on a tie.
+    On a tie, the older gap gets the place.
     """
     places = [0] * len(lengths)
     heap = [(-float(length), index) for index, length in enumerate(lengths)]
@@ -222,9 +225,10 @@ class TrialCosts:
         """Candidates whose environments were there before the first trial."""
 
     def learn(self, trial: Trial, *, runs: int, prebuilt: Collection[int] = ()) -> None:
-        """Take in the first trial of a candidate that made `runs` runs itself.
+        """Count the first trial of a candidate that made `runs` runs itself.
 
-        The trials of `prebuilt` candidates say nothing about building: their environments were built ahead.
+        The trials of `prebuilt` candidates do not show how long building takes, because their environments
+        were built ahead.
         """
         self._build_s.setdefault(trial.key, trial.build_s)
         self._run_s.setdefault(trial.key, trial.run_s / runs)

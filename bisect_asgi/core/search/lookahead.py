@@ -1,32 +1,34 @@
 """Predict which candidates are asked for next, so that their environments can be built meanwhile.
 
-No clock, no I/O: it plays on. One of the candidates in flight comes back, whichever; it answers OLD or NEW;
-what that makes irrelevant is cancelled; the search is asked for what then comes into the free places. That is
-one *step*, and it is done for every candidate in flight and both answers. Where that leaves places to
-prepare, the next step is played on from each of these, until there are enough or looking at more outcomes
-is not worth the time.
+No clock, no I/O: the search is simulated. In one *step*, one of the candidates in flight becomes OLD or NEW,
+the trials that this makes irrelevant are canceled, and the search names the candidates for the free places.
+The step is done for every candidate in flight and both verdicts. If more environments may be prepared, the
+next step is simulated from each of these states, until there are enough candidates, or until further outcomes
+are not worth the time.
 
-*How probable an answer is.* The change is as likely at one unknown candidate as at another, between the
-nearest OLD below and the nearest NEW above. While an end is not known it is taken to answer as an end does,
-since otherwise there is nothing to search. Between neighbours that agree (a search for all changes) the
-expected answer is theirs. Any candidate in flight is as likely as another to be back first. SKIPs are
-not foreseen.
+*How probable a verdict is.* Between the nearest OLD below and the nearest NEW above, the change is equally
+likely at each unknown candidate. While an end is not known, it is assumed to be as expected, because
+otherwise there is nothing to search. Between neighbors that agree, as in a search for all changes, the
+expected verdict is theirs. Each candidate in flight is equally likely to end first. SKIPs are not foreseen.
 
-*What holds.* Whichever one result comes back next, if it is OLD or NEW and possible in this sense, all that
-the search asks then was prepared before or is returned here, if `limit` has room for what all outcomes of
-one step ask for, is at least the number in flight, and there are no more outcomes (two for each in flight)
-than `OUTCOMES`. Otherwise only the likelier outcomes are looked at.
+*What holds.* Assume that `limit` has room for the candidates of all outcomes of one step and is at least the
+number in flight, and that there are at most `OUTCOMES` outcomes (two for each candidate in flight). Then,
+whichever verdict comes next, if it is OLD or NEW and possible in this sense, every candidate that the search
+wants next was prepared before or is returned here. Otherwise only the likelier outcomes are considered.
 
-How many trials to run at a time:
-More at once make a search shorter, but ever less: k places that cut evenly divide what is left by k + 1, so
-the second saves 37% and the sixteenth 2%. Where trials compute, more of them than there are cores only
-slow each other down, and most of that is spent on trials that are then cancelled.
+How many trials to run at a time
+--------------------------------
+More trials in parallel make a search shorter, but each one saves less than the one before. k places that cut
+evenly divide the range by k + 1, so the second saves 37% and the sixteenth 2%. If trials compute, more of
+them than there are cores only slow each other down, and most of that time goes into trials that are then
+canceled.
 
-A trial that waits for a share w of its time leaves its core to others for so long: cores / (1 - w) trials
-keep all cores busy. Some more pay, because they do not wait in step: 1 + w times as many are near the best
-in simulation, for any number of candidates and seconds that vary (`make simulate` holds it against the
-best). Where next to everything waits there is no best number; what ends it is memory, and what the others
-on the network have to bear, so there are at most `MOST_PER_CORE` for each core.
+A trial that waits for a share w of its time leaves its core to others for that share, so cores / (1 - w)
+trials keep all cores busy. Some more are worth it, because trials do not all wait at the same time. In
+simulations, 1 + w times as many are near the best number, for any number of candidates and for seconds that
+vary (`make simulate` compares it with the best). If trials do almost nothing but wait, there is no best
+number. The bounds are then memory and the load on the network, so there are at most `MOST_PER_CORE` for each
+core.
 """
 
 from __future__ import annotations
@@ -60,10 +62,10 @@ def look_ahead(
 ) -> tuple[int, ...]:
     """Return up to `limit` candidates to build ahead, the soonest and most likely first.
 
-    `replay` makes the search of `verdicts`, which are those known so far. `jobs` trials run in parallel, now
-    those of `in_flight`. `withheld` are neither in flight nor to be run. `prepared` are ready or being
-    prepared: the play goes through them, but they are not in the result. Nor are those that have a verdict
-    or are in flight.
+    `replay` makes the search from `verdicts`, which are those known so far. `jobs` trials run in parallel, at
+    present those of `in_flight`. `withheld` are neither in flight nor to be run. `prepared` are ready or
+    being prepared: the simulation goes through them, but the result is without them, and without candidates
+    that have a verdict or are in flight.
     """
     if limit < 1:
         return ()
@@ -112,7 +114,7 @@ def share_old(key: int, verdicts: Mapping[int, Verdict], size: int) -> float:
     last = Verdict.NEW if above is None else verdicts[above]
     if first is last:
         return float(first is Verdict.OLD)
-    # An end that nobody has looked at answers as an end does: the change is above it, or not above it.
+    # An end that was not run is assumed to be as expected: the change is above it, or not above it.
     low = 0 if below is None else below
     high = size - 1 if above is None else above
     if key in (low, high):
@@ -134,9 +136,9 @@ MOST_PER_CORE = 8
 def parallel_trials(cores: float, waiting: float) -> int:
     """Return the number of trials to run in parallel, at least 1.
 
-    `waiting` is the share of a trial's seconds, from 0 to 1, in which none of its processes computes: of what
-    finished trials took, with the machine to themselves, less their CPU seconds. Seconds that a trial spent
-    waiting for a core are not meant; where they count in, the share is too high.
+    `waiting` is the share of a trial's seconds, from 0 to 1, in which none of its processes computes: it is
+    measured on finished trials that had the machine to themselves, as their seconds less their CPU seconds.
+    Seconds in which a trial waits for a core do not belong to it; with them, the share is too high.
     """
     share = min(max(waiting, 0.0), 1.0)
     wanted = cores * (1 + share) / (1 - share) if share < 1 else cores * MOST_PER_CORE

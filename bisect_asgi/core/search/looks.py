@@ -1,9 +1,9 @@
 """Choose the candidates to run to find other changes, once a boundary is known.
 
-Bisection takes it for granted that nothing changes beyond what it has run. The newest release tells whether a
-bug was fixed since. A fix that was reverted, or was released for two series, shows next to the boundary and
-at the ends of release series, of which the middle one is the first. After these, `AllChanges` halves the
-longest unknown stretch.
+Bisection assumes that nothing changes except at its boundary. The newest release shows whether the bug was
+fixed since. A fix that was reverted, or was released for two series, shows next to the boundary and at the
+ends of release series, of which the middle one is the first. After these, `AllChanges` halves the longest
+unknown stretch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bisect_asgi.core.model import Boundary
 def looks(
     labels: Sequence[str], changes: Sequence[Boundary], *, skips: Collection[int] = ()
 ) -> tuple[int, ...]:
-    """Return which candidates to look at first, the most telling first; some may be known already.
+    """Return the candidates to run first, the most informative first; some may be known already.
 
     Another candidate takes the place of one in `skips`: the next one beyond a change, or in its series.
     """
@@ -49,9 +49,9 @@ def _spread(keys: Sequence[int]) -> list[int]:
 
 
 def series_ends(labels: Sequence[str], *, skips: Collection[int] = ()) -> list[int]:
-    """Return the last candidate of each series, those in `skips` left out.
+    """Return the last candidate of each series, without those in `skips`.
 
-    A series are the versions that share their first two numbers.
+    A series is all versions that share their first two numbers.
     """
     kept = [key for key in range(len(labels)) if key not in skips]
     return [
@@ -71,7 +71,7 @@ def _series(label: str) -> tuple[int, ...]:
 def spot_checks(
     labels: Sequence[str], low: int, high: int, *, known: Collection[int], most: int
 ) -> tuple[int, ...]:
-    """Choose at most `most` candidates to run in addition: the neighbours, then ends of series.
+    """Choose at most `most` candidates to run in addition: the neighbors, then ends of series.
 
     The ends of series are taken nearest to the middles of the longest unknown stretches.
     """

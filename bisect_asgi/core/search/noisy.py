@@ -1,22 +1,24 @@
 """Search for a change between two failure rates, where one run of a candidate does not settle it.
 
-No clock, no I/O, no randomness: the whole state is the tallies. What is believed, and what is
-asked for next, is argued at the top of `posterior.py`.
+No clock, no I/O, no randomness: the whole state is the tallies. The top of `posterior.py` explains the model
+and the choice of the next run.
 
-*Several at once.* A run in flight has a result that is not known yet. What the next one may tell is
-averaged over the results of the first `FORESEEN` in flight, so that workers do not all ask the same; of any
-more than that only the likelier result is looked at.
+*Several in parallel.* The outcome of a run in flight is not known yet. The information of the next run is
+averaged over the outcomes of the first `FORESEEN` runs in flight, so that not all workers run the same
+candidate. Of any further run in flight, only the likelier outcome is considered.
 
-*Both ends first.* A side of which nothing was seen is expected to fail half of the time. Where the other
-side does just that, no single run there tells anything of the place, and a search that looks one run ahead
-would never go there. So the oldest and the newest testable candidate are run before that decides.
+*Both ends first.* A side without runs is expected to fail half of the time. If the other side fails exactly
+that often, no single run there tells anything about the place of the change, and a search that looks one run
+ahead would never go there. So the oldest and the newest testable candidates are run first.
 
-*A margin.* The prior spreads over all pairs of rates alike; for pairs that it finds unlikely, such as 0.3
-and 0.7, answers at a stated 0.99 were right in 98.0% of simulated searches. So the doubt that is left when
-a search ends is at most `MARGIN` of what is allowed, which costs three runs of a hundred there.
+*A margin.* The prior covers all pairs of rates. For pairs to which it gives little weight, such as 0.3 and
+0.7, results with a stated confidence of 0.99 were right in 98.0% of simulated searches. So a search ends only
+if the doubt that is left is at most `MARGIN` of what is allowed, which costs three more runs in a hundred
+there.
 
-*Cost.* What a run may tell is divided by the seconds that it is expected to take. Where all cost the same,
-only the best place of each stretch has to be looked at; otherwise every candidate, up to `FINE` of them.
+*Cost.* The expected information of a run is divided by the seconds that it is expected to take. If all
+candidates cost the same, only the best place of each stretch is considered; otherwise every candidate, up to
+`FINE` of them.
 """
 
 from __future__ import annotations
@@ -41,15 +43,17 @@ def same_for_all(_key: int) -> float:
 
 
 class NoisySearch:
-    """Find two neighbouring testable candidates that fail at different rates.
+    """Find two neighboring testable candidates that fail at different rates.
 
     Args:
-        size: number of candidates, at least 1. tallies: what was seen of each candidate. skips: candidates
-        that cannot be tested; they are never asked, and what was seen of them does not count. confidence:
-        the search is over when an answer has this probability, and a margin more. seconds: how long one run
-        of a candidate is expected to take, building its environment included; above 0. postponed: candidates
-        that are likely untestable, which are asked after all others. likely: how probable it is that a
-        candidate can be tested, where that is not certain.
+        size: number of candidates, at least 1.
+        tallies: the runs so far, by candidate.
+        skips: untestable candidates; they are never run, and their tallies do not count.
+        confidence: the search is over when a result has this probability, and a margin more.
+        seconds: how long one run of a candidate is expected to take, including the build of its environment;
+            above 0.
+        postponed: candidates that are probably untestable, which are run after all others.
+        likely: the probability that a candidate is testable, for those of which that is uncertain.
 
     Raises:
         ValueError: `size` is below 1.
@@ -104,8 +108,8 @@ class NoisySearch:
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:
         """Return the candidates to run once (more) next, the most informative per second first.
 
-        `pending` are those in flight; they are not asked again. The answer has at most `limit` keys, and
-        none when the search is over.
+        `pending` are those in flight; they are not in the result. It has at most `limit` keys, and none when
+        the search is over.
         """
         if self._posterior is None or not isinstance(self.state, Open):
             return ()

@@ -2,33 +2,34 @@
 
 The model
 ---------
-Candidates stand in a line, oldest first. Those below a place b fail at one rate and those from b on at
-another; both rates are unknown, with independent Beta(1/2, 1/2) (Jeffreys) priors, and which one is higher
-is not assumed: the change may be a fix. Integrated over its rate, a side with f failures and p passes has
-the likelihood B(f + 1/2, p + 1/2) / B(1/2, 1/2), so that the posterior of b needs no rates at all.
+The candidates are in order, oldest first. Those below a place b fail at one rate, and those from b on at
+another. Both rates are unknown, with independent Beta(1/2, 1/2) (Jeffreys) priors. Neither is assumed to be
+the higher one, because the change may be a fix. Integrated over its rate, a side with f failures and p passes
+has the likelihood B(f + 1/2, p + 1/2) / B(1/2, 1/2), so that the posterior of b needs no rates at all.
 
-Every place has the same prior weight. So has "no change", for which one rate holds everywhere: with it as
-one more place beyond the newest candidate, as probable as any other, it costs next to nothing where there
-are many candidates, and keeps a search over two from believing in a change because somebody looked for one.
+Every place has the same prior weight. So has "no change", for which one rate holds everywhere: it is one more
+place, beyond the newest candidate. With many candidates this costs almost nothing. With two, it keeps the
+search from finding a change only because the user looked for one.
 
-*Stretches.* The likelihood changes only where there were runs. All places between two neighbouring
-candidates with runs share one likelihood; such a stretch is one item here, whatever its length, so that the
-cost goes with the number of candidates that were run and not with the number of candidates.
+*Stretches.* The likelihood changes only where there were runs. All places between two neighboring candidates
+with runs share one likelihood. Such a stretch is one item here, whatever its length, so that the cost grows
+with the number of candidates that were run, not with the number of all candidates.
 
-*Skips.* Nothing tells apart the places between two neighbouring testable candidates. Their weights add up
-to that of the pair. Places beyond the outermost testable candidates cannot be told from no change, and
-count as that.
+*Skips.* No run can distinguish the places between two neighboring testable candidates. Their weights add up
+to that of the pair. Places beyond the outermost testable candidates cannot be distinguished from "no change",
+and count as that.
 
 One more run
 ------------
-One more run of candidate x fails with a probability that depends on the place b of the change: it is the
-new rate if b is not above x, else the old one, each averaged over what was seen on that side of b. What that
-run may tell is the mutual information of b and its result: asking for the most of it is greedy reduction of
-the entropy of b. Tried and not better by simulation: the extrinsic Jensen-Shannon divergence (Naghshvar,
-Javidi and Wigger, 2015), and a share of runs for the two ends, which tells the rates.
+One more run of candidate x fails with a probability that depends on the place b of the change: it is the new
+rate if b is not above x, else the old one, each averaged over what was seen on that side of b. What the run
+is expected to tell is the mutual information of b and its outcome. Choosing the run with the most of it
+reduces the entropy of b greedily. Two alternatives were no better in simulations: the extrinsic
+Jensen-Shannon divergence (Naghshvar, Javidi and Wigger, 2015), and a share of runs for the two ends, which
+would show the rates.
 
-*Cost.* Places of a stretch (see `Segment`) predict alike, so sums over all places are sums over stretches,
-and with running totals each candidate costs the same few operations.
+*Cost.* All places of a stretch (see `Segment`) predict the same, so sums over all places are sums over
+stretches. With running totals, each candidate costs the same few operations.
 
 *Where in a stretch.* Between two candidates with runs, the mutual information is concave in the share of
 the stretch that is not above x: the entropy of a mean that is linear in that share, less a linear term. Its
@@ -62,8 +63,8 @@ class Belief(Struct, frozen=True, kw_only=True):
     new: Rate
     """The failure rate of the candidates from `high` on."""
     likely: tuple[int, int]
-    """First and last of the fewest neighbouring candidates that hold the first new one with the confidence
-    asked for; all of them where no change is that probable."""
+    """First and last of the fewest neighboring candidates among which the first new one is, with the required
+    confidence; all of them if no change is that probable."""
     no_change: float
     """Probability that there is no change at all."""
 
@@ -97,7 +98,7 @@ class Posterior:
     Args:
         testable: the candidates that can be tested, ascending, at least one.
         size: number of all candidates.
-        tallies: what was seen; of untestable candidates it is left out.
+        tallies: the runs so far; those of untestable candidates are ignored.
     """
 
     def __init__(self, testable: Sequence[int], size: int, tallies: Mapping[int, Tally]) -> None:

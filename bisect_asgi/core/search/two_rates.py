@@ -1,6 +1,6 @@
 """Decide whether one change explains the runs of a flaky probe, whatever the order of the candidates.
 
-`posterior` assumes that one rate holds below a place and another from it on. Here the two rates may hold in
+`posterior` assumes that one rate holds below a place, and another from it on. Here the two rates may come in
 any order: every division of the candidates into two sets is a model, with the same priors of both rates.
 
 *Odds.* The evidence of one change is the mean over all its places. The evidence of several changes is a sum
@@ -45,7 +45,7 @@ def divide(tallies: Mapping[int, Tally]) -> Division:
         evidence - math.log(size - 1) - math.log(math.comb(size, count))
         for count, evidence in enumerate(_cuts(seen[key] for key in by_rate)[1:-1], 1)
     ]
-    places = _cuts(seen.values())[:-1]  # the last place is that of no change, as the first one
+    places = _cuts(seen.values())[:-1]  # the last place stands for no change, like the first one
     one_change = _log_sum(places) - math.log(len(places)) if places else 0.0
     best = max(range(len(weights)), key=weights.__getitem__, default=-1) + 1
     return Division(

@@ -4,10 +4,10 @@ Often all old releases are untestable for one reason: they do not install, or an
 has two ends that skip for that reason, and its other candidates are *assumed* to do the same. Of unknown
 candidates next to a skip, the nearer half is *postponed*: the middle tells more than the neighbor.
 
-Who looks for other changes has no boundary to find in such a stretch. After two skips for one reason the
-whole stretch, up to the next tested candidates, is *exhausted*: others come first. A search with a flaky
-probe may have to look there all the same, for nothing else tells whether the change is in it. By the rule of
-succession, a candidate there can be tested with one chance in n + 2 after n skips.
+A search for other changes finds no boundary in such a stretch. After two skips for one reason, the whole
+stretch, up to the next tested candidates, is *exhausted*: other candidates come first. A search with a flaky
+probe may have to run it all the same, because nothing else shows whether the change is in it. By the rule of
+succession, a candidate there is testable with probability 1 / (n + 2) after n skips.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The driver's side of a served app, for Python 3.6 and later: clients on h11, and questions to the server.
 
-bisect-asgi's own driver uses it, and a report has it as part of a script for those without bisect-asgi. There
-the environment's h11 serves, which uvicorn requires.
+bisect-asgi's driver imports this module. The reproduction script in a report contains it as well, for readers
+without bisect-asgi. That script imports h11 from its environment, where uvicorn requires it.
 
-`Connection` does what a client library never would: half-sent requests, slow reading, resets.
-`send_load` costs a fraction of a client library for each request, so that the latencies are the server's.
+`Connection` can do what client libraries prevent: send half a request, read slowly, reset the connection.
+`send_load` spends far less time on a request than a client library, so that the latencies are the server's.
 """
 
 import asyncio
@@ -90,7 +90,7 @@ class Connection:
     Args:
         address: host and port.
         timeout_s: the limit of each wait, unless a call gives another.
-        receive_buffer_bytes: with a small one, the server soon notices a slow reader (None: the system's).
+        receive_buffer_bytes: with a small buffer, the server soon notices a slow reader (None: the system's).
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Connection:
     ) -> None:
         self._timeout_s = timeout_s
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        if receive_buffer_bytes is not None:  # after connecting, it would not limit the TCP window
+        if receive_buffer_bytes is not None:  # set after connecting, it would not limit the TCP window
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.settimeout(timeout_s)
@@ -126,7 +126,7 @@ class Connection:
 
         Raises:
             TimeoutError: nothing more came within the limit; the message says what had come before.
-            ConnectionError: the server closed the connection before its end.
+            ConnectionError: the server closed the connection before the response was complete.
         """
         head = None
         body = bytearray()
@@ -263,7 +263,7 @@ class Worker:
         self._h11 = h11.Connection(h11.CLIENT)
 
     async def work(self, turns: "Iterable[int]") -> None:
-        for _ in turns:  # all workers take from the same iterator
+        for _ in turns:  # all workers share this iterator, so together they send each request once
             started = time.perf_counter()
             try:
                 status = await asyncio.wait_for(self._exchange(), self._timeout_s)
@@ -323,11 +323,11 @@ def skip(reason: str) -> "NoReturn":
 
 
 class Handle:
-    """The running server, seen from outside.
+    """The running server, as the driver reaches it from another process.
 
     Args:
         address: the host and port that it listens on.
-        pid: the number of its process.
+        pid: its process number.
         control: the socket over which it reports phases and answers questions.
         log: the file of its output.
     """
@@ -367,8 +367,8 @@ class Handle:
     def log(self) -> str:
         """The server's output so far, with all that belongs to the responses so far.
 
-        A server sends the response to a failed request before it logs the exception. A server that does not
-        respond is not waited for.
+        A server sends the response to a failed request before it logs the exception, so this waits for the
+        log. If the server does not answer within `LOG_TIMEOUT_S`, it returns the output without waiting longer.
         """
         with suppress(OSError, ValueError):
             self._ask("log", timeout_s=LOG_TIMEOUT_S)
@@ -402,7 +402,7 @@ class Handle:
         with self._asking:  # a probe may ask from several threads
             self._asked += 1
             self._control.sendall(json.dumps({"ask": question, "number": self._asked}).encode() + b"\n")
-            while True:  # past late answers to earlier questions
+            while True:  # late answers to earlier questions come first, and are dropped
                 message = self.next_message(timeout_s)
                 if message is None:
                     raise ConnectionError("the server has ended")
@@ -431,7 +431,8 @@ def start(
 ) -> "tuple[subprocess.Popen[bytes], tuple[str, int], socket.socket]":
     """Start a server on a free port; return its process, its address, and the socket to ask it.
 
-    The port is bound here and handed down: another process could take one that is only chosen here.
+    The port is bound here, and the server inherits the socket. If only the number were chosen here, another
+    process could take the port before the server binds it.
 
     Args:
         command: the program, which is given the request as its last argument.
@@ -459,7 +460,7 @@ def wait_until_ready(server: Handle, process: "subprocess.Popen[bytes]", limit_s
     """Read the server's messages until it is ready.
 
     Raises:
-        NotReady: it will not be, or was not within `limit_s`.
+        NotReady: it failed or ended, or was not ready within `limit_s` seconds.
     """
     phase = "import"
     deadline = time.monotonic() + limit_s

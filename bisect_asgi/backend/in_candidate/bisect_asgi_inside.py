@@ -1,14 +1,15 @@
 """The hook in a candidate's environment: standard-library code for Python 3.6 and later.
 
-A line in a `.pth` file imports this at the start of every Python process of a run, and only of a run, which
-sets the variable. The hook changes nothing that a program would notice, and writes into the report folder:
+A line in a `.pth` file imports this at the start of every Python process of a run. In other processes the line
+does nothing, because only runs set its variable. The hook changes nothing that a program would notice, and
+writes into the report directory:
 
     stacks-PID.txt      empty until the tool asks for the stacks of a process that hangs
     exception-PID.json  the uncaught exception: type, message, frames
     peak-PID.txt        the peak memory of a process that ended regularly, in bytes
-    imported-PID.txt    the files of the modules that it imported, until their byte-code is there
+    imported-PID.txt    the files of the imported modules, unless Python could write their byte-code
 
-Slow imports are inside functions, because starting Python is most of the time of many a probe.
+Slow imports are inside functions, because many probes take little longer than the start of Python.
 """
 
 import atexit
@@ -49,12 +50,13 @@ def write_exception(kind, error, trace):
     found = leaves(error)
     messages = sorted({"%s: %s" % (type(leaf).__name__, message_of(leaf)) for leaf in found})
     is_group = all(leaf is not error for leaf in found)
-    if is_group and len(messages) == 1:  # a group of one exception says nothing more than that one
+    if is_group and len(messages) == 1:  # the group adds nothing to its only exception
         kind, message = type(found[0]), message_of(found[0])
         frames += traceback.extract_tb(found[0].__traceback__)
     elif is_group:
         message += ": " + "; ".join(messages)
-    # The code of a module other than the script runs only while it is imported; code in no file is no module.
+    # Except for the script, the top level of a file runs only during an import. Code that is in no file, as
+    # that of `exec`, has a name such as `<string>`.
     importing = issubclass(kind, (ImportError, SyntaxError)) or any(
         frame.name == "<module>" and not frame.filename.startswith("<") for frame in frames[1:]
     )
@@ -88,14 +90,14 @@ def message_of(error):
 def write_peak(pid):
     """Write VmHWM, which unlike getrusage does not include the parent's peak."""
     if pid != os.getpid():
-        return  # a forked child has inherited the handler
+        return  # in a forked child: it inherited the exit handler, which is for its parent
     try:
         with open("/proc/self/status") as status:
             peaks = [line.split()[1] for line in status if line.startswith("VmHWM:")]
         with open(os.path.join(REPORT, "peak-%d.txt" % pid), "w") as stream:
             stream.write(str(int(peaks[0]) * 1024))
     except (OSError, IndexError):
-        return  # not on Linux
+        return  # only Linux has this file
 
 
 def write_imported(pid):
@@ -106,7 +108,7 @@ def write_imported(pid):
         files = [spec.origin for spec in specs if getattr(spec, "cached", None)]
         with open(os.path.join(REPORT, "imported-%d.txt" % pid), "wb") as stream:
             stream.write(b"\n".join(os.fsencode(file) for file in files))
-    except Exception:  # without the list, the next run takes as long as this one
+    except Exception:  # without the list the next run is only slower, because nothing gets compiled
         return
 
 
@@ -120,5 +122,5 @@ def spec_of(module):
 
 try:
     watch()
-except Exception:  # the program must run as it would without the hook
+except Exception:  # a fault of the hook must not stop the program
     sys.__excepthook__(*sys.exc_info())

@@ -1,6 +1,6 @@
-"""What a report has for those without bisect-asgi: run the probe as bisect-asgi does, and judge what it shows.
+"""Reproduce a report's result without bisect-asgi: run the probe as bisect-asgi does, and judge its runs.
 
-`report/standalone.py` makes one script of this, of the files beside it, and of the constants below.
+`report/standalone.py` makes one script of this file, of the files next to it, and of the constants below.
 """
 
 import asyncio
@@ -168,7 +168,7 @@ class Client:
             return Answer(response, response.read())
         except OSError as error:
             connection.close()
-            is_late = type(error).__name__ in ("timeout", "TimeoutError")  # the former before Python 3.10
+            is_late = type(error).__name__ in ("timeout", "TimeoutError")  # "timeout" before Python 3.10
             raise (ReadTimeout("timed out") if is_late else RemoteProtocolError(str(error))) from None
         except http.client.HTTPException as error:
             connection.close()
@@ -444,7 +444,7 @@ def failed(error: Exception) -> int:
 
 def judged(values: "Sequence[float]") -> int:
     """Return the exit code for the samples of the metric: their median decides."""
-    value = statistics.median(values[1:] or values)  # the first run fills caches
+    value = statistics.median(values[1:] or values)  # the first run also fills caches: no sample
     if ABOVE is None and BELOW is None:
         print("%s = %.6g: compare it with that of the other environment" % (METRIC, value))
         return 0

@@ -6,7 +6,7 @@ REQUEST has `file` and `name` (of the app), `listener` and `control` (descriptor
 socket to the driver) and `options` (of uvicorn's Config). Messages go over the control socket, one
 JSON object a line: {"phase": "import"}, {"phase": "startup"}, {"phase": "ready"}, or {"failed": …} with the exception.
 After that the driver may ask: {"ask": "objects", "number": 1}, {"ask": "stacks", "number": 2},
-{"ask": "log", "number": 3}. The answer to the last comes when the log has what belongs to the responses so far.
+{"ask": "log", "number": 3}. It answers "log" as soon as the log is complete for all responses so far.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class Control:
                 waiting.result(SETTLE_S)
             except FutureTimeoutError:
                 waiting.cancel()
-                self.overdue.update(tasks_of(self.server))  # they are not waited for again
+                self.overdue.update(tasks_of(self.server))  # the next question does not wait for them
         sys.stdout.flush()
         sys.stderr.flush()
 
@@ -75,7 +75,8 @@ class Control:
 async def responses_end(server, overdue):
     """Wait until there are no more tasks than requests without a whole response.
 
-    After its last byte, a response may still have middleware to leave, and an exception to log.
+    A request's task goes on after the last byte of its response: it leaves the middleware, and an exception
+    that is raised there gets logged.
     """
     for _ in range(TURNS):
         await asyncio.sleep(0)
@@ -162,8 +163,8 @@ def reporting(server_class, control):
 def is_first_of(workers):
     """Fork `workers` processes that share the socket; return in each whether it is the first.
 
-    The parent passes SIGINT on to them and ends with the last. uvicorn starts its own workers by importing the
-    app in each, but the app of a probe may be made by a function.
+    The parent passes SIGINT on to them and ends when the last one has ended. uvicorn's own workers are not
+    used: each imports the app by its name, but a function may make the app of a probe.
     """
     if workers == 1:
         return True
@@ -188,7 +189,7 @@ def serve(request):
 
         options = dict(request["options"])
         if not is_first_of(options.pop("workers", None) or 1):
-            control.answer = lambda: None  # the first worker answers for all
+            control.answer = lambda: None  # the driver expects one answer, which the first worker gives
         app = load_app(request["file"], request["name"])
         control.send(phase="startup")
         server = reporting(Server, control)(Config(app, **options))

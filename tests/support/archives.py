@@ -15,7 +15,7 @@ Modules = Mapping[str, str]
 """Source text by path: `{"demo.py": "x = 1", "package/__init__.py": ""}`."""
 
 
-# Python 3.6 and later can run it: a test may build for an old interpreter.
+# It has to run on Python 3.6 and later, because a test may build for an old interpreter.
 WORKING_BACKEND = '''\
 """Packs every file beside PKG-INFO into a wheel, with PKG-INFO as its metadata."""
 import base64, email, hashlib, os, pathlib, zipfile

@@ -1,9 +1,10 @@
 # ruff: noqa
-"""Attacks on what a run is not to reach: a program for a run, which prints one line for each of them.
+"""Attack everything that a run must not reach: a program that a test runs confined; it prints a line per attack.
 
     python attacks.py WORLD
 
-It works in the run's box. WORLD has a folder `env` of files, a secret, a socket and a program of root's.
+Its working directory is the run's box. WORLD has a directory `env` of files, a secret, a socket and a program
+that belongs to root.
 """
 
 import ctypes, errno, mmap, os, resource, shutil, signal, socket, stat, subprocess, sys
@@ -366,5 +367,5 @@ def environ_of_supervisor():
 
 @attack
 def users_terminal():
-    # Held open by who runs the tests.
+    # The test outside of the box holds this terminal open.
     os.write(os.open(open(base + "/terminal").read(), os.O_WRONLY | os.O_NOCTTY), b"hello")

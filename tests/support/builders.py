@@ -151,7 +151,7 @@ def command_environ(folder: Path, index_url: str) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
-        # Whoever else measures on this machine has another lane.
+        # The measuring lock is in TMPDIR: with a separate one, the test waits for no other command.
         "TMPDIR": str(folder),
         "PYENV_ROOT": os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv")),
         "BISECT_ASGI_CACHE_DIR": str(folder / "cache"),
@@ -173,9 +173,9 @@ def environment(folder: Path, python: str = sys.executable) -> Environment:
 
 
 def a_plan(**fields: Any) -> Plan:
-    """A plan for `app` with the newest dependencies, one job, and no looking at other releases.
+    """A plan for `app` with the newest dependencies, one job, and no spot checks.
 
-    With more jobs there are never more than these.
+    If a test gives more jobs, that is also the most that the search may use.
     """
     usual: dict[str, Any] = {
         "project": "app",

@@ -20,7 +20,7 @@ from support import machine
 
 PATIENCE_S = 60.0
 
-# A worker says who it is by these; without other machines, a worker is told to be one.
+# A worker reports its host by these functions. There is only one machine, so the tests replace its name.
 PRELOAD = """\
 import platform
 import bisect_asgi
@@ -32,15 +32,16 @@ calls.__version__ = {version!r}
 
 
 class HandMade:
-    """A scheduler, and workers that say of themselves to be on hosts of these names.
+    """A scheduler, and workers that claim to be on hosts of these names.
 
-    A worker has a cache of its own, and of this process's environment only what every program needs.
+    Each worker has its own cache, and gets only those variables of this process that every program needs.
     """
 
     def __init__(self, folder: Path, hosts: Mapping[str, str], *, known: Path | None = None) -> None:
         """`hosts`: the version of bisect-asgi that each worker says it has, by its host's name.
 
-        `known`: where `machine.learn` was; else each worker that runs a trial finds out about this machine.
+        `known`: the directory that `machine.learn` filled; without it, each worker that runs a trial has to
+        discover this machine's interpreters itself.
         """
         self._folder = folder
         self._known = known

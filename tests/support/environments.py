@@ -26,10 +26,10 @@ ROOM_ENOUGH = 2**30
 
 
 class Bench:
-    """A uv, what resolves and builds with it, and a memory of failed builds that outlives them.
+    """A uv, the objects that resolve and build with it, and a record of failed builds that outlives them.
 
     Args:
-        folder: everything is below it.
+        folder: the directory for all files.
         urls: the indexes.
     """
 

@@ -1,6 +1,6 @@
-"""A package that has what a served app needs of uvicorn, for tests without the package index.
+"""A package with those parts of uvicorn that a served app needs, for tests without the package index.
 
-It serves HTTP/1.1 over connections that are kept, one request after the other, and it has no lifespan.
+It serves HTTP/1.1 over persistent connections, one request after the other, and has no lifespan.
 """
 
 from __future__ import annotations

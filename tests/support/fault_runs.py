@@ -188,9 +188,9 @@ def terminated_early(shell: Shell, command: Sequence[str]) -> Done:
 
 
 def _signaled_early(shell: Shell, command: Sequence[str], number: signal.Signals) -> Done:
-    """Send a signal at each of many moments after the start; return the first run that ended as none should.
+    """Send a signal at each of many moments after the start; return the first run with a wrong end.
 
-    Before Python has started, a signal does what it does to any program.
+    It waits until the command handles SIGTERM: before that, the signal kills it as any program, rightly.
     """
     for moment in range(_MOMENTS):
         process = shell.start(*command)

@@ -1,8 +1,8 @@
 """Commands that are forked from one process, which has imported all that they need.
 
-Starting Python and importing is most of a short command's time. A forked command is a process like any other:
-it has pipes, an environment, a folder and an exit code of its own. The process that forks ends when its
-socket is closed, however that happens.
+A short command spends most of its time on starting Python and on imports. A forked command is a process like
+any other: it has its own pipes, environment, directory and exit code. The process that forks ends when its
+socket is closed, which also happens if the test is killed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
 
-# What runs in other interpreters, or imports what commands without a cluster do not.
+# Not imported ahead: modules that run in other interpreters, or that only commands with a cluster import.
 _APART = ("bisect_asgi.backend.in_candidate", "bisect_asgi.backend.executors.dask", "bisect_asgi.__main__")
 
 
@@ -76,7 +76,7 @@ def _origin() -> socket.socket:
             [sys.executable, __file__, str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            # Commands run unmeasured, see the Makefile.
+            # The coverage of commands is not measured, because tracing is slow (see `check` in the Makefile).
             env={name: value for name, value in os.environ.items() if not name.startswith("COV")},
         )
     atexit.register(process.wait)
@@ -115,7 +115,7 @@ def _become(request: int, stdout: int, stderr: int, state: int) -> None:
     for descriptor, number, name in ((stdout, 1, "stdout"), (stderr, 2, "stderr")):
         os.dup2(descriptor, number)
         os.close(descriptor)
-        # Streams that this process began with would not be those of a command that writes to a pipe.
+        # New streams, because those of this process are buffered and encoded for where it was started.
         stream = open(number, "w", buffering=number - 1 or -1, encoding=encoding, closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -136,7 +136,7 @@ def _import_all() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)  # this folder's modules are named like others
+    sys.path.pop(0)  # modules in this directory would shadow others of the same name
     sys.argv[0] = "bisect-asgi"
     with socket.socket(fileno=int(sys.argv.pop())) as control:
         _import_all()

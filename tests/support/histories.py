@@ -72,9 +72,9 @@ def longest_run(truth: Truth, *wanted: Verdict) -> int:
 
 
 def assert_is_true(state: State, truth: Truth) -> None:
-    """Compare the end of a search with what there was to be found.
+    """Compare the end of a search with the truth about the history.
 
-    Testable stretches of up to a sixteenth of the whole may be missed among untestable ones.
+    Among untestable candidates, the search may miss testable stretches of up to a sixteenth of the range.
     """
     unseen = len(truth) // 16
     before_new = truth[: truth.index(NEW)] if NEW in truth else truth

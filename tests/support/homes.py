@@ -15,10 +15,10 @@ from support.uv import resolve
 
 
 class Home:
-    """A user with a home, a project's folder in which she is, and what she has configured.
+    """A user with a home, a project as the current directory, and a configuration.
 
     Args:
-        folder: all of it is below.
+        folder: the directory for all of these.
     """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

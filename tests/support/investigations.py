@@ -98,9 +98,9 @@ class Investigation:
 
 @contextmanager
 def ended_within(seconds: float, world: World) -> Iterator[None]:
-    """Fail where the module goes round in circles by itself, which no count of steps would show.
+    """Fail if the module loops for ever without a step, because then no count of steps reaches its limit.
 
-    The seconds are the processor's, of which a busy machine takes no more.
+    The seconds are processor time, which does not grow on a busy machine.
     """
 
     def endless(*_: object) -> None:

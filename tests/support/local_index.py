@@ -1,9 +1,9 @@
 """A package index on this machine, for tests that run real uv or httpx without a network.
 
-It serves what a test published and nothing else: wheels and sdists are made in memory, byte for byte the
-same each time, and the simple pages are written anew for every request, so publishing, `style`, `etags`,
-`down` and `fail_next` all take effect at once. Nothing here is a mock: the archives are valid, and uv
-resolves, builds and installs from them.
+It serves only what a test published. Wheels and sdists are made in memory, and the same input gives the same
+bytes. The simple pages are written anew for every request, so publishing, `style`, `etags`, `down` and
+`fail_next` all take effect at once. Nothing here is a mock: the archives are valid, and uv resolves, builds
+and installs from them.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class LocalIndex:
 
     Args:
         tls: makes it speak HTTPS.
-        credentials: the name and the password without which everything is answered with 401.
+        credentials: a name and a password; requests without them get status 401.
     """
 
     def __init__(
@@ -112,7 +112,8 @@ class LocalIndex:
 
     def __enter__(self) -> Self:
         self._server = _Server(self)
-        # The interval is how long leaving may take; the default is half a second for every test.
+        # Stopping the server takes up to one poll interval. The default would add half a second to every
+        # test.
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="local-index")
         self._thread.start()
         return self
@@ -216,10 +217,10 @@ class LocalIndex:
         metadata_version: str = "2.1",
         yanked: str | None = None,
     ) -> PublishedFile:
-        """Publish an sdist, to be built by what `publish_build_backend` published.
+        """Publish an sdist, to be built by the backend that `publish_build_backend` published.
 
-        With metadata 2.1 a resolver has to build it to learn what it requires; from 2.2 on PKG-INFO may be
-        believed and uv resolves without building.
+        With metadata 2.1, a resolver has to build the sdist to learn its requirements. From 2.2 on, PKG-INFO
+        is reliable, and uv resolves without building.
         """
         files = dict(modules or default_modules(name, version))
         files["PKG-INFO"] = metadata_text(
@@ -229,7 +230,7 @@ class LocalIndex:
             requires_python=requires_python,
             metadata_version=metadata_version,
         )
-        # The way JSON writes strings and lists of them is also TOML's.
+        # Strings and lists of strings are written in TOML as in JSON.
         requirement, module = json.dumps(list(build_requires)), json.dumps(backend)
         files["pyproject.toml"] = f"[build-system]\nrequires = {requirement}\nbuild-backend = {module}\n"
         return self.add_file(
@@ -246,7 +247,7 @@ class LocalIndex:
         self.requests.append(request)
         if self.down:
             return None
-        with suppress(IndexError):  # pop is atomic; asking whether there is one first would not be
+        with suppress(IndexError):  # pop is atomic; a check before it would not be
             return Answer(self._failures.pop())
         if not self._admits(request):
             return Answer(401, headers={"WWW-Authenticate": 'Basic realm="index"'})
@@ -311,8 +312,9 @@ def publish_build_backend(
 ) -> PublishedFile:
     """Publish `minibuild`, a PEP 517 backend for `add_sdist`.
 
-    A release that does not work raises `RuntimeError: minibuild is too old` from `build_wheel`, so that an
-    sdist can be made which builds only with a later one. Neither has `prepare_metadata_for_build_wheel`.
+    A release that does not work raises `RuntimeError: minibuild is too old` from `build_wheel`. With it, a
+    test can make an sdist that builds only with a later release. No release has
+    `prepare_metadata_for_build_wheel`.
     """
     source = WORKING_BACKEND if works else BROKEN_BACKEND
     return index.add_wheel("minibuild", version, uploaded=uploaded, modules={"minibuild.py": source})
@@ -321,14 +323,14 @@ def publish_build_backend(
 class _Server(ThreadingHTTPServer):
     """Knows its open connections, so that stopping waits for every thread and for no client."""
 
-    daemon_threads = False  # daemons are not joined by server_close
+    daemon_threads = False  # so that server_close waits for the threads
     request_queue_size = 128  # uv opens fifty connections at once; five would make it wait for resends
 
     def __init__(self, index: LocalIndex) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.index = index
         if index.tls:
-            # The handshake is for the thread of the connection, not for that of the server.
+            # The connection's thread makes the handshake: a slow client would block the server's thread.
             self.socket = index.tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._open: set[socket.socket] = set()
 
@@ -379,7 +381,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body[: answer.cut_at])
             self.wfile.flush()
             if answer.stalls:
-                self.connection.recv(1)  # comes back when one of the two sides closes it
+                self.connection.recv(1)  # returns as soon as one of the two sides closes the connection
 
     def do_HEAD(self) -> None:
         self.do_GET()

@@ -13,8 +13,8 @@ from support.local_index import LocalIndex
 from support.processes import PATIENCE_S
 from support.shell import DIARY, PYTHON, Shell, publish
 
-# Discovered interpreters, the empty environments made for them, and what uv knows of interpreters. Nothing of
-# any release is among it.
+# Discovered interpreters, the empty environments made for them, and uv's facts about interpreters. None of
+# these depends on a release, so tests can share them.
 _KNOWN = ("cache/interpreters", "cache/templates", "uv-cache/interpreter-*")
 _LOCKS = shutil.ignore_patterns("*.lock")
 
@@ -23,7 +23,7 @@ def learn(folder: Path) -> None:
     """Run two first commands below `folder`: for the Python of the tests, and for the one that is chosen."""
     folder.mkdir()
     with LocalIndex() as index:
-        shell = Shell(index, folder, patience_s=5 * PATIENCE_S)  # it asks each interpreter
+        shell = Shell(index, folder, patience_s=5 * PATIENCE_S)  # it asks every interpreter, which is slow
         publish(index, "+")
         for python in (("--python", PYTHON), ()):
             done = shell.run("check", "demo==1.0", "--probe", "leak.py", *DIARY, *python)

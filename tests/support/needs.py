@@ -1,5 +1,5 @@
 # ruff: noqa
-"""What probes do and a sandbox has to let them do: a program for a run, which prints one line for each."""
+"""Do what probes need and a sandbox has to allow: a program that a test runs confined; it prints a line for each."""
 
 import os, shutil, socket, subprocess, sys, tempfile
 

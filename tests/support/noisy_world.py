@@ -1,7 +1,7 @@
-"""A made-up index and machine whose runs differ from one to the next, by a seed: each test is one story.
+"""A made-up index and machine whose runs vary at random with a fixed seed, so that each test is repeatable.
 
-What a run shows depends on the release and on how many runs of it there were before, never on the order in
-which releases are run; only what slows the machine down goes with the time, which is counted in runs.
+The outcome of a run depends on the release and on the number of its earlier runs, never on the order in which
+releases are run. Only the machine's drift depends on time, which is counted in runs.
 """
 
 from __future__ import annotations
@@ -223,9 +223,10 @@ def flaky(first_bad: int, good: float, bad: float, *, skips: Iterable[int] = ())
 
 
 def steps(levels: Mapping[int, float], *, noise: float, unit: str = "B", name: str = "size") -> Shows:
-    """A metric with these levels from these releases on, with heavy-tailed noise (a share of the level).
+    """A metric with a level from each of these releases on, and heavy-tailed noise (a share of the level).
 
-    Three runs in four are a normal distribution's, the fourth is Laplace's with twice its deviation.
+    Three runs in four have noise from a normal distribution, the fourth from a Laplace distribution with
+    twice its deviation.
     """
 
     def shows(number: int, random: Random) -> Observation:

@@ -20,7 +20,7 @@ def run_as_nobody(code: str, *arguments: str) -> subprocess.CompletedProcess[str
     """Run code that imports the tool and its libraries; skip the test where that cannot be done."""
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
-    # The one that runs the tests may lie in a folder of root's.
+    # Not the interpreter of the tests: it may be in a directory that only root can enter.
     python = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/bin:/usr/local/bin:/opt/bin")
     if python is None:
         pytest.skip("there is no such Python that everybody may run")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Python 3.6 and later can run it. It takes its version from git if it has to.
+# It has to run on Python 3.6 and later. If the project has no version, it takes one from git.
 BACKEND = '''\
 """Packs the modules of the folder; name, version and requirements are those of metadata.json."""
 import json, os, subprocess, zipfile

@@ -22,7 +22,7 @@ class LocalProxy:
     """A proxy at `address`, served from a thread between `with` and its end.
 
     Args:
-        credentials: the name and the password without which everything is answered with 407.
+        credentials: a name and a password; requests without them get status 407.
     """
 
     def __init__(self, *, credentials: tuple[str, str] | None = None) -> None:
@@ -138,7 +138,7 @@ class LocalSocks:
     """A SOCKS 5 proxy (RFC 1928, 1929) at `address`, served from a thread between `with` and its end.
 
     Args:
-        credentials: the name and the password that it wants.
+        credentials: the name and the password that it requires.
     """
 
     def __init__(self, *, credentials: tuple[str, str]) -> None:
@@ -181,8 +181,8 @@ class _SocksHandler(StreamRequestHandler):
     server: _SocksServer
 
     def handle(self) -> None:
-        self.rfile.read(self.rfile.read(2)[1])  # the methods that the client has
-        self.connection.sendall(b"\x05\x02")  # a name and a password
+        self.rfile.read(self.rfile.read(2)[1])  # the methods that the client offers
+        self.connection.sendall(b"\x05\x02")  # choose the one with a name and a password
         self.rfile.read(1)
         name, password = (self.rfile.read(self.rfile.read(1)[0]).decode() for _ in range(2))
         if (name, password) != self.server.proxy.credentials:

@@ -57,9 +57,9 @@ class FakeIndex:
     """An index that knows these releases and no other project.
 
     Args:
-        releases: all of them; or what answers for a project.
-        contents: answers what a release installs; nothing is made up unless it is given.
-        changelogs: answers with a release's changelogs; there are none unless it is given.
+        releases: all releases, or a function that returns those of a project.
+        contents: returns the contents of a release; without it, no release has contents.
+        changelogs: returns a release's changelogs; without it, there are none.
     """
 
     def __init__(
@@ -101,8 +101,8 @@ class FakeInterpreters:
     """A machine with these interpreters; each is found by its short version or its path.
 
     Args:
-        find: answers instead which interpreter the user means.
-        downloadable: what uv could get.
+        find: returns the interpreter that the user means, instead of the default rule.
+        downloadable: the versions that uv could install.
     """
 
     def __init__(
@@ -150,9 +150,9 @@ class FakeRepositories:
 
 
 class FakeTrials:
-    """Trials that `run` answers for; nothing is remembered, built or required unless a test says so.
+    """Trials whose results `run` gives; nothing is cached, built or required unless a test says so.
 
-    A test may also make a class of its own from it, which keeps what was asked.
+    A test may also derive a class that records the requests.
     """
 
     def __init__(
@@ -219,17 +219,17 @@ Installed = Mapping[str, str]
 """The version of each distribution of an environment, by name."""
 
 
-_read = lru_cache(maxsize=None)(Requirement)  # tests of properties read the same ones thousands of times
+_read = lru_cache(maxsize=None)(Requirement)  # property tests parse the same ones thousands of times
 
 
 class MadeUpIndex(FakeIndex):
-    """Releases with what they require, and environments that are computed from specs.
+    """Releases with requirements, and environments that are computed from specs.
 
-    The newest release that the specifiers, overrides and the limit of date admit is installed, as uv does.
+    As uv does, it installs the newest release that the specifiers, the overrides and the date allow.
 
     Args:
-        requires: for each release, `name==version`, what it requires, such as `engine>=2 pump`.
-        days: when releases were uploaded; the others were long ago.
+        requires: the requirements of each release `name==version`, such as `engine>=2 pump`.
+        days: the upload dates of some releases; all others were uploaded long before.
     """
 
     def __init__(self, requires: Mapping[str, str], days: Mapping[str, str] | None = None) -> None:
@@ -242,10 +242,10 @@ class MadeUpIndex(FakeIndex):
         super().__init__(self.listed)
 
     def resolve(self, spec: EnvironmentSpec) -> tuple[Distribution, ...]:
-        """What is installed, ordered by name.
+        """Return the distributions that a spec installs, ordered by name.
 
         Raises:
-            Unresolvable: there is no release that suits all requirements.
+            Unresolvable: no release of some package satisfies all requirements.
         """
         chosen: dict[str, str] = {}
         for _ in self.requires:

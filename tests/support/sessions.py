@@ -41,7 +41,7 @@ Behaviour = Callable[[Version, int], Observation]
 AS_OF_RELEASE = DependencyPolicy()
 
 
-# Younger releases than Python 3.8, so that it suits them all.
+# All were uploaded after Python 3.8 came out, so that it suits them all.
 TWELVE = tuple(release(f"0.{minor}", uploaded=f"2021-{minor:02}-01") for minor in range(1, 13))
 
 

@@ -25,7 +25,7 @@ PYTHON = sys._base_executable  # type: ignore[attr-defined]
 
 DIARY = ("--env", "DIARY", "--sandbox", "none")
 """For probes that write where a test can read it: a confined run may not write outside its own folders."""
-# Says in the diary which release it runs on, and that it came to its end.
+# Writes into the diary which release it runs on, and at its end that it was not killed.
 PROBE = """\
 import os
 
@@ -64,7 +64,7 @@ class Shell:
         """Start the command with a Python of its own, for tests that meet it on the way."""
 
         def prepare() -> None:
-            # What a shell starts in the background, this test's run among it, ignores interrupts.
+            # A shell starts background jobs with interrupts ignored, and the tests themselves may be one.
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             if file_limit is not None:
@@ -145,7 +145,7 @@ class Command(Shell):
         return document
 
 
-# Spot checks beside the boundary would only add runs to count.
+# Without spot checks, because they would only add runs to count.
 BISECT = (
     *("demo", "--probe", "leak.py", "--python", PYTHON, *DIARY),
     *("--jobs", "1", "--history", "none"),

@@ -1,7 +1,7 @@
-"""The runs whose output README and docs show, and what the report's own code prints of them.
+"""The runs whose output README and docs show, and the text that the report's own code prints for them.
 
-The numbers are those of real runs; everything else comes from the code that prints reports. A page that shows
-other labels, another order or other lines than a command prints is found out.
+The numbers are those of real runs; everything else comes from the code that prints reports. So a test fails
+if a page shows other labels, another order or other lines than a command prints.
 """
 
 from __future__ import annotations
@@ -80,10 +80,10 @@ def search(
     """The events of a search.
 
     Args:
-        ran: the runs of each candidate that was run, a mark for each.
-        changes: the boundaries; the first one is what was asked about.
+        ran: the runs of each candidate that was run, with a mark for each run.
+        changes: the boundaries, first the one that the user searched for.
         values: the samples of the metric.
-        between: what is told before the end.
+        between: further events before the last one.
     """
     keys = {each.version: key for key, each in enumerate(candidates)}
     metric = said.get("metric") or ""
@@ -524,7 +524,7 @@ def claim() -> str:
     return out.getvalue()
 
 
-# --- docs/commands.md: what is going to happen, and what happens
+# --- docs/commands.md: the plan, and the progress
 
 
 def planned() -> str:

@@ -10,7 +10,7 @@ from bisect_asgi.backend.process.run import Run, run_supervised
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Limits
 
-# Starts a process that wants to outlive it, says that one's number, and goes on to END.
+# Starts a process in a session of its own, which would outlive it, prints that number, and goes on to END.
 LEAVES_A_SESSION = """
 import os, time
 reader, writer = os.pipe()

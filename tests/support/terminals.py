@@ -24,8 +24,8 @@ def type_at(
 ) -> tuple[int, str]:
     """Run a command whose three streams are a terminal, and type: each text when the words before it appear.
 
-    `always` has what is typed each time that words appear, once all of `typed` has been.
-    Return its exit code and all that the terminal showed. `\x04` ends the input, `\x03` is Ctrl-C.
+    `always` has texts to type each time that certain words appear, after all of `typed` has been typed.
+    Return the command's exit code and all that the terminal showed. `\x04` ends the input, `\x03` is Ctrl-C.
     """
     ours, theirs = os.openpty()
 

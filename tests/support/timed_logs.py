@@ -66,7 +66,7 @@ def found(
     )
 
 
-# Two ends side by side; then 3 and 6 side by side: 3 is old, 6 new; then 4 and 5, of which 4 is new.
+# Both ends in parallel; then 3 and 6 in parallel: 3 is old, 6 new; then 4 and 5, of which 4 is new.
 SEARCH = (
     judged(),
     start(0, 1),

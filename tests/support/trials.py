@@ -49,7 +49,7 @@ class TrialBench(Bench):
             files=(ProbeFile(name="leak.py", content=(noted + script).encode()),),
             environ=(("DIARY", str(self.diary)),),
             timeout_s=PATIENCE_S,
-            confinement=Confinement(level=SandboxLevel.NONE),  # the diary is no file of the run's
+            confinement=Confinement(level=SandboxLevel.NONE),  # a box would hide the diary
         )
 
     @property

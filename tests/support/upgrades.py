@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from support.local_index import LocalIndex
 from support.shell import PYTHON, Command
 
-# What is under test here does not need looking at other releases.
+# Without `--history none`, spot checks of other releases would add runs that these tests do not need.
 USUAL = ("--probe", "leak.py", "--python", PYTHON, "--history", "none")
 
 

@@ -4,10 +4,11 @@
     python benchmarks/bench.py --goals [--repetitions N]
     python benchmarks/bench.py --render RESULTS
 
-One repetition runs every contender once, cold, then warm, in an order that moves on with each repetition.
-What was measured is kept line by line in the scratch folder; the file's path is printed first. Tables are
-written where everything was measured that there is. With `--goals`, what the goals name is measured beside
-the loop alone, nine times (what takes long: three), and their table is written: 20 minutes on two cores.
+One repetition runs every contender once, cold, then warm; each repetition begins with another contender.
+Each measurement is written as a line into a file in the scratch directory, whose path is printed first. A
+table is written only if all of its contenders and work were measured. With `--goals`, only the cases that the
+goals name are measured, next to the loop alone: nine times, or three times if they take long. Then the table
+of the goals is written. This takes 20 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def main() -> None:
     if arguments.render:
         _show(arguments.render, arguments)
         return
-    # The mirror and the contender that runs must not be left behind.
+    # An exception lets the `with` blocks end the mirror and the running contender; SIGTERM itself would not.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     bench = _bench(arguments.scratch, arguments.work)
     print(f"results: {bench.kept}", flush=True)
@@ -142,7 +143,7 @@ def _opened(bench: Bench, arguments: argparse.Namespace) -> Iterator[dict[str, I
             print("filling the mirror", flush=True)
             works = {name: (WORKS[name], listed) for name, listed in bench.listed.items()}
             fill(copy, works, bench.python, bench.scratch / "filling")
-            for name in (DATED, "ours, culprit"):  # which need other releases, and only they know which
+            for name in (DATED, "ours, culprit"):  # these need further releases, which only a run finds out
                 if name in arguments.contender and MAIN in arguments.work:
                     measure(bench, copy, MAIN, name, COLD, 0)
             indexes[MIRROR] = copy
@@ -173,7 +174,7 @@ def _work(bench: Bench, index: Index, name: str, arguments: argparse.Namespace) 
         failed = set()
         for state in (COLD,) if only_cold else STATES:
             for each in rotated(names, repetition):
-                # Caches are not warm after a run that did not come to its end.
+                # A run that failed has not filled the caches, so there is nothing to measure warm.
                 if each in failed or (state == AGAIN and not CONTENDERS[each].remembers):
                     continue
                 result = measure(bench, index, name, each, state, repetition)

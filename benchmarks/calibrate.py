@@ -181,13 +181,13 @@ def rival(world: World) -> dict[str, tuple[int, Answer]]:
     goals = {RIVAL_DEFAULT: 0.95, RIVAL_99: CONFIDENCE}
     while trials.runs < BUDGET and len(found) < len(goals):
         key = size - 1 - bisector.select()
-        # A candidate that is known to be untestable parts the places as the next older testable one does.
+        # A run of an untestable candidate would show nothing, so the next older testable one is run instead.
         key = next(older for older in range(key, -1, -1) if older not in trials.skips)
         bisector.record(size - 1 - key, trials.run(key))
         place = int(bisector.distribution.argmax())
         for name, goal in goals.items():
             if name not in found and bisector.distribution[place] >= goal:
-                # Its oldest place says that all candidates are alike.
+                # Its oldest place means that no candidate differs from the others.
                 found[name] = trials.runs, size - 1 - place or None
     return {name: found.get(name, (trials.runs, None)) for name in goals}
 
@@ -223,7 +223,7 @@ class Score:
 def simulate(task: tuple[Cell, range]) -> tuple[Cell, dict[str, list[tuple[int, Answer, bool]]]]:
     """Run all methods on some of a cell's worlds."""
     cell, numbers = task
-    # git_bayesect takes logarithms of the weights that it set to 0 for skips.
+    # git_bayesect takes the logarithm of the weight 0 that it gives to skips, and numpy warns of each.
     warnings.simplefilter("ignore")
     found: dict[str, list[tuple[int, Answer, bool]]] = {}
     for number in numbers:
@@ -244,7 +244,7 @@ def scores(repetitions: Mapping[int, int]) -> dict[Cell, dict[str, Score]]:
         for cell in cells
         for start in range(0, repetitions[cell.size], 20)
     ]
-    # The longest first, so that no core is left with one at the end.
+    # The longest tasks come first: a long one at the end would run while the other cores are idle.
     tasks.sort(key=lambda task: -task[0].size)
     ends: dict[Cell, dict[str, list[tuple[int, Answer, bool]]]] = {cell: {} for cell in cells}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
@@ -393,7 +393,7 @@ def fetch_rival(directory: str) -> None:
         check=True,
     )
     sys.path.append(directory)
-    # Children are given the path, and one thread of linear algebra each.
+    # Child processes need the path. One thread of linear algebra each, because there is a process per core.
     os.environ |= {
         "PYTHONPATH": directory,
         "OMP_NUM_THREADS": "1",

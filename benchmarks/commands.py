@@ -1,7 +1,8 @@
-"""How each contender of `bench.py` is told what to find, and how its answer is read.
+"""Make the command of each contender of `bench.py`, and read its answer.
 
-All but this tool are loops around one trial script, which does with uv, or with venv and pip, what one would
-type. They are given the list of releases (this tool asks the index for it), and their caches are their own.
+Except for this tool, all contenders are loops around one trial script. The script runs the commands of uv, or
+of venv and pip, that a user would type. The loops get the list of releases, which this tool asks the index
+for. Each contender has its own caches.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def read_ours(_: str, __: Place, output: str) -> Said:
     """Read the report."""
     report = json.loads(output)
     rows = report["rows"]
-    # What is remembered comes first in a row; it may also be of a trial that this command had cancelled.
+    # A row lists cached observations first. Some may come from a trial that this command had cancelled.
     made = [seen for row in rows for seen in row["observations"][row["remembered"] :]]
     timings = report.get("timings") or {}
     return Said(
@@ -188,7 +189,7 @@ def find_first_bad(name: str, place: Place) -> list[str]:
     """A class of it, as its documentation shows."""
     path = place.folder / "first_bad.py"
     path.write_text(FIND_FIRST_BAD)
-    # That of its own environment, which is first on the path.
+    # `python` is that of the contender's own environment, which is first on the path.
     return ["python", str(path), str(trial(place, WORKS[name], UV_TRIAL)), *place.releases]
 
 
@@ -207,7 +208,8 @@ def version_bisect(name: str, place: Place) -> list[str]:
     script = shlex.quote(str(trial(place, work, UV_TRIAL)))
     path.write_text(ASKED.format(oldest=work.oldest, newest=work.newest, trial=script))
     check = f"sh {shlex.quote(str(path))} {{version}}"
-    # It knows a first and a last vulnerable release: those after the change, or those before it.
+    # It reports a first and a last vulnerable release. If the oldest release passes, those after the change
+    # count as vulnerable, else those before it.
     vulnerable = "1" if work.old_passes else "0"
     how = ("--vuln-exit-code", vulnerable, "--delay", "0", "--check-cmd", check)
     return ["pypi-version-bisect", "range", work.package, *how]

@@ -1,7 +1,8 @@
 """The two indexes of `bench.py`: the one that is configured here, and a mirror of it on this machine.
 
-The contenders are told of an index by variables, as a user would; uv's and pip's own configuration files are
-read with the first alone. The mirror is a process of its own, so that its processor time counts for nobody.
+Variables set the index of a contender, as a user would set them. The configuration files of uv and pip are
+read only with the configured index. The mirror is a separate process, so that no contender is charged with
+its processor time.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def real() -> Index:
         "PIP_EXTRA_INDEX_URL": " ".join(others),
         "PIP_CONFIG_FILE": os.devnull,
     }
-    # uv finds its own by its configuration, which variables may be a part of.
+    # These variables may be part of the configuration by which uv finds its index.
     ours = {name: value for name, value in os.environ.items() if name.startswith("UV_") and "INDEX" in name}
     return Index(name=REAL, environ=environ | ours)
 
@@ -84,7 +85,7 @@ def mirror(folder: Path, delay_s: float) -> Iterator[Index]:
                     "UV_DEFAULT_INDEX": f"{url}/simple/",
                     "UV_NO_CONFIG": "1",
                     "PIP_INDEX_URL": f"{url}/simple/",
-                    # Else pip keeps nothing that came without TLS.
+                    # Without this, pip caches nothing that it gets without TLS.
                     "PIP_TRUSTED_HOST": "127.0.0.1",
                     "PIP_CONFIG_FILE": os.devnull,
                 },
@@ -144,7 +145,7 @@ def fill(index: Index, works: Mapping[str, tuple[Work, Sequence[str]]], python: 
         ).stdout
 
     def files(requirements: Sequence[str]) -> set[str]:
-        # Without wheels a release is built to be resolved, and what that needs is fetched, too.
+        # If there are no wheels, uv builds a release to resolve it, and so fetches the build tools as well.
         lock = resolved(requirements, "--only-binary", ":all:") or resolved(requirements)
         return {
             wheel["url"]

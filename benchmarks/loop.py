@@ -2,8 +2,8 @@
 
     python loop.py RELEASES COMMAND …
 
-RELEASES is a file with a release on each line, oldest first. The command is run with a release behind it,
-and ends with 0 where the release is as the oldest is. Needs nothing but the standard library.
+RELEASES is a file with a release on each line, oldest first. The loop appends a release to the command and
+runs it; exit code 0 means that the release behaves like the oldest. It needs only the standard library.
 """
 
 from __future__ import annotations

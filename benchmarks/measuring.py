@@ -114,7 +114,7 @@ def _probe(folder: Path, name: str, state: str, repetition: int) -> Path:
     """The probe's file; that of a run that is made again is as it was."""
     source = SERVED[name].read_text() if name in SERVED else WORKS[name].probe
     number = 2 * repetition + (state != COLD)
-    path = folder / f"{name}_probe.py"  # not the name of what it imports
+    path = folder / f"{name}_probe.py"  # a probe with the name of its package would import itself
     path.write_text(numbered(source, number))
     return path
 
@@ -182,7 +182,7 @@ def _spent(
     """Run the main work with the installation in which uv's processor time is written down."""
     place = _place(bench, index, MAIN, OURS, state, repetition)
     command = [str(counted.program), *CONTENDERS[OURS].command(MAIN, place)[1:]]
-    counted.spent()  # what was left by a command that was broken off
+    counted.spent()  # drops what an interrupted command has left
     cost = run(command, cwd=place.folder, environ=place.environ)
     if cost.exit_code != 0:
         raise SystemExit(

@@ -1,11 +1,11 @@
-"""A package index on this machine: what another one has, with the manners of the public one and a delay.
+"""A package index on this machine: the files of another one, answered as the public index does, with a delay.
 
     python benchmarks/mirror.py --fd SOCKET --folder DIRECTORY [--delay 0.03]
 
-Pages and files are fetched from the user's own indexes when they are first asked for, and kept in the folder.
-What the public index sends is sent: JSON or HTML pages with upload times (PEP 503, 691, 700), metadata files
-beside wheels (PEP 658), validators, how long an answer may be kept, ranges, compressed pages. `/-/counts`
-says how much was sent, and how often the other index was asked.
+The mirror fetches a page or a file from the user's own indexes at its first request, and keeps it in the
+directory. It serves all that the public index does: JSON or HTML pages with upload times (PEP 503, 691, 700),
+metadata files beside wheels (PEP 658), validators, the time for which an answer may be cached, ranges, and
+compressed pages. `/-/counts` has the bytes that were sent, and the number of requests to the other index.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Mirror:
         is_page = path.startswith("/simple/")
         told = {
             "content-type": kind,
-            # What is at a file's address never changes.
+            # The file at an address never changes, so the address can be its tag.
             "etag": _tag(body) if is_page else f'"{key_of(path)}"',
             "cache-control": PAGE_FOR if is_page else FILE_FOR,
             **({"vary": "Accept, Accept-Encoding"} if is_page else {"accept-ranges": "bytes"}),

@@ -2,9 +2,9 @@
 
     python benchmarks/noisy_cases.py [--times 5] [--idle] [CASE …]
 
-Each time is a search of its own: nothing that was seen before counts. What is true of each case was found
-out by hand, with uv alone (`benchmarks/probes` says what is measured, and why it changes there). The table is
-written into benchmarks/README.md where all cases were asked for.
+Each search starts without cached runs. The true boundary of each case was found by hand, with uv alone; the
+files in `benchmarks/probes` say what they measure, and why it changes there. The table is written into
+benchmarks/README.md only if all cases were run.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def search(name: str, case: Case) -> Search:
     begun = time.monotonic()
     places = CachePaths.configured()
     with (
-        suppress(BisectError),  # told as the last event
+        suppress(BisectError),  # the last event reports it
         open_trials(places, seen.append) as runner,
         open_executor(None, plan.jobs, most=plan.most_jobs) as executor,
         open_services(places, runner, executor) as services,

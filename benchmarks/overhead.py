@@ -1,9 +1,9 @@
-"""What this tool itself takes of the processor for a trial, and how soon it shows something.
+"""Measure the processor time that this tool itself needs for a trial, and how soon it shows something.
 
-An installation of its own has a small program in uv's place, which runs uv and writes down what that took.
-What is left of the whole command, without uv, without the probes (their time is in the report) and without
-that program, is the tool's own: its imports, its supervisors and its bookkeeping. A second command that only
-remembers says what is not for a trial.
+A separate installation has a small program in place of uv, which runs uv and records its processor time. The
+tool's own time is that of the whole command, without uv, without that program, and without the probes, whose
+time is in the report. It consists of imports, supervisors and bookkeeping. A second command, with all runs
+cached, measures the part that does not depend on trials.
 """
 
 from __future__ import annotations
@@ -128,17 +128,18 @@ BUDGET_MS: Mapping[str, float] = {
     "rich": 0,
     "tenacity": 0,
 }
-"""What the imports of each package may take of a remembered answer whose page is fresh, in milliseconds.
+"""The limits in milliseconds of each package's imports, in a command with a cached result and a fresh page.
 
-Half as much again as they took when it was set: the least of eleven times, on a busy machine of two cores
-(44 ms for what comes with Python, 13.5, 10, 2.7, 2.8 and 2.8 ms for the rooms, 7.8, 6.9, 2.0, 1.8 and 1.5).
+Each limit is 1.5 times the imports' time when the limit was set: the least of eleven, on a busy machine with
+two cores (44 ms for the standard library; 13.5, 10, 2.7, 2.8 and 2.8 ms for the rooms; 7.8, 6.9, 2.0, 1.8 and
+1.5 ms for the others).
 """
 
 
 def imports(argv: Sequence[str], environ: Mapping[str, str]) -> dict[str, float]:
-    """How long a command imports the modules of each package, in milliseconds (the least of several times).
+    """Return the milliseconds that a command spends on importing each package (the least of several times).
 
-    Our own package is told apart by its rooms; what comes with Python is one.
+    Each room of our own package counts as a package; the standard library counts as one.
     """
     python = str(Path(argv[0]).with_name("python"))
     found = [by_package(_profile([python, "-X", "importtime", *argv], environ)) for _ in range(_TIMES)]

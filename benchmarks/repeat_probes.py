@@ -2,9 +2,9 @@
 
     python benchmarks/repeat_probes.py [--runs 20] [--busy] [PROBE …]
 
-A probe that is worth keeping gives one verdict for each release, every time, also when all cores are busy
-with other work (`--busy`). The sides are written down here, release by release, with the verdict that each
-must have.
+A probe is worth keeping only if each release gets the same verdict every time, also when other work keeps all
+cores busy (`--busy`). This file lists the releases on both sides of each change, with the verdict that each
+must get.
 """
 
 from __future__ import annotations

@@ -115,12 +115,12 @@ def ratio(
     *,
     to_boundary: bool = False,
 ) -> float | None:
-    """How many times as long another contender takes as ours; None: they did not both find it together.
+    """Return how many times as long as ours another contender takes; None if no repetition has both right.
 
-    To the end, or with `to_boundary` until the boundary is shown.
+    The time is that to the end, or with `to_boundary` until the boundary is shown.
 
-    The median of the ratios within one repetition each, whose runs saw the machine in the same
-    hour. Who comes to a wrong answer soon is not fast.
+    The result is the median of one ratio for each repetition, because the machine's speed changes from hour
+    to hour. Runs with a wrong answer do not count: a fast wrong answer is not fast.
     """
     walls: dict[str, dict[int, float]] = defaultdict(dict)
     for each in results:

@@ -1,7 +1,7 @@
-"""Run a command as a user would, and tell what it cost.
+"""Run a command as a user would, and return what it cost.
 
-Processor time is that of the command and of all that it waited for. What a folder takes on the disk counts
-hard-linked files once. What was fetched from outside is what this machine's network interfaces received.
+Processor time includes all processes that the command waited for. The size of a directory counts hard-linked
+files once. Downloaded bytes are those that this machine's network interfaces received.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import IO
 
 import psutil
 
-# What this shell would tell the contenders beside what the benchmark says.
+# Variables of this shell that would change the contenders' settings; the benchmark sets its own.
 _NOT_PASSED_ON = re.compile(r"(PYTHON|UV_|BISECT_ASGI_|VIRTUAL_ENV|GIT_DIR|PIP_(?!CERT$)).*")
 _LIMIT_S = 1800.0
 
@@ -57,7 +57,7 @@ def run(
 ) -> Cost:
     """Run a command to its end, its output going to files.
 
-    `mark`: a pattern; `marked_s` is when a line of the standard error has it.
+    `mark`: a pattern; `marked_s` is the time of the first line of standard error that has it.
 
     Raises:
         TimeoutError: it takes longer than any contender may.
@@ -78,7 +78,7 @@ def run(
         os.close(theirs)
         status, usage = _wait(process.pid, begun + limit_s)
         wall_s = time.monotonic() - begun
-        watch.join(10)  # what a contender leaves running may keep its standard error open
+        watch.join(10)  # not for ever: a process that a contender left may keep its standard error open
         process.returncode = os.waitstatus_to_exitcode(status)
         texts = []
         for stream in (output, errors):

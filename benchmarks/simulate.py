@@ -2,8 +2,8 @@
 
     python benchmarks/simulate.py [--quick]
 
-All seeds are fixed: every way sees the same histories with the same seconds. What is simulated, and by what
-rules, is said in `simulator.py`.
+All seeds are fixed: every way of searching gets the same histories with the same seconds. `simulator.py`
+describes what is simulated, and by what rules.
 """
 
 from __future__ import annotations

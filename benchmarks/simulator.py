@@ -1,14 +1,14 @@
-"""A search on a machine that is only imagined: the package's own search, trials that take seconds by table.
+"""Run the package's own search on a simulated machine, with the seconds of each trial taken from a table.
 
-Pure: no clock, no I/O. What takes time, in `World`:
+Pure: no clock, no I/O. These things take time in `World`:
 
 - A trial builds its environment and runs the probe. `waiting` is the share of both that waits (for the
-  network, a disk, a server): waiting comes first in each and takes as long whatever else goes on. The rest
-  computes: trials that compute share the cores evenly, none gets more than one.
-- Environments built ahead compute with what the trials leave of the cores (they are niced). One that is
-  still being built when its trial is asked for becomes the trial's; one whose candidate does not matter any
-  more is dropped.
-- Both ends are named, and as they should be. Looking at what came back, cancelling and asking take no time.
+  network, a disk, a server): waiting comes first in each, and other work does not slow it down. The rest
+  computes: trials that compute share the cores evenly, and none gets more than one core.
+- Environments built ahead get only the cores that the trials leave free, because their builds are niced. If a
+  trial needs an environment that is still being built, it takes over that build. If a candidate no longer
+  matters, its build is dropped.
+- The user gives both ends, and they behave as given. Judging results, cancelling and submitting take no time.
 """
 
 from __future__ import annotations
@@ -198,12 +198,12 @@ def simulate(world: World, way: Way) -> Result:
 
 
 def rounds(size: int, workers: int) -> float:
-    """The fewest rounds on average in which `workers` at once can find a change that is anywhere.
+    """Return the least average number of rounds in which `workers` in parallel find a change at any place.
 
-    Every trial takes one round; both ends are looked at too, and tell nothing when they are as expected. A
-    round that has only candidates with something to tell leaves one of `workers` + 1 answers, one with an end
-    among them one of `workers`. So r rounds tell at most w² (w + 1)^(r - 2) places apart, and in the
-    best tree for `size` - 1 places all leaves are at two neighbouring depths.
+    Every trial takes one round. Both ends are run too, and give no information if they are as expected. A
+    round without an end distinguishes `workers` + 1 cases, a round with an end only `workers`. So r rounds
+    distinguish at most w² (w + 1)^(r - 2) places (w: `workers`). In the best tree for `size` - 1 places, all
+    leaves are at two neighboring depths.
     """
     places, depth = size - 1, 1
     able = [0, max(0, workers - 1)]
@@ -211,17 +211,17 @@ def rounds(size: int, workers: int) -> float:
         depth += 1
         able.append(workers**2 * (workers + 1) ** (depth - 2))
     before = able[depth - 1]
-    # Each node that is opened at the depth before gives way to `workers` + 1: so many must be.
+    # A node that is opened at the depth before becomes `workers` + 1 nodes. So many have to be opened.
     opened = -(-(places - before) // workers)
     early = max(0, before - opened)
     return (early * (depth - 1) + (places - early) * depth) / places
 
 
 def bound(size: int, way: Way, *, build: float, probe: float, cores: float, waiting: float) -> float:
-    """Seconds that no way with so many workers can be below on average, where all trials take as long.
+    """Return a lower bound of the average seconds of any search with so many workers and equally long trials.
 
-    Any number of workers up to that may be best; waiting overlaps with computing perfectly; with building
-    ahead, all environments but the first are there when they are wanted and cost nothing.
+    It assumes the best for the search: the best number of workers up to that, and waiting that overlaps fully
+    with computing. With building ahead, all environments but the first are ready in time and cost nothing.
     """
     once = build + probe
     again = probe if way.ahead else once
@@ -236,7 +236,7 @@ def bound(size: int, way: Way, *, build: float, probe: float, cores: float, wait
 
 
 def cheapest(seconds: Collection[float]) -> float:
-    """The expected seconds of the best possible search with one worker, between ends that are known.
+    """Return the expected seconds of the best possible search with one worker, between known ends.
 
     `seconds` are those of the candidates between the ends; exact, by dynamic programming.
     """

@@ -4,18 +4,18 @@
     python benchmarks/soak.py --kills 20 --seed 3
 
 A round is a search over made-up releases on an index of this machine, by one command or by two that share a
-cache. The probe is a script or a served app, or what the releases require has to be built. Meanwhile
-processes are killed with SIGKILL: the command, its fork server, a supervisor, uv or what uv runs. How deep
-in the tree is chosen first, each depth as often, and waited for, into the next rounds if need be: most
-moments of a search have no process but the command itself. The probe's own are not killed, nor the server
-and the driver of a served one: that would be a failure of the probe. A command that was killed is started
-again, as its user would. At the end the commands must say what they say undisturbed. No process and no
-temporary file may be left.
+cache. The probe is a script or a served app, or a dependency of the releases has to be built. Meanwhile
+processes are killed with SIGKILL: the command, its fork server, a supervisor, uv, or a process that uv runs.
+The depth in the process tree is chosen first, each depth equally often. The killer then waits for a process
+at that depth, into the next rounds if needed, because most of the time the command is the only process. The
+processes of the probe are not killed, nor the server and the driver of a served probe: that would be a
+failure of the probe. A command that was killed is started again, as its user would do. At the end, the
+commands must have the same results as without kills. No process and no temporary file may be left.
 
-How many observations are kept is no criterion: a search that goes on knows more than one that begins, and so
-asks other candidates. What is held instead, by the event logs of all commands and the store: each observation
-that a command told of is there, once; and before a command made one, it knew all that had been kept of that
-environment, so that it asked for no run that somebody had made.
+The number of stored observations is not compared: a search that continues knows more than one that begins,
+and so runs other candidates. Instead, the event logs of all commands are compared with the store. Each
+observation that a command reported is stored, once. Before a command made an observation, it knew all stored
+ones of that environment, so that it repeated no run.
 """
 
 from __future__ import annotations
@@ -136,11 +136,11 @@ def made_known(events: Iterable[Event]) -> Iterator[Told]:
 
 
 def disagreement(told: Sequence[Sequence[Told]], kept: Sequence[Sequence[Observation]]) -> str:
-    """Return what was lost or made in vain, or an empty text.
+    """Return which observations were lost or made twice, or an empty text.
 
     Args:
-        told: of each command, in the order of its events.
-        kept: of each environment, in the order in which they were made.
+        told: the observations that each command reported, in the order of its events.
+        kept: the stored observations of each environment, in the order in which they were made.
     """
     place = {_name(each): (rows, number) for rows in kept for number, each in enumerate(rows)}
     if len(place) != sum(map(len, kept)):
@@ -171,11 +171,11 @@ def _environ(process: psutil.Process) -> str:
 
 
 class Killer:
-    """Kills one process after the other, at depths that are chosen before anything is known of the processes.
+    """Kills one process after the other, at depths that are chosen before it looks for processes.
 
     Args:
-        kills: how many.
-        chance: chooses.
+        kills: the number of processes to kill.
+        chance: the source of the random choices.
     """
 
     def __init__(self, kills: int, chance: random.Random) -> None:
@@ -242,13 +242,13 @@ def disturbed(one: Round, commands: int, kills: int, chance: random.Random, kill
     said: list[str] = []
     while running:
         if kills and killer.left:
-            time.sleep(chance.uniform(0, 2))  # a moment of the search, any
+            time.sleep(chance.uniform(0, 2))  # the kill is to hit a random moment of the search
             kills -= killer.kill_one(running)
         is_over = not (kills and killer.left)
         for process in [each for each in running if is_over or each.poll() is not None]:
             running.remove(process)
             stdout, stderr = process.communicate(timeout=_LONGEST_S)
-            if process.returncode < 0 or "killed" in stderr:  # by us; its user starts it again
+            if process.returncode < 0 or "killed" in stderr:  # we killed it, so it is started again
                 running.append(one.start())
             else:
                 said.append(stdout or stderr)
@@ -297,7 +297,7 @@ def _index(kind: Kind, server: Sequence[Path]) -> Iterator[LocalIndex]:
     with LocalIndex() as index:
         publish(index, kind.history, requires=("source",) if kind.way == "built" else ())
         publish_build_backend(index, "1.0", "2020-01-01")
-        for minor in range(len(kind.history)):  # each release has another one to build
+        for minor in range(len(kind.history)):  # each release requires another version, which has to be built
             index.add_sdist("source", f"1.{minor}", uploaded=f"2021-{minor + 1:02}-01")
         for wheel in server:
             index.add_file(

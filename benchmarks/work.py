@@ -1,7 +1,7 @@
 """What the contenders of `bench.py` have to find, and what is true of it.
 
-All are told the same: the package, both ends, what is held, the interpreter and the time limit of one run.
-The sides of the served probes are those of `repeat_probes.py`.
+All contenders get the same data: the package, both ends, the held requirements, the interpreter, and the time
+limit of a run. For the served probes, the releases on both sides of each change are in `repeat_probes.py`.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@
 # ///
 """The keep-alive hang of uvicorn (fixed in 0.12.3), met about seven times in ten.
 
-The first request's app starts a task that waits for the disconnect, but that gets to `receive()` only after
-a random while. If the response is complete by then, `receive()` returns at once and nothing is wrong; if
-not, it waits on the event that all requests of the connection share in releases before 0.12.3, and takes
-the second request's wake-up away. The race is the bug's own: uniform in 0 to 0.2 s against a response after
-0.14 s.
+The first request's app starts a task that waits for the disconnect, but calls `receive()` only after a random
+delay. If the response is complete by then, `receive()` returns at once, and nothing is wrong. If not, it
+waits on an event, which all requests of the connection share in releases before 0.12.3. Then it consumes the
+event that should wake the second request. The bug itself is this race: a delay uniform in 0 to 0.2 s against
+a response after 0.14 s.
 
 Releases since 0.12.3 never fail.
 """

@@ -11,7 +11,7 @@ from bisect_asgi.core.events import Compared, Explained
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.affected import ReleaseState
 from bisect_asgi.core.releases.diff import summary
-from bisect_asgi.core.text import listing
+from bisect_asgi.core.text import listing, plural
 from bisect_asgi.report.by_hand import by_hand
 from bisect_asgi.report.candidates import Line, columns, lines
 from bisect_asgi.report.culprit import addresses, leads_to, sentences
@@ -239,8 +239,11 @@ def _reproductions(report: Report, script: Script | None) -> Iterator[Reproducti
 
 
 def _excluded(report: Report) -> Table | None:
-    reasons = excluded_by_reason(report.excluded)
-    rows = [(listing(versions, most=6), reason) for reason, versions in list(reasons.items())[:_MOST_REASONS]]
+    reasons = list(excluded_by_reason(report.excluded).items())
+    rows = [(listing(versions, most=6), reason) for reason, versions in reasons[:_MOST_REASONS]]
+    if rest := reasons[_MOST_REASONS:]:
+        count = sum(len(versions) for _, versions in rest)
+        rows.append((plural(count, "release"), plural(len(rest), "other reason")))
     return Table(header=("Releases", "Reason"), rows=tuple(rows)) if rows else None
 
 

@@ -9,7 +9,7 @@ from support.documents import LISTED, REGRESSION, STARTED, answered, bad, finish
 from support.explained_runs import BELOW, COMPARED, WHY, explained
 from support.pictures import drawn_report
 
-from bisect_asgi.core.model import Move
+from bisect_asgi.core.model import Excluded, Move
 from bisect_asgi.core.records import replace
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.folding import fold
@@ -168,3 +168,26 @@ def test_a_script_is_there_for_commands_alone() -> None:
     measured = replace(report, plan=replace(report.plan, metric="size"))
     bare = replace(measured, rows=tuple(replace(row, distributions=()) for row in measured.rows))
     assert (page_of(measured).script is None, page_of(bare).script is None) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "last"),
+    [
+        (12, ("12.1 and 12.2", "reason 12")),
+        (13, ("2 releases", "1 other reason")),
+        (15, ("6 releases", "3 other reasons")),
+    ],
+)
+def test_the_table_of_excluded_releases_counts_the_reasons_that_it_omits(
+    reasons: int, last: tuple[str, str]
+) -> None:
+    out = [
+        Excluded(version=f"{n}.{m}", uploaded=None, reason=f"reason {n}")
+        for n in range(1, reasons + 1)
+        for m in (1, 2)
+    ]
+    excluded = page_of(replace(fold(REGRESSION), excluded=tuple(out))).excluded
+    assert excluded is not None
+    assert excluded.rows[11] == ("12.1 and 12.2", "reason 12")
+    assert excluded.rows[-1] == last
+    assert len(excluded.rows) == min(reasons, 13)

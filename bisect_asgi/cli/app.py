@@ -120,7 +120,7 @@ def _options(
 def _run(arguments: list[str]) -> int:
     """Run the command and return its exit code.
 
-    typer would say errors in a form of its own, and nothing of an interrupt.
+    typer's own `main` is not used, because it prints errors in its own form and no message for an interrupt.
     """
     command = typer.main.get_command(app)
     try:
@@ -136,8 +136,8 @@ def _run(arguments: list[str]) -> int:
 def _code(code: ExitCode, arguments: list[str]) -> int:
     """Return the exit code for an error of a command.
 
-    Other tools, `git bisect run` among them, take any code of `check` below 128 for a verdict; that of `exec`
-    is the code of its command.
+    `check` and `exec` use codes from 128 on. `git bisect run` and similar tools read any code of `check`
+    below 128 as a verdict, and lower codes of `exec` are those of its command.
     """
     if arguments[:1] not in (["check"], ["exec"]):
         return code

@@ -53,10 +53,10 @@ class Asking:
         self._order: list[str] = []
 
     def __call__(self, request: TrialRequest, held: Held, token: CancelToken) -> Observation:
-        """Ask a person about a candidate, once; its further runs are what was said of the first.
+        """Ask a person about a candidate, once; its further runs get the same observation.
 
         Raises:
-            StartAgain: the person takes an earlier verdict back.
+            StartAgain: the person withdraws an earlier verdict.
             KeyboardInterrupt: the person quits, or the input has ended.
             Cancelled: the token was cancelled.
         """
@@ -123,7 +123,7 @@ def open_shell(request: TrialRequest, held: Held, token: CancelToken) -> None:
 
 
 def read_from_terminal(question: str, token: CancelToken) -> str | None:
-    """Show a question on the standard error, and return the line that is typed; None at the end of the input.
+    """Show a question on the standard error and return the typed line; None at the end of the input.
 
     Raises:
         Cancelled: the token was cancelled.
@@ -137,7 +137,7 @@ def read_from_terminal(question: str, token: CancelToken) -> str | None:
             selector.register(reader, selectors.EVENT_READ)
             selector.select()
         token.check()
-        line = os.read(0, 4096)  # a terminal gives one line at a time
+        line = os.read(0, 4096)  # a terminal returns one line at a time
         return line.decode(errors="replace") if line else None
     finally:
         os.close(reader)

@@ -36,11 +36,11 @@ class _CopyOut:
 
 @contextmanager
 def open_bench(release: str, options: Options) -> Iterator[Bench]:
-    """Build a release's environment, and open a copy of it; end the command with 125 if it has none.
+    """Build a release's environment and open a copy of it; end the command with 125 if it cannot be built.
 
     Raises:
-        UsageError: there is no such release, or an option has a fault.
-        Unavailable: there is no result.
+        UsageError: the release does not exist, or an option is invalid.
+        Unavailable: the build has no result.
     """
     from bisect_asgi import session
     from bisect_asgi.cli.probe_files import read_plan

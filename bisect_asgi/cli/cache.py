@@ -86,5 +86,5 @@ def _clear() -> None:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """Return what is in a folder; nothing if there is no such folder."""
+    """Return the entries of a directory; nothing if it does not exist."""
     return list(folder.iterdir()) if folder.is_dir() else []

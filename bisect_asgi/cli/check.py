@@ -41,7 +41,7 @@ def _output(options: Options) -> OutputOptions:
     """Return where the result goes.
 
     Raises:
-        UsageError: one release has no such form.
+        UsageError: the result of one release cannot be written in this form.
     """
     from bisect_asgi.cli.output import OutputOptions
     from bisect_asgi.core.errors import UsageError

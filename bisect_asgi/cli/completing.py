@@ -1,9 +1,9 @@
 """Answer a shell that completes a command line.
 
-A person waits for it after a key, so nothing is imported but what says the words: no typer, no client of the
-index. The shell calls the command with the words so far, and `BISECT_ASGI_COMPLETE` set. The answer is a line
-for each word: `value`, the word and its meaning, with tabs between. The lines `files` and `folders` have the
-shell offer paths of its own.
+A person waits for the answer after pressing a key, so this module imports neither typer nor the index client.
+The shell calls the command with the words so far and with `BISECT_ASGI_COMPLETE` set. The answer has one line
+for each word: `value`, the word and its meaning, separated by tabs. The lines `files` and `folders` make the
+shell complete paths itself.
 """
 
 from __future__ import annotations

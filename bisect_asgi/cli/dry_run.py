@@ -39,8 +39,8 @@ def show_suite_dry_run(
 ) -> ExitCode:
     """Print what a suite is going to do; the exit code is that of the worst of its probes.
 
-    A case is the name of a probe, the version of its Python if it is to run on several, and its plan. With
-    `claims`, the claims of the plans are checked, and nothing is searched.
+    A case is the name of a probe, the version of its Python if it runs on several, and its plan. With
+    `claims`, the command checks the claims of the plans instead of searching.
     """
     from bisect_asgi.core.dry_run import SuiteDryRun, lines
     from bisect_asgi.core.plan.suites import worst

@@ -16,7 +16,7 @@ def exec(  # noqa: A001 (the command's name)
 ) -> None:
     """Run one command in a release's environment.
 
-    The command runs in a new folder, beside the files of --probe and --include, in a copy of the environment.
+    The command runs in a copy of the environment, in a new directory with the files of --probe and --include.
     The exit code is the command's, 125 if the release is untestable, and 128 or above for an error.
     """
     from bisect_asgi.cli.by_hand import open_bench

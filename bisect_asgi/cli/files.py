@@ -16,12 +16,12 @@ def read_bytes(path: Path, option: str) -> bytes:
     """Return the content of a file that the user named with `option`.
 
     Raises:
-        UsageError: the file is missing, cannot be read, is none, has a name that is no text, or is larger
-            than 100 MiB.
+        UsageError: the file is missing, unreadable, no regular file or larger than 100 MiB, or its name is no
+        text.
     """
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode) and not path.is_dir():  # a FIFO would be waited for
+        if not stat.S_ISREG(status.st_mode) and not path.is_dir():  # reading a FIFO could block forever
             raise UsageError(f"`{path}` is no regular file (`{option}`)", hint="copy its content into a file")
         if status.st_size > _LARGEST_BYTES:
             raise UsageError(f"`{path}` is larger than 100 MiB (`{option}`)", hint="have the probe make it")

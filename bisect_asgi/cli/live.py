@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def live_page(output: OutputOptions, title: str) -> Iterator[Sink]:
-    """Yield the sink that shows a search as a page, or does nothing; `title` heads the page until the end.
+    """Yield the sink that shows a search as a page, or does nothing; `title` is its heading until the end.
 
     Raises:
         Unavailable: the page cannot be served.
@@ -34,7 +34,7 @@ def live_page(output: OutputOptions, title: str) -> Iterator[Sink]:
 
 @contextmanager
 def live_board(output: OutputOptions, rows: Sequence[SuiteRow]) -> Iterator[BoardPages | None]:
-    """Yield the pages that show several probes, of which these are the rows before they begin; or None.
+    """Yield the pages that show several probes, or None; `rows` are the probes' rows before they begin.
 
     Raises:
         Unavailable: the pages cannot be served.

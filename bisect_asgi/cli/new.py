@@ -40,10 +40,10 @@ def _template(options: Options, name: str) -> str:
 
 
 def _drafted(options: Options, name: str) -> tuple[str, tuple[str, ...]]:
-    """Return the probe that an issue tells, and what was guessed.
+    """Return the probe that an issue describes, and which parts of it are guesses.
 
     Raises:
-        UsageError: the issue cannot be read, or tells no probe.
+        UsageError: the issue cannot be read, or describes no probe.
     """
     import sys
 

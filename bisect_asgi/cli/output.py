@@ -51,7 +51,7 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         """Return those of the command line, and have all consoles color as it says.
 
         Raises:
-            UsageError: a file cannot be written, or has an ending of no form.
+            UsageError: a file cannot be written, or its ending selects no form.
         """
         if options.color is not None:
             from bisect_asgi.report.progress.console import use_color
@@ -74,7 +74,7 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
         """Write what the command is going to do.
 
         At a terminal, the call with `early` writes it, before anything that takes time. Elsewhere, the call
-        after the options were checked does, so that an error in them stands alone.
+        after the options were checked writes it, so that an error in an option is printed alone.
         """
         if not self.quiet and sys.stderr.isatty() is early:
             say(what)
@@ -83,8 +83,8 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
     def progress(self, title: str = "", *, asks: bool = False) -> Iterator[Callable[[Event], None]]:
         """Yield the sink that shows progress: live at a terminal, else as lines; nothing if quiet.
 
-        `title` says what is run, if the command runs several. With `asks`, a person is asked in between, so
-        nothing is drawn anew.
+        `title` is the name of the probe, if the command runs several. With `asks`, a person types answers in
+        between, so the display is never redrawn.
         """
         if self.quiet:
             yield lambda _: None
@@ -122,12 +122,12 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
 
         report = report_of(run)
         if report.kind is ResultKind.NOT_ASKED and not report.runs:
-            with suppress(OSError):  # nothing was run, so that there is nothing to show again
+            with suppress(OSError):  # nothing was run, so the log has nothing for `report` to show
                 log.unlink()
         else:
             keep(report, log)
         if report.rows and not self.quiet and log.exists():
-            say(f"log: {log}")  # the result comes last, so that it stands above the prompt
+            say(f"log: {log}")  # before the result, which belongs next to the prompt
         self.show_report(report)
         return report.exit_code
 
@@ -139,10 +139,10 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
             show_error("" if self._is_seen(report) else report.headline, report.hint)
 
     def write(self, report: Report | SuiteReport, *, document: str = "") -> bool:
-        """Write a report to the files, and to the standard output unless that gets text.
+        """Write a report to the files, and to the standard output unless the standard output gets text.
 
-        Return whether it did. On GitHub, the step has its summary and annotations. `document` is the JSON of
-        a command that has another one than the report's.
+        Return whether it wrote to the standard output. On GitHub, the step gets its summary and annotations.
+        `document` is the JSON of a command whose document differs from the report's.
         """
         if self.form is None and not self.files and os.environ.get("GITHUB_ACTIONS") != "true":
             return False
@@ -264,7 +264,7 @@ def _width() -> int:
         return int(named)
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
-    except (OSError, ValueError):  # it is a terminal of a program that has no size
+    except (OSError, ValueError):  # no terminal, or one without a size
         return _USUAL_WIDTH
 
 

@@ -18,7 +18,8 @@ from bisect_asgi.core.plan.options import OPTIONS, Options, merge
 def with_options(command: Command, function: Callable[..., None]) -> Callable[..., None]:
     """Return `function` with a parameter for each option of the command in place of its `options`.
 
-    typer reads the signature; parameters of the function's own come first, as they are.
+    typer reads the signature, so it has to list all of them. The function's own parameters come first,
+    unchanged.
     """
     signature = inspect.signature(function, eval_str=True)
     taken = [name for name, option in OPTIONS.items() if command in option.commands]
@@ -29,7 +30,7 @@ def with_options(command: Command, function: Callable[..., None]) -> Callable[..
         options = collect({name: arguments.pop(name) for name in taken})
         options = merge(options, of_command(read_variables(os.environ), command))
         if options.offline:
-            os.environ["UV_OFFLINE"] = "1"  # as uv has it: whatever asks the network reads this
+            os.environ["UV_OFFLINE"] = "1"  # uv's variable, which everything that uses the network reads
         function(options, **arguments)
 
     call.__doc__ = function.__doc__
@@ -53,7 +54,7 @@ _SPELLED = {float | str: str, int | str: str}
 
 
 def collect(given: Mapping[str, Any]) -> Options:
-    """Return the options of a command line, from the values that typer read.
+    """Return the options of a command line from the values that typer has read.
 
     Raises:
         UsageError: a number is out of range, or a pair has no `=`.

@@ -1,6 +1,6 @@
-"""The event logs of past runs: which one the user means, and what a list says of each.
+"""The event logs of past runs: which one the user means, and the summary of each in a list.
 
-What is said of a run that has ended is kept beside its log, so that a list of many runs reads no log twice.
+The summary of a finished run is stored next to its log, so that a list of many runs reads no log twice.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def find_log(name: str, logs: Sequence[Path]) -> Path:
     """Return the log that the user means: by its path, or by the beginning of its id or of its name.
 
     Raises:
-        UsageError: there is none, or several begin so.
+        UsageError: no log matches, or several do.
     """
     if Path(name).is_file():
         return Path(name)
@@ -110,7 +110,7 @@ def find_log(name: str, logs: Sequence[Path]) -> Path:
 
 
 def read_report(path: Path) -> Report:
-    """Return the report that the events in a log come to.
+    """Return the report of the events in a log.
 
     Raises:
         UsageError: the file is no event log, or its events do not belong together.
@@ -121,7 +121,7 @@ def read_report(path: Path) -> Report:
     try:
         return fold(event_log.read(path))
     except (LookupError, ValueError) as error:
-        # An event names a candidate that no event before it has listed, or has a text that is no form.
+        # An event names a candidate that no earlier event has listed, or has a value that cannot be read.
         raise UsageError(
             f"`{path}` is damaged: its events contradict one another",
             hint="run the same command again; finished runs are cached",

@@ -27,10 +27,10 @@ from bisect_asgi.session.axes import AXES
 
 
 def read_metadata(path: Path) -> ProbeMetadata:
-    """Return the probe's metadata; paths in its table are relative to the probe's folder.
+    """Return the probe's metadata; paths in its table are relative to the probe's directory.
 
     Raises:
-        UsageError: there is no such file, it cannot be read, or its metadata is malformed.
+        UsageError: the file does not exist or cannot be read, or its metadata is malformed.
     """
     source = read_bytes(path, "--probe").decode("utf-8", errors="replace")
     stated = tables.read_probe(source, name=path.name)
@@ -55,7 +55,7 @@ def load(
 ) -> Probe:
     """Return the probe with all files that its runs need, including the `copied` ones.
 
-    `decided_by`: what decides in place of the exit code, and its name for people; no script is needed then.
+    `decided_by`: what decides in place of the exit code, and its name for users; a script is then optional.
 
     Raises:
         UsageError: the options name neither a script, nor a command, nor a load, or a file cannot be read.
@@ -211,13 +211,13 @@ def _variable(name: str) -> str:
 
 
 def _included(names: Sequence[str]) -> Iterator[ProbeFile]:
-    """Yield the files of `--include`, and those in its folders."""
+    """Yield the files of `--include`, and those in its directories."""
     for name in names:
         path = Path(name)
         if not path.is_dir():
             yield _file(path, path.resolve().name)
             continue
-        inner = path.name == ""  # `.` stands for the files in it, not for the folder
+        inner = path.name == ""  # `.` means the files in the directory, without the directory itself
         path = path.resolve()
         for found in sorted(path.rglob("*")):
             if found.is_file() and "__pycache__" not in found.parts:
@@ -250,10 +250,10 @@ def read_plan(
 ) -> Plan:
     """Join the options of a command line with the probe's own table and with all defaults; return the plan.
 
-    `defaults`: a suite's, for one of its probes; `decided_by`: as of `load`.
+    `defaults`: the options of a suite, which apply to each of its probes; `decided_by`: see `load`.
 
     Raises:
-        UsageError: something is missing, malformed, or cannot be read.
+        UsageError: an option or a file is missing, malformed or unreadable.
     """
     _check_one_probe(given)
     path = Path(given.probe) if given.probe else None
@@ -286,7 +286,7 @@ def _by_table(
         if not _wants_the_same(own, options):
             wanted = read_wanted(own, stated, Path(given.probe).parent)
         plan = make_plan(own, load(own, wanted.files), stated, axes=AXES, wanted=wanted)
-    except BisectError:  # The table alone is no plan: a lock file has no package.
+    except BisectError:  # The table alone may be no plan: for lock files, it has no package.
         return None
     return replace(plan.of_check(), probe=None, python=plan.only_python or None)
 
@@ -298,9 +298,10 @@ def _wants_the_same(one: Options, other: Options) -> bool:
 
 
 def read_defaults(said: Options, *, in_suite: bool = False) -> Options:
-    """Return what the user's variables and the folder's `pyproject.toml` add to what is `said`.
+    """Return the options that variables and the current directory's `pyproject.toml` add to those `said`.
 
-    In a suite, the number of jobs is that of its probes, not that of the trials of one.
+    In a suite, `jobs` counts the suite's probes, so a variable for it does not apply to the trials of one
+    probe.
 
     Raises:
         UsageError: a variable or the table cannot be read.
@@ -311,7 +312,7 @@ def read_defaults(said: Options, *, in_suite: bool = False) -> Options:
     file = Path(PROJECT_FILE)
     text = read_bytes(file, PROJECT_FILE).decode("utf-8", "replace") if file.is_file() else ""
     project = read_project_table(text)
-    if said.probe or said.command or said.app or said.load:  # it is another probe than the project's
+    if said.probe or said.command or said.app or said.load:  # this probe replaces the project's
         project = replace(project, command=None, app=None, load=None)
     if said.verbose:
         for where, flags in (
@@ -329,10 +330,10 @@ def _show_origin(where: str, flags: Sequence[str]) -> None:
 
 
 def read_suite(path: Path) -> Suite:
-    """Return the suite of a file, its paths relative to the file, or of a folder: all probes with a table.
+    """Return the suite of a file, its paths relative to the file, or of a directory: all probes with a table.
 
     Raises:
-        UsageError: there is no such file, it is malformed, or the folder has no such probe.
+        UsageError: the file does not exist or is malformed, or the directory has no probe with a table.
     """
     if path.is_dir():
         return Suite(entries=tuple(Options(probe=str(probe)) for probe in with_tables(path)))
@@ -354,10 +355,10 @@ def _from_file(entry: Options, folder: Path) -> Options:
 
 
 def with_tables(folder: Path) -> list[Path]:
-    """Return the scripts in a folder that have a table of options, perhaps a faulty one.
+    """Return the scripts in a directory that have a table of options, perhaps an invalid one.
 
     Raises:
-        UsageError: there is none.
+        UsageError: the directory has no such script.
     """
     found = [path for path in sorted(folder.glob("*.py")) if _has_table(path)]
     if not found:
@@ -372,5 +373,5 @@ def with_tables(folder: Path) -> list[Path]:
 def _has_table(path: Path) -> bool:
     try:
         return read_metadata(path).options != Options()
-    except UsageError:  # It is meant to have one; the fault is reported when its turn comes.
+    except UsageError:  # It has an invalid table; the error is reported when the probe's turn comes.
         return True

@@ -1,8 +1,8 @@
 """The process around a command: its standard streams and its signals.
 
-Text of probes, packages, indexes and file names is data. Whatever the process writes passes a gate that
-replaces what a terminal would execute. rich writes escapes of its own, so it gets the stream behind the gate,
-and `report/progress/console` makes the text that rich is given printable instead.
+Text from probes, packages, indexes and file names is data that a terminal must not execute. So all output of
+the process passes a gate that replaces control characters. rich writes its own escapes, so it gets the stream
+behind the gate, and `report/progress/console` makes the text printable before rich gets it.
 """
 
 from __future__ import annotations
@@ -49,15 +49,16 @@ def end_signals() -> None:
             signal.signal(number, signal.SIG_IGN)
 
 
-# A CI that gives up sends SIGTERM, a terminal that is closed SIGHUP.
+# A CI job that is stopped gets SIGTERM; a command whose terminal is closed gets SIGHUP.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Interrupts:
     """Turns signals into `KeyboardInterrupt`, one for signals that follow one another.
 
-    It is raised a moment later where it would be dropped, as while Python cleans up an object, or where it
-    would leave a lock held that this process needs in order to end, as in an import.
+    At some moments the exception would be lost, for example while Python cleans up an object. At others, such
+    as during an import, it would leave a lock held that this process needs in order to end. It is then raised
+    a moment later.
     """
 
     def __init__(self) -> None:
@@ -67,7 +68,7 @@ class _Interrupts:
         self._previous = {
             number: signal.getsignal(number)
             for number in _SIGNALS
-            if signal.getsignal(number) is not signal.SIG_IGN  # as under `nohup`
+            if signal.getsignal(number) is not signal.SIG_IGN  # as `nohup` sets it: it stays ignored
         }
         for number in self._previous:
             signal.signal(number, self._interrupt)
@@ -92,7 +93,8 @@ class _Interrupts:
 
     def _raise(self, frame: FrameType | None) -> None:
         file = frame.f_code.co_filename if frame else ""
-        # The main thread spends most of its time waiting in `threading`, where it can be interrupted.
+        # In `threading`, the main thread may be about to release a lock. But it also waits there most of the
+        # time, where an interrupt is safe, so the delays have an end.
         is_locking = file == threading.__file__ and self._delays < _MOST_DELAYS
         if is_locking or _is_importing(frame):
             self._delays += 1
@@ -107,11 +109,12 @@ class _Interrupts:
             self._unraisable(lost)
 
     def _delay(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, _DELAY_S)  # no thread: the main one may hold what starting takes
+        # Not a timer thread: the main thread may hold the lock that starting a thread needs.
+        signal.setitimer(signal.ITIMER_REAL, _DELAY_S)
 
 
 def _is_importing(frame: FrameType | None) -> bool:
-    """Return whether an import is going on: an interrupt inside of one may become another error, too."""
+    """Return whether an import is running, in which an interrupt may also turn into another error."""
     while frame is not None:
         if frame.f_code.co_filename.startswith(_IMPORTING):
             return True
@@ -120,12 +123,12 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _open_missing() -> None:
-    """Open what the caller has closed, so that no file of ours gets the number of a standard stream."""
+    """Open the standard streams that the caller has closed, so that no other file gets their numbers."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this stream's
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 (as long as the process)
 

@@ -24,7 +24,7 @@ def report(
     from bisect_asgi.cli.past_runs import find_log, name_of, read_report
     from bisect_asgi.cli.wiring.paths import CachePaths
 
-    places = CachePaths(CachePaths.folder())  # nothing is written
+    places = CachePaths(CachePaths.folder())  # not `configured`, which writes: `report` only reads
     path = places.newest_log() if run is None else find_log(run, places.past_logs())
     document = read_report(path)
     if options.diff:

@@ -20,18 +20,18 @@ _MOST_PROBE = 64 * 1024
 
 
 class ReportFile(Struct, frozen=True):
-    """A file to write, or a folder for the pages of a suite."""
+    """A file to write, or a directory for the pages of a suite."""
 
     path: Path
     form: Form | None
-    """None: a folder."""
+    """None for a directory."""
 
 
 def report_files(paths: Sequence[str], *, is_suite: bool) -> tuple[ReportFile, ...]:
     """Return the files with their forms.
 
     Raises:
-        UsageError: an ending is of no form, or there is no folder for a file.
+        UsageError: an ending selects no form, or the directory of a file does not exist.
     """
     return tuple(_file(path, is_suite=is_suite) for path in paths)
 
@@ -54,7 +54,7 @@ def write(report: Report | SuiteReport, files: Sequence[ReportFile], *, document
     """Write the report to the files; `document` is as for `rendered`.
 
     Raises:
-        UsageError: a file cannot be written, or this report has nothing that its form could say.
+        UsageError: a file cannot be written, or its form cannot express this report.
     """
     for folder in (file.path for file in files if file.form is None):
         with _told(folder):
@@ -63,7 +63,7 @@ def write(report: Report | SuiteReport, files: Sequence[ReportFile], *, document
 
 
 def write_texts(files: Sequence[ReportFile], render: Callable[[Form], str]) -> None:
-    """Write to each file, but not to folders, the text of its form.
+    """Write the text of its form to each file; directories are not written here.
 
     Raises:
         UsageError: a file cannot be written.
@@ -76,10 +76,10 @@ def write_texts(files: Sequence[ReportFile], render: Callable[[Form], str]) -> N
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Raise an error of the system as a usage error of the option.
+    """Raise an operating system's error as a usage error of the option.
 
     Raises:
-        UsageError: there was one.
+        UsageError: the body raised an `OSError`.
     """
     try:
         yield
@@ -100,7 +100,7 @@ def _write_site(report: Report | SuiteReport, folder: Path) -> None:
 def rendered(report: Report | SuiteReport, form: Form, *, document: str = "") -> str:
     """Return the report in a form, with the text of its probe.
 
-    `document` is the JSON of a command that has another one than the report's.
+    `document` is the JSON of a command whose document differs from the report's.
     """
     if form is Form.JSON and document:
         return f"{printable_json(document)}\n"
@@ -119,7 +119,7 @@ def probe_text(report: Report) -> str:
 
 
 def annotate(report: Report | SuiteReport, environ: Mapping[str, str] = os.environ) -> str:
-    """Add the report to the summary of the workflow's step, and return its annotations; "" elsewhere.
+    """Add the report to the summary of the workflow's step and return its annotations; "" outside GitHub.
 
     Source: "Workflow commands" and "Variables" in GitHub's manual for Actions.
     """
@@ -129,6 +129,6 @@ def annotate(report: Report | SuiteReport, environ: Mapping[str, str] = os.envir
         try:
             with Path(summary).open("a", encoding="utf-8") as file:
                 file.write(rendered(report, Form.MARKDOWN))
-        except OSError:  # The report itself is on the standard output.
+        except OSError:  # The summary is a copy: the standard output has the report, too.
             pass
     return rendered(report, Form.GITHUB)

@@ -20,11 +20,11 @@ _WITH, _PROBE = "--with", "the probe's dependencies"
 
 
 def read_wanted(options: Options, metadata: ProbeMetadata, folder: Path | None) -> Wanted:
-    """Return all that environments get; `folder` is the probe's, from which paths in its metadata begin.
+    """Return all that environments get; paths in the probe's metadata are relative to `folder`, the probe's.
 
     Raises:
-        UsageError: a file or a project is not there, or cannot be read.
-        Unavailable: the address of a repository did not answer.
+        UsageError: a file or a project does not exist or cannot be read.
+        Unavailable: a repository's address did not respond.
     """
     files = _Files()
     for path in options.with_requirements:
@@ -80,7 +80,7 @@ def _with_sources(own: Iterable[GivenProject]) -> list[GivenProject]:
     """Return projects with those that their `[tool.uv.sources]` name; one that the user names wins."""
     found = list(own)
     names = {given.project.name for given in found}
-    for given in found:  # it grows meanwhile
+    for given in found:  # `found` grows meanwhile, so that sources of sources are found, too
         for text in given.sources:
             more = _own(text, f"`[tool.uv.sources]` of `{given.project.name}`")
             if more and more.project.name not in names:
@@ -101,9 +101,9 @@ def _check_names(own: Sequence[GivenProject]) -> None:
 
 
 def read_locked(text: str, folder: Path) -> tuple[LockedProject, ...]:
-    """Return the projects in a lock file that are folders, files or commits; its paths begin at `folder`.
+    """Return the projects in a lock file that are directories, files or commits; paths begin at `folder`.
 
-    A lock may lie elsewhere than the projects that it names, so what is not there is no error.
+    A lock file may have been moved away from the projects that it names, so a missing project is no error.
     """
     from bisect_asgi.core.lockfiles.sources import sources
 
@@ -132,7 +132,7 @@ class _Files:
         """Read a file.
 
         Raises:
-            UsageError: it cannot be read, or has a line that is not followed.
+            UsageError: the file cannot be read, or has a line that is not supported.
         """
         from bisect_asgi.core.lockfiles import decode
         from bisect_asgi.core.plan.requirement_files import read_lines
@@ -167,7 +167,7 @@ def _constraint(line: StatedLine) -> StatedLine:
 
 
 def _placed(text: str, folder: Path) -> str:
-    """Return a line with its path as it counts: from the current folder, as for pip, else from the file's."""
+    """Return a line with its path made relative to the current directory: pip's rule, or else the file's."""
     reference = reference_of(text, "")
     if reference is None or reference.is_git or Path(reference.where).expanduser().exists():
         return text
@@ -178,7 +178,7 @@ def _grouped(groups: Sequence[str]) -> Iterator[StatedLine]:
     """Yield the requirements of dependency groups.
 
     Raises:
-        UsageError: there is no such file or group.
+        UsageError: the file or the group does not exist.
     """
     for asked in groups:
         from bisect_asgi.backend.own_projects.facts import sources_of

@@ -69,7 +69,7 @@ def bisect(plan: Plan, output: OutputOptions, where: str | None = None) -> ExitC
             projection = _by_a_person(plan, output, log_path, live, undone)
         else:
             projection = _search(plan, output, log_path, live, where=where, undone=undone)
-        end_signals()  # The last event has how it ended, and the report shows it.
+        end_signals()  # An interrupt from here on must not stop the report, which shows how the search ended.
         for label in sorted(undone.intersection(plan.undone)):
             say_note(f"`--undo {label}`: no run of it was cached")
         code = output.show(projection, log_path)
@@ -116,7 +116,7 @@ def _search(
             ) as opened:
                 session.bisect(*opened, emit)
         except (BisectError, KeyboardInterrupt):
-            if projection.run.plan is None:  # There is nothing yet that a report could show.
+            if projection.run.plan is None:  # Nothing has begun that a report could show.
                 raise
     return projection
 
@@ -131,7 +131,7 @@ def _by_a_person(
     while True:
         try:
             return _search(plan, output, log_path, live, decider=asking, undone=undone)
-        except StartAgain as again:  # all other verdicts are in the store
+        except StartAgain as again:  # the new search reads all other verdicts from the store
             undone.add(again.label)
             log_path.unlink()
 
@@ -152,7 +152,7 @@ def _bisect_on_each_python(plan: Plan, output: OutputOptions, where: str | None)
             hint="pass one `--python`",
         )
     jobs = plan.jobs if plan.is_width_said else None
-    # The histories share the places that there are.
+    # The searches on all Pythons share the same workers.
     unsaid = replace(plan, most_jobs=plan.jobs + 1)
     cases = on_each_python(Case(name=plan.probe_path or plan.probe.name, plan=unsaid))
     for case in cases:

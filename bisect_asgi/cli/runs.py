@@ -23,7 +23,7 @@ def runs(options: Options) -> None:
     from bisect_asgi.report import past
 
     output = OutputOptions.of(options)
-    logs = CachePaths(CachePaths.folder()).past_logs()  # nothing is written but what is kept of a run
+    logs = CachePaths(CachePaths.folder()).past_logs()  # only summaries of runs are written
     shown, older = _newest(logs, options.number or _MOST)
     if output.json:
         show_json(past.render_json(shown))
@@ -39,9 +39,9 @@ def runs(options: Options) -> None:
 
 
 def _newest(logs: Sequence[Path], most: int) -> tuple[list[PastRun], int]:
-    """Return what the list says of the newest runs, and how many older logs there are.
+    """Return the summaries of the newest runs for the list, and the number of older logs.
 
-    A command that ended with a usage error was no run.
+    A command that ended with a usage error does not count as a run.
     """
     from bisect_asgi.cli.past_runs import past_runs
     from bisect_asgi.core.events import ResultKind

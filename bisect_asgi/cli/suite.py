@@ -1,6 +1,6 @@
 """`bisect-asgi suite FILE|DIR`: run many probes into one table.
 
-Many probes in one command: whatever goes wrong with one of them is in its row, and the others go on.
+If a probe has an error, its row shows it, and the other probes continue.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ def _gated(rows: Sequence[SuiteRow], output: OutputOptions) -> ExitCode:
 
 
 def _cases(path: Path, given: Options) -> list[Case]:
-    """Return a case for each probe of the suite; a fault in one is that case's.
+    """Return a case for each probe of the suite; an error in a probe's options becomes that case's plan.
 
     Raises:
-        UsageError: there is no suite.
+        UsageError: the suite does not exist or has no probe.
     """
     from bisect_asgi.cli.probe_files import read_suite
 
@@ -132,7 +132,7 @@ def _run(
 ) -> tuple[list[SuiteRow], bool]:
     """Run the sessions in parallel, with one set of caches and workers.
 
-    Without `jobs`, there are as many at a time as this machine has cores, or the cluster has threads.
+    Without `jobs`, as many run at a time as this machine has cores, or the cluster has threads.
     """
     from bisect_asgi.backend.executors import open_executor
     from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
@@ -180,10 +180,10 @@ def _run(
 
 
 def sharing(plan: Plan, jobs: int) -> Plan:
-    """Return the plan with at most so many trials at a time, but one; its own options win.
+    """Return the plan with at most `jobs` trials at a time, and at least one; its own options win.
 
-    A speculative trial of one search would take a core from a needed trial of another: only with more cores
-    than searches has each of them some to spare.
+    Without this limit, a speculative trial of one search would take a core from a needed trial of another.
+    Only if there are more cores than searches, each search has cores to spare.
     """
     return plan if plan.is_width_said else replace(plan, jobs=max(1, jobs), most_jobs=max(1, jobs))
 
@@ -205,7 +205,7 @@ def session(name: str, plan: Plan, services: Services, path: Path, *, shown: Seq
     projection = Projection()
     with EventLog(path) as log:
         emit = Broadcast([projection, log, *shown])
-        with suppress(BisectError, KeyboardInterrupt):  # The last event has it.
+        with suppress(BisectError, KeyboardInterrupt):  # The last event has the error, and so has the row.
             bisect(plan, services, emit)
     return row_of(name, report_of(projection), plan.claim, log=str(path))
 
@@ -277,8 +277,8 @@ def run_cases(
         ask: runs one session.
         executor: runs the trials of all of them.
         at_once: how many sessions run in parallel.
-        begun: told in the thread of the session that it begins.
-        ended: told there what came of it, unless it was interrupted.
+        begun: called in the session's thread when the session begins.
+        ended: called there with the session's row, unless the session was interrupted.
 
     Returns:
         The rows in the order of the cases, and whether an interrupt ended some of them.
@@ -308,6 +308,6 @@ def _row(case: Case, ask: Ask, way: Executor) -> SuiteRow:
         return row_interrupted(case.name, case.package)
     except BisectError as error:
         return row_of_error(case.name, error, package=case.package, claim=case.claim)
-    except Exception as error:  # The others go on; the exit code tells of the bug.
+    except Exception as error:  # A bug must not stop the other probes; the row and the exit code report it.
         traceback.print_exception(error)
         return row_of_bug(case.name, error, package=case.package)

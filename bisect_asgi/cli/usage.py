@@ -1,6 +1,6 @@
-"""Mistakes on a command line, said as all other errors: what happened, and what to type.
+"""Mistakes on a command line in the form of all other errors: what happened, and what to type.
 
-typer says them in a form of its own, with the usage of the command in front and without a near name.
+typer would print them in its own form: after the usage of the command, and without near names.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def is_meant_as_command(arguments: Sequence[str]) -> bool:
 
 
 def is_help(words: Sequence[str]) -> bool:
-    """Return whether `help` with these words asks for help, and is no package.
+    """Return whether these words ask for help, rather than name a package called `help`.
 
     Raises:
-        UsageError: it asks for the help of something that is no command.
+        UsageError: they ask for the help of a command that does not exist.
     """
     if not words or words[0] in COMMANDS:
         return len(words) < 2

@@ -30,7 +30,7 @@ def verify(
 ) -> None:
     """Check a "fixed in" or "broken in" claim by running releases.
 
-    Of a folder, each probe with a claim is verified; the exit code is that of the worst.
+    In a directory, the command checks each probe that has a claim, and the exit code is that of the worst.
     """
     import time
 
@@ -75,10 +75,10 @@ def _show_dry_run(cases: Sequence[Case], output: OutputOptions) -> int:
 
 
 def _only_case(package: str | None, given: Options) -> Case:
-    """Return the case of the one probe that is named.
+    """Return the case of the one probe that the user gave.
 
     Raises:
-        UsageError: its options have a fault, or it has no claim.
+        UsageError: its options are invalid, or it has no claim.
     """
     from bisect_asgi.cli.probe_files import read_plan
     from bisect_asgi.cli.suite import Case
@@ -90,10 +90,10 @@ def _only_case(package: str | None, given: Options) -> Case:
 
 
 def _cases_in(folder: Path, given: Options) -> list[Case]:
-    """Return a case for each probe in the folder that has a claim, or a fault in its table.
+    """Return a case for each probe in the directory that has a claim, or an invalid table.
 
     Raises:
-        UsageError: there is none.
+        UsageError: the directory has no such probe.
     """
     from bisect_asgi.cli.probe_files import with_tables
     from bisect_asgi.cli.suite import read_case
@@ -161,7 +161,7 @@ def _run(
             projection = Projection()
             with output.progress(title) as shown, EventLog(path) as log:
                 emit = Broadcast([projection, log, shown, on_page])
-                # Progress of a trial that the claim before it has canceled must not show here.
+                # Services of its own: canceled trials of the claim before must not show progress here.
                 with open_services(places, replace(runner, emit=emit), executor) as services:
                     own = replace(services, executor=way)
                     finding = verify_claim(

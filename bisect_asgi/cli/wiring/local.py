@@ -32,7 +32,7 @@ from bisect_asgi.core.services import Emit
 
 
 def indexes() -> Indexes:
-    """Return the user's indexes, asked of uv once for a command.
+    """Return the user's indexes, read from uv once for a command.
 
     Raises:
         Unavailable: uv could not read its configuration.
@@ -56,15 +56,15 @@ def open_trials(
     """Open what runs trials on this machine.
 
     Args:
-        places: where everything is kept.
-        emit: gets the progress of trials.
+        places: the directories of the cache.
+        emit: receives the progress of trials.
         show_output: emit the probes' output, too.
         own: indexes other than the user's.
         building: how source distributions and commits are built.
         decider: decides on each run in place of the probe's exit code.
-        keeps_runs: whether later commands find what the runs showed.
-        undone: labels of candidates whose runs are dropped from the store; each is taken out when it is.
-        note: gets a remark on the cache.
+        keeps_runs: whether runs are cached for later commands.
+        undone: labels of candidates whose cached runs are dropped; each label is removed once that is done.
+        note: receives remarks about the cache.
 
     Raises:
         Unavailable: the store cannot be used, or uv could not read its configuration.
@@ -89,7 +89,7 @@ def open_trials(
             locks=locks,
             sandbox=sandbox,
             building=building or Building(),
-            # Of the machine, not of the cache: two commands with two caches share the processors.
+            # Outside the cache: commands with different caches share this machine's processors.
             measuring_lock=MeasuringLock(
                 path=Path(tempfile.gettempdir()) / f"bisect-asgi-{os.getuid()}-measuring.lock"
             ),
@@ -124,7 +124,7 @@ def open_uv(
         Unavailable: uv could not read its configuration.
     """
     asked = own or indexes()
-    # uv's configuration is a file: commands with other indexes must not write the same.
+    # uv's configuration is a file, so commands with different indexes need different files.
     return Uv(
         places.root / "uv" / codec.digest(asked),
         asked,
@@ -154,7 +154,7 @@ def _resolver(places: CachePaths, uv: Uv, store: Store) -> tuple[Resolver, Sdist
     )
 
     def confirm(project: str) -> None:
-        from bisect_asgi.backend.index import IndexClient  # needed only where a page is doubted
+        from bisect_asgi.backend.index import IndexClient  # needed only if a page may be outdated
 
         with closing(IndexClient(uv.indexes, places.root / "index")) as client, suppress(UsageError):
             client.releases(project)

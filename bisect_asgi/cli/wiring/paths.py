@@ -20,18 +20,18 @@ DEFAULT_LIMIT = "20 GiB"
 
 
 class CachePaths(Struct, frozen=True):
-    """The folders and files below the cache folder."""
+    """The directories and files below the cache directory."""
 
     root: Path
 
     @classmethod
     def configured(cls, note: Callable[[str], None] | None = None) -> CachePaths:
-        """The user's cache folder, or `BISECT_ASGI_CACHE_DIR`, with what stands in the way set aside.
+        """The user's cache directory, or `BISECT_ASGI_CACHE_DIR`, repaired if other files are in its way.
 
-        `note` gets a remark on what was set aside; None: it goes to the standard error.
+        `note` receives a remark for each file that was renamed; None writes it to the standard error.
 
         Raises:
-            Unavailable: it cannot be written.
+            Unavailable: the cache directory cannot be written.
         """
         root = cls.folder()
         try:
@@ -39,7 +39,7 @@ class CachePaths(Struct, frozen=True):
             for path in (root, *(root / name for name in _FOLDERS)):
                 _mend(path, note or _say)
             tag = root / "CACHEDIR.TAG"
-            if not tag.exists():  # a full disk is no reason to begin
+            if not tag.exists():  # write only once: a full disk must not stop a command that only reads
                 tag.write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
         except OSError as error:
             raise not_writable("the cache directory", root, error) from error
@@ -47,7 +47,7 @@ class CachePaths(Struct, frozen=True):
 
     @staticmethod
     def folder() -> Path:
-        """Return the path of the cache folder, which need not exist."""
+        """Return the path of the cache directory, which need not exist."""
         named = os.environ.get("BISECT_ASGI_CACHE_DIR")
         if named:
             return Path(named).absolute()
@@ -62,32 +62,32 @@ class CachePaths(Struct, frozen=True):
 
     @property
     def environments(self) -> Path:
-        """The environments' folder."""
+        """The directory of environments."""
         return self.root / "environments"
 
     @property
     def logs(self) -> Path:
-        """The event logs' folder."""
+        """The directory of event logs."""
         return self.root / "logs"
 
     @property
     def interpreters(self) -> Path:
-        """The folder that keeps what is known of interpreters."""
+        """The directory of facts about interpreters."""
         return self.root / "interpreters"
 
     @property
     def projects(self) -> Path:
-        """The folder of copies of the user's own projects."""
+        """The directory of copies of the user's own projects."""
         return self.root / "projects"
 
     @property
     def repositories(self) -> Path:
-        """The folder of copies of repositories."""
+        """The directory of copies of repositories."""
         return self.root / "repositories"
 
     @property
     def answers(self) -> Path:
-        """The folder that keeps answers of the outside."""
+        """The directory of cached responses from the network."""
         return self.root / "answers"
 
     def new_log(self, project: str) -> Path:
@@ -95,10 +95,10 @@ class CachePaths(Struct, frozen=True):
         return self.logs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{project}.jsonl"
 
     def past_logs(self) -> list[Path]:
-        """The paths of all event logs, the newest first; one is empty where a command did not begin."""
+        """The paths of all event logs, newest first, without empty logs of commands that did not begin."""
         found = []
         for path in sorted(self.logs.glob("*.jsonl"), reverse=True):
-            with suppress(OSError):  # another command clears the cache
+            with suppress(OSError):  # another command may be clearing the cache
                 if path.stat().st_size:
                     found.append(path)
         return found
@@ -107,7 +107,7 @@ class CachePaths(Struct, frozen=True):
         """The path of the newest event log.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is no event log.
         """
         logs = self.past_logs()
         if not logs:
@@ -118,21 +118,21 @@ class CachePaths(Struct, frozen=True):
 
 
 def _say(text: str) -> None:
-    # A shell that completes a word waits for this module, and never needs that one.
+    # Imported late: completion in a shell has to be fast, and imports this module but needs no output.
     from bisect_asgi.cli.output import say_note
 
     say_note(text)
 
 
 def _mend(folder: Path, note: Callable[[str], None]) -> None:
-    """Set aside what is no folder, and make a folder writable that the user has made read-only.
+    """Rename a file that is in the directory's place, and make a read-only directory writable.
 
     Raises:
-        OSError: what is no folder cannot be moved.
+        OSError: the file cannot be renamed.
     """
     if folder.is_dir():
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            with suppress(OSError):  # what has to be written says so
+            with suppress(OSError):  # the next write will report it
                 folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
     elif os.path.lexists(folder):
         aside = folder.with_name(f"{folder.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
@@ -144,7 +144,7 @@ def limit_bytes() -> int:
     """Return the most bytes for environments: `BISECT_ASGI_CACHE_LIMIT`, such as `20 GiB`.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the variable is no size.
     """
     from bisect_asgi.core.plan.amounts import read_size
 

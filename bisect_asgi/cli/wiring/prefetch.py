@@ -54,5 +54,5 @@ class ImportReport:
 
 
 def _import_report() -> None:
-    with suppress(Exception):  # what is wrong will be told where it is needed
+    with suppress(Exception):  # the import that needs the module will raise the error
         from bisect_asgi.report import document, text  # noqa: F401

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def open_services(
     places: CachePaths, runner: TrialRunner, executor: Executor, own: Indexes | None = None
 ) -> Iterator[Services]:
-    """Open the services of a command, whose trials run in `executor`: by `runner`, or by a cluster's workers.
+    """Open the services of a command; its trials run in `executor`, by `runner` or by a cluster's workers.
 
     `own`: indexes other than the user's.
 

@@ -30,22 +30,22 @@ def open_session(
     own: Indexes | None = None,
     note: Callable[[str], None] = say_note,
 ) -> Iterator[tuple[Plan, Services]]:
-    """Open the services of a session; yield them with the plan, which has the jobs of a cluster.
+    """Open the services of a session; yield them with the plan, which gets the jobs of a cluster.
 
     Args:
-        plan: what is asked.
-        places: where everything is kept.
-        emit: gets the progress of trials.
-        where: the executor, as `--executor` takes it.
+        plan: the plan of the session.
+        places: the directories of the cache.
+        emit: receives the progress of trials.
+        where: the executor, as a value of `--executor`.
         show_output: emit the probes' output, too.
         decider: decides on each run in place of the probe's exit code.
-        keeps_runs: whether later commands find what the runs showed.
-        undone: labels of candidates whose runs are dropped from the store; each is taken out when it is.
+        keeps_runs: whether runs are cached for later commands.
+        undone: labels of candidates whose cached runs are dropped; each label is removed once that is done.
         own: indexes other than those that the user's configuration gave this process.
-        note: gets a remark on the cache.
+        note: receives remarks about the cache.
 
     Raises:
-        UsageError: there is no such executor.
+        UsageError: the executor does not exist.
         Unavailable: the store or a cluster cannot be used, or uv could not read its configuration.
     """
     with (

@@ -39,15 +39,15 @@ class RunOnWorker(Struct, frozen=True, kw_only=True):
         """Run a trial.
 
         Raises:
-            Unsuitable: this machine lacks something: room on the disk, an index, an interpreter.
+            Unsuitable: this machine lacks disk space, an index or an interpreter.
             Cancelled, UsageError: as `TrialRunner.run`.
         """
-        request = replace(request, parallel=1)  # a thread of a worker is room for one run
+        request = replace(request, parallel=1)  # each thread of a worker runs one trial at a time
         try:
             places = CachePaths.configured()
             runner = _OPENED.runner(places, self)
             result = run_here_for_another(request, token, runner, pythons=places.root / "interpreters")
-        except Unavailable as error:  # another machine may be better off
+        except Unavailable as error:  # another machine may have what this one lacks
             raise Unsuitable(f"cannot continue: {error}", hint=error.hint) from error
         calls.send_message(self.command, calls.END_OF_MESSAGES)
         return result
@@ -63,10 +63,10 @@ class HasInterpreter(Struct, frozen=True, kw_only=True):
     interpreter: Interpreter
 
     def __call__(self) -> None:
-        """Return if the worker has it.
+        """Return if the worker has the interpreter.
 
         Raises:
-            Unsuitable: it has not.
+            Unsuitable: the worker does not have it.
         """
         own_interpreter(self.interpreter, CachePaths.configured().root / "interpreters")
 

@@ -1,8 +1,8 @@
-"""The commands that show a candidate again with uv, and with pip, and without this tool.
+"""The commands that run the probe on a candidate again with uv or pip, without bisect-asgi.
 
-Every distribution of the environment is pinned, and nothing is resolved: the pins may contradict the
-requirements of a package, and what is resolved today need not be what was run. The probe is taken from the
-current folder.
+Every distribution of the environment is pinned and installed without resolving: the pins may contradict the
+requirements of a package, and a resolution of today may differ from the one that was run. The commands expect
+the probe in the current directory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bisect_asgi.report.rows import Row
 def by_hand(plan: RunStarted, row: Row, *, script: str = "") -> Iterator[tuple[str, str]]:
     """Yield for `uv` and for `pip` the command; nothing for a candidate without an environment.
 
-    `script`: the name of the file that runs the probe, without which a served probe has no command, or "".
+    `script`: the name of the script that runs the probe, or "". A served probe has no command without it.
     """
     if (plan.served and not script) or not row.python or not row.distributions:
         return
@@ -44,7 +44,7 @@ def _run(plan: RunStarted, folder: str, script: str) -> str:
 
 
 def _slug(label: str) -> str:
-    """Return a label as part of a folder's name that needs no quotes."""
+    """Return a label as part of a directory's name that needs no quotes."""
     return "".join(char if char.isascii() and (char.isalnum() or char in ".-") else "-" for char in label)
 
 

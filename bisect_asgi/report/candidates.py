@@ -82,7 +82,7 @@ def _seen_of_runs(row: Row, report: Report) -> str:
             if row.samples:
                 return seen_samples(row, report)
             seen = row.signature.shown if row.signature else ""
-            # The failure of one run says little about a flaky probe.
+            # A flaky probe needs its failure count: the failure of one run says little about it.
             if (report.belief or row.is_flaky) and row.verdict != "skip":
                 told = f"failed {row.failed} of {row.passed + row.failed}"
                 return f"{told}: {seen}" if row.failed and seen else told

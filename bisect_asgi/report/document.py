@@ -65,8 +65,8 @@ class Report(Struct, frozen=True, kw_only=True):
     changes: tuple[NamedBoundary, ...] = ()
     """All boundaries that are known, oldest first."""
     failures: tuple[NamedFailure, ...] = ()
-    """The failures on the bad side of the boundary, oldest first, if the probe works up to it but does not at
-    once fail as the bad end does. Then `first` is not said to have the bad end's bug."""
+    """The failures from the boundary on, oldest first, if the first of them differs from the bad end's. No
+    report then claims that `first` has the bad end's bug."""
     shortest: int | None = None
     """Every state of at least so many neighbors was found; null if one change was searched for."""
     belief: NamedBelief | None = None

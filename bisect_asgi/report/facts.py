@@ -1,6 +1,6 @@
 """The facts of a report: a label and a value each, in the order in which they are read.
 
-The text report, Markdown and HTML show the same ones.
+The text report, Markdown and HTML all show these facts.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ def fails(failures: Sequence[NamedFailure], *, first: str, cause: str = "") -> s
 
     Args:
         failures: oldest first, at least one.
-        first: the first candidate after the boundary; if it is no failing one, the probe works from there on.
-        cause: the culprit of the boundary, as the headline has it.
+        first: the first candidate after the boundary; if it does not fail, the probe works from there on.
+        cause: the culprit of the boundary, in the headline's words.
     """
     is_after = failures[0].first == first
     beside = 0 if is_after else len(failures) - 1

@@ -1,15 +1,14 @@
 """Requirements with which the probe passes, each with the runs behind it.
 
-A requirement is written only if the newest release that it selects was run and is good, or is newer than all
-that exist in the range, so that `tried` says what stands behind it:
+A requirement is written only if runs support it. The newest release that it selects was run and is good, or
+lies beyond all releases of the range. `tried` names the runs.
 
-- `>=0.85.0` if the newest release that was run is good, and an older one is bad: from the first good one
-  after the last bad one on.
-- `<0.69.0` below a break, or below the yanked releases just before it that were run and are bad. If a
-  release lies between the last good and the first bad one (untestable, or no candidate), the bound is the
-  last good one, `<=0.68.2`.
-- The older version of a dependency, if a run with that version beside the newer release is good, and that
-  release does not require a newer one.
+- `>=0.85.0`, if the newest release that was run is good and an older one is bad. The bound is the first good
+  release after the last bad one.
+- `<0.69.0`, below a break. If yanked releases just before the break were run and are bad, the bound is the
+  oldest of them. If untestable or excluded releases lie between the last good and the first bad one, the
+  bound is the last good release: `<=0.68.2`.
+- The older version of a dependency, if the newer release is good with it and does not require a newer one.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def fixes(report: Report) -> tuple[Fix, ...]:
         return tuple(_of_pythons(report))
     if not axis.has_versions:
         return tuple(_of_sets(report))
-    # Neither `<` nor `>=` follows the order of uploads, or selects by what is no version.
+    # `<` and `>=` compare versions: they cannot follow the order of uploads, or a label that is no version.
     if report.plan.order != "version" or not all(_is_version(row.version) for row in report.rows):
         return tuple(_of_one_release(report))
     return (*_of_releases(report), *_of_dependencies(report))
@@ -98,7 +97,7 @@ def _below(report: Report, last: str, first: str) -> str:
     changed, _ = changed_before(report.rows, first)
     low, high = Version(last), Version(min((first, *changed), key=Version))
     out = [each.version for each in report.excluded if _lies_between(each.version, low, high)]
-    # A bound that is a pre-release lets installers take pre-releases.
+    # A pre-release as the bound would allow installers to select pre-releases.
     return f"<={last}" if between or out or high.is_prerelease else f"<{high}"
 
 

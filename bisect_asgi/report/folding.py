@@ -35,7 +35,7 @@ from bisect_asgi.report.timings import measure
 
 
 def fold(log: Iterable[events.Event]) -> Report:
-    """Return the report of a log; if the log was cut off, of what was known by then.
+    """Return the report of a log; if the log was cut off, of its events up to there.
 
     Raises:
         UsageError: the log has no `RunStarted`.
@@ -44,10 +44,10 @@ def fold(log: Iterable[events.Event]) -> Report:
 
 
 def report_of(projection: Projection, *, cut_off: str = "the log ends before the run does") -> Report:
-    """Return the report of the events so far; `cut_off` is the reason if the last one is not among them.
+    """Return the report of the events so far; `cut_off` is the reason if the last event is missing.
 
     Raises:
-        UsageError: there is no `RunStarted` among them, or among those of a stage.
+        UsageError: the events, or those of a stage, have no `RunStarted`.
     """
     stages = [search for search in projection.searches.values() if search is not projection.run]
     below = tuple(_report(stage, cut_off=cut_off) for stage in stages)
@@ -256,7 +256,7 @@ def _across(changes: Sequence[NamedBoundary], rows: Sequence[Row], bad: str) -> 
 
 def _on_its_side(row: Row, bad: str) -> float:
     """Return how probable it is that the median of a row is on the side of the threshold of its verdict."""
-    from bisect_asgi.core.metrics.stats import median_is_there  # most reports are of no metric
+    from bisect_asgi.core.metrics.stats import median_is_there  # most reports have no metric
 
     there, elsewhere = (row.failed, row.passed) if row.verdict == bad else (row.passed, row.failed)
     return median_is_there(there, elsewhere)

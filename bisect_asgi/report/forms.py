@@ -1,6 +1,6 @@
-"""The forms in which a report can be written, and which form a file has by its ending.
+"""The forms in which a report can be written, and the form that a file's ending selects.
 
-Each form is imported only when it is written: a command that prints text needs none of them.
+Each form is imported only when it is written, because a command that prints text needs none of them.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def render(report: Report | SuiteReport, form: Form, *, probe: str = "") -> str:
     """Return the report in a form; `probe` is the text of its probe, if it is still there.
 
     Raises:
-        UsageError: this report has nothing that the form could say.
+        UsageError: the form cannot express this report.
     """
     match form:
         case Form.TEXT:

@@ -1,6 +1,6 @@
-"""Annotations of a workflow on GitHub: a line for each thing that somebody has to look at.
+"""Annotations of a workflow on GitHub: a line for each result that needs attention.
 
-Source: "Workflow commands for GitHub Actions" in GitHub's manual, which also says what has to be escaped.
+Source: "Workflow commands for GitHub Actions" in GitHub's manual, also for the characters to escape.
 """
 
 from __future__ import annotations

@@ -22,10 +22,10 @@ _MOST_CHANGES = 4
 
 
 def headline(report: Report, message: str) -> str:
-    """Return the result as one sentence; of a run that was cut short, all that it knew.
+    """Return the result as one sentence; for an interrupted run, what was known by then.
 
     Args:
-        report: the report, whose headline is not set yet.
+        report: the report, still without its headline.
         message: the message of the last event.
     """
     first = report.row(report.first)
@@ -90,7 +90,7 @@ def _sentence(report: Report, first: Row, *, with_causes: bool = True) -> str:
 
 def _newest(report: Report) -> list[str]:
     """Return that the newest candidate that was run is not as the newest change has it, if that is so."""
-    rows = [row for row in report.rows if row.yanked is None]  # those are run beside the candidates
+    rows = [row for row in report.rows if row.yanked is None]  # a yanked release is no candidate
     run = [row for row in rows if row.how is ReleaseState.RUN and row.verdict]
     expected = report.changes[-1].verdict if report.changes else ""
     if report.belief or not run or run[-1].verdict == expected:
@@ -179,7 +179,7 @@ def _change(report: Report, change: NamedBoundary, *, with_cause: bool = False) 
         return fails(report.failures, first=change.first, cause=cause)
     row = report.row(change.first)
     day = day_of(row.version, row.uploaded) if row else ""
-    # Between commas, the cause of one change would read as that of all changes before it.
+    # In a list of changes, a cause between commas would read as the cause of all changes before it.
     told = ", ".join(filter(None, (day, cause.removeprefix(", "))))
     return _verb(report, change) + (f" ({told})" if told else "")
 
@@ -217,9 +217,9 @@ def _left_between(report: Report) -> str:
 
 
 def brief(report: Report) -> str:
-    """Return the headline without causes, for a report that has these below.
+    """Return the headline without causes, for a report that lists the causes below it.
 
-    What has no boundary is told by the headline.
+    A result without a boundary keeps its headline as it is.
     """
     first = report.row(report.first)
     if first is None or not (report.kind is ResultKind.FOUND or report.kind.is_cut_short):

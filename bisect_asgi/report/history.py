@@ -39,7 +39,8 @@ def _without_change(report: Report, run: Sequence[str]) -> str:
 def longest_unknown(report: Report) -> int:
     """Return the most neighbors that were not run between two candidates that were; untestable ones count.
 
-    It is 0 if runs differ, so that something else is to be told, or the candidates have no order.
+    It is 0 if the candidates have no order, or if the runs differ: by verdict, from one run of a candidate to
+    the next, or by level of a metric. The report then describes the change instead.
     """
     is_one = len({row.verdict for row in report.rows if _is_run(row)}) == 1
     if report.belief or report.levels or not report.plan.axis.is_ordered or not is_one:

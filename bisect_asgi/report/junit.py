@@ -1,15 +1,16 @@
 """The result as JUnit XML, as CI servers show it: a test case for each probe.
 
-A case passes if the probe has its result and agrees with its claim. It fails if the probe or its claim has
-another one, is skipped if the result is inconclusive, and is an error if there is none. Source: the XML
-schema of Jenkins' xUnit plugin, which Jenkins, GitLab and others read.
+A case passes if the search found a change, and the change agrees with the claim, if the probe has one. It
+fails if the change does not agree with the claim, or if an end is not as given. It is skipped if the result
+is inconclusive, and is an error if there is no result. Source: the XML schema of Jenkins' xUnit plugin, whose
+files Jenkins, GitLab and others read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC
-from xml.etree import ElementTree as ET  # It writes only: nothing that others wrote is parsed here.
+from xml.etree import ElementTree as ET  # safe here: it only writes, and parses no text of others
 
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.plan.suites import Agreement

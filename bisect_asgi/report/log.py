@@ -1,7 +1,7 @@
 """The event log: one JSON line for each event, on the disk before the next event happens.
 
-The first line names the schema. Without it a log of another version would be misread silently: a field that
-was renamed since is unknown, which is no error, and the field with the new name has its default.
+The first line names the schema, because a log of another version would be misread without an error: an
+unknown field is ignored, and after a renaming the new field gets its default.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class EventLog:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Nobody else may read what probes printed.
+            # Only the user may read the log: output of probes may contain secrets.
             self._stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
         except OSError as error:
             raise self._failed(error) from error
@@ -51,7 +51,7 @@ class EventLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):  # The write that failed has raised already.
+        with contextlib.suppress(OSError):  # a failed write has already raised its error
             self._stream.close()
 
     def _failed(self, error: OSError) -> Unavailable:
@@ -59,7 +59,7 @@ class EventLog:
 
 
 def read(path: Path) -> Iterator[Event]:
-    """Yield the events of a log, without a last line that was cut off.
+    """Yield the events of a log, except a last line that was cut off.
 
     Raises:
         UsageError: the file cannot be read, is a log of another version, or is no event log.
@@ -90,7 +90,7 @@ def _check_schema(line: bytes, path: Path, *, is_last: bool) -> None:
     try:
         header = codec.from_json(line, dict[str, object])
     except codec.Unreadable as error:
-        if is_last:  # The command was killed while it wrote the line.
+        if is_last:  # The command was killed while it wrote this line.
             return
         raise UsageError(f"`{path}` is no event log: {error}", hint=_ANOTHER_FILE) from error
     schema = str(header.get("schema", "bisect-asgi.log/1" if "event" in header else ""))

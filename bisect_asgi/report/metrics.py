@@ -48,9 +48,9 @@ def are_changes_shown(report: Report) -> bool:
 def are_steps(
     changes: Sequence[NamedBoundary], levels: Sequence[NamedLevel], ends: ReportedEnds | None
 ) -> bool:
-    """Return whether the changes are the steps between levels, as they are if the user gave no threshold.
+    """Return whether the changes are the steps between levels, which is so if the user gave no threshold.
 
-    The threshold is then that of the newest step.
+    The threshold was then set between the two candidates of the newest step.
     """
     steps = [(before.last, after.first) for before, after in pairwise(levels)]
     places = [(change.last, change.first) for change in changes]
@@ -92,7 +92,7 @@ def seen(row: Row, report: Report) -> str:
     if least == most:
         return f"{report.plan.metric} {middle}"
     (low, unit), (high, other) = (_split(text) for text in (least, most))
-    span = f"{low} to {high}" if unit == other else f"{least} to {most}"  # The median has the unit already.
+    span = f"{low} to {high}" if unit == other else f"{least} to {most}"  # the median shows the unit
     return f"{report.plan.metric} {middle} ({span})"
 
 

@@ -1,8 +1,8 @@
 """The affected releases as an entry in the OSV format, to build an advisory on.
 
-A range has no wider bounds than the stretch of the report: it begins at the oldest release (`0`) only if that
-was run and is bad, and `fixed` is a release that was run and is good. Without one, `last_affected` is the
-last bad release, and an open end means that the newest release that exists is bad. Source: OSV schema 1.7.5,
+A range claims no more than was run. It begins at `0` only if the oldest release that exists was run and is
+bad. `fixed` is a release that was run and is good; without one, `last_affected` is the last bad release. A
+range without an end means that the newest release that exists is bad. Source: OSV schema 1.7.5,
 https://ossf.github.io/osv-schema/.
 """
 

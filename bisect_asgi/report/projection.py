@@ -1,23 +1,24 @@
 """Fold a run's events: live lines, report and timings are made from this one projection.
 
-**What makes earlier knowledge void.** Events name a candidate by its key, its place in the list. All that is
-known of candidates therefore belongs to one list, observed in one way, and is kept together: `Knowledge`. Two
-events replace it by a new one:
+**When earlier knowledge becomes void.** Events name a candidate by its key, which is its place in the list.
+All knowledge about candidates therefore holds for one list, run in one way, and is kept in one object:
+`Knowledge`. Two events replace this object by a new one:
 
-*A list that does not grow.* The keys mean other candidates from here on: a search over dates begins again
-when a run had a package in it whose uploads were not listed. A list that grows has the earlier candidates
-first, so their keys mean the same and nothing is void.
+*A list that does not grow.* The keys name other candidates from now on. For example, a search over dates
+begins again if an environment contained a package whose uploads were not listed. A list that grows keeps the
+earlier candidates first, so their keys stay valid and nothing becomes void.
 
-*`ObservationsReset`.* The candidates are the same, but run otherwise: next to a reference, for example, and a
-sample that has a reference cannot be compared with one that has none. The list stays.
+*`ObservationsReset`.* The candidates are the same, but they are run in another way, for example next to a
+baseline: a sample with a baseline cannot be compared with one without. The list stays.
 
-Whatever follows from observations is void together with them: rulings, bracket, belief, confirmation, the
-limit between both ends, levels. Nothing else is ever void. The plan, the Python and the notes say how the run
-came about; explanations and comparisons come after its last observation. Each search inside the run has its
-own keys, so what is void in one leaves the others alone.
+Everything that follows from observations becomes void with them: rulings, bracket, belief, confirmation, the
+threshold between both ends, levels. Nothing else does. The plan, the Python and the notes describe how the
+run was set up; explanations and comparisons come after its last observation. Each search inside the run has
+its own keys, so a reset in one search does not affect the others.
 
-**What stays of void knowledge** is that work was done for it: a trial took its time, whatever its result is
-worth. Each `Work` keeps the knowledge that it was asked for, so that keys are read as they were meant then.
+**What remains of void knowledge** is the work: a trial took its time, whatever its result is worth. Each
+`Work` refers to the knowledge for which it was started, so that its keys are read with the list of that
+moment.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Knowledge(Struct):
 
     def _take_rulings(self, event: events.RulingsChanged) -> None:
         self.judged, self.rulings = event, event.after(self.rulings)
-        # While runs are only repeated, no search says where the bracket is.
+        # While runs are only repeated, the event has no bracket, and the last one stays valid.
         self.low = self.low if event.low is None else event.low
         self.high = self.high if event.high is None else event.high
         self.sides.update(key for key in (event.low, event.high) if key is not None)
@@ -215,7 +216,7 @@ class Projection:
             case events.TrialStarted(key=key, at_s=at_s):
                 self.works.append(_trial(search, key, at_s))
                 search.running[key] = self.works[-1]
-            case events.TrialProgressed(key=key) if key in search.running:  # else it was cancelled meanwhile
+            case events.TrialProgressed(key=key) if key in search.running:  # else it was canceled meanwhile
                 search.running[key].activity = event.activity
             case events.TrialFinished(trial=trial) if work := search.running.pop(trial.key, None):
                 work.ended_s, work.trial, work.label = event.at_s, trial, trial.label

@@ -15,13 +15,13 @@ from bisect_asgi.report.rows import Row
 def check_again(plan: RunStarted, row: Row) -> str:
     """Return the shortest command that runs the probe on a candidate as the search did, or "" without one.
 
-    What the probe's own table says is left out, because `check` reads that table, too. A commit, and the
-    environment of a lock file, are no release that `check` could be given.
+    Options from the probe's own table are omitted, because `check` reads that table, too. A commit or the
+    environment of a lock file has no such command, because `check` takes only releases.
     """
     own = next((d for d in row.distributions if d.name == plan.project), None)
     version = row.version if plan.over == RELEASES else own.version if own else None
     is_dependency = plan.axis.has_versions and plan.axis.subject == plan.over
-    is_probe = bool(plan.probe or plan.command or "--app" in plan.check_options)  # and no function
+    is_probe = bool(plan.probe or plan.command or "--app" in plan.check_options)  # not a function
     if version is None or not is_probe or not (plan.over in (RELEASES, DATE, PYTHON) or is_dependency):
         return ""
     said = plan.check_options if plan.check_beside_table is None else plan.check_beside_table
@@ -55,7 +55,7 @@ def _without_deps(words: Sequence[str]) -> Iterator[str]:
 
 def _moved(plan: RunStarted, row: Row) -> Iterator[str]:
     """Yield what varies along the axis, and the limit of dates that goes with it."""
-    if plan.over not in (DATE, PYTHON):  # the name of a dependency
+    if plan.over not in (DATE, PYTHON):  # then it is the name of a dependency
         pin = shlex.quote(f"{plan.over}=={row.version}")
         yield from ("--with", pin, "--override", pin)
     if row.exclude_newer is None:
@@ -75,16 +75,16 @@ def reproduce(
     """Return the command: `uv run`, or `bisect-asgi check` for a served probe, which uv alone cannot drive.
 
     Args:
-        plan: what was asked.
-        distributions: what the candidate's environment has installed.
-        python: the version of its interpreter, as uv takes it.
+        plan: the plan of the run.
+        distributions: the distributions that the candidate's environment has installed.
+        python: the version of its interpreter, in a form that uv accepts.
         exact: the packages contradict each other's requirements, so they are installed without resolving.
         source: the requirement that builds the candidate again, if it was built from a commit.
     """
     if plan.served:
         return _check(plan, distributions, python=python, exact=exact)
     pins = [shlex.quote(installs(distribution, source, plan.projects)) for distribution in distributions]
-    # For `FILE` alone uv would install what the script's inline metadata requires, as of today.
+    # `uv run FILE` would resolve the requirements in the script's inline metadata as of today.
     if not exact:
         target = f"sh -c {shlex.quote(plan.command)}" if plan.command else _run_by("python", plan.probe)
         told = " ".join(f"--with {pin}" for pin in pins)
@@ -106,7 +106,7 @@ def _run_by(program: str, probe: str) -> str:
 def installs(distribution: Distribution, source: str | None, projects: Mapping[str, str]) -> str:
     """Return the requirement that installs a distribution again: a pin, a commit, or a project of the user's.
 
-    A project of the user's is on no index: a pin would install whatever has that name there.
+    A project of the user's has no pin: the index may have another package of the same name.
     """
     is_built = source is not None and source.split(" @ ")[0] == distribution.name
     own = projects.get(distribution.name, str(distribution))
@@ -119,7 +119,7 @@ def _check(plan: RunStarted, distributions: Sequence[Distribution], *, python: s
     words = ["bisect-asgi check", release, f"--python {python}", *plan.check_options]
     built = (plan.projects.get(distribution.name) for distribution in distributions)
     words += [f"--with {shlex.quote(text)}" for text in built if text and shlex.quote(text) not in words]
-    if exact:  # `--override` has each package installed whatever others require of it
+    if exact:  # `--override` installs each package whatever the others require
         others = [d for d in distributions if d != (own or distributions[0]) and d.name not in plan.projects]
         words += [shlex.quote(f"--with={distribution}") for distribution in others]
         words += [shlex.quote(f"--override={distribution}") for distribution in others]

@@ -96,11 +96,11 @@ def row_of(
     """Return the row of a candidate.
 
     Args:
-        candidate: what the list says of it.
-        trials: its trials, in the order in which they came back.
+        candidate: the candidate as listed.
+        trials: its trials, in the order in which they ended.
         ruling: None if it was not run, or its runs had no result.
-        outcome: what it does, as far as that is known or inferred.
-        plan: what was asked, with the limit that was found.
+        outcome: its behavior, run or inferred.
+        plan: the plan of the run, with the threshold that the search set.
     """
     observations = tuple(run for trial in trials for run in trial.observations)
     how, verdict = _verdict(ruling, known, observations, plan)
@@ -133,9 +133,9 @@ def row_of(
 
 
 def changed_before(rows: Sequence[Row], first: str | None) -> tuple[list[str], str]:
-    """Return the yanked releases just before `first` that were run and are as it is, and how they are.
+    """Return the yanked releases just before `first` that were run and have its verdict, and that verdict.
 
-    They are no candidates, so the change is in `first` all the same; the oldest of them has it already.
+    They are no candidates, so `first` stays the boundary, although the oldest of them already has the change.
     """
     place = next((at for at, row in enumerate(rows) if row.version == first), 0)
     verdict = rows[place].verdict if rows else ""
@@ -149,7 +149,7 @@ def changed_before(rows: Sequence[Row], first: str | None) -> tuple[list[str], s
 def _hosts(trials: Sequence[Trial]) -> tuple[str, ...]:
     """Return the hosts of new runs, sorted, or nothing if all are this machine.
 
-    The store does not keep where a run of an earlier command was made.
+    Cached runs do not count, because the store does not have their host.
     """
     hosts = {trial.host for trial in trials if len(trial.observations) > trial.remembered}
     return tuple(sorted(hosts)) if any(hosts) else ()

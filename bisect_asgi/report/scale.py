@@ -26,7 +26,7 @@ class Scale(Struct, frozen=True, kw_only=True):
     def share(self, value: float) -> float:
         """Return where a value is: 0 at the low end, 1 at the high end."""
         low, high, value = (math.log(v) if self.is_log else v for v in (self.low, self.high, value))
-        # The difference of two large values may be infinite, that of their halves is not.
+        # Halve the values first: the difference of two large values may overflow to infinity.
         return (value / 2 - low / 2) / (high / 2 - low / 2)
 
 
@@ -44,7 +44,7 @@ def scale_of(values: Sequence[float]) -> Scale:
 def ticks(scale: Scale, show: Callable[[float], str]) -> list[tuple[float, str]]:
     """Return round values on the scale with their labels: those that `show` writes with the fewest digits.
 
-    Values that `show` rounds come last, because equal distances between them would read unequal.
+    Values that `show` would round are the last choice, because their equal distances would look unequal.
     """
 
     def roughness(grid: list[float]) -> tuple[int, bool, bool, bool, float, int]:
@@ -88,7 +88,7 @@ def _log_grids(scale: Scale) -> Iterator[list[float]]:
     for unit in _UNITS:
         first, last = (math.floor(math.log10(v) - math.log10(unit)) for v in (scale.low, scale.high))
         for digits in ((1,), (1, 3), (1, 2, 5)):
-            # Ticks at every one of many decades would not fit.
+            # A scale of many decades has no room for ticks at each of them.
             every = 1 + (last - first) // 5
             ticks = [
                 unit * digit * 10.0**power for power in range(first, last + 1, every) for digit in digits

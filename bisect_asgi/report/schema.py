@@ -1,4 +1,4 @@
-"""The JSON Schemas of the documents, made from their types: `python -m bisect_asgi.report.schema FOLDER`.
+"""The JSON Schemas of the documents, made from their types: `python -m bisect_asgi.report.schema DIR`.
 
 Source: JSON Schema, draft 2020-12, as msgspec writes it.
 """
@@ -63,7 +63,7 @@ def file_of(name: str) -> str:
 
 
 def main() -> None:
-    """Write the schemas into the folder of the command line."""
+    """Write the schemas into the directory given on the command line."""
     for name in DOCUMENTS:
         text = json.dumps(schema_of(name), indent=1, ensure_ascii=False)
         Path(sys.argv[1], file_of(name)).write_text(f"{text}\n", encoding="utf-8")

@@ -1,7 +1,7 @@
-"""The script by which a report shows a probe without bisect-asgi, where a plain `python FILE` would not do.
+"""The script that reproduces a result without bisect-asgi if `python FILE` alone cannot.
 
-A served probe needs somebody who serves it, and a metric somebody who measures and judges it. What the script
-is told is all in the log: what is served and how, which failures are the bad end's, and the threshold.
+The script serves the app of a served probe, and measures and judges a metric. All that it needs is in the
+log: what to serve and how, the bad end's failures, and the threshold.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Script(Struct, frozen=True, kw_only=True):
 
 
 def script_of(report: Report, probe: str) -> Script | None:
-    """Return the script; None if none is needed, or this probe needs more than a script can have.
+    """Return the script; None if none is needed, or if a script cannot do all that this probe needs.
 
     `probe`: the text of the probe, or "" if it is not known.
     """
@@ -66,7 +66,7 @@ def script_of(report: Report, probe: str) -> Script | None:
     own = plan.serving
     if not (plan.probe or plan.command or own) or not (plan.served or plan.metric):
         return None
-    if "--match" in plan.check_options:  # what it searches for may be in any output
+    if "--match" in plan.check_options:  # the text may be in output that the script does not read
         return None
     if plan.served and (own is None or not _has_h11(report) or set(_beyond(probe))):
         return None

@@ -1,21 +1,21 @@
-"""Spans: each trial and each environment built ahead with its moments, and what became of it.
+"""Spans: each trial and each environment built ahead, with its moments and whether it was used.
 
-A log has the moments when a trial was asked for and when it came back. The moment when a worker took it is
-computed: of as many workers as the run had, the first that is free takes the trial that was asked for first.
+A log has the moments at which a trial was submitted and ended. The moment at which a worker took it is
+computed: of as many workers as the run had, the first free one takes the trial that was submitted first.
 
-**Ahead** is a trial that was started before it was known to be needed. Its candidate was open and inside the
+**Ahead** is a trial that started before it was known to be needed. Its candidate was open and inside the
 bracket, and so was another candidate whose trial was already running. With another result of that trial, this
-one would have been irrelevant. This trial was known to be *needed* when the last such trial was back. Ends,
+one would have been irrelevant. It was known to be *needed* once the last such trial had ended. Ends,
 repetitions and spot checks are needed in any case. So are all trials of a search without a bracket:
 combinations, all changes, flaky probes, levels.
 
-**Used** is a trial whose candidate became a side of the bracket, or whose result was needed in any case. If
-the candidate became no side, another result implied its own, or it was untestable. Such a trial is *unused*,
-unless the gap of the result has its candidate. An environment built ahead is used if its candidate is tried
-later.
+**Used** is a trial whose candidate became an end of the bracket, or whose result was needed in any case. Any
+other trial is *unused*: another result implied its own, or its candidate was untestable. The exception is a
+candidate in the gap of the result, whose trial is used. An environment built ahead is used if a trial of its
+candidate follows.
 
-**Evidence** is every trial that the result rests on, however it was found: ends, both sides, their
-repetitions, spot checks, the gap.
+**Evidence** is every trial that the result rests on, in whatever order the search ran them: ends, both
+neighbors of the boundary, their repetitions, spot checks, the gap.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Dated(Struct):
 
 
 def spans_of(projection: Projection, *, begun_s: float, workers: int) -> tuple[Span, ...]:
-    """Return the span of each work that has moments, in the order in which workers took them.
+    """Return the span of each work with known moments, in the order in which workers took them.
 
     Args:
         projection: the events of a run.

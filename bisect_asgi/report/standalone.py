@@ -1,8 +1,8 @@
 """A script that runs a probe as bisect-asgi does, for people without bisect-asgi.
 
-It is made of the code that ran the search: of the files in `backend/in_candidate` it has the definitions that
-this probe needs. They are read as text and are not imported. Names alone decide what is left out: a
-definition stays if the probe, or anything that stays, uses its name.
+The script consists of the code that ran the search: the definitions in `backend/in_candidate` that this probe
+needs. They are read as text and never imported. Names alone decide which definitions it needs: one is
+included if the probe, or another included definition, uses its name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def script(parameters: Parameters, *, title: str, probe: str) -> str:
     """Return the text of the script.
 
     Args:
-        parameters: what differs from the constants in the source.
+        parameters: new values for constants of the source, by name.
         title: the text of its docstring.
         probe: the text of the probe, or "" if it is not known.
     """

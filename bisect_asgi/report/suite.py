@@ -263,7 +263,7 @@ def answer_of(report: Report) -> str:
 
 
 def _found(report: Report) -> str:
-    if report.last is None or report.first is None:  # the result is the levels of a metric
+    if report.last is None or report.first is None:  # then the result is levels of a metric
         return report.headline
     more = f", {plural(len(report.changes) - 1, 'other change')}" if len(report.changes) > 1 else ""
     told = next((change.verdict for change in report.changes if change.first == report.first), "")

@@ -1,29 +1,29 @@
 """Where the time of a run went: critical path, parallel work, speculation, and the least possible time.
 
-All of it is computed from the log, see `spans`. The definitions, and why they are these:
+All of it is computed from the log, see `spans`. The definitions and their reasons:
 
-**Critical path.** It is followed from the end backward. Its last trial is the one that came back last. Before
-it comes the trial whose return let it start: the last to come back before a worker took it. The time between
-these trials is the tool's own: it decides, asks the index, compares releases. The path, the time between, the
-head (before the first trial) and the tail (after the last) add up to the wall time.
+**Critical path.** It is followed backward from the end. Its last trial is the one that ended last. The trial
+before it is the one whose end allowed it to start: the last to end before a worker took it. The time between
+these trials is spent by bisect-asgi itself: it decides, requests index pages, compares releases. The path,
+the time between, the head (before the first trial) and the tail (after the last) add up to the wall time.
 
-**Speculation** costs the worker-seconds of trials that were cancelled or not used. It saves the head start of
-used trials: the part of their work that was done before they were known to be needed. The same runs one
-after another are the measure, so the head start is an upper bound of what was saved: parallel runs slow each
-other down, and a search that asks for one candidate at a time would ask for fewer.
+**Speculation** costs the worker-seconds of trials that were canceled or not used. It saves the head start of
+used trials: the part of their work that was done before they were known to be needed. The head start is an
+upper bound of the saved time, because it is relative to the same runs one after another. Parallel runs slow
+each other down, and a search that tries one candidate at a time would need fewer runs.
 
-**The lower bound** is the time with perfect foresight: it is known which trials are used, so nothing is
-cancelled, unused or waits for a result. Only the workers limit it then. The runs of one candidate form a
-chain, because its environment comes first and its confirmations come one after another; chains run in
-parallel. So the time is at least the head, in which nothing is known, plus the longest of three: all used
-work divided among the workers; the longest chain; all measured runs of one host, of which only one runs at a
-time. If more work is under way than there are workers (trials that mostly wait, environments built ahead),
-all of it shares each moment, and used work counts with its share. Each of the three was done within the rest
-of the wall time, so the bound never exceeds the wall time. One thing is not in it: without other work the
-trials would have been faster.
+**The lower bound** is the time with perfect foresight. If the used trials were known in advance, no trial
+would be canceled, unused or wait for a result, and only the workers would limit the time. The runs of one
+candidate form a chain, because its environment comes first and its confirmations follow one another; chains
+run in parallel. So the time is at least the head, in which nothing is known, plus the longest of three: all
+used work divided among the workers; the longest chain; all measured runs of one host, of which only one runs
+at a time. More work than workers may be under way (trials that mostly wait, environments built ahead). All of
+it then shares each moment, and used work counts with its share. Each of the three was done within the rest of
+the wall time, so the bound never exceeds the wall time. It does not consider that trials run faster without
+other work.
 
 **The oracle's bound** is the lower bound of a search that knows the result and only has to prove it: ends,
-both sides and their repetitions, spot checks, and the same in each stage.
+both neighbors of the boundary and their repetitions, spot checks, and the same in each stage.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def critical_path(spans: Sequence[Span]) -> tuple[int, ...]:
     while trials:
         _, place = max(trials)
         path.append(place)
-        # A trial that took no time ends when it begins, and must not come before itself.
+        # A trial that took no time ends when it begins, so it must be kept from preceding itself.
         begun_s = spans[place].begun_s
         trials = [(end_s, other) for end_s, other in trials if end_s <= begun_s and other != place]
     return tuple(reversed(path))
@@ -209,9 +209,9 @@ def _name(span: Span) -> _Name:
 
 
 def _changes(spans: Iterable[Span]) -> list[tuple[float, bool, _Name, Span]]:
-    """Return the moments at which spans begin and end, sorted; at one moment the ends come first.
+    """Return the moments at which spans begin and end, sorted; ends come before begins of the same moment.
 
-    A span that took no time has no moments.
+    A span that took no time is omitted.
     """
     lasting = [span for span in spans if span.took_s > 0]
     moments = [(span.begun_s, False, _name(span), span) for span in lasting]

@@ -1,7 +1,7 @@
 """A report as one HTML file that loads nothing: the page with its pictures, readable without scripts.
 
-All text goes through Jinja's escaping. What is put in as it is, are pictures made by `report.picture`, which
-escapes what it is given, and diffs colored by Pygments, which does.
+Jinja escapes all text. Only two things are inserted unescaped: pictures from `report.picture`, and diffs
+colored by Pygments. Both makers escape the text that they are given.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def render(page: Page, figures: Sequence[Figure] = (), *, index: str = "", live:
     Args:
         page: its parts.
         figures: its pictures.
-        index: the address of the suite's page that it belongs to.
-        live: whether the page takes in news from the running command that serves it.
+        index: the address of the suite's page, if the report belongs to a suite; else "".
+        live: whether the page updates itself from the running command that serves it.
     """
     return _rendered("page.html", live=live, page=page, figures=figures, index=index)
 
@@ -48,8 +48,8 @@ def render_suite(
 
     Args:
         page: its table and parts.
-        figures: for each anchor of a part its picture, if it has one.
-        of_pages: whether each probe with a report has a page of its own beside this one.
+        figures: the pictures of parts, by the part's anchor; a part may have none.
+        of_pages: whether each probe with a report has its own page next to this one.
         live: as for `render`.
     """
     entries = [
@@ -99,7 +99,7 @@ def _shown(value: object) -> object:
 def _prose(text: str) -> Markup:
     """Return a sentence of ours, in which code stands between backticks."""
     parts = printable(text).split("`")
-    if len(parts) % 2 == 0:  # One of them is part of something else.
+    if len(parts) % 2 == 0:  # An unpaired backtick belongs to the text, so no pairing can be trusted.
         return escape(printable(text))
     code = Markup("<code>{}</code>").format
     return Markup("").join(code(part) if place % 2 else part for place, part in enumerate(parts))
@@ -121,7 +121,7 @@ def _diff(text: str) -> Markup:
 
 
 def _hashes(scripts: Sequence[str]) -> Markup:
-    """Return what a content security policy calls these scripts, so that no other one runs.
+    """Return the content security policy's hashes of these scripts, so that the browser runs no other script.
 
     Source: "Content Security Policy Level 3", W3C, 2.3.1.
     """

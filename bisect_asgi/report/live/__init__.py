@@ -1,6 +1,6 @@
-"""Pages about a command while it runs: the report as far as it is known, and where the command is.
+"""Pages about a command while it runs: the report so far, and the command's progress.
 
-Sinks take in the events, in any thread. The pages are asked for in one thread, the server's: `page` returns a
-whole page, `progress` what stands above it and changes every second. To make a page takes time that trials
-could use, so it is made anew only if something new is in it, and after a pause.
+Sinks receive the events, in any thread. One thread, the server's, requests the pages: `page` returns a whole
+page, `progress` the part above it, which changes every second. Making a page takes processor time from
+trials. So a page is made again only if its content has changed, and after a pause.
 """

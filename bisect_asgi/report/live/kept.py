@@ -15,8 +15,8 @@ class Kept:
 
     Args:
         make: makes the text.
-        version: changes with what the text says.
-        clock: tells seconds.
+        version: returns another number whenever the text would change.
+        clock: returns seconds.
     """
 
     def __init__(

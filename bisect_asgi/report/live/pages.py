@@ -70,7 +70,7 @@ class SearchPages(LivePages):
 
 def search_page(search: LiveSearch, title: str, *, index: str = "") -> str:
     """Return the page of a search; `title` is its heading as long as it runs."""
-    is_over, report = search.is_over, search.report()  # In this order: it may end in between.
+    is_over, report = search.is_over, search.report()  # in this order, because the search may end in between
     if report is None:
         return html.render(Page(title=title), index=index, live=True)
     if is_over:

@@ -49,7 +49,7 @@ class LiveSearch:
         inner = events.unstaged(event)
         with self._lock:
             if isinstance(event, events.RunStarted) and self._progress.run.plan is not None:
-                self._progress = Progress()  # A person took a verdict back, and the search begins again.
+                self._progress = Progress()  # A person withdrew a verdict, so the search begins again.
             self._progress.take(event)
             if isinstance(inner, (events.TrialStarted, events.TrialProgressed)):
                 stage = event.stage if isinstance(event, events.StageEvent) else 0

@@ -1,7 +1,7 @@
-"""A report as Markdown, to paste into an issue: GitHub's limits are kept, and what is long is folded.
+"""A report as Markdown, to paste into an issue: it fits GitHub's limits, and long parts are folded.
 
-If it is too long, diffs go first, then changelogs, excluded releases and packages; a line says what was left
-out. If the rest is still too long, it is cut at the end of a part.
+If the report is too long, it omits diffs first, then changelogs, excluded releases and packages; a line names
+the omitted parts. If the rest is still too long, it is cut at the end of a part.
 """
 
 from __future__ import annotations

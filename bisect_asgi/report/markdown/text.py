@@ -1,9 +1,9 @@
-"""Text, tables and code in Markdown as GitHub and GitLab render it, whatever the text has in it.
+"""Text, tables and code in Markdown as GitHub and GitLab render it, whatever characters the text contains.
 
-Backslashes keep text from being Markdown or HTML. They do not keep GitHub from making mentions (`@name`),
-references (`#12`, a commit's hash) and links of it, because that happens in the rendered page. It does not
-happen in code, nor across a comment. So output and messages go into code, and in other text an empty comment
-breaks such words.
+Backslashes prevent that text is read as Markdown or HTML. They do not prevent mentions (`@name`), references
+(`#12`, a commit's hash) and links, because GitHub makes these from the rendered page. GitHub makes none
+inside code or across a comment. So output and messages are written as code, and in other text an empty
+comment splits each word that would become a link.
 
 Sources: the GitHub Flavored Markdown specification 0.29; "Autolinked references and URLs" in GitHub's manual.
 """
@@ -33,7 +33,7 @@ def plain(text: str) -> str:
     beginning = _BEGINNING.match(escaped)
     if beginning is None:
         return escaped
-    # What would make a heading, a list or a rule of the line is its first mark, or the one after a number.
+    # A heading, a list or a rule begins with a mark, or with a number and a mark: that mark is escaped.
     end = beginning.end()
     return f"{escaped[:end]}\\{escaped[end:]}" if beginning[0][:1].isdigit() else f"\\{escaped}"
 
@@ -41,7 +41,7 @@ def plain(text: str) -> str:
 def prose(text: str) -> str:
     """Return a sentence of ours, in which code stands between backticks."""
     parts = text.split("`")
-    if len(parts) % 2 == 0:  # One of them is part of something else.
+    if len(parts) % 2 == 0:  # An unpaired backtick belongs to the text, so no pairing can be trusted.
         return plain(text)
     return "".join(_inside(part) if place % 2 == 0 else code(part) for place, part in enumerate(parts))
 
@@ -55,7 +55,7 @@ def _inside(text: str) -> str:
 def code(text: str) -> str:
     """Return a text on one line as code; nothing for no text."""
     line = _on_one_line(text)
-    if "|" in line:  # It would end the cell of a table, even in code.
+    if "|" in line:  # A `|` ends the cell of a table, even inside code.
         return f"<code>{''.join(c if c.isalnum() or c == ' ' else f'&#{ord(c)};' for c in line)}</code>"
     if not line:
         return ""

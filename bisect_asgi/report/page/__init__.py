@@ -1,6 +1,6 @@
-"""A report as a page: its parts in the order in which people read them, for Markdown and HTML alike.
+"""A report as a page: its parts in the order in which people read them, for both Markdown and HTML.
 
-A part is text without any markup; each form escapes it in its own way.
+A part is text without markup, because Markdown and HTML escape text differently.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Page(Struct, frozen=True, kw_only=True):
     script: Excerpt | None = None
     """The script that runs the probe in the reproductions, if they need one."""
     also_needed: tuple[str, ...] = ()
-    """Names of files and folders that have to lie beside the probe."""
+    """Names of files and directories that have to lie next to the probe."""
     reproductions: tuple[Reproduction, ...] = ()
     check: str = ""
     """The command of this tool that shows the bad side again."""

@@ -34,7 +34,7 @@ from bisect_asgi.report.script import Script, also_needed, file_of, script_of
 _FRAME = re.compile(
     r"^ +File \"[^\"\n]*/bisect_asgi/backend/(?:served|in_candidate)/.*\n(?: {4,}.*\n)*", re.MULTILINE
 )
-# A path in quotes may have blanks in it.
+# A path in quotes may contain blanks, so it ends at the quote; any other path ends at a blank.
 _FOLDER = re.compile(
     r"(?:(?<=\")/[^\"\n]*|(?<=')/[^'\n]*|[^\s\"']*)"
     r"/(?:runs/[^\s/\"']+/box/work/|environments/[0-9a-f]{32}/lib/python[0-9.]+/(?=site-packages/))"
@@ -43,7 +43,7 @@ _INTERPRETER = re.compile(r"(?:(?<=\")/[^\"\n]*|/[^\s\"']*)/(?=lib/python[0-9.]+
 _NUMBER = re.compile(r"\d+")
 _MOST_OUTPUT = 40
 _MOST_ALIKE = 3
-"""So many lines that differ in numbers alone are shown, one after the other."""
+"""The number of lines shown of a sequence whose lines differ only in numbers."""
 _MOST_LINES = 40
 _MOST_REASONS = 12
 _MOST_STRETCHES = 12
@@ -95,7 +95,7 @@ def _compatibility(report: Report) -> Table | None:
     """Return the stretches of neighbors with one verdict; None if there is one, or too many to be read."""
     if not report.plan.axis.is_ordered:
         return None
-    rows = [row for row in report.rows if row.yanked is None]  # those are run beside the candidates
+    rows = [row for row in report.rows if row.yanked is None]  # a yanked release is no candidate
     alike = [list(group) for _, group in groupby(rows, key=_state)]
     if not 1 < len(alike) <= _MOST_STRETCHES:
         return None
@@ -142,7 +142,7 @@ def _of_row(row: Row) -> Iterator[Excerpt]:
 
 
 def _end_of(text: str) -> str:
-    """Return the last lines that a run wrote, without this tool's frames and the folders of this machine."""
+    """Return the last lines that a run wrote, without this tool's frames and this machine's directories."""
     own = _INTERPRETER.sub("", _FOLDER.sub("", _FRAME.sub("", text)))
     return "\n".join(_without_repeats(own.strip().splitlines())[-_MOST_OUTPUT:])
 

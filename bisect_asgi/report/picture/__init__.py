@@ -1,6 +1,6 @@
 """Pictures of a report as SVG: the history, the metric, and the course of the search.
 
-A picture is one element: a page puts it in as it is, and `svg.document` makes a file of it. Shapes tell
-verdicts and states apart as well as colors do, and every mark has a title. Colors are classes. The style
-sheet defines them for light and for dark pages.
+A picture is one element: a page inserts it unchanged, and `svg.document` makes a file of it. Verdicts and
+states differ in shape as well as in color, and every mark has a title, so that no reader depends on colors.
+Colors are classes, which the style sheet defines for light and for dark pages.
 """

@@ -23,7 +23,7 @@ def history(report: Report, *, linked: bool = False) -> Element | None:
 
     Args:
         report: the document.
-        linked: whether each mark is a link to its row, `#row-3`, so that the keyboard reaches it.
+        linked: whether each mark links to its row, such as `#row-3`, so that the keyboard can reach it.
     """
     rows = report.rows
     if not rows or not report.plan.axis.is_ordered:
@@ -59,7 +59,7 @@ def _line(
     firsts = {change.first for change in report.changes} | {report.first}
     gaps = {label for change in report.changes for label in change.gap} | set(report.gap)
     for x, row in zip(centers, rows, strict=True):
-        if row.version in gaps:  # the change may be at each of them
+        if row.version in gaps:  # the change may be at any release of the gap
             yield rectangle(x - cell / 2, y - 18, cell, 32, class_="gap")
     yield line(centers[0], y, centers[-1], y, class_="rule")
     for x, row in zip(centers, rows, strict=True):
@@ -103,7 +103,7 @@ def _labels(report: Report, rows: Sequence[Row], centers: Sequence[float], *, y:
     firsts = [place for place, row in enumerate(rows) if row.version in {c.first for c in report.changes}]
     firsts += [place for place, row in enumerate(rows) if row.version == report.first and place not in firsts]
     others = [0, len(rows) - 1, *range(1, len(rows) - 1)]
-    has_room = _cell(report.rows) > _CELL  # for each name
+    has_room = _cell(report.rows) > _CELL  # otherwise only changes and both ends get names
     wanted = [
         *((place, "") for place in firsts),
         *((place, "faint") for place in others[: None if has_room else 2]),

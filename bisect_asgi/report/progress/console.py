@@ -43,10 +43,10 @@ def use_color(choice: Color) -> None:
 
 
 def color_of(choice: Color, environ: Mapping[str, str]) -> Color:
-    """Return whether to color: as the user says, else as the usual variables of the environment do.
+    """Return whether to color: the user's choice, else that of the usual environment variables.
 
-    These are NO_COLOR (no-color.org), FORCE_COLOR (force-color.org), and CLICOLOR with CLICOLOR_FORCE
-    (bixense.com/clicolors), the first one that says something.
+    The first variable that is set decides: NO_COLOR (no-color.org), FORCE_COLOR (force-color.org), then
+    CLICOLOR with CLICOLOR_FORCE (bixense.com/clicolors).
     """
     if choice != "auto":
         return choice
@@ -62,8 +62,8 @@ def color_of(choice: Color, environ: Mapping[str, str]) -> Color:
 def standard_error() -> Console:
     """Return the console of the standard error.
 
-    It writes to the stream behind the command's gate from the beginning. While a live display runs, rich has
-    a stream of its own in front of the gate, and would take the gate for the stream behind: the codes that
-    move the cursor would come out as text.
+    It writes directly to the stream behind the gate that makes text printable. While a live display runs,
+    rich replaces the standard error by a stream of its own and writes to the one before, which would be the
+    gate. The gate would then print the codes that move the cursor as text.
     """
     return SafeConsole(file=getattr(sys.stderr, "rich_proxied_file", sys.stderr))

@@ -33,7 +33,8 @@ def cut(text: str, width: int) -> str:
 def fit(head: str, verdict: str, reason: str, tail: str, width: int) -> str:
     """Return four parts as one line of at most `width` cells.
 
-    What does not fit goes in this order: the end of the reason, the reason, the tail, the end of the head.
+    Parts that do not fit are cut in this order: the end of the reason, the reason, the tail, the end of the
+    head.
     """
     head, verdict, reason, tail = map(one_line, (head, verdict, reason, tail))
     least = cell_len(head) + cell_len(verdict)

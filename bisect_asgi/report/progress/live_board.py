@@ -32,7 +32,7 @@ class LiveBoard:
     Args:
         console: where to print; its file should be the standard error.
         total: the number of probes.
-        clock: tells seconds.
+        clock: returns seconds.
     """
 
     def __init__(self, console: Console, *, total: int, clock: Callable[[], float] = time.monotonic) -> None:

@@ -46,7 +46,7 @@ def stretches(progress: Progress, words: Words) -> Iterator[Styled]:
 def place(progress: Progress, words: Words, width: int) -> list[Styled]:
     """Return the line about what is left of a search, or nothing before anything is known.
 
-    Its bar takes what is left of `width` cells.
+    Its bar fills the rest of `width` cells.
     """
     judged, belief, repeats = words.known.judged, words.known.belief, words.pace.repeats
     if belief is not None:

@@ -72,7 +72,7 @@ class Pace:
             case events.TrialFinished(trial=trial):
                 self._take_trial(trial)
             case events.RulingsChanged(left=left) if left:
-                self._wanted = {}  # the search goes on
+                self._wanted = {}  # the search continues, so the repeated runs are over
             case _:
                 pass
 

@@ -28,9 +28,9 @@ class TerminalSink:
 
     Args:
         console: where to print; its file should be the standard error.
-        title: what is run, if the command runs several; "" for none.
+        title: the name of the probe, if the command runs several; else "".
         verbose: also print the output of probes.
-        clock: tells seconds.
+        clock: returns seconds.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TerminalSink:
         """Print the lines about one event, and draw the display anew."""
         stage, inner = event.stage if isinstance(event, events.StageEvent) else 0, events.unstaged(event)
         if isinstance(inner, (events.TrialStarted, events.TrialProgressed)):
-            self._since[stage, inner.key] = self._clock()  # Another thread may draw the trial next.
+            self._since[stage, inner.key] = self._clock()  # first: another thread may draw it now
         words = self._progress.take(event)
         for number, line in self._progress.repeated(event, words):
             self._print(self._trial(line, "  " if number else ""))

@@ -152,7 +152,7 @@ class Words:
 
     def listed(self, event: events.CandidatesListed) -> list[str]:
         """Return the line about the range, about what was added to it, or about a stage's combinations."""
-        grows = event.grows and self._told_candidates > 0  # the first list of a stage may grow out of nothing
+        grows = event.grows and self._told_candidates > 0  # a stage's first list may be marked as growing
         added = event.candidates[self._told_candidates :] if grows else event.candidates
         self._told_candidates = len(event.candidates)
         if self.plan is None or not added:
@@ -186,7 +186,8 @@ class Words:
     def finished(self) -> list[TrialLine]:
         """Return the lines about trials that came back since the last call.
 
-        Runs that only show again what a candidate has shown before are counted, and told by `again`.
+        Runs that repeat an earlier outcome of their candidate are only counted, and `again` reports the
+        count.
         """
         lines: list[TrialLine] = []
         for trial in self._waiting:
@@ -252,7 +253,7 @@ class Words:
     def different_failures(self) -> list[str]:
         """Return a warning for each candidate that newly has another failure than the bad end."""
         judged = self.known.judged
-        if judged is None or not self.axis.is_ordered:  # mixes are expected to
+        if judged is None or not self.axis.is_ordered:  # combinations are expected to fail differently
             return []
         lines: list[str] = []
         for key, ruling in self.known.rulings.items():
@@ -287,7 +288,7 @@ class Words:
     def likeliest(self, belief: events.BeliefUpdated) -> str:
         """Return `flaky: most likely 0.12.2 → 0.12.3 (63%)`."""
         sides = f"{self.label(belief.low)} → {self.label(belief.high)}"
-        # Rounded down: 99.6% is not certain.
+        # Round down, so that 99.6% does not read as certain.
         return f"flaky: most likely {sides} ({math.floor(100 * belief.probability)}%)"
 
     def sampled(self, event: events.EndsSampled) -> list[str]:

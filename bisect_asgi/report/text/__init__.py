@@ -28,11 +28,11 @@ def render(
     Args:
         report: the document.
         console: where to print it.
-        name: the run's id, if it is not the newest one.
-        whole: with all candidates and all that is known of the cause; else what fits on a screen.
-        plot: with the plot of its metric.
-        timings: with the section about the time.
-        probe: the text of the probe, if it is still there; the whole report has the script that runs it.
+        name: the run's id, unless it is the newest run.
+        whole: print all candidates and everything about the cause, else only what fits on a screen.
+        plot: add the plot of its metric.
+        timings: add the section about the time.
+        probe: the text of the probe, or "" if unknown; the whole report needs it for the script that runs it.
     """
     out = console_of(console, width=full.WIDTH_OF_FILES if whole else answer.WIDTH_OF_FILES)
     width = min(out.width, full.WIDTH_OF_FILES)

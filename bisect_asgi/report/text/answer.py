@@ -1,8 +1,8 @@
 """The report that fits on one screen: a line for each fact, then the result in a box above the prompt.
 
-Each line has a label and a value, which is cut after some lines of its own. If all of it is too much for the
-screen, less important facts go first, then the longer ones are cut shorter; the result, what to require and
-the command that shows it again stay.
+Each fact has a label and a value, which is cut after a few lines. If the facts do not fit on the screen, the
+report omits less important ones first, then shortens long ones. It always keeps the result, the requirement
+that avoids the bug and the command that reproduces it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _fitted(facts: Sequence[Fact], console: Console, *, width: int, room: int) -
     shown = [_lines(fact, console, width=width) for fact in facts]
     left_out = 0
     while sum(map(len, shown)) > room and any(shown):
-        # Of the least important facts the longest one, of several the last one, loses a line.
+        # Cut one line from the least important fact; of several, from the longest, then from the last.
         place = max(
             (place for place, lines in enumerate(shown) if lines),
             key=lambda place: (

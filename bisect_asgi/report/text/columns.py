@@ -1,7 +1,7 @@
 """Lay out a table so that each row is one line, however narrow the terminal.
 
-A table that is too wide gets shorter in steps, and stops when it fits: cells that have a short form take it,
-columns that are least needed go, and at last cells are cut, the longest first.
+A table that is too wide becomes narrower in steps until it fits. Cells with a short form use it, then the
+least needed columns are omitted, and at last cells are cut, the longest first.
 """
 
 from __future__ import annotations

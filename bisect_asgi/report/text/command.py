@@ -11,9 +11,9 @@ def continued(command: str, *, width: int, most: int) -> list[str]:
     r"""Return the lines of a command, all but the last with a `\` at the end; none if they do not fit.
 
     Args:
-        command: as a shell reads it.
-        width: of a line, in cells.
-        most: so many lines fit.
+        command: the command, quoted for a shell.
+        width: the width of a line in cells.
+        most: the number of lines that fit.
     """
     if "\n" in command:
         return []

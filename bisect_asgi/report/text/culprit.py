@@ -27,7 +27,7 @@ _MOST_DIFF = 20
 def cause_parts(report: Report) -> Iterator[RenderableType]:
     """Yield each boundary with its culprit and each search that followed, in the order of the changes."""
     stages = {stage.stage: stage for stage in report.stages}
-    for stage in report.stages:  # into a merge, or into commits without a search for the culprit
+    for stage in report.stages:  # those that follow no culprit: into a merge, or directly into commits
         if stage.plan.axis.is_ordered and leads_to(stage, report) is None:
             yield from _search(stage)
     for first, group in groupby(report.why, key=lambda why: why.within):

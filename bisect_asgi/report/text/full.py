@@ -34,10 +34,10 @@ def parts(
 ) -> Iterator[RenderableType]:
     """Yield the whole report.
 
-    A width of 0 omits the plot or the timings. `probe` is the text of the probe, or "" if unknown; with None
-    the report is without the script that runs it.
+    A width of 0 omits the plot or the timings. `probe` is the text of the probe, or "" if unknown; None omits
+    the script that runs it.
     """
-    if report.kind.is_result:  # else the command prints the headline as an error
+    if report.kind.is_result:  # otherwise the command prints the headline as an error
         yield Text(report.headline, style="bold")
         yield ""
     yield facts(_fact_lines(report))
@@ -175,7 +175,7 @@ def _sandbox(report: Report) -> str:
 
 
 def _excluded(report: Report) -> Iterator[RenderableType]:
-    # The user has set the range.
+    # Omit releases outside the range: the user chose it and needs no reason.
     inside = [out for out in report.excluded if not out.reason.startswith((OUTSIDE, BEYOND_THE_ENDS))]
     reasons = excluded_by_reason(inside)
     if reasons:

@@ -53,7 +53,7 @@ def _package(run: PastRun) -> str:
 
 def _answer(run: PastRun) -> Cell:
     if run.problem:
-        return Cell("unreadable", style="dim")  # `report` says why
+        return Cell("unreadable", style="dim")  # `bisect-asgi report` shows the reason
     if run.kind is None:
         return Cell("running", style="dim")
     return Cell(run.answer, style="green" if run.kind is ResultKind.FOUND else "yellow")

@@ -63,17 +63,17 @@ def plot(
 ) -> list[Text]:
     """Return the lines of the plot, of at most `width` cells each; none if there is no sample.
 
-    A dot is `·` for one sample, `•` for two or three and `●` for more; `◆` is the median. The median and the
-    mark follow the dots. Candidates without samples are counted in one line. If `width` is small, the medians
-    are omitted first, then the marks. Below about 50 cells, lines are longer than `width`.
+    A dot is `·` for one sample, `•` for two or three and `●` for more; `◆` is the median. The value of the
+    median and the mark follow the dots. One line counts the candidates without samples. If `width` is small,
+    the medians are omitted first, then the marks. Below about 50 cells, lines are longer than `width`.
 
     Args:
         labels: the candidates, oldest first.
         samples: the values of each candidate.
         marks: the verdict of each candidate, `good`, `bad` or `skip`, or nothing.
         show: writes a value with its unit.
-        limit: drawn as a line through all rows.
-        noun: what one candidate is called.
+        limit: the threshold, drawn as a line through all rows.
+        noun: the noun for one candidate, such as `release`.
         styles: the colors of marks.
 
     Raises:

@@ -40,7 +40,7 @@ def render(
 
 def _parts(report: SuiteReport, width: int, *, whole: bool, timings_width: int) -> Iterator[RenderableType]:
     for across in report.across:
-        # Lock files are of no package.
+        # A search over lock files has no package.
         about = [across.package, f"with {across.probe}" if _has_several(report) else ""]
         yield Text(": ".join(filter(None, [" ".join(about).strip(), across.headline])), style="bold")
         yield ""
@@ -70,9 +70,9 @@ def _parts(report: SuiteReport, width: int, *, whole: bool, timings_width: int) 
 
 
 def _problems(report: SuiteReport) -> dict[tuple[str, str | None], list[SuiteRow]]:
-    """Return why rows have no result, with what to do about it, and whose rows these are.
+    """Return the reasons why rows have no result, each with its hint and the names of its rows.
 
-    That nothing changes on one Python is a result, if something does on another.
+    "No change" on one Python counts as a result if there is a change on another.
     """
     found = {row.number for row in report.probes if row.python and row.exit_code is ExitCode.FOUND}
     problems: dict[tuple[str, str | None], list[SuiteRow]] = {}

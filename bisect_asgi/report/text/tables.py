@@ -20,11 +20,11 @@ class Pasted(Text):
 
 
 def console_of(console: Console | None, *, width: int) -> Console:
-    """Return the console, or that of the standard output.
+    """Return the given console, else one for the standard output.
 
     Args:
-        console: None: the standard output.
-        width: of the standard output if it is no terminal, and `COLUMNS` says nothing.
+        console: the console to return; None for the standard output's.
+        width: the width in cells if the standard output is no terminal and `COLUMNS` is not set.
     """
     out = console or SafeConsole()
     if console is None and not out.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
@@ -67,7 +67,7 @@ def table(report: Report) -> Table:
     for line in lines(report):
         row = report.rows[line.keys[0]]
         style = _style(row, report) if row.was_run else "dim"
-        found.add_row(*map(Text, line.cells), style=style)  # `Text`, because output of a probe is no markup.
+        found.add_row(*map(Text, line.cells), style=style)  # `Text`: rich must read no markup here
     return found
 
 

@@ -1,7 +1,7 @@
 """Build environments once, name their folders by digest, and keep them while there is room.
 
-`assemble` builds them. An environment is as it was built: its manifest is checked once a command, and after
-each run in it.
+`assemble` builds them. A run must find its environment as it was built, so each command checks the manifest
+before the first run and after every run.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ class Environment(Struct, frozen=True, kw_only=True):
 
     def exists(self) -> bool:
         """Return whether the environment still exists: the lock does not stop a user from deleting it."""
-        return os.path.exists(self.folder / MARKER)  # of a folder without rights it is not known: no
+        return os.path.exists(self.folder / MARKER)  # False also if it cannot be read
 
 
 class EnvironmentCache:
     """Builds, keeps and evicts environments; safe for threads and processes.
 
     Args:
-        folder: where environments are kept, best on the file system of uv's cache, for hard links to it.
+        folder: where environments are kept; uv can hard-link files only on the file system of its cache.
         uv: installs distributions.
         sdists: builds source distributions.
         limit_bytes: above this size, the least recently used environments are removed.
@@ -154,7 +154,7 @@ class EnvironmentCache:
             return None
         found, is_recent = loaded
         findings = found.check(every=not is_recent)
-        if findings.changed:  # by hand, by a power cut, or by a run whose tool was killed
+        if findings.changed:  # by the user, a power cut, or a run whose tool was killed
             self._discard(home, findings, token or CancelToken())
             return None
         if findings.compiled and token:
@@ -169,9 +169,10 @@ class EnvironmentCache:
     ) -> tuple[str, ...]:
         """Check that a run has left the environment as it was; return the paths of what it changed.
 
-        What it imported, as it reported that, is compiled.
+        The modules in `imported`, as the run reported them, are compiled for later runs.
 
-        A changed environment is discarded with what shares its files. If it shares nothing, the run stands.
+        A changed environment is discarded, and all environments that share the changed files with it. If it
+        shares no files (`is_own`), the result of the run still counts.
 
         Raises:
             Unavailable: uv's cache could not be cleaned.
@@ -195,7 +196,8 @@ class EnvironmentCache:
     def _discard(self, home: Path, findings: Findings, token: CancelToken) -> None:
         """Have a changed environment and all that share the change built anew, also in uv's cache.
 
-        A run that is still going on in one of them says nothing.
+        Without its marker, an environment does not exist. So a run that is still going on in one of them
+        gives no result.
         """
         for each in (home, *sharers(self._folder, home, findings.shared)):
             with suppress(OSError):
@@ -210,7 +212,7 @@ class EnvironmentCache:
         with self._guard:
             known = self._manifests.get(digest)
         if known:
-            with suppress(OSError):  # then they are read again
+            with suppress(OSError):  # then the next command reads all files again
                 known.save()
 
     def is_kept(self, resolution: Resolution) -> bool:
@@ -221,7 +223,7 @@ class EnvironmentCache:
         """Make an environment in which a probe has run a source of files for others."""
         if resolution.digest not in self._used and not self._is_own(resolution):
             self._used.add(resolution.digest)
-            with suppress(OSError):  # then others install the files again
+            with suppress(OSError):  # then other environments install the files themselves
                 self._reuse.record(resolution.pins, interpreter, resolution.digest)
 
     def sizes(self) -> list[tuple[str, int]]:
@@ -260,7 +262,7 @@ class EnvironmentCache:
         """Keep what the distributions of an environment declare, which may be another machine's."""
         path = self._declared(digest)
         if not path.exists():
-            with suppress(OSError):  # they only make an explanation better
+            with suppress(OSError):  # optional: they only improve the explanation of a cause
                 write_whole(path, codec.to_json(found))
 
     def _declared(self, digest: str) -> Path:
@@ -287,7 +289,7 @@ class EnvironmentCache:
         with locked_if_free(self._lock(digest)) as free:
             if free:
                 home = self._folder / digest
-                # The marker goes first, so that a folder that was removed in part does not count as complete.
+                # The marker is removed first: without it, a partly removed folder does not count as complete.
                 with suppress(OSError):
                     (home / MARKER).unlink()
                 remove(home)

@@ -1,14 +1,15 @@
-"""Put an environment together: an empty one, files that others have, and what uv installs.
+"""Put an environment together: an empty one, files of other environments, and what uv installs.
 
 A folder is built in a *slot* and renamed when it is complete, so that a folder under a digest is always
-complete. The slots' paths are reused, because uv caches what it knows about an interpreter by its path, and
-a new path costs it a quarter of a second. Moving the folder afterwards is safe: it is marked as relocatable,
-and uv writes scripts that find their interpreter beside them.
+complete. The paths of the slots are reused, because uv caches facts about an interpreter by its path, and a
+new path costs it a quarter of a second. The folder can be moved afterwards: it is marked as relocatable, so
+that uv writes scripts that find their interpreter in their own folder.
 
-A folder is not written to the disk before it is renamed, because that takes longer than to build it: of 90
-files on a busy machine 40 to 100 ms by syncfs(2), which also writes what others have, and 200 to 1,000
-ms by fsync(2) of each. Instead, after a restart, all files of an environment are read once and compared with
-the hashes of its manifest; what a power cut has left incomplete, the manifest included, is built anew.
+A folder is not flushed to the disk before it is renamed, because that takes longer than to build it. For 90
+files on a busy machine, syncfs(2) takes 40 to 100 ms, as it also flushes the files of other programs, and
+fsync(2) of each file takes 200 to 1,000 ms. Instead, after a restart, all files of an environment are read
+once and compared with the hashes of its manifest. If a power cut has left a file or the manifest incomplete,
+the environment is built anew.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ class Assembler:
         slots: the folder of the slots.
         uv: installs distributions.
         sdists: builds source distributions.
-        templates: has the empty environments.
-        reuse: links the files that other environments have.
+        templates: copies empty environments.
+        reuse: links files of other environments.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Assembler:
             return self._assemble_once(home, resolution, spec, token, is_own=is_own)
         except _Unsound as error:
             self._uv.clean(sorted(error.names), token)
-            # If RECORD is wrong again, it was written so.
+            # If a new download does not fit its RECORD either, the wheel itself has a wrong RECORD.
             return self._assemble_once(home, resolution, spec, token, is_own=is_own, is_last=True)
 
     def _assemble_once(
@@ -104,7 +105,7 @@ class Assembler:
         """Build an environment in a slot, and move it to `home`.
 
         Raises:
-            _Unsound: files are not what they should be, unless it `is_last`.
+            _Unsound: files do not fit their RECORD; not raised if `is_last`.
         """
         with spending(Step.LINK), self._slot(spec.interpreter) as (slot, lock):
             self._templates.copy(spec.interpreter, slot, token)
@@ -134,7 +135,7 @@ class Assembler:
     def _slot(self, interpreter: Interpreter) -> Iterator[tuple[Path, int]]:
         """Yield the path of a free slot and the descriptor of its lock.
 
-        uv inherits the lock: if this process is killed, uv goes on, and the slot is not free before it ends.
+        uv inherits the lock: if this process is killed, uv goes on, and the slot stays locked until uv ends.
         """
         for number in range(10_000):
             slot = self._slots / f"{interpreter.version}-{number}"
@@ -164,7 +165,7 @@ class Assembler:
         """Have uv install what no other environment has; `how` has further options.
 
         Raises:
-            _Unsound: a wheel is not as it should be, unless it `is_last`.
+            _Unsound: a wheel does not fit its RECORD; not raised if `is_last`.
         """
         unbuilt = [sdist for sdist in resolution.sdists if sdist.name in set(map(project_of, missing))]
         built = self._sdists.all_built(unbuilt, interpreter, resolution.exclude_newer, token)
@@ -189,7 +190,7 @@ class Assembler:
                 raise
             raise _Unsound({project_of(pin) for pin in missing}) from error
         except Unresolvable as error:
-            # It was resolved before, so the index has changed meanwhile.
+            # It could be resolved before, so the index has changed since: the failure may not last.
             raise BuildFailed(str(error), is_lasting=False) from error
 
 
@@ -221,8 +222,8 @@ def _files(slot: Path, linked: Mapping[str, File]) -> dict[str, File]:
 def unsound(slot: Path, files: Mapping[str, File], linked: Mapping[str, File]) -> set[str]:
     """Return the distributions with a file of another content than RECORD or the source of a link has.
 
-    uv does not compare what it unpacked with RECORD. After a power cut, or a run that wrote into uv's cache,
-    it may be something else.
+    uv does not compare the files in its cache with RECORD. A power cut, or a run that wrote into the cache,
+    may have changed them.
     """
     site = site_packages(slot)
     below = site.relative_to(slot)

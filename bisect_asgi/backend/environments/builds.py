@@ -1,11 +1,11 @@
 """Build with the tools of one date after the other, and keep the wheels of commits.
 
-Tools of the project's time may not have the interface of today (PEP 517 came in 2018), and today's may no
-longer build what was written then. Some date in between mostly works. Builds that failed are remembered.
+Tools as old as the project may lack today's interface (PEP 517 came in 2018), and today's tools may no longer
+build an old project. Tools of some date in between mostly work. Failed builds are recorded.
 
-The wheel of a commit is built in a checkout of its own, because what a build leaves behind may get into the
-next one. It is kept under the digest of what it was built from. Its files all have one date, so that commits
-that change nothing in the package give equal bytes, and share an environment.
+The wheel of a commit is built in a separate checkout, because files that one build leaves could get into the
+next wheel. It is kept under the digest of its sources. All files in it have the same date: then commits that
+change nothing in the package give equal bytes, and share an environment.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class BuildTools:
     """Tries build tools of several dates, and remembers which failed.
 
     Args:
-        recall_failure: returns why a build with tools up to a date failed before, or None.
-        record_failure: stores such a reason.
+        recall_failure: returns the reason why a build with tools up to a date failed before, or None.
+        record_failure: stores that reason.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class BuildTools:
         """Call `action` with each date in turn; return the first with which it succeeded (None: no date).
 
         Raises:
-            BuildFailed: it failed with all; the message is the last reason.
+            BuildFailed: it failed with all dates; the message is the last reason.
         """
         reason, is_lasting = "", True
         started = monotonic()
         for limit in limits:
             if monotonic() - started > _BUDGET_S:
-                break  # so long takes only a compiler, which is the same with tools of any date
+                break  # only compiling takes so long, and the compiler does not depend on the date
             key = codec.digest("build", what, interpreter, limit)
             if known := self._recall_failure(key):
                 reason = known
@@ -264,7 +264,7 @@ class WheelBuilder:
             dated = ("--exclude-newer", stamp(until)) if until else ()
             arguments = ("--out-dir", str(bench.made), "--python", interpreter.path, *dated)
             try:
-                shared = bench.commit.repository  # its commits may disturb each other, and nothing else
+                shared = bench.commit.repository  # one cache for the builds of a repository, and no others
                 self._uv.build(folder, *arguments, token=token, writable=[bench.folder], shared=shared)
             except BuildFailed as error:
                 failures.append(error)
@@ -297,7 +297,7 @@ class _Bench:
     @cached_property
     def folders(self) -> list[Path]:
         """The folders of the checkout that may build the project, the likeliest first."""
-        # Some projects take their name or package from the folder's, so the checkout has the project's name.
+        # Some builds take the project's name from the folder, so the checkout is named after the project.
         checkout = self.folder / self.commit.project
         repository = Repository.open(self.commit.repository, self._repositories, self._token)
         repository.checkout(self.commit.sha, checkout)
@@ -328,8 +328,9 @@ def read_metadata(wheel: Path) -> ProjectMetadata:
 def project_folders(checkout: Path, project: str) -> Iterator[Path]:
     """Yield the folders that may build a project: the root, then others down to two levels below it.
 
-    The root counts unless it names another project. A folder counts if its `pyproject.toml` names this one.
-    Last come folders that name none but are called like it: old projects have their name in a `setup.py`.
+    The root counts unless it names another project. Another folder counts if its `pyproject.toml` names this
+    project. Folders without such a name come last, if they are called like the project: old projects have
+    their name in a `setup.py`, which cannot be read without running it.
     """
     if _builds(checkout) and _name(checkout) in (None, project):
         yield checkout

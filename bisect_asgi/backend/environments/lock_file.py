@@ -46,11 +46,11 @@ class LockFiles:
         """Return the text of the lock file (PEP 751); `options` are further ones of `uv pip compile`.
 
         Args:
-            spec: what is resolved; its commit and its projects are not looked at.
-            token: cancels.
-            options: of uv.
-            known: metadata for which uv need not build anything.
-            alone: whether uv may start no process.
+            spec: the spec to resolve, without its commit and its projects.
+            token: cancels uv.
+            options: further options of uv.
+            known: metadata of distributions that uv would otherwise have to build.
+            alone: whether uv is kept from starting processes.
 
         Raises:
             Unresolvable, BuildFailed, Unavailable, Cancelled: as `Uv.run`.
@@ -78,8 +78,8 @@ class LockFiles:
             except Unresolvable as error:
                 if error.is_lasting and not _may_be_stale(spec):
                     raise
-                # A page that uv has cached may be older than the release that is required, or no page of the
-                # index at all.
+                # The page in uv's cache may be older than the required release, or come from another machine
+                # in place of the index. So the index is asked again.
                 return self._again(partial(run, *arguments, ask_again=True))
 
     def _again(self, run: Callable[[], str]) -> str:

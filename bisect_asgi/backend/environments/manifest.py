@@ -1,12 +1,13 @@
-"""Know every file that an environment was built with, so that each change of it is found.
+"""Record every file that an environment was built with, to find each change of it.
 
 Environments share files with each other and with uv's cache through hard links, so one in-place edit would
-change them all. Nothing can forge the time of a file's last change of status (`ctime`). A check reads the
-status of all files, and the content only of those whose time differs: a hard link changes that time as well.
+change them all. A run cannot forge the time of a file's last status change (`ctime`). So a check reads the
+status of all files, and the content only of those whose time differs: a new hard link also changes that time.
 
-Byte-code is never taken from a run. What a run compiled is removed, and compiled again from the sources that
-were checked. Python finds it valid in each environment that has the source, and no run can have planted it.
-A confined run compiles nothing: the hook writes what it imported into its report, until that is compiled.
+Byte-code that a run wrote is never used, because the run could have planted something else. It is removed,
+and the same modules are compiled again from the checked sources. That byte-code is valid in each environment
+with the same source. A confined run cannot write byte-code: the hook reports which modules it imported, and
+these are compiled.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Manifest:
 
     Args:
         folder: the environment.
-        files: what it was built with, by path below the folder.
+        files: the files that it was built with, by path below the folder.
     """
 
     def __init__(self, folder: Path, files: Mapping[str, File]) -> None:
@@ -89,7 +90,7 @@ class Manifest:
         return moved
 
     def save(self, *, anew: bool = False) -> None:
-        """Write the manifest into the environment, if it has changed since; `anew`: also if it has not.
+        """Write the manifest into the environment if it has changed since the last time, or if `anew`.
 
         Raises:
             OSError: it cannot be written.
@@ -102,7 +103,7 @@ class Manifest:
     def check(self, *, every: bool = False) -> Findings:
         """Return how the environment differs from what was built.
 
-        Permissions and times that were changed without the content are set back.
+        If only permissions or times were changed, they are set back.
 
         `every`: read the contents of all files.
         """
@@ -133,7 +134,8 @@ class Manifest:
     def _is_untouched(self) -> bool:
         """Return whether all files are as they were when they were last compared, and no other is there.
 
-        A file that only got another link has another status, and the content that was read of it elsewhere.
+        A new hard link changes a file's status. Its content may still be known, if this process has read it
+        through another link.
         """
         folder = self._folder
         try:
@@ -141,7 +143,7 @@ class Manifest:
             others = {prefix: t for prefix, t in times.items() if t != self._folders[prefix]}
             return (
                 bool(times)
-                and len(others) <= _FEW  # else it takes less time to list all of them
+                and len(others) <= _FEW  # with more, listing all folders is faster
                 and all(self._has_same_names(prefix, changed_ns) for prefix, changed_ns in others.items())
                 and all(_is_as_known(f"{folder}/{n}", f) for n, f in self._files.items())
             )
@@ -151,7 +153,8 @@ class Manifest:
     def _has_same_names(self, prefix: str, changed_ns: int) -> bool:
         """Return whether a folder has the files and folders that it had when it was last listed.
 
-        What this tool writes into an environment changes a folder's time, too. `changed_ns`: its time now.
+        The time alone does not show it, because this tool's own files change it, too. `changed_ns`: the time
+        now.
         """
         with os.scandir(f"{self._folder}/{prefix}") as entries:
             there = {
@@ -200,10 +203,11 @@ class Manifest:
     def compile(self, compiled: Iterable[str], imported: Iterable[str], token: CancelToken) -> None:
         """Remove what a run has added to folders of byte-code, and compile the same modules.
 
-        `imported`: paths of further modules, as a run reported them, which may be any text.
+        `imported`: paths of further modules. The run reported them, so they are not trusted: any text is
+        possible.
 
         Raises:
-            OSError: what a run has added cannot be removed.
+            OSError: a file that a run has added cannot be removed.
             Cancelled: the token was cancelled.
         """
         own = (path.removeprefix(f"{self._folder}/") for path in imported if path.endswith(".py"))
@@ -241,7 +245,7 @@ class Manifest:
         if not stat.S_ISLNK(known.mode):
             if status.st_mode != known.mode:
                 os.chmod(path, stat.S_IMODE(known.mode))
-            if status.st_mtime_ns != known.modified_ns:  # byte-code would no longer fit
+            if status.st_mtime_ns != known.modified_ns:  # its byte-code would not be valid
                 os.utime(path, ns=(known.modified_ns, known.modified_ns))
         self._files[name] = replace(known, changed_ns=os.lstat(path).st_ctime_ns)
         self._is_saved = False
@@ -259,7 +263,7 @@ class Manifest:
 
 
 def compile_sources(folder: Path, sources: Iterable[str], token: CancelToken) -> None:
-    """Compile modules of an environment with its Python, which runs none of them; skip those with errors.
+    """Compile modules of an environment with its Python, without running them; skip those with errors.
 
     Raises:
         Cancelled: the token was cancelled.
@@ -292,7 +296,8 @@ def load(folder: Path) -> tuple[Manifest, bool] | None:
     return manifest, written > time.time() - time.clock_gettime(_SINCE_START)
 
 
-# A machine that lost power may have lost what was not written to the disk, whatever the names and sizes say.
+# A power cut can lose content that was not on the disk yet, although names and sizes look right. So manifests
+# from before the last start are checked in full.
 _SINCE_START = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -337,8 +342,8 @@ def protected(path: str) -> File:
 _READ: dict[tuple[int, int, int, int], str] = {}
 """The digests of contents that this process has read, by device, number, size and last change of status.
 
-Environments share files, and each link to a file changes that time for all of them: without this, each would
-read what another one has just read.
+Environments share files, and each new link to a file changes that time for all of them. Without this, every
+environment would read again the file that another one has just read.
 """
 _MOST_READ = 200_000
 _MOMENT_NS = 50_000_000
@@ -357,7 +362,7 @@ def _digest(path: str, status: os.stat_result, *, anew: bool = False) -> str:
         found = hashlib.file_digest(stream, "sha256").digest()
         after = os.fstat(stream.fileno())
     digest = f"sha256={urlsafe_b64encode(found).rstrip(b'=').decode()}"
-    # Within the moment that the kernel's clock counts in, it may change once more without another time.
+    # Within one tick of the kernel's clock, the file may change once more and keep the same time.
     if _key(after) == key and time.time_ns() - status.st_ctime_ns > _MOMENT_NS:
         _remember(after, digest)
     return digest

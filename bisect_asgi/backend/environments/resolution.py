@@ -53,7 +53,7 @@ def read_resolution(lock: str, spec: EnvironmentSpec, step: str) -> Resolution:
     found = sorted(map(_read_package, packages), key=lambda package: str(package.distribution))
     found = _only_known(found, spec.hashes)
     return Resolution(
-        # Not of addresses, because a wheel with the same hashes is the same wherever it is.
+        # Without addresses, because a wheel with the same hashes is the same wherever it comes from.
         digest=codec.digest(spec.interpreter, [f"{p.distribution}{p.hashes}" for p in found]),
         pins=tuple(f"{package.requirement}{package.hashes}" for package in found),
         exclude_newer=spec.exclude_newer,
@@ -95,7 +95,7 @@ def _only_known(packages: list[_Package], hashes: tuple[str, ...]) -> list[_Pack
     """Return the packages with only those files of which the user has given the hashes, if any of a release.
 
     Raises:
-        Unresolvable: a release has none of these files.
+        Unresolvable: none of a release's files has one of the hashes that the user has given.
     """
     known = {release: set(values) for release, *values in map(str.split, hashes)}
     kept = []

@@ -1,23 +1,24 @@
 """Resolve an environment's spec to the exact list of its distributions.
 
-A date ("as of the release") also limits the tools that build source distributions. Tools of that time may
-not have the interface of today (PEP 517 came in 2018), and today's may no longer build what was written
-then. So these steps are tried, from the truest to the last resort, and the step that succeeded is recorded:
+A date ("as of the release") also limits the tools that build source distributions. Tools of that date may
+lack today's interface (PEP 517 came in 2018), and today's tools may no longer build an old project. So these
+steps are tried, from the most faithful to the least, and the step that succeeded is recorded:
 
 1. as of the date, wheels only
-2. as of the date, wheels only, what held requirements need may be newer
+2. as of the date, wheels only, but the dependencies of held requirements may be newer
 3. as of the date, building source distributions
-4. as of the date, building source distributions, what held requirements need may be newer
+4. as of the date, building source distributions, but the dependencies of held requirements may be newer
 5. without the date, wheels only
 6. without the date, building source distributions
 
-Where dates are what is searched, the last two are not tried: they would show today under an old date.
+If the search is over dates, the last two are not tried: they would give today's result under an old date.
 
-In steps that may build, uv runs where it can start no process. What it fails to build there is built apart
-(`sdists`) with the tools of the date, and then uv is given its metadata. If it does not build, its metadata
-may be had all the same: uv runs in a box, which takes longer. If that fails as well, it is built with tools
-of 1, 2, 3, 5 and 8 years later and of today. What was resolved with the metadata of a wheel that was built is
-compared with what the index has: if that is another file, or a wheel, it is resolved again without.
+In steps that may build, uv first runs where it can start no process. If it needs to build a source
+distribution there, this is built separately (`sdists`) with the tools of the date, and uv gets its metadata.
+If that build fails, uv runs in a box, where it may get the metadata without a whole build; this takes longer.
+If that fails as well, the source distribution is built with tools of 1, 2, 3, 5 and 8 years later and of
+today. The index may have a wheel or another file by then, with other metadata. If so, the spec is resolved
+again, without the metadata of the build.
 """
 
 from __future__ import annotations
@@ -100,10 +101,11 @@ class Resolver:
     ) -> Resolution:
         """Return the resolution of the first step that succeeds.
 
-        `wheels_only`: only of the steps before the first one that may build. `likely`: what it needed before.
+        `wheels_only`: try only the steps before the first one that may build. `likely`: the source
+        distributions of its last resolution.
 
         Raises:
-            Unresolvable, BuildFailed: none does; the message is that of the first step that failed for
+            Unresolvable, BuildFailed: no step succeeds; the message is that of the first step that failed for
                 another reason than missing wheels.
             UsageError: there is no such commit or repository.
             Unavailable: the index did not answer.
@@ -167,7 +169,7 @@ class Resolver:
                 return self._take(step, token, likely)
             except (Unresolvable, BuildFailed) as error:
                 failures.append(error)
-        # That a step without builds finds no wheels says less than what the next step failed with.
+        # "No wheels" from a step without builds says less than the failure of the next step.
         telling = [error for error in failures if "no usable wheels" not in str(error)]
         first = (telling or failures)[0]
         first.is_lasting = all(error.is_lasting for error in failures)

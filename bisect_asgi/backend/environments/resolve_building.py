@@ -39,7 +39,7 @@ class Building:
         self._wheels: dict[Sdist, Wheel] = {}
 
     def resolution(self, likely: Iterable[Sdist]) -> Resolution:
-        """Return the resolution; of `likely`, what is kept need not be found out to be needed.
+        """Return the resolution; uv gets the metadata of the source distributions in `likely` with a wheel.
 
         Raises: as `Resolver.resolve`.
         """
@@ -52,7 +52,8 @@ class Building:
             except SdistBuildFailed as error:
                 self._build(error, later(self._spec.exclude_newer))
                 continue
-            # The index may have a wheel now, or another file, whose metadata is not that of what was built.
+            # By now the index may have a wheel or another file, whose metadata differs from that of the
+            # build.
             names = {each.name for each in found.distributions} - {each.name for each in found.sdists}
             others = {each.name: each for each in found.sdists}
             wrong = [s for s in self._wheels if s.name in names or others.get(s.name, s) != s]
@@ -80,7 +81,7 @@ class Building:
                     break
             except NetworkFault:
                 raise
-            except (Unavailable, BuildFailed):  # it cannot be alone, or cannot do something alone
+            except (Unavailable, BuildFailed):  # no process may be started, and this machine or uv needs one
                 break
         return compile_(known=known)
 

@@ -1,11 +1,12 @@
-"""Reuse the distributions of other environments, because neighbouring releases differ in few of them.
+"""Reuse the distributions of other environments, because neighboring releases differ in few of them.
 
 If another environment has a distribution under the same pin, hashes included, its files are linked instead of
-installed again. Its byte-code is linked as well: a file and its hard link have one date and one size, which
-is what Python compares byte-code with (PEP 552). So a module is compiled once for all releases.
+installed again. Its byte-code is linked as well, so that a module is compiled once for all releases. It stays
+valid, because Python compares date and size of the source (PEP 552), which are the same for a hard link.
 
-For each pin, the environment that was used last is the source. One that was never used has no byte-code yet;
-the last one has the byte-code of its own source and of its own runs. Only what is as it was built is linked.
+For each pin, the files come from the environment that was used last. It has the most byte-code: what it got
+from its own source, and what its own runs added. An environment that was never used has none. A file is
+linked only if it is as it was built.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ class FileReuse(Struct, frozen=True, kw_only=True):
     """Links distributions from environments that have them.
 
     Args:
-        folder: has a small file for each pin, with the digest of its source.
+        folder: where a small file for each pin has the digest of the environment to link from.
         environments: the folder of the environments.
         locks: the folder of their locks, each under the environment's digest.
-        manifest: returns the files of a complete environment; None if it is none.
+        manifest: returns the files of an environment; None if it is not complete.
     """
 
     folder: Path
@@ -72,7 +73,7 @@ class FileReuse(Struct, frozen=True, kw_only=True):
     ) -> Iterator[str]:
         """Link distributions of one environment; yield the pins that it does not have whole."""
         with ExitStack() as held:
-            # Shared: the environment may be in use, but it must not be removed meanwhile.
+            # A shared lock, because others may use the environment; it only must not be removed meanwhile.
             lock = locked_if_free(self.locks / f"{digest}.lock", shared=True)
             if not held.enter_context(lock) or (manifest := self.manifest(digest)) is None:
                 yield from pins
@@ -122,7 +123,7 @@ class _Source:
             pass
         for name in made:
             os.unlink(target / name)
-        # uv would take an empty folder of that name for the installed distribution.
+        # uv counts a distribution as installed even if this folder is empty.
         shutil.rmtree(target / self._below / str(dist_info), ignore_errors=True)
         return False
 

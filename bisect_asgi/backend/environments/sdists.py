@@ -1,19 +1,19 @@
 """Build source distributions, each in a box of its own, and keep the wheels.
 
-To build one is to run its code, so this is what keeps the builds apart:
+Building a source distribution runs its code. These rules keep one build from influencing others:
 
-- The box has a cache of uv that nothing else uses, and what runs there can write nowhere else. So a build
-  reaches no other build, no wheel that is kept, and no cache that a later command reads.
+- The box has its own cache of uv, and its processes can write nowhere else. So a build cannot change another
+  build, a wheel that is kept, or a cache that a later command reads.
 - uv compares the source distribution with its hash before it runs any of it.
-- When no process of the box is left, the one wheel of this name and version is taken from there: a regular
-  file, a whole archive, whose metadata says the same. It is kept under the hash of the source distribution
-  for one interpreter, where no build of another one can get.
+- When all processes of the box have ended, its wheel is kept. It has to be a regular file, a whole archive,
+  and the only wheel with this name and version, also in its metadata. The wheel is kept under the hash of its
+  source distribution and one interpreter, where no other build can write.
 
 So a hostile build influences nothing but the wheel that it was started for, as a hostile wheel would.
 
-Which tools built a wheel is no part of what it is kept under: the first build counts, for environments as of
-any date. They are told apart by the hashes of their files, and have always shared what was built from them.
-For the same reason `--fresh` does not build anew: a wheel is no observation, and comes from the same bytes.
+The key of a wheel does not include the tools that built it: environments as of any date share the first
+build, as they share everything that has the same hashes of files. For the same reason, `--fresh` does not
+build anew: a wheel is no observation, and comes from the same bytes.
 """
 
 from __future__ import annotations
@@ -164,12 +164,12 @@ class SdistBuilder:
     ) -> Wheel:
         """Return the cached wheel, or build it with tools as of the first date that succeeds.
 
-        `own`: the date of which nothing needs to be said.
+        `own`: the date of the environment; a build with tools of another date is noted.
 
         Raises:
             BuildFailed: tools of none of the dates build it.
             Unavailable: the index did not answer, or the folder cannot be written.
-            NoResult: this machine ran out of something.
+            NoResult: this machine ran out of something that a build needs, such as memory.
             Cancelled: the token was cancelled.
         """
         if wheel := self.kept(sdist, interpreter):
@@ -215,7 +215,7 @@ class SdistBuilder:
         """Build with tools up to a date, and keep the wheel."""
         pin = " ".join((str(sdist), *(f"--hash={each}" for each in sdist.hashes)))
         dated: tuple[str, ...] = ()
-        if limit is not None:  # the date is one of tools; the source distribution itself may be newer
+        if limit is not None:  # the date limits the tools; the source distribution itself may be newer
             now = stamp(datetime.now(UTC) + timedelta(days=1))
             dated = ("--exclude-newer", stamp(limit), "--exclude-newer-package", f"{sdist.name}={now}")
         with self._uv.built(sdist.name, pin, "--python", interpreter.path, *dated, token=token) as box:
@@ -251,7 +251,7 @@ class SdistBuilder:
 
 def _wheels(box: Path, sdist: Sdist) -> Iterator[Path]:
     """Yield what has the name of a wheel of this release, below a folder that a build could write."""
-    for parent, _, names in os.walk(box):  # which follows no links
+    for parent, _, names in os.walk(box):  # os.walk follows no links, which could lead out of the box
         for name in sorted(names):
             with suppress(InvalidWheelFilename, InvalidVersion):
                 project, version, *_ = parse_wheel_filename(name)

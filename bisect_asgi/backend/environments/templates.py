@@ -1,10 +1,10 @@
 """Make an empty environment once for each interpreter, prove it, and copy it for each build.
 
-A copy takes a few milliseconds and is a whole environment, because no file in it names its own folder.
+A copy takes a few milliseconds and is a whole environment, because no file in it contains its own path.
 Importing virtualenv takes as long as a short trial: it happens only if the interpreter has no template yet.
 
-What an environment contains is read from its files. Asking its Python takes as long as running many a probe,
-and is not needed: each copy looks where its template was proved to look.
+The distributions in an environment are read from its files. Asking its Python would take as long as running
+many a probe. It is not needed, because a copy looks into its own folder, as was proved of its template.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _HOOK = Path(__file__).parent.parent / "in_candidate" / "bisect_asgi_inside.py"
 _ASK = "import json, sys; print(json.dumps(sys.path))"
-# virtualenv keeps what it learns about interpreters in a dictionary of the process.
+# virtualenv keeps its facts about interpreters in a dictionary of the process, which is not safe for threads.
 _VIRTUALENV = threading.Lock()
 
 
@@ -71,7 +71,8 @@ class Templates:
             Cancelled: the token was cancelled.
         """
         status = os.stat(interpreter.path)
-        # An interpreter that was replaced is another one.
+        # The file's time and size are included, because another interpreter may be installed at the same
+        # path.
         name = codec.digest(interpreter, status.st_mtime_ns, status.st_size, _HOOK.read_text())
         kept = self._folder / name
         if not self._is_sound(kept):
@@ -109,15 +110,15 @@ def make_template(folder: Path, interpreter: Interpreter) -> None:
     """
     try:
         _run_virtualenv(folder, interpreter)
-    except OSError:  # of the disk, not of the interpreter
+    except OSError:  # a fault of the disk, not of the interpreter
         raise
     except (Exception, SystemExit) as error:  # which ones it raises is not documented
         raise Unavailable(
             f"virtualenv cannot make an environment with `{interpreter.path}`: {error}",
             hint="pass another `--python`",
         ) from error
-    # Its patch of distutils is for installing from inside, which nobody does here. It is in each environment
-    # of a Python older than 3.10, and does not compile on those older than 3.8.
+    # virtualenv's patch of distutils is for installing from inside, which nobody does here. Environments of
+    # Pythons older than 3.10 have it, and on those older than 3.8 it does not compile.
     for patch in folder.glob("lib/python*/site-packages/_virtualenv.*"):
         patch.unlink()
 
@@ -126,7 +127,7 @@ def place_hook(folder: Path) -> Path:
     """Place what reports from inside a run into an environment; return its path below the folder."""
     site = site_packages(folder)
     shutil.copy(_HOOK, site)
-    # The name sorts first, so that the hook is in place before others are imported.
+    # `.pth` files are read in the order of their names: this one is first, before other modules are imported.
     line = f'import os; "BISECT_ASGI_REPORT" in os.environ and __import__("{_HOOK.stem}")\n'
     (site / f"__{_HOOK.stem}.pth").write_text(line)
     return (site / _HOOK.name).relative_to(folder)
@@ -142,12 +143,12 @@ def _run_virtualenv(folder: Path, interpreter: Interpreter) -> None:
                 *("--no-vcs-ignore", "--app-data", str(data)),
             ],
             setup_logging=False,
-            # The user's variables and file may ask virtualenv for something else, such as system packages.
+            # The user's variables and configuration of virtualenv may ask for more, such as system packages.
             env={"PATH": os.defpath, "VIRTUALENV_CONFIG_FILE": os.devnull},
         )
         with session:
             session.run()
-            # Told so, uv writes scripts that find their interpreter beside them instead of by its path.
+            # With this, uv writes scripts that find their interpreter next to them instead of by its path.
             session.creator.pyenv_cfg["relocatable"] = "true"
             session.creator.pyenv_cfg.write()
 
@@ -158,10 +159,10 @@ def _import_virtualenv() -> None:
 
 
 def _prove(folder: Path, token: CancelToken) -> None:
-    """Check that the environment's Python looks into its own folder.
+    """Check that the environment's Python imports from its own folder.
 
     Raises:
-        NotProved: it does not, or it does not run.
+        NotProved: it imports from elsewhere, or does not run.
         Cancelled: the token was cancelled.
     """
     asked = run_helper(
@@ -190,7 +191,7 @@ def _read(distribution: metadata.Distribution) -> Distribution:
     from email.parser import HeaderParser
 
     text = _metadata(distribution)
-    headers = HeaderParser().parsestr(text.partition("\n\n")[0])  # not the description, which may be long
+    headers = HeaderParser().parsestr(text.partition("\n\n")[0])  # without the description, which may be long
     name, version = headers["Name"], headers["Version"]
     if not name or not version:
         raise NotProved(f"`{getattr(distribution, '_path', distribution)}` does not say what it is")
@@ -207,7 +208,7 @@ def _metadata(distribution: metadata.Distribution) -> str:
 
 
 def prove(distributions: tuple[Distribution, ...], wanted: Distribution | None) -> None:
-    """Check that the distribution that must be installed is among those that are; None needs nothing.
+    """Check that the wanted distribution is installed; None stands for no check.
 
     Raises:
         NotProved: it is missing, or has another version.

@@ -14,7 +14,8 @@ from bisect_asgi.core.records import replace
 def with_wheel(spec: EnvironmentSpec, project: str, wheel: Path) -> EnvironmentSpec:
     """Return the spec with a wheel in place of a project, whatever other packages require of it.
 
-    Markers stay: a requirement that does not hold, and an override that removes the project.
+    Markers are kept, because a requirement whose marker does not hold, or an override that removes the
+    project, must still have its effect.
     """
     required = [Requirement(line) for line in spec.requirements if _is_of(line, project)]
     extras = sorted(set[str]().union(*(requirement.extras for requirement in required)))

@@ -29,7 +29,7 @@ def open_executor(where: str | None, jobs: int, *, most: int | None = None) -> E
         most: the number of threads of this process, if more trials are useful because they mostly wait.
 
     Raises:
-        UsageError: `where` cannot be read, or the extra is missing.
+        UsageError: `where` has another form, or the extra for dask is not installed.
         Unavailable: the cluster does not answer, or has no suitable workers.
     """
     if where is None:

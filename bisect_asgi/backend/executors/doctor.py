@@ -175,7 +175,7 @@ def _index_fault(alone: Indexes, cache: Path) -> str:
     try:
         with closing(IndexClient(alone, cache / "index")) as index:
             index.releases("bisect-asgi")
-    except UsageError:  # it has no such project, so it answered
+    except UsageError:  # the index answered that it has no such project, so it can be reached
         return ""
     except BisectError as error:
         return str(error)

@@ -1,8 +1,8 @@
-"""Trials on other machines: what is sent there, what a worker does, and what is kept of the result here.
+"""Run trials on other machines: send the request, run it on the worker, and store the result here.
 
-A worker has its own caches and its own store, and its interpreters may lie elsewhere, so it fits the request
-to them. This machine fits the result back and stores it as if the trial had been run here: the same command
-can then continue with other workers, or with none.
+A worker has its own caches and its own store, and its interpreters may have other paths, so it adapts the
+request to them. This machine adapts the result and stores it as if the trial had been run here. So the same
+command can later continue with other workers, or with none.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def run_here_for_another(
     trial = runner.run(fitted, token)
     known, built = runner.resolutions.learnt(fitted.spec), trial.environment
     if known.resolution and (built is None or known.resolution.digest != built.digest):
-        known = replace(known, resolution=None)  # another process has resolved it anew meanwhile
+        known = replace(known, resolution=None)  # another process has stored another resolution since
     return RemoteResult(
         host=platform.node(),
         trial=trial,
@@ -124,13 +124,13 @@ def _named(interpreter: Interpreter) -> str:
 
 
 class RemoteRun:
-    """Runs a trial here if it is called, and on a worker if a cluster is given it.
+    """Runs a trial on this machine if it is called, and on a worker if it is submitted to a cluster.
 
     Args:
-        runner: of this machine; its store keeps what comes back.
+        runner: the runner of this machine, whose store keeps the results of workers.
         on_worker: runs a trial in a worker; picklable.
-        fits: returns a check for an interpreter that raises `Unsuitable`, called in a worker.
-        folders_travel: workers see the folders of this machine.
+        fits: returns a check for an interpreter, which is called in a worker and raises `Unsuitable`.
+        folders_travel: whether workers can read the folders of this machine.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class RemoteRun:
         """Return the call that runs the trial on a worker.
 
         Raises:
-            UsageError: it is about a commit in a folder of this machine.
+            UsageError: the candidate is a commit in a folder of this machine, which workers cannot read.
         """
         request = _request(arguments)
         commit = request.spec.commit
@@ -177,7 +177,7 @@ class RemoteRun:
     def parts(self, *arguments: object) -> Sequence[tuple[object, ...]]:
         """Return the arguments with which several workers make the runs of one trial at the same time.
 
-        Samples are taken one by one.
+        Samples are not divided, because they are taken one by one on one host.
         """
         request = _request(arguments)
         count = min(request.runs, request.parallel) if request.sampling is None else 1
@@ -189,8 +189,8 @@ class RemoteRun:
     def join(self, results: Sequence[object]) -> Trial:
         """Return the trial of which several workers made the runs.
 
-        Where workers have resolved it to different environments, only the runs in the first one's count; who
-        wants more asks again.
+        If workers have resolved it to different environments, only the runs in the first one's environment
+        count. The caller then requests the missing runs.
         """
         trials = [result for result in results if isinstance(result, Trial)]
         first = next((trial for trial in trials if trial.environment), trials[0])
@@ -230,7 +230,7 @@ class RemoteRun:
         self, request: TrialRequest, result: RemoteResult, known: Learnt, reference: Learnt | None
     ) -> None:
         resolutions = self._runner.resolutions
-        if not (request.spec.commit or request.spec.projects):  # the wheel is a file of the worker's
+        if not (request.spec.commit or request.spec.projects):  # their wheel is a file of the worker's
             resolutions.learn(request.spec, known)
         if reference and request.reference:
             resolutions.learn(request.reference, reference)
@@ -249,7 +249,8 @@ class RemoteRun:
             came += [run for run in result.trial.observations if run.outcome is not Outcome.ERROR]
             if request.fresh:
                 self._runner.renew(key)
-            # Workers may share our store, or have had runs from earlier commands: some are stored already.
+            # Some runs may be stored already: workers may share this store, or return runs of earlier
+            # commands.
             stored = {codec.to_json(run) for run in store.observations(key)}
             for run in came:
                 if codec.to_json(run) not in stored:
@@ -257,11 +258,11 @@ class RemoteRun:
 
 
 class RemoteTrials:
-    """The trials of a session on a cluster: run by its workers, known from this machine's store.
+    """The trials of a session on a cluster: its workers run them, and this machine's store caches them.
 
     Args:
         run: runs one trial.
-        runner: of this machine.
+        runner: the runner of this machine.
         cluster: chooses the host of measured probes.
     """
 
@@ -277,7 +278,7 @@ class RemoteTrials:
         return self._runner.prepare(request, token)
 
     def recall(self, request: TrialRequest) -> Trial | None:
-        """Return all that earlier commands observed of the candidate, of samples those of the chosen host.
+        """Return all earlier observations of the candidate; for samples, those of the chosen host.
 
         Raises:
             Unavailable: no host can take the samples.

@@ -1,7 +1,7 @@
-"""Calls as they travel to a worker, and what the worker does with them.
+"""Serialize calls for workers, and run them there.
 
-A call travels as bytes, and so does its result. So the scheduler does not need bisect-asgi, and an exception
-is a result like any other, which dask neither logs nor takes for a fault of its own.
+A call is sent as bytes, and its result comes back as bytes. So the scheduler does not need bisect-asgi. An
+exception is a result like any other, which dask neither logs nor treats as a failed task.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ class RemoteExecutor(Protocol):
     ) -> AbstractContextManager[None]:
         """Call `on_message` with each message that a call sends under `topic`.
 
-        `returned` gives the number of calls that have returned after `END_OF_MESSAGES`. Messages take another
-        way than results, so the last ones may still be on the way when the calls have returned.
+        `returned` gives the number of calls that have returned after `END_OF_MESSAGES`. Messages and results
+        arrive independently, so the last messages may arrive after the calls have returned.
         """
         ...
 
@@ -161,7 +161,7 @@ class Declined(Struct, frozen=True, kw_only=True):
 class Sent:
     """A call as bytes, which runs when it is unpickled.
 
-    So the function that dask is given is one of the standard library, which any scheduler has.
+    The function that dask gets is thus one of the standard library, which any scheduler has.
     """
 
     def __init__(self, identity: str, kind: WorkerKind, payload: bytes) -> None:
@@ -217,7 +217,7 @@ def _pack_error(error: Exception) -> bytes:
     try:
         packed = pickle.dumps(Raised(error=error))
         pickle.loads(packed)  # noqa: S301 (our own)
-    except Exception:  # an exception's class may do anything when it is pickled
+    except Exception:  # pickling runs code of the exception's class, which may raise anything
         return pickle.dumps(Raised(error=RuntimeError(f"{type(error).__name__}: {error}")))
     return packed
 

@@ -1,4 +1,4 @@
-"""Talk to a cluster's scheduler through dask's client.
+"""Use a cluster's scheduler through dask's client.
 
 Tasks are dask's futures, which are `Any` to the type checker. A scheduler that once did not answer counts as
 lost from then on, because dask may have dropped its tasks.
@@ -30,7 +30,7 @@ class SchedulerClient:
 
     Args:
         client: dask's client, connected to the scheduler at `address`.
-        close: closes what else was opened for the cluster.
+        close: closes everything else that was opened for the cluster.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class SchedulerClient:
         return self._client.submit(
             pickle.loads,
             pickle.dumps(sent),
-            key=f"bisect_asgi-{uuid.uuid4().hex}",  # to dask, equal keys are one call
+            key=f"bisect_asgi-{uuid.uuid4().hex}",  # dask runs calls with equal keys only once
             pure=False,
             workers=sorted(only) or None,
             allow_other_workers=False,
@@ -125,7 +125,7 @@ class SchedulerClient:
         finally:
             with has_ended:
                 has_ended.wait_for(lambda: self.is_lost or ended >= returned(), timeout=_LAST_MESSAGES_S)
-            is_over.set()  # later messages arrive even after unsubscribing
+            is_over.set()  # messages may arrive even after unsubscribing, and are ignored then
             with suppress(Exception):
                 self._client.unsubscribe_topic(topic)
 
@@ -134,7 +134,7 @@ class SchedulerClient:
         self.closing.set()
         self._stops.put(None)
         self._stopper.join(timeout=_ANSWER_S if not self.is_lost else 0.1)
-        with suppress(Exception):  # a failure to close changes nothing
+        with suppress(Exception):  # the results are there, so a failure to close does not matter
             self._client.close(timeout=5)
         with suppress(Exception):
             self._close()

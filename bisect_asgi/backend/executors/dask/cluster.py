@@ -1,11 +1,11 @@
 """An executor whose calls run on a dask cluster.
 
-dask's own `get_executor` returns futures of another kind, and their `cancel` does not stop a running call.
+dask's own `get_executor` returns futures of another class, and their `cancel` does not stop a running call.
 Here the futures are the standard library's. Cancelling one, or a token among its arguments, stops the call:
 the scheduler drops it if it waits, and the workers cancel it if it runs.
 
-`client` talks to the scheduler, `workers` chooses workers, and `submissions` sees each call to its end. A
-thread has them look at the cluster every two seconds.
+`client` connects to the scheduler, `workers` chooses workers, and `submissions` follows each call to its end.
+A thread makes them check the cluster every two seconds.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ PATIENCE_S = 60.0
 
 
 class Cluster(Executor):
-    """Runs calls on the workers of a cluster; see the module.
+    """Runs calls on the workers of a cluster; see the docstring of the module.
 
     Args:
         client: the connection to its scheduler, which is closed with the executor.
-        is_here: all workers are on this machine, and see its files.
+        is_here: whether all workers are on this machine, and so can read its files.
         patience_s: how long a call may wait while no worker can run it.
     """
 
@@ -158,7 +158,7 @@ def start_here(workers: int) -> Cluster:
             dashboard_address=None,
             scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL + 1,
-            memory_limit=0,  # a probe runs in a process of its own, so no limit of dask's would apply to it
+            memory_limit=0,  # dask limits the worker's process, but a probe runs in a process of its own
             preload=["bisect_asgi.backend.executors.dask.cluster"],
         )
     except (OSError, RuntimeError, TimeoutError) as error:
@@ -214,7 +214,7 @@ def _be_quiet() -> None:
     dask.config.set(
         {
             "distributed.comm.timeouts.connect": f"{_CONNECT_S}s",
-            "distributed.admin.large-graph-warning-threshold": "1 TB",  # probes bring their files
+            "distributed.admin.large-graph-warning-threshold": "1 TB",  # calls contain the probe's files
         }
     )
 
@@ -222,8 +222,9 @@ def _be_quiet() -> None:
 def dask_setup(_: object) -> None:
     """Prepare a worker process that this tool started; dask calls it.
 
-    Ctrl-C in a terminal reaches all processes, but the command is to end its workers itself, in order. The
-    signal is not set to be ignored, because the processes that a worker starts would inherit that.
+    Ctrl-C in a terminal reaches all processes, but the command ends its workers itself, in order. So a
+    handler that does nothing gets the signal. SIG_IGN would be inherited by the processes that a worker
+    starts.
     """
     signal.signal(signal.SIGINT, lambda *_: None)
     _be_quiet()

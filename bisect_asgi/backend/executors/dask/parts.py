@@ -14,7 +14,7 @@ from bisect_asgi.core.errors import Cancelled
 def joined(parts: Sequence[Future[Any]], join: Callable[[Sequence[Any]], Any]) -> Future[Any]:
     """Return a future with what `join` makes of the results of all parts, in their order.
 
-    The first part that fails ends the others, and its error is that of the whole. Cancelling the whole
+    The first part that fails cancels the others, and the future raises its error. Cancelling the future
     cancels all parts.
     """
     whole: Future[Any] = Future()

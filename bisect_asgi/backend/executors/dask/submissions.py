@@ -1,15 +1,16 @@
-"""See each call of a cluster to exactly one end, whatever happens to it.
+"""Follow each call of a cluster to exactly one end, whatever happens to it.
 
 A call is *under way* from its submission until it is settled: with its outcome, with an error if it is lost,
 or cancelled. Meanwhile it may be given to the scheduler several times, because a worker may decline it, its
 workers may die or leave, or its outcome may get lost.
 
-If a worker dies, dask runs its calls elsewhere, and gives up after a few deaths. But a call that is bound to
-certain workers, or for which there are none, would wait in dask for ever. Therefore `look` and
-`look_after_calls` run every few seconds.
+If a worker dies, dask runs its calls on another one, and gives up after a few deaths. But if a call is bound
+to certain workers that are gone, or if there are no workers, it would wait in dask for ever. Therefore `look`
+and `look_after_calls` run every few seconds.
 
-Several threads take part: those that submit and cancel, the one that looks, and dask's. The calls under way
-and their tasks change under one lock. Futures are settled outside it, because they call others back.
+Several threads take part: those that submit and cancel, the one that checks the cluster, and dask's. The
+calls under way and their tasks change only under one lock. Futures are settled outside of it, because their
+callbacks may run any code.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Submissions:
             alone = [call for call in self._under_way.values() if call.task is None]
             moved = [(call, call.task) for call in given if call.only and not call.only & there]
         if not there:
-            alone += given  # in dask, they would wait for ever
+            alone += given  # no worker may run them any more, so they would wait in dask for ever
         for call, task in moved:
             self._again(call, task)
         for call in alone:
@@ -174,7 +175,7 @@ class Submissions:
         except distributed.KilledWorker:
             self._end(call, _lost())
         except (Exception, CancelledError):
-            # The scheduler is gone, or a worker that holds the result; or one that has nothing of ours.
+            # The scheduler is gone, or a worker that holds the result, or a worker without our results.
             self.look()
             self._again(call, task)
         else:
@@ -204,7 +205,7 @@ class Submissions:
     def _let_go(self, call: Submission, future: Future[Any]) -> None:
         """Stop a call after its future was canceled."""
         if future.cancelled() and self._drop(call):
-            future.set_running_or_notify_cancel()  # without it, `wait` would go on waiting
+            future.set_running_or_notify_cancel()  # without this, `concurrent.futures.wait` never returns
 
     def _drop(self, call: Submission) -> bool:
         """Stop a call and forget it; return whether it was under way."""

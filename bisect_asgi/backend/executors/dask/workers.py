@@ -1,7 +1,7 @@
-"""The workers of a cluster: which there are, what they can run, and which one runs a call.
+"""Record the workers of a cluster and what they can run, and choose the workers for each call.
 
-`WorkerRegistry` decides, without asking anybody; `Workers` asks the cluster, and guards the registry for the
-threads that use it.
+`WorkerRegistry` decides, without I/O. `Workers` asks the cluster, and guards the registry by a lock, because
+several threads use it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class WorkerRegistry(Struct):
     """The host for all calls with a need, if one was chosen."""
 
     def note(self, threads: Mapping[str, int], found: Mapping[str, Facts | Exception]) -> None:
-        """Take in which workers are connected, and what the new ones reported about themselves.
+        """Update which workers are connected, and what the new ones reported about themselves.
 
         A new worker that did not answer does not count as connected yet.
         """
@@ -92,7 +92,8 @@ class WorkerRegistry(Struct):
         suitable = there & self.suitable(need)
         if not suitable:
             raise self.complaint(need, there)
-        # A restricted call cannot move to a worker that comes later, so a call is restricted only if needed.
+        # dask cannot move a restricted call to a worker that joins later, so only calls that need it are
+        # restricted.
         return suitable if is_bound or suitable != there else frozenset()
 
     def choose_host(self, need: str, answers: Mapping[str, object]) -> str:
@@ -185,7 +186,7 @@ class Workers:
             self._client.lose()
             return False
         known = self.addresses()
-        # A worker that does not answer is asked again at the next look.
+        # A worker that does not answer stays unknown, so the next check asks it again.
         found = self._client.describe([address for address in threads if address not in known])
         with self._guard:
             self._registry.note(threads, found)

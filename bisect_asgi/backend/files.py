@@ -43,7 +43,8 @@ def write_whole(path: Path, content: bytes) -> None:
 def temporary_folder() -> Iterator[Path]:
     """Make a folder for temporary files, and remove it afterwards.
 
-    Where descriptors or memory are short by then, it is removed when this process ends.
+    If it cannot be removed then, because descriptors or memory are short, it is removed when this process
+    ends.
     """
     folder = Path(tempfile.mkdtemp(prefix="bisect-asgi-"))
     try:
@@ -67,7 +68,7 @@ def remove(path: Path) -> bool:
 
 def _remove_by_force(path: Path) -> None:
     """Remove what is nested too deep for Python, without rights, or marked as immutable."""
-    # Not of files: other environments share them, with their rights.
+    # Only those of directories: the rights of a file also hold in the other environments that share it.
     programs = [
         ["find", str(path), "-type", "d", "-execdir", "chmod", "u+rwx", "{}", ";"],
         ["rm", "-rf", str(path)],
@@ -75,12 +76,12 @@ def _remove_by_force(path: Path) -> None:
     if os.geteuid() == 0:
         programs.insert(0, ["chattr", "-R", "-f", "-i", "-a", str(path)])
     for program in programs:
-        with suppress(OSError):  # not each machine has each of them
+        with suppress(OSError):  # a machine need not have all of them
             subprocess.run(program, env={"PATH": os.defpath}, capture_output=True, check=False)
 
 
 def flush(folder: Path) -> None:
-    """Have the files of a folder on the disk, so that a power cut cannot leave them empty under their names.
+    """Write the files of a folder to the disk, so that a power cut cannot leave them empty.
 
     Raises:
         OSError: the disk is full or damaged.
@@ -100,19 +101,19 @@ _STOPPED_S = 10.0
 
 @contextmanager
 def locked(path: Path, *, waiting: Callable[[], None], shared: bool = False) -> Iterator[None]:
-    """Hold the lock file `path`, with others if all of them share it.
+    """Hold the lock file `path`; several processes can hold it if all of them use `shared`.
 
     While it is not free, `waiting` is called repeatedly; it may raise to give up.
 
     Raises:
-        Unavailable: the file cannot be written, or a process holds it that is stopped and would never end.
+        Unavailable: the file cannot be written, or a stopped process (SIGSTOP) holds it and may never end.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     with _opened(path) as descriptor:
         look_at = time.monotonic() + _STOPPED_S
         while not _try(descriptor, kind):
             waiting()
-            time.sleep(_POLL_S)  # not a blocking flock, which a cancelled trial could not leave
+            time.sleep(_POLL_S)  # no blocking flock, because a cancelled trial could not interrupt it
             if time.monotonic() > look_at:
                 look_at += _STOPPED_S
                 if (holder := _stopped_holder(descriptor)) is not None:
@@ -182,7 +183,7 @@ def _try(descriptor: int, kind: int) -> bool:
 def _opened(path: Path) -> Iterator[int]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():  # nothing of ours
+        if path.is_dir():  # this tool makes only files here
             remove(path)
         with suppress(OSError):
             if not os.access(path, os.R_OK | os.W_OK):

@@ -32,10 +32,10 @@ _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 
 
 class LocalInterpreters:
-    """The Pythons of this machine, each question asked once for a command.
+    """The Pythons of this machine; each is examined at most once in a command.
 
     Args:
-        cache: the folder that keeps what is known of each interpreter.
+        cache: the folder that caches the facts about each interpreter.
     """
 
     def __init__(self, cache: Path) -> None:
@@ -66,7 +66,7 @@ def find_all(cache: Path) -> tuple[TargetPython, ...]:
 
     logging.getLogger("python_discovery").setLevel(logging.CRITICAL)  # it warns of each broken one
     found: dict[str, Interpreter] = {}
-    with suppress(PermissionError):  # one is in a folder of somebody else's: those before it are known
+    with suppress(PermissionError):  # raised for an unreadable folder; those found before it count
         for info in iter_interpreters(cache=DiskCache(cache), env=_search_environment(os.environ)):
             interpreter = _interpreter(info)
             if interpreter.implementation == "CPython" and interpreter.minor >= OLDEST:
@@ -132,9 +132,9 @@ def _discover(wish: str, cache: Path) -> Interpreter | None:
         return None
     interpreter = _interpreter(info)
     kept = _kept(wish, cache)
-    # A program at a path that runs another one may run a third one the next time.
+    # A program that only starts another interpreter, as a shim does, may start a different one the next time.
     is_itself = os.sep not in wish or os.path.realpath(wish) == os.path.realpath(interpreter.path)
-    with suppress(OSError):  # the next command looks for it again
+    with suppress(OSError):  # without the cached answer, the next command searches again
         if kept is not None and is_itself:
             found = _Found(interpreter=interpreter, file=_state(interpreter.path))
             write_whole(kept, codec.to_json(found))
@@ -150,29 +150,30 @@ def _ask_all(wish: str, cache: Path, *, first: Sequence[str] = ()) -> object | N
         return get_interpreter(
             wish, try_first_with=first, cache=DiskCache(cache), env=_search_environment(os.environ)
         )
-    except RuntimeError:  # it is there, and no Python that can be asked
+    except RuntimeError:  # the file exists, but is no working Python
         return _ask_all(wish, cache) if first else None
 
 
 def _named(wish: str) -> list[str]:
     """Return the programs on the path that are named for the version.
 
-    Asking an interpreter takes as long as many a probe, so those come last that are only called `python3`.
-    This command's own Python is known without being asked.
+    Running an interpreter to get its version takes as long as many a probe. So programs that are only called
+    `python3` come last. The version of this command's own Python is known without that.
     """
     if not _VERSION.fullmatch(wish) or f"{platform.python_version()}.".startswith(f"{wish}."):
         return []
     name = "python" + ".".join(wish.split(".")[:2])
     folders = _search_environment(os.environ)["PATH"].split(os.pathsep)
-    # A version manager's shim runs what the current folder asks for; its own programs are found as before.
+    # A version manager's shim runs the version that the current folder asks for, so shims are left out here.
+    # The interpreters themselves are found by the discovery.
     found = (os.path.join(folder, name) for folder in folders if not _has_shims(folder))
     return [path for path in found if os.path.isabs(path) and os.access(path, os.X_OK)]
 
 
 def _kept(wish: str, cache: Path) -> Path | None:
-    """Return the file that has what was found for a path, or for a version in the folders as they are now.
+    """Return the file that caches the result for a path, or for a version with the current PATH.
 
-    None for other wishes, and where a version manager's shims choose by the current folder.
+    None for other wishes, and if PATH has a version manager's shims, which depend on the current folder.
     """
     if os.sep in wish:
         return cache / f"found-{codec.digest('path', os.path.abspath(wish), os.path.realpath(wish))}.json"
@@ -193,7 +194,7 @@ def _state(path: str) -> tuple[int, int]:
     """Return a file's time of change and its size.
 
     Raises:
-        OSError: there is no such file.
+        OSError: the file does not exist or cannot be read.
     """
     status = os.stat(path)
     return status.st_mtime_ns, status.st_size
@@ -228,7 +229,7 @@ def _interpreter(info: object) -> Interpreter:
 def _search_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the user's variables, with pyenv's real interpreters on the path in place of its shims.
 
-    A shim runs whichever version the current folder asks for, and fails for all others.
+    A shim runs only the version that the current folder asks for, and fails for all others.
     """
     root = Path(environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     path = [

@@ -1,7 +1,7 @@
 """Find packages that this machine knows: near one that no index has, and those that provide a module.
 
-An index lists its names only all at once, which are too many to ask for. The packages that were looked at on
-this machine before are likelier anyway.
+An index can only list all of its names at once, and that list is too large to request. The packages that this
+machine has used before are more likely to be meant anyway.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """Ask the package index which releases a project has.
 
-Indexes are asked as uv asks them (`backend/network`): the first one that has the project counts, unless uv's
-strategy is another, and lists of files (`find-links`) add to it.
+Indexes are asked as uv asks them (`backend/network`): the first one that has the project counts, unless the
+user has set another strategy for uv. Lists of files (`find-links`) add to it.
 
-A page is asked for however long the index allows to cache it: a release that was uploaded a minute ago must
-be seen. An index that sends validators (RFC 9110, 13.1) then answers in a few bytes. Who knows all versions
-that it needs may use a page that is fresh by its headers, as any client does (`IndexClient.cached`).
+A page is requested even if the index allows to use the cached one, because a release that was uploaded a
+minute ago must be found. If the index sends validators (RFC 9110, 13.1), its answer is only a few bytes. A
+caller that knows all the versions it needs may use a page that is fresh by its headers
+(`IndexClient.cached`).
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ class IndexClient:
     """Reads a project's releases from the user's indexes.
 
     Args:
-        indexes: in the order in which they are asked.
+        indexes: the user's indexes, in the order in which they are asked.
         cache: the folder of cached pages.
-        network: by default that of this machine.
-        transport: carries the requests in place of the network.
+        network: the network settings; by default those of this machine.
+        transport: answers the requests in place of the network.
     """
 
     def __init__(
@@ -78,8 +79,8 @@ class IndexClient:
 
         Raises:
             UsageError: no index has such a project.
-            Unavailable: an index did not answer, or its answer is no index page; or nothing may be asked, and
-                the page is not cached.
+            Unavailable: an index did not answer, or its answer is no index page; or the command is offline,
+                and the page is not cached.
         """
         project = canonicalize_name(project)
         found = list(self._found(project))
@@ -98,7 +99,7 @@ class IndexClient:
     def cached(self, project: str) -> tuple[Release, ...] | None:
         """Return all releases as they were when they were last asked for, if every page is still fresh.
 
-        None if one is not, or if there is no such project: then they have to be asked for.
+        None if a page is not fresh, or if no index had the project: then the caller has to ask the indexes.
         """
         if self._indexes.offline:
             return None
@@ -144,7 +145,7 @@ class IndexClient:
         `asks`: whether an index may be asked.
 
         Raises:
-            _Stale: it may not, and has to be.
+            _Stale: an index may not be asked, but has to be.
         """
         for number, url in enumerate(self._indexes.urls):
             traits = self._indexes.of(number)
@@ -182,7 +183,7 @@ class IndexClient:
     ) -> tuple[Release, ...] | None:
         """Return the releases on a page, or None if there is no such page.
 
-        `key`: of what is cached, if the page is not of this project alone.
+        `key`: the key of the cached releases, needed if the page lists several projects.
         """
         key = key or url
         if path := _path(url):
@@ -205,7 +206,7 @@ class IndexClient:
         """Return the releases on a page that is fresh, or None if there was no page.
 
         Raises:
-            _Stale: it is not fresh, or not known.
+            _Stale: the page is not fresh, or not cached.
         """
         text = self._pages.get_fresh(key, time.time())
         if text == "":
@@ -216,7 +217,7 @@ class IndexClient:
         return releases
 
     def _parsed(self, page: Page, project: str, read: _Reader, *, url: str, key: str) -> tuple[Release, ...]:
-        # Parsing a large page takes longer than getting it.
+        # Parsing a large page takes longer than getting it, so the parsed releases are cached as well.
         text = _text(page)
         if (known := self._pages.get_read(key, text)) is not None:
             return known
@@ -243,7 +244,7 @@ def _merged(project: str, found: list[tuple[Release, ...]]) -> tuple[Release, ..
     return merged(project, found)
 
 
-# What reads pages is not needed for pages that were read before.
+# Imported late: pages that were parsed before need no parser.
 
 
 def _read_page(page: Page, project: str, *, url: str) -> tuple[Release, ...]:

@@ -40,9 +40,9 @@ class _Read(Struct, frozen=True, kw_only=True):
 
 
 class _Asked(Struct, frozen=True, kw_only=True):
-    """Until when the releases need not be asked for that were parsed from the page with the digest `text`.
+    """The time until which releases may be used that were parsed from the page with the digest `text`.
 
-    It is "" if there was no page.
+    `text` is "" if there was no page.
     """
 
     text: str
@@ -56,7 +56,7 @@ VERSIONS = "versions"
 class PageCache:
     """Caches pages that have validators, and the releases that were parsed from pages, in a file each.
 
-    If the folder cannot be written, nothing is cached, and the index is asked again.
+    If the folder cannot be written, nothing is cached, and every command asks the index again.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Compute how long an index's answer may be used without asking again, by its headers (RFC 9111, 4.2).
 
-What the headers do not say is not guessed (4.2.2). And no answer is used for longer than a resolution is,
-however long the index allows: a release that was uploaded must be seen.
+If the headers give no time, none is guessed (4.2.2 would allow a heuristic). However long the index allows,
+no answer is used for longer than a resolution, because new uploads must be found.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _lifetime_s(headers: Mapping[str, str]) -> float:
     try:
         since, until = (parsedate_to_datetime(headers[name]) for name in ("date", "expires"))
         return (until - since).total_seconds()
-    except (KeyError, ValueError, TypeError, OverflowError):  # a date without a zone beside one that has one
+    except (KeyError, ValueError, TypeError, OverflowError):  # TypeError: only one has a time zone
         return 0.0
 
 

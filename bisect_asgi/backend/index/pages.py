@@ -24,7 +24,7 @@ from bisect_asgi.core.model import Release, ReleaseFile
 from bisect_asgi.core.releases.installable import SDIST_SUFFIXES
 from bisect_asgi.core.text import without_credentials
 
-# html.parser asserts what it expects of the page.
+# AssertionError, because html.parser asserts that a page is well-formed.
 _MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, AssertionError)
 _YEARS = range(1990, 2200)
 
@@ -33,7 +33,7 @@ def read_page(page: Page, project: str, *, url: str) -> tuple[Release, ...]:
     """Return the releases on a page.
 
     Raises:
-        Unavailable: it is no index page.
+        Unavailable: the page is no index page.
     """
     try:
         releases = group(project, _files(page, project, url=url))
@@ -51,7 +51,7 @@ def read_list(page: Page, project: str, *, url: str) -> tuple[Release, ...]:
     """Return the releases of a project in a list of files of any projects, which may be none.
 
     Raises:
-        Unavailable: it is no such list.
+        Unavailable: the page is no list of files.
     """
     try:
         return group(project, _files(page, project, url=url))
@@ -96,7 +96,8 @@ def merged(project: str, found: Sequence[tuple[Release, ...]]) -> tuple[Release,
 def upload_times(page: str) -> dict[str, str]:
     """Return the upload times in an HTML page by file name.
 
-    No PEP specifies them there. Some indexes have them as `data-upload-time`, which uv reads as well.
+    No PEP specifies upload times in HTML. Some indexes have them as `data-upload-time`, which uv reads as
+    well.
     """
     links = _Links()
     links.feed(page)
@@ -124,7 +125,7 @@ class _Links(HTMLParser):
 def group(project: str, files: Iterable[ReleaseFile]) -> tuple[Release, ...]:
     """Group the files of a project by version, oldest version first.
 
-    Files without a readable version in their name are left out.
+    Files whose names have no valid version are left out.
     """
     by_version: dict[Version, list[ReleaseFile]] = defaultdict(list)
     for file in files:
@@ -148,11 +149,11 @@ def version_of(project: str, filename: str) -> Version | None:
         try:
             name, version, *_ = parse_wheel_filename(filename)
             return version if name == project else None
-        except ValueError:  # of the name, the version, or a number with thousands of digits
+        except ValueError:  # an invalid name or version, or a number with thousands of digits
             return None
     suffix = next((suffix for suffix in SDIST_SUFFIXES if filename.endswith(suffix)), "")
     rest = _after_name(project, filename.removesuffix(suffix))
-    # Old formats have the Python and the platform behind the version: `demo-1.0.win32-py2.7.exe`.
+    # Old formats have the platform and the Python after the version: `demo-1.0.win32-py2.7.exe`.
     parts = rest.split("-")[0].split(".")
     for text in [*([rest] if suffix else []), *(".".join(parts[:end]) for end in range(len(parts), 0, -1))]:
         try:
@@ -172,7 +173,7 @@ def _read_file(file: Any, *, page_url: str) -> ReleaseFile:
     """Return a file of a page.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError, OverflowError: it is not as the standards say.
+        ValueError, KeyError, TypeError, AttributeError, OverflowError: it does not conform to the standards.
     """
     yanked = file.get("yanked", False)
     found = {
@@ -184,7 +185,7 @@ def _read_file(file: Any, *, page_url: str) -> ReleaseFile:
     }
     for text in found.values():
         if isinstance(text, str):
-            text.encode()  # half of a character is no text
+            text.encode()  # a lone surrogate cannot be encoded, and so could not be stored later
     return codec.convert(found, ReleaseFile)
 
 
@@ -192,7 +193,7 @@ def _moment(text: str | None) -> datetime | None:
     """Return a moment in UTC, whatever its offset.
 
     Raises:
-        ValueError: it is none, or no year of any package.
+        ValueError: the text is no moment, or its year is impossible for a package.
     """
     if not text:
         return None

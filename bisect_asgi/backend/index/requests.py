@@ -1,6 +1,6 @@
-"""Carry requests to the package index: again if that may help, within limits of time and size.
+"""Send requests to the package index, repeated if that may help, within limits of time and size.
 
-Nothing imports this module before a request is made: httpx takes as long to import as a page to arrive.
+This module is imported only when a request is made, because importing httpx takes as long as getting a page.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ class Requests:
     """Asks the user's indexes.
 
     Args:
-        indexes: whose credentials and settings count.
-        network: by default that of this machine.
-        transport: carries the requests in place of the network.
+        indexes: the indexes with their credentials and settings.
+        network: the network settings; by default those of this machine.
+        transport: answers the requests in place of the network.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Requests:
             return _content(response, at_most=at_most) if response.is_success else None
 
     def page(self, url: str, traits: Traits, kept: Page | None) -> Answer:
-        """Return the page as it is now, which may be the one that is `kept`.
+        """Return the page as it is now; it is `kept` itself if the index answers that it has not changed.
 
         Raises:
             Unavailable: there is no answer after all attempts, or it is no page.
@@ -155,7 +155,7 @@ class Requests:
                 return once()
             except httpx.HTTPError as error:
                 first = error
-            # Outside of the handler, so that the first error is no context of the next ones.
+            # Outside of the `except` block, so that the next errors do not have the first one as context.
             return _again(once, first, limit_s=max(0.0, since + _ALL_S - monotonic()))
         except (_TooLarge, *_NO_ADDRESS, *_REQUEST_FAILED) as error:
             raise _fault(error, without_credentials(url), attempts=made) from error
@@ -167,7 +167,7 @@ class Requests:
             content = _content(response, at_most=_LARGEST_PAGE)
         try:
             return response, content.decode(response.encoding or "utf-8", "replace")
-        except LookupError:  # a name that is no encoding of text
+        except LookupError:  # the headers name an unknown encoding
             return response, content.decode("utf-8", "replace")
 
 
@@ -210,7 +210,7 @@ def _fault(error: Exception, url: str, *, attempts: int) -> Unavailable:
     )
 
 
-# Which of them a bad address raises depends on where it comes from: the configuration, or a redirect.
+# A bad address raises one of these, depending on whether it is from the configuration or from a redirect.
 _NO_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError)
 _REQUEST_FAILED = (httpx.HTTPError,)
 
@@ -237,7 +237,7 @@ def _again(
     once: Callable[[], tuple[httpx.Response, str]], error: httpx.HTTPError, *, limit_s: float
 ) -> tuple[httpx.Response, str]:
     """Call `once` again, as often and as late as may help, after its first call raised `error`."""
-    # Where the first call succeeds, as most do, nothing waits for this import.
+    # Imported only after a failure, because most first calls succeed.
     from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
 
     raised = [error]
@@ -284,7 +284,7 @@ def _media_type(response: httpx.Response) -> str:
 def _is_passing(error: BaseException) -> bool:
     """Return whether asking again may help."""
     if isinstance(error, (httpx.UnsupportedProtocol, httpx.TooManyRedirects, CertificateFault, _TooSlow)):
-        return False  # who was too slow for minutes would be again
+        return False  # the server was too slow for minutes, and would be again
     if isinstance(error, ProxyFault) and error.answered:
         return False
     return isinstance(error, httpx.HTTPError) and _asked_wait(error) <= _LONGEST_WAIT_S

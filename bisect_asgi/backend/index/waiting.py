@@ -13,11 +13,12 @@ T = TypeVar("T")
 def within(limit_s: float, call: Callable[[], T]) -> T:
     """Return what a call returns, or raise what it raises.
 
-    The time-outs of a connection are those of single steps, and some steps have none: the address of a host,
-    or headers that come byte by byte. The call goes on in its thread, and nobody waits for it any more.
+    A connection's time-outs limit single steps only, and some steps have none: the look-up of a host's
+    address, or headers that arrive byte by byte. After the limit, the call continues in its thread, and its
+    result is ignored.
 
     Raises:
-        TimeLimitReached: it has not ended in time.
+        TimeLimitReached: the call has not ended in time.
     """
     future: Future[T] = Future()
 

@@ -1,8 +1,8 @@
 """Serve the pages of the running command on this machine, to those who know their address.
 
-The server has a thread of its own, and imports what it needs there, so that the command does not wait for it.
-It listens on the loopback interface alone, on a port that the system chooses. Whatever it would log is lost:
-the terminal belongs to the command.
+The server has a thread of its own and imports its modules there, so that the command does not wait for it. It
+listens only on the loopback interface, on a port that the system chooses. Its log is dropped, because only
+the command may write to the terminal.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class Pages(Protocol):
 def serving(pages: Pages) -> Iterator[str]:
     """Serve the pages, and yield the address of the first one, whose name is "".
 
-    At the end, all readers get the pages as they are then; the caller has them ended before.
+    At the end, all readers get the last state of the pages; the caller has to end the pages before.
 
     Raises:
-        Unavailable: no port is to be had.
+        Unavailable: no port is free.
     """
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     try:

@@ -1,8 +1,8 @@
 """The app that serves live pages: whole pages, and for each a stream of what changes in it.
 
-Only those who know the token get anything. A page of another site cannot guess it; nor can it read an answer,
-as none allows other origins (CORS), or make the browser take this server for its own by another name, since
-only names of this machine are served ("DNS rebinding").
+Only requests with the token are answered, and a page of another site cannot guess it. Such a page cannot read
+an answer either, because no answer allows other origins (CORS). And it cannot give this server another host
+name ("DNS rebinding"), because only requests to names of this machine are answered.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ async def _news(pages: Pages, name: str) -> AsyncIterator[str]:
     sent: dict[str, str | None] = {}
     is_over = False
     while not is_over:
-        is_over = pages.is_ended  # Before the rest: what is sent then is the last of it.
+        is_over = pages.is_ended  # read first: if it is set, what is sent now is the last change
         for kind, text in (("page", pages.page(name)), ("progress", pages.progress(name))):
             if sent.get(kind) != text:
                 sent[kind] = text

@@ -206,6 +206,7 @@ def test_memory_is_what_bisect_asgi_reads(children: int) -> None:
         "kept = bytearray(os.urandom(20_000_000))\n"
         f"for _ in range({children}):\n"
         "    if os.fork() == 0:\n"
+        "        print('ready', flush=True)\n"
         "        sys.stdin.read()\n"
         "        os._exit(0)\n"
         "print('ready', flush=True)\n"
@@ -215,7 +216,8 @@ def test_memory_is_what_bisect_asgi_reads(children: int) -> None:
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
-        process.stdout.readline()
+        for _ in range(1 + children):  # one that has just begun writes to pages that it shared
+            process.stdout.readline()
         expected, found = memory_of(process.pid), reproduce.memory_of(process.pid)
         assert len(reproduce.processes_of(process.pid)) == 1 + children
         process.communicate()

@@ -43,6 +43,13 @@ POLICY_FORM = "pass `as-of-release`, `latest`, `as-of 2022-01-10` or `as-of 2022
             id="no-package",
         ),
         pytest.param(
+            Options(package="fastapi", if_newest_fails=True, metric="wall"),
+            ProbeMetadata(),
+            "`--if-newest-fails` needs a threshold for `wall`: it runs one release alone",
+            "pass one with a unit, such as `--bad-above '250 ms'`",
+            id="the-newest-alone-has-no-threshold",
+        ),
+        pytest.param(
             Options(package="fastapi==0.69.0"),
             ProbeMetadata(),
             "`fastapi==0.69.0` names releases, and a bisection over releases looks for one",

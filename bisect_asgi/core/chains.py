@@ -1,10 +1,11 @@
-"""Chains of failures: between the last good candidate and the bad end, every candidate fails otherwise.
+"""Chains of failures: between the last good candidate and the bad end, every candidate fails differently.
 
-By default a failure that differs from the bad end's is no bug, and its candidate is a skip. If nothing but
-such candidates lies in the gap of a boundary, a weaker statement holds, and all of it was run: the probe
-works up to one candidate, and fails from the next one on, first with one failure and later with others. So
-these failures are counted as bad as well (`Criteria.also`), the search goes on by passing and failing, and
-the result names the failures in their order. It does not say that the first of them is the bad end's bug.
+By default a failure that differs from the bad end's is not the bug, and its candidate is a skip. If only such
+candidates lie in the gap of a boundary, a weaker statement holds, and runs show all of it: the probe works up
+to one candidate and fails from the next one on, first with one failure and later with others. So these
+failures are counted as bad as well (`Criteria.also`). The search then separates passing from failing
+candidates, and the result names the failures in their order. It does not claim that the first of them is the
+bad end's bug.
 
 A failure whose cause is the environment, such as a missing module, stays a skip: `hints` names the cause.
 """
@@ -35,7 +36,7 @@ def to_count(
 ) -> tuple[Signature, ...]:
     """Return the failures that are bad as well: those in the gap of a boundary, where nothing else is.
 
-    Once `is_chain`, those on the bad side of the newest boundary are, too.
+    With `is_chain`, those on the bad side of the newest boundary are included.
     """
     if judgement.is_flaky:
         return ()

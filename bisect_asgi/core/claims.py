@@ -2,8 +2,8 @@
 
 A claim is *confirmed* if the change is in this release and in this direction, and no other change contradicts
 it. It is *incomplete* if the bug also came or went in another release. It is *refuted* if the change is not
-in this release; the finding then names the changes that there are. It *cannot be told* if this release or the
-one before is untestable, or if no release changed.
+in this release; the finding then names the actual changes. It *cannot be told* if this release or the one
+before is untestable, or if no release changed.
 """
 
 from __future__ import annotations

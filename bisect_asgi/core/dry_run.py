@@ -49,8 +49,8 @@ class DryRun(Struct, frozen=True, kw_only=True):
     claim: str = ""
     """The claim that is checked, such as `fixed in 0.15.0`, or "" for a search."""
     search_runs: int
-    """The most runs that a steady probe with one change needs to find the boundary; the runs that judge a
-    claim that is true."""
+    """The most runs that a steady probe with one change needs to find the boundary; for a claim, the runs
+    that judge it if it is true."""
     confirm_runs: int
     """The runs that then confirm it."""
     later: tuple[str, ...] = ()
@@ -85,8 +85,8 @@ class SuiteDryRun(Struct, frozen=True, kw_only=True):
 def runs_to_find(size: int, *, gallops: bool) -> int:
     """Return the most runs of a bisection of so many candidates.
 
-    With both ends given: the ends, then halving. Without, the search also finds the older end, by steps that
-    double.
+    With both ends given: the ends, then halving. Without them, the search also has to find the older end, by
+    steps that double.
     """
     if size < 2:
         return size
@@ -97,7 +97,7 @@ def runs_to_find(size: int, *, gallops: bool) -> int:
 def runs_to_judge(size: int, place: int, *, shortest: int) -> tuple[int, int]:
     """Return how many candidates before `place`, and from it on, are run to judge a true claim about it.
 
-    They look for other changes as well: states of at least `shortest` candidates are seen.
+    These runs also look for other changes: states of at least `shortest` candidates are seen.
     """
     verdicts: dict[int, Verdict] = {}
     first = (place, place - 1, size - 1, 0)
@@ -113,8 +113,8 @@ def runs_to_confirm(older: int, newer: int, *, confidence: float, at_once: int =
     Args:
         older: how many candidates are run on the older side of the boundary, once each.
         newer: the same on the newer side.
-        confidence: what is asked of the boundary.
-        at_once: how often each side is run again in any case.
+        confidence: the confidence that is required of the boundary.
+        at_once: how often each side is run again at least.
     """
     tallies = {key: Tally(passed=1) for key in range(older)}
     tallies |= {older + key: Tally(failed=1) for key in range(newer)}

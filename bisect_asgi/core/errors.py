@@ -70,8 +70,8 @@ class Untestable(Exception):
 
     Args:
         message: the reason.
-        is_lasting: whether it follows from requirements or from a build, and so holds tomorrow as well.
-        since: when an earlier command learnt it, or None if this one did.
+        is_lasting: whether the reason is a requirement or a build, so that a later try would fail as well.
+        since: when an earlier command found the reason, or None if this one did.
     """
 
     def __init__(self, message: str, *, is_lasting: bool = True, since: datetime | None = None) -> None:

@@ -470,8 +470,8 @@ class RunFinished(Struct, frozen=True, kw_only=True):
     excluded_between: tuple[str, ...] = ()
     """Excluded releases inside `boundary`: the change may be in one of them."""
     failures: tuple[FailureStretch, ...] = ()
-    """What fails on the bad side of `boundary`, oldest first, if not only as the bad end does: then the
-    boundary is between passing and failing."""
+    """The failures on the bad side of `boundary`, oldest first, if some of them differ from the bad end's.
+    The boundary is then between passing and failing."""
     message: str = ""
     """Why there is no boundary; if there is one, which named ends are not as given, or ""."""
     hint: str | None = None

@@ -52,7 +52,7 @@ _QUOTED = [f"`{gate}`" for gate in Gate]
 def gated(shown: Sequence[Shown], wanted: Collection[Gate]) -> ExitCode:
     """Return the exit code of a command that fails on what is `wanted`, and passes with any other result.
 
-    What is no result keeps its code: nobody should take it for one.
+    An exit code that stands for no result stays as it is, so that nobody takes it for a result.
     """
     errors = [each.exit_code for each in shown if each.exit_code in _ERRORS]
     if errors:

@@ -1,6 +1,6 @@
 """Choose the hint for candidates that could not be tested, by the cause that they have in common.
 
-A hint that fits another cause costs a wrong answer: `--any-failure` makes a missing dependency the bug.
+A hint for the wrong cause leads to a wrong result: `--any-failure` would make a missing dependency the bug.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def for_module(known: Circumstances, keys: Collection[int]) -> str | None:
     if package:
         return f"{where}{package} is not installed: add it with `--with {package}`"
     name = normalized(module)
-    # If the probe imports it, those that passed have it, as a part of a package that no longer has it.
+    # If the probe imports the module, the candidates that passed have it, in a package that later dropped it.
     has_passed = any(known.rulings[key].passed for key in _others(known, keys))
     is_a_part = has_passed and any(map(_is_of_probe, signatures))
     if is_a_part or any(name in names for names in own):
@@ -126,8 +126,8 @@ def _asked_for(known: Circumstances, keys: Collection[int], signatures: Sequence
 def is_of_environment(known: Circumstances, key: int) -> bool:
     """Return whether the environment of an untestable candidate explains its failure.
 
-    It lacks a package that those of all testable candidates have, or Python or requirements do not fit. A
-    module that no environment has may be the release's own fault.
+    It does if it lacks a package that the environments of all testable candidates have, or if Python or
+    requirements do not fit. A missing module that no environment has may be the release's own bug.
     """
     ruling, signatures = known.rulings[key], _signatures(known, (key,))
     if not signatures:
@@ -142,8 +142,8 @@ def is_of_environment(known: Circumstances, key: int) -> bool:
 def package_to_install(signature: Signature) -> str | None:
     """Return the normalized name of the package that a failure asks to be installed, or None.
 
-    A package raises such an error for another one that it does not require. A probe's own assertion may have
-    the same words, and is no such failure.
+    A package raises such an error if another one is missing that it does not require. An assertion of the
+    probe may have the same words, but is not such a failure.
     """
     is_own = signature.frame.startswith("./") and signature.text.startswith("AssertionError")
     match = None if is_own else _TO_INSTALL.search(signature.shown)
@@ -163,7 +163,8 @@ def _missing(signature: Signature) -> re.Match[str] | None:
 def _package_of(module: str, lack: Sequence[Collection[str]], have: Sequence[Collection[str]]) -> str | None:
     """Return the package with this module that all of `have` and none of `lack` have installed, or None.
 
-    Its name may be another than the module's, if it is the only one that differs so.
+    Its name may differ from the module's if it is the only package that all of `have` and none of `lack`
+    have.
     """
     if not have:
         return None

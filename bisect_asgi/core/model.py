@@ -180,8 +180,8 @@ class Interpreter(Struct, frozen=True, kw_only=True):
     def for_uv(self) -> str:
         """The argument that uv takes for it: the minor version, or the path if only a version manager has it.
 
-        These keep each version in a folder of that name, which is not on PATH: pyenv's shims refuse a version
-        that the current folder does not ask for.
+        Version managers keep each version in a directory of that name, which is not on PATH: pyenv's shims
+        refuse a version that the current directory does not ask for.
         """
         return self.path if f"/{self.version}/" in self.path else self.short
 
@@ -384,9 +384,9 @@ class Probe(Struct, frozen=True, kw_only=True):
     confinement: Confinement = Confinement()
     limits: Limits | None = None
     decided_by: str = ""
-    """What decides the outcome of a run in place of its exit code: a function or a person; "" for none.
+    """The function or person that decides the outcome of a run in place of its exit code; "" for none.
 
-    Observations of equal names are the same, so the name says which function it is."""
+    Observations with equal names count as the same, so the name has to identify the function."""
 
 
 class Observation(Struct, frozen=True, kw_only=True):

@@ -1,10 +1,11 @@
 """Tell a probe that never ran from one that fails on every release.
 
-A probe with a syntax error, one that imports what is installed nowhere, or a command that is not there fails
-alike everywhere. To search on would take long, and would say of releases what is a mistake in the probe. The
-two first candidates show it: a module that a release of the package lost is there at the other end.
+Some probes fail the same way everywhere: they have a syntax error, import a module that is installed nowhere,
+or are a command that does not exist. Going on would take long, and would blame releases for a mistake in the
+probe. The first two candidates show it: if a release of the package dropped a module, the other end still has
+it.
 
-A metric that the probe never reports is such a mistake as well: its runs say nothing.
+A metric that the probe never reports is such a mistake as well: its runs cannot be judged.
 """
 
 from __future__ import annotations
@@ -59,10 +60,10 @@ def never_ran(
     """Return why the probe never ran on any of the candidates that were run, or None if it may have.
 
     Args:
-        rulings: what is known of each candidate that was run.
+        rulings: the ruling on each candidate that was run.
         files: the names of the probe's files.
         installed: the normalized names of the distributions in the environment of each candidate.
-        provider: which package provides a module.
+        provider: returns the package that provides a module.
     """
     signatures = [ruling.signature for ruling in rulings.values()]
     if len(rulings) < _LEAST or len({signature and signature.text for signature in signatures}) > 1:
@@ -95,7 +96,7 @@ def _of_module(signature: Signature, installed: Collection[str], provider: Provi
     is_own = signature.frame.startswith("./") or not signature.frame
     module = match["module"]
     name = normalized(module)
-    if not is_own or name in installed:  # else it is a part of the package, whose change may be what is asked
+    if not is_own or name in installed:  # else it is a part of the package, and its removal may be the change
         return None
     if near := difflib.get_close_matches(name, installed, n=1, cutoff=0.8):
         return f"import `{near[0]}`, which is installed; or {adding(module, provider)}"
@@ -129,8 +130,9 @@ def unreported(
 ) -> NeverRan | None:
     """Return that no run reports the metric that decides, or None if one may.
 
-    If the probe's text has not the name, one candidate on which it passes shows that, or two on which it
-    fails. If it has, a release may lack what is measured: two on which it passes show it.
+    If the probe's text does not have the metric's name, one candidate on which it passes is enough to show
+    this, or two on which it fails. If the text has the name, a release may only lack what is measured, so
+    that two candidates on which it passes are needed.
 
     Args:
         observed: the runs of each candidate.

@@ -1,6 +1,6 @@
-"""Patterns that are compiled when they are first used: a command uses few of those that its modules have.
+"""Patterns that are compiled at their first use, because a command uses few of the patterns of its modules.
 
-Compiling all of them takes as long as importing all that an answer from the cache needs of this package.
+Compiling all of them would take as long as importing everything of this package that a cached result needs.
 """
 
 from __future__ import annotations
@@ -27,6 +27,6 @@ class _Lazy:
 def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
     """Return what `re.compile` returns, compiled at its first use.
 
-    It is no argument for the functions of `re`. A text that is no pattern is an error at the first use.
+    The functions of `re` do not accept it. A text that is not a pattern raises its error at the first use.
     """
     return cast("re.Pattern[str]", _Lazy(text, flags))

@@ -1,4 +1,4 @@
-"""The structures that all values are made of: those of msgspec.
+"""The base class of all values: msgspec's structures.
 
 They are immutable, comparable and picklable, and are written to JSON and read back. A frozen dataclass with
 slots would do as well, but Python generates its code at each import, which takes forty times as long.

@@ -100,8 +100,8 @@ class Index(Protocol):
     def releases(self, project: str, *, having: Collection[str] | None = None) -> Sequence[Release]:
         """Return all releases of a project, oldest version first.
 
-        `having`: versions with which a list will do that may lack what was uploaded in the last minutes;
-        None if it may lack nothing.
+        `having`: a list that has these versions suffices, even if it lacks the uploads of the last minutes.
+        None: the list has to be complete.
 
         Raises:
             UsageError: the index has no such project.
@@ -187,10 +187,10 @@ class Trials(Protocol):
         ...
 
     def run(self, request: TrialRequest, token: CancelToken) -> Trial:
-        """Build the candidate's environment and run the probe in it; made to be called in an executor.
+        """Build the candidate's environment and run the probe in it; meant to be called in an executor.
 
         Raises:
-            Unavailable: the index, the disk or uv failed: nothing was learnt.
+            Unavailable: the index, the disk or uv failed, so that there is no result.
             Cancelled: the token was cancelled.
         """
         ...
@@ -234,7 +234,7 @@ class Trials(Protocol):
 
         Raises:
             BuildFailed: it cannot be built.
-            NoResult: a file did not arrive as it should be.
+            NoResult: a file did not arrive intact.
             Unavailable: the index did not answer.
             Cancelled: the token was cancelled.
         """

@@ -91,7 +91,7 @@ def listing(words: Iterable[str], *, most: int = 4) -> str:
 def folded(text: str, width: int) -> str:
     """Return text with its lines broken between words, so that they fit the width as far as words do.
 
-    What stands in backticks is one word if it fits by itself: a command can be copied whole.
+    A text in backticks is one word if it fits on a line, so that a command can be copied whole.
     """
     return "\n".join(_folded(line, width) for line in text.split("\n"))
 
@@ -111,7 +111,7 @@ def _folded(line: str, width: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text without what a terminal would execute, and without what hides or reorders text.
+    """Return text without what a terminal would execute, and without characters that hide or reorder text.
 
     Ends of lines stay, and a tab becomes a space. Control characters, bidirectional overrides (UTR 36),
     separators of lines and surrogates become `�`.

@@ -21,7 +21,7 @@ def result_of(case: ResultContext, state: State, judgement: Judgement) -> Result
     """Return the result for the last state of a search."""
     if case.believed is not None and not isinstance(state, Boundary):
         return unsettled(case, case.believed, state, judgement)
-    # If a flaky history changes more than once, the changes are the answer, and a note names a wrong end.
+    # If a flaky history changes more than once, the changes are the result, and a note names a wrong end.
     is_answered = isinstance(state, AllBoundaries) and bool(state.changes) and case.is_settled
     if not is_answered and (ends := wrong_ends(case, judgement)):
         return with_history(case, ends, state, state, judgement) if isinstance(state, AllBoundaries) else ends

@@ -37,7 +37,7 @@ def _newest_asked_about(case: ResultContext, changes: Sequence[Boundary], judgem
 def with_history(
     case: ResultContext, answer: Result, state: State, mapped: AllBoundaries, judgement: Judgement
 ) -> Result:
-    """Add all changes that are known to an answer; without a boundary, those that were asked about are it.
+    """Add all known changes to an answer; without a boundary, those that were asked about are the answer.
 
     If a named end is not as given, the message of that answer says so; see `asked_about`.
     """
@@ -58,14 +58,14 @@ def asked_about(
 
     The failure of the bad end is what tells the bug from other failures. Without it, any failure counts, and
     old releases fail for many reasons: they lack what the probe uses, or do not run on a newer Python. Such
-    failures reach back to the oldest release. So a change is the answer only if
+    failures reach back to the oldest release. So a change is the result only if
 
     - it lies between the two named ends, because the user expects one there; or
     - it breaks (passes before, fails after), on the bad end's side of the good end. Then the failing stretch
-      beside the bad end's own state has a beginning: the user has named a release before or after it. An
-      upload that broke on the 27th and was mended on the 29th is found with `--bad` on the 29th.
+      next to the bad end's own state has a beginning, and the user has named a release before or after it. An
+      upload that broke on the 27th and was fixed on the 29th is found with `--bad` on the 29th.
 
-    A mend alone, of a failure that is as old as the oldest release and that nobody named, is no answer.
+    A fix alone is not the result if its failure is as old as the oldest release and the user did not name it.
     """
     good, bad = case.expectation.good, case.expectation.bad
     if bad is None or bad not in judgement.rulings or judgement.rulings[bad].outcome is Outcome.FAILED:

@@ -1,7 +1,7 @@
 """Draft a probe from the text of an issue: its code, its package, and the versions that it names.
 
-Everything here is a guess, and a `Draft` says what was guessed from what. No package is known by its name:
-what the code imports, what the text names, and what the tracker's address says is all that counts.
+Everything here is a guess, and a `Draft` says what each guess is based on. No package name is built in: only
+the imports of the code, the names in the text and the address of the tracker count.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Draft(Struct, frozen=True, kw_only=True):
 
 
 def draft(text: str, *, name: str) -> Draft:
-    """Return the probe that the text of an issue tells; `name` is the file's, for messages.
+    """Return the probe that the text of an issue describes; `name` is the file's, for messages.
 
     Raises:
         UsageError: the text names no package, and has no code that imports one.
@@ -85,7 +85,7 @@ def _ends(own: list[Statement]) -> tuple[str, str, list[str]]:
     """Return the good and the bad end, each perhaps empty, and what they were guessed from."""
     good = {Version(each.version): each for each in own if each.kind in (Kind.GOOD, Kind.FIXED)}
     bad = {Version(each.version): each for each in own if each.kind in (Kind.BAD, Kind.BROKEN)}
-    if not bad:  # the version of who wrote the issue has the bug, unless something else is said
+    if not bad:  # the reporter's version has the bug, unless the text says otherwise
         bad = {Version(each.version): each for each in own if each.kind is Kind.USED}
     bad = {version: each for version, each in bad.items() if version not in good}
     first_bad = _first_bad(bad)

@@ -74,7 +74,7 @@ def _parsed(block: Block) -> ast.Module | None:
     if block.language and block.language not in _PYTHON:
         return None
     try:
-        with warnings.catch_warnings(action="ignore"):  # an old escape in a string is none of ours
+        with warnings.catch_warnings(action="ignore"):  # such as of an invalid escape
             tree = ast.parse(plain_code(block.code))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

@@ -1,7 +1,7 @@
 """Read the versions in an issue: which works, which fails, where it broke and where it was fixed.
 
-Each version is judged by the words that stand before it in its sentence, of which the nearest count, and by
-those right behind it. Nothing is taken from a version without such words.
+Each version is judged by the nearest words before it in its sentence, and by the words right behind it. A
+version without such words is ignored.
 """
 
 from __future__ import annotations
@@ -145,7 +145,8 @@ def _named_in(left: str, names: Collection[str]) -> str:
 def _kind(left: str, right: str, before: Kind | None, names: Collection[str]) -> Kind | None:
     """Return what is said of the version between these words, or None.
 
-    `before`: what is said of the version before it, which holds if only packages are named between the two.
+    `before` is the statement about the version before it. It also holds for this one if only packages are
+    named between the two.
     """
     if _ADVICE.match(left):
         return Kind.FIXED
@@ -172,7 +173,7 @@ def _by_words(left: str, kinds: list[str], words: list[re.Match[str]]) -> Kind |
     """Return what the nearest words before a version say of it."""
     nearest, said = words[-1], kinds[-1]
     is_denied = bool(_NOT.search(left[max(0, nearest.start() - 24) : nearest.start()]))
-    if said == "from":  # what was left behind when somebody upgraded
+    if said == "from":  # the version from which somebody upgraded
         return _left_behind(kinds[:-1])
     if said == "before":
         return _before(kinds[:-1], left, words)

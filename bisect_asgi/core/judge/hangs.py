@@ -3,7 +3,7 @@
 Once a run has hung up to the probe's own limit, and another one has passed, further runs are *cut off* after
 a multiple of the longest run that ended. A cut-off run counts as a hang as long as no run that ended took
 half as long. Some candidate may only be slow, so before a boundary is reported, both its sides are run to the
-full limit once. If such a run ends after all, it is the longest one: by that the cut-off ones are void, and
+full limit once. If such a run ends after all, it is now the longest one. The cut-off runs are then void, and
 the limit rises.
 """
 
@@ -17,7 +17,7 @@ from bisect_asgi.core.model import FailureKind, Observation, Outcome
 MULTIPLE = 5
 LEAST_S = 10.0
 _DOUBTFUL = 0.5
-"""A cut-off run is void if a run that ended took more than this share of its limit."""
+"""A cut-off run is void if a run that ended took more than this fraction of its limit."""
 
 Observed = Mapping[int, Sequence[Observation]]
 

@@ -119,8 +119,8 @@ def judge(
 ) -> Judgement:
     """Return the rulings on all observed candidates of a range of `size`.
 
-    Candidates newer than the range may have been run, too. They say nothing about the ends of the range, or
-    about what the bug looks like.
+    Candidates newer than the range may have been run, too. They show neither what the ends of the range are,
+    nor what the bug looks like.
 
     With `noise`, a candidate is on the side where the search has placed it, or which its runs fit better.
 
@@ -163,7 +163,7 @@ def _on_its_side(key: int, ruling: Ruling, noise: Noise) -> Ruling | None:
 def _limited(run: Observation, criteria: Criteria) -> Observation:
     """Return the run; one that a limit has ended as failed, if the user asks for that.
 
-    A limit is there to protect the machine. What hits it may be the bug, and may be anything else.
+    A limit protects the machine. A run that exceeds it may have the bug, or fail for any other reason.
     """
     if run.signature is None or run.signature.kind is not FailureKind.LIMIT:
         return run
@@ -174,8 +174,9 @@ def _limited(run: Observation, criteria: Criteria) -> Observation:
 def _measured(run: Observation, criteria: Criteria) -> Observation:
     """Return the run as the metric judges it, or unchanged if no metric decides.
 
-    A run that passed is failed beyond the limit, and untestable if its metric cannot be compared. A run that
-    failed is untestable, because it has no value of the metric to judge by, unless every failure counts.
+    A run that passed becomes failed beyond the threshold, and untestable if its metric cannot be compared. A
+    run that failed is untestable, because it has no value of the metric to judge by, unless every failure
+    counts.
     """
     limit = criteria.threshold
     if criteria.metric is None:
@@ -195,13 +196,13 @@ def _measured(run: Observation, criteria: Criteria) -> Observation:
 
 
 def _problem(run: Observation, value: float | None, metric: str, limit: Threshold | None) -> str:
-    """Return why `value` cannot be compared with the limit, or "" if it can."""
+    """Return why `value` cannot be compared with the threshold, or "" if it can."""
     if metrics.measured(run, metric) is None:
         return run.complaint or f"no metric `{metric}`"
     if value is None:
         return f"the baseline's run has no `{metric}` to compare with"
     unit, limit_unit = metrics.unit_of(run, metric), limit.unit if limit else ""
-    if limit_unit in ("", RATIO, unit):  # a limit without a unit is in the metric's base unit
+    if limit_unit in ("", RATIO, unit):  # a threshold without a unit is in the metric's base unit
         return ""
     return f"`{metric}` is {f'in {unit}' if unit else 'without a unit'}, and its threshold is in {limit_unit}"
 

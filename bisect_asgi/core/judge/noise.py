@@ -116,7 +116,7 @@ def _log_odds(seen: Tally, often: Tally, rare: Tally) -> float:
 def _ordered(rare: Tally, often: Tally) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the weights of both failure rates on the grid, given that the first is below the second.
 
-    Both rates may be at the same point of the grid. Half of that weight counts as ordered.
+    Both rates may be at the same point of the grid. Half of the weight of these points counts as ordered.
     """
     low, high = _posterior(rare), _posterior(often)
     up_to, from_on = accumulate(low), list(accumulate(reversed(high)))[::-1]

@@ -50,11 +50,11 @@ def read_line(line: str, *, old: str = "good", new: str = "bad") -> Said | None:
 def observation_of(said: Said, *, run: Observation | None) -> Observation | None:
     """Return the verdict of a person as the observation of a run, or None for a word that is no verdict.
 
-    All that a person calls bad is the same failure; the reason is shown and not compared.
+    Everything that a person calls bad is the same failure: the reason is shown but not compared.
 
     Args:
         said: the person's line.
-        run: what the probe showed meanwhile, whose times and output are kept, or None if there is none.
+        run: the observation of the probe, whose times and output are kept, or None without a probe.
     """
     outcomes = {Say.GOOD: Outcome.PASSED, Say.BAD: Outcome.FAILED, Say.SKIP: Outcome.UNTESTABLE}
     outcome = outcomes.get(said.word)

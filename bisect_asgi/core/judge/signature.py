@@ -92,7 +92,7 @@ def with_server_error(
 ) -> Signature:
     """Return the failure of a served probe, with the server's last exception as a part of it.
 
-    To such a probe, every exception of the app is the same status 500.
+    Without that part, all exceptions of the app would be one failure, because each is the same status 500.
     """
     error = of_exception(
         raised.type, raised.message, phase=Phase.CHECK, frames=raised.frames, probe_files=probe_files
@@ -107,7 +107,7 @@ def with_server_error(
 
 
 def with_server_stacks(failure: Signature, stacks: str, *, probe_files: ProbeFiles = NO_FILES) -> Signature:
-    """Return the failure of a probe that waited for a server, shown with the place where that is in the app.
+    """Return the failure of a probe that waited for a server, shown with the server's place in the app.
 
     As for a hang, the place is not compared.
     """
@@ -182,7 +182,7 @@ def _name(file: str, probe_files: ProbeFiles) -> str:
         return ""
     if file.startswith("<") or _TOOL.search(file):
         return ""
-    # A file that is neither installed nor the probe's may be in another folder in every run.
+    # A file that is neither installed nor the probe's may be in a different directory in every run.
     return file.rpartition("/")[2] if file.startswith(("/", "../")) else file
 
 

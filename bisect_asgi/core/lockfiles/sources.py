@@ -1,7 +1,7 @@
-"""Find the projects in a lock file that are no releases of an index: folders, files and commits.
+"""Find the projects in a lock file that are not releases of an index: directories, files and commits.
 
-Each is a requirement that names such a project, with a path relative to the folder of the lock file. Whether
-one is installed on an interpreter is told by `Lock.passed_over`, which has them by the same names.
+Each is a requirement that names such a project, with a path relative to the directory of the lock file.
+`Lock.passed_over` shows which of them an interpreter does not get: it has them by the same names.
 """
 
 from __future__ import annotations

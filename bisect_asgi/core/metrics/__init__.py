@@ -38,7 +38,7 @@ def measured(observation: Observation, name: str) -> float | None:
     """
     if name in observation.metrics:
         return observation.metrics[name]
-    has_run = observation.wall_s > 0  # without an environment, nothing ran that could be timed
+    has_run = observation.wall_s > 0  # without an environment, there was no run to time
     match name:
         case "wall":
             return observation.wall_s if has_run else None
@@ -129,7 +129,7 @@ class MarkedLines:
 
     def __init__(self) -> None:
         self._lines: dict[bytes, bytes] = {}
-        self._open = b""  # the last line so far, if its end has not arrived
+        self._open = b""  # the last line, as long as its end has not arrived
 
     def add(self, chunk: bytes) -> None:
         """Collect the lines of the next chunk."""

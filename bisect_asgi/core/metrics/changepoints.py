@@ -1,7 +1,7 @@
 """Find the levels of a metric along the candidates: its steps, and a gradual trend (here: a creep). Pure.
 
-The library `ruptures` does this as well, but it needs numpy and scipy: 100 MB, which nothing else here uses.
-What this module needs of it are the forty lines of `_partition`.
+The library `ruptures` does this as well, but it needs numpy and scipy: 100 MB that nothing else here uses.
+Its part that is needed here fits into the forty lines of `_partition`.
 
 **Steps.** The value of a candidate is the median of its samples. The candidates are cut into segments of one
 level each. Of all ways to cut them, the module takes the one with the least sum of the distances from the
@@ -27,16 +27,16 @@ differ at random by more than their samples do, as memory does, are therefore no
 
 **A creep** is a straight line under the steps. The candidates are cut again after a slope is subtracted, and
 the fit with the least sum of distances and penalties wins. The slope costs as much as a cut. Ten small steps
-thus lose against a slope, and one step wins against it. A slope may have steps on it. A metric that only
-rises, or only falls, at nearly every candidate by unequal amounts is not a straight line, but a creep as
-well.
+thus lose against a slope, and one step wins against it. A slope may have steps on it. A metric that rises at
+nearly every candidate, or falls at nearly every one, by unequal amounts is not a straight line. It is a creep
+as well.
 
 **The probability of a step** is that of its place against all other places between the steps before and after
 it, and against no step there, which costs a penalty less. Distances are in units of chi-square, so half of a
 cost is a logarithm of odds.
 
 **A lone candidate** whose samples all differ from the others' may stay below the price of two cuts, or of one
-at an end. It is no level, but the others' level is not its own either: `lone` names it.
+at an end. It is not reported as a level, but it is not on the others' level either: `lone` names it.
 """
 
 from __future__ import annotations
@@ -196,8 +196,8 @@ def _points(samples: Mapping[int, Sequence[float]], effect: float) -> list[_Poin
         _Point(
             key=key,
             value=value,
-            # The standard deviation of a normal sample's median, within 2%. The part of the effect that is
-            # added keeps values without noise from having steps of any size.
+            # The standard deviation of a normal sample's median, within 2%. A part of the effect is added,
+            # because without any noise a step of any size would count.
             noise=max(floor, noise_at(value) / math.sqrt(1 + (len(samples[key]) - 1) * 2 / math.pi))
             + effect * abs(value) / 30,
         )

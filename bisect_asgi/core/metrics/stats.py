@@ -252,14 +252,14 @@ def is_constant(old: Sequence[float], new: Sequence[float]) -> bool:
 def median_is_there(there: int, elsewhere: int) -> float:
     """Return how probable it is that a median lies on the side of a threshold on which `there` samples are.
 
-    `elsewhere` are on the other side. The median is where more than half of all samples would be. How
-    many that are is unknown: their share has the prior of Jeffreys, Beta(1/2, 1/2), as that of failures
-    has in the search for a flaky probe (`core/search/posterior`), and so Beta(there + 1/2, elsewhere +
-    1/2) after the samples. This is the weight of that above 1/2. Nothing is assumed about how the samples
-    are distributed but that they are independent. Five of five give 0.993.
+    `elsewhere` are on the other side. The median is on the side that more than half of all possible samples
+    are on. The fraction on this side is unknown. Its prior is that of Jeffreys, Beta(1/2, 1/2), like that of
+    failures in the search for a flaky probe (`core/search/posterior`). After the samples it is Beta(there +
+    1/2, elsewhere + 1/2), and the result is the weight of this distribution above 1/2. The samples are only
+    assumed to be independent, whatever their distribution. Five of five give 0.993.
 
-    The weight is exact: it is 1/2 without samples, and one sample more changes it by a term that is known
-    (DLMF, 8.17.20 and 8.17.21).
+    The weight is exact: it is 1/2 without samples, and each sample changes it by a known term (DLMF, 8.17.20
+    and 8.17.21).
     """
     above, a, b = 0.5, 0.5, 0.5
     for _ in range(there):

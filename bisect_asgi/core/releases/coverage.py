@@ -1,13 +1,14 @@
-"""Decide which releases of a compiled package are left to which Python.
+"""Decide on which Python each release of a compiled package is searched.
 
-A package with compiled parts has wheels for the Pythons of its day, so no Python has wheels for all of its
-history. On a new one, the old releases are source distributions that were never built there: an attempt takes
-minutes, and fails. But another Python on the machine has wheels for them. So the oldest releases of a range
-are no candidates on a Python as long as other Pythons have wheels for them, and if the others all agree, the
-search goes on there.
+Each release of a compiled package has wheels for the Pythons of its time, so no Python has wheels for the
+whole history. On a new Python, old releases are source distributions that were never built there: an attempt
+takes minutes, and fails. Another Python on the machine may have wheels for them. So the oldest releases of a
+range are not candidates on a Python if other Pythons have wheels for them. If the remaining releases all
+agree, the search continues on those Pythons.
 
-Which Pythons come next is a cover by greed: the one that adds most releases with wheels, of those that have a
-wheel for a release at the edge of what is covered. So a change at that edge lies inside of its range, too.
+The Pythons are chosen as a greedy cover. The next one adds the most releases with wheels, among those that
+have a wheel for a release at the edge of the covered part. So a change at that edge lies inside the range of
+one Python.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Choose yanked releases that are worth a run: many are yanked for the very bug that is searched for.
 
-They are no candidates, so what they show moves no boundary. It is said beside the result.
+They are not candidates, so their outcomes do not move a boundary. They are reported next to the result.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Place(StrEnum):
 def worth_running(
     yanked: Mapping[str, str], labels: Sequence[str], changes: Sequence[tuple[str, str]]
 ) -> tuple[str, ...]:
-    """Return the yanked releases to run, at most `MOST_RUN`, the most telling first.
+    """Return the yanked releases to run, at most `MOST_RUN`, the most informative first.
 
     Args:
         yanked: the reasons, which may be "", by version.

@@ -99,8 +99,7 @@ class Confirmation(Struct, frozen=True, kw_only=True):
         return _missing(dict.fromkeys(both, self._runs(MOST_RUNS)), judgement)
 
     def of_changes(self, judgement: Judgement, *, placed_only: bool = False) -> dict[int, int]:
-        """Return the runs that are missing on both sides of every change: one wrong run may look like a
-        change.
+        """Return the runs that are missing on both sides of every change: one odd run may look like a change.
 
         With `placed_only`, only changes without an unknown candidate between their sides count.
         """

@@ -137,10 +137,11 @@ class History(Struct, frozen=True, kw_only=True):
                 assert_never(never)
 
     def placing_s(self, search_s: float) -> float:
-        """Return how long looking may take in all if a change has shown, which is placed and confirmed.
+        """Return how long a look that has found a change may take in all, to place and confirm the change.
 
-        That takes about one more search. A bound of its own would leave the place open just where runs take
-        long, and with it the end of what is affected: who is told that a bug was fixed asks in which release.
+        Placing a change takes about one more search. A fixed bound would leave its place open if runs take
+        long, and then the report could not say where the affected releases end. Users who hear that a bug was
+        fixed want to know in which release.
         """
         return self.seconds if self.kind is HistoryKind.TIME else max(_LONGEST_LOOK_S, search_s)
 
@@ -319,9 +320,9 @@ class Plan(Struct, frozen=True, kw_only=True):
         return command_line(self.of_check(), "check")
 
     def check_options_beside_table(self) -> tuple[str, ...]:
-        """Return those of these words that the probe's own table does not make needless.
+        """Return the words of `check_options` that are needed in addition to the probe's own table.
 
-        An option at its default is said if the table says otherwise.
+        An option at its default is among them if the table has another value.
         """
         own, table = self.of_check(), self.by_table or Options()
         defaults = Options(

@@ -24,7 +24,7 @@ _TIMES = {
     )
     for name in names
 }
-_SIZES = {letter: f"{letter}iB" for letter in "kmgt"}  # powers of 1024, as docker and systemd have it
+_SIZES = {letter: f"{letter}iB" for letter in "kmgt"}  # powers of 1024, as in docker and systemd
 
 
 def read_duration(

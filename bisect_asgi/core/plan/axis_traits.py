@@ -1,7 +1,7 @@
 """The traits of an axis that planning needs: options that fit `--over`, and how to read the ends.
 
-The axes themselves are in `session.axes`, and `make_plan` is given them. What is not said otherwise is as for
-releases.
+The axes themselves are in `session.axes`, and `make_plan` gets them as an argument. The defaults are those of
+the axis of releases.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class AxisTraits:
         """Check PACKAGE and its specifier `pinned`; return the package that varies instead, or "".
 
         Raises:
-            UsageError: PACKAGE says what this axis is to find out, or too little.
+            UsageError: PACKAGE fixes what this axis varies, or says too little.
         """
         if not self.holds_package and package.specifier:
             raise UsageError(

@@ -1,6 +1,6 @@
 """Completions of the last word of a command line: the pure half of the shells' completion.
 
-What is not declared with the options comes from `Sources`, which look at this machine: packages and their
+Words that are not declared with the options come from `Sources`, which read this machine. Packages and their
 versions are those of cached index pages, so that a completion needs no network.
 """
 

@@ -1,7 +1,7 @@
-"""Options that hold where nothing else says them: of the user's shell, and of the folder's `pyproject.toml`.
+"""Defaults of options: from the user's shell, and from the `pyproject.toml` of the directory.
 
-An environment variable is a habit of the user's: it is named like its option, `BISECT_ASGI_JOBS` for
-`--jobs`, and only options that one sets once for all searches have one. The table is the project's.
+An environment variable is a habit of the user. It is named like its option, `BISECT_ASGI_JOBS` for `--jobs`.
+Only options that a user sets once for all searches have one. The table belongs to the project.
 
 A probe's own table wins over both: it belongs to the reproduction, which has to be the same for everybody who
 runs it. A variable wins over the `pyproject.toml`, as for uv.
@@ -62,9 +62,9 @@ def _read(option: Option, text: str) -> Any:
 
 
 def of_command(variables: Options, command: Command) -> Options:
-    """Return those of the variables that count on the command line alone: no table may have them.
+    """Return the variables for options that only the command line has: no table may have them.
 
-    They count for commands that make no plan of a probe as well.
+    They also count for commands that do not plan a probe.
     """
     makes_no_plan = command in ("suite", "releases")
     kept = {
@@ -84,7 +84,7 @@ def read_project_table(text: str) -> Options:
     try:
         document = codec.from_toml(text)
     except codec.Unreadable as error:
-        if _TABLE not in text:  # then it is no matter of ours
+        if _TABLE not in text:  # an error elsewhere in the file does not concern bisect-asgi
             return Options()
         raise UsageError(
             f"`{PROJECT_FILE}` is no valid TOML: {error}",

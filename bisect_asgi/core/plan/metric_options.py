@@ -87,7 +87,7 @@ def _aim(
                 hint="pass a percentage above 0%, such as `15%`",
             )
     smallest = _quantity(effect, "--effect") or Quantity(value=DEFAULT_EFFECT, unit="%")
-    # `--effect 5` hardly means 500%: a number without a unit is a share below 1.
+    # `--effect 5` hardly means 500%, so a number without a unit has to be a fraction below 1.
     most = {"%": 10, "": 1}.get(smallest.unit, 0)
     if not 0 <= smallest.value < most:
         raise UsageError(
@@ -114,9 +114,9 @@ def _quantity(said: float | str | None, option: str) -> Quantity | None:
 
 
 def measuring_of(criteria: Criteria) -> SamplingMode | None:
-    """Return how samples are taken: with a warm-up if byte-code and cold caches change the metric.
+    """Return how samples are taken: with a warm-up if compiling byte code and cold caches change the metric.
 
-    A probe that reports bytes, or numbers of its own, warms up by itself.
+    A probe that reports bytes, or numbers of its own, is expected to warm up by itself.
     """
     if criteria.metric is None:
         return None

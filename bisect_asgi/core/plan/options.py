@@ -5,8 +5,8 @@ suite file (`core/plan/tables`), the command line that runs something again (`co
 docs/options.md (`cli/parameters`). A new option is one field here, and the code that uses it.
 """
 
-# No `from __future__ import annotations`: each start reads the types of the fields, and types that are text
-# would have to be evaluated first.
+# There is no `from __future__ import annotations`, because each start reads the types of the fields, and
+# would have to evaluate types that are text.
 
 import shlex
 from typing import Annotated, Any, Literal, Union, get_args
@@ -24,7 +24,7 @@ _NOWHERE: tuple[Place, ...] = ()
 class Options(Struct, frozen=True, kw_only=True):
     """The values of all options; None or empty: not given.
 
-    The name of a field is the option's, with underscores; a Python keyword has one more behind it.
+    The name of a field is the option's, with underscores; after a Python keyword, with one more at the end.
     """
 
     package: Annotated[
@@ -754,9 +754,10 @@ def _without_other_claim(first: Options, second: Options) -> Options:
 
 
 def beside(options: Options, known: Options, defaults: Options) -> Options:
-    """Return the options that have to be said where `known` is said already.
+    """Return the options that have to be given if `known` are given already.
 
-    `defaults` are the values that hold if nothing is said, of options that `known` may say otherwise.
+    `defaults` are the values that hold without an option. They are needed for options that `known` may
+    change.
     """
     left: dict[str, Any] = {}
     for name, option in OPTIONS.items():

@@ -1,4 +1,4 @@
-"""Projects of the user's own: how a requirement names one, and what is known of it before it is built.
+"""Projects of the user's own: how a requirement names one, and its metadata before it is built.
 
 `.`, `./dir[extra]`, `dist/app-1.0.tar.gz`, `app @ file:///…` and `git+https://…@rev` name a project that no
 index has in this form. Everything else is a requirement for uv, as is an archive at an address (`https://…`).
@@ -205,7 +205,7 @@ def based(text: str, folder: str) -> str:
     """Return a requirement of a file in `folder`, with a path in it joined to the folder."""
     try:
         reference = reference_of(text, "")
-    except UsageError:  # it is reported where it is read
+    except UsageError:  # the error is reported when the file is read
         return text
     if reference is None or reference.is_git or _is_absolute(reference.where):
         return text
@@ -222,7 +222,7 @@ def _is_absolute(path: str) -> bool:
 def _named(reference: OwnReference, where: str) -> str:
     extras = f"[{','.join(reference.extras)}]" if reference.extras else ""
     marker = f" ; {reference.marker}" if reference.marker else ""
-    # Behind a name stands an address, in which nothing may be a space.
+    # After a name comes an address, which must not contain a space.
     named = f"{reference.name}{extras} @ {quote(where, _KEPT)}" if reference.name else f"{where}{extras}"
     return f"{named}{marker}"
 
@@ -284,12 +284,12 @@ def requirements_in(document: Mapping[str, object], extras: Sequence[str], *, wh
 def uv_sources(
     document: Mapping[str, object], required: Sequence[str], members: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the requirements of which `[tool.uv.sources]` says a place, each as one that names the place.
+    """Return the requirements for which `[tool.uv.sources]` has a place, each as one that names the place.
 
     Args:
         document: the `pyproject.toml`.
         required: the requirements (PEP 508) to which it applies.
-        members: the folders of the workspace by the normalized names of its projects.
+        members: the directories of the workspace by the normalized names of its projects.
     """
     value: object = document
     for key in ("tool", "uv", "sources"):

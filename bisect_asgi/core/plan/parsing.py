@@ -59,7 +59,7 @@ def parse_requirement(text: str, option: str) -> Requirement:
         requirement = Requirement(text)
         for specifier in requirement.specifier:
             if specifier.operator == "===":
-                Version(specifier.version)  # `===` takes any text, and uv does not
+                Version(specifier.version)  # `===` accepts any text, but uv does not
         return requirement
     except (InvalidRequirement, InvalidVersion) as error:
         raise malformed(option, text, "a requirement (PEP 508), such as `uvicorn==0.17.6`") from error

@@ -63,11 +63,12 @@ def make_plan(
 
     Args:
         options: the command's, with those of the probe's table.
-        metadata: what else the probe's table says.
+        metadata: the other contents of the probe's table.
         axes: all axes by name.
         probe_path: the probe as the user gave it.
-        locks: the two lock files, if they are what is compared.
-        wanted: what `--with`, files and projects ask for; None: `--with` and the probe's table have it all.
+        locks: the two lock files, if they are compared.
+        wanted: the requirements of `--with`, files and projects; None: only `--with` and the probe's table
+            have any.
 
     Raises:
         UsageError: an option is missing, malformed or out of range; the message has its value.
@@ -88,7 +89,7 @@ def _for_a_person(options: Options) -> Options:
     """Return the options of a search that asks a person: one at a time, once, and only what was asked for.
 
     Raises:
-        UsageError: an option asks for something else than what a person says.
+        UsageError: an option needs something other than a person's verdict.
     """
     if not (options.ask or "").strip():
         raise UsageError("`--ask` asks nothing", hint="pass a question: `--ask 'is the page right?'`")
@@ -285,8 +286,9 @@ def _pinned(package: Requirement, of_probe: Sequence[str]) -> SpecifierSet:
 def _held(wanted: Wanted, probe: Probe, *, moving: Collection[str]) -> tuple[str, ...]:
     """Return the held requirements: those of `--with`, and those of the probe that these do not replace.
 
-    A served app also needs a server. A probe that runs by itself requires the package under test, whose
-    releases are the candidates: that requirement is dropped, and that of a file or a project is a demand.
+    A served app also needs a server. A probe that can run by itself requires the package under test. That
+    requirement is dropped, because the package's releases are the candidates. That of a file or a project
+    becomes a demand.
     """
     stated = [parse_requirement(text, "--with") for text in wanted.stated]
     stated += [Requirement(given.requirement) for given in wanted.own if given.is_built]
@@ -312,7 +314,7 @@ def _is_about(text: str, names: Collection[str]) -> bool:
 def _demands(wanted: Wanted, project: str) -> tuple[Demand, ...]:
     """Return what files, and projects that are not built, demand of the package.
 
-    A pin in a file is what a tool has written down of today, and it is what moves.
+    A pin in a file is no demand: a tool has recorded today's version, and the search varies that version.
     """
     lines = [
         line
@@ -320,7 +322,7 @@ def _demands(wanted: Wanted, project: str) -> tuple[Demand, ...]:
         if not (line.is_file and pinned_version(line.text))
     ]
     found = [demand_in(line.text, project, of=line.of) for line in lines]
-    # What the wheel says counts; this is known before an interpreter is chosen.
+    # The requirements of the wheel count. Those without a marker are known before an interpreter is chosen.
     for given in wanted.own:
         own = (text for text in given.requires if Requirement(text).marker is None)
         found += [demand_in(text, project, of=f"`{given.project.name}`") for text in own if given.is_built]

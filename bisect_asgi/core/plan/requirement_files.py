@@ -1,8 +1,8 @@
 """Read requirements files and constraints files as pip does, and dependency groups (PEP 735).
 
 An option in a file is followed (`-r`, `-c`, `-e`, `--hash`), has no effect here (`--prefer-binary`), or is
-refused by its name: one that changes the index or the files that may be installed would otherwise silently
-not count.
+refused by its name: an option that changes the index or the files that may be installed would otherwise be
+ignored silently.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ SEVERITY = (
     ExitCode.BUG,
     ExitCode.INTERRUPTED,
 )
-"""The mildest first. Answers come before what kept a question from being asked: of that, nothing was learnt,
-and somebody may have to do something about it. An outage goes by itself; a broken probe does not."""
+"""The mildest first. Codes of a result come before codes of an error, because an error gives no result, and
+the user may have to act on it. An outage ends by itself; a broken probe does not."""
 
 _ALWAYS_TOLD = (ExitCode.UNAVAILABLE, ExitCode.BUG, ExitCode.INTERRUPTED)
 
@@ -104,9 +104,9 @@ def worst(codes: Iterable[ExitCode]) -> ExitCode:
 
 
 def worst_across(codes: Sequence[ExitCode]) -> ExitCode:
-    """The one exit code of a probe on several Pythons: where one has a change, the others need not have one.
+    """The one exit code of a probe on several Pythons: if one has a change, the others need not have one.
 
-    An outage, a bug and an interrupt count nevertheless.
+    An outage, a bug and an interrupt always count.
     """
     return worst(code for code in codes if code in _ALWAYS_TOLD or ExitCode.FOUND not in codes)
 
@@ -122,7 +122,7 @@ class Agreement(StrEnum):
 def agreement(claim: Claim, changes: Sequence[NamedBoundary], *, good: str) -> Agreement:
     """Return whether one of the changes is the claimed one.
 
-    An untestable or excluded release inside the boundary may be the claimed one or not: that is not known.
+    If the claimed release is an untestable or excluded one inside the boundary, this is not known.
 
     Args:
         claim: the claimed release, and whether it is said to fix or to break.

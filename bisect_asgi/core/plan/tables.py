@@ -1,7 +1,7 @@
 """Read options from TOML: the table in a probe's inline metadata (PEP 723), and the tables of other files.
 
-A script that carries its package, its ends and its requirements is a complete reproduction: whoever has the
-file can run it.
+A script that contains its package, its ends and its requirements is a complete reproduction: everybody who
+has the file can run it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """bisect-asgi for other programs: the commands `run`, `check` and `verify` as functions.
 
-Nothing here prints, ends the process, or handles signals. Calls may run side by side in threads, and the
-`async` ones end all that they have started if they are canceled.
+Nothing here prints, ends the process, or handles signals. Calls may run in parallel in threads. If an `async`
+call is canceled, it ends everything that it has started.
 """
 
 from __future__ import annotations
@@ -53,15 +53,16 @@ def bisect(
         package: the package on the index, unless the probe's table names it.
         probe: the script that reproduces the bug.
         check: a function in place of a probe; it is called in this process, from several threads.
-        key: the name of this version of `check`: later calls with the same key use the runs of earlier ones.
-        on_event: is called with everything that happens, one event at a time, from several threads. An
-            exception that it raises ends the search.
+        key: the name of this version of `check`; later calls with the same key reuse the runs of earlier
+            ones.
+        on_event: a function that gets every event, one at a time, from several threads. An exception that it
+            raises ends the search.
         options: those of the command `run`, with underscores; `with_` for `--with`.
 
     Raises:
         UsageError: something that was passed is wrong.
         Unavailable: the index, the network, the disk or uv failed.
-        KeyboardInterrupt: an interrupt in this thread; all that was started has ended.
+        KeyboardInterrupt: an interrupt in this thread; everything that was started has ended.
     """
     return calls.bisect(Interruptions(), package, probe, check, key, on_event, options)
 

@@ -160,7 +160,7 @@ class Call:
 
     Raises:
         UsageError: something that was passed is wrong.
-        Unavailable: the cache folder cannot be written.
+        Unavailable: the cache directory cannot be written.
     """
 
     def __init__(
@@ -230,7 +230,7 @@ async def in_thread(call: Callable[..., T], *arguments: object) -> T:
                 await asyncio.wait([ended])
             except asyncio.CancelledError:  # it is canceled already
                 continue
-        ended.exception()  # nobody is to be told of it
+        ended.exception()  # marks its exception as seen, or asyncio would log it
         raise
     finally:
         pool.shutdown(wait=False)

@@ -1,7 +1,7 @@
 """The options of the library's functions: those of the command line, as keywords with types.
 
-`core/plan/options` declares every option. A type checker cannot read that, so the keywords stand here once
-more, and a test holds names and types against the declarations.
+`core/plan/options` declares every option. A type checker cannot read the declarations, so the keywords are
+repeated here, and a test compares names and types with the declarations.
 """
 
 from __future__ import annotations

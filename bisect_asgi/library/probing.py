@@ -70,7 +70,7 @@ class Environment:
         return {each.name: each.version for each in self._built.distributions}
 
     def run(self, *args: str | Path, timeout: float | None = None) -> Completed:
-        """Run a program of the environment as a probe is run: supervised, confined, in a folder of its own.
+        """Run a program of the environment like a probe: supervised, confined, in its own working directory.
 
         Args:
             args: the program and its arguments; `python` is the environment's.
@@ -96,8 +96,8 @@ def _exit_code(seen: Observation) -> int:
 Check = Callable[[Environment], object]
 """A function as the probe.
 
-It passes if it returns None or True, and fails if it returns False or raises an exception. What `run`
-returned counts as that run does, and a mapping of numbers are metrics. `Skip` says that the release is
+It passes if it returns None or True, and fails if it returns False or raises an exception. If it returns the
+result of `run`, that run decides. A mapping of numbers is taken as metrics. `Skip` means that the release is
 untestable.
 """
 
